@@ -1,0 +1,1 @@
+"""HubSpot for crmbridge: an adapter and a sandbox."""

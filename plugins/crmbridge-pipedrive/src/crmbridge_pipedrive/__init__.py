@@ -1,0 +1,1 @@
+"""Pipedrive for crmbridge: an adapter and a sandbox."""

@@ -1,0 +1,1 @@
+"""Salesforce for crmbridge: an adapter and a sandbox."""

@@ -1,0 +1,89 @@
+"""Every error that crmbridge raises on purpose, grouped by what the reader can do about it.
+
+    CrmbridgeError
+    ├── ConfigurationError      a file, setting or plugin is wrong               exit 3
+    ├── AuthenticationError     a credential is refused or lacks a scope         exit 4
+    ├── RetryLaterError         the CRM is unreachable, busy or limiting us      exit 5
+    ├── RefusedError            the CRM said no to one change; the rest goes on  (an outcome, not an exit)
+    ├── UnclearError            sent, but nobody knows whether it was done       (an outcome, not an exit)
+    ├── PlanStaleError          the plan is not for what is there now            exit 8
+    ├── LockedError             another run holds the state                      exit 11
+    └── StateError              the state is damaged or too new                  exit 12
+
+`exit_code` is what the command line ends with; `crmbridge.cli.exits` prints the whole table.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+
+class CrmbridgeError(Exception):
+    """Something went wrong that a person can mend. `advice` is the one thing to do."""
+
+    exit_code: ClassVar[int] = 1
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
+class ConfigurationError(CrmbridgeError):
+    """A file, a setting or a plugin is wrong."""
+
+    exit_code = 3
+    code = "configuration"
+
+
+class AuthenticationError(CrmbridgeError):
+    """The CRM refused the credential, or it lacks a scope."""
+
+    exit_code = 4
+    code = "authentication"
+
+
+class RetryLaterError(CrmbridgeError):
+    """The CRM can't be reached, is busy, or limits us. `after` is how long it asked us to wait."""
+
+    exit_code = 5
+    code = "retry_later"
+
+    def __init__(self, message: str, *, advice: str = "", after: timedelta | None = None) -> None:
+        super().__init__(message, advice=advice or "Try again later; nothing was lost.")
+        self.after = after
+
+
+class RefusedError(CrmbridgeError):
+    """The CRM said no to this request, and repeating it will not help."""
+
+    code = "refused"
+
+
+class UnclearError(CrmbridgeError):
+    """A write was sent and the reply never came, or can't be read: it may have happened."""
+
+    code = "unclear"
+
+
+class PlanStaleError(CrmbridgeError):
+    """The plan was made for another configuration, or for records that changed since."""
+
+    exit_code = 8
+    code = "plan_stale"
+
+
+class LockedError(CrmbridgeError):
+    """Another run holds the state."""
+
+    exit_code = 11
+    code = "locked"
+
+
+class StateError(CrmbridgeError):
+    """The state is damaged, or was written by a newer crmbridge."""
+
+    exit_code = 12
+    code = "state"

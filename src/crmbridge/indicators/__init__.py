@@ -1,0 +1,1 @@
+"""Indicators: SQL per number, run by DuckDB over the store."""

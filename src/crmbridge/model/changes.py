@@ -1,0 +1,149 @@
+"""Intended writes, the plan they stand in, and what became of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from crmbridge.model.records import Kind, Position, Ref
+from crmbridge.model.values import Fields, Value, to_json
+
+
+class Action(StrEnum):
+    """What a change does in the CRM."""
+
+    CREATE = "create"  # a deal that is missing there
+    UPDATE = "update"  # fields or stage of a deal
+    TASK = "task"  # a task on a deal
+    NOTE = "note"  # a note on a deal or company
+
+
+class Origin(StrEnum):
+    """Which part of the cycle asked for a change."""
+
+    SYNC = "sync"
+    ENFORCE = "enforce"
+    REPORT = "report"
+
+
+class FieldEdit(NamedTuple):
+    """One field's value before and after. `before` is what the plan was computed from."""
+
+    name: str
+    before: Value
+    after: Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One intended write.
+
+    `target` is the deal to update, or what a task or note hangs on; a create has none. A change of stage is in
+    `edits` under the name `stage`, with canonical stage names for people, and in `position` for the adapter.
+    A task's edits are `subject`, `body`, `due_at`, `owner`; a note's is `body` (plain text).
+    `key` finds the thing again after an unclear reply: the external key of a created deal, the marker of a task
+    or note. `id` is the same each time the same change is planned.
+    """
+
+    id: str
+    action: Action
+    origin: Origin
+    connection: str
+    target: Ref | None
+    edits: tuple[FieldEdit, ...]
+    reason: str
+    position: Position | None = None
+    position_before: Position | None = None
+    key: str | None = None
+    expects: str | None = None  # the record version that `before` was read at
+    link: str | None = None
+    finding: str | None = None
+
+    @property
+    def after(self) -> dict[str, Value]:
+        """The values to write, without the stage (which is in `position`)."""
+        return {edit.name: edit.after for edit in self.edits if edit.name != "stage"}
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of thing that this change writes."""
+        return {Action.TASK: Kind.TASK, Action.NOTE: Kind.NOTE}.get(self.action, Kind.DEAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """Something the plan left alone because it needs a person, with the values on each side."""
+
+    link: str
+    deal: Ref
+    name: str  # the field, `stage` included
+    reason: str
+    values: Mapping[str, Value] = field(default_factory=dict)  # connection -> value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Changes in the order they will be made, and what they were computed from.
+
+    `settings` is the digest of the settings and process the plan was made with; apply refuses any other.
+    """
+
+    id: str
+    made_at: datetime
+    settings: str
+    changes: tuple[Change, ...]
+    blocked: tuple[Blocked, ...] = ()
+    cursors: Mapping[str, str] = field(default_factory=dict)  # "connection/kind" -> cursor
+    version: int = 1
+
+
+class Outcome(StrEnum):
+    """What became of a change."""
+
+    APPLIED = "applied"
+    REFUSED = "refused"  # the CRM said no to this change; repeating it will not help
+    FAILED = "failed"  # it did not happen; it may be planned again
+    STALE = "stale"  # the record changed since the plan; nothing was written
+    UNKNOWN = "unknown"  # sent, but the reply is unclear; resolved by reading back, never by sending again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What the CRM answered to one change. `ref` is the record written, where it is known."""
+
+    change: str
+    outcome: Outcome
+    ref: Ref | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One row of the journal. An intent has no outcome; the row that follows it has one."""
+
+    seq: int
+    run: str
+    at: datetime
+    change: Change
+    outcome: Outcome | None = None
+    ref: Ref | None = None
+    message: str = ""
+
+
+def change_id(action: Action, connection: str, *parts: str, edits: tuple[FieldEdit, ...] = ()) -> str:
+    """Make the stable id of a change from what makes it that change: same inputs, same id."""
+    body = [action, connection, *parts, [[e.name, to_json(e.before), to_json(e.after)] for e in edits]]
+    text = json.dumps(body, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def edits_of(before: Fields, after: Fields) -> tuple[FieldEdit, ...]:
+    """List what changes between two sets of values, in the order of the names."""
+    return tuple(
+        FieldEdit(name, before.get(name), after[name]) for name in sorted(after) if after[name] != before.get(name)
+    )

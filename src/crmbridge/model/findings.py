@@ -1,0 +1,139 @@
+"""What evaluating a deal against the process says: its place, visits, clocks, verdicts and findings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from crmbridge.model.records import Ref, Status
+from crmbridge.model.values import Value
+
+
+class Place(NamedTuple):
+    """Where a deal stands in the process. No stage: the CRM's position has no counterpart, or the deal is lost."""
+
+    stage: str | None
+    status: Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One stay of a deal in a stage. `left_at` is None while it lasts. `to` is the place it left for."""
+
+    deal: Ref
+    stage: str
+    number: int  # 1 for the deal's first stay in this stage, 2 after it came back
+    entered_at: datetime
+    left_at: datetime | None = None
+    to: Place | None = None
+
+
+class SlaState(StrEnum):
+    """How an SLA clock stands."""
+
+    ON_TIME = "on_time"
+    AT_RISK = "at_risk"
+    BREACHED = "breached"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlaClock:
+    """An SLA measured on one visit. Durations are business time in the calendar named."""
+
+    visit: Visit
+    sla: str  # rule id, such as "qualification.sla"
+    calendar: str
+    goal: timedelta
+    elapsed: timedelta
+    due_at: datetime | None  # when the goal is used up; None when the calendar never opens again
+    state: SlaState
+
+    @property
+    def running(self) -> bool:
+        """Tell whether the visit is still going on."""
+        return self.visit.left_at is None
+
+
+class Judgement(StrEnum):
+    """What a check says of a deal."""
+
+    PASS = "pass"  # noqa: S105  a verdict, not a password
+    FAIL = "fail"
+    UNKNOWN = "unknown"  # an operand is missing, so the check can't be decided
+    NOT_APPLICABLE = "not_applicable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One rule's judgement on one deal, with the values it was reached from."""
+
+    rule: str  # "stage.rule", such as "qualification.bant"
+    stage: str
+    judgement: Judgement
+    message: str
+    seen: Mapping[str, Value] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()  # the fields whose filling would clear it
+    on_unknown: str = "warn"
+
+
+class FindingKind(StrEnum):
+    """What kind of thing does not hold."""
+
+    EXIT_RULE = "exit_rule"
+    SLA_AT_RISK = "sla_at_risk"
+    SLA_BREACHED = "sla_breached"
+    ILLEGAL_MOVE = "illegal_move"
+    UNREADABLE = "unreadable"  # a value or stage that can't be translated
+    UNDECIDED = "undecided"  # a rule that can't be evaluated
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """An exit rule or SLA that does not hold for a deal, or a value that can't be read.
+
+    `id` stays the same while the same thing is wrong with the same visit, so it is opened once and cleared once.
+    """
+
+    id: str
+    deal: Ref
+    rule: str
+    kind: FindingKind
+    stage: str | None
+    severity: Severity
+    message: str
+    since: datetime
+    seen: Mapping[str, Value] = field(default_factory=dict)
+    visit: int | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Everything that evaluating one deal says; `explain` shows it, findings and actions come from it."""
+
+    deal: Ref
+    at: datetime
+    place: Place
+    visits: tuple[Visit, ...]
+    clocks: tuple[SlaClock, ...]
+    readiness: tuple[Verdict, ...]  # the exit rules of the stage the deal is in now
+    judged: tuple[Verdict, ...]  # the exit rules of the stages that the last move left behind
+    findings: tuple[Finding, ...]
+
+
+def finding_id(deal: Ref, rule: str, *parts: str) -> str:
+    """Make the stable id of a finding from what makes it that finding."""
+    text = "\x1f".join([deal.connection, deal.kind, deal.id, rule, *parts])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,134 @@
+"""Canonical records: what an adapter hands over, whichever CRM it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from crmbridge.model.values import FieldType, Value
+
+
+class Kind(StrEnum):
+    """What a record, or the thing a change writes, is."""
+
+    USER = "user"
+    COMPANY = "company"
+    CONTACT = "contact"
+    DEAL = "deal"
+    TASK = "task"
+    NOTE = "note"
+
+
+class Status(StrEnum):
+    """Whether a deal is still being sold."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+class Ref(NamedTuple):
+    """The name of one record in one CRM. The id is the CRM's own, as text, and opaque."""
+
+    connection: str
+    kind: Kind
+    id: str
+
+    def __str__(self) -> str:
+        """Show it as people type it: connection:id for deals, connection:kind:id for the rest."""
+        middle = "" if self.kind is Kind.DEAL else f"{self.kind}:"
+        return f"{self.connection}:{middle}{self.id}"
+
+
+class Position(NamedTuple):
+    """Where a deal stands in one CRM. Pipeline and stage are the CRM's ids; labels play no part."""
+
+    pipeline: str
+    stage: str
+    status: Status
+
+
+# The fields every adapter fills in under these names where the CRM has them. A company's own fields come beside
+# them under the names its process declares. Users, companies and contacts are named by their id in the same CRM.
+STANDARD_FIELDS: Mapping[Kind, Mapping[str, FieldType]] = MappingProxyType(
+    {
+        Kind.USER: {"name": FieldType.TEXT, "email": FieldType.TEXT, "active": FieldType.BOOL},
+        Kind.COMPANY: {"name": FieldType.TEXT, "domain": FieldType.TEXT},
+        Kind.CONTACT: {
+            "name": FieldType.TEXT,
+            "email": FieldType.TEXT,
+            "title": FieldType.TEXT,
+            "company": FieldType.TEXT,
+        },
+        Kind.DEAL: {
+            "name": FieldType.TEXT,
+            "amount": FieldType.MONEY,
+            "close_date": FieldType.DATE,
+            "owner": FieldType.USER,
+            "company": FieldType.TEXT,
+            "contacts": FieldType.CHOICES,
+            "source": FieldType.TEXT,
+            "lost_reason": FieldType.TEXT,
+            "activities": FieldType.NUMBER,  # all activities on the deal, whatever their state
+            "activities_done": FieldType.NUMBER,
+            "activities_open": FieldType.NUMBER,
+            "last_activity_at": FieldType.DATETIME,
+            "next_activity_at": FieldType.DATETIME,
+        },
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A value in a record that could not be read; the record is kept without it."""
+
+    path: str  # the CRM's own field name
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One user, company, contact or deal as its CRM holds it now.
+
+    `version` is opaque and differs whenever the CRM's copy may have changed. `position` is set on deals only.
+    `key` is the external key, where the account has a field for it and it is filled in.
+    """
+
+    ref: Ref
+    fields: Mapping[str, Value]
+    version: str
+    created_at: datetime | None = None
+    updated_at: datetime
+    position: Position | None = None
+    key: str | None = None
+    url: str | None = None
+    problems: tuple[Problem, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A deal's change of position. The first one of a deal has no `before`: it is the deal being created.
+
+    `id` is unique within the deal and the same each time the move is pulled, so a repeated page adds nothing.
+    """
+
+    deal: Ref
+    id: str
+    at: datetime
+    before: Position | None
+    after: Position
+    by: str | None = None  # the CRM's user id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """A record that is gone from its CRM: deleted, archived, or merged into another."""
+
+    ref: Ref
+    at: datetime
+    merged_into: Ref | None = None

@@ -1,0 +1,124 @@
+"""The values a record's field can hold, and their one JSON form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+
+class FieldType(StrEnum):
+    """What kind of value a field holds."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    MONEY = "money"
+    BOOL = "bool"
+    DATE = "date"
+    DATETIME = "datetime"
+    CHOICE = "choice"
+    CHOICES = "choices"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in one currency (ISO 4217 code). Amount and currency travel together, so a merge can't mix them."""
+
+    amount: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        """Show the amount with its thousands grouped, then the currency."""
+        return f"{self.amount:,f} {self.currency}"
+
+
+# None means the CRM holds no value. A tuple is a set of choices or ids, kept in sorted order.
+Value = str | bool | int | Decimal | date | datetime | Money | tuple[str, ...] | None
+Fields = Mapping[str, Value]
+
+
+def to_json(value: Value) -> Any:
+    """Turn a value into plain JSON; what JSON has no form for becomes a one-key object naming its type."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case Decimal():
+            return {"decimal": str(value)}
+        case datetime():
+            return {"datetime": iso(value)}
+        case date():
+            return {"date": value.isoformat()}
+        case Money():
+            return {"money": [str(value.amount), value.currency]}
+        case tuple():
+            return {"set": list(value)}
+
+
+def from_json(data: Any) -> Value:
+    """Read back what `to_json` wrote; raises ValueError for anything else."""
+    match data:
+        case None | bool() | int() | str():
+            return data
+        case {"decimal": str(text)}:
+            return Decimal(text)
+        case {"datetime": str(text)}:
+            return parse_iso(text)
+        case {"date": str(text)}:
+            return date.fromisoformat(text)
+        case {"money": [str(amount), str(currency)]}:
+            return Money(Decimal(amount), currency)
+        case {"set": list(items)}:
+            return tuple(str(item) for item in items)
+        case _:
+            raise ValueError(f"not a stored value: {data!r}")
+
+
+def fields_to_json(fields: Fields) -> dict[str, Any]:
+    """Turn a record's fields into plain JSON, names in order."""
+    return {name: to_json(fields[name]) for name in sorted(fields)}
+
+
+def fields_from_json(data: Mapping[str, Any]) -> dict[str, Value]:
+    """Read back what `fields_to_json` wrote."""
+    return {name: from_json(value) for name, value in data.items()}
+
+
+def is_empty(value: Value) -> bool:
+    """Tell whether a field counts as not filled in: no value, blank text or an empty set."""
+    return value is None or value == () or (isinstance(value, str) and not value.strip())
+
+
+def iso(moment: datetime) -> str:
+    """Write an aware time as UTC with a Z, microseconds only where there are any."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone can't be stored")
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_iso(text: str) -> datetime:
+    """Read an ISO 8601 time that carries its zone, as UTC; raises ValueError when the zone is missing."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"a time without a zone: {text!r}")
+    return moment.astimezone(UTC)
+
+
+def show(value: Value) -> str:
+    """Show a value to a person, in a plan or an explanation."""
+    match value:
+        case None | "":
+            return "(empty)"
+        case bool():
+            return "yes" if value else "no"
+        case Decimal():
+            return f"{value:,f}"
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        case tuple():
+            return ", ".join(value) if value else "(empty)"
+        case _:
+            return str(value)

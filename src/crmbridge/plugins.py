@@ -1,0 +1,161 @@
+"""The plugins that are installed, behind one typed front; nothing else in crmbridge touches pluggy."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from crmbridge import hookspecs
+from crmbridge.errors import ConfigurationError
+from crmbridge.model.changes import Change, Receipt
+from crmbridge.ports import Adapter, AdapterContext, Run, Sink
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from crmbridge.sandbox import Sandbox, SandboxOptions
+
+GROUP = "crmbridge"
+BLOCK_VARIABLE = "CRMBRIDGE_BLOCK_PLUGINS"  # comma-separated entry point names that must not be loaded
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterSpec:
+    """An adapter on offer. `settings` reads its part of a connection (a frozen pydantic model); `open` connects."""
+
+    name: str
+    summary: str
+    settings: type[BaseModel]
+    open: Callable[[Any, AdapterContext], Adapter]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSpec:
+    """A sandbox on offer. `stages` maps the stages of the bundled process to this sandbox's pipeline.
+
+    `connection` is what a connection needs beside `base_url` and the credential to use the sandbox, and
+    `fields` maps the bundled process's fields to the sandbox account's own.
+    """
+
+    name: str
+    summary: str
+    build: Callable[[SandboxOptions], Sandbox]
+    pipeline: str
+    stages: Mapping[str, str]
+    fields: Mapping[str, str]
+    credential: str = "token"  # the connection setting that takes the sandbox's token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkSpec:
+    """A sink on offer. `settings` reads its entry in the settings file; `open` makes the sink."""
+
+    name: str
+    settings: type[BaseModel]
+    open: Callable[[Any], Sink]
+
+
+class Plugins:
+    """What the loaded plugins offer, by name, and the observers among them."""
+
+    def __init__(self, manager: pluggy.PluginManager) -> None:
+        self._manager = manager
+
+    def adapters(self) -> dict[str, AdapterSpec]:
+        """Give the adapters by name; two with one name are an error."""
+        return _by_name("adapter", self._manager.hook.crmbridge_adapters())
+
+    def sandboxes(self) -> dict[str, SandboxSpec]:
+        """Give the sandboxes by name."""
+        return _by_name("sandbox", self._manager.hook.crmbridge_sandboxes())
+
+    def sinks(self) -> dict[str, SinkSpec]:
+        """Give the plugins' sinks by name."""
+        return _by_name("sink", self._manager.hook.crmbridge_sinks())
+
+    def vetoes(self, changes: Sequence[Change]) -> dict[str, str]:
+        """Ask every plugin which changes must not be made, and why."""
+        answers = self._manager.hook.crmbridge_before_apply(changes=changes)
+        return {change: reason for answer in answers for change, reason in answer or ()}
+
+    def applied(self, changes: Sequence[Change], receipts: Sequence[Receipt]) -> None:
+        """Tell every observer what a batch did."""
+        self._observe("crmbridge_after_apply", changes=changes, receipts=receipts)
+
+    def finished(self, run: Run) -> None:
+        """Tell every observer that a run ended."""
+        self._observe("crmbridge_run_finished", run=run)
+
+    def names(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Give each plugin's name with the hooks it implements."""
+        return tuple(
+            (name, tuple(sorted(caller.name for caller in self._manager.get_hookcallers(plugin) or ())))
+            for name, plugin in sorted(self._manager.list_name_plugin())
+            if plugin is not None
+        )
+
+    def _observe(self, hook: str, **arguments: Any) -> None:
+        # One call per plugin: pluggy stops at the first error, and an observer may only cost itself.
+        for name, plugin in self._manager.list_name_plugin():
+            others = [other for _, other in self._manager.list_name_plugin() if other not in {plugin, None}]
+            try:
+                self._manager.subset_hook_caller(hook, remove_plugins=others)(**arguments)
+            except Exception:
+                log.exception("plugin %s failed in %s; the run goes on without it", name, hook)
+
+
+def load_plugins(extra: Mapping[str, object] | None = None) -> Plugins:
+    """Load every installed plugin, and `extra` ones by name; raises ConfigurationError naming the one that is wrong.
+
+    Plugins named in CRMBRIDGE_BLOCK_PLUGINS are left out.
+    """
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    blocked = {name.strip() for name in os.environ.get(BLOCK_VARIABLE, "").split(",") if name.strip()}
+    for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name):
+        if point.name not in blocked:
+            _register(manager, point.name, _load(point))
+    for name, plugin in (extra or {}).items():
+        _register(manager, name, plugin)
+    return Plugins(manager)
+
+
+def _load(point: importlib.metadata.EntryPoint) -> object:
+    try:
+        return point.load()
+    except Exception as error:
+        raise ConfigurationError(
+            f"The plugin {point.name!r} ({point.value}) can't be loaded: {error}",
+            advice=f"Reinstall it, or leave it out with {BLOCK_VARIABLE}={point.name}.",
+        ) from error
+
+
+def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
+    try:
+        manager.register(plugin, name)
+        manager.check_pending()
+    except (pluggy.PluginValidationError, ValueError) as error:
+        raise ConfigurationError(
+            f"The plugin {name!r} does not fit this crmbridge: {error}",
+            advice="Install a version of the plugin made for this crmbridge.",
+        ) from error
+
+
+def _by_name(what: str, answers: Iterable[Iterable[Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for spec in (spec for answer in answers for spec in answer):
+        if spec.name in found:
+            raise ConfigurationError(
+                f"Two plugins offer the {what} {spec.name!r}",
+                advice=f"Leave one out with {BLOCK_VARIABLE}.",
+            )
+        found[spec.name] = spec
+    return found

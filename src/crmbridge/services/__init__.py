@@ -1,0 +1,1 @@
+"""Use cases: pull, plan, apply, evaluate, the cycle, reports."""

@@ -1,0 +1,201 @@
+"""The settings file (crmbridge.yaml) as frozen models, read once at the edge."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from crmbridge.model.findings import Severity
+from crmbridge.model.process import FieldName, Id
+
+
+class SettingsPart(BaseModel):
+    """Base of everything in the settings file: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Secret(SettingsPart):
+    """Where a secret is kept; the secret itself never stands in a file that crmbridge reads as settings.
+
+    Exactly one of: the name of an environment variable, a file's path, a command that prints it, or a
+    `service/name` in the system keyring.
+    """
+
+    env: str | None = None
+    file: str | None = None
+    command: str | None = None
+    keyring: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if sum(source is not None for source in (self.env, self.file, self.command, self.keyring)) != 1:
+            raise ValueError("give exactly one of env, file, command, keyring")
+        return self
+
+
+class AdapterSettings(SettingsPart):
+    """What every connection can say. An adapter's own settings model inherits from this and adds its own."""
+
+    base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = None  # stands in for the vendor's host
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"  # for amounts that the CRM keeps without one
+    key_field: str | None = None  # the CRM's own field for the external key; the adapter's usual name when not said
+    timeout: Annotated[float, Field(gt=0, le=600)] = 30.0  # seconds to wait for one reply
+
+
+class Connection(BaseModel):
+    """One account of one CRM. Beside these, it has the settings of its adapter (`crmbridge plugins`)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    adapter: Id
+    fields: dict[FieldName, str] = Field(default_factory=dict)  # process field -> the CRM's own field
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Give what is left for the adapter's settings model."""
+        return dict(self.model_extra or {})
+
+
+def _as_ids(value: Any) -> Any:
+    """Take one id or several, written as text or as a number."""
+    items = value if isinstance(value, list) else [value]
+    return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in items]
+
+
+NativeIds = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_ids, json_schema_input_type=str | int | list[str | int]),
+    Field(min_length=1),
+]
+
+
+class StageMap(SettingsPart):
+    """Which stages of a CRM's pipeline stand for which stages of the process.
+
+    The keys are stage ids of the process, and `won` and `lost`; several native stages can stand for one, the first
+    is the one that is written.
+    """
+
+    pipeline: Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v, str | int)]
+    map: dict[str, NativeIds]
+
+
+class FieldSync(SettingsPart):
+    """How one field is kept in step: what happens when two sides changed it to different values."""
+
+    conflict: Annotated[str, Field(pattern=r"^(newest|ask|prefer: *[a-z][a-z0-9_]*)$")] = "ask"
+    sync: bool = True
+
+    @property
+    def preferred(self) -> str | None:
+        """Name the connection that wins, where one does."""
+        return self.conflict.removeprefix("prefer:").strip() if self.conflict.startswith("prefer") else None
+
+
+def _usual_match() -> dict[Literal["deal"], tuple[str | tuple[str, ...], ...]]:
+    return {"deal": ("external_key", ("name", "company.domain"))}
+
+
+class Sync(SettingsPart):
+    """Which connections hold the same deals."""
+
+    name: Id
+    between: Annotated[tuple[Id, ...], Field(min_length=2)]
+    match: dict[Literal["deal"], tuple[str | tuple[str, ...], ...]] = Field(default_factory=_usual_match)
+    fields: dict[str, FieldSync] = Field(default_factory=lambda: {"*": FieldSync()})
+    create: tuple[Id, ...] = ()  # where a missing counterpart may be created
+    delete: Literal["never"] = "never"
+
+    def policy(self, field: str) -> FieldSync:
+        """Give the field's own policy, else the one for `*`, else `ask`."""
+        return self.fields.get(field) or self.fields.get("*") or FieldSync()
+
+
+class Binding(SettingsPart):
+    """Where a rule applies and what happens when it is broken. Of several that match, the last one counts.
+
+    `rule` is `stage.rule` (also `stage.sla`, `stage.handoff`, `move`), `*` standing for any run of characters.
+    """
+
+    rule: str
+    on: tuple[Id, ...] = ()  # connections; all when empty
+    action: Literal["audit", "warn", "task", "note", "field", "revert"] = "audit"
+    severity: Severity = Severity.WARNING
+    due: Annotated[str, Field(pattern=r"^\d+(d|h)$")] = "1d"  # when a task is due, counted from the plan
+    field: FieldName | None = None  # for action: field
+    value: str | None = None  # for action: field; {rule} and {message} are filled in
+
+    @model_validator(mode="after")
+    def _field_is_complete(self) -> Self:
+        if (self.action == "field") != (self.field is not None):
+            raise ValueError("action: field needs `field`, and only that action takes it")
+        return self
+
+    def matches(self, rule: str, connection: str) -> bool:
+        """Tell whether this binding speaks of a rule in a connection."""
+        pattern = re.escape(self.rule).replace(r"\*", ".*")
+        return (not self.on or connection in self.on) and re.fullmatch(pattern, rule) is not None
+
+
+def _cron(text: str) -> str:
+    from datetime import datetime  # noqa: PLC0415  only to try the expression out
+
+    try:
+        CronSim(text, datetime(2026, 1, 1))  # noqa: DTZ001  the zone is given when it runs
+    except CronSimError as error:
+        raise ValueError(f"{text!r} is no cron expression: {error}") from error
+    return text
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no time zone; write it as Europe/Berlin") from error
+    return name
+
+
+CronText = Annotated[str, AfterValidator(_cron)]
+ZoneName = Annotated[str, AfterValidator(_zone)]
+
+
+class ScheduleEntry(SettingsPart):
+    """What `crmbridge run --due` runs, and when."""
+
+    run: Literal["cycle", "pull", "enforce", "report"]
+    cron: CronText
+    timezone: ZoneName = "UTC"
+    report: Id | None = None  # for run: report; all reports when not said
+
+
+class Report(SettingsPart):
+    """A report and where it goes. A sink is one key with its settings: `{html: reports/}`, `{slack: {env: URL}}`."""
+
+    name: Id
+    sinks: tuple[dict[str, Any], ...] = ()
+    language: str = "en"
+    cron: CronText | None = None
+    timezone: ZoneName = "UTC"
+
+
+class Settings(SettingsPart):
+    """The whole settings file."""
+
+    version: Literal[1]
+    process: str
+    store: str = "sqlite:///.crmbridge/state.db"
+    connections: dict[Id, Connection] = Field(default_factory=dict)
+    stages: dict[Id, StageMap] = Field(default_factory=dict)
+    sync: tuple[Sync, ...] = ()
+    enforce: tuple[Binding, ...] = ()
+    schedule: tuple[ScheduleEntry, ...] = ()
+    reports: tuple[Report, ...] = ()
+
+    def binding(self, rule: str, connection: str) -> Binding | None:
+        """Give the binding that counts for a rule in a connection."""
+        return next((b for b in reversed(self.enforce) if b.matches(rule, connection)), None)

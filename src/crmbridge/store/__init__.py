@@ -1,0 +1,1 @@
+"""State stores: SQLAlchemy for real use, memory for tests; both pass the same suite."""
