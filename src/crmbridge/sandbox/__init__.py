@@ -1,0 +1,42 @@
+"""A kit for building sandboxes: local servers that speak one CRM's own API.
+
+A sandbox is state, routes that serve it in the vendor's forms, and the kit's parts around them: a clock, faults,
+rate limits, latency and a log of requests. `serve` puts it on a real socket.
+"""
+
+from crmbridge.sandbox.clock import VirtualClock
+from crmbridge.sandbox.faults import FAULTS, Faults
+from crmbridge.sandbox.kit import RateWindow, Sandbox, SandboxOptions, Vendor, assemble
+from crmbridge.sandbox.log import LoggedRequest, RequestLog
+from crmbridge.sandbox.server import Served, serve
+from crmbridge.sandbox.world import (
+    World,
+    WorldActivity,
+    WorldCompany,
+    WorldContact,
+    WorldDeal,
+    WorldUser,
+    make_world,
+)
+
+__all__ = [
+    "FAULTS",
+    "Faults",
+    "LoggedRequest",
+    "RateWindow",
+    "RequestLog",
+    "Sandbox",
+    "SandboxOptions",
+    "Served",
+    "Vendor",
+    "VirtualClock",
+    "World",
+    "WorldActivity",
+    "WorldCompany",
+    "WorldContact",
+    "WorldDeal",
+    "WorldUser",
+    "assemble",
+    "make_world",
+    "serve",
+]

@@ -1,0 +1,277 @@
+"""What stands around a sandbox's routes: credential, log, latency, faults and rate limits, as one ASGI layer."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from crmbridge.clock import SystemClock
+from crmbridge.http.exact_json import load_json
+from crmbridge.ports import Clock
+from crmbridge.sandbox.faults import Faults
+from crmbridge.sandbox.log import LoggedRequest, RequestLog
+
+HOLD_SECONDS = 90.0  # how long a timed-out request is held; longer than clients wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxOptions:
+    """How a sandbox is shaped. The same options give the same account, to the byte.
+
+    `part` is the share of the world's deals that this CRM knows, as (from, to) between 0 and 1, so that several
+    sandboxes of one seed hold overlapping parts of one company's deals. `now` is when the account's history ends;
+    the clock's time when not said.
+    """
+
+    seed: int = 7
+    deals: int = 60
+    part: tuple[float, float] = (0.0, 1.0)
+    now: datetime | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    latency_ms: int = 0
+    limit: Literal["vendor", "none"] = "vendor"
+    faults: Mapping[str, float] = field(default_factory=dict)
+    token: str = ""  # made from the seed when empty
+
+    @property
+    def as_of(self) -> datetime:
+        """When the account's history ends."""
+        return self.now or self.clock.now()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """A sandbox ready to be served. `state` is the plugin's own; tests may reach into it to plant things."""
+
+    name: str
+    token: str
+    app: ASGIApp
+    log: RequestLog
+    faults: Faults
+    clock: Clock
+    state: Any
+
+
+class RateWindow:
+    """At most `requests` in any `seconds`, as a vendor counts them; `group` tells which requests count together."""
+
+    def __init__(self, requests: int, seconds: float, *, applies: Callable[[Request], bool] = lambda _: True) -> None:
+        self.requests = requests
+        self.seconds = seconds
+        self.applies = applies
+        self._taken: deque[datetime] = deque()
+        self._lock = threading.Lock()
+
+    def take(self, now: datetime) -> bool:
+        """Take one request, or tell that the window is full."""
+        with self._lock:
+            while self._taken and now - self._taken[0] >= timedelta(seconds=self.seconds):
+                self._taken.popleft()
+            if len(self._taken) >= self.requests:
+                return False
+            self._taken.append(now)
+            return True
+
+    def remaining(self, now: datetime) -> int:
+        """Give how many requests still fit."""
+        with self._lock:
+            return self.requests - sum(now - taken < timedelta(seconds=self.seconds) for taken in self._taken)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """What the kit must know of a vendor to answer in its forms.
+
+    `accepts` tells whether a request carries the sandbox's token; requests whose path starts with one of `open_paths`
+    need none. `limited` answers a request that is one too many (`retry_after` in seconds, or None), `refused` one
+    with a bad token. `decorate` adds the headers that the vendor sends with every answer.
+    """
+
+    accepts: Callable[[Request, str], bool]
+    refused: Callable[[Request], Response]
+    limited: Callable[[Request, RateWindow | None, int | None], Response]
+    windows: Sequence[RateWindow] = ()
+    open_paths: tuple[str, ...] = ()
+    decorate: Callable[[Request, Response], None] = lambda _request, _response: None
+
+
+def assemble(*, name: str, state: Any, routes: Sequence[BaseRoute], vendor: Vendor, options: SandboxOptions) -> Sandbox:
+    """Put the kit's parts around a plugin's routes.
+
+    Routes answer from `state`; the kit runs them one at a time, so that a request is carried out whole or not at all.
+    """
+    token = options.token or f"sandbox-{name}-{options.seed}"
+    gate = _Gate(Starlette(routes=list(routes)), vendor, options, token)
+    return Sandbox(name=name, token=token, app=gate, log=gate.log, faults=gate.faults, clock=options.clock, state=state)
+
+
+class _Gate:
+    """Lets requests through to the routes, or lets them go wrong as the faults say."""
+
+    def __init__(self, app: ASGIApp, vendor: Vendor, options: SandboxOptions, token: str) -> None:
+        self._app = app
+        self._vendor = vendor
+        self._options = options
+        self._token = token
+        self.log = RequestLog()
+        self.faults = Faults(options.faults, options.seed)
+        self._one_at_a_time = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await _lifespan(receive, send)
+            return
+        body = await _whole_body(receive)
+        request = Request(scope, _replay(body))
+        if self._options.latency_ms:
+            await asyncio.sleep(self._options.latency_ms / 1000)
+        response, fault = await self._answer(request, body)
+        self._note(request, body, response, fault)
+        await _deliver(response, fault, scope, receive, send)
+
+    async def _answer(self, request: Request, body: bytes) -> tuple[Response | None, str]:
+        """Give the response and the fault that shapes it; no response when the request is not carried out."""
+        fault = next((name for name in _SHOWN if self.faults.strikes(name, request.method, request.url.path)), "")
+        if fault in _INSTEAD:
+            return _INSTEAD[fault](self._vendor, request), fault
+        if fault in {"drop_before", "timeout_before"}:
+            return None, fault
+        if not self._is_open(request) and not self._vendor.accepts(request, self._token):
+            return self._vendor.refused(request), fault
+        full = self._full_window(request)
+        if full is not None:
+            return self._vendor.limited(request, full, None), "limit"
+        response = await self._carry_out(request.scope, body)
+        self._vendor.decorate(request, response)
+        return response, fault
+
+    def _is_open(self, request: Request) -> bool:
+        return any(request.url.path.startswith(path) for path in self._vendor.open_paths)
+
+    def _full_window(self, request: Request) -> RateWindow | None:
+        if self._options.limit == "none":
+            return None
+        now = self._options.clock.now()
+        windows = (window for window in self._vendor.windows if window.applies(request))
+        return next((window for window in windows if not window.take(now)), None)
+
+    async def _carry_out(self, scope: Scope, body: bytes) -> Response:
+        collected: list[bytes] = []
+        start: dict[str, Any] = {}
+
+        async def collect(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                start.update(message)
+            else:
+                collected.append(message.get("body", b""))
+
+        async with self._one_at_a_time:
+            await self._app(scope, _replay(body), collect)
+        response = Response(b"".join(collected), status_code=start["status"])
+        response.raw_headers = [h for h in start["headers"] if h[0] != b"content-length"]
+        response.init_headers(dict(response.headers))
+        return response
+
+    def _note(self, request: Request, body: bytes, response: Response | None, fault: str) -> None:
+        status = 0 if response is None or fault in {"drop_after", "timeout_after"} else response.status_code
+        entry = LoggedRequest(
+            self._options.clock.now(),
+            request.method,
+            request.url.path,
+            request.url.query,
+            _decoded(body),
+            status,
+            fault,
+        )
+        self.log.add(entry)
+
+
+def _too_many(vendor: Vendor, request: Request) -> Response:
+    return vendor.limited(request, None, None)
+
+
+def _too_many_wait(vendor: Vendor, request: Request) -> Response:
+    return vendor.limited(request, None, 1)
+
+
+def _html(_vendor: Vendor, _request: Request) -> Response:
+    return HTMLResponse("<html><body>We are setting things up</body></html>")
+
+
+# The faults that take the place of the vendor's answer; nothing is carried out.
+_INSTEAD: dict[str, Callable[[Vendor, Request], Response]] = {
+    "limit": _too_many,
+    "limit_after": _too_many_wait,
+    "error_500": lambda _vendor, _request: Response(status_code=500),
+    "error_503": lambda _vendor, _request: Response(status_code=503),
+    "html": _html,
+    "empty_body": lambda _vendor, _request: Response(status_code=200),
+    "revoked": lambda vendor, request: vendor.refused(request),
+}
+_SHOWN = (*_INSTEAD, "drop_before", "drop_after", "timeout_before", "timeout_after", "cut_body")
+
+
+async def _deliver(response: Response | None, fault: str, scope: Scope, receive: Receive, send: Send) -> None:
+    if fault in {"timeout_before", "timeout_after"}:
+        await _hold(receive)
+    if response is not None and fault not in {"timeout_after", "drop_after", "cut_body"}:
+        await response(scope, receive, send)
+        return
+    # Promising more bytes than are sent makes the server cut the connection.
+    promised = b"" if response is None or fault != "cut_body" else bytes(response.body)
+    length = str(len(promised) + 1).encode()
+    status = 200 if response is None else response.status_code
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", length)]})
+    await send({"type": "http.response.body", "body": promised[: len(promised) // 2], "more_body": False})
+
+
+async def _hold(receive: Receive) -> None:
+    """Wait until the client gives up."""
+    try:
+        async with asyncio.timeout(HOLD_SECONDS):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def _whole_body(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _replay(body: bytes) -> Receive:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return load_json(body) if body else None
+    except ValueError:
+        return None

@@ -1,0 +1,56 @@
+"""The log of what a sandbox was asked, for tests and for people who wonder what a client sends."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """One request and how it was answered. The credential is not kept."""
+
+    at: datetime
+    method: str
+    path: str
+    query: str
+    body: Any  # decoded JSON, or None
+    status: int  # 0 when no answer was given
+    fault: str = ""
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether the method is one that changes something (some vendors also read by POST)."""
+        return self.method in {"POST", "PUT", "PATCH", "DELETE"}
+
+
+class RequestLog:
+    """The requests of a sandbox, oldest first; only the newest ten thousand are kept."""
+
+    LIMIT = 10_000
+
+    def __init__(self) -> None:
+        self._requests: list[LoggedRequest] = []
+        self._lock = threading.Lock()
+
+    def add(self, request: LoggedRequest) -> None:
+        """Note a request."""
+        with self._lock:
+            self._requests.append(request)
+            del self._requests[: -self.LIMIT]
+
+    def all(self) -> tuple[LoggedRequest, ...]:
+        """Give the requests so far."""
+        with self._lock:
+            return tuple(self._requests)
+
+    def matching(self, method: str, path: str) -> tuple[LoggedRequest, ...]:
+        """Give the requests with this method whose path contains this text."""
+        return tuple(request for request in self.all() if request.method == method and path in request.path)
+
+    def clear(self) -> None:
+        """Forget them."""
+        with self._lock:
+            self._requests.clear()

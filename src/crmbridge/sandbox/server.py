@@ -1,0 +1,68 @@
+"""A sandbox on a real loopback socket, in a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import uvicorn
+
+from crmbridge.errors import CrmbridgeError
+from crmbridge.sandbox.kit import Sandbox
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A sandbox that is being served."""
+
+    sandbox: Sandbox
+    url: str
+
+    @property
+    def token(self) -> str:
+        """The credential it accepts."""
+        return self.sandbox.token
+
+
+def listen(port: int) -> socket.socket:
+    """Take a loopback port, or a free one for 0; raises CrmbridgeError when it is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        listener.close()
+        raise CrmbridgeError(f"Port {port} is taken ({error.strerror})", advice="Choose another, or 0.") from error
+    return listener
+
+
+def make_server(sandbox: Sandbox) -> uvicorn.Server:
+    """Make the server of a sandbox; `run(sockets=[...])` serves until `should_exit` or a signal."""
+    # Cut connections are faults on purpose, so the server's own complaints about them are not shown.
+    config = uvicorn.Config(
+        sandbox.app, log_level="critical", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+    )
+    return uvicorn.Server(config)
+
+
+@contextlib.contextmanager
+def serve(sandbox: Sandbox, port: int = 0) -> Iterator[Served]:
+    """Serve a sandbox until the block ends."""
+    listener = listen(port)
+    server = make_server(sandbox)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            time.sleep(0.005)
+        yield Served(sandbox, f"http://{HOST}:{listener.getsockname()[1]}")
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        listener.close()
