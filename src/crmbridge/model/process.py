@@ -82,8 +82,8 @@ class Duration(NamedTuple):
         return f"{self.amount.normalize():f}{self.unit}"
 
 
-def _duration(value: Any) -> Any:
-    return Duration.parse(value) if isinstance(value, str) else value
+def _duration(value: Any) -> Duration:
+    return value if isinstance(value, Duration) else Duration.parse(str(value))
 
 
 def _share(value: Any) -> Any:
@@ -269,7 +269,7 @@ CHECKS: dict[str, type[Part]] = {
 
 def _which_check(value: Any) -> str | None:
     """Tell the checks apart by the key that names them; the tag starts with `check:` so a path can drop it."""
-    keys = value.keys() if isinstance(value, dict) else type(value).model_fields
+    keys = value.keys() if isinstance(value, dict) else getattr(type(value), "model_fields", ())
     return next((f"check:{name}" for name in CHECKS if name in keys), None)
 
 
@@ -369,7 +369,7 @@ class Window(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `09:00-18:00`; raises ValueError when it is anything else or ends before it starts."""
-        match = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)", text.strip())
+        match = re.fullmatch(r"((?:[01]\d|2[0-3]):[0-5]\d)-((?:[01]\d|2[0-3]):[0-5]\d|24:00)", text.strip())
         if not match:
             raise ValueError(f"{text!r} is no opening time; write it as 09:00-18:00")
         end = "00:00" if match[2] == "24:00" else match[2]
@@ -379,8 +379,8 @@ class Window(NamedTuple):
         return window
 
 
-def _window(value: Any) -> Any:
-    return Window.parse(value) if isinstance(value, str) else value
+def _window(value: Any) -> Window:
+    return value if isinstance(value, Window) else Window.parse(str(value))
 
 
 WindowField = Annotated[Window, BeforeValidator(_window, json_schema_input_type=str)]
@@ -402,6 +402,18 @@ class Hours(Part):
         return (self.mon, self.tue, self.wed, self.thu, self.fri, self.sat, self.sun)
 
 
+def _day(value: Any) -> date:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is no date; write it as 2026-12-24") from None
+
+
+Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=date)]
+
+
 class Calendar(Part):
     """Opening hours, time zone and holidays that business time is counted in."""
 
@@ -409,7 +421,7 @@ class Calendar(Part):
     hours: Hours
     day_hours: Annotated[Decimal, Field(gt=0, le=24)] = Decimal(8)  # what `1bd` stands for, in open hours
     holidays: Holidays | None = None
-    closed: tuple[date, ...] = ()
+    closed: tuple[Day, ...] = ()
 
 
 class Measure(StrEnum):
