@@ -52,7 +52,7 @@ def _from_keyring(name: str) -> SecretStr:
         found = import_module("keyring").get_password(service, user)
     except ImportError:
         raise ConfigurationError("The keyring package is not installed", advice="pip install keyring") from None
-    except Exception as error:  # every backend of keyring raises its own; on headless hosts there is none
+    except Exception as error:  # noqa: BLE001  every backend of keyring raises its own, none on headless hosts
         raise ConfigurationError(f"The keyring can't be read ({type(error).__name__})", advice=ADVICE) from None
     return _filled(found, f"the keyring has no {name!r}")
 
