@@ -1,0 +1,203 @@
+"""The database under the state: opening it, transactions, upserts, and errors in plain words."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    case,
+    create_engine,
+    func,
+    inspect,
+    make_url,
+    select,
+    table,
+    update,
+)
+from sqlalchemy import column as sql_column
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from crmbridge.errors import ConfigurationError, LockedError, StateError
+from crmbridge.store import schema, sqlite
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+CHUNK = 500  # how many values one IN list holds
+_URL_ADVICE = "Write `store` as sqlite:///path/to/state.db."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldLease:
+    """The lease that this process holds."""
+
+    token: str
+    lasts: timedelta
+
+
+class Database:
+    """One open state database. `where` is what messages call it; it holds no password."""
+
+    def __init__(self, engine: Engine, where: str) -> None:
+        self.where = where
+        self.held: HeldLease | None = None
+        self._engine = engine
+        self._writer = engine.execution_options(**{sqlite.WRITES: True})
+        self._turn = threading.Lock()  # threads queue here; between processes the database itself decides
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open a state, making it or bringing it up to date first."""
+        opened = cls(*_connect(url))
+        try:
+            opened._bring_up_to_date()
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Read in one transaction: everything seen in it is of one moment."""
+        with self._plainly(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, at: datetime | None = None) -> Iterator[Connection]:
+        """Write in one transaction: all of it is saved, or nothing. With a time, the lease held is renewed.
+
+        Raises LockedError, saving nothing, when another run took the lease over because it had expired.
+        """
+        with self._turn, self._plainly(), self._writer.begin() as connection:
+            if at is not None and self.held is not None:
+                self._renew(connection, self.held, at)
+            yield connection
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self._engine.dispose()
+
+    def _renew(self, connection: Connection, held: HeldLease, at: datetime) -> None:
+        lease, until = schema.lease, at + held.lasts
+        # Never earlier than it is: another thread may have come by with a later time.
+        later = case((lease.c.expires_at < until, until), else_=lease.c.expires_at)
+        done = connection.execute(update(lease).where(lease.c.token == held.token).values(expires_at=later))
+        if done.rowcount == 0:
+            raise LockedError(
+                f"This run's hold on the state {self.where} expired and another run took it over.",
+                advice="Let that run finish, then run this again.",
+            )
+
+    def _bring_up_to_date(self) -> None:
+        with self.read() as connection:
+            found = _version(connection, self.where)
+        if found == schema.VERSION:
+            return
+        if found is not None and (not found.isdecimal() or found > schema.VERSION):
+            raise StateError(
+                f"The state {self.where} was written by a newer crmbridge (schema {found}, this one knows "
+                f"{schema.VERSION}).",
+                advice="Use the newer crmbridge, or restore a backup from before it.",
+            )
+        with self.write() as connection:
+            _upgrade(connection)
+
+    @contextmanager
+    def _plainly(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            meant = sqlite.trouble(error.orig, self.where) if error.orig else None
+            if meant is None:
+                raise
+            raise meant from error
+
+
+def _connect(url: str) -> tuple[Engine, str]:
+    try:
+        parts = make_url(url)
+        if parts.get_backend_name() != "sqlite":
+            return create_engine(parts, hide_parameters=True), parts.render_as_string(hide_password=True)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise ConfigurationError(f"The store can't be opened: {error}.", advice=_URL_ADVICE) from error
+    if not parts.database or parts.database == ":memory:":
+        raise ConfigurationError("The store names no file.", advice=_URL_ADVICE)
+    path = Path(parts.database).expanduser()
+    if not path.exists():
+        sqlite.create(path, _fill(str(path)))
+    return sqlite.engine(path), str(path)
+
+
+def _fill(where: str) -> Callable[[Engine], None]:
+    def fill(engine: Engine) -> None:
+        with Database(engine, where).write() as connection:
+            _upgrade(connection)
+
+    return fill
+
+
+def _upgrade(connection: Connection) -> None:
+    from crmbridge.store.migrations import upgrade  # noqa: PLC0415  alembic is slow to import and rarely needed
+
+    upgrade(connection)
+
+
+def _version(connection: Connection, where: str) -> str | None:
+    """Give the schema's version; None for a database with nothing in it."""
+    names = inspect(connection).get_table_names()
+    if "alembic_version" in names:
+        found = connection.execute(select(sql_column("version_num")).select_from(table("alembic_version"))).scalar()
+        return None if found is None else str(found)
+    if names:
+        raise sqlite.damaged(where, "it is a database of something else")
+    return None
+
+
+def upsert(
+    connection: Connection,
+    into: Table,
+    rows: Sequence[Mapping[str, Any]],
+    only: ColumnElement[bool] | None = None,
+    keep: Collection[str] = (),
+) -> None:
+    """Insert rows, or replace the ones with the same primary key: all columns that the rows name, nothing else.
+
+    All rows name the same columns. With `only`, a row is replaced only where this holds for it. The columns in
+    `keep` keep their value where the new one is NULL.
+    """
+    if not rows:
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite_dialect.insert
+    statement = insert(into)
+    keys = [column.name for column in into.primary_key]
+    changed: dict[str, Any] = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    changed |= {name: func.coalesce(changed[name], into.c[name]) for name in keep}
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=keys, set_=changed, where=only),
+        list(rows),
+    )
+
+
+def chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    """Cut items into lists short enough for one IN list."""
+    everything = list(items)
+    for start in range(0, len(everything), CHUNK):
+        yield everything[start : start + CHUNK]
+
+
+def among(column: Column[Any], items: Iterable[T]) -> Iterator[ColumnElement[bool]]:
+    """Give one condition per chunk of the values a column may have."""
+    return (column.in_(chunk) for chunk in chunks(items))

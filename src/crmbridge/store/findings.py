@@ -1,0 +1,232 @@
+"""What evaluating said: findings with their life, places, visits and SLA clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select, union, update
+
+from crmbridge.model.findings import Evaluation, Finding, FindingKind, Place, Severity, SlaClock, SlaState, Visit
+from crmbridge.model.records import Kind, Ref, Status
+from crmbridge.model.values import fields_from_json, fields_to_json
+from crmbridge.ports import StoredFinding
+from crmbridge.store import schema
+from crmbridge.store.database import Database, among, upsert
+
+_STREAM = 1000  # rows read at a time
+_findings, _places, _visits, _clocks = schema.findings, schema.places, schema.visits, schema.sla_clocks
+
+
+class SqlFindings:
+    """What evaluating said, in SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(self, evaluations: Sequence[Evaluation], at: datetime) -> None:
+        """Replace what is known of these deals. Of two evaluations of one deal, the last counts.
+
+        New findings are opened, known ones keep their opening time, cleared ones that hold again are opened again,
+        and ones that no longer hold are cleared.
+        """
+        latest = {evaluation.deal: evaluation for evaluation in evaluations}
+        with self._database.write() as open_:
+            _save_findings(open_, latest, at)
+            _forget_measures(open_, latest)
+            _save_measures(open_, list(latest.values()))
+
+    def forget(self, keep: Sequence[Ref], at: datetime) -> None:
+        """Clear the findings of all deals that are not among these, and drop their places, visits and clocks."""
+        kept = set(keep)
+        with self._database.write() as open_:
+            others = [deal for deal in _known(open_) if deal not in kept]
+            _clear(open_, [row.id for row in _open_rows(open_, others)], at)
+            _forget_measures(open_, others)
+
+    def findings(self, *, cleared: bool = False) -> tuple[StoredFinding, ...]:
+        """Give the open findings, with the cleared ones too if asked, oldest first."""
+        query = select(_findings).order_by(_findings.c.opened_at, _findings.c.id)
+        if not cleared:
+            query = query.where(_findings.c.cleared_at.is_(None))
+        with self._database.read() as open_:
+            rows = open_.execute(query)
+            return tuple(StoredFinding(_finding(row), row.opened_at, row.cleared_at) for row in rows)
+
+    def visits(self) -> Iterator[Visit]:
+        """Give all visits, deal by deal, in each deal's own order."""
+        query = select(_visits).order_by(_visits.c.connection, _visits.c.deal, _visits.c.ordinal)
+        with self._database.read() as open_:
+            yield from map(_visit, open_.execution_options(yield_per=_STREAM).execute(query))
+
+    def clocks(self) -> Iterator[SlaClock]:
+        """Give all SLA clocks, in the order of their visits."""
+        shared = ("connection", "deal", "stage", "number")
+        same = and_(*(_visits.c[name] == _clocks.c[name] for name in shared))
+        only = [column for column in _clocks.c if column.name not in shared]
+        query = select(_visits, *only).join(_clocks, same)
+        query = query.order_by(_visits.c.connection, _visits.c.deal, _visits.c.ordinal, _clocks.c.sla)
+        with self._database.read() as open_:
+            yield from map(_clock, open_.execution_options(yield_per=_STREAM).execute(query))
+
+
+# ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _save_findings(open_: Connection, latest: dict[Ref, Evaluation], at: datetime) -> None:
+    opened = {row.id: row.opened_at for row in _open_rows(open_, latest)}
+    holding = {finding.id: finding for evaluation in latest.values() for finding in evaluation.findings}
+    rows = [_finding_row(finding) | {"opened_at": opened.get(id_, at)} for id_, finding in holding.items()]
+    upsert(open_, _findings, rows)
+    _clear(open_, [id_ for id_ in opened if id_ not in holding], at)
+
+
+def _open_rows(open_: Connection, deals: Iterable[Ref]) -> Iterator[Row[Any, Any]]:
+    """Give id and opening time of the open findings of these deals."""
+    for connection, ids in _by_connection(deals).items():
+        for condition in among(_findings.c.deal, ids):
+            query = select(_findings.c.id, _findings.c.opened_at).where(
+                _findings.c.connection == connection, condition, _findings.c.cleared_at.is_(None)
+            )
+            yield from open_.execute(query)
+
+
+def _clear(open_: Connection, ids: Sequence[str], at: datetime) -> None:
+    if ids:
+        clear = update(_findings).where(_findings.c.id == bindparam("cleared")).values(cleared_at=at)
+        open_.execute(clear, [{"cleared": id_} for id_ in ids])
+
+
+def _known(open_: Connection) -> Iterator[Ref]:
+    """Give the deals of which anything is known that `forget` would take away."""
+    unclear = select(_findings.c.connection, _findings.c.deal).where(_findings.c.cleared_at.is_(None))
+    measured = select(_places.c.connection, _places.c.deal)
+    for row in open_.execute(union(unclear, measured)).all():
+        yield Ref(row.connection, Kind.DEAL, row.deal)
+
+
+def _forget_measures(open_: Connection, deals: Iterable[Ref]) -> None:
+    keys = [{"of": deal.connection, "deal_id": deal.id} for deal in deals]
+    for table in (_visits, _places) if keys else ():  # the clocks go with their visits
+        open_.execute(
+            delete(table).where(table.c.connection == bindparam("of"), table.c.deal == bindparam("deal_id")), keys
+        )
+
+
+def _save_measures(open_: Connection, evaluations: Sequence[Evaluation]) -> None:
+    tables = {
+        _places: [_place_row(evaluation) for evaluation in evaluations],
+        _visits: [_visit_row(visit, n) for each in evaluations for n, visit in enumerate(each.visits)],
+        _clocks: [_clock_row(clock) for each in evaluations for clock in each.clocks],
+    }
+    for table, rows in tables.items():
+        if rows:
+            open_.execute(insert(table), rows)
+
+
+def _by_connection(deals: Iterable[Ref]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for deal in deals:
+        groups.setdefault(deal.connection, []).append(deal.id)
+    return groups
+
+
+def _finding_row(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": finding.id,
+        "connection": finding.deal.connection,
+        "deal": finding.deal.id,
+        "rule": finding.rule,
+        "kind": finding.kind,
+        "stage": finding.stage,
+        "severity": finding.severity,
+        "message": finding.message,
+        "since": finding.since,
+        "seen": fields_to_json(finding.seen),
+        "visit": finding.visit,
+        "path": finding.path,
+        "cleared_at": None,
+    }
+
+
+def _place_row(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "connection": evaluation.deal.connection,
+        "deal": evaluation.deal.id,
+        "stage": evaluation.place.stage,
+        "status": evaluation.place.status,
+        "evaluated_at": evaluation.at,
+    }
+
+
+def _visit_row(visit: Visit, ordinal: int) -> dict[str, Any]:
+    return {
+        "connection": visit.deal.connection,
+        "deal": visit.deal.id,
+        "stage": visit.stage,
+        "number": visit.number,
+        "ordinal": ordinal,
+        "entered_at": visit.entered_at,
+        "left_at": visit.left_at,
+        "to_stage": visit.to.stage if visit.to else None,
+        "to_status": visit.to.status if visit.to else None,
+    }
+
+
+def _clock_row(clock: SlaClock) -> dict[str, Any]:
+    return {
+        "connection": clock.visit.deal.connection,
+        "deal": clock.visit.deal.id,
+        "stage": clock.visit.stage,
+        "number": clock.visit.number,
+        "sla": clock.sla,
+        "calendar": clock.calendar,
+        "goal_seconds": clock.goal.total_seconds(),
+        "elapsed_seconds": clock.elapsed.total_seconds(),
+        "due_at": clock.due_at,
+        "state": clock.state,
+        "running": int(clock.running),
+    }
+
+
+# ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _finding(row: Row[Any]) -> Finding:
+    return Finding(
+        id=row.id,
+        deal=Ref(row.connection, Kind.DEAL, row.deal),
+        rule=row.rule,
+        kind=FindingKind(row.kind),
+        stage=row.stage,
+        severity=Severity(row.severity),
+        message=row.message,
+        since=row.since,
+        seen=fields_from_json(row.seen),
+        visit=row.visit,
+        path=row.path,
+    )
+
+
+def _visit(row: Row[Any]) -> Visit:
+    return Visit(
+        deal=Ref(row.connection, Kind.DEAL, row.deal),
+        stage=row.stage,
+        number=row.number,
+        entered_at=row.entered_at,
+        left_at=row.left_at,
+        to=None if row.to_status is None else Place(row.to_stage, Status(row.to_status)),
+    )
+
+
+def _clock(row: Row[Any]) -> SlaClock:
+    return SlaClock(
+        visit=_visit(row),
+        sla=row.sla,
+        calendar=row.calendar,
+        goal=timedelta(seconds=row.goal_seconds),
+        elapsed=timedelta(seconds=row.elapsed_seconds),
+        due_at=row.due_at,
+        state=SlaState(row.state),
+    )

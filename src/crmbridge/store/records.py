@@ -1,0 +1,244 @@
+"""What was pulled: records, moves, tombstones and cursors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
+
+from crmbridge.model.codec import problems_from_json, problems_to_json
+from crmbridge.model.records import Kind, Move, Position, Record, Ref, Status, Tombstone
+from crmbridge.model.values import Money, Value, fields_from_json, fields_to_json
+from crmbridge.ports import Page
+from crmbridge.store import schema
+from crmbridge.store.database import Database, among, upsert
+
+_STREAM = 1000  # rows read at a time
+_records, _moves, _cursors = schema.records, schema.moves, schema.cursors
+
+
+class SqlRecords:
+    """What was pulled, in SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save_page(self, connection: str, kind: Kind, page: Page, at: datetime) -> None:
+        """Save one page and its cursor together, or nothing.
+
+        A copy older than the one held is left out with its moves. Where a page has a record and its tombstone, the
+        tombstone counts.
+        """
+        cursor = {"connection": connection, "kind": kind, "cursor": page.cursor, "saved_at": at}
+        with self._database.write(at) as open_:
+            stale = _save_records(open_, page.records)
+            _save_moves(open_, page, stale)
+            tombstones = [_tombstone_row(tombstone) for tombstone in page.tombstones]
+            upsert(open_, _records, tombstones, keep=("merged_into",))
+            upsert(open_, _cursors, [cursor])
+
+    def put(self, records: Sequence[Record]) -> None:
+        """Replace records with what was read outside a pull, unless what is held is newer. The cursor stays."""
+        with self._database.write() as open_:
+            _save_records(open_, records)
+
+    def cursor(self, connection: str, kind: Kind) -> str | None:
+        """Give the cursor after the last page saved."""
+        query = select(_cursors.c.cursor).where(_cursors.c.connection == connection, _cursors.c.kind == kind)
+        with self._database.read() as open_:
+            return open_.execute(query).scalar()
+
+    def records(self, connection: str, kind: Kind) -> Iterator[Record]:
+        """Give all records that are not gone, ordered by id, as they were when the first one was asked for."""
+        query = (
+            select(_records)
+            .where(_records.c.connection == connection, _records.c.kind == kind, _records.c.gone_at.is_(None))
+            .order_by(_records.c.id)
+        )
+        with self._database.read() as open_:
+            yield from map(_record, open_.execution_options(yield_per=_STREAM).execute(query))
+
+    def get(self, refs: Sequence[Ref]) -> dict[Ref, Record]:
+        """Give the records asked for that are known and not gone."""
+        with self._database.read() as open_:
+            found = {record.ref: record for record in map(_record, _rows_of(open_, refs))}
+        return {ref: found[ref] for ref in refs if ref in found}
+
+    def moves(self, connection: str) -> Iterator[tuple[Ref, tuple[Move, ...]]]:
+        """Give each deal's moves, oldest first, deal by deal in the order of their ids; deals that are gone too."""
+        query = select(_moves).where(_moves.c.connection == connection)
+        query = query.order_by(_moves.c.deal, _moves.c.at, _moves.c.ordinal)
+        with self._database.read() as open_:
+            rows = open_.execution_options(yield_per=_STREAM).execute(query)
+            for deal, group in groupby(map(_move, rows), key=lambda move: move.deal):
+                yield deal, tuple(group)
+
+    def moves_of(self, deal: Ref) -> tuple[Move, ...]:
+        """Give one deal's moves, oldest first."""
+        query = select(_moves).where(_moves.c.connection == deal.connection, _moves.c.deal == deal.id)
+        with self._database.read() as open_:
+            return tuple(map(_move, open_.execute(query.order_by(_moves.c.at, _moves.c.ordinal))))
+
+    def gone(self, connection: str) -> Iterator[Tombstone]:
+        """Give the records of a connection that are gone, ordered by kind and id."""
+        query = (
+            select(*_records.c["connection", "kind", "id", "gone_at", "merged_into"])
+            .where(_records.c.connection == connection, _records.c.gone_at.is_not(None))
+            .order_by(_records.c.kind, _records.c.id)
+        )
+        with self._database.read() as open_:
+            for row in open_.execution_options(yield_per=_STREAM).execute(query):
+                yield Tombstone(ref=_ref(row), at=row.gone_at, merged_into=row.merged_into)
+
+
+# ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _save_records(open_: Connection, records: Sequence[Record]) -> set[Ref]:
+    """Save the records that are not older than what is held; give the refs of the ones left out."""
+    held = _ages(open_, [record.ref for record in records])
+    fresh: dict[Ref, Record] = {}
+    for record in records:
+        newest = held.get(record.ref)
+        # An equal time replaces: many CRMs count in whole seconds, and two edits fit into one.
+        if newest is None or record.updated_at >= newest:
+            fresh[record.ref] = record
+            held[record.ref] = record.updated_at
+    upsert(open_, _records, [_record_row(record) for record in fresh.values()])
+    return {record.ref for record in records} - fresh.keys()
+
+
+def _ages(open_: Connection, refs: Sequence[Ref]) -> dict[Ref, datetime | None]:
+    columns = _records.c["connection", "kind", "id", "updated_at"]
+    held: dict[Ref, datetime | None] = {}
+    for connection, kind, ids in _by_kind(refs):
+        for condition in among(_records.c.id, ids):
+            query = select(*columns).where(_records.c.connection == connection, _records.c.kind == kind, condition)
+            held |= {_ref(row): row.updated_at for row in open_.execute(query.with_for_update())}
+    return held
+
+
+def _save_moves(open_: Connection, page: Page, stale: set[Ref]) -> None:
+    moves: dict[Ref, dict[str, Move]] = {record.ref: {} for record in page.records if record.ref.kind is Kind.DEAL}
+    for move in page.moves:
+        moves.setdefault(move.deal, {})[move.id] = move
+    kept = [ref for ref in moves if ref not in stale]
+    if not kept:
+        return
+    old = delete(_moves).where(_moves.c.connection == bindparam("of"), _moves.c.deal == bindparam("deal_id"))
+    open_.execute(old, [{"of": ref.connection, "deal_id": ref.id} for ref in kept])
+    rows = [_move_row(move, n) for ref in kept for n, move in enumerate(moves[ref].values())]
+    if rows:
+        open_.execute(insert(_moves), rows)
+
+
+def _record_row(record: Record) -> dict[str, Any]:
+    position = record.position
+    return {
+        "connection": record.ref.connection,
+        "kind": record.ref.kind,
+        "id": record.ref.id,
+        "key": record.key,
+        "version": record.version,
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+        "pipeline": position.pipeline if position else None,
+        "stage": position.stage if position else None,
+        "status": position.status if position else None,
+        "url": record.url,
+        **_plain(record.fields),
+        "fields": fields_to_json(record.fields),
+        "problems": problems_to_json(record.problems),
+        "gone_at": None,
+        "merged_into": None,
+    }
+
+
+def _plain(fields: Mapping[str, Value]) -> dict[str, str | None]:
+    """Give the values that SQL reads without knowing JSON; a value of another type than usual is left out."""
+    name, owner, amount, day = (fields.get(name) for name in ("name", "owner", "amount", "close_date"))
+    money = amount.amount if isinstance(amount, Money) else amount
+    return {
+        "name": name if isinstance(name, str) else None,
+        "owner": owner if isinstance(owner, str) else None,
+        "amount": f"{money:f}" if isinstance(money, Decimal) else None,
+        "currency": amount.currency if isinstance(amount, Money) else None,
+        "close_date": day.isoformat() if isinstance(day, date) and not isinstance(day, datetime) else None,
+    }
+
+
+def _tombstone_row(tombstone: Tombstone) -> dict[str, Any]:
+    ref = tombstone.ref
+    where = {"connection": ref.connection, "kind": ref.kind, "id": ref.id}
+    return where | {"gone_at": tombstone.at, "merged_into": tombstone.merged_into}
+
+
+def _move_row(move: Move, ordinal: int) -> dict[str, Any]:
+    before, after = move.before, move.after
+    return {
+        "connection": move.deal.connection,
+        "deal": move.deal.id,
+        "id": move.id,
+        "ordinal": ordinal,
+        "at": move.at,
+        "from_pipeline": before.pipeline if before else None,
+        "from_stage": before.stage if before else None,
+        "from_status": before.status if before else None,
+        "to_pipeline": after.pipeline,
+        "to_stage": after.stage,
+        "to_status": after.status,
+        "by": move.by,
+    }
+
+
+# ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _by_kind(refs: Sequence[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
+    groups: dict[tuple[str, Kind], list[str]] = defaultdict(list)
+    for ref in dict.fromkeys(refs):
+        groups[ref.connection, ref.kind].append(ref.id)
+    for (connection, kind), ids in groups.items():
+        yield connection, kind, ids
+
+
+def _rows_of(open_: Connection, refs: Sequence[Ref]) -> Iterator[Row[Any]]:
+    for connection, kind, ids in _by_kind(refs):
+        for condition in among(_records.c.id, ids):
+            query = select(_records).where(_records.c.connection == connection, _records.c.kind == kind, condition)
+            yield from open_.execute(query.where(_records.c.gone_at.is_(None)))
+
+
+def _ref(row: Row[Any]) -> Ref:
+    return Ref(row.connection, Kind(row.kind), row.id)
+
+
+def _record(row: Row[Any]) -> Record:
+    return Record(
+        ref=_ref(row),
+        fields=fields_from_json(row.fields),
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        position=None if row.status is None else Position(row.pipeline, row.stage, Status(row.status)),
+        key=row.key,
+        url=row.url,
+        problems=problems_from_json(row.problems),
+    )
+
+
+def _move(row: Row[Any]) -> Move:
+    moved = row.from_status is not None
+    return Move(
+        deal=Ref(row.connection, Kind.DEAL, row.deal),
+        id=row.id,
+        at=row.at,
+        before=Position(row.from_pipeline, row.from_stage, Status(row.from_status)) if moved else None,
+        after=Position(row.to_pipeline, row.to_stage, Status(row.to_status)),
+        by=row.by,
+    )

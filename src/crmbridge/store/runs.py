@@ -1,0 +1,108 @@
+"""Runs, and the lease that keeps two of them apart."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from crmbridge.errors import CrmbridgeError, LockedError, StateError
+from crmbridge.model.values import show
+from crmbridge.ports import Run
+from crmbridge.store import schema
+from crmbridge.store.database import Database, HeldLease, upsert
+
+_runs, _lease = schema.runs, schema.lease
+
+
+class SqlRuns:
+    """Runs and the lease, in SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def start(self, run: Run) -> None:
+        """Note that a run began; raises StateError when there is one of that id."""
+        row = {
+            "id": run.id,
+            "command": run.command,
+            "started_at": run.started_at,
+            "finished_at": run.finished_at,
+            "exit_code": run.exit_code,
+            "summary": dict(run.summary),
+        }
+        with self._database.write() as open_:
+            if open_.execute(select(_runs.c.seq).where(_runs.c.id == run.id)).first():
+                raise StateError(
+                    f"The run {run.id} was started before.", advice="Start each run with an id of its own."
+                )
+            open_.execute(insert(_runs), row)
+
+    def finish(self, run: str, at: datetime, exit_code: int, summary: Mapping[str, Any]) -> None:
+        """Note how a run ended; raises StateError for a run that was not started."""
+        change = update(_runs).where(_runs.c.id == run)
+        with self._database.write() as open_:
+            done = open_.execute(change.values(finished_at=at, exit_code=exit_code, summary=dict(summary)))
+            if done.rowcount == 0:
+                raise StateError(f"The run {run} was never started.", advice="Start a run before it is finished.")
+
+    def runs(self, limit: int) -> tuple[Run, ...]:
+        """Give the newest runs, newest first."""
+        query = select(_runs).order_by(_runs.c.started_at.desc(), _runs.c.seq.desc()).limit(limit)
+        with self._database.read() as open_:
+            return tuple(map(_run, open_.execute(query)))
+
+    def last(self, command: str) -> Run | None:
+        """Give the newest finished run of a command."""
+        query = select(_runs).where(_runs.c.command == command, _runs.c.finished_at.is_not(None))
+        with self._database.read() as open_:
+            row = open_.execute(query.order_by(_runs.c.started_at.desc(), _runs.c.seq.desc()).limit(1)).first()
+            return _run(row) if row else None
+
+    @contextlib.contextmanager
+    def lease(self, holder: str, now: datetime, lasts: timedelta) -> Iterator[None]:
+        """Hold the state for writing; raises LockedError while another run's lease has not expired."""
+        held = HeldLease(token=secrets.token_hex(16), lasts=lasts)
+        with self._database.write() as open_:
+            _take(open_, held, holder, now)
+        self._database.held = held
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(CrmbridgeError):  # what went wrong inside matters more
+                self._release(held)
+            raise
+        self._release(held)
+
+    def _release(self, held: HeldLease) -> None:
+        self._database.held = None
+        with self._database.write() as open_:
+            open_.execute(delete(_lease).where(_lease.c.token == held.token))
+
+
+def _take(open_: Connection, held: HeldLease, holder: str, now: datetime) -> None:
+    """Take the lease if it is free, in one statement: of two processes that try, one succeeds."""
+    row = {"one": 1, "token": held.token, "holder": holder, "since": now, "expires_at": now + held.lasts}
+    upsert(open_, _lease, [row], only=_lease.c.expires_at <= now)
+    other = open_.execute(select(_lease)).one()
+    if other.token != held.token:
+        raise LockedError(
+            f"The run {other.holder} holds the state since {show(other.since)}. Its lease expires at "
+            f"{show(other.expires_at)} unless it goes on writing.",
+            advice="Wait until it is done. If it was killed, wait until the lease has expired.",
+        )
+
+
+def _run(row: Row[Any]) -> Run:
+    return Run(
+        id=row.id,
+        command=row.command,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        exit_code=row.exit_code,
+        summary=row.summary,
+    )

@@ -1,0 +1,281 @@
+"""The tables of the state, and how times, JSON and refs are written in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+from crmbridge.model.records import Kind, Ref
+
+VERSION: Final = "0001"  # the newest migration; a test keeps it in step with migrations/versions
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what SQLite or PostgreSQL refuse in text
+
+
+class Words(TypeDecorator[str]):
+    """Text in code point order. A NUL or half a surrogate pair, which no database keeps, becomes U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Ask PostgreSQL for code point order; SQLite and Python have it anyway."""
+        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  the base's signature
+        """Make text storable."""
+        return value if value is None else _UNSTORABLE.sub("\ufffd", value)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time as UTC text of one width, so that text order is time order: 2026-01-31T09:00:00.000000Z."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002  the base's signature
+        """Write an aware time."""
+        return None if value is None else moment_text(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  the base's signature
+        """Read an aware time in UTC."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class Json(TypeDecorator[Any]):
+    """Plain JSON as ASCII text, which can hold any string that a CRM sends."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:  # noqa: ARG002  the base's signature
+        """Write compact JSON; None is JSON's null."""
+        return json.dumps(value, separators=(",", ":"))
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Any:  # noqa: ARG002  the base's signature
+        """Read JSON."""
+        return None if value is None else json.loads(value)
+
+
+class RefText(TypeDecorator[Ref]):
+    """A ref as connection/kind/id. A connection's name has no slash, so it reads back without doubt."""
+
+    impl = Words
+    cache_ok = True
+
+    def process_bind_param(self, value: Ref | None, dialect: Dialect) -> str | None:
+        """Write a ref."""
+        text = None if value is None else f"{value.connection}/{value.kind}/{value.id}"
+        return Words().process_bind_param(text, dialect)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Ref | None:  # noqa: ARG002  the base's signature
+        """Read a ref."""
+        if value is None:
+            return None
+        connection, kind, record = value.split("/", 2)
+        return Ref(connection, Kind(kind), record)
+
+
+def moment_text(moment: datetime) -> str:
+    """Write an aware time as UTC text of one width; raises ValueError for a time without a zone."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone can't be stored")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+metadata = MetaData()
+
+records = Table(
+    "records",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("kind", Words, primary_key=True),
+    Column("id", Words, primary_key=True),
+    Column("key", Words),
+    Column("version", Words),
+    Column("created_at", Moment),
+    Column("updated_at", Moment),  # NULL: only its tombstone is known
+    Column("pipeline", Words),
+    Column("stage", Words),
+    Column("status", Words),
+    Column("url", Words),
+    Column("name", Words),  # this and the next four repeat what is in `fields`, for SQL
+    Column("amount", Words),
+    Column("currency", Words),
+    Column("owner", Words),
+    Column("close_date", Words),
+    Column("fields", Json, nullable=False, default=dict),
+    Column("problems", Json, nullable=False, default=list),
+    Column("gone_at", Moment),
+    Column("merged_into", RefText),
+)
+
+moves = Table(
+    "moves",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("deal", Words, primary_key=True),
+    Column("id", Words, primary_key=True),
+    Column("ordinal", Integer, nullable=False),  # the CRM's order, for moves of one instant
+    Column("at", Moment, nullable=False),
+    Column("from_pipeline", Words),
+    Column("from_stage", Words),
+    Column("from_status", Words),
+    Column("to_pipeline", Words, nullable=False),
+    Column("to_stage", Words, nullable=False),
+    Column("to_status", Words, nullable=False),
+    Column("by", Words),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("kind", Words, primary_key=True),
+    Column("cursor", Words, nullable=False),
+    Column("saved_at", Moment, nullable=False),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("kind", Words, primary_key=True),
+    Column("id", Words, primary_key=True),
+    Column("link", Words, nullable=False),
+    Index("links_by_link", "link"),
+)
+
+bases = Table(
+    "bases",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("kind", Words, primary_key=True),
+    Column("id", Words, primary_key=True),
+    Column("field", Words, primary_key=True),
+    Column("value", Json, nullable=False),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("connection", Words, nullable=False),
+    Column("deal", Words, nullable=False),
+    Column("rule", Words, nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("stage", Words),
+    Column("severity", Words, nullable=False),
+    Column("message", Words, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("seen", Json, nullable=False),
+    Column("visit", Integer),
+    Column("path", Words),
+    Column("opened_at", Moment, nullable=False),
+    Column("cleared_at", Moment),
+    Index("findings_by_deal", "connection", "deal"),
+    Index("findings_by_age", "cleared_at", "opened_at"),
+)
+
+places = Table(
+    "places",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("deal", Words, primary_key=True),
+    Column("stage", Words),
+    Column("status", Words, nullable=False),
+    Column("evaluated_at", Moment, nullable=False),
+)
+
+visits = Table(
+    "visits",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("deal", Words, primary_key=True),
+    Column("stage", Words, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("ordinal", Integer, nullable=False),  # the order of the deal's visits
+    Column("entered_at", Moment, nullable=False),
+    Column("left_at", Moment),
+    Column("to_stage", Words),
+    Column("to_status", Words),  # NULL: the visit lasts
+)
+
+sla_clocks = Table(
+    "sla_clocks",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("deal", Words, primary_key=True),
+    Column("stage", Words, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("sla", Words, primary_key=True),
+    Column("calendar", Words, nullable=False),
+    Column("goal_seconds", Double, nullable=False),
+    Column("elapsed_seconds", Double, nullable=False),
+    Column("due_at", Moment),
+    Column("state", Words, nullable=False),
+    Column("running", Integer, nullable=False),  # 1 or 0
+    ForeignKeyConstraint(
+        ["connection", "deal", "stage", "number"],
+        ["visits.connection", "visits.deal", "visits.stage", "visits.number"],
+        name="sla_clocks_visit",
+        ondelete="CASCADE",
+    ),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("run", Words, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("change_id", Words, nullable=False),
+    Column("phase", Words, nullable=False),  # intent or outcome
+    Column("change", Json, nullable=False),
+    Column("outcome", Words),
+    Column("ref", RefText),
+    Column("message", Words, nullable=False),
+    Index("journal_by_change", "change_id", "seq"),
+    Index("journal_by_run", "run", "seq"),
+    sqlite_autoincrement=True,
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", Words, nullable=False, unique=True),
+    Column("command", Words, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("exit_code", Integer),
+    Column("summary", Json, nullable=False),
+    Index("runs_by_start", "started_at", "seq"),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),  # always 1: there is one lease
+    Column("token", Words, nullable=False),
+    Column("holder", Words, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    CheckConstraint("one = 1", name="lease_is_one"),
+)

@@ -1,0 +1,128 @@
+"""Everything that only SQLite needs: making the file, connecting, starting transactions, reading its errors."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+
+from crmbridge.errors import CrmbridgeError, LockedError, StateError
+
+BUSY_SECONDS = 10  # how long a write waits for another process's write
+WRITES = "crmbridge_writes"  # the execution option of transactions that write
+
+# FULL makes every commit wait for the disk: an intent that was committed survives a power cut.
+_PRAGMAS = ("PRAGMA foreign_keys = ON", "PRAGMA synchronous = FULL")
+
+_FULL = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_TOOBIG", "SQLITE_NOMEM")
+_DENIED = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
+_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "SQLITE_ERROR", "SQLITE_SCHEMA")
+
+
+def engine(path: Path) -> Engine:
+    """Make an engine on an existing file. Threads may share it."""
+
+    def connect() -> sqlite3.Connection:
+        # mode=rw: a file that was taken away is an error, never silently a new and empty state.
+        uri = f"{path.absolute().as_uri()}?mode=rw"
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+    made = create_engine("sqlite://", creator=connect, poolclass=QueuePool, max_overflow=-1, hide_parameters=True)
+    event.listen(made, "connect", _prepare)
+    event.listen(made, "begin", _begin)
+    return made
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin(connection: Connection) -> None:
+    # A deferred transaction that turns into a write can fail halfway; an immediate one waits for its turn first.
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def create(path: Path, fill: Callable[[Engine], None]) -> None:
+    """Make a state file that only its owner can read, and show it under its name once `fill` is done with it.
+
+    When two processes make it at the same time, one file wins and both go on with that one.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+        os.close(handle)
+    except OSError as error:
+        raise _denied(path, error.strerror or str(error)) from error
+    draft = Path(name)
+    try:
+        _fill(draft, fill)
+        _show(draft, path)
+    except (OSError, sqlite3.Error) as error:
+        raise (trouble(error, str(path)) or _denied(path, str(error))) from error
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+
+
+def _fill(draft: Path, fill: Callable[[Engine], None]) -> None:
+    with contextlib.closing(sqlite3.connect(draft)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")  # the file remembers it
+    filler = engine(draft)
+    try:
+        fill(filler)
+    finally:
+        filler.dispose()
+
+
+def _show(draft: Path, path: Path) -> None:
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            draft.replace(path)
+
+
+def trouble(error: BaseException, where: str) -> CrmbridgeError | None:
+    """Say what an error of SQLite means for a person; None when it means a bug in crmbridge."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(_FULL):
+        return StateError(
+            f"The state {where} could not be written: {error}. Nothing of the last step was saved.",
+            advice="Free some disk space and run it again.",
+        )
+    if name.startswith(_DENIED):
+        return _denied(where, str(error))
+    if name.startswith(_BUSY):
+        return LockedError(
+            f"Another process has been writing to the state {where} for more than {BUSY_SECONDS} seconds.",
+            advice="Wait until it is done and run it again.",
+        )
+    if name.startswith(_DAMAGED):
+        return damaged(where, str(error))
+    return None
+
+
+def damaged(where: object, why: str) -> StateError:
+    """Make the error for a file that can't be read as a state."""
+    return StateError(
+        f"The state {where} can't be read: {why}.",
+        advice="Restore it from a backup, or move the file away; the next run then pulls everything again.",
+    )
+
+
+def _denied(where: object, why: str) -> StateError:
+    return StateError(
+        f"The state {where} can't be opened for writing: {why}.",
+        advice="Check the path in `store` and who may write to the file and its folder.",
+    )
