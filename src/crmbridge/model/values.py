@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 
 class FieldType(StrEnum):
@@ -56,6 +56,8 @@ def to_json(value: Value) -> Any:
             return {"money": [str(value.amount), value.currency]}
         case tuple():
             return {"set": list(value)}
+        case _:  # a float, say: better an error than a value that turns into nothing
+            assert_never(value)
 
 
 def from_json(data: Any) -> Value:
@@ -64,17 +66,24 @@ def from_json(data: Any) -> Value:
         case None | bool() | int() | str():
             return data
         case {"decimal": str(text)}:
-            return Decimal(text)
+            return _decimal(text)
         case {"datetime": str(text)}:
             return parse_iso(text)
         case {"date": str(text)}:
             return date.fromisoformat(text)
         case {"money": [str(amount), str(currency)]}:
-            return Money(Decimal(amount), currency)
+            return Money(_decimal(amount), currency)
         case {"set": list(items)}:
             return tuple(str(item) for item in items)
         case _:
             raise ValueError(f"not a stored value: {data!r}")
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(f"not a number: {text!r}") from error
 
 
 def fields_to_json(fields: Fields) -> dict[str, Any]:

@@ -1,0 +1,158 @@
+"""Values keep their type and every digit on the way through JSON."""
+
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmbridge.model.values import (
+    Money,
+    Value,
+    fields_from_json,
+    fields_to_json,
+    from_json,
+    is_empty,
+    iso,
+    parse_iso,
+    show,
+    to_json,
+)
+
+decimals = st.decimals(allow_nan=False, allow_infinity=False)
+moments = st.datetimes(timezones=st.timezones())
+texts = st.text(st.characters(codec=None))  # any text at all: NUL and half surrogate pairs too
+values = st.one_of(
+    st.none(),
+    texts,
+    st.booleans(),
+    st.integers(),
+    decimals,
+    st.dates(),
+    moments,
+    st.builds(Money, decimals, st.sampled_from(["EUR", "BRL", "CNY"])),
+    st.lists(texts).map(lambda items: tuple(sorted(items))),
+)
+
+
+def through_text(value: Any) -> Any:
+    return from_json(json.loads(json.dumps(to_json(value))))
+
+
+class TestJson:
+    @given(values)
+    def test_a_value_comes_back_the_same(self, value: Any) -> None:
+        """Type and value survive JSON text."""
+        back = through_text(value)
+
+        assert (type(value), value) == (type(back), back)
+
+    @given(decimals)
+    def test_a_number_keeps_its_trailing_zeros(self, number: Decimal) -> None:
+        """1.50 does not come back as 1.5."""
+        assert number.as_tuple() == through_text(number).as_tuple()
+
+    def test_true_is_not_one(self) -> None:
+        """A yes and a count stay apart."""
+        assert True is through_text(True)
+        assert type(through_text(1)) is int
+
+    @given(st.dictionaries(texts, values))
+    def test_fields_come_back_in_the_order_of_their_names(self, fields: dict[str, Value]) -> None:
+        """A whole record's fields survive, and two records with the same fields give the same text."""
+        data = fields_to_json(fields)
+
+        assert sorted(fields) == list(data)
+        assert fields == fields_from_json(json.loads(json.dumps(data)))
+
+    @pytest.mark.parametrize("value", [1.5, ["a"], {"a": 1}, object()])
+    def test_a_value_of_no_known_type_is_an_error(self, value: Any) -> None:
+        """A float must not turn into nothing."""
+        with pytest.raises(AssertionError):
+            to_json(value)
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            1.5,
+            [],
+            {},
+            {"decimal": 1},
+            {"decimal": "twelve"},
+            {"money": ["1"]},
+            {"money": ["x", "EUR"]},
+            {"date": "2026-02-30"},
+            {"datetime": "2026-02-01T10:00:00"},
+            {"set": "ab"},
+        ],
+    )
+    def test_what_was_never_written_is_refused(self, data: Any) -> None:
+        """Anything but our own forms is a ValueError."""
+        with pytest.raises(ValueError, match=r".+"):
+            from_json(data)
+
+
+class TestTime:
+    @given(moments)
+    def test_a_time_comes_back_as_the_same_moment_in_utc(self, moment: datetime) -> None:
+        """The zone is given up, the moment is not."""
+        back = parse_iso(iso(moment))
+
+        assert moment == back
+        assert UTC is back.tzinfo
+
+    def test_utc_is_written_with_a_z(self) -> None:
+        """Nine in Berlin in winter is eight in UTC."""
+        berlin = timezone(timedelta(hours=1))
+
+        assert iso(datetime(2026, 1, 5, 9, tzinfo=berlin)) == "2026-01-05T08:00:00Z"
+
+    def test_a_time_without_a_zone_is_refused(self) -> None:
+        """Nobody can know which moment it is."""
+        with pytest.raises(ValueError, match="without a zone"):
+            iso(datetime(2026, 1, 5, 9))  # noqa: DTZ001  the point of the test
+        with pytest.raises(ValueError, match="without a zone"):
+            parse_iso("2026-01-05T09:00:00")
+
+
+@pytest.mark.parametrize(
+    ("expected", "value"),
+    [
+        (True, None),
+        (True, ""),
+        (True, " \t\n"),
+        (True, ()),
+        (False, 0),
+        (False, False),
+        (False, Decimal(0)),
+        (False, "x"),
+        (False, ("a",)),
+    ],
+)
+def test_only_no_value_blank_text_and_an_empty_set_count_as_empty(expected: Any, value: Any) -> None:
+    """Zero and no are answers."""
+    assert expected is is_empty(value)
+
+
+@pytest.mark.parametrize(
+    ("expected", "value"),
+    [
+        ("(empty)", None),
+        ("(empty)", ""),
+        ("(empty)", ()),
+        ("yes", True),
+        ("no", False),
+        ("1,234.50", Decimal("1234.50")),
+        ("1,234.50 EUR", Money(Decimal("1234.50"), "EUR")),
+        ("2026-03-04", date(2026, 3, 4)),
+        ("2026-03-04 08:00 UTC", datetime(2026, 3, 4, 8, tzinfo=UTC)),
+        ("a, b", ("a", "b")),
+        ("plain", "plain"),
+    ],
+)
+def test_values_are_shown_to_people(expected: Any, value: Any) -> None:
+    """Plans and explanations show these forms."""
+    assert expected == show(value)
