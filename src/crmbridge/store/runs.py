@@ -79,7 +79,8 @@ class SqlRuns:
         self._release(held)
 
     def _release(self, held: HeldLease) -> None:
-        self._database.held = None
+        if self._database.held is held:
+            self._database.held = None
         with self._database.write() as open_:
             open_.execute(delete(_lease).where(_lease.c.token == held.token))
 
