@@ -1,0 +1,273 @@
+"""Evaluate one deal against the process: where it stands, how long it stayed, what holds and what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from crmbridge.engine.calendars import CompiledCalendar
+from crmbridge.engine.checks import Case, field_name, judge
+from crmbridge.engine.mapping import WON, StageMapper
+from crmbridge.engine.moves import LastMove, last_move
+from crmbridge.engine.sla import Limit, clocks, limit_of
+from crmbridge.engine.text import plain
+from crmbridge.engine.visits import visits_of
+from crmbridge.model.findings import (
+    Evaluation,
+    Finding,
+    FindingKind,
+    Judgement,
+    Place,
+    Severity,
+    SlaClock,
+    SlaState,
+    Verdict,
+    finding_id,
+)
+from crmbridge.model.process import OnUnknown, Process, Stage
+from crmbridge.model.records import Move, Position, Record, Status
+from crmbridge.model.values import show
+from crmbridge.settings import Settings
+
+MOVE_RULE = "move"
+UNREADABLE_RULE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A deal with all its moves, and everything that it is evaluated against.
+
+    `calendars` has every calendar of the process by its id; `mapper` is that of the deal's connection. `language` is
+    the one that findings name stages and fields in.
+    """
+
+    deal: Record
+    moves: Sequence[Move]
+    process: Process
+    settings: Settings
+    calendars: Mapping[str, CompiledCalendar]
+    mapper: StageMapper
+    language: str = "en"
+
+    @property
+    def place(self) -> Place:
+        """Where the deal stands in the process."""
+        return self.mapper.place(self.deal.position)
+
+    def field_names(self, fields: Iterable[str]) -> str:
+        """Give the names of fields for people."""
+        return ", ".join(field_name(field, self.process, self.language) for field in fields)
+
+    def stage_name(self, stage_id: str | None) -> str:
+        """Give a stage's name for people."""
+        stage = self.process.stage(stage_id) if stage_id else None
+        return stage.name.in_language(self.language) if stage else (stage_id or "no stage")
+
+
+def evaluate(subject: Subject, now: datetime) -> Evaluation:
+    """Say everything that the process says of a deal at a moment.
+
+    `readiness` are the exit rules of the stage where the deal stands. `judged` are those of the stages that it left
+    behind with its last move, if that went forward, judged by the values it has now. Findings come from the judged
+    rules, the last move, the running SLA clocks and what could not be read; of a lost deal only from the last.
+    """
+    place = subject.place
+    visits = visits_of(subject.deal, subject.moves, subject.mapper)
+    running = clocks(visits, subject.process, subject.calendars, subject.deal.fields, now)
+    here = subject.process.stage(place.stage) if place.stage else None
+    move = last_move(visits, place, subject.process)
+    judged = _verdicts(move.left_behind if move else (), subject, now)
+    findings = list(_unreadable(subject))
+    if place.status is not Status.LOST:
+        if move:
+            findings += _illegal_move(move, subject)
+            findings += (finding for verdict in judged for finding in _broken(verdict, move, subject))
+        findings += (finding for clock in running if clock.running for finding in _late(clock, subject))
+    return Evaluation(
+        deal=subject.deal.ref,
+        at=now,
+        place=place,
+        visits=visits,
+        clocks=running,
+        readiness=_verdicts((here,) if here else (), subject, now),
+        judged=judged,
+        findings=tuple(findings),
+    )
+
+
+def _verdicts(stages: Sequence[Stage], subject: Subject, now: datetime) -> tuple[Verdict, ...]:
+    return tuple(judge(rule, _case(stage, subject, now)) for stage in stages for rule in stage.exit)
+
+
+def _case(stage: Stage, subject: Subject, now: datetime) -> Case:
+    return Case(
+        process=subject.process,
+        stage=stage,
+        fields=subject.deal.fields,
+        now=now,
+        zone=_zone(stage, subject),
+        language=subject.language,
+    )
+
+
+def _zone(stage: Stage, subject: Subject) -> tzinfo:
+    """Say where a stage's days begin and end: in its SLA's calendar, else in the first one of the process, else UTC."""
+    named = stage.sla.calendar if stage.sla else next(iter(subject.process.calendars), None)
+    calendar = subject.calendars.get(named) if named else None
+    return calendar.zone if calendar else UTC
+
+
+def _broken(verdict: Verdict, move: LastMove, subject: Subject) -> Iterator[Finding]:
+    """Say that the deal went on although a rule of a stage behind it does not hold, or can't be decided."""
+    kind = _kind(verdict)
+    if kind is None:
+        return
+    remedy = f"Fill in or correct: {subject.field_names(verdict.missing)}." if verdict.missing else "Make it hold."
+    yield _finding(
+        subject,
+        verdict.rule,
+        kind,
+        move.source.stage,
+        str(move.source.number),
+        stage=verdict.stage,
+        message=f"{verdict.message} The deal went on from {subject.stage_name(verdict.stage)} "
+        f"on {show(move.at)}. {remedy}",
+        since=move.at,
+        seen=verdict.seen,
+        visit=move.source.number,
+    )
+
+
+def _kind(verdict: Verdict) -> FindingKind | None:
+    if verdict.judgement is Judgement.FAIL:
+        return FindingKind.EXIT_RULE
+    if verdict.judgement is not Judgement.UNKNOWN:
+        return None
+    return {
+        OnUnknown.FAIL: FindingKind.EXIT_RULE,
+        OnUnknown.WARN: FindingKind.UNDECIDED,
+        OnUnknown.SKIP: None,
+    }[OnUnknown(verdict.on_unknown)]
+
+
+def _illegal_move(move: LastMove, subject: Subject) -> Iterator[Finding]:
+    if not move.illegal:
+        return
+    stage = move.target.stage if move.target else None
+    number = move.target.number if move.target else None
+    yield _finding(
+        subject,
+        MOVE_RULE,
+        FindingKind.ILLEGAL_MOVE,
+        move.source.stage,
+        str(move.source.number),
+        stage or WON,
+        str(number),
+        stage=stage,
+        message=f"The deal {move.illegal}, which the process does not allow. "
+        f"It stands in {subject.stage_name(stage or WON)} since {show(move.at)}. "
+        f"Move it to where it belongs; it was in {subject.stage_name(move.source.stage)} before.",
+        since=move.at,
+        visit=number,
+    )
+
+
+def _late(clock: SlaClock, subject: Subject) -> Iterator[Finding]:
+    """Say that a running clock went past its goal, or that it is about to."""
+    limit = limit_of(clock.sla, subject.process)
+    if limit is None or clock.state is SlaState.ON_TIME:
+        return
+    breached = clock.state is SlaState.BREACHED
+    since = clock.due_at if breached else limit.warns_at(clock.visit, subject.calendars)
+    kind = FindingKind.SLA_BREACHED if breached else FindingKind.SLA_AT_RISK
+    yield _finding(
+        subject,
+        clock.sla,
+        kind,
+        kind,
+        clock.visit.stage,
+        str(clock.visit.number),
+        stage=clock.visit.stage,
+        message=_late_message(clock, limit, subject),
+        since=since or clock.visit.entered_at,
+        visit=clock.visit.number,
+    )
+
+
+def _late_message(clock: SlaClock, limit: Limit, subject: Subject) -> str:
+    # How long it took so far is left out: the sentence must stay the same while the same thing is wrong.
+    stage = subject.stage_name(clock.visit.stage)
+    entered = show(clock.visit.entered_at)
+    due = show(clock.due_at) if clock.due_at else "a day when the calendar is open"
+    was = "was" if clock.state is SlaState.BREACHED else "is"
+    if clock.sla.endswith(".handoff"):
+        origin = subject.process.stage(clock.sla.rpartition(".")[0])
+        accepted = origin.handoff.accepted if origin and origin.handoff else None
+        field = subject.field_names([accepted] if accepted else [])
+        return (
+            f"The deal was handed over to {stage} on {entered} and not accepted; that {was} due by {due} "
+            f"({limit.in_words}). Accept it by filling in {field}, or move it back."
+        )
+    return f"In {stage} since {entered}; it {was} due to leave by {due} ({limit.in_words}). Move it on."
+
+
+def _unreadable(subject: Subject) -> Iterator[Finding]:
+    """Say which values could not be read, and that the deal stands where the process has no stage."""
+    deal = subject.deal
+    for problem in deal.problems:
+        path, message = plain(problem.path), plain(problem.message)
+        yield _finding(
+            subject,
+            UNREADABLE_RULE,
+            FindingKind.UNREADABLE,
+            problem.path,
+            message=f"The field {path} can't be read: {message} Correct it in the CRM.",
+            since=deal.updated_at,
+            path=problem.path,
+        )
+    if not subject.mapper.covers(deal.position):
+        yield _finding(
+            subject,
+            UNREADABLE_RULE,
+            FindingKind.UNREADABLE,
+            "stage",
+            *(deal.position[:2] if deal.position else ()),
+            message=_unmapped_message(deal.position, subject.mapper.connection),
+            since=deal.updated_at,
+            path="stage",
+        )
+
+
+def _unmapped_message(position: Position | None, connection: str) -> str:
+    if position is None:
+        return f"The deal came from {connection} without a stage. Put it into one there."
+    return (
+        f"The stage {plain(position.stage)} of the pipeline {plain(position.pipeline)} stands for no stage of the "
+        f"process. Move the deal to one that does, or add it to stages: {connection}: in the settings."
+    )
+
+
+def _finding(
+    subject: Subject,
+    rule: str,
+    kind: FindingKind,
+    *parts: str,
+    message: str,
+    since: datetime,
+    **details: Any,
+) -> Finding:
+    """Make a finding; `parts` are what makes it this one beside the deal and the rule."""
+    deal = subject.deal.ref
+    binding = subject.settings.binding(rule, deal.connection)
+    return Finding(
+        id=finding_id(deal, rule, *parts),
+        deal=deal,
+        rule=rule,
+        kind=kind,
+        severity=binding.severity if binding else Severity.INFO,
+        message=message,
+        since=since,
+        **{"stage": subject.place.stage, **details},
+    )

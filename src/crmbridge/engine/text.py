@@ -1,0 +1,29 @@
+"""Make text that came from a CRM harmless to show, and fill the few names that message templates know."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+_JOINERS = "\u200c\u200d"  # they belong to words and emoji, and change no order
+_PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
+
+
+def plain(text: str, limit: int = 200) -> str:
+    """Give text as one line without control and direction characters, cut to `limit` characters."""
+    kept = "".join(_kept(character) for character in text[: 4 * limit])
+    line = " ".join(kept.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Replace `{name}` by its value where the name is known; anything else stays, values are not looked into."""
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
+
+
+def _kept(character: str) -> str:
+    category = unicodedata.category(character)
+    if category in {"Cc", "Zl", "Zp"}:
+        return " "
+    return "" if category in {"Cf", "Cs"} and character not in _JOINERS else character
