@@ -1,0 +1,168 @@
+"""The AdapterSuite's tests of what an adapter says and does when requests go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from crmbridge.errors import AuthenticationError, RetryLaterError
+from crmbridge.model.changes import Action, Change, Outcome
+from crmbridge.model.records import Kind
+from crmbridge.ports import Adapter
+from crmbridge.sandbox.server import listen
+from crmbridge.testing.adapter_changes import (
+    learn_request,
+    make_create,
+    make_note,
+    make_task,
+    make_update,
+    named,
+    outcomes,
+    write_one,
+)
+from crmbridge.testing.adapter_workbench import AdapterWorkbench, open_deals, pull_all
+
+
+class FaultTests:
+    """Nothing is lost, nothing is done twice, and what is not known is said to be unknown."""
+
+    @pytest.mark.parametrize("fault", ["html", "cut_body", "empty_body", "error_500", "drop_before", "limit"])
+    def test_reads_are_repeated(self, bench: AdapterWorkbench, adapter: Adapter, fault: str) -> None:
+        """An answer that can't be used is asked for again, and no record is lost."""
+        whole = pull_all(adapter).records
+        bench.served.sandbox.faults.plan(fault, times=2)
+
+        assert whole == pull_all(adapter).records
+        assert 2 == _struck(bench, fault)
+
+    def test_a_shaky_crm_loses_nothing(self, shaky: AdapterWorkbench) -> None:
+        """With one request in five going wrong, every kind is still pulled whole."""
+        adapter = shaky.open()
+        found = {kind: pull_all(adapter, kind) for kind in sorted(adapter.capabilities.kinds)}
+        adapter.close()
+
+        assert {deal.name for deal in shaky.deals} == {r.fields["name"] for r in found[Kind.DEAL].records.values()}
+        assert len(shaky.deals) == found[Kind.DEAL].delivered
+        assert any(request.fault for request in shaky.served.sandbox.log.all())
+
+    @pytest.mark.parametrize("fault", ["limit", "limit_after"])
+    def test_a_limited_write_is_repeated(self, bench: AdapterWorkbench, adapter: Adapter, fault: str) -> None:
+        """Being told to slow down, with or without a time, means that nothing was done: the write goes out again."""
+        deal = open_deals(pull_all(adapter), 1)[0]
+        _strike(bench, adapter, Action.UPDATE, fault)
+        before = bench.clock.now()
+
+        assert Outcome.APPLIED == write_one(adapter, make_update(deal, fields={"name": "Later"})).outcome
+        assert "Later" == adapter.read([deal.ref])[deal.ref].fields["name"]
+        assert 1 == _struck(bench, fault)
+        assert before < bench.clock.now()
+
+    def test_a_limit_without_end_is_said(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """A CRM that keeps limiting us raises RetryLaterError; it does not hang."""
+        bench.served.sandbox.faults.plan("limit", times=1000)
+
+        with pytest.raises(RetryLaterError):
+            pull_all(adapter)
+
+    @pytest.mark.parametrize("fault", ["drop_after", "cut_body"])
+    @pytest.mark.parametrize("action", [Action.CREATE, Action.TASK, Action.NOTE])
+    def test_an_unclear_creation_is_found_again(
+        self, bench: AdapterWorkbench, adapter: Adapter, action: Action, fault: str
+    ) -> None:
+        """A creation whose answer is lost is unknown, is not sent again, and is found by its key: exactly one."""
+        deal = open_deals(pull_all(adapter), 1)[0]
+        change: Change = {
+            Action.CREATE: lambda: make_create(bench, "unclear"),
+            Action.TASK: lambda: make_task(bench, deal, "unclear"),
+            Action.NOTE: lambda: make_note(deal.ref, "unclear"),
+        }[action]()
+        request = _strike(bench, adapter, action, fault)
+        sent = len(bench.served.sandbox.log.matching(*request))
+
+        receipt = write_one(adapter, change)
+        assert (Outcome.UNKNOWN, True) == (receipt.outcome, bool(receipt.message))
+        assert sent + 1 == len(bench.served.sandbox.log.matching(*request))
+        found = adapter.find(change.kind, change.key or "", change.target)
+        assert found is not None
+        if action is Action.CREATE:
+            assert [found] == named(pull_all(adapter), "Suite deal unclear")
+
+    @pytest.mark.parametrize("fault", ["drop_before", "error_500", "empty_body"])
+    def test_an_unclear_update_is_unknown(self, bench: AdapterWorkbench, adapter: Adapter, fault: str) -> None:
+        """An update that got no clear answer is unknown, also when nothing was done; it is not sent again."""
+        deals = open_deals(pull_all(adapter), 2)
+        request = _strike(bench, adapter, Action.UPDATE, fault)
+        sent = len(bench.served.sandbox.log.matching(*request))
+        changes = [make_update(deal, fields={"name": "Unclear"}) for deal in deals]
+        changes = changes[: adapter.capabilities.batch[Action.UPDATE]]
+
+        assert {Outcome.UNKNOWN} == set(outcomes(changes, adapter.write(changes)))
+        assert sent + 1 == len(bench.served.sandbox.log.matching(*request))
+        assert {deal.ref: deal for deal in deals} == dict(adapter.read([deal.ref for deal in deals]))
+
+    def test_a_creation_that_never_arrived_is_not_found(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """After an unclear answer, not finding the key means that nothing was made."""
+        _strike(bench, adapter, Action.CREATE, "drop_before")
+        change = make_create(bench, "lost")
+
+        assert Outcome.UNKNOWN == write_one(adapter, change).outcome
+        assert None is adapter.find(Kind.DEAL, change.key or "", None)
+
+    def test_one_refused_item_costs_only_itself(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """Of several updates one is refused: it says why, and the others are made."""
+        deals = open_deals(pull_all(adapter), 3)
+        _strike(bench, adapter, Action.UPDATE, "partial")
+        changes = [make_update(deal, fields={"name": f"Part {n}"}) for n, deal in enumerate(deals)]
+        size = adapter.capabilities.batch[Action.UPDATE]
+        receipts = [r for start in range(0, 3, size) for r in adapter.write(changes[start : start + size])]
+
+        results = outcomes(changes, receipts)
+        assert [Outcome.APPLIED, Outcome.APPLIED, Outcome.REFUSED] == sorted(results)
+        assert receipts[results.index(Outcome.REFUSED)].message
+        after = adapter.read([deal.ref for deal in deals])
+        assert [outcome is Outcome.APPLIED for outcome in results] == [
+            after[deal.ref].fields["name"] == f"Part {n}" for n, deal in enumerate(deals)
+        ]
+
+    def test_a_refused_credential_is_said_without_showing_it(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """A refused credential raises AuthenticationError with advice, reading and writing, and is not shown."""
+        deal = open_deals(pull_all(adapter), 1)[0]
+        bench.served.sandbox.faults.plan("revoked", times=1000)
+        calls: list[Callable[[], object]] = [
+            adapter.describe,
+            lambda: pull_all(adapter),
+            lambda: adapter.read([deal.ref]),
+            lambda: adapter.find(Kind.DEAL, "some-key", None),
+            lambda: adapter.write([make_update(deal, fields={"name": "No"})]),
+        ]
+
+        for call in calls:
+            with pytest.raises(AuthenticationError) as caught:
+                call()
+            assert bench.served.token not in f"{caught.value!r} {caught.value} {caught.value.advice}"
+            assert caught.value.advice
+
+    def test_a_crm_that_is_not_there_is_said(self, bench: AdapterWorkbench) -> None:
+        """Opening touches no network; the first call says that nobody answers, writing included."""
+        listener = listen(0)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.close()
+        adapter = bench.open(base_url=address)
+
+        for call in (adapter.describe, lambda: adapter.write([make_create(bench, "nobody")])):
+            with pytest.raises(RetryLaterError) as caught:
+                call()
+            assert caught.value.advice
+        adapter.close()
+
+
+def _strike(bench: AdapterWorkbench, adapter: Adapter, action: Action, fault: str) -> tuple[str, str]:
+    """Let the next request that carries such a write go wrong."""
+    method, path = learn_request(bench, adapter, action)
+    bench.served.sandbox.faults.plan(fault, method=method, path=path)
+    return method, path
+
+
+def _struck(bench: AdapterWorkbench, fault: str) -> int:
+    return sum(request.fault == fault for request in bench.served.sandbox.log.all())

@@ -1,0 +1,87 @@
+"""The tests that every adapter passes, for plugin authors to inherit.
+
+    class TestMyCrm(AdapterSuite):
+        def workbench(self, options, folder):
+            return plugin_workbench(plugin, options, folder)
+
+The suite knows no CRM. It finds out about the account through the adapter, about what should be there through the
+sandbox's world, and acts as a person through a small surface of the sandbox's `state`:
+
+- `state.deal_ids()`: the native ids of all deals;
+- `state.edit_deal(native_id, **native_fields)`: a person edits a deal at the clock's time;
+- `state.delete_deal(native_id)`: a person deletes a deal.
+
+Requests go wrong through `served.sandbox.faults`; `partial` must refuse exactly one item, also where a batch is one.
+Exceptions are declared in `config` with a reason each, never by overriding a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from crmbridge.ports import Adapter
+from crmbridge.sandbox import SandboxOptions, VirtualClock
+from crmbridge.testing.adapter_faults import FaultTests
+from crmbridge.testing.adapter_hostile import HostileTests
+from crmbridge.testing.adapter_incremental import IncrementalTests
+from crmbridge.testing.adapter_reading import LookupTests, ReadingTests
+from crmbridge.testing.adapter_workbench import AdapterWorkbench, SuiteConfig
+from crmbridge.testing.adapter_writing import WritingTests
+
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+
+
+class AdapterSuite(ReadingTests, LookupTests, IncrementalTests, WritingTests, FaultTests, HostileTests):
+    """Inherit this, override `workbench`, and set `config` where the adapter needs it."""
+
+    config: ClassVar[SuiteConfig] = SuiteConfig()
+
+    def workbench(self, options: SandboxOptions, folder: Path) -> AbstractContextManager[AdapterWorkbench]:
+        """Serve a sandbox built with these options; `folder` is empty and may be used for the token."""
+        raise AssertionError(f"override `workbench` to serve {options.deals} deals with a token in {folder}")
+
+    @pytest.fixture
+    def bench(self, tmp_path: Path) -> Iterator[AdapterWorkbench]:
+        """Give the usual workbench: some deals, the vendor's limits, no faults, a clock that stands still."""
+        with self.workbench(SandboxOptions(seed=11, deals=self.config.deals, clock=VirtualClock(NOON)), tmp_path) as b:
+            yield b
+
+    @pytest.fixture
+    def crowded(self, tmp_path: Path) -> Iterator[AdapterWorkbench]:
+        """Give a workbench with more deals than fit on a page."""
+        with self.workbench(SandboxOptions(seed=11, deals=self.config.crowd, clock=VirtualClock(NOON)), tmp_path) as b:
+            yield b
+
+    @pytest.fixture
+    def shaky(self, tmp_path: Path) -> Iterator[AdapterWorkbench]:
+        """Give a workbench where one request in five goes wrong."""
+        faults = dict.fromkeys(("html", "cut_body", "empty_body", "error_503", "limit"), 0.04)
+        options = SandboxOptions(seed=11, deals=self.config.deals, clock=VirtualClock(NOON), faults=faults)
+        with self.workbench(options, tmp_path) as b:
+            yield b
+
+    @pytest.fixture
+    def adapter(self, bench: AdapterWorkbench) -> Iterator[Adapter]:
+        """Give an adapter opened on the usual workbench."""
+        opened = bench.open()
+        yield opened
+        opened.close()
+
+    @pytest.fixture(autouse=True)
+    def _heed_exemptions(self, request: pytest.FixtureRequest) -> None:
+        name = request.node.originalname
+        if reason := self.config.reason(name):
+            pytest.skip(f"exempt: {reason}")
+
+    def test_exemptions_name_tests_and_say_why(self) -> None:
+        """A misspelt exemption would silently exempt nothing, and one without a reason is a hole."""
+        unknown = [e.test for e in self.config.exempt if not hasattr(self, e.test)]
+        silent = [e.test for e in self.config.exempt if not e.reason.strip()]
+
+        assert ([], []) == (unknown, silent)

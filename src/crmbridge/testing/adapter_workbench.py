@@ -1,0 +1,217 @@
+"""What the AdapterSuite works with: an adapter that can be opened, its sandbox, and what should be found there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple, Protocol, cast
+
+from crmbridge.model.records import Kind, Move, Record, Ref, Status
+from crmbridge.model.values import FieldType, Value
+from crmbridge.plugins import AdapterSpec, SandboxSpec
+from crmbridge.ports import Adapter, AdapterContext, FieldBinding
+from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, World, WorldDeal, make_world, serve
+
+CONNECTION = "bench"
+CURRENCY = "EUR"  # what the world's amounts are in
+
+
+class HumanHands(Protocol):
+    """What the suite asks of a sandbox's `state`: to do at the clock's time what a person would do in the CRM.
+
+    `native_fields` are the CRM's own names with values as the CRM takes them; the suite only edits text fields.
+    """
+
+    def deal_ids(self) -> list[str]:
+        """Give the native ids of all deals that are there."""
+        ...
+
+    def edit_deal(self, native_id: str, /, **native_fields: object) -> None:
+        """Change fields of a deal."""
+        ...
+
+    def delete_deal(self, native_id: str) -> None:
+        """Delete a deal."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterWorkbench:
+    """An adapter and its sandbox, ready for one test.
+
+    `open` takes settings that stand in for the usual ones, such as `base_url`, and gives a new adapter of connection
+    `bench`. `stages` and `fields` are those of the plugin's SandboxSpec. `options` are what the sandbox was built with.
+    """
+
+    served: Served
+    open: Callable[..., Adapter]
+    stages: Mapping[str, str]
+    fields: Mapping[str, str]
+    clock: VirtualClock
+    options: SandboxOptions
+    pipeline: str
+
+    @property
+    def world(self) -> World:
+        """The world that the sandbox was filled from."""
+        return make_world(self.options.seed, self.options.deals, self.options.as_of)
+
+    @property
+    def deals(self) -> tuple[WorldDeal, ...]:
+        """The deals that the sandbox should hold."""
+        return self.world.part(self.options.part)
+
+    @property
+    def hands(self) -> HumanHands:
+        """The sandbox's state, as far as the suite uses it."""
+        return cast("HumanHands", self.served.sandbox.state)
+
+
+class Exemption(NamedTuple):
+    """A test of the suite that an adapter does not run, and why."""
+
+    test: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteConfig:
+    """How the suite treats one adapter. `exempt` is the only way around a test; every entry says why.
+
+    `deals` is how many deals the usual sandbox has, `crowd` how many share one modification time in the test of
+    page borders: more than fit in the adapter's largest page.
+    """
+
+    deals: int = 24
+    crowd: int = 230
+    exempt: tuple[Exemption, ...] = ()
+
+    def reason(self, test: str) -> str:
+        """Say why a test is not run, or nothing."""
+        return next((exemption.reason for exemption in self.exempt if exemption.test == test), "")
+
+
+@contextlib.contextmanager
+def plugin_workbench(plugin: ModuleType, options: SandboxOptions, folder: Path) -> Iterator[AdapterWorkbench]:
+    """Serve the first sandbox that a plugin module offers, and open its first adapter on it.
+
+    The sandbox's token is handed over in a file in `folder`, as the connection setting that the plugin names.
+    `options.clock` must be a VirtualClock.
+    """
+    adapter = cast("AdapterSpec", next(iter(plugin.crmbridge_adapters())))
+    spec = cast("SandboxSpec", next(iter(plugin.crmbridge_sandboxes())))
+    if not isinstance(options.clock, VirtualClock):
+        raise TypeError("the suite needs a VirtualClock, so that no test waits")
+    with serve(spec.build(options)) as served:
+        yield AdapterWorkbench(
+            served=served,
+            open=_opener(adapter, spec, served, options, folder),
+            stages=spec.stages,
+            fields=spec.fields,
+            clock=options.clock,
+            options=options,
+            pipeline=spec.pipeline,
+        )
+
+
+def _opener(
+    adapter: AdapterSpec, spec: SandboxSpec, served: Served, options: SandboxOptions, folder: Path
+) -> Callable[..., Adapter]:
+    token = folder / "token"
+    token.write_text(served.token, "utf-8")
+    context = AdapterContext(connection=CONNECTION, clock=options.clock, fields=field_bindings(spec.fields))
+
+    def open_adapter(**settings: object) -> Adapter:
+        usual = {"base_url": served.url, "currency": CURRENCY, spec.credential: {"file": str(token)}}
+        return adapter.open(adapter.settings.model_validate({**usual, **settings}), context)
+
+    return open_adapter
+
+
+def field_bindings(fields: Mapping[str, str]) -> tuple[FieldBinding, ...]:
+    """Bind the world's fields to a sandbox's own, with the types of the world's values."""
+    sample = make_world(1, 200, datetime(2026, 1, 1, tzinfo=UTC))  # large enough to hold every field
+    types = {name: _type_of(value) for deal in sample.deals for name, value in deal.fields.items()}
+    return tuple(FieldBinding(name=name, native=fields[name], type=types[name]) for name in sorted(fields))
+
+
+def _type_of(value: Value) -> FieldType:
+    match value:
+        case bool():
+            return FieldType.BOOL
+        case Decimal():
+            return FieldType.NUMBER
+        case date():
+            return FieldType.DATE
+        case _:
+            return FieldType.TEXT
+
+
+# ── What should be found ────────────────────────────────────────────────────────────────────────────────
+
+
+class Stop(NamedTuple):
+    """A place that a deal should have come to, and when."""
+
+    at: datetime
+    stage: str
+    status: Status
+
+
+def expected_stops(bench: AdapterWorkbench, deal: WorldDeal, *, status_in_stage: bool) -> list[Stop]:
+    """Tell a world deal's journey in the CRM's stages; being closed is a stage of its own, or a status beside it."""
+    stops = [Stop(at, bench.stages[stage], Status.OPEN) for stage, at in deal.journey]
+    if deal.closed_at is not None:
+        stage = bench.stages[deal.status.value] if status_in_stage else stops[-1].stage
+        stops.append(Stop(deal.closed_at, stage, deal.status))
+    return stops
+
+
+class Pulled(NamedTuple):
+    """Everything that one pull yielded."""
+
+    records: dict[Ref, Record]
+    moves: dict[Ref, list[Move]]
+    gone: set[Ref]
+    cursor: str
+    delivered: int  # records, counted as often as they came
+
+
+def pull_all(adapter: Adapter, kind: Kind = Kind.DEAL, since: str | None = None) -> Pulled:
+    """Pull to the end. Moves are de-duplicated by id, as the store does, and ordered by time."""
+    pages = list(adapter.pull(kind, since))
+    assert pages, "a pull yields at least one page"
+    moves: dict[Ref, dict[str, Move]] = {}
+    for move in (move for page in pages for move in page.moves):
+        moves.setdefault(move.deal, {})[move.id] = move
+    return Pulled(
+        records={record.ref: record for page in pages for record in page.records},
+        moves={ref: sorted(found.values(), key=lambda move: move.at) for ref, found in moves.items()},
+        gone={tombstone.ref for page in pages for tombstone in page.tombstones},
+        cursor=pages[-1].cursor,
+        delivered=sum(len(page.records) for page in pages),
+    )
+
+
+def settle(bench: AdapterWorkbench, adapter: Adapter) -> str:
+    """Pull everything, let a day pass in which nothing happens, and give the cursor from which changes are seen."""
+    first = pull_all(adapter)
+    bench.clock.advance(timedelta(days=1))
+    return pull_all(adapter, since=first.cursor).cursor
+
+
+def let_lag_pass(bench: AdapterWorkbench, adapter: Adapter) -> None:
+    """Let so much time pass that a change made now must show up in the next pull."""
+    bench.clock.advance(adapter.capabilities.lag + timedelta(minutes=1))
+
+
+def open_deals(pulled: Pulled, count: int) -> list[Record]:
+    """Give some open deals, the same ones each time."""
+    found = [r for _, r in sorted(pulled.records.items()) if r.position and r.position.status is Status.OPEN]
+    assert count <= len(found), "the sandbox has enough open deals"
+    return found[:count]
