@@ -1,1 +1,29 @@
 """Indicators: SQL per number, run by DuckDB over the store."""
+
+from crmbridge.indicators.compute import compute
+from crmbridge.indicators.scorecard import (
+    Coverage,
+    Figure,
+    FigureUnit,
+    IndicatorFigure,
+    Interval,
+    OwnerFindings,
+    Scorecard,
+    SlaAttainment,
+    StageConversion,
+    StageTime,
+)
+
+__all__ = [
+    "Coverage",
+    "Figure",
+    "FigureUnit",
+    "IndicatorFigure",
+    "Interval",
+    "OwnerFindings",
+    "Scorecard",
+    "SlaAttainment",
+    "StageConversion",
+    "StageTime",
+    "compute",
+]
