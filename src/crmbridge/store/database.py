@@ -20,6 +20,7 @@ from sqlalchemy import (
     create_engine,
     func,
     inspect,
+    literal,
     make_url,
     select,
     table,
@@ -91,7 +92,7 @@ class Database:
         self._engine.dispose()
 
     def _renew(self, connection: Connection, held: HeldLease, at: datetime) -> None:
-        lease, until = schema.lease, at + held.lasts
+        lease, until = schema.lease, literal(at + held.lasts, schema.Moment)
         # Never earlier than it is: another thread may have come by with a later time.
         later = case((lease.c.expires_at < until, until), else_=lease.c.expires_at)
         done = connection.execute(update(lease).where(lease.c.token == held.token).values(expires_at=later))

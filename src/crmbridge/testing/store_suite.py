@@ -1,0 +1,369 @@
+"""What every state store must do, as tests to inherit: give a `store` fixture and run them.
+
+class TestMyStore(StoreSuite):
+    @pytest.fixture
+    def store(self, tmp_path):
+        store = MyStore(tmp_path / "state")
+        yield store
+        store.close()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from crmbridge.errors import LockedError, StateError
+from crmbridge.model.changes import Outcome, Receipt
+from crmbridge.model.findings import (
+    Place,
+    SlaClock,
+    SlaState,
+    Visit,
+)
+from crmbridge.model.records import Ref, Status
+from crmbridge.model.values import Money, Value
+from crmbridge.ports import Run, StateStore
+from crmbridge.testing.store_makers import (
+    HOUR,
+    START,
+    WON,
+    make_change,
+    make_evaluation,
+    make_finding,
+    make_page,
+    make_record,
+    make_ref,
+    save,
+)
+from crmbridge.testing.store_record_suite import RecordSuite, TombstoneSuite
+
+
+class LinkSuite:
+    """Links and bases."""
+
+    def test_links_come_back_with_their_refs_in_order(self, store: StateStore) -> None:
+        """Whatever order they were saved in, and each ref once."""
+        hs, sf = make_ref("1"), make_ref("1", "sf")
+        store.links.save({"L1": [sf, hs, sf], "L2": [make_ref("2")]})
+        store.links.save({})
+
+        assert {"L1": (hs, sf), "L2": (make_ref("2"),)} == store.links.links()
+
+    def test_a_saved_link_replaces_the_one_of_its_id(self, store: StateStore) -> None:
+        """Refs that are not named any more are free, and a link without refs is none."""
+        store.links.save({"L1": [make_ref("1"), make_ref("1", "sf")], "L2": [make_ref("2")]})
+        store.links.save({"L1": [make_ref("1"), make_ref("1", "pd")], "L2": []})
+
+        assert {"L1": (make_ref("1"), make_ref("1", "pd"))} == store.links.links()
+
+    def test_a_ref_is_in_one_link(self, store: StateStore) -> None:
+        """Saved under a second link, it leaves the first."""
+        store.links.save({"L1": [make_ref("1"), make_ref("1", "sf")]})
+        store.links.save({"L2": [make_ref("1"), make_ref("1", "pd")]})
+
+        assert {"L1": (make_ref("1", "sf"),), "L2": (make_ref("1"), make_ref("1", "pd"))} == store.links.links()
+
+    def test_a_base_is_set_field_by_field(self, store: StateStore) -> None:
+        """The fields that are not named keep theirs; empty is a value too."""
+        store.links.save_bases({make_ref(): {"name": "A", "amount": Money(Decimal("1.50"), "EUR"), "source": None}})
+        store.links.save_bases({make_ref(): {"name": "B"}, make_ref("1", "sf"): {"name": "A"}, make_ref("2"): {}})
+        store.links.save_bases({})
+
+        expected = {
+            make_ref(): {"name": "B", "amount": Money(Decimal("1.50"), "EUR"), "source": None},
+            make_ref("1", "sf"): {"name": "A"},
+        }
+        assert expected == store.links.bases()
+
+
+class FindingSuite:
+    """Findings and their life, visits and SLA clocks."""
+
+    def test_a_finding_is_opened_once(self, store: StateStore) -> None:
+        """It keeps its opening time while it holds, and shows its newest form."""
+        first, later = make_finding(), make_finding(message="BANT 1/4", seen={"bant.need": None}, visit=2, path="x")
+        store.findings.save([make_evaluation("1", first)], START)
+        store.findings.save([make_evaluation("1", later)], START + HOUR)
+
+        assert ((later, START, None),) == store.findings.findings()
+
+    def test_a_finding_that_no_longer_holds_is_cleared(self, store: StateStore) -> None:
+        """Its deal's other findings stay open, and other deals are left alone."""
+        one, two, other = make_finding("f1"), make_finding("f2"), make_finding("f3", deal="2")
+        store.findings.save([make_evaluation("1", one, two), make_evaluation("2", other)], START)
+        store.findings.save([make_evaluation("1", two)], START + HOUR)
+        store.findings.save([make_evaluation("1", two)], START + 2 * HOUR)
+
+        assert ((two, START, None), (other, START, None)) == store.findings.findings()
+        everything = ((one, START, START + HOUR), (two, START, None), (other, START, None))
+        assert everything == store.findings.findings(cleared=True)
+
+    def test_a_cleared_finding_that_holds_again_is_opened_again(self, store: StateStore) -> None:
+        """With a new opening time."""
+        store.findings.save([make_evaluation("1", make_finding())], START)
+        store.findings.save([make_evaluation("1")], START + HOUR)
+        store.findings.save([make_evaluation("1", make_finding())], START + 2 * HOUR)
+
+        assert ((make_finding(), START + 2 * HOUR, None),) == store.findings.findings(cleared=True)
+
+    def test_findings_come_oldest_first(self, store: StateStore) -> None:
+        """By the time they were opened, then by id."""
+        a, b, c = make_finding("a"), make_finding("b"), make_finding("c")
+        store.findings.save([make_evaluation("1", c)], START)
+        store.findings.save([make_evaluation("1", c, b, a)], START + HOUR)
+
+        assert ["c", "a", "b"] == [stored.finding.id for stored in store.findings.findings()]
+
+    def test_visits_and_clocks_are_replaced(self, store: StateStore) -> None:
+        """The deal's own; they come back whole."""
+        left = Visit(
+            deal=make_ref(),
+            stage="qualification",
+            number=1,
+            entered_at=START,
+            left_at=START + HOUR,
+            to=Place(None, Status.LOST),
+        )
+        stays = replace(left, number=2, entered_at=START + 2 * HOUR, left_at=None, to=None)
+        clock = SlaClock(
+            visit=left,
+            sla="qualification.sla",
+            calendar="office",
+            goal=timedelta(days=5),
+            elapsed=timedelta(hours=1, microseconds=1),
+            due_at=None,
+            state=SlaState.ON_TIME,
+        )
+        running = replace(clock, visit=stays, due_at=START + 9 * HOUR, state=SlaState.AT_RISK)
+        store.findings.save([make_evaluation("1", visits=(left,)), make_evaluation("2")], START)
+        whole = make_evaluation("1", visits=(left, stays), clocks=(running, clock))
+        store.findings.save([whole], START + HOUR)
+        store.findings.save([make_evaluation("2")], START + HOUR)
+
+        assert [left, stays] == list(store.findings.visits())
+        assert [clock, running] == list(store.findings.clocks())
+        assert [False, True] == [each.running for each in store.findings.clocks()]
+
+    def test_deals_that_are_not_kept_are_forgotten(self, store: StateStore) -> None:
+        """Their findings are cleared, their visits and clocks dropped; the kept deals lose nothing."""
+        kept, lost = make_finding("f1"), make_finding("f2", deal="2")
+        visit = Visit(deal=make_ref("1"), stage="diagnosis", number=1, entered_at=START)
+        gone = replace(visit, deal=make_ref("2"))
+        evaluations = [make_evaluation("1", kept, visits=(visit,)), make_evaluation("2", lost, visits=(gone,))]
+        store.findings.save(evaluations, START)
+        store.findings.forget([make_ref("1"), make_ref("5")], START + HOUR)
+        store.findings.forget([make_ref("1")], START + 2 * HOUR)
+
+        assert ((kept, START, None), (lost, START, START + HOUR)) == store.findings.findings(cleared=True)
+        assert [visit] == list(store.findings.visits())
+
+
+class JournalSuite:
+    """Intents and outcomes."""
+
+    def test_an_intent_without_an_outcome_is_unsettled(self, store: StateStore) -> None:
+        """It comes back as it was written, oldest first."""
+        one, two = make_change("c1"), make_change("c2", position=WON, key="k", expects="v1")
+        store.journal.intend("r1", [one, two], START)
+        store.journal.intend("r1", [], START)
+
+        found = store.journal.unsettled()
+        assert [one, two] == [entry.change for entry in found]
+        assert [("r1", START, None, None, "")] * 2 == [(e.run, e.at, e.outcome, e.ref, e.message) for e in found]
+        assert store.journal.outcomes(["c1", "c2"]) == {}
+
+    @pytest.mark.parametrize("outcome", [o for o in Outcome if o is not Outcome.UNKNOWN])
+    def test_an_outcome_settles_an_intent(self, store: StateStore, outcome: Outcome) -> None:
+        """Every outcome but unknown does."""
+        store.journal.intend("r1", [make_change("c1"), make_change("c2")], START)
+        receipt = Receipt(change="c1", outcome=outcome, ref=make_ref("9"), message="because")
+        store.journal.settle("r1", [receipt], {}, START + HOUR)
+
+        assert ["c2"] == [entry.change.id for entry in store.journal.unsettled()]
+        entry = store.journal.outcomes(["c1", "c2", "c3"])["c1"]
+        assert (make_change("c1"), outcome, make_ref("9"), "because", START + HOUR) == (
+            entry.change,
+            entry.outcome,
+            entry.ref,
+            entry.message,
+            entry.at,
+        )
+
+    def test_an_unknown_outcome_stays_unsettled_until_it_is_resolved(self, store: StateStore) -> None:
+        """A later run may resolve it."""
+        store.journal.intend("r1", [make_change()], START)
+        store.journal.settle("r1", [Receipt(change="c1", outcome=Outcome.UNKNOWN)], {}, START)
+
+        assert ["c1"] == [entry.change.id for entry in store.journal.unsettled()]
+        assert store.journal.outcomes(["c1"])["c1"].outcome is Outcome.UNKNOWN
+
+        store.journal.settle("r2", [Receipt(change="c1", outcome=Outcome.APPLIED)], {}, START + HOUR)
+
+        assert store.journal.unsettled() == ()
+        assert store.journal.outcomes(["c1"])["c1"].outcome is Outcome.APPLIED
+
+    def test_a_change_that_is_intended_again_is_unsettled_again(self, store: StateStore) -> None:
+        """Once, with its newest intent; its last outcome is still known."""
+        store.journal.intend("r1", [make_change()], START)
+        store.journal.settle("r1", [Receipt(change="c1", outcome=Outcome.FAILED)], {}, START)
+        store.journal.intend("r2", [make_change()], START + HOUR)
+
+        assert [("r2", START + HOUR)] == [(entry.run, entry.at) for entry in store.journal.unsettled()]
+        assert store.journal.outcomes(["c1"])["c1"].outcome is Outcome.FAILED
+
+    def test_outcomes_and_bases_are_written_together(self, store: StateStore) -> None:
+        """The base moves with the outcome."""
+        store.links.save_bases({make_ref(): {"name": "A", "amount": None}})
+        store.journal.intend("r1", [make_change()], START)
+        bases: Mapping[Ref, Mapping[str, Value]] = {make_ref(): {"amount": Money(Decimal("10.50"), "EUR")}}
+        store.journal.settle("r1", [Receipt(change="c1", outcome=Outcome.APPLIED)], bases, START)
+
+        assert {make_ref(): {"name": "A", "amount": Money(Decimal("10.50"), "EUR")}} == store.links.bases()
+
+    def test_an_outcome_without_an_intent_is_refused_with_everything_beside_it(self, store: StateStore) -> None:
+        """Neither the other outcomes nor the bases are written."""
+        store.journal.intend("r1", [make_change("c1")], START)
+        receipts = [Receipt(change=id_, outcome=Outcome.APPLIED) for id_ in ("c1", "c2")]
+        with pytest.raises(StateError, match="c2"):
+            store.journal.settle("r1", receipts, {make_ref(): {"name": "B"}}, START)
+
+        assert ["c1"] == [entry.change.id for entry in store.journal.unsettled()]
+        assert store.links.bases() == {}
+
+    def test_the_journal_keeps_every_row_in_order(self, store: StateStore) -> None:
+        """All of them, or those of one run."""
+        store.journal.intend("r1", [make_change("c1"), make_change("c2")], START)
+        store.journal.settle("r1", [Receipt(change="c1", outcome=Outcome.APPLIED)], {}, START)
+        store.journal.intend("r2", [make_change("c3")], START)
+        store.journal.settle("r2", [Receipt(change="c2", outcome=Outcome.STALE)], {}, START)
+        rows = list(store.journal.entries())
+
+        expected = [("c1", None), ("c2", None), ("c1", "applied"), ("c3", None), ("c2", "stale")]
+        assert expected == [(entry.change.id, entry.outcome) for entry in rows]
+        assert sorted({entry.seq for entry in rows}) == [entry.seq for entry in rows]
+        assert rows[3:] == list(store.journal.entries("r2"))
+        assert list(store.journal.entries("r9")) == []
+
+    def test_outcomes_are_found_however_many_are_asked_for(self, store: StateStore) -> None:
+        """More than one statement can name."""
+        changes = [make_change(f"c{number}") for number in range(1200)]
+        store.journal.intend("r1", changes, START)
+        receipts = [Receipt(change=change.id, outcome=Outcome.APPLIED) for change in changes]
+        store.journal.settle("r1", receipts, {}, START)
+
+        assert {change.id for change in changes} == set(store.journal.outcomes([c.id for c in changes]))
+        assert store.journal.unsettled() == ()
+
+
+class RunSuite:
+    """Runs and the lease."""
+
+    def test_runs_come_newest_first(self, store: StateStore) -> None:
+        """As many as asked for."""
+        for number in range(3):
+            store.runs.start(Run(id=f"r{number}", command="run", started_at=START + number * HOUR))
+        store.runs.start(Run(id="r9", command="run", started_at=START + 2 * HOUR))
+
+        assert ["r9", "r2", "r1"] == [run.id for run in store.runs.runs(3)]
+
+    def test_a_finished_run_says_how_it_ended(self, store: StateStore) -> None:
+        """Its summary is plain JSON."""
+        store.runs.start(Run(id="r1", command="pull", started_at=START))
+        store.runs.finish("r1", START + HOUR, 6, {"applied": 3, "by": {"hs": [1, None]}})
+
+        expected = Run(
+            id="r1",
+            command="pull",
+            started_at=START,
+            finished_at=START + HOUR,
+            exit_code=6,
+            summary={"applied": 3, "by": {"hs": [1, None]}},
+        )
+        assert (expected,) == store.runs.runs(10)
+
+    def test_the_last_run_of_a_command_is_the_newest_that_finished(self, store: StateStore) -> None:
+        """A run that was killed is none."""
+        for id_, command, hours in (("r1", "run", 0), ("r2", "run", 1), ("r3", "run", 2), ("r4", "pull", 3)):
+            store.runs.start(Run(id=id_, command=command, started_at=START + hours * HOUR))
+        for id_ in ("r2", "r1", "r4"):
+            store.runs.finish(id_, START + 5 * HOUR, 0, {})
+        last = store.runs.last("run")
+
+        assert last is not None
+        assert last.id == "r2"
+        assert store.runs.last("plan") is None
+
+    def test_a_run_starts_once_and_ends_only_if_it_started(self, store: StateStore) -> None:
+        """Anything else is an error, and changes nothing."""
+        run = Run(id="r1", command="run", started_at=START)
+        store.runs.start(run)
+        with pytest.raises(StateError, match="r1"):
+            store.runs.start(Run(id="r1", command="pull", started_at=START))
+        with pytest.raises(StateError, match="r2"):
+            store.runs.finish("r2", START, 0, {})
+
+        assert (run,) == store.runs.runs(10)
+
+    def test_the_lease_keeps_others_out_and_says_who_holds_it(self, store: StateStore) -> None:
+        """Since when and until when, too."""
+        with store.runs.lease("r1", START, 2 * HOUR), pytest.raises(LockedError) as refused:
+            self.take(store, "r2", START + HOUR)
+
+        for part in ("r1", "2026-01-05 08:00 UTC", "2026-01-05 10:00 UTC"):
+            assert part in refused.value.message
+        assert refused.value.advice
+
+    def test_the_lease_is_given_back(self, store: StateStore) -> None:
+        """Also when the run ends with an error, which goes on as it was."""
+        self.take(store, "r1", START)
+        with pytest.raises(ZeroDivisionError), store.runs.lease("r2", START, HOUR):
+            raise ZeroDivisionError
+        self.take(store, "r3", START)
+
+    def test_an_expired_lease_is_taken_over(self, store: StateStore) -> None:
+        """At the moment it expires; the late one does not give away what is no longer its own."""
+        with store.runs.lease("r1", START, HOUR):
+            with pytest.raises(LockedError):
+                self.take(store, "r2", START + HOUR - timedelta(microseconds=1))
+            taken = store.runs.lease("r2", START + HOUR, HOUR)
+            taken.__enter__()
+        with pytest.raises(LockedError, match="r2"):
+            self.take(store, "r3", START + HOUR)
+        taken.__exit__(None, None, None)
+        self.take(store, "r3", START + HOUR)
+
+    @pytest.mark.parametrize("write", ["page", "intent", "outcome"])
+    def test_writing_renews_the_lease(self, store: StateStore, write: str) -> None:
+        """A run that gets on is not pushed aside, and an earlier time takes nothing away."""
+        store.journal.intend("r0", [make_change()], START)
+        with store.runs.lease("r1", START, HOUR):
+            for at in (START + HOUR, START):
+                self.write(store, write, at)
+            with pytest.raises(LockedError, match="2026-01-05 10:00 UTC"):
+                self.take(store, "r2", START + HOUR)
+            self.take(store, "r2", START + 2 * HOUR)
+
+    @staticmethod
+    def take(store: StateStore, holder: str, now: datetime) -> None:
+        """Take the lease and give it back."""
+        with store.runs.lease(holder, now, HOUR):
+            pass
+
+    @staticmethod
+    def write(store: StateStore, what: str, at: datetime) -> None:
+        """Make one of the writes that renew the lease."""
+        if what == "page":
+            save(store, make_page(make_record()), at=at)
+        elif what == "intent":
+            store.journal.intend("r1", [make_change("c2")], at)
+        else:
+            store.journal.settle("r1", [Receipt(change="c1", outcome=Outcome.UNKNOWN)], {}, at)
+
+
+class StoreSuite(RecordSuite, TombstoneSuite, LinkSuite, FindingSuite, JournalSuite, RunSuite):
+    """What every state store must do. Inherit it and give a `store` fixture: a new and empty store for each test."""

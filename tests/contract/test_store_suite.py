@@ -1,0 +1,31 @@
+"""Both stores keep the promises that every state store makes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crmbridge.ports import StateStore
+from crmbridge.store import open_store
+from crmbridge.store.memory import MemoryStore
+from crmbridge.testing.store_suite import StoreSuite
+
+
+class TestSqlite(StoreSuite):
+    """The store on disk."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[StateStore]:
+        """Open a new file."""
+        store = open_store(f"sqlite:///{tmp_path}/state.db")
+        yield store
+        store.close()
+
+
+class TestMemory(StoreSuite):
+    """The store in memory."""
+
+    @pytest.fixture
+    def store(self) -> StateStore:
+        """Make a new one."""
+        return MemoryStore()
