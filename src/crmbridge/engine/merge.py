@@ -1,0 +1,120 @@
+"""The three-way merge: per link and field, what each side has now against what was last agreed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from crmbridge.model.changes import Blocked, FieldEdit
+from crmbridge.model.records import Ref
+from crmbridge.model.values import Value
+from crmbridge.settings import FieldSync
+
+Policy = Callable[[str], FieldSync]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One linked deal: what it has now, and its base. A field that is missing from `now` does not exist there."""
+
+    ref: Ref
+    now: Mapping[str, Value]
+    base: Mapping[str, Value]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """What merging one link says: edits per side, why, what needs a person, and what all sides agree on."""
+
+    edits: Mapping[Ref, tuple[FieldEdit, ...]]
+    reasons: Mapping[Ref, tuple[str, ...]]
+    blocked: tuple[Blocked, ...]
+    agreed: Mapping[Ref, Mapping[str, Value]]
+
+
+@dataclass(slots=True)
+class _Draft:
+    edits: dict[Ref, list[FieldEdit]] = field(default_factory=dict)
+    reasons: dict[Ref, list[str]] = field(default_factory=dict)
+    blocked: list[Blocked] = field(default_factory=list)
+    agreed: dict[Ref, dict[str, Value]] = field(default_factory=dict)
+
+
+def merge(link: str, sides: Sequence[Side], policy: Policy) -> Merged:
+    """Merge all fields that at least two sides have. The order of `sides` breaks ties."""
+    draft = _Draft()
+    for name in sorted({name for side in sides for name in side.now}):
+        holders = [side for side in sides if name in side.now]
+        if len(holders) > 1 and policy(name).sync:
+            _merge_field(link, name, holders, policy(name), draft)
+    return Merged(
+        edits={ref: tuple(edits) for ref, edits in draft.edits.items()},
+        reasons={ref: tuple(reasons) for ref, reasons in draft.reasons.items()},
+        blocked=tuple(draft.blocked),
+        agreed=draft.agreed,
+    )
+
+
+def _merge_field(link: str, name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) -> None:
+    if all(side.now[name] == sides[0].now[name] for side in sides):
+        for side in sides:
+            if name not in side.base or side.base[name] != side.now[name]:
+                draft.agreed.setdefault(side.ref, {})[name] = side.now[name]
+        return
+    changed = [side for side in sides if _changed(side, name)]
+    if not changed:
+        return  # each side holds what was last written or seen there: a CRM keeps a value in its own way
+    if all(side.now[name] == changed[0].now[name] for side in changed):
+        _spread(name, changed[0], sides, draft, why=f"changed in {_names(changed)}")
+        return
+    winner = _winner(changed, policy)
+    if winner is None:
+        draft.blocked.append(_conflict(link, name, changed, policy))
+        return
+    losers = ", ".join(side.ref.connection for side in changed if side.now[name] != winner.now[name])
+    why = f"changed in {_names(changed)}; {winner.ref.connection} wins over {losers} by the policy {policy.conflict!r}"
+    _spread(name, winner, sides, draft, why=why)
+
+
+def _changed(side: Side, name: str) -> bool:
+    """Tell whether a side has something to say. Where nothing was agreed before, an empty field says nothing."""
+    if name in side.base:
+        return side.now[name] != side.base[name]
+    return side.now[name] is not None
+
+
+def _winner(changed: Sequence[Side], policy: FieldSync) -> Side | None:
+    if policy.preferred is not None:
+        preferred = [side for side in changed if side.ref.connection == policy.preferred]
+        return preferred[0] if preferred else None
+    if policy.conflict == "newest":
+        return max(changed, key=lambda side: side.updated_at)
+    return None
+
+
+def _spread(name: str, source: Side, sides: Sequence[Side], draft: _Draft, *, why: str) -> None:
+    for side in sides:
+        if side.now[name] != source.now[name]:
+            draft.edits.setdefault(side.ref, []).append(FieldEdit(name, side.now[name], source.now[name]))
+            draft.reasons.setdefault(side.ref, []).append(f"{name} {why}")
+
+
+def _conflict(link: str, name: str, changed: Sequence[Side], policy: FieldSync) -> Blocked:
+    reason = (
+        f"changed to different values in {_names(changed)}"
+        if policy.preferred is None
+        else f"changed to different values, and not in {policy.preferred}, which the policy prefers"
+    )
+    return Blocked(
+        link=link,
+        deal=changed[0].ref,
+        name=name,
+        reason=reason,
+        values={side.ref.connection: side.now[name] for side in changed},
+    )
+
+
+def _names(sides: Sequence[Side]) -> str:
+    return " and ".join(side.ref.connection for side in sides)

@@ -1,0 +1,209 @@
+"""Apply: the only way that anything is written to a CRM. Intents first, outcomes after, nothing sent twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import NamedTuple
+
+from crmbridge.engine.views import OWNER, STAGE, Viewer
+from crmbridge.errors import CrmbridgeError, PlanStaleError, UnclearError
+from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
+from crmbridge.model.records import Record, Ref
+from crmbridge.services.syncing import bases_after, make_viewers
+from crmbridge.services.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What applying a plan did: each change that was tried, with its receipt.
+
+    With errors, by connection, the rest of that connection's changes were not tried; a new plan has them again.
+    """
+
+    done: tuple[tuple[Change, Receipt], ...]
+    errors: Mapping[str, CrmbridgeError] = field(default_factory=dict)
+
+    def count(self, outcome: Outcome) -> int:
+        """Count the changes that ended this way."""
+        return sum(receipt.outcome is outcome for _, receipt in self.done)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Count the changes by outcome, the ones that happened only."""
+        return dict(sorted(Counter(str(receipt.outcome) for _, receipt in self.done).items()))
+
+
+def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
+    """Make exactly the changes of a plan, batch by batch, and journal each before and after.
+
+    A change whose record is no longer as the plan saw it is skipped as stale; one that was made before is not made
+    again. Raises PlanStaleError when the plan was made with other settings, before anything is written.
+    """
+    if plan.settings != workspace.project.digest:
+        raise PlanStaleError(
+            "The plan was made with other settings or another process",
+            advice="Make a new one with `crmbridge plan`.",
+        )
+    scene = _Scene(workspace, make_viewers(workspace), workspace.plugins.vetoes(plan.changes), run)
+    before = _known_before(workspace, plan.changes)
+    todo = [change for change in plan.changes if change.id not in before]
+    done = [(change, before[change.id]) for change in plan.changes if change.id in before]
+    errors: dict[str, CrmbridgeError] = {}
+    for batch in _batches(workspace, todo):
+        connection = batch[0].connection
+        if connection in errors:
+            continue
+        tried, error = _apply_batch(scene, batch)
+        done.extend(tried)
+        if error is not None:
+            errors[connection] = error
+        workspace.progress("apply", f"{len(done)} of {len(plan.changes)} changes")
+    return Applied(done=tuple(done), errors=errors)
+
+
+class _Scene(NamedTuple):
+    """What applying a plan goes on in."""
+
+    workspace: Workspace
+    viewers: Mapping[str, Viewer]
+    vetoes: Mapping[str, str]
+    run: str
+
+
+def _known_before(workspace: Workspace, changes: Sequence[Change]) -> dict[str, Receipt]:
+    """Find the changes that were made before, or may have been: none of these is sent again."""
+    journal = workspace.store.journal
+    last = journal.outcomes([change.id for change in changes])
+    entries = [entry for entry in last.values() if entry.outcome is Outcome.APPLIED]
+    wanted = {change.id for change in changes}
+    entries += [entry for entry in journal.unsettled() if entry.change.id in wanted]
+    return {
+        entry.change.id: Receipt(
+            change=entry.change.id, outcome=entry.outcome or Outcome.UNKNOWN, ref=entry.ref, message="sent before"
+        )
+        for entry in entries
+    }
+
+
+def _batches(workspace: Workspace, changes: Sequence[Change]) -> Iterator[list[Change]]:
+    """Cut the changes, in their order, in runs of one connection and action that fit one write call."""
+    for (connection, action), group in groupby(changes, key=lambda change: (change.connection, change.action)):
+        size = workspace.adapter(connection).capabilities.batch[action]
+        items = list(group)
+        yield from (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _apply_batch(scene: _Scene, batch: list[Change]) -> tuple[list[tuple[Change, Receipt]], CrmbridgeError | None]:
+    """Check, journal, write, journal. With an error, the connection is of no use for now."""
+    workspace = scene.workspace
+    receipts = {c.id: _receipt(c, Outcome.REFUSED, scene.vetoes[c.id]) for c in batch if c.id in scene.vetoes}
+    error: CrmbridgeError | None = None
+    try:
+        receipts |= _stale(scene, [change for change in batch if change.id not in receipts])
+    except CrmbridgeError as failure:  # what can't be read can't be checked, so nothing of it is written
+        error = failure
+        receipts |= {c.id: _receipt(c, Outcome.FAILED, failure.message) for c in batch if c.id not in receipts}
+    workspace.store.journal.intend(scene.run, batch, workspace.clock.now())
+    if to_write := [change for change in batch if change.id not in receipts]:
+        written, error = _write(workspace, to_write)
+        receipts |= written
+    ordered = [receipts[change.id] for change in batch]
+    settle(workspace, list(zip(batch, ordered, strict=True)), scene.run, scene.viewers)
+    workspace.plugins.applied(batch, ordered)
+    return list(zip(batch, ordered, strict=True)), error
+
+
+def _write(workspace: Workspace, batch: Sequence[Change]) -> tuple[dict[str, Receipt], CrmbridgeError | None]:
+    """Write a batch; whatever goes wrong, there is one receipt for each change."""
+    outcome, message, error = Outcome.UNKNOWN, "the adapter gave no receipt for it", None
+    receipts: Sequence[Receipt] = ()
+    try:
+        receipts = workspace.adapter(batch[0].connection).write(batch)
+    except UnclearError as failure:
+        message = failure.message
+    except CrmbridgeError as failure:
+        outcome, message, error = Outcome.FAILED, failure.message, failure
+    found = {receipt.change: receipt for receipt in receipts}
+    return {c.id: found.get(c.id) or _receipt(c, outcome, message) for c in batch}, error
+
+
+def _receipt(change: Change, outcome: Outcome, message: str) -> Receipt:
+    return Receipt(change=change.id, outcome=outcome, ref=change.target, message=message)
+
+
+def _stale(scene: _Scene, batch: Sequence[Change]) -> dict[str, Receipt]:
+    """Find the updates whose record is gone, or no longer holds what the plan saw, by reading the records now."""
+    targets = {c.id: c.target for c in batch if c.action is Action.UPDATE and c.target is not None}
+    if not targets:
+        return {}
+    now = scene.workspace.adapter(batch[0].connection).read(sorted(set(targets.values())))
+    found = {c.id: _difference(scene, c, now.get(targets[c.id])) for c in batch if c.id in targets}
+    return {c.id: _receipt(c, Outcome.STALE, found[c.id]) for c in batch if found.get(c.id)}
+
+
+def _difference(scene: _Scene, change: Change, record: Record | None) -> str:
+    """Say what is no longer as the plan saw it; nothing when all is."""
+    if record is None:
+        return "the record is gone"
+    if change.position_before is not None and record.position != change.position_before:
+        return "its stage changed since the plan was made"
+    view = scene.viewers[change.connection].view(record)
+    for edit in change.edits:
+        now = record.fields.get(OWNER) if edit.name == OWNER else view.get(edit.name)
+        if edit.name != STAGE and now != edit.before:
+            return f"{edit.name} changed since the plan was made"
+    return ""
+
+
+def settle(
+    workspace: Workspace,
+    done: Sequence[tuple[Change, Receipt]],
+    run: str,
+    viewers: Mapping[str, Viewer] | None = None,
+) -> None:
+    """Journal outcomes with the bases that follow from them, then bring links and records up to date.
+
+    Links and records are what the next pull would bring as well; the journal and the bases are not.
+    """
+    if not done:
+        return
+    viewers = viewers or make_viewers(workspace)
+    store = workspace.store
+    updated = [c for c, receipt in done if receipt.outcome is Outcome.APPLIED and c.action is Action.UPDATE]
+    created = [(c, r.ref) for c, r in done if r.outcome is Outcome.APPLIED and c.action is Action.CREATE and r.ref]
+    links = store.links.links() if updated or created else {}
+    refs = [ref for change in updated for ref in links.get(change.link or "", (change.target,)) if ref]
+    records = store.records.get(refs)
+    bases = bases_after(links, records, viewers, updated)
+    store.journal.settle(run, [receipt for _, receipt in done], bases, workspace.clock.now())
+    store.records.put([_as_written(records[c.target], c) for c in updated if c.target in records])
+    if created:
+        _adopt(workspace, viewers, links, created)
+
+
+def _as_written(record: Record, change: Change) -> Record:
+    """Give the record that we hold, with what was just written to it."""
+    return replace(record, fields={**record.fields, **change.after}, position=change.position or record.position)
+
+
+def _adopt(
+    workspace: Workspace,
+    viewers: Mapping[str, Viewer],
+    links: Mapping[str, tuple[Ref, ...]],
+    created: Sequence[tuple[Change, Ref]],
+) -> None:
+    """Link deals that were just created to the deals they were created for, and read them as the CRM keeps them."""
+    longer = {change.link: (*links.get(change.link, ()), ref) for change, ref in created if change.link}
+    workspace.store.links.save({link: tuple(dict.fromkeys(refs)) for link, refs in longer.items()})
+    try:
+        records = workspace.adapter(created[0][1].connection).read([ref for _, ref in created])
+    except CrmbridgeError:
+        return  # the next pull brings them
+    workspace.store.records.put(list(records.values()))
+    linked = {link: refs for link, refs in workspace.store.links.links().items() if link in longer}
+    everything = workspace.store.records.get([ref for refs in linked.values() for ref in refs])
+    written = [replace(change, target=ref) for change, ref in created if ref in records]
+    workspace.store.links.save_bases(bases_after(linked, everything, viewers, written))

@@ -1,0 +1,134 @@
+"""The cycle: pull, reconcile, plan, apply, as one run under one lease."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from crmbridge.errors import CrmbridgeError, LockedError
+from crmbridge.model.changes import Outcome, Plan, Receipt
+from crmbridge.model.findings import Severity
+from crmbridge.ports import Run
+from crmbridge.services.applying import Applied, apply_plan
+from crmbridge.services.evaluating import Evaluated
+from crmbridge.services.planning import Part, make_plan
+from crmbridge.services.pulling import ConnectionPull, pull
+from crmbridge.services.reconciling import reconcile
+from crmbridge.services.workspace import Workspace
+
+LEASE = timedelta(minutes=10)  # renewed by every page and journal row; a killed run frees the state after this
+PARTLY, NEEDS_PERSON, STALE, FINDINGS = 6, 7, 8, 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """What one run did, step by step; the steps that were not asked for are empty."""
+
+    run: str
+    pulled: tuple[ConnectionPull, ...] = ()
+    reconciled: tuple[Receipt, ...] = ()
+    plan: Plan | None = None
+    judged: tuple[Evaluated, ...] = ()
+    applied: Applied = field(default_factory=lambda: Applied(done=()))
+
+    @property
+    def errors(self) -> tuple[tuple[str, CrmbridgeError], ...]:
+        """Give the connections that failed, with why."""
+        failed = {one.connection: one.error for one in self.pulled if one.error is not None}
+        return tuple({**failed, **self.applied.errors}.items())
+
+    def exit_code(self, fail_on: Severity | None = None) -> int:
+        """Give the exit code: the first of these that is true, else 0.
+
+        A connection failed (its error's code) · some changes failed, 6 · something needs a person, 7 ·
+        the plan was stale in part, 8 · findings at or above `fail_on`, 9.
+        """
+        if self.errors:
+            return self.errors[0][1].exit_code
+        if self.applied.count(Outcome.FAILED):
+            return PARTLY
+        unknown = self.applied.count(Outcome.UNKNOWN) + sum(r.outcome is Outcome.UNKNOWN for r in self.reconciled)
+        if unknown or self.applied.count(Outcome.REFUSED) or (self.plan and self.plan.blocked):
+            return NEEDS_PERSON
+        if self.applied.count(Outcome.STALE):
+            return STALE
+        return FINDINGS if fail_on and _worst(self.judged) >= _RANK[fail_on] else 0
+
+    def summary(self) -> dict[str, Any]:
+        """Give the figures of the run as plain JSON, for the record of runs and for reports."""
+        findings = [finding for one in self.judged for finding in one.evaluation.findings]
+        return {
+            "records": sum(one.records for one in self.pulled),
+            "moves": sum(one.moves for one in self.pulled),
+            "deals": len(self.judged),
+            "findings": len(findings),
+            "planned": len(self.plan.changes) if self.plan else 0,
+            "blocked": len(self.plan.blocked) if self.plan else 0,
+            "outcomes": self.applied.counts,
+            "errors": {connection: error.message for connection, error in self.errors},
+        }
+
+
+_RANK = {Severity.INFO: 1, Severity.WARNING: 2, Severity.ERROR: 3}
+
+
+def _worst(judged: Sequence[Evaluated]) -> int:
+    return max((_RANK[f.severity] for one in judged for f in one.evaluation.findings), default=0)
+
+
+@contextlib.contextmanager
+def writing(workspace: Workspace, command: str) -> Iterator[str]:
+    """Hold the state for one run, and note how it began. The caller notes how it ended by `finish`.
+
+    Raises LockedError when another run holds it.
+    """
+    now = workspace.clock.now()
+    run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    holder = f"{command} {run} (process {os.getpid()} on {socket.gethostname()})"
+    with workspace.store.runs.lease(holder, now, LEASE):
+        workspace.store.runs.start(Run(id=run, command=command, started_at=now))
+        try:
+            yield run
+        except BaseException as error:
+            code = error.exit_code if isinstance(error, CrmbridgeError) else 130
+            with contextlib.suppress(LockedError):
+                finish(workspace, run, command, code, {"error": str(error) or type(error).__name__})
+            raise
+
+
+def finish(workspace: Workspace, run: str, command: str, exit_code: int, summary: dict[str, Any]) -> None:
+    """Note how a run ended, and tell the observers."""
+    now = workspace.clock.now()
+    workspace.store.runs.finish(run, now, exit_code, summary)
+    workspace.plugins.finished(
+        Run(id=run, command=command, started_at=now, finished_at=now, exit_code=exit_code, summary=summary)
+    )
+
+
+def run_cycle(
+    workspace: Workspace,
+    run: str,
+    *,
+    parts: Collection[Part] = ("sync", "enforce"),
+    refresh: bool = True,
+    write: bool = True,
+) -> Cycle:
+    """Do one cycle within a run: with `refresh` it pulls first, with `write` it applies what it planned.
+
+    A connection that fails is left out of the plan; the others go on.
+    """
+    pulled = pull(workspace) if refresh else ()
+    failed = {one.connection for one in pulled if one.error is not None}
+    fresh = [name for name in workspace.connections if name not in failed]
+    reconciled = reconcile(workspace, run) if write else ()
+    planned = make_plan(workspace, parts, fresh)
+    applied = apply_plan(workspace, planned.plan, run) if write else Applied(done=())
+    return Cycle(
+        run=run, pulled=pulled, reconciled=reconciled, plan=planned.plan, judged=planned.judged, applied=applied
+    )

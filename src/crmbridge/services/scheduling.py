@@ -1,0 +1,46 @@
+"""Scheduling: which parts of the schedule are due, so that one crontab line can drive all of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from crmbridge.ports import RunStore
+from crmbridge.settings import Settings
+
+
+class Due(NamedTuple):
+    """Something that is due. `command` is the name its runs are noted under."""
+
+    command: str
+    step: str  # cycle, pull, enforce or report
+    report: str | None
+    since: datetime
+
+
+def command_of(step: str, report: str | None = None) -> str:
+    """Name the runs of a step of the schedule."""
+    return f"{step} {report}" if report else step
+
+
+def due(settings: Settings, runs: RunStore, now: datetime) -> tuple[Due, ...]:
+    """Say what is due: what has not been started since its schedule last came round. Reports come last."""
+    entries = [(entry.run, entry.report, entry.cron, entry.timezone) for entry in settings.schedule]
+    entries += [("report", report.name, report.cron, report.timezone) for report in settings.reports if report.cron]
+    found: dict[str, Due] = {}
+    for step, report, cron, zone in entries:
+        command = command_of(step, report)
+        tick = last_tick(cron, zone, now)
+        last = runs.last(command)
+        if command not in found and (last is None or last.started_at < tick):
+            found[command] = Due(command, step, report, tick)
+    return tuple(sorted(found.values(), key=lambda item: item.step == "report"))
+
+
+def last_tick(cron: str, zone: str, now: datetime) -> datetime:
+    """Give the last time that a cron expression came round, in UTC, at or before now."""
+    local = now.astimezone(ZoneInfo(zone)) + timedelta(minutes=1)
+    return next(iter(CronSim(cron, local, reverse=True))).astimezone(UTC)

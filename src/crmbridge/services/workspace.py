@@ -1,0 +1,99 @@
+"""What every use case works with: the project, the state, the connected CRMs, the clock and the plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crmbridge.engine.mapping import StageMapper, stage_mapper
+from crmbridge.errors import ConfigurationError
+from crmbridge.model.process import Process
+from crmbridge.model.records import STANDARD_FIELDS, Kind
+from crmbridge.model.values import FieldType
+from crmbridge.plugins import Plugins
+from crmbridge.ports import Adapter, AdapterContext, Clock, FieldBinding, StateStore
+from crmbridge.settings import Settings
+
+# Told what is going on, for people who watch: the step, and what it is about.
+Progress = Callable[[str, str], None]
+
+
+def silent(_step: str, _about: str) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A settings file with its process, read and checked. `digest` changes whenever either does."""
+
+    settings: Settings
+    process: Process
+    path: Path
+    digest: str
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths in the settings start from."""
+        return self.path.parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """A project at work. Adapters are opened when they are first asked for, and closed by `close`."""
+
+    project: Project
+    store: StateStore
+    clock: Clock
+    plugins: Plugins
+    progress: Progress = silent
+    _open: dict[str, Adapter] = field(default_factory=dict, init=False, repr=False)
+
+    def adapter(self, connection: str) -> Adapter:
+        """Give the adapter of a connection; raises ConfigurationError for one that isn't set up."""
+        if connection not in self._open:
+            self._open[connection] = self._connect(connection)
+        return self._open[connection]
+
+    def mapper(self, connection: str) -> StageMapper:
+        """Give the stage map of a connection."""
+        return stage_mapper(connection, self.project.process, self.project.settings.stages.get(connection))
+
+    @property
+    def connections(self) -> tuple[str, ...]:
+        """Name the connections in the order of the settings file."""
+        return tuple(self.project.settings.connections)
+
+    def close(self) -> None:
+        """Close the adapters and the store."""
+        for adapter in self._open.values():
+            adapter.close()
+        self.store.close()
+
+    def _connect(self, connection: str) -> Adapter:
+        entry = self.project.settings.connections.get(connection)
+        if entry is None:
+            known = ", ".join(self.connections) or "none"
+            raise ConfigurationError(
+                f"There is no connection {connection!r}", advice=f"The settings file has: {known}."
+            )
+        spec = self.plugins.adapters().get(entry.adapter)
+        if spec is None:
+            raise ConfigurationError(
+                f"The adapter {entry.adapter!r} of connection {connection!r} is not installed",
+                advice=f"pip install crmbridge-{entry.adapter}",
+            )
+        context = AdapterContext(
+            connection=connection, clock=self.clock, fields=field_bindings(self.project.process, entry.fields)
+        )
+        return spec.open(spec.settings.model_validate(entry.options), context)
+
+
+def field_bindings(process: Process, fields: Mapping[str, str]) -> tuple[FieldBinding, ...]:
+    """Give what an adapter must know about the process fields that a connection binds."""
+    types: dict[str, FieldType] = {**STANDARD_FIELDS[Kind.DEAL], **{f.id: f.type for f in process.fields}}
+    return tuple(
+        FieldBinding(name=name, native=native, type=types[name])
+        for name, native in sorted(fields.items())
+        if name in types
+    )
