@@ -147,7 +147,7 @@ def _filled(fields: Sequence[str], needed: int, case: Case, *, is_filled: Callab
         judgement=Judgement.PASS if holds else Judgement.FAIL,
         message=message,
         looked_at=fields,
-        missing=missing,
+        missing=() if holds else missing,
         passed=passed,
         value=case.fields.get(fields[0]) if len(fields) == 1 else None,
     )

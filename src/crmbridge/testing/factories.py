@@ -11,6 +11,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from crmbridge.engine.calendars import compile_calendar
+from crmbridge.engine.evaluate import Subject
+from crmbridge.engine.mapping import stage_mapper
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Plan, Receipt
 from crmbridge.model.findings import (
     Evaluation,
@@ -278,3 +281,24 @@ def make_evaluation(*findings: Finding, **overrides: Any) -> Evaluation:
         "findings": findings,
     }
     return Evaluation(**{**usual, **overrides})
+
+
+def make_subject(
+    *moves: Move,
+    deal: Record | None = None,
+    process: Process | None = None,
+    settings: Settings | None = None,
+    **overrides: Any,
+) -> Subject:
+    """Make what `evaluate` takes: a deal in qualification without moves, unless said otherwise; no public holidays."""
+    deal, process, settings = deal or make_deal(), process or make_process(), settings or make_settings()
+    connection = deal.ref.connection
+    usual: dict[str, Any] = {
+        "deal": deal,
+        "moves": moves,
+        "process": process,
+        "settings": settings,
+        "calendars": {name: compile_calendar(calendar, ()) for name, calendar in process.calendars.items()},
+        "mapper": stage_mapper(connection, process, settings.stages.get(connection)),
+    }
+    return Subject(**{**usual, **overrides})

@@ -1,0 +1,41 @@
+"""Text from a CRM can be shown without harm."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmbridge.engine.text import fill, plain
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Ann\nSmith\t & Co", "Ann Smith & Co"),
+        ("safe\u202egpj.exe", "safegpj.exe"),
+        ("\x1b]0;title\x07rest", "]0;title rest"),
+        ("\u2066a\u2069\ufeffb\u200b", "ab"),
+        ("👩\u200d💻 नमस्ते", "👩\u200d💻 नमस्ते"),
+        ("x" * 300, "x" * 199 + "…"),
+        ("", ""),
+    ],
+)
+def test_text_becomes_one_harmless_line(text: str, expected: str) -> None:
+    """Words and emoji stay, what steers a terminal or turns the reading direction goes."""
+    assert expected == plain(text)
+
+
+@given(st.text(), st.integers(1, 20))
+def test_nothing_harmful_is_left(text: str, limit: int) -> None:
+    """Whatever the text."""
+    line = plain(text, limit)
+
+    assert len(line) <= limit
+    assert not {unicodedata.category(c) for c in line} & {"Cc", "Cs", "Zl", "Zp"}
+    assert line == plain(line, limit)
+
+
+def test_only_known_names_are_filled_in_and_only_once() -> None:
+    """A value that looks like a placeholder is just text."""
+    assert "{b} {c} {a.b} {{b}}" == fill("{a} {c} {a.b} {{a}}", {"a": "{b}", "b": "no"})
