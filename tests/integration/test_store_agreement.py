@@ -1,0 +1,214 @@
+"""The store on disk and the store in memory give the same answers, whatever is done to them in whatever order."""
+
+import tempfile
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from crmbridge.errors import CrmbridgeError
+from crmbridge.model.changes import Outcome, Receipt
+from crmbridge.model.findings import Place, SlaClock, SlaState, Visit
+from crmbridge.model.records import Kind, Ref, Status, Tombstone
+from crmbridge.model.values import Money
+from crmbridge.ports import Page, Run, StateStore
+from crmbridge.store import open_store
+from crmbridge.store.memory import MemoryStore
+from crmbridge.testing.store_makers import (
+    HOUR,
+    OPEN,
+    START,
+    WON,
+    make_change,
+    make_evaluation,
+    make_finding,
+    make_move,
+    make_record,
+)
+
+# Few names and few times, so that the same things meet again and again.
+ids = st.sampled_from(["1", "10", "2", "é", "B"])
+times = st.sampled_from([START + n * HOUR for n in range(4)])
+refs = st.builds(Ref, st.sampled_from(["hs", "sf"]), st.sampled_from([Kind.DEAL, Kind.COMPANY]), ids)
+values = st.sampled_from(
+    [None, "", "a", "\x00\ud800", True, 1, Decimal("1.0"), Money(Decimal(5), "EUR"), ("a",), START]
+)
+fields = st.dictionaries(st.sampled_from(["name", "amount", "owner", "close_date"]), values)
+records = st.builds(
+    lambda ref, **other: make_record(ref.id, connection=ref.connection, kind=ref.kind, **other),
+    refs,
+    fields=fields,
+    updated_at=times,
+    version=st.sampled_from(["v1", "v2"]),
+    key=st.none() | ids,
+)
+moves = st.builds(
+    lambda id_, deal, **other: make_move(id_, deal=deal, **other),
+    ids,
+    ids,
+    at=times,
+    before=st.sampled_from([None, OPEN, WON]),
+    after=st.sampled_from([OPEN, WON]),
+)
+tombstones = st.builds(Tombstone, ref=refs, at=times, merged_into=st.none() | refs)
+pages = st.builds(
+    Page,
+    records=st.lists(records, max_size=4).map(tuple),
+    moves=st.lists(moves, max_size=4).map(tuple),
+    tombstones=st.lists(tombstones, max_size=2).map(tuple),
+    cursor=ids,
+)
+bases = st.dictionaries(refs, fields, max_size=2)
+receipts = st.builds(Receipt, change=ids, outcome=st.sampled_from(Outcome), ref=st.none() | refs, message=ids)
+
+
+@st.composite
+def evaluations(draw: st.DrawFn) -> Any:
+    """An evaluation with findings of its deal, visits in order and clocks on them."""
+    deal = draw(ids)
+    found = [make_finding(f"{deal}-{n}", deal=deal, seen=draw(fields)) for n in draw(st.sets(st.integers(0, 2)))]
+    places = st.none() | st.builds(Place, st.none() | st.just("diagnosis"), st.sampled_from(Status))
+    visits = [
+        Visit(deal=make_record(deal).ref, stage="diagnosis", number=n, entered_at=draw(times), to=draw(places))
+        for n in range(1, draw(st.integers(1, 3)))
+    ]
+    clocks = [
+        SlaClock(
+            visit=visit,
+            sla="diagnosis.sla",
+            calendar="office",
+            goal=HOUR,
+            elapsed=draw(st.timedeltas(timedelta(0), timedelta(days=4000))),
+            due_at=draw(st.none() | times),
+            state=draw(st.sampled_from(SlaState)),
+        )
+        for visit in visits
+    ]
+    return make_evaluation(deal, *found, visits=tuple(visits), clocks=tuple(clocks))
+
+
+def attempt(call: Any, *arguments: Any) -> Any:
+    """Do something and give the answer, or the class of the error."""
+    try:
+        return call(*arguments)
+    except CrmbridgeError as error:
+        return type(error)
+
+
+class TwoStores(RuleBasedStateMachine):
+    """Does everything to both stores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.stores: tuple[StateStore, StateStore] = (
+            open_store(f"sqlite:///{Path(self.folder.name)}/state.db"),
+            MemoryStore(),
+        )
+        self.held: list[Any] = []
+
+    def both(self, call: Any) -> None:
+        """Do the same to both, and compare what they say to it."""
+        disk, memory = (attempt(call, store) for store in self.stores)
+        assert memory == disk
+
+    @rule(connection=st.sampled_from(["hs", "sf"]), page=pages, at=times)
+    def save_page(self, connection: str, page: Page, at: Any) -> None:
+        """Save a page."""
+        self.both(lambda store: store.records.save_page(connection, Kind.DEAL, page, at))
+
+    @rule(some=st.lists(records, max_size=3))
+    def put(self, some: Any) -> None:
+        """Replace single records."""
+        self.both(lambda store: store.records.put(some))
+
+    @rule(links=st.dictionaries(st.sampled_from(["L1", "L2"]), st.lists(refs, max_size=3)), new=bases)
+    def link(self, links: Any, new: Any) -> None:
+        """Save links and bases."""
+        self.both(lambda store: store.links.save(links))
+        self.both(lambda store: store.links.save_bases(new))
+
+    @rule(some=st.lists(evaluations(), max_size=3), at=times)
+    def evaluate(self, some: Any, at: Any) -> None:
+        """Save evaluations."""
+        self.both(lambda store: store.findings.save(some, at))
+
+    @rule(keep=st.lists(refs, max_size=4), at=times)
+    def forget(self, keep: Any, at: Any) -> None:
+        """Forget deals."""
+        self.both(lambda store: store.findings.forget(keep, at))
+
+    @rule(run=ids, some=st.lists(ids, max_size=3), at=times)
+    def intend(self, run: str, some: Any, at: Any) -> None:
+        """Write intents."""
+        self.both(lambda store: store.journal.intend(run, [make_change(id_, reason=run) for id_ in some], at))
+
+    @rule(run=ids, some=st.lists(receipts, max_size=3), new=bases, at=times)
+    def settle(self, run: str, some: Any, new: Any, at: Any) -> None:
+        """Write outcomes and bases, or be refused."""
+        self.both(lambda store: store.journal.settle(run, some, new, at))
+
+    @rule(id_=ids, at=times)
+    def start(self, id_: str, at: Any) -> None:
+        """Start a run, or be refused."""
+        self.both(lambda store: store.runs.start(Run(id=id_, command="run", started_at=at)))
+
+    @rule(id_=ids, at=times, code=st.integers(0, 12))
+    def finish(self, id_: str, at: Any, code: int) -> None:
+        """Finish a run, or be refused."""
+        self.both(lambda store: store.runs.finish(id_, at, code, {"code": code}))
+
+    @rule(holder=ids, at=times)
+    def take_lease(self, holder: str, at: Any) -> None:
+        """Take the lease, or be refused."""
+        leases = [store.runs.lease(holder, at, 2 * HOUR) for store in self.stores]
+        disk, memory = (attempt(lease.__enter__) for lease in leases)
+        assert memory == disk
+        if memory is None:
+            self.held.append(leases)
+
+    @precondition(lambda self: self.held)
+    @rule(which=st.integers(0, 9))
+    def give_back(self, which: int) -> None:
+        """Give back a lease, expired or not."""
+        for lease in self.held.pop(which % len(self.held)):
+            lease.__exit__(None, None, None)
+
+    @invariant()
+    def records_agree(self) -> None:
+        """The same records, moves, tombstones and cursors."""
+        for connection in ("hs", "sf"):
+            self.both(lambda store, c=connection: store.records.cursor(c, Kind.DEAL))
+            self.both(lambda store, c=connection: list(store.records.moves(c)))
+            self.both(lambda store, c=connection: list(store.records.gone(c)))
+            for kind in (Kind.DEAL, Kind.COMPANY):
+                self.both(lambda store, c=connection, k=kind: list(store.records.records(c, k)))
+
+    @invariant()
+    def the_rest_agrees(self) -> None:
+        """The same links, bases, findings, journal and runs."""
+        asked = ["1", "2", "none"]
+        self.both(lambda store: (store.links.links(), store.links.bases()))
+        self.both(lambda store: (store.findings.findings(), store.findings.findings(cleared=True)))
+        self.both(lambda store: (list(store.findings.visits()), list(store.findings.clocks())))
+        self.both(lambda store: (list(store.journal.entries()), list(store.journal.entries("1"))))
+        self.both(lambda store: (store.journal.unsettled(), store.journal.outcomes(asked)))
+        self.both(lambda store: (store.runs.runs(3), store.runs.last("run")))
+
+    def teardown(self) -> None:
+        """Give the file back."""
+        self.stores[0].close()
+        self.folder.cleanup()
+
+
+TestTwoStores = TwoStores.TestCase
+TestTwoStores.settings = settings(
+    max_examples=30,
+    stateful_step_count=20,
+    deadline=None,  # nothing is timed
+    suppress_health_check=[HealthCheck.too_slow],  # a real file each time
+)

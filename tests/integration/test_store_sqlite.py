@@ -1,0 +1,362 @@
+"""The state on disk: how its file is made, guarded and refused, and what SQL readers find in it."""
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_mock_engine
+
+from crmbridge.errors import ConfigurationError, CrmbridgeError, LockedError, StateError
+from crmbridge.model.changes import Outcome, Receipt
+from crmbridge.model.findings import Place, SlaClock, SlaState, Visit
+from crmbridge.model.records import Kind, Status
+from crmbridge.model.values import Money
+from crmbridge.store import migrations, open_store, schema
+from crmbridge.store.sql import SqlStore
+from crmbridge.testing.store_makers import (
+    HOUR,
+    OPEN,
+    START,
+    WON,
+    make_change,
+    make_evaluation,
+    make_finding,
+    make_move,
+    make_page,
+    make_record,
+    make_ref,
+    save,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Name a state file in a folder that isn't there yet."""
+    return tmp_path / "my project" / ".crmbridge" / "state.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqlStore]:
+    """Open a new state."""
+    store = SqlStore.open(f"sqlite:///{path}")
+    yield store
+    store.close()
+
+
+def query(path: Path, sql: str, *values: str) -> list[Any]:
+    """Ask the file by plain SQL, as a reader without crmbridge would."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        return connection.execute(sql, values).fetchall()
+
+
+def refusal(path: Path) -> CrmbridgeError:
+    """Give the error that opening ends with."""
+    with pytest.raises(CrmbridgeError) as refused:
+        open_store(f"sqlite:///{path}")
+    assert refused.value.advice
+    return refused.value
+
+
+class TestMaking:
+    def test_a_new_state_can_be_read_by_its_owner_only(self, store: SqlStore, path: Path) -> None:
+        """It holds customers' data; so do the files that SQLite keeps beside it."""
+        save(store, make_page(make_record()))
+
+        files = list(path.parent.iterdir())
+        assert {0o600} == {stat.S_IMODE(file.stat().st_mode) for file in files}
+        assert 0o700 == stat.S_IMODE(path.parent.stat().st_mode)
+
+    def test_closing_leaves_one_file(self, store: SqlStore, path: Path) -> None:
+        """No draft, and nothing that a backup could miss."""
+        save(store, make_page(make_record()))
+        store.close()
+
+        assert [path] == list(path.parent.iterdir())
+
+    def test_what_was_saved_is_there_when_it_is_opened_again(self, store: SqlStore, path: Path) -> None:
+        """That is what it is for."""
+        save(store, make_page(make_record(), cursor="c7"))
+        store.close()
+        again = open_store(f"sqlite:///{path}")
+
+        assert again.records.cursor("hs", Kind.DEAL) == "c7"
+        assert [make_record()] == list(again.records.records("hs", Kind.DEAL))
+        again.close()
+
+    def test_an_empty_file_becomes_a_state(self, path: Path) -> None:
+        """Somebody made it with the owner and mode they wanted."""
+        path.parent.mkdir(parents=True)
+        path.touch()
+        store = open_store(f"sqlite:///{path}")
+
+        save(store, make_page(make_record()))
+        store.close()
+
+    def test_the_store_is_imported_without_sqlalchemy_and_opened_without_alembic(
+        self, store: SqlStore, path: Path
+    ) -> None:
+        """Both are slow to load; each is loaded when it is needed."""
+        script = (
+            "import sys, crmbridge.store as s; assert 'sqlalchemy' not in sys.modules; "
+            f"s.open_store({f'sqlite:///{path}'!r}).close(); assert 'alembic' not in sys.modules"
+        )
+
+        done = subprocess.run([sys.executable, "-c", script], check=False)  # noqa: S603  our own words
+
+        assert done.returncode == 0
+
+    @pytest.mark.parametrize("url", ["", "state.db", "sqlite://", "sqlite:///:memory:", "nosuchdb://u:hunter2@h/x"])
+    def test_an_address_that_cannot_be_a_store_is_a_wrong_setting(self, url: str) -> None:
+        """And no password shows."""
+        with pytest.raises(ConfigurationError) as refused:
+            open_store(url)
+
+        assert "sqlite:///" in refused.value.advice
+        assert "hunter2" not in str(refused.value)
+
+
+class TestRefusing:
+    def test_a_file_that_is_no_database_is_damaged(self, path: Path) -> None:
+        """It is left as it is."""
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"this was never a database\n" * 100)
+
+        assert isinstance(refusal(path), StateError)
+        assert path.read_bytes() == b"this was never a database\n" * 100
+
+    def test_a_torn_file_is_damaged(self, store: SqlStore, path: Path) -> None:
+        """The error comes where the damage is read."""
+        save(store, make_page(*(make_record(str(n)) for n in range(500))))
+        store.close()
+        whole = path.read_bytes()
+        path.write_bytes(whole[:8192] + os.urandom(len(whole) - 8192))
+
+        with pytest.raises(StateError, match="can't be read"):
+            self.read_everything(path)
+
+    @staticmethod
+    def read_everything(path: Path) -> None:
+        """Open a state and read its deals."""
+        store = open_store(f"sqlite:///{path}")
+        try:
+            list(store.records.records("hs", Kind.DEAL))
+        finally:
+            store.close()
+
+    def test_another_programs_database_is_left_alone(self, path: Path) -> None:
+        """Our tables have no place in it."""
+        path.parent.mkdir(parents=True)
+        query(path, "CREATE TABLE songs (title TEXT)")
+
+        assert "something else" in refusal(path).message
+        assert [("songs",)] == query(path, "SELECT name FROM sqlite_master")
+
+    @pytest.mark.parametrize("version", ["0099", "abc"])
+    def test_a_newer_state_is_left_alone(self, store: SqlStore, path: Path, version: str) -> None:
+        """An older crmbridge can't know what is in it."""
+        store.close()
+        query(path, "UPDATE alembic_version SET version_num = ?", version)
+
+        assert "newer crmbridge" in refusal(path).message
+        assert [(version,)] == query(path, "SELECT version_num FROM alembic_version")
+
+    def test_a_migration_that_fails_leaves_the_file_as_it_was(self, path: Path) -> None:
+        """It is one transaction: all tables or none."""
+        path.parent.mkdir(parents=True)
+        query(path, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        query(path, "CREATE TABLE journal (mine TEXT)")
+
+        assert isinstance(refusal(path), StateError)
+        assert [("alembic_version",), ("journal",)] == query(path, "SELECT name FROM sqlite_master ORDER BY name")
+
+    def test_a_path_below_a_file_cannot_be_written(self, tmp_path: Path) -> None:
+        """The message says which path."""
+        (tmp_path / "file").touch()
+        error = refusal(tmp_path / "file" / "state.db")
+
+        assert isinstance(error, StateError)
+        assert "state.db" in error.message
+
+    def test_a_folder_in_its_place_cannot_be_opened(self, path: Path) -> None:
+        """And is not taken away."""
+        path.mkdir(parents=True)
+
+        assert isinstance(refusal(path), StateError)
+        assert path.is_dir()
+
+    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+    def test_a_file_that_may_not_be_written_says_so(self, store: SqlStore, path: Path) -> None:
+        """Opened for reading only, it fails at the first write."""
+        store.close()
+        path.chmod(0o400)
+        again = open_store(f"sqlite:///{path}")
+
+        with pytest.raises(StateError, match="for writing"):
+            save(again, make_page(make_record()))
+        again.close()
+
+    def test_a_file_that_was_taken_away_is_not_made_again(self, store: SqlStore, path: Path) -> None:
+        """An empty state in the middle of a run would pull and create everything anew."""
+        store.close()
+        path.unlink()
+
+        with pytest.raises(StateError, match="can't be opened"):
+            save(store, make_page(make_record()))
+        assert not path.exists()
+
+    def test_a_full_disk_saves_nothing_of_the_page(self, store: SqlStore, path: Path) -> None:
+        """The page before stays whole, and the next one can be saved once there is room."""
+        save(store, make_page(make_record("small"), cursor="c1"))
+        store.close()  # SQLite gets a new connection, with a limit like that of a full disk
+        big = make_page(*(make_record(str(n), fields={"name": "x" * 5000}) for n in range(100)), cursor="c2")
+        with store._database.write() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count = 1")
+        with pytest.raises(StateError, match="disk") as refused:
+            save(store, big)
+
+        assert "disk space" in refused.value.advice
+        assert "xxx" not in str(refused.value)
+        assert store.records.cursor("hs", Kind.DEAL) == "c1"
+        assert ["small"] == [record.ref.id for record in store.records.records("hs", Kind.DEAL)]
+
+    def test_a_state_that_another_process_keeps_busy_is_locked(
+        self, store: SqlStore, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """After a while; nobody waits for ever."""
+        monkeypatch.setattr("crmbridge.store.sqlite.BUSY_SECONDS", 0)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            store.close()
+            with pytest.raises(LockedError):
+                save(store, make_page(make_record()))
+
+
+class TestSchema:
+    def test_the_steps_lead_to_the_tables_that_the_code_knows(self, store: SqlStore) -> None:
+        """Columns, types, keys and indices."""
+        with store._database.read() as connection:
+            differences = compare_metadata(MigrationContext.configure(connection), schema.metadata)
+
+        assert differences == []
+
+    def test_the_version_is_that_of_the_newest_step(self) -> None:
+        """Opening compares it before it loads alembic."""
+        assert schema.VERSION == migrations.newest()
+
+    def test_every_table_can_be_made_in_postgresql(self) -> None:
+        """Nothing in the tables is known to SQLite alone."""
+        made: list[str] = []
+        engine = create_mock_engine(
+            "postgresql://", lambda sql, *_: made.append(str(sql.compile(dialect=engine.dialect)))
+        )
+        schema.metadata.create_all(engine, checkfirst=False)
+
+        assert len(schema.metadata.tables) == sum("CREATE TABLE" in text for text in made)
+
+    @pytest.mark.parametrize("change", ["DELETE FROM journal", "UPDATE journal SET message = 'never happened'"])
+    def test_the_journal_only_grows(self, store: SqlStore, path: Path, change: str) -> None:
+        """The file itself refuses, whoever asks."""
+        store.journal.intend("r1", [make_change()], START)
+
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            query(path, change)
+        assert ["c1"] == [entry.change.id for entry in store.journal.entries()]
+
+    def test_commits_wait_for_the_disk(self, store: SqlStore) -> None:
+        """WAL with synchronous=FULL (2): a committed intent survives a power cut. Foreign keys hold."""
+        with store._database.read() as connection:
+            asked = ("journal_mode", "synchronous", "foreign_keys")
+            answers = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in asked]
+
+        assert ["wal", 2, 1] == answers
+
+    @pytest.mark.parametrize("fails", ["cursors", "moves"])
+    def test_a_page_is_saved_whole_or_not_at_all(self, store: SqlStore, path: Path, fails: str) -> None:
+        """Whichever part of it fails."""
+        save(store, make_page(make_record("1"), moves=(make_move(),), cursor="c1"))
+        query(path, f"CREATE TRIGGER t BEFORE INSERT ON {fails} BEGIN SELECT RAISE(ABORT, 'no'); END")
+        page = make_page(make_record("2"), moves=(make_move(deal="2"),), cursor="c2")
+        with pytest.raises(Exception, match="no"):
+            save(store, page)
+
+        assert [("1",)] == query(path, "SELECT id FROM records")
+        assert [("1",)] == query(path, "SELECT deal FROM moves")
+        assert [("c1",)] == query(path, "SELECT cursor FROM cursors")
+
+    @pytest.mark.parametrize("fails", ["bases", "journal"])
+    def test_outcomes_and_bases_are_saved_together_or_not_at_all(self, store: SqlStore, path: Path, fails: str) -> None:
+        """Whichever of the two fails."""
+        store.journal.intend("r1", [make_change()], START)
+        query(path, f"CREATE TRIGGER t BEFORE INSERT ON {fails} BEGIN SELECT RAISE(ABORT, 'no'); END")
+        with pytest.raises(Exception, match="no"):
+            store.journal.settle(
+                "r1", [Receipt(change="c1", outcome=Outcome.APPLIED)], {make_ref(): {"name": "B"}}, START
+            )
+
+        assert ["c1"] == [entry.change.id for entry in store.journal.unsettled()]
+        assert store.links.bases() == {}
+
+
+class TestPlainColumns:
+    """What the indicators read without knowing JSON or Python."""
+
+    def test_a_deals_values_stand_in_columns(self, store: SqlStore, path: Path) -> None:
+        """Amounts are decimal text, times sort as text."""
+        fields = {
+            "name": "Deal",
+            "amount": Money(Decimal("1.2E+3"), "EUR"),
+            "owner": "77",
+            "close_date": date(2026, 3, 31),
+        }
+        save(store, make_page(make_record(fields=fields)))
+
+        expected = ("Deal", "1200", "EUR", "77", "2026-03-31", "default", "qualified", "open")
+        assert [(*expected, "2026-01-05T08:00:00.000000Z")] == query(
+            path,
+            "SELECT name, amount, currency, owner, close_date, pipeline, stage, status, updated_at FROM records",
+        )
+
+    def test_moves_places_visits_and_clocks_stand_in_columns(self, store: SqlStore, path: Path) -> None:
+        """One row each."""
+        save(store, make_page(make_record(), moves=(make_move(before=OPEN, after=WON, by="77"),)))
+        visit = Visit(
+            deal=make_ref(),
+            stage="diagnosis",
+            number=1,
+            entered_at=START,
+            left_at=START + HOUR,
+            to=Place("closing", Status.WON),
+        )
+        clock = SlaClock(
+            visit=visit, sla="s", calendar="office", goal=HOUR, elapsed=HOUR / 4, due_at=None, state=SlaState.ON_TIME
+        )
+        store.findings.save([make_evaluation("1", make_finding(), visits=(visit,), clocks=(clock,))], START)
+
+        assert [("qualified", "open", "closedwon", "won", "77")] == query(
+            path, 'SELECT from_stage, from_status, to_stage, to_status, "by" FROM moves'
+        )
+        assert [("hs", "1", "qualification", "open")] == query(
+            path, "SELECT connection, deal, stage, status FROM places"
+        )
+        assert [("closing", "won", "2026-01-05T09:00:00.000000Z")] == query(
+            path, "SELECT to_stage, to_status, left_at FROM visits"
+        )
+        assert [(3600.0, 900.0, "on_time", 0)] == query(
+            path, "SELECT goal_seconds, elapsed_seconds, state, running FROM sla_clocks"
+        )
+        store.findings.forget([], START)
+        assert [(0, 0, 0)] == query(
+            path,
+            "SELECT (SELECT count(*) FROM places), (SELECT count(*) FROM visits), (SELECT count(*) FROM sla_clocks)",
+        )
