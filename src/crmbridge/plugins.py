@@ -82,9 +82,15 @@ class Plugins:
         return _by_name("sink", self._manager.hook.crmbridge_sinks())
 
     def vetoes(self, changes: Sequence[Change]) -> dict[str, str]:
-        """Ask every plugin which changes must not be made, and why."""
-        answers = self._manager.hook.crmbridge_before_apply(changes=changes)
-        return {change: reason for answer in answers for change, reason in answer or ()}
+        """Ask every plugin which changes must not be made, and why; raises ConfigurationError when one fails."""
+        try:
+            answers = self._manager.hook.crmbridge_before_apply(changes=changes)
+            return {change: reason for answer in answers for change, reason in answer or ()}
+        except Exception as error:
+            raise ConfigurationError(
+                f"A plugin failed when it was asked about the changes: {type(error).__name__}: {error}",
+                advice=f"Nothing was written. Mend the plugin, or leave it out with {BLOCK_VARIABLE}.",
+            ) from error
 
     def applied(self, changes: Sequence[Change], receipts: Sequence[Receipt]) -> None:
         """Tell every observer what a batch did."""
@@ -105,22 +111,23 @@ class Plugins:
     def _observe(self, hook: str, **arguments: Any) -> None:
         # One call per plugin: pluggy stops at the first error, and an observer may only cost itself.
         for name, plugin in self._manager.list_name_plugin():
-            others = [other for _, other in self._manager.list_name_plugin() if other not in {plugin, None}]
+            others = [other for _, other in self._manager.list_name_plugin() if other is not None and other is not plugin]
             try:
                 self._manager.subset_hook_caller(hook, remove_plugins=others)(**arguments)
             except Exception:
                 log.exception("plugin %s failed in %s; the run goes on without it", name, hook)
 
 
-def load_plugins(extra: Mapping[str, object] | None = None) -> Plugins:
+def load_plugins(extra: Mapping[str, object] | None = None, *, installed: bool = True) -> Plugins:
     """Load every installed plugin, and `extra` ones by name; raises ConfigurationError naming the one that is wrong.
 
-    Plugins named in CRMBRIDGE_BLOCK_PLUGINS are left out.
+    Plugins named in CRMBRIDGE_BLOCK_PLUGINS are left out; with `installed` false, only the extra ones are loaded.
     """
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     blocked = {name.strip() for name in os.environ.get(BLOCK_VARIABLE, "").split(",") if name.strip()}
-    for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name):
+    points = importlib.metadata.entry_points(group=GROUP) if installed else ()
+    for point in sorted(points, key=lambda point: point.name):
         if point.name not in blocked:
             _register(manager, point.name, _load(point))
     for name, plugin in (extra or {}).items():

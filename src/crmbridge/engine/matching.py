@@ -30,6 +30,15 @@ def link_id(ref: Ref) -> str:
     return "lnk" + hashlib.sha256(f"{ref.connection}\x1f{ref.kind}\x1f{ref.id}".encode()).hexdigest()[:13]
 
 
+def lead(link: str, refs: Iterable[Ref]) -> Ref | None:
+    """Say which deal of a link speaks for it: the one it is named after, whose history is the longest known.
+
+    Where that is gone it is the first of the others. None for a link without deals.
+    """
+    known = sorted(refs)
+    return next((ref for ref in known if link_id(ref) == link), known[0] if known else None)
+
+
 def external_key(link: str) -> str:
     """Give the key that a deal of this link is created with."""
     return f"crmbridge:{link}"

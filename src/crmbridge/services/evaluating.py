@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from crmbridge.engine.actions import actions_for
 from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
 from crmbridge.engine.evaluate import Subject, evaluate
+from crmbridge.engine.matching import lead
 from crmbridge.model.changes import Change
 from crmbridge.model.findings import Evaluation
 from crmbridge.model.records import Kind, Move, Record
@@ -27,7 +28,7 @@ class Evaluated:
 
 
 def evaluate_all(workspace: Workspace) -> tuple[Evaluated, ...]:
-    """Evaluate every deal once: a linked one where its first connection has it. Nothing is saved or written."""
+    """Evaluate every deal once: linked ones by the deal that leads them. Nothing is saved or written."""
     calendars = compile_calendars(workspace)
     judged = [_evaluate(workspace, deal, moves, calendars) for deal, moves in _deals(workspace)]
     workspace.progress("evaluate", f"{len(judged)} deals")
@@ -73,21 +74,22 @@ def _evaluate(
 
 
 def _deals(workspace: Workspace) -> Iterator[tuple[Record, tuple[Move, ...]]]:
-    """Give each deal of the connections whose stages are mapped, once: where its link's first connection has it."""
+    """Give each deal of the connections whose stages are mapped, once: linked ones by the deal that leads them."""
     records = workspace.store.records
-    links = [refs for refs in workspace.store.links.links().values() if len(refs) > 1]
-    link_of = {ref: index for index, refs in enumerate(links) for ref in refs}
-    seen: set[int] = set()
-    for connection in workspace.connections:
-        if connection not in workspace.project.settings.stages:
-            continue
-        moves = dict(records.moves(connection))
-        for deal in records.records(connection, Kind.DEAL):
-            link = link_of.get(deal.ref)
-            if link is None or link not in seen:
+    mapped = [name for name in workspace.connections if name in workspace.project.settings.stages]
+    deals = {name: tuple(records.records(name, Kind.DEAL)) for name in mapped}
+    present = {deal.ref for side in deals.values() for deal in side}
+    following = {
+        ref
+        for link, refs in workspace.store.links.links().items()
+        for ref in refs
+        if ref != lead(link, present.intersection(refs))
+    }
+    for name in mapped:
+        moves = dict(records.moves(name))
+        for deal in deals[name]:
+            if deal.ref not in following:
                 yield deal, moves.get(deal.ref, ())
-            if link is not None:
-                seen.add(link)
 
 
 def evaluate_one(workspace: Workspace, deal: Record) -> Evaluated:

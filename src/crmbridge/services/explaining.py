@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from crmbridge.engine.matching import lead
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Change, JournalEntry
 from crmbridge.model.findings import Evaluation
@@ -34,7 +35,7 @@ class SyncedField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Everything known of one deal. `subject` is the record that was evaluated: the first of its link."""
+    """Everything known of one deal. `subject` is the record that was evaluated: the one that leads its link."""
 
     subject: Record
     linked: tuple[Record, ...]  # all records of the link, the subject among them
@@ -53,13 +54,13 @@ def explain(workspace: Workspace, text: str) -> Explanation:
     Raises ConfigurationError when it fits no deal, or several.
     """
     found = find_deal(workspace, text)
-    links = workspace.store.links.links().values()
-    refs = next((refs for refs in links if found.ref in refs), (found.ref,))
+    links = workspace.store.links.links().items()
+    link, refs = next(((link, refs) for link, refs in links if found.ref in refs), ("", (found.ref,)))
     records = workspace.store.records.get(refs)
     order = {name: rank for rank, name in enumerate(workspace.connections)}
     linked = tuple(sorted(records.values(), key=lambda record: order.get(record.ref.connection, len(order))))
-    mapped = [r for r in linked if r.ref.connection in workspace.project.settings.stages]
-    subject = (mapped or [found])[0]
+    mapped = [record.ref for record in linked if record.ref.connection in workspace.project.settings.stages]
+    subject = records[lead(link, mapped) or found.ref]
     judged = evaluating.evaluate_one(workspace, subject)
     viewers = syncing.make_viewers(workspace)
     owner = subject.fields.get("owner")

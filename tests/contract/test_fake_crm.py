@@ -1,0 +1,66 @@
+"""The fake CRM passes the suite of the real ones, as far as it has no wire."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from crmbridge.sandbox import Faults, RequestLog, Sandbox, SandboxOptions, Served, VirtualClock, make_world
+from crmbridge.sandbox.world import FILLED_AFTER
+from crmbridge.testing import AdapterSuite, AdapterWorkbench, Exemption, SuiteConfig
+from crmbridge.testing.adapter_workbench import CONNECTION
+from crmbridge.testing.fake_crm import PIPELINE, STAGES, FakeAdapter, FakeCrm
+
+NO_WIRE = "the fake has no wire that could break"
+
+
+async def _no_app(*_: object) -> None:
+    raise AssertionError(NO_WIRE)
+
+
+class TestFakeCrm(AdapterSuite):
+    config: ClassVar[SuiteConfig] = SuiteConfig(
+        exempt=tuple(
+            Exemption(name, NO_WIRE)
+            for name in (
+                "test_reads_are_repeated",
+                "test_a_shaky_crm_loses_nothing",
+                "test_a_limited_write_is_repeated",
+                "test_a_limit_without_end_is_said",
+                "test_an_unclear_creation_is_found_again",
+                "test_an_unclear_update_is_unknown",
+                "test_a_creation_that_never_arrived_is_not_found",
+                "test_one_refused_item_costs_only_itself",
+                "test_a_refused_credential_is_said_without_showing_it",
+                "test_a_crm_that_is_not_there_is_said",
+                "test_a_late_index_costs_nothing",
+            )
+        )
+    )
+
+    @contextlib.contextmanager
+    def workbench(self, options: SandboxOptions, folder: Path) -> Iterator[AdapterWorkbench]:
+        crm = FakeCrm(CONNECTION, options.clock)
+        world = make_world(options.seed, options.deals, options.as_of)
+        crm.fill(world, world.part(options.part))
+        sandbox = Sandbox(
+            name="fake",
+            token="none",
+            app=_no_app,
+            log=RequestLog(),
+            faults=Faults({}, options.seed),
+            clock=options.clock,
+            state=crm,
+        )
+        assert isinstance(options.clock, VirtualClock)
+        yield AdapterWorkbench(
+            served=Served(sandbox, "http://nowhere.invalid"),
+            open=lambda **_: FakeAdapter(crm),
+            stages={stage: stage for stage in STAGES},
+            fields={name: name for names in FILLED_AFTER.values() for name in names},
+            clock=options.clock,
+            options=options,
+            pipeline=PIPELINE,
+        )
