@@ -132,7 +132,7 @@ def _broken(verdict: Verdict, move: LastMove, subject: Subject) -> Iterator[Find
         move.source.stage,
         str(move.source.number),
         stage=verdict.stage,
-        message=f"{verdict.message} The deal went on from {subject.stage_name(verdict.stage)} "
+        message=f"{_sentence(verdict.message)} The deal went on from {subject.stage_name(verdict.stage)} "
         f"on {show(move.at)}. {remedy}",
         since=move.at,
         seen=verdict.seen,
@@ -223,7 +223,7 @@ def _unreadable(subject: Subject) -> Iterator[Finding]:
             UNREADABLE_RULE,
             FindingKind.UNREADABLE,
             problem.path,
-            message=f"The field {path} can't be read: {message} Correct it in the CRM.",
+            message=f"The field {path} can't be read: {_sentence(message)} Correct it in the CRM.",
             since=deal.updated_at,
             path=problem.path,
         )
@@ -247,6 +247,10 @@ def _unmapped_message(position: Position | None, connection: str) -> str:
         f"The stage {plain(position.stage)} of the pipeline {plain(position.pipeline)} stands for no stage of the "
         f"process. Move the deal to one that does, or add it to stages: {connection}: in the settings."
     )
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "。")) else f"{text}."
 
 
 def _finding(
