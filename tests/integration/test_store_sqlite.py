@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_mock_engine
+from sqlalchemy import create_mock_engine, make_url
 
 from crmbridge.errors import ConfigurationError, CrmbridgeError, LockedError, StateError
 from crmbridge.model.changes import Outcome, Receipt
@@ -257,9 +257,8 @@ class TestSchema:
     def test_every_table_can_be_made_in_postgresql(self) -> None:
         """Nothing in the tables is known to SQLite alone."""
         made: list[str] = []
-        engine = create_mock_engine(
-            "postgresql://", lambda sql, *_: made.append(str(sql.compile(dialect=engine.dialect)))
-        )
+        dialect = make_url("postgresql://").get_dialect()()
+        engine = create_mock_engine("postgresql://", lambda sql, *_: made.append(str(sql.compile(dialect=dialect))))
         schema.metadata.create_all(engine, checkfirst=False)
 
         assert len(schema.metadata.tables) == sum("CREATE TABLE" in text for text in made)

@@ -137,8 +137,7 @@ def _connect(url: str) -> tuple[Engine, str]:
     if not parts.database or parts.database == ":memory:":
         raise ConfigurationError("The store names no file.", advice=_URL_ADVICE)
     path = Path(parts.database).expanduser()
-    if not path.exists():
-        sqlite.create(path, _fill(str(path)))
+    sqlite.create(path, _fill(str(path)))
     return sqlite.engine(path), str(path)
 
 

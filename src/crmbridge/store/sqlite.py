@@ -52,11 +52,13 @@ def _begin(connection: Connection) -> None:
 
 
 def create(path: Path, fill: Callable[[Engine], None]) -> None:
-    """Make a state file that only its owner can read, and show it under its name once `fill` is done with it.
+    """Make a state file, if there is none, that only its owner can read; it shows up once `fill` is done with it.
 
     When two processes make it at the same time, one file wins and both go on with that one.
     """
     try:
+        if path.exists():
+            return
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
         os.close(handle)
