@@ -1,0 +1,119 @@
+"""Finding the deals of several CRMs that are the same one."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmbridge.engine.matching import Matched, external_key, lead, link_id, match_deals
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.testing.factories import make_deal, make_ref
+
+BY_NAME = ("external_key", ("name", "company.domain"))
+
+
+def company(connection: str, number: str, domain: str) -> Record:
+    ref = Ref(connection, Kind.COMPANY, number)
+    usual = make_deal()
+    return Record(ref=ref, fields={"domain": domain}, version="1", updated_at=usual.updated_at)
+
+
+def deal(number: str, connection: str, name: str, firm: str | None = None, key: str | None = None) -> Record:
+    return make_deal(number, connection=connection, fields={"name": name, "company": firm}, key=key)
+
+
+def match(
+    *deals: Record, companies: tuple[Record, ...] = (), known: dict[str, tuple[Ref, ...]] | None = None
+) -> Matched:
+    sides: dict[str, list[Record]] = {"north": [], "south": []}
+    for one in deals:
+        sides.setdefault(one.ref.connection, []).append(one)
+    return match_deals(sides, {c.ref: c for c in companies}, known or {}, BY_NAME)
+
+
+FIRMS = (company("north", "c1", "Acme.example"), company("south", "c9", "acme.example"))
+
+
+def test_deals_of_one_name_at_one_company_are_linked() -> None:
+    """Case, spaces and the way accents are written make no difference."""
+    matched = match(
+        deal("1", "north", "Café  rollout", "c1"), deal("2", "south", "cafe\u0301 Rollout", "c9"), companies=FIRMS
+    )
+
+    assert [(make_ref(1), make_ref(2, connection="south"))] == list(matched.links.values())
+    assert not matched.single
+
+
+def test_the_same_name_at_another_company_is_another_deal() -> None:
+    """All parts of a rule must fit; a deal without a company fits none that asks for one."""
+    matched = match(deal("1", "north", "Rollout", "c1"), deal("2", "south", "Rollout"), companies=FIRMS)
+
+    assert not matched.links
+    assert 2 == len(matched.single)
+
+
+def test_two_candidates_are_never_guessed_between() -> None:
+    """Two deals of one name on one side: nobody is linked, and a person is asked about each of them."""
+    matched = match(
+        deal("1", "north", "Rollout", "c1"),
+        deal("2", "south", "Rollout", "c9"),
+        deal("3", "south", "Rollout", "c9"),
+        companies=FIRMS,
+    )
+
+    assert not matched.links
+    assert {make_ref(1), make_ref(2, connection="south"), make_ref(3, connection="south")} == {
+        item.deal for item in matched.ambiguous
+    }
+    assert not matched.single  # nothing that may have a counterpart is created a second time
+
+
+def test_a_key_links_a_created_deal_to_the_one_it_was_made_for() -> None:
+    """After a crash between creating and linking, the key in the created deal is enough."""
+    origin = deal("1", "north", "Rollout", "c1")
+    created = deal("7", "south", "Renamed since", key=external_key(link_id(origin.ref)))
+    matched = match(origin, created)
+
+    assert {link_id(origin.ref): (origin.ref, created.ref)} == dict(matched.links)
+
+
+def test_a_key_is_stronger_than_a_name() -> None:
+    """A deal that carries a key is linked by it, also where a rule would say otherwise."""
+    one, two = deal("1", "north", "Rollout", "c1"), deal("2", "north", "Other", "c1")
+    keyed = deal("7", "south", "Rollout", "c9", key=external_key(link_id(two.ref)))
+    matched = match(one, two, keyed, companies=FIRMS)
+
+    assert (two.ref, keyed.ref) == matched.links[link_id(two.ref)]
+    assert keyed.ref not in matched.links.get(link_id(one.ref), ())
+
+
+def test_known_links_stay() -> None:
+    """A link is kept when names part later."""
+    refs = (make_ref(1), make_ref(2, connection="south"))
+    matched = match(deal("1", "north", "Renamed"), deal("2", "south", "Rollout"), known={"l": refs})
+
+    assert {"l": refs} == dict(matched.links)
+
+
+def test_the_lead_is_the_deal_that_a_link_is_named_after() -> None:
+    """The deal that a counterpart was made for speaks for the link, whatever the order of the refs."""
+    first, second = make_ref(1, connection="south"), make_ref(2, connection="north")
+
+    assert first == lead(link_id(first), [second, first])
+    assert second == lead(link_id(first), [second])
+    assert None is lead(link_id(first), [])
+
+
+@given(st.lists(st.tuples(st.sampled_from(["north", "south", "west"]), st.sampled_from("abc")), max_size=9))
+def test_a_link_never_has_two_deals_of_one_crm(drawn: list[tuple[str, str]]) -> None:
+    """Whatever the names, links are between different CRMs, no deal is in two, and matching again changes nothing."""
+    deals = [deal(str(n), connection, name, "c1") for n, (connection, name) in enumerate(drawn)]
+    firms = tuple(company(connection, "c1", "acme.example") for connection in ("north", "south", "west"))
+    matched = match(*deals, companies=firms)
+
+    for refs in matched.links.values():
+        assert len(refs) == len({ref.connection for ref in refs}) > 1
+    linked = [ref for refs in matched.links.values() for ref in refs]
+    assert len(linked) == len(set(linked))
+    again = match(*deals, companies=firms, known=dict(matched.links))
+    assert dict(matched.links) == dict(again.links)

@@ -1,0 +1,141 @@
+"""Merging one link: what each side holds now against what was last agreed with it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmbridge.engine.merge import Merged, Side, merge
+from crmbridge.model.changes import FieldEdit
+from crmbridge.model.values import Money, Value
+from crmbridge.settings import FieldSync
+from crmbridge.testing.factories import make_ref
+
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+EUROS = Money(Decimal(100), "EUR")
+
+
+def side(connection: str, now: Value, *base: Value, minutes: int = 0) -> Side:
+    """Make a side with the one field `x`; without a base, nothing was agreed with it yet."""
+    return Side(
+        ref=make_ref(connection=connection),
+        now={"x": now},
+        base={"x": base[0]} if base else {},
+        updated_at=NOON + timedelta(minutes=minutes),
+    )
+
+
+def merge_x(*sides: Side, conflict: str = "ask") -> Merged:
+    return merge("link", sides, lambda _: FieldSync(conflict=conflict))
+
+
+def edits(merged: Merged) -> dict[str, FieldEdit]:
+    return {ref.connection: found[0] for ref, found in merged.edits.items()}
+
+
+def test_a_change_on_one_side_goes_to_the_others() -> None:
+    """What one side changed is written to every side that holds something else."""
+    merged = merge_x(side("a", "new", "old"), side("b", "old", "old"), side("c", "old", "old"))
+
+    assert {"b": FieldEdit("x", "old", "new"), "c": FieldEdit("x", "old", "new")} == edits(merged)
+    assert ("x changed in a",) == merged.reasons[make_ref(connection="b")]
+
+
+def test_clearing_a_field_is_a_change() -> None:
+    """A field that was emptied on one side is emptied on the other."""
+    assert {"b": FieldEdit("x", "old", None)} == edits(merge_x(side("a", None, "old"), side("b", "old", "old")))
+
+
+def test_an_empty_field_that_was_never_agreed_says_nothing() -> None:
+    """When deals are linked, what one side knows fills what the other does not."""
+    assert {"a": FieldEdit("x", None, "known")} == edits(merge_x(side("a", None), side("b", "known")))
+
+
+def test_the_same_change_on_all_sides_is_agreed() -> None:
+    """Sides that hold the same need no write, and the base follows."""
+    merged = merge_x(side("a", "new", "old"), side("b", "new", "old"))
+
+    assert not merged.edits
+    assert {"a": {"x": "new"}, "b": {"x": "new"}} == {ref.connection: dict(v) for ref, v in merged.agreed.items()}
+
+
+def test_a_value_that_a_crm_keeps_in_its_own_way_is_left_alone() -> None:
+    """Sides that differ, but hold what was last seen there, stay as they are: a rounding CRM makes no loop."""
+    merged = merge_x(side("a", EUROS, EUROS), side("b", Money(Decimal(99), "EUR"), Money(Decimal(99), "EUR")))
+
+    assert (not merged.edits, not merged.blocked, not merged.agreed) == (True, True, True)
+
+
+def test_different_changes_ask_a_person() -> None:
+    """With the policy `ask` nothing is written, and both values are shown."""
+    merged = merge_x(side("a", "one", "old"), side("b", "two", "old"))
+
+    assert not merged.edits
+    assert [{"a": "one", "b": "two"}] == [dict(item.values) for item in merged.blocked]
+
+
+@pytest.mark.parametrize(("conflict", "written"), [("newest", "b"), ("prefer: a", "b"), ("prefer: b", "a")])
+def test_different_changes_follow_the_policy(conflict: str, written: str) -> None:
+    """The newest record wins, or the connection that is preferred; the loser is written."""
+    merged = merge_x(side("a", "one", "old", minutes=1), side("b", "two", "old"), conflict=conflict)
+
+    assert [written] == list(edits(merged))
+
+
+def test_the_first_side_wins_among_equally_new_ones() -> None:
+    """The order of the connections in the settings breaks a tie."""
+    assert ["b"] == list(edits(merge_x(side("a", "one", "old"), side("b", "two", "old"), conflict="newest")))
+
+
+def test_a_preferred_side_that_changed_nothing_does_not_win() -> None:
+    """When two others disagree, a person is asked; the preferred side's old value would undo both."""
+    merged = merge_x(side("a", "one", "o"), side("b", "two", "o"), side("c", "o", "o"), conflict="prefer: c")
+
+    assert (not merged.edits, 1) == (True, len(merged.blocked))
+
+
+def test_a_field_that_only_one_side_has_is_left_alone() -> None:
+    """A connection that does not bind a field takes no part in it."""
+    other = Side(ref=make_ref(connection="b"), now={}, base={}, updated_at=NOON)
+
+    assert not merge_x(side("a", "new", "old"), other).edits
+
+
+def test_a_field_that_is_not_synced_is_left_alone() -> None:
+    """`sync: false` keeps a field as it is on every side."""
+    merged = merge("link", [side("a", "n", "o"), side("b", "o", "o")], lambda _: FieldSync(sync=False))
+
+    assert (not merged.edits, not merged.agreed) == (True, True)
+
+
+VALUES = st.sampled_from([None, "p", "q", "r"])
+
+
+@given(
+    st.lists(st.tuples(VALUES, VALUES, st.booleans(), st.integers(0, 2)), min_size=2, max_size=4),
+    st.sampled_from(["newest", "prefer: s0", "prefer: s1", "ask"]),
+)
+def test_no_change_is_lost_and_merging_ends(drawn: list[tuple[Value, Value, bool, int]], conflict: str) -> None:
+    """Each side's change is written elsewhere, lost a conflict by policy, or waits for a person; then all is quiet."""
+    sides = [
+        side(f"s{n}", now, *([base] if based else []), minutes=minutes)
+        for n, (now, base, based, minutes) in enumerate(drawn)
+    ]
+    merged = merge_x(*sides, conflict=conflict)
+    changed = [s for s in sides if (s.now["x"] != s.base["x"] if "x" in s.base else s.now["x"] is not None)]
+    after = [merged.edits[s.ref][0].after if s.ref in merged.edits else s.now["x"] for s in sides]
+
+    if merged.blocked:
+        assert not merged.edits
+        assert len({s.now["x"] for s in changed}) > 1
+    elif changed:
+        assert 1 == len(set(after))
+        assert after[0] in {s.now["x"] for s in changed}
+    else:
+        assert not merged.edits
+    settled = [Side(ref=s.ref, now={"x": a}, base={"x": a}, updated_at=NOON) for s, a in zip(sides, after, strict=True)]
+    assert not merge_x(*settled, conflict=conflict).edits

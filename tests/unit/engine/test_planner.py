@@ -1,0 +1,102 @@
+"""Putting a plan together: order, stable ids, nothing doubled, nothing that contradicts itself."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from crmbridge.engine.planner import assemble
+from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Origin, Outcome, Plan
+from crmbridge.testing.factories import make_change, make_position, make_ref
+
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+
+
+def plan_of(*changes: Change, done: dict[str, Outcome] | None = None, unclear: tuple[Change, ...] = ()) -> Plan:
+    entries = {
+        change.id: JournalEntry(
+            seq=1, run="r", at=NOON, change=change, outcome=(done or {})[change.id], message="said no"
+        )
+        for change in changes
+        if change.id in (done or {})
+    }
+    waiting = [JournalEntry(seq=2, run="r", at=NOON, change=change) for change in unclear]
+    return assemble(changes, (), outcomes=entries, unclear=waiting, made_at=NOON, settings="digest", cursors={})
+
+
+def test_the_order_does_not_depend_on_how_changes_were_found() -> None:
+    """The same changes make the same plan, in the same order, with the same id."""
+    changes = [
+        make_change(n, connection=connection, action=action)
+        for n, action in enumerate(Action)
+        for connection in ("north", "south")
+    ]
+    shuffled = random.Random(3).sample(changes, len(changes))
+
+    assert plan_of(*changes) == plan_of(*shuffled)
+    assert ["north"] * 4 + ["south"] * 4 == [change.connection for change in plan_of(*shuffled).changes]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.STALE])
+def test_what_did_not_happen_is_planned_again(outcome: Outcome) -> None:
+    """A failed or stale change comes back as long as it is wanted."""
+    change = make_change()
+
+    assert (change,) == plan_of(change, done={change.id: outcome}).changes
+
+
+def test_what_was_done_is_not_planned_again() -> None:
+    """A task for a finding that still stands is not written twice."""
+    change = make_change()
+    plan = plan_of(change, done={change.id: Outcome.APPLIED})
+
+    assert ((), ()) == (plan.changes, plan.blocked)
+
+
+def test_what_was_refused_waits_for_a_person_with_the_reason() -> None:
+    """The CRM's words are shown, and the change is not sent over and over."""
+    change = make_change()
+    plan = plan_of(change, done={change.id: Outcome.REFUSED})
+
+    assert () == plan.changes
+    assert ["refused before: said no"] == [item.reason for item in plan.blocked]
+
+
+def test_nothing_with_the_key_of_an_unclear_change_is_sent() -> None:
+    """A create that may have happened blocks every create with its key, whatever fields it has by now."""
+    sent = make_change(1, action=Action.CREATE, key="k")
+    wanted = replace(sent, id="another", edits=(FieldEdit("name", None, "Edited since"),))
+    plan = plan_of(wanted, unclear=(sent,))
+
+    assert () == plan.changes
+    assert 1 == len(plan.blocked)
+
+
+def test_a_doubled_change_is_planned_once() -> None:
+    """Two parts of the settings may want the same; it is one change."""
+    assert 1 == len(plan_of(make_change(), make_change()).changes)
+
+
+def stage_change(origin: Origin, *extra: FieldEdit) -> Change:
+    return make_change(
+        origin.value,
+        origin=origin,
+        target=make_ref(1),
+        edits=(FieldEdit("stage", "proposal", "qualification"), *extra),
+        position=make_position("qualification"),
+        position_before=make_position("proposal"),
+    )
+
+
+def test_enforcement_wins_over_sync_about_a_stage() -> None:
+    """When a rule sets a deal back, sync does not move it in the same plan; its other fields go on."""
+    enforced = stage_change(Origin.ENFORCE)
+    synced = stage_change(Origin.SYNC, FieldEdit("name", "old", "new"))
+    plan = plan_of(enforced, synced, stage_change(Origin.SYNC))
+
+    stages = [change for change in plan.changes if change.position is not None]
+    assert [Origin.ENFORCE] == [change.origin for change in stages]
+    assert [(FieldEdit("name", "old", "new"),)] == [c.edits for c in plan.changes if c.origin is Origin.SYNC]
