@@ -1,0 +1,86 @@
+"""One thing in a process or its settings that doesn't hang together, and the codes these come under."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from crmbridge.engine.nearest import nearest
+
+Path = tuple[str | int, ...]
+Severity = Literal["error", "warning"]
+
+CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
+    {
+        "duplicate-id": ("error", "two things of one kind have the same id, or a list names something twice"),
+        "reserved-id": ("error", "an id that already means something else"),
+        "unknown-role": ("error", "a role that is not listed under `roles`"),
+        "unknown-material": ("error", "a material that is not listed under `materials`"),
+        "unknown-output": ("error", "an output that the stage does not list under `outputs`"),
+        "unknown-touch-point": ("error", "a touch point that is not listed under `touch_points`"),
+        "unknown-field": ("error", "a field that is neither a standard deal field nor listed under `fields`"),
+        "unknown-option": ("error", "a value that is not among the field's options"),
+        "unknown-calendar": ("error", "a calendar that is not listed under `calendars`"),
+        "unknown-stage": ("error", "a stage that the process doesn't have"),
+        "unknown-time-zone": ("error", "a time zone that doesn't exist"),
+        "wrong-field-type": ("error", "a check that can't be made on a field of this type"),
+        "impossible-count": ("error", "more is asked for than is listed"),
+        "unreachable-stage": ("error", "no way through `next` leads to the stage"),
+        "dead-end": ("error", "no way through `next` leads from the stage to the end of the process"),
+        "several-won-stages": ("error", "more than one stage has `status: won`"),
+        "never-open": ("error", "business time in a calendar that has no opening hours"),
+        "missing-calendar": ("error", "business time without a calendar to count it in"),
+        "wrong-target": ("error", "an indicator's target that is not written as its measure needs it"),
+        "missing-translation": ("warning", "a text that lacks one of the declared languages"),
+        "too-many-indicators": ("warning", "more indicators than people can act on"),
+        "unused-field": ("warning", "a process field that no rule, output or hand-off uses"),
+        "unmeasured-handoff": ("warning", "a hand-off with a time limit but no field that shows its acceptance"),
+        "unknown-connection": ("error", "a connection that is not listed under `connections`"),
+        "ambiguous-stage": ("error", "a CRM's stage that stands for two stages of the process"),
+        "unknown-rule": ("error", "a binding whose pattern matches no rule of the process"),
+        "unknown-report": ("error", "a report that is not listed under `reports`"),
+        "wrong-sink": ("error", "a sink that isn't one key with its settings"),
+        "uncovered-stage": ("warning", "a stage of the process without a counterpart in a mapped connection"),
+        "one-sided-sync": ("warning", "connections kept in step of which only some have their stages mapped"),
+        "unknown-language": ("warning", "a language that the process is not written in"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """What doesn't hang together, and the path to it in the file. `at_key`: the key is wrong, not its value."""
+
+    path: Path
+    code: str
+    sentence: str
+    nearest: str | None = None
+    severity: Severity
+    at_key: bool = False
+
+
+def issue(path: Path, code: str, sentence: str, *, nearest: str | None = None, at_key: bool = False) -> Issue:
+    """Make an issue with the severity of its code."""
+    return Issue(path=path, code=code, sentence=sentence, nearest=nearest, severity=CODES[code][0], at_key=at_key)
+
+
+def unknown(
+    what: str, names: Iterable[tuple[Path, str]], allowed: Iterable[str], *, at_key: bool = False
+) -> Iterator[Issue]:
+    """Report the names that are not allowed; `what` is the noun, and `unknown-noun` the code."""
+    known = tuple(allowed)
+    code = "unknown-" + what.replace(" ", "-")
+    for path, name in names:
+        if name not in known:
+            yield issue(path, code, f"there is no {what} {name!r}", nearest=nearest(name, known), at_key=at_key)
+
+
+def duplicates(what: str, ids: Iterable[tuple[Path, str]]) -> Iterator[Issue]:
+    """Report every id that has been seen before."""
+    seen: set[str] = set()
+    for path, name in ids:
+        if name in seen:
+            yield issue(path, "duplicate-id", f"there are two of the {what} {name!r}")
+        seen.add(name)

@@ -1,0 +1,277 @@
+"""The checks on a process alone, one function each, collected in the list at the end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import BaseModel
+
+from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
+from crmbridge.engine.nearest import nearest
+from crmbridge.engine.rule_fields import operands
+from crmbridge.engine.stage_flow import check_flow
+from crmbridge.model.process import AtLeast, Duration, ExitRule, Measure, Outputs, Process, Required, Stage, Text
+from crmbridge.model.records import STANDARD_FIELDS, Kind
+from crmbridge.model.values import FieldType
+
+MOST_INDICATORS = 10
+MOST_PER_STAGE = 3
+RESERVED_STAGES = ("won", "lost")  # keys of a stage map that stand for a status
+RESERVED_RULES = ("sla", "handoff")  # `stage.sla` and `stage.handoff` are rule ids of their own
+_CHOICES = (FieldType.CHOICE, FieldType.CHOICES)
+
+
+def deal_fields(process: Process) -> dict[str, FieldType]:
+    """Give every field a rule can name, with its type: the standard ones and the process's own."""
+    return {**{field.id: field.type for field in process.fields}, **STANDARD_FIELDS[Kind.DEAL]}
+
+
+def check_ids(process: Process) -> Iterator[Issue]:
+    """Find ids that are not unique among things of one kind."""
+    for name in ("roles", "touch_points", "materials", "fields", "stages", "indicators"):
+        yield from duplicates(name.rstrip("s").replace("_", " "), _ids((name,), getattr(process, name)))
+    for at, stage in _stages(process):
+        yield from duplicates("activity", _ids((*at, "activities"), stage.activities))
+        yield from duplicates("output", _ids((*at, "outputs"), stage.outputs))
+        yield from duplicates("exit rule", _ids((*at, "exit"), stage.exit))
+
+
+def check_reserved(process: Process) -> Iterator[Issue]:
+    """Find ids that mean something else already."""
+    for path, name in _ids(("stages",), process.stages):
+        if name in RESERVED_STAGES:
+            yield issue(path, "reserved-id", f"{name!r} is a deal's status; a stage can't have it as its id")
+    for path, name in _ids(("fields",), process.fields):
+        if name in STANDARD_FIELDS[Kind.DEAL] or name == "stage":
+            yield issue(path, "reserved-id", f"{name!r} is a standard field; every process has it without saying so")
+    for at, stage in _stages(process):
+        for path, name in _ids((*at, "exit"), stage.exit):
+            if name in RESERVED_RULES:
+                yield issue(path, "reserved-id", f"{name!r} is the id of the stage's own {name} rule")
+
+
+def check_roles(process: Process) -> Iterator[Issue]:
+    """Find work given to a role that doesn't exist."""
+    named: list[tuple[Path, str]] = [(("leader",), process.leader)]
+    for at, stage in _stages(process):
+        named.append(((*at, "owner"), stage.owner))
+        named += [
+            ((*at, "activities", i, "role"), activity.role)
+            for i, activity in enumerate(stage.activities)
+            if activity.role is not None
+        ]
+        if stage.handoff:
+            named.append(((*at, "handoff", "to"), stage.handoff.to))
+    yield from unknown("role", named, [role.id for role in process.roles])
+
+
+def check_things(process: Process) -> Iterator[Issue]:
+    """Find materials, outputs and touch points that are named but not listed."""
+    materials = [material.id for material in process.materials]
+    points = [point.id for point in process.touch_points]
+    for at, stage in _stages(process):
+        outputs = [output.id for output in stage.outputs]
+        yield from unknown("touch point", _listed((*at, "touch_points"), stage.touch_points), points)
+        for i, activity in enumerate(stage.activities):
+            path = (*at, "activities", i)
+            yield from unknown("material", _listed((*path, "materials"), activity.materials), materials)
+            yield from unknown("output", _listed((*path, "outputs"), activity.outputs), outputs)
+        for path, _, check in _checks(at, stage):
+            if isinstance(check, Outputs):
+                yield from unknown("output", _listed((*path, "outputs"), check.outputs), outputs)
+
+
+def check_fields(process: Process) -> Iterator[Issue]:
+    """Find fields that don't exist or have a type that doesn't fit, and values that are no option of theirs."""
+    fields = deal_fields(process)
+    options = {field.id: field.options for field in process.fields if field.options}
+    for at, stage in _stages(process):
+        yield from unknown("field", _named_fields(at, stage), fields)
+        for path, _, check in _checks(at, stage):
+            for operand in operands(path, check):
+                yield from unknown("field", [(operand.path, operand.name)], fields)
+                yield from operand.misfits(fields.get(operand.name))
+                yield from operand.strays(options.get(operand.name, ()))
+    for i, field in enumerate(process.fields):
+        if field.options and field.type not in _CHOICES:
+            sentence = f"only a choice or choices field has options, not a {field.type} field"
+            yield issue(("fields", i, "options"), "wrong-field-type", sentence)
+
+
+def check_counts(process: Process) -> Iterator[Issue]:
+    """Find checks that ask for more than they list, or count a field twice."""
+    for at, stage in _stages(process):
+        for path, _, check in _checks(at, stage):
+            if isinstance(check, AtLeast):
+                yield from duplicates("field", _listed((*path, "of"), check.of))
+                if check.at_least > len(check.of):
+                    sentence = f"at least {check.at_least} are asked for, but only {len(check.of)} are listed"
+                    yield issue((*path, "at_least"), "impossible-count", sentence)
+            elif isinstance(check, Required):
+                yield from duplicates("field", _listed((*path, "required"), check.required))
+
+
+def check_calendars(process: Process) -> Iterator[Issue]:
+    """Find unknown calendars and time zones, and business time in a calendar that never opens."""
+    for name, calendar in process.calendars.items():
+        if not _is_zone(calendar.timezone):
+            sentence = f"there is no time zone {calendar.timezone!r}"
+            guess = nearest(calendar.timezone, available_timezones())
+            yield issue(("calendars", name, "timezone"), "unknown-time-zone", sentence, nearest=guess)
+    for at, stage in _stages(process):
+        named = [
+            ((*at, part, "calendar"), limit.calendar) for part in ("sla", "handoff") if (limit := getattr(stage, part))
+        ]
+        yield from unknown("calendar", [(path, name) for path, name in named if name is not None], process.calendars)
+        for path, calendar_id, goal in _clocks(at, stage, process):
+            yield from _check_clock(process, path, calendar_id, goal)
+
+
+def check_handoffs(process: Process) -> Iterator[Issue]:
+    """Find hand-offs with a time limit where nothing shows that they were accepted."""
+    for at, stage in _stages(process):
+        if stage.handoff and stage.handoff.accept_within and stage.handoff.accepted is None:
+            sentence = "nothing shows when this hand-off is accepted; name a field under `accepted`"
+            yield issue((*at, "handoff", "accept_within"), "unmeasured-handoff", sentence)
+
+
+def check_languages(process: Process) -> Iterator[Issue]:
+    """Find texts that lack a declared language."""
+    for path, text in _texts(process, ()):
+        missing = [language for language in process.languages if language not in text]
+        if missing:
+            yield issue(path, "missing-translation", f"this text is missing in {', '.join(missing)}")
+
+
+def check_indicators(process: Process) -> Iterator[Issue]:
+    """Find indicators of unknown stages, targets that can't be read, and more indicators than can be acted on."""
+    stages = [stage.id for stage in process.stages]
+    per_stage: dict[str, int] = {}
+    for i, indicator in enumerate(process.indicators):
+        if indicator.stage is not None:
+            yield from unknown("stage", [(("indicators", i, "stage"), indicator.stage)], stages)
+            per_stage[indicator.stage] = per_stage.get(indicator.stage, 0) + 1
+            if per_stage[indicator.stage] == MOST_PER_STAGE + 1:
+                sentence = f"more than {MOST_PER_STAGE} indicators on the stage {indicator.stage!r} are hard to act on"
+                yield issue(("indicators", i), "too-many-indicators", sentence)
+        if indicator.target is not None and (form := _target_misfit(indicator.measure, indicator.target)):
+            sentence = f"the target of {indicator.measure} is written as {form}, not {indicator.target!r}"
+            yield issue(("indicators", i, "target"), "wrong-target", sentence)
+    if len(process.indicators) > MOST_INDICATORS:
+        sentence = f"{len(process.indicators)} indicators are too many to manage; keep at most {MOST_INDICATORS}"
+        yield issue(("indicators",), "too-many-indicators", sentence, at_key=True)
+
+
+def check_use(process: Process) -> Iterator[Issue]:
+    """Find fields of the process that nothing uses."""
+    used: set[str] = set()
+    for at, stage in _stages(process):
+        used.update(name for _, name in _named_fields(at, stage))
+        used.update(operand.name for path, _, check in _checks(at, stage) for operand in operands(path, check))
+    for path, name in _ids(("fields",), process.fields):
+        if name not in used:
+            yield issue(path, "unused-field", f"no exit rule, output or hand-off uses the field {name!r}")
+
+
+def _stages(process: Process) -> Iterator[tuple[Path, Stage]]:
+    return ((("stages", i), stage) for i, stage in enumerate(process.stages))
+
+
+def _ids(at: Path, things: Iterable[object]) -> Iterator[tuple[Path, str]]:
+    return (((*at, i, "id"), str(getattr(thing, "id", ""))) for i, thing in enumerate(things))
+
+
+def _listed(at: Path, names: Iterable[str]) -> Iterator[tuple[Path, str]]:
+    return (((*at, i), name) for i, name in enumerate(names))
+
+
+def _checks(at: Path, stage: Stage) -> Iterator[tuple[Path, ExitRule, BaseModel]]:
+    for i, rule in enumerate(stage.exit):
+        yield (*at, "exit", i, "check"), rule, rule.check
+        if rule.when is not None:
+            yield (*at, "exit", i, "when"), rule, rule.when
+
+
+def _named_fields(at: Path, stage: Stage) -> Iterator[tuple[Path, str]]:
+    for i, output in enumerate(stage.outputs):
+        yield (*at, "outputs", i, "field"), output.field
+    if stage.handoff and stage.handoff.accepted is not None:
+        yield (*at, "handoff", "accepted"), stage.handoff.accepted
+
+
+def _clocks(at: Path, stage: Stage, process: Process) -> Iterator[tuple[Path, str | None, Duration]]:
+    """Give each time limit of a stage, its path, and the calendar it is counted in, as `crmbridge.engine.sla` does."""
+    if stage.sla:
+        yield (*at, "sla", "goal"), stage.sla.calendar, stage.sla.goal
+    if stage.handoff and stage.handoff.accept_within:
+        only = next(iter(process.calendars)) if len(process.calendars) == 1 else None
+        calendar = stage.handoff.calendar or (stage.sla.calendar if stage.sla else only)
+        yield (*at, "handoff", "accept_within"), calendar, stage.handoff.accept_within
+
+
+def _check_clock(process: Process, path: Path, calendar_id: str | None, goal: Duration) -> Iterator[Issue]:
+    if not goal.is_business:
+        return
+    calendar = process.calendars.get(calendar_id) if calendar_id else None
+    if calendar_id is None:
+        yield issue(path, "missing-calendar", f"{goal} is business time; name the `calendar` it is counted in")
+    elif calendar and not any(calendar.hours.week()):
+        yield issue(path, "never-open", f"{goal} never passes: the calendar {calendar_id!r} has no opening hours")
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _texts(value: object, path: Path) -> Iterator[tuple[Path, Mapping[str, str]]]:
+    match value:
+        case Text():
+            if isinstance(value.root, dict):
+                yield path, value.root
+        case BaseModel():
+            for name in type(value).model_fields:
+                yield from _texts(getattr(value, name), (*path, name))
+        case tuple():
+            for i, item in enumerate(value):
+                yield from _texts(item, (*path, i))
+        case dict():
+            for name, item in value.items():
+                yield from _texts(item, (*path, name))
+
+
+_SHARES = (Measure.STAGE_CONVERSION, Measure.WIN_RATE, Measure.SLA_ATTAINMENT)
+
+
+def _target_misfit(measure: Measure, target: str) -> str | None:
+    """Say how a target must be written when it isn't."""
+    if measure in _SHARES:
+        return None if re.fullmatch(r"\d{1,3}(\.\d+)?\s*%", target.strip()) else "a percentage, such as 30%"
+    if measure is Measure.OPEN_FINDINGS:
+        return None if re.fullmatch(r"\d+", target.strip()) else "a count, such as 5"
+    try:
+        Duration.parse(target)
+    except ValueError:
+        return "a length of time, such as 5bd"
+    return None
+
+
+PROCESS_CHECKS: tuple[Callable[[Process], Iterator[Issue]], ...] = (
+    check_ids,
+    check_reserved,
+    check_roles,
+    check_things,
+    check_fields,
+    check_counts,
+    check_flow,
+    check_calendars,
+    check_handoffs,
+    check_languages,
+    check_indicators,
+    check_use,
+)

@@ -1,0 +1,64 @@
+"""Which fields a check looks at, and what it needs them to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from crmbridge.engine.issues import Issue, Path, issue
+from crmbridge.engine.nearest import nearest
+from crmbridge.model.process import Approval, AtLeast, Bounds, Dates, OneOf, Required
+from crmbridge.model.values import FieldType
+
+_NUMBERS = (FieldType.NUMBER, FieldType.MONEY)
+_DAYS = (FieldType.DATE, FieldType.DATETIME)
+_WORDS = (FieldType.TEXT, FieldType.CHOICE, FieldType.CHOICES, FieldType.USER)
+_PEOPLE = (FieldType.TEXT, FieldType.CHOICE, FieldType.USER)
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A field that a check looks at. `types` are those it can have (any when empty); `values` are compared with it."""
+
+    path: Path
+    name: str
+    types: tuple[FieldType, ...] = ()
+    values: tuple[str, ...] = ()
+
+    def misfits(self, found: FieldType | None) -> Iterator[Issue]:
+        """Report a type that the check can't work with."""
+        if found is not None and self.types and found not in self.types:
+            wanted = " or ".join(self.types)
+            sentence = f"this check needs a {wanted} field, and {self.name!r} is a {found} field"
+            yield issue(self.path, "wrong-field-type", sentence)
+
+    def strays(self, options: tuple[str, ...]) -> Iterator[Issue]:
+        """Report values that the field can never have."""
+        for i, value in enumerate(self.values):
+            if options and value not in options:
+                sentence = f"{self.name!r} has no option {value!r}"
+                guess = nearest(value, options)
+                yield issue((*self.path[:-1], "values", i), "unknown-option", sentence, nearest=guess)
+
+
+def operands(path: Path, check: BaseModel) -> tuple[Operand, ...]:
+    """List the fields that a check looks at, each with its place in the file."""
+    match check:
+        case Required():
+            found = tuple(Operand((*path, "required", i), name) for i, name in enumerate(check.required))
+        case AtLeast():
+            found = tuple(Operand((*path, "of", i), name) for i, name in enumerate(check.of))
+        case Bounds():
+            found = (Operand((*path, "bounds", "field"), check.bounds.field, _NUMBERS),)
+        case Dates():
+            found = (Operand((*path, "dates", "field"), check.dates.field, _DAYS),)
+        case OneOf():
+            found = (Operand((*path, "one_of", "field"), check.one_of.field, _WORDS, check.one_of.values),)
+        case Approval():
+            rule, at = check.approval, (*path, "approval")
+            found = (Operand((*at, "field"), rule.field, _NUMBERS), Operand((*at, "by"), rule.by, _PEOPLE))
+        case _:
+            found = ()
+    return found

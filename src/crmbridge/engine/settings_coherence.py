@@ -1,0 +1,154 @@
+"""The checks of the settings against the process and themselves, one function each, collected at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
+from crmbridge.engine.nearest import nearest
+from crmbridge.engine.process_coherence import RESERVED_STAGES, deal_fields
+from crmbridge.model.process import Process
+from crmbridge.model.records import STANDARD_FIELDS, Kind
+from crmbridge.settings import Binding, Settings
+
+
+def rule_ids(process: Process) -> tuple[str, ...]:
+    """Give the id of every rule a binding can name: exit rules, SLAs, hand-offs, and `move`."""
+    found = ["move"]
+    for stage in process.stages:
+        found += [f"{stage.id}.{rule.id}" for rule in stage.exit]
+        found += [f"{stage.id}.sla"] if stage.sla else []
+        found += [f"{stage.id}.handoff"] if stage.handoff else []
+    return tuple(found)
+
+
+def check_stage_maps(settings: Settings, process: Process) -> Iterator[Issue]:
+    """Find stage maps of unknown connections, unknown stages in them, and native stages that stand for two."""
+    maps = [(("stages", name), name) for name in settings.stages]
+    yield from unknown("connection", maps, settings.connections, at_key=True)
+    allowed = (*(stage.id for stage in process.stages), *RESERVED_STAGES)
+    for name, stage_map in settings.stages.items():
+        keys = [(("stages", name, "map", key), key) for key in stage_map.map]
+        yield from unknown("stage", keys, allowed, at_key=True)
+        yield from _ambiguous(("stages", name, "map"), stage_map.map, process)
+
+
+def check_coverage(settings: Settings, process: Process) -> Iterator[Issue]:
+    """Find open stages of the process without a counterpart in a connection whose stages are mapped."""
+    for name, stage_map in settings.stages.items():
+        missing = [stage.id for stage in process.stages if stage.status == "open" and stage.id not in stage_map.map]
+        if missing:
+            sentence = f"{name} has no counterpart for {', '.join(missing)}; its deals never stand there"
+            yield issue(("stages", name, "map"), "uncovered-stage", sentence, at_key=True)
+
+
+def check_connection_fields(settings: Settings, process: Process) -> Iterator[Issue]:
+    """Find mapped fields that the process doesn't declare."""
+    declared = [field.id for field in process.fields]
+    for name, connection in settings.connections.items():
+        named = [(("connections", name, "fields", field), field) for field in connection.fields]
+        yield from unknown("field", named, declared, at_key=True)
+
+
+def check_sync(settings: Settings, process: Process) -> Iterator[Issue]:
+    """Find syncs with the same name, and unknown connections, fields and match keys in them."""
+    yield from duplicates("sync", [(("sync", i, "name"), sync.name) for i, sync in enumerate(settings.sync)])
+    fields = (*deal_fields(process), "stage", "*")
+    for i, sync in enumerate(settings.sync):
+        at = ("sync", i)
+        between = [((*at, "between", j), name) for j, name in enumerate(sync.between)]
+        yield from unknown("connection", between, settings.connections)
+        yield from duplicates("connection", between)
+        members = [((*at, "create", j), name) for j, name in enumerate(sync.create)]
+        members += [
+            ((*at, "fields", field, "conflict"), policy.preferred)
+            for field, policy in sync.fields.items()
+            if policy.preferred is not None
+        ]
+        yield from unknown("connection", members, sync.between)
+        yield from unknown("field", [((*at, "fields", field), field) for field in sync.fields], fields, at_key=True)
+        yield from unknown("field", _match_names(at, sync.match.get("deal", ())), _match_fields(process))
+
+
+def check_one_sided(settings: Settings, _process: Process) -> Iterator[Issue]:
+    """Find syncs in which only some connections have their stages mapped."""
+    for i, sync in enumerate(settings.sync):
+        without = [name for name in sync.between if name in settings.connections and name not in settings.stages]
+        if without and any(name in settings.stages for name in sync.between):
+            sentence = f"{', '.join(without)} has no stages mapped, so stages are not kept in step there"
+            yield issue(("sync", i, "between"), "one-sided-sync", sentence)
+
+
+def check_bindings(settings: Settings, process: Process) -> Iterator[Issue]:
+    """Find bindings that match no rule or name unknown connections or fields."""
+    rules, fields = rule_ids(process), deal_fields(process)
+    for i, binding in enumerate(settings.enforce):
+        if not any(_speaks_of(binding, rule) for rule in rules):
+            sentence = f"no rule of the process matches {binding.rule!r}"
+            yield issue(("enforce", i, "rule"), "unknown-rule", sentence, nearest=nearest(binding.rule, rules))
+        on = [(("enforce", i, "on", j), name) for j, name in enumerate(binding.on)]
+        yield from unknown("connection", on, settings.connections)
+        if binding.field is not None:
+            yield from unknown("field", [(("enforce", i, "field"), binding.field)], fields)
+
+
+def check_reports(settings: Settings, process: Process) -> Iterator[Issue]:
+    """Find reports with the same name, unreadable sinks, or a language that the process isn't written in."""
+    yield from duplicates("report", [(("reports", i, "name"), r.name) for i, r in enumerate(settings.reports)])
+    for i, report in enumerate(settings.reports):
+        language = [(("reports", i, "language"), report.language)]
+        yield from unknown("language", language, process.languages)
+        for j, sink in enumerate(report.sinks):
+            path = ("reports", i, "sinks", j)
+            if len(sink) != 1:
+                yield issue(path, "wrong-sink", "a sink is one key with its settings, such as {html: reports/}")
+            elif isinstance(target := sink.get("crm", ""), str) and "crm" in sink:
+                yield from unknown("connection", [((*path, "crm"), target)], settings.connections)
+
+
+def check_schedule(settings: Settings, _process: Process) -> Iterator[Issue]:
+    """Find unknown reports in the schedule."""
+    reports = [report.name for report in settings.reports]
+    named = [(("schedule", i, "report"), e.report) for i, e in enumerate(settings.schedule) if e.report is not None]
+    yield from unknown("report", named, reports)
+
+
+def _ambiguous(at: Path, stage_map: Mapping[str, tuple[str, ...]], process: Process) -> Iterator[Issue]:
+    won = process.won_stage.id if process.won_stage else None
+    owners: dict[str, str] = {}
+    for key, natives in stage_map.items():
+        stage = "won" if key == won else key  # two names for one thing
+        for native in natives:
+            first = owners.setdefault(native, stage)
+            if first != stage:
+                yield issue((*at, key), "ambiguous-stage", f"{native!r} already stands for {first!r}")
+
+
+def _speaks_of(binding: Binding, rule: str) -> bool:
+    return binding.matches(rule, binding.on[0] if binding.on else "")
+
+
+def _match_names(at: Path, keys: Iterable[str | tuple[str, ...]]) -> Iterator[tuple[Path, str]]:
+    for i, key in enumerate(keys):
+        path = (*at, "match", "deal", i)
+        if isinstance(key, str):
+            yield path, key
+        else:
+            yield from (((*path, j), name) for j, name in enumerate(key))
+
+
+def _match_fields(process: Process) -> tuple[str, ...]:
+    related = [f"{kind}.{name}" for kind in (Kind.COMPANY, Kind.CONTACT) for name in STANDARD_FIELDS[kind]]
+    return ("external_key", *deal_fields(process), *related)
+
+
+SETTINGS_CHECKS: tuple[Callable[[Settings, Process], Iterator[Issue]], ...] = (
+    check_stage_maps,
+    check_coverage,
+    check_connection_fields,
+    check_sync,
+    check_one_sided,
+    check_bindings,
+    check_reports,
+    check_schedule,
+)

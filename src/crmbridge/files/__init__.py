@@ -1,0 +1,1 @@
+"""The files that people write: reading them, and saying exactly where something in them is wrong."""

@@ -1,0 +1,63 @@
+"""Read a process or a settings file into its frozen model, with every error at its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from crmbridge.files.diagnostics import Diagnostic, has_errors, in_order
+from crmbridge.files.model_errors import explain_errors
+from crmbridge.files.source import Source, parse_source, read_source
+from crmbridge.model.process import Process
+from crmbridge.settings import Settings
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded(Generic[M]):
+    """What reading a file gave: the model, or None when there are errors, and everything that was found.
+
+    `source` places further diagnostics in the same file.
+    """
+
+    model: M | None
+    diagnostics: tuple[Diagnostic, ...]
+    source: Source
+
+
+def read_process(path: Path) -> Loaded[Process]:
+    """Read a process file. Never raises; what is wrong is in `diagnostics`."""
+    return _load(read_source(path), Process)
+
+
+def read_settings(path: Path) -> Loaded[Settings]:
+    """Read a settings file. Never raises; what looks like a secret is masked in the lines that diagnostics show."""
+    return _load(read_source(path, guarded=True), Settings)
+
+
+def parse_process(file: str, content: bytes) -> Loaded[Process]:
+    """Read a process from bytes; `file` is the name that diagnostics give."""
+    return _load(parse_source(file, content), Process)
+
+
+def parse_settings(file: str, content: bytes) -> Loaded[Settings]:
+    """Read settings from bytes; `file` is the name that diagnostics give."""
+    return _load(parse_source(file, content, guarded=True), Settings)
+
+
+def _load(source: Source, model: type[M]) -> Loaded[M]:
+    found = list(source.faults)
+    if source.root is None:
+        return Loaded(model=None, diagnostics=in_order(found), source=source)
+    value: M | None = None
+    try:
+        value = model.model_validate(source.root.value)
+    except ValidationError as error:
+        explained = explain_errors(source, model, error.errors(include_url=False))
+        places = {(fault.line, fault.col) for fault in found}  # what YAML got wrong there says enough
+        found += [diagnostic for diagnostic in explained if (diagnostic.line, diagnostic.col) not in places]
+    return Loaded(model=None if has_errors(found) else value, diagnostics=in_order(found), source=source)

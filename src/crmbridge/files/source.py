@@ -1,0 +1,140 @@
+"""A file as it was read: its text, its lines, its tree, and diagnostics placed in it."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from crmbridge.files import yaml_nodes
+from crmbridge.files.codes import CODES
+from crmbridge.files.diagnostics import Diagnostic
+from crmbridge.files.masking import mask_line, mask_text
+from crmbridge.files.yaml_errors import Fault
+from crmbridge.files.yaml_nodes import Node, Span
+
+LARGEST = 32 * 1024 * 1024  # bytes
+LONGEST_LINE = 2000  # characters; longer lines are not shown
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file's text and tree. `root` is None when nothing usable could be read.
+
+    `guarded`: the file may hold secrets where they don't belong, so what is shown of it is masked.
+    """
+
+    file: str
+    text: str = ""
+    root: Node | None = None
+    faults: tuple[Diagnostic, ...] = ()
+    guarded: bool = False
+    starts: tuple[int, ...] = (0,)  # where each line begins
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Give the line and column (from 1) of a character."""
+        line = bisect.bisect_right(self.starts, offset)
+        return line, offset - self.starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """Give a line (from 1) as it stands in the file, without its end."""
+        start = self.starts[number - 1]
+        end = self.starts[number] if number < len(self.starts) else len(self.text)
+        return self.text[start:end].rstrip("\r\n")
+
+    def at(
+        self,
+        path: Iterable[str | int],
+        code: str,
+        sentence: str,
+        *,
+        key: bool = False,
+        nearest: str | None = None,
+        advice: str = "",
+    ) -> Diagnostic:
+        """Make a diagnostic at a path of the tree: at its value, or with `key` at its key."""
+        span = yaml_nodes.locate(self.root, path, key=key) if self.root else Span(0, 0)
+        return self.spanning(span, code, sentence, nearest=nearest, advice=advice)
+
+    def spanning(
+        self, span: Span, code: str, sentence: str, *, nearest: str | None = None, advice: str = ""
+    ) -> Diagnostic:
+        """Make a diagnostic at a piece of the text; the carets stay on its first line."""
+        line, col = self.place(span.start)
+        source = self.line(line)
+        return Diagnostic(
+            file=self.file,
+            line=line,
+            col=col,
+            code=code,
+            sentence=mask_text(sentence) if self.guarded else sentence,
+            severity=CODES[code].severity,
+            source=self._shown(source),
+            width=max(min(span.end - span.start, len(source) - col + 1), 1),
+            nearest=nearest,
+            advice=advice,
+        )
+
+    def _shown(self, line: str) -> str:
+        if len(line) > LONGEST_LINE:
+            return ""
+        return mask_line(line) if self.guarded else line
+
+
+def read_source(path: Path, *, guarded: bool = False) -> Source:
+    """Read a YAML file. Whatever is wrong with it is in `faults`; nothing is raised."""
+    file = str(path)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST + 1)
+    except FileNotFoundError:
+        return _unread(file, "file-missing", "there is no such file")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return _unread(file, "file-unreadable", f"the file can't be read: {reason}")
+    if len(content) > LARGEST:
+        return _unread(file, "file-too-large", f"the file is larger than {LARGEST // 1024 // 1024} MB")
+    return parse_source(file, content, guarded=guarded)
+
+
+def parse_source(file: str, content: bytes, *, guarded: bool = False) -> Source:
+    """Make a source of a file's bytes: UTF-8 with any line ends, a byte order mark or none."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return _not_utf8(file, error, guarded=guarded)
+    bare = Source(file, text, guarded=guarded, starts=(0, *(match.end() for match in _LINE_END.finditer(text))))
+    if control := _CONTROL.search(text):
+        sentence = f"the control character U+{ord(control[0]):04X} can't stand in the file"
+        return _with_faults(bare, None, [Fault(*control.span(), "control-character", sentence)])
+    parsed = yaml_nodes.parse(text)
+    return _with_faults(bare, parsed.root, parsed.faults)
+
+
+def _with_faults(source: Source, root: Node | None, faults: Iterable[Fault]) -> Source:
+    found = tuple(_diagnostic(source, fault) for fault in faults)
+    return replace(source, root=root, faults=found)
+
+
+def _diagnostic(source: Source, fault: Fault) -> Diagnostic:
+    sentence = fault.sentence
+    if fault.other is not None:
+        line, col = source.place(fault.other)
+        sentence += f"; the first is at {line}:{col}"
+    return source.spanning(Span(fault.start, fault.end), fault.code, sentence, advice=fault.advice)
+
+
+def _not_utf8(file: str, error: UnicodeDecodeError, *, guarded: bool) -> Source:
+    before = error.object[: error.start].decode("utf-8", "replace").removeprefix("\ufeff")
+    bare = Source(file, before, guarded=guarded, starts=(0, *(match.end() for match in _LINE_END.finditer(before))))
+    sentence = f"the byte 0x{error.object[error.start]:02X} is no UTF-8"
+    fault = Fault(len(before), len(before), "not-utf8", sentence, "Save the file as UTF-8.")
+    return _with_faults(bare, None, [fault])
+
+
+def _unread(file: str, code: str, sentence: str) -> Source:
+    return Source(file, faults=(Diagnostic(file=file, line=1, col=1, code=code, sentence=sentence),))

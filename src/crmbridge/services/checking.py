@@ -1,0 +1,179 @@
+"""Check a project's files without a network, and load them for the commands that need them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ValidationError
+
+from crmbridge.engine.coherence import Issue, check_process, check_settings
+from crmbridge.engine.nearest import nearest
+from crmbridge.errors import ConfigurationError
+from crmbridge.files.diagnostics import Diagnostic, InvalidFilesError, has_errors, in_order
+from crmbridge.files.masking import mask_value
+from crmbridge.files.model_errors import explain_errors, leads_through
+from crmbridge.files.reading import read_process, read_settings
+from crmbridge.files.source import Source
+from crmbridge.files.yaml_nodes import Path as KeyPath
+from crmbridge.model.process import Holidays, Process
+from crmbridge.settings import Secret, Settings
+
+if TYPE_CHECKING:
+    from crmbridge.services.workspace import Project
+
+SETTINGS_FILE = "crmbridge.yaml"
+UNREAD = {  # a process file that can't even be opened is an error of the line that names it
+    "file-missing": "is not there",
+    "file-unreadable": "can't be read",
+}
+
+Adapters = Mapping[str, type[BaseModel]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What checking a project gave. A model is None when its file has errors of its own."""
+
+    settings: Settings | None
+    process: Process | None
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether there are no errors; warnings may be left."""
+        return not has_errors(self.diagnostics)
+
+
+def find_settings(path: Path) -> Path:
+    """Find the settings file: the path itself, or `crmbridge.yaml` in that folder.
+
+    Raises ConfigurationError where there is none.
+    """
+    file = path / SETTINGS_FILE if path.is_dir() else path
+    if file.is_file():
+        return file
+    raise ConfigurationError(
+        f"There is no settings file {file}",
+        advice="Make a project with `crmbridge init`, or name the folder of one.",
+    )
+
+
+def check_project(settings_path: Path, adapters: Adapters) -> CheckResult:
+    """Check the settings file, the process it names, and how the two fit; offline, secrets are not looked up.
+
+    `adapters` holds each installed adapter's settings model by the adapter's name. Never raises.
+    """
+    loaded = read_settings(settings_path)
+    found = [*loaded.diagnostics]
+    if loaded.model is None:
+        return CheckResult(settings=None, process=None, diagnostics=in_order(found))
+    settings, source = loaded.model, loaded.source
+    found += _check_adapters(settings, source, adapters)
+    process = read_process(settings_path.parent / settings.process)
+    if process.diagnostics and process.diagnostics[0].code in UNREAD:
+        code = process.diagnostics[0].code
+        found.append(source.at(("process",), code, f"the process file {settings.process!r} {UNREAD[code]}"))
+    else:
+        found += process.diagnostics
+    if process.model is not None:
+        found += _placed(check_process(process.model), process.source)
+        found += _check_holidays(process.model, process.source)
+        found += _placed(check_settings(settings, process.model), source)
+    return CheckResult(settings=settings, process=process.model, diagnostics=in_order(found))
+
+
+def load_project(path: Path, adapters: Adapters) -> Project:
+    """Load the project in a folder (or of a settings file) for running it.
+
+    Raises InvalidFilesError, which carries the diagnostics, when anything is wrong; warnings pass.
+    """
+    from crmbridge.services.workspace import Project  # noqa: PLC0415  `check` and `init` do without it
+
+    file = find_settings(path)
+    result = check_project(file, adapters)
+    if result.settings is None or result.process is None or not result.passed:
+        raise InvalidFilesError(result.diagnostics)
+    digest = digest_of(result.settings, result.process)
+    return Project(settings=result.settings, process=result.process, path=file, digest=digest)
+
+
+def digest_of(settings: Settings, process: Process) -> str:
+    """Give 16 hex digits that change whenever the settings or the process mean something else."""
+    body = [settings.model_dump(mode="json"), process.model_dump(mode="json")]
+    text = json.dumps(body, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _placed(issues: Iterable[Issue], source: Source) -> Iterator[Diagnostic]:
+    for issue in issues:
+        yield source.at(issue.path, issue.code, issue.sentence, key=issue.at_key, nearest=issue.nearest)
+
+
+def _check_adapters(settings: Settings, source: Source, adapters: Adapters) -> Iterator[Diagnostic]:
+    installed = f"Installed: {', '.join(sorted(adapters))}." if adapters else "No adapter is installed."
+    for name, connection in settings.connections.items():
+        model = adapters.get(connection.adapter)
+        if model is None:
+            yield source.at(
+                ("connections", name, "adapter"),
+                "unknown-adapter",
+                f"there is no adapter {connection.adapter!r} installed",
+                nearest=nearest(connection.adapter, adapters),
+                advice=installed,
+            )
+            continue
+        try:
+            model.model_validate(connection.options)
+        except ValidationError as error:
+            yield from _explain_options(source, model, error, ("connections", name))
+
+
+def _explain_options(
+    source: Source, model: type[BaseModel], error: ValidationError, at: KeyPath
+) -> Iterator[Diagnostic]:
+    """Say what is wrong with an adapter's settings without repeating what may be a secret in the wrong form or key."""
+    errors = error.errors(include_url=False)
+    secret = [one for one in errors if leads_through(Secret, model, one["loc"])]
+    others = [one for one in errors if one not in secret]
+    for diagnostic in explain_errors(source, model, others, at):
+        hide = diagnostic.code == "unknown-key"
+        yield _masked_from(diagnostic, diagnostic.col + diagnostic.width) if hide else diagnostic
+    for one in secret:
+        if isinstance(one["input"], str):
+            one["input"] = "*" * 8
+    for diagnostic in explain_errors(source, model, secret, at):
+        after = diagnostic.code in {"unknown-key", "missing-key"}
+        yield _masked_from(diagnostic, diagnostic.col + diagnostic.width if after else diagnostic.col)
+
+
+def _masked_from(diagnostic: Diagnostic, col: int) -> Diagnostic:
+    return replace(diagnostic, source=mask_value(diagnostic.source, col))
+
+
+def _check_holidays(process: Process, source: Source) -> Iterator[Diagnostic]:
+    for name, calendar in process.calendars.items():
+        if calendar.holidays is not None and (fault := _holidays_fault(calendar.holidays)):
+            key, sentence, allowed = fault
+            path = ("calendars", name, "holidays", key)
+            guess = nearest(str(getattr(calendar.holidays, key)), allowed)
+            yield source.at(path, "unknown-holidays", sentence, nearest=guess)
+
+
+def _holidays_fault(wanted: Holidays) -> tuple[str, str, tuple[str, ...]] | None:
+    """Name the key that is wrong, why, and what it could be; None when the holidays are known."""
+    import holidays  # noqa: PLC0415  takes longer than the rest of the check
+
+    try:
+        known = holidays.country_holidays(wanted.country)
+    except NotImplementedError:
+        return "country", f"the holidays of {wanted.country!r} are not known", ()
+    subdivisions = tuple(known.subdivisions)
+    if wanted.subdivision is None or wanted.subdivision in subdivisions:
+        return None
+    sentence = f"{wanted.country} has no subdivision {wanted.subdivision!r} with holidays of its own"
+    return "subdivision", sentence, subdivisions
