@@ -27,7 +27,7 @@ from crmbridge.model.findings import (
     finding_id,
 )
 from crmbridge.model.process import OnUnknown, Process, Stage
-from crmbridge.model.records import Move, Position, Record, Status
+from crmbridge.model.records import Move, Position, Record
 from crmbridge.model.values import show
 from crmbridge.settings import Settings
 
@@ -71,7 +71,8 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
 
     `readiness` are the exit rules of the stage where the deal stands. `judged` are those of the stages that it left
     behind with its last move, if that went forward, judged by the values it has now. Findings come from the judged
-    rules, the last move, the running SLA clocks and what could not be read; of a lost deal only from the last.
+    rules, the last move, the running SLA clocks and what could not be read. A lost deal has no last move and no
+    running clock, so only the last of these is left.
     """
     place = subject.place
     visits = visits_of(subject.deal, subject.moves, subject.mapper)
@@ -80,11 +81,10 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
     move = last_move(visits, place, subject.process)
     judged = _verdicts(move.left_behind if move else (), subject, now)
     findings = list(_unreadable(subject))
-    if place.status is not Status.LOST:
-        if move:
-            findings += _illegal_move(move, subject)
-            findings += (finding for verdict in judged for finding in _broken(verdict, move, subject))
-        findings += (finding for clock in running if clock.running for finding in _late(clock, subject))
+    if move:
+        findings += _illegal_move(move, subject)
+        findings += (finding for verdict in judged for finding in _broken(verdict, move, subject))
+    findings += (finding for clock in running if clock.running for finding in _late(clock, subject))
     return Evaluation(
         deal=subject.deal.ref,
         at=now,

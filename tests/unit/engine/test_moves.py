@@ -112,6 +112,15 @@ def test_going_back_leaves_nothing_behind() -> None:
     assert "went back from Proposal" == illegal(came("proposal", "qualification", back=False))
 
 
+def test_going_back_where_next_leads_back_is_legal_and_leaves_nothing_behind() -> None:
+    """A stage may name an earlier one, whatever `moves` says."""
+    stages = [make_stage("qualification"), make_stage("proposal", next=["qualification", "closing"])]
+    process = make_process(stages=[*stages, make_stage("closing")], moves={"back": False})
+    back = came("proposal", "qualification", process=process)
+
+    assert ([], "") == (left_behind(back), illegal(back))
+
+
 @pytest.mark.parametrize(
     "stages",
     [
