@@ -70,27 +70,28 @@ def kill(child: subprocess.Popen[str]) -> list[str]:
 
 
 class TestThreads:
-    def test_threads_save_side_by_side(self, store: SqlStore) -> None:
-        """Adapters pull in threads; no page gets lost, and readers go on reading."""
+    @pytest.mark.parametrize("apart", [False, True], ids=["one store", "a store each"])
+    def test_pulls_save_side_by_side(self, store: SqlStore, path: Path, apart: bool) -> None:  # noqa: FBT001  a parameter of the test
+        """In threads of one process or in several processes: no page gets lost, and readers go on reading."""
         errors: list[BaseException] = []
+        stores = [SqlStore.open(f"sqlite:///{path}") if apart else store for _ in range(6)]
 
-        def pull(connection: str) -> None:
+        def pull(own: SqlStore, connection: str) -> None:
             try:
                 for number in range(20):
-                    save(
-                        store,
-                        make_page(make_record(str(number), connection=connection), cursor=str(number)),
-                        connection,
-                    )
-                    list(store.records.records(connection, Kind.DEAL))
+                    page = make_page(make_record(str(number), connection=connection), cursor=str(number))
+                    save(own, page, connection)
+                    list(own.records.records(connection, Kind.DEAL))
             except BaseException as error:  # noqa: BLE001  shown below, in the test's own thread
                 errors.append(error)
 
-        threads = [threading.Thread(target=pull, args=(f"c{n}",)) for n in range(6)]
+        threads = [threading.Thread(target=pull, args=(own, f"c{n}")) for n, own in enumerate(stores)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        for own in stores:
+            own.close()
 
         assert errors == []
         assert [20] * 6 == [len(list(store.records.records(f"c{n}", Kind.DEAL))) for n in range(6)]
