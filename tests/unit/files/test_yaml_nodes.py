@@ -1,0 +1,143 @@
+"""Plain data out of YAML text, and what hostile text costs."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+import yaml
+
+from crmbridge.files import yaml_nodes
+from crmbridge.files.yaml_nodes import Span, locate, parse
+
+
+def data(text: str) -> object:
+    parsed = parse(text)
+    assert () == parsed.faults
+    assert parsed.root is not None
+    return parsed.root.value
+
+
+def codes(text: str) -> list[str]:
+    return [fault.code for fault in parse(text).faults]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("no", "no"),
+        ("yes", "yes"),
+        ("on", "on"),
+        ("true", True),
+        ("False", False),
+        ("~", None),
+        ("", None),
+        ("null", None),
+        ("12:30", "12:30"),
+        ("09:00-18:00", "09:00-18:00"),
+        ("2026-11-23", "2026-11-23"),
+        ("7", 7),
+        ("-7", -7),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("1_000", "1_000"),
+        ("80%", "80%"),
+        ("1.10", Decimal("1.10")),
+        ("0.1", Decimal("0.1")),
+        ("1e3", Decimal("1E+3")),
+        ("-.5", Decimal("-0.5")),
+        (".", "."),
+        ("'7'", "7"),
+        ('"true"', "true"),
+        ("!!str 7", "7"),
+        ("! 7", "7"),
+        ("1.2.3", "1.2.3"),
+    ],
+)
+def test_plain_scalars_follow_the_core_schema(text: str, value: object) -> None:
+    """Only what looks like a number, true, false or null is one; fractions are exact."""
+    found = data(f"key: {text}")
+
+    assert {"key": value} == found
+    assert isinstance(found, dict)
+    assert type(value) is type(found["key"])
+
+
+def test_keys_are_always_text() -> None:
+    """A stage map's key or a language code is never a number or a yes."""
+    assert {"no": 1, "12": 2, "null": 3} == data("no: 1\n12: 2\nnull: 3")
+
+
+def test_places_are_counted_in_characters() -> None:
+    """Wide characters, a list item and a flow mapping are found where they stand."""
+    parsed = parse("名: {a: 你好, b: [x, 你好吗]}\n")
+    assert parsed.root is not None
+
+    assert Span(0, 1) == locate(parsed.root, ("名",), key=True)
+    assert Span(7, 9) == locate(parsed.root, ("名", "a"))
+    assert Span(11, 12) == locate(parsed.root, ("名", "b"), key=True)
+    assert Span(18, 21) == locate(parsed.root, ("名", "b", 1))
+
+
+def test_a_path_that_is_not_there_gives_what_is_around_it() -> None:
+    """A missing key is shown at the first key of the mapping it is missing from."""
+    parsed = parse("a:\n  - b: 1\n    c: 2\n")
+    assert parsed.root is not None
+
+    assert Span(7, 8) == locate(parsed.root, ("a", 0, "missing", "deeper"))
+
+
+def test_an_alias_stands_for_its_anchor() -> None:
+    """Repeating a value by an alias is legal, and shares it."""
+    assert {"a": [1], "b": [1]} == data("a: &x [1]\nb: *x")
+
+
+def test_an_alias_bomb_is_refused_without_expanding_it() -> None:
+    """Ten levels of ten aliases stand for ten thousand million values."""
+    levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    levels += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
+
+    assert ["yaml-alias"] == codes("\n".join(levels))
+
+
+def test_a_bomb_of_long_text_is_refused() -> None:
+    """Few aliases of a very long text are as bad as many of a short one."""
+    assert ["yaml-alias"] == codes(f"a: &a {'x' * 1_000_000}\nb: [{', '.join(['*a'] * 9)}]")
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
+def test_deep_nesting_is_refused_before_it_hurts(opening: str) -> None:
+    """A ready-made composer dies of this with the whole process."""
+    assert codes("a: " + opening * 100_000)[0] in {"yaml-too-deep", "yaml-key", "yaml-syntax"}
+    assert codes("a:\n " + opening * 100_000)[0] in {"yaml-too-deep", "yaml-key"}
+
+
+def test_nesting_up_to_the_limit_is_read() -> None:
+    """The limit is far from what legal files need."""
+    depth = yaml_nodes.DEEPEST - 1
+
+    assert codes(f"a: {'[' * depth}{']' * depth}") == []
+    assert ["yaml-too-deep"] == codes(f"a: {'[' * (depth + 1)}{']' * (depth + 1)}")
+
+
+@pytest.mark.parametrize("number", ["1e999999999", "1e-999999999", "9" * 41, "0x" + "f" * 40, ".nan", "-.inf"])
+def test_numbers_that_nobody_can_count_with_are_refused(number: str) -> None:
+    """Decimal would take them, and spell them out when they are shown."""
+    assert ["yaml-number"] == codes(f"a: {number}")
+
+
+def test_the_slow_parser_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where PyYAML has no libyaml, data and places are the same."""
+    text = "a: {b: 你好, c: [1, no]}\nd: &x |\n  long\n  text\ne: *x\n"
+    fast = parse(text)
+    monkeypatch.setattr(yaml_nodes, "LOADER", yaml.BaseLoader)
+
+    assert fast == parse(text)
+
+
+def test_a_legal_file_of_six_megabytes_is_read() -> None:
+    """Size alone is no reason to refuse a file."""
+    parsed = parse("texts:\n" + f"  - {'word ' * 200}\n" * 6000)
+
+    assert parsed.root is not None
+    assert 6000 == len(parsed.root.value["texts"])
