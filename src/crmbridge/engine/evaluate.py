@@ -10,7 +10,7 @@ from typing import Any
 from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.checks import Case, field_name, judge
 from crmbridge.engine.mapping import WON, StageMapper
-from crmbridge.engine.moves import LastMove, last_move
+from crmbridge.engine.moves import Illegal, LastMove, last_move
 from crmbridge.engine.sla import Limit, clocks, limit_of
 from crmbridge.engine.text import plain
 from crmbridge.engine.visits import visits_of
@@ -153,7 +153,7 @@ def _kind(verdict: Verdict) -> FindingKind | None:
 
 
 def _illegal_move(move: LastMove, subject: Subject) -> Iterator[Finding]:
-    if not move.illegal:
+    if move.illegal is None:
         return
     stage = move.target.stage if move.target else None
     number = move.target.number if move.target else None
@@ -166,12 +166,22 @@ def _illegal_move(move: LastMove, subject: Subject) -> Iterator[Finding]:
         stage or WON,
         str(number),
         stage=stage,
-        message=f"The deal {move.illegal}, which the process does not allow. "
+        message=f"The deal {_wrong(move, move.illegal, subject)}, which the process does not allow. "
         f"It stands in {subject.stage_name(stage or WON)} since {show(move.at)}. "
         f"Move it to where it belongs; it was in {subject.stage_name(move.source.stage)} before.",
         since=move.at,
         visit=number,
     )
+
+
+def _wrong(move: LastMove, illegal: Illegal, subject: Subject) -> str:
+    origin = subject.stage_name(move.source.stage)
+    skipped = ", ".join(subject.stage_name(stage.id) for stage in move.left_behind[1:])
+    return {
+        Illegal.SKIPPED: f"came from {origin}" + (f" and skipped {skipped}" if skipped else ""),
+        Illegal.WENT_BACK: f"went back from {origin}",
+        Illegal.REOPENED: "was opened again after it was won or lost",
+    }[illegal]
 
 
 def _late(clock: SlaClock, subject: Subject) -> Iterator[Finding]:

@@ -6,11 +6,20 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from crmbridge.engine.mapping import WON
 from crmbridge.model.findings import Place, Visit
 from crmbridge.model.process import Process, Stage
 from crmbridge.model.records import Status
+
+
+class Illegal(StrEnum):
+    """What makes a move one that the process does not allow."""
+
+    SKIPPED = "skipped"  # forward to where `next` does not lead
+    WENT_BACK = "went_back"
+    REOPENED = "reopened"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +38,7 @@ class LastMove:
     forward: bool
     reopened: bool  # from won or lost to open
     left_behind: tuple[Stage, ...]  # of a forward move: the source's stage and the ones that were skipped
-    illegal: str = ""  # what is wrong with it, as the end of a sentence about the deal
+    illegal: Illegal | None = None
 
 
 def last_move(visits: Sequence[Visit], place: Place, process: Process) -> LastMove | None:
@@ -58,22 +67,18 @@ def last_move(visits: Sequence[Visit], place: Place, process: Process) -> LastMo
     )
 
 
-def _illegal(earlier: Sequence[Visit], place: Place, process: Process, *, forward: bool, reopened: bool) -> str:
+def _illegal(
+    earlier: Sequence[Visit], place: Place, process: Process, *, forward: bool, reopened: bool
+) -> Illegal | None:
     source, allowed = earlier[-1], process.moves
     if reopened and not allowed.reopen:
-        return "was opened again after it was won or lost"
+        return Illegal.REOPENED
     if place.stage == source.stage or (place.stage or WON) in _following(source.stage, process):
-        return ""
+        return None
     if forward:
-        return "" if allowed.skip else _skip(source, place, process)
+        return None if allowed.skip else Illegal.SKIPPED
     undone = len(earlier) > 1 and _undoes(earlier[-2], source, place)
-    return "" if allowed.back or reopened or undone else f"went back from {_name(source.stage, process)}"
-
-
-def _skip(source: Visit, place: Place, process: Process) -> str:
-    skipped = [str(stage.name) for stage in _road(source.stage, place.stage or WON, process)[1:]]
-    origin = _name(source.stage, process)
-    return f"came from {origin} and skipped {', '.join(skipped)}" if skipped else f"came from {origin}"
+    return None if allowed.back or reopened or undone else Illegal.WENT_BACK
 
 
 def _undoes(before: Visit, source: Visit, place: Place) -> bool:
@@ -111,8 +116,3 @@ def _road(source: str, target: str, process: Process) -> tuple[Stage, ...]:
         ways.extend((*way, step) for step in ahead)
     end = process.order(target) if target != WON else len(process.stages)
     return process.stages[process.order(source) : end]
-
-
-def _name(stage_id: str, process: Process) -> str:
-    stage = process.stage(stage_id)
-    return str(stage.name) if stage else stage_id

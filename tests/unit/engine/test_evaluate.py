@@ -136,6 +136,21 @@ def test_an_illegal_move_is_a_finding() -> None:
 
 
 @pytest.mark.parametrize(
+    ("stages", "words"),
+    [
+        (["closing", "won", "closing"], "The deal was opened again after it was won or lost, which"),
+        (["closing", "qualification"], "The deal went back from Closing, which"),
+        (["closing", "lost", "qualification"], "The deal was opened again after it was won or lost, which"),
+    ],
+)
+def test_an_illegal_move_says_what_is_wrong_with_it(stages: list[str], words: str) -> None:
+    """In words that fit what happened."""
+    process = process_with(moves={"back": False, "reopen": False})
+
+    assert only(evaluate(journey(*stages, process=process), NOON)).message.startswith(words)
+
+
+@pytest.mark.parametrize(
     ("now", "kind", "since"),
     [
         (THURSDAY_EVENING - timedelta(microseconds=1), None, None),
