@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import (
     Column,
@@ -27,12 +27,15 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import column as sql_column
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects import sqlite as sqlite_dialect
+from sqlalchemy.dialects.sqlite import Insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crmbridge.errors import ConfigurationError, LockedError, StateError
 from crmbridge.store import schema, sqlite
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -180,8 +183,7 @@ def upsert(
     """
     if not rows:
         return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite_dialect.insert
-    statement = insert(into)
+    statement = _insert(connection, into)
     keys = [column.name for column in into.primary_key]
     changed: dict[str, Any] = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     changed |= {name: func.coalesce(changed[name], into.c[name]) for name in keep}
@@ -189,6 +191,14 @@ def upsert(
         statement.on_conflict_do_update(index_elements=keys, set_=changed, where=only),
         list(rows),
     )
+
+
+def _insert(connection: Connection, into: Table) -> Insert | PostgresqlInsert:
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415  takes a tenth of a second to import
+
+        return insert(into)
+    return sqlite_insert(into)
 
 
 def chunks(items: Iterable[T]) -> Iterator[list[T]]:
