@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from crmbridge.http.budget import Budget, Rate
     from crmbridge.http.client import HttpClient, Reply
     from crmbridge.http.exact_json import dump_json, load_json
-    from crmbridge.http.pages import pages
+    from crmbridge.http.paging import pages
 
 __all__ = ["Budget", "HttpClient", "Rate", "Reply", "dump_json", "load_json", "pages"]
 
@@ -22,7 +22,7 @@ _HOMES = {
     "Reply": "client",
     "dump_json": "exact_json",
     "load_json": "exact_json",
-    "pages": "pages",
+    "pages": "paging",
 }
 
 

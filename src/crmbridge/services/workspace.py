@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from crmbridge.engine.mapping import StageMapper, stage_mapper
 from crmbridge.errors import ConfigurationError
@@ -36,6 +37,14 @@ class Project:
     def folder(self) -> Path:
         """The folder that relative paths in the settings start from."""
         return self.path.parent
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL, its path counted from the project's folder."""
+        path = self.settings.store.removeprefix("sqlite:///")
+        if path == self.settings.store:
+            return path
+        return f"sqlite:///{(self.folder / path).resolve()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +95,8 @@ class Workspace:
         context = AdapterContext(
             connection=connection, clock=self.clock, fields=field_bindings(self.project.process, entry.fields)
         )
-        return spec.open(spec.settings.model_validate(entry.options), context)
+        options = _beside(self.project.folder, entry.options)
+        return spec.open(spec.settings.model_validate(options), context)
 
 
 def field_bindings(process: Process, fields: Mapping[str, str]) -> tuple[FieldBinding, ...]:
@@ -97,3 +107,13 @@ def field_bindings(process: Process, fields: Mapping[str, str]) -> tuple[FieldBi
         for name, native in sorted(fields.items())
         if name in types
     )
+
+
+def _beside(folder: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the paths of secret files start from the folder of the settings file."""
+    return {
+        name: {**value, "file": str(folder / Path(value["file"]).expanduser())}
+        if isinstance(value, dict) and isinstance(value.get("file"), str)
+        else value
+        for name, value in options.items()
+    }

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crmbridge.testing.adapter_suite import AdapterSuite
     from crmbridge.testing.adapter_workbench import AdapterWorkbench, Exemption, SuiteConfig, plugin_workbench
+    from crmbridge.testing.store_suite import StoreSuite
 
-__all__ = ["AdapterSuite", "AdapterWorkbench", "Exemption", "SuiteConfig", "plugin_workbench"]
+__all__ = ["AdapterSuite", "AdapterWorkbench", "Exemption", "StoreSuite", "SuiteConfig", "plugin_workbench"]
 
 _HOMES = {
     "AdapterSuite": "adapter_suite",
     "AdapterWorkbench": "adapter_workbench",
     "Exemption": "adapter_workbench",
+    "StoreSuite": "store_suite",
     "SuiteConfig": "adapter_workbench",
     "plugin_workbench": "adapter_workbench",
 }
 _WITH_ASSERTIONS = (
     "adapter_changes", "adapter_faults", "adapter_hostile", "adapter_incremental", "adapter_reading",
-    "adapter_suite", "adapter_workbench", "adapter_writing",
+    "adapter_suite", "adapter_workbench", "adapter_writing", "store_record_suite", "store_suite",
 )  # fmt: skip
 
 

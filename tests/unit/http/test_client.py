@@ -1,0 +1,201 @@
+"""The HTTP client: what is sent again, what is not, and what an answer means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+import httpx
+import pytest
+import respx
+
+from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
+from crmbridge.http import Budget, HttpClient, Rate, Reply
+from crmbridge.sandbox.clock import VirtualClock
+from crmbridge.testing.factories import NOON
+
+URL = "https://crm.example"
+Route = Callable[..., respx.Route]
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(NOON)
+
+
+@pytest.fixture
+def client(clock: VirtualClock) -> Iterator[HttpClient]:
+    """Give a client whose judge knows one vendor code."""
+
+    def judge(reply: Reply) -> CrmbridgeError | None:
+        known = isinstance(reply.body, dict) and reply.body.get("code") == "LOCKED"
+        return RetryLaterError("the row is locked", after=timedelta(seconds=7)) if known else None
+
+    opened = HttpClient(
+        connection="hs",
+        base_url=URL,
+        clock=clock,
+        budget=Budget([Rate(100, 1)], clock),
+        headers={"Authorization": "Bearer very-secret"},
+        judge=judge,
+    )
+    yield opened
+    opened.close()
+
+
+@respx.mock
+def test_a_read_gives_the_decoded_body_with_exact_numbers(client: HttpClient) -> None:
+    """Numbers with a fraction are Decimal, digit for digit."""
+    respx.get(f"{URL}/deals", params={"limit": "2"}).respond(content=b'{"amount": 12345678901234567890.10}')
+    reply = client.read("GET", "/deals", params={"limit": 2})
+
+    assert {"amount": Decimal("12345678901234567890.10")} == reply.body
+
+
+@respx.mock
+def test_the_credential_is_sent(client: HttpClient) -> None:
+    """Every request carries the headers that the client was made with."""
+    route = respx.get(f"{URL}/deals").respond(json={})
+    client.read("GET", "/deals")
+
+    assert "Bearer very-secret" == route.calls.last.request.headers["authorization"]
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        httpx.Response(429),
+        httpx.Response(500),
+        httpx.Response(503),
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, content=b""),
+        httpx.Response(200, content=b'{"cut": '),
+        httpx.ReadTimeout("slow"),
+        httpx.ConnectError("refused"),
+    ],
+    ids=["429", "500", "503", "html", "empty", "cut", "timeout", "connect"],
+)
+def test_a_read_is_repeated(client: HttpClient, trouble: httpx.Response | Exception) -> None:
+    """Reading changes nothing, so it is repeated whatever went wrong on the way."""
+    route = respx.get(f"{URL}/deals").mock(side_effect=[trouble, httpx.Response(200, json={"ok": 1})])
+
+    assert {"ok": 1} == client.read("GET", "/deals").body
+    assert 2 == route.call_count
+
+
+@respx.mock
+@pytest.mark.parametrize("trouble", [httpx.Response(429), httpx.ConnectError("refused"), httpx.ConnectTimeout("slow")])
+def test_a_write_is_repeated_when_it_did_not_arrive(client: HttpClient, trouble: httpx.Response | Exception) -> None:
+    """A limited request or a connection that never was: nothing can have happened."""
+    route = respx.post(f"{URL}/deals").mock(side_effect=[trouble, httpx.Response(201, json={"id": 1})])
+
+    assert 201 == client.write("POST", "/deals", body={}).status
+    assert 2 == route.call_count
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        httpx.Response(500),
+        httpx.Response(502, text="<html>"),
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, content=b""),
+        httpx.ReadTimeout("slow"),
+        httpx.RemoteProtocolError("cut"),
+        httpx.WriteError("cut"),
+    ],
+    ids=["500", "502", "html", "empty", "timeout", "cut", "write"],
+)
+def test_a_write_without_a_clear_answer_is_never_repeated(
+    client: HttpClient, trouble: httpx.Response | Exception
+) -> None:
+    """It may have been carried out; only reading back can tell."""
+    route = respx.post(f"{URL}/deals").mock(side_effect=[trouble, httpx.Response(201, json={"id": 1})])
+
+    with pytest.raises(UnclearError):
+        client.write("POST", "/deals", body={})
+    assert 1 == route.call_count
+
+
+@respx.mock
+def test_no_content_is_an_answer(client: HttpClient) -> None:
+    """204 has no body and is clear."""
+    respx.patch(f"{URL}/deals/1").respond(204)
+
+    reply = client.write("PATCH", "/deals/1", body={})
+
+    assert (204, None) == (reply.status, reply.body)
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, RefusedError), (401, AuthenticationError), (403, AuthenticationError), (404, RefusedError)],
+)
+def test_a_status_says_what_to_do(client: HttpClient, status: int, error: type[CrmbridgeError]) -> None:
+    """Errors are grouped by what helps, say where they come from, and show no secret."""
+    respx.get(f"{URL}/deals").respond(status, headers={"x-request-id": "r-1"}, json={"message": "no\u202e\x1b[31m"})
+
+    with pytest.raises(error) as caught:
+        client.read("GET", "/deals")
+    assert "hs: /deals (request r-1)" in caught.value.message
+    assert "very-secret" not in f"{caught.value!r}{caught.value.advice}"
+    assert "\x1b" not in caught.value.message
+
+
+@respx.mock
+def test_the_vendors_own_words_come_first(client: HttpClient, clock: VirtualClock) -> None:
+    """What the judge makes of a body counts more than its status: here a 400 that is worth waiting for."""
+    respx.get(f"{URL}/deals").mock(
+        side_effect=[httpx.Response(400, json={"code": "LOCKED"}), httpx.Response(200, json={})]
+    )
+    client.read("GET", "/deals")
+
+    assert clock.now() - NOON >= timedelta(seconds=7)
+
+
+@respx.mock
+def test_retry_after_is_honoured(client: HttpClient, clock: VirtualClock) -> None:
+    """The CRM says how long to wait, and that long we wait."""
+    respx.get(f"{URL}/deals").mock(
+        side_effect=[httpx.Response(429, headers={"retry-after": "11"}), httpx.Response(200, json={})]
+    )
+    client.read("GET", "/deals")
+
+    assert timedelta(seconds=11) <= clock.now() - NOON < timedelta(seconds=20)
+
+
+@respx.mock
+def test_a_long_wait_is_left_to_the_next_run(client: HttpClient, clock: VirtualClock) -> None:
+    """A daily limit is not waited for: the run ends and says when to come back."""
+    respx.get(f"{URL}/deals").respond(429, headers={"retry-after": "3600"})
+
+    with pytest.raises(RetryLaterError) as caught:
+        client.read("GET", "/deals")
+    assert timedelta(hours=1) == caught.value.after
+    assert NOON == clock.now()
+
+
+@respx.mock
+def test_trouble_without_end_ends(client: HttpClient, clock: VirtualClock) -> None:
+    """After five tries the run gives up, within a minute."""
+    route = respx.get(f"{URL}/deals").respond(503)
+
+    with pytest.raises(RetryLaterError):
+        client.read("GET", "/deals")
+    assert 5 == route.call_count
+    assert clock.now() - NOON < timedelta(minutes=1)
+
+
+@respx.mock
+def test_a_redirect_is_not_followed(client: HttpClient) -> None:
+    """A redirect would carry the credential to another host."""
+    elsewhere = respx.get("https://evil.example/").respond(json={})
+    respx.get(f"{URL}/deals").respond(302, headers={"location": "https://evil.example/"})
+
+    with pytest.raises(RefusedError):
+        client.read("GET", "/deals")
+    assert not elsewhere.called

@@ -1,0 +1,54 @@
+"""JSON in which numbers keep every digit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmbridge.http import dump_json, load_json
+
+DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=9)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT | DECIMALS,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+)
+
+
+@given(VALUES)
+def test_what_is_written_is_read_back(value: object) -> None:
+    """Any value of these kinds survives, digit for digit."""
+    assert value == load_json(dump_json(value))
+
+
+def test_a_lone_surrogate_becomes_the_replacement_character() -> None:
+    """It has no form in UTF-8, and must not keep the rest of the text from being sent."""
+    assert "a\ufffd" in load_json(dump_json("a\ud800")).replace("\ufffd\ufffd\ufffd", "\ufffd")
+
+
+@pytest.mark.parametrize("digits", ["0.1", "12345678901234567890123456789012345678.90", "1000", "-0.000000001"])
+def test_a_decimal_is_written_as_it_is(digits: str) -> None:
+    """No digit is lost, and no exponent appears."""
+    assert digits.encode() == dump_json(Decimal(digits))
+
+
+def test_text_that_looks_like_a_number_stays_text() -> None:
+    """Only Decimals come out bare."""
+    assert b'{"a":"1.5","b":1.5}' == dump_json({"a": "1.5", "b": Decimal("1.5")})
+
+
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"a": -Infinity}', "", "{", "<html>"])
+def test_what_is_not_json_is_refused(text: str) -> None:
+    """NaN and infinity are no JSON, whatever Python's reader thinks."""
+    with pytest.raises(ValueError, match=r"."):
+        load_json(text)
+
+
+@pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), float("nan"), object()])
+def test_what_has_no_json_form_is_refused(value: object) -> None:
+    """Nothing is written in its place."""
+    with pytest.raises((TypeError, ValueError)):
+        dump_json([value])
