@@ -165,6 +165,7 @@ SHAPE = [
     ),
     Wrong("languages: [en, pt]", "languages: ▸en", "wrong-type", "A list is written as [en]"),
     Wrong("purpose: Stay.", "▸purpose:", "wrong-type", "not nothing"),
+    Wrong("values: [large]", "values: [▸7]", "wrong-type", "Put it in quotes"),
     Wrong("target: 30%", "target: ▸30", "wrong-type", "Put it in quotes"),
 ]
 

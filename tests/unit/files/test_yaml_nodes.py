@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from crmbridge.files import yaml_nodes
+from crmbridge.files.shipped import shipped_folder
 from crmbridge.files.yaml_nodes import Span, locate, parse
 
 
@@ -133,6 +134,19 @@ def test_the_slow_parser_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yaml_nodes, "LOADER", yaml.BaseLoader)
 
     assert fast == parse(text)
+
+
+@pytest.mark.parametrize(
+    "name", ["crmbridge.yaml", "init/crmbridge.yaml", "processes/b2b.yaml", "processes/meddicc.yaml"]
+)
+def test_the_shipped_files_are_read_alike_by_both_parsers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyYAML's own parser is pickier than libyaml, and so are those of some editors."""
+    text = (shipped_folder() / name).read_text(encoding="utf-8")
+    fast = parse(text)
+    monkeypatch.setattr(yaml_nodes, "LOADER", yaml.BaseLoader)
+
+    assert fast == parse(text)
+    assert () == fast.faults
 
 
 def test_a_legal_file_of_six_megabytes_is_read() -> None:
