@@ -55,11 +55,11 @@ def check_sync(settings: Settings, process: Process) -> Iterator[Issue]:
     yield from duplicates("sync", [(("sync", i, "name"), sync.name) for i, sync in enumerate(settings.sync)])
     fields = (*deal_fields(process), "stage", "*")
     for i, sync in enumerate(settings.sync):
-        at = ("sync", i)
-        between = [((*at, "between", j), name) for j, name in enumerate(sync.between)]
+        at: Path = ("sync", i)
+        between: list[tuple[Path, str]] = [((*at, "between", j), name) for j, name in enumerate(sync.between)]
         yield from unknown("connection", between, settings.connections)
         yield from duplicates("connection", between)
-        members = [((*at, "create", j), name) for j, name in enumerate(sync.create)]
+        members: list[tuple[Path, str]] = [((*at, "create", j), name) for j, name in enumerate(sync.create)]
         members += [
             ((*at, "fields", field, "conflict"), policy.preferred)
             for field, policy in sync.fields.items()
