@@ -111,7 +111,9 @@ class Plugins:
     def _observe(self, hook: str, **arguments: Any) -> None:
         # One call per plugin: pluggy stops at the first error, and an observer may only cost itself.
         for name, plugin in self._manager.list_name_plugin():
-            others = [other for _, other in self._manager.list_name_plugin() if other is not None and other is not plugin]
+            others = [
+                other for _, other in self._manager.list_name_plugin() if other is not None and other is not plugin
+            ]
             try:
                 self._manager.subset_hook_caller(hook, remove_plugins=others)(**arguments)
             except Exception:
@@ -165,4 +167,4 @@ def _by_name(what: str, answers: Iterable[Iterable[Any]]) -> dict[str, Any]:
                 advice=f"Leave one out with {BLOCK_VARIABLE}.",
             )
         found[spec.name] = spec
-    return found
+    return dict(sorted(found.items()))

@@ -47,8 +47,11 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
             "The plan was made with other settings or another process",
             advice="Make a new one with `crmbridge plan`.",
         )
-    scene = _Scene(workspace, make_viewers(workspace), workspace.plugins.vetoes(plan.changes), run)
+    vetoes = workspace.plugins.vetoes(plan.changes)
+    scene = _Scene(workspace, make_viewers(workspace), run)
     before = _known_before(workspace, plan.changes)
+    # A veto is not journaled: nothing was sent, and the plugin is asked anew the next time.
+    before |= {c.id: _receipt(c, Outcome.REFUSED, vetoes[c.id]) for c in plan.changes if c.id in vetoes}
     todo = [change for change in plan.changes if change.id not in before]
     done = [(change, before[change.id]) for change in plan.changes if change.id in before]
     errors: dict[str, CrmbridgeError] = {}
@@ -69,7 +72,6 @@ class _Scene(NamedTuple):
 
     workspace: Workspace
     viewers: Mapping[str, Viewer]
-    vetoes: Mapping[str, str]
     run: str
 
 
@@ -99,13 +101,12 @@ def _batches(workspace: Workspace, changes: Sequence[Change]) -> Iterator[list[C
 def _apply_batch(scene: _Scene, batch: list[Change]) -> tuple[list[tuple[Change, Receipt]], CrmbridgeError | None]:
     """Check, journal, write, journal. With an error, the connection is of no use for now."""
     workspace = scene.workspace
-    receipts = {c.id: _receipt(c, Outcome.REFUSED, scene.vetoes[c.id]) for c in batch if c.id in scene.vetoes}
     error: CrmbridgeError | None = None
     try:
-        receipts |= _stale(scene, [change for change in batch if change.id not in receipts])
+        receipts = _stale(scene, batch)
     except CrmbridgeError as failure:  # what can't be read can't be checked, so nothing of it is written
         error = failure
-        receipts |= {c.id: _receipt(c, Outcome.FAILED, failure.message) for c in batch if c.id not in receipts}
+        receipts = {c.id: _receipt(c, Outcome.FAILED, failure.message) for c in batch}
     workspace.store.journal.intend(scene.run, batch, workspace.clock.now())
     if to_write := [change for change in batch if change.id not in receipts]:
         written, error = _write(workspace, to_write)

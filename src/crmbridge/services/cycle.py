@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from crmbridge.errors import CrmbridgeError, LockedError
+from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Outcome, Plan, Receipt
 from crmbridge.model.findings import Severity
 from crmbridge.ports import Run
@@ -96,19 +96,20 @@ def writing(workspace: Workspace, command: str) -> Iterator[str]:
         try:
             yield run
         except BaseException as error:
-            code = error.exit_code if isinstance(error, CrmbridgeError) else 130
-            with contextlib.suppress(LockedError):
-                finish(workspace, run, command, code, {"error": str(error) or type(error).__name__})
+            code = 130 if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_code", 1)
+            # Only our own errors are known to hold no secret.
+            said = error.message if isinstance(error, CrmbridgeError) else type(error).__name__
+            with contextlib.suppress(CrmbridgeError):  # what went wrong inside matters more
+                finish(workspace, run, command, code, {"error": said})
             raise
 
 
 def finish(workspace: Workspace, run: str, command: str, exit_code: int, summary: dict[str, Any]) -> None:
     """Note how a run ended, and tell the observers."""
-    now = workspace.clock.now()
-    workspace.store.runs.finish(run, now, exit_code, summary)
-    workspace.plugins.finished(
-        Run(id=run, command=command, started_at=now, finished_at=now, exit_code=exit_code, summary=summary)
-    )
+    workspace.store.runs.finish(run, workspace.clock.now(), exit_code, summary)
+    ended = workspace.store.runs.last(command)
+    if ended is not None:
+        workspace.plugins.finished(ended)
 
 
 def run_cycle(
