@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from math import sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from crmbridge.model.process import Measure
+from crmbridge.model.values import iso
 
 _Z95 = 1.959963984540054  # the normal quantile that leaves 2.5 % on each side
 
@@ -158,6 +159,27 @@ class Scorecard:
     def has_data(self) -> bool:
         """Tell whether there was any deal to count."""
         return self.coverage.deals > 0
+
+    def facts(self) -> dict[str, Any]:
+        """Give everything as plain JSON: times in ISO 8601, an interval as low and high, floats to 6 decimals."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return iso(value)
+        case float():
+            return round(value, 6)
+        case Mapping():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case tuple():
+            return [_plain(item) for item in value]
+        case StrEnum():
+            return value.value
+        case _:
+            return value
 
 
 def share(numerator: int, denominator: int) -> Figure:

@@ -1,1 +1,7 @@
 """Reports: figures to HTML, Markdown and JSON, and the sinks they go to."""
+
+from crmbridge.report.note import fingerprint, note_text
+from crmbridge.report.rendering import render
+from crmbridge.report.sinks import open_sink
+
+__all__ = ["fingerprint", "note_text", "open_sink", "render"]
