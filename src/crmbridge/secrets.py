@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from crmbridge.errors import ConfigurationError
+from crmbridge.revealed import remember
 from crmbridge.settings import Secret
 
 COMMAND_SECONDS = 30
@@ -60,6 +61,7 @@ def _from_keyring(name: str) -> SecretStr:
 def _filled(text: str | None, otherwise: str) -> SecretStr:
     if text is None or not text.strip():
         raise ConfigurationError(otherwise[0].upper() + otherwise[1:], advice=ADVICE)
+    remember(text.strip())
     return SecretStr(text.strip())
 
 

@@ -41,7 +41,7 @@ class Published:
 def make_document(workspace: Workspace, report: Report, summary: Mapping[str, Any] | None) -> Document:
     """Compute and render one report. `summary` is what the run did, where the report is part of one."""
     project = workspace.project
-    scorecard = compute(store_url(workspace), project.process, workspace.clock.now(), report.language)
+    scorecard = compute(project.store_url, project.process, workspace.clock.now(), report.language)
     title = project.process.name.in_language(report.language)
     return render(scorecard, summary, name=report.name, title=title, language=report.language)
 
@@ -75,13 +75,6 @@ def reports(workspace: Workspace, name: str | None = None) -> tuple[Report, ...]
         known = ", ".join(r.name for r in workspace.project.settings.reports) or "none"
         raise ConfigurationError(f"There is no report {name!r}", advice=f"The settings file has: {known}.")
     return found
-
-
-def store_url(workspace: Workspace) -> str:
-    """Give the store's URL with its path made absolute."""
-    url = workspace.project.settings.store
-    path = url.removeprefix("sqlite:///")
-    return url if path == url else f"sqlite:///{(workspace.project.folder / path).resolve()}"
 
 
 def _told(workspace: Workspace, report: Report) -> dict[str, str]:

@@ -21,6 +21,15 @@ class Due(NamedTuple):
     since: datetime
 
 
+class Entry(NamedTuple):
+    """One entry of the schedule, from whichever part of the settings it comes."""
+
+    step: str  # cycle, pull, enforce or report
+    report: str | None
+    cron: str
+    zone: str
+
+
 def command_of(step: str, report: str | None = None) -> str:
     """Name the runs of a step of the schedule."""
     return f"{step} {report}" if report else step
@@ -28,16 +37,26 @@ def command_of(step: str, report: str | None = None) -> str:
 
 def due(settings: Settings, runs: RunStore, now: datetime) -> tuple[Due, ...]:
     """Say what is due: what has not been started since its schedule last came round. Reports come last."""
-    entries = [(entry.run, entry.report, entry.cron, entry.timezone) for entry in settings.schedule]
-    entries += [("report", report.name, report.cron, report.timezone) for report in settings.reports if report.cron]
     found: dict[str, Due] = {}
-    for step, report, cron, zone in entries:
+    for step, report, cron, zone in entries(settings):
         command = command_of(step, report)
         tick = last_tick(cron, zone, now)
         last = runs.last(command)
         if command not in found and (last is None or last.started_at < tick):
             found[command] = Due(command, step, report, tick)
     return tuple(sorted(found.values(), key=lambda item: item.step == "report"))
+
+
+def entries(settings: Settings) -> tuple[Entry, ...]:
+    """Give the whole schedule: the entries of `schedule`, then the reports that have a time of their own."""
+    scheduled = [Entry(entry.run, entry.report, entry.cron, entry.timezone) for entry in settings.schedule]
+    reports = [Entry("report", report.name, report.cron, report.timezone) for report in settings.reports if report.cron]
+    return (*scheduled, *reports)
+
+
+def next_tick(cron: str, zone: str, now: datetime) -> datetime:
+    """Give the next time that a cron expression comes round, in UTC, after now."""
+    return next(iter(CronSim(cron, now.astimezone(ZoneInfo(zone))))).astimezone(UTC)
 
 
 def last_tick(cron: str, zone: str, now: datetime) -> datetime:

@@ -1,0 +1,96 @@
+"""Turn what runs and plans did into replies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crmbridge.cli import exits
+from crmbridge.cli.call import Reply, error_part
+from crmbridge.cli.forms import ran_form
+from crmbridge.cli.output import Line, dim, strong
+from crmbridge.cli.plan_view import names_for, plan_lines
+from crmbridge.cli.run_view import error_lines, ran_lines
+from crmbridge.model.codec import plan_to_json
+
+if TYPE_CHECKING:
+    from crmbridge.errors import CrmbridgeError
+    from crmbridge.services.running import Ran
+    from crmbridge.services.workspace import Workspace
+
+
+def answer_run(workspace: Workspace, ran: Ran) -> Reply:
+    """Answer with what one run did."""
+    return Reply(
+        result=ran_form(ran),
+        lines=_ran_lines(workspace, ran),
+        exit_code=ran.exit_code,
+        error=_error_part(ran.exit_code, [ran]),
+        shown=_ending(ran.exit_code),
+    )
+
+
+def answer_runs(workspace: Workspace, runs: Sequence[Ran]) -> Reply:
+    """Answer with what several runs did; the worst of their endings is that of all."""
+    code = exits.worst(ran.exit_code for ran in runs)
+    lines: list[Line] = []
+    for ran in runs:
+        lines += [strong(ran.command), *_ran_lines(workspace, ran), ""]
+    return Reply(
+        result={"runs": [ran_form(ran) for ran in runs]},
+        lines=lines[:-1],
+        exit_code=code,
+        error=_error_part(code, runs),
+        shown=_ending(code),
+    )
+
+
+def answer_plan(workspace: Workspace, ran: Ran, *, saved: Path | None, exit_code: int) -> Reply:
+    """Answer with a plan that was just made, and where it was saved."""
+    cycle = ran.cycle
+    if cycle is None or cycle.plan is None:
+        raise TypeError("a run that plans has a plan")
+    lines = list(plan_lines(cycle.plan, names_for(workspace, cycle.plan.changes, cycle.plan.blocked)))
+    for connection, error in cycle.errors:
+        lines += error_lines(connection, error)
+    if saved is not None:
+        lines.append(["Saved. ", dim(f"crmbridge apply {saved}"), " writes exactly this."])
+    elif cycle.plan.changes:
+        lines.append(dim("Nothing was written. `crmbridge apply` makes the plan again, asks, and writes it."))
+    result: dict[str, Any] = {"run": cycle.run, "plan": plan_to_json(cycle.plan), "summary": cycle.summary()}
+    return Reply(
+        result=result | {"saved": str(saved) if saved else None},
+        lines=lines,
+        exit_code=exit_code,
+        error=_error_part(exit_code, [ran]),
+    )
+
+
+def _ran_lines(workspace: Workspace, ran: Ran) -> list[Line]:
+    changes = [change for change, _ in ran.cycle.applied.done] if ran.cycle else []
+    return list(ran_lines(ran, names_for(workspace, changes)))
+
+
+def _ending(exit_code: int) -> list[Line]:
+    """Say in a word how it ended where that is not as wished; why stands in the lines before."""
+    if exits.is_good(exit_code):
+        return []
+    known = exits.exit_of(exit_code)
+    return [f"crmbridge: {known.means} (exit {exit_code}). {known.advice}".rstrip()]
+
+
+def _error_part(exit_code: int, runs: Sequence[Ran]) -> dict[str, Any] | None:
+    """Give the error of the JSON answer: that which gave the exit code, else what the code stands for."""
+    if exits.is_good(exit_code):
+        return None
+    cause = next((error for ran in runs for error in _errors(ran) if error.exit_code == exit_code), None)
+    if cause is None:
+        return error_part(exit_code)
+    return error_part(exit_code, code=cause.code, message=cause.message, advice=cause.advice)
+
+
+def _errors(ran: Ran) -> list[CrmbridgeError]:
+    found = [ran.error] if ran.error else []
+    found += [error for _, error in ran.cycle.errors] if ran.cycle else []
+    return found + [one.error for one in ran.delivered if one.error]

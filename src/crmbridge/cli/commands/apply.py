@@ -1,0 +1,94 @@
+"""`crmbridge apply`: write a plan to the CRMs, after asking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from crmbridge.cli.call import Call, Reply
+from crmbridge.cli.grammar import as_command
+from crmbridge.cli.output import Line
+
+if TYPE_CHECKING:
+    from crmbridge.model.changes import Plan
+    from crmbridge.services.workspace import Workspace
+
+DECLINED = 10  # the changes are still pending
+
+
+@as_command(
+    "apply",
+    examples=[
+        ("apply", "pull, plan, show it, ask, write"),
+        ("apply plan.json", "write exactly the plan that was saved"),
+        ("apply --yes", "without asking, for scripts"),
+    ],
+)
+@click.argument("plan_file", required=False, metavar="[PLAN.json]", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+def command(call: Call, plan_file: Path | None, yes: bool) -> Reply:  # noqa: FBT001  click's flag
+    """Write a plan to the CRMs: exactly what it says, after showing it and asking.
+
+    A change whose record was edited since the plan was made is skipped and named. Nothing is ever sent twice.
+    Without a terminal to ask at, give --yes.
+    """
+    from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.cli.asking import ask, must_be_able_to_ask  # noqa: PLC0415  the same
+    from crmbridge.services.running import run_apply  # noqa: PLC0415  the same
+
+    if not yes:
+        must_be_able_to_ask("The plan must be confirmed")
+    with call.workspace() as workspace:
+        prepared = _from_file(workspace, plan_file) if plan_file is not None else _fresh(workspace)
+    if isinstance(prepared, Reply):
+        return prepared
+    if not (yes and (call.json or call.quiet)):
+        call.err.show(prepared.lines) if call.json else call.out.show(prepared.lines)
+    if not yes and not ask("Write this to the CRMs?"):
+        return Reply(result={"applied": False}, lines=["Nothing was written."], exit_code=DECLINED)
+    with call.workspace() as workspace:
+        return answer_run(workspace, run_apply(workspace, prepared.plan))
+
+
+class _Prepared(NamedTuple):
+    """A plan, and how it is shown before the question."""
+
+    plan: Plan
+    lines: list[Line]
+
+
+def _from_file(workspace: Workspace, path: Path) -> _Prepared | Reply:
+    """Read a saved plan; raises PlanStaleError when it was made with other settings."""
+    from crmbridge.cli.plan_files import load_plan  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.errors import PlanStaleError  # noqa: PLC0415  the same
+
+    plan = load_plan(path)
+    if plan.settings != workspace.project.digest:
+        raise PlanStaleError(
+            f"The plan in {path} was made with other settings or another process",
+            advice="Make a new one with `crmbridge plan --out FILE`.",
+        )
+    if not plan.changes:
+        return Reply(result={"plan": {"id": plan.id}}, lines=_shown(workspace, plan))
+    return _Prepared(plan, _shown(workspace, plan))
+
+
+def _fresh(workspace: Workspace) -> _Prepared | Reply:
+    """Make a plan now; with nothing in it, that is the answer."""
+    from crmbridge.cli.answers import answer_plan  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.cli.run_view import error_lines  # noqa: PLC0415  the same
+    from crmbridge.services.running import run_plan  # noqa: PLC0415  the same
+
+    ran = run_plan(workspace)
+    if ran.cycle is None or ran.cycle.plan is None or not ran.cycle.plan.changes:
+        return answer_plan(workspace, ran, saved=None, exit_code=ran.exit_code)
+    failed = [line for connection, error in ran.cycle.errors for line in error_lines(connection, error)]
+    return _Prepared(ran.cycle.plan, [*_shown(workspace, ran.cycle.plan), *failed])
+
+
+def _shown(workspace: Workspace, plan: Plan) -> list[Line]:
+    from crmbridge.cli.plan_view import names_for, plan_lines  # noqa: PLC0415  imports are paid by their users
+
+    return list(plan_lines(plan, names_for(workspace, plan.changes, plan.blocked)))

@@ -1,0 +1,142 @@
+"""`crmbridge demo`: three sandbox CRMs, a sales team's deals in them, and whole cycles over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crmbridge.cli.call import Call, Reply
+from crmbridge.cli.grammar import as_command
+from crmbridge.cli.output import Line, Part, dim, plural, strong, table
+
+if TYPE_CHECKING:
+    from crmbridge.model.changes import Plan
+    from crmbridge.services.demo import DemoCrm
+    from crmbridge.services.running import Ran
+    from crmbridge.services.workspace import Workspace
+
+SHOWN = 2  # changes of each action and connection that are shown of the first, long plan
+
+
+@as_command("demo", examples=[("demo", "in the folder .demo"), ("demo --folder /tmp/shop", "in a folder of your own")])
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".demo"),
+    show_default=True,
+    help="Where the demo's project is written; a demo that is there already is replaced.",
+)
+def command(call: Call, folder: Path) -> Reply:
+    """Show what crmbridge does, without a CRM account: it serves its own sandboxes on this machine.
+
+    Pulls, links and syncs them, holds every deal against the bundled process, shows the plan, writes it, lets people
+    edit, runs again, and reports. The sandboxes end with it; the project and its state stay in the folder.
+    """
+    from crmbridge.app import open_workspace  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.cli.progress import patient_clock, showing_progress  # noqa: PLC0415  the same
+    from crmbridge.plugins import load_plugins  # noqa: PLC0415  the same
+    from crmbridge.services.demo import demo_project  # noqa: PLC0415  the same
+
+    plugins, clock = load_plugins(), call.clock or patient_clock(call.stop)
+    with demo_project(folder, plugins, clock) as (settings, crms):
+        _say(call, _welcome(crms))
+        with (
+            showing_progress(call) as progress,
+            open_workspace(settings, progress, clock=clock, plugins=plugins) as workspace,
+        ):
+            return _play(call, workspace, crms, folder)
+
+
+def _play(call: Call, workspace: Workspace, crms: Sequence[DemoCrm], folder: Path) -> Reply:
+    from crmbridge.cli.plan_view import names_for  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.cli.run_view import ran_lines  # noqa: PLC0415  the same
+    from crmbridge.services.demo import people_at_work  # noqa: PLC0415  the same
+    from crmbridge.services.running import run_apply, run_plan, run_steps  # noqa: PLC0415  the same
+
+    def tell(title: str, ran: Ran, *, whole: bool = True) -> Ran:
+        plan = ran.cycle.plan if ran.cycle else None
+        names = names_for(workspace, plan.changes if plan else (), plan.blocked if plan else ())
+        _say(call, ["", strong(title)])
+        if plan is not None and ran.command != "apply":
+            _say(call, _plan_lines(workspace, plan, whole=whole))
+        _say(call, ran_lines(ran, names))
+        return ran
+
+    planned = tell("1. Pull everything, link what is the same deal, and plan. Nothing is written yet.",
+                   run_plan(workspace), whole=False)  # fmt: skip
+    plan = planned.cycle.plan if planned.cycle else None
+    if plan is None or planned.exit_code not in {0, 7}:
+        return Reply(exit_code=planned.exit_code)
+    applied = tell("2. Apply exactly this plan; every write is journaled before and after.", run_apply(workspace, plan))
+    edits = people_at_work(crms, workspace.store.links.links())
+    _say(call, ["", strong("3. Meanwhile people work in their CRMs."), *(f"  {edit}" for edit in edits)])
+    second = tell("4. The next run brings the CRMs in step, and reports.", run_steps(workspace, "cycle"))
+    third = tell("5. And once more: nothing to write.", run_steps(workspace, "cycle"))
+    runs = [planned, applied, second, third]
+    return Reply(result=_result(workspace, runs), lines=list(_goodbye(workspace, runs, folder)), exit_code=0)
+
+
+def _say(call: Call, lines: Sequence[Line] | Iterator[Line]) -> None:
+    """Show a part of the play as it happens; a program that asked for JSON gets one document at the end."""
+    if not call.json and not call.quiet:
+        call.out.show(lines)
+
+
+def _welcome(crms: Sequence[DemoCrm]) -> Iterator[Line]:
+    yield strong(f"{plural(len(crms), 'sandbox CRM')} on this machine, each speaking its vendor's own API:")
+    yield from table([[crm.connection, crm.url, dim(crm.spec.summary)] for crm in crms], indent=2)
+    yield dim("  They hold overlapping parts of one sales team's deals, as after a merger.")
+
+
+def _plan_lines(workspace: Workspace, plan: Plan, *, whole: bool) -> Iterator[Line]:
+    """Show a plan whole, or a few changes of each kind and how many more there are."""
+    from crmbridge.cli.plan_view import change_lines, names_for, plan_lines, summary_line  # noqa: PLC0415  as above
+
+    names = names_for(workspace, plan.changes, plan.blocked)
+    if whole:
+        yield from plan_lines(plan, names)
+        return
+    counts: dict[tuple[str, str], int] = {}
+    for change in plan.changes:
+        kind = (change.connection, change.action.value)
+        counts[kind] = counts.get(kind, 0) + 1
+        if counts[kind] == 1:
+            yield [strong(change.connection), dim(f"  {change.action.value}")]
+        if counts[kind] <= SHOWN:
+            yield from change_lines(change, names)
+    hidden = sum(max(0, count - SHOWN) for count in counts.values())
+    yield dim(f"  ... and {plural(hidden, 'change')} more like these.")
+    yield summary_line(plan)
+
+
+def _goodbye(workspace: Workspace, runs: Sequence[Ran], folder: Path) -> Iterator[Line]:
+    found = workspace.store.findings.findings()
+    errors = sum(stored.finding.severity.value == "error" for stored in found)
+    reports = [delivery.place for ran in runs for delivery in ran.delivered if delivery.place]
+    worst = next((s.finding.deal for s in found if s.finding.severity.value == "error"), None)
+    example = f'"{worst}"' if worst else "DEAL"
+    rows: list[list[Part]] = [
+        [strong("found"), f"{plural(len(found), 'thing')} that the process does not allow, {errors} of them errors"],
+        [strong("changed"), f"{plural(_written(runs), 'write')} in the CRMs, each journaled"],
+        [strong("report"), next(iter(dict.fromkeys(reports)), "none")],
+        [strong("next"), f"crmbridge --project {folder} explain {example}"],
+        ["", f"crmbridge --project {folder} findings"],
+        ["", f"crmbridge --project {folder} history"],
+    ]
+    yield ""
+    yield from table(rows, most=200)
+
+
+def _written(runs: Sequence[Ran]) -> int:
+    return sum(ran.cycle.applied.counts.get("applied", 0) for ran in runs if ran.cycle)
+
+
+def _result(workspace: Workspace, runs: Sequence[Ran]) -> dict[str, Any]:
+    return {
+        "project": str(workspace.project.path),
+        "runs": [{"command": ran.command, **(ran.cycle.summary() if ran.cycle else {})} for ran in runs],
+        "reports": sorted({delivery.place for ran in runs for delivery in ran.delivered if delivery.place}),
+    }

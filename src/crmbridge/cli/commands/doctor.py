@@ -1,0 +1,36 @@
+"""`crmbridge doctor`: whether each connection works, and whether its account fits the process."""
+
+from __future__ import annotations
+
+from crmbridge.cli.call import Call, Reply
+from crmbridge.cli.exits import worst
+from crmbridge.cli.grammar import as_command
+from crmbridge.cli.output import Line, Part, Tinted, Tone, dim, plural, table
+
+_TONES = {"ok": Tone.GOOD, "warning": Tone.WARN, "error": Tone.BAD}
+
+
+@as_command("doctor", examples=[("doctor", "look at everything the settings name")])
+def command(call: Call) -> Reply:
+    """See whether each connection works and fits the process. It only reads.
+
+    Signs in to every CRM and compares its pipelines, stages and fields with the settings. Warnings don't change the
+    exit code; errors do.
+    """
+    from crmbridge.services.examining import Health, examine  # noqa: PLC0415  imports are paid by their users
+
+    with call.workspace() as workspace:
+        checks = examine(workspace)
+    rows: list[list[Part]] = [[Tinted(c.health.value, _TONES[c.health.value]), c.about, c.message] for c in checks]
+    lines: list[Line] = []
+    for check, row in zip(checks, table(rows), strict=True):
+        lines.append(row)
+        if check.advice and check.health is not Health.GOOD:
+            lines.append([dim(" " * 9), check.advice])
+    bad = [check for check in checks if check.health is Health.BAD]
+    weak = sum(check.health is Health.WEAK for check in checks)
+    lines += ["", f"{plural(len(bad), 'error')}, {plural(weak, 'warning')}."]
+    result = [
+        {"about": c.about, "health": c.health.value, "message": c.message, "advice": c.advice or None} for c in checks
+    ]
+    return Reply(result={"checks": result}, lines=lines, exit_code=worst(check.exit_code for check in bad))

@@ -1,0 +1,31 @@
+"""`crmbridge explain`: why a deal stands as it does."""
+
+from __future__ import annotations
+
+import click
+
+from crmbridge.cli.call import Call, Reply
+from crmbridge.cli.grammar import as_command
+
+
+@as_command(
+    "explain",
+    examples=[("explain hs:1234", "by its ref"), ("explain acme", "by a part of its name, where it fits only one")],
+)
+@click.argument("deal")
+def command(call: Call, deal: str) -> Reply:
+    """Say why a deal stands as it does: the verdict, each rule with the value it saw, the SLA, the journal.
+
+    It is the very decision that findings and tasks come from, made again from the state. No CRM is asked;
+    `crmbridge pull` brings the state up to date.
+    """
+    from crmbridge.cli.explain_view import explanation_lines  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.cli.forms import explanation_form  # noqa: PLC0415  the same
+    from crmbridge.cli.plan_view import stage_names  # noqa: PLC0415  the same
+    from crmbridge.services.explaining import explain  # noqa: PLC0415  the same
+
+    with call.workspace() as workspace:
+        said = explain(workspace, deal)
+        stages = stage_names(workspace)
+        lines = list(explanation_lines(said, workspace.project.process, stages))
+    return Reply(result=explanation_form(said, stages), lines=lines)

@@ -1,0 +1,108 @@
+"""`crmbridge history`: the runs, and what one of them wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from crmbridge.cli.call import Call, Reply
+from crmbridge.cli.grammar import as_command
+from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
+
+if TYPE_CHECKING:
+    from crmbridge.model.changes import JournalEntry
+    from crmbridge.ports import Run
+    from crmbridge.services.workspace import Workspace
+
+SEARCHED = 10_000  # newest runs among which one is looked for
+
+
+@as_command(
+    "history",
+    examples=[("history", "the newest runs"), ("history 20260610T1200", "one run, by the start of its id")],
+)
+@click.argument("run", required=False)
+@click.option("--limit", type=click.IntRange(1, SEARCHED), default=20, show_default=True, help="How many runs to list.")
+def command(call: Call, run: str | None, limit: int) -> Reply:
+    """List the runs, or everything that one run wrote: each intent, and what became of it."""
+    with call.workspace() as workspace:
+        if run is None:
+            return _list(workspace.store.runs.runs(limit))
+        return _one(workspace, run)
+
+
+def _list(runs: tuple[Run, ...]) -> Reply:
+    from crmbridge.cli.forms import run_form  # noqa: PLC0415  imports are paid by the commands that use them
+
+    rows: list[list[Part]] = [[strong(run.id), run.command, _ended(run), _took(run), dim(_said(run))] for run in runs]
+    lines: list[Line] = list(table(rows, heads=("run", "command", "ended", "took", "did")))
+    return Reply(result={"runs": [run_form(run) for run in runs]}, lines=lines or ["No runs yet."])
+
+
+def _one(workspace: Workspace, text: str) -> Reply:
+    from crmbridge.cli.forms import run_form  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.model.codec import entry_to_json  # noqa: PLC0415  the same
+
+    run = _find(workspace.store.runs.runs(SEARCHED), text)
+    entries = list(workspace.store.journal.entries(run.id))
+    rows: list[list[Part]] = [
+        [
+            entry.at.strftime("%H:%M:%S"),
+            entry.change.connection,
+            entry.change.action.value,
+            str(entry.ref or entry.change.target or "a new deal"),
+            _outcome(entry),
+            entry.message or entry.change.reason,
+        ]
+        for entry in entries
+    ]
+    lines: list[Line] = [[strong(run.id), f"  {run.command}, {run.started_at:%Y-%m-%d %H:%M}, "], ""]
+    lines[0] = [strong(run.id), f"  {run.command}, started {run.started_at:%Y-%m-%d %H:%M} UTC, ", _ended(run)]
+    lines += table(rows) if rows else ["It wrote nothing."]
+    return Reply(result={"run": run_form(run), "journal": [entry_to_json(e) for e in entries]}, lines=lines)
+
+
+def _find(runs: tuple[Run, ...], text: str) -> Run:
+    from crmbridge.errors import ConfigurationError  # noqa: PLC0415  imports are paid by the commands that use them
+
+    found = [run for run in runs if run.id.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    exact = next((run for run in found if run.id == text), None)
+    if exact is not None:
+        return exact
+    if found:
+        advice = f"Give more of its id: {', '.join(run.id for run in found[:10])}"
+        raise ConfigurationError(f"{plural(len(found), 'run')} begin with {text!r}", advice=advice)
+    raise ConfigurationError(f"There is no run {text!r}", advice="`crmbridge history` lists them.")
+
+
+def _ended(run: Run) -> Part:
+    if run.exit_code is None:
+        return Tinted("not finished", Tone.WARN)
+    from crmbridge.cli.exits import exit_of  # noqa: PLC0415  imports are paid by the commands that use them
+
+    name = exit_of(run.exit_code).name.replace("_", " ")
+    return Tinted(name, Tone.GOOD if run.exit_code == 0 else Tone.BAD)
+
+
+def _took(run: Run) -> str:
+    return f"{(run.finished_at - run.started_at).total_seconds():.0f} s" if run.finished_at else "-"
+
+
+def _said(run: Run) -> str:
+    """Give the figures of a run's summary that are not zero."""
+    summary = run.summary
+    if error := summary.get("error"):
+        return cut(str(error), 120)
+    counted = [f"{summary[name]} {name}" for name in ("records", "findings", "planned", "blocked") if summary.get(name)]
+    outcomes = summary.get("outcomes")
+    counted += [f"{count} {name}" for name, count in outcomes.items()] if isinstance(outcomes, dict) else []
+    return ", ".join(counted)
+
+
+def _outcome(entry: JournalEntry) -> Part:
+    if entry.outcome is None:
+        return dim("intended")
+    return Tinted(entry.outcome.value, Tone.GOOD if entry.outcome.value == "applied" else Tone.BAD)

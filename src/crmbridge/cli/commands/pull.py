@@ -1,0 +1,24 @@
+"""`crmbridge pull`: bring the state up to date."""
+
+from __future__ import annotations
+
+import click
+
+from crmbridge.cli.call import Call, Reply
+from crmbridge.cli.grammar import as_command
+
+
+@as_command(
+    "pull", examples=[("pull", "everything that changed since the last pull"), ("pull hs", "one connection only")]
+)
+@click.argument("connections", nargs=-1, metavar="[CONNECTION]...")
+def command(call: Call, connections: tuple[str, ...]) -> Reply:
+    """Bring the state up to date with the CRMs. Nothing is written to them.
+
+    The first pull brings everything, later ones what changed. What was pulled before an interruption is kept.
+    """
+    from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.running import run_pull  # noqa: PLC0415  the same
+
+    with call.workspace() as workspace:
+        return answer_run(workspace, run_pull(workspace, connections))

@@ -1,0 +1,56 @@
+"""The exit codes: the one table that the help, the documentation and the JSON answers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Exit(NamedTuple):
+    """One way for a command to end. `name` is what the JSON answer calls it, unless an error has a name of its own."""
+
+    code: int
+    name: str
+    means: str
+    advice: str = ""
+
+
+EXITS = (
+    Exit(0, "done", "done"),
+    Exit(1, "bug", "a bug in crmbridge", "The message names a log file; please report it with that file."),
+    Exit(2, "usage", "the command was typed wrong", "`crmbridge COMMAND --help` shows how it is used."),
+    Exit(3, "configuration", "a file, a setting or the process is wrong", "`crmbridge check` says where."),
+    Exit(4, "authentication", "a CRM refused the credential, or it lacks a scope", "`crmbridge doctor` says which."),
+    Exit(5, "retry_later", "a CRM can't be reached or limits us", "Run it again later; nothing was lost."),
+    Exit(6, "partly_applied", "some changes failed", "Run it again; what was done is not done twice."),
+    Exit(7, "needs_person", "something needs a person", "`crmbridge plan` shows it under `!`, with the values."),
+    Exit(8, "plan_stale", "the plan is not for what is there now", "Make a new one with `crmbridge plan`."),
+    Exit(9, "findings", "findings at or above --fail-on", "`crmbridge findings` lists them."),
+    Exit(10, "changes_pending", "changes are pending (plan --detailed-exitcode)", "`crmbridge apply` makes them."),
+    Exit(11, "locked", "another run holds the state", "Wait until it is done."),
+    Exit(12, "state", "the state is damaged, or of a newer crmbridge", "Restore it, or update crmbridge."),
+    Exit(13, "input_needed", "a question must be answered, and there is no terminal", "Give --yes."),
+    Exit(130, "interrupted", "interrupted (Ctrl-C)", "Run it again; it goes on from there."),
+    Exit(143, "terminated", "terminated (SIGTERM)", "Run it again; it goes on from there."),
+)
+
+# When several things ended differently, the first of these that is among them is how it all ended.
+_WORST_FIRST = (1, 2, 12, 3, 4, 5, 11, 6, 7, 8, 9, 10)
+
+_BY_CODE = {one.code: one for one in EXITS}
+
+
+def exit_of(code: int) -> Exit:
+    """Give the entry of an exit code; one that is not in the table is a bug."""
+    return _BY_CODE.get(code, _BY_CODE[1])
+
+
+def is_good(code: int) -> bool:
+    """Tell whether a command that ended with this code did what was asked: done, or done with changes pending."""
+    return code in {0, 10}
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Give the worst of several exit codes; 0 for none."""
+    found = set(codes)
+    return next((code for code in _WORST_FIRST if code in found), max(found, default=0))

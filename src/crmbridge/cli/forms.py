@@ -1,0 +1,195 @@
+"""The JSON forms of what commands answer, where the model's codec has none; their shape is documented and stable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from crmbridge.model.codec import blocked_to_json, change_to_json, entry_to_json, finding_to_json, ref_to_json
+from crmbridge.model.values import fields_to_json, iso
+
+if TYPE_CHECKING:
+    from crmbridge.errors import CrmbridgeError
+    from crmbridge.model.changes import Change, Receipt
+    from crmbridge.model.findings import SlaClock, Verdict, Visit
+    from crmbridge.ports import Run
+    from crmbridge.services.applying import Applied
+    from crmbridge.services.cycle import Cycle
+    from crmbridge.services.explaining import Explanation
+    from crmbridge.services.listing import ListedFinding
+    from crmbridge.services.publishing import Delivery
+    from crmbridge.services.running import Ran
+
+
+def error_form(error: CrmbridgeError) -> dict[str, Any]:
+    """Write an error that is part of a result."""
+    return {"code": error.code, "message": error.message, "advice": error.advice}
+
+
+def run_form(run: Run) -> dict[str, Any]:
+    """Write a run."""
+    return {
+        "id": run.id,
+        "command": run.command,
+        "started_at": iso(run.started_at),
+        "finished_at": iso(run.finished_at) if run.finished_at else None,
+        "exit_code": run.exit_code,
+        "summary": dict(run.summary),
+    }
+
+
+def ran_form(ran: Ran) -> dict[str, Any]:
+    """Write what a run that just ended did."""
+    body: dict[str, Any] = {"command": ran.command, "exit_code": ran.exit_code}
+    if ran.cycle is not None:
+        body |= cycle_form(ran.cycle)
+    if ran.delivered:
+        body["reports"] = [delivery_form(one) for one in ran.delivered]
+    if ran.error is not None:
+        body["error"] = error_form(ran.error)
+    return body
+
+
+def cycle_form(cycle: Cycle) -> dict[str, Any]:
+    """Write what a cycle did, step by step; the steps that it didn't have are left out."""
+    body: dict[str, Any] = {"run": cycle.run, "summary": cycle.summary()}
+    if cycle.pulled:
+        body["pulled"] = [
+            {
+                "connection": one.connection,
+                "records": one.records,
+                "moves": one.moves,
+                "gone": one.gone,
+                "problems": one.problems,
+                "error": error_form(one.error) if one.error else None,
+            }
+            for one in cycle.pulled
+        ]
+    if cycle.reconciled:
+        body["reconciled"] = [receipt_form(one) for one in cycle.reconciled]
+    if cycle.plan is not None:
+        body["plan"] = {
+            "id": cycle.plan.id,
+            "changes": [change_to_json(change) for change in cycle.plan.changes],
+            "blocked": [blocked_to_json(blocked) for blocked in cycle.plan.blocked],
+        }
+    if cycle.applied.done or cycle.applied.errors:
+        body["applied"] = applied_form(cycle.applied)
+    return body
+
+
+def applied_form(applied: Applied) -> dict[str, Any]:
+    """Write what applying did."""
+    return {
+        "outcomes": applied.counts,
+        "receipts": [receipt_form(receipt) for _, receipt in applied.done],
+        "errors": {connection: error_form(error) for connection, error in applied.errors.items()},
+    }
+
+
+def receipt_form(receipt: Receipt) -> dict[str, Any]:
+    """Write what became of one change."""
+    return {
+        "change": receipt.change,
+        "outcome": receipt.outcome.value,
+        "ref": ref_to_json(receipt.ref) if receipt.ref else None,
+        "message": receipt.message,
+    }
+
+
+def delivery_form(delivery: Delivery) -> dict[str, Any]:
+    """Write what became of a report at one sink. Neither a place nor an error: it was there already."""
+    return {
+        "report": delivery.report,
+        "sink": delivery.sink,
+        "place": delivery.place or None,
+        "error": error_form(delivery.error) if delivery.error else None,
+    }
+
+
+def finding_form(listed: ListedFinding) -> dict[str, Any]:
+    """Write a finding with its deal's name and owner."""
+    body = finding_to_json(listed.finding)
+    return {**body, "deal_name": listed.deal, "owner": listed.owner or None, "opened_at": iso(listed.opened_at)}
+
+
+def explanation_form(said: Explanation, stage: Mapping[str, str]) -> dict[str, Any]:
+    """Write everything known of one deal; `stage` gives the stages' names."""
+    now = said.evaluation
+    return {
+        "deal": ref_to_json(said.subject.ref),
+        "name": said.subject.fields.get("name"),
+        "url": said.subject.url,
+        "owner": said.owner,
+        "at": iso(now.at),
+        "stage": now.place.stage,
+        "stage_name": stage.get(now.place.stage or ""),
+        "status": now.place.status.value,
+        "linked": [ref_to_json(record.ref) for record in said.linked],
+        "findings": [
+            {
+                **finding_to_json(finding),
+                "action": said.actions.get(finding.id, "audit"),
+                "opened_at": iso(opened) if (opened := said.opened.get(finding.id)) else None,
+            }
+            for finding in now.findings
+        ],
+        "rules": [_verdict(verdict) for verdict in (*now.readiness, *now.judged)],
+        "clocks": [_clock(clock) for clock in now.clocks],
+        "visits": [_visit(visit) for visit in now.visits],
+        "wanted": _changes(said.wanted),
+        "fields": [
+            {
+                "name": field.name,
+                "in_step": field.in_step,
+                "now": fields_to_json(field.now),
+                "base": fields_to_json(field.base),
+            }
+            for field in said.fields
+        ],
+        "journal": [entry_to_json(entry) for entry in said.journal],
+    }
+
+
+def _changes(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    return [change_to_json(change) for change in changes]
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "rule": verdict.rule,
+        "stage": verdict.stage,
+        "judgement": verdict.judgement.value,
+        "message": verdict.message,
+        "seen": fields_to_json(verdict.seen),
+        "missing": list(verdict.missing),
+    }
+
+
+def _clock(clock: SlaClock) -> dict[str, Any]:
+    return {
+        "sla": clock.sla,
+        "stage": clock.visit.stage,
+        "visit": clock.visit.number,
+        "calendar": clock.calendar or None,
+        "state": clock.state.value,
+        "running": clock.running,
+        "goal_seconds": _seconds(clock.goal),
+        "elapsed_seconds": _seconds(clock.elapsed),
+        "left_seconds": _seconds(clock.goal - clock.elapsed),
+        "due_at": iso(clock.due_at) if clock.due_at else None,
+    }
+
+
+def _visit(visit: Visit) -> dict[str, Any]:
+    return {
+        "stage": visit.stage,
+        "number": visit.number,
+        "entered_at": iso(visit.entered_at),
+        "left_at": iso(visit.left_at) if visit.left_at else None,
+    }
+
+
+def _seconds(length: timedelta) -> int:
+    return int(length.total_seconds())

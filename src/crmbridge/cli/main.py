@@ -1,0 +1,56 @@
+"""The entry point: read the command line, do it, answer, and end with the right code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from crmbridge.cli.call import Call, Reply
+from crmbridge.cli.failures import reply_to
+from crmbridge.cli.grammar import WIDTH, Commands, asks_for_json
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line and give its exit code. Whatever happens is answered; nothing is raised."""
+    call = Call(json=asks_for_json(args))
+    with call.stop.on_signals():
+        try:
+            reply = _do(call, args)
+            code = _answer(call, reply)
+        except BaseException as error:  # noqa: BLE001  the one place where everything ends
+            reply = reply_to(error, call)
+            code = _answer(call, reply)
+    return code
+
+
+def _do(call: Call, args: Sequence[str]) -> Reply:
+    with commands.make_context("crmbridge", list(args), obj=call, max_content_width=WIDTH) as context:
+        reply = commands.invoke(context)
+    if not isinstance(reply, Reply):
+        raise TypeError(f"the command {call.command!r} gave no reply")
+    return reply
+
+
+def _answer(call: Call, reply: Reply) -> int:
+    """Print a reply: one JSON document, or lines for people."""
+    if reply.printed:
+        return reply.exit_code
+    if call.json:
+        call.err.show(reply.shown if call.verbose else ())
+        call.out.write(json.dumps(reply.document(call.command), indent=2) + "\n")
+    elif not (call.quiet and reply.exit_code == 0):
+        call.out.show(reply.lines)
+        call.err.show(reply.shown)
+    return reply.exit_code
+
+
+commands = Commands(run)
+
+
+def main() -> None:
+    """Run the command line that this process was started with."""
+    commands.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Show what is going on: a status line at a terminal, plain lines elsewhere for those who ask for them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from crmbridge.cli.output import clean, wants_colour
+from crmbridge.cli.stopping import Stop
+from crmbridge.clock import SystemClock
+from crmbridge.revealed import strike
+
+if TYPE_CHECKING:
+    from crmbridge.cli.call import Call
+    from crmbridge.services.workspace import Progress
+
+LOGGER = "crmbridge"
+
+
+class _PatientClock(SystemClock):
+    """The machine's clock, whose waits end when the process is asked to end."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for real, but not past a signal."""
+        self._stop.wait(seconds)
+
+
+def patient_clock(stop: Stop) -> SystemClock:
+    """Make the machine's clock, its waits cut short by `stop`."""
+    return _PatientClock(stop)
+
+
+@contextlib.contextmanager
+def showing_progress(call: Call) -> Iterator[Progress]:
+    """Give what a workspace tells its progress to. Each call is also a place where a stop is noticed."""
+
+    def nothing(_step: str, _about: str) -> None:
+        call.stop.check()
+
+    def plain(step: str, about: str) -> None:
+        call.stop.check()
+        call.err.show([f"{step}: {about}"])
+
+    if call.quiet or not (sys.stderr.isatty() or call.verbose):
+        yield nothing
+    elif not sys.stderr.isatty() or call.verbose:
+        yield plain
+    else:
+        with _status_line(call) as shown:
+            yield shown
+
+
+@contextlib.contextmanager
+def _status_line(call: Call) -> Iterator[Progress]:
+    from rich.console import Console  # noqa: PLC0415  only at a terminal: it takes 40 ms
+    from rich.text import Text  # noqa: PLC0415  the same
+
+    console = Console(stderr=True, no_color=not (call.colour and wants_colour(sys.stderr)))
+    with console.status(Text("starting")) as status:
+
+        def show(step: str, about: str) -> None:
+            call.stop.check()
+            status.update(Text(clean(f"{step}: {about}")))
+
+        yield show
+
+
+@contextlib.contextmanager
+def showing_warnings(call: Call) -> Iterator[None]:
+    """Show what our parts log as one line each, without tracebacks unless asked for; never with a secret."""
+    handler = _Lines(call)
+    logger = logging.getLogger()
+    before = logger.level
+    logger.addHandler(handler)
+    if call.verbose:
+        logging.getLogger(LOGGER).setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+class _Lines(logging.Handler):
+    """Writes each record as one line on the screen for messages."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(logging.INFO if call.verbose else logging.WARNING)
+        self._call = call
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; what went wrong beside it is named by its kind only, as its words may hold anything."""
+        why = f" ({record.exc_info[0].__name__})" if record.exc_info and record.exc_info[0] else ""
+        if not self._call.quiet or record.levelno >= logging.ERROR:
+            self._call.err.show([strike(f"{record.levelname.lower()}: {record.getMessage()}{why}")])

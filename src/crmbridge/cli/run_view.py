@@ -1,0 +1,81 @@
+"""Show what a run did: pulled, found, planned, written, and what needs a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
+from crmbridge.cli.plan_view import Names, deal_name
+from crmbridge.model.changes import Outcome
+
+if TYPE_CHECKING:
+    from crmbridge.errors import CrmbridgeError
+    from crmbridge.services.applying import Applied
+    from crmbridge.services.cycle import Cycle
+    from crmbridge.services.running import Ran
+
+_TONES = {Outcome.APPLIED: Tone.GOOD, Outcome.STALE: Tone.WARN}
+
+
+def ran_lines(ran: Ran, names: Names) -> Iterator[Line]:
+    """Show a run in a few lines: figures first, then everything that did not go well."""
+    if ran.error is not None:
+        yield from error_lines(ran.command, ran.error)
+    if ran.cycle is not None:
+        yield from table(_figures(ran.cycle))
+        yield from trouble_lines(ran.cycle.applied, names)
+        yield from _blocked_lines(ran.cycle)
+        for connection, error in ran.cycle.errors:
+            yield from error_lines(connection, error)
+    for delivery in ran.delivered:
+        if delivery.error is not None:
+            yield from error_lines(f"report {delivery.report} {delivery.sink}".rstrip(), delivery.error)
+        else:
+            yield f"report {delivery.report}: {cut(delivery.place, 200) or f'{delivery.sink} has had it today already'}"
+
+
+def trouble_lines(applied: Applied, names: Names) -> Iterator[Line]:
+    """Name each change that did not happen, with why."""
+    for change, receipt in applied.done:
+        if receipt.outcome is not Outcome.APPLIED:
+            tone = _TONES.get(receipt.outcome, Tone.BAD)
+            what = f"{change.action} {deal_name(change.target, names.deals)}"
+            yield ["  ", Tinted(receipt.outcome.value, tone), f"  {what}  ", dim(cut(receipt.message, 200))]
+
+
+def error_lines(about: str, error: CrmbridgeError) -> Iterator[Line]:
+    """Show an error that kept a part of a run from its work."""
+    yield [Tinted(f"{about}: ", Tone.BAD), error.message]
+    if error.advice:
+        yield [dim("  "), error.advice]
+
+
+def _figures(cycle: Cycle) -> Iterator[list[Part]]:
+    if cycle.pulled:
+        figures = "; ".join(
+            f"{one.connection}: {plural(one.records, 'record')}, {plural(one.moves, 'move')}"
+            + (f", {one.gone:,} gone" if one.gone else "")
+            + (f", {plural(one.problems, 'value')} not readable" if one.problems else "")
+            for one in cycle.pulled
+        )
+        yield [strong("pulled"), figures]
+    if cycle.reconciled:
+        yield [strong("read back"), plural(len(cycle.reconciled), "unclear change") + " of earlier runs"]
+    if cycle.judged:
+        findings = sum(len(one.evaluation.findings) for one in cycle.judged)
+        yield [strong("judged"), f"{plural(len(cycle.judged), 'deal')}, {plural(findings, 'finding')}"]
+    if cycle.plan is not None:
+        yield [strong("planned"), plural(len(cycle.plan.changes), "change")]
+    if cycle.applied.done:
+        yield [strong("written"), ", ".join(f"{count:,} {name}" for name, count in cycle.applied.counts.items())]
+
+
+def _blocked_lines(cycle: Cycle) -> Iterator[Line]:
+    blocked = len(cycle.plan.blocked) if cycle.plan else 0
+    if blocked:
+        verb = "needs" if blocked == 1 else "need"
+        yield [
+            Tinted(f"{plural(blocked, 'value')} {verb} a person; ", Tone.WARN),
+            "`crmbridge plan` shows them under `!`.",
+        ]

@@ -1,0 +1,64 @@
+"""Stop on a signal in good order: what is being written is finished or noted, leases are given back."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import ClassVar
+
+
+class Terminated(BaseException):
+    """The process was asked to end (SIGTERM)."""
+
+    exit_code: ClassVar[int] = 143
+
+
+class Stopped(BaseException):
+    """A thread noticed that the process is about to end."""
+
+    exit_code: ClassVar[int] = 130
+
+
+class Stop:
+    """Whether the process was asked to end. The main thread gets an exception; other threads ask `check`."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    def check(self) -> None:
+        """Raise Stopped once the process was asked to end; called at places where stopping costs nothing."""
+        if self._asked.is_set():
+            raise Stopped
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but not longer than until the process is asked to end."""
+        self._asked.wait(seconds)
+        self.check()
+
+    @contextlib.contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Turn SIGINT into KeyboardInterrupt and SIGTERM into Terminated until the block ends.
+
+        Both come once; what the first one set in motion is not cut off by a second SIGTERM. A second Ctrl-C is
+        somebody who is tired of waiting, and is obeyed.
+        """
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        signal.signal(signal.SIGINT, self._interrupt)
+        signal.signal(signal.SIGTERM, self._terminate)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked.set()
+        raise KeyboardInterrupt
+
+    def _terminate(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._asked.is_set():
+            self._asked.set()
+            raise Terminated

@@ -1,0 +1,24 @@
+"""The secrets that this process has fetched, so that they can be struck out of everything it prints or logs."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+SHORTEST = 6  # characters; striking out shorter ones would spoil ordinary text
+STRUCK = "*****"
+
+_known: set[str] = set()
+
+
+def remember(secret: str) -> None:
+    """Note a secret that was just fetched, in the forms in which an error may repeat it."""
+    if len(secret) >= SHORTEST:
+        _known.update({secret, quote(secret, safe=""), json.dumps(secret)[1:-1]})
+
+
+def strike(text: str) -> str:
+    """Replace every secret known so far by stars."""
+    for secret in sorted(_known, key=len, reverse=True):
+        text = text.replace(secret, STRUCK)
+    return text

@@ -1,0 +1,134 @@
+"""Running: each command that writes, as one noted run under the lease, with the reports that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crmbridge.errors import CrmbridgeError
+from crmbridge.model.changes import Plan
+from crmbridge.model.findings import Severity
+from crmbridge.ports import Run
+from crmbridge.services.applying import apply_plan
+from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
+from crmbridge.services.planning import Part
+from crmbridge.services.pulling import pull
+from crmbridge.services.reconciling import reconcile
+from crmbridge.services.scheduling import Due, command_of
+from crmbridge.services.workspace import Workspace
+from crmbridge.settings import Report
+
+if TYPE_CHECKING:
+    from crmbridge.services.publishing import Delivery
+
+BOTH: tuple[Part, ...] = ("sync", "enforce")
+ENFORCE: tuple[Part, ...] = ("enforce",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """One noted run and what came of it. `error` is what stopped it, where something did."""
+
+    command: str
+    exit_code: int
+    cycle: Cycle | None = None
+    delivered: tuple[Delivery, ...] = ()
+    error: CrmbridgeError | None = None
+
+
+def run_pull(workspace: Workspace, connections: Sequence[str] = ()) -> Ran:
+    """Pull all connections, or the ones named, as one run."""
+    with writing(workspace, "pull") as run:
+        cycle = Cycle(run=run, pulled=pull(workspace, connections))
+        return _finished(workspace, "pull", cycle)
+
+
+def run_plan(workspace: Workspace, *, refresh: bool = True) -> Ran:
+    """Compute the plan as one run, after a pull unless said otherwise; no CRM is written to."""
+    with writing(workspace, "plan") as run:
+        return _finished(workspace, "plan", run_cycle(workspace, run, refresh=refresh, write=False))
+
+
+def run_steps(
+    workspace: Workspace, command: str, *, parts: Collection[Part] = BOTH, fail_on: Severity | None = None
+) -> Ran:
+    """Pull, plan and apply as one run; of all parts that is the cycle, which pushes the reports without a time."""
+    with writing(workspace, command) as run:
+        cycle = run_cycle(workspace, run, parts=parts)
+        whole = set(parts) == set(BOTH)
+        reports = [report for report in workspace.project.settings.reports if report.cron is None and whole]
+        delivered = _push(workspace, run, reports, cycle.summary())
+        return _finished(workspace, command, cycle, delivered, fail_on)
+
+
+def run_apply(workspace: Workspace, plan: Plan) -> Ran:
+    """Apply exactly this plan as one run, after finding out what became of unclear changes of earlier runs."""
+    with writing(workspace, "apply") as run:
+        reconciled = reconcile(workspace, run)
+        applied = apply_plan(workspace, plan, run)
+        return _finished(workspace, "apply", Cycle(run=run, reconciled=reconciled, plan=plan, applied=applied))
+
+
+def run_reports(workspace: Workspace, reports: Sequence[Report], name: str | None) -> Ran:
+    """Push reports to their sinks as one run; `name` is the one asked for, None stands for all."""
+    command = command_of("report", name)
+    with writing(workspace, command) as run:
+        return _finished(workspace, command, Cycle(run=run), _push(workspace, run, reports, None))
+
+
+def run_due(workspace: Workspace, item: Due, fail_on: Severity | None = None) -> Ran:
+    """Run one thing that is due. What stops it is in the answer, so that the next one has its turn."""
+    try:
+        if item.step == "report":
+            chosen = tuple(r for r in workspace.project.settings.reports if item.report in {None, r.name})
+            return run_reports(workspace, chosen, item.report)
+        if item.step == "pull":
+            return run_pull(workspace)
+        parts = ENFORCE if item.step == "enforce" else BOTH
+        return run_steps(workspace, item.command, parts=parts, fail_on=fail_on)
+    except CrmbridgeError as error:
+        return Ran(command=item.command, exit_code=error.exit_code, error=error)
+
+
+def _push(
+    workspace: Workspace, run: str, reports: Sequence[Report], summary: Mapping[str, Any] | None
+) -> tuple[Delivery, ...]:
+    """Push reports, and note for each who was told, so that nobody is told twice a day."""
+    if not reports:
+        return ()
+    from crmbridge.services.publishing import Delivery, publish  # noqa: PLC0415  DuckDB and templates, for reports only
+
+    delivered: list[Delivery] = []
+    for report in reports:
+        try:
+            published = publish(workspace, run, report, summary)
+        except CrmbridgeError as error:  # it could not be made; the run and the other reports go on
+            delivered.append(Delivery(report=report.name, sink="", error=error))
+            continue
+        delivered += published.deliveries
+        _note_told(workspace, f"{run}-{report.name}", f"deliver {report.name}", published.delivered)
+    return tuple(delivered)
+
+
+def _note_told(workspace: Workspace, run: str, command: str, told: Mapping[str, str]) -> None:
+    now = workspace.clock.now()
+    workspace.store.runs.start(Run(id=run, command=command, started_at=now))
+    workspace.store.runs.finish(run, now, 0, {"delivered": dict(told)})
+
+
+def _finished(
+    workspace: Workspace,
+    command: str,
+    cycle: Cycle,
+    delivered: tuple[Delivery, ...] = (),
+    fail_on: Severity | None = None,
+) -> Ran:
+    failed = [one.error for one in delivered if one.error is not None]
+    code = cycle.exit_code(fail_on) or (failed[0].exit_code if failed else 0)
+    summary = cycle.summary()
+    if delivered:
+        summary["reports"] = [place for one in delivered if (place := one.place)]
+        summary["report_errors"] = [error.message for error in failed]
+    finish(workspace, cycle.run, command, code, summary)
+    return Ran(command=command, exit_code=code, cycle=cycle, delivered=delivered)
