@@ -91,7 +91,8 @@ class Description:
 class Page:
     """Part of what `pull` found. `cursor` is where a later pull continues once this page is stored.
 
-    Every record of kind deal comes with all its moves in the same page.
+    The moves of a deal come all together, in the page of its record; they replace what was known. A deal that did not
+    move since the cursor may come without them, and keeps what was known.
     """
 
     records: tuple[Record, ...] = ()

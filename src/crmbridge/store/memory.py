@@ -74,7 +74,7 @@ class MemoryRecords:
         with self._state.lock:
             self._state.renew(at)
             stale = {record.ref for record in page.records} - self._save(page.records)
-            moves: dict[Ref, dict[str, Move]] = {r.ref: {} for r in page.records if r.ref.kind is Kind.DEAL}
+            moves: dict[Ref, dict[str, Move]] = {}
             for move in page.moves:
                 moves.setdefault(move.deal, {})[move.id] = move
             fresh = {ref: tuple(sorted(m.values(), key=lambda m: m.at)) for ref, m in moves.items() if ref not in stale}

@@ -124,7 +124,7 @@ def _ages(open_: Connection, refs: Sequence[Ref]) -> dict[Ref, datetime | None]:
 
 
 def _save_moves(open_: Connection, page: Page, stale: set[Ref]) -> None:
-    moves: dict[Ref, dict[str, Move]] = {record.ref: {} for record in page.records if record.ref.kind is Kind.DEAL}
+    moves: dict[Ref, dict[str, Move]] = {}
     for move in page.moves:
         moves.setdefault(move.deal, {})[move.id] = move
     kept = [ref for ref in moves if ref not in stale]

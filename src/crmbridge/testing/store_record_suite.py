@@ -149,11 +149,12 @@ class RecordSuite:
         assert store.records.moves_of(make_ref("2")) == ()
 
     def test_the_moves_in_a_page_replace_the_deals_moves(self, store: StateStore) -> None:
-        """A page has all moves of its deals; the other deals keep theirs."""
+        """A page has all moves of the deals that moved; a deal that comes without moves keeps what was known."""
         both = (make_record("1"), make_record("2"))
         save(store, make_page(*both, moves=(make_move("m1"), make_move("m2"), make_move("m1", deal="2"))))
         save(store, make_page(make_record("1"), moves=(make_move("m3"),)))
 
+        save(store, make_page(make_record("1", version="later")))
         assert ["m3"] == [move.id for move in store.records.moves_of(make_ref("1"))]
         assert ["m1"] == [move.id for move in store.records.moves_of(make_ref("2"))]
 
