@@ -61,7 +61,10 @@ SELECT
         WHEN there.ordinal < here.ordinal THEN 'back'
         ELSE 'elsewhere'
     END AS went,
-    greatest(epoch_us(visit.left_at) - epoch_us(visit.entered_at), 0) / 86400e6 AS days,
+    -- greatest() passes over NULL, so an open visit would have lasted 0 days.
+    CASE WHEN visit.left_at IS NOT NULL
+        THEN greatest(epoch_us(visit.left_at) - epoch_us(visit.entered_at), 0) / 86400e6
+    END AS days,
     CASE WHEN visit.left_at IS NULL
         THEN greatest(epoch_us(moment.as_of) - epoch_us(visit.entered_at), 0) / 86400e6
     END AS age_days

@@ -1,0 +1,311 @@
+"""Figures of small cases, counted by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crmbridge.errors import ConfigurationError, StateError
+from crmbridge.indicators import FigureUnit, Scorecard, compute
+from crmbridge.model.findings import Evaluation, Place, Severity, SlaState
+from crmbridge.model.process import Process
+from crmbridge.model.records import Status
+from crmbridge.store import open_store
+from crmbridge.testing.factories import (
+    NOON,
+    make_clock,
+    make_deal,
+    make_evaluation,
+    make_finding,
+    make_process,
+    make_ref,
+    make_user,
+    make_visit,
+)
+
+SaveState = Callable[..., str]
+QUALIFICATION, PROPOSAL = Place("qualification", Status.OPEN), Place("proposal", Status.OPEN)
+WON, LOST, NOWHERE = Place("care", Status.WON), Place(None, Status.LOST), Place(None, Status.OPEN)
+
+
+def stayed(number: int, *steps: tuple[str, float, float | None, Place | None], place: Place) -> Evaluation:
+    """Evaluate a deal whose visits are (stage, days ago entered, days ago left, where to)."""
+    counted: dict[str, int] = {}
+    visits = []
+    for stage, entered, left, to in steps:
+        counted[stage] = counted.get(stage, 0) + 1
+        visits.append(
+            make_visit(
+                stage,
+                deal=make_ref(number),
+                number=counted[stage],
+                entered_at=NOON - timedelta(days=entered),
+                left_at=None if left is None else NOON - timedelta(days=left),
+                to=to,
+            )
+        )
+    return make_evaluation(deal=make_ref(number), visits=tuple(visits), place=place)
+
+
+def indicators(*measures: tuple[str, str | None, str | None]) -> Process:
+    """Make a process with one indicator per (measure, stage, target)."""
+    entries: list[dict[str, Any]] = [
+        {"id": f"i{n}", "name": f"Number {n}", "measure": measure, "stage": stage, "target": target}
+        for n, (measure, stage, target) in enumerate(measures)
+    ]
+    return make_process(indicators=entries)
+
+
+def of_stage(card: Scorecard, stage: str) -> Any:
+    """Give a stage's conversion."""
+    return next(each for each in card.conversion if each.stage == stage)
+
+
+def test_conversion_counts_a_deals_last_visit(save_state: SaveState) -> None:
+    """A stage's conversion is forward of those that left; deals still there and unknown ways stand apart."""
+    url = save_state(
+        stayed(1, ("qualification", 9, 7, PROPOSAL), ("proposal", 7, None, None), place=PROPOSAL),
+        stayed(2, ("qualification", 9, 7, LOST), place=LOST),
+        stayed(3, ("qualification", 9, None, None), place=QUALIFICATION),
+        stayed(4, ("qualification", 9, 8, NOWHERE), place=NOWHERE),
+        stayed(5, ("qualification", 9, 8, WON), place=WON),
+        stayed(
+            6,
+            ("qualification", 9, 8, PROPOSAL),
+            ("proposal", 8, 7, QUALIFICATION),
+            ("qualification", 7, 6, LOST),
+            place=LOST,
+        ),
+    )
+
+    card = compute(url, make_process(), NOON)
+
+    first, second = of_stage(card, "qualification"), of_stage(card, "proposal")
+    assert (6, 2, 2, 0, 1, 1) == (first.entered, first.forward, first.lost, first.back, first.elsewhere, first.open)
+    assert (2, 5) == (first.conversion.numerator, first.conversion.denominator)
+    assert (2, 0, 1, 1) == (second.entered, second.forward, second.back, second.open)
+
+
+def test_won_stage_has_no_conversion(save_state: SaveState) -> None:
+    """Where deals stand after they are won, nothing is sold, so nothing is converted."""
+    url = save_state(stayed(1, ("closing", 3, 2, WON), ("care", 2, None, None), place=WON))
+
+    card = compute(url, make_process(), NOON)
+
+    assert ["closing"] == [each.stage for each in card.conversion]
+
+
+def test_win_rate_counts_what_is_closed(save_state: SaveState) -> None:
+    """The win rate is won of won and lost; open deals are in neither."""
+    url = save_state(
+        stayed(1, ("qualification", 9, 8, WON), place=WON),
+        stayed(2, ("qualification", 9, 8, LOST), place=LOST),
+        stayed(3, ("proposal", 9, 8, LOST), place=LOST),
+        stayed(4, ("proposal", 9, None, None), place=PROPOSAL),
+    )
+    process = indicators(("win_rate", None, "25%"), ("win_rate", "qualification", "51%"))
+
+    card = compute(url, process, NOON)
+
+    assert (1, 3) == (card.win_rate.numerator, card.win_rate.denominator)
+    assert [(1, 3, True), (1, 2, False)] == [
+        (each.figure.numerator, each.figure.denominator, each.met) for each in card.indicators
+    ]
+
+
+def test_open_visits_are_not_mixed_with_closed_ones(save_state: SaveState) -> None:
+    """Median and 90th percentile are of closed visits; an old open one has an age, and moves neither."""
+    url = save_state(
+        stayed(1, ("qualification", 20, 18, PROPOSAL), place=PROPOSAL),
+        stayed(2, ("qualification", 20, 16, PROPOSAL), place=PROPOSAL),
+        stayed(3, ("qualification", 20, 12, PROPOSAL), place=PROPOSAL),
+        stayed(4, ("qualification", 100, None, None), place=QUALIFICATION),
+    )
+
+    stage = compute(url, make_process(), NOON).time_in_stage[0]
+
+    assert (4.0, 3) == (stage.median.value, stage.median.n)
+    assert 7.2 == pytest.approx(stage.p90.value)
+    assert (1, 100.0) == (stage.open, stage.open_median_age)
+
+
+def test_time_is_compared_in_business_days_where_the_sla_measures_them(save_state: SaveState) -> None:
+    """A target in business days is held against the stage's own SLA clocks; elsewhere it is not compared."""
+    left = stayed(1, ("qualification", 20, 6, PROPOSAL), ("proposal", 6, 5, LOST), place=LOST)
+    clock = make_clock(visit=left.visits[0], elapsed=timedelta(hours=80), state=SlaState.BREACHED)
+    url = save_state(make_evaluation(deal=left.deal, visits=left.visits, place=left.place, clocks=(clock,)))
+    process = indicators(
+        ("time_in_stage", "qualification", "10bd"),
+        ("time_in_stage", "qualification", "79bh"),
+        ("time_in_stage", "qualification", "14d"),
+        ("time_in_stage", "qualification", "335h"),
+        ("time_in_stage", "proposal", "10bd"),
+        ("time_in_stage", None, None),
+    )
+
+    card = compute(url, process, NOON)
+
+    assert [
+        (FigureUnit.BUSINESS_DAYS, 10.0, True, True),
+        (FigureUnit.BUSINESS_HOURS, 80.0, False, True),
+        (FigureUnit.DAYS, 14.0, True, True),
+        (FigureUnit.HOURS, 336.0, False, True),
+        (FigureUnit.DAYS, 1.0, None, False),
+        (FigureUnit.DAYS, 7.5, None, False),
+    ] == [(each.figure.unit, each.figure.value, each.met, each.comparable) for each in card.indicators]
+
+
+def test_sla_attainment_is_of_stopped_clocks(save_state: SaveState) -> None:
+    """Attainment counts clocks that stopped; running ones stand beside it as they are now."""
+    closed, running = (SlaState.ON_TIME, SlaState.AT_RISK, SlaState.BREACHED), (SlaState.AT_RISK, SlaState.BREACHED)
+    evaluations = []
+    for number, (state, left) in enumerate([*((s, 1) for s in closed), *((s, None) for s in running)]):
+        to = None if left is None else PROPOSAL
+        done = stayed(number, ("qualification", 9, left, to), place=to or QUALIFICATION)
+        clock = make_clock(visit=done.visits[0], state=state)
+        evaluations.append(make_evaluation(deal=done.deal, visits=done.visits, place=done.place, clocks=(clock,)))
+    process = indicators(("sla_attainment", None, "90%"), ("sla_attainment", "qualification", "60%"))
+
+    card = compute(save_state(*evaluations), process, NOON)
+
+    (sla,) = card.sla
+    assert ("qualification.sla", 2, 3) == (sla.sla, sla.attainment.numerator, sla.attainment.denominator)
+    assert (2, 1, 1) == (sla.running, sla.at_risk, sla.breached)
+    assert [False, True] == [each.met for each in card.indicators]
+
+
+def test_findings_are_counted_by_the_owners_name(save_state: SaveState) -> None:
+    """One person's deals are counted together, unknown ids stand for themselves, and nobody's deals are shown."""
+    deals = [make_deal(n, fields={"owner": owner}) for n, owner in enumerate(["7", "7", "99", None])]
+    evaluations = [
+        make_evaluation(
+            *(
+                make_finding(id=f"{deal.ref.id}-{n}", deal=deal.ref, severity=severity, since=NOON - timedelta(days=n))
+                for n, severity in enumerate(severities)
+            ),
+            deal=deal.ref,
+            visits=(),
+        )
+        for deal, severities in zip(
+            deals,
+            [(Severity.ERROR, Severity.WARNING), (Severity.ERROR,), (Severity.WARNING,), (Severity.INFO,)],
+            strict=True,
+        )
+    ]
+    process = indicators(("open_findings", None, "0"), ("open_findings", "proposal", "0"))
+
+    card = compute(save_state(*evaluations, deals=deals, users=[make_user(7, name="Rita Prado")]), process, NOON)
+
+    assert [("Rita Prado", 2, 1, 0, 2), ("99", 0, 1, 0, 1), (None, 0, 0, 1, 1)] == [
+        (each.owner, each.errors, each.warnings, each.infos, each.deals) for each in card.findings
+    ]
+    assert NOON - timedelta(days=1) == card.findings[0].oldest
+    assert [(5, False), (0, True)] == [(each.figure.value, each.met) for each in card.indicators]
+
+
+def test_cleared_findings_and_forgotten_deals_do_not_count(save_state: SaveState) -> None:
+    """A finding that was cleared, and a deal that is no longer evaluated, are in no figure."""
+    found = [
+        make_evaluation(make_finding(id=f"f{n}", deal=make_ref(n)), deal=make_ref(n), visits=()) for n in (1, 2, 3)
+    ]
+    url = save_state(*found)
+    store = open_store(url)
+    store.findings.save([make_evaluation(deal=make_ref(1), visits=())], NOON)
+    store.findings.forget([make_ref(1), make_ref(2)], NOON)
+    store.close()
+
+    card = compute(url, indicators(("open_findings", None, "1")), NOON)
+
+    assert [(None, 1)] == [(each.owner, each.total) for each in card.findings]
+    assert (2, 1.0) == (card.coverage.deals, card.indicators[0].figure.value)
+
+
+def test_columns_that_start_empty_are_read(save_state: SaveState) -> None:
+    """A first value that comes after ten thousand empty ones is read as what it is."""
+    still = [stayed(n, ("qualification", 9, None, None), place=QUALIFICATION) for n in range(10_000)]
+    left = stayed(99_999, ("qualification", 9, 8, LOST), place=LOST)
+
+    card = compute(save_state(*still, left), make_process(), NOON)
+
+    assert (10_000, 1) == (card.conversion[0].open, card.conversion[0].lost)
+
+
+def test_coverage_says_how_far_history_goes(save_state: SaveState) -> None:
+    """The scorecard says how many deals have a history, and since when."""
+    url = save_state(
+        stayed(1, ("qualification", 30, None, None), place=QUALIFICATION),
+        stayed(2, ("qualification", 9, 8, WON), place=WON),
+        stayed(3, place=LOST),
+    )
+
+    coverage = compute(url, make_process(), NOON).coverage
+
+    assert (3, 1, 1, 1, 2) == (coverage.deals, coverage.open, coverage.won, coverage.lost, coverage.with_history)
+    assert datetime(2026, 5, 11, 12, tzinfo=UTC) == coverage.since
+
+
+def test_empty_state_has_no_data(save_state: SaveState) -> None:
+    """Before the first evaluation there is a scorecard, and it says that there is no data."""
+    measures = ("stage_conversion", "win_rate", "time_in_stage", "sla_attainment", "open_findings")
+    process = indicators(*((measure, None, None) for measure in measures))
+
+    card = compute(save_state(), process, NOON)
+
+    assert not card.has_data
+    assert [None] * 5 == [each.figure.value for each in card.indicators]
+    assert ((), (), (), ()) == (card.conversion, card.time_in_stage, card.sla, card.findings)
+
+
+def test_visit_from_the_future_has_age_zero(save_state: SaveState) -> None:
+    """A CRM whose clock runs ahead makes no negative ages."""
+    card = compute(save_state(stayed(1, ("qualification", -2, None, None), place=QUALIFICATION)), make_process(), NOON)
+
+    assert 0.0 == card.time_in_stage[0].open_median_age
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "share"), ("pt-BR", "parcela"), ("zh", "占比"), ("xx", "share")])
+def test_definitions_are_in_the_language(save_state: SaveState, language: str, word: str) -> None:
+    """Each figure's definition is in the language asked for, else in English."""
+    card = compute(save_state(), make_process(), NOON, language)
+
+    assert word in card.definitions["win_rate"]
+
+
+@pytest.mark.parametrize("url", ["not a url", "sqlite://", "sqlite:///:memory:", "postgresql://somewhere/db"])
+def test_only_a_sqlite_file_is_read(url: str) -> None:
+    """Any other kind of state is a setting to correct."""
+    with pytest.raises(ConfigurationError):
+        compute(url, make_process(), NOON)
+
+
+def test_missing_state_is_not_made(tmp_path: Path) -> None:
+    """Asking for figures makes no file."""
+    with pytest.raises(ConfigurationError, match="There is no state"):
+        compute(f"sqlite:///{tmp_path / 'none.db'}", make_process(), NOON)
+
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_damaged_state_is_said(tmp_path: Path) -> None:
+    """A file that is no state is named, with what to do."""
+    path = tmp_path / "state.db"
+    path.write_text("not a database " * 99)
+
+    with pytest.raises(StateError, match="can't be read") as caught:
+        compute(f"sqlite:///{path}", make_process(), NOON)
+
+    assert caught.value.advice
+
+
+def test_state_with_odd_path_is_read(tmp_path: Path) -> None:
+    """A folder's name may hold what a URL would read as something else."""
+    folder = tmp_path / "50% of a #1 team"
+    folder.mkdir()
+    url = f"sqlite:///{folder / 'state.db'}"
+    open_store(url).close()
+
+    assert not compute(url, make_process(), NOON).has_data
