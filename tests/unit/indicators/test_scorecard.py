@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crmbridge.indicators.scorecard import Figure, FigureUnit, share, wilson
@@ -42,6 +42,7 @@ def test_share_of_nothing() -> None:
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.integers(0, 100))
+@example((3, 10), 30)
 def test_share_reaches_its_target_exactly(counts: tuple[int, int], percent: int) -> None:
     """A share meets a target that it hits exactly: 3 of 10 are 30 %, whatever binary floating point says."""
     expected = Decimal(counts[0]) * 100 >= Decimal(percent) * counts[1]

@@ -56,21 +56,22 @@ def message(document: Document) -> dict[str, Any]:
     sections = [{"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}} for text in texts]
     return {
         "text": _escaped(title),  # what notifications show
-        "blocks": [header, *sections][:MAX_BLOCKS],
+        "blocks": [header, *sections],
         "unfurl_links": False,
         "unfurl_media": False,
     }
 
 
 def _packed(lines: list[str]) -> list[str]:
-    """Join lines to texts that are each short enough."""
+    """Join lines to texts that are each short enough; what is too much for one message ends in an ellipsis."""
     texts: list[str] = []
     for line in (_cut(line) for line in lines):
         if texts and len(texts[-1]) + 1 + len(line) <= MAX_TEXT:
             texts[-1] += f"\n{line}"
         else:
             texts.append(line)
-    return texts
+    room = MAX_BLOCKS - 1  # beside the header
+    return texts if len(texts) <= room else [*texts[: room - 1], "…"]
 
 
 def _cut(line: str) -> str:
