@@ -20,8 +20,8 @@ from crmbridge.services.checking import SETTINGS_FILE
 from crmbridge.services.projects import create_project
 
 DEALS, SEED = 90, 7
-# Which share of the team's deals each CRM knows; they overlap, as after sales teams were joined.
-PARTS = ((0.0, 0.65), (0.35, 0.85), (0.5, 1.0))
+# The teams whose CRMs these are, and which share of the deals each knows; they overlap, as after teams were joined.
+TEAMS = {"inbound": (0.0, 0.65), "partners": (0.35, 0.85), "enterprise": (0.5, 1.0)}
 MARK = ".crmbridge-demo"  # stands in a demo's folder, so that no other folder is ever cleared
 HEADER = """\
 # yaml-language-server: $schema=schema/crmbridge.json
@@ -56,7 +56,7 @@ def demo_project(folder: Path, plugins: Plugins, clock: Clock) -> Iterator[tuple
         raise ConfigurationError("No installed plugin has a sandbox", advice="pip install crmbridge-hubspot")
     _clear(folder)
     with contextlib.ExitStack() as stack:
-        crms = tuple(_serve(stack, spec, part, clock) for spec, part in zip(specs, PARTS, strict=False))
+        crms = tuple(_serve(stack, team, spec, clock) for team, spec in zip(TEAMS, specs, strict=False))
         yield _write_project(folder, crms), crms
 
 
@@ -86,10 +86,10 @@ def _clear(folder: Path) -> None:
     (folder / MARK).write_text("The next `crmbridge demo` here deletes this folder first.\n", "utf-8")
 
 
-def _serve(stack: contextlib.ExitStack, spec: SandboxSpec, part: tuple[float, float], clock: Clock) -> DemoCrm:
-    sandbox = spec.build(SandboxOptions(seed=SEED, deals=DEALS, part=part, clock=clock))
+def _serve(stack: contextlib.ExitStack, team: str, spec: SandboxSpec, clock: Clock) -> DemoCrm:
+    sandbox = spec.build(SandboxOptions(seed=SEED, deals=DEALS, part=TEAMS[team], clock=clock))
     served = stack.enter_context(serve(sandbox))
-    return DemoCrm(connection=spec.name, spec=spec, sandbox=sandbox, url=served.url)
+    return DemoCrm(connection=team, spec=spec, sandbox=sandbox, url=served.url)
 
 
 def _write_project(folder: Path, crms: Sequence[DemoCrm]) -> Path:
@@ -116,8 +116,8 @@ def _settings(crms: Sequence[DemoCrm]) -> dict[str, Any]:
         "enforce": [
             {"rule": "*", "action": "warn", "severity": "warning"},
             {"rule": "qualification.*", "action": "task", "severity": "error", "due": "2d"},
-            {"rule": "*.sla", "action": "task", "severity": "warning", "due": "1d"},
             {"rule": "negotiation.*", "action": "note", "severity": "error"},
+            {"rule": "*.sla", "action": "task", "severity": "warning", "due": "1d"},
             {"rule": "proposal.*", "on": names[-1:], "action": "revert", "severity": "error"},
         ],
         "schedule": [{"run": "cycle", "cron": "*/15 8-19 * * mon-fri", "timezone": "Europe/Berlin"}],

@@ -42,7 +42,7 @@ def make_document(workspace: Workspace, report: Report, summary: Mapping[str, An
     """Compute and render one report. `summary` is what the run did, where the report is part of one."""
     project = workspace.project
     scorecard = compute(project.store_url, project.process, workspace.clock.now(), report.language)
-    title = project.process.name.in_language(report.language)
+    title = report.name.replace("_", " ").capitalize()
     return render(scorecard, summary, name=report.name, title=title, language=report.language)
 
 

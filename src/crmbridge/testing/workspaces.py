@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 from crmbridge.hookspecs import hookimpl
 from crmbridge.model.process import Process
 from crmbridge.plugins import AdapterSpec, Plugins, load_plugins
-from crmbridge.ports import AdapterContext, StateStore
+from crmbridge.ports import Adapter, AdapterContext, StateStore
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.sandbox.world import make_world
 from crmbridge.services.checking import digest_of
@@ -37,7 +37,7 @@ class Bench:
         """Open the workspace anew on the same CRMs and state, with other settings if they are given."""
         project = self.workspace.project
         if settings is not None:
-            project = _project(settings, project.process)
+            project = _project(settings, project.process, project.folder)
         workspace = Workspace(
             project=project, store=self.workspace.store, clock=self.clock, plugins=fake_plugins(self.crms)
         )
@@ -51,12 +51,14 @@ def make_bench(
     deals: int = 0,
     parts: Mapping[str, tuple[float, float]] | None = None,
     plugins: Mapping[str, object] | None = None,
+    folder: Path = Path(),
+    store_url: str = "sqlite:///state.db",
     **settings: Any,
 ) -> Bench:
     """Make a workspace on fake CRMs `north` and `south`, or the ones that `parts` names, on a Monday morning.
 
     Each holds its part of a world of `deals` deals. `settings` are laid over the usual settings; `plugins` are loaded
-    beside the one that offers the fakes.
+    beside the one that offers the fakes. Reports read the state at `store_url` and go to `folder`.
     """
     clock = VirtualClock(MONDAY)
     shares = parts or {"north": (0.0, 1.0), "south": (0.0, 1.0)}
@@ -66,7 +68,8 @@ def make_bench(
         for name, share in shares.items():
             crms[name].fill(world, world.part(share))
     model = process or make_process()
-    project = _project(Settings.model_validate({**usual_settings(model, tuple(shares)), **settings}), model)
+    usual = usual_settings(model, tuple(shares))
+    project = _project(Settings.model_validate({**usual, "store": store_url, **settings}), model, folder)
     workspace = Workspace(
         project=project, store=store or MemoryStore(), clock=clock, plugins=fake_plugins(crms, plugins or {})
     )
@@ -86,13 +89,21 @@ def usual_settings(process: Process, names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def fake_plugins(crms: Mapping[str, FakeCrm], others: Mapping[str, object] | None = None) -> Plugins:
-    """Offer the fake CRMs as the adapter `fake`; no installed plugin is loaded."""
+def fake_plugins(
+    crms: Mapping[str, FakeCrm],
+    others: Mapping[str, object] | None = None,
+    *,
+    wrap: Callable[[FakeAdapter, str], Adapter] = lambda adapter, _: adapter,
+) -> Plugins:
+    """Offer the fake CRMs as the adapter `fake`; no installed plugin is loaded.
+
+    `wrap` may put something between the core and a connection's adapter, to watch or to disturb.
+    """
 
     @hookimpl
     def crmbridge_adapters() -> list[AdapterSpec]:
-        def open_fake(_settings: AdapterSettings, context: AdapterContext) -> FakeAdapter:
-            return FakeAdapter(crms[context.connection])
+        def open_fake(_settings: AdapterSettings, context: AdapterContext) -> Adapter:
+            return wrap(FakeAdapter(crms[context.connection]), context.connection)
 
         return [AdapterSpec(name="fake", summary="A CRM in memory", settings=AdapterSettings, open=open_fake)]
 
@@ -101,5 +112,6 @@ def fake_plugins(crms: Mapping[str, FakeCrm], others: Mapping[str, object] | Non
     return load_plugins({"fake": plugin, **(others or {})}, installed=False)
 
 
-def _project(settings: Settings, process: Process) -> Project:
-    return Project(settings=settings, process=process, path=Path("crmbridge.yaml"), digest=digest_of(settings, process))
+def _project(settings: Settings, process: Process, folder: Path) -> Project:
+    digest = digest_of(settings, process)
+    return Project(settings=settings, process=process, path=folder / "crmbridge.yaml", digest=digest)
