@@ -178,10 +178,9 @@ class _Gate:
 
         async with self._one_at_a_time:
             await self._app(scope, _replay(body), collect)
-        response = Response(b"".join(collected), status_code=start["status"])
-        response.raw_headers = [h for h in start["headers"] if h[0] != b"content-length"]
-        response.init_headers(dict(response.headers))
-        return response
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
+        headers.pop("content-length", None)
+        return Response(b"".join(collected), status_code=start["status"], headers=headers)
 
     def _note(self, request: Request, body: bytes, response: Response | None, fault: str) -> None:
         status = 0 if response is None or fault in {"drop_after", "timeout_after"} else response.status_code
