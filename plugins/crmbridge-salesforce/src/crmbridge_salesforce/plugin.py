@@ -1,1 +1,87 @@
-"""What this distribution offers to crmbridge."""
+"""What this distribution offers to crmbridge: the Salesforce adapter and its sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmbridge.hookspecs import hookimpl
+from crmbridge.plugins import AdapterSpec, SandboxSpec
+from crmbridge_salesforce.settings import SalesforceSettings
+
+if TYPE_CHECKING:
+    from crmbridge.ports import Adapter, AdapterContext
+    from crmbridge.sandbox import Sandbox, SandboxOptions
+
+# The sandbox account's stages and fields for the bundled process.
+STAGES = {
+    "prospecting": "Prospecting",
+    "qualification": "Qualification",
+    "diagnosis": "Needs Analysis",
+    "proposal": "Proposal/Price Quote",
+    "negotiation": "Negotiation/Review",
+    "closing": "Contracting",
+    "won": "Closed Won",
+    "lost": "Closed Lost",
+}
+FIELDS = {
+    "icp_match": "icp_match__c",
+    "decision_maker": "decision_maker__c",
+    "bant.budget": "bant_budget__c",
+    "bant.authority": "bant_authority__c",
+    "bant.need": "bant_need__c",
+    "bant.timeline": "bant_timeline__c",
+    "handoff_accepted_by": "handoff_accepted_by__c",
+    "pains": "pains__c",
+    "scope_agreed": "scope_agreed__c",
+    "technical_requirements": "technical_requirements__c",
+    "proposal_link": "proposal_link__c",
+    "presented_on": "presented_on__c",
+    "discount": "discount__c",
+    "discount_approved_by": "discount_approved_by__c",
+    "objections": "objections__c",
+    "contract_link": "contract_link__c",
+    "delivery_date": "delivery_date__c",
+    "support_channel": "support_channel__c",
+    "customer_owner": "customer_owner__c",
+}
+
+
+@hookimpl
+def crmbridge_adapters() -> list[AdapterSpec]:
+    """Offer the adapter."""
+    return [
+        AdapterSpec(
+            name="salesforce",
+            summary="Salesforce, by its REST API",
+            settings=SalesforceSettings,
+            open=_open,
+        )
+    ]
+
+
+@hookimpl
+def crmbridge_sandboxes() -> list[SandboxSpec]:
+    """Offer the sandbox."""
+    return [
+        SandboxSpec(
+            name="salesforce",
+            summary="A Salesforce org: SOQL, sObject rows, collections",
+            build=_build,
+            pipeline="default",
+            stages=STAGES,
+            fields=FIELDS,
+        )
+    ]
+
+
+def _open(settings: SalesforceSettings, context: AdapterContext) -> Adapter:
+    from crmbridge.secrets import reveal  # noqa: PLC0415  only when a connection is opened
+    from crmbridge_salesforce.adapter import SalesforceAdapter  # noqa: PLC0415  the same
+
+    return SalesforceAdapter(settings, context, reveal(settings.token))
+
+
+def _build(options: SandboxOptions) -> Sandbox:
+    from crmbridge_salesforce.sandbox import build  # noqa: PLC0415  only when a sandbox is started
+
+    return build(options)

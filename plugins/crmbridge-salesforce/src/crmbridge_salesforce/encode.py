@@ -1,0 +1,154 @@
+"""Changes turned into the rows that an org is sent; what it would swallow wrongly is refused here."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from crmbridge.errors import RefusedError
+from crmbridge.model.changes import Action, Change
+from crmbridge.model.records import Kind, Position
+from crmbridge.model.values import Money, Value
+from crmbridge_salesforce.details import NOTE_SUBJECT
+from crmbridge_salesforce.mapping import Shape
+from crmbridge_salesforce.schema import DEFAULT_PIPELINE, MASTER, Column, Schema, Table
+from crmbridge_salesforce.values import encode
+
+LONGEST_SUBJECT = 255
+LONGEST_DESCRIPTION = 32_000
+Payload = dict[str, Any]
+
+
+class Encoder:
+    """Writes the rows of changes; every method raises RefusedError with the reason when a change can't be written."""
+
+    def __init__(self, schema: Schema, shape: Shape) -> None:
+        self._schema = schema
+        self._shape = shape
+
+    def row(self, change: Change) -> Payload:
+        """Write the row that makes a change, with its type and, for an update, the deal's id."""
+        match change.action:
+            case Action.TASK:
+                return self._task(change)
+            case Action.NOTE:
+                return self._note(change)
+            case _:
+                return self._deal(change)
+
+    def _deal(self, change: Change) -> Payload:
+        table = self._schema.table(self._shape.object)
+        row: Payload = {"attributes": {"type": table.name}}
+        creating = change.action is Action.CREATE
+        if not creating:
+            row["id"] = target_id(change)
+        for name, value in change.after.items():
+            if name != "contacts":
+                row.update(self._field(table, name, value, creating=creating))
+        if change.position is not None:
+            row.update(self._place(table, change.position, change.position_before))
+        if creating and change.key is not None:
+            row[self._key_column(table).name] = change.key
+        return row
+
+    def _field(self, table: Table, name: str, value: Value, *, creating: bool) -> Payload:
+        binding = self._shape.binding(name)
+        column = table.columns.get(binding.native) if binding else None
+        if binding is None or column is None:
+            where = f"field {binding.native}" if binding else f"field for {name!r}"
+            raise RefusedError(f"The org has no {where}, or the user may not see it")
+        if not (column.createable if creating else column.updateable):
+            raise RefusedError(f"{column.name} can't be written: the org computes it, or the user may only read it")
+        row: Payload = {column.name: encode(column, value)}
+        if isinstance(value, Money):
+            row.update(self._currency(table, value))
+        return row
+
+    def _currency(self, table: Table, money: Money) -> Payload:
+        """Name the currency where the org has several; refuse an amount that would change its meaning."""
+        column = table.columns.get("CurrencyIsoCode")
+        known = currencies(table) if column else (self._shape.currency,)
+        if money.currency not in known:
+            raise RefusedError(f"The org keeps amounts in {', '.join(known)}; {money} can't be written")
+        return {"CurrencyIsoCode": money.currency} if column else {}
+
+    def _place(self, table: Table, place: Position, before: Position | None) -> Payload:
+        # The org accepts any text as a stage and calls the deal open, so unknown stages are refused here.
+        stage = self._schema.stages().get(place.stage)
+        if stage is None or not stage.active:
+            raise RefusedError(f"The org has no active stage {place.stage!r}")
+        row: Payload = {"StageName": stage.id}
+        if place.pipeline != (before.pipeline if before else DEFAULT_PIPELINE):
+            row.update(self._record_type(table, place.pipeline))
+        return row
+
+    def _record_type(self, table: Table, pipeline: str) -> Payload:
+        if pipeline == DEFAULT_PIPELINE and "RecordTypeId" in table.columns:
+            return {"RecordTypeId": MASTER}
+        if pipeline not in {kind.id for kind in table.record_types} or "RecordTypeId" not in table.columns:
+            raise RefusedError(f"The org has no record type {pipeline!r} for opportunities")
+        return {"RecordTypeId": pipeline}
+
+    def _key_column(self, table: Table) -> Column:
+        column = table.columns.get(self._shape.key_field)
+        if column is None or not column.external_id:
+            raise RefusedError(
+                f"Opportunity has no external id field {self._shape.key_field}, which keeps creates from doubling",
+                advice="Add it as Text(255), External ID and Unique, and let the integration user see and edit it.",
+            )
+        return column
+
+    def _task(self, change: Change) -> Payload:
+        wanted = change.after
+        subject = str(wanted.get("subject") or "Task")
+        row = self._activity(change, subject)
+        due = wanted.get("due_at")
+        if isinstance(due, datetime):
+            row["ActivityDate"] = due.astimezone(UTC).date().isoformat()
+        if wanted.get("owner"):
+            row["OwnerId"] = wanted["owner"]
+        return row
+
+    def _note(self, change: Change) -> Payload:
+        # No ActivityDate: a dated task that is done would count as the deal's last activity.
+        return {**self._activity(change, NOTE_SUBJECT), "Status": self._schema.closed_task_status()}
+
+    def _activity(self, change: Change, subject: str) -> Payload:
+        target = change.target
+        place = "WhoId" if target is not None and target.kind is Kind.CONTACT else "WhatId"
+        return {
+            "attributes": {"type": "Task"},
+            place: target_id(change),
+            "Subject": cut(subject, LONGEST_SUBJECT),
+            "Description": marked(str(change.after.get("body") or ""), change.key),
+        }
+
+
+def currencies(table: Table) -> tuple[str, ...]:
+    """Give the currencies that a multi-currency org lets users choose; none in an org with one currency."""
+    column = table.columns.get("CurrencyIsoCode")
+    return tuple(option.value for option in column.options if option.active) if column else ()
+
+
+def target_id(change: Change) -> str:
+    """Give the id of what a change is made to; raises RefusedError when the change names nothing."""
+    if change.target is None:
+        raise RefusedError(f"The change {change.id} names no record to write to")
+    return change.target.id
+
+
+def marked(body: str, marker: str | None) -> str:
+    """Put the marker on a line of its own below a text, which gives way where both don't fit."""
+    if not marker:
+        return cut(body, LONGEST_DESCRIPTION)
+    return f"{cut(body, LONGEST_DESCRIPTION - len(marker) - 2)}\n\n{marker}"
+
+
+def has_marker(description: Any, marker: str) -> bool:
+    """Tell whether a text carries a marker on a line of its own; people may have written around it."""
+    return marker in (line.strip() for line in str(description or "").splitlines())
+
+
+def cut(text: str, limit: int) -> str:
+    """Shorten a text that the column would refuse."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

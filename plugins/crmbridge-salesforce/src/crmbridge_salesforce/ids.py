@@ -1,0 +1,29 @@
+"""Record ids in their one form: 18 characters."""
+
+from __future__ import annotations
+
+import re
+
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_FORM = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text has the form of a record id, of 15 or 18 characters."""
+    return _FORM.fullmatch(text) is not None
+
+
+def to_18(record_id: str) -> str:
+    """Write an id in its 18-character form; what is no id stays as it is.
+
+    The last three characters say which of the fifteen before them are capitals, five at a time, so that ids stay
+    apart where case is lost.
+    """
+    if not is_id(record_id):
+        return record_id
+    short = record_id[:15]
+    return short + "".join(_check(short[start : start + 5]) for start in (0, 5, 10))
+
+
+def _check(part: str) -> str:
+    return _ALPHABET[sum(1 << place for place, char in enumerate(part) if "A" <= char <= "Z")]

@@ -1,0 +1,136 @@
+"""The sandbox's org: what happens in it when somebody writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from crmbridge.ports import Clock
+from crmbridge.sandbox import Faults
+from crmbridge_salesforce.ids import to_18
+from crmbridge_salesforce.sandbox.answers import ApiError
+from crmbridge_salesforce.sandbox.checks import (
+    Values,
+    check_required,
+    check_values,
+    check_writable,
+    read_values,
+)
+from crmbridge_salesforce.sandbox.effects import after_delete, after_write, derive
+from crmbridge_salesforce.sandbox.objects import Object
+from crmbridge_salesforce.sandbox.tables import Tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A validation rule of the org: `refuses` sees the row before (None when it is new) and after."""
+
+    refuses: Callable[[Mapping[str, Any] | None, Mapping[str, Any]], bool]
+    message: str
+    object: str = "Opportunity"
+
+
+@dataclass(frozen=True, slots=True)
+class Locator:
+    """The whole answer of a query that is fetched page by page."""
+
+    rows: list[dict[str, Any]]
+    made_at: datetime
+    page: int
+
+
+@dataclass(kw_only=True)
+class State:
+    """The org. Tests may change `rules` and `locked` (ids of rows, or of accounts, that can't be written)."""
+
+    clock: Clock
+    tables: Tables
+    human: str = ""  # the user id of somebody who works at a screen
+    rules: list[Rule] = field(default_factory=list)
+    locked: set[str] = field(default_factory=set)
+    locators: dict[str, Locator] = field(default_factory=dict)
+    faults: Faults = field(default_factory=lambda: Faults({}, 0))
+
+    def deal_ids(self) -> list[str]:
+        """Give the ids of all deals that are not deleted, in order."""
+        return list(self.tables.rows("Opportunity"))
+
+    def edit_deal(self, native_id: str, /, **native_fields: Any) -> None:
+        """Change a deal as somebody at a screen would; values are given as the API takes them."""
+        self.update("Opportunity", native_id, native_fields, by=self.human)
+
+    def delete_deal(self, native_id: str) -> None:
+        """Delete a deal as somebody at a screen would."""
+        self.delete("Opportunity", native_id, by=self.human)
+
+    def add_task(self, native_id: str, **native_fields: Any) -> str:
+        """Put a task on a deal as somebody at a screen would, and give its id."""
+        return self.insert("Task", {"WhatId": native_id, **native_fields}, by=self.human)
+
+    def merge(self, table: str, winner: str, loser: str) -> None:
+        """Merge an account or contact into another, as somebody at a screen would."""
+        row = self.tables.present(table, loser)
+        self.tables.touch(table, {**row, "IsDeleted": True, "MasterRecordId": to_18(winner)}, self.human)
+
+    def insert(self, table: str, sent: Mapping[str, Any], *, by: str = "") -> str:
+        """Create a row and give its id; raises ApiError when the org refuses it."""
+        one = self.tables.object(table)
+        values = {k: v for k, v in read_values(one, sent).items() if k != "Id"}
+        self._check(one, values, None)
+        author = by or self.tables.author
+        row: Values = {column.name: column.default for column in one.columns.values()}
+        row |= {"Id": self.tables.new_id(one), "CreatedDate": self.tables.now(), "CreatedById": author}
+        row |= {"OwnerId": author} if "OwnerId" in one.columns else {}
+        row |= {name: value for name, value in values.items() if value is not None}
+        self._store(one, row, None, by)
+        return str(row["Id"])
+
+    def update(self, table: str, row_id: str, sent: Mapping[str, Any], *, by: str = "") -> None:
+        """Change a row; raises ApiError when it is not there or the org refuses it."""
+        one = self.tables.object(table)
+        before = self.tables.present(one.name, row_id)
+        values = {k: v for k, v in read_values(one, sent).items() if k != "Id"}
+        self._check(one, values, before)
+        self._store(one, {**before, **values}, before, by)
+
+    def delete(self, table: str, row_id: str, *, by: str = "") -> None:
+        """Put a row into the recycle bin, with what belongs to it."""
+        one = self.tables.object(table)
+        row = self.tables.present(one.name, row_id)
+        self._refuse_locked(row)
+        self.tables.touch(one.name, {**row, "IsDeleted": True}, by)
+        after_delete(self.tables, one.name, row)
+
+    def _check(self, one: Object, values: Values, before: Values | None) -> None:
+        if not one.writable:
+            raise ApiError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type {one.name} does not support writing")
+        if before is not None:
+            self._refuse_locked(before)
+        check_writable(one, values, creating=before is None)
+        check_required(one, values, creating=before is None)
+        check_values(one, values, lambda table, row_id: self.tables.get(table, row_id) is not None)
+        self._check_unique(one, values, before)
+
+    def _check_unique(self, one: Object, values: Values, before: Values | None) -> None:
+        for name, value in values.items():
+            if value is None or not one.columns[name].unique:
+                continue
+            others = [row for row in self.tables.by_external_id(one, name, value) if row is not before]
+            if others:
+                words = f"duplicate value found: {name} duplicates value on record with id: {others[0]['Id']}"
+                raise ApiError("DUPLICATE_VALUE", words, fields=[name])
+
+    def _refuse_locked(self, row: Values) -> None:
+        if self.locked & {row["Id"], row.get("AccountId")}:
+            raise ApiError("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record", fields=[])
+
+    def _store(self, one: Object, row: Values, before: Values | None, by: str) -> None:
+        derive(self.tables, one.name, row, before)
+        for rule in self.rules:
+            if rule.object == one.name and rule.refuses(before, row):
+                raise ApiError("FIELD_CUSTOM_VALIDATION_EXCEPTION", rule.message, fields=[])
+        self.tables.touch(one.name, row, by)
+        for table, values in after_write(self.tables, one.name, row, before):
+            self.insert(table, values, by=by)

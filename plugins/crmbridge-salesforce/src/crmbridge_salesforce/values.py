@@ -1,0 +1,193 @@
+"""Single values between an org's columns and the model: decoded by what is asked for, encoded by what the column is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
+from typing import Any
+
+from crmbridge.errors import RefusedError
+from crmbridge.http.client import tidy
+from crmbridge.model.values import FieldType, Money, Value, is_empty, iso, parse_iso
+from crmbridge_salesforce.ids import to_18
+from crmbridge_salesforce.schema import NO, YES, Column
+
+
+def decode(raw: Any, kind: FieldType, currency: str) -> Value:
+    """Read a column's value as a type; raises ValueError in words for a person when it isn't one.
+
+    Salesforce answers null for everything that is empty; a checkbox is never empty, so unticked reads as false.
+    """
+    if raw is None or raw == "":
+        return None
+    if isinstance(raw, dict | list):
+        raise ValueError("holds a compound value")  # noqa: TRY004  one error for every value that can't be read
+    return Money(_number(raw), currency) if kind is FieldType.MONEY else _DECODERS[kind](raw)
+
+
+def _number(raw: Any) -> Decimal:
+    if isinstance(raw, bool):
+        raise ValueError("holds a checkbox, not a number")  # noqa: TRY004  the same
+    try:
+        number = Decimal(str(raw))
+        if not number.is_finite():
+            raise ValueError(f"holds {raw!r}, which is no number")
+        # 1200.0 and 1200 are one number and should be written one way.
+        return number.quantize(Decimal(1)) if number == number.to_integral_value() else number.normalize()
+    except InvalidOperation:
+        raise ValueError(f"holds {str(raw)[:40]!r}, which is no number") from None
+
+
+def _bool(raw: Any) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    word = str(raw).strip().lower()
+    if word not in YES | NO:
+        raise ValueError(f"holds {str(raw)[:40]!r}, which is neither yes nor no")
+    return word in YES
+
+
+def read_moment(raw: Any) -> datetime:
+    """Read a dateTime (`2026-11-23T06:00:00.000+0000`), or a date as its midnight in UTC."""
+    text = str(raw)
+    try:
+        return parse_iso(text) if "T" in text else datetime.combine(date.fromisoformat(text), time(), UTC)
+    except ValueError:
+        raise ValueError(f"holds {text[:40]!r}, which is no time") from None
+
+
+def _date(raw: Any) -> date:
+    return read_moment(raw).date()
+
+
+def _text(raw: Any) -> str:
+    if isinstance(raw, bool):
+        return "true" if raw else "false"
+    return f"{raw:f}" if isinstance(raw, Decimal) else str(raw)
+
+
+def _choices(raw: Any) -> tuple[str, ...]:
+    return tuple(sorted(part for part in str(raw).split(";") if part))
+
+
+_DECODERS: Mapping[FieldType, Callable[[Any], Value]] = MappingProxyType(
+    {
+        FieldType.TEXT: _text,
+        FieldType.CHOICE: _text,
+        FieldType.NUMBER: _number,
+        FieldType.BOOL: _bool,
+        FieldType.DATE: _date,
+        FieldType.DATETIME: read_moment,
+        FieldType.CHOICES: _choices,
+        FieldType.USER: lambda raw: to_18(str(raw)),
+    }
+)
+
+
+def encode(column: Column, value: Value) -> Any:
+    """Write a value for a column as plain JSON; raises RefusedError when the column can't hold it.
+
+    An empty value clears the column by null. A checkbox can't be cleared: it is unticked.
+    """
+    if is_empty(value):
+        return False if column.type == "boolean" else None
+    encoder = _ENCODERS.get(column.type)
+    return encoder(column, value) if encoder else _as_text(value)
+
+
+def _refuse(column: Column, value: Value, what: str) -> RefusedError:
+    return RefusedError(f"{column.name} holds {what}; {tidy(str(value), 60)!r} can't be written there")
+
+
+def _as_bool(column: Column, value: Value) -> bool:
+    if not isinstance(value, bool):
+        raise _refuse(column, value, "a checkbox")
+    return value
+
+
+def _as_number(column: Column, value: Value) -> int | Decimal:
+    number = value.amount if isinstance(value, Money) else value
+    if isinstance(number, bool) or not isinstance(number, int | Decimal):
+        raise _refuse(column, value, "a number")
+    if column.precision and not _fits(Decimal(number), column):
+        # The org would round it and say nothing.
+        raise _refuse(column, value, f"numbers of {column.precision} digits, {column.scale} of them after the point")
+    return number
+
+
+def _fits(number: Decimal, column: Column) -> bool:
+    try:
+        exact = number == number.quantize(Decimal(1).scaleb(-column.scale))
+    except InvalidOperation:
+        return False
+    return exact and number.adjusted() < column.precision - column.scale
+
+
+def _as_date(column: Column, value: Value) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).date().isoformat()
+    if not isinstance(value, date):
+        raise _refuse(column, value, "a date")
+    return value.isoformat()
+
+
+def _as_moment(column: Column, value: Value) -> str:
+    if isinstance(value, datetime):
+        return iso(value.replace(microsecond=0))
+    if not isinstance(value, date):
+        raise _refuse(column, value, "a time")
+    return iso(datetime.combine(value, time(), UTC))
+
+
+def _as_option(column: Column, value: Value) -> str:
+    """Find the option for a value, by what is stored, then by label; an unrestricted picklist takes any text beside."""
+    active = [option for option in column.options if option.active]
+    if isinstance(value, bool):
+        wanted = YES if value else NO
+        matches = [option.value for option in active if option.value.lower() in wanted]
+    else:
+        text = _as_text(value)
+        matches = [o.value for o in active if o.value == text] or [o.value for o in active if o.label == text]
+        matches = matches or ([] if column.restricted else [text])
+    if not matches:
+        raise _refuse(column, value, "one of: " + ", ".join(option.value for option in active))
+    return matches[0]
+
+
+def _as_options(column: Column, value: Value) -> str:
+    chosen = value if isinstance(value, tuple) else (_as_text(value),)
+    return ";".join(_as_option(column, item) for item in chosen)
+
+
+def _as_text(value: Value) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case Decimal():
+            return f"{value:f}"
+        case datetime():
+            return iso(value)
+        case date():
+            return value.isoformat()
+        case tuple():
+            return "; ".join(value)
+        case _:
+            return str(value)
+
+
+_ENCODERS: Mapping[str, Callable[[Column, Value], Any]] = MappingProxyType(
+    {
+        "boolean": _as_bool,
+        "currency": _as_number,
+        "double": _as_number,
+        "int": _as_number,
+        "long": _as_number,
+        "percent": _as_number,
+        "date": _as_date,
+        "datetime": _as_moment,
+        "multipicklist": _as_options,
+        "picklist": _as_option,
+    }
+)
