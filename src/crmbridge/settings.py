@@ -10,7 +10,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from crmbridge.model.findings import Severity
-from crmbridge.model.process import FieldName, Id
+from crmbridge.model.parts import FieldName, Id
 
 
 class SettingsPart(BaseModel):

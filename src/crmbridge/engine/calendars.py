@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from crmbridge.model.process import Calendar, Duration, Unit, Window
+from crmbridge.model.business_time import Calendar, Duration, Unit, Window
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200  # outside of these years every calendar is closed
 SEARCH_YEARS = 5  # a calendar that is closed this long never opens again

@@ -9,21 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from crmbridge.engine.text import fill, plain
+from crmbridge.model.checks import Activities, Approval, AtLeast, Bounds, Check, Dates, OneOf, Outputs, Required
 from crmbridge.model.findings import Judgement, Verdict
-from crmbridge.model.process import (
-    Activities,
-    Approval,
-    AtLeast,
-    Bounds,
-    Check,
-    Dates,
-    ExitRule,
-    OneOf,
-    Outputs,
-    Process,
-    Required,
-    Stage,
-)
+from crmbridge.model.process import ExitRule, Process, Stage
 from crmbridge.model.values import Fields, Money, Value, is_empty, show
 
 SHOWN = 80  # how much of a CRM's value a message quotes

@@ -12,7 +12,10 @@ from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.rule_fields import operands
 from crmbridge.engine.stage_flow import check_flow
-from crmbridge.model.process import AtLeast, Duration, ExitRule, Measure, Outputs, Process, Required, Stage, Text
+from crmbridge.model.business_time import Duration
+from crmbridge.model.checks import AtLeast, Outputs, Required
+from crmbridge.model.parts import Text
+from crmbridge.model.process import ExitRule, Measure, Process, Stage
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType
 

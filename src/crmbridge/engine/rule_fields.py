@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from crmbridge.engine.issues import Issue, Path, issue
 from crmbridge.engine.nearest import nearest
-from crmbridge.model.process import Approval, AtLeast, Bounds, Dates, OneOf, Required
+from crmbridge.model.checks import Approval, AtLeast, Bounds, Dates, OneOf, Required
 from crmbridge.model.values import FieldType
 
 _NUMBERS = (FieldType.NUMBER, FieldType.MONEY)

@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from crmbridge.engine.calendars import CompiledCalendar, due, elapsed, length
+from crmbridge.model.business_time import Duration, Unit
 from crmbridge.model.findings import SlaClock, SlaState, Visit
-from crmbridge.model.process import Duration, Handoff, Process, Stage, Unit
+from crmbridge.model.process import Handoff, Process, Stage
 from crmbridge.model.values import Fields, is_empty
 
 NO_CALENDAR = ""  # the calendar of a clock that counts plain time

@@ -17,7 +17,7 @@ from crmbridge.files.diagnostics import Diagnostic
 from crmbridge.files.display import shorten
 from crmbridge.files.source import Source
 from crmbridge.files.yaml_nodes import Path, value_at
-from crmbridge.model.process import CHECKS
+from crmbridge.model.checks import CHECKS
 
 LONGEST_VALUE = 60
 _BRANCH_CODES = frozenset({"wrong-type"})  # what a union says once per branch

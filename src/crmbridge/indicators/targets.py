@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from crmbridge.indicators.scorecard import Figure, FigureUnit
-from crmbridge.model.process import Duration
+from crmbridge.model.business_time import Duration
 
 
 class Target(NamedTuple):

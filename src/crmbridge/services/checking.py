@@ -20,7 +20,8 @@ from crmbridge.files.model_errors import explain_errors, leads_through
 from crmbridge.files.reading import read_process, read_settings
 from crmbridge.files.source import Source
 from crmbridge.files.yaml_nodes import Path as KeyPath
-from crmbridge.model.process import Holidays, Process
+from crmbridge.model.business_time import Holidays
+from crmbridge.model.process import Process
 from crmbridge.settings import Secret, Settings
 
 if TYPE_CHECKING:

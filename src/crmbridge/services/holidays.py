@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from crmbridge.errors import ConfigurationError
-from crmbridge.model.process import Calendar
+from crmbridge.model.business_time import Calendar
 
 
 def public_holidays(calendar: Calendar, years: Iterable[int]) -> frozenset[date]:

@@ -19,7 +19,7 @@ from crmbridge.engine.calendars import (
     elapsed,
     length,
 )
-from crmbridge.model.process import Calendar, Duration
+from crmbridge.model.business_time import Calendar, Duration
 from crmbridge.testing.factories import make_calendar
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from crmbridge.engine.calendars import compile_calendar
 from crmbridge.engine.sla import Limit, clock, clocks, handoff_limit, limit_of, stage_limit
+from crmbridge.model.business_time import Duration
 from crmbridge.model.findings import Place, SlaClock, SlaState, Visit
-from crmbridge.model.process import Duration, Process
+from crmbridge.model.process import Process
 from crmbridge.model.records import Status
 from crmbridge.model.values import Value
 from crmbridge.testing.factories import make_calendar, make_process, make_stage, make_visit

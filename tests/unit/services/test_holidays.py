@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crmbridge.errors import ConfigurationError
-from crmbridge.model.process import Calendar
+from crmbridge.model.business_time import Calendar
 from crmbridge.services.holidays import public_holidays
 from crmbridge.testing.factories import make_calendar
 
