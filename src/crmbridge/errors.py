@@ -4,8 +4,8 @@
     ├── ConfigurationError      a file, setting or plugin is wrong               exit 3
     ├── AuthenticationError     a credential is refused or lacks a scope         exit 4
     ├── RetryLaterError         the CRM is unreachable, busy or limiting us      exit 5
-    ├── RefusedError            the CRM said no to one change; the rest goes on  (an outcome, not an exit)
-    ├── UnclearError            sent, but nobody knows whether it was done       (an outcome, not an exit)
+    ├── RefusedError            the CRM said no; to one change it is an outcome  exit 3
+    ├── UnclearError            sent, and nobody knows whether it was done       exit 7
     ├── PlanStaleError          the plan is not for what is there now            exit 8
     ├── LockedError             another run holds the state                      exit 11
     └── StateError              the state is damaged or too new                  exit 12
@@ -59,12 +59,14 @@ class RetryLaterError(CrmbridgeError):
 class RefusedError(CrmbridgeError):
     """The CRM said no to this request, and repeating it will not help."""
 
+    exit_code = 3
     code = "refused"
 
 
 class UnclearError(CrmbridgeError):
     """A write was sent and the reply never came, or can't be read: it may have happened."""
 
+    exit_code = 7
     code = "unclear"
 
 

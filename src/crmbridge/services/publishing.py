@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crmbridge.errors import ConfigurationError, CrmbridgeError
+from crmbridge.errors import ConfigurationError, CrmbridgeError, UnclearError
 from crmbridge.indicators import compute
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Plan, change_id
 from crmbridge.model.records import Kind, Ref
@@ -62,6 +62,8 @@ def publish(workspace: Workspace, run: str, report: Report, summary: Mapping[str
             place = _deliver(workspace, run, entry, document, day)
         except CrmbridgeError as error:
             deliveries.append(Delivery(report=report.name, sink=sink, error=error))
+            if isinstance(error, UnclearError):  # it may have arrived, and nobody wants to be told twice
+                told[sink] = day
         else:
             deliveries.append(Delivery(report=report.name, sink=sink, place=place))
             told[sink] = day
