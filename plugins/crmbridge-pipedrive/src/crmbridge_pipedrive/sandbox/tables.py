@@ -1,0 +1,119 @@
+"""The rows of the sandbox's account, in v2's form, and the history of its deals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from crmbridge_pipedrive.sandbox.replies import Row, missing
+
+Table = dict[int, Row]
+
+
+def stamp(at: datetime) -> str:
+    """Write a time as v2 does."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def v1_stamp(text: str | None) -> str | None:
+    """Turn a v2 time into v1's form."""
+    return text.replace("T", " ").replace("Z", "") if text else None
+
+
+@dataclass(slots=True)
+class Tables:
+    """The account's rows by id. `history` has the changes of each deal, oldest first; `participants` its contacts."""
+
+    users: Table = field(default_factory=dict)
+    pipelines: Table = field(default_factory=dict)
+    stages: Table = field(default_factory=dict)
+    fields: dict[str, Row] = field(default_factory=dict)
+    organizations: Table = field(default_factory=dict)
+    persons: Table = field(default_factory=dict)
+    deals: Table = field(default_factory=dict)
+    activities: Table = field(default_factory=dict)
+    notes: Table = field(default_factory=dict)
+    participants: dict[int, list[int]] = field(default_factory=dict)
+    history: dict[int, list[Row]] = field(default_factory=dict)
+
+
+def row_of(table: Mapping[int, Row], number: int, what: str) -> Row:
+    """Give a row that is not deleted; raises RefusalError when there is none."""
+    row = table.get(number)
+    if row is None or row.get("is_deleted"):
+        raise missing(what)
+    return row
+
+
+def next_id(table: Mapping[int, Row]) -> int:
+    """Give the next free id."""
+    return max(table, default=0) + 1
+
+
+def empty_deal(number: int, fields: Mapping[str, Row], *, at: str, owner: int) -> Row:
+    """Give a deal as it is when only its title was said; every custom field there is comes along, as null."""
+    return {
+        "id": number,
+        "title": "",
+        "creator_user_id": owner,
+        "owner_id": owner,
+        "person_id": None,
+        "org_id": None,
+        "pipeline_id": 0,
+        "stage_id": 0,
+        "value": 0,
+        "currency": "EUR",
+        "add_time": at,
+        "update_time": at,
+        "stage_change_time": None,
+        "status": "open",
+        "is_deleted": False,
+        "is_archived": False,
+        "archive_time": None,
+        "probability": None,
+        "lost_reason": None,
+        "visible_to": 3,
+        "close_time": None,
+        "won_time": None,
+        "lost_time": None,
+        "local_won_date": None,
+        "local_lost_date": None,
+        "local_close_date": None,
+        "expected_close_date": None,
+        "label_ids": [],
+        "origin": "ManuallyCreated",
+        "origin_id": None,
+        "channel": None,
+        "channel_id": None,
+        "acv": None,
+        "arr": None,
+        "mrr": None,
+        "first_won_time": None,
+        "custom_fields": {code: None for code, row in fields.items() if row["is_custom_field"]},
+    }
+
+
+def log_change(tables: Tables, deal: int, field_key: str, values: tuple[Any, Any], **about: Any) -> None:
+    """Note one change of one field: `values` are old and new, `about` says at (a v2 time), by and source."""
+    number = sum(len(rows) for rows in tables.history.values()) + 1
+    tables.history.setdefault(deal, []).append(
+        {
+            "id": number,
+            "field_key": field_key,
+            "old_value": _as_text(values[0]),
+            "new_value": _as_text(values[1]),
+            "time": v1_stamp(about["at"]),
+            "by": about["by"],
+            "source": about.get("source", "app"),
+        }
+    )
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return str(value.get("value")) if isinstance(value, dict) else str(value)

@@ -1,0 +1,280 @@
+"""The part of API v1 that has no successor: users, notes, history, participants, merging."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+
+from starlette.requests import Request
+
+from crmbridge_pipedrive.sandbox.deal_rows import deal_rows
+from crmbridge_pipedrive.sandbox.replies import RefusalError, Row, missing
+from crmbridge_pipedrive.sandbox.routing import Router, number_in
+from crmbridge_pipedrive.sandbox.state import PipedriveState
+from crmbridge_pipedrive.sandbox.tables import next_id, row_of, v1_stamp
+
+ROOTS = ("/v1", "/api/v1")
+COMPANY = {"company_id": 7000001, "company_name": "Lumenworks", "company_domain": "lumenworks"}
+CURRENCIES = (("EUR", "Euro", "€"), ("USD", "US Dollar", "$"), ("BRL", "Brazilian Real", "R$"))
+TYPES = ("call", "meeting", "task", "deadline", "email", "lunch")
+USUAL, MOST = 100, 500
+NOTE_KEYS = frozenset(
+    {"content", "deal_id", "org_id", "person_id", "lead_id", "project_id", "task_id", "user_id", "add_time"}
+    | {f"pinned_to_{what}_flag" for what in ("deal", "organization", "person", "lead", "project", "task")}
+)
+
+
+def add_routes(router: Router) -> None:
+    """Serve v1 under both of its roots."""
+    for root in ROOTS:
+        router.add("GET", f"{root}/users", 20, _users)
+        router.add("GET", f"{root}/users/me", 2, _me)
+        router.add("GET", f"{root}/currencies", 20, _currencies)
+        router.add("GET", f"{root}/activityTypes", 20, _types)
+        router.add("GET", f"{root}/notes", 20, _notes)
+        router.add("POST", f"{root}/notes", 10, _create_note)
+        router.add("GET", f"{root}/notes/{{id}}", 2, _note)
+        router.add("PUT", f"{root}/notes/{{id}}", 10, _change_note)
+        router.add("DELETE", f"{root}/notes/{{id}}", 6, _delete_note)
+        router.add("GET", f"{root}/deals/{{id}}/changelog", 20, _changelog)
+        router.add("GET", f"{root}/deals/{{id}}/flow", 40, _flow)
+        router.add("GET", f"{root}/deals/{{id}}/participants", 10, _participants)
+        router.add("POST", f"{root}/deals/{{id}}/participants", 10, _add_participant)
+        router.add("PUT", f"{root}/deals/{{id}}/merge", 40, _merge)
+
+
+def unknown_v1(_state: PipedriveState, _request: Request, _body: Any) -> Any:
+    """Answer a path that v1 does not have; this error alone has no `success`."""
+    return 404, {"status": False, "error": "Unknown method ."}
+
+
+def _users(state: PipedriveState, _request: Request, _body: Any) -> Row:
+    return _whole([{**row, "is_you": row["id"] == state.me} for row in state.tables.users.values()])
+
+
+def _me(state: PipedriveState, _request: Request, _body: Any) -> Row:
+    return {"success": True, "data": {**state.tables.users[state.me], "is_you": True, **COMPANY}}
+
+
+def _currencies(_state: PipedriveState, _request: Request, _body: Any) -> Row:
+    known = enumerate(CURRENCIES, start=1)
+    rows = [{"id": n, "code": code, "name": name, "symbol": symbol} for n, (code, name, symbol) in known]
+    return _whole([{**row, "decimal_points": 2, "active_flag": True, "is_custom_flag": False} for row in rows])
+
+
+def _types(_state: PipedriveState, _request: Request, _body: Any) -> Row:
+    named = enumerate(TYPES, start=1)
+    return _whole([{"id": n, "order_nr": n, "name": t.title(), "key_string": t, "active_flag": True} for n, t in named])
+
+
+# ── Notes ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _notes(state: PipedriveState, request: Request, _body: Any) -> Row:
+    rows = [row for row in state.tables.notes.values() if row["active_flag"]]
+    for name in ("deal_id", "org_id", "person_id", "user_id"):
+        if name in request.query_params:
+            rows = [row for row in rows if str(row[name]) == request.query_params[name]]
+    newest_first = request.query_params.get("sort", "").lower().endswith("desc")
+    return _paged(sorted(rows, key=lambda row: int(row["id"]), reverse=newest_first), request)
+
+
+def _create_note(state: PipedriveState, _request: Request, body: Any) -> Any:
+    given = _note_body(state, body)
+    if not given.get("content"):
+        raise RefusalError(400, "Note content must be given.")
+    if not any(given.get(name) for name in ("deal_id", "org_id", "person_id", "lead_id", "project_id", "task_id")):
+        raise RefusalError(400, "Note must be linked to a deal, person, organization, lead or project.")
+    number = next_id(state.tables.notes)
+    now = v1_stamp(state.now())
+    links = dict.fromkeys(("deal_id", "org_id", "person_id", "lead_id", "project_id"))
+    about = {"id": number, "active_flag": True, "user_id": state.me, "add_time": now, "update_time": now}
+    state.tables.notes[number] = {**about, **links, **given}
+    return 201, {"success": True, "data": state.tables.notes[number]}
+
+
+def _note(state: PipedriveState, request: Request, _body: Any) -> Row:
+    return {"success": True, "data": _one_note(state, request)}
+
+
+def _change_note(state: PipedriveState, request: Request, body: Any) -> Row:
+    row = _one_note(state, request)
+    row.update(_note_body(state, body), update_time=v1_stamp(state.now()))
+    return {"success": True, "data": row}
+
+
+def _delete_note(state: PipedriveState, request: Request, _body: Any) -> Row:
+    _one_note(state, request)["active_flag"] = False
+    return {"success": True, "data": True}
+
+
+def _one_note(state: PipedriveState, request: Request) -> Row:
+    row = row_of(state.tables.notes, number_in(request), "Note")
+    if not row["active_flag"]:
+        raise missing("Note")
+    return row
+
+
+def _note_body(state: PipedriveState, body: Any) -> Row:
+    if not isinstance(body, dict) or not body.keys() <= NOTE_KEYS:
+        raise RefusalError(400, "Bad request")
+    for name, table in (("deal_id", state.tables.deals), ("org_id", state.tables.organizations)):
+        if body.get(name) is not None and (body[name] not in table or table[body[name]].get("is_deleted")):
+            raise RefusalError(400, f"{name} is not valid")
+    return {**body, **({"content": _sanitised(str(body["content"]))} if "content" in body else {})}
+
+
+def _sanitised(content: str) -> str:
+    """Drop what a note's HTML may not hold."""
+    return re.sub(r"<(?!/?(?:br|b|i|u|p|div|ul|ol|li|a|strong|em)\b)[^>]*>", "", content, flags=re.IGNORECASE)
+
+
+# ── History ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _changelog(state: PipedriveState, request: Request, _body: Any) -> Row:
+    """Give a deal's changes, newest first; the marker is the id of the next row."""
+    rows = _history(state, request)
+    cursor = request.query_params.get("cursor")
+    if cursor:
+        start = _row_id(cursor)
+        rows = [row for row in rows if row["id"] <= start]
+    limit = _limit(request)
+    page = [
+        {
+            "field_key": row["field_key"],
+            "old_value": row["old_value"],
+            "new_value": row["new_value"],
+            "actor_user_id": row["by"],
+            "time": row["time"],
+            "change_source": row["source"],
+            "change_source_user_agent": None,
+            "is_bulk_update_flag": False,
+        }
+        for row in rows[:limit]
+        if row["field_key"] != "add_time"
+    ]
+    following = base64.b64encode(f"id:{rows[limit]['id']}".encode()).decode() if len(rows) > limit else None
+    return {"success": True, "data": page, "additional_data": {"next_cursor": following}}
+
+
+def _row_id(cursor: str) -> int:
+    try:
+        return int(base64.b64decode(cursor).decode().removeprefix("id:"))
+    except ValueError:
+        raise RefusalError(400, "Invalid cursor") from None
+
+
+def _flow(state: PipedriveState, request: Request, _body: Any) -> Row:
+    """Give everything that happened on a deal, newest first; planned activities lie ahead and so come first."""
+    wanted = {part for part in request.query_params.get("items", "").split(",") if part}
+    changes = [_flow_change(state, number_in(request), row) for row in _history(state, request)]
+    if request.query_params.get("all_changes") != "1":
+        changes = [row for row in changes if len(row["data"]["field_key"]) != 40]
+    happened = [row for row in state.tables.activities.values() if row["deal_id"] == number_in(request)]
+    activities = [{"object": "activity", "timestamp": f"{r['due_date']} 00:00:00", "data": r} for r in happened]
+    feed = [row for row in (*activities, *changes) if not wanted or row["object"] in wanted]
+    return _paged(sorted(feed, key=lambda row: str(row["timestamp"]), reverse=True), request)
+
+
+def _flow_change(state: PipedriveState, deal: int, row: Row) -> Row:
+    formatted: Any = []  # an empty list when there is nothing to format, an object when there is
+    if row["field_key"] == "stage_id":
+        names = [state.tables.stages[int(row[name])]["name"] for name in ("old_value", "new_value")]
+        formatted = {"old_value_formatted": names[0], "new_value_formatted": names[1]}
+    data = {
+        "id": row["id"],
+        "item_id": deal,
+        "user_id": row["by"],
+        "field_key": row["field_key"],
+        "old_value": row["old_value"],
+        "new_value": row["new_value"],
+        "is_bulk_update_flag": None,
+        "log_time": row["time"],
+        "change_source": row["source"],
+        "change_source_user_agent": None,
+        "additional_data": formatted,
+    }
+    return {"object": "dealChange", "timestamp": row["time"], "data": data}
+
+
+def _history(state: PipedriveState, request: Request) -> list[Row]:
+    number = number_in(request)
+    row_of(state.tables.deals, number, "Deal")
+    return sorted(
+        state.tables.history.get(number, ()), key=lambda row: (str(row["time"]), int(row["id"])), reverse=True
+    )
+
+
+# ── Participants and merging ────────────────────────────────────────────────────────────────────────────
+
+
+def _participants(state: PipedriveState, request: Request, _body: Any) -> Row:
+    number = number_in(request)
+    deal = row_of(state.tables.deals, number, "Deal")
+    people = state.tables.participants.get(number, ())
+    return _paged([_participant(state, deal, n, person) for n, person in enumerate(people, start=1)], request)
+
+
+def _participant(state: PipedriveState, deal: Row, number: int, person: int) -> Row:
+    row = state.tables.persons[person]
+    emails = [{"label": e["label"], "value": e["value"], "primary": e["primary"]} for e in row.get("emails", ())]
+    return {
+        "id": deal["id"] * 100 + number,
+        "person_id": {"active_flag": True, "name": row["name"], "email": emails, "phone": [], "value": person},
+        "add_time": v1_stamp(deal["add_time"]),
+        "active_flag": True,
+        "related_item_data": {"deal_id": deal["id"], "title": deal["title"]},
+        "person": {"id": person, "name": row["name"]},
+    }
+
+
+def _add_participant(state: PipedriveState, request: Request, body: Any) -> Row:
+    number = number_in(request)
+    deal = row_of(state.tables.deals, number, "Deal")
+    person = body.get("person_id") if isinstance(body, dict) else None
+    if not isinstance(person, int) or person not in state.tables.persons:
+        raise RefusalError(400, "person_id is not valid")
+    people = state.tables.participants.setdefault(number, [])
+    if person not in people:
+        people.append(person)
+    return {"success": True, "data": _participant(state, deal, people.index(person) + 1, person)}
+
+
+def _merge(state: PipedriveState, request: Request, body: Any) -> Row:
+    """Merge the deal in the path into the one in the body, which survives."""
+    survivor = body.get("merge_with_id") if isinstance(body, dict) else None
+    if not isinstance(survivor, int):
+        raise RefusalError(400, "merge_with_id is not valid")
+    row_of(state.tables.deals, number_in(request), "Deal")
+    state.merge_deals(str(number_in(request)), str(survivor))
+    row = row_of(state.tables.deals, survivor, "Deal")
+    return {"success": True, "data": deal_rows(state.tables, [row], request)[0]}
+
+
+# ── Shapes ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _whole(rows: list[Row]) -> Row:
+    return {"success": True, "data": rows}
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(USUAL))
+    return min(int(text), MOST) if text.isdecimal() and int(text) > 0 else USUAL
+
+
+def _paged(rows: list[Row], request: Request) -> Row:
+    """Give a v1 page; an empty list is null."""
+    text = request.query_params.get("start", "0")
+    start, limit = int(text) if text.isdecimal() else 0, _limit(request)
+    more = len(rows) > start + limit
+    pagination: Row = {"start": start, "limit": limit, "more_items_in_collection": more}
+    if more:
+        pagination["next_start"] = start + limit
+    return {
+        "success": True,
+        "data": rows[start : start + limit] or None,
+        "additional_data": {"pagination": pagination},
+    }

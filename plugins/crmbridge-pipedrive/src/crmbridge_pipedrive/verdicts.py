@@ -1,0 +1,80 @@
+"""What Pipedrive's error replies mean: which limit was hit, what was refused, whose fault it is."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
+from crmbridge.http import Reply
+from crmbridge.http.client import NOT_JSON, retry_after, tidy
+
+SPENT = timedelta(hours=1)  # the day's tokens come back at midnight of a zone that Pipedrive does not name
+BLOCKED = timedelta(hours=1)  # the network in front of Pipedrive shuts out who keeps sending
+WINDOW = timedelta(seconds=2)  # the burst limit counts requests in two seconds
+
+ASK_SIGN_IN = "Take the connection's token from Pipedrive (Personal preferences, API); a new one ends the old one."
+ASK_RIGHTS = "Use the token of a user who may see and edit all deals, or widen that user's permission set."
+
+
+class ForbiddenError(AuthenticationError):
+    """The token is good, but its user may not see or change this one thing."""
+
+
+def judge(reply: Reply) -> CrmbridgeError | None:
+    """Give the error that a reply stands for, or None to leave it to its status.
+
+    From Pipedrive's pages "Rate limiting" and "HTTP status codes". The body of a 429 is not documented, so only its
+    headers count: nothing left in the window is the burst limit, anything else the budget of the day.
+    """
+    if reply.status == 429:
+        return _too_many(reply)
+    if reply.status == 403 and reply.body is NOT_JSON:
+        return _shut_out()
+    said = words(reply)
+    match reply.status:
+        case 401:
+            return AuthenticationError(f"the token was refused (401): {said}", advice=ASK_SIGN_IN)
+        case 402:
+            return AuthenticationError(f"the account is not open (402): {said}", advice="Renew its subscription.")
+        case 403:
+            return ForbiddenError(f"not allowed (403): {said}", advice=ASK_RIGHTS)
+        case status:
+            may_pass = status in {408, 423, 425} or not 400 <= status < 500
+            return None if may_pass else RefusedError(f"refused ({status}): {said}")
+
+
+def words(reply: Reply) -> str:
+    """Give the vendor's own words about what went wrong, fit for one line."""
+    body = reply.body
+    if not isinstance(body, dict):
+        return tidy(reply.text)
+    said = [body.get("error"), body.get("code")]
+    # Some v1 errors carry a second, fixed sentence that only points to the documentation.
+    return tidy("; ".join(str(part) for part in said if part) or reply.text)
+
+
+def _shut_out() -> RetryLaterError:
+    return RetryLaterError(
+        "the network in front of Pipedrive shuts us out (403, a page instead of an answer)",
+        advice="Wait an hour, then run less often or set a lower burst on the connection.",
+        after=BLOCKED,
+    )
+
+
+def _too_many(reply: Reply) -> RetryLaterError:
+    asked = retry_after(reply)
+    day_is_spent = reply.headers.get("x-daily-ratelimit-token-remaining", "").strip() == "0"
+    if not day_is_spent and (asked is not None or reply.headers.get("x-ratelimit-remaining", "").strip() == "0"):
+        return RetryLaterError("too many requests at once (429)", after=asked or _reset(reply))
+    return RetryLaterError(
+        "the company's API tokens for today are used up (429)",
+        advice="Try again tomorrow, run less often, or add tokens in Pipedrive; nothing was lost.",
+        after=SPENT,
+    )
+
+
+def _reset(reply: Reply) -> timedelta:
+    """Read how long the window still lasts; the header is a number of seconds from now."""
+    text = reply.headers.get("x-ratelimit-reset", "").strip()
+    return timedelta(seconds=int(text)) if re.fullmatch(r"\d{1,2}", text) else WINDOW
