@@ -124,7 +124,7 @@ class HttpClient:
 
     def _error(self, path: str, reply: Reply) -> CrmbridgeError:
         error = self._judge(reply) or self._by_status(reply)
-        # A wait that nobody will sit out is for the next run: pausing for it would hold up every other call of this one.
+        # A wait that nobody sits out is for the next run; pausing for it would hold up every other call of this one.
         if isinstance(error, RetryLaterError) and reply.status == TOO_FAST and _worth_waiting_for(error):
             self._budget.pause(error.after or timedelta(seconds=1))
         error.message = f"{self._where(path, reply)}: {error.message}"
