@@ -121,7 +121,7 @@ def _plant_deal(state: State, people: _People, deal: WorldDeal, now: datetime) -
         values = {"OpportunityId": row["Id"], "ContactId": people.contacts[contact], "IsPrimary": number == 0}
         state.tables.plant("OpportunityContactRole", values, created=deal.created_at, changed=deal.created_at, by=owner)
     for activity in deal.activities:
-        _plant_task(state, row, activity, people.users[activity.owner], now)
+        _plant_task(state, row, activity, changed)
 
 
 def _native(value: Any) -> Any:
@@ -138,16 +138,16 @@ def _plant_history(state: State, row: Mapping[str, Any], steps: list[tuple[str, 
         state.tables.plant("OpportunityHistory", snapshot(then), created=at, changed=at, by=owner)
 
 
-def _plant_task(state: State, deal: Mapping[str, Any], activity: WorldActivity, owner: str, now: datetime) -> None:
+def _plant_task(state: State, deal: Mapping[str, Any], activity: WorldActivity, latest: datetime) -> None:
     values = {
         "Subject": activity.subject,
         "WhatId": deal["Id"],
         "AccountId": deal["AccountId"],
-        "OwnerId": owner,
+        "OwnerId": deal["OwnerId"],
         "ActivityDate": activity.at.date(),
         "Status": "Completed" if activity.done else "Not Started",
         "TaskSubtype": _SUBTYPES.get(activity.kind, "Task"),
         "IsClosed": activity.done,
     }
-    at = activity.at if activity.done else min(activity.at, now)
-    state.tables.plant("Task", values, created=at, changed=at, by=owner)
+    at = min(activity.at, latest)  # what is still to be done was noted when the deal last moved
+    state.tables.plant("Task", values, created=at, changed=at, by=deal["OwnerId"])

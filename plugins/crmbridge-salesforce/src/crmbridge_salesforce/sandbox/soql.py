@@ -253,7 +253,8 @@ def _tokens(text: str) -> Sequence[Token]:
     while at < end:
         match = _TOKEN.match(text, at)
         if match is None or match.lastgroup is None:
-            raise at_fault(text, at, "MALFORMED_QUERY", f"unexpected character: '{text[at : at + 1].strip()}'")
+            wrong = at + len(text[at:]) - len(text[at:].lstrip())
+            raise at_fault(text, wrong, "MALFORMED_QUERY", f"unexpected character: '{text[wrong]}'")
         found.append(Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
         at = match.end()
     return [*found, Token("end", "", end)]

@@ -1,0 +1,69 @@
+"""What the Salesforce tests share: an org on a real socket, an adapter on it, and one whose answers are stubbed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from crmbridge.model.values import FieldType
+from crmbridge.ports import AdapterContext, FieldBinding
+from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
+from crmbridge_salesforce.adapter import SalesforceAdapter
+from crmbridge_salesforce.sandbox import build_org
+from crmbridge_salesforce.settings import SalesforceSettings
+
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+FIELDS = (
+    FieldBinding(name="bant.need", native="bant_need__c", type=FieldType.BOOL),
+    FieldBinding(name="review", native="Review_Needed__c", type=FieldType.BOOL),
+    FieldBinding(name="discount", native="discount__c", type=FieldType.NUMBER),
+)
+Opener = Callable[..., SalesforceAdapter]
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """Give a clock that stands still at noon."""
+    return VirtualClock(NOON)
+
+
+@pytest.fixture
+def org(clock: VirtualClock) -> Iterator[Served]:
+    """Serve an org of twenty deals, with one currency."""
+    with serve(build_org(SandboxOptions(seed=3, deals=20, clock=clock), multi_currency=False)) as served:
+        yield served
+
+
+@pytest.fixture
+def client(org: Served) -> Iterator[httpx.Client]:
+    """Give a plain client that is signed in to the org, with the version's path as its base."""
+    base = f"{org.url}/services/data/v67.0/"
+    with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {org.token}"}, trust_env=False) as found:
+        yield found
+
+
+@pytest.fixture
+def open_adapter(clock: VirtualClock) -> Iterator[Opener]:
+    """Open adapters of the connection `sf`; overrides are settings."""
+    opened: list[SalesforceAdapter] = []
+
+    def opener(base_url: str, token: str, **overrides: object) -> SalesforceAdapter:
+        usual: dict[str, object] = {"base_url": base_url, "token": {"env": "UNUSED"}, "currency": "EUR"}
+        settings = SalesforceSettings.model_validate({**usual, **overrides})
+        context = AdapterContext(connection="sf", clock=clock, fields=FIELDS)
+        opened.append(SalesforceAdapter(settings, context, SecretStr(token)))
+        return opened[-1]
+
+    yield opener
+    for adapter in opened:
+        adapter.close()
+
+
+@pytest.fixture
+def adapter(org: Served, open_adapter: Opener) -> SalesforceAdapter:
+    """Give an adapter on the served org."""
+    return open_adapter(org.url, org.token)

@@ -1,0 +1,247 @@
+"""What the adapter sends, and what it makes of answers that a sandbox can't be talked into."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from crmbridge.errors import AuthenticationError, ConfigurationError, CrmbridgeError, RefusedError, RetryLaterError
+from crmbridge.http.client import LONGEST_WAIT
+from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
+from crmbridge.model.records import Kind, Position, Ref, Status
+from crmbridge.model.values import Money, Value
+from crmbridge.testing.factories import make_change
+from crmbridge_salesforce.adapter import SalesforceAdapter
+
+HOST = "https://acme.my.salesforce.com"
+BASE = f"{HOST}/services/data/v67.0"
+DEAL = "006Sb0000000001IAA"
+STAGES = (
+    {"ApiName": "Talk", "IsActive": True, "IsClosed": False, "IsWon": False},
+    {"ApiName": "Old", "IsActive": False, "IsClosed": False, "IsWon": False},
+    {"ApiName": "Sold", "IsActive": True, "IsClosed": True, "IsWon": True},
+)
+
+
+def make_field(name: str, kind: str = "string", **overrides: Any) -> dict[str, Any]:
+    """Make a writable field of a describe answer."""
+    return {"name": name, "label": name, "type": kind, "createable": True, "updateable": True, **overrides}
+
+
+def make_describe(*extra: Mapping[str, Any], **overrides: Any) -> dict[str, Any]:
+    """Make a describe answer of Opportunity as an org without features gives it."""
+    fields = [make_field("Id", "id"), make_field("Name"), make_field("StageName", "picklist")]
+    fields += [make_field("Amount", "currency", precision=18, scale=2), make_field("SystemModstamp", "datetime")]
+    return {"name": "Opportunity", "fields": [*fields, *extra], "recordTypeInfos": [], **overrides}
+
+
+def make_rows(*rows: Mapping[str, Any], **overrides: Any) -> dict[str, Any]:
+    """Make the answer of a query."""
+    return {"totalSize": len(rows), "done": True, "records": list(rows), **overrides}
+
+
+def make_update(number: int = 1, place: Position | None = None, **fields: Value) -> Change:
+    """Make the change of a deal's fields."""
+    edits = tuple(FieldEdit(name, None, value) for name, value in fields.items())
+    return make_change(number, target=Ref("sf", Kind.DEAL, DEAL), edits=edits, position=place)
+
+
+@pytest.fixture
+def routes() -> Iterator[respx.MockRouter]:
+    """Stub the org: describe and stages answer, everything else is for the test to say."""
+    with respx.mock(assert_all_called=False) as router:
+        router.get(f"{BASE}/sobjects/Opportunity/describe").respond(json=make_describe())
+        stages = [{"MasterLabel": stage["ApiName"], **stage} for stage in STAGES]
+        router.get(f"{BASE}/query", params__contains={"q": _STAGE_QUERY}).respond(json=make_rows(*stages))
+        yield router
+
+
+_STAGE_QUERY = (
+    "SELECT ApiName, MasterLabel, IsActive, IsClosed, IsWon, DefaultProbability"
+    " FROM OpportunityStage ORDER BY SortOrder, Id"
+)
+
+
+@pytest.fixture
+def stubbed(open_adapter: Callable[..., SalesforceAdapter], routes: respx.MockRouter) -> SalesforceAdapter:
+    """Give an adapter on the stubbed org."""
+    return open_adapter(HOST, "00D-token")
+
+
+def test_following_pages_are_asked_for_as_they_are_named(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
+    """The path in nextRecordsUrl goes out untouched, and short or empty pages end nothing ("Query More Results")."""
+    first = make_rows({"Id": "00T1", "Description": "x"}, done=False, nextRecordsUrl="/services/data/v67.0/query/01g-5")
+    routes.get(f"{BASE}/query").respond(json=first)
+    empty = make_rows(done=False, nextRecordsUrl="/services/data/v67.0/query/01g-6")
+    routes.get(f"{BASE}/query/01g-5").respond(json=empty)
+    last = routes.get(f"{BASE}/query/01g-6").respond(json=make_rows({"Id": "00T2", "Description": "a\n\nm-1"}))
+
+    assert Ref("sf", Kind.TASK, "00T2") == stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
+    assert b"" == last.calls.last.request.url.query
+    assert "Bearer 00D-token" == last.calls.last.request.headers["Authorization"]
+
+
+def test_the_token_stays_on_its_host(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
+    """A nextRecordsUrl that leads elsewhere is not followed."""
+    routes.get(f"{BASE}/query").respond(
+        json=make_rows(done=False, nextRecordsUrl="https://evil.example/services/data/")
+    )
+
+    with pytest.raises(RetryLaterError):
+        stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (401, [{"errorCode": "INVALID_SESSION_ID", "message": "Session expired or invalid"}], AuthenticationError),
+        (401, [{"errorCode": "INVALID_SESSION_ID", "message": "Connected app is not attached"}], AuthenticationError),
+        (403, [{"errorCode": "INSUFFICIENT_ACCESS", "message": "no"}], AuthenticationError),
+        (403, [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}], RetryLaterError),
+        (400, [{"errorCode": "INVALID_QUERY_LOCATOR", "message": "invalid query locator"}], RetryLaterError),
+        (400, [{"errorCode": "MALFORMED_QUERY", "message": "\nSELECT\n  ^\nno"}], RefusedError),
+        (400, {"error": "invalid_grant", "error_description": "expired"}, RefusedError),
+        (410, None, ConfigurationError),
+        (420, None, RetryLaterError),
+    ],
+)
+def test_errors_are_told_apart(
+    stubbed: SalesforceAdapter, routes: respx.MockRouter, status: int, body: Any, error: type[CrmbridgeError]
+) -> None:
+    """Each error body leads to the error that says what can be done, in one line and with the CRM's words."""
+    route = routes.get(f"{BASE}/query").respond(status, json=body)
+
+    with pytest.raises(error) as caught:
+        stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
+
+    assert caught.value.message.isprintable()
+    assert "sf: " in caught.value.message
+    assert "00D-token" not in caught.value.message + caught.value.advice
+    # A sign-in that is refused for good must not be tried again (jsforce, http-api tests).
+    assert 1 == route.call_count or error is RetryLaterError
+
+
+def test_the_daily_limit_is_not_waited_for(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
+    """Too many at once passes and is tried again; the daily allowance has the same code and does not pass."""
+    too_many = [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}]
+    route = routes.get(f"{BASE}/query").respond(403, json=too_many)
+    with pytest.raises(RetryLaterError) as caught:
+        stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
+    assert caught.value.after is not None
+    assert caught.value.after > LONGEST_WAIT
+    assert 1 == route.call_count
+
+    at_once = [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "ConcurrentRequests Limit exceeded."}]
+    route.side_effect = [httpx.Response(403, json=at_once), httpx.Response(200, json=make_rows())]
+    assert None is stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
+
+
+def test_our_share_of_the_allowance_is_kept(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
+    """When Sforce-Limit-Info says that our share is used up, nothing more is sent in this run."""
+    info = {"Sforce-Limit-Info": "api-usage=90/100; per-app-api-usage=5/250(appName=crmbridge)"}
+    route = routes.get(f"{BASE}/query").respond(json=make_rows(), headers=info)
+    near = Ref("sf", Kind.DEAL, DEAL)
+    stubbed.find(Kind.TASK, "m-1", near)
+
+    with pytest.raises(RetryLaterError, match="90 of the org's 100"):
+        stubbed.find(Kind.TASK, "m-1", near)
+    assert 1 == route.call_count
+
+
+def test_amounts_go_out_digit_for_digit(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
+    """An amount is a JSON number with the digits it has, and an org with one currency is not told which."""
+    route = routes.patch(f"{BASE}/composite/sobjects").respond(json=[{"id": DEAL, "success": True, "errors": []}])
+    receipt = stubbed.write([make_update(amount=Money(Decimal("1234567890123456.10"), "EUR"))])[0]
+
+    assert Outcome.APPLIED == receipt.outcome
+    assert b'"Amount":1234567890123456.10' in route.calls.last.request.content
+    assert b"Currency" not in route.calls.last.request.content
+
+
+def test_results_belong_to_their_changes(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
+    """Results come in order, errors with `statusCode`; a rule's own words reach the receipt."""
+    rule = {"statusCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "Say why first", "fields": ["StageName"]}
+    answer = [{"success": False, "errors": [rule]}, {"id": DEAL, "success": True, "errors": []}, {"odd": 1}]
+    routes.patch(f"{BASE}/composite/sobjects").respond(json=answer)
+    receipts = stubbed.write([make_update(number, name=f"N {number}") for number in (1, 2, 3)])
+
+    assert [Outcome.REFUSED, Outcome.APPLIED, Outcome.UNKNOWN] == [receipt.outcome for receipt in receipts]
+    assert "Say why first (StageName) [FIELD_CUSTOM_VALIDATION_EXCEPTION]" == receipts[0].message
+
+
+@pytest.mark.parametrize("answer", [[], [{"id": DEAL, "success": True}] * 3, {"ok": True}])
+def test_results_that_do_not_add_up_are_unknown(
+    stubbed: SalesforceAdapter, routes: respx.MockRouter, answer: Any
+) -> None:
+    """Fewer or more results than rows say nothing about any row."""
+    routes.patch(f"{BASE}/composite/sobjects").respond(json=answer)
+    receipts = stubbed.write([make_update(1, name="A"), make_update(2, name="B")])
+
+    assert [Outcome.UNKNOWN] * 2 == [receipt.outcome for receipt in receipts]
+
+
+def test_a_spoiled_batch_is_sent_row_by_row(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
+    """When one row makes the org refuse the whole request, the others are written alone."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        records = json.loads(request.content)["records"]
+        if any(record["Name"] == "bad" for record in records):
+            return httpx.Response(400, json=[{"errorCode": "JSON_PARSER_ERROR", "message": "can't read"}])
+        return httpx.Response(200, json=[{"id": DEAL, "success": True, "errors": []} for _ in records])
+
+    routes.patch(f"{BASE}/composite/sobjects").mock(side_effect=respond)
+    receipts = stubbed.write([make_update(n, name=name) for n, name in enumerate(("good", "bad", "fine"))])
+
+    assert [Outcome.APPLIED, Outcome.REFUSED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
+    assert "can't read" in receipts[1].message
+
+
+@pytest.mark.parametrize("stage", ["Nowhere", "Old"])
+def test_unknown_and_inactive_stages_are_refused_here(
+    stubbed: SalesforceAdapter, routes: respx.MockRouter, stage: str
+) -> None:
+    """The org accepts any StageName, as recorded creates show, so nothing is sent."""
+    route = routes.patch(f"{BASE}/composite/sobjects").respond(json=[])
+    receipt = stubbed.write([make_update(place=Position("default", stage, Status.OPEN))])[0]
+
+    assert (Outcome.REFUSED, 0) == (receipt.outcome, route.call_count)
+    assert stage in receipt.message
+
+
+def test_the_key_field_is_needed_to_create(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
+    """Without the external id field a create could double, so it is refused; and no key can be found either."""
+    change = make_change(action=Action.CREATE, target=None, key="k", edits=(FieldEdit("name", None, "N"),))
+
+    assert Outcome.REFUSED == stubbed.write([change])[0].outcome
+    assert None is stubbed.find(Kind.DEAL, "k", None)
+
+
+def test_record_types_are_pipelines(open_adapter: Callable[..., SalesforceAdapter], routes: respx.MockRouter) -> None:
+    """Each record type is a pipeline with the stages that its layout offers; the master one is the default."""
+    kinds = [
+        {"recordTypeId": "012Sb0000000001", "name": "Renewal", "active": True, "available": True, "master": False},
+        {"recordTypeId": "012000000000000AAA", "name": "Master", "active": True, "available": True, "master": True},
+    ]
+    described = make_describe(make_field("RecordTypeId", "reference"), recordTypeInfos=kinds)
+    routes.get(f"{BASE}/sobjects/Opportunity/describe").respond(json=described)
+    lists = [{"picklistName": "StageName", "picklistValues": [{"value": "Sold"}]}]
+    layout = f"{BASE}/sobjects/Opportunity/describe/layouts/012Sb0000000001IAA"
+    routes.get(layout).respond(json={"recordTypeMappings": [{"picklistsForRecordType": lists}]})
+    user = {"name": "User", "fields": [make_field("Id", "id"), make_field("SystemModstamp", "datetime")]}
+    routes.get(f"{BASE}/sobjects/User/describe").respond(json=user)
+    routes.get(f"{BASE}/query").respond(json=make_rows())
+    route = routes.patch(f"{BASE}/composite/sobjects").respond(json=[{"id": DEAL, "success": True, "errors": []}])
+    opened = open_adapter(HOST, "00D-token")
+
+    found = {pipeline.id: [stage.id for stage in pipeline.stages] for pipeline in opened.describe().pipelines}
+    opened.write([make_update(place=Position("012Sb0000000001IAA", "Sold", Status.WON))])
+
+    assert {"default": ["Talk", "Sold"], "012Sb0000000001IAA": ["Sold"]} == found
+    assert "012Sb0000000001IAA" == json.loads(route.calls.last.request.content)["records"][0]["RecordTypeId"]
+    assert "acme.my.salesforce.com" == opened.describe().account
