@@ -62,6 +62,18 @@ def test_a_walk_that_was_cut_goes_on_where_it_was(org: Served, open_adapter: Ope
     assert set() == set(deals(early)) & set(deals(rest))
 
 
+def test_rows_of_one_second_are_walked_by_id(org: Served, open_adapter: Opener, clock: VirtualClock) -> None:
+    """More rows than a page share one stamp: none is lost at a page's end, and the walk ends (airbyte issue 17148)."""
+    adapter = open_adapter(org.url, org.token, page_size=6)
+    known, cursor = settle(adapter, clock)
+    for deal in known:
+        state_of(org).edit_deal(deal, NextStep="Everybody at once")
+    pages = list(adapter.pull(Kind.DEAL, cursor))
+
+    assert [6, 6, 6, 2, 0] == [len(page.records) for page in pages]
+    assert set(known) == set(deals(pages))
+
+
 def test_a_row_that_was_committed_late_is_not_lost(
     org: Served, adapter: SalesforceAdapter, clock: VirtualClock
 ) -> None:
@@ -71,6 +83,7 @@ def test_a_row_that_was_committed_late_is_not_lost(
     clock.advance(timedelta(minutes=1))
     org.sandbox.faults.plan("lag", times=1000)
     state_of(org).edit_deal(first, Name="Slow transaction")
+    clock.advance(timedelta(seconds=10))
     early = list(adapter.pull(Kind.DEAL, cursor))
     org.sandbox.faults.clear()
     clock.advance(timedelta(seconds=30))
