@@ -1,0 +1,128 @@
+"""Speaks to one TinyCRM account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import SecretStr
+
+from crmbridge.errors import RefusedError, UnclearError
+from crmbridge.http import Budget, HttpClient, Rate, pages
+from crmbridge.model.changes import Action, Change, Outcome, Receipt
+from crmbridge.model.records import Kind, Record, Ref, Status
+from crmbridge.model.values import FieldType
+from crmbridge.ports import AdapterContext, Capabilities, Description, NativeField, NativeStage, Page, Pipeline
+from crmbridge_tinycrm.mapping import CLOSED, PATHS, Mapper, on
+from crmbridge_tinycrm.settings import TinySettings
+from crmbridge_tinycrm.terms import PIPELINE
+
+HOST = "https://api.tinycrm.example"
+PAGE, IDS = 20, 100
+TYPES = {"text": FieldType.TEXT, "yesno": FieldType.BOOL, "number": FieldType.NUMBER, "day": FieldType.DATE}
+CAPABILITIES = Capabilities(
+    kinds=frozenset(PATHS),
+    actions=frozenset(Action),
+    batch=dict.fromkeys(Action, 1),
+    external_key=True,
+    history=True,
+    tombstones=True,
+    status_in_stage=True,
+)
+
+
+class TinyAdapter:
+    """The port, over TinyCRM's API. Opening it sends nothing."""
+
+    def __init__(self, settings: TinySettings, context: AdapterContext, token: SecretStr) -> None:
+        self._mapper = Mapper(context.connection, context.fields)
+        self._client = HttpClient(
+            connection=context.connection,
+            base_url=settings.base_url or HOST,
+            clock=context.clock,
+            budget=Budget([Rate(settings.requests_per_second, 1)], context.clock),
+            headers={"Authorization": f"Bearer {token.get_secret_value()}"},
+            judge=lambda _reply: None,  # TinyCRM's status codes say it all
+            timeout=settings.timeout,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this adapter can do."""
+        return CAPABILITIES
+
+    def describe(self) -> Description:
+        """Read the account's stages, fields and users."""
+        about = self._get("about")
+        stages = tuple(
+            NativeStage(id=stage["id"], label=stage["label"], status=CLOSED.get(stage["id"], Status.OPEN))
+            for stage in about["stages"]
+        )
+        return Description(
+            account=about["account"],
+            pipelines=(Pipeline(id=PIPELINE, label="Deals", stages=stages),),
+            fields=tuple(NativeField(name=f["name"], label=f["name"], type=TYPES[f["type"]]) for f in about["fields"]),
+            users=tuple(user for page in self.pull(Kind.USER, None) for user in page.records),
+            key_field=NativeField(name="key", label="Key", type=FieldType.TEXT, unique=True),
+        )
+
+    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        """Yield the change feed from a cursor on: the number of the last change that was seen."""
+
+        def fetch(token: str | None) -> tuple[list[Any], str | None]:
+            body = self._get(PATHS[kind], after=token or "0", limit=PAGE)
+            return body["items"], body["next"]
+
+        for items, _ in pages(fetch, start=since):
+            since = str(items[-1]["seq"]) if items else since or "0"
+            yield self._mapper.page(kind, items, since)
+
+    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
+        """Read records by id; the ones that are gone are left out."""
+        found: dict[Ref, Record] = {}
+        for kind in {ref.kind for ref in refs}:
+            ids = [ref.id for ref in refs if ref.kind is kind]
+            for start in range(0, len(ids), IDS):
+                items = self._get(PATHS[kind], ids=",".join(ids[start : start + IDS]))["items"]
+                found |= {record.ref: record for record in (self._mapper.record(kind, item) for item in items)}
+        return found
+
+    def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
+        """Find a deal by its key, or a task or note by its marker; TinyCRM looks in its tables, not in an index."""
+        key = key.encode("utf-8", "replace").decode()  # half a surrogate pair can't stand in an address
+        if kind is Kind.DEAL:
+            items = self._get("deals", key=key)["items"]
+        else:
+            items = self._get("activities", on=on(near) if near else "", marker=key, type=kind.value)["items"]
+        return self._mapper.ref(kind, items[0]["id"]) if items else None
+
+    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
+        """Make changes, one request each."""
+        return [self._write_one(change) for change in changes]
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._client.close()
+
+    def _write_one(self, change: Change) -> Receipt:
+        try:
+            body = self._send(change)
+        except UnclearError as error:
+            return Receipt(change=change.id, outcome=Outcome.UNKNOWN, ref=change.target, message=error.message)
+        except RefusedError as error:
+            return Receipt(change=change.id, outcome=Outcome.REFUSED, message=error.message)
+        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=self._mapper.ref(change.kind, body["id"]))
+
+    def _send(self, change: Change) -> Any:
+        match change.action:
+            case Action.UPDATE if change.target is not None:
+                return self._client.write("PATCH", on(change.target), body=self._mapper.deal_body(change)).body
+            case Action.CREATE:
+                return self._client.write(
+                    "POST", "deals", body={**self._mapper.deal_body(change), "key": change.key}
+                ).body
+            case _:
+                return self._client.write("POST", "activities", body=self._mapper.activity_body(change)).body
+
+    def _get(self, path: str, **params: Any) -> Any:
+        return self._client.read("GET", path, params=params).body

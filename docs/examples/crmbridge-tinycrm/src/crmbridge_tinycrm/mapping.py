@@ -1,0 +1,164 @@
+"""Turns TinyCRM's JSON into canonical records and moves, and changes into TinyCRM's JSON; sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from crmbridge.errors import RefusedError
+from crmbridge.model.changes import Change
+from crmbridge.model.records import Kind, Move, Position, Problem, Record, Ref, Status, Tombstone
+from crmbridge.model.values import FieldType, Money, Value, iso, parse_iso
+from crmbridge.ports import FieldBinding, Page
+from crmbridge_tinycrm.terms import PIPELINE
+
+PATHS = {Kind.USER: "users", Kind.COMPANY: "companies", Kind.CONTACT: "contacts", Kind.DEAL: "deals"}
+PLAIN = {
+    Kind.USER: ("name", "email", "active"),
+    Kind.COMPANY: ("name", "domain"),
+    Kind.CONTACT: ("name", "email", "title", "company"),
+    Kind.DEAL: ("name", "owner", "company", "source", "lost_reason"),
+}
+CLOSED = {"yes": Status.WON, "no": Status.LOST}
+Json = Mapping[str, Any]
+
+
+class Mapper:
+    """Reads and writes the records of one connection, with the fields that its settings bind."""
+
+    def __init__(self, connection: str, bindings: Sequence[FieldBinding]) -> None:
+        self._connection = connection
+        self._bindings = bindings
+
+    def page(self, kind: Kind, items: Sequence[Json], cursor: str) -> Page:
+        """Read one page of the change feed."""
+        there = [item for item in items if "deleted_at" not in item]
+        gone = [item for item in items if "deleted_at" in item]
+        return Page(
+            records=tuple(self.record(kind, item) for item in there),
+            moves=tuple(move for item in there if kind is Kind.DEAL for move in self.moves(item)),
+            tombstones=tuple(
+                Tombstone(ref=self.ref(kind, item["id"]), at=parse_iso(item["deleted_at"])) for item in gone
+            ),
+            cursor=cursor,
+        )
+
+    def record(self, kind: Kind, item: Json) -> Record:
+        """Read one record. A value that can't be read becomes a problem; the record is kept."""
+        fields: dict[str, Value] = {name: item.get(name) for name in PLAIN[kind]}
+        problems: list[Problem] = []
+        if kind is Kind.DEAL:
+            fields |= _deal_fields(item)
+            for binding in self._bindings:
+                try:
+                    fields[binding.name] = read_value(item["values"].get(binding.native), binding.type)
+                except (ValueError, ArithmeticError) as error:
+                    problems.append(Problem(binding.native, str(error)))
+        return Record(
+            ref=self.ref(kind, item["id"]),
+            fields=fields,
+            version=str(item["seq"]),
+            created_at=parse_iso(item["created_at"]),
+            updated_at=parse_iso(item["updated_at"]),
+            position=position(item["stage"]) if kind is Kind.DEAL else None,
+            key=item.get("key"),
+            problems=tuple(problems),
+        )
+
+    def moves(self, item: Json) -> list[Move]:
+        """Read a deal's whole history; the first move is its creation."""
+        stops = item["history"]
+        before = [None, *(position(stop["stage"]) for stop in stops)]
+        return [
+            Move(
+                deal=self.ref(Kind.DEAL, item["id"]),
+                id=str(stop["number"]),
+                at=parse_iso(stop["at"]),
+                before=left,
+                after=position(stop["stage"]),
+            )
+            for left, stop in zip(before, stops, strict=False)
+        ]
+
+    def deal_body(self, change: Change) -> dict[str, Any]:
+        """Write what a change says of a deal; raises RefusedError for a field that TinyCRM does not have."""
+        bound = {binding.name: binding.native for binding in self._bindings}
+        body: dict[str, Any] = {"values": {}}
+        for name, value in change.after.items():
+            if name in bound:
+                body["values"][bound[name]] = write_value(value)
+            elif name in (*PLAIN[Kind.DEAL], "amount", "close_date", "contacts"):
+                body[name] = write_value(value)
+            else:
+                raise RefusedError(f"TinyCRM has no field for {name}")
+        if change.position is not None:
+            body["stage"] = change.position.stage
+        return body
+
+    def activity_body(self, change: Change) -> dict[str, Any]:
+        """Write a task or note, with the marker that finds it again."""
+        target = change.target
+        if target is None:
+            raise RefusedError("A task or note needs a record to hang on")
+        values = {name: write_value(value) for name, value in change.after.items()}
+        return {**values, "type": change.action.value, "on": on(target), "marker": change.key}
+
+    def ref(self, kind: Kind, native_id: str) -> Ref:
+        """Name a record of this connection."""
+        return Ref(self._connection, kind, native_id)
+
+
+def on(target: Ref) -> str:
+    """Write what something hangs on as TinyCRM does."""
+    return f"{PATHS[target.kind]}/{target.id}"
+
+
+def position(stage: str) -> Position:
+    """Give the position of a stage; TinyCRM has one pipeline, and won and lost are stages of it."""
+    return Position(PIPELINE, stage, CLOSED.get(stage, Status.OPEN))
+
+
+def read_value(value: Any, kind: FieldType) -> Value:
+    """Read a value of the account's own fields; raises ValueError when it is not of that kind."""
+    if value is None:
+        return None
+    match kind:
+        case FieldType.BOOL if isinstance(value, bool):
+            return value
+        case FieldType.NUMBER:
+            return Decimal(str(value))
+        case FieldType.DATE:
+            return date.fromisoformat(value)
+        case FieldType.BOOL:
+            raise ValueError(f"{value!r} is neither yes nor no")
+        case _:
+            return str(value)
+
+
+def write_value(value: Value) -> Any:
+    """Write a value as TinyCRM takes it."""
+    match value:
+        case Money():
+            return {"amount": str(value.amount), "currency": value.currency}
+        case tuple():
+            return list(value)
+        case datetime():
+            return iso(value)
+        case date():
+            return value.isoformat()
+        case _:
+            return value
+
+
+def _deal_fields(item: Json) -> dict[str, Value]:
+    amount, counts = item["amount"], item["activities"]
+    return {
+        "amount": Money(Decimal(amount["amount"]), amount["currency"]) if amount else None,
+        "close_date": date.fromisoformat(item["close_date"]) if item["close_date"] else None,
+        "contacts": tuple(sorted(item["contacts"])),
+        "activities": counts["done"] + counts["open"],
+        "activities_done": counts["done"],
+        "activities_open": counts["open"],
+    }

@@ -1,0 +1,216 @@
+"""A TinyCRM account on this machine: its state, and the routes that serve it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from crmbridge.http import dump_json, load_json
+from crmbridge.model.records import Status
+from crmbridge.model.values import iso
+from crmbridge.sandbox import (
+    Faults,
+    RateWindow,
+    Sandbox,
+    SandboxOptions,
+    Vendor,
+    World,
+    WorldDeal,
+    assemble,
+    make_world,
+)
+from crmbridge_tinycrm.terms import DAYS, FIELDS, NUMBERS, STAGES, YES_NO
+
+KINDS = ("users", "companies", "contacts", "deals")
+TYPES = {**dict.fromkeys(YES_NO, "yesno"), **dict.fromkeys(DAYS, "day"), **dict.fromkeys(NUMBERS, "number")}
+Row = dict[str, Any]
+
+
+class TinyState:
+    """What the account holds. Every change gets the next number, and the feed is sorted by it."""
+
+    def __init__(self, options: SandboxOptions) -> None:
+        self.clock = options.clock
+        self.rows: dict[str, dict[str, Row]] = {kind: {} for kind in KINDS}
+        self.activities: list[Row] = []
+        self.faults: Faults | None = None
+        self._seq = 0
+        world = make_world(options.seed, options.deals, options.as_of)
+        self._fill(world, world.part(options.part))
+
+    # ── What a person does ──────────────────────────────────────────────────────────────────────────────
+
+    def deal_ids(self) -> list[str]:
+        """Give the ids of all deals."""
+        return [row["id"] for row in self.rows["deals"].values() if "deleted_at" not in row]
+
+    def edit_deal(self, native_id: str, /, **native_fields: object) -> None:
+        """Edit the account's own fields of a deal."""
+        self.change(native_id, {"values": native_fields})
+
+    def delete_deal(self, native_id: str) -> None:
+        """Delete a deal; the feed remembers that it was there."""
+        self._put("deals", {"id": native_id, "deleted_at": iso(self.clock.now())})
+
+    # ── What a request does ─────────────────────────────────────────────────────────────────────────────
+
+    def change(self, native_id: str, body: Mapping[str, Any]) -> Row:
+        """Change a deal."""
+        row = self.rows["deals"][native_id]
+        fresh = {**row, **body, "values": {**row["values"], **body.get("values", {})}}
+        if fresh["stage"] != row["stage"]:
+            stop = {"number": len(row["history"]) + 1, "stage": fresh["stage"], "at": iso(self.clock.now())}
+            fresh["history"] = [*row["history"], stop]
+        return self._put("deals", {**fresh, "updated_at": iso(self.clock.now())})
+
+    def create(self, body: Mapping[str, Any]) -> Row:
+        """Create a deal."""
+        now = iso(self.clock.now())
+        empty = dict.fromkeys(("name", "amount", "close_date", "owner", "company", "source", "lost_reason"))
+        counts = {"done": 0, "open": 0}
+        history = [{"number": 1, "stage": body["stage"], "at": now}]
+        row = {**empty, "contacts": [], **body, "history": history, "activities": counts}
+        return self._put("deals", {**row, "id": f"n{self._seq}", "created_at": now, "updated_at": now})
+
+    def attach(self, body: Mapping[str, Any]) -> Row:
+        """Create a task or note."""
+        self.activities.append({**body, "id": f"a{len(self.activities) + 1}"})
+        return self.activities[-1]
+
+    def _put(self, kind: str, row: Row) -> Row:
+        self._seq += 1
+        self.rows[kind][row["id"]] = {**row, "seq": self._seq}
+        return self.rows[kind][row["id"]]
+
+    def _fill(self, world: World, deals: tuple[WorldDeal, ...]) -> None:
+        past = (
+            {"created_at": iso(world.deals[0].created_at), "updated_at": iso(world.deals[0].created_at)}
+            if deals
+            else {}
+        )
+        for user in world.users:
+            self._put("users", {**past, "id": str(user.number), "name": user.name, "email": user.email, "active": True})
+        for company in world.companies:
+            self._put("companies", {**past, "id": str(company.number), "name": company.name, "domain": company.domain})
+        for contact in world.contacts:
+            row = {"id": str(contact.number), "name": contact.name, "email": contact.email, "title": contact.title}
+            self._put("contacts", {**past, **row, "company": str(contact.company)})
+        for deal in deals:
+            self._put("deals", _deal(deal))
+
+
+def _deal(deal: WorldDeal) -> Row:
+    stops = [(STAGES[stage], at) for stage, at in deal.journey]
+    if deal.closed_at is not None:
+        stops.append((STAGES["won" if deal.status is Status.WON else "lost"], deal.closed_at))
+    done = sum(activity.done for activity in deal.activities)
+    return {
+        "id": str(deal.number),
+        "name": deal.name,
+        "amount": {"amount": str(deal.amount), "currency": deal.currency},
+        "close_date": deal.close_date.isoformat(),
+        "owner": str(deal.owner),
+        "company": str(deal.company),
+        "contacts": [str(number) for number in deal.contacts],
+        "source": deal.source,
+        "lost_reason": deal.lost_reason or None,
+        "stage": stops[-1][0],
+        "history": [{"number": n, "stage": stage, "at": iso(at)} for n, (stage, at) in enumerate(stops, start=1)],
+        "activities": {"done": done, "open": len(deal.activities) - done},
+        "values": {FIELDS[n]: v.isoformat() if isinstance(v, date) else v for n, v in deal.fields.items()},
+        "created_at": iso(deal.created_at),
+        "updated_at": iso(deal.updated_at),
+    }
+
+
+class Routes:
+    """TinyCRM's API over a state."""
+
+    def __init__(self, state: TinyState) -> None:
+        self._state = state
+
+    async def about(self, _: Request) -> Response:
+        """Describe the account."""
+        stages = [{"id": native, "label": name.title()} for name, native in STAGES.items()]
+        fields = [{"name": native, "type": TYPES.get(name, "text")} for name, native in FIELDS.items()]
+        return _json({"account": "Tiny & Sons", "stages": stages, "fields": fields})
+
+    async def listed(self, request: Request) -> Response:
+        """Give rows by id, by key, or the change feed after a number."""
+        asked, rows = request.query_params, self._state.rows[request.path_params["kind"]]
+        alive = [row for row in rows.values() if "deleted_at" not in row]
+        if "ids" in asked:
+            wanted = set(asked["ids"].split(","))
+            return _json({"items": [row for row in alive if row["id"] in wanted]})
+        if "key" in asked:
+            return _json({"items": [row for row in alive if row.get("key") == asked["key"]]})
+        after, limit = int(asked.get("after", 0)), min(int(asked.get("limit", 50)), 100)
+        feed = sorted((row for row in rows.values() if row["seq"] > after), key=lambda row: row["seq"])
+        page = feed[:limit]
+        return _json({"items": page, "next": str(page[-1]["seq"]) if len(feed) > limit else None})
+
+    async def create(self, request: Request) -> Response:
+        """Create a deal; keys are unique."""
+        body = load_json(await request.body())
+        if any(row.get("key") == body["key"] for row in self._state.rows["deals"].values()):
+            return _json({"error": "this key is taken"}, 409)
+        return _said_no(body) or _json(self._state.create(body), 201)
+
+    async def change(self, request: Request) -> Response:
+        """Change a deal."""
+        body, native_id = load_json(await request.body()), request.path_params["id"]
+        if native_id not in self._state.deal_ids():
+            return _json({"error": "there is no such deal"}, 404)
+        if self._state.faults and self._state.faults.strikes("partial", "PATCH", request.url.path):
+            return _json({"error": "a rule of the account says no"}, 422)
+        return _said_no(body) or _json(self._state.change(native_id, body))
+
+    async def attach(self, request: Request) -> Response:
+        """Create a task or note."""
+        return _json(self._state.attach(load_json(await request.body())), 201)
+
+    async def attached(self, request: Request) -> Response:
+        """Find tasks or notes by what they hang on and their marker."""
+        asked = dict(request.query_params)
+        found = [row for row in self._state.activities if all(row.get(name) == text for name, text in asked.items())]
+        return _json({"items": found})
+
+
+def build(options: SandboxOptions) -> Sandbox:
+    """Build the sandbox."""
+    state = TinyState(options)
+    serves = Routes(state)
+    routes = [
+        Route("/about", serves.about),
+        Route("/activities", serves.attached),
+        Route("/activities", serves.attach, methods=["POST"]),
+        Route("/deals", serves.create, methods=["POST"]),
+        Route("/deals/{id}", serves.change, methods=["PATCH"]),
+        Route("/{kind}", serves.listed),
+    ]
+    vendor = Vendor(
+        accepts=lambda request, token: request.headers.get("authorization") == f"Bearer {token}",
+        refused=lambda _request: JSONResponse({"error": "who are you?"}, 401),
+        limited=lambda _request, _window, after: JSONResponse(
+            {"error": "slow down"}, 429, {"Retry-After": str(after)} if after else None
+        ),
+        windows=[RateWindow(50, 1)],
+    )
+    sandbox = assemble(name="tinycrm", state=state, routes=routes, vendor=vendor, options=options)
+    state.faults = sandbox.faults
+    return sandbox
+
+
+def _said_no(body: Mapping[str, Any]) -> Response | None:
+    if "stage" in body and body["stage"] not in STAGES.values():
+        return _json({"error": f"there is no stage {body['stage']}"}, 422)
+    return None
+
+
+def _json(data: Any, status: int = 200) -> Response:
+    return Response(dump_json(data), status, media_type="application/json")
