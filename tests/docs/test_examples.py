@@ -1,0 +1,146 @@
+"""What the pages show can be done: whole files are valid, and commands with their options exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pytest
+
+from crmbridge.cli.main import commands
+from crmbridge.files.reading import read_process
+from crmbridge.plugins import load_plugins
+from crmbridge.services.checking import check_project
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md")])
+FENCE = re.compile(r"^( *)```(\w+)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+# Programs that readers have, or that the line before makes; everything else a page tells them to type is ours.
+ORDINARY = {".", "cat", "cd", "export", "mkdir", "pip", "pytest", "umask"}
+NOT_WRITTEN_HERE = {"file-missing", "file-unreadable"}  # a page shows the settings without the process beside them
+
+
+class Block(NamedTuple):
+    """A code block of a page."""
+
+    where: str
+    language: str
+    text: str
+
+
+def blocks(*languages: str) -> Iterator[Block]:
+    """Give the code blocks in these languages."""
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        for match in FENCE.finditer(text):
+            if match[2] in languages:
+                line = text.count("\n", 0, match.start()) + 1
+                yield Block(f"{page.relative_to(ROOT)}:{line}", match[2], match[3])
+
+
+def whole_files() -> list[Block]:
+    """Give the YAML blocks that are whole files: they say their version."""
+    return [block for block in blocks("yaml") if re.search(r"^version: 1$", block.text, re.MULTILINE)]
+
+
+def typed_lines() -> list[tuple[str, str]]:
+    """Give every line that readers are told to type, with its place; continued lines joined."""
+    return [
+        (block.where, line.strip())
+        for block in blocks("sh")
+        for line in block.text.replace("\\\n", " ").splitlines()
+        if line.strip() and not line.strip().startswith("#")
+    ]
+
+
+@pytest.mark.parametrize("block", whole_files(), ids=lambda block: block.where)
+def test_whole_files_are_valid(block: Block, tmp_path: Path) -> None:
+    """Settings and process files pass `check`; warnings are fine, as in any file that somebody starts with."""
+    file = tmp_path / "crmbridge.yaml"
+    file.write_text(block.text, "utf-8")
+    if re.search(r"^process:", block.text, re.MULTILINE):
+        shutil.copytree(ROOT / "config" / "processes", tmp_path / "processes")
+        adapters = {name: spec.settings for name, spec in load_plugins().adapters().items()}
+        found = check_project(file, adapters).diagnostics
+        ours = [d for d in found if d.code != "unknown-adapter" or (ROOT / "plugins").is_dir()]
+    else:
+        ours = list(read_process(file).diagnostics)
+
+    assert [] == [f"{d.line}: {d.code}" for d in ours if d.severity == "error" and d.code not in NOT_WRITTEN_HERE]
+
+
+def test_there_are_whole_files_to_look_at() -> None:
+    """Else the test above would say nothing."""
+    assert len(whole_files()) >= 3
+
+
+def test_the_guide_quotes_the_example_as_it_is() -> None:
+    """Every piece of code in the adapter guide stands so in the example, which passes the AdapterSuite."""
+    example = ROOT / "docs" / "examples" / "crmbridge-tinycrm"
+    sources = [path.read_text("utf-8") for path in (*example.glob("**/*.py"), example / "pyproject.toml")]
+    quoted = [block for block in blocks("python", "toml") if "write-an-adapter" in block.where]
+
+    assert len(quoted) >= 8
+    assert [] == [block.where for block in quoted if not any(block.text.rstrip() in source for source in sources)]
+
+
+@pytest.mark.parametrize(("where", "line"), typed_lines())
+def test_typed_commands_exist(where: str, line: str) -> None:
+    """The program, the command, each of its options, and each `make` target."""
+    assert "" == fault(line), where
+
+
+def fault(line: str) -> str:
+    """Say what is wrong with a line that readers are told to type; nothing when all is well."""
+    words = shlex.split(line, comments=True)
+    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+        words = words[1:]
+    program, rest = words[0].rpartition("/")[2], words[1:]
+    if program == "make":
+        targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+        return ", ".join(sorted(set(rest) - targets))
+    if program == "crmbridge":
+        return _fault_of_command(rest)
+    return "" if program in ORDINARY else program
+
+
+def _fault_of_command(words: list[str]) -> str:
+    words = words[: words.index("|")] if "|" in words else words
+    context = click.Context(commands)
+    with_value = {name for param in commands.params if not getattr(param, "is_flag", True) for name in param.opts}
+    free = [word for before, word in zip(["", *words], words, strict=False) if before not in with_value]
+    name = next((word for word in free if not word.startswith("-")), None)
+    if name is None:
+        known = _options(commands)
+    else:
+        command = commands.get_command(context, name)
+        if command is None:
+            return f"no command {name}"
+        known = _options(command) | _options(commands)
+    unknown = [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
+    return ", ".join(unknown)
+
+
+def _options(command: click.Command) -> set[str]:
+    return {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "crmbridge chekc",
+        "crmbridge check --hard",
+        "make tset",
+        "frobnicate",
+        "crmbridge --no",
+        "crmbridge --project x chekc",
+    ],
+)
+def test_a_command_that_is_not_there_is_noticed(line: str) -> None:
+    """A test that can't fail says nothing."""
+    assert fault(line)
