@@ -168,13 +168,11 @@ class Selection:
 
     def _compare_rows(self, first: Row, second: Row) -> int:
         for path, order in self._order:
-            place = _compare(self._sortable(first, path), self._sortable(second, path), order)
+            values = (_folded(path.column, self._value(row, path)) for row in (first, second))
+            place = _compare(*values, order)
             if place:
                 return place
         return _before(first["Id"], second["Id"])
-
-    def _sortable(self, row: Row, path: Path) -> Any:
-        return _folded(path.column, self._value(row, path))
 
 
 def _literal_kind(column: Column) -> str:

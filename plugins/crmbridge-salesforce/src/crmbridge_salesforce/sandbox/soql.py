@@ -107,141 +107,149 @@ def unquote(text: str) -> str:
 
 
 class _Parser:
-    """Goes through the tokens of one statement."""
+    """Builds a query from the tokens of one statement."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = _tokens(text)
-        self._next = 0
+        self._stream = _Stream(text)
 
     def query(self) -> Query:
-        self._word("SELECT")
+        self._stream.word("SELECT")
         count, fields = self._selected()
-        self._word("FROM")
-        table = self._take("word")
-        where = self._any() if self._word("WHERE", needed=False) else None
-        order = self._order() if self._word("ORDER", needed=False) else ()
-        limit = int(self._take("number").text) if self._word("LIMIT", needed=False) else None
-        self._end()
+        self._stream.word("FROM")
+        table = self._stream.take("word")
+        where = self._any() if self._stream.word("WHERE", needed=False) else None
+        order = self._order() if self._stream.word("ORDER", needed=False) else ()
+        limit = int(self._stream.take("number").text) if self._stream.word("LIMIT", needed=False) else None
+        self._stream.end()
         return Query(text=self._text, fields=fields, count=count, table=table, where=where, order=order, limit=limit)
 
     def _selected(self) -> tuple[Token | None, tuple[Token, ...]]:
-        first = self._take("word")
-        if first.text.upper() == "COUNT" and self._sign("("):
-            if self._sign(")"):
+        first = self._stream.take("word")
+        if first.text.upper() == "COUNT" and self._stream.sign("("):
+            if self._stream.sign(")"):
                 return Token("word", "()", first.at), ()
-            counted = self._take("word")
-            self._sign(")", needed=True)
+            counted = self._stream.take("word")
+            self._stream.sign(")", needed=True)
             return counted, ()
         fields = [first]
-        while self._sign(","):
-            fields.append(self._take("word"))
+        while self._stream.sign(","):
+            fields.append(self._stream.take("word"))
         return None, tuple(fields)
 
     def _any(self) -> Condition:
         first = self._unit()
         for word in ("AND", "OR"):
-            if self._peek(word):
+            if self._stream.peek(word):
                 return self._chain(first, word)
         return first
 
     def _chain(self, first: Condition, word: str) -> Condition:
         """Read parts joined by one word: the org wants brackets where AND and OR meet."""
         parts = [first]
-        while self._word(word, needed=False):
+        while self._stream.word(word, needed=False):
             parts.append(self._unit())
-        if self._peek("AND") or self._peek("OR"):
-            raise self._unexpected()
+        if self._stream.peek("AND") or self._stream.peek("OR"):
+            raise self._stream.unexpected()
         return Both(word, tuple(parts))
 
     def _unit(self) -> Condition:
-        if self._word("NOT", needed=False):
+        if self._stream.word("NOT", needed=False):
             return Negated(self._unit())
-        if self._sign("("):
+        if self._stream.sign("("):
             inside = self._any()
-            self._sign(")", needed=True)
+            self._stream.sign(")", needed=True)
             return inside
         return self._compare()
 
     def _compare(self) -> Compare:
-        field = self._take("word")
-        if self._word("LIKE", needed=False):
+        field = self._stream.take("word")
+        if self._stream.word("LIKE", needed=False):
             return Compare(field, "LIKE", (self._literal(),))
-        negated = self._word("NOT", needed=False)
-        if self._word("IN", needed=negated):
+        negated = self._stream.word("NOT", needed=False)
+        if self._stream.word("IN", needed=negated):
             return Compare(field, "NOT IN" if negated else "IN", self._list())
-        sign = self._take("sign")
+        sign = self._stream.take("sign")
         if sign.text in {"(", ")", ","}:
-            raise self._unexpected(sign)
+            raise self._stream.unexpected(sign)
         return Compare(field, "!=" if sign.text == "<>" else sign.text, (self._literal(),))
 
     def _list(self) -> tuple[Literal, ...]:
-        self._sign("(", needed=True)
+        self._stream.sign("(", needed=True)
         found = [self._literal()]
-        while self._sign(","):
+        while self._stream.sign(","):
             found.append(self._literal())
-        self._sign(")", needed=True)
+        self._stream.sign(")", needed=True)
         return tuple(found)
 
     def _literal(self) -> Literal:
-        token = self._take()
+        token = self._stream.take()
         if token.kind == "word" and token.text.lower() in {"true", "false", "null"}:
             kind = "null" if token.text.lower() == "null" else "boolean"
             return Literal(kind, token.text.lower(), token.at)
         if token.kind not in {"string", "datetime", "date", "number"}:
-            raise self._unexpected(token)
+            raise self._stream.unexpected(token)
         return Literal(token.kind, unquote(token.text) if token.kind == "string" else token.text, token.at)
 
     def _order(self) -> tuple[Order, ...]:
-        self._word("BY")
+        self._stream.word("BY")
         found = [self._order_part()]
-        while self._sign(","):
+        while self._stream.sign(","):
             found.append(self._order_part())
         return tuple(found)
 
     def _order_part(self) -> Order:
-        field = self._take("word")
-        descending = self._word("DESC", needed=False) or (self._word("ASC", needed=False) and False)
+        field = self._stream.take("word")
+        descending = self._stream.word("DESC", needed=False) or (self._stream.word("ASC", needed=False) and False)
         last = False
-        if self._word("NULLS", needed=False):
-            last = self._word("LAST", needed=False)
+        if self._stream.word("NULLS", needed=False):
+            last = self._stream.word("LAST", needed=False)
             if not last:
-                self._word("FIRST")
+                self._stream.word("FIRST")
         return Order(field, descending, last)
 
-    def _peek(self, word: str) -> bool:
+
+class _Stream:
+    """The tokens of one statement, taken one after the other."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = _tokens(text)
+        self._next = 0
+
+    def peek(self, word: str) -> bool:
         token = self._tokens[self._next]
         return token.kind == "word" and token.text.upper() == word
 
-    def _word(self, word: str, *, needed: bool = True) -> bool:
-        if self._peek(word):
+    def word(self, word: str, *, needed: bool = True) -> bool:
+        if self.peek(word):
             self._next += 1
             return True
         if needed:
-            raise self._unexpected()
+            raise self.unexpected()
         return False
 
-    def _sign(self, sign: str, *, needed: bool = False) -> bool:
+    def sign(self, sign: str, *, needed: bool = False) -> bool:
         token = self._tokens[self._next]
         if token.kind == "sign" and token.text == sign:
             self._next += 1
             return True
         if needed:
-            raise self._unexpected()
+            raise self.unexpected()
         return False
 
-    def _take(self, kind: str = "") -> Token:
+    def take(self, kind: str = "") -> Token:
         token = self._tokens[self._next]
         if token.kind == "end" or (kind and token.kind != kind):
-            raise self._unexpected()
+            raise self.unexpected()
         self._next += 1
         return token
 
-    def _end(self) -> None:
+    def end(self) -> None:
         if self._tokens[self._next].kind != "end":
-            raise self._unexpected()
+            raise self.unexpected()
 
-    def _unexpected(self, token: Token | None = None) -> ApiError:
+    def unexpected(self, token: Token | None = None) -> ApiError:
         wrong = token or self._tokens[self._next]
         return at_fault(self._text, wrong.at, "MALFORMED_QUERY", f"unexpected token: '{wrong.text or '<EOF>'}'")
 
