@@ -168,8 +168,8 @@ class Selection:
 
     def _compare_rows(self, first: Row, second: Row) -> int:
         for path, order in self._order:
-            values = (_folded(path.column, self._value(row, path)) for row in (first, second))
-            place = _compare(*values, order)
+            one, other = (_folded(path.column, self._value(row, path)) for row in (first, second))
+            place = _compare(one, other, order)
             if place:
                 return place
         return _before(first["Id"], second["Id"])
