@@ -1,1 +1,43 @@
-"""What this distribution offers to crmbridge."""
+"""What this distribution offers to crmbridge: the adapter and the sandbox named `hubspot`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from crmbridge.hookspecs import hookimpl
+from crmbridge.plugins import AdapterSpec, SandboxSpec
+from crmbridge_hubspot.sandbox_terms import FIELDS, PIPELINE, STAGES
+from crmbridge_hubspot.settings import HubSpotSettings
+
+if TYPE_CHECKING:
+    from crmbridge.ports import Adapter, AdapterContext
+    from crmbridge.sandbox import Sandbox, SandboxOptions
+
+
+@hookimpl
+def crmbridge_adapters() -> Iterable[AdapterSpec]:
+    """Offer the adapter."""
+    summary = "HubSpot CRM, by service key or private app token"
+    return [AdapterSpec(name="hubspot", summary=summary, settings=HubSpotSettings, open=_open)]
+
+
+@hookimpl
+def crmbridge_sandboxes() -> Iterable[SandboxSpec]:
+    """Offer the sandbox."""
+    summary = "HubSpot's CRM API: deals, companies, contacts, owners, tasks, notes, search"
+    return [SandboxSpec(name="hubspot", summary=summary, build=_build, pipeline=PIPELINE, stages=STAGES, fields=FIELDS)]
+
+
+def _open(settings: HubSpotSettings, context: AdapterContext) -> Adapter:
+    # Imported here: every command loads this module, and few of them speak to HubSpot.
+    from crmbridge.secrets import reveal  # noqa: PLC0415  see above
+    from crmbridge_hubspot.adapter import HubSpotAdapter  # noqa: PLC0415  see above
+
+    return HubSpotAdapter(settings, context, reveal(settings.token))
+
+
+def _build(options: SandboxOptions) -> Sandbox:
+    from crmbridge_hubspot.sandbox import build  # noqa: PLC0415  as above
+
+    return build(options)

@@ -1,0 +1,72 @@
+"""Turns the history of `dealstage` and `pipeline` into moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from crmbridge.model.records import Move, Position, Ref, Status
+from crmbridge_hubspot.account import Account
+from crmbridge_hubspot.values import moment
+
+HISTORY = ("dealstage", "pipeline")
+
+
+class Entry(NamedTuple):
+    """One value that a property had from a time on."""
+
+    at: datetime
+    value: str
+    by: str | None
+
+
+def moves_of(deal: Ref, raw: Mapping[str, Any], account: Account) -> tuple[Move, ...]:
+    """Read a deal's moves, oldest first, from the versions that HubSpot sends newest first.
+
+    A version that repeats the position before it is no move. HubSpot keeps a limited number of versions.
+    """
+    history = raw.get("propertiesWithHistory") or {}
+    stages, pipelines = _entries(history.get("dealstage") or ()), _entries(history.get("pipeline") or ())
+    usual = str(raw["properties"].get("pipeline") or "")
+    times = sorted({entry.at for entry in (*stages, *pipelines) if stages and entry.at >= stages[0].at})
+    moves: list[Move] = []
+    before: Position | None = None
+    for at in times:
+        stage = _at(stages, at)
+        after = _position(stage.value, _pipeline(pipelines, at, usual), account)
+        if after != before:
+            by = account.owner_of(stage.by) if stage.by else None
+            moves.append(Move(deal=deal, id=_id(at, after), at=at, before=before, after=after, by=by))
+        before = after
+    return tuple(moves)
+
+
+def _entries(versions: Sequence[Mapping[str, Any]]) -> list[Entry]:
+    """Read versions as entries, oldest first. Of two in one instant the one sent later is the older."""
+    found = []
+    for version in reversed(versions):
+        value, user = str(version.get("value") or ""), version.get("updatedByUserId")
+        if value:
+            found.append(Entry(moment(str(version["timestamp"])), value, None if user is None else str(user)))
+    return sorted(found, key=lambda entry: entry.at)
+
+
+def _at(entries: Sequence[Entry], at: datetime) -> Entry:
+    return [entry for entry in entries if entry.at <= at][-1]
+
+
+def _pipeline(entries: Sequence[Entry], at: datetime, usual: str) -> str:
+    known = [entry.value for entry in entries if entry.at <= at]
+    return known[-1] if known else (entries[0].value if entries else usual)
+
+
+def _position(stage: str, pipeline: str, account: Account) -> Position:
+    # A move to another pipeline writes both properties, not always in the same instant: the stage knows better.
+    owners = account.pipelines_of(stage)
+    home = owners[0] if owners and pipeline not in owners else pipeline
+    return Position(home, stage, account.status(home, stage) or Status.OPEN)
+
+
+def _id(at: datetime, after: Position) -> str:
+    return f"{at:%Y%m%dT%H%M%S%fZ}-{after.pipeline}-{after.stage}"

@@ -1,0 +1,30 @@
+"""A local server that speaks HubSpot's own API, filled with an invented company's deals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from crmbridge.sandbox import Sandbox, SandboxOptions, assemble
+from crmbridge_hubspot.sandbox.account_routes import account_routes
+from crmbridge_hubspot.sandbox.filling import fill
+from crmbridge_hubspot.sandbox.object_routes import object_routes
+from crmbridge_hubspot.sandbox.objects import HubSpotState
+from crmbridge_hubspot.sandbox.replies import make_vendor
+
+__all__ = ["HubSpotState", "build"]
+
+
+def build(options: SandboxOptions) -> Sandbox:
+    """Build the sandbox. Its `state` is a HubSpotState, whose public methods act as people in HubSpot would."""
+    state = HubSpotState(options.clock)
+    fill(state, options)
+    token = options.token or f"pat-sandbox-not-a-real-key-{options.seed}"
+    sandbox = assemble(
+        name="hubspot",
+        state=state,
+        routes=[*object_routes(state), *account_routes(state)],
+        vendor=make_vendor(options.clock.now),
+        options=replace(options, token=token),
+    )
+    state.strikes = sandbox.faults.strikes
+    return sandbox

@@ -1,0 +1,139 @@
+"""Fills the sandbox account from the world: the same people, companies and deals as in every other CRM's sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from crmbridge.model.records import Status
+from crmbridge.model.values import Value
+from crmbridge.sandbox import SandboxOptions, World, WorldActivity, WorldDeal, make_world
+from crmbridge_hubspot.sandbox.account import TIMEZONE, TYPE_NAMES
+from crmbridge_hubspot.sandbox.objects import ID_STEP, CrmObject, HubSpotState, Owner, Source
+from crmbridge_hubspot.sandbox.replies import stamp
+from crmbridge_hubspot.sandbox_terms import FIELDS, PIPELINE, STAGES
+
+FIRST_OWNER, FIRST_USER = 71_024_300, 5_190_800
+TITLES = {"call": ("calls", "hs_call_title"), "meeting": ("meetings", "hs_meeting_title")}
+TITLES |= {"email": ("emails", "hs_email_subject"), "task": ("tasks", "hs_task_subject")}
+
+
+def fill(state: HubSpotState, options: SandboxOptions) -> None:
+    """Put the world's part into the account."""
+    world = make_world(options.seed, options.deals, options.as_of)
+    deals = world.part(options.part)
+    start = min((deal.created_at for deal in world.deals), default=options.as_of)
+    _fill_owners(state, world, start)
+    companies = _fill_companies(state, world, start)
+    contacts = _fill_contacts(state, world, start, companies)
+    for deal in deals:
+        made = _fill_deal(state, deal)
+        state.link(made, companies[deal.company], [5])
+        for number in deal.contacts:
+            state.link(made, contacts[number])
+        for activity in deal.activities:
+            state.link(_fill_activity(state, activity, deal), made)
+
+
+def _fill_owners(state: HubSpotState, world: World, start: datetime) -> None:
+    people = [(user.number, user.name, user.email, False) for user in world.users]
+    people.append((len(people) + 1, "Gone Leaver", "gone.leaver@lumenworks.example", True))
+    for number, name, email, archived in people:
+        first, _, last = name.partition(" ")
+        owner = Owner(str(FIRST_OWNER + number * 11), FIRST_USER + number, email, first, last, start, archived)
+        state.owners[owner.id] = owner
+
+
+def owner_id(number: int) -> str:
+    """Give the owner id of a user of the world."""
+    return str(FIRST_OWNER + number * 11)
+
+
+def _add(state: HubSpotState, name: str, created: datetime, modified: datetime) -> CrmObject:
+    kind = TYPE_NAMES[name]
+    table = state.tables[kind.name]
+    made = CrmObject(str(kind.first_record + ID_STEP * (len(table) + 1)), kind, created, modified)
+    table[made.id] = made
+    return made
+
+
+def _fill_companies(state: HubSpotState, world: World, start: datetime) -> dict[int, CrmObject]:
+    found = {}
+    for company in world.companies:
+        made = found[company.number] = _add(state, "companies", start, start)
+        for name, value in (("name", company.name), ("domain", company.domain)):
+            made.put(name, value, start, Source("IMPORT"))
+    return found
+
+
+def _fill_contacts(
+    state: HubSpotState, world: World, start: datetime, companies: Mapping[int, CrmObject]
+) -> dict[int, CrmObject]:
+    found = {}
+    for contact in world.contacts:
+        made = found[contact.number] = _add(state, "contacts", start, start)
+        first, _, last = contact.name.partition(" ")
+        values = {"firstname": first, "lastname": last, "email": contact.email, "jobtitle": contact.title}
+        for name, value in values.items():
+            made.put(name, value, start, Source("IMPORT"))
+        state.link(made, companies[contact.company], [1])
+    return found
+
+
+def _fill_deal(state: HubSpotState, deal: WorldDeal) -> CrmObject:
+    made = _add(state, "deals", deal.created_at, deal.updated_at)
+    person = Source("CRM_UI", str(FIRST_USER + deal.owner))
+    for name, value in _first_values(deal).items():
+        made.put(name, value, deal.created_at, person)
+    closed = () if deal.closed_at is None else ((deal.status.value, deal.closed_at),)
+    for stage, at in (*deal.journey, *closed):
+        made.put("dealstage", STAGES[stage], at, person)
+    for name, filled in deal.fields.items():
+        made.put(FIELDS[name], as_text(filled), deal.updated_at, person)
+    if deal.status is Status.LOST:
+        made.put("closed_lost_reason", deal.lost_reason, deal.updated_at, person)
+    return made
+
+
+def _first_values(deal: WorldDeal) -> dict[str, str]:
+    return {
+        "dealname": deal.name,
+        "pipeline": PIPELINE,
+        "amount": as_text(deal.amount),
+        "deal_currency_code": deal.currency,
+        "closedate": stamp(picked_day(deal.close_date)),
+        "hubspot_owner_id": owner_id(deal.owner),
+        "lead_source": deal.source,
+    }
+
+
+def picked_day(day: date) -> datetime:
+    """Give the time that HubSpot stores for a day picked in the account's zone: its midnight there."""
+    return datetime.combine(day, time(), ZoneInfo(TIMEZONE)).astimezone(UTC)
+
+
+def _fill_activity(state: HubSpotState, activity: WorldActivity, deal: WorldDeal) -> CrmObject:
+    name, title = TITLES[activity.kind]
+    at = min(activity.at, deal.updated_at)
+    made = _add(state, name, at, at)
+    values = {title: activity.subject, "hs_timestamp": stamp(activity.at), "hubspot_owner_id": owner_id(activity.owner)}
+    if name == "tasks":
+        values["hs_task_status"] = "COMPLETED" if activity.done else "NOT_STARTED"
+    for prop, value in values.items():
+        made.put(prop, value, at, Source("CRM_UI"))
+    return made
+
+
+def as_text(value: Value) -> str:
+    """Write a world's value as HubSpot keeps it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case Decimal():
+            return f"{value:f}"
+        case date():
+            return value.isoformat()
+        case _:
+            return "" if value is None else str(value)

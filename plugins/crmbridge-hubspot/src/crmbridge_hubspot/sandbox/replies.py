@@ -1,0 +1,138 @@
+"""The forms in which the sandbox answers: times, errors, batches and headers, as HubSpot has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from crmbridge.sandbox import RateWindow, Vendor
+
+BURST = 100  # requests in ten seconds, as a Free or Starter account has them
+DAILY = 250_000
+
+
+class VendorError(Exception):
+    """A request that HubSpot refuses, with the parts of its error body."""
+
+    def __init__(
+        self, status: int, category: str, message: str, *, code: str = "", context: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.category = category
+        self.message = message
+        self.code = code
+        self.context = dict(context or {})
+
+    def as_item(self, trace: str | None = None) -> dict[str, Any]:
+        """Give it as one entry of a batch's errors."""
+        context = {**self.context, **({"objectWriteTraceId": [trace]} if trace else {})}
+        return {"status": "error", "category": self.category, "message": self.message, "context": context}
+
+
+def invalid_values(problems: Sequence[tuple[str, str, str]]) -> VendorError:
+    """Give the 400 for property values that are not valid, as (property, code, sentence)."""
+    listed = [{"isValid": False, "message": sentence, "error": code, "name": name} for name, code, sentence in problems]
+    message = f"Property values were not valid: {json.dumps(listed, separators=(',', ':'))}"
+    context = {"propertyName": [name for name, _, _ in problems]}
+    return VendorError(400, "VALIDATION_ERROR", message, code=problems[0][1], context=context)
+
+
+def validation(message: str) -> VendorError:
+    """Give the 400 for a request that is not well formed."""
+    return VendorError(400, "VALIDATION_ERROR", message)
+
+
+def stamp(moment: datetime) -> str:
+    """Write a time as HubSpot does: UTC, with milliseconds only where there are any."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return text.replace(".000Z", "Z")
+
+
+def correlation(number: int) -> str:
+    """Give the correlation id of the n-th answer; the same in every run."""
+    return str(UUID(int=(0xC0FFEE << 96) + number, version=4))
+
+
+def error_response(error: VendorError, number: int) -> Response:
+    """Answer with an error body."""
+    body: dict[str, Any] = {
+        "status": "error",
+        "message": error.message,
+        "correlationId": correlation(number),
+        "category": error.category,
+    }
+    if error.code:
+        body["errors"] = [{"message": error.message, "code": error.code, "context": error.context}]
+    if error.context:
+        body["context"] = error.context
+    return JSONResponse(body, status_code=error.status)
+
+
+def batch_response(
+    results: Sequence[Any], errors: Sequence[dict[str, Any]], *, now: datetime, status: int = 200
+) -> Response:
+    """Answer a batch: 207 when some of it went wrong."""
+    body: dict[str, Any] = {
+        "status": "COMPLETE",
+        "results": list(results),
+        "startedAt": stamp(now),
+        "completedAt": stamp(now),
+    }
+    if errors:
+        body |= {"numErrors": len(errors), "errors": list(errors)}
+    return JSONResponse(body, status_code=207 if errors else status)
+
+
+# ── What the kit asks for ───────────────────────────────────────────────────────────────────────────────
+
+
+def is_search(request: Request) -> bool:
+    """Tell whether a request counts as a search."""
+    return request.method == "POST" and request.url.path.endswith("/search")
+
+
+def _accepts(request: Request, token: str) -> bool:
+    return request.headers.get("authorization") == f"Bearer {token}"
+
+
+def _refused(_request: Request) -> Response:
+    message = (
+        "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more "
+        "details at https://developers.hubspot.com/docs/methods/auth/oauth-overview"
+    )
+    return error_response(VendorError(401, "INVALID_AUTHENTICATION", message), 401)
+
+
+def _limited(request: Request, _window: RateWindow | None, retry_after: int | None) -> Response:
+    policy, words = ("SECONDLY", "secondly") if is_search(request) else ("TEN_SECONDLY_ROLLING", "ten_secondly_rolling")
+    body: dict[str, Any] = {"status": "error", "message": f"You have reached your {words} limit."}
+    body["correlationId"] = correlation(429)
+    body |= {"category": "RATE_LIMITS"} if is_search(request) else {"errorType": "RATE_LIMIT", "policyName": policy}
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return JSONResponse(body, status_code=429, headers=headers)
+
+
+def make_vendor(now: Any) -> Vendor:
+    """Tell the kit how HubSpot signs, limits and decorates; `now` gives the time."""
+    burst = RateWindow(BURST, 10, applies=lambda request: not is_search(request))
+    searches = RateWindow(5, 1, applies=is_search)
+    answered = iter(range(1, 2**60))
+
+    def decorate(request: Request, response: Response) -> None:
+        number = next(answered)
+        response.headers["X-HubSpot-Correlation-Id"] = correlation(number)
+        response.headers["X-HubSpot-RateLimit-Daily"] = str(DAILY)
+        response.headers["X-HubSpot-RateLimit-Daily-Remaining"] = str(max(0, DAILY - number))
+        if not is_search(request):
+            response.headers["X-HubSpot-RateLimit-Max"] = str(BURST)
+            response.headers["X-HubSpot-RateLimit-Remaining"] = str(burst.remaining(now()))
+            response.headers["X-HubSpot-RateLimit-Interval-Milliseconds"] = "10000"
+
+    return Vendor(accepts=_accepts, refused=_refused, limited=_limited, windows=(searches, burst), decorate=decorate)

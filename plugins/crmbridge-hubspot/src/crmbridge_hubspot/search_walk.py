@@ -1,0 +1,130 @@
+"""Walks through everything that was modified since a time, by search, past all of search's limits.
+
+Each page asks for what was modified at or after the last time seen, so that records which move to a later time
+while we walk shift nothing (offset pages would skip their neighbours). Within one modification time pages go by
+offset, up to the 10,000 that search allows, and beyond that by record id.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from crmbridge.http import pages
+from crmbridge_hubspot.api import HubSpotApi
+from crmbridge_hubspot.values import milliseconds
+
+PAGE = 200
+FURTHEST = 10_000  # `after` + `limit` beyond it is refused with 400 ("Search the CRM")
+
+
+class Found(NamedTuple):
+    """A record that search named, with its modification time in epoch milliseconds."""
+
+    id: str
+    stamp: int
+
+
+class LostCountError(Exception):
+    """More records share one modification time than search would hand out: the walk is not complete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """The next page to ask for."""
+
+    since: int  # modified at or after
+    after: int = 0  # offset
+    beyond: str | None = None  # only records with exactly this time and a greater id; None: all
+    counted: int = 0  # how many of a tie were handed out already
+    total: int = 0  # how many the tie holds
+
+
+class SearchWalk:
+    """One walk; each record comes at most once with one modification time."""
+
+    def __init__(self, api: HubSpotApi, kind: str, modified: str) -> None:
+        self._api = api
+        self._kind = kind
+        self._modified = modified
+        self._seen: set[Found] = set()
+
+    def since(self, stamp: int) -> Iterator[list[Found]]:
+        """Yield pages of what was modified at or after a time, in that order.
+
+        Raises LostCountError when search holds something back.
+        """
+        for found, _ in pages(self._fetch, start=_token(Step(since=stamp))):
+            fresh = [each for each in found if each not in self._seen]
+            self._seen.update(fresh)
+            yield fresh
+
+    def newest(self) -> int | None:
+        """Give the newest modification time there is, by HubSpot's own clock; None when there are no records."""
+        body = {
+            "filterGroups": [],
+            "sorts": [{"propertyName": self._modified, "direction": "DESCENDING"}],
+            "properties": [self._modified],
+            "limit": 1,
+            "after": "0",
+        }
+        return max((found.stamp for found in self._found(self._api.search(self._kind, body))), default=None)
+
+    def _fetch(self, token: str | None) -> tuple[list[Found], str | None]:
+        step = Step(**json.loads(token or "{}"))
+        body = self._api.search(self._kind, self._body(step))
+        found = self._found(body)
+        after = ((body.get("paging") or {}).get("next") or {}).get("after")
+        following = self._next(step, found, int(body.get("total") or 0), int(after) if after else None)
+        return found, None if following is None else _token(following)
+
+    def _found(self, body: Mapping[str, Any]) -> list[Found]:
+        return [
+            Found(str(each["id"]), milliseconds(str(each["properties"].get(self._modified) or each["updatedAt"])))
+            for each in body.get("results") or ()
+        ]
+
+    def _body(self, step: Step) -> dict[str, Any]:
+        filters = [{"propertyName": self._modified, "operator": "GTE", "value": str(step.since)}]
+        order = self._modified
+        if step.beyond is not None:
+            filters = [
+                {"propertyName": self._modified, "operator": "EQ", "value": str(step.since)},
+                {"propertyName": "hs_object_id", "operator": "GT", "value": step.beyond},
+            ]
+            order = "hs_object_id"
+        return {
+            "filterGroups": [{"filters": filters}],
+            "sorts": [{"propertyName": order, "direction": "ASCENDING"}],
+            "properties": [self._modified],
+            "limit": PAGE,
+            "after": str(step.after),
+        }
+
+    def _next(self, step: Step, found: list[Found], total: int, after: int | None) -> Step | None:
+        """Tell what to ask next. A short or empty page ends nothing while a next one is named (airbyte PR 80745)."""
+        if step.beyond is not None:
+            return self._next_in_tie(step, found, total, more=after is not None)
+        if after is None:
+            return None
+        last = found[-1].stamp if found else step.since
+        if last > step.since:
+            return Step(since=last)
+        if after + PAGE <= FURTHEST:
+            return Step(since=step.since, after=after)
+        return Step(since=step.since, beyond="0")
+
+    def _next_in_tie(self, step: Step, found: list[Found], total: int, *, more: bool) -> Step | None:
+        expected = step.total or total
+        counted = step.counted + len(found)
+        if more and found:
+            return Step(since=step.since, beyond=found[-1].id, counted=counted, total=expected)
+        if counted < expected:  # whether ids are ordered as numbers or as text is not documented
+            raise LostCountError(f"{counted} of {expected} records modified at {step.since}")
+        return Step(since=step.since + 1)
+
+
+def _token(step: Step) -> str:
+    return json.dumps(asdict(step), separators=(",", ":"))

@@ -1,0 +1,113 @@
+"""Turns HubSpot's texts into typed values and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
+
+from crmbridge.errors import RefusedError
+from crmbridge.model.values import FieldType, Money, Value
+
+EXACT_DIGITS = 15  # HubSpot's numbers are doubles; a longer one would lose its tail without a word
+SAFE_HOUR = time(12)  # a day written at noon is the same day in nearly every viewer's zone
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How one account's values are read and written: days are days in its zone, amounts in its currency."""
+
+    zone: ZoneInfo
+    currency: str
+
+    def decode(self, text: str | None, kind: FieldType, currency: str | None = None) -> Value:
+        """Read a property's text; raises ValueError when it can't be. Nothing, null and "" are all no value."""
+        if text is None or text == "":
+            return None
+        match kind:
+            case FieldType.MONEY:
+                return Money(_number(text), currency or self.currency)
+            case FieldType.DATE:
+                return self._day(text)
+            case _:
+                return _DECODERS.get(kind, str)(text)
+
+    def _day(self, text: str) -> date:
+        if len(text) == len("2026-01-31"):
+            return date.fromisoformat(text)
+        return moment(text).astimezone(self.zone).date()
+
+    def encode(self, value: Value, native_type: str) -> str:
+        """Write a value for a property of this native type; no value is "". Raises RefusedError."""
+        match value:
+            case None | bool():
+                text = "" if value is None else str(value).lower()
+            case Money():
+                text = _digits(value.amount)
+            case int() | Decimal():
+                text = _digits(Decimal(value))
+            case datetime():
+                text = _iso(value)
+            case date():
+                at_noon = datetime.combine(value, SAFE_HOUR, self.zone)
+                text = _iso(at_noon) if native_type == "datetime" else value.isoformat()
+            case tuple():
+                text = ";".join(value)
+            case _:
+                text = value
+        return text
+
+
+def moment(text: str) -> datetime:
+    """Read a time: ISO 8601 with or without milliseconds, or epoch milliseconds; raises ValueError."""
+    if text.lstrip("-").isdecimal():
+        return datetime.fromtimestamp(int(text) // 1000, UTC).replace(microsecond=int(text) % 1000 * 1000)
+    found = datetime.fromisoformat(text)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def milliseconds(text: str) -> int:
+    """Read a time as epoch milliseconds, as search filters take it; raises ValueError."""
+    found = moment(text)
+    return int(found.timestamp()) * 1000 + found.microsecond // 1000
+
+
+def _number(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text[:60]!r} is no number") from None
+    if not number.is_finite():
+        raise ValueError(f"{text[:60]!r} is no number")
+    return number
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError(f"{text[:60]!r} is neither true nor false")
+    return text.lower() == "true"
+
+
+def _choices(text: str) -> Value:
+    return tuple(sorted({part for part in text.split(";") if part}))
+
+
+_DECODERS: dict[FieldType, Callable[[str], Value]] = {
+    FieldType.NUMBER: _number,
+    FieldType.BOOL: _flag,
+    FieldType.DATETIME: moment,
+    FieldType.CHOICES: _choices,
+}
+
+
+def _digits(number: Decimal) -> str:
+    text = f"{number:f}"
+    if len(text.replace("-", "").replace(".", "").strip("0")) > EXACT_DIGITS:
+        raise RefusedError(f"{text[:60]} has more than the {EXACT_DIGITS} digits that HubSpot keeps exactly")
+    return text
+
+
+def _iso(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

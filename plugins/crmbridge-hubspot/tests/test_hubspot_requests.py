@@ -1,0 +1,292 @@
+"""What the adapter asks HubSpot for, and what it makes of answers, errors and limits on the way."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from crmbridge.errors import AuthenticationError, RefusedError, RetryLaterError
+from crmbridge.model.records import Kind, Ref
+from crmbridge.ports import Adapter
+from crmbridge.sandbox import VirtualClock
+from crmbridge.testing.factories import NOON
+
+Opener = Callable[..., Adapter]
+Answer = Callable[..., None]
+
+OBJECTS = "/crm/objects/2026-03"
+LINKS = "/crm/associations/2026-03/deals"
+
+
+def make_deal(number: int | str, **properties: str | None) -> dict[str, Any]:
+    """Make a deal as HubSpot sends it."""
+    usual = {"dealname": f"Deal {number}", "dealstage": "first", "pipeline": "default"}
+    stamps = {"hs_lastmodifieddate": "2026-06-01T10:00:00.500Z", "hs_createdate": "2026-05-01T10:00:00Z"}
+    return {
+        "id": str(number),
+        "properties": {**usual, **stamps, **properties},
+        "createdAt": "2020-01-01T00:00:00Z",
+        "updatedAt": "2026-06-01T10:00:00.500Z",
+        "archived": False,
+    }
+
+
+def no_links(router: respx.MockRouter) -> None:
+    """Let nothing hang on any deal."""
+    error = {"category": "OBJECT_NOT_FOUND", "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND", "context": {}}
+    router.post(path__regex=rf"{LINKS}/\w+/batch/read").respond(
+        207, json={"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [error]}
+    )
+
+
+PLACES = {
+    "2026-03": "/crm/objects/2026-03/deals",
+    "2026-09": "/crm/objects/2026-09/deals",
+    "v3": "/crm/v3/objects/deals",
+}
+
+
+@pytest.mark.parametrize("version", PLACES)
+def test_the_version_is_in_the_path(
+    router: respx.MockRouter, answer_account: Answer, open_adapter: Opener, token: str, version: str
+) -> None:
+    """A dated path names family, date, resource; the numbered one goes on working ("CRM API overview")."""
+    answer_account(router, version)
+    read = router.post(path=f"{PLACES[version]}/batch/read").respond(json={"results": []})
+    adapter = open_adapter(api_version=version)
+
+    assert {} == dict(adapter.read([Ref("hs", Kind.DEAL, "1")]))
+    assert f"Bearer {token}" == read.calls.last.request.headers["authorization"]
+
+
+def test_properties_are_sent_with_every_page(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """The page token does not remember them (hubspot-api-python#248)."""
+    hubspot.post(path=f"{OBJECTS}/companies/search").respond(json={"total": 0, "results": []})
+    pages = [
+        {"results": [make_deal(1)], "paging": {"next": {"after": "2"}}},
+        {"results": [], "paging": {"next": {"after": "3"}}},  # empty, and not the last (airbyte PR 80745)
+        {"results": [make_deal(3)]},
+        {"results": []},  # the archived ones
+    ]
+    listed = hubspot.get(path=f"{OBJECTS}/companies").mock(side_effect=[httpx.Response(200, json=p) for p in pages])
+    records = [record for page in open_adapter().pull(Kind.COMPANY, None) for record in page.records]
+
+    assert ["1", "3"] == [record.ref.id for record in records]
+    asked = [call.request.url.params for call in listed.calls]
+    assert [None, "2", "3", None] == [params.get("after") for params in asked]
+    assert 1 == len({params["properties"] for params in asked[:3]})
+    assert "domain" in asked[0]["properties"]
+
+
+def test_a_page_token_that_comes_twice_ends_the_pull(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """A list that leads in a circle is an error, not an endless pull."""
+    hubspot.post(path=f"{OBJECTS}/companies/search").respond(json={"total": 0, "results": []})
+    hubspot.get(path=f"{OBJECTS}/companies").respond(json={"results": [], "paging": {"next": {"after": "2"}}})
+
+    with pytest.raises(RetryLaterError, match="twice"):
+        list(open_adapter().pull(Kind.COMPANY, None))
+
+
+def test_history_is_asked_for_in_fifties(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """More than 50 inputs with history are refused with 400, for ever (activepieces PR 9359)."""
+    no_links(hubspot)
+    hubspot.post(path=f"{OBJECTS}/deals/search").respond(json={"total": 0, "results": []})
+    deals = {str(number): make_deal(number) for number in range(1, 121)}
+
+    def listed(request: httpx.Request) -> httpx.Response:
+        archived = request.url.params.get("archived") == "true"
+        return httpx.Response(200, json={"results": [] if archived else list(deals.values())})
+
+    def read(request: httpx.Request) -> httpx.Response:
+        ids = [each["id"] for each in json.loads(request.content)["inputs"]]
+        return httpx.Response(200, json={"results": [deals[each] for each in reversed(ids)]})
+
+    hubspot.get(path=f"{OBJECTS}/deals").mock(side_effect=listed)
+    reads = hubspot.post(path=f"{OBJECTS}/deals/batch/read").mock(side_effect=read)
+    page = next(iter(open_adapter().pull(Kind.DEAL, None)))
+
+    bodies = [json.loads(call.request.content) for call in reads.calls]
+    assert [50, 50, 20] == [len(body["inputs"]) for body in bodies]
+    assert {("dealstage", "pipeline")} == {tuple(body["propertiesWithHistory"]) for body in bodies}
+    assert list(deals) == [record.ref.id for record in page.records]
+
+
+def test_found_records_are_kept_when_others_are_missing(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """207 carries what was found beside what was not (hubspot-api-php#619)."""
+    no_links(hubspot)
+    errors = [{"category": "OBJECT_NOT_FOUND", "context": {"ids": ["2", "3"]}}]
+    hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(207, json={"results": [make_deal(1)], "errors": errors})
+    found = open_adapter().read([Ref("hs", Kind.DEAL, each) for each in ("1", "2", "3")])
+
+    assert ["1"] == [ref.id for ref in found]
+
+
+def test_all_missing_may_come_as_404(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """When none of a batch is found, reports name both 207 and 404 (ingestr#1203)."""
+    hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(404, json={"status": "error", "message": "none"})
+
+    assert {} == dict(open_adapter().read([Ref("hs", Kind.DEAL, "1")]))
+
+
+def test_a_deal_is_read_with_its_problems(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """What can't be read is named, the record is kept, and a back-dated `createdate` counts for nothing."""
+    no_links(hubspot)
+    deal = make_deal(1, amount="a lot", createdate="2001-01-01T00:00:00Z", dealstage="gone", hs_is_closed="false")
+    hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(json={"results": [deal]})
+    (record,) = open_adapter().read([Ref("hs", Kind.DEAL, "1")]).values()
+
+    assert {"amount", "dealstage"} == {problem.path for problem in record.problems}
+    assert "Deal 1" == record.fields["name"]
+    assert datetime(2026, 5, 1, 10, tzinfo=UTC) == record.created_at
+    assert "https://app.example/contacts/42/record/0-3/1" == record.url
+
+
+def test_links_are_read_page_by_page(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """Each record's links have a page token of their own; a link comes once per type (airbyte#56447)."""
+    deal = make_deal(1)
+    hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(json={"results": [deal]})
+
+    def contacts(request: httpx.Request) -> httpx.Response:
+        (asked,) = json.loads(request.content)["inputs"]
+        start = 11 if asked.get("after") else 1
+        to = [{"toObjectId": n, "associationTypes": []} for n in (start, start, start + 1)]
+        paging = {} if asked.get("after") else {"paging": {"next": {"after": "MTE="}}}
+        return httpx.Response(200, json={"results": [{"from": {"id": "1"}, "to": to, **paging}]})
+
+    hubspot.post(path=f"{LINKS}/contacts/batch/read").mock(side_effect=contacts)
+    hubspot.post(path=f"{LINKS}/companies/batch/read").respond(
+        json={
+            "results": [
+                {
+                    "from": {"id": "1"},
+                    "to": [
+                        {"toObjectId": 900, "associationTypes": [{"typeId": 341}]},
+                        {"toObjectId": 901, "associationTypes": [{"typeId": 341}, {"typeId": 5}]},
+                    ],
+                }
+            ]
+        }
+    )
+    hubspot.post(path__regex=rf"{LINKS}/\w+/batch/read").respond(json={"results": []})
+    (record,) = open_adapter().read([Ref("hs", Kind.DEAL, "1")]).values()
+
+    assert ("1", "11", "12", "2") == record.fields["contacts"]
+    assert "901" == record.fields["company"]  # the primary one
+
+
+# ── Errors and limits ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_missing_scope_is_named(router: respx.MockRouter, open_adapter: Opener, token: str) -> None:
+    """403 lists the scopes that would do ("Error handling"); the advice names them, and the token is not shown."""
+    error = {"message": "m", "context": {"requiredGranularScopes": ["crm.objects.deals.read"]}}
+    body = {
+        "status": "error",
+        "category": "MISSING_SCOPES",
+        "message": "This app hasn't been granted",
+        "errors": [error],
+    }
+    router.get(path="/account-info/2026-03/details").respond(403, json=body)
+
+    with pytest.raises(AuthenticationError) as caught:
+        open_adapter().describe()
+    assert "crm.objects.deals.read" in caught.value.advice
+    assert "/account-info/2026-03/details" in caught.value.message
+    assert token not in f"{caught.value!r}{caught.value.advice}"
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        ({"message": "You have reached your secondly limit.", "errorType": "RATE_LIMIT", "policyName": "SECONDLY"}, 1),
+        ({"message": "You have reached your secondly limit.", "category": "RATE_LIMITS"}, 1),
+        ({"message": "You have reached your ten_secondly_rolling limit.", "policyName": "TEN_SECONDLY_ROLLING"}, 10),
+        ({}, 1),
+    ],
+)
+def test_a_limit_is_waited_for(
+    hubspot: respx.MockRouter,
+    open_adapter: Opener,
+    clock: VirtualClock,
+    body: dict[str, str],
+    seconds: int,
+) -> None:
+    """HubSpot sends no Retry-After (none in 44 recorded replies), so the policy tells how long to wait."""
+    route = hubspot.post(path=f"{OBJECTS}/deals/batch/read")
+    route.side_effect = [httpx.Response(429, json=body), httpx.Response(200, json={"results": []})]
+
+    assert {} == dict(open_adapter().read([Ref("hs", Kind.DEAL, "1")]))
+    assert NOON + timedelta(seconds=seconds) <= clock.now() < NOON + timedelta(seconds=1.2 * seconds + 0.2)
+
+
+def test_a_days_limit_ends_the_run(router: respx.MockRouter, open_adapter: Opener) -> None:
+    """Nobody waits until midnight ("API usage guidelines")."""
+    body = {"status": "error", "message": "You have reached your daily limit.", "policyName": "DAILY"}
+    route = router.get(path="/account-info/2026-03/details").respond(429, json=body)
+
+    with pytest.raises(RetryLaterError, match="daily"):
+        open_adapter().describe()
+    assert 1 == route.call_count
+
+
+@pytest.mark.parametrize(("status", "headers"), [(423, {}), (477, {"Retry-After": "7"}), (502, {}), (524, {})])
+def test_what_passes_is_waited_for(
+    hubspot: respx.MockRouter,
+    open_adapter: Opener,
+    clock: VirtualClock,
+    status: int,
+    headers: dict[str, str],
+) -> None:
+    """A locked record, an account on the move and a gateway that gave up are all over in a while ("Error handling")."""
+    route = hubspot.post(path=f"{OBJECTS}/deals/batch/read")
+    route.side_effect = [httpx.Response(status, headers=headers), httpx.Response(200, json={"results": []})]
+
+    assert {} == dict(open_adapter().read([Ref("hs", Kind.DEAL, "1")]))
+    assert NOON < clock.now()
+
+
+def test_a_move_between_data_centres_takes_its_time(router: respx.MockRouter, open_adapter: Opener) -> None:
+    """477 can ask for a day; the run ends and says so."""
+    route = router.get(path="/account-info/2026-03/details").respond(477, headers={"Retry-After": "86400"})
+
+    with pytest.raises(RetryLaterError) as caught:
+        open_adapter().describe()
+    assert (1, timedelta(days=1)) == (route.call_count, caught.value.after)
+
+
+def test_vendor_words_are_shown_on_one_line(router: respx.MockRouter, open_adapter: Opener) -> None:
+    """An error body is the CRM's text: no control characters get to the terminal."""
+    router.get(path="/account-info/2026-03/details").respond(400, json={"message": "bad\x1b[31m\nvalue"})
+
+    with pytest.raises(RefusedError) as caught:
+        open_adapter().describe()
+    assert caught.value.message.isprintable()
+    assert "value" in caught.value.message
+
+
+def test_searches_have_a_budget_of_their_own(
+    hubspot: respx.MockRouter, open_adapter: Opener, clock: VirtualClock
+) -> None:
+    """Five searches a second for the whole account, beside the burst limit ("Search the CRM"); we take four."""
+    times = []
+
+    def search(request: httpx.Request) -> httpx.Response:
+        times.append(clock.now())
+        body = json.loads(request.content)
+        stamp = int(body["filterGroups"][0]["filters"][0]["value"]) + 60_000 if body["filterGroups"] else 1
+        found = {"id": str(len(times)), "properties": {"hs_lastmodifieddate": str(stamp)}}
+        more = {"paging": {"next": {"after": "200"}}} if len(times) < 12 else {}
+        return httpx.Response(200, json={"total": 1, "results": [found], **more})
+
+    hubspot.post(path=f"{OBJECTS}/companies/search").mock(side_effect=search)
+    hubspot.post(path=f"{OBJECTS}/companies/batch/read").respond(json={"results": []})
+    hubspot.get(path=f"{OBJECTS}/companies").respond(json={"results": []})
+    list(open_adapter().pull(Kind.COMPANY, '{"v":1,"at":1000000}'))
+
+    assert 12 == len(times)
+    windows = [sum(start <= at < start + timedelta(seconds=1) for at in times) for start in times]
+    assert 4 == max(windows)

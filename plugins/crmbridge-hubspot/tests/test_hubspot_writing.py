@@ -1,0 +1,263 @@
+"""What is sent for each change, and how receipts are read from HubSpot's answers, item by item."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
+from crmbridge.model.records import Kind, Position, Ref, Status
+from crmbridge.model.values import FieldType, Money, Value
+from crmbridge.ports import Adapter, FieldBinding
+from crmbridge.testing.factories import make_change
+from crmbridge_hubspot.writing import has_marker, to_html
+
+Opener = Callable[..., Adapter]
+DEALS = "/crm/objects/2026-03/deals"
+CHOICES = FieldBinding(name="tags", native="note_to_self", type=FieldType.CHOICES)
+
+
+def make_update(number: int, position: Position | None = None, **fields: Value) -> Change:
+    """Make an update of a deal."""
+    edits = tuple(FieldEdit(name, None, value) for name, value in fields.items())
+    target = Ref("hs", Kind.DEAL, str(number))
+    return make_change(number, connection="hs", target=target, edits=edits, position=position)
+
+
+def make_creation(key: str, **fields: Value) -> Change:
+    """Make the creation of a deal."""
+    edits = tuple(FieldEdit(name, None, value) for name, value in {"name": key, **fields}.items())
+    place = Position("default", "first", Status.OPEN)
+    return make_change(key, connection="hs", action=Action.CREATE, target=None, edits=edits, position=place, key=key)
+
+
+def sent(route: respx.Route) -> list[Any]:
+    """Give the inputs of the last call."""
+    return list(json.loads(route.calls.last.request.content)["inputs"])
+
+
+def done(*ids: int, **more: Any) -> dict[str, Any]:
+    """Make a batch answer."""
+    return {"status": "COMPLETE", "results": [{"id": str(each), "properties": {}} for each in ids], **more}
+
+
+def test_an_update_sends_what_changed_and_nothing_else(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """Values go out as texts; the stage goes with its pipeline in one write ("Deals" guide)."""
+    route = hubspot.post(path=f"{DEALS}/batch/update").respond(json=done(1))
+    change = make_update(
+        1,
+        Position("other", "elsewhere", Status.LOST),
+        amount=Money(Decimal("1500.50"), "EUR"),
+        close_date=date(2026, 3, 31),
+        tags=("a", "b"),
+        name=None,
+    )
+
+    assert [Outcome.APPLIED] == [receipt.outcome for receipt in open_adapter((CHOICES,)).write([change])]
+    assert [
+        {
+            "id": "1",
+            "objectWriteTraceId": change.id,
+            "properties": {
+                "amount": "1500.50",
+                "closedate": "2026-03-31T15:00:00.000Z",  # noon in the account's zone
+                "note_to_self": "a;b",  # a leading ; would add to what is there
+                "dealname": "",  # clears; what null does is not documented
+                "pipeline": "other",
+                "dealstage": "elsewhere",
+            },
+        }
+    ] == sent(route)
+
+
+def test_answers_come_in_any_order(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """The recorded answer to a batch update is not in the order of its inputs."""
+    hubspot.post(path=f"{DEALS}/batch/update").respond(json=done(3, 1, 2))
+    receipts = open_adapter().write([make_update(number, name="x") for number in (1, 2, 3)])
+
+    assert ["1", "2", "3"] == [receipt.ref.id for receipt in receipts if receipt.ref]
+
+
+def test_part_of_a_batch_is_refused(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """207 names the item by its trace id, a missing deal by its id too; the rest is done ("Deals" guide)."""
+    changes = [make_update(number, name="x") for number in (1, 2, 3)]
+    errors = [
+        {"status": "error", "message": "bad\x1b value", "context": {"objectWriteTraceId": [changes[1].id]}},
+        {"status": "error", "category": "OBJECT_NOT_FOUND", "message": "gone", "context": {"ids": ["3"]}},
+    ]
+    hubspot.post(path=f"{DEALS}/batch/update").respond(207, json=done(1, numErrors=2, errors=errors))
+    receipts = open_adapter().write(changes)
+
+    assert [Outcome.APPLIED, Outcome.REFUSED, Outcome.REFUSED] == [receipt.outcome for receipt in receipts]
+    assert receipts[1].message.isprintable()
+    assert "gone" in receipts[2].message
+
+
+def test_a_deal_that_was_merged_away_is_left_out_without_a_word(
+    hubspot: respx.MockRouter, open_adapter: Opener
+) -> None:
+    """Batch update does not take merged-away ids and need not say so (rudder-transformer's tests): unknown."""
+    hubspot.post(path=f"{DEALS}/batch/update").respond(json=done(1))
+    receipts = open_adapter().write([make_update(1, name="x"), make_update(2, name="x")])
+
+    assert [Outcome.APPLIED, Outcome.UNKNOWN] == [receipt.outcome for receipt in receipts]
+
+
+def test_a_batch_that_is_refused_whole_goes_one_by_one(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """One bad item can fail the batch (hubspot-api-python#51); nothing was done, so each is sent alone."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        ids = [each["id"] for each in json.loads(request.content)["inputs"]]
+        if "2" in ids:
+            return httpx.Response(
+                400, json={"category": "VALIDATION_ERROR", "message": "Property values were not valid"}
+            )
+        return httpx.Response(200, json=done(*map(int, ids)))
+
+    route = hubspot.post(path=f"{DEALS}/batch/update").mock(side_effect=answer)
+    receipts = open_adapter().write([make_update(number, name="x") for number in (1, 2, 3)])
+
+    assert [Outcome.APPLIED, Outcome.REFUSED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
+    assert "not valid" in receipts[1].message
+    assert 4 == route.call_count
+
+
+@pytest.mark.parametrize(
+    "trouble", [httpx.ReadTimeout("slow"), httpx.Response(502), httpx.Response(200, text="<html>")]
+)
+def test_an_unclear_batch_is_not_sent_again(
+    hubspot: respx.MockRouter, open_adapter: Opener, trouble: httpx.Response | Exception
+) -> None:
+    """Sent and not clearly answered: every change of the batch is unknown, and the write went out once."""
+    route = hubspot.post(path=f"{DEALS}/batch/create")
+    route.side_effect = [trouble]
+    receipts = open_adapter().write([make_creation("k1"), make_creation("k2")])
+
+    assert [Outcome.UNKNOWN] * 2 == [receipt.outcome for receipt in receipts]
+    assert 1 == route.call_count
+
+
+def test_two_changes_of_one_deal_go_out_apart(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """In one batch their answers could not be told apart."""
+    route = hubspot.post(path=f"{DEALS}/batch/update").respond(json=done(1))
+    first, second = (
+        make_update(1, name="x"),
+        make_change("other", **_of(make_update(1, amount=Money(Decimal(1), "EUR")))),
+    )
+    receipts = open_adapter().write([first, second])
+
+    assert [Outcome.APPLIED] * 2 == [receipt.outcome for receipt in receipts]
+    assert 2 == route.call_count
+
+
+def _of(change: Change) -> dict[str, Any]:
+    return {"connection": "hs", "target": change.target, "edits": change.edits}
+
+
+def test_a_creation_carries_its_key_and_links(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """One request makes the deal with its links; the unique key makes a second one impossible ("Properties" guide)."""
+    result = {"id": "9", "properties": {"crmbridge_key": "k1"}}
+    route = hubspot.post(path=f"{DEALS}/batch/create").respond(201, json={"results": [result]})
+    receipts = open_adapter().write([make_creation("k1", company="30", contacts=("50", "51"))])
+
+    assert [Ref("hs", Kind.DEAL, "9")] == [receipt.ref for receipt in receipts]
+    (body,) = sent(route)
+    assert {"dealname": "k1", "crmbridge_key": "k1", "pipeline": "default", "dealstage": "first"} == body["properties"]
+    links = [(link["to"]["id"], link["types"][0]["associationTypeId"]) for link in body["associations"]]
+    assert [("30", 5), ("50", 3), ("51", 3)] == links
+
+
+def test_a_key_that_is_taken_finds_the_deal(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """A creation that had happened before is not made again, and what people changed since stays."""
+    change = make_creation("k1")
+    error = {"category": "CONFLICT", "message": "exists", "context": {"objectWriteTraceId": [change.id]}}
+    hubspot.post(path=f"{DEALS}/batch/create").respond(207, json=done(errors=[error]))
+    there = {"id": "9", "properties": {"crmbridge_key": "k1"}}
+    hubspot.post(path=f"{DEALS}/batch/read").respond(json={"results": [there]})
+    (receipt,) = open_adapter().write([change])
+
+    assert (Outcome.APPLIED, Ref("hs", Kind.DEAL, "9")) == (receipt.outcome, receipt.ref)
+
+
+def test_a_key_is_found_exactly(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """HubSpot compares without case; a key is what it is."""
+    there = {"id": "9", "properties": {"crmbridge_key": "K1"}}
+    route = hubspot.post(path=f"{DEALS}/batch/read").respond(json={"results": [there]})
+    adapter = open_adapter()
+
+    assert None is adapter.find(Kind.DEAL, "k1", None)
+    assert Ref("hs", Kind.DEAL, "9") == adapter.find(Kind.DEAL, "K1", None)
+    assert "crmbridge_key" == json.loads(route.calls.last.request.content)["idProperty"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"amount": Money(Decimal(5), "JPY")}, "EUR only"),
+        ({"closed": True}, "read-only"),
+        ({"missing": "x"}, "has no deal property"),
+        ({"company": "30"}, "can't be written"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_unsent(
+    hubspot: respx.MockRouter, open_adapter: Opener, fields: dict[str, Value], why: str
+) -> None:
+    """Writes to read-only properties may be ignored without a word ("Tasks" guide), so they are not sent."""
+    bindings = (
+        FieldBinding(name="closed", native="hs_is_closed", type=FieldType.BOOL),
+        FieldBinding(name="missing", native="not_there", type=FieldType.TEXT),
+    )
+    (receipt,) = open_adapter(bindings).write([make_update(1, None, **fields)])
+
+    assert Outcome.REFUSED == receipt.outcome
+    assert why in receipt.message
+
+
+def test_without_a_key_property_nothing_is_created(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """A creation that could happen twice is not begun; the message says what to make."""
+    adapter = open_adapter(key_field="note_to_self")
+    (receipt,) = adapter.write([make_creation("k1")])
+
+    assert (Outcome.REFUSED, True) == (receipt.outcome, "'note_to_self'" in receipt.message)
+    assert None is adapter.find(Kind.DEAL, "k1", None)
+
+
+def test_a_task_is_due_and_linked(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """`hs_timestamp` is the due time; type 216 hangs a task on a deal ("Tasks" guide)."""
+    route = hubspot.post(path="/crm/objects/2026-03/tasks/batch/create").respond(201, json=done(4))
+    edits: dict[str, Value] = {
+        "subject": "Call",
+        "body": "a < b\n& c",
+        "due_at": datetime(2026, 6, 11, 9, tzinfo=UTC),
+        "owner": "71",
+    }
+    change = make_change(
+        action=Action.TASK,
+        connection="hs",
+        target=Ref("hs", Kind.DEAL, "1"),
+        edits=tuple(FieldEdit(name, None, value) for name, value in edits.items()),
+        key="m1",
+    )
+    (receipt,) = open_adapter().write([change])
+
+    assert Ref("hs", Kind.TASK, "4") == receipt.ref
+    (body,) = sent(route)
+    assert "2026-06-11T09:00:00.000Z" == body["properties"]["hs_timestamp"]
+    assert "a &lt; b<br>&amp; c<br>[m1]" == body["properties"]["hs_task_body"]
+    assert ("1", 216) == (body["associations"][0]["to"]["id"], body["associations"][0]["types"][0]["associationTypeId"])
+
+
+def test_a_marker_is_found_however_it_is_wrapped() -> None:
+    """HubSpot's editor wraps bodies in markup of its own."""
+    body = to_html({"body": "text"}, "rule/1&2")
+
+    assert has_marker(body, "rule/1&2")
+    assert has_marker(f'<div dir="auto"><p>{body}</p></div>\n', "rule/1&2")
+    assert not has_marker(to_html({"body": "text"}, "rule/1&23"), "rule/1&2")
+    assert not has_marker(f"{body}<br>and a person added this", "rule/1")
+    assert not has_marker(None, "rule/1")
