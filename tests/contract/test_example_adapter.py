@@ -1,12 +1,13 @@
 """The adapter that the guide walks through passes the suite, like the real ones."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -16,16 +17,15 @@ from crmbridge.testing import AdapterSuite, AdapterWorkbench, plugin_workbench
 SOURCE = Path(__file__).parents[2] / "docs" / "examples" / "crmbridge-tinycrm" / "src"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _importable() -> Iterator[None]:
+    """Stand in for `pip install`: the example is no part of this environment."""
+    sys.path.insert(0, str(SOURCE))
+    yield
+    sys.path.remove(str(SOURCE))
+
+
 class TestExampleAdapter(AdapterSuite):
-    plugin: ModuleType
-
-    @pytest.fixture(scope="class", autouse=True)
-    def _installed(self) -> Iterator[None]:
-        """Stand in for `pip install`: the example is no part of this environment."""
-        sys.path.insert(0, str(SOURCE))
-        type(self).plugin = import_module("crmbridge_tinycrm.plugin")
-        yield
-        sys.path.remove(str(SOURCE))
-
     def workbench(self, options: SandboxOptions, folder: Path) -> AbstractContextManager[AdapterWorkbench]:
-        return plugin_workbench(self.plugin, replace(options, now=options.as_of), folder)
+        plugin = import_module("crmbridge_tinycrm.plugin")
+        return plugin_workbench(plugin, replace(options, now=options.as_of), folder)
