@@ -47,7 +47,12 @@ def make_server(sandbox: Sandbox) -> uvicorn.Server:
     """Make the server of a sandbox; `run(sockets=[...])` serves until `should_exit` or a signal."""
     # Cut connections are faults on purpose, so the server's own complaints about them are not shown.
     config = uvicorn.Config(
-        sandbox.app, log_level="critical", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        sandbox.app,
+        log_level="critical",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        date_header=False,  # the machine's time is not the sandbox's; a vendor that sends one sets its own
     )
     return uvicorn.Server(config)
 
