@@ -1,4 +1,4 @@
-"""The three-way merge: per link and field, what each side has now against what was last agreed with it."""
+"""The three-way merge: per link and field, what each side has now against what was last seen or written there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from crmbridge.model.changes import Blocked, FieldEdit
-from crmbridge.model.records import Ref
+from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
 from crmbridge.settings import FieldSync
 
@@ -26,7 +26,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """What merging one link says: edits per side, why, what needs a person, and what all sides agree on."""
+    """What merging one link says: edits per side, why, what needs a person, and what all sides agree on.
+
+    In `agreed`, the value that the whole link agrees on stands under `decided_ref`, beside those of the sides.
+    """
 
     edits: Mapping[Ref, tuple[FieldEdit, ...]]
     reasons: Mapping[Ref, tuple[str, ...]]
@@ -36,19 +39,33 @@ class Merged:
 
 @dataclass(slots=True)
 class _Draft:
+    link: str
+    decided: Mapping[str, Value]
     edits: dict[Ref, list[FieldEdit]] = field(default_factory=dict)
     reasons: dict[Ref, list[str]] = field(default_factory=dict)
     blocked: list[Blocked] = field(default_factory=list)
     agreed: dict[Ref, dict[str, Value]] = field(default_factory=dict)
 
 
-def merge(link: str, sides: Sequence[Side], policy: Policy) -> Merged:
-    """Merge all fields that at least two sides have. The order of `sides` breaks ties."""
-    draft = _Draft()
+def decided_ref(link: str) -> Ref:
+    """Name what a link's own base is kept under: per field the value that all its records should hold.
+
+    It is set when all sides agree, and before a decision is first written anywhere. With it, a write that did not
+    arrive is known to be missing, and a person who takes an edit back meanwhile is seen to do so.
+    """
+    return Ref("", Kind.DEAL, link)
+
+
+def merge(link: str, sides: Sequence[Side], policy: Policy, decided: Mapping[str, Value] | None = None) -> Merged:
+    """Merge all fields that at least two sides have. The order of `sides` breaks ties.
+
+    `decided` is the base of the link itself, which `decided_ref` names.
+    """
+    draft = _Draft(link, decided or {})
     for name in sorted({name for side in sides for name in side.now}):
         holders = [side for side in sides if name in side.now]
         if len(holders) > 1 and policy(name).sync:
-            _merge_field(link, name, holders, policy(name), draft)
+            _merge_field(name, holders, policy(name), draft)
     return Merged(
         edits={ref: tuple(edits) for ref, edits in draft.edits.items()},
         reasons={ref: tuple(reasons) for ref, reasons in draft.reasons.items()},
@@ -57,32 +74,36 @@ def merge(link: str, sides: Sequence[Side], policy: Policy) -> Merged:
     )
 
 
-def _merge_field(link: str, name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) -> None:
+def _merge_field(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) -> None:
+    decided = draft.decided
     if all(side.now[name] == sides[0].now[name] for side in sides):
-        for side in sides:
-            if name not in side.base or side.base[name] != side.now[name]:
-                draft.agreed.setdefault(side.ref, {})[name] = side.now[name]
+        bases = {decided_ref(draft.link): decided, **{side.ref: side.base for side in sides}}
+        for ref, base in bases.items():
+            if name not in base or base[name] != sides[0].now[name]:
+                draft.agreed.setdefault(ref, {})[name] = sides[0].now[name]
         return
-    changed = [side for side in sides if _changed(side, name)]
+    changed = [side for side in sides if _changed(side, name, decided)]
     if not changed:
-        return  # each side holds what was last written or seen there: a CRM keeps a value in its own way
+        if name in decided:
+            _spread(name, decided[name], sides, draft, why="was decided on before, and is not written here yet")
+        return
     if all(side.now[name] == changed[0].now[name] for side in changed):
-        _spread(name, changed[0], sides, draft, why=f"changed in {_names(changed)}")
+        _spread(name, changed[0].now[name], sides, draft, why=f"changed in {_names(changed)}")
         return
     winner = _winner(changed, policy)
     if winner is None:
-        draft.blocked.append(_conflict(link, name, changed, policy))
+        draft.blocked.append(_conflict(draft.link, name, changed, policy))
         return
     losers = ", ".join(side.ref.connection for side in changed if side.now[name] != winner.now[name])
     why = f"changed in {_names(changed)}; {winner.ref.connection} wins over {losers} by the policy {policy.conflict!r}"
-    _spread(name, winner, sides, draft, why=why)
+    _spread(name, winner.now[name], sides, draft, why=why)
 
 
-def _changed(side: Side, name: str) -> bool:
-    """Tell whether a side has something to say. Where nothing was agreed before, an empty field says nothing."""
+def _changed(side: Side, name: str, decided: Mapping[str, Value]) -> bool:
+    """Tell whether a side has something to say. Where it has no base yet, an empty field says nothing."""
     if name in side.base:
         return side.now[name] != side.base[name]
-    return side.now[name] is not None
+    return side.now[name] is not None and not (name in decided and side.now[name] == decided[name])
 
 
 def _winner(changed: Sequence[Side], policy: FieldSync) -> Side | None:
@@ -94,10 +115,10 @@ def _winner(changed: Sequence[Side], policy: FieldSync) -> Side | None:
     return None
 
 
-def _spread(name: str, source: Side, sides: Sequence[Side], draft: _Draft, *, why: str) -> None:
+def _spread(name: str, value: Value, sides: Sequence[Side], draft: _Draft, *, why: str) -> None:
     for side in sides:
-        if side.now[name] != source.now[name]:
-            draft.edits.setdefault(side.ref, []).append(FieldEdit(name, side.now[name], source.now[name]))
+        if side.now[name] != value:
+            draft.edits.setdefault(side.ref, []).append(FieldEdit(name, side.now[name], value))
             draft.reasons.setdefault(side.ref, []).append(f"{name} {why}")
 
 

@@ -12,7 +12,7 @@ from crmbridge.engine.views import OWNER, STAGE, Viewer
 from crmbridge.errors import CrmbridgeError, PlanStaleError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
 from crmbridge.model.records import Record, Ref
-from crmbridge.services.syncing import bases_after, make_viewers
+from crmbridge.services.syncing import bases_after, decide, make_viewers
 from crmbridge.services.workspace import Workspace
 
 
@@ -52,6 +52,9 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
     before = _known_before(workspace, plan.changes)
     # A veto is not journaled: nothing was sent, and the plugin is asked anew the next time.
     before |= {c.id: _receipt(c, Outcome.REFUSED, vetoes[c.id]) for c in plan.changes if c.id in vetoes}
+    # Nor is a change whose value no linked deal holds any more.
+    lost = decide(workspace, scene.viewers, [change for change in plan.changes if change.id not in before])
+    before |= {change.id: _receipt(change, Outcome.STALE, "what it was made from changed") for change in lost}
     todo = [change for change in plan.changes if change.id not in before]
     done = [(change, before[change.id]) for change in plan.changes if change.id in before]
     errors: dict[str, CrmbridgeError] = {}
@@ -175,14 +178,12 @@ def settle(
     store = workspace.store
     updated = [c for c, receipt in done if receipt.outcome is Outcome.APPLIED and c.action is Action.UPDATE]
     created = [(c, r.ref) for c, r in done if r.outcome is Outcome.APPLIED and c.action is Action.CREATE and r.ref]
-    links = store.links.links() if updated or created else {}
-    refs = [ref for change in updated for ref in links.get(change.link or "", (change.target,)) if ref]
-    records = store.records.get(refs)
-    bases = bases_after(links, records, viewers, updated)
-    store.journal.settle(run, [receipt for _, receipt in done], bases, workspace.clock.now())
+    written = [(change, change.target) for change in updated if change.target] + created
+    store.journal.settle(run, [receipt for _, receipt in done], bases_after(viewers, written), workspace.clock.now())
+    records = store.records.get([change.target for change in updated if change.target])
     store.records.put([_as_written(records[c.target], c) for c in updated if c.target in records])
     if created:
-        _adopt(workspace, viewers, links, created)
+        _adopt(workspace, created)
 
 
 def _as_written(record: Record, change: Change) -> Record:
@@ -190,13 +191,9 @@ def _as_written(record: Record, change: Change) -> Record:
     return replace(record, fields={**record.fields, **change.after}, position=change.position or record.position)
 
 
-def _adopt(
-    workspace: Workspace,
-    viewers: Mapping[str, Viewer],
-    links: Mapping[str, tuple[Ref, ...]],
-    created: Sequence[tuple[Change, Ref]],
-) -> None:
+def _adopt(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:
     """Link deals that were just created to the deals they were created for, and read them as the CRM keeps them."""
+    links = workspace.store.links.links()
     longer = {change.link: (*links.get(change.link, ()), ref) for change, ref in created if change.link}
     workspace.store.links.save({link: tuple(dict.fromkeys(refs)) for link, refs in longer.items()})
     try:
@@ -204,7 +201,3 @@ def _adopt(
     except CrmbridgeError:
         return  # the next pull brings them
     workspace.store.records.put(list(records.values()))
-    linked = {link: refs for link, refs in workspace.store.links.links().items() if link in longer}
-    everything = workspace.store.records.get([ref for refs in linked.values() for ref in refs])
-    written = [replace(change, target=ref) for change, ref in created if ref in records]
-    workspace.store.links.save_bases(bases_after(linked, everything, viewers, written))

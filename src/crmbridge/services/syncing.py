@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crmbridge.engine.matching import link_id, match_deals
-from crmbridge.engine.merge import Side, merge
+from crmbridge.engine.merge import Side, decided_ref, merge
 from crmbridge.engine.planner import create_counterpart, sync_updates
 from crmbridge.engine.views import OWNER, Viewer, emails
-from crmbridge.model.changes import Blocked, Change
+from crmbridge.model.changes import Action, Blocked, Change
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
 from crmbridge.services.workspace import Workspace
@@ -60,32 +60,62 @@ def remember(workspace: Workspace, synced: Synced) -> None:
     workspace.store.links.save_bases(synced.agreed)
 
 
-def bases_after(
-    links: Mapping[str, tuple[Ref, ...]],
-    records: Mapping[Ref, Record],
-    viewers: Mapping[str, Viewer],
-    written: Sequence[Change],
-) -> dict[Ref, dict[str, Value]]:
-    """Give the bases that follow from updates that were made.
+def decide(workspace: Workspace, viewers: Mapping[str, Viewer], changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Remember what these changes decide on, before any of them is written; give the ones that can't be decided on.
 
-    What was written is the base of the record written to. Where with it all linked deals hold the same, it becomes
-    the base of all; where one does not yet, the others keep theirs, so that their edit still counts as one.
+    Each side's base becomes what it had when the decision was made, and the link's own base what all should hold.
+    So the decision stands whatever becomes of the writes, and what a person does from now on is a later edit. An
+    update whose value no linked deal holds any more can't be decided on.
     """
-    now = {ref: dict(viewers[ref.connection].view(record)) for ref, record in records.items()}
+    synced = [change for change in changes if change.link is not None]
+    links = workspace.store.links.links()
+    refs = [ref for change in synced for ref in links.get(change.link or "", ())]
+    views = {ref: viewers[ref.connection].view(deal) for ref, deal in workspace.store.records.get(refs).items()}
     bases: dict[Ref, dict[str, Value]] = {}
-    touched: list[tuple[str, str]] = []
-    for change in written:
-        if change.link is None or change.target is None:
+    lost: list[Change] = []
+    for change in synced:
+        sides = {ref: views[ref] for ref in links.get(change.link or "", ()) if ref in views and ref != change.target}
+        edits = dict(canonical_edits(change, viewers[change.connection]))
+        if not _still_held(change, edits, sides):
+            lost.append(change)
             continue
-        for name, after in canonical_edits(change, viewers[change.connection]):
-            now.setdefault(change.target, {})[name] = after
-            bases.setdefault(change.target, {})[name] = after
-            touched.append((change.link, name))
-    for link, name in touched:
-        holders = [ref for ref in links.get(link, ()) if name in now.get(ref, {})]
-        if len({repr(now[ref][name]) for ref in holders}) == 1:
-            for ref in holders:
-                bases.setdefault(ref, {})[name] = now[ref][name]
+        _decide_one(change, edits, sides, views, bases)
+    workspace.store.links.save_bases(bases)
+    return tuple(lost)
+
+
+def _still_held(change: Change, edits: Mapping[str, Value], sides: Mapping[Ref, Mapping[str, Value]]) -> bool:
+    """Tell whether what an update writes still stands in a linked deal."""
+    if change.action is not Action.UPDATE:
+        return True
+    return all(any(name in view and view[name] == after for view in sides.values()) for name, after in edits.items())
+
+
+def _decide_one(
+    change: Change,
+    edits: Mapping[str, Value],
+    sides: Mapping[Ref, Mapping[str, Value]],
+    views: Mapping[Ref, Mapping[str, Value]],
+    bases: dict[Ref, dict[str, Value]],
+) -> None:
+    for name, after in edits.items():
+        holders = [ref for ref, view in sides.items() if name in view and view[name] == after]
+        # A new deal is made from one side; where others differ, that is for the merge to decide.
+        if change.action is Action.CREATE and len(holders) < sum(name in view for view in sides.values()):
+            continue
+        for ref in holders:
+            bases.setdefault(ref, {})[name] = after
+        bases.setdefault(decided_ref(change.link or ""), {})[name] = after
+        if change.target is not None and name in views.get(change.target, {}):
+            bases.setdefault(change.target, {})[name] = views[change.target][name]
+
+
+def bases_after(viewers: Mapping[str, Viewer], written: Iterable[tuple[Change, Ref]]) -> dict[Ref, dict[str, Value]]:
+    """Give the bases that follow from changes that were made: what was written there. Enforcement has none to keep."""
+    bases: dict[Ref, dict[str, Value]] = {}
+    for change, ref in written:
+        if change.link is not None:
+            bases.setdefault(ref, {}).update(canonical_edits(change, viewers[change.connection]))
     return bases
 
 
@@ -134,7 +164,7 @@ def _merge_all(
         if len(present) < 2:
             continue
         sides = [_side(deals[ref], viewers[ref.connection], bases.get(ref, {})) for ref in _ranked(present, entry)]
-        merged = merge(link, sides, entry.policy)
+        merged = merge(link, sides, entry.policy, bases.get(decided_ref(link), {}))
         updates, stopped = sync_updates(link, merged, deals, viewers)
         changes += updates
         blocked += stopped

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.merge import Merged, Side, merge
+from crmbridge.engine.merge import Merged, Side, decided_ref, merge
 from crmbridge.model.changes import FieldEdit
 from crmbridge.model.values import Money, Value
 from crmbridge.settings import FieldSync
@@ -60,7 +60,31 @@ def test_the_same_change_on_all_sides_is_agreed() -> None:
     merged = merge_x(side("a", "new", "old"), side("b", "new", "old"))
 
     assert not merged.edits
-    assert {"a": {"x": "new"}, "b": {"x": "new"}} == {ref.connection: dict(v) for ref, v in merged.agreed.items()}
+    everywhere = (make_ref(connection="a"), make_ref(connection="b"), decided_ref("link"))
+    assert {ref: {"x": "new"} for ref in everywhere} == merged.agreed
+
+
+def test_a_decision_that_did_not_arrive_everywhere_is_written_again() -> None:
+    """A side that lacks what was decided on gets it, though the side it came from has not changed since."""
+    sides = (side("a", "new", "new"), side("b", "new", "new"), side("c", "old", "old"))
+    merged = merge("link", sides, lambda _: FieldSync(), {"x": "new"})
+
+    assert {"c": FieldEdit("x", "old", "new")} == edits(merged)
+
+
+def test_an_edit_that_is_taken_back_meanwhile_is_a_later_edit() -> None:
+    """The value before it is not mistaken for one that was left behind."""
+    merged = merge("link", (side("a", "old", "new"), side("b", "new", "new")), lambda _: FieldSync(), {"x": "new"})
+
+    assert {"b": FieldEdit("x", "new", "old")} == edits(merged)
+
+
+def test_a_new_side_that_holds_what_was_decided_says_nothing_new() -> None:
+    """A deal that was created, and whose reply was lost, does not compete with a later edit."""
+    sides = (side("a", "later", "first"), side("b", "first", minutes=5))
+    merged = merge("link", sides, lambda _: FieldSync(conflict="newest"), {"x": "first"})
+
+    assert {"b": FieldEdit("x", "first", "later")} == edits(merged)
 
 
 def test_a_value_that_a_crm_keeps_in_its_own_way_is_left_alone() -> None:
