@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from crmbridge.errors import AuthenticationError, RetryLaterError
+from crmbridge.errors import AuthenticationError, RetryLaterError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import STANDARD_FIELDS, Kind, Move, Position, Record, Ref, Status, Tombstone
 from crmbridge.model.values import FieldType, Money, Value
@@ -24,13 +25,19 @@ AS_CLOSED = {"won": Status.WON, "lost": Status.LOST}
 class FakeCrm:
     """The account itself: what it holds, and what people do in it.
 
-    `faults` holds the names of faults for the next writes, first to last: `drop_before`, `drop_after`, `refuse`,
-    `limit`, `revoked`; an empty name lets one write pass. `writes` counts the write calls.
+    `faults` holds the names of faults for the next writes, first to last: `drop_before`, `drop_after`, `drop_half` (the
+    first half is carried out), `unclear` (carried out, and the adapter knows nothing of it), `refuse`, `limit`,
+    `revoked`; an empty name lets one write pass. `blind` is how many of the next reads and finds are limited.
+    `writes` counts the write calls, `effects` how often each change was carried out. Without `unique_keys` the
+    account takes two deals of one key.
     """
 
-    def __init__(self, connection: str, clock: Clock) -> None:
+    def __init__(self, connection: str, clock: Clock, *, unique_keys: bool = True) -> None:
         self.connection = connection
         self.clock = clock
+        self.unique_keys = unique_keys
+        self.blind = 0
+        self.effects: Counter[str] = Counter()
         self.records: dict[Ref, Record] = {}
         self.moves: dict[Ref, list[Move]] = {}
         self.gone: dict[Ref, Tombstone] = {}
@@ -106,7 +113,9 @@ class FakeCrm:
             Action.TASK: self._attach,
             Action.NOTE: self._attach,
         }
-        return todo[change.action](change)
+        answer = todo[change.action](change)
+        self.effects[change.id] += answer.outcome is Outcome.APPLIED
+        return answer
 
     def _update(self, change: Change) -> Receipt:
         record = self.records.get(change.target) if change.target else None
@@ -122,7 +131,7 @@ class FakeCrm:
 
     def _create(self, change: Change) -> Receipt:
         known = [r for r in self.records.values() if r.key and r.key == change.key]
-        if known:
+        if known and self.unique_keys:
             return receipt(change, Outcome.APPLIED, ref=known[0].ref)
         position = change.position or at("prospecting")
         if position.stage not in STAGES:
@@ -220,7 +229,7 @@ class FakeAdapter:
             kinds=KINDS,
             actions=frozenset(Action),
             batch=dict.fromkeys(Action, BATCH),
-            external_key=True,
+            external_key=self._crm.unique_keys,
             history=True,
             tombstones=True,
             status_in_stage=True,
@@ -265,11 +274,13 @@ class FakeAdapter:
     def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
         """Give the records that are there."""
         self._let_in()
+        self._see()
         return {ref: self._crm.records[ref] for ref in refs if ref in self._crm.records}
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a deal by its key, or what hangs on a record by its marker."""
         self._let_in()
+        self._see()
         if kind is Kind.DEAL:
             return next((ref for ref, record in self._crm.records.items() if key and record.key == key), None)
         hanging = (ref for ref, (on, marker) in self._crm.attached.items() if on == near and marker == key)
@@ -282,19 +293,28 @@ class FakeAdapter:
         if fault == "limit":
             raise RetryLaterError(f"{self._crm.connection}: too many requests")
         self._crm.writes += 1
-        if fault == "drop_before":
+        if fault == "drop_half":
+            _ = [self._crm.carry_out(change) for change in changes[: (len(changes) + 1) // 2]]
+        if fault in {"drop_before", "drop_half"}:
             return [receipt(change, Outcome.UNKNOWN, "no answer") for change in changes]
         refused = changes[0].id if fault == "refuse" else None
         receipts = [
             receipt(c, Outcome.REFUSED, "a rule of the account says no") if c.id == refused else self._crm.carry_out(c)
             for c in changes
         ]
+        if fault == "unclear":
+            raise UnclearError(f"{self._crm.connection}: the answer can't be read")
         if fault == "drop_after":
             return [receipt(change, Outcome.UNKNOWN, "no answer") for change in changes]
         return receipts
 
     def close(self) -> None:
         """Do nothing; there is nothing to give back."""
+
+    def _see(self) -> None:
+        if self._crm.blind:
+            self._crm.blind -= 1
+            raise RetryLaterError(f"{self._crm.connection}: too many requests")
 
     def _let_in(self, fault: str = "") -> None:
         if "revoked" in {fault, *self._crm.faults[:1]}:

@@ -1,0 +1,275 @@
+"""The oracle of the simulation: it sees what people did and what was written, and judges the promises by that."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from crmbridge.engine.matching import link_id
+from crmbridge.engine.views import OWNER, Viewer, emails
+from crmbridge.model.changes import Action, Change, Outcome, Plan
+from crmbridge.model.records import Kind, Record, Ref, Status
+from crmbridge.model.values import Value
+from crmbridge.ports import Journal
+from crmbridge.services.syncing import make_viewers
+from crmbridge.testing.fake_crm import FakeCrm
+from crmbridge.testing.workspaces import Bench
+
+NOTHING = object()  # stands for a value that was never agreed on
+
+
+class Edit(NamedTuple):
+    """What one person did to one field."""
+
+    number: int
+    ref: Ref
+    name: str
+    value: Value
+    fresh: bool = False  # what a new deal starts with
+
+
+class Oracle:
+    """What is known from outside the core, with the promises as checks.
+
+    `begin` and `end` frame a run, `before_write` and `after_write` each write call; what people do is told by
+    `created`, `edited` and `deleted` (the last one before it happens). `judge` is asked once, when all is calm.
+    """
+
+    def __init__(self, bench: Bench, policy: str) -> None:
+        self._bench = bench
+        self._policy = policy
+        self._count = 0
+        self._edits: list[Edit] = []
+        self._touched: dict[Ref, list[int]] = defaultdict(list)
+        self._agreed: dict[tuple[str, str], tuple[int, Value]] = {}  # (link, field) -> when, and which value
+        self._in_step: dict[tuple[str, str], int] = {}  # when all sides last held the same as a run began
+        self._deleted: set[Ref] = set()
+        self._run = ""
+        self._began = 0
+        self._sent: Counter[str] = Counter()
+        for ref in self._deals():
+            self.created(ref)
+
+    # ── What people do ──────────────────────────────────────────────────────────────────────────────────
+
+    def created(self, ref: Ref) -> None:
+        """Note a new deal: each of its fields is an edit."""
+        for name in self._view(ref):
+            self.edited(ref, name, fresh=True)
+
+    def edited(self, ref: Ref, name: str, *, fresh: bool = False) -> None:
+        """Note an edit that was just made."""
+        self._count += 1
+        self._edits.append(Edit(self._count, ref, name, self._view(ref).get(name), fresh))
+        self._touched[ref].append(self._count)
+
+    def deleted(self, ref: Ref) -> None:
+        """Note that a deal is about to be deleted."""
+        self._count += 1
+        self._deleted.add(ref)
+
+    def values_seen(self, ref: Ref, name: str) -> list[Value]:
+        """Give the CRM's own values that a field had on this deal and the ones linked to it."""
+        together = next((refs for refs in self._links().values() if ref in refs), (ref,))
+        if name == OWNER:
+            return []
+        return [edit.value for edit in self._edits if edit.ref in together and edit.name == name]
+
+    # ── What crmbridge does ─────────────────────────────────────────────────────────────────────────────
+
+    def begin(self, run: str) -> None:
+        """Note that a run begins."""
+        self._run, self._began = run, self._count
+        self._in_step |= dict.fromkeys(self._equal_fields(), self._count)
+
+    def before_write(self, changes: Sequence[Change]) -> None:
+        """Check that each change that is sent has its intent, and that nothing else of it is still unclear."""
+        rows: dict[str, list[Outcome | None]] = defaultdict(list)
+        wanted = {change.id for change in changes}
+        for entry in self._journal.entries():
+            if entry.change.id in wanted:
+                rows[entry.change.id].append(entry.outcome)
+        for change in changes:
+            history = rows[change.id]
+            assert history, f"P6: {change.id} was sent without an intent"
+            assert history[-1] is None, f"P6: {change.id} was sent with {history[-1]} as its last row"
+            before = history[-2] if len(history) > 1 else Outcome.FAILED
+            assert before in {Outcome.FAILED, Outcome.STALE}, f"P2: {change.id} was sent again after {before}"
+            self._check_sources(change)
+
+    def after_write(self, changes: Sequence[Change]) -> None:
+        """Note what was sent."""
+        self._sent.update(change.id for change in changes)
+
+    def _check_sources(self, change: Change) -> None:
+        """Check that what sync writes was put there by a person, in another record than the one written to."""
+        if change.link is None or change.action is not Action.UPDATE or change.target is None:
+            return
+        viewer = self._viewers()[change.connection]
+        refs = set(self._links().get(change.link, ())) - {change.target}
+        for edit in change.edits:
+            value = viewer.users.get(str(edit.after)) if edit.name == OWNER else edit.after
+            known = {repr(e.value) for e in self._edits if e.ref in refs and e.name == edit.name}
+            assert repr(value) in known, f"P4: {value!r} was written to {change.target} {edit.name}; nobody set it"
+
+    def end(self, plan: Plan | None) -> None:
+        """Check the journal after a run that was not killed, and note what all sides agree on."""
+        if plan is None:
+            return
+        rows: dict[str, list[Outcome | None]] = defaultdict(list)
+        for entry in self._journal.entries(self._run):
+            rows[entry.change.id].append(entry.outcome)
+        for change, outcomes in rows.items():
+            settled = sum(outcome is not None for outcome in outcomes)
+            assert settled >= len(outcomes) - settled, f"P6: {change} has an intent without an outcome"
+        if self._count == self._began:
+            self._note_agreement(plan)
+
+    def _note_agreement(self, plan: Plan) -> None:
+        stopped = {item.link for item in plan.blocked}
+        found = self._equal_fields().items()
+        self._agreed |= {key: (self._count, value) for key, value in found if key[0] not in stopped}
+
+    def _equal_fields(self) -> dict[tuple[str, str], Value]:
+        """Find the fields, as (link, name), in which all linked deals hold the same."""
+        equal: dict[tuple[str, str], Value] = {}
+        deals = self._deals()
+        for link, refs in self._links().items():
+            views = [self._view(ref) for ref in refs if ref in deals]
+            for name in {name for view in views for name in view}:
+                values = [view[name] for view in views if name in view]
+                if len(values) > 1 and all(value == values[0] for value in values):
+                    equal[link, name] = values[0]
+        return equal
+
+    # ── The judgement ───────────────────────────────────────────────────────────────────────────────────
+
+    def judge(self, plan: Plan) -> None:
+        """Check every promise that can be told from the end; `plan` is that of the last calm run."""
+        assert () == self._journal.unsettled(), "P5: something is still unclear after calm runs"
+        assert () == plan.changes, f"P3: a calm run still plans {plan.changes}"
+        self._judge_counterparts(plan)
+        self._judge_effects()
+        stopped = {(item.link, name) for item in plan.blocked for name in item.name.split(", ")}
+        for link, refs in self._links().items():
+            live = [ref for ref in refs if ref in self._deals()]
+            for name in sorted({name for ref in live for name in self._view(ref)}):
+                self._judge_field(link, refs, live, name, blocked=(link, name) in stopped)
+
+    def _judge_counterparts(self, plan: Plan) -> None:
+        for crm in self._bench.crms.values():
+            keys = Counter(r.key for r in crm.records.values() if r.key)
+            assert not [key for key, count in keys.items() if count > 1], f"P2: doubled in {crm.connection}: {keys}"
+            marks = Counter((on, mark) for on, mark in crm.attached.values())
+            assert not [mark for mark, count in marks.items() if count > 1], f"P2: doubled tasks in {crm.connection}"
+        stopped = {item.link for item in plan.blocked}
+        for link, refs in self._links().items():
+            sides = [ref.connection for ref in refs]
+            assert len(sides) == len(set(sides)), f"P2: {link} has two records in one CRM: {refs}"
+            missing = set(self._bench.crms) - set(sides)
+            live = [ref for ref in refs if ref in self._deals()]
+            is_open = live and self._bench.crms[live[0].connection].records[live[0]].position
+            if is_open and is_open.status is Status.OPEN and missing:
+                assert link in stopped, f"P1: {link} lacks {missing}, and the plan says nothing of it"
+        linked = {ref for refs in self._links().values() for ref in refs}
+        asked = {item.deal for item in plan.blocked}
+        for ref, record in self._deals().items():
+            if record.position and record.position.status is Status.OPEN:
+                assert ref in linked | asked or link_id(ref) in stopped, (
+                    f"P1: {ref} has no link, and the plan says nothing of it"
+                )
+
+    def _judge_effects(self) -> None:
+        """Check that what the CRMs carried out is what the journal says was applied, each once."""
+        last = {entry.change.id: entry for entry in self._journal.entries() if entry.outcome is not None}
+        known = set(last)
+        effects: Counter[str] = Counter()
+        for crm in self._bench.crms.values():
+            effects.update(crm.effects)
+        assert set(+effects) <= known, "P6: something was carried out that the journal does not know"
+        for change, entry in last.items():
+            if self._people_blurred(entry.change, entry.ref):
+                continue
+            expected = int(entry.outcome is Outcome.APPLIED)
+            found = effects[change]
+            assert expected == found, f"P6: {change} is {entry.outcome} and was carried out {found} times"
+
+    def _people_blurred(self, change: Change, ref: Ref | None) -> bool:
+        """Tell whether people changed what a change wrote, so that reading back can't tell whether it was done."""
+        target = change.target or ref
+        names = {edit.name for edit in change.edits}
+        if change.action is Action.CREATE:
+            return bool(self._deleted)
+        if change.action is not Action.UPDATE:
+            return target in self._deleted
+        return target in self._deleted or any(e.ref == target and e.name in names for e in self._edits)
+
+    def _judge_field(self, link: str, refs: Sequence[Ref], live: Sequence[Ref], name: str, *, blocked: bool) -> None:
+        views = {ref: self._view(ref) for ref in live}
+        values = {ref: view[name] for ref, view in views.items() if name in view}
+        if len(values) < 2:
+            return
+        since, agreed = self._agreed.get((link, name), (0, NOTHING))
+        edits = [e for e in self._edits if e.ref in refs and e.name == name and e.number > since]
+        last = {edit.ref: edit for edit in edits}
+        # Somebody who takes back an edit has changed nothing, and an empty field of a new deal says nothing.
+        said = [edit for edit in last.values() if edit.value is not None or not edit.fresh]
+        net = [edit for edit in said if edit.value != agreed]
+        allowed: list[object] = [edit.value for edit in net] or [agreed]
+        story = f"{link} {name}: {values}; agreed {agreed}; edits {edits}"
+        if blocked:
+            for edit in net:
+                later = [e.value for e in edits if e.number > edit.number]
+                assert edit.ref not in values or values[edit.ref] in [edit.value, *later], (
+                    f"P1: lost though asked {story}"
+                )
+            return
+        found = list(values.values())
+        assert all(value == found[0] for value in found), f"P1: not in step {story}"
+        if not net and agreed is NOTHING:
+            return
+        assert found[0] in allowed, f"P1: nobody's value {story}"
+        # What came before all sides held the same is no rival of what came after.
+        rivals = [edit for edit in net if edit.number > self._in_step.get((link, name), 0)]
+        self._judge_winner(found[0], rivals, story)
+
+    def _judge_winner(self, value: Value, net: Sequence[Edit], story: str) -> None:
+        if not net or value == (newest := max(net)).value:
+            return
+        mine = [edit for edit in net if edit.value == value]
+        if self._policy == "newest":
+            # The time is the record's: whoever touched the record later had the last word.
+            later = any(touch > newest.number for edit in mine for touch in self._touched[edit.ref])
+            assert later, f"P1: an older edit won {story}"
+        elif self._policy.startswith("prefer"):
+            preferred = self._policy.removeprefix("prefer:").strip()
+            assert any(edit.ref.connection == preferred for edit in mine), f"P1: the preferred did not win {story}"
+        else:
+            raise AssertionError(f"P1: nobody was asked {story}")
+
+    # ── Looking ─────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _journal(self) -> Journal:
+        return self._bench.workspace.store.journal
+
+    def _links(self) -> dict[str, tuple[Ref, ...]]:
+        return self._bench.workspace.store.links.links()
+
+    def _deals(self) -> dict[Ref, Record]:
+        crms = self._bench.crms.values()
+        return {ref: record for crm in crms for ref, record in crm.records.items() if ref.kind is Kind.DEAL}
+
+    def _view(self, ref: Ref) -> dict[str, Value]:
+        return self._viewers()[ref.connection].view(self._bench.crms[ref.connection].records[ref])
+
+    def _viewers(self) -> dict[str, Viewer]:
+        """Give viewers that know the CRMs' users already before the first pull."""
+        viewers = make_viewers(self._bench.workspace)
+        return {name: replace(viewers[name], users=emails(_users(crm))) for name, crm in self._bench.crms.items()}
+
+
+def _users(crm: FakeCrm) -> tuple[Record, ...]:
+    return tuple(record for ref, record in crm.records.items() if ref.kind is Kind.USER)

@@ -1,0 +1,359 @@
+"""Whole runs on fake CRMs in which people edit, writes go wrong and processes die, all of it from one seed.
+
+`simulate` plays one seed and raises AssertionError when a promise is broken. From a command line,
+`python -m crmbridge.testing.simulation 5000` plays as many and names the seeds that fail.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+from crmbridge.model.changes import Action, Change, Plan, Receipt
+from crmbridge.model.process import Process
+from crmbridge.model.records import Kind, Record, Ref, Status
+from crmbridge.model.values import Money, Value
+from crmbridge.ports import Adapter, Capabilities, Description, Page, Run, StateStore
+from crmbridge.services.cycle import run_cycle
+from crmbridge.services.workspace import Workspace
+from crmbridge.store.memory import MemoryStore
+from crmbridge.testing.factories import make_process
+from crmbridge.testing.fake_crm import FakeAdapter
+from crmbridge.testing.oracle import Oracle
+from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
+
+FIRST_SEED = 1
+POLICIES = ("newest", "newest", "newest", "ask", "prefer: north")
+STAGES = ("qualification", "proposal", "closing")
+FAULTS = ("drop_before", "drop_after", "drop_half", "unclear", "refuse", "limit")
+# What of a store's parts changes the state, one transaction each.
+CHANGING: Mapping[str, tuple[str, ...]] = {
+    "records": ("put",),
+    "links": ("save", "save_bases"),
+    "findings": ("save", "forget"),
+    "journal": ("intend", "settle"),
+    "runs": (),
+}
+
+
+class Killed(BaseException):
+    """The process is gone: nothing after this point is done, not even what errors are caught for."""
+
+
+class Fuse:
+    """Ends the process at one of the boundaries that it passes: before or after a write, or a change of the state."""
+
+    def __init__(self) -> None:
+        self._left: int | None = None
+
+    def light(self, boundaries: int | None) -> None:
+        """Burn down after this many boundaries; None never does."""
+        self._left = boundaries
+
+    def burn(self) -> None:
+        """Pass a boundary."""
+        if self._left is None:
+            return
+        self._left -= 1
+        if self._left < 0:
+            self._left = None
+            raise Killed
+
+
+class _Fused:
+    """A part of a store whose changing calls are boundaries."""
+
+    def __init__(self, part: object, changing: Sequence[str], fuse: Fuse) -> None:
+        self._part, self._changing, self._fuse = part, changing, fuse
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._part, name)
+        return self._between(found) if name in self._changing else found
+
+    def _between(self, call: Callable[..., None]) -> Callable[..., None]:
+        def fused(*arguments: Any) -> None:
+            self._fuse.burn()
+            call(*arguments)
+            self._fuse.burn()
+
+        return fused
+
+
+class _FusedStore:
+    """A store whose every transaction is a boundary, but for pages: those are saved side by side."""
+
+    def __init__(self, store: StateStore, fuse: Fuse) -> None:
+        for name, changing in CHANGING.items():
+            setattr(self, name, _Fused(getattr(store, name), changing, fuse))
+
+
+@dataclass(slots=True)
+class _Watched:
+    """An adapter that is watched at every write, and beside which people and kills get their turn."""
+
+    inner: FakeAdapter
+    play: Play
+    connection: str
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.inner.capabilities
+
+    def describe(self) -> Description:
+        return self.inner.describe()
+
+    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        for number, page in enumerate(self.inner.pull(kind, since)):
+            if self.play.killed_pull == (self.connection, kind, number):
+                raise Killed
+            yield page
+
+    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
+        self.play.interrupt()
+        return self.inner.read(refs)
+
+    def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
+        return self.inner.find(kind, key, near)
+
+    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
+        self.play.fuse.burn()
+        self.play.oracle.before_write(changes)
+        try:
+            receipts = self.inner.write(changes)
+        finally:
+            self.play.oracle.after_write(changes)
+        self.play.fuse.burn()
+        self.play.interrupt()
+        return receipts
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@dataclass(slots=True)
+class Play:
+    """One seed being played."""
+
+    seed: int
+    rng: random.Random
+    bench: Bench
+    policy: str
+    oracle: Oracle
+    fuse: Fuse = field(default_factory=Fuse)
+    killed_pull: tuple[str, Kind, int] | None = None
+    meddling: float = 0.0  # how likely somebody edits something in the middle of a run
+    runs: int = 0
+    kills: int = 0
+    named: int = 0
+
+    # ── Runs ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> Plan | None:
+        """Run one cycle as a new process would, to its end or to the kill; no plan when it was killed."""
+        self.runs += 1
+        name = f"run{self.runs:03}"
+        self.oracle.begin(name)
+        workspace = self._workspace()
+        now = workspace.clock.now()
+        try:
+            workspace.store.runs.start(Run(id=name, command="run", started_at=now))
+            plan = run_cycle(workspace, name).plan
+        except Killed:
+            self.kills += 1
+            plan = None
+        self.fuse.light(None)
+        self.killed_pull = None
+        self.bench.clock.advance(timedelta(minutes=10))
+        self.oracle.end(plan)
+        return plan
+
+    def _workspace(self) -> Workspace:
+        watched = cast("Callable[[FakeAdapter, str], Adapter]", lambda inner, name: _Watched(inner, self, name))
+        return Workspace(
+            project=self.bench.workspace.project,
+            store=cast("StateStore", _FusedStore(self.bench.workspace.store, self.fuse)),
+            clock=self.bench.clock,
+            plugins=fake_plugins(self.bench.crms, wrap=watched),
+        )
+
+    def disturb(self) -> None:
+        """Prepare what goes wrong in the next run."""
+        for crm in self.bench.crms.values():
+            if self.rng.random() < 0.3:
+                crm.faults.extend(self.rng.choice(("", *FAULTS)) for _ in range(self.rng.randint(1, 3)))
+            if self.rng.random() < 0.1:
+                crm.blind = self.rng.randint(1, 3)
+        self.meddling = self.rng.choice((0.0, 0.0, 0.5))
+        if self.rng.random() < 0.35:
+            self.fuse.light(self.rng.randint(0, 30))
+        elif self.rng.random() < 0.1:
+            connection = self.rng.choice(sorted(self.bench.crms))
+            self.killed_pull = (connection, self.rng.choice((Kind.USER, Kind.COMPANY, Kind.DEAL)), 0)
+
+    def calm(self) -> None:
+        """Let nothing go wrong any more."""
+        self.meddling = 0.0
+        for crm in self.bench.crms.values():
+            crm.faults.clear()
+            crm.blind = 0
+
+    # ── People ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def interrupt(self) -> None:
+        """Let somebody do something in the middle of a run, perhaps."""
+        if self.rng.random() < self.meddling:
+            self.act()
+
+    def act(self) -> None:
+        """Do one thing that a person would do in a CRM."""
+        self.bench.clock.advance(timedelta(seconds=self.rng.randint(1, 200)))
+        connection = self.rng.choice(sorted(self.bench.crms))
+        ids = self.bench.crms[connection].deal_ids()
+        choice = self.rng.random()
+        if not ids or choice < 0.12:
+            self._create(connection)
+        elif choice < 0.16:
+            ref = Ref(connection, Kind.DEAL, self.rng.choice(ids))
+            self.oracle.deleted(ref)
+            self.bench.crms[connection].delete_deal(ref.id)
+        elif choice < 0.32:
+            self._move(connection, self.rng.choice(ids))
+        else:
+            self._edit(connection, self.rng.choice(ids))
+
+    def _create(self, connection: str) -> None:
+        """Create a deal: a new one, or one that another CRM has already, under the same name."""
+        others = [r for name, crm in sorted(self.bench.crms.items()) if name != connection for r in _deals(crm.records)]
+        self.named += 1
+        name, company = f"Deal {self.named}", str(self.rng.randint(1, 3))
+        if others and self.rng.random() < 0.4:
+            other = self.rng.choice(others)
+            name, company = str(other.fields["name"]), str(other.fields.get("company"))
+        fields: dict[str, Value] = {"company": company}
+        if self.rng.random() < 0.5:
+            fields["amount"] = self._value("amount", ())
+        ref = self.bench.crms[connection].create_deal(name, stage=self.rng.choice(STAGES), **fields)
+        self.oracle.created(ref)
+
+    def _move(self, connection: str, native: str) -> None:
+        crm = self.bench.crms[connection]
+        record = crm.deal(native)
+        stages = [s for s in (*STAGES, *STAGES, "won", "lost") if record.position and s != record.position.stage]
+        crm.move_deal(native, self.rng.choice(stages))
+        self.oracle.edited(Ref(connection, Kind.DEAL, native), "stage")
+
+    def _edit(self, connection: str, native: str) -> None:
+        crm = self.bench.crms[connection]
+        ref = Ref(connection, Kind.DEAL, native)
+        name = self.rng.choice(("name", "amount", "amount", "bant.budget", "bant.budget", "close_date", "owner"))
+        value = self._value(name, self.oracle.values_seen(ref, name))
+        if value == crm.deal(native).fields.get(name):
+            return
+        crm.edit_deal(native, **{name.replace(".", "__"): value})
+        self.oracle.edited(ref, name)
+
+    def _value(self, name: str, seen: Sequence[Value]) -> Value:
+        """Give a field's next value: often one that it had before, so that edits are taken back as well."""
+        if seen and self.rng.random() < 0.4:
+            return self.rng.choice(seen)
+        number = self.rng.randint(1, 10_000)
+        fresh: Mapping[str, Value] = {
+            "name": f"Deal renamed {number}",
+            "amount": Money(Decimal(number) / 100, "EUR"),
+            "bant.budget": self.rng.choice((None, f"text {number}", f"text {number}")),
+            "close_date": date(2026, 1, 1) + timedelta(days=number),
+            "owner": str(number % 7 + 1),
+        }
+        return fresh[name]
+
+
+def _deals(records: Mapping[Ref, Record]) -> list[Record]:
+    """Give the open deals, in the order of their refs."""
+    found = [record for ref, record in sorted(records.items()) if ref.kind is Kind.DEAL]
+    return [record for record in found if record.position and record.position.status is Status.OPEN]
+
+
+def simulate(seed: int, store: StateStore | None = None) -> Play:
+    """Play one seed to its end; raises AssertionError, naming the seed, when a promise is broken.
+
+    People, faults and kills have their time first; then all is calm for two runs, and the third must write nothing.
+    """
+    play = _set_the_stage(seed, store or MemoryStore())
+    try:
+        for _ in range(play.rng.randint(3, 8)):
+            for _ in range(play.rng.randint(0, 4)):
+                play.act()
+            play.disturb()
+            play.run()
+            if play.rng.random() < 0.3:
+                play.calm()
+        play.calm()
+        play.run()
+        play.run()
+        sent = {name: crm.writes for name, crm in play.bench.crms.items()}
+        plan = play.run()
+        assert sent == {name: crm.writes for name, crm in play.bench.crms.items()}, "the third calm run wrote"
+        assert plan is not None, "a calm run was not killed"
+        play.oracle.judge(plan)
+    except AssertionError as error:
+        raise AssertionError(f"seed {seed} ({play.policy}): {error}") from error
+    return play
+
+
+_PROCESS: list[Process] = []
+
+
+def _set_the_stage(seed: int, store: StateStore) -> Play:
+    if not _PROCESS:
+        _PROCESS.append(make_process())
+    rng = random.Random(f"simulation {seed}")  # noqa: S311  a seeded play, not a secret
+    policy = rng.choice(POLICIES)
+    names = ("north", "south", "east")[: rng.choice((2, 2, 3))]
+    known = rng.choice((0.0, 0.5, 1.0))  # how many of the deals all CRMs have from the start
+    bench = make_bench(
+        process=_PROCESS[0],
+        store=store,
+        deals=4,
+        parts={name: (0.0, 1.0 if name == "north" else known) for name in names},
+        sync=[{"name": "main", "between": names, "create": names, "fields": {"*": {"conflict": policy}}}],
+        enforce=[{"rule": "*", "action": rng.choice(("audit", "task"))}],
+    )
+    for crm in bench.crms.values():
+        crm.unique_keys = rng.random() < 0.5
+    oracle = Oracle(bench, policy)
+    return Play(seed=seed, rng=rng, bench=bench, policy=policy, oracle=oracle)
+
+
+def journal_of(play: Play) -> list[tuple[str, str, str]]:
+    """Give what must be the same when a seed is played again: each row's change, run and outcome, in order."""
+    entries = play.bench.workspace.store.journal.entries()
+    return [(entry.change.id, entry.run, str(entry.outcome)) for entry in entries]
+
+
+def tasks_of(play: Play) -> list[Change]:
+    """Give the tasks that were asked for."""
+    return [e.change for e in play.bench.workspace.store.journal.entries() if e.change.action is Action.TASK]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Play as many seeds as the first argument says, from the one that the second says; 1 when one failed."""
+    count = int(arguments[0]) if arguments else 300
+    first = int(arguments[1]) if len(arguments) > 1 else FIRST_SEED
+    failed = 0
+    for seed in range(first, first + count):
+        try:
+            simulate(seed)
+        except Exception as error:  # noqa: BLE001  any error of any seed is a result
+            failed += 1
+            sys.stdout.write(f"seed {seed}: {type(error).__name__}: {error}\n")
+    sys.stdout.write(f"{count} seeds played, {failed} failed\n")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
