@@ -71,3 +71,22 @@ def test_decisions_are_numbered_without_gaps() -> None:
 
     assert list(range(1, len(pages) + 1)) == numbers
     assert [] == [title for number, title in zip(numbers, titles, strict=True) if not title.startswith(f"# {number}. ")]
+
+
+def test_the_tests_that_the_promises_name_exist() -> None:
+    """A promise whose test was renamed would stand without one."""
+    named = set(re.findall(r"`(test_\w+)`", (DOCS / "promises.md").read_text("utf-8")))
+    sources = [*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("src/crmbridge/testing/*.py")]
+    known = {name for path in sources for name in re.findall(r"def (test_\w+)", path.read_text("utf-8"))}
+
+    assert len(named) >= 10
+    assert set() == named - known
+
+
+def test_every_promise_says_what_keeps_and_shows_it_and_what_is_missing() -> None:
+    """Eight promises, each with its three rows."""
+    sections = re.split(r"^## (P\d) ", (DOCS / "promises.md").read_text("utf-8"), flags=re.MULTILINE)
+
+    assert [f"P{n}" for n in range(1, 9)] == sections[1::2]
+    for section in sections[2::2]:
+        assert ["kept by", "shown by", "not yet"] == re.findall(r"^\| ([a-z ]+) \|", section, re.MULTILINE)
