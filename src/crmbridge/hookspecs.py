@@ -46,7 +46,10 @@ def crmbridge_before_apply(changes: Sequence[Change]) -> Iterable[tuple[str, str
 
 @hookspec
 def crmbridge_after_apply(changes: Sequence[Change], receipts: Sequence[Receipt]) -> None:
-    """Observe what one batch did, after its outcomes are journaled. An error here is logged and costs nothing. Since 0.1."""
+    """Observe what one batch did, once its outcomes are journaled. Since 0.1.
+
+    An error here is logged and costs nothing.
+    """
 
 
 @hookspec
