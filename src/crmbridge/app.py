@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from crmbridge.clock import SystemClock
 from crmbridge.plugins import Plugins, load_plugins
 from crmbridge.ports import Clock
 from crmbridge.services.checking import load_project
 from crmbridge.services.workspace import Progress, Workspace, silent
+from crmbridge.settings import Settings
 from crmbridge.store import open_store
 
 
@@ -27,6 +30,7 @@ def open_workspace(
     plugins = plugins or load_plugins()
     adapters = {name: spec.settings for name, spec in plugins.adapters().items()}
     project = load_project(path, adapters)
+    project = replace(project, settings=_rooted(project.settings, project.folder))
     workspace = Workspace(
         project=project,
         store=open_store(project.store_url),
@@ -38,3 +42,33 @@ def open_workspace(
         yield workspace
     finally:
         workspace.close()
+
+
+def _rooted(settings: Settings, folder: Path) -> Settings:
+    """Let the files that secrets are kept in count from the project's folder, wherever the command is called.
+
+    The digest was taken before, so a project means the same after it is moved.
+    """
+    return settings.model_copy(
+        update={
+            "connections": {
+                name: connection.model_copy(update=_with_files_in(connection.options, folder))
+                for name, connection in settings.connections.items()
+            },
+            "reports": tuple(
+                report.model_copy(update={"sinks": tuple(_with_files_in(sink, folder) for sink in report.sinks)})
+                for report in settings.reports
+            ),
+        }
+    )
+
+
+def _with_files_in(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    def rooted(value: Any) -> Any:
+        match value:
+            case {"file": str(file)} if len(value) == 1:
+                return {"file": str(folder.resolve() / Path(file).expanduser())}
+            case _:
+                return value
+
+    return {name: rooted(value) for name, value in options.items()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
+from crmbridge.cli.plan_view import Names, edits_in_words
 from crmbridge.engine.sla import limit_of
 from crmbridge.model.findings import Finding, FindingKind, Judgement, SlaClock, SlaState, Verdict
 from crmbridge.model.values import Value, show
@@ -30,17 +31,17 @@ _STATES = {
 }
 
 
-def explanation_lines(said: Explanation, process: Process, stages: Mapping[str, str]) -> Iterator[Line]:
+def explanation_lines(said: Explanation, process: Process, names: Names) -> Iterator[Line]:
     """Show a whole explanation."""
     yield _verdict_line(said, process)
     yield ""
-    yield from table(_facts(said, stages))
+    yield from table(_facts(said, names.stages))
     yield from _findings(said)
     yield from _rules("To leave this stage", said.evaluation.readiness)
     yield from _rules("Left behind by the last move", said.evaluation.judged)
-    yield from _clocks(said.evaluation.clocks, process, stages)
-    yield from _fields(said)
-    yield from _journal(said)
+    yield from _clocks(said.evaluation.clocks, process, names.stages)
+    yield from _fields(said, names.stages)
+    yield from _journal(said, names)
 
 
 def _verdict_line(said: Explanation, process: Process) -> Line:
@@ -98,12 +99,16 @@ def _clocks(clocks: Sequence[SlaClock], process: Process, stages: Mapping[str, s
         again = f" (visit {clock.visit.number})" if clock.visit.number > 1 else ""
         handoff = " hand-off" if clock.sla.endswith(".handoff") else ""
         took = f"{length(clock.elapsed, clock, process)} of {length(clock.goal, clock, process)}"
-        due = f"due {_local(clock, process)}; {left_of(clock, process)}" if clock.running else "left"
+        due = (
+            f"due {_local(clock, process)}; {left_of(clock, process)}"
+            if clock.running
+            else f"left {_moment(clock.visit.left_at)}"
+        )
         rows.append([_STATES[clock.state], f"{stage}{handoff}{again}", took, clock.calendar or "plain time", due])
     yield from table(rows, indent=2)
 
 
-def _fields(said: Explanation) -> Iterator[Line]:
+def _fields(said: Explanation, stages: Mapping[str, str]) -> Iterator[Line]:
     if not said.fields:
         return
     yield from _title("Kept in step")
@@ -111,29 +116,34 @@ def _fields(said: Explanation) -> Iterator[Line]:
     rows: list[list[Part]] = []
     for field in said.fields:
         mark = Tinted("=", Tone.DIM) if field.in_step else Tinted("≠", Tone.WARN)
-        agreed = _agreed(field.base)
-        rows.append([mark, field.name, *(_side(field.now, side) for side in sides), agreed])
+        called = stages if field.name == "stage" else {}
+        agreed = _agreed(field.base, called)
+        rows.append([mark, field.name, *(_side(field.now, side, called) for side in sides), agreed])
     yield from table(rows, indent=2, heads=("", "field", *sides, "last agreed"), most=36)
 
 
-def _side(now: Mapping[str, Value], side: str) -> str:
-    return show(now[side]) if side in now else "-"
+def _side(now: Mapping[str, Value], side: str, called: Mapping[str, str]) -> str:
+    return called.get(str(now[side]), show(now[side])) if side in now else "-"
 
 
-def _agreed(base: Mapping[str, Value]) -> str:
-    return ", ".join(dict.fromkeys(show(value) for value in base.values())) or "nothing yet"
+def _agreed(base: Mapping[str, Value], called: Mapping[str, str]) -> str:
+    shown = (called.get(str(value), show(value)) for value in base.values())
+    return ", ".join(dict.fromkeys(shown)) or "nothing yet"
 
 
-def _journal(said: Explanation) -> Iterator[Line]:
-    if not said.journal:
+def _journal(said: Explanation, names: Names) -> Iterator[Line]:
+    """Show the newest outcomes, and the intents that have none."""
+    settled = {entry.change.id for entry in said.journal if entry.outcome is not None}
+    entries = [entry for entry in said.journal if entry.outcome is not None or entry.change.id not in settled]
+    if not entries:
         return
     yield from _title("What crmbridge wrote")
     rows: list[list[Part]] = []
-    for entry in said.journal[-RECENT:]:
+    for entry in entries[-RECENT:]:
         change = entry.change
-        edits = ", ".join(f"{edit.name}: {cut(show(edit.after), 40)}" for edit in change.edits)
-        outcome = entry.outcome.value if entry.outcome else "intended"
-        rows.append([_moment(entry.at), change.connection, change.action.value, outcome, entry.message or edits])
+        outcome = entry.outcome.value if entry.outcome else "no outcome yet"
+        said_so = f"{edits_in_words(change, names)} {entry.message}".strip()
+        rows.append([_moment(entry.at), change.connection, change.action.value, outcome, said_so])
     yield from table(rows, indent=2)
 
 
@@ -179,5 +189,5 @@ def _local(clock: SlaClock, process: Process) -> str:
     return clock.due_at.astimezone(zone).strftime("%a %Y-%m-%d %H:%M %Z")
 
 
-def _moment(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M")
+def _moment(at: datetime | None) -> str:
+    return at.strftime("%Y-%m-%d %H:%M") if at else "never"

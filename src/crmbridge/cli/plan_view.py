@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -22,28 +22,30 @@ _MARKS = {
     Action.TASK: Tinted("+", Tone.GOOD),
     Action.NOTE: Tinted("+", Tone.GOOD),
 }
+_KINDS = {"owner": Kind.USER, "company": Kind.COMPANY}  # fields that hold ids in the same CRM
 _WORDS = {Action.CREATE: "create", Action.UPDATE: "update", Action.TASK: "task on", Action.NOTE: "note on"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What people call the things in a plan. `people` is users by ref; the rest is by id."""
+    """What people call things: adapters by connection, deals, users and companies by ref, stages by id."""
 
     adapters: Mapping[str, str]
     deals: Mapping[Ref, str]
-    people: Mapping[Ref, str]
+    others: Mapping[Ref, str]
     stages: Mapping[str, str]
 
 
-def names_for(workspace: Workspace, changes: Iterable[Change], blocked: Iterable[Blocked] = ()) -> Names:
+def names_for(workspace: Workspace, changes: Sequence[Change], blocked: Sequence[Blocked] = ()) -> Names:
     """Look up the names of everything that changes speak of."""
     refs = {change.target for change in changes if change.target} | {item.deal for item in blocked}
     found = workspace.store.records.get(sorted(refs))
-    users = [u for name in workspace.connections for u in workspace.store.records.records(name, Kind.USER)]
+    named = {ref for change in changes for edit in change.edits for ref in _refs_in(change, edit)}
+    others = workspace.store.records.get(sorted(named))
     return Names(
         adapters={name: c.adapter for name, c in workspace.project.settings.connections.items()},
         deals={ref: str(record.fields.get("name") or "") for ref, record in found.items()},
-        people={user.ref: _person(user) for user in users},
+        others={ref: _called(record) for ref, record in others.items()},
         stages=stage_names(workspace),
     )
 
@@ -83,15 +85,19 @@ def summary_line(plan: Plan) -> Line:
     if not plan.changes and not plan.blocked:
         return "Plan: nothing to do. The CRMs agree, and no rule asks for anything."
     count = {action: sum(change.action is action for change in plan.changes) for action in Action}
-    said = [
-        f"{count[Action.CREATE]:,} to create",
-        f"{count[Action.UPDATE]:,} to update",
-        plural(count[Action.TASK], "task"),
-        plural(count[Action.NOTE], "note"),
-    ]
-    blocked = len(plan.blocked)
-    person = f", {blocked:,} {'needs' if blocked == 1 else 'need'} a person" if blocked else ""
-    return strong(f"Plan: {', '.join(said)}{person}.")
+    said = [f"{count[action]:,} to {action}" for action in (Action.CREATE, Action.UPDATE) if count[action]]
+    said += [plural(count[action], action.value) for action in (Action.TASK, Action.NOTE) if count[action]]
+    if blocked := len(plan.blocked):
+        said.append(f"{blocked:,} {'needs' if blocked == 1 else 'need'} a person")
+    return strong(f"Plan: {', '.join(said)}.")
+
+
+def edits_in_words(change: Change, names: Names) -> str:
+    """Say in one line what a change writes: a task's subject, a note's beginning, else each field."""
+    after = change.after
+    if change.action in {Action.TASK, Action.NOTE}:
+        return show(after.get("subject") or after.get("body"))
+    return ", ".join(f"{edit.name}: {_shown(change, edit.name, edit.after, names)}" for edit in change.edits)
 
 
 def deal_name(ref: Ref | None, names: Mapping[Ref, str]) -> str:
@@ -109,19 +115,27 @@ def _what(change: Change, names: Names) -> list[Part]:
 
 def _edit_row(change: Change, edit: FieldEdit, names: Names) -> list[Part]:
     after = _shown(change, edit.name, edit.after, names)
+    label = {"due_at": "due"}.get(edit.name, edit.name)
     if change.action is not Action.UPDATE:
-        return [edit.name, after]
+        return [label, after]
     before = _shown(change, edit.name, edit.before, names)
-    return [edit.name, before, f"→ {after}"]
+    return [label, before, f"→ {after}"]
 
 
 def _shown(change: Change, name: str, value: Value, names: Names) -> str:
     if name == "stage":
         return cut(names.stages.get(str(value), show(value)), VALUE)
-    if name == "owner" and value is not None:
-        person = names.people.get(Ref(change.connection, Kind.USER, str(value)))
-        return cut(person or str(value), VALUE)
-    return cut(show(value), VALUE)
+    kind = _KINDS.get(name)
+    called = names.others.get(Ref(change.connection, kind, str(value))) if kind else None
+    return cut(called or show(value), VALUE)
+
+
+def _refs_in(change: Change, edit: FieldEdit) -> Iterator[Ref]:
+    """Give the users or companies that a field names by their ids."""
+    if kind := _KINDS.get(edit.name):
+        yield from (
+            Ref(change.connection, kind, str(value)) for value in (edit.before, edit.after) if value is not None
+        )
 
 
 def _blocked_lines(item: Blocked, names: Names) -> Iterator[Line]:
@@ -142,5 +156,5 @@ def _value(item: Blocked, value: Value, names: Names) -> str:
     return cut(names.stages.get(str(value), show(value)) if item.name == "stage" else show(value), VALUE)
 
 
-def _person(user: Record) -> str:
-    return str(user.fields.get("email") or user.fields.get("name") or user.ref.id)
+def _called(record: Record) -> str:
+    return str(record.fields.get("email") or record.fields.get("name") or record.ref.id)

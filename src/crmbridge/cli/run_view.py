@@ -52,21 +52,19 @@ def error_lines(about: str, error: CrmbridgeError) -> Iterator[Line]:
 
 
 def _figures(cycle: Cycle) -> Iterator[list[Part]]:
-    if cycle.pulled:
-        figures = "; ".join(
-            f"{one.connection}: {plural(one.records, 'record')}, {plural(one.moves, 'move')}"
-            + (f", {one.gone:,} gone" if one.gone else "")
-            + (f", {plural(one.problems, 'value')} not readable" if one.problems else "")
-            for one in cycle.pulled
-        )
-        yield [strong("pulled"), figures]
+    for number, one in enumerate(cycle.pulled):
+        said = f"{one.connection}: {plural(one.records, 'record')}, {plural(one.moves, 'move')}"
+        said += f", {one.gone:,} gone" if one.gone else ""
+        said += f", {plural(one.problems, 'value')} not readable" if one.problems else ""
+        yield [strong("pulled" if number == 0 else ""), said]
     if cycle.reconciled:
         yield [strong("read back"), plural(len(cycle.reconciled), "unclear change") + " of earlier runs"]
     if cycle.judged:
         findings = sum(len(one.evaluation.findings) for one in cycle.judged)
         yield [strong("judged"), f"{plural(len(cycle.judged), 'deal')}, {plural(findings, 'finding')}"]
     if cycle.plan is not None:
-        yield [strong("planned"), plural(len(cycle.plan.changes), "change")]
+        count = len(cycle.plan.changes)
+        yield [strong("planned"), plural(count, "change") if count else "nothing to write"]
     if cycle.applied.done:
         yield [strong("written"), ", ".join(f"{count:,} {name}" for name, count in cycle.applied.counts.items())]
 

@@ -37,6 +37,7 @@ def listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen()  # from now on callers wait for the server instead of being turned away
     except OSError as error:
         listener.close()
         raise CrmbridgeError(f"Port {port} is taken ({error.strerror})", advice="Choose another, or 0.") from error

@@ -21,11 +21,11 @@ def command(call: Call, deal: str) -> Reply:
     """
     from crmbridge.cli.explain_view import explanation_lines  # noqa: PLC0415  imports are paid by their users
     from crmbridge.cli.forms import explanation_form  # noqa: PLC0415  the same
-    from crmbridge.cli.plan_view import stage_names  # noqa: PLC0415  the same
+    from crmbridge.cli.plan_view import names_for  # noqa: PLC0415  the same
     from crmbridge.services.explaining import explain  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         said = explain(workspace, deal)
-        stages = stage_names(workspace)
-        lines = list(explanation_lines(said, workspace.project.process, stages))
-    return Reply(result=explanation_form(said, stages), lines=lines)
+        names = names_for(workspace, [entry.change for entry in said.journal])
+        lines = list(explanation_lines(said, workspace.project.process, names))
+    return Reply(result=explanation_form(said, names.stages), lines=lines)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crmbridge.ports import Run
     from crmbridge.services.workspace import Workspace
 
+_FIGURES = (("records", "record"), ("findings", "finding"), ("planned", "change"), ("blocked", "question"))
 SEARCHED = 10_000  # newest runs among which one is looked for
 
 
@@ -57,8 +58,8 @@ def _one(workspace: Workspace, text: str) -> Reply:
         ]
         for entry in entries
     ]
-    lines: list[Line] = [[strong(run.id), f"  {run.command}, {run.started_at:%Y-%m-%d %H:%M}, "], ""]
-    lines[0] = [strong(run.id), f"  {run.command}, started {run.started_at:%Y-%m-%d %H:%M} UTC, ", _ended(run)]
+    head: Line = [strong(run.id), f"  {run.command}, started {run.started_at:%Y-%m-%d %H:%M} UTC, ", _ended(run)]
+    lines: list[Line] = [head, ""]
     lines += table(rows) if rows else ["It wrote nothing."]
     return Reply(result={"run": run_form(run), "journal": [entry_to_json(e) for e in entries]}, lines=lines)
 
@@ -96,7 +97,7 @@ def _said(run: Run) -> str:
     summary = run.summary
     if error := summary.get("error"):
         return cut(str(error), 120)
-    counted = [f"{summary[name]} {name}" for name in ("records", "findings", "planned", "blocked") if summary.get(name)]
+    counted = [plural(summary[name], word) for name, word in _FIGURES if summary.get(name)]
     outcomes = summary.get("outcomes")
     counted += [f"{count} {name}" for name, count in outcomes.items()] if isinstance(outcomes, dict) else []
     return ", ".join(counted)

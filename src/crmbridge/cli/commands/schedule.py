@@ -59,7 +59,8 @@ def command(call: Call) -> Reply:
 
 def crontab_line(folder: Path) -> str:
     """Write the line for crontab: cron knows no PATH and gives % a meaning of its own."""
-    typed = Path(sys.argv[0])
-    program = shutil.which("crmbridge") or (str(typed.resolve()) if typed.name == "crmbridge" else "crmbridge")
-    parts = [shlex.quote(str(part)) for part in (program, folder.resolve())]
-    return f"{EVERY} {parts[0]} run --due --quiet --project {parts[1]}".replace("%", "\\%")
+    beside = Path(sys.executable).with_name("crmbridge")
+    found = str(beside) if beside.is_file() else shutil.which("crmbridge")
+    program = [found] if found else [sys.executable, "-m", "crmbridge.cli.main"]
+    typed = shlex.join([*program, "run", "--due", "--quiet", "--project", str(folder.resolve())])
+    return f"{EVERY} {typed}".replace("%", "\\%")

@@ -1,0 +1,121 @@
+"""A plugin whose CRM is a file, so that tests can run the command line in processes of its own against it.
+
+What goes wrong next stands in a file beside it: `NAME.trouble` holds one of the words in `_TROUBLE`.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from crmbridge.errors import AuthenticationError, RetryLaterError
+from crmbridge.hookspecs import hookimpl
+from crmbridge.model.changes import Change, Receipt
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.plugins import AdapterSpec, SandboxSpec
+from crmbridge.ports import AdapterContext, Capabilities, Clock, Description, Page
+from crmbridge.sandbox import RateWindow, Sandbox, SandboxOptions, Vendor, assemble
+from crmbridge.secrets import reveal
+from crmbridge.settings import AdapterSettings, Secret
+from crmbridge.testing.fake_crm import PIPELINE, FakeAdapter, FakeCrm
+
+LONG = 600  # seconds; no test waits for its end
+
+
+class FileCrmSettings(AdapterSettings):
+    """Where the file is, and a credential that is fetched as real ones are."""
+
+    file: str
+    token: Secret
+
+
+class FileAdapter:
+    """Speaks to a FakeCrm that is kept in a file."""
+
+    def __init__(self, file: Path, clock: Clock, secret: str) -> None:
+        self._file = file
+        self._clock = clock
+        self._secret = secret
+        self._crm: FakeCrm = pickle.loads(file.read_bytes())  # noqa: S301  the test wrote it
+        self._inner = FakeAdapter(self._crm)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._inner.capabilities
+
+    def describe(self) -> Description:
+        self._trouble("read")
+        return self._inner.describe()
+
+    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        self._trouble("read")
+        yield from self._inner.pull(kind, since)
+
+    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
+        return self._inner.read(refs)
+
+    def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
+        return self._inner.find(kind, key, near)
+
+    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
+        self._trouble("write")
+        receipts = self._inner.write(changes)
+        self._file.write_bytes(pickle.dumps(self._crm))
+        return receipts
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def _trouble(self, when: str) -> None:
+        asked = self._file.with_suffix(".trouble")
+        match asked.read_text("utf-8") if asked.exists() else "":
+            case "revoked":
+                raise AuthenticationError("The credential is refused", advice="Make a new one.")
+            case "later":
+                raise RetryLaterError("The CRM can't be reached")
+            case "leak":
+                raise AuthenticationError(f"The credential {self._secret} is refused")
+            case "bug":
+                raise RuntimeError(f"did not expect {self._secret} at https://crm.invalid/?key={self._secret}")
+            case word if word == f"hang in {when}":
+                self._file.with_suffix(".hanging").touch()
+                self._clock.sleep(LONG)
+            case _:
+                return
+
+
+def _open(settings: FileCrmSettings, context: AdapterContext) -> FileAdapter:
+    return FileAdapter(Path(settings.file), context.clock, reveal(settings.token).get_secret_value())
+
+
+def _build(options: SandboxOptions) -> Sandbox:
+    def hello(_request: Request) -> Response:
+        return JSONResponse({"deals": options.deals, "seed": options.seed})
+
+    def refused(_request: Request) -> Response:
+        return JSONResponse({}, 401)
+
+    def limited(_request: Request, _window: RateWindow | None, _after: int | None) -> Response:
+        return JSONResponse({}, 429)
+
+    def accepts(request: Request, token: str) -> bool:
+        return request.headers.get("authorization") == f"Bearer {token}"
+
+    vendor = Vendor(accepts=accepts, refused=refused, limited=limited)
+    return assemble(name="filecrm", state=None, routes=[Route("/", hello)], vendor=vendor, options=options)
+
+
+@hookimpl
+def crmbridge_adapters() -> Iterable[AdapterSpec]:
+    return [AdapterSpec(name="filecrm", summary="A CRM in a file", settings=FileCrmSettings, open=_open)]
+
+
+@hookimpl
+def crmbridge_sandboxes() -> Iterable[SandboxSpec]:
+    spec = SandboxSpec(name="filecrm", summary="Says hello", build=_build, pipeline=PIPELINE, stages={}, fields={})
+    return [spec]

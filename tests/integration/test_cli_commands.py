@@ -1,0 +1,350 @@
+"""The commands on a project with two CRMs: what they say, what they write, what they answer to programs."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from crmbridge.model.records import Kind
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Shop
+
+READING = (
+    ["check"],
+    ["connections"],
+    ["connections", "describe", "north"],
+    ["pull"],
+    ["plan"],
+    ["plan", "--no-pull"],
+    ["findings"],
+    ["explain", "north:d16"],
+    ["report"],
+    ["history"],
+    ["schedule"],
+    ["plugins"],
+    ["schema", "process"],
+    ["run", "--due"],
+)
+
+
+def test_a_plan_shows_what_would_be_written_and_why(shop: Shop) -> None:
+    """Grouped by connection, before and after per field, by the names people use, with one summary line."""
+    said = shop.call("plan")
+
+    assert 0 == said.code
+    assert '~ update "Rollout"  south:d16' in said.out
+    assert "amount   10,000 EUR  → 12,000 EUR" in said.out
+    assert '+ create deal "Handover"' in said.out
+    assert '+ task on "Handover"  north:d18' in said.out
+    assert "because  north:d18 has no counterpart in south" in said.out
+    assert "owner    rosa.wang@lumenworks.example" in said.out
+    assert "stage    Closing" in said.out
+    assert "Plan: 2 to create, 1 to update, 1 task." in said.out
+    assert said.out.index("north  filecrm") < said.out.index("south  filecrm")
+
+
+def test_planning_writes_nothing(shop: Shop) -> None:
+    """Not to a CRM, whatever there is to do."""
+    before = (shop.folder / "south.crm").read_bytes()
+    shop.call("plan")
+
+    assert before == (shop.folder / "south.crm").read_bytes()
+
+
+def test_text_of_a_crm_can_drive_no_terminal(shop: Shop) -> None:
+    """A deal's name with escape sequences, direction marks and line ends is one harmless line."""
+    said = shop.call("plan")
+
+    assert '"New one here"' in said.out
+    assert set() == {"\x1b", "\u202e"} & set(said.out)
+
+
+def test_a_value_that_both_sides_changed_needs_a_person(shop: Shop) -> None:
+    """It stands in the plan with both values, and the exit code says so."""
+    settings = shop.folder / "crmbridge.yaml"
+    settings.write_text(settings.read_text("utf-8").replace("prefer: north", "ask"), "utf-8")
+    said = shop.call("plan")
+
+    assert 7 == said.code
+    assert '! amount of "Rollout"' in said.out
+    assert "north    12,000 EUR" in said.out
+    assert "south    10,000 EUR" in said.out
+    assert "1 needs a person." in said.out
+
+
+def test_detailed_exit_codes_tell_changes_from_none(shop: Shop) -> None:
+    """10 while changes are pending, 0 once they are made."""
+    assert 10 == shop.call("plan", "--detailed-exitcode").code
+    assert 0 == shop.call("apply", "--yes").code
+    assert 0 == shop.call("plan", "--detailed-exitcode").code
+
+
+def test_apply_without_a_terminal_must_be_told_yes(shop: Shop) -> None:
+    """It ends before anything is read or written."""
+    said = shop.call("apply")
+
+    assert (13, "") == (said.code, said.out)
+    assert "Give --yes" in said.err
+    assert "No runs yet." in shop.call("history").out
+
+
+def test_apply_writes_what_it_showed(shop: Shop) -> None:
+    """The plan first, then what became of it; the CRM holds it."""
+    said = shop.call("apply", "--yes")
+
+    assert 0 == said.code
+    assert "Plan: 2 to create, 1 to update, 1 task." in said.out
+    assert "4 applied" in said.out
+    assert 1 == len(shop.crm("south").named("Handover"))
+    assert 1 == len(shop.crm("north").hanging_on("d18", Kind.TASK))
+
+
+def test_a_second_run_writes_nothing(shop: Shop) -> None:
+    """Two runs in a row: the second finds the CRMs in step."""
+    first, second = shop.call("run"), shop.call("run", "--json")
+
+    assert "4 applied" in first.out
+    assert {} == second.document["result"]["summary"]["outcomes"]
+    assert 0 == second.document["result"]["summary"]["planned"]
+
+
+def test_a_saved_plan_is_what_is_applied(shop: Shop, tmp_path: Path) -> None:
+    """The file is its owner's alone, and apply makes exactly its changes."""
+    file = tmp_path / "plan.json"
+    assert "Saved." in shop.call("plan", "--out", str(file)).out
+    wanted = {change["id"] for change in json.loads(file.read_text("utf-8"))["changes"]}
+    done = shop.call("apply", str(file), "--yes", "--json").document["result"]["applied"]
+
+    assert 0o600 == stat.S_IMODE(file.stat().st_mode)
+    assert wanted == {receipt["change"] for receipt in done["receipts"]}
+    assert {"applied": 4} == done["outcomes"]
+
+
+def test_a_plan_of_other_settings_is_stale(shop: Shop, tmp_path: Path) -> None:
+    """Nothing is written, and the message says what to do."""
+    file = tmp_path / "plan.json"
+    shop.call("plan", "--out", str(file))
+    shop.setting('reports: [{name: weekly, sinks: [{html: "reports/"}]}]\n')
+    said = shop.call("apply", str(file), "--yes")
+
+    assert 8 == said.code
+    assert "other settings" in said.err
+    assert [] == shop.crm("south").named("Handover")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("not json", "no JSON file"),
+        ("{}", "no plan of crmbridge"),
+        ('{"format": "terraform"}', "no plan of crmbridge"),
+        ('{"format": "crmbridge plan", "version": 99}', "can't be read as a plan"),
+        ("[" * 100_000, "no JSON file"),
+    ],
+)
+def test_a_file_that_is_no_plan_is_refused(shop: Shop, tmp_path: Path, text: str, says: str) -> None:
+    """With what it is instead, and exit 3."""
+    file = tmp_path / "plan.json"
+    file.write_text(text, "utf-8")
+    said = shop.call("apply", str(file), "--yes")
+
+    assert 3 == said.code
+    assert says in said.err
+
+
+def test_a_plan_file_of_another_version_is_refused(shop: Shop, tmp_path: Path) -> None:
+    """A newer crmbridge may mean something else by the same words."""
+    file = tmp_path / "plan.json"
+    shop.call("plan", "--out", str(file))
+    body = {**json.loads(file.read_text("utf-8")), "version": 2}
+    file.write_text(json.dumps(body), "utf-8")
+
+    assert "version 2" in shop.call("apply", str(file), "--yes").err
+
+
+def test_enforce_keeps_nothing_in_step(shop: Shop) -> None:
+    """It writes the task for the broken rule, and no deal is created or updated."""
+    done = shop.call("enforce", "--json").document["result"]
+
+    assert {"applied": 1} == done["summary"]["outcomes"]
+    assert ["task"] == [change["action"] for change in done["plan"]["changes"]]
+
+
+def test_explain_gives_the_verdict_first(shop: Shop) -> None:
+    """Then each rule with the value that it saw and what would clear it, the SLA, and what was written."""
+    shop.call("run")
+    said = shop.call("explain", "handover").out
+
+    assert said.startswith("Handover: held by 1 finding.")
+    assert "✗ who  missing Decision maker" in said
+    assert "seen: decision_maker = (empty)" in said
+    assert "to clear it, fill in: decision_maker" in said
+    assert "5 business days" in said
+    assert "create  applied" in said
+
+
+def test_explain_shows_synced_fields_side_by_side(shop: Shop) -> None:
+    """What each side holds, and what was last agreed."""
+    shop.call("apply", "--yes")
+    said = shop.call("explain", "--json", "rollout").document["result"]
+    fields = {field["name"]: field for field in said["fields"]}
+
+    assert "qualification" == said["stage"]
+    assert {"north": {"money": ["12000", "EUR"]}, "south": {"money": ["12000", "EUR"]}} == fields["amount"]["now"]
+    assert fields["amount"]["in_step"]
+
+
+def test_a_name_that_fits_several_deals_is_not_guessed(shop: Shop) -> None:
+    """Before they are linked, the same deal on two sides is two deals; both are named."""
+    shop.call("pull")
+    said = shop.call("explain", "rollout")
+
+    assert 3 == said.code
+    assert "north:d16 (Rollout), south:d16 (Rollout)" in said.err
+
+
+def test_a_deal_that_is_not_there_is_said(shop: Shop) -> None:
+    """With what to do."""
+    said = shop.call("explain", "nothing like it")
+
+    assert (3, "") == (said.code, said.out)
+    assert "Pull first" in said.err
+
+
+def test_findings_can_be_filtered(shop: Shop) -> None:
+    """By owner, stage, rule and severity; what is filtered out is gone."""
+    shop.call("plan")
+
+    def count(*filters: str) -> int:
+        return len(shop.call("findings", "--json", *filters).document["result"]["findings"])
+
+    assert 1 == count()
+    assert 1 == count("--owner", "ROSA") == count("--rule", "*.who") == count("--severity", "warning")
+    assert 0 == count("--owner", "tereza") == count("--rule", "*.sla") == count("--stage", "prospecting")
+
+
+def test_findings_can_fail_a_script(shop: Shop) -> None:
+    """With --fail-on, findings that are as grave end with 9."""
+    shop.call("plan")
+
+    assert 9 == shop.call("findings", "--fail-on", "error").code
+    assert 0 == shop.call("findings", "--fail-on", "error", "--owner", "tereza").code
+
+
+def test_history_has_every_write_of_a_run(shop: Shop) -> None:
+    """An intent before and an outcome after each, under the run that made them."""
+    shop.call("apply", "--yes")
+    runs = shop.call("history", "--json").document["result"]["runs"]
+    rows = shop.call("history", runs[0]["id"], "--json").document["result"]["journal"]
+
+    assert ["apply", "plan"] == [run["command"] for run in runs]
+    assert 8 == len(rows)
+    assert 4 == sum(row.get("outcome") == "applied" for row in rows)
+    assert "applied" in shop.call("history", runs[0]["id"]).out
+    assert 3 == shop.call("history", "nothing").code
+
+
+def test_doctor_ends_as_its_worst_check(shop: Shop) -> None:
+    """A field that the account doesn't have is an error of the settings, a refused credential one of its own."""
+    assert 3 == shop.call("doctor").code
+    shop.trouble("north", "revoked")
+    said = shop.call("doctor", "--json").document
+
+    assert 3 == said["exit_code"]
+    assert {"error"} == {c["health"] for c in said["result"]["checks"] if "refused" in c["message"]}
+
+
+def test_a_report_is_saved_where_it_is_wanted(shop: Shop, tmp_path: Path) -> None:
+    """As HTML and as Markdown."""
+    shop.call("run")
+    said = shop.call("report", "--out", str(tmp_path / "here"))
+
+    assert 0 == said.code
+    assert {"indicators.html", "indicators.md"} == {path.name for path in (tmp_path / "here").iterdir()}
+
+
+def test_a_run_pushes_the_reports_that_have_no_time(shop: Shop) -> None:
+    """The summary names the files."""
+    shop.setting('reports: [{name: weekly, sinks: [{html: "reports/"}]}]\n')
+    said = shop.call("run")
+
+    assert 0 == said.code, said.err
+    assert "report weekly:" in said.out
+    assert [] != list((shop.folder / "reports").iterdir())
+
+
+def test_what_is_due_runs_once(shop: Shop) -> None:
+    """Each thing under its own name; right after, nothing is due."""
+    shop.setting('schedule: [{run: cycle, cron: "0 0 1 1 *"}, {run: pull, cron: "0 0 1 1 *"}]\n')
+    shop.setting('reports: [{name: weekly, sinks: [{html: "reports/"}], cron: "0 0 1 1 *"}]\n')
+    assert "due now" in shop.call("schedule").out
+    done = shop.call("run", "--due", "--json").document["result"]["runs"]
+
+    assert ["cycle", "pull", "report weekly"] == [run["command"] for run in done]
+    assert "Nothing is due." in shop.call("run", "--due").out
+    assert "due now" not in shop.call("schedule").out
+
+
+def test_one_due_thing_that_fails_does_not_stop_the_next(shop: Shop) -> None:
+    """The exit code is the worst, and the report is still made."""
+    shop.setting('schedule: [{run: pull, cron: "0 0 1 1 *"}]\n')
+    shop.setting('reports: [{name: weekly, sinks: [{html: "reports/"}], cron: "0 0 1 1 *"}]\n')
+    shop.trouble("north", "later")
+    said = shop.call("run", "--due", "--json").document
+
+    assert [("pull", 5), ("report weekly", 0)] == [(r["command"], r["exit_code"]) for r in said["result"]["runs"]]
+    assert (5, "retry_later") == (said["exit_code"], said["error"]["code"])
+
+
+def test_a_connection_that_fails_is_named_and_the_others_go_on(shop: Shop) -> None:
+    """Its deals are left alone, those of the other are pulled."""
+    shop.trouble("south", "later")
+    said = shop.call("run", "--json").document
+
+    assert (5, "retry_later") == (said["exit_code"], said["error"]["code"])
+    assert {"south": "The CRM can't be reached"} == said["result"]["summary"]["errors"]
+    assert {"applied": 1} == said["result"]["summary"]["outcomes"]  # the task in north
+    shop.heal("south")
+    assert 0 == shop.call("run").code
+
+
+def test_the_crontab_line_works_from_anywhere(shop: Shop) -> None:
+    """It names the program and the project by their whole paths."""
+    line = shop.call("schedule", "--json").document["result"]["crontab"]
+
+    assert line.startswith("*/5 * * * * /")
+    assert line.endswith(f" run --due --quiet --project {shop.folder}")
+
+
+def test_secret_files_count_from_the_project(shop: Shop) -> None:
+    """So that cron, which starts elsewhere, finds them."""
+    settings = shop.folder / "crmbridge.yaml"
+    settings.write_text(settings.read_text("utf-8").replace("{env: SHOP_TOKEN}", "{file: token}"), "utf-8")
+    (shop.folder / "token").write_text("abcdef", "utf-8")
+
+    assert 0 == shop.call("pull").code
+
+
+@pytest.mark.parametrize("args", READING, ids=" ".join)
+def test_every_command_answers_one_json_document(shop: Shop, args: list[str]) -> None:
+    """Success: ok, the command, its result and the exit code, and nothing else on stdout."""
+    shop.call("pull")
+    found = shop.call(*args, "--json").document
+
+    assert {"ok": True, "command": args[0], "exit_code": 0} == {k: found[k] for k in ("ok", "command", "exit_code")}
+    assert "result" in found
+    assert "error" not in found
+
+
+@pytest.mark.parametrize("args", READING, ids=" ".join)
+def test_quiet_says_nothing_when_all_is_well(shop: Shop, args: list[str]) -> None:
+    """Neither on stdout nor on stderr."""
+    shop.call("pull")
+    said = shop.call(*args, "--quiet")
+
+    assert (0, "", "") == (said.code, said.out, said.err)

@@ -1,0 +1,346 @@
+"""What can go wrong: each gives one clear message, its exit code, no traceback, and one JSON document if asked."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Shop
+
+SECRET = "s3cr3t-token-of-the-shop"
+PATIENCE = 30  # seconds until a test gives up waiting for something that should happen at once
+
+
+def break_yaml(shop: Shop) -> None:
+    """Leave a bracket open."""
+    shop.setting("reports: [\n")
+
+
+def take_variable(shop: Shop) -> None:
+    """Name a variable that isn't set."""
+    settings = shop.folder / "crmbridge.yaml"
+    settings.write_text(settings.read_text("utf-8").replace("SHOP_TOKEN", "NOBODY_SET_THIS"), "utf-8")
+
+
+def refuse(shop: Shop) -> None:
+    """Let both CRMs refuse the credential."""
+    for name in ("north", "south"):
+        shop.trouble(name, "revoked")
+
+
+def take_away(shop: Shop) -> None:
+    """Let both CRMs be out of reach."""
+    for name in ("north", "south"):
+        shop.trouble(name, "later")
+
+
+def damage_state(shop: Shop) -> None:
+    """Write something else where the state should be."""
+    (shop.folder / ".crmbridge").mkdir()
+    (shop.folder / ".crmbridge" / "state.db").write_bytes(
+        b"this is no database, but long enough to be read as one" * 99
+    )
+
+
+def surprise(shop: Shop) -> None:
+    """Let a CRM's adapter raise what it must not raise."""
+    shop.trouble("north", "bug")
+
+
+FAILURES = [
+    pytest.param(break_yaml, 3, "invalid_files", id="yaml"),
+    pytest.param(take_variable, 3, "configuration", id="variable"),
+    pytest.param(refuse, 4, "authentication", id="credential"),
+    pytest.param(take_away, 5, "retry_later", id="unreachable"),
+    pytest.param(damage_state, 12, "state", id="state"),
+    pytest.param(surprise, 1, "bug", id="bug"),
+]
+
+
+@pytest.mark.parametrize(("harm", "code", "name"), FAILURES)
+def test_every_failure_has_its_code_and_its_message(
+    shop: Shop, harm: Callable[[Shop], None], code: int, name: str
+) -> None:
+    """On stderr or in the summary, with what to do; never a traceback, never the secret, and nothing is written."""
+    harm(shop)
+    said = shop.call("run")
+
+    assert code == said.code
+    assert "Traceback" not in said.out + said.err
+    assert SECRET not in said.out + said.err
+    assert [] == shop.crm("south").named("Handover")
+
+
+@pytest.mark.parametrize(("harm", "code", "name"), FAILURES)
+def test_every_failure_is_one_json_document_if_asked(
+    shop: Shop, harm: Callable[[Shop], None], code: int, name: str
+) -> None:
+    """Its error has a stable code, a message, advice and diagnostics."""
+    harm(shop)
+    found = shop.call("run", "--json").document
+
+    assert (False, code, name) == (found["ok"], found["exit_code"], found["error"]["code"])
+    assert {"code", "message", "advice", "diagnostics"} == set(found["error"])
+    assert "" != found["error"]["message"]
+    assert SECRET not in str(found)
+
+
+def test_diagnostics_have_their_places(shop: Shop) -> None:
+    """Both for people and for programs."""
+    settings = shop.folder / "crmbridge.yaml"
+    settings.write_text(settings.read_text("utf-8").replace("qualification.who", "qualification.hwo"), "utf-8")
+    said, found = shop.call("check"), shop.call("check", "--json").document
+
+    assert 3 == said.code
+    assert "crmbridge.yaml:" in said.out
+    assert "^" in said.out
+    assert {"error"} == {d["severity"] for d in found["error"]["diagnostics"]}
+    assert {"file", "line", "col", "code", "sentence"} <= set(found["error"]["diagnostics"][0])
+
+
+def test_an_error_that_repeats_a_secret_is_struck(shop: Shop) -> None:
+    """The text goes through, the secret does not."""
+    shop.trouble("north", "leak")
+    said = shop.call("pull")
+
+    assert 4 == said.code
+    assert "The credential ***** is refused" in said.out
+    assert SECRET not in said.out + said.err
+
+
+def test_a_bug_leaves_a_log_without_secrets(shop: Shop) -> None:
+    """It has the traceback, is its owner's alone, and stands beside the state."""
+    shop.trouble("north", "bug")
+    said = shop.call("pull")
+    logs = list((shop.folder / ".crmbridge").glob("crash-*.log"))
+    log = logs[0].read_text("utf-8")
+
+    assert 1 == said.code == len(logs)
+    assert str(logs[0]) in said.err
+    assert "in _trouble" in log
+    assert "RuntimeError: did not expect *****" in log
+    assert SECRET not in log
+    assert 0o600 == stat.S_IMODE(logs[0].stat().st_mode)
+
+
+def test_a_bug_is_noted_without_its_words(shop: Shop) -> None:
+    """The state keeps what kind of error ended the run, not what it said."""
+    shop.trouble("north", "bug")
+    shop.call("pull")
+    run = shop.call("history", "--json").document["result"]["runs"][0]
+
+    assert (1, {"error": "RuntimeError"}) == (run["exit_code"], run["summary"])
+
+
+def test_two_runs_at_once_exclude_each_other(shop: Shop) -> None:
+    """The second says who holds the state, and ends with 11."""
+    shop.call("pull")
+    shop.trouble("south", "hang in write")
+    with shop.start("run") as first:
+        wait_until((shop.folder / "south.hanging").exists)
+        second = shop.call("pull", "--json").document
+        first.send_signal(signal.SIGTERM)
+        first.communicate(timeout=PATIENCE)
+
+    assert (11, "locked") == (second["exit_code"], second["error"]["code"])
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "name"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+@pytest.mark.parametrize("where", ["read", "write"])
+def test_a_signal_ends_a_run_in_good_order(shop: Shop, number: int, code: int, name: str, where: str) -> None:
+    """Whether it waits in a thread or while writing: no traceback, the lease is free, and the next run goes on."""
+    shop.trouble("south", f"hang in {where}")
+    with shop.start("run", "--json") as process:
+        wait_until((shop.folder / "south.hanging").exists)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=PATIENCE)
+
+    assert code == process.returncode
+    assert f'"code": "{name}"' in out
+    assert "Traceback" not in out + err
+    shop.heal("south")
+    assert 0 == shop.call("run").code
+    ended = [run["exit_code"] for run in shop.call("history", "--json").document["result"]["runs"]]
+    assert [0, code] == ended
+    assert 1 == len(shop.crm("south").named("Handover"))
+
+
+def test_a_reader_that_goes_away_costs_nothing(shop: Shop) -> None:
+    """The run is done to its end and ends as it would have; nothing is complained about."""
+    read, write = os.pipe()
+    os.close(read)
+    with shop.start("run", stdout=write) as process:
+        os.close(write)
+        _, err = process.communicate(timeout=PATIENCE)
+
+    assert (0, "") == (process.returncode, err)
+    assert 1 == len(shop.crm("south").named("Handover"))
+
+
+def test_without_a_terminal_there_is_no_colour_and_no_bar(shop: Shop) -> None:
+    """Whatever the terminal's environment says."""
+    said = shop.spawn("run", env={**os.environ, **shop.environment, "TERM": "xterm-256color", "CLICOLOR_FORCE": "1"})
+
+    assert 0 == said.code
+    assert "\x1b" not in said.out + said.err
+    assert "" == said.err
+
+
+def test_a_stream_without_unicode_gets_what_it_can_show(shop: Shop) -> None:
+    """A plan with arrows and signs is no reason to fail."""
+    said = shop.spawn("plan", env={**os.environ, **shop.environment, "PYTHONIOENCODING": "ascii"})
+
+    assert 0 == said.code
+    assert "10,000 EUR  ? 12,000 EUR" in said.out
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "created"), [("y\n", 0, 1), ("n\n", 10, 0), ("\n", 10, 0), ("\x03", 130, 0)]
+)
+def test_at_a_terminal_apply_asks(shop: Shop, answer: str, code: int, created: int) -> None:
+    """Only a clear yes writes; Ctrl-C at the question ends it."""
+    seen, ended = at_a_terminal(shop, ["apply"], {"Write this to the CRMs?": answer})
+
+    assert code == ended, seen
+    assert "Plan: 2 to create" in seen
+    assert "\x1b[" in seen  # coloured
+    assert created == len(shop.crm("south").named("Handover"))
+
+
+@pytest.mark.parametrize("args", [["plan", "--no-color"], ["plan"]])
+def test_colour_can_be_declined_at_a_terminal(shop: Shop, args: list[str]) -> None:
+    """By --no-color or by NO_COLOR; the status line moves the cursor but colours nothing."""
+    variables = {} if "--no-color" in args else {"NO_COLOR": "1"}
+    seen, ended = at_a_terminal(shop, args, {}, variables)
+
+    assert 0 == ended
+    assert set() == {f"\x1b[{code}m" for code in range(1, 50)} & set(_sequences(seen))
+
+
+def test_run_never_asks(shop: Shop) -> None:
+    """Not even at a terminal: it is for cron."""
+    seen, ended = at_a_terminal(shop, ["run"], {})
+
+    assert 0 == ended, seen
+    assert 1 == len(shop.crm("south").named("Handover"))
+
+
+def _sequences(text: str) -> list[str]:
+    import re  # noqa: PLC0415  only here
+
+    return re.findall(r"\x1b\[[0-9;?]*[A-Za-z]", text)
+
+
+def at_a_terminal(
+    shop: Shop, args: list[str], answers: dict[str, str], variables: dict[str, str] | None = None
+) -> tuple[str, int]:
+    """Call the command line at a pseudo-terminal, answering what it asks; gives what was seen and the exit code."""
+    environment = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
+    environment |= {**shop.environment, "TERM": "xterm-256color", **(variables or {})}
+    ours, theirs = pty.openpty()
+    # The terminal becomes the process's own, so that Ctrl-C typed there is a signal.
+    own = "import fcntl, runpy, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    command = [sys.executable, "-c", f"{own}runpy.run_module('crmbridge.cli.main', run_name='__main__')", *args]
+    seen = ""
+    with subprocess.Popen(  # noqa: S603  our own program
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=shop.folder,
+        env=environment,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        while chunk := _read(ours):
+            seen += chunk
+            for question in [question for question in answers if question in seen]:
+                os.write(ours, answers.pop(question).encode())
+        process.kill()  # does nothing to one that has ended
+    os.close(ours)
+    return seen, process.returncode
+
+
+def _read(terminal: int) -> str:
+    """Read what there is; nothing when the other side is closed."""
+    ready, _, _ = select.select([terminal], [], [], PATIENCE)
+    try:
+        return os.read(terminal, 65536).decode("utf-8", "replace") if ready else ""
+    except OSError:
+        return ""
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    """Wait for something that another process does."""
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        os.sched_yield()
+
+
+def test_the_sandbox_says_where_it_is_before_it_serves(shop: Shop) -> None:
+    """One JSON line, then it answers there with the token it named; Ctrl-C is its usual end."""
+    import json  # noqa: PLC0415  only here
+    import urllib.request  # noqa: PLC0415  only here
+
+    with shop.start("sandbox", "filecrm", "--json", "--deals", "12", "--seed", "3") as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        request = urllib.request.Request(told["url"], headers={"Authorization": f"Bearer {told['token']}"})  # noqa: S310
+        body = json.loads(urllib.request.urlopen(request, timeout=PATIENCE).read())  # noqa: S310
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate(timeout=PATIENCE)
+
+    assert {"url", "token"} == set(told)
+    assert {"deals": 12, "seed": 3} == body
+    assert (0, "", "") == (process.returncode, rest, err)
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["sandbox", "nothing"], 3),
+        (["sandbox", "filecrm", "--fault", "nothing=1"], 2),
+        (["sandbox", "filecrm", "--fault", "limit=often"], 2),
+        (["sandbox", "filecrm", "--fault", "limit=2"], 2),
+        (["connections", "describe"], 2),
+        (["connections", "describe", "nothing"], 3),
+        (["report", "nothing"], 3),
+        (["report", "--push"], 3),
+        (["pull", "nothing"], 3),
+        (["findings", "--severity", "awful"], 2),
+        (["explain"], 2),
+        (["apply", "missing.json", "--yes"], 3),
+        (["nothing"], 2),
+        (["--nothing"], 2),
+        ([], 2),
+    ],
+)
+def test_what_was_typed_wrong_is_said(shop: Shop, args: list[str], code: int) -> None:
+    """With the right code, for people and as JSON."""
+    said = shop.call(*args)
+
+    assert (code, "") == (said.code, said.out)
+    assert code == shop.call(*args, "--json").document["exit_code"]
+
+
+def test_a_folder_without_a_project_is_said(tmp_path: Path, shop: Shop) -> None:
+    """With the command that makes one."""
+    said = shop.call("--project", str(tmp_path / "nowhere"), "check")
+
+    assert 3 == said.code
+    assert "crmbridge init" in said.err
