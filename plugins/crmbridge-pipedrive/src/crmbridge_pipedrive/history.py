@@ -65,8 +65,8 @@ class History:
         for together in _groups(steps):
             after = self._after(position, together)
             if after != position:
-                again = sum(m.at == together[-1].at and m.after == after for m in moves)
-                moves.append(_move(deal, together[-1].at, (position, after), by=together[-1].by, again=again))
+                earlier = sum(move.at == together[-1].at for move in moves)
+                moves.append(_move(deal, together[-1].at, (position, after), by=together[-1].by, earlier=earlier))
                 position = after
         return tuple(moves)
 
@@ -78,7 +78,8 @@ class History:
         moves = self._chain(deal, now, row, steps)
         if moves[-1].after == now:
             return moves
-        return (*moves, _move(deal, max(latest, moves[-1].at), (moves[-1].after, now)))
+        at = max(latest, moves[-1].at)
+        return (*moves, _move(deal, at, (moves[-1].after, now), earlier=sum(move.at == at for move in moves)))
 
     def _first(self, steps: Sequence[Step], now: Position) -> Position:
         """Say where the deal was created: where its first step left from. That itself is nowhere in the log."""
@@ -176,11 +177,11 @@ def _groups(steps: Sequence[Step]) -> list[list[Step]]:
 
 
 def _move(
-    deal: Record, at: datetime, path: tuple[Position | None, Position], *, by: str | None = None, again: int = 0
+    deal: Record, at: datetime, path: tuple[Position | None, Position], *, by: str | None = None, earlier: int = 0
 ) -> Move:
-    # The changelog has no row ids, so a move is named by when it was and where it led to.
+    # The changelog has no row ids. A move is named by its second and its place in it, which later moves don't change.
     before, after = path
-    name = f"{at:%Y%m%dT%H%M%S}-{after.stage}-{after.status}" + (f"-{again}" if again else "")
+    name = f"{at:%Y%m%dT%H%M%S}-{earlier:02}"
     return Move(deal=deal.ref, id=name, at=at, before=before, after=after, by=by)
 
 

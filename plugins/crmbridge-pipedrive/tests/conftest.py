@@ -1,0 +1,66 @@
+"""A Pipedrive account to test against: a sandbox on a real socket and an adapter opened on it."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crmbridge.model.values import FieldType
+from crmbridge.ports import Adapter, AdapterContext, FieldBinding
+from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
+from crmbridge_pipedrive import plugin
+from crmbridge_pipedrive.sandbox import build
+from crmbridge_pipedrive.settings import PipedriveSettings
+
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+BINDINGS = (
+    FieldBinding(name="icp_match", native="Matches ideal customer", type=FieldType.BOOL),
+    FieldBinding(name="discount", native="Discount in percent", type=FieldType.NUMBER),
+    FieldBinding(name="region", native="Region", type=FieldType.CHOICE),
+    FieldBinding(name="competitors", native="Competitors", type=FieldType.CHOICES),
+    FieldBinding(name="list_price", native="List price", type=FieldType.MONEY),
+    FieldBinding(name="second_seller", native="Second seller", type=FieldType.USER),
+    FieldBinding(name="site", native="Site", type=FieldType.TEXT),
+)
+Open = Callable[..., Adapter]
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(NOON)
+
+
+@pytest.fixture
+def served(clock: VirtualClock) -> Iterator[Served]:
+    with serve(build(SandboxOptions(seed=5, deals=12, now=NOON, clock=clock))) as running:
+        yield running
+
+
+@pytest.fixture
+def state(served: Served) -> Any:
+    return served.sandbox.state
+
+
+@pytest.fixture
+def opened(served: Served, clock: VirtualClock, tmp_path: Path) -> Iterator[Open]:
+    """Open adapters on the sandbox; keyword arguments are settings, `fields` the bindings."""
+    adapters: list[Adapter] = []
+    (tmp_path / "token").write_text(served.token, "utf-8")
+
+    def open_one(fields: tuple[FieldBinding, ...] = BINDINGS, **settings: Any) -> Adapter:
+        usual = {"base_url": served.url, "company": "lumenworks", "token": {"file": str(tmp_path / "token")}}
+        chosen = PipedriveSettings.model_validate({**usual, **settings})
+        spec = next(iter(plugin.crmbridge_adapters()))
+        adapters.append(spec.open(chosen, AdapterContext(connection="pd", clock=clock, fields=fields)))
+        return adapters[-1]
+
+    yield open_one
+    for adapter in adapters:
+        adapter.close()
+
+
+@pytest.fixture
+def adapter(opened: Open) -> Adapter:
+    return opened()

@@ -1,0 +1,303 @@
+"""What a pull of deals brings, what it costs, and where it goes on after it was cut off."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from crmbridge.errors import ConfigurationError
+from crmbridge.model.records import Kind, Move, Ref, Status
+from crmbridge.model.values import FieldType
+from crmbridge.ports import Adapter, FieldBinding, Page
+from crmbridge.sandbox import Served, VirtualClock
+from crmbridge_pipedrive import cursors, walking
+
+
+def pull(adapter: Adapter, since: str | None = None, kind: Kind = Kind.DEAL) -> list[Page]:
+    return list(adapter.pull(kind, since))
+
+
+def deals(pages: list[Page]) -> list[str]:
+    return [record.ref.id for page in pages for record in page.records]
+
+
+def moves_of(pages: list[Page], native_id: str) -> list[Move]:
+    return [move for page in pages for move in page.moves if move.deal.id == native_id]
+
+
+def gone(pages: list[Page]) -> list[str]:
+    return [tombstone.ref.id for page in pages for tombstone in page.tombstones]
+
+
+def paths(served: Served, since: int) -> list[str]:
+    return [request.path for request in served.sandbox.log.all()[since:]]
+
+
+def settle(adapter: Adapter, clock: VirtualClock) -> str:
+    cursor = pull(adapter)[-1].cursor
+    clock.advance(timedelta(days=1))
+    return pull(adapter, cursor)[-1].cursor
+
+
+def quiet_deal_with_a_plan(state: Any) -> tuple[str, dict[str, Any]]:
+    """Give an open deal that was not the last one edited, with its one planned activity."""
+    newest = max(state.tables.deals.values(), key=lambda row: str(row["update_time"]))["id"]
+    rows = state.tables.activities.values()
+    planned = next(row for row in rows if not row["done"] and row["deal_id"] != newest)
+    state.tables.deals[planned["deal_id"]]["update_time"] = state.tables.deals[planned["deal_id"]]["add_time"]
+    return str(planned["deal_id"]), planned
+
+
+class TestCost:
+    """Every request costs the company tokens, so a quiet pull asks for little ("Rate limiting")."""
+
+    def test_a_quiet_pull_reads_no_history(self, adapter: Adapter, served: Served, clock: VirtualClock) -> None:
+        """Where nothing moved, no changelog is read: 20 tokens per deal are spent on moves only."""
+        cursor = settle(adapter, clock)
+        before = len(served.sandbox.log.all())
+        pages = pull(adapter, cursor)
+
+        assert [] == deals(pages)
+        assert [] == [path for path in paths(served, before) if "changelog" in path or "flow" in path]
+        assert len(paths(served, before)) <= 5
+
+    def test_an_edited_field_reads_no_history(
+        self, adapter: Adapter, served: Served, state: Any, clock: VirtualClock
+    ) -> None:
+        """A deal whose place cannot have changed comes without its moves."""
+        cursor = settle(adapter, clock)
+        open_deal = next(n for n in state.deal_ids() if state.tables.deals[int(n)]["status"] == "open")
+        state.edit_deal(open_deal, title="Renamed")
+        before = len(served.sandbox.log.all())
+        pages = pull(adapter, cursor)
+
+        assert [open_deal] == deals(pages)
+        assert [] == [path for path in paths(served, before) if "changelog" in path]
+
+    def test_lists_are_read_at_the_largest_page(self, adapter: Adapter, served: Served) -> None:
+        """A list costs 10 tokens whatever its length, so pages hold the most there may be: 500."""
+        pull(adapter)
+        listed = [request.query for request in served.sandbox.log.matching("GET", "/api/v2/deals")]
+
+        assert [q for q in listed if "sort_by=id" in q and "limit=500" in q]
+
+
+class TestChanges:
+    """Whatever changes on or around a deal comes with the next pull."""
+
+    def test_two_edits_in_one_second_both_come(self, adapter: Adapter, state: Any, clock: VirtualClock) -> None:
+        """`updated_since` has whole seconds: an edit in the second of the last one seen is not taken for that one."""
+        cursor = settle(adapter, clock)
+        seen = []
+        for title in ("First", "Second"):
+            state.edit_deal("3", title=title)
+            clock._now = clock.now().replace(microsecond=0)
+            pages = pull(adapter, cursor)
+            cursor = pages[-1].cursor
+            seen += [record.fields["name"] for page in pages for record in page.records]
+
+        assert ["First", "Second"] == seen
+
+    def test_versions_differ_within_a_second(self, adapter: Adapter, state: Any) -> None:
+        """The time of the last change has whole seconds, so it does not make a version alone."""
+        ref = Ref("pd", Kind.DEAL, "3")
+        state.edit_deal("3", title="First")
+        first = adapter.read([ref])[ref]
+        state.edit_deal("3", title="Second")
+        state.tables.deals[3]["update_time"] = f"{first.updated_at:%Y-%m-%dT%H:%M:%SZ}"
+        second = adapter.read([ref])[ref]
+
+        assert first.updated_at == second.updated_at
+        assert first.version != second.version
+
+    @pytest.mark.parametrize("edit", [{"done": True}, {"due_time": "23:15:00"}], ids=["done", "put off"])
+    def test_a_changed_activity_brings_its_deal(
+        self, adapter: Adapter, state: Any, clock: VirtualClock, edit: dict[str, Any]
+    ) -> None:
+        """Whether activities count as edits of their deal is not documented, so they are looked at too."""
+        deal, activity = quiet_deal_with_a_plan(state)
+        cursor = settle(adapter, clock)
+        before = adapter.read([Ref("pd", Kind.DEAL, deal)])[Ref("pd", Kind.DEAL, deal)]
+        activity.update(edit, update_time=state.now())
+        pages = pull(adapter, cursor)
+        again = pull(adapter, pages[-1].cursor)
+
+        assert [deal] == deals(pages)
+        assert before.fields["next_activity_at"] != pages[0].records[0].fields["next_activity_at"]
+        assert before.version == pages[0].records[0].version
+        assert [] == deals(again)
+
+    def test_an_activity_put_off_on_a_deal_in_the_overlap_is_seen(
+        self, adapter: Adapter, state: Any, clock: VirtualClock
+    ) -> None:
+        """The deal's own row is as before and is read again anyway; only its activity tells the difference."""
+        deal, activity = quiet_deal_with_a_plan(state)
+        state.edit_deal(deal, title="The last one edited")
+        cursor = settle(adapter, clock)
+        activity.update(due_time="23:15:00", update_time=state.now())
+
+        assert [deal] == deals(pull(adapter, cursor))
+
+    def test_reopening_a_lost_deal_is_a_move(self, adapter: Adapter, state: Any, clock: VirtualClock) -> None:
+        """Reopening clears the time of losing here; the deal's history is read all the same."""
+        lost = next(str(n) for n, row in state.tables.deals.items() if row["status"] == "lost")
+        cursor = settle(adapter, clock)
+        state.edit_deal(lost, status="open")
+        pages = pull(adapter, cursor)
+
+        assert None is state.tables.deals[int(lost)]["lost_time"]
+        last = moves_of(pages, lost)[-1]
+        assert (Status.LOST, Status.OPEN) == (last.before and last.before.status, last.after.status)
+
+    def test_an_archived_deal_is_gone(self, adapter: Adapter, state: Any, clock: VirtualClock) -> None:
+        """Archived deals vanish from the list ("Archived deals and leads"); the archived list tells of them, once."""
+        cursor = settle(adapter, clock)
+        state.archive_deal("4")
+        pages = pull(adapter, cursor)
+        again = pull(adapter, pages[-1].cursor)
+
+        assert (["4"], []) == (gone(pages), gone(again))
+        assert {} == dict(adapter.read([Ref("pd", Kind.DEAL, "4")]))
+
+    def test_the_loser_of_a_merge_is_gone(self, adapter: Adapter, state: Any, clock: VirtualClock) -> None:
+        """A deal that turns up deleted may have been merged; the API does not say into which ("Deals", API v1)."""
+        cursor = settle(adapter, clock)
+        state.merge_deals("4", "5")
+        pages = pull(adapter, cursor)
+
+        assert ["4"] == gone(pages)
+        assert None is pages[0].tombstones[0].merged_into
+
+
+class TestGoingOn:
+    """A pull that was cut off goes on where it was, and loses nothing."""
+
+    @pytest.fixture(autouse=True)
+    def _small_steps(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(walking, "STEP", 2)
+        monkeypatch.setattr(walking, "LIMIT", 5)
+
+    def test_every_cursor_is_good(self, adapter: Adapter, state: Any) -> None:
+        """Whichever page was the last one stored, the next pull brings exactly the rest."""
+        whole = pull(adapter)
+
+        for stored in range(1, len(whole)):
+            before, after = deals(whole[:stored]), deals(pull(adapter, whole[stored - 1].cursor))
+            assert state.deal_ids() == sorted({*before, *after}, key=int)
+            assert [] == sorted(set(before) & set(after))
+
+    def test_an_edit_during_a_walk_is_not_lost(self, adapter: Adapter, state: Any, clock: VirtualClock) -> None:
+        """A deal that was already passed comes with the next pull (airbyte #27502: cursors past unread pages)."""
+        walk = adapter.pull(Kind.DEAL, None)
+        next(walk)
+        clock.advance(timedelta(minutes=30))
+        state.edit_deal("1", title="Meanwhile")
+        cursor = list(walk)[-1].cursor
+
+        assert "1" in deals(pull(adapter, cursor))
+
+    def test_a_refused_marker_begins_again(self, adapter: Adapter, state: Any) -> None:
+        """Nothing is promised about how long Pipedrive's page markers live ("Pagination")."""
+        stored = pull(adapter)[4]
+        cursor = cursors.read_cursor(stored.cursor)
+        spoilt = stored.cursor.replace(cursor.page or "", "bm90IGEgbWFya2Vy")
+
+        assert cursor.page
+        assert deals(pull(adapter, stored.cursor)) == deals(pull(adapter, spoilt))
+
+    @pytest.mark.parametrize("text", ["", "rubbish", "[]", '{"since": 5, "lost": "x", "seen": []}'])
+    def test_an_unreadable_cursor_pulls_everything(self, adapter: Adapter, state: Any, text: str) -> None:
+        """Rather everything twice than something never."""
+        assert state.deal_ids() == deals(pull(adapter, text))
+
+
+class TestFinding:
+    """Finding again what was written."""
+
+    def test_keys_are_found_on_archived_deals(self, adapter: Adapter, served: Served, state: Any) -> None:
+        """A deal that was made and archived at once is not made a second time; search is never asked."""
+        code = next(c for c, row in state.tables.fields.items() if row["field_name"] == "crmbridge key")
+        state.edit_deal("4", **{code: "k4"})
+        state.archive_deal("4")
+
+        assert Ref("pd", Kind.DEAL, "4") == adapter.find(Kind.DEAL, "k4", None)
+        assert None is adapter.find(Kind.DEAL, "k", None)
+        assert () == served.sandbox.log.matching("GET", "search")
+
+    def test_a_new_deal_costs_one_page(self, adapter: Adapter, served: Served, state: Any) -> None:
+        """The newest deals are looked at first, because a key is looked for after an unclear create."""
+        code = next(c for c, row in state.tables.fields.items() if row["field_name"] == "crmbridge key")
+        made = state.create_deal({"title": "New", "custom_fields": {code: "k9"}}, by=state.me)
+        adapter.find(Kind.DEAL, "nothing", None)
+        before = len(served.sandbox.log.all())
+
+        assert Ref("pd", Kind.DEAL, str(made["id"])) == adapter.find(Kind.DEAL, "k9", None)
+        assert ["/api/v2/deals"] == paths(served, before)
+
+
+class TestFields:
+    """Custom fields are found by their code or their label."""
+
+    def test_values_of_every_type_are_read(self, adapter: Adapter, state: Any) -> None:
+        """Options come as ids, amounts with their currency, addresses as objects ("Custom fields", API v2)."""
+        codes = {row["field_name"]: code for code, row in state.tables.fields.items()}
+        options = {o["label"]: o["id"] for row in state.tables.fields.values() for o in row["options"] or ()}
+        values = {
+            codes["Region"]: options["APAC"],
+            codes["Competitors"]: [options["Northwind"], options["Contoso"]],
+            codes["List price"]: {"value": 12, "currency": "BRL"},
+            codes["Second seller"]: 14200001,
+            codes["Site"]: {"value": "Rua Augusta 1", "country": "Portugal"},
+        }
+        state.edit_deal("2", **values)
+        found = adapter.read([Ref("pd", Kind.DEAL, "2")])[Ref("pd", Kind.DEAL, "2")]
+
+        assert ("APAC", ("Contoso", "Northwind"), "14200001", "Rua Augusta 1") == tuple(
+            found.fields[name] for name in ("region", "competitors", "second_seller", "site")
+        )
+        assert "12 BRL" == str(found.fields["list_price"])
+        assert () == found.problems
+
+    def test_a_deleted_option_is_a_problem_and_costs_nothing_else(self, adapter: Adapter, state: Any) -> None:
+        """Deleted options vanish from the definition while deals keep their ids."""
+        code = next(c for c, row in state.tables.fields.items() if row["field_name"] == "Region")
+        state.tables.deals[2]["custom_fields"][code] = 987654
+        found = adapter.read([Ref("pd", Kind.DEAL, "2")])[Ref("pd", Kind.DEAL, "2")]
+
+        assert [code] == [problem.path for problem in found.problems]
+        assert ("region" in found.fields, bool(found.fields["name"])) == (False, True)
+
+    def test_two_fields_of_one_label_need_the_code(self, opened: Callable[..., Adapter], state: Any) -> None:
+        """Labels are not unique; which field is meant is not guessed."""
+        code = next(c for c, row in state.tables.fields.items() if row["field_name"] == "Pains")
+        state.tables.fields["f" * 40] = {**state.tables.fields[code], "field_code": "f" * 40}
+        by_label = opened(fields=(FieldBinding(name="pains", native="Pains", type=FieldType.TEXT),))
+        by_code = opened(fields=(FieldBinding(name="pains", native=code, type=FieldType.TEXT),))
+
+        with pytest.raises(ConfigurationError, match="2 deal fields") as caught:
+            pull(by_label)
+        assert code in caught.value.advice
+        assert by_label.describe().fields
+        assert "pains" in pull(by_code)[0].records[0].fields
+
+    def test_a_field_that_is_not_there_is_said(self, opened: Callable[..., Adapter]) -> None:
+        """A binding to nothing stops the pull before anything is read wrongly."""
+        adapter = opened(fields=(FieldBinding(name="pains", native="Panes", type=FieldType.TEXT),))
+
+        with pytest.raises(ConfigurationError, match="'Panes'"):
+            pull(adapter)
+
+    def test_few_custom_fields_are_asked_for_by_name(self, adapter: Adapter, served: Served) -> None:
+        """Otherwise every field that the account has comes with every deal, most of them empty."""
+        pull(adapter)
+        queries = [r.query for r in served.sandbox.log.matching("GET", "/api/v2/deals") if "sort_by=id" in r.query]
+
+        assert 8 == queries[0].partition("custom_fields=")[2].partition("&")[0].count("%2C") + 1
+
+    def test_lists_without_a_cursor_block_end(self, adapter: Adapter) -> None:
+        """Companies and contacts are pulled to the end and come once."""
+        for kind in (Kind.COMPANY, Kind.CONTACT):
+            pages = pull(adapter, kind=kind)
+            assert deals(pages)
+            assert [] == deals(pull(adapter, pages[-1].cursor, kind))
