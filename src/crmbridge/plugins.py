@@ -41,7 +41,6 @@ class AdapterSpec:
 class SandboxSpec:
     """A sandbox on offer. `stages` maps the stages of the bundled process to this sandbox's pipeline.
 
-    `connection` is what a connection needs beside `base_url` and the credential to use the sandbox, and
     `fields` maps the bundled process's fields to the sandbox account's own.
     """
 

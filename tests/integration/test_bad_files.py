@@ -103,7 +103,7 @@ schedule:
   - {run: report, report: weekly, cron: '0 8 * * mon', timezone: Europe/Berlin}
 reports:
   - name: weekly
-    sinks: [{html: reports/}, {crm: one}]
+    sinks: [{html: reports/}, {crm: {connection: one, company: acme.example}}]
 """,
 }
 
@@ -231,8 +231,9 @@ IN_SETTINGS = [
     Wrong("report: weekly", "report: ▸weakly", "unknown-report", "did you mean 'weekly'?"),
     Wrong("'0 8 * * mon'", "▸'0 8 * *'", "wrong-value", "is no cron expression"),
     Wrong("timezone: Europe/Berlin", "timezone: ▸Berlin", "wrong-value", "is no time zone"),
-    Wrong("{crm: one}", "{crm: ▸none}", "unknown-connection", "did you mean 'one'?"),
-    Wrong("{crm: one}", "▸{crm: one, html: x}", "wrong-sink", "one key with its settings"),
+    Wrong("connection: one, company", "connection: ▸none, company", "unknown-connection", "did you mean 'one'?"),
+    Wrong("{crm: {connection: one, company: acme.example}}", "{crm: ▸one}", "wrong-sink", "says where it hangs"),
+    Wrong("{html: reports/}", "▸{crm: one, html: x}", "wrong-sink", "one key with its settings"),
     Wrong("name: weekly", "name: weekly\n    language: ▸de", "unknown-language", "there is no language 'de'"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
@@ -102,8 +103,18 @@ def check_reports(settings: Settings, process: Process) -> Iterator[Issue]:
             path = ("reports", i, "sinks", j)
             if len(sink) != 1:
                 yield issue(path, "wrong-sink", "a sink is one key with its settings, such as {html: reports/}")
-            elif isinstance(target := sink.get("crm", ""), str) and "crm" in sink:
-                yield from unknown("connection", [((*path, "crm"), target)], settings.connections)
+            elif "crm" in sink:
+                yield from _check_note(sink["crm"], (*path, "crm"), settings)
+
+
+def _check_note(sink: Any, path: Path, settings: Settings) -> Iterator[Issue]:
+    """Find a report's note that hangs on nothing, or in a connection that isn't there."""
+    match sink:
+        case {"connection": str(connection), "company": str()} | {"connection": str(connection), "deal": str()}:
+            yield from unknown("connection", [((*path, "connection"), connection)], settings.connections)
+        case _:
+            wanted = "{connection: NAME, company: DOMAIN} or {connection: NAME, deal: ID}"
+            yield issue(path, "wrong-sink", f"a note in a CRM says where it hangs: {wanted}")
 
 
 def check_schedule(settings: Settings, _process: Process) -> Iterator[Issue]:

@@ -56,7 +56,8 @@ def demo_project(folder: Path, plugins: Plugins, clock: Clock) -> Iterator[tuple
         raise ConfigurationError("No installed plugin has a sandbox", advice="pip install crmbridge-hubspot")
     _clear(folder)
     with contextlib.ExitStack() as stack:
-        crms = tuple(_serve(stack, team, spec, clock) for team, spec in zip(TEAMS, specs, strict=False))
+        teams = [*TEAMS, *(spec.name for spec in specs[len(TEAMS) :])]  # more CRMs than teams go by their own names
+        crms = tuple(_serve(stack, team, spec, clock) for team, spec in zip(teams, specs, strict=False))
         yield _write_project(folder, crms), crms
 
 
@@ -87,7 +88,7 @@ def _clear(folder: Path) -> None:
 
 
 def _serve(stack: contextlib.ExitStack, team: str, spec: SandboxSpec, clock: Clock) -> DemoCrm:
-    sandbox = spec.build(SandboxOptions(seed=SEED, deals=DEALS, part=TEAMS[team], clock=clock))
+    sandbox = spec.build(SandboxOptions(seed=SEED, deals=DEALS, part=TEAMS.get(team, (0.5, 1.0)), clock=clock))
     served = stack.enter_context(serve(sandbox))
     return DemoCrm(connection=team, spec=spec, sandbox=sandbox, url=served.url)
 
