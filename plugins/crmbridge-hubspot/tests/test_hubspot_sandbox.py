@@ -13,7 +13,7 @@ from crmbridge.model.records import Kind
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import SandboxOptions, VirtualClock, serve
 from crmbridge.testing import AdapterWorkbench
-from crmbridge.testing.adapter_changes import make_update, write_one
+from crmbridge.testing.adapter_changes import make_task, make_update, write_one
 from crmbridge.testing.adapter_workbench import let_lag_pass, pull_all, settle
 from crmbridge.testing.factories import NOON
 from crmbridge_hubspot.sandbox import build
@@ -242,11 +242,26 @@ def test_a_merged_deal_leads_to_the_winner(bench: AdapterWorkbench, adapter: Ada
     assert Outcome.UNKNOWN == write_one(adapter, make_update(deals[loser], fields={"name": "x"})).outcome
 
 
+def test_a_task_brings_its_deal_again(bench: AdapterWorkbench, adapter: Adapter) -> None:
+    """Counts of activities are calculated properties, and any change of those is a change ("Deals" guide)."""
+    deal = min(pull_all(adapter).records.values(), key=lambda record: record.ref.id)
+    cursor = settle(bench, adapter)
+    assert Outcome.APPLIED == write_one(adapter, make_task(bench, deal, 1)).outcome
+    let_lag_pass(bench, adapter)
+    after = pull_all(adapter, since=cursor).records
+
+    before = deal.fields["activities_open"]
+    assert isinstance(before, int)
+    assert {deal.ref: before + 1} == {ref: record.fields["activities_open"] for ref, record in after.items()}
+
+
 def test_a_label_that_lies_is_not_believed(adapter: Adapter) -> None:
     """A recorded pipeline has an open stage called Closed Lost; the metadata counts ("Pipelines" guide)."""
     stages = {stage.id: stage for pipeline in adapter.describe().pipelines for stage in pipeline.stages}
 
     assert ("Closed Lost", "open") == (stages["66894120"].label, stages["66894120"].status)
+    assert ("Renewed", "won") == (stages["renewalwon"].label, stages["renewalwon"].status)
+    assert ("Gone", "lost") == (stages["renewalgone"].label, stages["renewalgone"].status)
 
 
 @pytest.mark.parametrize("version", ["2026-03", "2026-09", "v3"])

@@ -226,6 +226,13 @@ def _pair(call: Call, each: Mapping[str, Any]) -> tuple[CrmObject, CrmObject]:
     return call.state.get(start.name, ids[0]), call.state.get(end.name, ids[1])
 
 
+def _linked(state: HubSpotState, one: CrmObject, other: CrmObject, types: Sequence[int]) -> None:
+    state.link(one, other, types)
+    for record in (one, other):
+        if record.kind.name == "deals":  # its count of contacts, and more, is calculated anew
+            state.touch(record)
+
+
 def _make_links(call: Call) -> Response:
     inputs = call.body.get("inputs") or []
     if len(inputs) > MOST_LINKS_MADE:
@@ -233,7 +240,7 @@ def _make_links(call: Call) -> Response:
     results = []
     for each in inputs:
         one, other = _pair(call, each)
-        call.state.link(one, other, [kind["associationTypeId"] for kind in each.get("types") or ()])
+        _linked(call.state, one, other, [kind["associationTypeId"] for kind in each.get("types") or ()])
         results.append({"fromObjectId": int(one.id), "toObjectId": int(other.id), "labels": []})
     return batch_response(results, [], now=call.state.clock.now())
 
@@ -241,7 +248,7 @@ def _make_links(call: Call) -> Response:
 def _make_link(call: Call) -> Response:
     path = call.request.path_params
     one, other = _pair(call, {"from": {"id": path["record"]}, "to": {"id": path["other"]}})
-    call.state.link(one, other)
+    _linked(call.state, one, other, [])
     pair = (one.kind.name, other.kind.name)
     result = {"from": {"id": one.id}, "to": {"id": other.id}}
     spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": ASSOCIATIONS[pair][0]}

@@ -139,6 +139,8 @@ def _created(call: Call, given: Mapping[str, Any]) -> dict[str, Any]:
     made = state.create(call.kind.name, values, strict=call.strict)
     for target, each in targets:
         state.link(made, target, [kind["associationTypeId"] for kind in each["types"]])
+        if target.kind.name == "deals":  # its counts and dates of activities are calculated anew
+            state.touch(target)
     return show_written(state, made, values)
 
 

@@ -114,7 +114,7 @@ class HubSpotState:
         self.merged[gone.id] = kept.id
         merged = ";".join(filter(None, (kept.properties.get("hs_merged_object_ids", ""), gone.id)))
         kept.put("hs_merged_object_ids", merged, self.clock.now(), Source("CALCULATED"))
-        self._touch(kept)
+        self.touch(kept)
 
     # ── Finding ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -161,7 +161,7 @@ class HubSpotState:
         """Change properties of a record; nothing is changed when one value is refused."""
         values = self._checked(record.kind.name, given, record)
         _check_deal(record, values, strict=strict)
-        now = self._touch(record)
+        now = self.touch(record)
         for prop, value in values.items():
             if value != record.properties.get(prop, ""):
                 record.put(prop, value, now, source)
@@ -170,7 +170,8 @@ class HubSpotState:
         """Put a record into the recycle bin."""
         record.archived_at = self.clock.now()
 
-    def _touch(self, record: CrmObject) -> datetime:
+    def touch(self, record: CrmObject) -> datetime:
+        """Move a record's modification time on, as every change does, also of what is calculated from its links."""
         # Two writes of one record never have one modification time, or the second could not be seen.
         record.modified_at = max(self.clock.now(), record.modified_at + timedelta(milliseconds=1))
         return record.modified_at
