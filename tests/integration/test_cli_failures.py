@@ -191,6 +191,24 @@ def test_a_reader_that_goes_away_costs_nothing(shop: Shop) -> None:
     assert 1 == len(shop.crm("south").named("Handover"))
 
 
+def test_output_that_can_not_be_written_is_said(shop: Shop) -> None:
+    """A full disk is no bug: one message, and the run has done its work."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        said = shop.spawn("run", stdout=full)
+
+    assert 3 == said.code
+    assert "error: The output can't be written: No space left on device" in said.err
+    assert 1 == len(shop.crm("south").named("Handover"))
+
+
+def test_closed_streams_are_no_failure(shop: Shop) -> None:
+    """Some schedulers start programs without any."""
+    command = f"exec {sys.executable} -m crmbridge.cli.main run <&- >&- 2>&-"
+
+    assert 0 == subprocess.run(["sh", "-c", command], cwd=shop.folder, check=False).returncode  # noqa: S603, S607  our own
+    assert 1 == len(shop.crm("south").named("Handover"))
+
+
 def test_without_a_terminal_there_is_no_colour_and_no_bar(shop: Shop) -> None:
     """Whatever the terminal's environment says."""
     said = shop.spawn("run", env={**os.environ, **shop.environment, "TERM": "xterm-256color", "CLICOLOR_FORCE": "1"})

@@ -7,11 +7,12 @@ import sys
 import click
 
 from crmbridge.cli.failures import InputNeededError
+from crmbridge.cli.output import is_terminal
 
 
 def must_be_able_to_ask(why: str) -> None:
     """Raise InputNeededError unless there is a terminal to ask at; called before any work is done."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise InputNeededError(
             f"{why}, and there is no terminal to ask at", advice="Give --yes to go on without asking."
         )

@@ -117,7 +117,7 @@ def _fields(said: Explanation, stages: Mapping[str, str]) -> Iterator[Line]:
     for field in said.fields:
         mark = Tinted("=", Tone.DIM) if field.in_step else Tinted("≠", Tone.WARN)
         called = stages if field.name == "stage" else {}
-        agreed = _agreed(field.base, called)
+        agreed = "" if field.in_step else _agreed(field.base, called)
         rows.append([mark, field.name, *(_side(field.now, side, called) for side in sides), agreed])
     yield from table(rows, indent=2, heads=("", "field", *sides, "last agreed"), most=36)
 

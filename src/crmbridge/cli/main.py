@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 
 from crmbridge.cli.call import Call, Reply
 from crmbridge.cli.failures import reply_to
 from crmbridge.cli.grammar import WIDTH, Commands, asks_for_json
+from crmbridge.errors import CrmbridgeError
 
 
 def run(args: Sequence[str]) -> int:
@@ -19,7 +21,9 @@ def run(args: Sequence[str]) -> int:
             code = _answer(call, reply)
         except BaseException as error:  # noqa: BLE001  the one place where everything ends
             reply = reply_to(error, call)
-            code = _answer(call, reply)
+            code = reply.exit_code
+            with contextlib.suppress(CrmbridgeError):  # there is nowhere left to say it
+                _answer(call, reply)
     return code
 
 

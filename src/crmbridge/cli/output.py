@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TextIO
 
+from crmbridge.errors import ConfigurationError
 from crmbridge.revealed import strike
 
 ELLIPSIS = "…"
 GAP = 2  # columns between two cells
-# What starts a longer sequence (a title, a link) goes too, but its text stays: nothing may hide what is beside it.
-_SEQUENCE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]")
+NARROW = 40  # columns; with fewer left, a row's last cell goes below the others
+# Colours and cursor moves go whole. Of any other sequence only the escape goes and its text stays, as where it ends is
+# for the sender to say: nothing may hide what stands beside it.
+_SEQUENCE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[@-~]")
 _JOINERS = "\u200c\u200d"  # they belong to words and emoji, and change no order
 
 
@@ -91,27 +94,52 @@ def _width(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1
 
 
-def screen_width() -> int:
-    """Give the terminal's width; a hundred columns where there is none."""
-    return shutil.get_terminal_size((100, 24)).columns
+def screen_width() -> int | None:
+    """Give the width of the terminal that results go to; None where they go elsewhere, and lines stay whole."""
+    return shutil.get_terminal_size((100, 24)).columns if is_terminal(sys.stdout) else None
 
 
 def table(
     rows: Iterable[Sequence[Part]], *, heads: Sequence[str] = (), indent: int = 0, most: int = 60
 ) -> Iterator[Line]:
-    """Align rows in columns. A cell is cut to `most` columns; the last one may be longer."""
+    """Align rows in columns. A cell is cut to `most` columns; the last may be longer, and is wrapped at a terminal."""
     cells = [[_fitted(cell, most, last=i == len(row) - 1) for i, cell in enumerate(row)] for row in rows]
     if heads and cells:
         cells.insert(0, [dim(head) for head in heads])
     count = max(map(len, cells), default=0)
     widths = [max((width(_text(row[i])) for row in cells if i < len(row) - 1), default=0) for i in range(count)]
+    columns = screen_width()
     for row in cells:
-        parts: list[Part] = [" " * indent]
-        for i, cell in enumerate(row):
-            parts.append(cell)
-            if i < len(row) - 1:
-                parts.append(" " * (widths[i] - width(_text(cell)) + GAP))
-        yield parts
+        before: list[Part] = [" " * indent]
+        for i, cell in enumerate(row[:-1]):
+            before += [cell, " " * (widths[i] - width(_text(cell)) + GAP)]
+        yield from _wrapped(before, row[-1] if row else "", columns, indent)
+
+
+def _wrapped(before: list[Part], last: Part, columns: int | None, indent: int) -> Iterator[Line]:
+    """Put a row's last cell behind the others, in lines of its own width; below them where too little is left."""
+    used = sum(width(_text(part)) for part in before)
+    if columns is None or used + width(_text(last)) <= columns:
+        yield [*before, last]
+        return
+    if columns - used < NARROW:
+        yield before[:-1]
+        before, used = [], indent + 4
+    for number, text in enumerate(_lines_of(_text(last), max(columns - used, NARROW))):
+        lead: list[Part] = before if before and number == 0 else [" " * used]
+        yield [*lead, Tinted(text, last.tone) if isinstance(last, Tinted) else text]
+
+
+def _lines_of(text: str, columns: int) -> Iterator[str]:
+    """Break text between words so that each line fits; a word that is longer than a line stays whole."""
+    line = ""
+    for word in text.split(" "):
+        if line and width(line) + 1 + width(word) > columns:
+            yield line
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    yield line
 
 
 def _fitted(cell: Part, most: int, *, last: bool) -> Part:
@@ -129,9 +157,12 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 
 class Screen:
-    """One output stream. A reader that went away costs nothing: what is left to say is then dropped."""
+    """One output stream; None is one that was closed before we began.
 
-    def __init__(self, stream: TextIO, *, colour: bool) -> None:
+    A reader that went away costs nothing: what is left to say is then dropped.
+    """
+
+    def __init__(self, stream: TextIO | None, *, colour: bool) -> None:
         self._stream = stream
         self._colour = colour and wants_colour(stream)
 
@@ -140,7 +171,12 @@ class Screen:
         self.write("".join(f"{self._paint(line)}\n" for line in lines))
 
     def write(self, text: str) -> None:
-        """Write text as it is, without the secrets that it may hold, in whatever characters the stream has."""
+        """Write text as it is, without the secrets that it may hold, in whatever characters the stream has.
+
+        Raises ConfigurationError when the place it goes to can't take it, such as a disk that is full.
+        """
+        if self._stream is None:
+            return
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         fit = strike(text).encode(encoding, "replace").decode(encoding)
         try:
@@ -148,6 +184,12 @@ class Screen:
             self._stream.flush()
         except BrokenPipeError:
             _drop(self._stream)
+        except OSError as error:
+            _drop(self._stream)
+            message = f"The output can't be written: {error.strerror or error}"
+            raise ConfigurationError(
+                message, advice="What the command did stands; `crmbridge history` has it."
+            ) from None
 
     def _paint(self, line: Line) -> str:
         parts = [line] if isinstance(line, str | Tinted) else line
@@ -160,9 +202,14 @@ class Screen:
         return text
 
 
-def wants_colour(stream: TextIO) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether somebody sits at the other end of a stream."""
+    return stream is not None and stream.isatty()
+
+
+def wants_colour(stream: TextIO | None) -> bool:
     """Tell whether a stream is a terminal that shows colours, and its user didn't ask for none (NO_COLOR)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _drop(stream: TextIO) -> None:

@@ -15,7 +15,7 @@ from crmbridge.model.values import Value, show
 if TYPE_CHECKING:
     from crmbridge.services.workspace import Workspace
 
-NAME, VALUE, REASON = 60, 60, 200  # columns
+NAME, BEFORE, VALUE, REASON = 60, 40, 160, 300  # columns
 _MARKS = {
     Action.CREATE: Tinted("+", Tone.GOOD),
     Action.UPDATE: Tinted("~", Tone.WARN),
@@ -74,7 +74,8 @@ def plan_lines(plan: Plan, names: Names) -> Iterator[Line]:
 def change_lines(change: Change, names: Names) -> Iterator[Line]:
     """Show one change: what, on which deal, each field before and after, and why."""
     yield ["  ", _MARKS[change.action], f" {_WORDS[change.action]} ", *_what(change, names)]
-    rows: list[list[Part]] = [_edit_row(change, edit, names) for edit in change.edits]
+    shown = [edit for edit in change.edits if edit.name != "body"]  # it says what the reason says
+    rows: list[list[Part]] = [_edit_row(change, edit, names) for edit in shown]
     rows.append([dim("because"), dim(cut(change.reason, REASON))])
     yield from table(rows, indent=6)
     yield ""
@@ -96,7 +97,7 @@ def edits_in_words(change: Change, names: Names) -> str:
     """Say in one line what a change writes: a task's subject, a note's beginning, else each field."""
     after = change.after
     if change.action in {Action.TASK, Action.NOTE}:
-        return show(after.get("subject") or after.get("body"))
+        return cut(show(after.get("subject") or after.get("body")), VALUE)
     return ", ".join(f"{edit.name}: {_shown(change, edit.name, edit.after, names)}" for edit in change.edits)
 
 
@@ -118,7 +119,7 @@ def _edit_row(change: Change, edit: FieldEdit, names: Names) -> list[Part]:
     label = {"due_at": "due"}.get(edit.name, edit.name)
     if change.action is not Action.UPDATE:
         return [label, after]
-    before = _shown(change, edit.name, edit.before, names)
+    before = cut(_shown(change, edit.name, edit.before, names), BEFORE)
     return [label, before, f"→ {after}"]
 
 

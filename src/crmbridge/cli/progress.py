@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from crmbridge.cli.output import clean, wants_colour
+from crmbridge.cli.output import clean, is_terminal, wants_colour
 from crmbridge.cli.stopping import Stop
 from crmbridge.clock import SystemClock
 from crmbridge.revealed import strike
@@ -47,9 +47,10 @@ def showing_progress(call: Call) -> Iterator[Progress]:
         call.stop.check()
         call.err.show([f"{step}: {about}"])
 
-    if call.quiet or not (sys.stderr.isatty() or call.verbose):
+    watched = is_terminal(sys.stderr)
+    if call.quiet or not (watched or call.verbose):
         yield nothing
-    elif not sys.stderr.isatty() or call.verbose:
+    elif call.verbose or not watched:
         yield plain
     else:
         with _status_line(call) as shown:

@@ -65,13 +65,12 @@ def _lines(found: Sequence[ListedFinding], *, never_ran: bool) -> list[Line]:
             Tinted(one.finding.severity.value, _TONES[one.finding.severity.value]),
             cut(one.deal, 32) or "(no name)",
             dim(str(one.finding.deal)),
-            one.finding.rule,
             cut(one.owner, 28) or "nobody",
             one.opened_at.strftime("%Y-%m-%d"),
-            one.finding.message,
+            f"{one.finding.rule}: {one.finding.message}",
         ]
         for one in found
     ]
-    heads = ("severity", "deal", "ref", "rule", "owner", "open since", "says")
+    heads = ("severity", "deal", "ref", "owner", "open since", "rule")
     deals = len({one.finding.deal for one in found})
     return [*table(rows, heads=heads), "", f"{plural(len(found), 'finding')} on {plural(deals, 'deal')}."]

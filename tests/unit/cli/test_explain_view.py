@@ -1,0 +1,42 @@
+"""How an explanation speaks of time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from crmbridge.cli.explain_view import left_of, length
+from crmbridge.testing.factories import make_clock, make_process, make_stage
+
+
+@pytest.mark.parametrize(
+    ("hours", "says"),
+    [
+        (0, "0 min"),
+        (0.5, "30 min"),
+        (3, "3 h"),
+        (3.5, "3 h 30 min"),
+        (8, "1 business day"),
+        (19.75, "2 business days 3 h"),
+    ],
+)
+def test_business_time_is_counted_in_the_calendars_days(hours: float, says: str) -> None:
+    """A business day has eight hours here."""
+    assert says == length(timedelta(hours=hours), make_clock(), make_process())
+
+
+def test_plain_time_is_counted_in_whole_days() -> None:
+    """An SLA in hours runs through the night."""
+    process = make_process(stages=[make_stage(sla={"goal": "36h", "calendar": "office"})])
+
+    assert "1 day 12 h" == length(timedelta(hours=36), make_clock(), process)
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "says"),
+    [(8, "4 business days of the SLA left"), (48, "SLA over by 1 business day"), (40, "0 min of the SLA left")],
+)
+def test_what_is_left_or_over_is_said(elapsed: int, says: str) -> None:
+    """Exactly the goal is not over."""
+    assert says == left_of(make_clock(elapsed=timedelta(hours=elapsed)), make_process())
