@@ -15,7 +15,7 @@ from crmbridge.model.records import Kind, Position, Ref, Status
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.ports import Adapter, FieldBinding
 from crmbridge.testing.factories import make_change
-from crmbridge_hubspot.writing import has_marker, to_html
+from crmbridge_hubspot.bodies import has_marker, to_html
 
 Opener = Callable[..., Adapter]
 DEALS = "/crm/objects/2026-03/deals"
@@ -259,5 +259,6 @@ def test_a_marker_is_found_however_it_is_wrapped() -> None:
     assert has_marker(body, "rule/1&2")
     assert has_marker(f'<div dir="auto"><p>{body}</p></div>\n', "rule/1&2")
     assert not has_marker(to_html({"body": "text"}, "rule/1&23"), "rule/1&2")
-    assert not has_marker(f"{body}<br>and a person added this", "rule/1")
+    assert has_marker(f"{body}<br>and a person added this", "rule/1&2")
+    assert not has_marker(body, "rule/1")
     assert not has_marker(None, "rule/1")

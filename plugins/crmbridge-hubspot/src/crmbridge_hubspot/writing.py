@@ -1,9 +1,7 @@
-"""Writes changes: the bodies HubSpot is sent, and the receipts read from its answers, item by item."""
+"""Writes changes, and reads the receipts from HubSpot's answers, item by item."""
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,27 +11,12 @@ from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, Uncl
 from crmbridge.http.client import tidy
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
-from crmbridge.model.values import Money, Value
-from crmbridge_hubspot.account import CURRENCY_PROPERTY, Account
 from crmbridge_hubspot.api import HubSpotApi
+from crmbridge_hubspot.bodies import BODIES, Bodies, has_marker
 from crmbridge_hubspot.mapping import OBJECTS, Terms, Words
-from crmbridge_hubspot.values import Codec
 
 BATCH = 100
-LINKED = ("company", "contacts")  # fields that HubSpot keeps as associations; set when a deal is created
-# HUBSPOT_DEFINED association types ("Associate records"): of a deal with its primary company and its contacts, and
-# of tasks and notes with what they hang on.
-DEAL_COMPANY, DEAL_CONTACT = 5, 3
-ATTACHED = {
-    (Kind.TASK, Kind.DEAL): 216,
-    (Kind.TASK, Kind.COMPANY): 192,
-    (Kind.TASK, Kind.CONTACT): 204,
-    (Kind.NOTE, Kind.DEAL): 214,
-    (Kind.NOTE, Kind.COMPANY): 190,
-    (Kind.NOTE, Kind.CONTACT): 202,
-}
 ATTACHMENTS = {Kind.TASK: "tasks", Kind.NOTE: "notes"}
-BODIES = {Kind.TASK: "hs_task_body", Kind.NOTE: "hs_note_body"}
 PATHS = {
     Action.UPDATE: ("deals", "/batch/update"),
     Action.CREATE: ("deals", "/batch/create"),
@@ -55,23 +38,14 @@ class Writer:
         """The connection's names."""
         return self.terms.words
 
-    @property
-    def account(self) -> Account:
-        """The account's set-up."""
-        return self.terms.account
-
-    @property
-    def codec(self) -> Codec:
-        """The account's forms of values."""
-        return self.terms.codec
-
     def write(self, changes: Sequence[Change]) -> list[Receipt]:
         """Make changes of one action; one receipt each, in order."""
         receipts: dict[str, Receipt] = {}
         inputs: dict[str, Mapping[str, Any]] = {}
+        bodies = Bodies(terms=self.terms, now=self.now)
         for change in changes:
             try:
-                inputs[change.id] = self._input(change)
+                inputs[change.id] = bodies.of(change)
             except RefusedError as error:
                 receipts[change.id] = _receipt(change, Outcome.REFUSED, error.message)
         sendable = [change for change in changes if change.id in inputs]
@@ -104,81 +78,6 @@ class Writer:
                     raise
                 receipts[change.id] = _receipt(change, Outcome.FAILED, error.message)
         return receipts
-
-    # ── What is sent ────────────────────────────────────────────────────────────────────────────────────
-
-    def _input(self, change: Change) -> dict[str, Any]:
-        match change.action:
-            case Action.UPDATE:
-                if change.target is None:
-                    raise RefusedError("the change names no deal")
-                return {"id": change.target.id, "properties": self._properties(change), **_trace(change)}
-            case Action.CREATE:
-                return self._creation(change)
-            case _:
-                return self._attachment(change)
-
-    def _creation(self, change: Change) -> dict[str, Any]:
-        """Make a deal with its key, so that HubSpot refuses a second one, and with its links in the same request."""
-        key_field = self.account.fields.get(self.words.key_field)
-        if change.key and (key_field is None or not key_field.unique):
-            raise RefusedError(
-                f"the account has no deal property {self.words.key_field!r} with unique values; make one in HubSpot"
-            )
-        properties = {**self._properties(change), **({self.words.key_field: change.key} if change.key else {})}
-        company, contacts = change.after.get("company"), change.after.get("contacts")
-        links = [_link(company, DEAL_COMPANY)] if company else []
-        links += [_link(contact, DEAL_CONTACT) for contact in (contacts if isinstance(contacts, tuple) else ())]
-        return {"properties": properties, "associations": links, **_trace(change)}
-
-    def _properties(self, change: Change) -> dict[str, str]:
-        properties: dict[str, str] = {}
-        for name, value in change.after.items():
-            if name in LINKED and change.action is Action.CREATE:
-                continue
-            properties |= self._property(name, value)
-        if change.position is not None:  # the stage must belong to the pipeline, so both go in one write
-            properties |= {"pipeline": change.position.pipeline, "dealstage": change.position.stage}
-        return properties
-
-    def _property(self, name: str, value: Value) -> dict[str, str]:
-        native = self.words.native(name)
-        if native is None:
-            raise RefusedError(f"the field {name!r} can't be written to HubSpot")
-        known = self.account.fields.get(native)
-        if known is None:
-            raise RefusedError(f"the account has no deal property {native!r}")
-        if not known.writable:
-            raise RefusedError(f"the deal property {native!r} is read-only")
-        written = {native: self.codec.encode(value, self.account.native_types.get(native, ""))}
-        return {**written, **self._currency(value)} if isinstance(value, Money) else written
-
-    def _currency(self, money: Money) -> dict[str, str]:
-        known = self.account.fields.get(CURRENCY_PROPERTY)
-        if known is not None and known.writable:
-            return {CURRENCY_PROPERTY: money.currency}
-        if money.currency != self.codec.currency:
-            raise RefusedError(
-                f"the account keeps amounts in {self.codec.currency} only, this one is in {money.currency}"
-            )
-        return {}
-
-    def _attachment(self, change: Change) -> dict[str, Any]:
-        """Make a task or note on its target. Its marker stands at the end of its body."""
-        if change.target is None or (change.kind, change.target.kind) not in ATTACHED:
-            raise RefusedError(f"HubSpot can't hang a {change.kind} on {change.target or 'nothing'}")
-        after = change.after
-        properties = {"hs_timestamp": self._time(after.get("due_at")), BODIES[change.kind]: to_html(after, change.key)}
-        if after.get("owner"):
-            properties["hubspot_owner_id"] = str(after["owner"])
-        if change.kind is Kind.TASK:
-            properties |= {"hs_task_subject": str(after.get("subject") or ""), "hs_task_status": "NOT_STARTED"}
-            properties |= {"hs_task_type": "TODO"}
-        link = _link(change.target.id, ATTACHED[change.kind, change.target.kind])
-        return {"properties": properties, "associations": [link], **_trace(change)}
-
-    def _time(self, value: Value) -> str:
-        return self.codec.encode(value if isinstance(value, datetime) else self.now(), "datetime")
 
     # ── What is answered ────────────────────────────────────────────────────────────────────────────────
 
@@ -232,17 +131,6 @@ def _receipt(change: Change, outcome: Outcome, message: str = "", ref: Ref | Non
     return Receipt(change=change.id, outcome=outcome, message=message, ref=ref)
 
 
-def _trace(change: Change) -> dict[str, str]:
-    return {"objectWriteTraceId": change.id}  # with it, a bad item fails alone and is named in the answer
-
-
-def _link(target: Value, kind: int) -> dict[str, Any]:
-    return {
-        "to": {"id": str(target)},
-        "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": kind}],
-    }
-
-
 def _speaks_of(error: Mapping[str, Any], change: Change, *, alone: bool) -> bool:
     context = error.get("context") or {}
     if change.id in _list(context.get("objectWriteTraceId")):
@@ -252,23 +140,6 @@ def _speaks_of(error: Mapping[str, Any], change: Change, *, alone: bool) -> bool
 
 def _list(value: Any) -> list[str]:
     return [str(each) for each in (value if isinstance(value, list) else [value]) if each is not None]
-
-
-# ── Markers ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def to_html(after: Mapping[str, Value], marker: str | None) -> str:
-    """Write plain text as HTML, as HubSpot shows bodies, with the marker on a line of its own at the end."""
-    lines = str(after.get("body") or "").split("\n")
-    if marker:
-        lines.append(f"[{marker}]")
-    return "<br>".join(html.escape(line, quote=False) for line in lines)
-
-
-def has_marker(body: Any, marker: str) -> bool:
-    """Tell whether a body ends with a marker, however the editor has wrapped it."""
-    text = html.unescape(re.sub(r"<[^>]*>", "", str(body or "")))
-    return bool(marker) and text.rstrip().endswith(f"[{marker}]")
 
 
 def find_deal(api: HubSpotApi, words: Words, key: str) -> Ref | None:

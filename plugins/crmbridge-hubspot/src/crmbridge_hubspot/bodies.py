@@ -1,0 +1,140 @@
+"""The bodies that HubSpot is sent for changes, with the markers that find tasks and notes again."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from crmbridge.errors import RefusedError
+from crmbridge.model.changes import Action, Change
+from crmbridge.model.records import Kind
+from crmbridge.model.values import Money, Value
+from crmbridge_hubspot.account import CURRENCY_PROPERTY
+from crmbridge_hubspot.mapping import Terms
+
+LINKED = ("company", "contacts")  # fields that HubSpot keeps as associations; set when a deal is created
+# HUBSPOT_DEFINED association types ("Associate records"): of a deal with its primary company and its contacts, and
+# of tasks and notes with what they hang on.
+DEAL_COMPANY, DEAL_CONTACT = 5, 3
+ATTACHED = {
+    (Kind.TASK, Kind.DEAL): 216,
+    (Kind.TASK, Kind.COMPANY): 192,
+    (Kind.TASK, Kind.CONTACT): 204,
+    (Kind.NOTE, Kind.DEAL): 214,
+    (Kind.NOTE, Kind.COMPANY): 190,
+    (Kind.NOTE, Kind.CONTACT): 202,
+}
+BODIES = {Kind.TASK: "hs_task_body", Kind.NOTE: "hs_note_body"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bodies:
+    """Makes the item of a batch that stands for a change; refuses what the account can't take, before it is sent."""
+
+    terms: Terms
+    now: Callable[[], datetime]
+
+    def of(self, change: Change) -> dict[str, Any]:
+        """Make the item of a change; raises RefusedError."""
+        match change.action:
+            case Action.UPDATE:
+                if change.target is None:
+                    raise RefusedError("the change names no deal")
+                return {"id": change.target.id, "properties": self._properties(change), **_trace(change)}
+            case Action.CREATE:
+                return self._creation(change)
+            case _:
+                return self._attachment(change)
+
+    def _creation(self, change: Change) -> dict[str, Any]:
+        """Make a deal with its key, so that HubSpot refuses a second one, and with its links in the same request."""
+        name = self.terms.words.key_field
+        known = self.terms.account.fields.get(name)
+        if not change.key or known is None or not known.unique:
+            raise RefusedError(f"the account has no deal property {name!r} with unique values; make one in HubSpot")
+        properties = {**self._properties(change), name: change.key}
+        company, contacts = change.after.get("company"), change.after.get("contacts")
+        links = [_link(company, DEAL_COMPANY)] if company else []
+        links += [_link(contact, DEAL_CONTACT) for contact in (contacts if isinstance(contacts, tuple) else ())]
+        return {"properties": properties, "associations": links, **_trace(change)}
+
+    def _properties(self, change: Change) -> dict[str, str]:
+        properties: dict[str, str] = {}
+        for name, value in change.after.items():
+            if name in LINKED and change.action is Action.CREATE:
+                continue
+            properties |= self._property(name, value)
+        if change.position is not None:  # the stage must belong to the pipeline, so both go in one write
+            properties |= {"pipeline": change.position.pipeline, "dealstage": change.position.stage}
+        return properties
+
+    def _property(self, name: str, value: Value) -> dict[str, str]:
+        native = self.terms.words.native(name)
+        if native is None:
+            raise RefusedError(f"the field {name!r} can't be written to HubSpot")
+        known = self.terms.account.fields.get(native)
+        if known is None:
+            raise RefusedError(f"the account has no deal property {native!r}")
+        if not known.writable:
+            raise RefusedError(f"the deal property {native!r} is read-only")
+        written = {native: self.terms.codec.encode(value, self.terms.account.native_types.get(native, ""))}
+        return {**written, **self._currency(value)} if isinstance(value, Money) else written
+
+    def _currency(self, money: Money) -> dict[str, str]:
+        known = self.terms.account.fields.get(CURRENCY_PROPERTY)
+        if known is not None and known.writable:
+            return {CURRENCY_PROPERTY: money.currency}
+        if money.currency != self.terms.codec.currency:
+            raise RefusedError(
+                f"the account keeps amounts in {self.terms.codec.currency} only, this one is in {money.currency}"
+            )
+        return {}
+
+    def _attachment(self, change: Change) -> dict[str, Any]:
+        """Make a task or note on its target. Its marker stands at the end of its body."""
+        if change.target is None or (change.kind, change.target.kind) not in ATTACHED:
+            raise RefusedError(f"HubSpot can't hang a {change.kind} on {change.target or 'nothing'}")
+        after = change.after
+        properties = {"hs_timestamp": self._time(after.get("due_at")), BODIES[change.kind]: to_html(after, change.key)}
+        if after.get("owner"):
+            properties["hubspot_owner_id"] = str(after["owner"])
+        if change.kind is Kind.TASK:
+            properties |= {"hs_task_subject": str(after.get("subject") or ""), "hs_task_status": "NOT_STARTED"}
+            properties |= {"hs_task_type": "TODO"}
+        link = _link(change.target.id, ATTACHED[change.kind, change.target.kind])
+        return {"properties": properties, "associations": [link], **_trace(change)}
+
+    def _time(self, value: Value) -> str:
+        return self.terms.codec.encode(value if isinstance(value, datetime) else self.now(), "datetime")
+
+
+def _trace(change: Change) -> dict[str, str]:
+    return {"objectWriteTraceId": change.id}  # with it, a bad item fails alone and is named in the answer
+
+
+def _link(target: Value, kind: int) -> dict[str, Any]:
+    return {
+        "to": {"id": str(target)},
+        "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": kind}],
+    }
+
+
+# ── Markers ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def to_html(after: Mapping[str, Value], marker: str | None) -> str:
+    """Write plain text as HTML, as HubSpot shows bodies, with the marker on a line of its own at the end."""
+    lines = str(after.get("body") or "").split("\n")
+    if marker:
+        lines.append(f"[{marker}]")
+    return "<br>".join(html.escape(line, quote=False) for line in lines)
+
+
+def has_marker(body: Any, marker: str) -> bool:
+    """Tell whether a body holds a marker, however the editor has wrapped it and whatever people wrote after it."""
+    text = html.unescape(re.sub(r"<[^>]*>", "", str(body or "")))
+    return bool(marker) and f"[{marker}]" in text
