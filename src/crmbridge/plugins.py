@@ -51,6 +51,7 @@ class SandboxSpec:
     stages: Mapping[str, str]
     fields: Mapping[str, str]
     credential: str = "token"  # the connection setting that takes the sandbox's token
+    example: str = ""  # arguments for curl that read something; {url} and {token} are filled in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,5 +117,14 @@ def crmbridge_adapters() -> Iterable[AdapterSpec]:
 
 @hookimpl
 def crmbridge_sandboxes() -> Iterable[SandboxSpec]:
-    spec = SandboxSpec(name="filecrm", summary="Says hello", build=_build, pipeline=PIPELINE, stages={}, fields={})
-    return [spec]
+    return [
+        SandboxSpec(
+            name="filecrm",
+            summary="Says hello",
+            build=_build,
+            pipeline=PIPELINE,
+            stages={},
+            fields={},
+            example="-H 'Authorization: Bearer {token}' {url}/",
+        )
+    ]

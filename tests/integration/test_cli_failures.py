@@ -328,6 +328,19 @@ def test_the_sandbox_says_where_it_is_before_it_serves(shop: Shop) -> None:
     assert (0, "", "") == (process.returncode, rest, err)
 
 
+def test_the_sandbox_tells_people_how_to_try_it(shop: Shop) -> None:
+    """With its address, its token, and a line for curl that has both."""
+    with shop.start("sandbox", "filecrm") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(6)]
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+    url, token = lines[1].split()[1], lines[2].split()[1]
+
+    assert f"curl -H 'Authorization: Bearer {token}' {url}/" in lines[4]
+    assert 0 == process.returncode
+
+
 @pytest.mark.parametrize(
     ("args", "code"),
     [

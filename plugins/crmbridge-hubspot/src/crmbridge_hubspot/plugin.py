@@ -26,7 +26,17 @@ def crmbridge_adapters() -> Iterable[AdapterSpec]:
 def crmbridge_sandboxes() -> Iterable[SandboxSpec]:
     """Offer the sandbox."""
     summary = "HubSpot's CRM API: deals, companies, contacts, owners, tasks, notes, search"
-    return [SandboxSpec(name="hubspot", summary=summary, build=_build, pipeline=PIPELINE, stages=STAGES, fields=FIELDS)]
+    return [
+        SandboxSpec(
+            name="hubspot",
+            summary=summary,
+            build=_build,
+            pipeline=PIPELINE,
+            stages=STAGES,
+            fields=FIELDS,
+            example="-H 'Authorization: Bearer {token}' '{url}/crm/v3/objects/deals?limit=1'",
+        )
+    ]
 
 
 def _open(settings: HubSpotSettings, context: AdapterContext) -> Adapter:

@@ -46,5 +46,6 @@ def crmbridge_sandboxes() -> Iterable[SandboxSpec]:
             pipeline=PIPELINE,
             stages=STAGES,
             fields={name: field.code for name, field in PROCESS_FIELDS.items()},
+            example="-H 'x-api-token: {token}' '{url}/api/v2/deals?limit=1'",
         )
     ]

@@ -70,6 +70,7 @@ def crmbridge_sandboxes() -> list[SandboxSpec]:
             pipeline="default",
             stages=STAGES,
             fields=FIELDS,
+            example="-H 'Authorization: Bearer {token}' '{url}/services/data/v67.0/limits'",
         )
     ]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +53,9 @@ def command(call: Call, name: str, port: int, faults: tuple[str, ...], **shape: 
     sandbox = spec.build(SandboxOptions(**shape, faults=_faults(faults)))
     with contextlib.closing(listen(port)) as listener:
         url = f"http://{HOST}:{listener.getsockname()[1]}"
-        _announce(call, sandbox, spec, url)
         # Ctrl-C is how it is meant to end; the server ends its connections first, then gives the signal back.
         with contextlib.suppress(KeyboardInterrupt):
+            _announce(call, sandbox, spec, url)
             make_server(sandbox).run(sockets=[listener])
     return Reply(printed=True)
 
@@ -92,17 +91,19 @@ def _faults(given: tuple[str, ...]) -> Mapping[str, float]:
 
 def _announce(call: Call, sandbox: Sandbox, spec: SandboxSpec, url: str) -> None:
     """Say where it is and how to get in, before it serves."""
+    from crmbridge.engine.text import fill  # noqa: PLC0415  imports are paid by the commands that use them
+
     if call.json:
         call.out.write(json.dumps({"url": url, "token": sandbox.token}) + "\n")
         return
-    settings = f"{{adapter: {spec.name}, base_url: {url}, ...}}"
-    header = shlex.quote(f"Authorization: Bearer {sandbox.token}")
+    settings = f"{{adapter: {spec.name}, base_url: {url}, {spec.credential}: {{env: SANDBOX_TOKEN}}}}"
+    example = fill(spec.example, {"url": url, "token": sandbox.token})
     lines: list[Line] = [
         [strong(spec.name), f" sandbox: {spec.summary}"],
         [dim("  url      "), url],
         [dim("  token    "), sandbox.token],
         [dim("  settings "), settings],
-        [dim("  try      "), f"curl -H {header} {url}/"],
-        "Ctrl-C ends it; nothing is kept.",
     ]
-    call.out.show(lines)
+    if example:
+        lines.append([dim("  try      "), f"curl {example}"])
+    call.out.show([*lines, "Ctrl-C ends it; nothing is kept."])
