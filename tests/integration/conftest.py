@@ -146,7 +146,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     environment = {
         "CRMBRIDGE_BLOCK_PLUGINS": ",".join(others),
         "SHOP_TOKEN": SECRET,
-        "PYTHONPATH": str(plugin),
+        "PYTHONPATH": os.pathsep.join([str(plugin), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "COLUMNS": "120",
     }
     for name, value in environment.items():

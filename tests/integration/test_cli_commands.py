@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import stat
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -276,6 +279,49 @@ def test_a_run_pushes_the_reports_that_have_no_time(shop: Shop) -> None:
     assert 0 == said.code, said.err
     assert "report weekly:" in said.out
     assert [] != list((shop.folder / "reports").iterdir())
+
+
+@pytest.fixture
+def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
+    """Give what a chat's webhook was sent."""
+    sent: list[bytes] = []
+
+    class Webhook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            sent.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Webhook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("CHAT", f"http://127.0.0.1:{server.server_port}/hook")
+        yield sent
+        server.shutdown()
+
+
+def test_people_are_told_once_a_day_and_files_are_kept_up_to_date(shop: Shop, chat: list[bytes]) -> None:
+    """However often the report is pushed; the answer says which."""
+    shop.setting("reports: [{name: weekly, sinks: [{slack: {env: CHAT}}, {html: reports/}]}]\n")
+    first, second = shop.call("report", "--push"), shop.call("report", "weekly", "--push")
+
+    assert (0, 0) == (first.code, second.code), first.out
+    assert 1 == len(chat)
+    assert "1:slack has had it today already" in second.out
+    assert f"report weekly: {shop.folder}/reports/weekly.html" in second.out
+
+
+def test_a_sink_that_fails_costs_only_itself(shop: Shop) -> None:
+    """The others have the report; the exit code and the message are the sink's."""
+    shop.setting("reports: [{name: weekly, sinks: [{slack: {env: NOBODY_SET_THIS}}, {html: reports/}]}]\n")
+    said = shop.call("report", "--push")
+
+    assert 3 == said.code
+    assert "NOBODY_SET_THIS" in said.out
+    assert "reports/weekly.html" in said.out
 
 
 def test_what_is_due_runs_once(shop: Shop) -> None:
