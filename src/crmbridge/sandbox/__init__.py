@@ -10,6 +10,7 @@ from crmbridge.sandbox.kit import RateWindow, Sandbox, SandboxOptions, Vendor, a
 from crmbridge.sandbox.log import LoggedRequest, RequestLog
 from crmbridge.sandbox.server import Served, serve
 from crmbridge.sandbox.world import (
+    WORLD_FIELDS,
     World,
     WorldActivity,
     WorldCompany,
@@ -21,6 +22,7 @@ from crmbridge.sandbox.world import (
 
 __all__ = [
     "FAULTS",
+    "WORLD_FIELDS",
     "Faults",
     "LoggedRequest",
     "RateWindow",

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from crmbridge.model.records import Status
-from crmbridge.model.values import Value
+from crmbridge.model.values import FieldType, Value
 from crmbridge.sandbox.words import ADJECTIVES, BRANCHES, FIRST_NAMES, LAST_NAMES, LOST_REASONS, OFFERS, TITLES
 
 OPEN_STAGES = ("prospecting", "qualification", "diagnosis", "proposal", "negotiation", "closing")
@@ -35,6 +35,14 @@ FILLED_AFTER: Mapping[str, tuple[str, ...]] = {
     "proposal": ("proposal_link", "presented_on"),
     "negotiation": ("discount", "discount_approved_by", "objections"),
     "closing": ("contract_link", "delivery_date", "support_channel", "customer_owner"),
+}
+# What kind of value each of these is.
+WORLD_FIELDS: Mapping[str, FieldType] = {
+    **{name: FieldType.TEXT for names in FILLED_AFTER.values() for name in names},
+    **dict.fromkeys(("icp_match", "scope_agreed"), FieldType.BOOL),
+    **dict.fromkeys(("bant.budget", "bant.authority", "bant.need", "bant.timeline"), FieldType.BOOL),
+    **dict.fromkeys(("presented_on", "delivery_date"), FieldType.DATE),
+    "discount": FieldType.NUMBER,
 }
 FORGOTTEN = 0.12
 SKIPS = 0.06

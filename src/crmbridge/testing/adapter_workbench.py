@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, Protocol, cast
 
 from crmbridge.model.records import Kind, Move, Record, Ref, Status
-from crmbridge.model.values import FieldType, Value
 from crmbridge.plugins import AdapterSpec, SandboxSpec
 from crmbridge.ports import Adapter, AdapterContext, FieldBinding
-from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, World, WorldDeal, make_world, serve
+from crmbridge.sandbox import WORLD_FIELDS, SandboxOptions, Served, VirtualClock, World, WorldDeal, make_world, serve
 
 CONNECTION = "bench"
 CURRENCY = "EUR"  # what the world's amounts are in
@@ -134,22 +132,8 @@ def _opener(
 
 
 def field_bindings(fields: Mapping[str, str]) -> tuple[FieldBinding, ...]:
-    """Bind the world's fields to a sandbox's own, with the types of the world's values."""
-    sample = make_world(1, 200, datetime(2026, 1, 1, tzinfo=UTC))  # large enough to hold every field
-    types = {name: _type_of(value) for deal in sample.deals for name, value in deal.fields.items()}
-    return tuple(FieldBinding(name=name, native=fields[name], type=types[name]) for name in sorted(fields))
-
-
-def _type_of(value: Value) -> FieldType:
-    match value:
-        case bool():
-            return FieldType.BOOL
-        case Decimal():
-            return FieldType.NUMBER
-        case date():
-            return FieldType.DATE
-        case _:
-            return FieldType.TEXT
+    """Bind the world's fields to a sandbox's own."""
+    return tuple(FieldBinding(name=name, native=fields[name], type=WORLD_FIELDS[name]) for name in sorted(fields))
 
 
 # ── What should be found ────────────────────────────────────────────────────────────────────────────────

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 
 from crmbridge.errors import AuthenticationError, RetryLaterError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import STANDARD_FIELDS, Kind, Move, Position, Record, Ref, Status, Tombstone
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.ports import Capabilities, Clock, Description, NativeField, NativeStage, Page, Pipeline
-from crmbridge.sandbox.world import World, WorldDeal
+from crmbridge.sandbox.world import WORLD_FIELDS, World, WorldDeal
 
 PIPELINE = "sales"
 STAGES = ("prospecting", "qualification", "diagnosis", "proposal", "negotiation", "closing", "won", "lost")
 KINDS = frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL})
 PAGE, BATCH = 50, 20
-TYPES: Mapping[type, FieldType] = {bool: FieldType.BOOL, Decimal: FieldType.NUMBER, date: FieldType.DATE}
 AS_CLOSED = {"won": Status.WON, "lost": Status.LOST}
 
 
@@ -241,13 +239,7 @@ class FakeAdapter:
         self._let_in()
         stages = tuple(NativeStage(id=s, label=s.title(), status=AS_CLOSED.get(s, Status.OPEN)) for s in STAGES)
         users = tuple(record for ref, record in sorted(self._crm.records.items()) if ref.kind is Kind.USER)
-        used = {
-            name: TYPES.get(type(value), FieldType.TEXT)
-            for record in self._crm.records.values()
-            if record.ref.kind is Kind.DEAL
-            for name, value in record.fields.items()
-        }
-        types = {**used, **STANDARD_FIELDS[Kind.DEAL]}
+        types = {**WORLD_FIELDS, **STANDARD_FIELDS[Kind.DEAL]}
         return Description(
             account=self._crm.connection,
             pipelines=(Pipeline(id=PIPELINE, label="Sales", stages=stages),),
