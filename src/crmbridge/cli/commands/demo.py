@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,16 +120,26 @@ def _goodbye(workspace: Workspace, runs: Sequence[Ran], folder: Path) -> Iterato
     reports = [delivery.place for ran in runs for delivery in ran.delivered if delivery.place]
     worst = next((s.finding.deal for s in found if s.finding.severity.value == "error"), None)
     example = f'"{worst}"' if worst else "DEAL"
+    typed = _typed()
     rows: list[list[Part]] = [
         [strong("found"), f"{plural(len(found), 'thing')} that the process does not allow, {errors} of them errors"],
         [strong("changed"), f"{plural(_written(runs), 'write')} in the CRMs, each journaled"],
         [strong("report"), next(iter(dict.fromkeys(reports)), "none")],
-        [strong("next"), f"crmbridge --project {folder} explain {example}"],
-        ["", f"crmbridge --project {folder} findings"],
-        ["", f"crmbridge --project {folder} history"],
+        [strong("next"), f"{typed} --project {folder} explain {example}"],
+        ["", f"{typed} --project {folder} findings"],
+        ["", f"{typed} --project {folder} history"],
     ]
     yield ""
     yield from table(rows, most=200)
+
+
+def _typed() -> str:
+    """Give what to type for this program: its name where the shell finds it, else the path that it was started by."""
+    started = Path(sys.argv[0])
+    if shutil.which("crmbridge") or started.name != "crmbridge":
+        return "crmbridge"
+    here = Path.cwd()
+    return str(started.relative_to(here)) if started.is_relative_to(here) else str(started)
 
 
 def _written(runs: Sequence[Ran]) -> int:
