@@ -115,7 +115,7 @@ def _fields(workspace: Workspace, connection: str, description: Description) -> 
         yield _bad(connection, f"there is no field {native!r} for {name}", advice)
     wanted = {field.id for field in workspace.project.process.fields} - set(bound)
     if wanted:
-        message = f"{len(wanted)} fields of the process are not bound: {', '.join(sorted(wanted))}"
+        message = f"not bound to a field here: {', '.join(sorted(wanted))}"
         yield _weak(connection, message, f"Bind them under connections: {connection}: fields:.")
     elif not missing:
         yield Check(about=connection, health=Health.GOOD, message=f"all {len(bound)} fields are bound")

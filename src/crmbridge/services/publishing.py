@@ -14,6 +14,7 @@ from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Document
 from crmbridge.report import note_text, open_sink, render
 from crmbridge.services.applying import apply_plan
+from crmbridge.services.scheduling import TOLD
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Report
 
@@ -80,7 +81,7 @@ def reports(workspace: Workspace, name: str | None = None) -> tuple[Report, ...]
 
 
 def _told(workspace: Workspace, report: Report) -> dict[str, str]:
-    last = workspace.store.runs.last(f"deliver {report.name}")
+    last = workspace.store.runs.last(f"{TOLD}{report.name}")
     return dict(last.summary.get("delivered", {})) if last else {}
 
 

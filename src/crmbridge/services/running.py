@@ -15,7 +15,7 @@ from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.planning import Part
 from crmbridge.services.pulling import pull
 from crmbridge.services.reconciling import reconcile
-from crmbridge.services.scheduling import Due, command_of
+from crmbridge.services.scheduling import TOLD, Due, command_of
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Report
 
@@ -107,7 +107,7 @@ def _push(
             delivered.append(Delivery(report=report.name, sink="", error=error))
             continue
         delivered += published.deliveries
-        _note_told(workspace, f"{run}-{report.name}", f"deliver {report.name}", published.delivered)
+        _note_told(workspace, f"{run}-{report.name}", f"{TOLD}{report.name}", published.delivered)
     return tuple(delivered)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from crmbridge.engine.mapping import LOST, WON
 from crmbridge.engine.matching import link_id, match_deals
 from crmbridge.engine.merge import Side, decided_ref, merge
 from crmbridge.engine.planner import create_counterpart, sync_updates
-from crmbridge.engine.views import OWNER, Viewer, emails
+from crmbridge.engine.views import OWNER, STAGE, Viewer, emails
 from crmbridge.model.changes import Action, Blocked, Change
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
@@ -65,18 +66,20 @@ def decide(workspace: Workspace, viewers: Mapping[str, Viewer], changes: Sequenc
 
     Each side's base becomes what it had when the decision was made, and the link's own base what all should hold.
     So the decision stands whatever becomes of the writes, and what a person does from now on is a later edit. An
-    update whose value no linked deal holds any more can't be decided on.
+    update whose value no linked deal holds any more, and that was not decided on before, can't be decided on.
     """
     synced = [change for change in changes if change.link is not None]
     links = workspace.store.links.links()
     refs = [ref for change in synced for ref in links.get(change.link or "", ())]
     views = {ref: viewers[ref.connection].view(deal) for ref, deal in workspace.store.records.get(refs).items()}
+    before = workspace.store.links.bases()
     bases: dict[Ref, dict[str, Value]] = {}
     lost: list[Change] = []
     for change in synced:
         sides = {ref: views[ref] for ref in links.get(change.link or "", ()) if ref in views and ref != change.target}
         edits = dict(canonical_edits(change, viewers[change.connection]))
-        if not _still_held(change, edits, sides):
+        decided = before.get(decided_ref(change.link or ""), {})
+        if change.action is Action.UPDATE and not _still_stands(edits, [decided, *sides.values()]):
             lost.append(change)
             continue
         _decide_one(change, edits, sides, views, bases)
@@ -84,11 +87,9 @@ def decide(workspace: Workspace, viewers: Mapping[str, Viewer], changes: Sequenc
     return tuple(lost)
 
 
-def _still_held(change: Change, edits: Mapping[str, Value], sides: Mapping[Ref, Mapping[str, Value]]) -> bool:
-    """Tell whether what an update writes still stands in a linked deal."""
-    if change.action is not Action.UPDATE:
-        return True
-    return all(any(name in view and view[name] == after for view in sides.values()) for name, after in edits.items())
+def _still_stands(edits: Mapping[str, Value], views: Sequence[Mapping[str, Value]]) -> bool:
+    """Tell whether each value stands in one of these views at least."""
+    return all(any(name in view and view[name] == after for view in views) for name, after in edits.items())
 
 
 def _decide_one(
@@ -137,7 +138,9 @@ def _sync_one(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]) 
     matched = match_deals(deals, companies, known, entry.match.get("deal", ()))
     by_ref = {deal.ref: deal for side in deals.values() for deal in side}
     changes, blocked, agreed = _merge_all(workspace, entry, matched.links, by_ref, viewers)
-    created, lacking = _create_all(entry, _groups(matched.links, matched.single, by_ref), companies, viewers)
+    wanted = _wanted(changes, by_ref, viewers)
+    groups = _groups(matched.links, matched.single, by_ref)
+    created, lacking = _create_all(entry, groups, companies, viewers, wanted)
     links = dict(matched.links)
     links.update({change.link: refs for change, refs in created if change.link and change.link not in links})
     return Synced(
@@ -156,6 +159,7 @@ def _merge_all(
     viewers: Mapping[str, Viewer],
 ) -> tuple[list[Change], list[Blocked], dict[Ref, Mapping[str, Value]]]:
     bases = workspace.store.links.bases()
+    unclear = bases_after(viewers, _unclear_updates(workspace))
     changes: list[Change] = []
     blocked: list[Blocked] = []
     agreed: dict[Ref, Mapping[str, Value]] = {}
@@ -163,7 +167,10 @@ def _merge_all(
         present = [ref for ref in links[link] if ref in deals]
         if len(present) < 2:
             continue
-        sides = [_side(deals[ref], viewers[ref.connection], bases.get(ref, {})) for ref in _ranked(present, entry)]
+        sides = [
+            _side(deals[ref], viewers[ref.connection], bases.get(ref, {}), unclear.get(ref, {}))
+            for ref in _ranked(present, entry)
+        ]
         merged = merge(link, sides, entry.policy, bases.get(decided_ref(link), {}))
         updates, stopped = sync_updates(link, merged, deals, viewers)
         changes += updates
@@ -172,13 +179,29 @@ def _merge_all(
     return changes, blocked, agreed
 
 
-def _side(deal: Record, viewer: Viewer, base: Mapping[str, Value]) -> Side:
-    return Side(ref=deal.ref, now=viewer.view(deal), base=base, updated_at=deal.updated_at)
+def _unclear_updates(workspace: Workspace) -> list[tuple[Change, Ref]]:
+    changes = [entry.change for entry in workspace.store.journal.unsettled()]
+    return [(c, c.target) for c in changes if c.target is not None and c.connection in workspace.connections]
+
+
+def _side(deal: Record, viewer: Viewer, base: Mapping[str, Value], unclear: Mapping[str, Value]) -> Side:
+    """Make one side of a merge. What may have been written there, and is there, is not taken for somebody's edit."""
+    now = viewer.view(deal)
+    ours = {name: value for name, value in unclear.items() if name in now and now[name] == value}
+    return Side(ref=deal.ref, now=now, base={**base, **ours}, updated_at=deal.updated_at)
 
 
 def _ranked(refs: Iterable[Ref], entry: Sync) -> list[Ref]:
     """Put refs in the order in which the settings name their connections."""
     return sorted(refs, key=lambda ref: entry.between.index(ref.connection))
+
+
+def _wanted(
+    changes: Iterable[Change], deals: Mapping[Ref, Record], viewers: Mapping[str, Viewer]
+) -> dict[Ref, Mapping[str, Value]]:
+    """Give each deal as it will be with these changes, so that a counterpart starts with what was just decided."""
+    edits = {change.target: dict(canonical_edits(change, viewers[change.connection])) for change in changes}
+    return {ref: {**viewers[ref.connection].view(deal), **edits.get(ref, {})} for ref, deal in deals.items()}
 
 
 def _groups(
@@ -198,6 +221,7 @@ def _create_all(
     groups: Iterable[tuple[str, tuple[Ref, ...], Record]],
     companies: Mapping[Ref, Record],
     viewers: Mapping[str, Viewer],
+    wanted: Mapping[Ref, Mapping[str, Value]],
 ) -> tuple[list[tuple[Change, tuple[Ref, ...]]], list[Blocked]]:
     """Plan the counterparts that are missing where the settings let them be created; open deals only."""
     by_domain = {
@@ -208,14 +232,14 @@ def _create_all(
     created: list[tuple[Change, tuple[Ref, ...]]] = []
     blocked: list[Blocked] = []
     for link, refs, deal in groups:
-        if deal.position is None or deal.position.status is not Status.OPEN:
+        view = wanted[deal.ref]
+        if deal.position is None or deal.position.status is not Status.OPEN or view.get(STAGE) in {WON, LOST}:
             continue
         for connection in entry.create:
             if any(ref.connection == connection for ref in refs):
                 continue
             company = companies.get(Ref(deal.ref.connection, Kind.COMPANY, str(deal.fields.get("company"))))
             domain = str(company.fields.get("domain") or "").casefold() if company else ""
-            view = viewers[deal.ref.connection].view(deal)
             target = viewers[connection]
             change, lacking = create_counterpart(
                 deal, view, link=link, target=target, connection=connection, company=by_domain.get((connection, domain))

@@ -27,9 +27,12 @@ SEARCHED = 10_000  # newest runs among which one is looked for
 @click.option("--limit", type=click.IntRange(1, SEARCHED), default=20, show_default=True, help="How many runs to list.")
 def command(call: Call, run: str | None, limit: int) -> Reply:
     """List the runs, or everything that one run wrote: each intent, and what became of it."""
+    from crmbridge.services.scheduling import TOLD  # noqa: PLC0415  imports are paid by the commands that use them
+
     with call.workspace() as workspace:
         if run is None:
-            return _list(workspace.store.runs.runs(limit))
+            noted = workspace.store.runs.runs(SEARCHED)
+            return _list(tuple(one for one in noted if not one.command.startswith(TOLD))[:limit])
         return _one(workspace, run)
 
 
