@@ -123,3 +123,32 @@ def test_equal_amounts_written_in_two_ways_are_the_same() -> None:
     bench.crms["south"].edit_deal(ids["south"], amount=Money(Decimal("10.10"), "EUR"))
 
     assert {} == cycle(bench)
+
+
+def test_a_write_that_is_still_unclear_does_not_come_back_as_an_edit() -> None:
+    """It arrived, nobody can say so yet, and meanwhile a person went on: what the person did is the later edit."""
+    bench, ids = linked(sync=[{"name": "main", "between": TWO, "fields": {"*": {"conflict": "newest"}}}])
+    bench.crms["south"].edit_deal(ids["south"], name="First")
+    pull(bench.workspace)
+    plan = make_plan(bench.workspace).plan
+    bench.crms["south"].edit_deal(ids["south"], name="Then")
+    bench.clock.sleep(60)
+    bench.crms["north"].faults.append("drop_after")
+    apply_plan(bench.workspace, plan, "r")
+    bench.crms["north"].blind = 1
+    cycle(bench)
+    cycle(bench)
+
+    assert {"north": "Then", "south": "Then"} == names_in(bench, ids)
+
+
+def test_a_counterpart_starts_with_what_was_just_decided() -> None:
+    """Where two deals were just brought together, a third is made from the values that won."""
+    bench = make_bench(deals=3, parts=dict.fromkeys(THREE, (0, 0)))
+    bench.crms["east"].create_deal("Rollout", stage="qualification", company="1")
+    bench.crms["north"].create_deal("Rollout", stage="qualification", company="1", source="fair", bant__budget="x")
+    bench.crms["north"].edit_deal(bench.crms["north"].deal_ids()[0], bant__budget="yes")
+    cycle(bench)
+    south = bench.crms["south"].deal(bench.crms["south"].deal_ids()[0])
+
+    assert "yes" == south.fields["bant.budget"]
