@@ -13,7 +13,7 @@ from crmbridge.model.changes import Action, Change, Outcome, Plan
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
 from crmbridge.ports import Journal
-from crmbridge.services.syncing import make_viewers
+from crmbridge.services.syncing import canonical_edits, make_viewers
 from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.workspaces import Bench
 
@@ -30,10 +30,19 @@ class Edit(NamedTuple):
     fresh: bool = False  # what a new deal starts with
 
 
+class _Sent(NamedTuple):
+    """One field's value that was sent to a CRM."""
+
+    number: int  # of the last edit before it
+    ref: Ref | None
+    value: Value
+    applied: bool
+
+
 class Oracle:
     """What is known from outside the core, with the promises as checks.
 
-    `begin` and `end` frame a run, `before_write` and `after_write` each write call; what people do is told by
+    `begin` and `end` frame a run, `before_write` comes before each write call; what people do is told by
     `created`, `edited` and `deleted` (the last one before it happens). `judge` is asked once, when all is calm.
     """
 
@@ -42,13 +51,13 @@ class Oracle:
         self._policy = policy
         self._count = 0
         self._edits: list[Edit] = []
-        self._touched: dict[Ref, list[int]] = defaultdict(list)
+        self._touched: dict[Ref, list[float]] = defaultdict(list)
         self._agreed: dict[tuple[str, str], tuple[int, Value]] = {}  # (link, field) -> when, and which value
         self._in_step: dict[tuple[str, str], int] = {}  # when all sides last held the same as a run began
         self._deleted: set[Ref] = set()
+        self._sent: dict[str, list[tuple[int, Change]]] = defaultdict(list)  # by link: when, and what
         self._run = ""
         self._began = 0
-        self._sent: Counter[str] = Counter()
         for ref in self._deals():
             self.created(ref)
 
@@ -70,11 +79,15 @@ class Oracle:
         self._count += 1
         self._deleted.add(ref)
 
+    def linked(self, ref: Ref) -> tuple[Ref, ...]:
+        """Give the refs that are linked with this one, itself among them."""
+        return next((refs for refs in self._links().values() if ref in refs), (ref,))
+
     def values_seen(self, ref: Ref, name: str) -> list[Value]:
         """Give the CRM's own values that a field had on this deal and the ones linked to it."""
-        together = next((refs for refs in self._links().values() if ref in refs), (ref,))
         if name == OWNER:
             return []
+        together = self.linked(ref)
         return [edit.value for edit in self._edits if edit.ref in together and edit.name == name]
 
     # ── What crmbridge does ─────────────────────────────────────────────────────────────────────────────
@@ -82,7 +95,10 @@ class Oracle:
     def begin(self, run: str) -> None:
         """Note that a run begins."""
         self._run, self._began = run, self._count
-        self._in_step |= dict.fromkeys(self._equal_fields(), self._count)
+        links = self._links()
+        for link, name in self._equal_fields():
+            self._judge_field(link, links[link], name, blocked=False)
+            self._in_step[link, name] = self._count
 
     def before_write(self, changes: Sequence[Change]) -> None:
         """Check that each change that is sent has its intent, and that nothing else of it is still unclear."""
@@ -98,10 +114,10 @@ class Oracle:
             before = history[-2] if len(history) > 1 else Outcome.FAILED
             assert before in {Outcome.FAILED, Outcome.STALE}, f"P2: {change.id} was sent again after {before}"
             self._check_sources(change)
-
-    def after_write(self, changes: Sequence[Change]) -> None:
-        """Note what was sent."""
-        self._sent.update(change.id for change in changes)
+            if change.target is not None:
+                self._touched[change.target].append(self._count + 0.5)  # after the last edit, before the next
+            if change.link is not None:
+                self._sent[change.link].append((self._count, change))
 
     def _check_sources(self, change: Change) -> None:
         """Check that what sync writes was put there by a person, in another record than the one written to."""
@@ -129,8 +145,11 @@ class Oracle:
 
     def _note_agreement(self, plan: Plan) -> None:
         stopped = {item.link for item in plan.blocked}
-        found = self._equal_fields().items()
-        self._agreed |= {key: (self._count, value) for key, value in found if key[0] not in stopped}
+        links = self._links()
+        for (link, name), value in self._equal_fields().items():
+            if link not in stopped:
+                self._judge_field(link, links[link], name, blocked=False)
+                self._agreed[link, name] = (self._count, value)
 
     def _equal_fields(self) -> dict[tuple[str, str], Value]:
         """Find the fields, as (link, name), in which all linked deals hold the same."""
@@ -153,10 +172,10 @@ class Oracle:
         self._judge_counterparts(plan)
         self._judge_effects()
         stopped = {(item.link, name) for item in plan.blocked for name in item.name.split(", ")}
+        deals = self._deals()
         for link, refs in self._links().items():
-            live = [ref for ref in refs if ref in self._deals()]
-            for name in sorted({name for ref in live for name in self._view(ref)}):
-                self._judge_field(link, refs, live, name, blocked=(link, name) in stopped)
+            for name in sorted({name for ref in refs if ref in deals for name in self._view(ref)}):
+                self._judge_field(link, refs, name, blocked=(link, name) in stopped)
 
     def _judge_counterparts(self, plan: Plan) -> None:
         for crm in self._bench.crms.values():
@@ -206,18 +225,23 @@ class Oracle:
             return target in self._deleted
         return target in self._deleted or any(e.ref == target and e.name in names for e in self._edits)
 
-    def _judge_field(self, link: str, refs: Sequence[Ref], live: Sequence[Ref], name: str, *, blocked: bool) -> None:
-        views = {ref: self._view(ref) for ref in live}
+    def _judge_field(self, link: str, refs: Sequence[Ref], name: str, *, blocked: bool) -> None:
+        """Check one field of one link: in step with what a person wants, or in the plan for a person to decide."""
+        deals = self._deals()
+        views = {ref: self._view(ref) for ref in refs if ref in deals}
         values = {ref: view[name] for ref, view in views.items() if name in view}
         if len(values) < 2:
             return
         since, agreed = self._agreed.get((link, name), (0, NOTHING))
         edits = [e for e in self._edits if e.ref in refs and e.name == name and e.number > since]
         last = {edit.ref: edit for edit in edits}
-        # Somebody who takes back an edit has changed nothing, and an empty field of a new deal says nothing.
+        # An empty field of a new deal says nothing.
         said = [edit for edit in last.values() if edit.value is not None or not edit.fresh]
-        net = [edit for edit in said if edit.value != agreed]
-        allowed: list[object] = [edit.value for edit in net] or [agreed]
+        net = [edit for edit in said if not self._taken_back(link, edit, agreed)]
+        allowed: list[object] = [edit.value for edit in said]
+        if len(net) < len(last) or not net or any(edit.ref not in values for edit in net):
+            # What was taken back, or deleted, may count for nothing; then what was there before stands.
+            allowed += [agreed, *(edit.value for edit in edits)]
         story = f"{link} {name}: {values}; agreed {agreed}; edits {edits}"
         if blocked:
             for edit in net:
@@ -232,15 +256,53 @@ class Oracle:
             return
         assert found[0] in allowed, f"P1: nobody's value {story}"
         # What came before all sides held the same is no rival of what came after.
-        rivals = [edit for edit in net if edit.number > self._in_step.get((link, name), 0)]
-        self._judge_winner(found[0], rivals, story)
+        after = self._in_step.get((link, name), 0)
+        rivals = [edit for edit in net if edit.number > after and edit.ref in values]
+        taken_back = [edit for edit in said if edit not in net]
+        if found[0] not in [edit.value for edit in taken_back]:
+            self._judge_winner(found[0], [edit for edit in said if edit.number > after], rivals, story)
 
-    def _judge_winner(self, value: Value, net: Sequence[Edit], story: str) -> None:
-        if not net or value == (newest := max(net)).value:
+    def _taken_back(self, link: str, edit: Edit, agreed: object) -> bool:
+        """Tell whether somebody went back to an earlier value before the edit in between was written anywhere.
+
+        That may count as a later edit, or as none at all: what happened in between may never have been seen.
+        """
+        mine = [e for e in self._edits if (e.ref, e.name) == (edit.ref, edit.name) and e.number < edit.number]
+        written = [sent.value for sent in self._values_sent(link, edit.name) if sent.ref == edit.ref]
+        earlier = [agreed, *(e.value for e in mine), *written]
+        return edit.value in earlier and not (mine and self._moved_on(link, edit, mine[-1]))
+
+    def _moved_on(self, link: str, edit: Edit, before: Edit) -> bool:
+        """Tell whether the edit before this one was written elsewhere meanwhile, or something was written over it.
+
+        Only what the journal knows was applied counts.
+        """
+        since = [sent for sent in self._values_sent(link, edit.name) if before.number <= sent.number < edit.number]
+        over = [sent for sent in since if sent.ref == edit.ref]
+        if over:
+            # A person who enters just what was sent, and did not arrive, can't be told from its arrival.
+            return over[-1].applied and over[-1].value != edit.value
+        return any(sent.applied and sent.value == before.value for sent in since)
+
+    def _values_sent(self, link: str, name: str) -> list[_Sent]:
+        """Give what was sent of one field of a link, oldest first, as sync sees it."""
+        viewers = self._viewers()
+        outcomes = self._journal.outcomes([change.id for _, change in self._sent[link]])
+        found = []
+        for number, change in self._sent[link]:
+            edits = dict(canonical_edits(change, viewers[change.connection]))
+            last = outcomes.get(change.id)
+            if name in edits:
+                applied = last is not None and last.outcome is Outcome.APPLIED
+                found.append(_Sent(number, change.target, edits[name], applied))
+        return found
+
+    def _judge_winner(self, value: Value, net: Sequence[Edit], live: Sequence[Edit], story: str) -> None:
+        if not live or value == (newest := max(live, key=lambda edit: edit.number)).value:
             return
         mine = [edit for edit in net if edit.value == value]
         if self._policy == "newest":
-            # The time is the record's: whoever touched the record later had the last word.
+            # The time is the record's: the side whose record was touched later, by us too, has the last word.
             later = any(touch > newest.number for edit in mine for touch in self._touched[edit.ref])
             assert later, f"P1: an older edit won {story}"
         elif self._policy.startswith("prefer"):

@@ -66,10 +66,10 @@ class Fuse:
 
 
 class _Fused:
-    """A part of a store whose changing calls are boundaries."""
+    """A part of a store whose changing calls are boundaries. `between` is called before each of them."""
 
-    def __init__(self, part: object, changing: Sequence[str], fuse: Fuse) -> None:
-        self._part, self._changing, self._fuse = part, changing, fuse
+    def __init__(self, part: object, changing: Sequence[str], fuse: Fuse, between: Callable[[], None]) -> None:
+        self._part, self._changing, self._fuse, self._turn = part, changing, fuse, between
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._part, name)
@@ -78,6 +78,7 @@ class _Fused:
     def _between(self, call: Callable[..., None]) -> Callable[..., None]:
         def fused(*arguments: Any) -> None:
             self._fuse.burn()
+            self._turn()
             call(*arguments)
             self._fuse.burn()
 
@@ -87,9 +88,15 @@ class _Fused:
 class _FusedStore:
     """A store whose every transaction is a boundary, but for pages: those are saved side by side."""
 
-    def __init__(self, store: StateStore, fuse: Fuse) -> None:
+    def __init__(self, store: StateStore, play: Play) -> None:
         for name, changing in CHANGING.items():
-            setattr(self, name, _Fused(getattr(store, name), changing, fuse))
+            # Links are saved between the pull and the look at what changed since; after that look comes the write.
+            turn = play.interrupt if name == "links" else _nobody
+            setattr(self, name, _Fused(getattr(store, name), changing, play.fuse, turn))
+
+
+def _nobody() -> None:
+    """Let nobody do anything."""
 
 
 @dataclass(slots=True)
@@ -123,10 +130,7 @@ class _Watched:
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         self.play.fuse.burn()
         self.play.oracle.before_write(changes)
-        try:
-            receipts = self.inner.write(changes)
-        finally:
-            self.play.oracle.after_write(changes)
+        receipts = self.inner.write(changes)
         self.play.fuse.burn()
         self.play.interrupt()
         return receipts
@@ -150,6 +154,7 @@ class Play:
     runs: int = 0
     kills: int = 0
     named: int = 0
+    attention: tuple[Ref, str] | None = None  # the deal and field that somebody edited last
 
     # ── Runs ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -176,7 +181,7 @@ class Play:
         watched = cast("Callable[[FakeAdapter, str], Adapter]", lambda inner, name: _Watched(inner, self, name))
         return Workspace(
             project=self.bench.workspace.project,
-            store=cast("StateStore", _FusedStore(self.bench.workspace.store, self.fuse)),
+            store=cast("StateStore", _FusedStore(self.bench.workspace.store, self)),
             clock=self.bench.clock,
             plugins=fake_plugins(self.bench.crms, wrap=watched),
         )
@@ -212,8 +217,15 @@ class Play:
     def act(self) -> None:
         """Do one thing that a person would do in a CRM."""
         self.bench.clock.advance(timedelta(seconds=self.rng.randint(1, 200)))
+        if self.attention and self.rng.random() < 0.4:
+            near, name = self.attention
+            together = [ref for ref in self.oracle.linked(near) if ref.id in self._ids(ref.connection)]
+            if together:
+                ref = self.rng.choice(together)
+                self._edit(ref.connection, ref.id, name)
+                return
         connection = self.rng.choice(sorted(self.bench.crms))
-        ids = self.bench.crms[connection].deal_ids()
+        ids = self._ids(connection)
         choice = self.rng.random()
         if not ids or choice < 0.12:
             self._create(connection)
@@ -224,7 +236,11 @@ class Play:
         elif choice < 0.32:
             self._move(connection, self.rng.choice(ids))
         else:
-            self._edit(connection, self.rng.choice(ids))
+            names = ("name", "amount", "amount", "bant.budget", "bant.budget", "close_date", "owner")
+            self._edit(connection, self.rng.choice(ids), self.rng.choice(names))
+
+    def _ids(self, connection: str) -> list[str]:
+        return self.bench.crms[connection].deal_ids()
 
     def _create(self, connection: str) -> None:
         """Create a deal: a new one, or one that another CRM has already, under the same name."""
@@ -247,10 +263,10 @@ class Play:
         crm.move_deal(native, self.rng.choice(stages))
         self.oracle.edited(Ref(connection, Kind.DEAL, native), "stage")
 
-    def _edit(self, connection: str, native: str) -> None:
+    def _edit(self, connection: str, native: str, name: str) -> None:
         crm = self.bench.crms[connection]
         ref = Ref(connection, Kind.DEAL, native)
-        name = self.rng.choice(("name", "amount", "amount", "bant.budget", "bant.budget", "close_date", "owner"))
+        self.attention = (ref, name)
         value = self._value(name, self.oracle.values_seen(ref, name))
         if value == crm.deal(native).fields.get(name):
             return
@@ -259,8 +275,8 @@ class Play:
 
     def _value(self, name: str, seen: Sequence[Value]) -> Value:
         """Give a field's next value: often one that it had before, so that edits are taken back as well."""
-        if seen and self.rng.random() < 0.4:
-            return self.rng.choice(seen)
+        if seen and self.rng.random() < 0.5:
+            return self.rng.choice(seen[-4:])
         number = self.rng.randint(1, 10_000)
         fresh: Mapping[str, Value] = {
             "name": f"Deal renamed {number}",
