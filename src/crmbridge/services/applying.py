@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -168,9 +169,9 @@ def settle(
     run: str,
     viewers: Mapping[str, Viewer] | None = None,
 ) -> None:
-    """Journal outcomes with the bases that follow from them, then bring links and records up to date.
+    """Journal outcomes with the bases that follow from them, and bring links and records up to date.
 
-    Links and records are what the next pull would bring as well; the journal and the bases are not.
+    Records are what the next pull would bring as well; the journal and the bases are not.
     """
     if not done:
         return
@@ -179,11 +180,11 @@ def settle(
     updated = [c for c, receipt in done if receipt.outcome is Outcome.APPLIED and c.action is Action.UPDATE]
     created = [(c, r.ref) for c, r in done if r.outcome is Outcome.APPLIED and c.action is Action.CREATE and r.ref]
     written = [(change, change.target) for change in updated if change.target] + created
+    _link(workspace, created)  # first, so that a deal that was created is known as linked wherever the process dies
     store.journal.settle(run, [receipt for _, receipt in done], bases_after(viewers, written), workspace.clock.now())
     records = store.records.get([change.target for change in updated if change.target])
     store.records.put([_as_written(records[c.target], c) for c in updated if c.target in records])
-    if created:
-        _adopt(workspace, created)
+    _read_created(workspace, [ref for _, ref in created])
 
 
 def _as_written(record: Record, change: Change) -> Record:
@@ -191,13 +192,16 @@ def _as_written(record: Record, change: Change) -> Record:
     return replace(record, fields={**record.fields, **change.after}, position=change.position or record.position)
 
 
-def _adopt(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:
-    """Link deals that were just created to the deals they were created for, and read them as the CRM keeps them."""
-    links = workspace.store.links.links()
+def _link(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:
+    """Link deals that were just created to the deals they were created for."""
+    links = workspace.store.links.links() if created else {}
     longer = {change.link: (*links.get(change.link, ()), ref) for change, ref in created if change.link}
-    workspace.store.links.save({link: tuple(dict.fromkeys(refs)) for link, refs in longer.items()})
-    try:
-        records = workspace.adapter(created[0][1].connection).read([ref for _, ref in created])
-    except CrmbridgeError:
-        return  # the next pull brings them
-    workspace.store.records.put(list(records.values()))
+    if longer:
+        workspace.store.links.save({link: tuple(dict.fromkeys(refs)) for link, refs in longer.items()})
+
+
+def _read_created(workspace: Workspace, refs: Sequence[Ref]) -> None:
+    """Read deals that were just created as the CRM keeps them, as far as it can be reached."""
+    if refs:
+        with contextlib.suppress(CrmbridgeError):  # the next pull brings them
+            workspace.store.records.put(list(workspace.adapter(refs[0].connection).read(refs).values()))
