@@ -42,7 +42,8 @@ class AdapterSettings(SettingsPart):
     """What every connection can say. An adapter's own settings model inherits from this and adds its own."""
 
     base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = None  # stands in for the vendor's host
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"  # for amounts that the CRM keeps without one
+    # For amounts that the CRM keeps without one; the account's own when not said.
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
     key_field: str | None = None  # the CRM's own field for the external key; the adapter's usual name when not said
     timeout: Annotated[float, Field(gt=0, le=600)] = 30.0  # seconds to wait for one reply
 
