@@ -13,6 +13,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value, show
 
 EXTERNAL_KEY = "external_key"
+PREFIX = "crmbridge:"  # begins the keys that we write
 Rule = str | tuple[str, ...]
 
 
@@ -41,7 +42,7 @@ def lead(link: str, refs: Iterable[Ref]) -> Ref | None:
 
 def external_key(link: str) -> str:
     """Give the key that a deal of this link is created with."""
-    return f"crmbridge:{link}"
+    return PREFIX + link
 
 
 def match_deals(
@@ -63,6 +64,7 @@ def match_deals(
             links, unclear = _join_by_rule(deals, companies, links, rule)
             ambiguous.extend(unclear)
     taken = {ref for refs in links.values() for ref in refs}
+    ambiguous.extend(_orphan(d) for side in deals.values() for d in side if d.ref not in taken and _has_our_key(d))
     asked = {item.deal for item in ambiguous}
     single = tuple(d for side in deals.values() for d in side if d.ref not in taken and d.ref not in asked)
     return Matched(links=links, single=single, ambiguous=tuple(item for item in ambiguous if item.deal not in taken))
@@ -80,7 +82,7 @@ def _join_by_key(
                 by_key[deal.key].append(deal.ref)
     joined = dict(links)
     for key, refs in by_key.items():
-        link = key.removeprefix("crmbridge:")
+        link = key.removeprefix(PREFIX)
         start = joined.get(link) or _origin(deals, link)
         together = _one_each((*start, *refs))
         if len(together) > 1:
@@ -101,6 +103,7 @@ def _join_by_rule(
 ) -> tuple[dict[str, tuple[Ref, ...]], list[Blocked]]:
     names = (rule,) if isinstance(rule, str) else rule
     link_of = {ref: link for link, refs in links.items() for ref in refs}
+    present = {deal.ref for side in deals.values() for deal in side}
     groups: dict[tuple[str, ...], dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for connection, side in deals.items():
         for deal in side:
@@ -122,7 +125,9 @@ def _join_by_rule(
             unclear.extend(_ask(deal, sides, names) for deal in fresh)
             continue
         link = next(iter(existing), link_id(together[0]))
-        joined[link] = _one_each((*joined.get(link, ()), *together))
+        # A deal that was deleted and made again takes the place of the one that is gone.
+        staying = [ref for ref in joined.get(link, ()) if ref in present]
+        joined[link] = _one_each((*staying, *together, *joined.get(link, ())))
     return joined, unclear
 
 
@@ -138,6 +143,21 @@ def _ask(deal: Record, sides: Mapping[str, list[Record]], names: tuple[str, ...]
         name="link",
         reason=f"several deals have the same {' and '.join(names)}; a person must say which belong together",
         values=others,
+    )
+
+
+def _has_our_key(deal: Record) -> bool:
+    return deal.key is not None and deal.key.startswith(PREFIX)
+
+
+def _orphan(deal: Record) -> Blocked:
+    """Ask about a deal that was created for another one which nobody knows any more; it may well be a double."""
+    return Blocked(
+        link=link_id(deal.ref),
+        deal=deal.ref,
+        name="link",
+        reason="it was created for a deal that is not known any more (a connection that was renamed or left out?)",
+        values={deal.ref.connection: deal.key},
     )
 
 

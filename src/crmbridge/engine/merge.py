@@ -82,7 +82,7 @@ def _merge_field(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Dr
             if name not in base or base[name] != sides[0].now[name]:
                 draft.agreed.setdefault(ref, {})[name] = sides[0].now[name]
         return
-    changed = [side for side in sides if _changed(side, name, decided)]
+    changed = _speaking(sides, name, decided)
     if not changed:
         if name in decided:
             _spread(name, decided[name], sides, draft, why="was decided on before, and is not written here yet")
@@ -97,6 +97,17 @@ def _merge_field(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Dr
     losers = ", ".join(side.ref.connection for side in changed if side.now[name] != winner.now[name])
     why = f"changed in {_names(changed)}; {winner.ref.connection} wins over {losers} by the policy {policy.conflict!r}"
     _spread(name, winner.now[name], sides, draft, why=why)
+
+
+def _speaking(sides: Sequence[Side], name: str, decided: Mapping[str, Value]) -> list[Side]:
+    """Give the sides that have something to say.
+
+    Nothing was agreed yet with a deal that just joined the link, so what it holds stands beside what all others hold.
+    """
+    changed = [side for side in sides if _changed(side, name, decided)]
+    if any(name not in side.base for side in changed):
+        return [side for side in sides if side.now[name] is not None]
+    return changed
 
 
 def _changed(side: Side, name: str, decided: Mapping[str, Value]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -40,13 +40,13 @@ def sync_updates(
         kept: list[FieldEdit] = []
         position = None
         for edit in edits:
-            native = viewer.native((edit,))
+            native = viewer.native(edit, deal)
             if edit.name == STAGE:
                 position = viewer.position(edit.after, deal.position)
             if native is None or (edit.name == STAGE and position is None):
                 blocked.append(_no_counterpart(link, ref, edit))
             else:
-                kept.extend(native)
+                kept.append(native)
         if kept:
             reason = "; ".join(merged.reasons[ref])
             changes.append(
@@ -84,7 +84,7 @@ def create_counterpart(
     if position is None or position.status is not Status.OPEN:
         edit = FieldEdit(STAGE, None, str(stage) if stage else None)
         return None, [_no_counterpart(link, Ref(connection, Kind.DEAL, ""), edit)]
-    owner = target.native((FieldEdit(OWNER, None, str(view[OWNER])),)) if view.get(OWNER) else ()
+    owner = target.native(FieldEdit(OWNER, None, view[OWNER])) if view.get(OWNER) else None
     extra = (FieldEdit("company", None, company.id),) if company else ()
     change = Change(
         id="",
@@ -92,7 +92,7 @@ def create_counterpart(
         origin=Origin.SYNC,
         connection=connection,
         target=None,
-        edits=(*edits, *extra, *(owner or ()), FieldEdit(STAGE, None, str(stage))),
+        edits=(*edits, *extra, *((owner,) if owner else ()), FieldEdit(STAGE, None, str(stage))),
         reason=f"{deal.ref} has no counterpart in {connection}",
         position=position,
         key=external_key(link),
@@ -156,22 +156,42 @@ def _place_in_order(change: Change) -> tuple[str, int, str, str]:
 
 
 def _without_contradictions(changes: Sequence[Change]) -> list[Change]:
-    """Drop doubled ids, and what sync wants of a stage that enforcement sets back."""
-    back = {c.link or str(c.target) for c in changes if c.origin is Origin.ENFORCE and c.position is not None}
+    """Drop doubled ids, and what sync wants of a field or stage that enforcement sets on the same deal."""
+    enforced: dict[str, set[str]] = {}
+    for change in changes:
+        if change.origin is Origin.ENFORCE and change.action is Action.UPDATE:
+            enforced.setdefault(str(change.target), set()).update(edit.name for edit in change.edits)
+    # A stage that is set back is set back for the whole link; the other sides follow in the next run.
+    back = {c.link for c in changes if c.link and STAGE in enforced.get(str(c.target), ())}
     seen: set[str] = set()
     kept: list[Change] = []
     for change in changes:
         if change.id in seen:
             continue
         seen.add(change.id)
-        whose = {change.link, str(change.target)}
-        if change.origin is Origin.SYNC and change.position is not None and whose & back:
-            rest = tuple(edit for edit in change.edits if edit.name != STAGE)
-            if not rest:
-                continue
-            change = _change(replace(change, edits=rest, position=None, position_before=None))  # noqa: PLW2901
-        kept.append(change)
+        taken = enforced.get(str(change.target), set()) | ({STAGE} if change.link in back else set())
+        rest = change if change.origin is not Origin.SYNC else _without(change, taken)
+        if rest is not None:
+            kept.append(rest)
     return kept
+
+
+def _without(change: Change, names: Collection[str]) -> Change | None:
+    """Leave fields out of an update; None when nothing is left. Other changes stay as they are."""
+    if change.action is not Action.UPDATE or not any(edit.name in names for edit in change.edits):
+        return change
+    rest = tuple(edit for edit in change.edits if edit.name not in names)
+    if not rest:
+        return None
+    stays = change.position is not None and STAGE not in names
+    return _change(
+        replace(
+            change,
+            edits=rest,
+            position=change.position if stays else None,
+            position_before=change.position_before if stays else None,
+        )
+    )
 
 
 def _stopped(change: Change, entry: JournalEntry) -> Blocked:

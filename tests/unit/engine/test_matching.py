@@ -104,6 +104,24 @@ def test_the_lead_is_the_deal_that_a_link_is_named_after() -> None:
     assert None is lead(link_id(first), [])
 
 
+def test_a_deal_that_was_made_again_takes_the_place_of_the_one_that_is_gone() -> None:
+    """Its counterpart on the other side is there already, so none is made a second time."""
+    gone, south = make_ref(1), make_ref(2, connection="south")
+    again = deal("3", "north", "Rollout", "c1")
+    matched = match(again, deal("2", "south", "Rollout", "c9"), companies=FIRMS, known={"l": (gone, south)})
+
+    assert {"l": {again.ref, south}} == {link: set(refs) for link, refs in matched.links.items()}
+    assert not matched.single
+
+
+def test_a_deal_with_our_key_and_no_known_origin_is_asked_about() -> None:
+    """After a connection was renamed, what was created for it is no new deal, and gets no counterpart."""
+    made = deal("2", "south", "Rollout", key=external_key("lnk0123456789abc"))
+    matched = match(made)
+
+    assert ([made.ref], ()) == ([item.deal for item in matched.ambiguous], matched.single)
+
+
 @given(st.lists(st.tuples(st.sampled_from(["north", "south", "west"]), st.sampled_from("abc")), max_size=9))
 def test_a_link_never_has_two_deals_of_one_crm(drawn: list[tuple[str, str]]) -> None:
     """Whatever the names, links are between different CRMs, no deal is in two, and matching again changes nothing."""

@@ -136,6 +136,13 @@ def test_a_field_that_is_not_synced_is_left_alone() -> None:
     assert (not merged.edits, not merged.agreed) == (True, True)
 
 
+def test_a_deal_that_joins_a_link_does_not_overrule_it() -> None:
+    """Nothing was agreed with it yet, so its value and the one that the others agree on are a conflict."""
+    merged = merge_x(side("a", "agreed", "agreed"), side("b", "agreed", "agreed"), side("c", "its own"))
+
+    assert (not merged.edits, 1) == (True, len(merged.blocked))
+
+
 VALUES = st.sampled_from([None, "p", "q", "r"])
 
 
@@ -151,6 +158,8 @@ def test_no_change_is_lost_and_merging_ends(drawn: list[tuple[Value, Value, bool
     ]
     merged = merge_x(*sides, conflict=conflict)
     changed = [s for s in sides if (s.now["x"] != s.base["x"] if "x" in s.base else s.now["x"] is not None)]
+    if any("x" not in s.base for s in changed):
+        changed = [s for s in sides if s.now["x"] is not None]
     after = [merged.edits[s.ref][0].after if s.ref in merged.edits else s.now["x"] for s in sides]
 
     if merged.blocked:

@@ -100,3 +100,19 @@ def test_enforcement_wins_over_sync_about_a_stage() -> None:
     stages = [change for change in plan.changes if change.position is not None]
     assert [Origin.ENFORCE] == [change.origin for change in stages]
     assert [(FieldEdit("name", "old", "new"),)] == [c.edits for c in plan.changes if c.origin is Origin.SYNC]
+
+
+def field_change(origin: Origin, *edits: FieldEdit) -> Change:
+    return make_change(origin.value, origin=origin, target=make_ref(1), edits=edits)
+
+
+def test_enforcement_wins_over_sync_about_a_field() -> None:
+    """Two values for one field of one deal are never in one plan; the other fields of the sync go on."""
+    enforced = field_change(Origin.ENFORCE, FieldEdit("source", "a", "b"))
+    synced = field_change(Origin.SYNC, FieldEdit("source", "a", "c"), FieldEdit("name", "old", "new"))
+    plan = plan_of(synced, enforced)
+
+    assert {
+        Origin.ENFORCE: (FieldEdit("source", "a", "b"),),
+        Origin.SYNC: (FieldEdit("name", "old", "new"),),
+    } == {change.origin: change.edits for change in plan.changes}
