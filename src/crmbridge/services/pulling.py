@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from crmbridge.errors import CrmbridgeError
+from crmbridge.engine.text import plain
+from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind
-from crmbridge.services.workspace import Workspace
+from crmbridge.services.workspace import Workspace, field_bindings
 
 # Deals come last: when they are read, their owners, companies and contacts are there already.
 ORDER = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL)
@@ -39,9 +43,10 @@ def pull(workspace: Workspace, connections: Sequence[str] = ()) -> tuple[Connect
 def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
     total = ConnectionPull(connection=connection)
     try:
+        bookmark = _bookmark(workspace, connection)
         for kind in ORDER:
             if kind in workspace.adapter(connection).capabilities.kinds:
-                total = _pull_kind(workspace, kind, total)
+                total = _pull_kind(workspace, kind, total, bookmark)
     except CrmbridgeError as error:
         return ConnectionPull(
             connection=connection,
@@ -54,11 +59,14 @@ def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
     return total
 
 
-def _pull_kind(workspace: Workspace, kind: Kind, total: ConnectionPull) -> ConnectionPull:
+def _pull_kind(workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark) -> ConnectionPull:
     connection = total.connection
-    since = workspace.store.records.cursor(connection, kind)
+    known = _stored(workspace, connection, kind)
+    # With other settings the records would look different: fields are bound, or money is read, in another way.
+    since = known.cursor if known is not None and known.settings == bookmark.settings else None
     for page in workspace.adapter(connection).pull(kind, since):
-        workspace.store.records.save_page(connection, kind, page, workspace.clock.now())
+        marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
+        workspace.store.records.save_page(connection, kind, marked, workspace.clock.now())
         total = ConnectionPull(
             connection=connection,
             records=total.records + len(page.records),
@@ -68,3 +76,56 @@ def _pull_kind(workspace: Workspace, kind: Kind, total: ConnectionPull) -> Conne
         )
         workspace.progress("pull", f"{connection}: {total.records} records")
     return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bookmark:
+    """An adapter's cursor with what it is good for: one account, read with these settings."""
+
+    account: str
+    settings: str  # a digest of the connection's settings and of the types of its bound fields
+    cursor: str = ""
+
+    def __str__(self) -> str:
+        """Write it as it is stored."""
+        return json.dumps([self.account, self.settings, self.cursor])
+
+    @classmethod
+    def parse(cls, text: str) -> Bookmark | None:
+        """Read back what was stored; None for anything else, which is then pulled anew."""
+        with contextlib.suppress(ValueError):
+            account, settings, cursor = json.loads(text)
+            return cls(account=str(account), settings=str(settings), cursor=str(cursor))
+        return None
+
+
+def _bookmark(workspace: Workspace, connection: str) -> Bookmark:
+    """Say how a connection is read now; raises ConfigurationError when it leads to another account than before.
+
+    The account is only asked for when the settings changed, since that costs a few requests.
+    """
+    settings = _digest(workspace, connection)
+    stored = [mark for kind in ORDER if (mark := _stored(workspace, connection, kind)) is not None]
+    if stored and all(mark.settings == settings for mark in stored):
+        return Bookmark(account=stored[0].account, settings=settings)
+    account = workspace.adapter(connection).describe().account
+    if stored and stored[0].account != account:
+        raise ConfigurationError(
+            f"The connection {connection} led to the account {plain(stored[0].account)} before, and leads to "
+            f"{plain(account)} now",
+            advice="Give the new account a connection of its own; what is known of the old one stays as it is.",
+        )
+    return Bookmark(account=account, settings=settings)
+
+
+def _stored(workspace: Workspace, connection: str, kind: Kind) -> Bookmark | None:
+    text = workspace.store.records.cursor(connection, kind)
+    return Bookmark.parse(text) if text is not None else None
+
+
+def _digest(workspace: Workspace, connection: str) -> str:
+    entry = workspace.project.settings.connections[connection]
+    bound = field_bindings(workspace.project.process, entry.fields)
+    says = {name: value for name, value in entry.model_dump(mode="json").items() if name != "timeout"}
+    text = json.dumps([says, [[b.name, b.native, b.type] for b in bound]], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
