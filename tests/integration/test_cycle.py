@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from crmbridge.errors import AuthenticationError, LockedError, PlanStaleError
+from crmbridge.errors import AuthenticationError, ConfigurationError, LockedError, PlanStaleError
 from crmbridge.hookspecs import hookimpl
 from crmbridge.model.changes import Action, Outcome
 from crmbridge.model.records import Kind, Status
@@ -356,3 +356,127 @@ def test_a_plugin_can_veto_and_observe(store: StateStore) -> None:
     assert {cycle.plan.changes[0].id: "not on Mondays"} == {name: r.message for name, r in vetoed.items()}
     assert len(cycle.plan.changes) - 1 == cycle.applied.count(Outcome.APPLIED) == sum(seen)
     assert not [entry for entry in store.journal.entries() if entry.change.id in vetoed]
+
+
+def three(store: StateStore, *between: str) -> Bench:
+    names = ("north", "south", "west")
+    return make_bench(
+        parts=dict.fromkeys(names, (0, 0)),
+        deals=1,
+        store=store,
+        sync=[{"name": "main", "between": list(between), "create": list(between)}],
+    )
+
+
+def test_a_connection_that_leaves_the_sync_takes_no_link_with_it(store: StateStore) -> None:
+    """The deals of the others stay linked, so nothing is created a second time; it finds its place when it returns."""
+    bench = three(store, "north", "south", "west")
+    bench.crms["north"].create_deal("Rollout", stage="qualification", company="1")
+    run(bench)
+    for name, crm in bench.crms.items():
+        crm.edit_deal(crm.deal_ids()[0], name=f"Renamed in {name}")
+    fewer = three(store, "north", "south").workspace.project.settings
+    run(bench.again(fewer))
+    run(bench)
+
+    assert {"north": 1, "south": 1, "west": 1} == {name: len(crm.deal_ids()) for name, crm in bench.crms.items()}
+
+
+def test_an_owner_comes_and_goes_on_both_sides(store: StateStore) -> None:
+    """Giving a deal to somebody and taking it from everybody are edits like any other."""
+    bench = linked_bench(store)
+    north, south = two_deals(bench)
+    owners = []
+    for owner in ("2", None, "3"):
+        bench.crms["north"].edit_deal(north, owner=owner)
+        run(bench)
+        owners.append(bench.crms["south"].deal(south).fields.get("owner"))
+
+    assert ["2", None, "3"] == owners
+
+
+def test_a_field_that_is_bound_later_is_read_for_all_deals(store: StateStore) -> None:
+    """Deals that did not change since are read again, or rules would see empty fields and act on that."""
+    bench = make_bench(parts={"north": (0, 0)}, store=store)
+    ref = bench.crms["north"].create_deal("Rollout", stage="qualification")
+    run(bench)
+    settings = bench.workspace.project.settings
+    unbound = {"north": {"adapter": "fake", "fields": {}}}
+    other = settings.model_validate({**settings.model_dump(mode="json", exclude_unset=True), "connections": unbound})
+    again = bench.again(other)
+    first = pull(again.workspace)
+    second = pull(again.workspace)
+
+    assert ref in store.records.get([ref])
+    assert (True, 0) == (first[0].records > 0, second[0].records)
+
+
+def test_a_connection_to_another_account_is_refused(store: StateStore) -> None:
+    """What is known under its name belongs to the account before; mixing the two would write nonsense."""
+    bench = make_bench(parts={"north": (0, 0)}, store=store)
+    pull(bench.workspace)
+    bench.crms["north"].account = "somebody else's"
+    settings = bench.workspace.project.settings
+    moved = {"north": {**settings.connections["north"].model_dump(), "base_url": "https://elsewhere.example"}}
+    other = settings.model_validate({**settings.model_dump(mode="json", exclude_unset=True), "connections": moved})
+    pulled = pull(bench.again(other).workspace)
+
+    assert [ConfigurationError] == [type(one.error) for one in pulled]
+
+
+def test_an_old_plan_creates_nothing_that_is_there_by_now(store: StateStore) -> None:
+    """A saved plan is applied after a run made the counterpart with other words: it is stale, and nothing doubles."""
+    bench = linked_bench(store)
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    pull(bench.workspace)
+    old = make_plan(bench.workspace).plan
+    bench.crms["north"].edit_deal(north, name="Renamed")
+    run(bench)
+    applied = apply_plan(bench.workspace, old, "late")
+
+    assert {"stale": 1} == applied.counts
+    assert 1 == len(bench.crms["south"].deal_ids())
+
+
+def test_an_old_plan_creates_nothing_for_a_deal_that_is_gone(store: StateStore) -> None:
+    """Its deal was deleted since; a counterpart would have nothing to stand for."""
+    bench = linked_bench(store)
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    pull(bench.workspace)
+    old = make_plan(bench.workspace).plan
+    bench.crms["north"].delete_deal(north)
+    pull(bench.workspace)
+
+    assert {"stale": 1} == apply_plan(bench.workspace, old, "late").counts
+    assert [] == bench.crms["south"].deal_ids()
+
+
+def test_a_crm_without_unique_keys_is_looked_at_before_a_deal_is_created(store: StateStore) -> None:
+    """Where the CRM would take the same key twice, a deal that carries it already is adopted, not made again."""
+    bench = linked_bench(store)
+    bench.crms["south"].unique_keys = False
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification")
+    pull(bench.workspace)
+    plan = make_plan(bench.workspace).plan
+    bench.crms["south"].carry_out(plan.changes[0])
+    applied = apply_plan(bench.workspace, plan, "late")
+
+    assert {"applied": 1} == applied.counts
+    assert 1 == len(bench.crms["south"].deal_ids())
+    assert 2 == len(next(refs for refs in store.links.links().values() if north in refs))
+
+
+def test_a_field_action_is_done_once(store: StateStore) -> None:
+    """A field that sync does not share can be set by a rule, and is not stale in every run."""
+    bench = make_bench(
+        parts={"north": (0, 0)},
+        store=store,
+        enforce=[{"rule": "qualification.bant", "action": "field", "field": "source", "value": "flagged: {rule}"}],
+    )
+    ref = bench.crms["north"].create_deal("Rollout", stage="qualification", source="")
+    bench.clock.advance(TEN)
+    bench.crms["north"].move_deal(ref.id, "proposal")
+    first, second = run(bench), run(bench)
+
+    assert ({"applied": 1}, {}) == (first.applied.counts, second.applied.counts)
+    assert "flagged: qualification.bant" == bench.crms["north"].deal(ref.id).fields["source"]

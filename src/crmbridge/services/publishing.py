@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crmbridge.errors import ConfigurationError, CrmbridgeError, UnclearError
+from crmbridge.errors import ConfigurationError, CrmbridgeError, RefusedError, UnclearError
 from crmbridge.indicators import compute
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Plan, change_id
 from crmbridge.model.records import Kind, Ref
@@ -111,7 +111,8 @@ def _note(workspace: Workspace, run: str, entry: Any, document: Document, day: s
         raise error
     receipt = applied.done[0][1]
     if receipt.outcome is not Outcome.APPLIED:
-        raise CrmbridgeError(f"The note on {target} is {receipt.outcome}: {receipt.message}")
+        kind = UnclearError if receipt.outcome is Outcome.UNKNOWN else RefusedError
+        raise kind(f"The note on {target} is {receipt.outcome}: {receipt.message}")
     return f"a note on {target}"
 
 

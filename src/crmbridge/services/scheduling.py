@@ -64,5 +64,6 @@ def next_tick(cron: str, zone: str, now: datetime) -> datetime:
 
 def last_tick(cron: str, zone: str, now: datetime) -> datetime:
     """Give the last time that a cron expression came round, in UTC, at or before now."""
-    local = now.astimezone(ZoneInfo(zone)) + timedelta(minutes=1)
+    # Walking back starts before the time given, and cron knows minutes: this minute's tick counts, the next one's not.
+    local = now.astimezone(ZoneInfo(zone)).replace(second=0, microsecond=0) + timedelta(minutes=1)
     return next(iter(CronSim(cron, local, reverse=True))).astimezone(UTC)

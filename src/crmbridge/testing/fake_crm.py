@@ -34,6 +34,7 @@ class FakeCrm:
         self.connection = connection
         self.clock = clock
         self.unique_keys = unique_keys
+        self.account = connection
         self.blind = 0
         self.effects: Counter[str] = Counter()
         self.records: dict[Ref, Record] = {}
@@ -241,7 +242,7 @@ class FakeAdapter:
         users = tuple(record for ref, record in sorted(self._crm.records.items()) if ref.kind is Kind.USER)
         types = {**WORLD_FIELDS, **STANDARD_FIELDS[Kind.DEAL]}
         return Description(
-            account=self._crm.connection,
+            account=self._crm.account,
             pipelines=(Pipeline(id=PIPELINE, label="Sales", stages=stages),),
             fields=tuple(NativeField(name=name, label=name, type=types[name]) for name in sorted(types)),
             users=users,
