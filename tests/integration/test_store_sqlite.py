@@ -98,10 +98,18 @@ class TestMaking:
         """Somebody made it with the owner and mode they wanted."""
         path.parent.mkdir(parents=True)
         path.touch()
-        store = open_store(f"sqlite:///{path}")
+        path.chmod(0o640)
+        made = open_store(f"sqlite:///{path}")
+        save(made, make_page(make_record(), cursor="c7"))
+        made.close()
+        again = open_store(f"sqlite:///{path}")
 
-        save(store, make_page(make_record()))
-        store.close()
+        assert ("c7", [make_record()]) == (
+            again.records.cursor("hs", Kind.DEAL),
+            list(again.records.records("hs", Kind.DEAL)),
+        )
+        assert 0o640 == stat.S_IMODE(path.stat().st_mode)
+        again.close()
 
     def test_the_store_is_imported_without_sqlalchemy_and_opened_without_alembic(
         self, store: SqlStore, path: Path
