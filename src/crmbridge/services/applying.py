@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import NamedTuple
 
-from crmbridge.engine.views import OWNER, STAGE, Viewer
+from crmbridge.engine.views import Viewer
 from crmbridge.errors import CrmbridgeError, PlanStaleError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
 from crmbridge.model.records import Record, Ref
-from crmbridge.services.syncing import bases_after, decide, make_viewers
+from crmbridge.services.deciding import Decisions, decisions_of
+from crmbridge.services.fitness import unfit
+from crmbridge.services.syncing import bases_after, make_viewers
 from crmbridge.services.workspace import Workspace
 
 
@@ -49,15 +51,13 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
             advice="Make a new one with `crmbridge plan`.",
         )
     vetoes = workspace.plugins.vetoes(plan.changes)
-    scene = _Scene(workspace, make_viewers(workspace), run)
     before = _known_before(workspace, plan.changes)
     # A veto is not journaled: nothing was sent, and the plugin is asked anew the next time.
     before |= {c.id: _receipt(c, Outcome.REFUSED, vetoes[c.id]) for c in plan.changes if c.id in vetoes}
-    # Nor is a change whose value no linked deal holds any more.
-    lost = decide(workspace, scene.viewers, [change for change in plan.changes if change.id not in before])
-    before |= {change.id: _receipt(change, Outcome.STALE, "what it was made from changed") for change in lost}
     todo = [change for change in plan.changes if change.id not in before]
     done = [(change, before[change.id]) for change in plan.changes if change.id in before]
+    viewers = make_viewers(workspace)
+    scene = _Scene(workspace, viewers, decisions_of(workspace, viewers, todo), run)
     errors: dict[str, CrmbridgeError] = {}
     for batch in _batches(workspace, todo):
         connection = batch[0].connection
@@ -76,6 +76,7 @@ class _Scene(NamedTuple):
 
     workspace: Workspace
     viewers: Mapping[str, Viewer]
+    decisions: Decisions
     run: str
 
 
@@ -98,21 +99,38 @@ def _batches(workspace: Workspace, changes: Sequence[Change]) -> Iterator[list[C
     """Cut the changes, in their order, in runs of one connection and action that fit one write call."""
     for (connection, action), group in groupby(changes, key=lambda change: (change.connection, change.action)):
         size = workspace.adapter(connection).capabilities.batch[action]
-        items = list(group)
-        yield from (items[start : start + size] for start in range(0, len(items), size))
+        yield from _cut(group, size)
+
+
+def _cut(changes: Iterable[Change], size: int) -> Iterator[list[Change]]:
+    """Cut changes in parts of at most `size`, none of which writes to one record twice."""
+    part: list[Change] = []
+    for change in changes:
+        again = change.action is Action.UPDATE and any(change.target == other.target for other in part)
+        if part and (again or len(part) == size):
+            yield part
+            part = []
+        part.append(change)
+    if part:
+        yield part
 
 
 def _apply_batch(scene: _Scene, batch: list[Change]) -> tuple[list[tuple[Change, Receipt]], CrmbridgeError | None]:
-    """Check, journal, write, journal. With an error, the connection is of no use for now."""
+    """Check, decide, journal, write, journal. With an error, the connection is of no use for now."""
     workspace = scene.workspace
     error: CrmbridgeError | None = None
     try:
-        receipts = _stale(scene, batch)
+        receipts = unfit(workspace, batch)
     except CrmbridgeError as failure:  # what can't be read can't be checked, so nothing of it is written
         error = failure
         receipts = {c.id: _receipt(c, Outcome.FAILED, failure.message) for c in batch}
+    lost = [c for c in batch if c.id not in receipts and scene.decisions.lost(c)]
+    receipts |= {c.id: _receipt(c, Outcome.STALE, "what it was made from changed since") for c in lost}
+    to_write = [change for change in batch if change.id not in receipts]
+    bases = scene.decisions.bases(to_write, [change for change in batch if change.id in receipts])
+    workspace.store.links.save_bases(bases)
     workspace.store.journal.intend(scene.run, batch, workspace.clock.now())
-    if to_write := [change for change in batch if change.id not in receipts]:
+    if to_write:
         written, error = _write(workspace, to_write)
         receipts |= written
     ordered = [receipts[change.id] for change in batch]
@@ -137,30 +155,6 @@ def _write(workspace: Workspace, batch: Sequence[Change]) -> tuple[dict[str, Rec
 
 def _receipt(change: Change, outcome: Outcome, message: str) -> Receipt:
     return Receipt(change=change.id, outcome=outcome, ref=change.target, message=message)
-
-
-def _stale(scene: _Scene, batch: Sequence[Change]) -> dict[str, Receipt]:
-    """Find the updates whose record is gone, or no longer holds what the plan saw, by reading the records now."""
-    targets = {c.id: c.target for c in batch if c.action is Action.UPDATE and c.target is not None}
-    if not targets:
-        return {}
-    now = scene.workspace.adapter(batch[0].connection).read(sorted(set(targets.values())))
-    found = {c.id: _difference(scene, c, now.get(targets[c.id])) for c in batch if c.id in targets}
-    return {c.id: _receipt(c, Outcome.STALE, found[c.id]) for c in batch if found.get(c.id)}
-
-
-def _difference(scene: _Scene, change: Change, record: Record | None) -> str:
-    """Say what is no longer as the plan saw it; nothing when all is."""
-    if record is None:
-        return "the record is gone"
-    if change.position_before is not None and record.position != change.position_before:
-        return "its stage changed since the plan was made"
-    view = scene.viewers[change.connection].view(record)
-    for edit in change.edits:
-        now = record.fields.get(OWNER) if edit.name == OWNER else view.get(edit.name)
-        if edit.name != STAGE and now != edit.before:
-            return f"{edit.name} changed since the plan was made"
-    return ""
 
 
 def settle(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from crmbridge.engine.mapping import LOST, WON
 from crmbridge.engine.matching import link_id, match_deals
 from crmbridge.engine.merge import Side, decided_ref, merge
 from crmbridge.engine.planner import create_counterpart, sync_updates
-from crmbridge.engine.views import OWNER, STAGE, Viewer, emails
-from crmbridge.model.changes import Action, Blocked, Change
+from crmbridge.engine.views import OWNER, STAGE, Viewer, emails, user_ids
+from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
 from crmbridge.services.workspace import Workspace
@@ -29,14 +29,17 @@ class Synced:
 
 def make_viewers(workspace: Workspace) -> dict[str, Viewer]:
     """Make every connection's viewer from its stage map, its users and its bound fields."""
-    return {
-        name: Viewer(
-            mapper=workspace.mapper(name),
-            users=emails(tuple(workspace.store.records.records(name, Kind.USER))),
-            fields=tuple(sorted(connection.fields)),
-        )
-        for name, connection in workspace.project.settings.connections.items()
-    }
+    return {name: _viewer(workspace, name) for name in workspace.connections}
+
+
+def _viewer(workspace: Workspace, connection: str) -> Viewer:
+    users = tuple(workspace.store.records.records(connection, Kind.USER))
+    return Viewer(
+        mapper=workspace.mapper(connection),
+        users=emails(users),
+        ids=user_ids(users),
+        fields=tuple(sorted(workspace.project.settings.connections[connection].fields)),
+    )
 
 
 def sync(workspace: Workspace, viewers: Mapping[str, Viewer], fresh: Iterable[str]) -> Synced:
@@ -61,56 +64,6 @@ def remember(workspace: Workspace, synced: Synced) -> None:
     workspace.store.links.save_bases(synced.agreed)
 
 
-def decide(workspace: Workspace, viewers: Mapping[str, Viewer], changes: Sequence[Change]) -> tuple[Change, ...]:
-    """Remember what these changes decide on, before any of them is written; give the ones that can't be decided on.
-
-    Each side's base becomes what it had when the decision was made, and the link's own base what all should hold.
-    So the decision stands whatever becomes of the writes, and what a person does from now on is a later edit. An
-    update whose value no linked deal holds any more, and that was not decided on before, can't be decided on.
-    """
-    synced = [change for change in changes if change.link is not None]
-    links = workspace.store.links.links()
-    refs = [ref for change in synced for ref in links.get(change.link or "", ())]
-    views = {ref: viewers[ref.connection].view(deal) for ref, deal in workspace.store.records.get(refs).items()}
-    before = workspace.store.links.bases()
-    bases: dict[Ref, dict[str, Value]] = {}
-    lost: list[Change] = []
-    for change in synced:
-        sides = {ref: views[ref] for ref in links.get(change.link or "", ()) if ref in views and ref != change.target}
-        edits = dict(canonical_edits(change, viewers[change.connection]))
-        decided = before.get(decided_ref(change.link or ""), {})
-        if change.action is Action.UPDATE and not _still_stands(edits, [decided, *sides.values()]):
-            lost.append(change)
-            continue
-        _decide_one(change, edits, sides, views, bases)
-    workspace.store.links.save_bases(bases)
-    return tuple(lost)
-
-
-def _still_stands(edits: Mapping[str, Value], views: Sequence[Mapping[str, Value]]) -> bool:
-    """Tell whether each value stands in one of these views at least."""
-    return all(any(name in view and view[name] == after for view in views) for name, after in edits.items())
-
-
-def _decide_one(
-    change: Change,
-    edits: Mapping[str, Value],
-    sides: Mapping[Ref, Mapping[str, Value]],
-    views: Mapping[Ref, Mapping[str, Value]],
-    bases: dict[Ref, dict[str, Value]],
-) -> None:
-    for name, after in edits.items():
-        holders = [ref for ref, view in sides.items() if name in view and view[name] == after]
-        # A new deal is made from one side; where others differ, that is for the merge to decide.
-        if change.action is Action.CREATE and len(holders) < sum(name in view for view in sides.values()):
-            continue
-        for ref in holders:
-            bases.setdefault(ref, {})[name] = after
-        bases.setdefault(decided_ref(change.link or ""), {})[name] = after
-        if change.target is not None and name in views.get(change.target, {}):
-            bases.setdefault(change.target, {})[name] = views[change.target][name]
-
-
 def bases_after(viewers: Mapping[str, Viewer], written: Iterable[tuple[Change, Ref]]) -> dict[Ref, dict[str, Value]]:
     """Give the bases that follow from changes that were made: what was written there. Enforcement has none to keep."""
     bases: dict[Ref, dict[str, Value]] = {}
@@ -130,11 +83,8 @@ def _sync_one(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]) 
     records = workspace.store.records
     deals = {name: tuple(records.records(name, Kind.DEAL)) for name in entry.between}
     companies = {c.ref: c for name in entry.between for c in records.records(name, Kind.COMPANY)}
-    known = {
-        link: refs
-        for link, refs in workspace.store.links.links().items()
-        if all(ref.connection in entry.between for ref in refs)
-    }
+    everywhere = workspace.store.links.links()
+    known = _between(everywhere, entry)
     matched = match_deals(deals, companies, known, entry.match.get("deal", ()))
     by_ref = {deal.ref: deal for side in deals.values() for deal in side}
     changes, blocked, agreed = _merge_all(workspace, entry, matched.links, by_ref, viewers)
@@ -146,9 +96,24 @@ def _sync_one(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]) 
     return Synced(
         changes=(*changes, *(change for change, _ in created)),
         blocked=(*matched.ambiguous, *blocked, *lacking),
-        links={link: refs for link, refs in links.items() if known.get(link) != refs},
+        links={
+            link: _with_others(refs, everywhere.get(link, ()), entry)
+            for link, refs in links.items()
+            if known.get(link) != refs
+        },
         agreed=agreed,
     )
+
+
+def _between(links: Mapping[str, tuple[Ref, ...]], entry: Sync) -> dict[str, tuple[Ref, ...]]:
+    """Give the links as far as they are between the connections of an entry."""
+    found = {link: tuple(ref for ref in refs if ref.connection in entry.between) for link, refs in links.items()}
+    return {link: refs for link, refs in found.items() if refs}
+
+
+def _with_others(refs: tuple[Ref, ...], before: tuple[Ref, ...], entry: Sync) -> tuple[Ref, ...]:
+    """Keep the deals of other connections in a link: they take part again when their connection does."""
+    return (*refs, *(ref for ref in before if ref.connection not in entry.between))
 
 
 def _merge_all(

@@ -30,6 +30,14 @@ class Edit(NamedTuple):
     fresh: bool = False  # what a new deal starts with
 
 
+class _Agreed(NamedTuple):
+    """What all deals of a link held in one field when a run had come to rest."""
+
+    number: int  # of the last edit before it
+    value: object
+    refs: tuple[Ref, ...]
+
+
 class _Sent(NamedTuple):
     """One field's value that was sent to a CRM."""
 
@@ -49,11 +57,13 @@ class Oracle:
     def __init__(self, bench: Bench, policy: str) -> None:
         self._bench = bench
         self._policy = policy
+        self._viewers = _viewers(bench)
         self._count = 0
         self._edits: list[Edit] = []
         self._touched: dict[Ref, list[float]] = defaultdict(list)
-        self._agreed: dict[tuple[str, str], tuple[int, Value]] = {}  # (link, field) -> when, and which value
+        self._agreed: dict[tuple[str, str], _Agreed] = {}  # by link and field
         self._in_step: dict[tuple[str, str], int] = {}  # when all sides last held the same as a run began
+        self._members: dict[str, set[Ref]] = defaultdict(set)  # everything that ever was in a link
         self._deleted: set[Ref] = set()
         self._sent: dict[str, list[tuple[int, Change]]] = defaultdict(list)  # by link: when, and what
         self._run = ""
@@ -123,8 +133,9 @@ class Oracle:
         """Check that what sync writes was put there by a person, in another record than the one written to."""
         if change.link is None or change.action is not Action.UPDATE or change.target is None:
             return
-        viewer = self._viewers()[change.connection]
-        refs = set(self._links().get(change.link, ())) - {change.target}
+        viewer = self._viewers[change.connection]
+        self._links()
+        refs = self._members[change.link] - {change.target}
         for edit in change.edits:
             value = viewer.users.get(str(edit.after)) if edit.name == OWNER else edit.after
             known = {repr(e.value) for e in self._edits if e.ref in refs and e.name == edit.name}
@@ -149,7 +160,7 @@ class Oracle:
         for (link, name), value in self._equal_fields().items():
             if link not in stopped:
                 self._judge_field(link, links[link], name, blocked=False)
-                self._agreed[link, name] = (self._count, value)
+                self._agreed[link, name] = _Agreed(self._count, value, links[link])
 
     def _equal_fields(self) -> dict[tuple[str, str], Value]:
         """Find the fields, as (link, name), in which all linked deals hold the same."""
@@ -232,8 +243,9 @@ class Oracle:
         values = {ref: view[name] for ref, view in views.items() if name in view}
         if len(values) < 2:
             return
-        since, agreed = self._agreed.get((link, name), (0, NOTHING))
-        edits = [e for e in self._edits if e.ref in refs and e.name == name and e.number > since]
+        since, agreed, together = self._agreed.get((link, name), _Agreed(0, NOTHING, ()))
+        mine = [edit for edit in self._edits if edit.ref in self._members[link] and edit.name == name]
+        edits = [edit for edit in mine if edit.number > since or edit.ref not in together]
         last = {edit.ref: edit for edit in edits}
         # An empty field of a new deal says nothing.
         said = [edit for edit in last.values() if edit.value is not None or not edit.fresh]
@@ -246,6 +258,8 @@ class Oracle:
         if blocked:
             for edit in net:
                 later = [e.value for e in edits if e.number > edit.number]
+                if self._policy != "ask":
+                    later = [*later, *allowed]
                 assert edit.ref not in values or values[edit.ref] in [edit.value, *later], (
                     f"P1: lost though asked {story}"
                 )
@@ -257,10 +271,11 @@ class Oracle:
         assert found[0] in allowed, f"P1: nobody's value {story}"
         # What came before all sides held the same is no rival of what came after.
         after = self._in_step.get((link, name), 0)
-        rivals = [edit for edit in net if edit.number > after and edit.ref in values]
+        said = [edit for edit in said if edit.number > after or edit.ref not in together]
+        rivals = [edit for edit in net if edit in said and edit.ref in values]
         taken_back = [edit for edit in said if edit not in net]
         if found[0] not in [edit.value for edit in taken_back]:
-            self._judge_winner(found[0], [edit for edit in said if edit.number > after], rivals, story)
+            self._judge_winner(found[0], said, rivals, story)
 
     def _taken_back(self, link: str, edit: Edit, agreed: object) -> bool:
         """Tell whether somebody went back to an earlier value before the edit in between was written anywhere.
@@ -286,11 +301,10 @@ class Oracle:
 
     def _values_sent(self, link: str, name: str) -> list[_Sent]:
         """Give what was sent of one field of a link, oldest first, as sync sees it."""
-        viewers = self._viewers()
         outcomes = self._journal.outcomes([change.id for _, change in self._sent[link]])
         found = []
         for number, change in self._sent[link]:
-            edits = dict(canonical_edits(change, viewers[change.connection]))
+            edits = dict(canonical_edits(change, self._viewers[change.connection]))
             last = outcomes.get(change.id)
             if name in edits:
                 applied = last is not None and last.outcome is Outcome.APPLIED
@@ -318,19 +332,23 @@ class Oracle:
         return self._bench.workspace.store.journal
 
     def _links(self) -> dict[str, tuple[Ref, ...]]:
-        return self._bench.workspace.store.links.links()
+        links = self._bench.workspace.store.links.links()
+        for link, refs in links.items():
+            self._members[link].update(refs)
+        return links
 
     def _deals(self) -> dict[Ref, Record]:
         crms = self._bench.crms.values()
         return {ref: record for crm in crms for ref, record in crm.records.items() if ref.kind is Kind.DEAL}
 
     def _view(self, ref: Ref) -> dict[str, Value]:
-        return self._viewers()[ref.connection].view(self._bench.crms[ref.connection].records[ref])
+        return self._viewers[ref.connection].view(self._bench.crms[ref.connection].records[ref])
 
-    def _viewers(self) -> dict[str, Viewer]:
-        """Give viewers that know the CRMs' users already before the first pull."""
-        viewers = make_viewers(self._bench.workspace)
-        return {name: replace(viewers[name], users=emails(_users(crm))) for name, crm in self._bench.crms.items()}
+
+def _viewers(bench: Bench) -> dict[str, Viewer]:
+    """Give viewers that know the CRMs' users already before the first pull."""
+    viewers = make_viewers(bench.workspace)
+    return {name: replace(viewers[name], users=emails(_users(crm))) for name, crm in bench.crms.items()}
 
 
 def _users(crm: FakeCrm) -> tuple[Record, ...]:

@@ -1,0 +1,87 @@
+"""Decide: remember what sync decides on before it is written, so that it stands whatever becomes of the writes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from crmbridge.engine.merge import decided_ref
+from crmbridge.engine.views import Viewer
+from crmbridge.model.changes import Action, Change
+from crmbridge.model.records import Ref
+from crmbridge.model.values import Value
+from crmbridge.services.syncing import canonical_edits
+from crmbridge.services.workspace import Workspace
+
+View = Mapping[str, Value]
+Bases = dict[Ref, dict[str, Value]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """What a plan decides on, link by link, seen from where it starts to be applied. Make it with `decisions_of`."""
+
+    edits: Mapping[str, View]  # change -> what it writes, as sync sees it
+    changes: Mapping[str, Sequence[Change]]  # by link
+    views: Mapping[str, Mapping[Ref, View]]  # link -> what each deal has
+    decided: Mapping[str, View]  # link -> what was decided on before
+
+    def lost(self, change: Change) -> bool:
+        """Tell whether what an update writes is nobody's value any more: neither held nor decided on before."""
+        if change.link is None or change.action is not Action.UPDATE:
+            return False
+        sides = [view for ref, view in self.views[change.link].items() if ref != change.target]
+        places = [self.decided.get(change.link, {}), *sides]
+        edits = self.edits[change.id].items()
+        return not all(any(name in place and place[name] == after for place in places) for name, after in edits)
+
+    def bases(self, going: Iterable[Change], stopped: Iterable[Change]) -> Bases:
+        """Give the bases that follow from deciding on what these changes write.
+
+        Each side's base becomes what it had, and the link's own base what all should hold, so what a person does from
+        now on is a later edit. Other changes of the same fields are the same decision, but for the ones that were
+        stopped: what somebody did there is not known yet.
+        """
+        out = {change.id for change in stopped}
+        bases: Bases = {}
+        for change in going:
+            for other in self.changes.get(change.link or "", ()):
+                if other.id not in out:
+                    self._decide(other, self.edits[change.id], bases)
+        return bases
+
+    def _decide(self, change: Change, fields: View, bases: Bases) -> None:
+        link = change.link or ""
+        views = self.views[link]
+        for name, after in self.edits[change.id].items():
+            sides = {ref: view[name] for ref, view in views.items() if name in view and ref != change.target}
+            holders = [ref for ref, value in sides.items() if value == after]
+            # A new deal is made from one side; where others differ, that is for the merge to decide.
+            if name not in fields or (change.action is Action.CREATE and len(holders) < len(sides)):
+                continue
+            for ref in (*holders, decided_ref(link)):
+                bases.setdefault(ref, {})[name] = after
+            if change.target is not None and name in views.get(change.target, {}):
+                bases.setdefault(change.target, {})[name] = views[change.target][name]
+
+
+def decisions_of(workspace: Workspace, viewers: Mapping[str, Viewer], changes: Sequence[Change]) -> Decisions:
+    """Look at what these changes of one plan decide on; what enforcement wants alone is no matter of sync."""
+    by_link: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        if change.link is not None:
+            by_link[change.link].append(change)
+    links = workspace.store.links.links() if by_link else {}
+    bases = workspace.store.links.bases() if by_link else {}
+    refs = {link: links.get(link, ()) for link in by_link}
+    records = workspace.store.records.get([ref for found in refs.values() for ref in found])
+    return Decisions(
+        edits={c.id: dict(canonical_edits(c, viewers[c.connection])) for found in by_link.values() for c in found},
+        changes=by_link,
+        views={
+            link: {ref: viewers[ref.connection].view(records[ref]) for ref in found if ref in records}
+            for link, found in refs.items()
+        },
+        decided={link: bases.get(decided_ref(link), {}) for link in by_link},
+    )
