@@ -321,7 +321,16 @@ class RunStore(Protocol):
     def lease(self, holder: str, now: datetime, lasts: timedelta) -> AbstractContextManager[None]:
         """Hold the state for writing; raises LockedError naming the holder while another run's lease has not expired.
 
-        The lease is renewed by every journal and page write of the holder's process and released on exit.
+        The store object that took it checks the lease at every write: one that was taken over raises LockedError, and
+        nothing is saved. Journal and page writes renew it; it is released on exit. A store object that took none
+        writes freely, and anybody may read.
+        """
+        ...
+
+    def renew(self, now: datetime) -> None:
+        """Extend the lease that this store object holds, from any thread; without one, do nothing.
+
+        Raises LockedError when another run took it over.
         """
         ...
 

@@ -21,11 +21,23 @@ class TestSqlite(StoreSuite):
         yield store
         store.close()
 
+    @pytest.fixture
+    def again(self, store: StateStore, tmp_path: Path) -> Iterator[StateStore]:
+        """Open the file once more."""
+        again = open_store(f"sqlite:///{tmp_path}/state.db")
+        yield again
+        again.close()
+
 
 class TestMemory(StoreSuite):
     """The store in memory."""
 
     @pytest.fixture
-    def store(self) -> StateStore:
+    def store(self) -> MemoryStore:
         """Make a new one."""
         return MemoryStore()
+
+    @pytest.fixture
+    def again(self, store: MemoryStore) -> StateStore:
+        """Open it once more."""
+        return store.again()

@@ -100,15 +100,14 @@ def attempt(call: Any, *arguments: Any) -> Any:
 
 
 class TwoStores(RuleBasedStateMachine):
-    """Does everything to both stores."""
+    """Does everything to both stores, as one of two processes that have them open."""
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.stores: tuple[StateStore, StateStore] = (
-            open_store(f"sqlite:///{Path(self.folder.name)}/state.db"),
-            MemoryStore(),
-        )
+        url, memory = f"sqlite:///{Path(self.folder.name)}/state.db", MemoryStore()
+        self.stores: tuple[StateStore, StateStore] = (open_store(url), memory)
+        self.others: tuple[StateStore, StateStore] = (open_store(url), memory.again())
         self.held: list[Any] = []
 
     def both(self, call: Any) -> None:
@@ -162,6 +161,16 @@ class TwoStores(RuleBasedStateMachine):
         """Finish a run, or be refused."""
         self.both(lambda store: store.runs.finish(id_, at, code, {"code": code}))
 
+    @rule()
+    def switch(self) -> None:
+        """Go on as the other process, which may hold a lease of its own."""
+        self.stores, self.others = self.others, self.stores
+
+    @rule(at=times)
+    def renew(self, at: Any) -> None:
+        """Renew the lease, or be told that it is lost."""
+        self.both(lambda store: store.runs.renew(at))
+
     @rule(holder=ids, at=times)
     def take_lease(self, holder: str, at: Any) -> None:
         """Take the lease, or be refused."""
@@ -201,7 +210,8 @@ class TwoStores(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Give the file back."""
-        self.stores[0].close()
+        for disk, _ in (self.stores, self.others):
+            disk.close()
         self.folder.cleanup()
 
 

@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from crmbridge.errors import LockedError
-from crmbridge.model.changes import Outcome, Receipt
 from crmbridge.model.records import Kind
 from crmbridge.store import open_store
 from crmbridge.store.sql import SqlStore
-from crmbridge.testing.store_makers import HOUR, START, make_change, make_page, make_record, save
+from crmbridge.testing.store_makers import HOUR, START, make_page, make_record, save
 
 
 @pytest.fixture
@@ -106,30 +105,6 @@ class TestThreads:
         save(store, make_page(*newer))
 
         assert ["v1"] * 3000 == [first.version, *(record.version for record in reader)]
-
-    def test_a_run_whose_lease_was_taken_over_writes_nothing(self, store: SqlStore, path: Path) -> None:
-        """A laptop that slept too long must not go on where another run is at work."""
-        other = open_store(f"sqlite:///{path}")
-        store.journal.intend("r1", [make_change("c1")], START)
-        with store.runs.lease("r1", START, HOUR), other.runs.lease("r2", START + HOUR, HOUR):
-            with pytest.raises(LockedError, match="took it over"):
-                save(store, make_page(make_record()), at=START + HOUR)
-            with pytest.raises(LockedError, match="took it over"):
-                store.journal.intend("r1", [make_change("c2")], START + HOUR)
-            with pytest.raises(LockedError, match="took it over"):
-                store.journal.settle("r1", [Receipt(change="c1", outcome=Outcome.APPLIED)], {}, START + HOUR)
-            save(other, make_page(make_record("2")), at=START + HOUR)
-
-        assert ["2"] == [record.ref.id for record in other.records.records("hs", Kind.DEAL)]
-        assert [("c1", None)] == [(entry.change.id, entry.outcome) for entry in other.journal.entries()]
-        other.close()
-
-    def test_an_expired_lease_that_nobody_wanted_is_renewed(self, store: SqlStore) -> None:
-        """The run goes on."""
-        with store.runs.lease("r1", START, HOUR):
-            save(store, make_page(make_record()), at=START + 5 * HOUR)
-            with pytest.raises(LockedError, match="14:00"):
-                store.runs.lease("r2", START + 5 * HOUR, HOUR).__enter__()
 
 
 RACE = """

@@ -85,20 +85,26 @@ class Database:
 
         Raises LockedError, saving nothing, when another run took the lease over because it had expired.
         """
+        with self.write_freely() as connection:
+            if self.held is not None:
+                self._keep(connection, self.held, at)
+            yield connection
+
+    @contextmanager
+    def write_freely(self) -> Iterator[Connection]:
+        """Write in one transaction without asking for the lease; for taking it and giving it back."""
         with self._turn, self._plainly(), self._writer.begin() as connection:
-            if at is not None and self.held is not None:
-                self._renew(connection, self.held, at)
             yield connection
 
     def close(self) -> None:
         """Give back all connections."""
         self._engine.dispose()
 
-    def _renew(self, connection: Connection, held: HeldLease, at: datetime) -> None:
-        lease, until = schema.lease, literal(at + held.lasts, schema.Moment)
+    def _keep(self, connection: Connection, held: HeldLease, at: datetime | None) -> None:
+        lease = schema.lease
         # Never earlier than it is: another thread may have come by with a later time.
-        later = case((lease.c.expires_at < until, until), else_=lease.c.expires_at)
-        done = connection.execute(update(lease).where(lease.c.token == held.token).values(expires_at=later))
+        until = lease.c.expires_at if at is None else _later(lease.c.expires_at, at + held.lasts)
+        done = connection.execute(update(lease).where(lease.c.token == held.token).values(expires_at=until))
         if done.rowcount == 0:
             raise LockedError(
                 f"This run's hold on the state {self.where} expired and another run took it over.",
@@ -128,6 +134,11 @@ class Database:
             if meant is None:
                 raise
             raise meant from error
+
+
+def _later(known: Column[datetime], at: datetime) -> ColumnElement[datetime]:
+    new = literal(at, schema.Moment)
+    return case((known < new, new), else_=known)
 
 
 def _connect(url: str) -> tuple[Engine, str]:

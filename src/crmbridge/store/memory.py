@@ -28,15 +28,20 @@ class _Lease:
 
 @dataclass(kw_only=True)
 class _State:
-    """What all parts share. The lock makes each call a transaction of its own."""
+    """All that is remembered. The lock makes each call a transaction of its own."""
 
     lock: threading.RLock = field(default_factory=threading.RLock)
     lease: _Lease | None = None
+    records: dict[Ref, Record] = field(default_factory=dict)
+    moves: dict[Ref, tuple[Move, ...]] = field(default_factory=dict)
+    gone: dict[Ref, Tombstone] = field(default_factory=dict)
+    cursors: dict[tuple[str, Kind], str] = field(default_factory=dict)
+    owners: dict[Ref, str] = field(default_factory=dict)
     bases: dict[Ref, dict[str, Value]] = field(default_factory=dict)
-
-    def renew(self, at: datetime) -> None:
-        if self.lease is not None:
-            self.lease.expires_at = max(self.lease.expires_at, at + self.lease.lasts)
+    findings: dict[str, StoredFinding] = field(default_factory=dict)
+    evaluations: dict[Ref, Evaluation] = field(default_factory=dict)
+    entries: list[JournalEntry] = field(default_factory=list)
+    runs: dict[str, Run] = field(default_factory=dict)
 
     def set_bases(self, bases: Mapping[Ref, Mapping[str, Value]]) -> None:
         for ref, values in bases.items():
@@ -44,16 +49,57 @@ class _State:
                 self.bases.setdefault(ref, {}).update(values)
 
 
+class _Memory:
+    """A state opened once, and the lease held through it."""
+
+    def __init__(self, state: _State) -> None:
+        self.state = state
+        self.held: _Lease | None = None
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[_State]:
+        """See one moment of the state."""
+        with self.state.lock:
+            yield self.state
+
+    @contextlib.contextmanager
+    def write(self, at: datetime | None = None) -> Iterator[_State]:
+        """Change the state, if a lease that is held was not taken over. With a time, that lease is renewed."""
+        with self.state.lock:
+            held = self.held
+            if held is not None and self.state.lease is not held:
+                raise LockedError(
+                    "This run's hold on the state expired and another run took it over.",
+                    advice="Let that run finish, then run this again.",
+                )
+            yield self.state
+            if held is not None and at is not None:
+                held.expires_at = max(held.expires_at, at + held.lasts)
+
+    def release(self, lease: _Lease) -> None:
+        """Give a lease back, if it was not taken over."""
+        with self.state.lock:
+            if self.held is lease:
+                self.held = None
+            if self.state.lease is lease:
+                self.state.lease = None
+
+
 class MemoryStore:
     """A whole state in memory. Threads may share it; processes can't."""
 
-    def __init__(self) -> None:
-        state = _State()
-        self.records = MemoryRecords(state)
-        self.links = MemoryLinks(state)
-        self.findings = MemoryFindings(state)
-        self.journal = MemoryJournal(state)
-        self.runs = MemoryRuns(state)
+    def __init__(self, state: _State | None = None) -> None:
+        self._state = state or _State()
+        memory = _Memory(self._state)
+        self.records = MemoryRecords(memory)
+        self.links = MemoryLinks(memory)
+        self.findings = MemoryFindings(memory)
+        self.journal = MemoryJournal(memory)
+        self.runs = MemoryRuns(memory)
+
+    def again(self) -> MemoryStore:
+        """Open the same state once more, as another process would: each of the two holds a lease of its own."""
+        return MemoryStore(self._state)
 
     def close(self) -> None:
         """Do nothing: there is nothing to give back."""
@@ -62,143 +108,139 @@ class MemoryStore:
 class MemoryRecords:
     """What was pulled, in memory."""
 
-    def __init__(self, state: _State) -> None:
-        self._state = state
-        self._records: dict[Ref, Record] = {}
-        self._moves: dict[Ref, tuple[Move, ...]] = {}
-        self._gone: dict[Ref, Tombstone] = {}
-        self._cursors: dict[tuple[str, Kind], str] = {}
+    def __init__(self, memory: _Memory) -> None:
+        self._memory = memory
 
     def save_page(self, connection: str, kind: Kind, page: Page, at: datetime) -> None:
         """Save one page and its cursor."""
-        with self._state.lock:
-            self._state.renew(at)
-            stale = {record.ref for record in page.records} - self._save(page.records)
+        with self._memory.write(at) as state:
+            stale = {record.ref for record in page.records} - _save(state, page.records)
             moves: dict[Ref, dict[str, Move]] = {}
             for move in page.moves:
                 moves.setdefault(move.deal, {})[move.id] = move
             fresh = {ref: tuple(sorted(m.values(), key=lambda m: m.at)) for ref, m in moves.items() if ref not in stale}
-            self._moves |= fresh
+            state.moves |= fresh
             for tombstone in page.tombstones:
-                self._bury(tombstone)
-            self._cursors[connection, kind] = page.cursor
+                _bury(state, tombstone)
+            state.cursors[connection, kind] = page.cursor
 
     def put(self, records: Sequence[Record]) -> None:
         """Replace records with what was read outside a pull, unless what is held is newer."""
-        with self._state.lock:
-            self._save(records)
+        with self._memory.write() as state:
+            _save(state, records)
 
     def cursor(self, connection: str, kind: Kind) -> str | None:
         """Give the cursor after the last page saved."""
-        with self._state.lock:
-            return self._cursors.get((connection, kind))
+        with self._memory.read() as state:
+            return state.cursors.get((connection, kind))
 
     def records(self, connection: str, kind: Kind) -> Iterator[Record]:
         """Give all records that are not gone, ordered by id."""
-        with self._state.lock:
-            found = [r for r in self._records.values() if r.ref[:2] == (connection, kind) and r.ref not in self._gone]
+        with self._memory.read() as state:
+            found = [r for r in state.records.values() if r.ref[:2] == (connection, kind) and r.ref not in state.gone]
         return iter(sorted(found, key=lambda record: record.ref.id))
 
     def get(self, refs: Sequence[Ref]) -> dict[Ref, Record]:
         """Give the records asked for that are known and not gone."""
-        with self._state.lock:
-            return {ref: self._records[ref] for ref in refs if ref in self._records and ref not in self._gone}
+        with self._memory.read() as state:
+            return {ref: state.records[ref] for ref in refs if ref in state.records and ref not in state.gone}
 
     def moves(self, connection: str) -> Iterator[tuple[Ref, tuple[Move, ...]]]:
         """Give each deal's moves, oldest first, deal by deal in the order of their ids."""
-        with self._state.lock:
-            return iter(sorted((ref, moves) for ref, moves in self._moves.items() if moves and ref[0] == connection))
+        with self._memory.read() as state:
+            return iter(sorted((ref, moves) for ref, moves in state.moves.items() if moves and ref[0] == connection))
 
     def moves_of(self, deal: Ref) -> tuple[Move, ...]:
         """Give one deal's moves, oldest first."""
-        with self._state.lock:
-            return self._moves.get(deal, ())
+        with self._memory.read() as state:
+            return state.moves.get(deal, ())
 
     def gone(self, connection: str) -> Iterator[Tombstone]:
         """Give the records of a connection that are gone, ordered by kind and id."""
-        with self._state.lock:
-            return iter([self._gone[ref] for ref in sorted(self._gone) if ref.connection == connection])
+        with self._memory.read() as state:
+            return iter([state.gone[ref] for ref in sorted(state.gone) if ref.connection == connection])
 
-    def _save(self, records: Sequence[Record]) -> set[Ref]:
-        """Save what is not older than what is held; give the refs saved."""
-        saved = set()
-        for record in records:
-            held = self._records.get(record.ref)
-            if held is None or record.updated_at >= held.updated_at:
-                self._records[record.ref] = record
-                self._gone.pop(record.ref, None)
-                saved.add(record.ref)
-        return saved
 
-    def _bury(self, tombstone: Tombstone) -> None:
-        known = self._gone.get(tombstone.ref)
-        merged_into = tombstone.merged_into or (known.merged_into if known else None)
-        self._gone[tombstone.ref] = replace(tombstone, merged_into=merged_into)
+def _save(state: _State, records: Sequence[Record]) -> set[Ref]:
+    """Save what is not older than what is held; give the refs saved."""
+    saved = set()
+    for record in records:
+        held = state.records.get(record.ref)
+        if held is None or record.updated_at >= held.updated_at:
+            state.records[record.ref] = record
+            state.gone.pop(record.ref, None)
+            saved.add(record.ref)
+    return saved
+
+
+def _bury(state: _State, tombstone: Tombstone) -> None:
+    known = state.gone.get(tombstone.ref)
+    merged_into = tombstone.merged_into or (known.merged_into if known else None)
+    state.gone[tombstone.ref] = replace(tombstone, merged_into=merged_into)
 
 
 class MemoryLinks:
     """Links and bases, in memory."""
 
-    def __init__(self, state: _State) -> None:
-        self._state = state
-        self._owners: dict[Ref, str] = {}
+    def __init__(self, memory: _Memory) -> None:
+        self._memory = memory
 
     def links(self) -> dict[str, tuple[Ref, ...]]:
         """Give all links by id, refs in order."""
-        with self._state.lock:
+        with self._memory.read() as state:
             found: dict[str, list[Ref]] = {}
-            for ref, link in sorted(self._owners.items()):
+            for ref, link in sorted(state.owners.items()):
                 found.setdefault(link, []).append(ref)
         return {link: tuple(found[link]) for link in sorted(found)}
 
     def save(self, links: Mapping[str, Sequence[Ref]]) -> None:
         """Create or replace links. A ref leaves the link it was in; a link without refs is no more."""
-        with self._state.lock:
-            self._owners = {ref: link for ref, link in self._owners.items() if link not in links}
-            self._owners |= {ref: link for link, refs in links.items() for ref in refs}
+        if not links:
+            return
+        with self._memory.write() as state:
+            state.owners = {ref: link for ref, link in state.owners.items() if link not in links}
+            state.owners |= {ref: link for link, refs in links.items() for ref in refs}
 
     def bases(self) -> dict[Ref, dict[str, Value]]:
         """Give every base known, by ref and field."""
-        with self._state.lock:
-            return {ref: dict(values) for ref, values in self._state.bases.items()}
+        with self._memory.read() as state:
+            return {ref: dict(values) for ref, values in state.bases.items()}
 
     def save_bases(self, bases: Mapping[Ref, Mapping[str, Value]]) -> None:
         """Set the base of the fields named; the others stay."""
-        with self._state.lock:
-            self._state.set_bases(bases)
+        with self._memory.write() as state:
+            state.set_bases(bases)
 
 
 class MemoryFindings:
     """What evaluating said, in memory."""
 
-    def __init__(self, state: _State) -> None:
-        self._state = state
-        self._findings: dict[str, StoredFinding] = {}
-        self._evaluations: dict[Ref, Evaluation] = {}
+    def __init__(self, memory: _Memory) -> None:
+        self._memory = memory
 
     def save(self, evaluations: Sequence[Evaluation], at: datetime) -> None:
         """Replace what is known of these deals."""
-        with self._state.lock:
+        with self._memory.write() as state:
             latest = {evaluation.deal: evaluation for evaluation in evaluations}
-            self._evaluations |= latest
+            state.evaluations |= latest
             holding = {finding.id: finding for each in latest.values() for finding in each.findings}
-            self._clear([stored for stored in self._open() if stored.finding.deal in latest], set(holding), at)
+            _clear(state, [stored for stored in _open(state) if stored.finding.deal in latest], set(holding), at)
             for finding in holding.values():
-                known = self._findings.get(finding.id)
+                known = state.findings.get(finding.id)
                 opened_at = known.opened_at if known and known.cleared_at is None else at
-                self._findings[finding.id] = StoredFinding(finding, opened_at, None)
+                state.findings[finding.id] = StoredFinding(finding, opened_at, None)
 
     def forget(self, keep: Sequence[Ref], at: datetime) -> None:
         """Clear the findings of all deals that are not among these, and drop their visits and clocks."""
-        with self._state.lock:
+        with self._memory.write() as state:
             kept = set(keep)
-            self._clear([stored for stored in self._open() if stored.finding.deal not in kept], set(), at)
-            self._evaluations = {deal: each for deal, each in self._evaluations.items() if deal in kept}
+            _clear(state, [stored for stored in _open(state) if stored.finding.deal not in kept], set(), at)
+            state.evaluations = {deal: each for deal, each in state.evaluations.items() if deal in kept}
 
     def findings(self, *, cleared: bool = False) -> tuple[StoredFinding, ...]:
         """Give the open findings, with the cleared ones too if asked, oldest first."""
-        with self._state.lock:
-            found = list(self._findings.values()) if cleared else self._open()
+        with self._memory.read() as state:
+            found = list(state.findings.values()) if cleared else _open(state)
         return tuple(sorted(found, key=lambda stored: (stored.opened_at, stored.finding.id)))
 
     def visits(self) -> Iterator[Visit]:
@@ -215,46 +257,45 @@ class MemoryFindings:
             ]
         )
 
-    def _open(self) -> list[StoredFinding]:
-        return [stored for stored in self._findings.values() if stored.cleared_at is None]
-
-    def _clear(self, candidates: Sequence[StoredFinding], holding: set[str], at: datetime) -> None:
-        for stored in candidates:
-            if stored.finding.id not in holding:
-                self._findings[stored.finding.id] = stored._replace(cleared_at=at)
-
     def _in_order(self) -> list[Evaluation]:
-        with self._state.lock:
-            return [self._evaluations[deal] for deal in sorted(self._evaluations)]
+        with self._memory.read() as state:
+            return [state.evaluations[deal] for deal in sorted(state.evaluations)]
+
+
+def _open(state: _State) -> list[StoredFinding]:
+    return [stored for stored in state.findings.values() if stored.cleared_at is None]
+
+
+def _clear(state: _State, candidates: Sequence[StoredFinding], holding: set[str], at: datetime) -> None:
+    for stored in candidates:
+        if stored.finding.id not in holding:
+            state.findings[stored.finding.id] = stored._replace(cleared_at=at)
 
 
 class MemoryJournal:
     """The journal, in memory."""
 
-    def __init__(self, state: _State) -> None:
-        self._state = state
-        self._entries: list[JournalEntry] = []
+    def __init__(self, memory: _Memory) -> None:
+        self._memory = memory
 
     def intend(self, run: str, changes: Sequence[Change], at: datetime) -> None:
         """Write one intent per change."""
-        with self._state.lock:
-            self._state.renew(at)
+        with self._memory.write(at) as state:
             for change in changes:
-                self._entries.append(JournalEntry(seq=len(self._entries) + 1, run=run, at=at, change=change))
+                state.entries.append(JournalEntry(seq=len(state.entries) + 1, run=run, at=at, change=change))
 
     def settle(
         self, run: str, receipts: Sequence[Receipt], bases: Mapping[Ref, Mapping[str, Value]], at: datetime
     ) -> None:
         """Write one outcome per receipt and the new bases, together or not at all."""
-        with self._state.lock:
-            intended = {entry.change.id: entry.change for entry in self._entries if entry.outcome is None}
+        with self._memory.write(at) as state:
+            intended = {entry.change.id: entry.change for entry in state.entries if entry.outcome is None}
             for receipt in receipts:
                 if receipt.change not in intended:
                     raise StateError(f"The journal has no intent for the change {receipt.change}.")
-            self._state.renew(at)
             for receipt in receipts:
                 entry = JournalEntry(
-                    seq=len(self._entries) + 1,
+                    seq=len(state.entries) + 1,
                     run=run,
                     at=at,
                     change=intended[receipt.change],
@@ -262,81 +303,84 @@ class MemoryJournal:
                     ref=receipt.ref,
                     message=receipt.message,
                 )
-                self._entries.append(entry)
-            self._state.set_bases(bases)
+                state.entries.append(entry)
+            state.set_bases(bases)
 
     def unsettled(self) -> tuple[JournalEntry, ...]:
         """Give the newest intent of each change with no outcome since, or `unknown` as its last; oldest first."""
-        with self._state.lock:
-            intents = {entry.change.id: entry for entry in self._entries if entry.outcome is None}
-            latest = {entry.change.id: entry for entry in self._entries}
+        with self._memory.read() as state:
+            intents = {entry.change.id: entry for entry in state.entries if entry.outcome is None}
+            latest = {entry.change.id: entry for entry in state.entries}
         waiting = [intents[id_] for id_, entry in latest.items() if entry.outcome in {None, Outcome.UNKNOWN}]
         return tuple(sorted(waiting, key=lambda entry: entry.seq))
 
     def outcomes(self, changes: Sequence[str]) -> dict[str, JournalEntry]:
         """Give the last outcome of each change id that has one."""
         wanted = set(changes)
-        with self._state.lock:
-            return {e.change.id: e for e in self._entries if e.outcome is not None and e.change.id in wanted}
+        with self._memory.read() as state:
+            return {e.change.id: e for e in state.entries if e.outcome is not None and e.change.id in wanted}
 
     def entries(self, run: str | None = None) -> Iterator[JournalEntry]:
         """Give all rows, or those of one run, in order."""
-        with self._state.lock:
-            return iter([entry for entry in self._entries if run is None or entry.run == run])
+        with self._memory.read() as state:
+            return iter([entry for entry in state.entries if run is None or entry.run == run])
 
 
 class MemoryRuns:
     """Runs and the lease, in memory."""
 
-    def __init__(self, state: _State) -> None:
-        self._state = state
-        self._runs: dict[str, Run] = {}
+    def __init__(self, memory: _Memory) -> None:
+        self._memory = memory
 
     def start(self, run: Run) -> None:
         """Note that a run began; raises StateError when there is one of that id."""
-        with self._state.lock:
-            if run.id in self._runs:
+        with self._memory.write() as state:
+            if run.id in state.runs:
                 raise StateError(f"The run {run.id} was started before.")
-            self._runs[run.id] = replace(run, summary=_plain(run.summary))
+            state.runs[run.id] = replace(run, summary=_plain(run.summary))
 
     def finish(self, run: str, at: datetime, exit_code: int, summary: Mapping[str, Any]) -> None:
         """Note how a run ended; raises StateError for a run that was not started."""
-        with self._state.lock:
-            if run not in self._runs:
+        with self._memory.write() as state:
+            if run not in state.runs:
                 raise StateError(f"The run {run} was never started.")
-            done = replace(self._runs[run], finished_at=at, exit_code=exit_code, summary=_plain(summary))
-            self._runs[run] = done
+            done = replace(state.runs[run], finished_at=at, exit_code=exit_code, summary=_plain(summary))
+            state.runs[run] = done
 
     def runs(self, limit: int) -> tuple[Run, ...]:
         """Give the newest runs, newest first."""
-        with self._state.lock:
-            newest_first = list(reversed(self._runs.values()))
+        with self._memory.read() as state:
+            newest_first = list(reversed(state.runs.values()))
         return tuple(sorted(newest_first, key=lambda run: run.started_at, reverse=True)[:limit])
 
     def last(self, command: str) -> Run | None:
         """Give the newest finished run of a command."""
-        done = (run for run in self.runs(len(self._runs)) if run.command == command and run.finished_at is not None)
-        return next(done, None)
+        with self._memory.read() as state:
+            known = self.runs(len(state.runs))
+        return next((run for run in known if run.command == command and run.finished_at is not None), None)
 
     @contextlib.contextmanager
     def lease(self, holder: str, now: datetime, lasts: timedelta) -> Iterator[None]:
         """Hold the state for writing; raises LockedError while another run's lease has not expired."""
         mine = _Lease(holder=holder, since=now, lasts=lasts, expires_at=now + lasts)
-        with self._state.lock:
-            other = self._state.lease
+        with self._memory.read() as state:
+            other = state.lease
             if other is not None and other.expires_at > now:
                 raise LockedError(
                     f"The run {other.holder} holds the state since {show(other.since)}. Its lease expires at "
                     f"{show(other.expires_at)} unless it goes on writing.",
                     advice="Wait until it is done.",
                 )
-            self._state.lease = mine
+            state.lease = self._memory.held = mine
         try:
             yield
         finally:
-            with self._state.lock:
-                if self._state.lease is mine:
-                    self._state.lease = None
+            self._memory.release(mine)
+
+    def renew(self, now: datetime) -> None:
+        """Extend the lease that is held; raises LockedError when it was taken over."""
+        with self._memory.write(now):
+            pass  # opening it for writing at a time is what renews
 
 
 def _plain(summary: Mapping[str, Any]) -> dict[str, Any]:

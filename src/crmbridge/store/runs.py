@@ -67,7 +67,7 @@ class SqlRuns:
     def lease(self, holder: str, now: datetime, lasts: timedelta) -> Iterator[None]:
         """Hold the state for writing; raises LockedError while another run's lease has not expired."""
         held = HeldLease(token=secrets.token_hex(16), lasts=lasts)
-        with self._database.write() as open_:
+        with self._database.write_freely() as open_:
             _take(open_, held, holder, now)
         self._database.held = held
         try:
@@ -78,10 +78,15 @@ class SqlRuns:
             raise
         self._release(held)
 
+    def renew(self, now: datetime) -> None:
+        """Extend the lease that is held; raises LockedError when it was taken over. Any thread may do so."""
+        with self._database.write(now):
+            pass  # opening it for writing at a time is what renews
+
     def _release(self, held: HeldLease) -> None:
         if self._database.held is held:
             self._database.held = None
-        with self._database.write() as open_:
+        with self._database.write_freely() as open_:
             open_.execute(delete(_lease).where(_lease.c.token == held.token))
 
 

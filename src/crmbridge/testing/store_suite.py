@@ -1,4 +1,4 @@
-"""What every state store must do, as tests to inherit: give a `store` fixture and run them.
+"""What every state store must do, as tests to inherit: give the fixtures `store` and `again`, and run them.
 
 class TestMyStore(StoreSuite):
     @pytest.fixture
@@ -6,18 +6,24 @@ class TestMyStore(StoreSuite):
         store = MyStore(tmp_path / "state")
         yield store
         store.close()
+
+    @pytest.fixture
+    def again(self, store, tmp_path):
+        again = MyStore(tmp_path / "state")
+        yield again
+        again.close()
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from crmbridge.errors import LockedError, StateError
+from crmbridge.errors import StateError
 from crmbridge.model.changes import Outcome, Receipt
 from crmbridge.model.findings import (
     Place,
@@ -28,6 +34,7 @@ from crmbridge.model.findings import (
 from crmbridge.model.records import Ref, Status
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Run, StateStore
+from crmbridge.testing.store_lease_suite import LeaseSuite
 from crmbridge.testing.store_makers import (
     HOUR,
     START,
@@ -35,10 +42,7 @@ from crmbridge.testing.store_makers import (
     make_change,
     make_evaluation,
     make_finding,
-    make_page,
-    make_record,
     make_ref,
-    save,
 )
 from crmbridge.testing.store_record_suite import RecordSuite, TombstoneSuite
 
@@ -261,7 +265,7 @@ class JournalSuite:
 
 
 class RunSuite:
-    """Runs and the lease."""
+    """Runs."""
 
     def test_runs_come_newest_first(self, store: StateStore) -> None:
         """As many as asked for."""
@@ -309,61 +313,9 @@ class RunSuite:
 
         assert (run,) == store.runs.runs(10)
 
-    def test_the_lease_keeps_others_out_and_says_who_holds_it(self, store: StateStore) -> None:
-        """Since when and until when, too."""
-        with store.runs.lease("r1", START, 2 * HOUR), pytest.raises(LockedError) as refused:
-            self.take(store, "r2", START + HOUR)
 
-        for part in ("r1", "2026-01-05 08:00 UTC", "2026-01-05 10:00 UTC"):
-            assert part in refused.value.message
-        assert refused.value.advice
+class StoreSuite(RecordSuite, TombstoneSuite, LinkSuite, FindingSuite, JournalSuite, RunSuite, LeaseSuite):
+    """What every state store must do. Inherit it and give two fixtures, new for each test.
 
-    def test_the_lease_is_given_back(self, store: StateStore) -> None:
-        """Also when the run ends with an error, which goes on as it was."""
-        self.take(store, "r1", START)
-        with pytest.raises(ZeroDivisionError), store.runs.lease("r2", START, HOUR):
-            raise ZeroDivisionError
-        self.take(store, "r3", START)
-
-    def test_an_expired_lease_is_taken_over(self, store: StateStore) -> None:
-        """At the moment it expires; the late one does not give away what is no longer its own."""
-        with store.runs.lease("r1", START, HOUR):
-            with pytest.raises(LockedError):
-                self.take(store, "r2", START + HOUR - timedelta(microseconds=1))
-            taken = store.runs.lease("r2", START + HOUR, HOUR)
-            taken.__enter__()
-        with pytest.raises(LockedError, match="r2"):
-            self.take(store, "r3", START + HOUR)
-        taken.__exit__(None, None, None)
-        self.take(store, "r3", START + HOUR)
-
-    @pytest.mark.parametrize("write", ["page", "intent", "outcome"])
-    def test_writing_renews_the_lease(self, store: StateStore, write: str) -> None:
-        """A run that gets on is not pushed aside, and an earlier time takes nothing away."""
-        store.journal.intend("r0", [make_change()], START)
-        with store.runs.lease("r1", START, HOUR):
-            for at in (START + HOUR, START):
-                self.write(store, write, at)
-            with pytest.raises(LockedError, match="2026-01-05 10:00 UTC"):
-                self.take(store, "r2", START + HOUR)
-            self.take(store, "r2", START + 2 * HOUR)
-
-    @staticmethod
-    def take(store: StateStore, holder: str, now: datetime) -> None:
-        """Take the lease and give it back."""
-        with store.runs.lease(holder, now, HOUR):
-            pass
-
-    @staticmethod
-    def write(store: StateStore, what: str, at: datetime) -> None:
-        """Make one of the writes that renew the lease."""
-        if what == "page":
-            save(store, make_page(make_record()), at=at)
-        elif what == "intent":
-            store.journal.intend("r1", [make_change("c2")], at)
-        else:
-            store.journal.settle("r1", [Receipt(change="c1", outcome=Outcome.UNKNOWN)], {}, at)
-
-
-class StoreSuite(RecordSuite, TombstoneSuite, LinkSuite, FindingSuite, JournalSuite, RunSuite):
-    """What every state store must do. Inherit it and give a `store` fixture: a new and empty store for each test."""
+    `store` is a new and empty store. `again` is the same state opened once more, as another process would.
+    """
