@@ -28,6 +28,7 @@ def make_account() -> Account:
         ),
         fields={},
         native_types={},
+        home="EUR",
         currencies=("EUR",),
         owners=({"id": "71", "userId": 9071}, {"id": "72", "userId": None, "userIdIncludingInactive": 9072}),
     )

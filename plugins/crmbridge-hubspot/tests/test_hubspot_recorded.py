@@ -137,6 +137,7 @@ def test_histories() -> None:
         pipelines=(),
         fields={},
         native_types={},
+        home=None,
         currencies=(),
         owners=(),
     )

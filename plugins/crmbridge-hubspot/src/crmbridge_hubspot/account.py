@@ -27,6 +27,7 @@ class Account:
     pipelines: tuple[Pipeline, ...]
     fields: Mapping[str, NativeField]
     native_types: Mapping[str, str]  # HubSpot's own type by property
+    home: str | None  # the currency of amounts that come without one
     currencies: tuple[str, ...]
     owners: tuple[Mapping[str, Any], ...]  # the deactivated ones too
 
@@ -52,7 +53,7 @@ def read_account(api: HubSpotApi, settings: HubSpotSettings) -> Account:
     details = api.get(api.paths.account)
     properties = [each for page, _ in api.listed(api.paths.properties) for each in page]
     fields = {field.name: field for field in map(native_field, properties)}
-    home = str(details.get("companyCurrency") or settings.currency)
+    own = str(details.get("companyCurrency") or "")
     more = fields[CURRENCY_PROPERTY].options if CURRENCY_PROPERTY in fields else ()
     return Account(
         portal=str(details.get("portalId") or ""),
@@ -61,7 +62,8 @@ def read_account(api: HubSpotApi, settings: HubSpotSettings) -> Account:
         pipelines=tuple(read_pipelines(api)),
         fields=fields,
         native_types={str(each["name"]): str(each.get("type")) for each in properties},
-        currencies=tuple(dict.fromkeys([home, *more])),
+        home=settings.currency or own or None,
+        currencies=tuple(dict.fromkeys(filter(None, (own or settings.currency, *more)))),
         owners=tuple(read_owners(api)),
     )
 

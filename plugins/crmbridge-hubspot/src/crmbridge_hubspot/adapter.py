@@ -107,7 +107,7 @@ class HubSpotAdapter:
 
     def _terms(self, *, afresh: bool = False) -> Terms:
         account = self._read_account(afresh=afresh)
-        return Terms(self._words, account, Codec(account.zone, self._settings.currency))
+        return Terms(self._words, account, Codec(account.zone, account.home))
 
     def _read_account(self, *, afresh: bool = False) -> Account:
         """Give the account's set-up, as it was last read unless it is wanted afresh."""

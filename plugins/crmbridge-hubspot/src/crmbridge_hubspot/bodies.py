@@ -15,6 +15,7 @@ from crmbridge.model.records import Kind
 from crmbridge.model.values import Money, Value
 from crmbridge_hubspot.account import CURRENCY_PROPERTY
 from crmbridge_hubspot.mapping import Terms
+from crmbridge_hubspot.values import SAY_CURRENCY
 
 LINKED = ("company", "contacts")  # fields that HubSpot keeps as associations; set when a deal is created
 # HUBSPOT_DEFINED association types ("Associate records"): of a deal with its primary company and its contacts, and
@@ -88,10 +89,11 @@ class Bodies:
         known = self.terms.account.fields.get(CURRENCY_PROPERTY)
         if known is not None and known.writable:
             return {CURRENCY_PROPERTY: money.currency}
-        if money.currency != self.terms.codec.currency:
-            raise RefusedError(
-                f"the account keeps amounts in {self.terms.codec.currency} only, this one is in {money.currency}"
-            )
+        kept = self.terms.codec.currency
+        if kept is None:
+            raise RefusedError(f"the account does not say which currency its amounts are in; {SAY_CURRENCY}")
+        if money.currency != kept:
+            raise RefusedError(f"the account keeps amounts in {kept} only, this one is in {money.currency}")
         return {}
 
     def _attachment(self, change: Change) -> dict[str, Any]:

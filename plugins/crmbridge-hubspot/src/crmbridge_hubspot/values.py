@@ -12,15 +12,19 @@ from crmbridge.errors import RefusedError
 from crmbridge.model.values import FieldType, Money, Value
 
 EXACT_DIGITS = 15  # HubSpot's numbers are doubles; a longer one would lose its tail without a word
+SAY_CURRENCY = "set `currency` for the connection"
 SAFE_HOUR = time(12)  # a day written at noon is the same day in nearly every viewer's zone
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How one account's values are read and written: days are days in its zone, amounts in its currency."""
+    """How one account's values are read and written: days are days in its zone, amounts in its currency.
+
+    Without a currency, amounts that come without one of their own can't be read.
+    """
 
     zone: ZoneInfo
-    currency: str
+    currency: str | None
 
     def decode(self, text: str | None, kind: FieldType, currency: str | None = None) -> Value:
         """Read a property's text; raises ValueError when it can't be. Nothing, null and "" are all no value."""
@@ -28,11 +32,16 @@ class Codec:
             return None
         match kind:
             case FieldType.MONEY:
-                return Money(_number(text), currency or self.currency)
+                return self._money(text, currency or self.currency)
             case FieldType.DATE:
                 return self._day(text)
             case _:
                 return _DECODERS.get(kind, str)(text)
+
+    def _money(self, text: str, currency: str | None) -> Money:
+        if currency is None:
+            raise ValueError(f"neither the deal nor the account says its currency; {SAY_CURRENCY}")
+        return Money(_number(text), currency)
 
     def _day(self, text: str) -> date:
         if len(text) == len("2026-01-31"):

@@ -5,18 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crmbridge.sandbox import Sandbox, SandboxOptions, assemble
+from crmbridge_hubspot.sandbox.account import CURRENCY_CODE
 from crmbridge_hubspot.sandbox.account_routes import account_routes
 from crmbridge_hubspot.sandbox.filling import fill
 from crmbridge_hubspot.sandbox.object_routes import object_routes
 from crmbridge_hubspot.sandbox.objects import HubSpotState
 from crmbridge_hubspot.sandbox.replies import make_vendor
 
-__all__ = ["HubSpotState", "build"]
+__all__ = ["HubSpotState", "build", "build_account"]
 
 
 def build(options: SandboxOptions) -> Sandbox:
-    """Build the sandbox. Its `state` is a HubSpotState, whose public methods act as people in HubSpot would."""
+    """Build an account with several currencies, filled with the options' world."""
+    return build_account(options, multi_currency=True)
+
+
+def build_account(options: SandboxOptions, *, multi_currency: bool) -> Sandbox:
+    """Build an account; without `multi_currency` its deals have no deal_currency_code.
+
+    Its `state` is a HubSpotState, whose public methods act as people in HubSpot would.
+    """
     state = HubSpotState(options.clock)
+    if not multi_currency:
+        del state.properties["deals"][CURRENCY_CODE]
     fill(state, options)
     token = options.token or f"pat-sandbox-not-a-real-key-{options.seed}"
     sandbox = assemble(

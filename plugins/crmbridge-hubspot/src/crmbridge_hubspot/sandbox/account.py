@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 PORTAL = 26190001
 TIMEZONE = "Europe/Berlin"
 CURRENCIES = ("EUR", "GBP", "USD")
+CURRENCY_CODE = "deal_currency_code"  # a property of deals in accounts with several currencies only
 UI_DOMAIN = "app-sandbox.hubspot.example"
 KEY_PROPERTY = "crmbridge_key"
 
@@ -198,9 +199,7 @@ _DEAL = (
         options=tuple(pipeline.id for pipeline in PIPELINES),
     ),
     Property(name="amount", label="Amount", type="number", field_type="number"),
-    Property(
-        name="deal_currency_code", label="Currency", type="enumeration", field_type="select", options=CURRENCIES
-    ),
+    Property(name=CURRENCY_CODE, label="Currency", type="enumeration", field_type="select", options=CURRENCIES),
     Property(name="closedate", label="Close date", type="datetime", field_type="date"),
     Property(name="closed_lost_reason", label="Closed lost reason", field_type="textarea"),
     Property(name="description", label="Deal description", field_type="textarea"),

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from crmbridge_hubspot.sandbox.account import (
     ASSOCIATIONS,
     CURRENCIES,
+    CURRENCY_CODE,
     PIPELINES,
     PORTAL,
     PRIMARY_TYPES,
@@ -35,14 +36,15 @@ LINKS_PER_PAGE = 100
 # ── Account, pipelines, properties, owners ──────────────────────────────────────────────────────────────
 
 
-def _details(_call: Call) -> Response:
+def _details(call: Call) -> Response:
+    more = CURRENCIES[1:] if CURRENCY_CODE in call.state.properties["deals"] else ()
     return JSONResponse(
         {
             "portalId": PORTAL,
             "accountType": "DEVELOPER_TEST",
             "timeZone": TIMEZONE,
             "companyCurrency": CURRENCIES[0],
-            "additionalCurrencies": list(CURRENCIES[1:]),
+            "additionalCurrencies": list(more),
             "utcOffset": "+01:00",
             "utcOffsetMilliseconds": 3_600_000,
             "uiDomain": UI_DOMAIN,

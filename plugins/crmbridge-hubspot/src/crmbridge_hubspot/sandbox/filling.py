@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from crmbridge.model.records import Status
 from crmbridge.model.values import Value
 from crmbridge.sandbox import SandboxOptions, World, WorldActivity, WorldDeal, make_world
-from crmbridge_hubspot.sandbox.account import TIMEZONE, TYPE_NAMES
+from crmbridge_hubspot.sandbox.account import CURRENCY_CODE, TIMEZONE, TYPE_NAMES
 from crmbridge_hubspot.sandbox.objects import ID_STEP, CrmObject, HubSpotState, Owner, Source
 from crmbridge_hubspot.sandbox.replies import stamp
 from crmbridge_hubspot.sandbox_terms import FIELDS, PIPELINE, STAGES
@@ -87,6 +87,8 @@ def _fill_deal(state: HubSpotState, deal: WorldDeal) -> CrmObject:
     person = Source("CRM_UI", str(FIRST_USER + deal.owner))
     for name, value in _first_values(deal).items():
         made.put(name, value, deal.created_at, person)
+    if CURRENCY_CODE in state.properties["deals"]:
+        made.put(CURRENCY_CODE, deal.currency, deal.created_at, person)
     closed = () if deal.closed_at is None else ((deal.status.value, deal.closed_at),)
     for stage, at in (*deal.journey, *closed):
         made.put("dealstage", STAGES[stage], at, person)
@@ -102,7 +104,6 @@ def _first_values(deal: WorldDeal) -> dict[str, str]:
         "dealname": deal.name,
         "pipeline": PIPELINE,
         "amount": as_text(deal.amount),
-        "deal_currency_code": deal.currency,
         "closedate": stamp(picked_day(deal.close_date)),
         "hubspot_owner_id": owner_id(deal.owner),
         "lead_source": deal.source,
