@@ -72,7 +72,7 @@ class SalesforceAdapter:
             pipelines=self._schema.pipelines(),
             fields=tuple(column.native() for column in table.columns.values()),
             users=tuple(record for page in self.pull(Kind.USER, None) for record in page.records),
-            currencies=currencies(table) or (self._settings.currency,),
+            currencies=currencies(table, self._settings.currency),
             api_version=self._settings.api_version,
             key_field=key.native() if key and key.external_id else None,
         )

@@ -12,7 +12,7 @@ from crmbridge.model.values import Money, Value
 from crmbridge_salesforce.details import NOTE_SUBJECT
 from crmbridge_salesforce.mapping import Shape
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, MASTER, Column, Schema, Table
-from crmbridge_salesforce.values import encode
+from crmbridge_salesforce.values import NO_CURRENCY, encode
 
 LONGEST_SUBJECT = 255
 LONGEST_DESCRIPTION = 32_000
@@ -67,7 +67,9 @@ class Encoder:
     def _currency(self, table: Table, money: Money) -> Payload:
         """Name the currency where the org has several; refuse an amount that would change its meaning."""
         column = table.columns.get("CurrencyIsoCode")
-        known = currencies(table) if column else (self._shape.currency,)
+        known = currencies(table, self._shape.currency)
+        if not known:
+            raise RefusedError(f"{money} can't be written: {NO_CURRENCY}")
         if money.currency not in known:
             raise RefusedError(f"The org keeps amounts in {', '.join(known)}; {money} can't be written")
         return {"CurrencyIsoCode": money.currency} if column else {}
@@ -124,10 +126,12 @@ class Encoder:
         }
 
 
-def currencies(table: Table) -> tuple[str, ...]:
-    """Give the currencies that a multi-currency org lets users choose; none in an org with one currency."""
+def currencies(table: Table, said: str | None) -> tuple[str, ...]:
+    """Give the currencies that an org lets users choose; in an org with one currency what the connection said of it."""
     column = table.columns.get("CurrencyIsoCode")
-    return tuple(option.value for option in column.options if option.active) if column else ()
+    if column is None:
+        return () if said is None else (said,)
+    return tuple(option.value for option in column.options if option.active)
 
 
 def target_id(change: Change) -> str:

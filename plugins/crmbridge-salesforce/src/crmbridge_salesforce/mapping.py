@@ -59,7 +59,7 @@ class Shape:
 
     connection: str
     kind: Kind
-    currency: str
+    currency: str | None  # of amounts in an org with one currency, which does not say it
     key_field: str
     bindings: tuple[FieldBinding, ...]
 
@@ -69,7 +69,7 @@ class Shape:
         kind: Kind,
         *,
         connection: str,
-        currency: str,
+        currency: str | None,
         key_field: str = "",
         lost_reason: str = "",
         bindings: Sequence[FieldBinding] = (),
@@ -124,7 +124,8 @@ class Shape:
     def _fields(self, row: Row, table: Table) -> tuple[dict[str, Value], tuple[Problem, ...]]:
         fields: dict[str, Value] = {}
         problems: list[Problem] = []
-        currency = str(row.get("CurrencyIsoCode") or self.currency)
+        code = row.get("CurrencyIsoCode")
+        currency = str(code) if code else self.currency
         for binding in self.bindings:
             if binding.native not in table.columns:
                 if binding.name not in _COLUMNS[self.kind] and binding.name != "lost_reason":

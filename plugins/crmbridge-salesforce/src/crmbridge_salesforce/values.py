@@ -14,8 +14,10 @@ from crmbridge.model.values import FieldType, Money, Value, is_empty, iso, parse
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.schema import NO, YES, Column
 
+NO_CURRENCY = "the org does not say which currency its amounts are in; set `currency` for the connection"
 
-def decode(raw: Any, kind: FieldType, currency: str) -> Value:
+
+def decode(raw: Any, kind: FieldType, currency: str | None) -> Value:
     """Read a column's value as a type; raises ValueError in words for a person when it isn't one.
 
     Salesforce answers null for everything that is empty; a checkbox is never empty, so unticked reads as false.
@@ -24,7 +26,13 @@ def decode(raw: Any, kind: FieldType, currency: str) -> Value:
         return None
     if isinstance(raw, dict | list):
         raise ValueError("holds a compound value")  # noqa: TRY004  one error for every value that can't be read
-    return Money(_number(raw), currency) if kind is FieldType.MONEY else _DECODERS[kind](raw)
+    return _money(raw, currency) if kind is FieldType.MONEY else _DECODERS[kind](raw)
+
+
+def _money(raw: Any, currency: str | None) -> Money:
+    if currency is None:
+        raise ValueError(NO_CURRENCY)
+    return Money(_number(raw), currency)
 
 
 def _number(raw: Any) -> Decimal:
