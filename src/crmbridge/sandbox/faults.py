@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -62,15 +62,22 @@ class Faults:
 
     def strikes(self, name: str, method: str, path: str) -> bool:
         """Tell whether this fault hits this request; a planned one is used up by it."""
+        return bool(self.pick((name,), method, path))
+
+    def pick(self, names: Sequence[str], method: str, path: str) -> str:
+        """Give which of these faults hits this request, or nothing: what was planned first, else one by its share."""
         with self._lock:
             for planned in self._planned:
-                if planned.name == name and planned.method in {"", method} and planned.path in path:
+                if planned.name in names and planned.method in {"", method} and planned.path in path:
                     planned.times -= 1
                     if planned.times <= 0:
                         self._planned.remove(planned)
-                    return True
-            share = self._shares.get(name, 0.0)
-            return share > 0 and self._random.random() < share
+                    return planned.name
+            return next((name for name in names if self._random_hit(name)), "")
+
+    def _random_hit(self, name: str) -> bool:
+        share = self._shares.get(name, 0.0)
+        return share > 0 and self._random.random() < share
 
 
 def _known(name: str) -> None:

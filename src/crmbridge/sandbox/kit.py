@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from crmbridge.clock import SystemClock
 from crmbridge.http.exact_json import load_json
 from crmbridge.ports import Clock
+from crmbridge.revealed import STRUCK
 from crmbridge.sandbox.faults import Faults
 from crmbridge.sandbox.log import LoggedRequest, RequestLog
 
@@ -64,7 +66,7 @@ class Sandbox:
 
 
 class RateWindow:
-    """At most `requests` in any `seconds`, as a vendor counts them; `group` tells which requests count together."""
+    """At most `requests` in any `seconds`, as a vendor counts them; `applies` tells which requests count."""
 
     def __init__(self, requests: int, seconds: float, *, applies: Callable[[Request], bool] = lambda _: True) -> None:
         self.requests = requests
@@ -126,7 +128,8 @@ class _Gate:
         self._token = token
         self.log = RequestLog()
         self.faults = Faults(options.faults, options.seed)
-        self._one_at_a_time = asyncio.Lock()
+        # A lock belongs to one event loop, and a sandbox that is served again runs in another.
+        self._one_at_a_time: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -142,7 +145,7 @@ class _Gate:
 
     async def _answer(self, request: Request, body: bytes) -> tuple[Response | None, str]:
         """Give the response and the fault that shapes it; no response when the request is not carried out."""
-        fault = next((name for name in _SHOWN if self.faults.strikes(name, request.method, request.url.path)), "")
+        fault = self.faults.pick(_SHOWN, request.method, request.url.path)
         if fault in _INSTEAD:
             return _INSTEAD[fault](self._vendor, request), fault
         if fault in {"drop_before", "timeout_before"}:
@@ -176,7 +179,7 @@ class _Gate:
             else:
                 collected.append(message.get("body", b""))
 
-        async with self._one_at_a_time:
+        async with self._one_at_a_time.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             await self._app(scope, _replay(body), collect)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
         headers.pop("content-length", None)
@@ -188,7 +191,7 @@ class _Gate:
             self._options.clock.now(),
             request.method,
             request.url.path,
-            request.url.query,
+            request.url.query.replace(self._token, STRUCK),
             _decoded(body),
             status,
             fault,
