@@ -5,25 +5,36 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
+
+MOST_DIGITS = 60  # on either side of the point; `1e30000000` is short to send, and fills the memory when it is shown
 
 
 def load_json(text: str | bytes) -> Any:
-    """Read JSON with numbers that have a fraction or exponent as Decimal; raises ValueError when it is none."""
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+    """Read JSON with numbers that have a fraction or exponent as Decimal.
+
+    Raises ValueError when it is none, is nested too deep, or has a number with too many digits (MOST_DIGITS).
+    """
+    try:
+        return json.loads(text, parse_float=_decimal, parse_int=_whole, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def dump_json(data: Any) -> bytes:
-    """Write JSON with every Decimal as a plain number, digit for digit; NaN and infinity are refused."""
+    """Write JSON with every Decimal as a plain number, digit for digit.
+
+    Raises ValueError for NaN, infinity, and a Decimal of more digits than `load_json` reads.
+    """
     # The json module can't write a Decimal. Each one goes in as a text that nobody can guess and comes out bare.
     mark = secrets.token_hex(16)
     numbers: list[str] = []
 
     def encode(value: Any) -> str:
-        if not isinstance(value, Decimal) or not value.is_finite():
+        if not isinstance(value, Decimal):
             raise TypeError(f"{type(value).__name__} has no JSON form")
-        numbers.append(f"{value:f}")
+        numbers.append(f"{_bounded(value):f}")
         return f"{mark}{len(numbers) - 1}."
 
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=encode)
@@ -31,6 +42,32 @@ def dump_json(data: Any) -> bytes:
         text = re.sub(f'"{mark}(\\d+)\\."', lambda match: numbers[int(match[1])], text)
     # A lone surrogate can't be written as UTF-8, and no CRM stores one: it becomes the replacement character.
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return _bounded(Decimal(text))
+    except InvalidOperation:  # the exponent is beyond what Decimal holds
+        raise ValueError(TOO_LONG) from None
+
+
+def _whole(text: str) -> int:
+    if len(text.removeprefix("-")) > MOST_DIGITS:
+        raise ValueError(TOO_LONG)
+    return int(text)
+
+
+def _bounded(value: Decimal) -> Decimal:
+    """Give the number back, unless it has no end or too many digits; zeros count as they would be written."""
+    _, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        raise ValueError(f"{value} is not JSON")  # noqa: TRY004  the type is right, the value is NaN or infinity
+    if len(digits) + exponent > MOST_DIGITS or -exponent > MOST_DIGITS:
+        raise ValueError(TOO_LONG)
+    return value
+
+
+TOO_LONG = f"a number of more than {MOST_DIGITS} digits before or after the point"
 
 
 def _refuse(name: str) -> Any:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from crmbridge.http import dump_json, load_json
 
-DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=9)
+DIGITS = 10**40  # beyond any amount, within what is read and written
+DECIMALS = st.decimals(-DIGITS, DIGITS, allow_nan=False, allow_infinity=False, places=9)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | TEXT | DECIMALS,
+    st.none() | st.booleans() | st.integers(-DIGITS, DIGITS) | TEXT | DECIMALS,
     lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
 )
 
@@ -52,3 +53,32 @@ def test_what_has_no_json_form_is_refused(value: object) -> None:
     """Nothing is written in its place."""
     with pytest.raises((TypeError, ValueError)):
         dump_json([value])
+
+
+@pytest.mark.parametrize(
+    "number", ["1e30000000", "1e-30000000", "0e30000000", "1e99999999999999999999", "1e60", "1e-61", "9" * 61, "-1e60"]
+)
+def test_a_number_of_endless_digits_is_refused(number: str) -> None:
+    """A few characters would fill the memory of whoever shows it."""
+    with pytest.raises(ValueError, match="digits"):
+        load_json(f'{{"amount": {number}}}')
+
+
+@pytest.mark.parametrize("number", ["1e59", "1e-60", "9" * 60, "-" + "9" * 60, "0." + "9" * 60, "0"])
+def test_sixty_digits_on_either_side_are_read(number: str) -> None:
+    """No CRM keeps that many; the bounds are ours."""
+    assert Decimal(number) == load_json(number)
+
+
+@pytest.mark.parametrize("digits", ["1e30000000", "1e-30000000", "0e30000000", "1e60", "1e-61"])
+def test_a_number_of_endless_digits_is_not_written(digits: str) -> None:
+    """What could not be read back is not sent."""
+    with pytest.raises(ValueError, match="digits"):
+        dump_json({"amount": Decimal(digits)})
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 200_000])
+def test_what_is_nested_without_end_is_refused(text: str) -> None:
+    """It is unreadable like any other text that is no JSON."""
+    with pytest.raises(ValueError, match="nested"):
+        load_json(text)
