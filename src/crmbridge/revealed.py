@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 SHORTEST = 6  # characters; striking out shorter ones would spoil ordinary text
 STRUCK = "*****"
@@ -14,7 +14,9 @@ _known: set[str] = set()
 def remember(secret: str) -> None:
     """Note a secret that was just fetched, in the forms in which an error may repeat it."""
     if len(secret) >= SHORTEST:
-        _known.update({secret, quote(secret, safe=""), json.dumps(secret)[1:-1]})
+        as_json = json.dumps(secret)[1:-1]
+        in_json = {as_json, as_json.replace("/", "\\/")}  # some writers of JSON escape slashes
+        _known.update({secret, *in_json, quote(secret), quote(secret, safe=""), quote_plus(secret)})
 
 
 def strike(text: str) -> str:

@@ -17,6 +17,7 @@ from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, 
 from crmbridge.http.budget import Budget
 from crmbridge.http.exact_json import dump_json, load_json
 from crmbridge.ports import Clock
+from crmbridge.revealed import strike
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 TRIES = 5
@@ -96,6 +97,8 @@ class HttpClient:
             reply = self._send(method, path, params, body)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
+        except httpx.RequestError as error:  # it came, and can't be unpacked
+            raise RetryLaterError(f"{self._asked(method, path)} can't be read ({_name(error)})") from error
         if reply.ok and reply.body is not NOT_JSON:
             return reply
         if reply.ok:
@@ -107,8 +110,8 @@ class HttpClient:
             reply = self._send(method, path, params, body)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             raise self._unreachable(error) from error
-        except httpx.TransportError as error:
-            raise UnclearError(f"{self._connection}: no clear answer to {method} {path} ({_name(error)})") from error
+        except httpx.RequestError as error:
+            raise UnclearError(f"{self._asked(method, path)} is not clear ({_name(error)})") from error
         if reply.ok and reply.body is not NOT_JSON:
             return reply
         if reply.ok or (reply.status >= 500 and self._judge(reply) is None):
@@ -120,14 +123,16 @@ class HttpClient:
         content = None if body is None else dump_json(body)
         headers = {} if content is None else {"Content-Type": "application/json"}
         answer = self._client.request(method, path.lstrip("/"), params=params, content=content, headers=headers)
-        return Reply(answer.status_code, answer.headers, _decode(answer), answer.text[:2000])
+        return Reply(answer.status_code, answer.headers, _decode(answer), _words(answer))
 
     def _error(self, path: str, reply: Reply) -> CrmbridgeError:
         error = self._judge(reply) or self._by_status(reply)
         # A wait that nobody sits out is for the next run; pausing for it would hold up every other call of this one.
         if isinstance(error, RetryLaterError) and reply.status == TOO_FAST and _worth_waiting_for(error):
             self._budget.pause(error.after or timedelta(seconds=1))
-        error.message = f"{self._where(path, reply)}: {error.message}"
+        # Errors are kept in the state and shown: a credential that the CRM repeats must not come along.
+        error.message = strike(f"{self._where(path, reply)}: {error.message}")
+        error.advice = strike(error.advice)
         error.args = (error.message,)
         return error
 
@@ -159,9 +164,11 @@ class HttpClient:
 
     def _where(self, path: str, reply: Reply) -> str:
         request_id = next((reply.headers[name] for name in REQUEST_IDS if name in reply.headers), "")
-        return f"{self._connection}: {path.partition('?')[0]}" + (
-            f" (request {tidy(request_id, 60)})" if request_id else ""
-        )
+        where = strike(f"{self._connection}: {path.partition('?')[0]}")
+        return f"{where} (request {tidy(request_id, 60)})" if request_id else where
+
+    def _asked(self, method: Method, path: str) -> str:
+        return strike(f"{self._connection}: the answer to {method} {path}")
 
     def _retrying(self) -> tenacity.Retrying:
         return tenacity.Retrying(
@@ -183,8 +190,9 @@ def retry_after(reply: Reply) -> timedelta | None:
 
 
 def tidy(text: str, limit: int = 200) -> str:
-    """Make text from a CRM fit for one line of a message: no control characters, not too long."""
-    line = "".join(c if c.isprintable() else " " for c in text)
+    """Make text from a CRM fit for one line of a message: no secret of ours, no control characters, not too long."""
+    # Struck before it is cut: half a secret would not be known any more.
+    line = "".join(c if c.isprintable() else " " for c in strike(text))
     line = " ".join(line.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
@@ -208,6 +216,11 @@ def _decode(answer: httpx.Response) -> Any:
         return load_json(answer.content)
     except ValueError:
         return NOT_JSON
+
+
+def _words(answer: httpx.Response) -> str:
+    """Give the beginning of an answer as text, in the one encoding of JSON, whatever the answer says of itself."""
+    return strike(answer.content.decode("utf-8", "replace"))[:2000]
 
 
 def _is_remote(base_url: str) -> bool:

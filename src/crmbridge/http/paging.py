@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from crmbridge.errors import RetryLaterError
+from crmbridge.revealed import strike
 
 
 def pages(
@@ -26,7 +27,7 @@ def pages(
             return
         if following in seen:
             raise RetryLaterError(
-                f"The CRM sent the page token {following[:40]!r} twice in one walk",
+                f"The CRM sent the page token {strike(following)[:40]!r} twice in one walk",
                 advice="Try again later; if it happens again, report it to the CRM's support.",
             )
         seen.add(following)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
+from urllib.parse import quote, quote_plus
 
 import httpx
 import pytest
@@ -12,6 +14,7 @@ import respx
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import Budget, HttpClient, Rate, Reply
+from crmbridge.revealed import remember
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.testing.factories import NOON
 
@@ -26,11 +29,16 @@ def clock() -> VirtualClock:
 
 @pytest.fixture
 def client(clock: VirtualClock) -> Iterator[HttpClient]:
-    """Give a client whose judge knows one vendor code."""
+    """Give a client whose judge knows two vendor codes."""
 
     def judge(reply: Reply) -> CrmbridgeError | None:
-        known = isinstance(reply.body, dict) and reply.body.get("code") == "LOCKED"
-        return RetryLaterError("the row is locked", after=timedelta(seconds=7)) if known else None
+        match reply.body:
+            case {"code": "LOCKED"}:
+                return RetryLaterError("the row is locked", after=timedelta(seconds=7))
+            case {"code": "ECHO", "message": str(said)}:
+                return RefusedError(f"it says {said}", advice=f"Ask why it says {said}.")
+            case _:
+                return None
 
     opened = HttpClient(
         connection="hs",
@@ -42,6 +50,11 @@ def client(clock: VirtualClock) -> Iterator[HttpClient]:
     )
     yield opened
     opened.close()
+
+
+def corrupt(status: int) -> httpx.Response:
+    """Give an answer that says it is packed, and is not."""
+    return httpx.Response(status, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"not packed"))
 
 
 @respx.mock
@@ -72,10 +85,29 @@ def test_the_credential_is_sent(client: HttpClient) -> None:
         httpx.Response(200, text="<html>"),
         httpx.Response(200, content=b""),
         httpx.Response(200, content=b'{"cut": '),
+        httpx.Response(200, content=b"[" * 200_000),
+        httpx.Response(200, content=b'{"amount": 1e30000000}'),
+        corrupt(200),
+        corrupt(500),
         httpx.ReadTimeout("slow"),
         httpx.ConnectError("refused"),
+        httpx.TooManyRedirects("round in a circle"),
     ],
-    ids=["429", "500", "503", "html", "empty", "cut", "timeout", "connect"],
+    ids=[
+        "429",
+        "500",
+        "503",
+        "html",
+        "empty",
+        "cut",
+        "deep",
+        "huge",
+        "gzip",
+        "gzip 500",
+        "timeout",
+        "connect",
+        "circle",
+    ],
 )
 def test_a_read_is_repeated(client: HttpClient, trouble: httpx.Response | Exception) -> None:
     """Reading changes nothing, so it is repeated whatever went wrong on the way."""
@@ -103,11 +135,14 @@ def test_a_write_is_repeated_when_it_did_not_arrive(client: HttpClient, trouble:
         httpx.Response(502, text="<html>"),
         httpx.Response(200, text="<html>"),
         httpx.Response(200, content=b""),
+        httpx.Response(200, content=b"[" * 200_000),
+        corrupt(200),
         httpx.ReadTimeout("slow"),
         httpx.RemoteProtocolError("cut"),
         httpx.WriteError("cut"),
+        httpx.TooManyRedirects("round in a circle"),
     ],
-    ids=["500", "502", "html", "empty", "timeout", "cut", "write"],
+    ids=["500", "502", "html", "empty", "deep", "gzip", "timeout", "cut", "write", "circle"],
 )
 def test_a_write_without_a_clear_answer_is_never_repeated(
     client: HttpClient, trouble: httpx.Response | Exception
@@ -199,3 +234,60 @@ def test_a_redirect_is_not_followed(client: HttpClient) -> None:
     with pytest.raises(RefusedError):
         client.read("GET", "/deals")
     assert not elsewhere.called
+
+
+@respx.mock
+def test_the_words_of_an_error_are_readable_whatever_they_say_they_are(client: HttpClient) -> None:
+    """An answer that names an encoding which is none for text is shown as well as it can be."""
+    respx.get(f"{URL}/deals").respond(400, headers={"content-type": "text/plain; charset=hex"}, content=b"no such deal")
+
+    with pytest.raises(RefusedError, match="no such deal"):
+        client.read("GET", "/deals")
+
+
+TOKEN = "t0ken/of:the+shop"
+
+
+@pytest.fixture
+def known_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process know the token, for one test."""
+    monkeypatch.setattr("crmbridge.revealed._known", set())
+    remember(TOKEN)
+
+
+@respx.mock
+@pytest.mark.usefixtures("known_token")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(401, text=f"who is Bearer {TOKEN}?"),
+        httpx.Response(400, json={"message": TOKEN}),
+        httpx.Response(400, text=json.dumps({"message": TOKEN}).replace("/", "\\/")),
+        httpx.Response(400, text=quote(TOKEN)),
+        httpx.Response(400, text=quote_plus(TOKEN)),
+        httpx.Response(403, text="x" * 190 + TOKEN),
+        httpx.Response(403, text=" " * 1990 + TOKEN),
+        httpx.Response(404, headers={"x-request-id": TOKEN}),
+        httpx.Response(400, json={"code": "ECHO", "message": TOKEN}),
+    ],
+)
+def test_a_secret_that_comes_back_goes_no_further(client: HttpClient, answer: httpx.Response) -> None:
+    """Neither whole nor in part, and in none of the forms in which an answer may repeat it; errors are kept."""
+    respx.get(f"{URL}/deals").mock(return_value=answer)
+
+    with pytest.raises(CrmbridgeError) as caught:
+        client.read("GET", "/deals")
+    said = f"{caught.value} {caught.value.message} {caught.value.advice}"
+    assert "t0ken" not in said
+    assert "the+shop" not in said
+
+
+@respx.mock
+@pytest.mark.usefixtures("known_token")
+def test_a_secret_in_a_path_goes_no_further(client: HttpClient) -> None:
+    """Some vendors want it there."""
+    respx.post(url__startswith=URL).mock(side_effect=httpx.ReadTimeout("slow"))
+
+    with pytest.raises(UnclearError) as caught:
+        client.write("POST", f"/deals?key={quote(TOKEN, safe='')}", body={})
+    assert "t0ken" not in caught.value.message
