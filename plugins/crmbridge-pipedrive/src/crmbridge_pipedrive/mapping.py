@@ -14,7 +14,7 @@ from crmbridge.model.records import Kind, Position, Problem, Record, Ref, Status
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge_pipedrive.account import DealFields
 from crmbridge_pipedrive.api import Row, is_id
-from crmbridge_pipedrive.values import decimal, decode, moment
+from crmbridge_pipedrive.values import currency_of, decimal, decode, moment
 
 # Built-in fields that are only sent when asked for. What people do around a deal changes them without editing the
 # deal, so they are no part of its version.
@@ -40,7 +40,7 @@ class DealReader:
     """Turns deal rows into records for one connection."""
 
     connection: str
-    currency: str  # for a deal that says none
+    currency: str | None  # for a deal that says none
     fields: DealFields
     company: str | None  # the company domain, for links into the account
 
@@ -89,7 +89,7 @@ class DealReader:
     def _amount(self, row: Row) -> Value:
         if row.get("value") is None:
             return None
-        return Money(decimal(row["value"]), _text(row.get("currency")) or self.currency)
+        return Money(decimal(row["value"]), currency_of(row.get("currency"), self.currency))
 
     def _bound(self, row: Row, problems: list[Problem]) -> dict[str, Value]:
         custom = row.get("custom_fields")

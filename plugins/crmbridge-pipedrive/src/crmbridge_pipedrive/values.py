@@ -88,17 +88,26 @@ def decimal(value: Any) -> Decimal:
     return number
 
 
+def currency_of(own: Any, usual: str | None) -> str:
+    """Give an amount's own currency, else the connection's; raises ValueError when neither is said."""
+    if isinstance(own, str) and own:
+        return own
+    if usual is None:
+        raise ValueError("the amount has no currency; set `currency` for the connection")
+    return usual
+
+
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def decode(raw: Any, definition: FieldDefinition, kind: FieldType, currency: str) -> Value:
+def decode(raw: Any, definition: FieldDefinition, kind: FieldType, currency: str | None) -> Value:
     """Read a field's value as the kind the process declares; raises ValueError saying what is wrong with it."""
     if raw is None or raw == "":
         return None
     return _DECODE[kind](raw, definition, currency)
 
 
-def _text(raw: Any, definition: FieldDefinition, _currency: str) -> str:
+def _text(raw: Any, definition: FieldDefinition, _currency: str | None) -> str:
     match raw:
         case _ if definition.options:
             return _choice(raw, definition, "")
@@ -114,21 +123,16 @@ def _text(raw: Any, definition: FieldDefinition, _currency: str) -> str:
             raise ValueError("not a text")
 
 
-def _number(raw: Any, _definition: FieldDefinition, _currency: str) -> Decimal:
+def _number(raw: Any, _definition: FieldDefinition, _currency: str | None) -> Decimal:
     return decimal(raw.get("value") if isinstance(raw, dict) else raw)
 
 
-def _money(raw: Any, _definition: FieldDefinition, currency: str) -> Money:
-    if isinstance(raw, dict):
-        return Money(decimal(raw.get("value")), _currency_code(raw.get("currency"), currency))
-    return Money(decimal(raw), currency)
+def _money(raw: Any, definition: FieldDefinition, currency: str | None) -> Money:
+    own = raw.get("currency") if isinstance(raw, dict) else None
+    return Money(_number(raw, definition, None), currency_of(own, currency))
 
 
-def _currency_code(raw: Any, usual: str) -> str:
-    return raw if isinstance(raw, str) and raw else usual
-
-
-def _bool(raw: Any, definition: FieldDefinition, _currency: str) -> bool:
+def _bool(raw: Any, definition: FieldDefinition, _currency: str | None) -> bool:
     if isinstance(raw, bool):
         return raw
     said = truth(_choice(raw, definition, "") if definition.options else str(raw))
@@ -137,21 +141,21 @@ def _bool(raw: Any, definition: FieldDefinition, _currency: str) -> bool:
     return said
 
 
-def _date(raw: Any, _definition: FieldDefinition, _currency: str) -> date:
+def _date(raw: Any, _definition: FieldDefinition, _currency: str | None) -> date:
     text = raw.get("value") if isinstance(raw, dict) else raw
     if not isinstance(text, str) or not re.match(r"\d{4}-\d{2}-\d{2}", text):
         raise ValueError("not a date")
     return date.fromisoformat(text[:10])
 
 
-def _datetime(raw: Any, _definition: FieldDefinition, _currency: str) -> datetime:
+def _datetime(raw: Any, _definition: FieldDefinition, _currency: str | None) -> datetime:
     read = moment(raw)
     if read is None:
         raise ValueError("not a time")
     return read
 
 
-def _choice(raw: Any, definition: FieldDefinition, _currency: str) -> str:
+def _choice(raw: Any, definition: FieldDefinition, _currency: str | None) -> str:
     """Read an option by its id; with labels asked for, options come as objects of id and label."""
     option = raw.get("id") if isinstance(raw, dict) else raw
     label = dict(definition.options).get(str(option))
@@ -162,19 +166,19 @@ def _choice(raw: Any, definition: FieldDefinition, _currency: str) -> str:
     return str(option)
 
 
-def _choices(raw: Any, definition: FieldDefinition, currency: str) -> tuple[str, ...]:
+def _choices(raw: Any, definition: FieldDefinition, currency: str | None) -> tuple[str, ...]:
     items = raw if isinstance(raw, list) else str(raw).split(",")
     return tuple(sorted({_choice(item, definition, currency) for item in items}))
 
 
-def _user(raw: Any, _definition: FieldDefinition, _currency: str) -> str:
+def _user(raw: Any, _definition: FieldDefinition, _currency: str | None) -> str:
     user = raw.get("id") if isinstance(raw, dict) else raw
     if isinstance(user, int) and not isinstance(user, bool):
         return str(user)
     raise ValueError("not a user's id")
 
 
-_DECODE: Mapping[FieldType, Callable[[Any, FieldDefinition, str], Value]] = {
+_DECODE: Mapping[FieldType, Callable[[Any, FieldDefinition, str | None], Value]] = {
     FieldType.TEXT: _text,
     FieldType.NUMBER: _number,
     FieldType.MONEY: _money,
@@ -190,7 +194,7 @@ _DECODE: Mapping[FieldType, Callable[[Any, FieldDefinition, str], Value]] = {
 # ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def encode(value: Value, definition: FieldDefinition, currency: str) -> Any:
+def encode(value: Value, definition: FieldDefinition, currency: str | None) -> Any:
     """Write a value in the form that v2 takes for this field; raises ValueError when the field can't hold it.
 
     Nothing, and an empty set, is null: an empty list is refused ("Custom fields", API v2).
@@ -203,7 +207,7 @@ def encode(value: Value, definition: FieldDefinition, currency: str) -> Any:
     return write(value, definition, currency)
 
 
-def _plain(value: Value, _definition: FieldDefinition, _currency: str) -> str:
+def _plain(value: Value, _definition: FieldDefinition, _currency: str | None) -> str:
     match value:
         case str():
             return value
@@ -219,17 +223,17 @@ def _plain(value: Value, _definition: FieldDefinition, _currency: str) -> str:
             raise ValueError("not a text")
 
 
-def _figure(value: Value, _definition: FieldDefinition, _currency: str) -> Decimal:
+def _figure(value: Value, _definition: FieldDefinition, _currency: str | None) -> Decimal:
     return decimal(value)
 
 
-def _amount(value: Value, _definition: FieldDefinition, currency: str) -> dict[str, Any]:
+def _amount(value: Value, _definition: FieldDefinition, currency: str | None) -> dict[str, Any]:
     if isinstance(value, Money):
         return {"value": value.amount, "currency": value.currency}
-    return {"value": decimal(value), "currency": currency}
+    return {"value": decimal(value), "currency": currency_of(None, currency)}
 
 
-def _option(value: Value, definition: FieldDefinition, _currency: str) -> Any:
+def _option(value: Value, definition: FieldDefinition, _currency: str | None) -> Any:
     if isinstance(value, bool):
         found = [option for option, label in definition.options if truth(label) is value]
     else:
@@ -240,12 +244,12 @@ def _option(value: Value, definition: FieldDefinition, _currency: str) -> Any:
     return int(found[0]) if found[0].isdecimal() else found[0]
 
 
-def _options(value: Value, definition: FieldDefinition, currency: str) -> list[Any]:
+def _options(value: Value, definition: FieldDefinition, currency: str | None) -> list[Any]:
     items = value if isinstance(value, tuple) else (value,)
     return [_option(item, definition, currency) for item in items]
 
 
-def _day(value: Value, _definition: FieldDefinition, _currency: str) -> str:
+def _day(value: Value, _definition: FieldDefinition, _currency: str | None) -> str:
     match value:
         case datetime():
             return value.astimezone(UTC).date().isoformat()
@@ -257,23 +261,23 @@ def _day(value: Value, _definition: FieldDefinition, _currency: str) -> str:
             raise ValueError("not a date")
 
 
-def _id(value: Value, _definition: FieldDefinition, _currency: str) -> int:
+def _id(value: Value, _definition: FieldDefinition, _currency: str | None) -> int:
     if not isinstance(value, str) or not value.isdecimal():
         raise ValueError("not an id")
     return int(value)
 
 
-def _address(value: Value, definition: FieldDefinition, currency: str) -> dict[str, Any]:
+def _address(value: Value, definition: FieldDefinition, currency: str | None) -> dict[str, Any]:
     return {"value": _plain(value, definition, currency)}
 
 
-def _flag(value: Value, _definition: FieldDefinition, _currency: str) -> bool:
+def _flag(value: Value, _definition: FieldDefinition, _currency: str | None) -> bool:
     if not isinstance(value, bool):
         raise ValueError("neither yes nor no")  # noqa: TRY004  callers ask only whether the field can hold it
     return value
 
 
-_ENCODE: Mapping[str, Callable[[Value, FieldDefinition, str], Any]] = {
+_ENCODE: Mapping[str, Callable[[Value, FieldDefinition, str | None], Any]] = {
     "varchar": _plain,
     "varchar_auto": _plain,
     "text": _plain,

@@ -16,7 +16,7 @@ from crmbridge.model.values import Money, Value
 from crmbridge_pipedrive.account import DealFields
 from crmbridge_pipedrive.api import Api, Row
 from crmbridge_pipedrive.finding import holds
-from crmbridge_pipedrive.values import FieldDefinition, decimal, encode
+from crmbridge_pipedrive.values import FieldDefinition, currency_of, decimal, encode
 from crmbridge_pipedrive.verdicts import ForbiddenError
 
 READ_ONLY = frozenset(
@@ -41,7 +41,7 @@ class Writer:
 
     api: Api
     connection: str
-    currency: str
+    currency: str | None  # of numbers that are written as amounts
     task_type: str
     fields: DealFields
 
@@ -230,13 +230,13 @@ def _letters(text: str) -> str:
     return "".join(c for c in text if c.isprintable() and not c.isspace() and c != "\ufffd")
 
 
-def _amount(value: Value, currency: str) -> Row:
+def _amount(value: Value, currency: str | None) -> Row:
     if isinstance(value, Money):
         return {"value": value.amount, "currency": value.currency}
     if value is None:
         return {"value": None}
     if isinstance(value, Decimal | int):
-        return {"value": decimal(value), "currency": currency}
+        return {"value": decimal(value), "currency": currency_of(None, currency)}
     raise ValueError("not an amount")
 
 
