@@ -59,11 +59,15 @@ def entries(settings: Settings) -> tuple[Entry, ...]:
 
 def next_tick(cron: str, zone: str, now: datetime) -> datetime:
     """Give the next time that a cron expression comes round, in UTC, after now."""
-    return next(iter(CronSim(cron, now.astimezone(ZoneInfo(zone))))).astimezone(UTC)
+    ticks = (tick.astimezone(UTC) for tick in CronSim(cron, now.astimezone(ZoneInfo(zone))))
+    return next(tick for tick in ticks if tick > now)  # in an hour that clocks repeat, the first ones are over
 
 
 def last_tick(cron: str, zone: str, now: datetime) -> datetime:
     """Give the last time that a cron expression came round, in UTC, at or before now."""
-    # Walking back starts before the time given, and cron knows minutes: this minute's tick counts, the next one's not.
-    local = now.astimezone(ZoneInfo(zone)).replace(second=0, microsecond=0) + timedelta(minutes=1)
-    return next(iter(CronSim(cron, local, reverse=True))).astimezone(UTC)
+    # Walking back starts before the time given, and counted in UTC no second is skipped or repeated.
+    after = now.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    tick = next(CronSim(cron, after.astimezone(ZoneInfo(zone)), reverse=True)).astimezone(UTC)
+    while (later := next_tick(cron, zone, tick)) <= now:  # what walking back misses in an hour that clocks repeat
+        tick = later
+    return tick
