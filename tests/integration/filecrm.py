@@ -1,10 +1,12 @@
 """A plugin whose CRM is a file, so that tests can run the command line in processes of its own against it.
 
-What goes wrong next stands in a file beside it: `NAME.trouble` holds one of the words in `_TROUBLE`.
+What goes wrong next stands in a file beside it: `NAME.trouble` holds one of the words that `_trouble` knows, or the
+address of a server to sign in at.
 """
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +17,7 @@ from starlette.routing import Route
 
 from crmbridge.errors import AuthenticationError, RetryLaterError
 from crmbridge.hookspecs import hookimpl
+from crmbridge.http import Budget, HttpClient, Rate
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.plugins import AdapterSpec, SandboxSpec
@@ -82,11 +85,23 @@ class FileAdapter:
                 raise AuthenticationError(f"The credential {self._secret} is refused")
             case "bug":
                 raise RuntimeError(f"did not expect {self._secret} at https://crm.invalid/?key={self._secret}")
+            case word if word.startswith("http"):
+                self._sign_in(word)
             case word if word == f"hang in {when}":
                 self._file.with_suffix(".hanging").touch()
                 self._clock.sleep(LONG)
             case _:
                 return
+
+    def _sign_in(self, url: str) -> None:
+        """Ask a server whether the credential is right, as an adapter of a real CRM does with every request."""
+        budget = Budget([Rate(100, 1)], self._clock)
+        headers = {"Authorization": f"Bearer {self._secret}"}
+        client = HttpClient(
+            connection="north", base_url=url, clock=self._clock, budget=budget, headers=headers, judge=lambda _: None
+        )
+        with contextlib.closing(client):
+            client.read("GET", "/")
 
 
 def _open(settings: FileCrmSettings, context: AdapterContext) -> FileAdapter:
@@ -97,8 +112,8 @@ def _build(options: SandboxOptions) -> Sandbox:
     def hello(_request: Request) -> Response:
         return JSONResponse({"deals": options.deals, "seed": options.seed})
 
-    def refused(_request: Request) -> Response:
-        return JSONResponse({}, 401)
+    def refused(request: Request) -> Response:
+        return JSONResponse({"message": f"who is {request.headers.get('authorization')}?"}, 401)
 
     def limited(_request: Request, _window: RateWindow | None, _after: int | None) -> Response:
         return JSONResponse({}, 429)
