@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from crmbridge.sandbox import SandboxOptions, serve
+from crmbridge.sandbox.server import listen
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Shop
@@ -120,6 +124,22 @@ def test_an_error_that_repeats_a_secret_is_struck(shop: Shop) -> None:
     assert SECRET not in said.out + said.err
 
 
+def test_a_secret_that_a_crm_repeats_is_not_kept(shop: Shop) -> None:
+    """The error stands in the state with what the CRM said; no file has a byte of the token."""
+    from filecrm import crmbridge_sandboxes  # noqa: PLC0415  it is installed by the fixture
+
+    (spec,) = crmbridge_sandboxes()
+    with serve(spec.build(SandboxOptions())) as served:
+        shop.trouble("north", served.url)
+        said = shop.call("run")
+    kept = b"".join(file.read_bytes() for file in (shop.folder / ".crmbridge").iterdir())
+
+    assert 4 == said.code
+    assert b"who is Bearer *****?" in kept
+    assert SECRET.encode() not in kept
+    assert SECRET not in said.out + said.err
+
+
 def test_a_bug_leaves_a_log_without_secrets(shop: Shop) -> None:
     """It has the traceback, is its owner's alone, and stands beside the state."""
     shop.trouble("north", "bug")
@@ -171,6 +191,8 @@ def test_a_signal_ends_a_run_in_good_order(shop: Shop, number: int, code: int, n
 
     assert code == process.returncode
     assert f'"code": "{name}"' in out
+    assert f"{name.capitalize()} (" in out
+    assert "(SIGTERM)" in out or "(Ctrl-C)" in out
     assert "Traceback" not in out + err
     shop.heal("south")
     assert 0 == shop.call("run").code
@@ -326,6 +348,28 @@ def test_the_sandbox_says_where_it_is_before_it_serves(shop: Shop) -> None:
     assert {"url", "token"} == set(told)
     assert {"deals": 12, "seed": 3} == body
     assert (0, "", "") == (process.returncode, rest, err)
+
+
+def test_a_sandbox_that_is_terminated_says_no_more(shop: Shop) -> None:
+    """What it announced stays the one document on stdout; only the exit code tells how it ended."""
+    with shop.start("sandbox", "filecrm", "--json") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        rest, err = process.communicate(timeout=PATIENCE)
+
+    assert (143, "", "") == (process.returncode, rest, err)
+
+
+def test_a_port_that_is_taken_is_said(shop: Shop) -> None:
+    """It is something to choose again, and no bug."""
+    with contextlib.closing(listen(0)) as taken:
+        port = taken.getsockname()[1]
+        found = shop.call("sandbox", "filecrm", "--port", str(port), "--json").document
+
+    assert (3, "configuration") == (found["exit_code"], found["error"]["code"])
+    assert f"Port {port} can't be used" in found["error"]["message"]
+    assert "--port" in found["error"]["advice"]
 
 
 def test_the_sandbox_tells_people_how_to_try_it(shop: Shop) -> None:

@@ -98,7 +98,7 @@ def _known(error: CrmbridgeError) -> Reply:
 
 def _stopped(exit_code: int) -> Reply:
     known = exits.exit_of(exit_code)
-    error = error_part(exit_code, message=known.means.capitalize(), advice=known.advice)
+    error = error_part(exit_code, message=f"{known.means[0].upper()}{known.means[1:]}", advice=known.advice)
     return Reply(exit_code=exit_code, error=error, shown=[f"{error['message']}. {known.advice}"])
 
 

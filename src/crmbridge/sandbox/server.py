@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from crmbridge.errors import CrmbridgeError
+from crmbridge.errors import ConfigurationError
 from crmbridge.sandbox.kit import Sandbox
 
 HOST = "127.0.0.1"
@@ -31,7 +31,7 @@ class Served:
 
 
 def listen(port: int) -> socket.socket:
-    """Take a loopback port, or a free one for 0; raises CrmbridgeError when it is taken."""
+    """Take a loopback port, or a free one for 0; raises ConfigurationError when it can't be had."""
     # Named as TCP, or asyncio leaves Nagle's algorithm on, which holds every answer back for 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -40,7 +40,10 @@ def listen(port: int) -> socket.socket:
         listener.listen()  # from now on callers wait for the server instead of being turned away
     except OSError as error:
         listener.close()
-        raise CrmbridgeError(f"Port {port} is taken ({error.strerror})", advice="Choose another, or 0.") from error
+        raise ConfigurationError(
+            f"Port {port} can't be used: {error.strerror or error}",
+            advice="Choose another with --port, or 0 for a free one.",
+        ) from error
     return listener
 
 

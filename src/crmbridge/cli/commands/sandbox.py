@@ -12,8 +12,11 @@ import click
 from crmbridge.cli.call import Call, Reply
 from crmbridge.cli.grammar import as_command
 from crmbridge.cli.output import Line, dim, strong
+from crmbridge.cli.stopping import Terminated
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from crmbridge.plugins import SandboxSpec
     from crmbridge.sandbox import Sandbox
 
@@ -47,17 +50,27 @@ def command(call: Call, name: str, port: int, faults: tuple[str, ...], **shape: 
     Point a connection's `base_url`, or any other client of that CRM, at it. Nothing is kept when it ends.
     """
     from crmbridge.sandbox import SandboxOptions  # noqa: PLC0415  imports are paid by the commands that use them
-    from crmbridge.sandbox.server import HOST, listen, make_server  # noqa: PLC0415  the same
+    from crmbridge.sandbox.server import HOST, listen  # noqa: PLC0415  the same
 
     spec = _spec(name)
     sandbox = spec.build(SandboxOptions(**shape, faults=_faults(faults)))
     with contextlib.closing(listen(port)) as listener:
         url = f"http://{HOST}:{listener.getsockname()[1]}"
-        # Ctrl-C is how it is meant to end; the server ends its connections first, then gives the signal back.
-        with contextlib.suppress(KeyboardInterrupt):
-            _announce(call, sandbox, spec, url)
-            make_server(sandbox).run(sockets=[listener])
-    return Reply(printed=True)
+        return Reply(printed=True, exit_code=_serve(call, sandbox, spec, url, listener))
+
+
+def _serve(call: Call, sandbox: Sandbox, spec: SandboxSpec, url: str, listener: socket) -> int:
+    """Serve until a signal, and give the exit code. What was announced is the whole answer, so no more is said."""
+    from crmbridge.sandbox.server import make_server  # noqa: PLC0415  imports are paid by the commands that use them
+
+    try:
+        _announce(call, sandbox, spec, url)
+        make_server(sandbox).run(sockets=[listener])  # it ends its connections first, then gives the signal back
+    except Terminated:
+        return Terminated.exit_code
+    except KeyboardInterrupt:  # how it is meant to end
+        return 0
+    return 0
 
 
 def _spec(name: str) -> SandboxSpec:
