@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,8 +24,11 @@ from crmbridge.services.pulling import ConnectionPull, pull
 from crmbridge.services.reconciling import reconcile
 from crmbridge.services.workspace import Workspace
 
-LEASE = timedelta(minutes=10)  # renewed by every page and journal row; a killed run frees the state after this
+LEASE = timedelta(minutes=10)  # renewed for as long as the run lives; a killed run frees the state after this
+RENEWALS = 3  # within the time of one lease: two may fail before another run can take it over
 PARTLY, NEEDS_PERSON, STALE, FINDINGS = 6, 7, 8, 9
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,22 +91,53 @@ def _worst(judged: Sequence[Evaluated]) -> int:
 def writing(workspace: Workspace, command: str) -> Iterator[str]:
     """Hold the state for one run, and note how it began. The caller notes how it ended by `finish`.
 
-    Raises LockedError when another run holds it.
+    It is held however long a CRM takes to answer. Raises LockedError when another run holds it, and at the next write
+    to the state after another run took it over, as it may when this machine slept.
     """
     now = workspace.clock.now()
     run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     holder = f"{command} {run} (process {os.getpid()} on {socket.gethostname()})"
-    with workspace.store.runs.lease(holder, now, LEASE):
+    with workspace.store.runs.lease(holder, now, LEASE), _renewing(workspace):
         workspace.store.runs.start(Run(id=run, command=command, started_at=now))
         try:
             yield run
         except BaseException as error:
             code = 130 if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_code", 1)
-            # Only our own errors are known to hold no secret.
-            said = error.message if isinstance(error, CrmbridgeError) else type(error).__name__
             with contextlib.suppress(CrmbridgeError):  # what went wrong inside matters more
-                finish(workspace, run, command, code, {"error": said})
+                finish(workspace, run, command, code, {"error": _said(error)})
             raise
+
+
+@contextlib.contextmanager
+def _renewing(workspace: Workspace) -> Iterator[None]:
+    """Renew the lease again and again from a thread of its own, which ends with the block or with the process."""
+    every = LEASE.total_seconds() / RENEWALS
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(every):
+            _renew(workspace)
+
+    thread = threading.Thread(target=renew, name="crmbridge-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _renew(workspace: Workspace) -> None:
+    """Renew the lease once. When it is lost, the run hears of it at its next write to the state."""
+    try:
+        workspace.store.runs.renew(workspace.clock.now())
+    except Exception as error:  # noqa: BLE001  nobody above would hear of it, and the next try may succeed
+        log.warning("the lease could not be renewed: %s", _said(error))
+
+
+def _said(error: BaseException) -> str:
+    """Give what may be shown of an error: only our own are known to hold no secret."""
+    return error.message if isinstance(error, CrmbridgeError) else type(error).__name__
 
 
 def finish(workspace: Workspace, run: str, command: str, exit_code: int, summary: dict[str, Any]) -> None:

@@ -368,7 +368,7 @@ class MemoryRuns:
             if other is not None and other.expires_at > now:
                 raise LockedError(
                     f"The run {other.holder} holds the state since {show(other.since)}. Its lease expires at "
-                    f"{show(other.expires_at)} unless it goes on writing.",
+                    f"{show(other.expires_at)} unless that run is still alive.",
                     advice="Wait until it is done.",
                 )
             state.lease = self._memory.held = mine

@@ -98,7 +98,7 @@ def _take(open_: Connection, held: HeldLease, holder: str, now: datetime) -> Non
     if other.token != held.token:
         raise LockedError(
             f"The run {other.holder} holds the state since {show(other.since)}. Its lease expires at "
-            f"{show(other.expires_at)} unless it goes on writing.",
+            f"{show(other.expires_at)} unless that run is still alive.",
             advice="Wait until it is done. If it was killed, wait until the lease has expired.",
         )
 

@@ -1,0 +1,273 @@
+"""A run keeps the state for as long as it lives, however long a CRM takes; once it is killed, the next run goes on."""
+
+import atexit
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from crmbridge.errors import LockedError
+from crmbridge.model.changes import Change, Receipt
+from crmbridge.ports import StateStore
+from crmbridge.sandbox.clock import VirtualClock
+from crmbridge.services.cycle import LEASE, Cycle, finish, run_cycle, writing
+from crmbridge.services.workspace import Workspace
+from crmbridge.store import open_store
+from crmbridge.store.memory import MemoryStore
+from crmbridge.testing.fake_crm import FakeAdapter
+from crmbridge.testing.workspaces import MONDAY, Bench, fake_plugins, make_bench
+
+HOUR = timedelta(hours=1)
+SHORT = timedelta(milliseconds=30)  # renewed every 10 ms of real time; the time that counts stands still meanwhile
+LONG = 60  # seconds; only a test that fails waits for their end
+
+
+class WatchedClock(VirtualClock):
+    """A clock that stands still, and notes whenever a thread other than the main one asks it."""
+
+    def __init__(self, start: datetime) -> None:
+        super().__init__(start)
+        self._asked = threading.Semaphore(0)
+
+    def now(self) -> datetime:
+        """Give the time, aware."""
+        now = super().now()
+        if threading.current_thread() is not threading.main_thread():
+            self._asked.release()
+        return now
+
+    def wait_for_beats(self) -> None:
+        """Wait until the time that it is now has been asked for, and whatever was done with it is done."""
+        while self._asked.acquire(blocking=False):
+            pass
+        # The first may have begun before this; the third is asked for once the second is done with.
+        assert all(self._asked.acquire(timeout=LONG) for _ in range(3))
+
+
+class BrokenClock(VirtualClock):
+    """A clock that fails in every thread but the main one."""
+
+    def __init__(self, start: datetime) -> None:
+        super().__init__(start)
+        self.broke = threading.Event()
+        self._asked = 0
+
+    def now(self) -> datetime:
+        """Give the time, or fail."""
+        if threading.current_thread() is not threading.main_thread():
+            self._asked += 1
+            if self._asked > 1:
+                self.broke.set()  # the first failure is dealt with by now
+            raise ZeroDivisionError("hunter2")
+        return super().now()
+
+
+class SlowAdapter(FakeAdapter):
+    """An adapter whose writes take as long as something else does; the deals are made when that is over."""
+
+    meanwhile: Callable[[], None]
+
+    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
+        """Wait, then write."""
+        self.meanwhile()
+        return super().write(changes)
+
+
+Stores = tuple[StateStore, StateStore]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
+    """Give each kind of state in turn, opened twice."""
+    if request.param == "memory":
+        memory = MemoryStore()
+        yield memory, memory.again()
+        return
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    opened = open_store(url), open_store(url)
+    yield opened
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make leases so short that they are renewed at once."""
+    monkeypatch.setattr("crmbridge.services.cycle.LEASE", SHORT)
+
+
+def open_again(bench: Bench, store: StateStore, clock: VirtualClock, meanwhile: Callable[[], None]) -> Workspace:
+    """Open a bench's project on a store; each write to a CRM takes as long as `meanwhile` does."""
+
+    def slow(adapter: FakeAdapter, connection: str) -> FakeAdapter:
+        made = SlowAdapter(bench.crms[connection])
+        made.meanwhile = meanwhile
+        return made
+
+    plugins = fake_plugins(bench.crms, wrap=slow)
+    return Workspace(project=bench.workspace.project, store=store, clock=clock, plugins=plugins)
+
+
+def run(workspace: Workspace) -> Cycle:
+    """Run one cycle, as the command does."""
+    with writing(workspace, "run") as name:
+        cycle = run_cycle(workspace, name)
+        finish(workspace, name, "run", cycle.exit_code(), cycle.summary())
+    return cycle
+
+
+def bench_with_a_missing_deal() -> Bench:
+    """Make two CRMs with one deal that the second one lacks."""
+    bench = make_bench(parts={"north": (0, 0), "south": (0, 0)})
+    bench.crms["north"].create_deal("Rollout", stage="qualification")
+    return bench
+
+
+def nothing() -> None:
+    """Take no time."""
+
+
+@pytest.mark.usefixtures("short")
+def test_a_write_that_takes_longer_than_the_lease_keeps_others_out(stores: Stores) -> None:
+    """Else the next run would read back that the deal was not made, and make it twice."""
+    bench, clock = bench_with_a_missing_deal(), WatchedClock(MONDAY)
+    second = open_again(bench, stores[1], clock, nothing)
+    refused: list[str] = []
+
+    def meanwhile() -> None:
+        for _ in range(4):
+            clock.advance(SHORT * 2 / 3)
+            clock.wait_for_beats()
+        with pytest.raises(LockedError) as caught:
+            run(second)
+        refused.append(caught.value.message)
+
+    cycle = run(open_again(bench, stores[0], clock, meanwhile))
+
+    assert {"applied": 1} == cycle.applied.counts
+    assert ["run" in message for message in refused] == [True]
+    assert 1 == len(bench.crms["south"].named("Rollout"))
+    assert {} == run(second).applied.counts
+
+
+def test_a_run_that_lost_the_lease_stops_at_the_next_journal_write(stores: Stores) -> None:
+    """A machine that slept through it all has no say in what became of the write: the other run looks for itself."""
+    bench, clock = bench_with_a_missing_deal(), VirtualClock(MONDAY)
+    second = open_again(bench, stores[1], clock, nothing)
+    taken: list[Cycle] = []
+
+    def meanwhile() -> None:
+        clock.advance(LEASE)
+        taken.append(run(second))
+
+    with pytest.raises(LockedError, match="took it over"):
+        run(open_again(bench, stores[0], clock, meanwhile))
+    first, other = reversed(stores[1].runs.runs(9))
+
+    assert [other.id] == [cycle.run for cycle in taken]
+    assert (None, 0) == (first.exit_code, other.exit_code)
+    assert [None] == [entry.outcome for entry in stores[0].journal.entries(first.id)]
+
+
+@pytest.mark.usefixtures("short")
+def test_a_renewal_that_fails_is_logged_and_tried_again(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
+    """The run itself hears of it when it writes."""
+    clock = WatchedClock(MONDAY)
+    workspace = open_again(bench_with_a_missing_deal(), stores[0], clock, nothing)
+    with pytest.raises(LockedError, match="took it over"), writing(workspace, "run") as name:  # noqa: PT012  one step in it
+        with stores[1].runs.lease("r2", MONDAY + SHORT, SHORT):
+            clock.wait_for_beats()
+            clock.wait_for_beats()
+        stores[0].journal.intend(name, [], MONDAY)
+
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) > 1
+    assert all("lease" in message and "took it over" in message for message in said)
+
+
+@pytest.mark.usefixtures("short")
+def test_a_renewal_that_meets_a_bug_tells_its_kind_only(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
+    """What a foreign error says may hold a secret."""
+    clock = BrokenClock(MONDAY)
+    with writing(open_again(bench_with_a_missing_deal(), stores[0], clock, nothing), "run"):
+        assert clock.broke.wait(LONG)
+
+    said = {record.getMessage() for record in caplog.records}
+    assert 1 == len(said)
+    assert "ZeroDivisionError" in said.pop()
+    assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit])
+def test_nothing_goes_on_after_a_run(stores: Stores, error: type[BaseException]) -> None:
+    """However it ended; and the lease is free."""
+    workspace = open_again(bench_with_a_missing_deal(), stores[0], VirtualClock(MONDAY), nothing)
+    before = threading.enumerate()
+    with pytest.raises(error), writing(workspace, "run"):
+        raise error
+
+    assert before == threading.enumerate()
+    with writing(workspace, "run"):
+        assert len(before) + 1 == len(threading.enumerate())
+    assert before == threading.enumerate()
+
+
+def child(what: str, url: str) -> subprocess.Popen[str]:
+    """Start a process of its own that does one of the two things below."""
+    command = [sys.executable, __file__, what, url]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603  our own words
+
+
+def stay(workspace: Workspace, clock: WatchedClock) -> None:
+    """Hold the state for an hour, which is much longer than the lease, and go on holding it."""
+    with patch("crmbridge.services.cycle.LEASE", SHORT), writing(workspace, "run"):
+        clock.advance(HOUR)
+        clock.wait_for_beats()
+        print("held", flush=True)  # noqa: T201  told to the test
+        sys.stdin.read()
+
+
+def leave(workspace: Workspace, _clock: WatchedClock) -> None:
+    """Come to the end of the program while the state is held; Python ends by itself only if no thread is in its way."""
+    holding = writing(workspace, "run")
+    holding.__enter__()
+    atexit.register(holding.__exit__, None, None, None)  # called after Python waited for threads
+
+
+def test_a_killed_run_is_followed_by_the_next_once_its_lease_expired(tmp_path: Path) -> None:
+    """It held the state while it lived; nobody renews the lease of the dead."""
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    with child("stay", url) as holder:
+        assert holder.stdout is not None
+        assert "held" == holder.stdout.readline().strip()
+        holder.send_signal(signal.SIGKILL)
+    clock, store = VirtualClock(MONDAY + HOUR), open_store(url)
+    workspace = open_again(bench_with_a_missing_deal(), store, clock, nothing)
+
+    with pytest.raises(LockedError):
+        run(workspace)
+    clock.advance(SHORT)
+    assert {"applied": 1} == run(workspace).applied.counts
+    store.close()
+
+
+def test_holding_the_state_keeps_no_process_alive(tmp_path: Path) -> None:
+    """When the program is over, so is the renewing."""
+    with child("leave", f"sqlite:///{tmp_path / 'state.db'}") as process:
+        try:
+            assert 0 == process.wait(LONG)
+        finally:
+            process.kill()  # does nothing to one that has ended
+
+
+if __name__ == "__main__":
+    its_clock = WatchedClock(MONDAY)
+    its_store = open_store(sys.argv[2])
+    its_workspace = open_again(bench_with_a_missing_deal(), its_store, its_clock, nothing)
+    {"stay": stay, "leave": leave}[sys.argv[1]](its_workspace, its_clock)
