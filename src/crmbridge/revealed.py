@@ -7,6 +7,7 @@ from urllib.parse import quote, quote_plus
 
 SHORTEST = 6  # characters; striking out shorter ones would spoil ordinary text
 STRUCK = "*****"
+IN_PATHS = "/!$&'()*+,;=:@"  # what may stand as it is in the path of an address
 
 _known: set[str] = set()
 
@@ -16,7 +17,8 @@ def remember(secret: str) -> None:
     if len(secret) >= SHORTEST:
         as_json = json.dumps(secret)[1:-1]
         in_json = {as_json, as_json.replace("/", "\\/")}  # some writers of JSON escape slashes
-        _known.update({secret, *in_json, quote(secret), quote(secret, safe=""), quote_plus(secret)})
+        in_address = {quote(secret, safe=safe) for safe in ("", "/", IN_PATHS)}
+        _known.update({secret, *in_json, *in_address, quote_plus(secret)})
 
 
 def strike(text: str) -> str:

@@ -15,25 +15,34 @@ from crmbridge.revealed import remember
 from crmbridge.settings import Secret
 
 COMMAND_SECONDS = 30
+_REASONS = {UnicodeDecodeError: "not UTF-8", RuntimeError: "no such home folder"}
 
 
 def reveal(secret: Secret) -> SecretStr:
     """Fetch a secret; raises ConfigurationError saying which source failed, never what it held."""
     if secret.env is not None:
-        return _filled(os.environ.get(secret.env), f"the environment variable {secret.env} is not set")
+        return _from_environment(secret.env)
     if secret.file is not None:
-        return _from_file(Path(secret.file).expanduser())
+        return _from_file(secret.file)
     if secret.command is not None:
         return _from_command(secret.command)
     return _from_keyring(secret.keyring or "")
 
 
-def _from_file(path: Path) -> SecretStr:
+def _from_environment(name: str) -> SecretStr:
+    text = os.environ.get(name)
+    if any("\udc80" <= letter <= "\udcff" for letter in text or ""):  # how Python keeps such bytes
+        raise ConfigurationError(f"The environment variable {name} can't be read (not UTF-8)", advice=ADVICE)
+    return _filled(text, f"the environment variable {name} is not set")
+
+
+def _from_file(file: str) -> SecretStr:
     try:
-        return _filled(path.read_text("utf-8"), f"the secret file {path} is empty")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise ConfigurationError(f"The secret file {path} can't be read ({reason})", advice=ADVICE) from None
+        text = Path(file).expanduser().read_text("utf-8")
+    except (OSError, RuntimeError, ValueError) as error:  # of these, RuntimeError says that there is no such home
+        reason = error.strerror if isinstance(error, OSError) else _REASONS.get(type(error), "no such path")
+        raise ConfigurationError(f"The secret file {file} can't be read ({reason})", advice=ADVICE) from None
+    return _filled(text, f"the secret file {file} is empty")
 
 
 def _from_command(command: str) -> SecretStr:
@@ -41,7 +50,7 @@ def _from_command(command: str) -> SecretStr:
         done = subprocess.run(  # noqa: S603  the settings' owner names the command; it runs without a shell
             shlex.split(command), capture_output=True, text=True, timeout=COMMAND_SECONDS, check=True
         )
-    except (OSError, ValueError, subprocess.SubprocessError):
+    except (IndexError, OSError, ValueError, subprocess.SubprocessError):  # IndexError: the command is empty
         # What the command printed may be the secret, so none of it is shown.
         raise ConfigurationError(f"The secret command `{command}` failed", advice=ADVICE) from None
     return _filled(done.stdout, f"the secret command `{command}` printed nothing")
