@@ -162,9 +162,12 @@ def settle(
     done: Sequence[tuple[Change, Receipt]],
     run: str,
     viewers: Mapping[str, Viewer] | None = None,
+    *,
+    partly: Sequence[Change] = (),
 ) -> None:
     """Journal outcomes with the bases that follow from them, and bring links and records up to date.
 
+    `partly` are the parts that are there of updates that are not there as a whole: they are nobody's later edits.
     Records are what the next pull would bring as well; the journal and the bases are not.
     """
     if not done:
@@ -173,7 +176,7 @@ def settle(
     store = workspace.store
     updated = [c for c, receipt in done if receipt.outcome is Outcome.APPLIED and c.action is Action.UPDATE]
     created = [(c, r.ref) for c, r in done if r.outcome is Outcome.APPLIED and c.action is Action.CREATE and r.ref]
-    written = [(change, change.target) for change in updated if change.target] + created
+    written = [(change, change.target) for change in (*updated, *partly) if change.target] + created
     _link(workspace, created)  # first, so that a deal that was created is known as linked wherever the process dies
     store.journal.settle(run, [receipt for _, receipt in done], bases_after(viewers, written), workspace.clock.now())
     records = store.records.get([change.target for change in updated if change.target])

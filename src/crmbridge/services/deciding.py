@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from crmbridge.engine.merge import decided_ref
 from crmbridge.engine.views import Viewer
@@ -26,6 +26,7 @@ class Decisions:
     changes: Mapping[str, Sequence[Change]]  # by link
     views: Mapping[str, Mapping[Ref, View]]  # link -> what each deal has
     decided: Mapping[str, View]  # link -> what was decided on before
+    _taken: set[tuple[str, str]] = field(default_factory=set)  # the links and fields that were decided on here
 
     def lost(self, change: Change) -> bool:
         """Tell whether what an update writes is nobody's value any more: neither held nor decided on before."""
@@ -40,19 +41,21 @@ class Decisions:
         """Give the bases that follow from deciding on what these changes write.
 
         Each side's base becomes what it had, and the link's own base what all should hold, so what a person does from
-        now on is a later edit. Other changes of the same fields are the same decision, but for the ones that were
-        stopped: what somebody did there is not known yet.
+        now on is a later edit. Other changes of the same fields are the same decision, taken once, but for the ones
+        that were stopped: what somebody did there is not known yet.
         """
         out = {change.id for change in stopped}
+        fields = {(c.link or "", name) for c in going if c.link is not None for name in self.edits[c.id]}
+        new = fields - self._taken
+        self._taken.update(new)
         bases: Bases = {}
-        for change in going:
-            for other in self.changes.get(change.link or "", ()):
-                if other.id not in out:
-                    self._decide(other, self.edits[change.id], bases)
+        for link in {link for link, _ in new}:
+            for change in self.changes[link]:
+                if change.id not in out:
+                    self._decide(change, link, {name for taken, name in new if taken == link}, bases)
         return bases
 
-    def _decide(self, change: Change, fields: View, bases: Bases) -> None:
-        link = change.link or ""
+    def _decide(self, change: Change, link: str, fields: Collection[str], bases: Bases) -> None:
         views = self.views[link]
         for name, after in self.edits[change.id].items():
             sides = {ref: view[name] for ref, view in views.items() if name in view and ref != change.target}

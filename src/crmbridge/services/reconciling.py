@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
+from crmbridge.engine.views import STAGE
 from crmbridge.errors import CrmbridgeError
-from crmbridge.model.changes import Action, Change, JournalEntry, Outcome, Receipt
+from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Outcome, Receipt
 from crmbridge.model.records import Record
 from crmbridge.services.applying import settle
 from crmbridge.services.workspace import Workspace
@@ -27,37 +29,42 @@ def reconcile(workspace: Workspace, run: str) -> tuple[Receipt, ...]:
 
 def _reconcile_connection(workspace: Workspace, entries: Sequence[JournalEntry], run: str) -> list[Receipt]:
     done: list[tuple[Change, Receipt]] = []
+    partly: list[Change] = []
     for entry in entries:
         try:
-            done.append((entry.change, _look(workspace, entry.change)))
+            receipt, there = _look(workspace, entry.change)
         except CrmbridgeError as error:  # out of reach or not able to say: it stays as it is
-            receipt = Receipt(change=entry.change.id, outcome=Outcome.UNKNOWN, message=error.message)
-            if entry.outcome is None:  # an intent that was cut off gets the outcome that it lacks
-                done.append((entry.change, receipt))
-    settle(workspace, done, run)
+            receipt, there = Receipt(change=entry.change.id, outcome=Outcome.UNKNOWN, message=error.message), None
+        done.append((entry.change, receipt))
+        partly += [there] if there else []
+    settle(workspace, done, run, partly=partly)
     return [receipt for _, receipt in done]
 
 
-def _look(workspace: Workspace, change: Change) -> Receipt:
-    """Read back what a change would have left behind."""
+def _look(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]:
+    """Read back what a change would have left behind; of an update that is there in part, give that part as well."""
     if change.action is Action.UPDATE:
         return _look_at_update(workspace, change)
     found = workspace.adapter(change.connection).find(change.kind, change.key or "", change.target)
     if found is None:
-        return Receipt(change=change.id, outcome=Outcome.FAILED, message="read back: it was not done")
-    return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=found, message="read back: it was done")
+        return Receipt(change=change.id, outcome=Outcome.FAILED, message="read back: it was not done"), None
+    return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=found, message="read back: it was done"), None
 
 
-def _look_at_update(workspace: Workspace, change: Change) -> Receipt:
+def _look_at_update(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]:
     target = change.target
     records = workspace.adapter(change.connection).read([target]) if target else {}
     record = records.get(target) if target else None
-    if record is not None and _holds(change, record):
-        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=target, message="read back: it was done")
-    return Receipt(change=change.id, outcome=Outcome.FAILED, ref=target, message="read back: it was not done")
+    there = tuple(edit for edit in change.edits if record is not None and _holds(change, edit, record))
+    if there == change.edits and record is not None:
+        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=target, message="read back: it was done"), None
+    names = ", ".join(edit.name for edit in there)
+    message = f"read back: only {names} is as it was sent" if there else "read back: it was not done"
+    receipt = Receipt(change=change.id, outcome=Outcome.FAILED, ref=target, message=message)
+    return receipt, replace(change, edits=there) if there else None
 
 
-def _holds(change: Change, record: Record) -> bool:
-    if change.position is not None and record.position != change.position:
-        return False
-    return all(record.fields.get(name) == after for name, after in change.after.items())
+def _holds(change: Change, edit: FieldEdit, record: Record) -> bool:
+    if edit.name == STAGE and change.position is not None:
+        return record.position == change.position
+    return record.fields.get(edit.name) == edit.after

@@ -27,6 +27,7 @@ class Edit(NamedTuple):
     ref: Ref
     name: str
     value: Value
+    before: Value = None
     fresh: bool = False  # what a new deal starts with
 
 
@@ -62,7 +63,7 @@ class Oracle:
         self._edits: list[Edit] = []
         self._touched: dict[Ref, list[float]] = defaultdict(list)
         self._agreed: dict[tuple[str, str], _Agreed] = {}  # by link and field
-        self._in_step: dict[tuple[str, str], int] = {}  # when all sides last held the same as a run began
+        self._in_step: dict[tuple[str, str], _Agreed] = {}  # the same for when a run began
         self._members: dict[str, set[Ref]] = defaultdict(set)  # everything that ever was in a link
         self._deleted: set[Ref] = set()
         self._sent: dict[str, list[tuple[int, Change]]] = defaultdict(list)  # by link: when, and what
@@ -78,11 +79,15 @@ class Oracle:
         for name in self._view(ref):
             self.edited(ref, name, fresh=True)
 
-    def edited(self, ref: Ref, name: str, *, fresh: bool = False) -> None:
-        """Note an edit that was just made."""
+    def edited(self, ref: Ref, name: str, before: Value = None, *, fresh: bool = False) -> None:
+        """Note an edit that was just made, with what `value` gave before it."""
         self._count += 1
-        self._edits.append(Edit(self._count, ref, name, self._view(ref).get(name), fresh))
+        self._edits.append(Edit(self._count, ref, name, self.value(ref, name), before, fresh))
         self._touched[ref].append(self._count)
+
+    def value(self, ref: Ref, name: str) -> Value:
+        """Give what a field holds now, as sync sees it."""
+        return self._view(ref).get(name)
 
     def deleted(self, ref: Ref) -> None:
         """Note that a deal is about to be deleted."""
@@ -106,9 +111,9 @@ class Oracle:
         """Note that a run begins."""
         self._run, self._began = run, self._count
         links = self._links()
-        for link, name in self._equal_fields():
+        for (link, name), value in self._equal_fields().items():
             self._judge_field(link, links[link], name, blocked=False)
-            self._in_step[link, name] = self._count
+            self._in_step[link, name] = _Agreed(self._count, value, links[link])
 
     def before_write(self, changes: Sequence[Change]) -> None:
         """Check that each change that is sent has its intent, and that nothing else of it is still unclear."""
@@ -254,10 +259,12 @@ class Oracle:
         if len(net) < len(last) or not net or any(edit.ref not in values for edit in net):
             # What was taken back, or deleted, may count for nothing; then what was there before stands.
             allowed += [agreed, *(edit.value for edit in edits)]
+        if any(edit.ref not in together for edit in edits):
+            allowed.append(agreed)  # a deal that joined the link stands beside what the others had agreed on
         story = f"{link} {name}: {values}; agreed {agreed}; edits {edits}"
         if blocked:
             for edit in net:
-                later = [e.value for e in edits if e.number > edit.number]
+                later: list[object] = [e.value for e in edits if e.number > edit.number]
                 if self._policy != "ask":
                     later = [*later, *allowed]
                 assert edit.ref not in values or values[edit.ref] in [edit.value, *later], (
@@ -270,11 +277,12 @@ class Oracle:
             return
         assert found[0] in allowed, f"P1: nobody's value {story}"
         # What came before all sides held the same is no rival of what came after.
-        after = self._in_step.get((link, name), 0)
-        said = [edit for edit in said if edit.number > after or edit.ref not in together]
+        after, _, mates = self._in_step.get((link, name), _Agreed(0, NOTHING, ()))
+        said = [edit for edit in said if edit.number > after or edit.ref not in mates]
         rivals = [edit for edit in net if edit in said and edit.ref in values]
         taken_back = [edit for edit in said if edit not in net]
-        if found[0] not in [edit.value for edit in taken_back]:
+        joined = found[0] == agreed and any(edit.ref not in together for edit in said)
+        if not joined and found[0] not in [edit.value for edit in taken_back]:
             self._judge_winner(found[0], said, rivals, story)
 
     def _taken_back(self, link: str, edit: Edit, agreed: object) -> bool:
@@ -284,7 +292,7 @@ class Oracle:
         """
         mine = [e for e in self._edits if (e.ref, e.name) == (edit.ref, edit.name) and e.number < edit.number]
         written = [sent.value for sent in self._values_sent(link, edit.name) if sent.ref == edit.ref]
-        earlier = [agreed, *(e.value for e in mine), *written]
+        earlier = [agreed, *(e.value for e in mine), *(e.before for e in mine), *written]
         return edit.value in earlier and not (mine and self._moved_on(link, edit, mine[-1]))
 
     def _moved_on(self, link: str, edit: Edit, before: Edit) -> bool:
@@ -315,6 +323,8 @@ class Oracle:
         if not live or value == (newest := max(live, key=lambda edit: edit.number)).value:
             return
         mine = [edit for edit in net if edit.value == value]
+        if any(edit.number > newest.number for edit in mine):  # of a deal that is gone
+            return
         if self._policy == "newest":
             # The time is the record's: the side whose record was touched later, by us too, has the last word.
             later = any(touch > newest.number for edit in mine for touch in self._touched[edit.ref])

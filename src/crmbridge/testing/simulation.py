@@ -90,8 +90,8 @@ class _FusedStore:
 
     def __init__(self, store: StateStore, play: Play) -> None:
         for name, changing in CHANGING.items():
-            # Links are saved between the pull and the look at what changed since; after that look comes the write.
-            turn = play.interrupt if name == "links" else _nobody
+            # Findings are saved between the pull and the look at what changed since; after that look comes the write.
+            turn = play.interrupt if name == "findings" else _nobody
             setattr(self, name, _Fused(getattr(store, name), changing, play.fuse, turn))
 
 
@@ -258,10 +258,11 @@ class Play:
 
     def _move(self, connection: str, native: str) -> None:
         crm = self.bench.crms[connection]
-        record = crm.deal(native)
+        record, ref = crm.deal(native), Ref(connection, Kind.DEAL, native)
         stages = [s for s in (*STAGES, *STAGES, "won", "lost") if record.position and s != record.position.stage]
+        before = self.oracle.value(ref, "stage")
         crm.move_deal(native, self.rng.choice(stages))
-        self.oracle.edited(Ref(connection, Kind.DEAL, native), "stage")
+        self.oracle.edited(ref, "stage", before)
 
     def _edit(self, connection: str, native: str, name: str) -> None:
         crm = self.bench.crms[connection]
@@ -270,8 +271,9 @@ class Play:
         value = self._value(name, self.oracle.values_seen(ref, name))
         if value == crm.deal(native).fields.get(name):
             return
+        before = self.oracle.value(ref, name)
         crm.edit_deal(native, **{name.replace(".", "__"): value})
-        self.oracle.edited(ref, name)
+        self.oracle.edited(ref, name, before)
 
     def _value(self, name: str, seen: Sequence[Value]) -> Value:
         """Give a field's next value: often one that it had before, so that edits are taken back as well."""

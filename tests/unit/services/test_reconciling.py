@@ -1,0 +1,77 @@
+"""Reading back tells what became of changes that were not clearly answered."""
+
+from __future__ import annotations
+
+import pytest
+
+from crmbridge.model.changes import Outcome
+from crmbridge.services.applying import apply_plan
+from crmbridge.services.cycle import run_cycle
+from crmbridge.services.planning import make_plan
+from crmbridge.services.pulling import pull
+from crmbridge.services.reconciling import reconcile
+from crmbridge.testing.workspaces import Bench, make_bench
+
+TWO = ("north", "south")
+
+
+def unclear(fault: str, **fields: str) -> tuple[Bench, dict[str, str]]:
+    """Link a deal, edit it in the north, and lose the reply to the write in the south; give the deals' ids."""
+    newest = [{"name": "main", "between": TWO, "fields": {"*": {"conflict": "newest"}}}]
+    bench = make_bench(deals=3, parts=dict.fromkeys(TWO, (0, 0)), sync=newest)
+    ids = {name: bench.crms[name].create_deal("Rollout", stage="qualification", company="1").id for name in TWO}
+    run_cycle(bench.workspace, "r1")
+    bench.clock.sleep(600)
+    bench.crms["north"].edit_deal(ids["north"], **fields)
+    bench.crms["south"].faults.append(fault)
+    pull(bench.workspace)
+    apply_plan(bench.workspace, make_plan(bench.workspace).plan, "r2")
+    bench.clock.sleep(600)
+    return bench, ids
+
+
+@pytest.mark.parametrize(("fault", "outcome"), [("drop_after", Outcome.APPLIED), ("drop_before", Outcome.FAILED)])
+def test_an_update_is_what_the_record_says(fault: str, outcome: Outcome) -> None:
+    """It was done when the record holds all of it."""
+    bench, _ = unclear(fault, name="New", bant__budget="yes")
+    receipts = reconcile(bench.workspace, "r3")
+
+    assert [outcome] == [receipt.outcome for receipt in receipts]
+    assert () == bench.workspace.store.journal.unsettled()
+
+
+def test_what_can_not_be_read_stays_unknown() -> None:
+    """Nothing is sent again before it is known; the next run asks again."""
+    bench, _ = unclear("drop_after", name="New")
+    bench.crms["south"].blind = 1
+    writes = bench.crms["south"].writes
+    first, second = reconcile(bench.workspace, "r3"), reconcile(bench.workspace, "r4")
+
+    assert [Outcome.UNKNOWN, Outcome.APPLIED] == [receipt.outcome for receipt in (*first, *second)]
+    assert writes == bench.crms["south"].writes
+
+
+def test_a_part_that_arrived_is_nobodys_edit() -> None:
+    """A person overwrote one field meanwhile; the other one is ours, and does not undo what was edited since."""
+    bench, ids = unclear("drop_after", name="First", bant__budget="yes")
+    bench.crms["north"].edit_deal(ids["north"], bant__budget="no")
+    bench.clock.sleep(60)
+    bench.crms["south"].edit_deal(ids["south"], name="Another")
+    cycle = run_cycle(bench.workspace, "r3")
+    deals = {name: bench.crms[name].deal(number).fields for name, number in ids.items()}
+
+    assert ["read back: only bant.budget is as it was sent"] == [receipt.message for receipt in cycle.reconciled]
+    assert {"north": ("Another", "no"), "south": ("Another", "no")} == {
+        name: (fields["name"], fields["bant.budget"]) for name, fields in deals.items()
+    }
+
+
+def test_a_connection_that_was_left_out_is_left_alone() -> None:
+    """What is unclear there waits until the connection is back in the settings."""
+    bench, _ = unclear("drop_after", name="New")
+    settings = bench.workspace.project.settings
+    north = {"north": settings.connections["north"]}
+    alone = bench.again(settings.model_copy(update={"connections": north, "sync": ()}))
+
+    assert () == reconcile(alone.workspace, "r3")
+    assert 1 == len(alone.workspace.store.journal.unsettled())
