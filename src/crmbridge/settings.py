@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from crmbridge.loopback import is_loopback
 from crmbridge.model.findings import Severity
 from crmbridge.model.parts import FieldName, Id
 
@@ -38,10 +39,20 @@ class Secret(SettingsPart):
         return self
 
 
+def _encrypted(url: str) -> str:
+    """Let a credential travel encrypted, or not at all; the message doesn't repeat a URL that may hold a secret."""
+    if not url.startswith("https://") and not is_loopback(url):
+        raise ValueError("plain http:// is for this machine only, as the credential could be read on the way")
+    return url
+
+
+Address = Annotated[str, Field(pattern=r"^https?://[^\s/]+"), AfterValidator(_encrypted)]
+
+
 class AdapterSettings(SettingsPart):
     """What every connection can say. An adapter's own settings model inherits from this and adds its own."""
 
-    base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = None  # stands in for the vendor's host
+    base_url: Address | None = None  # stands in for the vendor's host; plain http:// only on this machine
     # For amounts that the CRM keeps without one; the account's own when not said.
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
     key_field: str | None = None  # the CRM's own field for the external key; the adapter's usual name when not said

@@ -16,6 +16,7 @@ from crmbridge import __version__
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http.budget import Budget
 from crmbridge.http.exact_json import dump_json, load_json
+from crmbridge.loopback import is_loopback
 from crmbridge.ports import Clock
 from crmbridge.revealed import strike
 
@@ -71,7 +72,7 @@ class HttpClient:
             headers={"User-Agent": f"crmbridge/{__version__}", "Accept": "application/json", **headers},
             timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
             follow_redirects=False,  # a redirect would carry the token to another host
-            trust_env=_is_remote(base_url),
+            trust_env=not is_loopback(base_url),  # proxies are for the world outside
         )
 
     def read(self, method: Method, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None) -> Reply:
@@ -221,12 +222,6 @@ def _decode(answer: httpx.Response) -> Any:
 def _words(answer: httpx.Response) -> str:
     """Give the beginning of an answer as text, in the one encoding of JSON, whatever the answer says of itself."""
     return strike(answer.content.decode("utf-8", "replace"))[:2000]
-
-
-def _is_remote(base_url: str) -> bool:
-    # Proxies from the environment are for the world outside; a sandbox on this machine is spoken to directly.
-    host = httpx.URL(base_url).host
-    return host not in {"localhost", "127.0.0.1", "::1"}
 
 
 def _name(error: Exception) -> str:
