@@ -214,6 +214,8 @@ IN_SETTINGS = [
     Wrong("    token: {env: TWO}", "    token: ▸pat-12345", "wrong-type", "a mapping must stand here"),
     Wrong("{env: TWO}", "▸{env: TWO, file: two}", "wrong-value", "give exactly one of env, file, command, keyring"),
     Wrong("{env: TWO}", "{▸evn: TWO}", "unknown-key", "did you mean 'env'?"),
+    Wrong("  two:\n", "  two:\n    base_url: ▸ftp://host\n", "wrong-name", "begins with https:// or http://"),
+    Wrong("  two:\n", "  two:\n    base_url: ▸http://crm.example\n", "wrong-value", "is for this machine only"),
     Wrong("fields: {pains:", "fields: {▸pain:", "unknown-field", "did you mean 'pains'?"),
     Wrong("  two: {pipeline: a", "  ▸tow: {pipeline: a", "unknown-connection one-sided-sync", "did you mean 'two'?"),
     Wrong("map: {talk: a, offer: b}", "map: {talk: a, offer: b, ▸ofer: c}", "unknown-stage", "did you mean 'offer'?"),
@@ -221,6 +223,13 @@ IN_SETTINGS = [
     Wrong("offer: [11, 12]", "offer: ▸[11, 10]", "ambiguous-stage", "'10' already stands for 'talk'"),
     Wrong("talk: 10", "talk: ▸010", "yaml-leading-zero", "010 is read as the number 10"),
     Wrong("between: [one, two]", "between: [one, two, ▸three]", "unknown-connection"),
+    Wrong("sync:\n", "sync:\n  - {name: other, between: [one, ▸three]}\n", "shared-connection unknown-connection"),
+    Wrong(
+        "    create: [two]",
+        "  - name: other\n    between: [▸one, ▸two]",
+        "shared-connection shared-connection",
+        "'main'",
+    ),
     Wrong("create: [two]", "create: [▸tow]", "unknown-connection", "did you mean 'two'?"),
     Wrong("'prefer: one'", "▸'prefer: oen'", "unknown-connection", "did you mean 'one'?"),
     Wrong("'prefer: one'", "▸latest", "wrong-name", "newest, ask"),
@@ -341,6 +350,8 @@ def test_several_errors_are_told_in_one_run(tmp_path: Path) -> None:
         "    token: [hunter2hunter2]",
         '    token: "hunter2hunter2',
         "    token: {env: TWO}\n    base_url: ftp://user:hunter2hunter2@host",
+        "    token: {env: TWO}\n    base_url: http://user:hunter2hunter2@host",
+        "    token: {env: TWO}\n    base_url: http://host/hunter2hunter2",
     ],
 )
 def test_a_secret_in_the_wrong_place_is_not_shown(line: str, tmp_path: Path) -> None:
@@ -353,6 +364,16 @@ def test_a_secret_in_the_wrong_place_is_not_shown(line: str, tmp_path: Path) -> 
     assert not result.passed
     assert "hunter2" not in shown(result.diagnostics)
     assert "hunter2" not in str([diagnostic.to_json() for diagnostic in result.diagnostics])
+
+
+@pytest.mark.parametrize(
+    "url", ["https://proxy.example", "http://localhost:8700", "http://127.0.0.1", "http://[::1]:80"]
+)
+def test_an_address_on_this_machine_needs_no_encryption(url: str, tmp_path: Path) -> None:
+    """Sandboxes speak plain http; anywhere else it is https."""
+    result, _ = project(tmp_path, SETTINGS, Wrong("  two:\n", f'  two:\n    base_url: "{url}"\n', ""))
+
+    assert () == result.diagnostics
 
 
 def test_a_folder_without_settings_says_how_to_make_them(tmp_path: Path) -> None:

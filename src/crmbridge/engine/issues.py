@@ -38,6 +38,7 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "unused-field": ("warning", "a process field that no rule, output or hand-off uses"),
         "unmeasured-handoff": ("warning", "a hand-off with a time limit but no field that shows its acceptance"),
         "unknown-connection": ("error", "a connection that is not listed under `connections`"),
+        "shared-connection": ("error", "a connection that stands in two syncs, which would fight over its links"),
         "ambiguous-stage": ("error", "a CRM's stage that stands for two stages of the process"),
         "unknown-rule": ("error", "a binding whose pattern matches no rule of the process"),
         "unknown-report": ("error", "a report that is not listed under `reports`"),

@@ -71,6 +71,16 @@ def check_sync(settings: Settings, process: Process) -> Iterator[Issue]:
         yield from unknown("field", _match_names(at, sync.match.get("deal", ())), _match_fields(process))
 
 
+def check_shared(settings: Settings, _process: Process) -> Iterator[Issue]:
+    """Find connections that stand in more than one sync: each would undo the other's links."""
+    first: dict[str, int] = {}
+    for i, sync in enumerate(settings.sync):
+        for j, name in enumerate(sync.between):
+            if name in settings.connections and first.setdefault(name, i) != i:
+                sentence = f"{name!r} stands in the sync {settings.sync[first[name]].name!r} already"
+                yield issue(("sync", i, "between", j), "shared-connection", sentence)
+
+
 def check_one_sided(settings: Settings, _process: Process) -> Iterator[Issue]:
     """Find syncs in which only some connections have their stages mapped."""
     for i, sync in enumerate(settings.sync):
@@ -158,6 +168,7 @@ SETTINGS_CHECKS: tuple[Callable[[Settings, Process], Iterator[Issue]], ...] = (
     check_coverage,
     check_connection_fields,
     check_sync,
+    check_shared,
     check_one_sided,
     check_bindings,
     check_reports,
