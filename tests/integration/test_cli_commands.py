@@ -6,6 +6,7 @@ import json
 import stat
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,6 +115,17 @@ def test_a_second_run_writes_nothing(shop: Shop) -> None:
     assert "4 applied" in first.out
     assert {} == second.document["result"]["summary"]["outcomes"]
     assert 0 == second.document["result"]["summary"]["planned"]
+
+
+def test_secret_files_are_found_from_the_projects_folder(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the command is called."""
+    settings = shop.folder / "crmbridge.yaml"
+    settings.write_text(settings.read_text("utf-8").replace("{env: SHOP_TOKEN}", "{file: kept/token}"), "utf-8")
+    (shop.folder / "kept").mkdir()
+    (shop.folder / "kept" / "token").write_text("t0ken-in-a-file", "utf-8")
+    monkeypatch.chdir(shop.folder.parent)
+
+    assert 0 == replace(shop, folder=Path("shop")).call("pull").code
 
 
 def test_a_saved_plan_is_what_is_applied(shop: Shop, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from crmbridge.engine.mapping import StageMapper, stage_mapper
 from crmbridge.errors import ConfigurationError
@@ -95,8 +94,7 @@ class Workspace:
         context = AdapterContext(
             connection=connection, clock=self.clock, fields=field_bindings(self.project.process, entry.fields)
         )
-        options = _beside(self.project.folder, entry.options)
-        return spec.open(spec.settings.model_validate(options), context)
+        return spec.open(spec.settings.model_validate(entry.options), context)
 
 
 def field_bindings(process: Process, fields: Mapping[str, str]) -> tuple[FieldBinding, ...]:
@@ -107,13 +105,3 @@ def field_bindings(process: Process, fields: Mapping[str, str]) -> tuple[FieldBi
         for name, native in sorted(fields.items())
         if name in types
     )
-
-
-def _beside(folder: Path, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Make the paths of secret files start from the folder of the settings file."""
-    return {
-        name: {**value, "file": str(folder / Path(value["file"]).expanduser())}
-        if isinstance(value, dict) and isinstance(value.get("file"), str)
-        else value
-        for name, value in options.items()
-    }
