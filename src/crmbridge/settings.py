@@ -158,9 +158,11 @@ def _cron(text: str) -> str:
     from datetime import datetime  # noqa: PLC0415  only to try the expression out
 
     try:
-        CronSim(text, datetime(2026, 1, 1))  # noqa: DTZ001  the zone is given when it runs
+        first = next(CronSim(text, datetime(2026, 1, 1)), None)  # noqa: DTZ001  the zone is given when it runs
     except CronSimError as error:
         raise ValueError(f"{text!r} is no cron expression: {error}") from error
+    if first is None:
+        raise ValueError(f"{text!r} never comes round")
     return text
 
 
