@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import stat
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from crmbridge.cli.plan_files import load_plan, save_plan
 from crmbridge.model.records import Kind
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def test_secret_files_are_found_from_the_projects_folder(shop: Shop, monkeypatch
     (shop.folder / "kept" / "token").write_text("t0ken-in-a-file", "utf-8")
     monkeypatch.chdir(shop.folder.parent)
 
-    assert 0 == replace(shop, folder=Path("shop")).call("pull").code
+    assert 0 == dataclasses.replace(shop, folder=Path("shop")).call("pull").code
 
 
 def test_a_saved_plan_is_what_is_applied(shop: Shop, tmp_path: Path) -> None:
@@ -180,6 +181,60 @@ def test_a_plan_file_of_another_version_is_refused(shop: Shop, tmp_path: Path) -
     file.write_text(json.dumps(body), "utf-8")
 
     assert "version 2" in shop.call("apply", str(file), "--yes").err
+
+
+def raise_amount(body: dict[str, Any]) -> None:
+    """Write another value than was shown."""
+    update = next(change for change in body["changes"] if change["action"] == "update")
+    update["edits"][0][2] = {"money": ["999999", "EUR"]}
+
+
+def leave_one_out(body: dict[str, Any]) -> None:
+    """Take a change out."""
+    body["changes"].pop()
+
+
+def take_digest(body: dict[str, Any]) -> None:
+    """Take away what would tell."""
+    del body["digest"]
+
+
+@pytest.mark.parametrize("edit", [raise_amount, leave_one_out, take_digest])
+def test_an_edited_plan_file_is_refused(shop: Shop, tmp_path: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    """What somebody agreed to is what is written, or nothing."""
+    file = tmp_path / "plan.json"
+    shop.call("plan", "--out", str(file))
+    body = json.loads(file.read_text("utf-8"))
+    edit(body)
+    file.write_text(json.dumps(body), "utf-8")
+    found = shop.call("apply", str(file), "--yes", "--json").document
+
+    assert (8, "plan_stale") == (found["exit_code"], found["error"]["code"])
+    assert "was edited" in found["error"]["message"]
+    assert [] == shop.crm("south").named("Handover")
+
+
+def test_a_plan_file_may_be_laid_out_anew(shop: Shop, tmp_path: Path) -> None:
+    """An editor that formats it on saving changes nothing of what it says."""
+    file = tmp_path / "plan.json"
+    shop.call("plan", "--out", str(file))
+    body = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps(dict(reversed(body.items())), indent=8), "utf-8")
+
+    assert 0 == shop.call("apply", str(file), "--yes").code
+
+
+def test_a_plan_file_with_the_same_change_twice_is_refused(shop: Shop, tmp_path: Path) -> None:
+    """It would create a deal twice, however the file came about."""
+    file = tmp_path / "plan.json"
+    shop.call("plan", "--out", str(file))
+    plan = load_plan(file)
+    save_plan(dataclasses.replace(plan, changes=(*plan.changes, plan.changes[0])), file)
+    found = shop.call("apply", str(file), "--yes", "--json").document
+
+    assert (8, "plan_stale") == (found["exit_code"], found["error"]["code"])
+    assert f"{plan.changes[0].id} twice" in found["error"]["message"]
+    assert [] == shop.crm("south").named("Handover")
 
 
 def test_enforce_keeps_nothing_in_step(shop: Shop) -> None:

@@ -2,37 +2,61 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from crmbridge.errors import ConfigurationError
+from crmbridge.errors import ConfigurationError, PlanStaleError
 from crmbridge.model.changes import Plan
 from crmbridge.model.codec import plan_from_json, plan_to_json
 
 FORMAT = "crmbridge plan"
 LARGEST = 256 * 1024 * 1024  # bytes
 ADVICE = "Give a file that `crmbridge plan --out FILE` wrote."
+ANEW = "Make a new one with `crmbridge plan --out FILE`."
 
 
 def save_plan(plan: Plan, path: Path) -> None:
-    """Save a plan; it holds customer data, so only its owner can read it."""
-    body = {"format": FORMAT, **plan_to_json(plan)}
+    """Save a plan, with a digest that tells when it was edited.
+
+    It holds customer data, so only its owner can read it.
+    """
+    content = plan_to_json(plan)
+    body = {"format": FORMAT, "digest": _digest(content), **content}
     write_file(path, json.dumps(body, ensure_ascii=False, indent=1) + "\n", mode=0o600)
 
 
 def load_plan(path: Path) -> Plan:
-    """Read a plan back; raises ConfigurationError that says why a file is none."""
+    """Read a plan back.
+
+    Raises ConfigurationError that says why a file is none, and PlanStaleError for one that is not as it was saved, or
+    that would make a change twice.
+    """
     data = _read(path)
     if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
         raise ConfigurationError(f"{path} is no plan of crmbridge", advice=ADVICE)
+    digest = data.pop("digest", None)
     try:
-        return plan_from_json(data)
+        plan = plan_from_json(data)
     except (ValueError, KeyError, TypeError) as error:
-        message = f"{path} can't be read as a plan: {error}"
-        raise ConfigurationError(message, advice="Make a new one with `crmbridge plan --out FILE`.") from None
+        raise ConfigurationError(f"{path} can't be read as a plan: {error}", advice=ANEW) from None
+    if digest != _digest(data):
+        raise PlanStaleError(f"The plan in {path} was edited after it was saved", advice=ANEW)
+    counts = Counter(change.id for change in plan.changes)
+    if twice := [change for change, count in counts.items() if count > 1]:
+        raise PlanStaleError(f"The plan in {path} holds the change {twice[0]} twice", advice=ANEW)
+    return plan
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """Give what changes with whatever a plan says, however it is laid out: a guard against slips, and no signature."""
+    text = json.dumps(content, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_file(path: Path, text: str, *, mode: int = 0o644) -> None:
