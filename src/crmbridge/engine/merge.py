@@ -102,10 +102,11 @@ def _merge_field(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Dr
 def _speaking(sides: Sequence[Side], name: str, decided: Mapping[str, Value]) -> list[Side]:
     """Give the sides that have something to say.
 
-    Nothing was agreed yet with a deal that just joined the link, so what it holds stands beside what all others hold.
+    Nothing was agreed yet with a deal that just joined the link. What it holds stands beside what somebody changed in
+    the others, or else beside what they all hold.
     """
     changed = [side for side in sides if _changed(side, name, decided)]
-    if any(name not in side.base for side in changed):
+    if changed and all(name not in side.base for side in changed):
         return [side for side in sides if side.now[name] is not None]
     return changed
 

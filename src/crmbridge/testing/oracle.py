@@ -42,7 +42,7 @@ class _Agreed(NamedTuple):
 class _Sent(NamedTuple):
     """One field's value that was sent to a CRM."""
 
-    number: int  # of the last edit before it
+    seen: int  # the number of the last edit that the run could see when it began
     ref: Ref | None
     value: Value
     applied: bool
@@ -66,7 +66,7 @@ class Oracle:
         self._in_step: dict[tuple[str, str], _Agreed] = {}  # the same for when a run began
         self._members: dict[str, set[Ref]] = defaultdict(set)  # everything that ever was in a link
         self._deleted: set[Ref] = set()
-        self._sent: dict[str, list[tuple[int, Change]]] = defaultdict(list)  # by link: when, and what
+        self._sent: dict[str, list[tuple[int, Change]]] = defaultdict(list)  # by link: since when, and what
         self._run = ""
         self._began = 0
         for ref in self._deals():
@@ -132,7 +132,7 @@ class Oracle:
             if change.target is not None:
                 self._touched[change.target].append(self._count + 0.5)  # after the last edit, before the next
             if change.link is not None:
-                self._sent[change.link].append((self._count, change))
+                self._sent[change.link].append((self._began, change))
 
     def _check_sources(self, change: Change) -> None:
         """Check that what sync writes was put there by a person, in another record than the one written to."""
@@ -143,8 +143,14 @@ class Oracle:
         refs = self._members[change.link] - {change.target}
         for edit in change.edits:
             value = viewer.users.get(str(edit.after)) if edit.name == OWNER else edit.after
-            known = {repr(e.value) for e in self._edits if e.ref in refs and e.name == edit.name}
-            assert repr(value) in known, f"P4: {value!r} was written to {change.target} {edit.name}; nobody set it"
+            known = [e.value for e in self._edits if e.ref in refs and e.name == edit.name]
+            told = value in known or self._may_be_ours(change.link, change.target, edit.name)
+            assert told, f"P4: {value!r} was written to {change.target} {edit.name} of {change.link}; nobody set it"
+
+    def _may_be_ours(self, link: str, ref: Ref, name: str) -> bool:
+        """Tell whether what stands there can't be told from something that was sent and not clearly answered."""
+        now = self.value(ref, name)
+        return any(s.ref == ref and not s.applied and s.value == now for s in self._values_sent(link, name))
 
     def end(self, plan: Plan | None) -> None:
         """Check the journal after a run that was not killed, and note what all sides agree on."""
@@ -300,7 +306,7 @@ class Oracle:
 
         Only what the journal knows was applied counts.
         """
-        since = [sent for sent in self._values_sent(link, edit.name) if before.number <= sent.number < edit.number]
+        since = [sent for sent in self._values_sent(link, edit.name) if before.number <= sent.seen < edit.number]
         over = [sent for sent in since if sent.ref == edit.ref]
         if over:
             # A person who enters just what was sent, and did not arrive, can't be told from its arrival.
@@ -311,12 +317,12 @@ class Oracle:
         """Give what was sent of one field of a link, oldest first, as sync sees it."""
         outcomes = self._journal.outcomes([change.id for _, change in self._sent[link]])
         found = []
-        for number, change in self._sent[link]:
+        for seen, change in self._sent[link]:
             edits = dict(canonical_edits(change, self._viewers[change.connection]))
             last = outcomes.get(change.id)
             if name in edits:
                 applied = last is not None and last.outcome is Outcome.APPLIED
-                found.append(_Sent(number, change.target, edits[name], applied))
+                found.append(_Sent(seen, change.target, edits[name], applied))
         return found
 
     def _judge_winner(self, value: Value, net: Sequence[Edit], live: Sequence[Edit], story: str) -> None:

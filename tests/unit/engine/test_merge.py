@@ -143,6 +143,15 @@ def test_a_deal_that_joins_a_link_does_not_overrule_it() -> None:
     assert (not merged.edits, 1) == (True, len(merged.blocked))
 
 
+def test_a_deal_that_joins_does_not_hide_what_somebody_changed() -> None:
+    """The side that nobody touched since has no say beside the edit, however late its record was touched."""
+    sides = (side("a", "agreed", "agreed", minutes=9), side("b", "edited", "agreed", minutes=5), side("c", "its own"))
+
+    assert {"a": "edited", "c": "edited"} == {
+        name: edit.after for name, edit in edits(merge_x(*sides, conflict="newest")).items()
+    }
+
+
 VALUES = st.sampled_from([None, "p", "q", "r"])
 
 
@@ -158,7 +167,7 @@ def test_no_change_is_lost_and_merging_ends(drawn: list[tuple[Value, Value, bool
     ]
     merged = merge_x(*sides, conflict=conflict)
     changed = [s for s in sides if (s.now["x"] != s.base["x"] if "x" in s.base else s.now["x"] is not None)]
-    if any("x" not in s.base for s in changed):
+    if changed and all("x" not in s.base for s in changed):
         changed = [s for s in sides if s.now["x"] is not None]
     after = [merged.edits[s.ref][0].after if s.ref in merged.edits else s.now["x"] for s in sides]
 
