@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from crmbridge.cli import exits
 from crmbridge.cli.call import Call, Reply
+from crmbridge.cli.failures import BUG, failure
 from crmbridge.cli.grammar import as_command
 from crmbridge.cli.output import Line, Part, dim, plural, strong, table
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from crmbridge.services.running import Ran
     from crmbridge.services.workspace import Workspace
 
+FINE = {0, 7}  # the play has values that need a person
 SHOWN = 2  # changes of each action and connection that are shown of the first, long plan
 
 
@@ -70,15 +74,35 @@ def _play(call: Call, workspace: Workspace, crms: Sequence[DemoCrm], folder: Pat
     planned = tell("1. Pull everything, link what is the same deal, and plan. Nothing is written yet.",
                    run_plan(workspace), whole=False)  # fmt: skip
     plan = planned.cycle.plan if planned.cycle else None
-    if plan is None or planned.exit_code not in {0, 7}:
-        return Reply(exit_code=planned.exit_code)
+    if plan is None or planned.exit_code not in FINE:
+        return _failed(planned.exit_code)
     applied = tell("2. Apply exactly this plan; every write is journaled before and after.", run_apply(workspace, plan))
     edits = people_at_work(crms, workspace.store.links.links())
     _say(call, ["", strong("3. Meanwhile people work in their CRMs."), *(f"  {edit}" for edit in edits)])
     second = tell("4. The next run brings the CRMs in step, and reports.", run_steps(workspace, "cycle"))
     third = tell("5. And once more: nothing to write.", run_steps(workspace, "cycle"))
     runs = [planned, applied, second, third]
-    return Reply(result=_result(workspace, runs), lines=list(_goodbye(workspace, runs, folder)), exit_code=0)
+    return replace(judged(runs), result=_result(workspace, runs), lines=list(_goodbye(workspace, runs, folder)))
+
+
+def judged(runs: Sequence[Ran]) -> Reply:
+    """Judge the play: each run as it should be, and the last one, which comes after nothing happened, without a change.
+
+    The worst exit code of the runs counts, then 1 for changes without an end.
+    """
+    if code := exits.worst(ran.exit_code for ran in runs if ran.exit_code not in FINE):
+        return _failed(code)
+    last = runs[-1].cycle
+    planned = len(last.plan.changes) if last and last.plan else 0
+    if planned:
+        message = f"The last run still planned {plural(planned, 'change')}, though nobody had edited anything"
+        return failure(BUG, code="not_settled", message=message, advice="Please report it; the folder has the state.")
+    return Reply()
+
+
+def _failed(code: int) -> Reply:
+    known = exits.exit_of(code)
+    return failure(code, message=f"A run of the demo ended with {code}: {known.means}", advice=known.advice)
 
 
 def _say(call: Call, lines: Sequence[Line] | Iterator[Line]) -> None:
