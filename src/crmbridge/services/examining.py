@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from crmbridge.engine.nearest import nearest
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.records import Status
 from crmbridge.ports import Description, NativeStage
@@ -110,8 +110,8 @@ def _fields(workspace: Workspace, connection: str, description: Description) -> 
     bound = workspace.project.settings.connections[connection].fields
     missing = {name: native for name, native in bound.items() if native not in there}
     for name, native in missing.items():
-        near = difflib.get_close_matches(native, there, n=1)
-        advice = f"Did you mean {near[0]!r}?" if near else f"Create it in the CRM, or unbind {name}."
+        near = nearest(native, sorted(there))
+        advice = f"Did you mean {near!r}?" if near else f"Create it in the CRM, or unbind {name}."
         yield _bad(connection, f"there is no field {native!r} for {name}", advice)
     wanted = {field.id for field in workspace.project.process.fields} - set(bound)
     if wanted:
@@ -142,6 +142,9 @@ def _bad(about: str, message: str, advice: str) -> Check:
     return Check(about=about, health=Health.BAD, message=message, advice=advice)
 
 
-def _nearest(native: str, stages: Iterable[NativeStage]) -> str:
+def _nearest(native: str, stages: Sequence[NativeStage]) -> str:
+    """Name the stage that was probably meant, by its id or its label, and all there are."""
+    by_name = {name: stage.id for stage in stages for name in (stage.label, stage.id)}
+    near = nearest(native, by_name)
     listed = ", ".join(f"{stage.id} ({stage.label})" for stage in stages)
-    return f"The pipeline has: {listed}. (Wanted: {native}.)"
+    return f"{f'Did you mean {by_name[near]!r}? ' if near else ''}The pipeline has: {listed}."

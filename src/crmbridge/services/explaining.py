@@ -56,7 +56,8 @@ def explain(workspace: Workspace, text: str) -> Explanation:
     found = find_deal(workspace, text)
     links = workspace.store.links.links().items()
     link, refs = next(((link, refs) for link, refs in links if found.ref in refs), ("", (found.ref,)))
-    records = workspace.store.records.get(refs)
+    present = [ref for ref in refs if ref.connection in workspace.connections]  # one may have left the settings
+    records = workspace.store.records.get(present)
     order = {name: rank for rank, name in enumerate(workspace.connections)}
     linked = tuple(sorted(records.values(), key=lambda record: order.get(record.ref.connection, len(order))))
     mapped = [record.ref for record in linked if record.ref.connection in workspace.project.settings.stages]

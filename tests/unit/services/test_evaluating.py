@@ -1,0 +1,156 @@
+"""Evaluate: every deal once, and what is remembered of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from crmbridge.engine.calendars import business_time
+from crmbridge.engine.matching import lead, link_id
+from crmbridge.model.records import Kind, Ref
+from crmbridge.services.evaluating import OLDEST_YEARS, compile_calendars, evaluate_all, evaluate_one, save
+from crmbridge.services.pulling import pull
+from crmbridge.testing.factories import make_calendar, make_process
+from crmbridge.testing.workspaces import Bench, make_bench
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """Give two empty CRMs that are not kept in step."""
+    return make_bench(parts={"north": (0, 0), "south": (0, 0)}, sync=[])
+
+
+def deal(bench: Bench, connection: str, name: str = "Rollout") -> Ref:
+    """Create a deal that has left qualification too early."""
+    ref = bench.crms[connection].create_deal(name, stage="qualification")
+    bench.crms[connection].move_deal(ref.id, "proposal")
+    return ref
+
+
+def judged(bench: Bench) -> list[Ref]:
+    """Pull, evaluate, and give the deals in the order of their evaluation."""
+    pull(bench.workspace)
+    return [one.deal.ref for one in evaluate_all(bench.workspace)]
+
+
+def test_every_deal_is_evaluated_once(bench: Bench) -> None:
+    """Connection by connection, and each with its own history."""
+    first, second, other = deal(bench, "north"), deal(bench, "north"), deal(bench, "south")
+
+    assert [first, second, other] == judged(bench)
+    assert all(len(one.evaluation.visits) == 2 for one in evaluate_all(bench.workspace))
+
+
+@pytest.mark.parametrize("first", ["north", "south"])
+def test_linked_deals_are_evaluated_once_by_their_lead(bench: Bench, first: str) -> None:
+    """The deal that the link is named after, on whichever side it is."""
+    refs = {name: deal(bench, name) for name in ("north", "south")}
+    single = deal(bench, "south", "Another")
+    bench.workspace.store.links.save({link_id(refs[first]): tuple(refs.values())})
+
+    assert {refs[first], single} == set(judged(bench))
+    assert 2 == len(judged(bench))
+
+
+def test_the_next_one_leads_when_the_lead_is_gone(bench: Bench) -> None:
+    """A deal is not lost because its counterpart was deleted."""
+    refs = [deal(bench, name) for name in ("north", "south")]
+    link = link_id(refs[0])
+    bench.workspace.store.links.save({link: refs})
+    pull(bench.workspace)
+    bench.crms["north"].delete_deal(refs[0].id)
+
+    assert [refs[1]] == judged(bench)
+    assert refs[1] == lead(link, refs[1:])
+
+
+def test_deals_of_unmapped_connections_are_not_evaluated(bench: Bench) -> None:
+    """Nobody can say where they stand; a linked one is then judged by its mapped side."""
+    north, south = deal(bench, "north"), deal(bench, "south")
+    deal(bench, "north", "Alone")
+    bench.workspace.store.links.save({link_id(north): (north, south)})
+    settings = bench.workspace.project.settings
+    unmapped = bench.again(settings.model_copy(update={"stages": {"south": settings.stages["south"]}}))
+
+    assert [south] == judged(unmapped)
+
+
+def test_one_deal_is_evaluated_as_all_are(bench: Bench) -> None:
+    """Explaining a deal says what the cycle said."""
+    ref = deal(bench, "north")
+    pull(bench.workspace)
+    (whole,) = evaluate_all(bench.workspace)
+
+    assert whole == evaluate_one(bench.workspace, bench.workspace.store.records.get([ref])[ref])
+    assert ["qualification.bant"] == [finding.rule for finding in whole.evaluation.findings]
+
+
+def test_evaluating_remembers_nothing(bench: Bench) -> None:
+    """`plan` and `explain` look without leaving a trace."""
+    deal(bench, "north")
+    judged(bench)
+
+    assert () == bench.workspace.store.findings.findings()
+    assert () == tuple(bench.workspace.store.findings.visits())
+
+
+def test_what_was_said_is_saved_and_cleared(bench: Bench) -> None:
+    """A finding keeps its opening time while it holds, and is cleared when it holds no more."""
+    ref = deal(bench, "north")
+    findings = bench.workspace.store.findings
+    times = [bench.clock.now()]
+    pull(bench.workspace)
+    save(bench.workspace, evaluate_all(bench.workspace))
+    bench.clock.advance(timedelta(hours=1))
+    save(bench.workspace, evaluate_all(bench.workspace))
+    kept = findings.findings()
+    bench.clock.advance(timedelta(hours=1))
+    times.append(bench.clock.now())
+    bench.crms["north"].edit_deal(ref.id, **{f"bant.{name}": "yes" for name in ("budget", "authority", "need")})
+    pull(bench.workspace)
+    save(bench.workspace, evaluate_all(bench.workspace))
+
+    assert [(times[0], None)] == [(one.opened_at, one.cleared_at) for one in kept]
+    assert () == findings.findings()
+    assert [tuple(times)] == [(one.opened_at, one.cleared_at) for one in findings.findings(cleared=True)]
+
+
+def test_what_is_known_of_a_deal_that_is_gone_is_forgotten(bench: Bench) -> None:
+    """Its findings are cleared and its visits dropped; those of others stay."""
+    gone, stays = deal(bench, "north"), deal(bench, "south")
+    pull(bench.workspace)
+    save(bench.workspace, evaluate_all(bench.workspace))
+    bench.crms["north"].delete_deal(gone.id)
+    pull(bench.workspace)
+    save(bench.workspace, evaluate_all(bench.workspace))
+    findings = bench.workspace.store.findings
+
+    assert [stays] == [one.finding.deal for one in findings.findings()]
+    assert {stays} == {visit.deal for visit in findings.visits()} == {clock.visit.deal for clock in findings.clocks()}
+
+
+def test_bindings_say_what_is_done() -> None:
+    """A task for what is broken, on the deal that was judged."""
+    bench = make_bench(
+        parts={"north": (0, 0)}, enforce=[{"rule": "*", "action": "audit"}, {"rule": "*.bant", "action": "task"}]
+    )
+    ref = deal(bench, "north")
+    pull(bench.workspace)
+    (one,) = evaluate_all(bench.workspace)
+
+    assert [(ref, Kind.TASK)] == [(change.target, change.kind) for change in one.changes]
+
+
+def test_calendars_know_the_holidays_of_the_years_that_matter() -> None:
+    """From those of the oldest visits to next year's: Christmas of each is a closed day, whatever its weekday."""
+    week = {day: ["09:00-17:00"] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
+    calendar = make_calendar(holidays={"country": "DE"}, hours=week)
+    bench = make_bench(process=make_process(calendars={"office": calendar}))
+    office = compile_calendars(bench.workspace)["office"]
+    years = range(bench.clock.now().year - OLDEST_YEARS, bench.clock.now().year + 2)
+    christmas = [datetime(year, 12, 25, tzinfo=UTC) for year in years]
+    day = timedelta(days=1)
+
+    assert {timedelta(0)} == {business_time(office, start, start + day) for start in christmas}
+    assert {timedelta(hours=8)} == {business_time(office, start - 2 * day, start - day) for start in christmas}

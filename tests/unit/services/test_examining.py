@@ -1,0 +1,193 @@
+"""Doctor: what is wrong with a connection is said with what to do, and the rest is looked at all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from crmbridge.errors import RetryLaterError
+from crmbridge.ports import Adapter, Description
+from crmbridge.services.examining import Check, Health, examine
+from crmbridge.services.running import run_steps
+from crmbridge.services.workspace import Workspace
+from crmbridge.testing.factories import make_process, make_stage
+from crmbridge.testing.fake_crm import STAGES, FakeAdapter
+from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench, usual_settings
+
+SEVEN = make_process(stages=[make_stage(stage) for stage in STAGES[:-2]])
+
+
+def benched(connection: dict[str, Any] | None = None, stages: dict[str, Any] | None = None, **settings: Any) -> Bench:
+    """Make a healthy workspace, then lay other parts over those of `north`."""
+    usual = usual_settings(SEVEN, ("north", "south"))
+    usual["connections"]["north"].update(connection or {})
+    usual["stages"]["north"].update(stages or {})
+    parts = {"connections": usual["connections"], "stages": usual["stages"]}
+    return make_bench(process=SEVEN, deals=1, **{**parts, **settings})
+
+
+def told(workspace: Workspace, about: str = "north", *health: Health) -> list[Check]:
+    """Give what is said of a connection, other than that things are good."""
+    wanted = health or (Health.WEAK, Health.BAD)
+    return [check for check in examine(workspace) if check.about == about and check.health in wanted]
+
+
+def test_a_healthy_project_has_nothing_to_mend() -> None:
+    """The state, both accounts, their stages, fields and keys."""
+    checks = examine(benched().workspace)
+
+    assert {Health.GOOD} == {check.health for check in checks}
+    assert ["state", *["north"] * 4, *["south"] * 4] == [check.about for check in checks]
+    assert [
+        "signed in to north",
+        "all 8 stages have their place",
+        "all 4 fields are bound",
+        "the external key is kept in key",
+    ] == [check.message for check in checks if check.about == "north"]
+
+
+def test_nothing_is_written_by_looking() -> None:
+    """Neither to a CRM nor to the state."""
+    bench = benched()
+    examine(bench.workspace)
+
+    assert [0, 0] == [crm.writes for crm in bench.crms.values()]
+    assert () == bench.workspace.store.runs.runs(9)
+
+
+def test_a_missing_pipeline_is_told_with_those_there_are() -> None:
+    """Then its stages can't be looked for."""
+    (check,) = told(benched(stages={"pipeline": "purchasing"}).workspace)
+
+    assert (Health.BAD, 3) == (check.health, check.exit_code)
+    assert "there is no pipeline 'purchasing'" == check.message
+    assert "The account has: sales (Sales)." == check.advice
+
+
+@pytest.mark.parametrize(
+    ("native", "meant"),
+    [
+        ("qualificaton", "Did you mean 'qualification'? "),
+        ("Qualification", "Did you mean 'qualification'? "),
+        ("zz", ""),
+    ],
+    ids=["typo", "label", "unknown"],
+)
+def test_a_missing_stage_is_told_with_the_nearest(native: str, meant: str) -> None:
+    """By its id, which is what the settings want, also when they have the label."""
+    stages = {stage: stage for stage in STAGES if stage != "qualification"}
+    bad = told(benched(stages={"map": {**stages, "qualification": native}}).workspace, "north", Health.BAD)
+
+    assert [f"the pipeline has no stage {native!r}"] == [check.message for check in bad]
+    assert bad[0].advice.startswith(f"{meant}The pipeline has: prospecting (Prospecting), ")
+
+
+def test_an_open_stage_that_stands_for_nothing_is_a_warning() -> None:
+    """Its deals can't be placed. Won and lost need no entry: their status says it."""
+    stages = {stage: stage for stage in STAGES if stage not in {"diagnosis", "won", "lost"}}
+    (check,) = told(benched(stages={"map": stages}).workspace)
+
+    assert (Health.WEAK, "the stage 'Diagnosis' (diagnosis)") == (check.health, check.message.split(" stands")[0])
+
+
+def test_a_connection_without_stages_is_a_warning() -> None:
+    """Its deals are not held against the process, which may be meant."""
+    bench = benched()
+    settings = bench.workspace.project.settings
+    only_south = settings.model_copy(update={"stages": {"south": settings.stages["south"]}, "sync": ()})
+    (check,) = told(bench.again(only_south).workspace)
+
+    assert (Health.WEAK, "Add stages: north: to the settings.") == (check.health, check.advice)
+
+
+def test_a_missing_field_is_told_with_the_nearest() -> None:
+    """Or with how to go on without it."""
+    fields = {"bant.budget": "bant.bugdet", "bant.need": "zz", "bant.authority": "bant.authority"}
+    near, far, unbound = told(benched(connection={"fields": fields}).workspace)
+
+    assert (Health.BAD, "Did you mean 'bant.budget'?") == (near.health, near.advice)
+    assert (Health.BAD, "Create it in the CRM, or unbind bant.need.") == (far.health, far.advice)
+    assert (Health.WEAK, "not bound to a field here: bant.timeline") == (unbound.health, unbound.message)
+
+
+@pytest.fixture
+def describing() -> Callable[[Bench, Callable[[Description], Description]], Workspace]:
+    """Give the workspace of a bench whose `north` describes itself in another way."""
+
+    def make(bench: Bench, change: Callable[[Description], Description]) -> Workspace:
+        class Described(FakeAdapter):
+            def describe(self) -> Description:
+                return change(super().describe())
+
+        def wrap(adapter: FakeAdapter, connection: str) -> Adapter:
+            return Described(bench.crms["north"]) if connection == "north" else adapter
+
+        return replace(bench.workspace, plugins=fake_plugins(bench.crms, wrap=wrap))
+
+    return make
+
+
+def test_an_account_without_a_key_field_can_not_be_created_in(describing: Callable[..., Workspace]) -> None:
+    """A creation whose answer is lost could never be found again; who creates nothing there needs no key."""
+    without = describing(benched(), lambda description: replace(description, key_field=None))
+    elsewhere = [{"name": "main", "between": ["north", "south"], "create": ["south"]}]
+    (check,) = told(without)
+
+    assert (Health.BAD, True) == (
+        check.health,
+        check.message.startswith("the account has no field for the external key"),
+    )
+    assert [] == told(describing(benched(sync=elsewhere), lambda description: replace(description, key_field=None)))
+
+
+def test_the_version_of_the_api_is_told(describing: Callable[..., Workspace]) -> None:
+    """Where the adapter knows it."""
+    workspace = describing(benched(), lambda description: replace(description, api_version="v9"))
+
+    assert "signed in to north, API v9" == told(workspace, "north", Health.GOOD)[0].message
+
+
+def test_an_unreachable_crm_does_not_hide_the_others(describing: Callable[..., Workspace]) -> None:
+    """It is told as its error tells it, with that error's exit code."""
+
+    def fail(_description: Description) -> Description:
+        raise RetryLaterError("north: can't be reached", advice="Look at the network.")
+
+    workspace = describing(benched(), fail)
+    (check,) = told(workspace)
+
+    assert (Health.BAD, 5) == (check.health, check.exit_code)
+    assert ("north: can't be reached", "Look at the network.") == (check.message, check.advice)
+    assert 4 == len(told(workspace, "south", Health.GOOD))
+
+
+def test_a_refused_credential_is_told() -> None:
+    """With its own exit code."""
+    bench = benched()
+    bench.crms["north"].faults.append("revoked")
+    (check,) = told(bench.workspace)
+
+    assert (Health.BAD, 4, "Give the connection a valid one.") == (check.health, check.exit_code, check.advice)
+    assert [] == told(bench.workspace, "south")
+
+
+def test_changes_without_a_clear_outcome_are_a_warning() -> None:
+    """The next run finds out; until then somebody may wonder."""
+    bench = make_bench(deals=12, parts={"north": (0, 1)}, enforce=[{"rule": "*", "action": "note"}])
+    bench.crms["north"].faults.append("drop_after")
+    run_steps(bench.workspace, "cycle")
+    (check,) = told(bench.workspace, "state")
+
+    assert Health.WEAK is check.health
+    assert check.message.endswith(" have no clear outcome yet")
+
+
+def test_a_project_without_connections_says_so() -> None:
+    """A new one has none, and that is no error."""
+    bench = benched()
+    empty = bench.workspace.project.settings.model_copy(update={"connections": {}, "stages": {}, "sync": ()})
+
+    assert ["state", "connections"] == [check.about for check in examine(bench.again(empty).workspace)]
