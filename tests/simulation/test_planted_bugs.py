@@ -14,6 +14,7 @@ from crmbridge.model.changes import Action, Outcome, Receipt
 from crmbridge.model.records import Kind
 from crmbridge.ports import Page
 from crmbridge.services import applying, planning, reconciling, syncing
+from crmbridge.services.deciding import Decisions
 from crmbridge.store.memory import MemoryJournal, MemoryLinks, MemoryRecords
 from crmbridge.testing import fake_crm
 from crmbridge.testing.simulation import simulate
@@ -35,25 +36,25 @@ def bases_of_what_was_written_are_not_saved(patch: Patch) -> None:
 
 
 def decisions_are_not_remembered(patch: Patch) -> None:
-    patch.setattr(applying, "decide", lambda *_: ())
+    patch.setattr(Decisions, "bases", lambda *_: {})
 
 
 def the_source_keeps_its_old_base(patch: Patch) -> None:
-    whole = syncing._decide_one
+    whole = Decisions.bases
 
-    def only_the_target(change: Any, edits: Any, sides: Any, views: Any, bases: Any) -> None:
-        whole(change, edits, sides, views, bases)
-        for ref in sides:
-            bases.pop(ref, None)
+    def only_the_targets(self: Any, going: Any, stopped: Any) -> Any:
+        found = whole(self, going, stopped)
+        targets = {change.target for change in going}
+        return {ref: base for ref, base in found.items() if ref in targets or not ref.connection}
 
-    patch.setattr(syncing, "_decide_one", only_the_target)
+    patch.setattr(Decisions, "bases", only_the_targets)
 
 
 def the_base_is_what_is_read_after_the_write(patch: Patch) -> None:
     whole = applying.settle
 
-    def settle(workspace: Any, done: Any, run: str, viewers: Any = None) -> None:
-        whole(workspace, done, run, viewers)
+    def settle(workspace: Any, done: Any, run: str, viewers: Any = None, **rest: Any) -> None:
+        whole(workspace, done, run, viewers, **rest)
         viewers = viewers or syncing.make_viewers(workspace)
         for change, receipt in done:
             if receipt.outcome is Outcome.APPLIED and change.action is Action.UPDATE:
@@ -80,21 +81,25 @@ def unclear_means_failed(patch: Patch) -> None:
 
 
 def unclear_means_applied(patch: Patch) -> None:
-    def look(_workspace: Any, change: Any) -> Receipt:
-        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=change.target)
+    def look(_workspace: Any, change: Any) -> tuple[Receipt, None]:
+        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=change.target), None
 
     patch.setattr(reconciling, "_look", look)
 
 
 def unclear_is_never_looked_up(patch: Patch) -> None:
-    def look(_workspace: Any, change: Any) -> Receipt:
-        return Receipt(change=change.id, outcome=Outcome.FAILED, ref=change.target)
+    def look(_workspace: Any, change: Any) -> tuple[Receipt, None]:
+        return Receipt(change=change.id, outcome=Outcome.FAILED, ref=change.target), None
 
     patch.setattr(reconciling, "_look", look)
 
 
 def nothing_is_stale(patch: Patch) -> None:
-    patch.setattr(applying, "_stale", lambda *_: {})
+    def read_and_look_away(workspace: Any, batch: Any) -> dict[str, Receipt]:
+        workspace.adapter(batch[0].connection).read([])
+        return {}
+
+    patch.setattr(applying, "unfit", read_and_look_away)
 
 
 def the_version_is_no_part_of_an_id(patch: Patch) -> None:
@@ -159,7 +164,7 @@ def a_cut_intent_is_forgotten(patch: Patch) -> None:
     whole = MemoryJournal.unsettled
 
     def unsettled(self: Any) -> Any:
-        last = {entry.change.id: entry for entry in self._entries}
+        last = {entry.change.id: entry for entry in self.entries()}
         return tuple(entry for entry in whole(self) if last[entry.change.id].outcome is not None)
 
     patch.setattr(MemoryJournal, "unsettled", unsettled)
