@@ -79,12 +79,18 @@ def people_at_work(crms: Sequence[DemoCrm], links: Mapping[str, Sequence[Ref]]) 
 
 
 def _clear(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()):
-        if not (folder / MARK).exists():
-            raise ConfigurationError(f"{folder} is not empty, and no demo", advice="Name another folder.")
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARK).write_text("The next `crmbridge demo` here deletes this folder first.\n", "utf-8")
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            if not (folder / MARK).exists():
+                raise ConfigurationError(f"{folder} is not empty, and no demo", advice="Name another folder.")
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARK).write_text("The next `crmbridge demo` here deletes this folder first.\n", "utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The demo can't be written to {folder}: {error.strerror or error}",
+            advice="Name a folder that you may write to.",
+        ) from error
 
 
 def _serve(stack: contextlib.ExitStack, team: str, spec: SandboxSpec, clock: Clock) -> DemoCrm:
