@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from crmbridge.errors import CrmbridgeError
+from crmbridge.errors import ConfigurationError
 from crmbridge.sandbox import Sandbox, VirtualClock, serve
 from crmbridge.sandbox.server import listen
 from crmbridge.testing.factories import NOON
@@ -50,10 +50,13 @@ def test_a_taken_port_is_said(make_sandbox: Make) -> None:
     """With what to do about it."""
     with serve(make_sandbox()) as served:
         port = port_of(served.url)
-        with pytest.raises(CrmbridgeError, match=f"Port {port} is taken") as caught, serve(make_sandbox(), port):
+        with (
+            pytest.raises(ConfigurationError, match=f"Port {port} can't be used: Address already in use") as caught,
+            serve(make_sandbox(), port),
+        ):
             pass
 
-    assert "Choose another, or 0." == caught.value.advice
+    assert "or 0 for a free one" in caught.value.advice
 
 
 def test_sandboxes_stand_side_by_side(make_sandbox: Make) -> None:
