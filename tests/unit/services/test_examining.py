@@ -130,6 +130,20 @@ def describing() -> Callable[[Bench, Callable[[Description], Description]], Work
     return make
 
 
+def test_a_stage_written_by_its_label_is_told_by_its_id(describing: Callable[..., Workspace]) -> None:
+    """Labels are for people, and change."""
+
+    def labelled(description: Description) -> Description:
+        (pipeline,) = description.pipelines
+        stages = tuple(replace(one, label="First talk") if one.id == "diagnosis" else one for one in pipeline.stages)
+        return replace(description, pipelines=(replace(pipeline, stages=stages),))
+
+    bench = benched(stages={"map": {**dict(zip(STAGES, STAGES, strict=True)), "diagnosis": "first talk"}})
+    (check,) = told(describing(bench, labelled), "north", Health.BAD)
+
+    assert check.advice.startswith("Did you mean 'diagnosis'? ")
+
+
 def test_an_account_without_a_key_field_can_not_be_created_in(describing: Callable[..., Workspace]) -> None:
     """A creation whose answer is lost could never be found again; who creates nothing there needs no key."""
     without = describing(benched(), lambda description: replace(description, key_field=None))
