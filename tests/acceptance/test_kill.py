@@ -30,18 +30,17 @@ PARTS = {"left": (0.0, 0.7), "right": (0.3, 1.0)}
 
 @dataclass
 class Assassin:
-    """Stands before a sandbox, and kills the process at one of its writes: before it is carried out, or after.
+    """Stands before the sandboxes, and kills the process at its first write of one action: before it is done, or after.
 
-    A request is a write when the journal has an intent without an outcome.
+    A request is a write when the journal has intents without an outcome.
     """
 
     project: CommandProject
-    at: int  # which write
+    action: Action
     carried_out: bool
     process: subprocess.Popen[bytes] | None = None
     ready: threading.Event = field(default_factory=threading.Event)
     struck: bool = False
-    _seen: int = 0
 
     def guard(self, app: Any) -> Any:
         """Put it before a sandbox's app."""
@@ -68,8 +67,7 @@ class Assassin:
 
     def _is_the_one(self) -> bool:
         with state_of(self.project) as store:
-            self._seen += bool(store and store.journal.unsettled())
-        return self._seen > self.at
+            return any(entry.change.action is self.action for entry in (store.journal.unsettled() if store else ()))
 
 
 async def _swallow(_message: Any) -> None:
@@ -101,7 +99,7 @@ def connected(project: CommandProject, assassin: Assassin) -> Iterator[dict[str,
     with contextlib.ExitStack() as stack:
         served: dict[str, tuple[SandboxSpec, Served]] = {}
         for (name, part), spec in zip(PARTS.items(), two_sandboxes(), strict=True):
-            sandbox = spec.build(SandboxOptions(seed=7, deals=14, part=part, limit="none"))
+            sandbox = spec.build(SandboxOptions(seed=7, deals=10, part=part, limit="none"))
             served[name] = (spec, stack.enter_context(serve(replace(sandbox, app=assassin.guard(sandbox.app)))))
         settings = {
             "version": 1,
@@ -139,13 +137,13 @@ def run_and_be_killed(project: CommandProject, assassin: Assassin, tokens: dict[
         return process.wait(60)
 
 
-@pytest.mark.parametrize(("at", "carried_out"), [(0, False), (0, True), (2, True)])
+@pytest.mark.parametrize(("action", "carried_out"), [(Action.CREATE, True), (Action.TASK, True), (Action.TASK, False)])
 def test_the_next_run_finishes_what_a_killed_one_began(
-    crmbridge_project: CommandProject, at: int, *, carried_out: bool
+    crmbridge_project: CommandProject, action: Action, *, carried_out: bool
 ) -> None:
     """Everything that was planned is there once, the journal accounts for it, and then all is quiet."""
     project = crmbridge_project
-    assassin = Assassin(project=project, at=at, carried_out=carried_out)
+    assassin = Assassin(project=project, action=action, carried_out=carried_out)
     with connected(project, assassin) as tokens:
         project.run("plan", "--out", "plan.json", **tokens).expect(0)
         planned = json.loads((project.folder / "plan.json").read_text("utf-8"))
