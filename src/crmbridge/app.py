@@ -67,7 +67,8 @@ def _with_files_in(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     def rooted(value: Any) -> Any:
         match value:
             case {"file": str(file)} if len(value) == 1:
-                return {"file": str(folder.resolve() / Path(file).expanduser())}
+                # A home is looked up when the secret is fetched, where a wrong one can be said.
+                return {"file": file if file.startswith("~") else str(folder.resolve() / file)}
             case _:
                 return value
 
