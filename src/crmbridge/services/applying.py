@@ -13,6 +13,7 @@ from crmbridge.engine.views import Viewer
 from crmbridge.errors import CrmbridgeError, PlanStaleError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
 from crmbridge.model.records import Record, Ref
+from crmbridge.model.values import Value
 from crmbridge.services.deciding import Decisions, decisions_of
 from crmbridge.services.fitness import unfit
 from crmbridge.services.syncing import bases_after, make_viewers
@@ -164,10 +165,12 @@ def settle(
     viewers: Mapping[str, Viewer] | None = None,
     *,
     partly: Sequence[Change] = (),
+    known: Mapping[Ref, Mapping[str, Value]] | None = None,
 ) -> None:
     """Journal outcomes with the bases that follow from them, and bring links and records up to date.
 
     `partly` are the parts that are there of updates that are not there as a whole: they are nobody's later edits.
+    `known` has bases that are newer than a creation which is only now found out about.
     Records are what the next pull would bring as well; the journal and the bases are not.
     """
     if not done:
@@ -178,7 +181,10 @@ def settle(
     created = [(c, r.ref) for c, r in done if r.outcome is Outcome.APPLIED and c.action is Action.CREATE and r.ref]
     written = [(change, change.target) for change in (*updated, *partly) if change.target] + created
     _link(workspace, created)  # first, so that a deal that was created is known as linked wherever the process dies
-    store.journal.settle(run, [receipt for _, receipt in done], bases_after(viewers, written), workspace.clock.now())
+    bases = bases_after(viewers, written)
+    for _, ref in created:
+        bases[ref] = {**bases.get(ref, {}), **(known or {}).get(ref, {})}
+    store.journal.settle(run, [receipt for _, receipt in done], bases, workspace.clock.now())
     records = store.records.get([change.target for change in updated if change.target])
     store.records.put([_as_written(records[c.target], c) for c in updated if c.target in records])
     _read_created(workspace, [ref for _, ref in created])

@@ -37,7 +37,7 @@ def _reconcile_connection(workspace: Workspace, entries: Sequence[JournalEntry],
             receipt, there = Receipt(change=entry.change.id, outcome=Outcome.UNKNOWN, message=error.message), None
         done.append((entry.change, receipt))
         partly += [there] if there else []
-    settle(workspace, done, run, partly=partly)
+    settle(workspace, done, run, partly=partly, known=workspace.store.links.bases())
     return [receipt for _, receipt in done]
 
 

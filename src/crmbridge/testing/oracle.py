@@ -44,6 +44,7 @@ class _Sent(NamedTuple):
 
     seen: int  # the number of the last edit that the run could see when it began
     ref: Ref | None
+    before: Value
     value: Value
     applied: bool
 
@@ -283,11 +284,11 @@ class Oracle:
             return
         assert found[0] in allowed, f"P1: nobody's value {story}"
         # What came before all sides held the same is no rival of what came after.
-        after, _, mates = self._in_step.get((link, name), _Agreed(0, NOTHING, ()))
+        after, held, mates = self._in_step.get((link, name), _Agreed(0, NOTHING, ()))
         said = [edit for edit in said if edit.number > after or edit.ref not in mates]
         rivals = [edit for edit in net if edit in said and edit.ref in values]
         taken_back = [edit for edit in said if edit not in net]
-        joined = found[0] == agreed and any(edit.ref not in together for edit in said)
+        joined = found[0] == held and any(edit.ref not in mates for edit in said)
         if not joined and found[0] not in [edit.value for edit in taken_back]:
             self._judge_winner(found[0], said, rivals, story)
 
@@ -297,7 +298,8 @@ class Oracle:
         That may count as a later edit, or as none at all: what happened in between may never have been seen.
         """
         mine = [e for e in self._edits if (e.ref, e.name) == (edit.ref, edit.name) and e.number < edit.number]
-        written = [sent.value for sent in self._values_sent(link, edit.name) if sent.ref == edit.ref]
+        sent = [one for one in self._values_sent(link, edit.name) if one.ref == edit.ref]
+        written = [value for one in sent for value in (one.before, one.value)]
         earlier = [agreed, *(e.value for e in mine), *(e.before for e in mine), *written]
         return edit.value in earlier and not (mine and self._moved_on(link, edit, mine[-1]))
 
@@ -319,10 +321,11 @@ class Oracle:
         found = []
         for seen, change in self._sent[link]:
             edits = dict(canonical_edits(change, self._viewers[change.connection]))
+            was = {edit.name: edit.before for edit in change.edits}
             last = outcomes.get(change.id)
             if name in edits:
                 applied = last is not None and last.outcome is Outcome.APPLIED
-                found.append(_Sent(seen, change.target, edits[name], applied))
+                found.append(_Sent(seen, change.target, was[name], edits[name], applied))
         return found
 
     def _judge_winner(self, value: Value, net: Sequence[Edit], live: Sequence[Edit], story: str) -> None:

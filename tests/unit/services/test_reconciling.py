@@ -75,3 +75,21 @@ def test_a_connection_that_was_left_out_is_left_alone() -> None:
 
     assert () == reconcile(alone.workspace, "r3")
     assert 1 == len(alone.workspace.store.journal.unsettled())
+
+
+def test_a_creation_that_is_found_late_undoes_nothing() -> None:
+    """The deal was found by its key and kept in step before its creation could be looked up; that stands."""
+    bench = make_bench(deals=3, parts=dict.fromkeys(TWO, (0, 0)))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    bench.crms["south"].faults.append("drop_after")
+    for name in ("Rollout", "Second", "Third", "Third"):
+        if name != "Rollout":
+            bench.crms["north"].edit_deal(north, name=name)
+        bench.crms["south"].blind = int(name == "Second")
+        run_cycle(bench.workspace, f"r-{bench.clock.now():%H%M}")
+        bench.clock.sleep(600)
+    rows = [entry for entry in bench.workspace.store.journal.entries() if entry.message.startswith("south: too many")]
+
+    assert rows, "the creation was still unclear while the deal was kept in step"
+    assert ["Third"] == [crm.deal(crm.deal_ids()[0]).fields["name"] for crm in bench.crms.values()][1:]
+    assert "Third" == bench.crms["north"].deal(north).fields["name"]
