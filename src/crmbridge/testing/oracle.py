@@ -232,21 +232,23 @@ class Oracle:
             effects.update(crm.effects)
         assert set(+effects) <= known, "P6: something was carried out that the journal does not know"
         for change, entry in last.items():
-            if self._people_blurred(entry.change, entry.ref):
+            if self._blurred(entry.change, entry.ref):
                 continue
             expected = int(entry.outcome is Outcome.APPLIED)
             found = effects[change]
             assert expected == found, f"P6: {change} is {entry.outcome} and was carried out {found} times"
 
-    def _people_blurred(self, change: Change, ref: Ref | None) -> bool:
-        """Tell whether people changed what a change wrote, so that reading back can't tell whether it was done."""
+    def _blurred(self, change: Change, ref: Ref | None) -> bool:
+        """Tell whether what a change wrote was written by others too, so that reading back can't tell who did it."""
         target = change.target or ref
         names = {edit.name for edit in change.edits}
         if change.action is Action.CREATE:
             return bool(self._deleted)
         if change.action is not Action.UPDATE:
             return target in self._deleted
-        return target in self._deleted or any(e.ref == target and e.name in names for e in self._edits)
+        others = [c for c in self._sent[change.link or ""] if c[1].target == target and c[1].id != change.id]
+        again = any(edit in other.edits for _, other in others for edit in change.edits)  # wanted anew since, and done
+        return again or target in self._deleted or any(e.ref == target and e.name in names for e in self._edits)
 
     def _judge_field(self, link: str, refs: Sequence[Ref], name: str, *, blocked: bool) -> None:
         """Check one field of one link: in step with what a person wants, or in the plan for a person to decide."""
