@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SECRET = "s3cr3t-token-of-the-shop"
 PATIENCE = 30  # seconds until a test gives up waiting for something that should happen at once
+CTRL_C = "\x03"
 
 
 def break_yaml(shop: Shop) -> None:
@@ -249,7 +250,7 @@ def test_a_stream_without_unicode_gets_what_it_can_show(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "created"), [("y\n", 0, 1), ("n\n", 10, 0), ("\n", 10, 0), ("\x03", 130, 0)]
+    ("answer", "code", "created"), [("y\n", 0, 1), ("n\n", 10, 0), ("\n", 10, 0), (CTRL_C, 130, 0)]
 )
 def test_at_a_terminal_apply_asks(shop: Shop, answer: str, code: int, created: int) -> None:
     """Only a clear yes writes; Ctrl-C at the question ends it."""
@@ -309,10 +310,24 @@ def at_a_terminal(
         while chunk := _read(ours):
             seen += chunk
             for question in [question for question in answers if question in seen]:
-                os.write(ours, answers.pop(question).encode())
+                answer = answers.pop(question)
+                os.write(ours, answer.encode())
+                if answer == CTRL_C:
+                    _insist(process, ours)
         process.kill()  # does nothing to one that has ended
     os.close(ours)
     return seen, process.returncode
+
+
+def _insist(process: subprocess.Popen[bytes], terminal: int) -> None:
+    """Type Ctrl-C again each second, as a person would: one that comes just before a key is waited for is not seen."""
+    for _ in range(PATIENCE):
+        try:
+            process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            os.write(terminal, CTRL_C.encode())
+        else:
+            return
 
 
 def _read(terminal: int) -> str:
