@@ -14,7 +14,7 @@ import pluggy
 from crmbridge import hookspecs
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Change, Receipt
-from crmbridge.ports import Adapter, AdapterContext, Run, Sink
+from crmbridge.ports import Adapter, AdapterContext, FieldWish, GuardRequest, Guards, Run, Sink, WebhookSpec
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -29,12 +29,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterSpec:
-    """An adapter on offer. `settings` reads its part of a connection (a frozen pydantic model); `open` connects."""
+    """An adapter on offer. `settings` reads its part of a connection (a frozen pydantic model); `open` connects.
+
+    The rest is for what a CRM may have. `steps` tells an admin how to make a field by hand, for CRMs whose API makes
+    none (Action.FIELD is then not among the capabilities). `webhooks` reads deliveries. `guards` writes exit rules as
+    the CRM's own enforcement; it is pure and sends nothing.
+    """
 
     name: str
     summary: str
     settings: type[BaseModel]
     open: Callable[[Any, AdapterContext], Adapter]
+    steps: Callable[[FieldWish], Sequence[str]] | None = None
+    webhooks: WebhookSpec | None = None
+    guards: Callable[[GuardRequest], Guards] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

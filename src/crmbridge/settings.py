@@ -57,6 +57,8 @@ class AdapterSettings(SettingsPart):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
     key_field: str | None = None  # the CRM's own field for the external key; the adapter's usual name when not said
     timeout: Annotated[float, Field(gt=0, le=600)] = 30.0  # seconds to wait for one reply
+    share: Annotated[float, Field(gt=0, le=1)] = 0.8  # of the CRM's short rate limits; the rest is left to other apps
+    day_share: Annotated[float, Field(gt=0, le=1)] = 0.8  # the same, of its daily ones
 
 
 class Connection(BaseModel):
@@ -66,6 +68,9 @@ class Connection(BaseModel):
 
     adapter: Id
     fields: dict[FieldName, str] = Field(default_factory=dict)  # process field -> the CRM's own field
+    # What is pulled; users, companies, contacts, deals, and activities if the process speaks of them, when not said.
+    kinds: tuple[Literal["user", "company", "contact", "deal", "activity", "note"], ...] | None = None
+    webhook: dict[str, Any] | None = None  # how the CRM's webhooks are checked; the adapter says what it takes
 
     @property
     def options(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from crmbridge.errors import AuthenticationError, RetryLaterError
 from crmbridge.hookspecs import hookimpl
-from crmbridge.http import Budget, HttpClient, Rate
+from crmbridge.http import Budget, Dialect, HttpClient, Rate
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.plugins import AdapterSpec, SandboxSpec
@@ -98,7 +98,12 @@ class FileAdapter:
         budget = Budget([Rate(100, 1)], self._clock)
         headers = {"Authorization": f"Bearer {self._secret}"}
         client = HttpClient(
-            connection="north", base_url=url, clock=self._clock, budget=budget, headers=headers, judge=lambda _: None
+            connection="north",
+            base_url=url,
+            clock=self._clock,
+            budget=budget,
+            headers=headers,
+            dialect=Dialect(judge=lambda _: None),
         )
         with contextlib.closing(client):
             client.read("GET", "/")

@@ -12,7 +12,7 @@ import pytest
 import respx
 
 from crmbridge.errors import AuthenticationError, ConfigurationError, CrmbridgeError, RefusedError, RetryLaterError
-from crmbridge.http.client import LONGEST_WAIT
+from crmbridge.http.budget import LONGEST_WAIT
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Position, Ref, Status
 from crmbridge.model.values import Money, Value

@@ -26,7 +26,7 @@ from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value, show
 
 AGAIN = {Outcome.FAILED, Outcome.STALE}  # it did not happen, so it may be planned again
-ORDER = {Action.UPDATE: 0, Action.CREATE: 1, Action.TASK: 2, Action.NOTE: 3}
+ORDER = {Action.FIELD: -1, Action.UPDATE: 0, Action.CREATE: 1, Action.TASK: 2, Action.NOTE: 3}
 
 
 def sync_updates(

@@ -8,21 +8,50 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crmbridge.http.budget import Budget, Rate
-    from crmbridge.http.client import HttpClient, Reply
+    from crmbridge.http.auth import Signed, Signer, StaticToken, Token, TokenSource
+    from crmbridge.http.budget import Budget, Rate, Usage
+    from crmbridge.http.client import Dialect, HttpClient, Reply
     from crmbridge.http.exact_json import dump_json, load_json
+    from crmbridge.http.grants import TokenEndpoint
     from crmbridge.http.paging import pages
+    from crmbridge.http.slices import side_by_side
 
-__all__ = ["Budget", "HttpClient", "Rate", "Reply", "dump_json", "load_json", "pages"]
+__all__ = [
+    "Budget",
+    "Dialect",
+    "HttpClient",
+    "Rate",
+    "Reply",
+    "Signed",
+    "Signer",
+    "StaticToken",
+    "Token",
+    "TokenEndpoint",
+    "TokenSource",
+    "Usage",
+    "dump_json",
+    "load_json",
+    "pages",
+    "side_by_side",
+]
 
 _HOMES = {
     "Budget": "budget",
+    "Dialect": "client",
     "HttpClient": "client",
     "Rate": "budget",
     "Reply": "client",
+    "Signed": "auth",
+    "Signer": "auth",
+    "StaticToken": "auth",
+    "Token": "auth",
+    "TokenEndpoint": "grants",
+    "TokenSource": "auth",
+    "Usage": "budget",
     "dump_json": "exact_json",
     "load_json": "exact_json",
     "pages": "paging",
+    "side_by_side": "slices",
 }
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import httpx
 import tenacity
 
 from crmbridge import __version__
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
-from crmbridge.http.budget import Budget
+from crmbridge.http.auth import Signed, Signer
+from crmbridge.http.budget import LONGEST_WAIT, Budget, Usage
 from crmbridge.http.exact_json import dump_json, load_json
 from crmbridge.loopback import is_loopback
 from crmbridge.ports import Clock
@@ -22,14 +24,21 @@ from crmbridge.revealed import strike
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 TRIES = 5
-LONGEST_WAIT = timedelta(seconds=60)  # a CRM that asks for more than this is left alone until the next run
+DEADLINE = 5  # times the timeout: how long a request is tried altogether
+SLOWEST = 2  # times the timeout: how long one whole answer may take, however it drips in
 TOO_FAST = 429
+MOST_CONNECTIONS = 32
+MOST_WORDS = 2000  # how much of an answer errors may speak of
 NOT_JSON = object()
+_READABLE = {"json": "JSON", "bytes": "data"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a CRM answered. `body` is the decoded JSON (None when empty), or NOT_JSON when it can't be read."""
+    """What a CRM answered. `body` is the decoded JSON (None when empty), or NOT_JSON when it can't be read.
+
+    Where bytes were asked for, `body` is the bytes as they came.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -44,12 +53,48 @@ class Reply:
 
 # A vendor's view of an error reply: the error it stands for, or None to leave it to the status code.
 Judge = Callable[[Reply], CrmbridgeError | None]
+# What a reply says of the rates it was counted in.
+Meter = Callable[[Reply], Iterable[Usage]]
+
+
+def _never(_reply: Reply) -> bool:
+    return False
+
+
+def _nothing(_reply: Reply) -> Iterable[Usage]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How one vendor talks: what its replies mean beyond their status codes.
+
+    `judge` turns error bodies into errors. `expired` knows the reply to an expired session; the look-alikes that
+    signing in anew can't mend are not among them. `meter` reads what a reply says of the rates.
+    """
+
+    judge: Judge
+    expired: Callable[[Reply], bool] = _never
+    meter: Meter = _nothing
+
+
+class _Request(NamedTuple):
+    """A request as it is sent, as often as it takes."""
+
+    method: Method
+    path: str
+    params: Mapping[str, Any] | None
+    content: bytes | None
+    headers: Mapping[str, str]
+    cost: int
+    form: Literal["json", "bytes"] = "json"
+    expect: type | tuple[type, ...] = object
 
 
 class HttpClient:
     """Sends requests for one connection: signed, within the budget, repeated where that is safe.
 
-    `headers` carries the credential. `judge` turns the vendor's error bodies into errors.
+    `headers` go with every request; `signer` adds the credential, where it is more than a header that stays.
     """
 
     def __init__(
@@ -59,75 +104,143 @@ class HttpClient:
         base_url: str,
         clock: Clock,
         budget: Budget,
-        headers: Mapping[str, str],
-        judge: Judge,
+        dialect: Dialect,
+        headers: Mapping[str, str] | None = None,
+        signer: Signer | None = None,
         timeout: float = 30.0,
     ) -> None:
         self._connection = connection
         self._clock = clock
         self._budget = budget
-        self._judge = judge
+        self._dialect = dialect
+        self._signer = signer
+        self._timeout = timeout
         self._client = httpx.Client(
             base_url=base_url.rstrip("/") + "/",
-            headers={"User-Agent": f"crmbridge/{__version__}", "Accept": "application/json", **headers},
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
+            headers={"User-Agent": f"crmbridge/{__version__}", "Accept": "application/json", **(headers or {})},
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
+            limits=httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),
             follow_redirects=False,  # a redirect would carry the token to another host
             trust_env=not is_loopback(base_url),  # proxies are for the world outside
         )
 
-    def read(self, method: Method, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None) -> Reply:
+    def read(
+        self,
+        method: Method,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        cost: int = 1,
+        form: Literal["json", "bytes"] = "json",
+        expect: type | tuple[type, ...] = object,
+    ) -> Reply:
         """Send a request that changes nothing, and repeat it while the CRM is busy or out of reach.
 
-        Gives a 2xx reply with a readable body; raises AuthenticationError, RefusedError or RetryLaterError.
+        Gives a 2xx reply with a readable body of the type expected; raises AuthenticationError, RefusedError or
+        RetryLaterError. With `form` "bytes" the body comes as it is, for answers that are no JSON.
         """
-        return self._retrying()(self._read_once, method, path, params, body)
+        content, said = _content(body)
+        if form == "bytes":
+            said["Accept"] = "*/*"
+        request = _Request(method, path, params, content, said, cost, form, expect)
+        return self._retrying()(self._read_once, request)
 
-    def write(self, method: Method, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None) -> Reply:
+    def write(
+        self,
+        method: Method,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        cost: int = 1,
+    ) -> Reply:
         """Send a request that changes something. It is repeated only when it certainly did not arrive.
 
-        Raises UnclearError when it may have been carried out, beside the errors of `read`.
+        A body of bytes is sent as it is; `headers` then name its type. Raises UnclearError when it may have been
+        carried out, beside the errors of `read`.
         """
-        return self._retrying()(self._write_once, method, path, params, body)
+        content, said = _content(body)
+        request = _Request(method, path, params, content, {**said, **(headers or {})}, cost)
+        return self._retrying()(self._write_once, request)
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def _read_once(self, method: Method, path: str, params: Mapping[str, Any] | None, body: Any) -> Reply:
+    def _read_once(self, request: _Request) -> Reply:
         try:
-            reply = self._send(method, path, params, body)
+            reply = self._send(request)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
         except httpx.RequestError as error:  # it came, and can't be unpacked
-            raise RetryLaterError(f"{self._asked(method, path)} can't be read ({_name(error)})") from error
-        if reply.ok and reply.body is not NOT_JSON:
-            return reply
-        if reply.ok:
-            raise RetryLaterError(f"{self._where(path, reply)} answered {reply.status} with something that is not JSON")
-        raise self._error(path, reply)
+            raise RetryLaterError(f"{self._asked(request)} can't be read ({_name(error)})") from error
+        if not reply.ok:
+            raise self._error(request.path, reply)
+        if reply.body is NOT_JSON:
+            message = f"answered {reply.status} with something that is not {_READABLE[request.form]}"
+            raise RetryLaterError(f"{self._where(request.path, reply)} {message}")
+        if not isinstance(reply.body, request.expect):
+            message = f"answered {reply.status} with JSON of another shape than it should have"
+            raise RetryLaterError(f"{self._where(request.path, reply)} {message}")
+        return reply
 
-    def _write_once(self, method: Method, path: str, params: Mapping[str, Any] | None, body: Any) -> Reply:
+    def _write_once(self, request: _Request) -> Reply:
         try:
-            reply = self._send(method, path, params, body)
+            reply = self._send(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             raise self._unreachable(error) from error
         except httpx.RequestError as error:
-            raise UnclearError(f"{self._asked(method, path)} is not clear ({_name(error)})") from error
+            raise UnclearError(f"{self._asked(request)} is not clear ({_name(error)})") from error
         if reply.ok and reply.body is not NOT_JSON:
             return reply
-        if reply.ok or (reply.status >= 500 and self._judge(reply) is None):
-            raise UnclearError(f"{self._where(path, reply)} answered {reply.status}; the change may have been made")
-        raise self._error(path, reply)
+        if reply.ok or (reply.status >= 500 and self._dialect.judge(reply) is None):
+            said = f"answered {reply.status}; the change may have been made"
+            raise UnclearError(f"{self._where(request.path, reply)} {said}")
+        raise self._error(request.path, reply)
 
-    def _send(self, method: Method, path: str, params: Mapping[str, Any] | None, body: Any) -> Reply:
-        self._budget.take()
-        content = None if body is None else dump_json(body)
-        headers = {} if content is None else {"Content-Type": "application/json"}
-        answer = self._client.request(method, path.lstrip("/"), params=params, content=content, headers=headers)
-        return Reply(answer.status_code, answer.headers, _decode(answer), _words(answer))
+    def _send(self, request: _Request) -> Reply:
+        """Send it once, and once more with a new session where the one it was sent with had expired."""
+        if self._signer is None:
+            return self._send_signed(request, Signed({}))
+        signed = self._signer.sign()
+        reply = self._send_signed(request, signed)
+        # It was turned away at the door, so a write was not carried out either. A second refusal is final.
+        if self._dialect.expired(reply) and self._signer.renew(signed):
+            reply = self._send_signed(request, self._signer.sign())
+        return reply
+
+    def _send_signed(self, request: _Request, signed: Signed) -> Reply:
+        url = request.path.lstrip("/")
+        if signed.base_url is not None:
+            url = f"{signed.base_url.rstrip('/')}/{url}"
+        taken = self._budget.take(request.cost)
+        try:
+            reply = self._exchange(request, url, {**request.headers, **signed.headers})
+        finally:
+            self._budget.settle(taken)
+        for usage in self._dialect.meter(reply):
+            self._budget.observe(usage)
+        return reply
+
+    def _exchange(self, request: _Request, url: str, headers: Mapping[str, str]) -> Reply:
+        # Each part of an answer may take the timeout; a server that drips must not hold us for ever.
+        latest = time.monotonic() + self._timeout * SLOWEST
+        sending = self._client.stream(
+            request.method, url, params=request.params, content=request.content, headers=headers
+        )
+        parts: list[bytes] = []
+        with sending as answer:
+            for part in answer.iter_bytes():
+                parts.append(part)
+                if time.monotonic() > latest:
+                    raise httpx.ReadTimeout("the answer drips in too slowly", request=answer.request)
+        content = b"".join(parts)
+        return Reply(answer.status_code, answer.headers, _decode(answer, content, request.form), _words(content))
 
     def _error(self, path: str, reply: Reply) -> CrmbridgeError:
-        error = self._judge(reply) or self._by_status(reply)
+        error = self._dialect.judge(reply) or self._by_status(reply)
         # A wait that nobody sits out is for the next run; pausing for it would hold up every other call of this one.
         if isinstance(error, RetryLaterError) and reply.status == TOO_FAST and _worth_waiting_for(error):
             self._budget.pause(error.after or timedelta(seconds=1))
@@ -168,14 +281,15 @@ class HttpClient:
         where = strike(f"{self._connection}: {path.partition('?')[0]}")
         return f"{where} (request {tidy(request_id, 60)})" if request_id else where
 
-    def _asked(self, method: Method, path: str) -> str:
-        return strike(f"{self._connection}: the answer to {method} {path}")
+    def _asked(self, request: _Request) -> str:
+        return strike(f"{self._connection}: the answer to {request.method} {request.path.partition('?')[0]}")
 
     def _retrying(self) -> tenacity.Retrying:
+        latest = self._clock.now() + timedelta(seconds=self._timeout * DEADLINE)
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(_worth_waiting_for),
             wait=_wait,
-            stop=tenacity.stop_after_attempt(TRIES),
+            stop=lambda state: state.attempt_number >= TRIES or self._clock.now() >= latest,
             sleep=self._clock.sleep,
             reraise=True,
         )
@@ -210,18 +324,27 @@ def _wait(state: tenacity.RetryCallState) -> float:
     return seconds + random.uniform(0, 0.1 + seconds / 10)  # noqa: S311  jitter is no secret
 
 
-def _decode(answer: httpx.Response) -> Any:
-    if not answer.content:  # no body belongs to 204 only; elsewhere the answer was lost on the way
+def _content(body: Any) -> tuple[bytes | None, dict[str, str]]:
+    if body is None:
+        return None, {}
+    return body if isinstance(body, bytes) else dump_json(body), {"Content-Type": "application/json"}
+
+
+def _decode(answer: httpx.Response, content: bytes, form: Literal["json", "bytes"]) -> Any:
+    if form == "bytes" and answer.is_success:
+        # A page that says "we are setting things up" comes with 200 as well, and is nobody's data.
+        return NOT_JSON if "text/html" in answer.headers.get("content-type", "") else content
+    if not content:  # no body belongs to 204 only; elsewhere the answer was lost on the way
         return None if answer.status_code == httpx.codes.NO_CONTENT or not answer.is_success else NOT_JSON
     try:
-        return load_json(answer.content)
+        return load_json(content)
     except ValueError:
         return NOT_JSON
 
 
-def _words(answer: httpx.Response) -> str:
+def _words(content: bytes) -> str:
     """Give the beginning of an answer as text, in the one encoding of JSON, whatever the answer says of itself."""
-    return strike(answer.content.decode("utf-8", "replace"))[:2000]
+    return strike(content[: 4 * MOST_WORDS].decode("utf-8", "replace"))[:MOST_WORDS]
 
 
 def _name(error: Exception) -> str:

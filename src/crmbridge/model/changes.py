@@ -21,6 +21,11 @@ class Action(StrEnum):
     UPDATE = "update"  # fields or stage of a deal
     TASK = "task"  # a task on a deal
     NOTE = "note"  # a note on a deal or company
+    FIELD = "field"  # a field that deals shall have
+
+
+# What every adapter that writes can do; making fields is for CRMs whose API allows it.
+DEAL_ACTIONS = frozenset({Action.CREATE, Action.UPDATE, Action.TASK, Action.NOTE})
 
 
 class Origin(StrEnum):
@@ -29,6 +34,7 @@ class Origin(StrEnum):
     SYNC = "sync"
     ENFORCE = "enforce"
     REPORT = "report"
+    SETUP = "setup"
 
 
 class FieldEdit(NamedTuple):
@@ -45,7 +51,8 @@ class Change:
 
     `target` is the deal to update, or what a task or note hangs on; a create has none. A change of stage is in
     `edits` under the name `stage`, with canonical stage names for people, and in `position` for the adapter.
-    A task's edits are `subject`, `body`, `due_at`, `owner`; a note's is `body` (plain text).
+    A task's edits are `subject`, `body`, `due_at`, `owner`; a note's is `body` (plain text). A field's are `name`,
+    `label`, `type` (of FieldType), `options` and `unique`; it has no target, and its key is its name.
     `key` finds the thing again after an unclear reply: the external key of a created deal, the marker of a task
     or note. `id` is the same each time the same change is planned.
     """
@@ -72,7 +79,7 @@ class Change:
     @property
     def kind(self) -> Kind:
         """The kind of thing that this change writes."""
-        return {Action.TASK: Kind.TASK, Action.NOTE: Kind.NOTE}.get(self.action, Kind.DEAL)
+        return _KINDS.get(self.action, Kind.DEAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +107,9 @@ class Plan:
     blocked: tuple[Blocked, ...] = ()
     cursors: Mapping[str, str] = field(default_factory=dict)  # "connection/kind" -> cursor
     version: int = 1
+
+
+_KINDS = {Action.TASK: Kind.TASK, Action.NOTE: Kind.NOTE, Action.FIELD: Kind.FIELD}
 
 
 class Outcome(StrEnum):

@@ -19,8 +19,10 @@ class Kind(StrEnum):
     COMPANY = "company"
     CONTACT = "contact"
     DEAL = "deal"
-    TASK = "task"
+    ACTIVITY = "activity"  # a call, meeting, e-mail or task, as it is pulled
     NOTE = "note"
+    TASK = "task"  # a task that we write
+    FIELD = "field"  # a field that `connections setup` makes
 
 
 class Status(StrEnum):
@@ -64,6 +66,24 @@ STANDARD_FIELDS: Mapping[Kind, Mapping[str, FieldType]] = MappingProxyType(
             "title": FieldType.TEXT,
             "company": FieldType.TEXT,
         },
+        Kind.ACTIVITY: {
+            "type": FieldType.TEXT,  # call, meeting, email or task; the CRM's own word for any other
+            "subject": FieldType.TEXT,
+            "done": FieldType.BOOL,
+            "at": FieldType.DATETIME,  # when it happened, or when it is due
+            "owner": FieldType.USER,
+            "deals": FieldType.CHOICES,  # ids of the deals it hangs on
+            "company": FieldType.TEXT,
+            "contacts": FieldType.CHOICES,
+        },
+        Kind.NOTE: {
+            "body": FieldType.TEXT,  # plain text, whatever markup the CRM keeps
+            "at": FieldType.DATETIME,
+            "owner": FieldType.USER,
+            "deals": FieldType.CHOICES,
+            "company": FieldType.TEXT,
+            "contacts": FieldType.CHOICES,
+        },
         Kind.DEAL: {
             "name": FieldType.TEXT,
             "amount": FieldType.MONEY,
@@ -93,7 +113,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One user, company, contact or deal as its CRM holds it now.
+    """One user, company, contact, deal, activity or note as its CRM holds it now.
 
     `version` is opaque and differs whenever the CRM's copy may have changed. `position` is set on deals only.
     `key` is the external key, where the account has a field for it and it is filled in.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from crmbridge.errors import AuthenticationError, RetryLaterError, UnclearError
-from crmbridge.model.changes import Action, Change, Outcome, Receipt
+from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Outcome, Receipt
 from crmbridge.model.records import STANDARD_FIELDS, Kind, Move, Position, Record, Ref, Status, Tombstone
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.ports import Capabilities, Clock, Description, NativeField, NativeStage, Page, Pipeline
@@ -226,8 +226,8 @@ class FakeAdapter:
         """What it can do: everything."""
         return Capabilities(
             kinds=KINDS,
-            actions=frozenset(Action),
-            batch=dict.fromkeys(Action, BATCH),
+            actions=DEAL_ACTIONS,
+            batch=dict.fromkeys(DEAL_ACTIONS, BATCH),
             external_key=self._crm.unique_keys,
             history=True,
             tombstones=True,

@@ -13,7 +13,7 @@ import pytest
 import respx
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
-from crmbridge.http import Budget, HttpClient, Rate, Reply
+from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply
 from crmbridge.revealed import remember
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.testing.factories import NOON
@@ -46,7 +46,7 @@ def client(clock: VirtualClock) -> Iterator[HttpClient]:
         clock=clock,
         budget=Budget([Rate(100, 1)], clock),
         headers={"Authorization": "Bearer very-secret"},
-        judge=judge,
+        dialect=Dialect(judge=judge),
     )
     yield opened
     opened.close()

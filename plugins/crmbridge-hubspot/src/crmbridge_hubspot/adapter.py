@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import SecretStr
 
-from crmbridge.model.changes import Action, Change, Receipt
+from crmbridge.model.changes import DEAL_ACTIONS, Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import AdapterContext, Capabilities, Description, Page
 from crmbridge_hubspot.account import Account, read_account, read_owners
@@ -21,8 +21,8 @@ from crmbridge_hubspot.writing import ATTACHMENTS, BATCH, Writer, find_attachmen
 
 CAPABILITIES = Capabilities(
     kinds=frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL}),
-    actions=frozenset(Action),
-    batch=dict.fromkeys(Action, BATCH),
+    actions=DEAL_ACTIONS,
+    batch=dict.fromkeys(DEAL_ACTIONS, BATCH),
     external_key=True,
     history=True,
     tombstones=True,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
-from crmbridge.http import Budget, HttpClient, Rate, Reply, dump_json, load_json, pages
+from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, dump_json, load_json, pages
 from crmbridge.http.client import retry_after, tidy
 from crmbridge.ports import Clock
 from crmbridge_hubspot.paths import PATHS
@@ -44,7 +44,7 @@ class HubSpotApi:
                 clock=clock,
                 budget=Budget([rate], clock),
                 headers={"Authorization": f"Bearer {token.get_secret_value()}"},
-                judge=judge,
+                dialect=Dialect(judge=judge),
                 timeout=settings.timeout,
             )
 

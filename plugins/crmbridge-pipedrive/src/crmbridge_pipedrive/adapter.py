@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from crmbridge.http import Budget, HttpClient, Rate
-from crmbridge.model.changes import Action, Change, Receipt
+from crmbridge.http import Budget, Dialect, HttpClient, Rate
+from crmbridge.model.changes import DEAL_ACTIONS, Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Adapter, AdapterContext, Capabilities, Description, NativeField, Page
 from crmbridge_pipedrive.account import Account
@@ -24,8 +24,8 @@ from crmbridge_pipedrive.writing import Writer
 
 CAPABILITIES = Capabilities(
     kinds=frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL}),
-    actions=frozenset(Action),
-    batch=dict.fromkeys(Action, 1),  # no bulk writes; a list of many would only be sent one by one
+    actions=DEAL_ACTIONS,
+    batch=dict.fromkeys(DEAL_ACTIONS, 1),  # no bulk writes; a list of many would only be sent one by one
     external_key=False,  # the key is kept in a custom field, and Pipedrive keeps none of those unique
     history=True,
     tombstones=True,
@@ -152,7 +152,7 @@ def open_adapter(settings: PipedriveSettings, token: SecretStr, context: Adapter
         clock=context.clock,
         budget=Budget([Rate(settings.burst, 2.0)], context.clock),
         headers={"x-api-token": token.get_secret_value()},
-        judge=judge,
+        dialect=Dialect(judge=judge),
         timeout=settings.timeout,
     )
     return PipedriveAdapter(settings, Api(http, context.clock, settings.v1_path), context)

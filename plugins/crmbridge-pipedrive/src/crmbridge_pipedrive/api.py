@@ -8,7 +8,8 @@ from typing import Any, TypeGuard
 
 from crmbridge.errors import RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import HttpClient, Reply, pages
-from crmbridge.http.client import LONGEST_WAIT, Method, tidy
+from crmbridge.http.budget import LONGEST_WAIT
+from crmbridge.http.client import Method, tidy
 from crmbridge.ports import Clock
 
 Row = dict[str, Any]

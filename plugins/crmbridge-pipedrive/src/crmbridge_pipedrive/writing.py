@@ -83,6 +83,8 @@ class Writer:
                 return self._receipt(change, {}, self.api.write("POST", "activities", self.task_body(change)))
             case Action.NOTE:
                 return self._receipt(change, {}, self.api.write_v1("POST", "notes", note_body(change)))
+            case Action.FIELD:
+                raise RefusedError("fields are made by an admin")
 
     def _create(self, change: Change) -> Receipt:
         """Make a deal, then add its further contacts: a deal is made with one, the others are its participants.

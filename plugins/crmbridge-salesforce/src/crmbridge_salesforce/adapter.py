@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from crmbridge.errors import ConfigurationError, RefusedError
-from crmbridge.model.changes import Action, Change, Receipt
+from crmbridge.model.changes import DEAL_ACTIONS, Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import AdapterContext, Capabilities, Description, Page
 from crmbridge_salesforce.details import details_of
@@ -26,8 +26,8 @@ from crmbridge_salesforce.write import Writer
 KINDS = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL)
 CAPABILITIES = Capabilities(
     kinds=frozenset(KINDS),
-    actions=frozenset(Action),
-    batch=dict.fromkeys(Action, COLLECTION),
+    actions=DEAL_ACTIONS,
+    batch=dict.fromkeys(DEAL_ACTIONS, COLLECTION),
     external_key=True,
     history=True,
     tombstones=True,

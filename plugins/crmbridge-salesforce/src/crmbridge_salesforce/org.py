@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from crmbridge.errors import RetryLaterError
-from crmbridge.http import Budget, HttpClient, Rate, Reply, pages
+from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, pages
 from crmbridge.ports import AdapterContext
 from crmbridge_salesforce import soql
 from crmbridge_salesforce.judge import WAIT_FOR_ALLOWANCE, judge
@@ -69,7 +69,7 @@ class Org:
             clock=context.clock,
             budget=Budget(RATES, context.clock),
             headers={"Authorization": f"Bearer {token.get_secret_value()}"},
-            judge=judge,
+            dialect=Dialect(judge=judge),
             timeout=settings.timeout,
         )
 

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from crmbridge.errors import RefusedError, UnclearError
-from crmbridge.http import Budget, HttpClient, Rate, pages
-from crmbridge.model.changes import Action, Change, Outcome, Receipt
+from crmbridge.http import Budget, Dialect, HttpClient, Rate, StaticToken, pages
+from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import FieldType
 from crmbridge.ports import AdapterContext, Capabilities, Description, NativeField, NativeStage, Page, Pipeline
@@ -22,8 +22,8 @@ PAGE, IDS = 20, 100
 TYPES = {"text": FieldType.TEXT, "yesno": FieldType.BOOL, "number": FieldType.NUMBER, "day": FieldType.DATE}
 CAPABILITIES = Capabilities(
     kinds=frozenset(PATHS),
-    actions=frozenset(Action),
-    batch=dict.fromkeys(Action, 1),
+    actions=DEAL_ACTIONS,
+    batch=dict.fromkeys(DEAL_ACTIONS, 1),
     external_key=True,
     history=True,
     tombstones=True,
@@ -40,9 +40,15 @@ class TinyAdapter:
             connection=context.connection,
             base_url=settings.base_url or HOST,
             clock=context.clock,
-            budget=Budget([Rate(settings.requests_per_second, 1)], context.clock),
-            headers={"Authorization": f"Bearer {token.get_secret_value()}"},
-            judge=lambda _reply: None,  # TinyCRM's status codes say it all
+            budget=Budget(
+                [Rate(settings.requests_per_second, 1)],
+                context.clock,
+                share=settings.share,
+                ledger=context.ledger,
+                account=context.connection,
+            ),
+            dialect=Dialect(judge=lambda _reply: None),  # TinyCRM's status codes say it all
+            signer=StaticToken(token),
             timeout=settings.timeout,
         )
 

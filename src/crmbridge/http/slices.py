@@ -1,0 +1,82 @@
+"""Reading parts of a list side by side, with as few items in memory as there are readers."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+Part = Callable[[], Iterator[T]]
+
+LOOK_UP = 0.1  # seconds after which a waiting reader looks whether it is still wanted
+
+
+def side_by_side(parts: Sequence[Part[T]], *, workers: int = 8) -> Iterator[tuple[int, T]]:
+    """Yield what the parts yield, each item with its part's number; a part's own items come in their order.
+
+    At most `workers` parts are read at a time, in the order given, each in a thread of its own; a reader waits while
+    the caller is behind. The first error of a part ends everything and is raised here, after what was read before it.
+    When the caller stops early, the readers end after their current item.
+    """
+    reading = _Reading(parts, workers)
+    threads = [threading.Thread(target=reading.run, daemon=True) for _ in range(min(workers, len(parts)))]
+    try:
+        for thread in threads:
+            thread.start()
+        yield from reading.items(len(threads))
+    finally:
+        reading.stop.set()
+        for thread in threads:
+            thread.join()
+
+
+class _Done:
+    """Says that a reader has found nothing more to read."""
+
+
+class _Reading(Generic[T]):
+    """What the readers of one call share."""
+
+    def __init__(self, parts: Sequence[Part[T]], workers: int) -> None:
+        self.stop = threading.Event()
+        self._parts = parts
+        self._waiting = iter(range(len(parts)))
+        self._lock = threading.Lock()
+        self._ready: queue.Queue[tuple[int, T] | _Done | BaseException] = queue.Queue(maxsize=workers)
+
+    def run(self) -> None:
+        """Read parts until there are none left, or nobody wants more."""
+        try:
+            while (number := self._next()) is not None:
+                for item in self._parts[number]():
+                    if not self._put((number, item)):
+                        return
+            self._put(_Done())
+        except BaseException as error:  # noqa: BLE001  it is raised where the items are taken
+            self._put(error)
+
+    def items(self, readers: int) -> Iterator[tuple[int, T]]:
+        """Give what the readers find until all are done."""
+        while readers:
+            match self._ready.get():
+                case _Done():
+                    readers -= 1
+                case BaseException() as error:
+                    raise error
+                case (number, item):
+                    yield number, item
+
+    def _next(self) -> int | None:
+        with self._lock:
+            return None if self.stop.is_set() else next(self._waiting, None)
+
+    def _put(self, item: tuple[int, T] | _Done | BaseException) -> bool:
+        while not self.stop.is_set():
+            try:
+                self._ready.put(item, timeout=LOOK_UP)
+            except queue.Full:
+                continue
+            return True
+        return False

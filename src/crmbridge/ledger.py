@@ -1,0 +1,57 @@
+"""The rate ledger of one process: what a connection counts its requests in where no store keeps them for all."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from crmbridge.engine.pacing import fresh, slot_of, wait_for
+from crmbridge.ports.rates import Rate
+
+
+class LocalLedger:
+    """Counts in memory, for all threads of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._slots: defaultdict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+
+    def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
+        """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit."""
+        with self._lock:
+            wait = 0.0
+            for rate, amount in zip(rates, amounts, strict=True):
+                slots = self._counting(account, rate, now)
+                wait = max(wait, wait_for(slots, rate.requests, amount, rate.seconds, now))
+            if wait > 0:
+                return wait
+            for rate, amount in zip(rates, amounts, strict=True):
+                slots, slot = self._slots[account, rate.key], slot_of(rate.seconds, now)
+                slots[slot] = slots.get(slot, 0) + amount
+            return 0.0
+
+    def settle(
+        self, account: str, rates: Sequence[Rate], amounts: Sequence[int], taken_at: datetime, now: datetime
+    ) -> None:
+        """Count what was taken from now on instead of from then."""
+        with self._lock:
+            for rate, amount in zip(rates, amounts, strict=True):
+                slots = self._slots[account, rate.key]
+                before, after = slot_of(rate.seconds, taken_at), slot_of(rate.seconds, now)
+                moved = min(amount, slots.get(before, 0))
+                slots[before] = slots.get(before, 0) - moved
+                if slots[before] <= 0:
+                    del slots[before]
+                slots[after] = slots.get(after, 0) + amount
+
+    def used(self, account: str, rate: Rate, now: datetime) -> int:
+        """Give how much of a rate counts now."""
+        with self._lock:
+            return sum(self._counting(account, rate, now).values())
+
+    def _counting(self, account: str, rate: Rate, now: datetime) -> dict[int, int]:
+        slots = fresh(self._slots[account, rate.key], rate.seconds, now)
+        self._slots[account, rate.key] = slots
+        return slots

@@ -1,0 +1,197 @@
+"""What the engine needs of a CRM: the adapter, and the data that goes in and out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Protocol
+
+from crmbridge.model.changes import Action, Change, Receipt
+from crmbridge.model.records import Kind, Move, Record, Ref, Status, Tombstone
+from crmbridge.model.values import FieldType
+from crmbridge.ports.clock import Clock
+from crmbridge.ports.rates import RateLedger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What an adapter can do, as data: printed by `connections`, proved by the AdapterSuite."""
+
+    kinds: frozenset[Kind]  # what `pull` and `read` know
+    actions: frozenset[Action]  # what `write` knows
+    batch: Mapping[Action, int]  # how many changes of one action fit in one write call
+    external_key: bool  # a created deal can carry a key that the CRM keeps unique
+    history: bool  # `pull` of deals yields moves
+    tombstones: bool  # `pull` reports records that are gone
+    status_in_stage: bool  # won and lost are stages (HubSpot, Salesforce), not a status beside them (Pipedrive)
+    lag: timedelta = timedelta(0)  # how late a change may show up in `pull`
+    merges: bool = False  # the tombstone of a record that was merged away names the survivor
+    conditional_write: bool = False  # the CRM itself refuses an update of a record that changed since `expects`
+    slices: bool = False  # a big first pull reads parts of a list side by side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativeStage:
+    """A stage of a CRM's pipeline. Labels are for people; the id is what counts."""
+
+    id: str
+    label: str
+    status: Status
+    probability: float | None = None  # 0 to 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """A CRM's pipeline with its stages in the order the CRM shows them."""
+
+    id: str
+    label: str
+    stages: tuple[NativeStage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativeField:
+    """A field that the account's deals have."""
+
+    name: str  # what the API calls it
+    label: str
+    type: FieldType | None  # None: a type that crmbridge does not read
+    options: tuple[str, ...] = ()  # the values that can be written
+    option_labels: Mapping[str, str] = field(default_factory=dict)  # what people see of a value, where it differs
+    writable: bool = True
+    unique: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldWish:
+    """A field that an account should have: what `connections setup` creates, or tells an admin to create."""
+
+    name: str  # what the API shall call it, where the CRM lets us choose
+    label: str
+    type: FieldType
+    options: tuple[str, ...] = ()
+    unique: bool = False
+    why: str = ""  # what it is for, in a few words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """What a connection is signed in with. Never the secret itself."""
+
+    way: str  # as the vendor calls it: service key, OAuth, API token, client credentials, JWT bearer
+    user: str = ""  # who it acts as, where the CRM says
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    scopes: frozenset[str] | None = None  # None: the CRM does not say
+    needed: frozenset[str] = frozenset()  # the scopes that this adapter uses
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """The scopes that are needed and not there; empty where the CRM does not say."""
+        return frozenset() if self.scopes is None else self.needed - self.scopes
+
+    @property
+    def superfluous(self) -> frozenset[str]:
+        """The scopes that are there and not needed."""
+        return frozenset() if self.scopes is None else self.scopes - self.needed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What an account looks like now."""
+
+    account: str  # a name people recognise: portal id, company domain, org name
+    pipelines: tuple[Pipeline, ...]
+    fields: tuple[NativeField, ...]
+    users: tuple[Record, ...]
+    currencies: tuple[str, ...] = ()
+    api_version: str = ""
+    api_supported_until: date | None = None  # when the vendor's support of that version ends, as far as it is known
+    key_field: NativeField | None = None  # the external key field, if the account has it
+    key_wish: FieldWish | None = None  # what that field should be like; None: this CRM needs none
+    credential: Credential | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Part of what `pull` found. `cursor` is where a later pull continues once this page is stored.
+
+    The moves of a deal come all together, in the page of its record; they replace what was known. A deal that did not
+    move since the cursor may come without them, and keeps what was known.
+    """
+
+    records: tuple[Record, ...] = ()
+    moves: tuple[Move, ...] = ()
+    tombstones: tuple[Tombstone, ...] = ()
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldBinding:
+    """A process field and the CRM's own field that holds it."""
+
+    name: str  # the process's name, such as bant.budget
+    native: str  # the CRM's name, such as bant_budget
+    type: FieldType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterContext:
+    """What an adapter is opened with beside its own settings."""
+
+    connection: str
+    clock: Clock
+    fields: tuple[FieldBinding, ...] = ()
+    ledger: RateLedger | None = None  # where requests are counted; None: by this adapter alone
+    # What the adapter may keep between runs, such as an account's set-up: never a secret, and nothing it can't do
+    # without. A connection has its own; it may be emptied at any time.
+    memory: MutableMapping[str, str] = field(default_factory=dict)
+
+
+class Adapter(Protocol):
+    """Speaks one CRM for one connection. Thread-safe; raises only the errors of `crmbridge.errors`.
+
+    Reads may be repeated at will. Of the writes, only what the CRM answered clearly is `applied` or `refused`;
+    a time-out or a cut reply after the request was sent is `unknown`, and is never sent again by the adapter.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this adapter can do."""
+        ...
+
+    def describe(self) -> Description:
+        """Read the account's pipelines, stages, fields, users and currencies."""
+        ...
+
+    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        """Yield pages of what changed since a cursor, or everything when there is none.
+
+        The last page is the only one that may be empty, and there is always at least one. Deliver a change twice
+        rather than never: re-read the CRM's lag. A cursor is only good for what is in its page and the ones before.
+        """
+        ...
+
+    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
+        """Read records as they are now, past any index; the ones that are gone are left out."""
+        ...
+
+    def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
+        """Find a deal by its external key, or the task or note with this marker on the deal `near`, past any index.
+
+        None means that it is certainly not there. Raises RetryLaterError when the CRM can't say yet.
+        """
+        ...
+
+    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
+        """Make changes of one action, at most `capabilities.batch` of them; one receipt each, in order.
+
+        Raises only when nothing at all was sent or everything was clearly refused (AuthenticationError,
+        RetryLaterError); anything else is in the receipts.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back connections; the adapter is not used again."""
+        ...

@@ -1,0 +1,26 @@
+"""Where a report goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A report, rendered in every form that a sink may want."""
+
+    name: str
+    title: str
+    html: str
+    markdown: str
+    facts: Mapping[str, Any]  # the same figures as plain JSON
+
+
+class Sink(Protocol):
+    """Where a report goes. Delivering the same document twice shows it once where the place allows that."""
+
+    def deliver(self, document: Document) -> str:
+        """Send it and say in a few words where it went; raises an error of `crmbridge.errors` when it did not."""
+        ...

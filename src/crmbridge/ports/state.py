@@ -1,0 +1,248 @@
+"""What the engine needs of a state store: everything that is remembered between runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Protocol
+
+from crmbridge.model.changes import Change, JournalEntry, Receipt
+from crmbridge.model.findings import Evaluation, Finding, SlaClock, Visit
+from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
+from crmbridge.model.values import Value
+from crmbridge.ports.crm import Page
+from crmbridge.ports.rates import RateLedger
+
+
+class RecordStore(Protocol):
+    """What was pulled. All calls are transactions of their own."""
+
+    def save_page(self, connection: str, kind: Kind, page: Page, at: datetime) -> None:
+        """Save records, moves, tombstones and the cursor of one page together, or nothing. Repeating is harmless."""
+        ...
+
+    def cursor(self, connection: str, kind: Kind) -> str | None:
+        """Give the cursor after the last page saved."""
+        ...
+
+    def records(self, connection: str, kind: Kind) -> Iterator[Record]:
+        """Give all records that are not gone, ordered by id."""
+        ...
+
+    def get(self, refs: Sequence[Ref]) -> dict[Ref, Record]:
+        """Give the records asked for that are known and not gone."""
+        ...
+
+    def moves(self, connection: str) -> Iterator[tuple[Ref, tuple[Move, ...]]]:
+        """Give each deal's moves, oldest first, deal by deal in the order of their ids."""
+        ...
+
+    def moves_of(self, deal: Ref) -> tuple[Move, ...]:
+        """Give one deal's moves, oldest first."""
+        ...
+
+    def put(self, records: Sequence[Record]) -> None:
+        """Replace single records with what was read outside a pull. The cursor stays."""
+        ...
+
+    def gone(self, connection: str) -> Iterator[Tombstone]:
+        """Give the records of a connection that are gone."""
+        ...
+
+
+class LinkStore(Protocol):
+    """Which refs are the same deal, and what was last agreed about each of their fields."""
+
+    def links(self) -> dict[str, tuple[Ref, ...]]:
+        """Give all links by id."""
+        ...
+
+    def save(self, links: Mapping[str, Sequence[Ref]]) -> None:
+        """Create or replace links."""
+        ...
+
+    def bases(self) -> dict[Ref, dict[str, Value]]:
+        """Give the base of every linked ref, field by field."""
+        ...
+
+    def save_bases(self, bases: Mapping[Ref, Mapping[str, Value]]) -> None:
+        """Set the base of the fields named; the others stay."""
+        ...
+
+
+class StoredFinding(NamedTuple):
+    """A finding and its life so far."""
+
+    finding: Finding
+    opened_at: datetime
+    cleared_at: datetime | None
+
+
+class FindingStore(Protocol):
+    """What evaluating said."""
+
+    def save(self, evaluations: Sequence[Evaluation], at: datetime) -> None:
+        """Replace what is known of these deals: their visits, SLA clocks and findings.
+
+        New findings are opened, known ones keep their opening time, ones that no longer hold are cleared.
+        """
+        ...
+
+    def forget(self, keep: Sequence[Ref], at: datetime) -> None:
+        """Clear the findings of all deals that are not among these, and drop their visits and clocks."""
+        ...
+
+    def findings(self, *, cleared: bool = False) -> tuple[StoredFinding, ...]:
+        """Give the open findings, with the cleared ones too if asked, oldest first."""
+        ...
+
+    def visits(self) -> Iterator[Visit]:
+        """Give all visits."""
+        ...
+
+    def clocks(self) -> Iterator[SlaClock]:
+        """Give all SLA clocks."""
+        ...
+
+
+class Journal(Protocol):
+    """The append-only log of intents and outcomes."""
+
+    def intend(self, run: str, changes: Sequence[Change], at: datetime) -> None:
+        """Write one intent per change; committed when this returns."""
+        ...
+
+    def settle(
+        self, run: str, receipts: Sequence[Receipt], bases: Mapping[Ref, Mapping[str, Value]], at: datetime
+    ) -> None:
+        """Write one outcome per receipt and the new bases that follow from them, together or not at all."""
+        ...
+
+    def unsettled(self) -> tuple[JournalEntry, ...]:
+        """Give the intents that have no outcome, or whose last outcome is `unknown`, oldest first."""
+        ...
+
+    def outcomes(self, changes: Sequence[str]) -> dict[str, JournalEntry]:
+        """Give the last outcome of each change id that has one."""
+        ...
+
+    def entries(self, run: str | None = None) -> Iterator[JournalEntry]:
+        """Give all rows, or those of one run, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution of a command that may write."""
+
+    id: str
+    command: str
+    started_at: datetime
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    summary: Mapping[str, Any] = field(default_factory=dict)  # plain JSON
+
+
+class RunStore(Protocol):
+    """Runs, and the lease that keeps two of them apart."""
+
+    def start(self, run: Run) -> None:
+        """Note that a run began."""
+        ...
+
+    def finish(self, run: str, at: datetime, exit_code: int, summary: Mapping[str, Any]) -> None:
+        """Note how a run ended."""
+        ...
+
+    def runs(self, limit: int) -> tuple[Run, ...]:
+        """Give the newest runs, newest first."""
+        ...
+
+    def last(self, command: str) -> Run | None:
+        """Give the newest finished run of a command."""
+        ...
+
+    def lease(self, holder: str, now: datetime, lasts: timedelta) -> AbstractContextManager[None]:
+        """Hold the state for writing; raises LockedError naming the holder while another run's lease has not expired.
+
+        The store object that took it checks the lease at every write: one that was taken over raises LockedError, and
+        nothing is saved. Journal and page writes renew it; it is released on exit. A store object that took none
+        writes freely, and anybody may read.
+        """
+        ...
+
+    def renew(self, now: datetime) -> None:
+        """Extend the lease that this store object holds, from any thread; without one, do nothing.
+
+        Raises LockedError when another run took it over.
+        """
+        ...
+
+
+class HintStore(Protocol):
+    """Hints to re-read a record. They are worth nothing but a look: losing one only delays what a pull brings."""
+
+    def add(self, refs: Sequence[Ref], at: datetime) -> None:
+        """Note that these may have changed; a ref that is noted already stays once."""
+        ...
+
+    def pending(self, connection: str) -> tuple[tuple[Ref, datetime], ...]:
+        """Give the refs noted, oldest first, each with when it was last noted."""
+        ...
+
+    def done(self, seen: Sequence[tuple[Ref, datetime]]) -> None:
+        """Forget the refs that were re-read, unless they were noted again since the time given."""
+        ...
+
+    def first_time(self, delivery: str, at: datetime, keep: timedelta) -> bool:
+        """Tell whether a delivery is seen for the first time within `keep`, and note it; safe between processes."""
+        ...
+
+
+class StateStore(Protocol):
+    """Everything that crmbridge remembers between runs."""
+
+    @property
+    def records(self) -> RecordStore:
+        """What was pulled."""
+        ...
+
+    @property
+    def links(self) -> LinkStore:
+        """Links and bases."""
+        ...
+
+    @property
+    def findings(self) -> FindingStore:
+        """Findings, visits and SLA clocks."""
+        ...
+
+    @property
+    def journal(self) -> Journal:
+        """Intents and outcomes."""
+        ...
+
+    @property
+    def runs(self) -> RunStore:
+        """Runs and the lease."""
+        ...
+
+    @property
+    def hints(self) -> HintStore:
+        """Records that a webhook said have changed."""
+        ...
+
+    @property
+    def rates(self) -> RateLedger:
+        """The requests that were sent, for all processes of the project."""
+        ...
+
+    def memory(self, connection: str) -> MutableMapping[str, str]:
+        """Give what the adapter of a connection keeps between runs."""
+        ...
+
+    def close(self) -> None:
+        """Give back files and connections."""
+        ...
