@@ -11,7 +11,8 @@ from crmbridge.model.records import Status
 from crmbridge.model.values import Value
 from crmbridge.sandbox import SandboxOptions, World, WorldActivity, WorldDeal, make_world
 from crmbridge_hubspot.sandbox.account import CURRENCY_CODE, TIMEZONE, TYPE_NAMES
-from crmbridge_hubspot.sandbox.objects import ID_STEP, CrmObject, HubSpotState, Owner, Source
+from crmbridge_hubspot.sandbox.objects import HubSpotState
+from crmbridge_hubspot.sandbox.records import CrmObject, Owner, Source
 from crmbridge_hubspot.sandbox.replies import stamp
 from crmbridge_hubspot.sandbox_terms import FIELDS, PIPELINE, STAGES
 
@@ -30,11 +31,11 @@ def fill(state: HubSpotState, options: SandboxOptions) -> None:
     contacts = _fill_contacts(state, world, start, companies)
     for deal in deals:
         made = _fill_deal(state, deal)
-        state.link(made, companies[deal.company], [5])
+        state.links.link(made, companies[deal.company], [5])
         for number in deal.contacts:
-            state.link(made, contacts[number])
+            state.links.link(made, contacts[number])
         for activity in deal.activities:
-            state.link(_fill_activity(state, activity, deal), made)
+            state.links.link(_fill_activity(state, activity, deal), made)
 
 
 def _fill_owners(state: HubSpotState, world: World, start: datetime) -> None:
@@ -54,7 +55,7 @@ def owner_id(number: int) -> str:
 def _add(state: HubSpotState, name: str, created: datetime, modified: datetime) -> CrmObject:
     kind = TYPE_NAMES[name]
     table = state.tables[kind.name]
-    made = CrmObject(str(kind.first_record + ID_STEP * (len(table) + 1)), kind, created, modified)
+    made = CrmObject(state.next_id(kind), kind, created, modified)
     table[made.id] = made
     return made
 
@@ -78,7 +79,7 @@ def _fill_contacts(
         values = {"firstname": first, "lastname": last, "email": contact.email, "jobtitle": contact.title}
         for name, value in values.items():
             made.put(name, value, start, Source("IMPORT"))
-        state.link(made, companies[contact.company], [1])
+        state.links.link(made, companies[contact.company], [1])
     return found
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from crmbridge_hubspot.sandbox.account import ObjectType, Property
-from crmbridge_hubspot.sandbox.objects import INDEX_LAG, CrmObject, HubSpotState
+from crmbridge_hubspot.sandbox.account import ObjectType
+from crmbridge_hubspot.sandbox.objects import INDEX_LAG, HubSpotState
+from crmbridge_hubspot.sandbox.properties import Property
+from crmbridge_hubspot.sandbox.records import CrmObject
 from crmbridge_hubspot.sandbox.replies import validation
 from crmbridge_hubspot.sandbox.shown import show, value_of
-from crmbridge_hubspot.sandbox.values import sort_value
+from crmbridge_hubspot.sandbox.values import millis, sort_value
 
 LONGEST_BODY = 3_000
 LARGEST_PAGE = 200
@@ -23,8 +26,9 @@ def search(state: HubSpotState, kind: ObjectType, body: Mapping[str, Any], raw: 
     if len(raw.decode("utf-8", "replace")) > LONGEST_BODY:
         raise validation(f"The request body is longer than {LONGEST_BODY} characters")
     limit, after = _page(body)
-    groups = _groups(body)
-    found = [record for record in _indexed(state, kind, late=late) if _matches(state, record, groups)]
+    found = _indexed(state, kind, late=late)
+    if groups := [[_test(state, kind, each) for each in group] for group in _groups(body)]:
+        found = [record for record in found if any(all(test(record) for test in group) for group in groups)]
     _sort(state, kind, found, body.get("sorts") or [])
     reply: dict[str, Any] = {
         "total": len(found),
@@ -65,23 +69,34 @@ def _indexed(state: HubSpotState, kind: ObjectType, *, late: bool) -> list[CrmOb
     return [r for r in known if r.modified_at <= settled or int(r.id) % 2] if late else known
 
 
-def _matches(state: HubSpotState, record: CrmObject, groups: list[list[Mapping[str, Any]]]) -> bool:
-    return not groups or any(all(_holds(state, record, each) for each in group) for group in groups)
-
-
-def _holds(state: HubSpotState, record: CrmObject, each: Mapping[str, Any]) -> bool:
-    prop, operator = _property(state, record.kind, each.get("propertyName")), str(each.get("operator"))
-    if operator not in _OPERATORS:
-        raise validation(f"Invalid operator {operator[:40]}")
+def _value(state: HubSpotState, prop: Property, record: CrmObject) -> Any:
+    """Give what a record is compared and sorted by, or None where it has no value."""
+    if prop.name == record.kind.modified:  # the usual ones, without the way through their text
+        return millis(record.modified_at)
+    if prop.name == "hs_object_id":
+        return record.id if state.ids_as_text else int(record.id)
     text = value_of(state, record, prop.name)
-    if operator in {"HAS_PROPERTY", "NOT_HAS_PROPERTY"}:
-        return (text is not None) is (operator == "HAS_PROPERTY")
-    if text is None:
-        return operator in {"NEQ", "NOT_IN", "NOT_CONTAINS_TOKEN"}
+    return None if text is None else sort_value(prop, text)
+
+
+def _test(state: HubSpotState, kind: ObjectType, each: Mapping[str, Any]) -> Callable[[CrmObject], bool]:
+    """Read a filter and give its test of records; raises the 400 for one that can't be read."""
+    prop, name = _property(state, kind, each.get("propertyName")), str(each.get("operator"))
+    if name not in _OPERATORS:
+        raise validation(f"Invalid operator {name[:40]}")
+    as_text = state.ids_as_text and prop.name == "hs_object_id"
+    read = str if as_text else partial(sort_value, prop)
     try:
-        return _OPERATORS[operator](partial(sort_value, prop), text, each)
-    except (ArithmeticError, KeyError, ValueError):
+        holds = _OPERATORS[name](read, each)
+    except (ArithmeticError, KeyError, TypeError, ValueError):
         raise validation(f"The value of the filter on {prop.name} is not valid") from None
+    without = name in {"NEQ", "NOT_IN", "NOT_CONTAINS_TOKEN", "NOT_HAS_PROPERTY"}
+
+    def test(record: CrmObject) -> bool:
+        value = _value(state, prop, record)
+        return without if value is None else holds(value)
+
+    return test
 
 
 def _property(state: HubSpotState, kind: ObjectType, name: Any) -> Property:
@@ -91,24 +106,56 @@ def _property(state: HubSpotState, kind: ObjectType, name: Any) -> Property:
     return known[str(name)]
 
 
-Compare = Callable[[str], Any]
-_OPERATORS: dict[str, Callable[[Compare, str, Mapping[str, Any]], bool]] = {
-    "EQ": lambda of, text, f: of(text) == of(str(f["value"])),
-    "NEQ": lambda of, text, f: of(text) != of(str(f["value"])),
-    "LT": lambda of, text, f: of(text) < of(str(f["value"])),
-    "LTE": lambda of, text, f: of(text) <= of(str(f["value"])),
-    "GT": lambda of, text, f: of(text) > of(str(f["value"])),
-    "GTE": lambda of, text, f: of(text) >= of(str(f["value"])),
-    "BETWEEN": lambda of, text, f: of(str(f["value"])) <= of(text) <= of(str(f["highValue"])),
-    # On text, these two compare with lower case and expect it of the caller.
-    "IN": lambda of, text, f: of(text) in [v if isinstance(of(v), str) else of(v) for v in map(str, f["values"])],
-    "NOT_IN": lambda of, text, f: (
-        of(text) not in [v if isinstance(of(v), str) else of(v) for v in map(str, f["values"])]
-    ),
-    "CONTAINS_TOKEN": lambda _of, text, f: str(f["value"]).strip("*").lower() in text.lower(),
-    "NOT_CONTAINS_TOKEN": lambda _of, text, f: str(f["value"]).strip("*").lower() not in text.lower(),
-    "HAS_PROPERTY": lambda _of, _text, _f: True,
-    "NOT_HAS_PROPERTY": lambda _of, _text, _f: False,
+Read = Callable[[str], Any]
+Holds = Callable[[Any], bool]
+
+
+def _one(compare: Callable[[Any, Any], bool]) -> Callable[[Read, Mapping[str, Any]], Holds]:
+    def make(read: Read, each: Mapping[str, Any]) -> Holds:
+        wanted = read(str(each["value"]))
+        return lambda value: compare(value, wanted)
+
+    return make
+
+
+def _between(read: Read, each: Mapping[str, Any]) -> Holds:
+    low, high = read(str(each["value"])), read(str(each["highValue"]))
+    return lambda value: bool(low <= value <= high)
+
+
+def _among(read: Read, each: Mapping[str, Any]) -> Holds:
+    # On text, IN and NOT_IN compare with lower case and expect it of the caller.
+    wanted = {text if isinstance(read(text), str) else read(text) for text in map(str, each["values"])}
+    return lambda value: value in wanted
+
+
+def _has_token(_read: Read, each: Mapping[str, Any]) -> Holds:
+    wanted = str(each["value"]).strip("*").lower()
+    return lambda value: wanted in str(value).lower()
+
+
+def _not(make: Callable[[Read, Mapping[str, Any]], Holds]) -> Callable[[Read, Mapping[str, Any]], Holds]:
+    def made(read: Read, each: Mapping[str, Any]) -> Holds:
+        holds = make(read, each)
+        return lambda value: not holds(value)
+
+    return made
+
+
+_OPERATORS: dict[str, Callable[[Read, Mapping[str, Any]], Holds]] = {
+    "EQ": _one(operator.eq),
+    "NEQ": _one(operator.ne),
+    "LT": _one(operator.lt),
+    "LTE": _one(operator.le),
+    "GT": _one(operator.gt),
+    "GTE": _one(operator.ge),
+    "BETWEEN": _between,
+    "IN": _among,
+    "NOT_IN": _not(_among),
+    "CONTAINS_TOKEN": _has_token,
+    "NOT_CONTAINS_TOKEN": _not(_has_token),
+    "HAS_PROPERTY": lambda _read, _each: lambda _value: True,
+    "NOT_HAS_PROPERTY": lambda _read, _each: lambda _value: False,
 }
 
 
@@ -123,11 +170,7 @@ def _sort(state: HubSpotState, kind: ObjectType, found: list[CrmObject], sorts: 
         wanted = {"propertyName": wanted.lstrip("-"), "direction": "DESCENDING" if wanted[:1] == "-" else "ASCENDING"}
     prop = _property(state, kind, wanted.get("propertyName"))
 
-    def key(record: CrmObject) -> tuple[bool, Any]:
-        text = value_of(state, record, prop.name)
-        return (text is not None, None if text is None else sort_value(prop, text))
-
-    filled = [record for record in found if key(record)[0]]
-    empty = [record for record in found if not key(record)[0]]
-    filled.sort(key=lambda record: key(record)[1], reverse=wanted.get("direction") == "DESCENDING")
-    found[:] = [*filled, *empty]
+    valued = [(_value(state, prop, record), record) for record in found]
+    filled = [pair for pair in valued if pair[0] is not None]
+    filled.sort(key=operator.itemgetter(0), reverse=wanted.get("direction") == "DESCENDING")
+    found[:] = [*(record for _, record in filled), *(record for value, record in valued if value is None)]

@@ -8,12 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from crmbridge_hubspot.sandbox.account import Property
+from crmbridge_hubspot.sandbox.properties import Property
 from crmbridge_hubspot.sandbox.replies import stamp
 
 LONGEST_TEXT = 65_536
 EXACT_DIGITS = 15  # what a double holds for sure; longer numbers lose their tail
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class BadValueError(Exception):
@@ -130,11 +131,16 @@ _TAKERS: dict[str, Callable[[Property, str, str], str]] = {
 }
 
 
+def millis(moment: datetime) -> int:
+    """Give a time in milliseconds."""
+    return (moment - EPOCH) // _MILLISECOND
+
+
 def sort_value(prop: Property, text: str) -> Any:
     """Give what a value is compared by in a search: numbers and times as numbers, text without its case."""
     if prop.type == "number":
         return Decimal(text)
     if prop.type in {"datetime", "date"}:
         moment = _from_epoch(text) if re.fullmatch(r"-?\d{5,15}", text) else _moment(text)
-        return Decimal((moment - EPOCH) // timedelta(milliseconds=1))
+        return millis(moment)
     return text if prop.type == "enumeration" else text.lower()

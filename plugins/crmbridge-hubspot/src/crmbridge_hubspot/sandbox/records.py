@@ -1,0 +1,117 @@
+"""What the sandbox keeps: records with their history, tables of them in the order of their ids, and owners."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from crmbridge_hubspot.sandbox.account import ObjectType
+
+
+class Source(NamedTuple):
+    """Who changed a property, as the history tells it."""
+
+    type: str = "API"
+    user: str | None = None
+
+
+BY_API = Source()
+
+
+class Version(NamedTuple):
+    """One entry of a property's history."""
+
+    value: str
+    at: datetime
+    source: Source
+
+
+@dataclass(slots=True, eq=False)
+class CrmObject:
+    """One record. `properties` holds what is filled in, as text; `history` is oldest first."""
+
+    id: str
+    kind: ObjectType
+    created_at: datetime
+    modified_at: datetime
+    properties: dict[str, str] = field(default_factory=dict)
+    history: dict[str, list[Version]] = field(default_factory=dict)
+    archived_at: datetime | None = None
+
+    def put(self, name: str, value: str, at: datetime, source: Source) -> None:
+        """Set a property and note it in the history."""
+        if value:
+            self.properties[name] = value
+        else:
+            self.properties.pop(name, None)
+        self.history.setdefault(name, []).append(Version(value, at, source))
+
+    def kept(self) -> Callable[[], None]:
+        """Give what puts the record back as it is now."""
+        history = {name: list(versions) for name, versions in self.history.items()}
+        before = (self.modified_at, self.archived_at, dict(self.properties), history)
+
+        def put_back() -> None:
+            self.modified_at, self.archived_at, self.properties, self.history = before
+
+        return put_back
+
+
+class Table(dict[str, CrmObject]):
+    """The records of one object type by id, and in the order of their ids without sorting at every request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers: list[int] = []
+
+    def __setitem__(self, record_id: str, record: CrmObject) -> None:
+        """Add a record."""
+        super().__setitem__(record_id, record)
+        number = int(record_id)
+        place = bisect_left(self._numbers, number)
+        if self._numbers[place : place + 1] != [number]:
+            self._numbers.insert(place, number)
+
+    def from_number(self, first: int) -> Iterator[CrmObject]:
+        """Give the records from an id on."""
+        for place in range(bisect_left(self._numbers, first), len(self._numbers)):
+            record = self.get(str(self._numbers[place]))
+            if record is not None:  # one that was merged away leaves its number behind
+                yield record
+
+
+class Undo:
+    """What a batch did so far, so that all of it can be taken back."""
+
+    def __init__(self) -> None:
+        self._steps: list[Callable[[], None]] | None = None
+
+    def begin(self) -> None:
+        """Start to remember."""
+        self._steps = []
+
+    def note(self, step: Callable[[], Callable[[], None]]) -> None:
+        """Remember how to take back what comes next; `step` is only asked while a batch may have to be undone."""
+        if self._steps is not None:
+            self._steps.append(step())
+
+    def end(self, *, back: bool = False) -> None:
+        """Stop to remember; with `back`, take everything back, the newest first."""
+        steps, self._steps = self._steps or [], None
+        for step in reversed(steps if back else []):
+            step()
+
+
+class Owner(NamedTuple):
+    """Somebody who can own records. `user_id` is another number than `id`."""
+
+    id: str
+    user_id: int
+    email: str
+    first_name: str
+    last_name: str
+    created_at: datetime
+    archived: bool = False
