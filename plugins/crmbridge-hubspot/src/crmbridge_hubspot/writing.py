@@ -13,7 +13,8 @@ from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.bodies import BODIES, Bodies, has_marker
-from crmbridge_hubspot.mapping import OBJECTS, Terms, Words
+from crmbridge_hubspot.mapping import Terms, Words
+from crmbridge_hubspot.objects import TYPES
 
 BATCH = 100
 ATTACHMENTS = {Kind.TASK: "tasks", Kind.NOTE: "notes"}
@@ -152,8 +153,7 @@ def find_deal(api: HubSpotApi, words: Words, key: str) -> Ref | None:
 def find_attachment(api: HubSpotApi, words: Words, kind: Kind, key: str, near: Ref) -> Ref | None:
     """Find the task or note with this marker among those that hang on a record."""
     name, body = ATTACHMENTS[kind], BODIES[kind]
-    ids = {
-        str(link["toObjectId"]) for links in api.links(OBJECTS[near.kind], name, [near.id]).values() for link in links
-    }
+    links = api.links(TYPES[near.kind][0].name, name, [near.id])
+    ids = {str(link["toObjectId"]) for found in links.values() for link in found}
     found = [raw for raw in api.read(name, sorted(ids), [body]) if has_marker(raw["properties"].get(body), key)]
     return words.ref(kind, min(str(raw["id"]) for raw in found)) if found else None
