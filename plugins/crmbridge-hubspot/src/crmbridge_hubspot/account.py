@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from crmbridge.model.records import Position, Status
@@ -19,13 +19,6 @@ CURRENCY_PROPERTY = "deal_currency_code"
 ENTERED = "hs_v2_date_entered_"  # with a stage's id: when a deal last came to it
 # What is kept of a property: the rest is long, and nobody asks for it.
 KEPT = ("name", "label", "type", "fieldType", "calculated", "hasUniqueValue", "referencedObjectType")
-
-
-class Entered(NamedTuple):
-    """A stage, and the property that says when a deal last came to it."""
-
-    stage: str
-    native: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +42,10 @@ class Account:
         return {(pipeline, stage.id): Position(pipeline, stage.id, stage.status) for pipeline, stage in pairs}
 
     @cached_property
-    def entered(self) -> tuple[Entered, ...]:
-        """The properties that say when a deal came to a stage; none unless every stage has its own."""
-        stages = dict.fromkeys(stage for _, stage in self.positions)
-        found = tuple(Entered(stage, ENTERED + stage) for stage in stages if ENTERED + stage in self.fields)
-        return found if len(found) == len(stages) else ()
+    def entered(self) -> Mapping[str, str]:
+        """The stages by the property that says when a deal came there; nothing unless every stage has its own."""
+        stages = {ENTERED + stage: stage for _, stage in self.positions}
+        return stages if all(native in self.fields for native in stages) else {}
 
     @cached_property
     def owner_ids(self) -> frozenset[str]:

@@ -21,16 +21,16 @@ def only_move(deal: Ref, raw: Mapping[str, Any], account: Account) -> Move | Non
     filled in is that of its stage, and says when the deal was made: a stage that was deleted since has no property.
     """
     properties = raw["properties"]
-    filled = [each for each in account.entered if properties.get(each.native)]
-    stage = properties.get("dealstage")
-    if len(filled) != 1 or filled[0].stage != stage:
+    get, entered = properties.get, account.entered
+    filled = [native for native in entered if get(native)]
+    if len(filled) != 1 or entered[filled[0]] != get("dealstage"):
         return None
     try:
-        at = moment(properties[filled[0].native])
+        at = moment(properties[filled[0]])
         made = moment(str(properties.get("hs_createdate") or raw["createdAt"]))
     except ValueError:
         return None
-    after = account.positions.get((properties.get("pipeline") or "", stage))
+    after = account.positions.get((get("pipeline") or "", entered[filled[0]]))
     if after is None or not made - AT_ONCE <= at <= made + AT_ONCE:
         return None
     return Move(deal=deal, id=_id(at, after), at=at, before=None, after=after)

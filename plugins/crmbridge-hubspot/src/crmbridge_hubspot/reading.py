@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from crmbridge.model.records import Kind, Move, Record, Tombstone
+from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.history import HISTORY, moves_of, only_move
 from crmbridge_hubspot.links import read_links
@@ -62,12 +63,10 @@ class Reader:
         if not self._whole_in_list(self.setup.terms()):
             links = {str(raw["id"]): raw["associations"] for raw in listed}
             read = self.read_whole(list(links))
-            listed = [
-                {**raw, "associations": links[str(raw["id"])]} if str(raw["id"]) in links else raw for raw in read
-            ]
-        elif self._has_history:
-            listed = self._with_history(listed)
-        return self.found(listed)
+            return self.found(
+                [{**raw, "associations": links[i]} if (i := str(raw["id"])) in links else raw for raw in read]
+            )
+        return self._with_moves(listed) if self._has_history else self.found(listed)
 
     def _listed_properties(self) -> list[str]:
         terms = self.setup.terms()
@@ -84,37 +83,32 @@ class Reader:
         return self.type.kind is Kind.DEAL
 
     def _properties(self, terms: Terms) -> list[str]:
-        entered = [each.native for each in terms.account.entered] if self._has_history else []
+        entered = terms.account.entered if self._has_history else ()
         return [*terms.words.properties(self.type), *entered]
 
-    def _with_history(self, deals: Sequence[Raw]) -> list[Raw]:
-        """Add the history of the deals that moved, which the properties alone don't tell."""
+    def _with_moves(self, deals: Sequence[Raw]) -> Found:
+        """Complete deals with how they moved; only those that did need their history for that."""
         account = self.setup.terms_for(deals).account
-        moved = [raw for raw in deals if only_move(self._ref(raw), raw, account) is None]
+        made = {str(raw["id"]): only_move(self._ref(raw), raw, account) for raw in deals}
+        moved = [raw for raw in deals if made[str(raw["id"])] is None]
         if not moved:
-            return list(deals)
+            return self.found(deals, made)
         ids = [str(raw["id"]) for raw in moved]
         read = self.api.read(self.type.name, ids, [self.type.modified], propertiesWithHistory=list(HISTORY))
-        histories = {str(raw["id"]): raw for raw in read}
-        # An edit in between: history and properties would not agree.
-        stale = [each for each, raw in zip(ids, moved, strict=True) if self._differs(raw, histories.get(each))]
-        afresh = {str(raw["id"]): raw for raw in self.raws(stale, history=True)} if stale else {}
-        return list(self._merged(deals, histories, afresh, set(stale)))
+        whole = {str(raw["id"]): raw for raw in deals if made[str(raw["id"])] is not None}
+        whole |= self._joined(moved, {str(raw["id"]): raw for raw in read})
+        # An edit in between: history and properties would not agree. What was deleted meanwhile is left out.
+        whole |= {str(raw["id"]): raw for raw in self.read_whole([each for each in ids if each not in whole])}
+        return self.found([whole[each] for each in dict.fromkeys([*made, *whole]) if each in whole], made)
 
-    def _differs(self, listed: Raw, read: Raw | None) -> bool:
-        return read is None or stamp_of(self.type, listed) != stamp_of(self.type, read)
-
-    def _merged(
-        self, deals: Sequence[Raw], histories: Mapping[str, Raw], afresh: Mapping[str, Raw], stale: set[str]
-    ) -> Iterable[Raw]:
+    def _joined(self, deals: Sequence[Raw], histories: Mapping[str, Raw]) -> dict[str, Raw]:
+        """Put each deal and its history together, where they are of one moment."""
+        joined: dict[str, Raw] = {}
         for raw in deals:
-            record_id = str(raw["id"])
-            if record_id in afresh:
-                yield afresh[record_id]
-            elif record_id in histories and record_id not in stale:
-                yield {**raw, "propertiesWithHistory": histories[record_id].get("propertiesWithHistory")}
-            elif record_id not in stale:  # else it was deleted meanwhile
-                yield raw
+            read = histories.get(str(raw["id"]))
+            if read is not None and stamp_of(self.type, raw) == stamp_of(self.type, read):
+                joined[str(raw["id"])] = {**raw, "propertiesWithHistory": read.get("propertiesWithHistory")}
+        return joined
 
     # ── By id ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -137,27 +131,26 @@ class Reader:
         """Read records by id and turn them into what is handed over."""
         return self.found(self.read_whole(ids))
 
-    def found(self, raws: Sequence[Raw]) -> Found:
-        """Turn whole records into what is handed over."""
+    def found(self, raws: Sequence[Raw], made: Mapping[str, Move | None] = MappingProxyType({})) -> Found:
+        """Turn whole records into what is handed over; `made` are the moves of deals that need no history."""
         if not raws:
             return Found()
         terms = self.setup.terms_for(raws) if self._has_history else self.setup.terms()
         mapper, links, now = self._mapper(terms), read_links(self.api, self.type, raws), self.now()
         return Found(
             records=tuple(mapper.record(raw, links[str(raw["id"])], now) for raw in raws),
-            moves=tuple(self._moves(raws, terms)) if self._has_history else (),
+            moves=tuple(self._moves(raws, made, terms)) if self._has_history else (),
             tombstones=tuple(gone for raw in raws for gone in merged_away(self.type, raw, self.connection)),
         )
 
-    def _moves(self, raws: Sequence[Raw], terms: Terms) -> Iterable[Move]:
+    def _moves(self, raws: Sequence[Raw], made: Mapping[str, Move | None], terms: Terms) -> Iterable[Move]:
         for raw in raws:
-            ref = self._ref(raw)
             if "propertiesWithHistory" in raw:
-                yield from moves_of(ref, raw, terms.account)
-            elif (made := only_move(ref, raw, terms.account)) is not None:
-                yield made
+                yield from moves_of(self._ref(raw), raw, terms.account)
+            elif (creation := made.get(str(raw["id"]))) is not None:
+                yield creation
 
-    def _ref(self, raw: Raw) -> Any:
+    def _ref(self, raw: Raw) -> Ref:
         return self.type.ref(self.connection, raw["id"])
 
     def _mapper(self, terms: Terms) -> Mapper:

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 READERS = 8
@@ -192,7 +193,9 @@ def _first_id(fetched: Fetched) -> int | None:
 def _ids(start: int, fetched: Fetched) -> list[int]:
     """Give the ids of a page; raises DisorderError unless they rise from where it was asked for to the next page."""
     ids = [int(raw["id"]) if str(raw["id"]).isdecimal() else -1 for raw in fetched.raws]
-    after = [*ids, *([] if fetched.following is None else [fetched.following])]
-    if any(one >= other for one, other in zip([start - 1, *after], after, strict=False)):
+    following = [] if fetched.following is None else [fetched.following]
+    if fetched.following is not None and fetched.following <= start:
+        raise DisorderError(f"the page after {start} begins at {fetched.following}")
+    if any(one >= other for one, other in pairwise([start - 1, *ids, *following])):
         raise DisorderError(f"a page from {start} on is not in the order of ids")
     return ids

@@ -95,9 +95,15 @@ def _number(text: str) -> Decimal:
 
 
 def _flag(text: str) -> bool:
-    if text.lower() not in {"true", "false"}:
+    flag = _FLAGS.get(text)
+    if flag is None:
+        flag = _FLAGS.get(text.lower())
+    if flag is None:
         raise ValueError(f"{text[:60]!r} is neither true nor false")
-    return text.lower() == "true"
+    return flag
+
+
+_FLAGS = {"true": True, "false": False}
 
 
 def _choices(text: str) -> Value:
