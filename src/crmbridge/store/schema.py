@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     Double,
@@ -23,7 +24,7 @@ from sqlalchemy.types import TypeDecorator
 
 from crmbridge.model.records import Kind, Ref
 
-VERSION: Final = "0001"  # the newest migration; a test keeps it in step with migrations/versions
+VERSION: Final = "0002"  # the newest migration; a test keeps it in step with migrations/versions
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what SQLite or PostgreSQL refuse in text
 
@@ -315,4 +316,40 @@ lease = Table(
     Column("since", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     CheckConstraint("one = 1", name="lease_is_one"),
+)
+
+hints = Table(
+    "hints",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("kind", Words, primary_key=True),
+    Column("id", Words, primary_key=True),
+    Column("noted_at", Moment, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("delivery", Words, primary_key=True),
+    Column("seen_at", Moment, nullable=False),
+    Index("deliveries_by_age", "seen_at"),
+)
+
+memory = Table(
+    "memory",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("name", Words, primary_key=True),
+    Column("value", Json, nullable=False),
+    Column("saved_at", Moment, nullable=False),
+)
+
+# In PostgreSQL only: beside a SQLite state, requests are counted in a file of their own (rates.py says why).
+rates = Table(
+    "rates",
+    MetaData(),
+    Column("account", Words, primary_key=True),
+    Column("rate", Words, primary_key=True),
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("amount", BigInteger, nullable=False),
 )
