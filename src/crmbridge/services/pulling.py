@@ -8,14 +8,17 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 from crmbridge.engine.text import plain
 from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind
+from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.workspace import Workspace, field_bindings
 
-# Deals come last: when they are read, their owners, companies and contacts are there already.
-ORDER = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL)
+# What a connection can say that changes nothing in how its records look.
+ASIDE = frozenset({"timeout", "share", "day_share", "kinds", "webhook"})
+SOURCES = frozenset({"env", "file", "command", "keyring"})  # where a secret can be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +45,13 @@ def pull(workspace: Workspace, connections: Sequence[str] = ()) -> tuple[Connect
 
 def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
     total = ConnectionPull(connection=connection)
+    workspace.progress("pull", f"{connection}: looking at the account")
     try:
         bookmark = _bookmark(workspace, connection)
-        for kind in ORDER:
-            if kind in workspace.adapter(connection).capabilities.kinds:
-                total = _pull_kind(workspace, kind, total, bookmark)
+        entry = workspace.project.settings.connections[connection]
+        capabilities = workspace.adapter(connection).capabilities
+        for kind in pulled_kinds(workspace.project.process, entry, capabilities):
+            total = _pull_kind(workspace, kind, total, bookmark)
     except CrmbridgeError as error:
         return ConnectionPull(
             connection=connection,
@@ -63,7 +68,7 @@ def _pull_kind(workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark
     connection = total.connection
     known = _stored(workspace, connection, kind)
     # With other settings the records would look different: fields are bound, or money is read, in another way.
-    since = known.cursor if known is not None and known.settings == bookmark.settings else None
+    since = known.cursor if known is not None and known.reading == bookmark.reading else None
     for page in workspace.adapter(connection).pull(kind, since):
         marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
         workspace.store.records.save_page(connection, kind, marked, workspace.clock.now())
@@ -83,8 +88,13 @@ class Bookmark:
     """An adapter's cursor with what it is good for: one account, read with these settings."""
 
     account: str
-    settings: str  # a digest of the connection's settings and of the types of its bound fields
+    settings: str  # two digests: of what decides how records are read, and of how the connection signs in
     cursor: str = ""
+
+    @property
+    def reading(self) -> str:
+        """The digest of what decides how records are read."""
+        return self.settings.partition(".")[0]
 
     def __str__(self) -> str:
         """Write it as it is stored."""
@@ -102,7 +112,8 @@ class Bookmark:
 def _bookmark(workspace: Workspace, connection: str) -> Bookmark:
     """Say how a connection is read now; raises ConfigurationError when it leads to another account than before.
 
-    The account is only asked for when the settings changed, since that costs a few requests.
+    The account is only asked for when the settings changed, since that costs a few requests. Signing in in another way
+    to the same account, or keeping the secret elsewhere, does not make everything be pulled anew.
     """
     settings = _digest(workspace, connection)
     stored = [mark for kind in ORDER if (mark := _stored(workspace, connection, kind)) is not None]
@@ -126,6 +137,21 @@ def _stored(workspace: Workspace, connection: str, kind: Kind) -> Bookmark | Non
 def _digest(workspace: Workspace, connection: str) -> str:
     entry = workspace.project.settings.connections[connection]
     bound = field_bindings(workspace.project.process, entry.fields)
-    says = {name: value for name, value in entry.model_dump(mode="json").items() if name != "timeout"}
-    text = json.dumps([says, [[b.name, b.native, b.type] for b in bound]], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    says = {name: value for name, value in entry.model_dump(mode="json").items() if name not in ASIDE}
+    secret = {name: value for name, value in says.items() if _holds_secret(value)}
+    reading = [
+        {name: value for name, value in says.items() if name not in secret},
+        [[b.name, b.native, b.type] for b in bound],
+    ]
+    return f"{_short(reading)}.{_short(secret)}"
+
+
+def _holds_secret(value: Any) -> bool:
+    """Tell whether a setting says where a secret is kept, itself or somewhere within."""
+    if not isinstance(value, dict):
+        return False
+    return (len(value) == 1 and value.keys() <= SOURCES) or any(map(_holds_secret, value.values()))
+
+
+def _short(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
