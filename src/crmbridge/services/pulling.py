@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 from crmbridge.engine.text import plain
 from crmbridge.errors import ConfigurationError, CrmbridgeError
-from crmbridge.model.records import Kind
+from crmbridge.model.records import Kind, Ref
+from crmbridge.ports import Page
 from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.workspace import Workspace, field_bindings
 
+MOST_AT_ONCE = 500  # records saved in one transaction
 # What a connection can say that changes nothing in how its records look.
 ASIDE = frozenset({"timeout", "share", "day_share", "kinds", "webhook"})
 SOURCES = frozenset({"env", "file", "command", "keyring"})  # where a secret can be
@@ -51,36 +53,69 @@ def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
         entry = workspace.project.settings.connections[connection]
         capabilities = workspace.adapter(connection).capabilities
         for kind in pulled_kinds(workspace.project.process, entry, capabilities):
-            total = _pull_kind(workspace, kind, total, bookmark)
+            for pulled in _pull_kind(workspace, kind, total, bookmark):
+                total = pulled
     except CrmbridgeError as error:
-        return ConnectionPull(
-            connection=connection,
-            records=total.records,
-            moves=total.moves,
-            gone=total.gone,
-            problems=total.problems,
-            error=error,
-        )
+        return replace(total, error=error)
     return total
 
 
-def _pull_kind(workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark) -> ConnectionPull:
+def _pull_kind(workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark) -> Iterator[ConnectionPull]:
+    """Save what changed, and say after each page what there is so far."""
     connection = total.connection
     known = _stored(workspace, connection, kind)
     # With other settings the records would look different: fields are bound, or money is read, in another way.
     since = known.cursor if known is not None and known.reading == bookmark.reading else None
-    for page in workspace.adapter(connection).pull(kind, since):
+    found = workspace.adapter(connection).pull(kind, since)
+    for page in in_fewer(found):
         marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
         workspace.store.records.save_page(connection, kind, marked, workspace.clock.now())
-        total = ConnectionPull(
-            connection=connection,
+        total = replace(
+            total,
             records=total.records + len(page.records),
             moves=total.moves + len(page.moves),
             gone=total.gone + len(page.tombstones),
             problems=total.problems + sum(len(record.problems) for record in page.records),
         )
         workspace.progress("pull", f"{connection}: {total.records} records")
-    return total
+        yield total
+
+
+def in_fewer(pages: Iterator[Page], most: int = MOST_AT_ONCE) -> Iterator[Page]:
+    """Put pages together until they hold about `most` records, since each one saved waits for the disk.
+
+    What was found before an error is given before the error. Pages that say something of one record twice, and ones
+    with tombstones, stay apart: there the order counts.
+    """
+    held: list[Page] = []
+    seen: set[Ref] = set()
+    try:
+        for page in pages:
+            refs = {record.ref for record in page.records}
+            if held and (page.tombstones or seen & refs or len(seen) + len(refs) > most):
+                yield _together(held)
+                held, seen = [], set()
+            held.append(page)
+            seen |= refs
+            if page.tombstones:
+                yield _together(held)
+                held, seen = [], set()
+    except CrmbridgeError:
+        if held:
+            yield _together(held)
+        raise
+    if held:
+        yield _together(held)
+
+
+def _together(pages: Sequence[Page]) -> Page:
+    return Page(
+        records=tuple(record for page in pages for record in page.records),
+        moves=tuple(move for page in pages for move in page.moves),
+        tombstones=tuple(tombstone for page in pages for tombstone in page.tombstones),
+        cursor=pages[-1].cursor,
+        total=pages[-1].total,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
