@@ -34,7 +34,7 @@ def _list(call: Call) -> Response:
     if not 0 < limit <= most:
         raise validation(f"The limit must be between 1 and {most}")
     archived, after = query.get("archived") == "true", integer(query.get("after") or "0")
-    there = (r for r in call.state.tables[call.kind.name].from_number(after) if (r.archived_at is not None) is archived)
+    there = call.state.tables[call.kind.name].from_number(after, archived=archived)
     found = list(islice(there, limit + 1))
     reply: dict[str, Any] = {"results": [_shown(call, record, history) for record in found[:limit]]}
     if len(found) > limit:
