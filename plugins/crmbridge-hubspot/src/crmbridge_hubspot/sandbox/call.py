@@ -35,6 +35,11 @@ class Call(NamedTuple):
         """Tell whether the version asked for applies the account's own rules."""
         return f"/{STRICT_SINCE}/" in self.request.url.path
 
+    @property
+    def archived(self) -> bool:
+        """Tell whether only archived records are asked for; HubSpot's Python client writes True."""
+        return self.request.query_params.get("archived", "").lower() == "true"
+
     def listed(self, name: str) -> list[str]:
         """Give a query parameter that may be repeated or hold commas."""
         return [part for value in self.request.query_params.getlist(name) for part in value.split(",") if part]
