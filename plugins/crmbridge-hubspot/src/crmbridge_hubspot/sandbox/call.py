@@ -110,7 +110,7 @@ def _check_scope(call: Call) -> None:
     needed = scope_of(call.request, call.kind)
     if needed and needed not in call.state.oauth.scopes:
         message = "This app hasn't been granted all required scopes to make this call."
-        raise VendorError(403, "MISSING_SCOPES", message, code="", context={"requiredGranularScopes": [needed]})
+        raise VendorError(403, "MISSING_SCOPES", message, context={"requiredGranularScopes": [needed]})
 
 
 def scope_of(request: Request, kind: ObjectType) -> str:
