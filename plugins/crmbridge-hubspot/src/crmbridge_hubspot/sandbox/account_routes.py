@@ -106,7 +106,7 @@ def _owner_json(owner: Owner) -> dict[str, Any]:
 
 def _owners(call: Call) -> Response:
     query = call.request.query_params
-    archived, email = query.get("archived") == "true", query.get("email")
+    archived, email = call.archived, query.get("email")
     limit, after = integer(query.get("limit", "100")), integer(query.get("after") or "0")
     if not 0 < limit <= LARGEST_OWNER_PAGE:
         raise validation(f"The limit must be between 1 and {LARGEST_OWNER_PAGE}")

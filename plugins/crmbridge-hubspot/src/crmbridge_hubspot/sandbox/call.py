@@ -35,6 +35,11 @@ class Call(NamedTuple):
         """Tell whether the version asked for applies the account's own rules."""
         return f"/{STRICT_SINCE}/" in self.request.url.path
 
+    @property
+    def archived(self) -> bool:
+        """Tell whether only archived records are asked for; HubSpot's Python client writes True."""
+        return self.request.query_params.get("archived", "").lower() == "true"
+
     def listed(self, name: str) -> list[str]:
         """Give a query parameter that may be repeated or hold commas."""
         return [part for value in self.request.query_params.getlist(name) for part in value.split(",") if part]
@@ -105,7 +110,7 @@ def _check_scope(call: Call) -> None:
     needed = scope_of(call.request, call.kind)
     if needed and needed not in call.state.oauth.scopes:
         message = "This app hasn't been granted all required scopes to make this call."
-        raise VendorError(403, "MISSING_SCOPES", message, code="", context={"requiredGranularScopes": [needed]})
+        raise VendorError(403, "MISSING_SCOPES", message, context={"requiredGranularScopes": [needed]})
 
 
 def scope_of(request: Request, kind: ObjectType) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -16,6 +17,7 @@ from crmbridge_hubspot.sandbox.records import CrmObject, Owner, Source
 from crmbridge_hubspot.sandbox.replies import stamp
 from crmbridge_hubspot.sandbox_terms import FIELDS, PIPELINE, STAGES
 
+LARGE = 5_000  # deals
 FIRST_OWNER, FIRST_USER = 71_024_300, 5_190_800
 TITLES = {"call": ("calls", "hs_call_title"), "meeting": ("meetings", "hs_meeting_title")}
 TITLES |= {"email": ("emails", "hs_email_subject"), "task": ("tasks", "hs_task_subject")}
@@ -23,7 +25,18 @@ TITLES |= {"email": ("emails", "hs_email_subject"), "task": ("tasks", "hs_task_s
 
 def fill(state: HubSpotState, options: SandboxOptions) -> None:
     """Put the world's part into the account."""
-    world = make_world(options.seed, options.deals, options.as_of)
+    collects = gc.isenabled()
+    gc.disable()  # nothing of what comes is garbage, and looking for some would take half of the time
+    try:
+        _fill(state, make_world(options.seed, options.deals, options.as_of), options)
+    finally:
+        if collects:
+            gc.enable()
+    if options.deals >= LARGE:
+        gc.freeze()  # or requests would wait while millions of values that stay are looked through
+
+
+def _fill(state: HubSpotState, world: World, options: SandboxOptions) -> None:
     deals = world.part(options.part)
     start = min((deal.created_at for deal in world.deals), default=options.as_of)
     _fill_owners(state, world, start)

@@ -130,29 +130,29 @@ def _changed(state: HubSpotState, *records: CrmObject) -> None:
             state.touch(record)
 
 
-Write = Callable[[Call, Mapping[str, Any]], Any]
+Write = Callable[[Call, Mapping[str, Any]], list[dict[str, Any]]]
 
 
 def _each(call: Call, write: Write, status: int = 201) -> Response:
     """Carry out a batch; what can't be linked is an error of its own."""
-    results, errors = [], []
+    results: list[dict[str, Any]] = []
+    errors: list[VendorError] = []
     for each in _inputs(call, MOST_LINKS_MADE):
         try:
-            result = write(call, each)
+            results += write(call, each)
         except VendorError as error:
-            errors.append(error.as_item())
-        else:
-            results += result if isinstance(result, list) else [result]
-    if not results and errors:
-        raise VendorError(errors[0].get("code", 400), errors[0]["category"], errors[0]["message"])
-    return batch_response(results, errors, now=call.state.clock.now(), status=status)
+            errors.append(error)
+    if errors and not results:
+        raise errors[0]
+    now = call.state.clock.now()
+    return batch_response(results, [error.as_item() for error in errors], now=now, status=status)
 
 
-def _linked(call: Call, each: Mapping[str, Any]) -> dict[str, Any]:
+def _linked(call: Call, each: Mapping[str, Any]) -> list[dict[str, Any]]:
     one, other = _pair(call, each.get("from"), each.get("to"))
     call.state.links.link(one, other, _type_ids(each.get("types") or []))
     _changed(call.state, one, other)
-    return _between(one, other)
+    return [_between(one, other)]
 
 
 def _between(one: CrmObject, other: CrmObject) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def _renewed(state: HubSpotState, primary: CrmObject, gone: CrmObject) -> CrmObj
         state.next_id(primary.kind),
         primary.kind,
         min(primary.created_at, gone.created_at),
-        state.clock.now(),
+        state.now(),
         dict(primary.properties),
         {n: list(v) for n, v in primary.history.items()},
     )
@@ -45,7 +45,7 @@ def _renewed(state: HubSpotState, primary: CrmObject, gone: CrmObject) -> CrmObj
 
 def _swallow(state: HubSpotState, kept: CrmObject, gone: CrmObject) -> None:
     """Take over what the record that goes has and the other lacks: values, links, and the ids merged into it."""
-    now = state.clock.now()
+    now = state.now()
     state.links.move(gone, kept)
     for prop, value in gone.properties.items():
         if prop not in kept.properties and prop != LOSERS:

@@ -33,20 +33,25 @@ def _list(call: Call) -> Response:
     limit = integer(query.get("limit", "10"))
     if not 0 < limit <= most:
         raise validation(f"The limit must be between 1 and {most}")
-    archived, after = query.get("archived") == "true", integer(query.get("after") or "0")
-    there = (r for r in call.state.tables[call.kind.name].from_number(after) if (r.archived_at is not None) is archived)
+    archived, after = call.archived, integer(query.get("after") or "0")
+    there = call.state.tables[call.kind.name].from_number(after, archived=archived)
     found = list(islice(there, limit + 1))
-    reply: dict[str, Any] = {"results": [_shown(call, record, history) for record in found[:limit]]}
+    reply: dict[str, Any] = {"results": list(map(_shower(call), found[:limit]))}
     if len(found) > limit:
         reply["paging"] = {"next": {"after": found[limit].id}}
     return JSONResponse(reply)
 
 
-def _shown(call: Call, record: CrmObject, history: list[str]) -> dict[str, Any]:
-    shown = show(call.state, record, call.listed("properties"), history=history)
-    if wanted := call.listed("associations"):
-        shown |= show_associations(call.state, record, wanted)
-    return shown
+def _shower(call: Call) -> Callable[[CrmObject], dict[str, Any]]:
+    """Give what shows a record as the query asks for it."""
+    names, history = call.listed("properties"), call.listed("propertiesWithHistory")
+    wanted = call.listed("associations")
+
+    def shower(record: CrmObject) -> dict[str, Any]:
+        shown = show(call.state, record, names, history=history)
+        return shown | show_associations(call.state, record, wanted) if wanted else shown
+
+    return shower
 
 
 def _named(call: Call) -> CrmObject:
@@ -56,7 +61,7 @@ def _named(call: Call) -> CrmObject:
         if found is None:
             raise not_found(record_id)
         return found
-    if call.request.query_params.get("archived") == "true":
+    if call.archived:
         found = call.state.tables[call.kind.name].get(record_id)
         if found is None or found.archived_at is None:
             raise not_found(record_id)
@@ -65,7 +70,7 @@ def _named(call: Call) -> CrmObject:
 
 
 def _get(call: Call) -> Response:
-    return JSONResponse(_shown(call, _named(call), call.listed("propertiesWithHistory")))
+    return JSONResponse(_shower(call)(_named(call)))
 
 
 def _create(call: Call) -> Response:
@@ -136,7 +141,7 @@ def _inputs(call: Call, most: int = MOST_INPUTS) -> list[Mapping[str, Any]]:
 def _batch_read(call: Call) -> Response:
     history = call.body.get("propertiesWithHistory") or []
     inputs = _inputs(call, MOST_WITH_HISTORY if history else MOST_INPUTS)
-    archived, by = call.request.query_params.get("archived") == "true", call.body.get("idProperty")
+    archived, by = call.archived, call.body.get("idProperty")
     found, missing = {}, []
     for record_id in (str(each.get("id")) for each in inputs):
         record = _read_one(call, record_id, by, archived=archived)

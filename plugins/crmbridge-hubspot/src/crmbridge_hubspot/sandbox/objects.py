@@ -110,6 +110,11 @@ class HubSpotState:
 
     # ── Writing ─────────────────────────────────────────────────────────────────────────────────────────
 
+    def now(self) -> datetime:
+        """Give the time to the millisecond, which is how HubSpot counts."""
+        now = self.clock.now()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
     def next_id(self, kind: ObjectType) -> str:
         """Give the id of the next record of a type."""
         return str(kind.first_record + ID_STEP * (len(self.tables[kind.name]) + len(self.merged) + 1))
@@ -118,7 +123,7 @@ class HubSpotState:
         self, name: str, given: Mapping[str, Any], source: Source = BY_API, *, strict: bool = False
     ) -> CrmObject:
         """Make a record; raises the error that HubSpot answers."""
-        kind, now = TYPE_NAMES[name], self.clock.now()
+        kind, now = TYPE_NAMES[name], self.now()
         values = self._checked(kind.name, {"pipeline": "default", **given} if name == "deals" else given, None)
         missing = [prop for prop in NEEDED.get(kind.name, ()) if not values.get(prop)]
         if missing:
@@ -150,13 +155,13 @@ class HubSpotState:
 
     def archive(self, record: CrmObject) -> None:
         """Put a record into the recycle bin."""
-        record.archived_at = self.clock.now()
+        record.archived_at = self.now()
 
     def touch(self, record: CrmObject) -> datetime:
         """Move a record's modification time on, as every change does, also of what is calculated from its links."""
         self.undo.note(record.kept)
         # Two writes of one record never have one modification time, or the second could not be seen.
-        record.modified_at = max(self.clock.now(), record.modified_at + timedelta(milliseconds=1))
+        record.modified_at = max(self.now(), record.modified_at + timedelta(milliseconds=1))
         return record.modified_at
 
     def _checked(self, name: str, given: Mapping[str, Any], record: CrmObject | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
 from crmbridge_hubspot.sandbox.account import ObjectType
@@ -65,22 +66,27 @@ class Table(dict[str, CrmObject]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._numbers: list[int] = []
+        self._order: list[CrmObject] = []
 
     def __setitem__(self, record_id: str, record: CrmObject) -> None:
-        """Add a record."""
+        """Add a record; whoever had the id before is forgotten."""
         super().__setitem__(record_id, record)
-        number = int(record_id)
-        place = bisect_left(self._numbers, number)
-        if self._numbers[place : place + 1] != [number]:
-            self._numbers.insert(place, number)
+        place = bisect_left(self._order, int(record_id), key=_number)
+        if [each.id for each in self._order[place : place + 1]] == [record_id]:
+            self._order[place] = record
+        else:
+            self._order.insert(place, record)
 
-    def from_number(self, first: int) -> Iterator[CrmObject]:
-        """Give the records from an id on."""
-        for place in range(bisect_left(self._numbers, first), len(self._numbers)):
-            record = self.get(str(self._numbers[place]))
-            if record is not None:  # one that was merged away leaves its number behind
-                yield record
+    def from_number(self, first: int, *, archived: bool) -> Iterator[CrmObject]:
+        """Give the records from an id on, either those in the recycle bin or the others."""
+        place = bisect_left(self._order, first, key=_number) if first else 0
+        there = islice(self._order, place, None)
+        wanted = (record for record in there if (record.archived_at is not None) is archived)
+        return (record for record in wanted if record.id in self)  # one that was merged away is still in the order
+
+
+def _number(record: CrmObject) -> int:
+    return int(record.id)
 
 
 class Undo:

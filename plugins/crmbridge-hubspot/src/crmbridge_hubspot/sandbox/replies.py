@@ -64,8 +64,9 @@ def error_response(error: VendorError, number: int) -> Response:
         "correlationId": correlation(number),
         "category": error.category,
     }
-    if error.code:
-        body["errors"] = [{"message": error.message, "code": error.code, "context": error.context}]
+    if error.code or error.status == 403:
+        code = {"code": error.code} if error.code else {}
+        body["errors"] = [{"message": error.message, **code, "context": error.context}]
     if error.context:
         body["context"] = error.context
     return JSONResponse(body, status_code=error.status)

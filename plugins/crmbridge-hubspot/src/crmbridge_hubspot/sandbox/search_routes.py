@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from crmbridge_hubspot.sandbox.account import ObjectType
+from crmbridge_hubspot.sandbox.account import TYPE_NAMES, ObjectType
 from crmbridge_hubspot.sandbox.objects import INDEX_LAG, HubSpotState
-from crmbridge_hubspot.sandbox.properties import Property
+from crmbridge_hubspot.sandbox.properties import USUAL_PROPERTIES, Property
 from crmbridge_hubspot.sandbox.records import CrmObject
 from crmbridge_hubspot.sandbox.replies import validation
 from crmbridge_hubspot.sandbox.shown import show, value_of
-from crmbridge_hubspot.sandbox.values import millis, sort_value
+from crmbridge_hubspot.sandbox.values import sort_value
 
 LONGEST_BODY = 3_000
 LARGEST_PAGE = 200
@@ -27,7 +27,13 @@ def search(state: HubSpotState, kind: ObjectType, body: Mapping[str, Any], raw: 
         raise validation(f"The request body is longer than {LONGEST_BODY} characters")
     limit, after = _page(body)
     found = _indexed(state, kind, late=late)
-    if groups := [[_test(state, kind, each) for each in group] for group in _groups(body)]:
+    if words := str(body.get("query") or "").lower().split():
+        found = [record for record in found if _mentions(record, words)]
+    groups = [[_test(state, kind, each) for each in group] for group in _groups(body)]
+    if len(groups) == 1:
+        for test in groups[0]:
+            found = list(filter(test, found))
+    elif groups:
         found = [record for record in found if any(all(test(record) for test in group) for group in groups)]
     _sort(state, kind, found, body.get("sorts") or [])
     reply: dict[str, Any] = {
@@ -39,6 +45,11 @@ def search(state: HubSpotState, kind: ObjectType, body: Mapping[str, Any], raw: 
     if after + limit < len(found):
         reply["paging"] = {"next": {"after": str(after + limit)}}
     return reply
+
+
+def _mentions(record: CrmObject, words: list[str]) -> bool:
+    text = " ".join(record.properties.get(name, "") for name in USUAL_PROPERTIES.get(record.kind.name, ())).lower()
+    return all(word in text for word in words)
 
 
 def _page(body: Mapping[str, Any]) -> tuple[int, int]:
@@ -69,34 +80,48 @@ def _indexed(state: HubSpotState, kind: ObjectType, *, late: bool) -> list[CrmOb
     return [r for r in known if r.modified_at <= settled or int(r.id) % 2] if late else known
 
 
-def _value(state: HubSpotState, prop: Property, record: CrmObject) -> Any:
-    """Give what a record is compared and sorted by, or None where it has no value."""
-    if prop.name == record.kind.modified:  # the usual ones, without the way through their text
-        return millis(record.modified_at)
+def _value_of(state: HubSpotState, kind: ObjectType, prop: Property) -> Callable[[CrmObject], Any]:
+    """Give what tells a record's value, as it is compared and sorted by; None where it has none."""
+    if prop.name == kind.modified:  # the usual ones, without the way through their text
+        return operator.attrgetter("modified_at")
     if prop.name == "hs_object_id":
-        return record.id if state.ids_as_text else int(record.id)
-    text = value_of(state, record, prop.name)
-    return None if text is None else sort_value(prop, text)
+        return (lambda record: record.id) if state.ids_as_text else (lambda record: int(record.id))
+
+    def value(record: CrmObject) -> Any:
+        text = value_of(state, record, prop.name)
+        return None if text is None else sort_value(prop, text)
+
+    return value
 
 
 def _test(state: HubSpotState, kind: ObjectType, each: Mapping[str, Any]) -> Callable[[CrmObject], bool]:
     """Read a filter and give its test of records; raises the 400 for one that can't be read."""
+    if str(each.get("propertyName")).startswith("associations."):
+        return _linked(state, kind, each)
     prop, name = _property(state, kind, each.get("propertyName")), str(each.get("operator"))
     if name not in _OPERATORS:
         raise validation(f"Invalid operator {name[:40]}")
     as_text = state.ids_as_text and prop.name == "hs_object_id"
-    read = str if as_text else partial(sort_value, prop)
     try:
-        holds = _OPERATORS[name](read, each)
+        holds = _OPERATORS[name](str if as_text else partial(sort_value, prop), each)
     except (ArithmeticError, KeyError, TypeError, ValueError):
         raise validation(f"The value of the filter on {prop.name} is not valid") from None
-    without = name in {"NEQ", "NOT_IN", "NOT_CONTAINS_TOKEN", "NOT_HAS_PROPERTY"}
+    without, value_of_record = name in _WITHOUT, _value_of(state, kind, prop)
 
     def test(record: CrmObject) -> bool:
-        value = _value(state, prop, record)
+        value = value_of_record(record)
         return without if value is None else holds(value)
 
     return test
+
+
+def _linked(state: HubSpotState, kind: ObjectType, each: Mapping[str, Any]) -> Callable[[CrmObject], bool]:
+    """Read the pseudo-property `associations.contact` and its like, with the id of what a record hangs on."""
+    other = TYPE_NAMES.get(str(each["propertyName"]).removeprefix("associations."))
+    if other is None or each.get("operator") != "EQ":
+        raise validation(f"Invalid filter on {str(each['propertyName'])[:60]}")
+    ids = {record.id for record, _ in state.links.of(other.name, str(each.get("value")), kind.name)}
+    return lambda record: record.id in ids
 
 
 def _property(state: HubSpotState, kind: ObjectType, name: Any) -> Property:
@@ -159,6 +184,10 @@ _OPERATORS: dict[str, Callable[[Read, Mapping[str, Any]], Holds]] = {
 }
 
 
+# Which operators hold for records without a value.
+_WITHOUT = frozenset({"NEQ", "NOT_IN", "NOT_CONTAINS_TOKEN", "NOT_HAS_PROPERTY"})
+
+
 def _sort(state: HubSpotState, kind: ObjectType, found: list[CrmObject], sorts: list[Any]) -> None:
     if len(sorts) > 1:
         raise validation("Only one sort is supported")
@@ -170,7 +199,11 @@ def _sort(state: HubSpotState, kind: ObjectType, found: list[CrmObject], sorts: 
         wanted = {"propertyName": wanted.lstrip("-"), "direction": "DESCENDING" if wanted[:1] == "-" else "ASCENDING"}
     prop = _property(state, kind, wanted.get("propertyName"))
 
-    valued = [(_value(state, prop, record), record) for record in found]
+    value_of_record, backwards = _value_of(state, kind, prop), wanted.get("direction") == "DESCENDING"
+    if prop.name in {kind.modified, "hs_object_id"}:  # every record has one
+        found.sort(key=value_of_record, reverse=backwards)
+        return
+    valued = [(value_of_record(record), record) for record in found]
     filled = [pair for pair in valued if pair[0] is not None]
-    filled.sort(key=operator.itemgetter(0), reverse=wanted.get("direction") == "DESCENDING")
+    filled.sort(key=operator.itemgetter(0), reverse=backwards)
     found[:] = [*(record for _, record in filled), *(record for value, record in valued if value is None)]

@@ -28,14 +28,17 @@ MOST_IN_LINE = 100  # associations of one kind with a record
 
 def value_of(state: HubSpotState, record: CrmObject, name: str) -> str | None:
     """Give a property's value as text, calculated ones too, or None where there is none."""
+    text = record.properties.get(name)
+    if text is not None:
+        return text
     if name in _EVERYWHERE:
         return _EVERYWHERE[name](record)
     if record.kind.name == "deals":
         if name in _CALCULATED:
             return _CALCULATED[name](state, record)
-        if name.startswith("hs_v2_"):
-            return _stage_clock(state, record, name)
-    return record.properties.get(name)
+        if name in _CLOCKS:
+            return _stage_clock(state, record, *_CLOCKS[name])
+    return None
 
 
 def _modified(record: CrmObject, name: str) -> str | None:
@@ -45,16 +48,18 @@ def _modified(record: CrmObject, name: str) -> str | None:
 _EVERYWHERE: dict[str, Callable[[CrmObject], str | None]] = {
     "hs_object_id": lambda record: record.id,
     "hs_createdate": lambda record: stamp(record.created_at),
-    "createdate": lambda record: record.properties.get("createdate") or stamp(record.created_at),
+    "createdate": lambda record: stamp(record.created_at),
     "hs_lastmodifieddate": lambda record: _modified(record, "hs_lastmodifieddate"),
     "lastmodifieddate": lambda record: _modified(record, "lastmodifieddate"),
 }
 
 
-def _stage_clock(state: HubSpotState, deal: CrmObject, name: str) -> str | None:
+_CLOCKS = {f"{prefix}{stage}": (prefix, stage) for prefix in (ENTERED, EXITED, LATEST_TIME) for stage in STAGES}
+
+
+def _stage_clock(state: HubSpotState, deal: CrmObject, prefix: str, wanted: str) -> str | None:
     """Give when a deal's last stay in a stage began or ended, or how long it was, in milliseconds."""
-    prefix = next((prefix for prefix in (ENTERED, EXITED, LATEST_TIME) if name.startswith(prefix)), "")
-    wanted, left = name.removeprefix(prefix), None
+    left = None
     for move in reversed(deal.history.get("dealstage", [])):
         if move.value == wanted:
             break

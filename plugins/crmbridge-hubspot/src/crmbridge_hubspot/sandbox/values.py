@@ -14,7 +14,6 @@ from crmbridge_hubspot.sandbox.replies import stamp
 LONGEST_TEXT = 65_536
 EXACT_DIGITS = 15  # what a double holds for sure; longer numbers lose their tail
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 class BadValueError(Exception):
@@ -131,16 +130,10 @@ _TAKERS: dict[str, Callable[[Property, str, str], str]] = {
 }
 
 
-def millis(moment: datetime) -> int:
-    """Give a time in milliseconds."""
-    return (moment - EPOCH) // _MILLISECOND
-
-
 def sort_value(prop: Property, text: str) -> Any:
-    """Give what a value is compared by in a search: numbers and times as numbers, text without its case."""
+    """Give what a value is compared by in a search: numbers as numbers, times as times, text without its case."""
     if prop.type == "number":
         return Decimal(text)
     if prop.type in {"datetime", "date"}:
-        moment = _from_epoch(text) if re.fullmatch(r"-?\d{5,15}", text) else _moment(text)
-        return millis(moment)
+        return _from_epoch(text) if re.fullmatch(r"-?\d{1,15}", text) else _moment(text)
     return text if prop.type == "enumeration" else text.lower()
