@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from crmbridge.errors import AuthenticationError, ConfigurationError, RefusedError, RetryLaterError
 from crmbridge.http import Signer, StaticToken, Token, TokenEndpoint, TokenSource
 from crmbridge.ports import AdapterContext, Credential
-from crmbridge.secrets import reveal
+from crmbridge.secrets import keep, reveal
 from crmbridge_hubspot.api import HOST, HubSpotApi
 from crmbridge_hubspot.paths import PATHS
 from crmbridge_hubspot.settings import HubSpotSettings, OAuthSettings
@@ -68,8 +68,6 @@ class _Renewal:
         )
         kept = answer.get("refresh_token")
         if isinstance(kept, str) and kept and kept != refresh.get_secret_value():
-            from crmbridge.secrets import keep
-
             keep(self._oauth.refresh_token, kept)
         return Token(
             value=SecretStr(answer["access_token"]),
