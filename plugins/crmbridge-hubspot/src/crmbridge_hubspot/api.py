@@ -21,7 +21,7 @@ SEARCHES_PER_SECOND = 5  # per account, outside the burst limit ("Search the CRM
 LIST_PAGE = 100
 SMALLEST_PAGE = 10
 BATCH = 100
-HISTORY_BATCH = 50  # above it a batch read with history is refused with 400
+HISTORY_BATCH = 50  # above it a list or a batch read with history is refused with 400
 LINK_BATCH = 1_000
 T = TypeVar("T")
 Raw = Mapping[str, Any]
@@ -87,14 +87,16 @@ class HubSpotApi:
 
         return (page for page, _ in pages(fetch))
 
-    def list_page(self, kind: str, after: str | None, **params: Any) -> tuple[list[Any], str | None]:
-        """Read one page of the records of a type, with the token of the next one.
+    def list_page(
+        self, kind: str, after: str | None, most: int = LIST_PAGE, **params: Any
+    ) -> tuple[list[Any], str | None]:
+        """Read one page of at most so many records of a type, with the token of the next one.
 
         When HubSpot breaks down over it, half as many are asked for from then on (tap-hubspot PR 234).
         """
         more = {"after": after} if after else {}
         while True:
-            size = self._page
+            size = min(self._page, most)
             try:
                 body = self.get(self.paths.object(kind), limit=str(size), **params, **more)
             except TooMuchError:
