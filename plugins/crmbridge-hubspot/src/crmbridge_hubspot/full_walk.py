@@ -6,17 +6,18 @@ an id; parts of the ids by search, which can be asked for them, with a read of e
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from crmbridge.errors import RefusedError
 from crmbridge.http import pages, side_by_side
 from crmbridge_hubspot.cursor import Cursor, Walk, Way
 from crmbridge_hubspot.reading import Found, Reader
 from crmbridge_hubspot.search_walk import SearchWalk
-from crmbridge_hubspot.slices import Board, DisorderError, Fetched, Part, Span, readers_for, without
+from crmbridge_hubspot.slices import Board, DisorderError, Fetched, Span, readers_for, without
 
+Raw = Mapping[str, Any]
 BEHIND: dict[Way, Way] = {"list": "search", "search": "pages"}
 
 
@@ -81,22 +82,32 @@ class FullWalk:
         return replace(cursor, walk=Walk())
 
     def _parts(self, walk: Walk) -> Iterator[_Read]:
-        fetch = self._from_list if walk.by == "list" else self._from_search
         if not walk.left:
             return
         expected = walk.total - walk.counted
         readers = readers_for(expected)
         highest = self.search.highest() if readers > 1 else 0
         board = Board(walk.left, highest=highest, expected=expected, exists=self._exists)
-        read = self._read_list if walk.by == "list" else self._read_ids
         if readers == 1:
-            yield from map(read, board.parts(fetch))
+            yield from self._read(board, walk.by)
             return
-        parts = [lambda: map(read, board.parts(fetch))] * readers
+        parts = [lambda: self._read(board, walk.by)] * readers
         for _, each in side_by_side(parts, workers=readers):
             yield each
 
-    def _from_list(self, start: int, _end: int | None) -> Fetched:
+    def _read(self, board: Board, by: Way) -> Iterator[_Read]:
+        """Read as one of the readers."""
+        fetch, complete = (
+            (self._from_list, self.reader.whole) if by == "list" else (self._from_search, self._whole_by_id)
+        )
+        try:
+            for part in board.parts(fetch):
+                yield _Read(part.span, len(part.raws), complete(part.raws))
+        except BaseException:
+            board.give_up()
+            raise
+
+    def _from_list(self, start: int) -> Fetched:
         try:
             raws, following = self.reader.listed(str(start))
         except RefusedError as error:
@@ -105,19 +116,15 @@ class FullWalk:
             raise DisorderError(f"{following[:40]!r} is no id")
         return Fetched(raws, None if following is None else int(following))
 
-    def _from_search(self, start: int, end: int | None) -> Fetched:
-        ids, total = self.search.ids(start, end)
+    def _from_search(self, start: int) -> Fetched:
+        ids, total = self.search.ids(start)
         if total > len(ids) and not ids:
             raise DisorderError(f"search holds back {total} records from {start} on")
         following = ids[-1] + 1 if total > len(ids) else None
         return Fetched([{"id": str(each)} for each in ids], following)
 
-    def _read_list(self, part: Part) -> _Read:
-        return _Read(part.span, len(part.raws), self.reader.whole(part.raws))
-
-    def _read_ids(self, part: Part) -> _Read:
-        ids = [str(raw["id"]) for raw in part.raws]
-        return _Read(part.span, len(ids), self.reader.by_id(ids) if ids else Found())
+    def _whole_by_id(self, found: Sequence[Raw]) -> Found:
+        return self.reader.by_id([str(each["id"]) for each in found])
 
     def _exists(self, record_id: int) -> bool:
         return any(str(raw["id"]) == str(record_id) for raw in self.reader.raws([str(record_id)], history=False))

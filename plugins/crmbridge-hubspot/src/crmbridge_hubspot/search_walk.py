@@ -81,12 +81,11 @@ class SearchWalk:
         found = self._search([], ID, "DESCENDING", limit=1).get("results") or ()
         return max((int(each["id"]) for each in found if str(each["id"]).isdecimal()), default=0)
 
-    def ids(self, start: int, end: int | None) -> tuple[list[int], int]:
-        """Give the first ids from `start` on, up to and without `end`, and how many there are of them in all."""
-        filters = [{"propertyName": ID, "operator": "GTE", "value": str(start)}]
-        if end is not None:
-            filters.append({"propertyName": ID, "operator": "LT", "value": str(end)})
-        body = self._search(filters, ID, "ASCENDING", limit=BY_ID)
+    def ids(self, start: int) -> tuple[list[int], int]:
+        """Give the first ids from `start` on, and how many there are from there on in all."""
+        body = self._search(
+            [{"propertyName": ID, "operator": "GTE", "value": str(start)}], ID, "ASCENDING", limit=BY_ID
+        )
         return [int(each["id"]) for each in body.get("results") or ()], int(body.get("total") or 0)
 
     def _search(self, filters: list[dict[str, str]], order: str, direction: str, **more: Any) -> Mapping[str, Any]:

@@ -59,8 +59,7 @@ class Fetched(NamedTuple):
     following: int | None
 
 
-# Fetches records from an id on; those from the second id on are not wanted, but may come.
-Fetch = Callable[[int, int | None], Fetched]
+Fetch = Callable[[int], Fetched]  # fetches records from an id on
 
 
 @dataclass
@@ -69,7 +68,7 @@ class _Slice:
 
     place: int
     end: int | None
-    density: float  # records per id, where it reads now
+    density: float | None = None  # records per id where it reads; None: it has read nothing yet
 
 
 def readers_for(records: int) -> int:
@@ -81,31 +80,38 @@ class Board:
     """Hands out slices, splits the biggest one for a reader that has none, and keeps the borders."""
 
     def __init__(self, spans: Sequence[Span], *, highest: int, expected: int, exists: Callable[[int], bool]) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._highest = highest
         self._expected = max(1, expected)
         self._exists = exists
-        width = max(1, highest - min(span.start for span in spans))
-        self._density = self._expected / width
         self._waiting = deque(self._cut(spans))
         self._reading: list[_Slice] = []
+        self._over = False
         self._first: dict[int, int | None] = {}  # by border: the first record that the reader after it saw
         self._next: dict[int, int | None] = {}  # and the one that the reader before it saw
 
     def parts(self, fetch: Fetch) -> Iterator[Part]:
         """Read slices, one after the other, until there is nothing left that is worth it."""
         while (mine := self._take()) is not None:
-            first = True
-            while True:
-                start = mine.place
-                fetched = fetch(start, mine.end)
-                part = self._advance(mine, start, fetched)
-                if first:
-                    self._saw(self._first, start, _first_id(fetched))
-                    first = False
-                yield part
-                if mine.place == mine.end or fetched.following is None:
-                    break
+            yield from self._read(mine, fetch)
+
+    def give_up(self) -> None:
+        """Let nobody wait any more: a reader has ended before its slice did."""
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
+    def _read(self, mine: _Slice, fetch: Fetch) -> Iterator[Part]:
+        border: int | None = mine.place
+        following: int | None = mine.place
+        while following is not None and mine.place != mine.end:
+            start = mine.place
+            fetched = fetch(start)
+            part, following = self._advance(mine, start, fetched), fetched.following
+            if border is not None:
+                self._saw(self._first, border, _first_id(fetched))
+                border = None
+            yield part
 
     def _cut(self, spans: Sequence[Span]) -> Iterator[Span]:
         if len(spans) > 1:
@@ -117,15 +123,20 @@ class Board:
         yield from (Span(one, other) for one, other in zip(borders, [*borders[1:], end], strict=True))
 
     def _take(self) -> _Slice | None:
-        with self._lock:
-            if self._waiting:
-                span = self._waiting.popleft()
-                found: _Slice | None = _Slice(span.start, span.end, self._density)
-            else:
-                found = self._split()
-            if found is not None:
-                self._reading.append(found)
-            return found
+        """Give a slice that nobody reads yet, or half of one; wait while it is not known what the others have."""
+        with self._changed:
+            while not self._over:
+                found = self._next_waiting() or self._split()
+                if found is not None:
+                    self._reading.append(found)
+                    return found
+                if all(each.density is not None for each in self._reading):
+                    return None
+                self._changed.wait()
+            return None
+
+    def _next_waiting(self) -> _Slice | None:
+        return _Slice(*self._waiting.popleft()) if self._waiting else None
 
     def _split(self) -> _Slice | None:
         """Take the second half of the slice that has most before it."""
@@ -133,7 +144,7 @@ class Board:
         if biggest is None or self._ahead(biggest) < WORTH:
             return None
         middle = (biggest.place + self._last(biggest)) // 2
-        half = _Slice(middle, biggest.end, biggest.density)
+        half = _Slice(middle, biggest.end)
         biggest.end = middle
         return half
 
@@ -141,12 +152,13 @@ class Board:
         return self._highest + 1 if each.end is None else each.end
 
     def _ahead(self, each: _Slice) -> float:
+        """Estimate how many records a slice has before it."""
         width = self._last(each) - each.place
-        return min(width * each.density, self._expected) if width > 2 * WORTH else 0
+        return min(width * each.density, self._expected) if each.density and width > WORTH else 0
 
     def _advance(self, mine: _Slice, start: int, fetched: Fetched) -> Part:
         ids = _ids(start, fetched)
-        with self._lock:
+        with self._changed:
             end = mine.end  # it may have been split since it was fetched
             upto = fetched.following
             if end is not None and (upto is None or upto >= end):
@@ -154,19 +166,19 @@ class Board:
                 beyond = next((each for each in ids if each >= end), fetched.following)
             raws = [raw for raw, each in zip(fetched.raws, ids, strict=True) if end is None or each < end]
             self._expected = max(0, self._expected - len(raws))
-            if len(ids) > 1:
-                mine.density = len(ids) / (ids[-1] - ids[0])
+            mine.density = len(ids) / (1 + ids[-1] - ids[0]) if ids else mine.density or 0
             if upto is None or upto == end:
                 self._reading.remove(mine)
             if upto is not None:
                 mine.place = upto
+            self._changed.notify_all()
         if end is not None and upto == end:
             self._saw(self._next, end, beyond)
         return Part(Span(start, upto), raws)
 
     def _saw(self, side: dict[int, int | None], border: int, record: int | None) -> None:
         """Note what one reader saw at a border; the readers on both sides must have seen the same."""
-        with self._lock:
+        with self._changed:
             side[border] = record
             if border not in self._first or border not in self._next:
                 return
