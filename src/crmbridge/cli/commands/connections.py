@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from crmbridge.cli.call import Call, Reply
 from crmbridge.cli.grammar import as_command
-from crmbridge.cli.output import Line, Part, plural, strong, table
+from crmbridge.cli.output import Line, Part, strong, table
 
 if TYPE_CHECKING:
-    from crmbridge.ports import Capabilities, Description
     from crmbridge.services.workspace import Workspace
 
 
@@ -35,8 +33,7 @@ def command(call: Call, action: str, name: str | None) -> Reply:
     with call.workspace() as workspace:
         if action == "list":
             return _list(workspace)
-        adapter = workspace.adapter(str(name))
-        return _describe(str(name), adapter.describe(), adapter.capabilities)
+        return _describe(workspace, str(name))
 
 
 def _list(workspace: Workspace) -> Reply:
@@ -67,58 +64,11 @@ def _list(workspace: Workspace) -> Reply:
     return Reply(result={"connections": found}, lines=lines or ["The settings file has no connections."])
 
 
-def _describe(name: str, account: Description, can: Capabilities) -> Reply:
-    result: dict[str, Any] = {
-        "name": name,
-        "account": account.account,
-        "api_version": account.api_version or None,
-        "currencies": list(account.currencies),
-        "key_field": account.key_field.name if account.key_field else None,
-        "pipelines": [
-            {
-                "id": pipeline.id,
-                "label": pipeline.label,
-                "stages": [{"id": s.id, "label": s.label, "status": s.status.value} for s in pipeline.stages],
-            }
-            for pipeline in account.pipelines
-        ],
-        "fields": [
-            {
-                "name": field.name,
-                "label": field.label,
-                "type": field.type.value if field.type else None,
-                "options": list(field.options),
-                "writable": field.writable,
-            }
-            for field in account.fields
-        ],
-        "users": len(account.users),
-        "capabilities": {
-            "kinds": sorted(kind.value for kind in can.kinds),
-            "actions": sorted(action.value for action in can.actions),
-            "external_key": can.external_key,
-            "history": can.history,
-            "tombstones": can.tombstones,
-        },
-    }
-    return Reply(result=result, lines=list(_lines(name, account, can)))
+def _describe(workspace: Workspace, name: str) -> Reply:
+    from crmbridge.cli.account_view import account_form, account_lines  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.services.signin import sign_in  # noqa: PLC0415  the same
 
-
-def _lines(name: str, account: Description, can: Capabilities) -> Iterator[Line]:
-    version = f", API {account.api_version}" if account.api_version else ""
-    yield [strong(name), f": {account.account}{version}"]
-    yield f"{plural(len(account.users), 'user')}; amounts in {', '.join(account.currencies) or 'one currency'}"
-    yield f"can: {', '.join(sorted(can.actions))}; history {_yes(can.history)}, deletions {_yes(can.tombstones)}"
-    yield f"external key: {account.key_field.name if account.key_field else 'no field for it in this account'}"
-    for pipeline in account.pipelines:
-        yield ""
-        yield [strong(f"pipeline {pipeline.id}"), f"  {pipeline.label}"]
-        yield from table([[s.id, s.status.value, s.label] for s in pipeline.stages], indent=2)
-    yield ""
-    yield strong("fields")
-    rows = [[f.name, f.type.value if f.type else "not read", f.label] for f in account.fields]
-    yield from table(rows, indent=2)
-
-
-def _yes(can: bool) -> str:  # noqa: FBT001  one word for one answer
-    return "yes" if can else "no"
+    adapter = workspace.adapter(name)
+    account = adapter.describe()
+    shown = (name, account, adapter.capabilities, sign_in(workspace, name, account))
+    return Reply(result=account_form(*shown), lines=list(account_lines(*shown)))
