@@ -32,6 +32,7 @@ COMMANDS = {
     "pull": Entry("daily", f"{_HERE}.pull", "Bring the state up to date with the CRMs"),
     "plan": Entry("daily", f"{_HERE}.plan", "Show what would be written to the CRMs, and why"),
     "apply": Entry("daily", f"{_HERE}.apply", "Make a plan, show it, ask, and write it; or write a saved plan"),
+    "serve": Entry("daily", f"{_HERE}.serve", "Receive the CRMs' webhooks: hints what the next pull re-reads"),
     "enforce": Entry("daily", f"{_HERE}.enforce", "Act on findings only; keep nothing in step"),
     "explain": Entry("look", f"{_HERE}.explain", "Say why a deal stands as it does: rules, SLA, fields, journal"),
     "findings": Entry("look", f"{_HERE}.findings", "List what does not hold: broken rules, SLAs at risk"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
@@ -93,30 +93,28 @@ def _digest(connection: str, delivery: str) -> str:
 def reread_hints(workspace: Workspace, connection: str) -> int:
     """Read the records again that hints name, and give how many were there.
 
-    One that is not there any more is left to the pull, which brings its tombstone. Raises the adapter's errors; what
-    was not read by then stays noted.
+    One that is not there any more is left to the pull, which brings its tombstone; a kind that was never pulled waits
+    for its first pull. Raises the adapter's errors; what was not read by then stays noted.
     """
+    pending = workspace.store.hints.pending(connection)
+    if not pending:
+        return 0
     adapter = workspace.adapter(connection)
     entry = workspace.project.settings.connections[connection]
     kinds = pulled_kinds(workspace.project.process, entry, adapter.capabilities)
-    pending = workspace.store.hints.pending(connection)
-    found = 0
-    for kind in kinds:
-        hints = [(ref, at) for ref, at in pending if ref.kind is kind]
-        for start in range(0, len(hints), BATCH):
-            part = hints[start : start + BATCH]
-            found += _reread(workspace, connection, [ref for ref, _ in part])
-            workspace.store.hints.done(part)
     workspace.store.hints.done([(ref, at) for ref, at in pending if ref.kind not in kinds])
+    known = [kind for kind in kinds if workspace.store.records.cursor(connection, kind) is not None]
+    return sum(_reread(workspace, connection, [hint for hint in pending if hint[0].kind is kind]) for kind in known)
+
+
+def _reread(workspace: Workspace, connection: str, hints: Sequence[tuple[Ref, datetime]]) -> int:
+    """Read the records of one kind, in batches."""
+    found = 0
+    for start in range(0, len(hints), BATCH):
+        part = hints[start : start + BATCH]
+        records = workspace.adapter(connection).read([ref for ref, _ in part])
+        workspace.store.records.put(list(records.values()))
+        workspace.store.hints.done(part)
+        found += len(records)
+        workspace.progress("pull", f"{connection}: {found} of {len(hints)} hinted records")
     return found
-
-
-def _reread(workspace: Workspace, connection: str, refs: Sequence[Ref]) -> int:
-    records = workspace.adapter(connection).read(refs)
-    workspace.store.records.put(list(records.values()))
-    workspace.progress("pull", f"{connection}: {len(records)} hinted {_of(refs[0].kind)}")
-    return len(records)
-
-
-def _of(kind: Kind) -> str:
-    return {Kind.COMPANY: "companies", Kind.ACTIVITY: "activities"}.get(kind, f"{kind}s")
