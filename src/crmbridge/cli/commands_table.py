@@ -27,7 +27,7 @@ COMMANDS = {
     "init": Entry("start", f"{_HERE}.init", "Start a project: commented settings and the seven-stage process"),
     "check": Entry("start", f"{_HERE}.check", "Check the settings and the process, without a network"),
     "doctor": Entry("start", f"{_HERE}.doctor", "See whether each connection works and fits the process"),
-    "connections": Entry("start", f"{_HERE}.connections", "List the connections, or describe what one account has"),
+    "connections": Entry("start", f"{_HERE}.connections", "List the connections, describe an account, or set it up"),
     "run": Entry("daily", f"{_HERE}.run", "Do the whole cycle, or what the schedule says is due: for cron"),
     "pull": Entry("daily", f"{_HERE}.pull", "Bring the state up to date with the CRMs"),
     "plan": Entry("daily", f"{_HERE}.plan", "Show what would be written to the CRMs, and why"),
@@ -39,6 +39,9 @@ COMMANDS = {
     "report": Entry("look", f"{_HERE}.report", "Show the indicators, save them, or push them to their sinks"),
     "history": Entry("look", f"{_HERE}.history", "List the runs, or everything that one run wrote"),
     "schedule": Entry("look", f"{_HERE}.schedule", "Show what runs next, and the crontab line that drives it"),
+    "export-rules": Entry(
+        "build", f"{_HERE}.export_rules", "Write the exit rules as a CRM's own enforcement, as far as it has one"
+    ),
     "sandbox": Entry("build", f"{_HERE}.sandbox", "Run a local server that speaks one CRM's own API"),
     "plugins": Entry("build", f"{_HERE}.plugins", "List the installed plugins and what they offer"),
     "schema": Entry("build", f"{_HERE}.schema", "Print the JSON Schema of a file, for editors"),
