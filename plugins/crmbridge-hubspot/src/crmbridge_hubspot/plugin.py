@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from crmbridge.hookspecs import hookimpl
 from crmbridge.plugins import AdapterSpec, SandboxSpec
+from crmbridge.ports import WebhookSpec
 from crmbridge_hubspot.sandbox_terms import FIELDS, PIPELINE, STAGES
 from crmbridge_hubspot.settings import HubSpotSettings
+from crmbridge_hubspot.webhooks import HubSpotWebhook, read
 
 if TYPE_CHECKING:
-    from crmbridge.ports import Adapter, AdapterContext
+    from crmbridge.ports import Adapter, AdapterContext, Hints, WebhookRequest
     from crmbridge.sandbox import Sandbox, SandboxOptions
 
 
@@ -19,7 +21,15 @@ if TYPE_CHECKING:
 def crmbridge_adapters() -> Iterable[AdapterSpec]:
     """Offer the adapter."""
     summary = "HubSpot CRM, by service key or private app token"
-    return [AdapterSpec(name="hubspot", summary=summary, settings=HubSpotSettings, open=_open)]
+    return [
+        AdapterSpec(
+            name="hubspot",
+            summary=summary,
+            settings=HubSpotSettings,
+            open=_open,
+            webhooks=WebhookSpec(settings=HubSpotWebhook, read=_read_webhook),
+        )
+    ]
 
 
 @hookimpl
@@ -45,6 +55,12 @@ def _open(settings: HubSpotSettings, context: AdapterContext) -> Adapter:
     from crmbridge_hubspot.adapter import HubSpotAdapter  # noqa: PLC0415  see above
 
     return HubSpotAdapter(settings, context, reveal(settings.token))
+
+
+def _read_webhook(settings: HubSpotWebhook, request: WebhookRequest) -> Hints:
+    from crmbridge.secrets import reveal  # noqa: PLC0415  as above
+
+    return read(settings, request, reveal(settings.secret))
 
 
 def _build(options: SandboxOptions) -> Sandbox:
