@@ -257,6 +257,23 @@ def test_every_change_of_a_record_names_it(
         assert ((Ref("hs", kind, "5"),), False) == (hints.refs, hints.whole)
 
 
+@pytest.mark.parametrize(
+    ("type_id", "ref"),
+    [
+        ("0-27", Ref("hs", Kind.ACTIVITY, "task-5")),
+        ("0-46", Ref("hs", Kind.NOTE, "5")),
+        ("0-47", Ref("hs", Kind.ACTIVITY, "meeting-5")),
+        ("0-48", Ref("hs", Kind.ACTIVITY, "call-5")),
+        ("0-49", Ref("hs", Kind.ACTIVITY, "email-5")),
+    ],
+)
+def test_activities_are_named_as_they_are_pulled(receiver: Receiver, type_id: str, ref: Ref) -> None:
+    """Ids are unique in an object type only, so the type is in the name."""
+    event = {**CHANGE, "subscriptionType": "object.propertyChange", "objectTypeId": type_id, "objectId": 5}
+
+    assert (ref,) == receiver.hints(event).refs
+
+
 def test_a_merge_names_all_ids(receiver: Receiver) -> None:
     """The primary record's, those that are gone, and the new one, if there is one ("New subscription types")."""
     merge = {"subscriptionType": "deal.merge", "primaryObjectId": 1, "mergedObjectIds": [2, "3"], "newObjectId": 4}
@@ -290,7 +307,7 @@ def test_a_link_names_both_ends(receiver: Receiver, event: dict[str, Any], expec
     "event",
     [
         {"subscriptionType": "ticket.creation"},
-        {"subscriptionType": "object.creation", "objectTypeId": "0-27"},
+        {"subscriptionType": "object.creation", "objectTypeId": "2-1234"},
         {"subscriptionType": "object.creation"},
         {"subscriptionType": "conversation.newMessage"},
         {"subscriptionType": "deal.somethingNew"},

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, SecretStr
 
@@ -119,16 +119,25 @@ def _forged(why: str, advice: str = "") -> AuthenticationError:
 
 # ── What does it say? ───────────────────────────────────────────────────────────────────────────────────
 
-_KINDS = MappingProxyType(
-    {
-        "contact": Kind.CONTACT,
-        "company": Kind.COMPANY,
-        "deal": Kind.DEAL,
-        "0-1": Kind.CONTACT,
-        "0-2": Kind.COMPANY,
-        "0-3": Kind.DEAL,
-    }
-)
+
+class _Named(NamedTuple):
+    """How crmbridge names records of an object type; activities are of several, whose ids are not told apart."""
+
+    kind: Kind
+    prefix: str = ""
+
+
+_TYPES = {
+    ("0-1", "contact"): _Named(Kind.CONTACT),
+    ("0-2", "company"): _Named(Kind.COMPANY),
+    ("0-3", "deal"): _Named(Kind.DEAL),
+    ("0-27", "task"): _Named(Kind.ACTIVITY, "task-"),
+    ("0-46", "note"): _Named(Kind.NOTE),
+    ("0-47", "meeting"): _Named(Kind.ACTIVITY, "meeting-"),
+    ("0-48", "call"): _Named(Kind.ACTIVITY, "call-"),
+    ("0-49", "email"): _Named(Kind.ACTIVITY, "email-"),
+}
+_KINDS = MappingProxyType({name: named for names, named in _TYPES.items() for name in names})
 _ONE = frozenset({"creation", "deletion", "privacyDeletion", "propertyChange", "restore"})
 
 
@@ -158,7 +167,7 @@ def _hint(connection: str, event: Mapping[str, Any]) -> tuple[tuple[Ref, ...] | 
         found = [(kind, _id(event, "objectId"))]
     else:
         found = []
-    refs = tuple(Ref(connection, kind, each) for kind, each in found if kind is not None and each)
+    refs = tuple(Ref(connection, of.kind, f"{of.prefix}{each}") for of, each in found if of is not None and each)
     return refs or None, _name(event)
 
 
@@ -171,7 +180,7 @@ def _merged(event: Mapping[str, Any]) -> list[str]:
     return [*ids, *(_id({"mergedObjectIds": each}, "mergedObjectIds") for each in others)]
 
 
-def _ends(event: Mapping[str, Any], kind: Kind | None) -> list[tuple[Kind | None, str]]:
+def _ends(event: Mapping[str, Any], kind: _Named | None) -> list[tuple[_Named | None, str]]:
     """Give both ends of a link: their types are in the names of the association, or in ids of their own."""
     start, _, end = _text(event, "associationType").lower().partition("_to_")
     kinds = [_KINDS.get(_text(event, "fromObjectTypeId") or start), _KINDS.get(_text(event, "toObjectTypeId") or end)]
