@@ -13,7 +13,7 @@ from crmbridge_hubspot.settings import HubSpotSettings
 from crmbridge_hubspot.webhooks import HubSpotWebhook, read
 
 if TYPE_CHECKING:
-    from crmbridge.ports import Adapter, AdapterContext, Hints, WebhookRequest
+    from crmbridge.ports import Adapter, AdapterContext, GuardRequest, Guards, Hints, WebhookRequest
     from crmbridge.sandbox import Sandbox, SandboxOptions
 
 
@@ -28,6 +28,7 @@ def crmbridge_adapters() -> Iterable[AdapterSpec]:
             settings=HubSpotSettings,
             open=_open,
             webhooks=WebhookSpec(settings=HubSpotWebhook, read=_read_webhook),
+            guards=_guards,
         )
     ]
 
@@ -61,6 +62,12 @@ def _read_webhook(settings: HubSpotWebhook, request: WebhookRequest) -> Hints:
     from crmbridge.secrets import reveal  # noqa: PLC0415  as above
 
     return read(settings, request, reveal(settings.secret))
+
+
+def _guards(request: GuardRequest) -> Guards:
+    from crmbridge_hubspot.guards import guards  # noqa: PLC0415  as above
+
+    return guards(request)
 
 
 def _build(options: SandboxOptions) -> Sandbox:
