@@ -55,7 +55,7 @@ def short_steps(document: Document) -> tuple[str, ...]:
     steps = (
         (len(stages), f"In the pipeline {name}, require properties in {len(stages)} stages: {STEPS}."),
         (len(limits), f"Set {len(limits)} limits of property values, where they may hold for every deal: {STEPS}."),
-        (rules, f"In the pipeline {name}, switch on {rules} pipeline rules: {STEPS}."),
+        (rules, f"In the pipeline {name}, switch on {rules} of the pipeline rules: {STEPS}."),
     )
     found = tuple(said for count, said in steps if count)
     return (*found, "From API version 2026-09 on, these bind crmbridge's own writes too.") if found else ()

@@ -18,11 +18,13 @@ from crmbridge_hubspot.guard_steps import FILE, STEPS, clean, short_steps, steps
 
 DEAL_TYPE = "0-3"
 VERSION = "2026-03"
-# Our standard fields as deal properties. Companies and contacts are links, which no stage can require, and which
-# property has the source and the reason of a loss is set per connection.
+# Our standard fields as deal properties, and why the others have none that a stage could require.
 STANDARD = MappingProxyType(
     {"name": "dealname", "amount": "amount", "close_date": "closedate", "owner": "hubspot_owner_id"}
 )
+_LINK = "is a link in HubSpot, which no stage can require"
+_SETTING = "is in a property that the connection's settings name, unless one is bound to it"
+WITHOUT = MappingProxyType({"company": _LINK, "contacts": _LINK, "source": _SETTING, "lost_reason": _SETTING})
 NUMBERS = frozenset({FieldType.NUMBER, FieldType.MONEY})
 
 
@@ -192,7 +194,7 @@ def _in_account(name: str, request: GuardRequest) -> NativeField | None:
 def _cannot(name: str, request: GuardRequest) -> str:
     """Say why a field can't be required, or nothing when it can."""
     if _native(name, request) is None:
-        return f"no deal property is bound to {name}"
+        return f"{name} {WITHOUT.get(name, 'has no deal property bound to it')}"
     known = _in_account(name, request)
     if known is None and request.account is not None:
         return f"the account has no deal property for {name}"
