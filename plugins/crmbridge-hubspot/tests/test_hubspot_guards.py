@@ -1,18 +1,23 @@
 """Exit rules become what HubSpot's stages require, as far as it can hold them, and the rest is named with a reason."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 from crmbridge.files.reading import read_process
 from crmbridge.files.shipped import shipped_folder
-from crmbridge.model.process import Process
+from crmbridge.model.process import ExitRule, Process
 from crmbridge.model.records import Status
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Description, FieldBinding, GuardRequest, Guards, NativeField, NativeStage, Pipeline
-from crmbridge.testing.factories import make_process, make_stage
+from crmbridge.sandbox import SandboxOptions, VirtualClock, serve
+from crmbridge.testing.factories import NOON, make_process, make_stage
 from crmbridge_hubspot import plugin
+from crmbridge_hubspot.sandbox import build
 from crmbridge_hubspot.sandbox_terms import FIELDS, PIPELINE, STAGES
 
 FILE, STEPS = "hubspot-guards.json", "STEPS.md"
@@ -206,6 +211,14 @@ def test_what_leaves_a_stage_is_required_in_all_after_it() -> None:
     assert {"s3", "s3b", "sw"} == set(required(document))
 
 
+def test_a_stage_that_stands_for_two_is_not_asked_at() -> None:
+    """A deal that only gets there has not left the first of them."""
+    stages = {"first": ("s1",), "second": ("s2",), "third": ("s2", "s3"), "won": ("sw",)}
+    _, document = export(make_request(make_rule({"required": ["pains"]}), stages=stages))
+
+    assert {"s3", "sw"} == set(required(document))
+
+
 @pytest.mark.parametrize(
     ("stages", "why"),
     [
@@ -253,6 +266,44 @@ def test_moves_are_limited_only_where_hubspot_would_limit_the_same(
     rules = export(request)[1]["pipeline_rules"]
 
     assert expected == (rules["restrict_skipping"], rules["restrict_backwards"])
+
+
+# ── In an account ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def loaded() -> Iterator[tuple[Any, httpx.Client]]:
+    """Serve an account into which the guard rails of the bundled process were loaded, with a limit of discounts."""
+    request = make_bundled()
+    closing = next(stage for stage in request.process.stages if stage.id == "closing")
+    limit = ExitRule.model_validate({"id": "limit", "check": {"bounds": {"field": "discount", "max": 20}}})
+    stages = [
+        s if s is not closing else s.model_copy(update={"exit": (limit, *s.exit)}) for s in request.process.stages
+    ]
+    process = request.process.model_copy(update={"stages": tuple(stages)})
+    _, document = export(replace(request, process=process))
+    with serve(build(SandboxOptions(deals=6, clock=VirtualClock(NOON)))) as served:
+        state, headers = served.sandbox.state, {"Authorization": f"Bearer {served.token}"}
+        state.required_in = {s: tuple(names) for s, names in required(document).items()}
+        with httpx.Client(base_url=served.url, headers=headers) as client:
+            for each in document["validations"]:
+                client.request(each["method"], each["path"], json=each["body"]).raise_for_status()
+            yield state, client
+
+
+def test_an_account_with_the_guard_rails_refuses(loaded: tuple[Any, httpx.Client]) -> None:
+    """Moves without what the stage requires from 2026-09 on, and values past a limit in every version."""
+    state, client = loaded
+    deal = state.create("deals", {"dealname": "Guarded", "dealstage": "presentationscheduled"}).id
+
+    def write(version: str, **values: str) -> int:
+        return client.patch(f"/crm/objects/{version}/deals/{deal}", json={"properties": values}).status_code
+
+    assert 400 == write("2026-09", dealstage="decisionmakerboughtin")
+    assert 400 == write("2026-03", discount="21")
+    needed = {"icp_match": "true", "decision_maker": "A", "pains": "B", "technical_requirements": "C"}
+    assert 200 == write("2026-09", dealstage="decisionmakerboughtin", scope_agreed="true", discount="20", **needed)
+    assert 200 == write("2026-09", dealstage="closedlost")
 
 
 # ── The bundled process, and the page ───────────────────────────────────────────────────────────────────

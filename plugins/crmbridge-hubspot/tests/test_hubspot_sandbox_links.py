@@ -278,6 +278,28 @@ def test_groups_are_listed_and_made(client: httpx.Client) -> None:
     assert "crmbridge" == make(client, "x", groupName="crmbridge").json()["groupName"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "argument", "status"),
+    [("MAX_NUMBER", "10.5", 204), ("MIN_NUMBER", "ten", 400), ("MAX_NUMBER", 10, 400), ("REGEX", "1", 400)],
+)
+def test_an_accounts_own_limits_bind_every_version(
+    client: httpx.Client, state: Any, rule: str, argument: Any, status: int
+) -> None:
+    """A value past the limit is refused, an empty one is not ("Property validations")."""
+    base, deal = "/crm/property-validations/2026-03/0-3", state.deal_ids()[0]
+    answer = client.put(f"{base}/discount/rule-type/{rule}", json={"ruleArguments": [argument]})
+    rules = client.get(base).json()["results"]
+    writes = [
+        client.patch(f"/crm/v3/objects/deals/{deal}", json={"properties": {"discount": value}}).status_code
+        for value in ("10.5", "10.6", "")
+    ]
+
+    assert status == answer.status_code
+    assert ([200, 400, 200] if rules else [200] * 3) == writes
+    assert (["discount"] if status == 204 else []) == [each["propertyName"] for each in rules]
+    assert len(rules) == len(client.get(f"{base}/discount").json()["results"])
+
+
 # ── Search and the account's rules ──────────────────────────────────────────────────────────────────────
 
 

@@ -277,7 +277,7 @@ def test_activities_are_named_as_they_are_pulled(receiver: Receiver, type_id: st
 def test_a_merge_names_all_ids(receiver: Receiver) -> None:
     """The primary record's, those that are gone, and the new one, if there is one ("New subscription types")."""
     merge = {"subscriptionType": "deal.merge", "primaryObjectId": 1, "mergedObjectIds": [2, "3"], "newObjectId": 4}
-    hints = receiver.hints({**CHANGE, **merge, "objectId": 4})
+    hints = receiver.hints({**CHANGE, **merge, "objectId": 1})
 
     assert {deal(1), deal(2), deal(3), deal(4)} == set(hints.refs)
     assert not hints.whole

@@ -15,6 +15,7 @@ from crmbridge_hubspot.sandbox.oauth import oauth_routes
 from crmbridge_hubspot.sandbox.object_routes import object_routes
 from crmbridge_hubspot.sandbox.people import HubSpotAccount
 from crmbridge_hubspot.sandbox.property_routes import PROPERTY_ROUTES
+from crmbridge_hubspot.sandbox.validation_routes import VALIDATION_ROUTES
 
 __all__ = ["HubSpotAccount", "build", "build_account"]
 
@@ -39,7 +40,7 @@ def build_account(options: SandboxOptions, *, multi_currency: bool) -> Sandbox:
         state=state,
         routes=[
             *object_routes(state),
-            *versioned(state, (*ACCOUNT_ROUTES, *PROPERTY_ROUTES, *LINK_ROUTES)),
+            *versioned(state, (*ACCOUNT_ROUTES, *PROPERTY_ROUTES, *VALIDATION_ROUTES, *LINK_ROUTES)),
             *oauth_routes(state.oauth),
         ],
         vendor=make_vendor(options, state.limits, state.oauth),

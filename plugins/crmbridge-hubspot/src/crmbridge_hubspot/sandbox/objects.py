@@ -17,7 +17,7 @@ from crmbridge_hubspot.sandbox.properties import GROUPS, NEEDED, PROPERTIES, Pro
 from crmbridge_hubspot.sandbox.records import BY_API, CrmObject, Owner, Source, Table, Undo
 from crmbridge_hubspot.sandbox.replies import VendorError, invalid_values, validation
 from crmbridge_hubspot.sandbox.trouble import Trouble
-from crmbridge_hubspot.sandbox.values import BadValueError, take
+from crmbridge_hubspot.sandbox.values import BadValueError, PropertyRules, hold, take
 
 ID_STEP = 37
 INDEX_LAG = timedelta(seconds=30)  # how late the search index is while the fault `lag` strikes
@@ -39,6 +39,7 @@ class HubSpotState:
     properties: dict[str, dict[str, Property]] = field(
         default_factory=lambda: {name: {prop.name: prop for prop in props} for name, props in PROPERTIES.items()}
     )
+    validations: dict[str, dict[str, PropertyRules]] = field(default_factory=lambda: {k.name: {} for k in OBJECT_TYPES})
     groups: dict[str, dict[str, str]] = field(default_factory=lambda: {name: dict(of) for name, of in GROUPS.items()})
     merged: dict[str, str] = field(default_factory=dict)  # an id that is gone -> the one it was merged into
     strikes: Callable[[str, str, str], bool] = lambda _name, _method, _path: False
@@ -195,6 +196,7 @@ def _forget(table: Table, record_id: str) -> None:
 def _taken(state: HubSpotState, name: str, prop: Property, value: Any, record: CrmObject | None) -> str:
     """Give a value as it is stored, once owners and unique values are looked at too."""
     text = take(prop, value, record.properties.get(prop.name, "") if record else "")
+    hold(state.validations[name].get(prop.name, {}), text)
     if prop.owner and text and (text not in state.owners or state.owners[text].archived):
         raise BadValueError("INVALID_OWNER_ID", f"Owner {text[:40]} does not exist")
     if prop.unique and text:
