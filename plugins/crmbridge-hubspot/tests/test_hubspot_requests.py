@@ -92,27 +92,28 @@ def test_a_page_token_that_comes_twice_ends_the_pull(hubspot: respx.MockRouter, 
 
 
 def test_history_is_asked_for_in_fifties(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
-    """More than 50 inputs with history are refused with 400, for ever (activepieces PR 9359)."""
+    """More than 50 with history are refused with 400, for ever (activepieces PR 9359, hubspot-api-python#143)."""
     no_links(hubspot)
-    hubspot.post(path=f"{OBJECTS}/deals/search").respond(json={"total": 0, "results": []})
     deals = {str(number): make_deal(number) for number in range(1, 121)}
-
-    def listed(request: httpx.Request) -> httpx.Response:
-        archived = request.url.params.get("archived") == "true"
-        return httpx.Response(200, json={"results": [] if archived else list(deals.values())})
+    stamps = [{"id": each, "properties": deal["properties"]} for each, deal in deals.items()]
+    hubspot.post(path=f"{OBJECTS}/deals/search").respond(json={"total": 120, "results": stamps})
+    listed = hubspot.get(path=f"{OBJECTS}/deals").respond(json={"results": []})
 
     def read(request: httpx.Request) -> httpx.Response:
         ids = [each["id"] for each in json.loads(request.content)["inputs"]]
         return httpx.Response(200, json={"results": [deals[each] for each in reversed(ids)]})
 
-    hubspot.get(path=f"{OBJECTS}/deals").mock(side_effect=listed)
     reads = hubspot.post(path=f"{OBJECTS}/deals/batch/read").mock(side_effect=read)
-    page = next(iter(open_adapter().pull(Kind.DEAL, None)))
+    adapter = open_adapter()
+    (page, *_) = adapter.pull(Kind.DEAL, '{"v":1,"at":1780000000000}')
+    list(adapter.pull(Kind.DEAL, None))
 
     bodies = [json.loads(call.request.content) for call in reads.calls]
     assert [50, 50, 20] == [len(body["inputs"]) for body in bodies]
     assert {("dealstage", "pipeline")} == {tuple(body["propertiesWithHistory"]) for body in bodies}
     assert list(deals) == [record.ref.id for record in page.records]
+    (asked,) = [params for call in listed.calls if "propertiesWithHistory" in (params := call.request.url.params)]
+    assert ("50", "dealstage,pipeline") == (asked["limit"], asked["propertiesWithHistory"])
 
 
 def test_found_records_are_kept_when_others_are_missing(hubspot: respx.MockRouter, open_adapter: Opener) -> None:

@@ -1,0 +1,105 @@
+"""Calls, e-mails, meetings, tasks and notes are pulled whole, with what they hang on."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import respx
+
+from crmbridge.model.records import Kind, Ref
+from crmbridge.ports import Adapter
+from crmbridge.testing import AdapterWorkbench
+from crmbridge_hubspot.activities import plain_text
+
+Opener = Callable[..., Adapter]
+OBJECTS = "/crm/objects/2026-03"
+
+
+def test_every_activity_of_the_world_is_pulled(bench: AdapterWorkbench, adapter: Adapter) -> None:
+    """Each comes once, with its type, whether it is done, when it was, and the deal it hangs on."""
+    names = {r.ref.id: r.fields["name"] for page in adapter.pull(Kind.DEAL, None) for r in page.records}
+    records = [record for page in adapter.pull(Kind.ACTIVITY, None) for record in page.records]
+    found = sorted(
+        (names[deal], record.fields["at"], str(record.fields["type"]), record.fields["done"])
+        for record in records
+        for deal in record.fields["deals"]  # type: ignore[union-attr]  # a tuple of ids
+    )
+    expected = sorted((d.name, each.at, each.kind, each.done) for d in bench.deals for each in d.activities)
+
+    assert [(name, *rest) for name, _, *rest in expected] == [(name, *rest) for name, _, *rest in found]
+    # The sandbox enters what belongs to a move a second before it.
+    assert {timedelta(), timedelta(seconds=1)} >= {
+        one[1] - other[1] for one, other in zip(expected, found, strict=True)
+    }
+    assert len(records) == len({record.ref for record in records})
+
+
+def test_ids_of_two_types_do_not_meet(adapter: Adapter) -> None:
+    """Ids are unique within an object type only, so they carry the type ("Using Object APIs")."""
+    refs = [record.ref for page in adapter.pull(Kind.ACTIVITY, None) for record in page.records]
+    found = adapter.read([*refs, Ref("bench", Kind.ACTIVITY, "fax-1")])
+
+    assert set(refs) == set(found)
+    assert {"call", "email", "meeting", "task"} >= {ref.id.partition("-")[0] for ref in refs}
+
+
+def test_an_activity_that_changed_comes_again(bench: AdapterWorkbench, adapter: Adapter) -> None:
+    """Each object type goes on where it was: one search for each, and nothing else."""
+    first = list(adapter.pull(Kind.ACTIVITY, None))
+    bench.clock.advance(timedelta(days=1))
+    cursor = list(adapter.pull(Kind.ACTIVITY, first[-1].cursor))[-1].cursor
+    state = bench.served.sandbox.state
+    task = min(state.tables["tasks"].values(), key=lambda each: each.id)
+    state.update(task, {"hs_task_status": "COMPLETED", "hs_task_subject": "Done at last"})
+    bench.clock.advance(timedelta(minutes=6))
+    bench.served.sandbox.log.clear()
+    pages = list(adapter.pull(Kind.ACTIVITY, cursor))
+
+    assert [("Done at last", True)] == [(r.fields["subject"], r.fields["done"]) for p in pages for r in p.records]
+    assert 4 == len(bench.served.sandbox.log.matching("POST", "/search"))
+
+
+@pytest.mark.parametrize(("hours", "done"), [(-1, True), (1, False)])
+def test_a_meeting_is_done_when_it_was(
+    hubspot: respx.MockRouter, open_adapter: Opener, hours: int, *, done: bool
+) -> None:
+    """Meetings have no state of their own: one in the calendar is still to come."""
+    at = datetime(2026, 6, 10, 12, tzinfo=UTC) + timedelta(hours=hours)
+    stamp = "2026-06-01T10:00:00Z"
+    raw = {"id": "7", "createdAt": stamp, "updatedAt": stamp}
+    properties = {"hs_meeting_title": "Demo", "hs_timestamp": at.isoformat()}
+    hubspot.post(path=f"{OBJECTS}/meetings/batch/read").respond(json={"results": [{**raw, "properties": properties}]})
+    hubspot.post(path__regex=r"/crm/associations/.*").respond(json={"results": []})
+    (record,) = open_adapter().read([Ref("hs", Kind.ACTIVITY, "meeting-7")]).values()
+
+    assert ("Demo", done, at) == tuple(record.fields[name] for name in ("subject", "done", "at"))
+    assert ((), ()) == (record.fields["deals"], record.fields["contacts"])
+
+
+def test_notes_are_pulled_as_text(bench: AdapterWorkbench, adapter: Adapter) -> None:
+    """Bodies are HTML; records hold what people see."""
+    state = bench.served.sandbox.state
+    note = state.create(
+        "notes", {"hs_timestamp": "2026-06-01T10:00:00Z", "hs_note_body": "<p>One &amp; two<br>three</p>"}
+    )
+    (deal, *_) = state.tables["deals"].values()
+    state.links.link(note, deal)
+    (record,) = [record for page in adapter.pull(Kind.NOTE, None) for record in page.records]
+
+    assert ("One & two\nthree", (deal.id,)) == (record.fields["body"], record.fields["deals"])
+    assert {record.ref: record} == dict(adapter.read([record.ref]))
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("", ""),
+        ("plain", "plain"),
+        ('<div dir="auto">a</div><div>b&nbsp;c</div>', "a\nb c"),
+        ("1 &lt; 2", "1 < 2"),
+        ("<ul><li>x</li><li>y</li></ul>", "x\ny"),
+    ],
+)
+def test_markup_becomes_lines(body: str, text: str) -> None:
+    """Every line that people see is a line of the text."""
+    assert text == plain_text(body)
