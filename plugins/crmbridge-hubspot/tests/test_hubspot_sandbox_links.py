@@ -278,6 +278,28 @@ def test_groups_are_listed_and_made(client: httpx.Client) -> None:
     assert "crmbridge" == make(client, "x", groupName="crmbridge").json()["groupName"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "argument", "status"),
+    [("MAX_NUMBER", "10.5", 204), ("MIN_NUMBER", "ten", 400), ("MAX_NUMBER", 10, 400), ("REGEX", "1", 400)],
+)
+def test_an_accounts_own_limits_bind_every_version(
+    client: httpx.Client, state: Any, rule: str, argument: Any, status: int
+) -> None:
+    """A value past the limit is refused, an empty one is not ("Property validations")."""
+    base, deal = "/crm/property-validations/2026-03/0-3", state.deal_ids()[0]
+    answer = client.put(f"{base}/discount/rule-type/{rule}", json={"ruleArguments": [argument]})
+    rules = client.get(base).json()["results"]
+    writes = [
+        client.patch(f"/crm/v3/objects/deals/{deal}", json={"properties": {"discount": value}}).status_code
+        for value in ("10.5", "10.6", "")
+    ]
+
+    assert status == answer.status_code
+    assert ([200, 400, 200] if rules else [200] * 3) == writes
+    assert (["discount"] if status == 204 else []) == [each["propertyName"] for each in rules]
+    assert len(rules) == len(client.get(f"{base}/discount").json()["results"])
+
+
 # ── Search and the account's rules ──────────────────────────────────────────────────────────────────────
 
 
@@ -329,3 +351,33 @@ def test_what_a_stage_requires_binds_the_newest_version(client: httpx.Client, st
     assert [400, 200, 400, 200] == [answer.status_code for answer in (refused, filled, cleared, other)]
     assert "proposal_link" in refused.json()["message"]
     assert 200 == client.patch(f"{DEALS}/{deal}", json={"properties": {"proposal_link": ""}}).status_code
+
+
+# ── People ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_people_note_activities_on_deals(client: httpx.Client, state: Any, clock: VirtualClock) -> None:
+    """The deal is changed with them, when they come and when they go, as its own counts are calculated anew."""
+    deal = state.get("deals", state.deal_ids()[0])
+    times = [deal.modified_at]
+    for word, kind in (("call", "calls"), ("email", "emails"), ("meeting", "meetings"), ("task", "tasks")):
+        made = state.add_activity(deal.id, type=word, subject="Talked", at=clock.now(), done=True)
+        name, _, record_id = made.partition("-")
+        read = client.get(f"{OBJECTS}/{kind}/{record_id}", params={"associations": "deals"}).json()
+        assert (word, [deal.id]) == (name, [row["id"] for row in read["associations"]["deals"]["results"]])
+        times.append(deal.modified_at)
+        state.delete_activity(made)
+        assert 404 == client.get(f"{OBJECTS}/{kind}/{record_id}").status_code
+        times.append(deal.modified_at)
+
+    assert sorted(set(times)) == times
+
+
+def test_people_write_notes_in_an_editor(client: httpx.Client, state: Any) -> None:
+    """It keeps HTML, with what looks like markup escaped ("Notes")."""
+    note = state.add_note(state.deal_ids()[0], "a < b\n& more")
+    body = client.get(f"{OBJECTS}/notes/{note}", params={"properties": "hs_note_body"}).json()["properties"]
+    state.delete_note(note)
+
+    assert '<p style="margin:0;">a &lt; b</p><p style="margin:0;">&amp; more</p>' in body["hs_note_body"]
+    assert 404 == client.get(f"{OBJECTS}/notes/{note}").status_code

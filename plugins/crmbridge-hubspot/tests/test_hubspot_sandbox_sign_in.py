@@ -266,3 +266,16 @@ def test_times_are_those_of_the_clock(client: httpx.Client, state: Any, clock: V
     read = client.get(f"{DEALS}/{deal}").json()["updatedAt"]
 
     assert NOON + timedelta(milliseconds=1) == datetime.fromisoformat(read)
+
+
+def test_sessions_end_when_they_are_told_to(client: httpx.Client, state: Any) -> None:
+    """Every access token given out is then expired, and the refresh token gives a new one at once."""
+    old = renew(client, state, state.oauth.refresh_token).json()["access_token"]
+    state.expire_session()
+    new = renew(client, state, state.oauth.refresh_token).json()["access_token"]
+
+    assert (401, "EXPIRED_AUTHENTICATION") == (
+        list_deals(client, old).status_code,
+        list_deals(client, old).json()["category"],
+    )
+    assert 200 == list_deals(client, new).status_code

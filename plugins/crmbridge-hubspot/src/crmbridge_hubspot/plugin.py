@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from crmbridge.hookspecs import hookimpl
 from crmbridge.plugins import AdapterSpec, SandboxSpec
+from crmbridge.ports import WebhookSpec
 from crmbridge_hubspot.sandbox_terms import FIELDS, PIPELINE, STAGES
 from crmbridge_hubspot.settings import HubSpotSettings
+from crmbridge_hubspot.webhooks import HubSpotWebhook, read
 
 if TYPE_CHECKING:
-    from crmbridge.ports import Adapter, AdapterContext, FieldWish
+    from crmbridge.ports import Adapter, AdapterContext, FieldWish, GuardRequest, Guards, Hints, WebhookRequest
     from crmbridge.sandbox import Sandbox, SandboxOptions
 
 
@@ -19,7 +21,17 @@ if TYPE_CHECKING:
 def crmbridge_adapters() -> Iterable[AdapterSpec]:
     """Offer the adapter."""
     summary = "HubSpot CRM, by service key or OAuth app"
-    return [AdapterSpec(name="hubspot", summary=summary, settings=HubSpotSettings, open=_open, steps=_steps)]
+    return [
+        AdapterSpec(
+            name="hubspot",
+            summary=summary,
+            settings=HubSpotSettings,
+            open=_open,
+            steps=_steps,
+            webhooks=WebhookSpec(settings=HubSpotWebhook, read=_read_webhook),
+            guards=_guards,
+        )
+    ]
 
 
 @hookimpl
@@ -51,6 +63,18 @@ def _steps(wish: FieldWish) -> Sequence[str]:
     from crmbridge_hubspot.fields import steps  # noqa: PLC0415  as above
 
     return steps(wish)
+
+
+def _read_webhook(settings: HubSpotWebhook, request: WebhookRequest) -> Hints:
+    from crmbridge.secrets import reveal  # noqa: PLC0415  as above
+
+    return read(settings, request, reveal(settings.secret))
+
+
+def _guards(request: GuardRequest) -> Guards:
+    from crmbridge_hubspot.guards import guards  # noqa: PLC0415  as above
+
+    return guards(request)
 
 
 def _build(options: SandboxOptions) -> Sandbox:

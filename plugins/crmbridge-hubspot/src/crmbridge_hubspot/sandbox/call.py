@@ -17,6 +17,7 @@ from crmbridge_hubspot.sandbox.replies import VendorError, error_response, valid
 DATED = ("2025-09", "2026-03", "2026-09")
 STRICT_SINCE = "2026-09"  # from then on the account's own rules bind API writes
 Routes = tuple[tuple[str, str, str, "Answer"], ...]  # family, rest of the path, method, answer
+SCHEMA_PATHS = ("/pipelines/", "/properties/", "/property-validations/")
 READING_POSTS = ("/search", "/batch/read")
 Answer = Callable[["Call"], Response]
 
@@ -87,6 +88,7 @@ NUMBERED: Mapping[str, str] = {
     "pipelines": "/crm/v3/pipelines",
     "owners": "/crm/v3/owners",
     "properties": "/crm/v3/properties",
+    "property-validations": "/crm/v3/property-validations",
     "associations": "/crm/v4/associations",
     "objects": "/crm/v4/objects",
 }
@@ -122,7 +124,7 @@ def scope_of(request: Request, kind: ObjectType) -> str:
     if "/owners" in path:
         return "crm.objects.owners.read"
     name = "contacts" if kind.name in ENGAGEMENTS else kind.name
-    family = "schemas" if "/pipelines/" in path or "/properties/" in path else "objects"
+    family = "schemas" if any(part in path for part in SCHEMA_PATHS) else "objects"
     return f"crm.{family}.{name}.{'read' if reads else 'write'}"
 
 

@@ -13,14 +13,13 @@ from crmbridge.model.values import Value
 from crmbridge.sandbox import SandboxOptions, World, WorldActivity, WorldDeal, make_world
 from crmbridge_hubspot.sandbox.account import CURRENCY_CODE, TIMEZONE, TYPE_NAMES
 from crmbridge_hubspot.sandbox.objects import HubSpotState
+from crmbridge_hubspot.sandbox.people import ACTIVITIES
 from crmbridge_hubspot.sandbox.records import CrmObject, Owner, Source
 from crmbridge_hubspot.sandbox.replies import stamp
 from crmbridge_hubspot.sandbox_terms import FIELDS, PIPELINE, STAGES
 
 LARGE = 5_000  # deals
 FIRST_OWNER, FIRST_USER = 71_024_300, 5_190_800
-TITLES = {"call": ("calls", "hs_call_title"), "meeting": ("meetings", "hs_meeting_title")}
-TITLES |= {"email": ("emails", "hs_email_subject"), "task": ("tasks", "hs_task_subject")}
 
 
 def fill(state: HubSpotState, options: SandboxOptions) -> None:
@@ -130,7 +129,7 @@ def picked_day(day: date) -> datetime:
 
 
 def _fill_activity(state: HubSpotState, activity: WorldActivity, deal: WorldDeal) -> CrmObject:
-    name, title = TITLES[activity.kind]
+    name, title = ACTIVITIES[activity.kind]
     at = min(activity.at, deal.updated_at)
     made = _add(state, name, at, at)
     values = {title: activity.subject, "hs_timestamp": stamp(activity.at), "hubspot_owner_id": owner_id(activity.owner)}

@@ -1,4 +1,4 @@
-"""The sandbox's state: what is written to its records, and what people in the HubSpot screens do."""
+"""The sandbox's state: its records and links, and how they are found and written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from crmbridge.ports import Clock
-from crmbridge_hubspot.sandbox.account import OBJECT_TYPES, STAGES, TYPE_NAMES, ObjectType
+from crmbridge_hubspot.sandbox.account import ENGAGEMENTS, OBJECT_TYPES, STAGES, TYPE_NAMES, ObjectType
 from crmbridge_hubspot.sandbox.limits import Limits
 from crmbridge_hubspot.sandbox.links import Links
 from crmbridge_hubspot.sandbox.oauth import OAuth
@@ -17,7 +17,7 @@ from crmbridge_hubspot.sandbox.properties import GROUPS, NEEDED, PROPERTIES, Pro
 from crmbridge_hubspot.sandbox.records import BY_API, CrmObject, Owner, Source, Table, Undo
 from crmbridge_hubspot.sandbox.replies import VendorError, invalid_values, validation
 from crmbridge_hubspot.sandbox.trouble import Trouble
-from crmbridge_hubspot.sandbox.values import BadValueError, take
+from crmbridge_hubspot.sandbox.values import BadValueError, PropertyRules, hold, take
 
 ID_STEP = 37
 INDEX_LAG = timedelta(seconds=30)  # how late the search index is while the fault `lag` strikes
@@ -25,7 +25,7 @@ INDEX_LAG = timedelta(seconds=30)  # how late the search index is while the faul
 
 @dataclass
 class HubSpotState:
-    """Everything in the sandbox account. Its public methods act as a person in the HubSpot screens would.
+    """Everything in the sandbox account.
 
     The switches choose between ways in which real accounts may differ, or that are not documented for certain:
     `merges_make_new_ids` (a merge makes a record with a new id instead of keeping the primary one's), `ids_as_text`
@@ -39,6 +39,7 @@ class HubSpotState:
     properties: dict[str, dict[str, Property]] = field(
         default_factory=lambda: {name: {prop.name: prop for prop in props} for name, props in PROPERTIES.items()}
     )
+    validations: dict[str, dict[str, PropertyRules]] = field(default_factory=lambda: {k.name: {} for k in OBJECT_TYPES})
     groups: dict[str, dict[str, str]] = field(default_factory=lambda: {name: dict(of) for name, of in GROUPS.items()})
     merged: dict[str, str] = field(default_factory=dict)  # an id that is gone -> the one it was merged into
     strikes: Callable[[str, str, str], bool] = lambda _name, _method, _path: False
@@ -55,27 +56,6 @@ class HubSpotState:
         self.oauth = OAuth(self.clock)
         self.limits = Limits()
         self._unique: dict[tuple[str, str], dict[str, list[str]]] = {}
-
-    # ── A person at work ────────────────────────────────────────────────────────────────────────────────
-
-    def deal_ids(self) -> list[str]:
-        """Give the ids of all deals that are there."""
-        return [deal.id for deal in self.tables["deals"].values() if deal.archived_at is None]
-
-    def edit_deal(self, native_id: str, /, **native_fields: object) -> None:
-        """Change properties of a deal as a person does, at the clock's time."""
-        person = next(iter(self.owners.values()))
-        self.update(self.get("deals", native_id), native_fields, Source("CRM_UI", str(person.user_id)))
-
-    def delete_deal(self, native_id: str) -> None:
-        """Delete a deal as a person does: it goes to the recycle bin."""
-        self.archive(self.get("deals", native_id))
-
-    def merge_deals(self, winner: str, loser: str) -> str:
-        """Merge one deal into another as a person does; give the id of what is left."""
-        from crmbridge_hubspot.sandbox.merging import merge  # noqa: PLC0415  merging imports this module
-
-        return merge(self, "deals", winner, loser).id
 
     # ── Finding ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -155,6 +135,9 @@ class HubSpotState:
 
     def archive(self, record: CrmObject) -> None:
         """Put a record into the recycle bin."""
+        if record.kind.name in ENGAGEMENTS:  # what is calculated from it for its deals is calculated anew
+            for deal, _ in self.links.of(record.kind.name, record.id, "deals"):
+                self.touch(deal)
         record.archived_at = self.now()
 
     def touch(self, record: CrmObject) -> datetime:
@@ -213,6 +196,7 @@ def _forget(table: Table, record_id: str) -> None:
 def _taken(state: HubSpotState, name: str, prop: Property, value: Any, record: CrmObject | None) -> str:
     """Give a value as it is stored, once owners and unique values are looked at too."""
     text = take(prop, value, record.properties.get(prop.name, "") if record else "")
+    hold(state.validations[name].get(prop.name, {}), text)
     if prop.owner and text and (text not in state.owners or state.owners[text].archived):
         raise BadValueError("INVALID_OWNER_ID", f"Owner {text[:40]} does not exist")
     if prop.unique and text:
