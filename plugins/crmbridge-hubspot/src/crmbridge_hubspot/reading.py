@@ -160,11 +160,10 @@ class Reader:
             return Found()
         terms = self.setup.terms_for(raws) if self._has_history else self.setup.terms()
         mapper, links, now = self._asking(terms).mapper, read_links(self.api, self.type, raws), self.now()
-        return Found(
-            records=tuple(mapper.record(raw, links[str(raw["id"])], now) for raw in raws),
-            moves=tuple(self._moves(raws, made, terms)) if self._has_history else (),
-            tombstones=tuple(gone for raw in raws for gone in merged_away(self.type, raw, self.connection)),
-        )
+        records = [mapper.record(raw, links[str(raw["id"])], now) for raw in raws]
+        moves = list(self._moves(raws, made, terms)) if self._has_history else []
+        gone = [each for raw in raws for each in merged_away(self.type, raw, self.connection)]
+        return Found(tuple(records), tuple(moves), tuple(gone))
 
     def _moves(self, raws: Sequence[Raw], made: Mapping[str, Move | None], terms: Terms) -> Iterable[Move]:
         for raw in raws:
