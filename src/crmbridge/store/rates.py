@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, and_, delete, func, select, text, update
+from sqlalchemy import Connection, and_, delete, func, select, update
 
 from crmbridge.engine.pacing import counting, slot_of, wait_for
 from crmbridge.ledger import LocalLedger
@@ -231,7 +231,7 @@ def rates_in(database: Database) -> SharedLedger:
     @contextlib.contextmanager
     def begin(account: str) -> Iterator[Slots]:
         with database.write_aside() as connection:
-            connection.execute(text("SET LOCAL synchronous_commit = off"))
+            # A commit that touched only an unlogged table does not wait for the disk.
             connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"crmbridge.rates {account}"))))
             yield _TableSlots(connection, account)
 
