@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, cast
 
 from crmbridge.model.records import Kind, Move, Record, Ref, Status
 from crmbridge.plugins import AdapterSpec, SandboxSpec
 from crmbridge.ports import Adapter, AdapterContext, FieldBinding
 from crmbridge.sandbox import WORLD_FIELDS, SandboxOptions, Served, VirtualClock, World, WorldDeal, make_world, serve
+from crmbridge.testing.adapter_hands import HumanHands
 
 CONNECTION = "bench"
 CURRENCY = "EUR"  # what the world's amounts are in
-
-
-class HumanHands(Protocol):
-    """What the suite asks of a sandbox's `state`: to do at the clock's time what a person would do in the CRM.
-
-    `native_fields` are the CRM's own names with values as the CRM takes them; the suite only edits text fields.
-    """
-
-    def deal_ids(self) -> list[str]:
-        """Give the native ids of all deals that are there."""
-        ...
-
-    def edit_deal(self, native_id: str, /, **native_fields: object) -> None:
-        """Change fields of a deal."""
-        ...
-
-    def delete_deal(self, native_id: str) -> None:
-        """Delete a deal."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +64,15 @@ class SuiteConfig:
     """How the suite treats one adapter. `exempt` is the only way around a test; every entry says why.
 
     `deals` is how many deals the usual sandbox has, `crowd` how many share one modification time in the test of
-    page borders: more than fit in the adapter's largest page.
+    page borders: more than fit in the adapter's largest page. `big` is how many the test of big first pulls has:
+    more than fit on four pages. `slicing` are settings under which a pull of so many is read in slices, where the
+    usual ones would not do it.
     """
 
     deals: int = 24
     crowd: int = 230
+    big: int = 600
+    slicing: Mapping[str, object] = field(default_factory=dict)
     exempt: tuple[Exemption, ...] = ()
 
     def reason(self, test: str) -> str:
