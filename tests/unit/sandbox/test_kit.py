@@ -342,9 +342,9 @@ def test_the_log_tells_what_was_asked(make_sandbox: Make, open_client: Client) -
         client.post("/nowhere", content=b"\xff{")
 
     assert (
-        LoggedRequest(NOON, "POST", "/count", "why=test", {"by": 1, "rate": Decimal("0.1")}, 201),
-        LoggedRequest(NOON, "GET", "/nowhere", "", None, 404),
-        LoggedRequest(NOON, "POST", "/nowhere", "", None, 404),
+        LoggedRequest(NOON, "POST", "/count", "why=test", {"by": 1, "rate": Decimal("0.1")}, 201, "", "tiny-1"),
+        LoggedRequest(NOON, "GET", "/nowhere", "", None, 404, "", "tiny-1"),
+        LoggedRequest(NOON, "POST", "/nowhere", "", None, 404, "", "tiny-1"),
     ) == sandbox.log.all()
     assert [True, False, True] == [request.writes for request in sandbox.log.all()]
     assert 1 == len(sandbox.log.matching("POST", "ount"))
