@@ -25,7 +25,8 @@ class AdapterWorkbench:
     """An adapter and its sandbox, ready for one test.
 
     `open` takes settings that stand in for the usual ones, such as `base_url`, and gives a new adapter of connection
-    `bench`. `stages` and `fields` are those of the plugin's SandboxSpec. `options` are what the sandbox was built with.
+    `bench`. `stages`, `fields` and `credential` are those of the plugin's SandboxSpec. `options` are what the sandbox
+    was built with.
     """
 
     served: Served
@@ -35,6 +36,7 @@ class AdapterWorkbench:
     clock: VirtualClock
     options: SandboxOptions
     pipeline: str
+    credential: str = "token"
 
     @property
     def world(self) -> World:
@@ -100,6 +102,7 @@ def plugin_workbench(plugin: ModuleType, options: SandboxOptions, folder: Path) 
             clock=options.clock,
             options=options,
             pipeline=spec.pipeline,
+            credential=spec.credential,
         )
 
 

@@ -1,0 +1,155 @@
+"""The AdapterSuite's tests of long walks: cut off, gone on with, disturbed, read side by side, and small in memory."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from itertools import islice
+
+import pytest
+
+from crmbridge.model.changes import Outcome
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.ports import Adapter, Page
+from crmbridge.testing.adapter_changes import make_create, write_one
+from crmbridge.testing.adapter_workbench import AdapterWorkbench, let_lag_pass, pull_all, settle
+
+EDITED = "decision_maker"
+PAGES_HELD = 3  # the one that is handed over, the next one, and one on its way
+READERS = 10  # parts that may be read side by side
+
+
+class WalkTests:
+    """A walk through a long list misses nothing, whatever happens meanwhile and wherever it ends."""
+
+    @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+    def test_a_cut_pull_goes_on_where_it_ended(self, crowded: AdapterWorkbench, share: float) -> None:
+        """A new adapter goes on from the last page that was stored: nothing is missing, and little comes again."""
+        count = _pages(crowded)
+        stored = _first(crowded, 1 + round(share * (count - 2)))
+        seen = [record.ref for page in stored for record in page.records]
+        ids = crowded.hands.deal_ids()
+        early = seen[0].id
+        late = next(native_id for native_id in ids if native_id not in {ref.id for ref in seen})
+        adapter = crowded.open()
+        for native_id in {early, late}:
+            crowded.hands.edit_deal(native_id, **{crowded.fields[EDITED]: "Meanwhile"})
+        made = write_one(adapter, make_create(crowded, "meanwhile"))
+        rest = [*adapter.pull(Kind.DEAL, stored[-1].cursor)]
+        let_lag_pass(crowded, adapter)
+        rest += [*adapter.pull(Kind.DEAL, rest[-1].cursor)]
+        adapter.close()
+        found = _last(stored, rest)
+
+        assert {*crowded.hands.deal_ids()} == {ref.id for ref in found}
+        assert made.ref in found
+        assert ["Meanwhile"] * 2 == [found[_of(found, native_id)].fields[EDITED] for native_id in (early, late)]
+        _hardly_again(stored, rest, {early, late, made.ref.id})
+
+    def test_a_cut_incremental_pull_goes_on_too(self, crowded: AdapterWorkbench) -> None:
+        """Also where more deals than fit on a page share the moment of their change."""
+        adapter = crowded.open()
+        cursor = settle(crowded, adapter)
+        for native_id in crowded.hands.deal_ids():
+            crowded.hands.edit_deal(native_id, **{crowded.fields[EDITED]: "Everybody"})
+        let_lag_pass(crowded, adapter)
+        stored = list(islice(adapter.pull(Kind.DEAL, cursor), 1))
+        adapter.close()
+        other = crowded.open()
+        rest = list(other.pull(Kind.DEAL, stored[-1].cursor))
+        other.close()
+
+        assert {*crowded.hands.deal_ids()} == {ref.id for ref in _last(stored, rest)}
+
+    def test_what_happens_during_a_walk_is_not_lost(self, crowded: AdapterWorkbench) -> None:
+        """Deals that are edited, made and deleted while a walk is under way are seen by it or by the next one."""
+        adapter = crowded.open()
+        walk = adapter.pull(Kind.DEAL, None)
+        pages = [next(walk)]
+        crowded.clock.advance(timedelta(seconds=1))
+        ids = crowded.hands.deal_ids()
+        for native_id in (ids[0], ids[len(ids) // 2], ids[-1]):
+            crowded.hands.edit_deal(native_id, **{crowded.fields[EDITED]: "Meanwhile"})
+        crowded.hands.delete_deal(ids[1])
+        crowded.hands.delete_deal(ids[-2])
+        made = write_one(adapter, make_create(crowded, "meanwhile"))
+        pages += walk
+        let_lag_pass(crowded, adapter)
+        pages += adapter.pull(Kind.DEAL, pages[-1].cursor)
+        found = _last(pages)
+        tells = adapter.capabilities.tombstones
+        adapter.close()
+
+        assert (Outcome.APPLIED, True) == (made.outcome, made.ref in found)
+        there = {ref.id: record for ref, record in found.items()}
+        assert ["Meanwhile"] * 3 == [there[i].fields[EDITED] for i in (ids[0], ids[len(ids) // 2], ids[-1])]
+        assert {*crowded.hands.deal_ids()} == (set(there) if tells else set(there) - {ids[1], ids[-2]})
+
+    def test_a_big_pull_comes_whole(self, vast: AdapterWorkbench, slicing: Adapter) -> None:
+        """A first pull of many deals has every deal with its moves; where slices are declared, parts come together."""
+        pulled = pull_all(slicing)
+        slices, history = slicing.capabilities.slices, slicing.capabilities.history
+
+        assert {deal.name for deal in vast.deals} == {record.fields["name"] for record in pulled.records.values()}
+        assert len(vast.deals) == pulled.delivered
+        assert set(pulled.records) == set(pulled.moves) or not history
+        assert vast.served.sandbox.log.most_at_once > 1 or not slices, "slices are read side by side"
+
+    def test_a_pull_holds_few_pages(self, vast: AdapterWorkbench, slicing: Adapter) -> None:
+        """However many deals there are, only some pages of them are in memory at a time."""
+        most, largest = 0, 0
+        before = _alive()
+        for page in slicing.pull(Kind.DEAL, None):
+            largest = max(largest, len(page.records))
+            most = max(most, _alive() - before)
+        held = PAGES_HELD + (READERS * 2 if slicing.capabilities.slices else 0)
+
+        assert largest * PAGES_HELD < len(vast.deals), "set `big` in the config so that pages can be told apart"
+        assert most <= min(largest * held, len(vast.deals) - 1)
+
+
+def _pages(bench: AdapterWorkbench) -> int:
+    adapter = bench.open()
+    count = sum(1 for page in adapter.pull(Kind.DEAL, None) if page.records)
+    adapter.close()
+    assert count > 1, "the crowd fits on no page"
+    return count
+
+
+def _first(bench: AdapterWorkbench, count: int) -> list[Page]:
+    """Pull some pages and stop, as a run that is killed after storing them."""
+    adapter = bench.open()
+    pages = list(islice(adapter.pull(Kind.DEAL, None), count))
+    adapter.close()
+    return pages
+
+
+def _last(*parts: Iterable[Page]) -> dict[Ref, Record]:
+    """Give what a store would hold after these pages."""
+    held: dict[Ref, Record] = {}
+    for page in (page for part in parts for page in part):
+        held |= {record.ref: record for record in page.records}
+        for tombstone in page.tombstones:
+            held.pop(tombstone.ref, None)
+    return held
+
+
+def _of(found: Iterable[Ref], native_id: str) -> Ref:
+    return next(ref for ref in found if ref.id == native_id)
+
+
+def _hardly_again(stored: list[Page], rest: list[Page], edited: set[str]) -> None:
+    """Assert that of what nobody touched at most one page comes twice, for the overlap that makes sure."""
+    counted = Counter(record.ref.id for page in (*stored, *rest) for record in page.records)
+    twice = [native_id for native_id, times in counted.items() if times > 1 and native_id not in edited]
+    assert len(twice) <= max(len(page.records) for page in stored)
+
+
+def _alive() -> int:
+    return sum(1 for _ in _records())
+
+
+def _records() -> Iterator[Record]:
+    return (thing for thing in gc.get_objects() if type(thing) is Record)
