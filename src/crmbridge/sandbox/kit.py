@@ -190,6 +190,8 @@ class _Gate:
 
     def _note(self, request: Request, body: bytes, response: Response | None, fault: str) -> None:
         answered = None if fault in UNANSWERED else response
+        headers = answered.headers if answered else {}
+        wait = str(headers.get("retry-after", ""))
         entry = LoggedRequest(
             self._options.clock.now(),
             request.method,
@@ -198,7 +200,8 @@ class _Gate:
             _decoded(body),
             answered.status_code if answered else 0,
             fault,
-            next((answered.headers[name] for name in REQUEST_IDS if name in answered.headers), "") if answered else "",
+            next((headers[name] for name in REQUEST_IDS if name in headers), ""),
+            int(wait) if wait.isdecimal() else None,
         )
         self.log.add(entry)
 

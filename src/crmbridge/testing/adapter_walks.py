@@ -12,6 +12,7 @@ import pytest
 
 from crmbridge.model.changes import Outcome
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.values import Value
 from crmbridge.ports import Adapter, Page
 from crmbridge.testing.adapter_changes import make_create, write_one
 from crmbridge.testing.adapter_workbench import AdapterWorkbench, let_lag_pass, pull_all, settle
@@ -87,27 +88,24 @@ class WalkTests:
         assert ["Meanwhile"] * 3 == [there[i].fields[EDITED] for i in (ids[0], ids[len(ids) // 2], ids[-1])]
         assert {*crowded.hands.deal_ids()} == (set(there) if tells else set(there) - {ids[1], ids[-2]})
 
-    def test_a_big_pull_comes_whole(self, vast: AdapterWorkbench, slicing: Adapter) -> None:
-        """A first pull of many deals has every deal with its moves; where slices are declared, parts come together."""
-        pulled = pull_all(slicing)
-        slices, history = slicing.capabilities.slices, slicing.capabilities.history
+    def test_a_big_pull_comes_whole_and_in_parts(self, vast: AdapterWorkbench, slicing: Adapter) -> None:
+        """A first pull of many deals has each once, with its moves, and holds few pages of them in memory at a time.
 
-        assert {deal.name for deal in vast.deals} == {record.fields["name"] for record in pulled.records.values()}
-        assert len(vast.deals) == pulled.delivered
-        assert set(pulled.records) == set(pulled.moves) or not history
-        assert vast.served.sandbox.log.most_at_once > 1 or not slices, "slices are read side by side"
-
-    def test_a_pull_holds_few_pages(self, vast: AdapterWorkbench, slicing: Adapter) -> None:
-        """However many deals there are, only some pages of them are in memory at a time."""
-        most, largest = 0, 0
-        before = _alive()
+        Where slices are declared, several requests are under way at once.
+        """
+        declared, before = slicing.capabilities, _alive()
+        names, moved, most, largest = Counter[Value](), set[Ref](), 0, 0
         for page in slicing.pull(Kind.DEAL, None):
-            largest = max(largest, len(page.records))
-            most = max(most, _alive() - before)
-        held = PAGES_HELD + (READERS * 2 if slicing.capabilities.slices else 0)
+            most, largest = max(most, _alive() - before), max(largest, len(page.records))
+            names.update(record.fields["name"] for record in page.records)
+            moved.update(move.deal for move in page.moves)
 
+        assert Counter(deal.name for deal in vast.deals) == names
+        assert len(moved) == (len(vast.deals) if declared.history else 0)
         assert largest * PAGES_HELD < len(vast.deals), "set `big` in the config so that pages can be told apart"
+        held = PAGES_HELD + (READERS * 2 if declared.slices else 0)
         assert most <= min(largest * held, len(vast.deals) - 1)
+        assert vast.served.sandbox.log.most_at_once > 1 or not declared.slices, "slices are read side by side"
 
 
 def _pages(bench: AdapterWorkbench) -> int:

@@ -86,17 +86,18 @@ class SuiteConfig:
 def plugin_workbench(plugin: ModuleType, options: SandboxOptions, folder: Path) -> Iterator[AdapterWorkbench]:
     """Serve the first sandbox that a plugin module offers, and open its first adapter on it.
 
-    The sandbox's token is handed over in a file in `folder`, as the connection setting that the plugin names.
+    The sandbox's token is handed over in a file in `folder`, as the connection setting that the plugin names. What was
+    opened is closed at the end.
     `options.clock` must be a VirtualClock.
     """
     adapter = cast("AdapterSpec", next(iter(plugin.crmbridge_adapters())))
     spec = cast("SandboxSpec", next(iter(plugin.crmbridge_sandboxes())))
     if not isinstance(options.clock, VirtualClock):
         raise TypeError("the suite needs a VirtualClock, so that no test waits")
-    with serve(spec.build(options)) as served:
+    with serve(spec.build(options)) as served, contextlib.ExitStack() as opened:
         yield AdapterWorkbench(
             served=served,
-            open=_opener(adapter, spec, served, options, folder),
+            open=_opener(adapter, spec, served, options, folder, opened),
             stages=spec.stages,
             fields=spec.fields,
             clock=options.clock,
@@ -107,7 +108,12 @@ def plugin_workbench(plugin: ModuleType, options: SandboxOptions, folder: Path) 
 
 
 def _opener(
-    adapter: AdapterSpec, spec: SandboxSpec, served: Served, options: SandboxOptions, folder: Path
+    adapter: AdapterSpec,
+    spec: SandboxSpec,
+    served: Served,
+    options: SandboxOptions,
+    folder: Path,
+    opened: contextlib.ExitStack,
 ) -> Callable[..., Adapter]:
     token = folder / "token"
     token.write_text(served.token, "utf-8")
@@ -115,7 +121,9 @@ def _opener(
 
     def open_adapter(**settings: object) -> Adapter:
         usual = {"base_url": served.url, "currency": CURRENCY, spec.credential: {"file": str(token)}}
-        return adapter.open(adapter.settings.model_validate({**usual, **settings}), context)
+        made = adapter.open(adapter.settings.model_validate({**usual, **settings}), context)
+        opened.callback(made.close)  # a test that fails leaves nothing open
+        return made
 
     return open_adapter
 

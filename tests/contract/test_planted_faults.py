@@ -1,0 +1,337 @@
+"""The adapter suite can fail: each of these faults, planted in a copy of the example adapter, is caught by a test of it.
+
+A fault is text that is replaced in the copy's source, as a person would have written it. What the copy then fails is
+named, so that a fault that is caught by accident alone does not pass for one that is caught.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from crmbridge.sandbox import SandboxOptions, VirtualClock
+from crmbridge.testing import plugin_workbench
+from crmbridge.testing.factories import NOON
+
+pytest_plugins = ["pytester"]
+
+EXAMPLE = Path(__file__).parents[2] / "docs/examples/crmbridge-tinycrm/src/crmbridge_tinycrm"
+SUITE = """
+from dataclasses import replace
+
+from crmbridge.testing import AdapterSuite, SuiteConfig, plugin_workbench
+from crmbridge_tinycrm import plugin
+
+
+class TestCopy(AdapterSuite):
+    config = SuiteConfig(crowd=70, big=130)
+
+    def workbench(self, options, folder):
+        return plugin_workbench(plugin, replace(options, now=options.as_of), folder)
+"""
+
+
+class Planted(NamedTuple):
+    """A fault: what is replaced in which module of the copy, and the test that must fail."""
+
+    module: str
+    before: str
+    after: str
+    caught_by: str
+
+
+WALK = """        for items, _ in pages(fetch, start=since):
+            since = str(items[-1]["seq"]) if items else since or "0"
+            yield self._mapper.page(kind, items, since)
+"""
+# The walk as it would be with a CRM that has times instead of numbers.
+BY_TIME = """        def stamp(item: Any) -> str:
+            return (item.get("deleted_at") or item["updated_at"])[:{digits}]
+
+        items = sorted((item for part, _ in pages(fetch, start="0") for item in part), key=stamp)
+        last = stamp(items[-1]) if items else since or ""
+        yield self._mapper.page(kind, [item for item in items if stamp(item) > (since or "")], last)
+"""
+UNCLEAR = """            return Receipt(change=change.id, outcome=Outcome.UNKNOWN, ref=change.target, message=error.message)
+"""
+REFUSED = """            return Receipt(change=change.id, outcome=Outcome.REFUSED, message=error.message)
+"""
+EACH = "        return [self._write_one(change) for change in changes]\n"
+BATCH = "    batch=dict.fromkeys(ACTIONS, 1),\n"
+GET = '        return self._client.read("GET", path, params=params).body\n'
+LAST = """    merges=True,
+    conditional_write=True,
+"""
+
+FAULTS = {
+    # Pulling
+    "the cursor is one too far": Planted("adapter", '[-1]["seq"])', '[-1]["seq"] + 1)', "test_edits_in_a_row_all_come"),
+    "later than, where it should be not before": Planted(
+        "adapter", WALK, BY_TIME.format(digits=40), "test_edits_within_a_second_all_come"
+    ),
+    "fractions of a second are lost": Planted(
+        "adapter", WALK, BY_TIME.format(digits=19), "test_edits_within_a_second_all_come"
+    ),
+    "the cursor moves before the page is handed over": Planted(
+        "adapter",
+        WALK,
+        '''        walked = list(pages(fetch, start=since))
+        for items, _ in walked:
+            since = str(walked[-1][0][-1]["seq"]) if items else since or "0"
+            yield self._mapper.page(kind, items, since)
+''',
+        "test_a_cut_pull_goes_on_where_it_ended",
+    ),
+    "the cursor does not move until the end": Planted(
+        "adapter",
+        WALK,
+        '''        walked = list(pages(fetch, start=since))
+        for number, (items, _) in enumerate(walked, start=1):
+            at_end = number == len(walked) and items
+            yield self._mapper.page(kind, items, str(items[-1]["seq"]) if at_end else since or "0")
+''',
+        "test_a_cut_pull_goes_on_where_it_ended",
+    ),
+    "a short page is taken for an empty one": Planted(
+        "adapter",
+        '            since = str(items[-1]["seq"])',
+        '            items = items if len(items) == PAGE or not since else []\n            since = str(items[-1]["seq"])',
+        "test_a_full_pull_walks_all_pages",
+    ),
+    "the page token is ignored": Planted("adapter", 'after=token or "0"', 'after="0"', "test_a_full_pull_walks_all_pages"),
+    "the second page is never asked for": Planted(
+        "adapter", 'body["items"], body["next"]', 'body["items"], None', "test_a_full_pull_walks_all_pages"
+    ),
+    "everything is read before the first page": Planted(
+        "adapter",
+        WALK,
+        '''        whole = [self._mapper.page(kind, i, str(i[-1]["seq"]) if i else since or "0") for i, _ in pages(fetch, start=since)]
+        yield from whole
+''',
+        "test_a_big_pull_comes_whole_and_in_parts",
+    ),
+    "an outage is taken for an empty list": Planted(
+        "adapter",
+        GET,
+        '''        try:
+            return self._client.read("GET", path, params=params).body
+        except CrmbridgeError:
+            return {"items": [], "next": None}
+''',
+        "test_a_storm_is_said_and_nothing_is_skipped",
+    ),
+    "deletions are passed over": Planted(
+        "mapping",
+        "tombstones=tuple(self.tombstone(kind, item) for item in gone)",
+        "tombstones=()",
+        "test_a_deleted_deal_leaves_a_tombstone",
+    ),
+    "a merge is a deletion like others": Planted(
+        "mapping", "self.ref(kind, into) if into else None", "None", "test_a_merged_record_names_its_survivor"
+    ),
+    "the moves of another deal": Planted(
+        "mapping", "self.moves(item))", 'self.moves({**item, "history": there[0]["history"]}))',
+        "test_moves_are_complete_and_in_order",
+    ),
+    "only the last move": Planted(
+        "mapping", 'stops = item["history"]', 'stops = item["history"][-1:]', "test_a_move_comes_with_all_moves_of_its_deal"
+    ),
+    "a position without its pipeline": Planted(
+        "mapping", "Position(PIPELINE, stage", 'Position("", stage', "test_positions_are_native"
+    ),
+    "open activities count as done": Planted(
+        "mapping", '("type", "subject", "done", "owner")', '("type", "subject", "owner")', "test_every_activity_is_pulled"
+    ),
+    # Writing
+    "a creation without an answer is sent again": Planted(
+        "adapter", UNCLEAR, "            body = self._send(change)\n", "test_an_unclear_creation_is_found_again"
+    ),
+    "no answer is taken for done": Planted(
+        "adapter", UNCLEAR, UNCLEAR.replace("UNKNOWN", "APPLIED"), "test_an_unclear_update_is_unknown"
+    ),
+    "no answer is taken for not done": Planted(
+        "adapter", UNCLEAR, UNCLEAR.replace("UNKNOWN", "FAILED"), "test_an_unclear_write_is_unknown"
+    ),
+    "an item that was left out is taken for done": Planted(
+        "adapter", REFUSED, REFUSED.replace("REFUSED", "APPLIED"), "test_one_refused_item_costs_only_itself"
+    ),
+    "the receipts are out of order": Planted(
+        "adapter", EACH, EACH.replace("in changes]", "in changes][::-1]"), "test_batches_are_answered_in_order"
+    ),
+    "empty values are left out": Planted(
+        "mapping",
+        "            if name in bound:\n",
+        "            if value is None:\n                continue\n            if name in bound:\n",
+        "test_a_field_is_cleared",
+    ),
+    "long text is cut": Planted(
+        "mapping", "            return value.isoformat()\n", "            return value.isoformat()\n        case str():\n            return value[:255]\n",
+        "test_text_survives_or_is_refused",
+    ),
+    "a marker is looked for everywhere": Planted(
+        "adapter", 'on=on(near) if near else "", ', "", "test_a_task_is_found_by_its_marker"
+    ),
+    "half a character breaks the search": Planted(
+        "adapter", 'key = key.encode("utf-8", "replace").decode()', "key = key.encode().decode()",
+        "test_keys_that_were_never_written_are_not_found",
+    ),
+    # Values
+    "money is a float": Planted(
+        "mapping", 'Decimal(amount["amount"])', 'Decimal(str(float(amount["amount"])))', "test_amounts_are_exact_or_refused"
+    ),
+    "every currency has cents": Planted(
+        "mapping", "str(value.amount)", "str(round(value.amount, 2))", "test_another_currency_travels_with_its_amount"
+    ),
+    "every amount is in euros": Planted(
+        "mapping", '"currency": value.currency', '"currency": "EUR"', "test_another_currency_travels_with_its_amount"
+    ),
+    "days are midnights somewhere": Planted(
+        "mapping",
+        "            return value.isoformat()\n",
+        '''            from zoneinfo import ZoneInfo
+            midnight = datetime(value.year, value.month, value.day, tzinfo=ZoneInfo("Europe/Berlin"))
+            return parse_iso(midnight.isoformat()).date().isoformat()
+''',
+        "test_days_stay_the_day_they_are",
+    ),
+    "moments lose their zone": Planted(
+        "mapping", "            return iso(value)\n",
+        '            from zoneinfo import ZoneInfo\n            return value.astimezone(ZoneInfo("Europe/Berlin")).replace(tzinfo=None).isoformat() + "Z"\n',
+        "test_moments_stay_the_moment_they_are",
+    ),
+    # Around them
+    "the limit is not kept": Planted(
+        "adapter", "[Rate(settings.requests_per_second, 1)]", "[]", "test_threads_keep_to_the_limit"
+    ),
+    "an error shows the token": Planted(
+        "adapter",
+        GET,
+        '''        try:
+            return self._client.read("GET", path, params=params).body
+        except CrmbridgeError as error:
+            raise type(error)(f"{error} with {self._client._signer.sign().headers}", advice=error.advice) from error
+''',
+        "test_a_wrong_credential_is_said_without_showing_it",
+    ),
+    "an error says nothing of its connection": Planted(
+        "adapter",
+        GET,
+        '''        try:
+            return self._client.read("GET", path, params=params).body
+        except CrmbridgeError as error:
+            raise type(error)("that did not work", advice=error.advice) from error
+''',
+        "test_a_storm_is_said_and_nothing_is_skipped",
+    ),
+}  # fmt: skip
+
+LIES = {
+    "it pulls activities": Planted(
+        "mapping", 'if "deleted_at" not in item]', 'if "deleted_at" not in item and kind is not Kind.ACTIVITY]',
+        "test_every_activity_is_pulled",
+    ),
+    "it pulls notes": Planted(
+        "mapping", 'if "deleted_at" not in item]', 'if "deleted_at" not in item and kind is not Kind.NOTE]',
+        "test_a_new_note_is_seen",
+    ),
+    "it makes fields": Planted(
+        "mapping", "if native is None or", "if native or", "test_a_field_is_made_once"
+    ),
+    "it takes three at a time": Planted("adapter", BATCH, BATCH.replace("1)", "3)"), "test_a_full_batch_is_made"),
+    "keys are unique": Planted("sandbox", "        if any(row.get", "        if False and any(row.get", "test_creating_twice_with_one_key_makes_one_deal"),
+    "it has history": Planted("mapping", 'stops = item["history"]', "stops = []", "test_moves_are_complete_and_in_order"),
+    "it tells of deletions": Planted(
+        "sandbox", '        self._put(kind, {"id": native_id, "deleted_at": iso(self.clock.now()), **more})\n',
+        "        del self.rows[kind][native_id]\n", "test_a_deleted_deal_leaves_a_tombstone",
+    ),
+    "won and lost are statuses": Planted(
+        "adapter", "status_in_stage=True", "status_in_stage=False", "test_positions_are_native"
+    ),
+    "nothing is late": Planted(
+        "sandbox", 'row["seq"] > after)',
+        'row["seq"] > after and row.get("updated_at", "") <= iso(self._state.clock.now() - timedelta(minutes=5)))',
+        "test_an_edit_is_seen_once_and_alone",
+    ),
+    "a merge names the survivor": Planted(
+        "sandbox", ", merged_into=winner", "", "test_a_merged_record_names_its_survivor"
+    ),
+    "the CRM refuses what is outdated": Planted(
+        "adapter", '{"If-Match": change.expects} if change.expects else None', "None", "test_an_outdated_change_is_stale"
+    ),
+    "it reads slices side by side": Planted("adapter", LAST, LAST + "    slices=True,\n", "test_a_big_pull_comes_whole_and_in_parts"),
+}  # fmt: skip
+# What some faults need beside the replaced text.
+ALSO = {
+    "it takes three at a time": ("adapter", EACH, EACH.replace("in changes]", "in changes[:1]]")),
+    "the receipts are out of order": ("adapter", BATCH, BATCH.replace("1)", "3)")),
+    "nothing is late": ("sandbox", "from datetime import date, datetime", "from datetime import date, datetime, timedelta"),
+    "open activities count as done": ("mapping", "fields |= _attached_fields(item)", 'fields |= {**_attached_fields(item), "done": True}'),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Import once what every copy needs: pytester forgets what is imported by the tests that it runs."""
+    import_module("crmbridge.testing.adapter_suite")
+    sys.path.insert(0, str(EXAMPLE.parent))
+    try:
+        plugin = import_module("crmbridge_tinycrm.plugin")
+        options = SandboxOptions(clock=VirtualClock(NOON))
+        with plugin_workbench(plugin, options, tmp_path_factory.mktemp("once")) as bench:
+            bench.open().describe()  # the bench closes it
+    finally:
+        sys.path.remove(str(EXAMPLE.parent))
+        for name in [name for name in sys.modules if name.startswith(EXAMPLE.name)]:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def copy(pytester: pytest.Pytester) -> Path:
+    """Copy the example and give it a suite."""
+    package = pytester.path / EXAMPLE.name
+    shutil.copytree(EXAMPLE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    pytester.makepyfile(test_copy=SUITE)
+    pytester.syspathinsert()
+    return package
+
+
+def replace_in(module: Path, before: str, after: str) -> None:
+    """Replace text that stands in a module exactly once, or at each of its places."""
+    text = module.read_text("utf-8")
+    assert before in text, f"{module.name} does not have what the fault replaces"
+    module.write_text(text.replace(before, after), "utf-8")
+
+
+def run(pytester: pytest.Pytester, *tests: str) -> tuple[int, int]:
+    """Run tests of the copy's suite; give how many passed and how many failed."""
+    places = [f"test_copy.py::TestCopy::{test}" for test in tests]
+    passed, skipped, failed = pytester.inline_run("-q", "-p", "no:cacheprovider", *places).listoutcomes()
+    assert not skipped, "a test that is skipped catches nothing"
+    return len(passed), len(failed)
+
+
+@pytest.mark.parametrize("name", [*FAULTS, *LIES])
+def test_a_fault_is_caught(pytester: pytest.Pytester, copy: Path, name: str) -> None:
+    """Planted in the copy, or declared by it though it is not so, it makes the test fail that is there for it."""
+    fault = {**FAULTS, **LIES}[name]
+    replace_in(copy / f"{fault.module}.py", fault.before, fault.after)
+    if name in ALSO:
+        module, before, after = ALSO[name]
+        replace_in(copy / f"{module}.py", before, after)
+
+    assert 0 < run(pytester, fault.caught_by)[1]
+
+
+@pytest.mark.usefixtures("copy")
+def test_the_copy_itself_has_no_fault(pytester: pytest.Pytester) -> None:
+    """The tests that catch the faults pass where none is planted."""
+    tests = {fault.caught_by for fault in (*FAULTS.values(), *LIES.values())}
+    passed, failed = run(pytester, *sorted(tests))
+
+    assert 0 == failed
+    assert len(tests) <= passed
