@@ -15,7 +15,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
 from crmbridge.ports import Adapter, Page
 from crmbridge.testing.adapter_changes import make_create, write_one
-from crmbridge.testing.adapter_workbench import AdapterWorkbench, let_lag_pass, pull_all, settle
+from crmbridge.testing.adapter_workbench import AdapterWorkbench, let_lag_pass, settle
 
 EDITED = "decision_maker"
 PAGES_HELD = 3  # the one that is handed over, the next one, and one on its way

@@ -95,9 +95,13 @@ def plugin_workbench(plugin: ModuleType, options: SandboxOptions, folder: Path) 
     if not isinstance(options.clock, VirtualClock):
         raise TypeError("the suite needs a VirtualClock, so that no test waits")
     with serve(spec.build(options)) as served, contextlib.ExitStack() as opened:
+        token = folder / "token"
+        token.write_text(served.token, "utf-8")
+        usual = {"base_url": served.url, "currency": CURRENCY, spec.credential: {"file": str(token)}}
+        context = AdapterContext(connection=CONNECTION, clock=options.clock, fields=field_bindings(spec.fields))
         yield AdapterWorkbench(
             served=served,
-            open=_opener(adapter, spec, served, options, folder, opened),
+            open=_opener(adapter, usual, context, opened),
             stages=spec.stages,
             fields=spec.fields,
             clock=options.clock,
@@ -108,22 +112,12 @@ def plugin_workbench(plugin: ModuleType, options: SandboxOptions, folder: Path) 
 
 
 def _opener(
-    adapter: AdapterSpec,
-    spec: SandboxSpec,
-    served: Served,
-    options: SandboxOptions,
-    folder: Path,
-    opened: contextlib.ExitStack,
+    spec: AdapterSpec, usual: Mapping[str, object], context: AdapterContext, opened: contextlib.ExitStack
 ) -> Callable[..., Adapter]:
-    token = folder / "token"
-    token.write_text(served.token, "utf-8")
-    context = AdapterContext(connection=CONNECTION, clock=options.clock, fields=field_bindings(spec.fields))
-
     def open_adapter(**settings: object) -> Adapter:
-        usual = {"base_url": served.url, "currency": CURRENCY, spec.credential: {"file": str(token)}}
-        made = adapter.open(adapter.settings.model_validate({**usual, **settings}), context)
-        opened.callback(made.close)  # a test that fails leaves nothing open
-        return made
+        adapter = spec.open(spec.settings.model_validate({**usual, **settings}), context)
+        opened.callback(adapter.close)  # a test that fails leaves nothing open
+        return adapter
 
     return open_adapter
 
