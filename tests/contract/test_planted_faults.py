@@ -278,7 +278,7 @@ LIES = {
         'if "deleted_at" not in item and kind is not Kind.NOTE]',
         "test_a_new_note_is_seen",
     ),
-    "it makes fields": Planted("mapping", "if native is None or", "if native or", "test_a_field_is_made_once"),
+    "it makes fields": Planted("mapping", "if native is None or", "if True or", "test_a_field_is_made_once"),
     "it takes three at a time": Planted("adapter", BATCH, BATCH.replace("1)", "3)"), "test_a_full_batch_is_made"),
     "keys are unique": Planted(
         "sandbox",
@@ -319,22 +319,40 @@ LIES = {
 }
 # What some faults need beside the replaced text.
 ALSO = {
-    "it takes three at a time": ("adapter", EACH, EACH.replace("in changes]", "in changes[:1]]")),
-    "the receipts are out of order": ("adapter", BATCH, BATCH.replace("1)", "3)")),
-    "nothing is late": (
-        "sandbox",
-        "from datetime import date, datetime",
-        "from datetime import date, datetime, timedelta",
-    ),
-    "open activities count as done": (
-        "mapping",
-        "fields |= _attached_fields(item)",
-        'fields |= {**_attached_fields(item), "done": True}',
-    ),
+    "it takes three at a time": [("adapter", EACH, EACH.replace("in changes]", "in changes[:1]]"))],
+    "the receipts are out of order": [("adapter", BATCH, BATCH.replace("1)", "3)"))],
+    "nothing is late": [("sandbox", "import date, datetime", "import date, datetime, timedelta")],
+    "open activities count as done": [
+        ("mapping", "_attached_fields(item)\n", '{**_attached_fields(item), "done": True}\n')
+    ],
+    "sliced": [
+        ("adapter", LAST, LAST + "    slices=True,\n"),
+        ("adapter", "import Iterator,", "import Callable, Iterator,"),
+        ("adapter", "StaticToken, pages", "StaticToken, pages, side_by_side"),
+    ],
 }
 
 
-ALL = {**FAULTS, **LIES}
+# A copy that reads slices side by side, and says so: what the lie about it is measured against.
+SLICED = Planted(
+    "adapter",
+    WALK,
+    """        def part(start: int) -> Callable[[], Iterator[list[Any]]]:
+            def read() -> Iterator[list[Any]]:
+                for items, _ in pages(fetch, start=str(start)):
+                    mine = [item for item in items if item["seq"] <= start + 200]
+                    yield from [mine] if mine else []
+                    if mine != items:
+                        return
+
+            return read
+
+        for _, items in side_by_side([part(start) for start in range(0, 2000, 200)], workers=4):
+            yield self._mapper.page(kind, items, "0")
+""",
+    "test_a_big_pull_comes_whole_and_in_parts",
+)
+ALL = {**FAULTS, **LIES, "sliced": SLICED}
 SOUND = "sound"
 
 
@@ -348,8 +366,7 @@ def make_copy(folder: Path, number: int, name: str) -> str:
     (folder / f"test_{number}.py").write_text(SUITE.format(package=package.name), "utf-8")
     fault = ALL[name]
     replace_in(package / f"{fault.module}.py", fault.before, fault.after)
-    if name in ALSO:
-        module_name, before, after = ALSO[name]
+    for module_name, before, after in ALSO.get(name, ()):
         replace_in(package / f"{module_name}.py", before, after)
     return f"test_{number}.py::TestCopy::{fault.caught_by}"
 
@@ -388,7 +405,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [*FAULTS, *LIES])
 def test_a_fault_is_caught(ended: Mapping[str, list[str]], name: str) -> None:
     """Planted in the copy, or declared by it though it is not so, it makes the test fail that is there for it."""
     assert "failed" in ended[name]
@@ -399,3 +416,8 @@ def test_the_copy_itself_has_no_fault(ended: Mapping[str, list[str]]) -> None:
     """The tests that catch the faults pass where none is planted."""
     assert {"passed"} == set(ended[SOUND])
     assert len({fault.caught_by for fault in ALL.values()}) <= len(ended[SOUND])
+
+
+def test_slices_that_are_read_side_by_side_are_no_lie(ended: Mapping[str, list[str]]) -> None:
+    """A copy that declares slices and has them passes."""
+    assert ["passed"] == ended["sliced"]
