@@ -1,0 +1,299 @@
+"""The requests that were sent, counted for all processes of a project.
+
+Requests are taken and settled some hundred times a second, and none may wait for a page that is being saved. So with
+SQLite they are counted in a file of their own beside the state, which no commit of the state locks and no commit of
+its own waits for the disk: after a power cut it may be empty or damaged, is made anew, and nothing was lost but the
+counts of the last window. In PostgreSQL they are rows of a table that is not logged, one account at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from sqlalchemy import Connection, and_, delete, false, func, or_, select, text, update
+
+from crmbridge.engine.pacing import SLOTS, counting, slot_of, wait_for
+from crmbridge.ledger import LocalLedger
+from crmbridge.ports import Rate, RateLedger
+from crmbridge.store import schema
+from crmbridge.store.database import Database, add_to
+
+BUSY_SECONDS = 10
+_TABLE = """
+    CREATE TABLE IF NOT EXISTS rates (
+        account TEXT NOT NULL, rate TEXT NOT NULL, slot INTEGER NOT NULL, amount INTEGER NOT NULL,
+        PRIMARY KEY (account, rate, slot)
+    ) WITHOUT ROWID
+"""
+_PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF")
+_OF = "account = ? AND rate = ?"
+_ADDING = "ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
+_rates = schema.rates
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+Window = tuple[int, int]  # the first and the last slot that count
+
+
+class Amount(NamedTuple):
+    """So much of a rate, counted in a slot."""
+
+    rate: str
+    slot: int
+    amount: int
+
+
+class Slots(Protocol):
+    """The slots of one account within one transaction. `first` and `last` are the ones that count.
+
+    Few statements count here more than short ones: at each, the thread may lose its turn to one that computes.
+    """
+
+    def totals(self, windows: Mapping[str, Window]) -> Mapping[str, int]:
+        """Sum what counts of each rate; a rate of which nothing does is left out."""
+        ...
+
+    def each(self, rate: str, first: int, last: int) -> dict[int, int]:
+        """Give what counts, slot by slot."""
+        ...
+
+    def add(self, amounts: Sequence[Amount]) -> None:
+        """Count amounts."""
+        ...
+
+    def subtract(self, amounts: Sequence[Amount]) -> None:
+        """Count amounts no longer, as far as their slots still hold them."""
+        ...
+
+    def keep(self, rate: str, first: int, last: int) -> None:
+        """Forget what does not count."""
+        ...
+
+
+Begin = Callable[[str], AbstractContextManager[Slots]]
+
+
+class SharedLedger:
+    """Counts in slots that processes share; `begin` opens them for one account at a time."""
+
+    def __init__(self, begin: Begin) -> None:
+        self._begin = begin
+        self._tidied: dict[tuple[str, str], int] = {}
+
+    def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
+        """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit."""
+        with self._begin(account) as slots:
+            wanted = list(zip(rates, amounts, strict=True))
+            totals = slots.totals({rate.key: counting(rate.seconds, now) for rate in rates})
+            full = [
+                each
+                for each in wanted
+                if totals.get(each[0].key, 0) + min(each[1], each[0].requests) > each[0].requests
+            ]
+            if full:
+                return max(_wait(slots, rate, amount, now) for rate, amount in full)
+            self._tidy(slots, account, rates, now)
+            slots.add([Amount(rate.key, slot_of(rate.seconds, now), amount) for rate, amount in wanted])
+            return 0.0
+
+    def settle(
+        self, account: str, rates: Sequence[Rate], amounts: Sequence[int], taken_at: datetime, now: datetime
+    ) -> None:
+        """Count what was taken from now on instead of from then."""
+        with self._begin(account) as slots:
+            wanted = list(zip(rates, amounts, strict=True))
+            slots.subtract([Amount(rate.key, slot_of(rate.seconds, taken_at), amount) for rate, amount in wanted])
+            slots.add([Amount(rate.key, slot_of(rate.seconds, now), amount) for rate, amount in wanted])
+
+    def used(self, account: str, rate: Rate, now: datetime) -> int:
+        """Give how much of a rate counts now, by all processes."""
+        with self._begin(account) as slots:
+            return slots.totals({rate.key: counting(rate.seconds, now)}).get(rate.key, 0)
+
+    def _tidy(self, slots: Slots, account: str, rates: Sequence[Rate], now: datetime) -> None:
+        """Forget what does not count, now and then: it does no harm, and forgetting it is a statement of its own."""
+        for rate in rates:
+            hundredth = slot_of(rate.seconds, now) * 100 // SLOTS
+            if self._tidied.get((account, rate.key)) != hundredth:
+                self._tidied[account, rate.key] = hundredth
+                slots.keep(rate.key, *counting(rate.seconds, now))
+
+
+def _wait(slots: Slots, rate: Rate, amount: int, now: datetime) -> float:
+    counted = slots.each(rate.key, *counting(rate.seconds, now))
+    return wait_for(counted, rate.requests, amount, rate.seconds, now)
+
+
+# ── In a file of its own, beside a SQLite state ─────────────────────────────────────────────────────────
+
+
+class RateFile:
+    """The ledger in a file. What goes wrong with it ends no run: it is made anew, or this process counts alone."""
+
+    def __init__(self, state: Path) -> None:
+        self.path = state.with_name(f"{state.stem}.rates.db")
+        self._turn = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._shared = SharedLedger(self._begin)
+        self._alone: LocalLedger | None = None
+
+    def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
+        """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit."""
+        return self._try(lambda ledger: ledger.take(account, rates, amounts, now))
+
+    def settle(
+        self, account: str, rates: Sequence[Rate], amounts: Sequence[int], taken_at: datetime, now: datetime
+    ) -> None:
+        """Count what was taken from now on instead of from then."""
+        self._try(lambda ledger: ledger.settle(account, rates, amounts, taken_at, now))
+
+    def used(self, account: str, rate: Rate, now: datetime) -> int:
+        """Give how much of a rate counts now, by all processes."""
+        return self._try(lambda ledger: ledger.used(account, rate, now))
+
+    def close(self) -> None:
+        """Give the file back."""
+        with self._turn:
+            self._drop()
+
+    def _try(self, call: Callable[[RateLedger], T]) -> T:
+        for again in (True, False):
+            if self._alone is not None:
+                break
+            try:
+                return call(self._shared)
+            except (sqlite3.Error, OSError) as error:
+                self._recover(error, again=again)
+        return call(self._alone or LocalLedger())
+
+    def _recover(self, error: Exception, *, again: bool) -> None:
+        """Take a damaged file away, once; with any other trouble, count for this process alone from now on."""
+        with self._turn:
+            self._drop()
+            if again and getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+                for suffix in ("", "-wal", "-shm"):
+                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            elif self._alone is None:
+                log.warning("%s can't be used (%s); this process counts its requests alone", self.path, error)
+                self._alone = LocalLedger()
+
+    @contextlib.contextmanager
+    def _begin(self, account: str) -> Iterator[Slots]:
+        with self._turn:
+            connection = self._connection = self._connection or _open(self.path)
+            connection.execute("BEGIN IMMEDIATE")  # the next process waits here
+            try:
+                yield _FileSlots(connection, account)
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite would let others of this machine read it
+    opened = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        for statement in (*_PRAGMAS, _TABLE):
+            opened.execute(statement)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+class _FileSlots:
+    def __init__(self, connection: sqlite3.Connection, account: str) -> None:
+        self._run = connection.execute
+        self._account = account
+
+    def totals(self, windows: Mapping[str, Window]) -> Mapping[str, int]:
+        one = f"SELECT rate, sum(amount) FROM rates WHERE {_OF} AND slot BETWEEN ? AND ? GROUP BY rate"  # noqa: S608  our own words
+        values = [value for rate, window in windows.items() for value in (self._account, rate, *window)]
+        return dict(self._run(" UNION ALL ".join([one] * len(windows)), values)) if windows else {}
+
+    def each(self, rate: str, first: int, last: int) -> dict[int, int]:
+        query = f"SELECT slot, amount FROM rates WHERE {_OF} AND slot BETWEEN ? AND ?"  # noqa: S608  our own words
+        return dict(self._run(query, (self._account, rate, first, last)))
+
+    def add(self, amounts: Sequence[Amount]) -> None:
+        if amounts:
+            rows = ", ".join(["(?, ?, ?, ?)"] * len(amounts))
+            values = [value for each in amounts for value in (self._account, *each)]
+            self._run(f"INSERT INTO rates VALUES {rows} {_ADDING}", values)  # noqa: S608  our own words
+
+    def subtract(self, amounts: Sequence[Amount]) -> None:
+        for rate, slot, amount in amounts:
+            less = f"UPDATE rates SET amount = max(amount - ?, 0) WHERE {_OF} AND slot = ?"  # noqa: S608  our own words
+            self._run(less, (amount, self._account, rate, slot))
+
+    def keep(self, rate: str, first: int, last: int) -> None:
+        for outside, bound in (("<", first), (">", last)):
+            self._run(f"DELETE FROM rates WHERE {_OF} AND slot {outside} ?", (self._account, rate, bound))  # noqa: S608  our own words
+
+
+# ── In PostgreSQL ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def rates_in(database: Database) -> SharedLedger:
+    """Give the ledger in a PostgreSQL state, in transactions that wait only for those of the same account."""
+
+    @contextlib.contextmanager
+    def begin(account: str) -> Iterator[Slots]:
+        with database.write_aside() as connection:
+            connection.execute(text("SET LOCAL synchronous_commit = off"))
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"crmbridge.rates {account}"))))
+            yield _TableSlots(connection, account)
+
+    return SharedLedger(begin)
+
+
+class _TableSlots:
+    def __init__(self, connection: Connection, account: str) -> None:
+        self._connection = connection
+        self._account = account
+
+    def totals(self, windows: Mapping[str, Window]) -> Mapping[str, int]:
+        within = [self._of(rate) & _rates.c.slot.between(*window) for rate, window in windows.items()]
+        query = select(_rates.c.rate, func.sum(_rates.c.amount)).where(or_(false(), *within)).group_by(_rates.c.rate)
+        return {rate: int(total) for rate, total in self._run(query)}
+
+    def each(self, rate: str, first: int, last: int) -> dict[int, int]:
+        query = select(_rates.c.slot, _rates.c.amount)
+        rows = self._run(query.where(self._of(rate), _rates.c.slot.between(first, last)))
+        return {row.slot: row.amount for row in rows}
+
+    def add(self, amounts: Sequence[Amount]) -> None:
+        for each in amounts:
+            add_to(self._connection, _rates, {"account": self._account, **each._asdict()})
+
+    def subtract(self, amounts: Sequence[Amount]) -> None:
+        for rate, slot, amount in amounts:
+            here = and_(self._of(rate), _rates.c.slot == slot)
+            self._run(update(_rates).where(here).values(amount=func.greatest(_rates.c.amount - amount, 0)))
+
+    def keep(self, rate: str, first: int, last: int) -> None:
+        self._run(delete(_rates).where(self._of(rate), ~_rates.c.slot.between(first, last)))
+
+    def _of(self, rate: str) -> Any:
+        return and_(_rates.c.account == self._account, _rates.c.rate == rate)
+
+    def _run(self, statement: Any) -> Any:
+        return self._connection.execute(statement)
