@@ -28,8 +28,7 @@ class WalkTests:
     @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
     def test_a_cut_pull_goes_on_where_it_ended(self, crowded: AdapterWorkbench, share: float) -> None:
         """A new adapter goes on from the last page that was stored: nothing is missing, and little comes again."""
-        count = _pages(crowded)
-        stored = _first(crowded, 1 + round(share * (count - 2)))
+        stored = _begun(crowded, share)
         seen = [record.ref for page in stored for record in page.records]
         ids = crowded.hands.deal_ids()
         early = seen[0].id
@@ -108,20 +107,13 @@ class WalkTests:
         assert vast.served.sandbox.log.most_at_once > 1 or not declared.slices, "slices are read side by side"
 
 
-def _pages(bench: AdapterWorkbench) -> int:
+def _begun(bench: AdapterWorkbench, share: float) -> list[Page]:
+    """Give the pages that a run has stored when it is killed: the first, or that share of what can be gone on from."""
     adapter = bench.open()
-    count = sum(1 for page in adapter.pull(Kind.DEAL, None) if page.records)
+    walk = adapter.pull(Kind.DEAL, None)
+    pages = [page for page in (islice(walk, 1) if share == 0 else walk) if page.records]
     adapter.close()
-    assert count > 1, "the crowd fits on no page"
-    return count
-
-
-def _first(bench: AdapterWorkbench, count: int) -> list[Page]:
-    """Pull some pages and stop, as a run that is killed after storing them."""
-    adapter = bench.open()
-    pages = list(islice(adapter.pull(Kind.DEAL, None), count))
-    adapter.close()
-    return pages
+    return pages[: 1 + round(share * (len(pages) - 2))]
 
 
 def _last(*parts: Iterable[Page]) -> dict[Ref, Record]:
