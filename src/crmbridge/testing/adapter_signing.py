@@ -67,7 +67,7 @@ class CredentialTests:
         hands: object = crowded.hands
         if not isinstance(hands, SessionHands):
             pytest.skip("this CRM has no sessions that expire")
-        adapter = crowded.open()
+        adapter = (crowded.sign_in or crowded.open)()
         walk = adapter.pull(Kind.DEAL, None)
         pages = [next(walk)]
         hands.expire_session()
@@ -79,6 +79,7 @@ class CredentialTests:
 
         assert {*crowded.hands.deal_ids()} == {record.ref.id for page in pages for record in page.records}
         assert Outcome.APPLIED == receipt.outcome
+        assert 401 in {request.status for request in crowded.served.sandbox.log.all()} or not crowded.sign_in
 
 
 class LimitTests:

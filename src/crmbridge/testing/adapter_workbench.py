@@ -25,7 +25,8 @@ class AdapterWorkbench:
     """An adapter and its sandbox, ready for one test.
 
     `open` takes settings that stand in for the usual ones, such as `base_url`, and gives a new adapter of connection
-    `bench`. `stages`, `fields` and `credential` are those of the plugin's SandboxSpec. `options` are what the sandbox
+    `bench`; `sign_in` one that signs in for sessions, where the CRM has a way of that beside the usual credential.
+    `stages`, `fields` and `credential` are those of the plugin's SandboxSpec. `options` are what the sandbox
     was built with.
     """
 
@@ -37,6 +38,7 @@ class AdapterWorkbench:
     options: SandboxOptions
     pipeline: str
     credential: str = "token"
+    sign_in: Callable[[], Adapter] | None = None
 
     @property
     def world(self) -> World:
