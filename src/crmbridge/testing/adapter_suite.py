@@ -99,6 +99,13 @@ class AdapterSuite(
         opened.close()
 
     @pytest.fixture
+    def slicing_again(self, vast: AdapterWorkbench) -> Iterator[Adapter]:
+        """Give another adapter of that kind, as the next run would open it."""
+        opened = vast.open(**self.config.slicing)
+        yield opened
+        opened.close()
+
+    @pytest.fixture
     def adapter(self, bench: AdapterWorkbench) -> Iterator[Adapter]:
         """Give an adapter opened on the usual workbench."""
         opened = bench.open()

@@ -106,6 +106,30 @@ class WalkTests:
         assert most <= min(largest * held, len(vast.deals) - 1)
         assert vast.served.sandbox.log.most_at_once > 1 or not declared.slices, "slices are read side by side"
 
+    def test_a_cut_sliced_pull_goes_on_in_each_slice(
+        self, vast: AdapterWorkbench, slicing: Adapter, slicing_again: Adapter
+    ) -> None:
+        """Cut when most was read, with edits before it goes on: nothing is missing, and little comes again."""
+        if not slicing.capabilities.slices:
+            pytest.skip("the adapter declares no slices")
+        whole, ids = len(vast.deals), vast.hands.deal_ids()
+        stored: list[Page] = []
+        for page in slicing.pull(Kind.DEAL, None):
+            stored.append(page)
+            if sum(len(each.records) for each in stored) > whole * 2 // 3:
+                break
+        edited = {ids[0], ids[whole // 2], ids[-1]}
+        for native_id in edited:
+            vast.hands.edit_deal(native_id, **{vast.fields[EDITED]: "Meanwhile"})
+        rest = [*slicing_again.pull(Kind.DEAL, stored[-1].cursor)]
+        let_lag_pass(vast, slicing_again)
+        rest += slicing_again.pull(Kind.DEAL, rest[-1].cursor)
+        found = {ref.id: record for ref, record in _last(stored, rest).items()}
+
+        assert {*ids} == set(found)
+        assert {"Meanwhile"} == {found[native_id].fields[EDITED] for native_id in edited}
+        assert len(_twice(stored, rest) - edited) <= whole // 3
+
 
 def _begun(bench: AdapterWorkbench, share: float) -> list[Page]:
     """Give the pages that a run has stored when it is killed: the first, or that share of what can be gone on from."""
@@ -132,9 +156,12 @@ def _of(found: Iterable[Ref], native_id: str) -> Ref:
 
 def _hardly_again(stored: list[Page], rest: list[Page], edited: set[str]) -> None:
     """Assert that of what nobody touched at most one page comes twice, for the overlap that makes sure."""
+    assert len(_twice(stored, rest) - edited) <= max(len(page.records) for page in stored)
+
+
+def _twice(stored: list[Page], rest: list[Page]) -> set[str]:
     counted = Counter(record.ref.id for page in (*stored, *rest) for record in page.records)
-    twice = [native_id for native_id, times in counted.items() if times > 1 and native_id not in edited]
-    assert len(twice) <= max(len(page.records) for page in stored)
+    return {native_id for native_id, times in counted.items() if times > 1}
 
 
 def _alive() -> int:
