@@ -40,7 +40,7 @@ COMMANDS = {
     "history": Entry("look", f"{_HERE}.history", "List the runs, or everything that one run wrote"),
     "schedule": Entry("look", f"{_HERE}.schedule", "Show what runs next, and the crontab line that drives it"),
     "export-rules": Entry(
-        "build", f"{_HERE}.export_rules", "Write the exit rules as a CRM's own enforcement, as far as it has one"
+        "build", f"{_HERE}.export_rules", "Write exit rules as a CRM's own enforcement, where it has one"
     ),
     "sandbox": Entry("build", f"{_HERE}.sandbox", "Run a local server that speaks one CRM's own API"),
     "plugins": Entry("build", f"{_HERE}.plugins", "List the installed plugins and what they offer"),

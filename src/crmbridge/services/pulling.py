@@ -16,12 +16,22 @@ from crmbridge.engine.text import plain
 from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Page
+from crmbridge.services.hinting import reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
+from crmbridge.services.pace import Pace
 from crmbridge.services.workspace import Workspace, field_bindings
 
 MOST_AT_ONCE = 500  # records saved in one transaction
 # What a connection can say that changes nothing in how its records look.
 ASIDE = frozenset({"timeout", "share", "day_share", "kinds", "webhook"})
+PLURALS = {
+    Kind.USER: "users",
+    Kind.COMPANY: "companies",
+    Kind.CONTACT: "contacts",
+    Kind.DEAL: "deals",
+    Kind.ACTIVITY: "activities",
+    Kind.NOTE: "notes",
+}
 SOURCES = frozenset({"env", "file", "command", "keyring"})  # where a secret can be
 
 
@@ -76,6 +86,8 @@ def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
         for kind in pulled_kinds(workspace.project.process, entry, capabilities):
             for pulled in _pull_kind(workspace, kind, total, bookmark):
                 total = pulled
+        # Past the CRM's search index, which may not know yet what a webhook told us of.
+        reread_hints(workspace, connection)
     except CrmbridgeError as error:
         return replace(total, error=error)
     return total
@@ -87,8 +99,8 @@ def _pull_kind(workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark
     known = _stored(workspace, connection, kind)
     # With other settings the records would look different: fields are bound, or money is read, in another way.
     since = known.cursor if known is not None and known.reading == bookmark.reading else None
-    found = workspace.adapter(connection).pull(kind, since)
-    for page in in_fewer(found):
+    pace = Pace(workspace.clock, PLURALS[kind])
+    for page in in_fewer(workspace.adapter(connection).pull(kind, since)):
         marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
         workspace.store.records.save_page(connection, kind, marked, workspace.clock.now())
         total = replace(
@@ -98,7 +110,9 @@ def _pull_kind(workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark
             gone=total.gone + len(page.tombstones),
             problems=total.problems + sum(len(record.problems) for record in page.records),
         )
-        workspace.progress("pull", f"{connection}: {total.records} records")
+        pace.total = page.total or pace.total
+        pace.add(len(page.records))
+        workspace.progress("pull", f"{connection}: {pace}")
         yield total
 
 
