@@ -18,7 +18,7 @@ STORMS = ("error_503", "html", "cut_json", "empty_body", "reset", "limit_day")
 LONGEST = timedelta(minutes=10)  # how long a storm may hold a pull up, by the clock
 MOST_TRIES = 80  # requests while a storm lasts; many times this would be a storm of our own
 A_DAY = timedelta(days=1)  # after which there are requests again
-IMPATIENT = 0.25  # seconds; what is asked of a sandbox on this machine
+IMPATIENT = 0.4  # seconds; what a sandbox on this machine keeps to, also when it is busy
 
 
 class BadReplyTests:
