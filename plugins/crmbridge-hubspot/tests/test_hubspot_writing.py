@@ -293,3 +293,13 @@ def test_a_marker_is_found_however_it_is_wrapped() -> None:
     assert has_marker(f"{body}<br>and a person added this", "rule/1&2")
     assert not has_marker(body, "rule/1")
     assert not has_marker(None, "rule/1")
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 207])
+def test_any_success_will_do(hubspot: respx.MockRouter, open_adapter: Opener, status: int) -> None:
+    """Success codes changed overnight before (hubspot-api-php#506)."""
+    made = {"id": "5", "properties": {"crmbridge_key": "k"}}
+    hubspot.post(path=f"{DEALS}/batch/create").respond(status, json={"status": "COMPLETE", "results": [made]})
+    (receipt,) = open_adapter().write([make_creation("k")])
+
+    assert (Outcome.APPLIED, "5") == (receipt.outcome, receipt.ref and receipt.ref.id)

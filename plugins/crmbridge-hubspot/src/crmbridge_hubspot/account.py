@@ -156,11 +156,12 @@ def native_field(prop: Mapping[str, Any]) -> NativeField:
     options = {
         str(option["value"]): str(option.get("label") or option["value"]) for option in prop.get("options") or ()
     }
+    type_ = field_type(prop)
     return NativeField(
         name=str(prop["name"]),
         label=str(prop.get("label") or prop["name"]),
-        type=field_type(prop),
-        options=tuple(options),
+        type=type_,
+        options=() if type_ is FieldType.BOOL else tuple(options),  # true and false are no choice of the account's
         option_labels={value: label for value, label in options.items() if label != value},
         writable=not (metadata.get("readOnlyValue") or prop.get("calculated")),
         unique=bool(prop.get("hasUniqueValue")),

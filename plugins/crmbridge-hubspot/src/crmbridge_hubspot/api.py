@@ -102,7 +102,7 @@ class HubSpotApi:
             except TooMuchError:
                 if size <= SMALLEST_PAGE:
                     raise
-                self._page = min(self._page, size // 2)
+                self._page = min(self._page, max(SMALLEST_PAGE, size // 2))
             else:
                 return results_of(body), next_of(body)
 

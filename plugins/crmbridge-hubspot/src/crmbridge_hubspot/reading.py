@@ -30,6 +30,15 @@ class Found(NamedTuple):
     tombstones: tuple[Tombstone, ...] = ()
 
 
+class Asking(NamedTuple):
+    """What records are asked for and read with, for one set-up."""
+
+    terms: Terms
+    mapper: Mapper
+    properties: str  # that the list is asked for
+    whole: bool  # whether those are all; a longer URL is refused with 414
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reader:
     """Reads records of one object type. Thread-safe."""
@@ -39,19 +48,18 @@ class Reader:
     setup: SetUp
     connection: str
     now: Callable[[], datetime]
-    _mappers: dict[int, tuple[Terms, Mapper]] = field(default_factory=dict)  # of the set-up last used
+    _kept: dict[str, Asking] = field(default_factory=dict)  # for the set-up last used
     _counts: Counter[str] = field(default_factory=Counter)  # deals that were listed, and that had moved
 
     # ── By the list ─────────────────────────────────────────────────────────────────────────────────────
 
     def listed(self, after: str | None) -> tuple[list[Raw], str | None]:
         """Read a page of the list, with the token of the next one. Its records are not whole yet."""
-        terms, most = self.setup.terms(), LIST_PAGE
-        in_list = self._whole_in_list(terms)
-        params = {"properties": ",".join(self._properties(terms) if in_list else [self.type.modified])}
+        asking, most = self._asking(self.setup.terms()), LIST_PAGE
+        params = {"properties": asking.properties}
         if self.type.linked:
             params["associations"] = ",".join(self.type.linked)
-        if in_list and self._needs_history(terms):
+        if asking.whole and self._needs_history(asking):
             params["propertiesWithHistory"], most = ",".join(HISTORY), HISTORY_BATCH
         raws, following = self.api.list_page(self.type.name, after, most, **params)
         for raw in raws:
@@ -66,7 +74,7 @@ class Reader:
         """Complete records of the list."""
         if not listed:
             return Found()
-        if not self._whole_in_list(self.setup.terms()):
+        if not self._asking(self.setup.terms()).whole:
             links = {str(raw["id"]): raw["associations"] for raw in listed}
             read = self.read_whole(list(links))
             return self.found(
@@ -74,11 +82,19 @@ class Reader:
             )
         return self._with_moves(listed) if self._has_history else self.found(listed)
 
-    def _whole_in_list(self, terms: Terms) -> bool:
-        """Tell whether the list can be asked for all properties; a longer URL is refused with 414."""
-        return len(urlencode({"properties": ",".join(self._properties(terms))})) <= LONGEST_QUERY
+    def _asking(self, terms: Terms) -> Asking:
+        """Give what records of this type are asked for and read with; settled once for each set-up."""
+        kept = self._kept.get("asking")
+        if kept is None or kept.terms is not terms:
+            entered = terms.account.entered if self._has_history else ()
+            names = ",".join([*terms.words.properties(self.type), *entered])
+            # Once settled it stays: a page may be listed with one set-up and completed with the next.
+            whole = kept.whole if kept else len(urlencode({"properties": names})) <= LONGEST_QUERY
+            kept = Asking(terms, Mapper(self.type, terms), names if whole else self.type.modified, whole)
+            self._kept["asking"] = kept
+        return kept
 
-    def _needs_history(self, terms: Terms) -> bool:
+    def _needs_history(self, asking: Asking) -> bool:
         """Tell whether the list shall give histories: where all or most of them are needed.
 
         Such pages hold fifty, which makes two requests for a hundred deals. Reading a hundred and then the histories
@@ -86,15 +102,11 @@ class Reader:
         """
         if not self._has_history:
             return False
-        return not terms.account.entered or self._counts["moved"] * 2 > self._counts["listed"] >= LIST_PAGE
+        return not asking.terms.account.entered or self._counts["moved"] * 2 > self._counts["listed"] >= LIST_PAGE
 
     @property
     def _has_history(self) -> bool:
         return self.type.kind is Kind.DEAL
-
-    def _properties(self, terms: Terms) -> list[str]:
-        entered = terms.account.entered if self._has_history else ()
-        return [*terms.words.properties(self.type), *entered]
 
     def _with_moves(self, deals: Sequence[Raw]) -> Found:
         """Complete deals with how they moved; only those that did need their history for that."""
@@ -147,12 +159,11 @@ class Reader:
         if not raws:
             return Found()
         terms = self.setup.terms_for(raws) if self._has_history else self.setup.terms()
-        mapper, links, now = self._mapper(terms), read_links(self.api, self.type, raws), self.now()
-        return Found(
-            records=tuple(mapper.record(raw, links[str(raw["id"])], now) for raw in raws),
-            moves=tuple(self._moves(raws, made, terms)) if self._has_history else (),
-            tombstones=tuple(gone for raw in raws for gone in merged_away(self.type, raw, self.connection)),
-        )
+        mapper, links, now = self._asking(terms).mapper, read_links(self.api, self.type, raws), self.now()
+        records = [mapper.record(raw, links[str(raw["id"])], now) for raw in raws]
+        moves = list(self._moves(raws, made, terms)) if self._has_history else []
+        gone = [each for raw in raws for each in merged_away(self.type, raw, self.connection)]
+        return Found(tuple(records), tuple(moves), tuple(gone))
 
     def _moves(self, raws: Sequence[Raw], made: Mapping[str, Move | None], terms: Terms) -> Iterable[Move]:
         for raw in raws:
@@ -163,9 +174,3 @@ class Reader:
 
     def _ref(self, raw: Raw) -> Ref:
         return self.type.ref(self.connection, raw["id"])
-
-    def _mapper(self, terms: Terms) -> Mapper:
-        kept = self._mappers.get(0)
-        if kept is None or kept[0] is not terms:
-            kept = self._mappers[0] = (terms, Mapper(self.type, terms))
-        return kept[1]
