@@ -326,6 +326,28 @@ def test_ids_are_ordered_as_numbers_or_as_text(client: httpx.Client, state: Any,
     assert ("7199" == found[-1]) is as_text
 
 
+@pytest.mark.parametrize("name", ["hs_object_id", "hs_lastmodifieddate"])
+@pytest.mark.parametrize("operator", ["EQ", "GT", "GTE", "LT", "LTE", "BETWEEN"])
+def test_bounds_are_kept_to_the_letter(client: httpx.Client, state: Any, name: str, operator: str) -> None:
+    """Also where a search need not look at every record: an id, or a time in milliseconds, is in or out."""
+    deals = sorted(state.tables["deals"].values(), key=lambda deal: int(deal.id))
+    for number, deal in enumerate(deals):
+        deal.modified_at = NOON + timedelta(milliseconds=number)
+    keys = [int(deal.id) if name == "hs_object_id" else int(deal.modified_at.timestamp() * 1000) for deal in deals]
+    low, high = keys[2], keys[4]
+    holds = {
+        "EQ": lambda key: key == low,
+        "GT": lambda key: key > low,
+        "GTE": lambda key: key >= low,
+        "LT": lambda key: key < low,
+        "LTE": lambda key: key <= low,
+        "BETWEEN": lambda key: low <= key <= high,
+    }[operator]
+    found = find(client, {"propertyName": name, "operator": operator, "value": str(low), "highValue": str(high)})
+
+    assert {deal.id for deal, key in zip(deals, keys, strict=True) if holds(key)} == set(found)
+
+
 def test_a_search_knows_links_and_words(client: httpx.Client, state: Any) -> None:
     """By the pseudo-property of a link, and by words of the name ("Search the CRM")."""
     deal = state.get("deals", state.deal_ids()[0])

@@ -19,6 +19,7 @@ from crmbridge_hubspot.sandbox.replies import stamp
 from crmbridge_hubspot.sandbox_terms import FIELDS, PIPELINE, STAGES
 
 LARGE = 5_000  # deals
+IMPORTED, BY_HAND = Source("IMPORT"), Source("CRM_UI")
 FIRST_OWNER, FIRST_USER = 71_024_300, 5_190_800
 
 
@@ -76,8 +77,7 @@ def _fill_companies(state: HubSpotState, world: World, start: datetime) -> dict[
     found = {}
     for company in world.companies:
         made = found[company.number] = _add(state, "companies", start, start)
-        for name, value in (("name", company.name), ("domain", company.domain)):
-            made.put(name, value, start, Source("IMPORT"))
+        made.put_all({"name": company.name, "domain": company.domain}, start, IMPORTED)
     return found
 
 
@@ -89,8 +89,7 @@ def _fill_contacts(
         made = found[contact.number] = _add(state, "contacts", start, start)
         first, _, last = contact.name.partition(" ")
         values = {"firstname": first, "lastname": last, "email": contact.email, "jobtitle": contact.title}
-        for name, value in values.items():
-            made.put(name, value, start, Source("IMPORT"))
+        made.put_all(values, start, IMPORTED)
         state.links.link(made, companies[contact.company], [1])
     return found
 
@@ -98,15 +97,12 @@ def _fill_contacts(
 def _fill_deal(state: HubSpotState, deal: WorldDeal) -> CrmObject:
     made = _add(state, "deals", deal.created_at, deal.updated_at)
     person = Source("CRM_UI", str(FIRST_USER + deal.owner))
-    for name, value in _first_values(deal).items():
-        made.put(name, value, deal.created_at, person)
-    if CURRENCY_CODE in state.properties["deals"]:
-        made.put(CURRENCY_CODE, deal.currency, deal.created_at, person)
+    currency = {CURRENCY_CODE: deal.currency} if CURRENCY_CODE in state.properties["deals"] else {}
+    made.put_all(_first_values(deal) | currency, deal.created_at, person)
     closed = () if deal.closed_at is None else ((deal.status.value, deal.closed_at),)
     for stage, at in (*deal.journey, *closed):
         made.put("dealstage", STAGES[stage], at, person)
-    for name, filled in deal.fields.items():
-        made.put(FIELDS[name], as_text(filled), deal.updated_at, person)
+    made.put_all({FIELDS[name]: as_text(value) for name, value in deal.fields.items()}, deal.updated_at, person)
     if deal.status is Status.LOST:
         made.put("closed_lost_reason", deal.lost_reason, deal.updated_at, person)
     return made
@@ -129,14 +125,14 @@ def picked_day(day: date) -> datetime:
 
 
 def _fill_activity(state: HubSpotState, activity: WorldActivity, deal: WorldDeal) -> CrmObject:
-    name, title = ACTIVITIES[activity.kind]
+    as_kept = ACTIVITIES[activity.kind]
     at = min(activity.at, deal.updated_at)
-    made = _add(state, name, at, at)
-    values = {title: activity.subject, "hs_timestamp": stamp(activity.at), "hubspot_owner_id": owner_id(activity.owner)}
-    if name == "tasks":
-        values["hs_task_status"] = "COMPLETED" if activity.done else "NOT_STARTED"
-    for prop, value in values.items():
-        made.put(prop, value, at, Source("CRM_UI"))
+    made = _add(state, as_kept.kind, at, at)
+    values = {as_kept.title: activity.subject, "hs_timestamp": stamp(activity.at)}
+    values["hubspot_owner_id"] = owner_id(activity.owner)
+    if as_kept.kind == "tasks":  # the others were logged by hand, without a status
+        values[as_kept.status] = as_kept.done if activity.done else as_kept.open
+    made.put_all(values, at, BY_HAND)
     return made
 
 

@@ -31,7 +31,8 @@ class Links:
             if primary and pair in (("deals", "companies"), ("contacts", "companies")):
                 self._demote(first, pair)
             known = self._found.setdefault(pair, {}).setdefault(first.id, {})
-            self._undo.note(partial(_restoring, known, second.id))
+            if self._undo.is_on:
+                self._undo.note(partial(_restoring, known, second.id))
             found = known.setdefault(second.id, set())
             found.add(ASSOCIATIONS[pair][0])
             if primary:
@@ -40,8 +41,9 @@ class Links:
     def _demote(self, first: CrmObject, pair: Pair) -> None:
         """Let a record have one primary company: the one before is a company like any other from now on."""
         for other_id, types in self._found.get(pair, {}).get(first.id, {}).items():
-            back = self._found[pair[::-1]][other_id][first.id]
-            for known in (types, back):
+            if types.isdisjoint(PRIMARY_TYPES):
+                continue
+            for known in (types, self._found[pair[::-1]][other_id][first.id]):
                 self._undo.note(partial(_refilling, known))
                 known.difference_update(PRIMARY_TYPES)
 

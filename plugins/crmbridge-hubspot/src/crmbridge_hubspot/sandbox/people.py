@@ -5,19 +5,31 @@ from __future__ import annotations
 from datetime import datetime
 from html import escape
 from types import MappingProxyType
+from typing import NamedTuple
 
 from crmbridge_hubspot.sandbox.merging import merge
 from crmbridge_hubspot.sandbox.objects import HubSpotState
 from crmbridge_hubspot.sandbox.records import CrmObject, Source
 from crmbridge_hubspot.sandbox.replies import stamp
 
-# The object type and the title of each kind of activity, by the word that crmbridge has for it.
+
+class Activity(NamedTuple):
+    """How HubSpot keeps one kind of activity."""
+
+    kind: str  # the object type
+    title: str
+    status: str
+    open: str
+    done: str
+
+
+# By the word that crmbridge has for it. A record that was logged by hand may have no status at all.
 ACTIVITIES = MappingProxyType(
     {
-        "call": ("calls", "hs_call_title"),
-        "email": ("emails", "hs_email_subject"),
-        "meeting": ("meetings", "hs_meeting_title"),
-        "task": ("tasks", "hs_task_subject"),
+        "call": Activity("calls", "hs_call_title", "hs_call_status", "SCHEDULED", "COMPLETED"),
+        "email": Activity("emails", "hs_email_subject", "hs_email_status", "SCHEDULED", "SENT"),
+        "meeting": Activity("meetings", "hs_meeting_title", "hs_meeting_outcome", "SCHEDULED", "COMPLETED"),
+        "task": Activity("tasks", "hs_task_subject", "hs_task_status", "NOT_STARTED", "COMPLETED"),
     }
 )
 
@@ -42,23 +54,23 @@ class HubSpotAccount(HubSpotState):
         merge(self, "deals", winner, loser)
 
     def add_activity(self, deal_id: str, *, type: str, subject: str, at: datetime, done: bool) -> str:  # noqa: A002  the standard field's name
-        """Note a call, email, meeting or task on a deal, for its owner; give its type and id, as in `call-44700000037`.
+        """Note a call, email, meeting or task on a deal, for its owner, with a status that says whether it is done.
 
-        Calls and emails are logged when they are over, and a meeting is over once its time has come: only a task has a
-        status of its own.
+        Gives its type and id, as in `call-44700000037`.
         """
-        name, title = ACTIVITIES[type]
-        deal = self.get("deals", deal_id)
-        values = {title: subject, "hs_timestamp": stamp(at)}
-        values["hubspot_owner_id"] = deal.properties.get("hubspot_owner_id", "")
-        if name == "tasks":
-            values["hs_task_status"] = "COMPLETED" if done else "NOT_STARTED"
-        return f"{type}-{self._noted(name, values, deal).id}"
+        as_kept, deal = ACTIVITIES[type], self.get("deals", deal_id)
+        values = {
+            as_kept.title: subject,
+            as_kept.status: as_kept.done if done else as_kept.open,
+            "hs_timestamp": stamp(at),
+            "hubspot_owner_id": deal.properties.get("hubspot_owner_id", ""),
+        }
+        return f"{type}-{self._noted(as_kept.kind, values, deal).id}"
 
     def delete_activity(self, native_id: str) -> None:
         """Delete an activity, as `add_activity` names it."""
         word, _, record_id = native_id.partition("-")
-        self.archive(self.get(ACTIVITIES[word][0], record_id))
+        self.archive(self.get(ACTIVITIES[word].kind, record_id))
 
     def add_note(self, deal_id: str, body: str) -> str:
         """Write a note on a deal: HubSpot's editor makes a paragraph of each line."""

@@ -195,7 +195,7 @@ _CALL = (
     Property(name="hs_call_body", label="Call notes", field_type="html"),
     Property(name="hs_call_duration", label="Call duration", type="number", field_type="number"),
     _choice("hs_call_direction", "Call direction", "INBOUND", "OUTBOUND"),
-    _choice("hs_call_status", "Call status", "BUSY", "COMPLETED", "FAILED", "NO_ANSWER", "QUEUED", "RINGING"),
+    _choice("hs_call_status", "Call status", "BUSY", "COMPLETED", "FAILED", "NO_ANSWER", "QUEUED", "SCHEDULED"),
 )
 _EMAIL = (
     *_ENGAGEMENT,

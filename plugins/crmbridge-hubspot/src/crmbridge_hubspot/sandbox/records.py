@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -48,7 +48,15 @@ class CrmObject:
             self.properties[name] = value
         else:
             self.properties.pop(name, None)
-        self.history.setdefault(name, []).append(Version(value, at, source))
+        if name in self.history:
+            self.history[name].append(Version(value, at, source))
+        else:
+            self.history[name] = [Version(value, at, source)]
+
+    def put_all(self, values: Mapping[str, str], at: datetime, source: Source) -> None:
+        """Set properties at once, and note each in the history."""
+        for name, value in values.items():
+            self.put(name, value, at, source)
 
     def kept(self) -> Callable[[], None]:
         """Give what puts the record back as it is now."""
@@ -71,11 +79,20 @@ class Table(dict[str, CrmObject]):
     def __setitem__(self, record_id: str, record: CrmObject) -> None:
         """Add a record; whoever had the id before is forgotten."""
         super().__setitem__(record_id, record)
+        if not self._order or int(record_id) > _number(self._order[-1]):  # nearly always
+            self._order.append(record)
+            return
         place = bisect_left(self._order, int(record_id), key=_number)
         if [each.id for each in self._order[place : place + 1]] == [record_id]:
             self._order[place] = record
         else:
             self._order.insert(place, record)
+
+    def between(self, low: int | None, high: int | None) -> list[CrmObject]:
+        """Give the records whose ids are within bounds, both included."""
+        start = 0 if low is None else bisect_left(self._order, low, key=_number)
+        end = len(self._order) if high is None else bisect_right(self._order, high, key=_number)
+        return [record for record in self._order[start:end] if record.id in self]
 
     def from_number(self, first: int, *, archived: bool) -> Iterator[CrmObject]:
         """Give the records from an id on, either those in the recycle bin or the others."""
@@ -94,6 +111,11 @@ class Undo:
 
     def __init__(self) -> None:
         self._steps: list[Callable[[], None]] | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Tell whether a batch may have to be undone."""
+        return self._steps is not None
 
     def begin(self) -> None:
         """Start to remember."""

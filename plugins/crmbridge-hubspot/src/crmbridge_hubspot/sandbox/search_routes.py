@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from math import ceil, floor
 from typing import Any
 
 from crmbridge_hubspot.sandbox.account import TYPE_NAMES, ObjectType
@@ -26,15 +27,16 @@ def search(state: HubSpotState, kind: ObjectType, body: Mapping[str, Any], raw: 
     if len(raw.decode("utf-8", "replace")) > LONGEST_BODY:
         raise validation(f"The request body is longer than {LONGEST_BODY} characters")
     limit, after = _page(body)
-    found = _indexed(state, kind, late=late)
+    groups = _groups(body)
+    tests = [[_test(state, kind, each) for each in group] for group in groups]
+    found = _indexed(state, _within(state, kind, groups), late=late)
     if words := str(body.get("query") or "").lower().split():
         found = [record for record in found if _mentions(record, words)]
-    groups = [[_test(state, kind, each) for each in group] for group in _groups(body)]
-    if len(groups) == 1:
-        for test in groups[0]:
+    if len(tests) == 1:
+        for test in tests[0]:
             found = list(filter(test, found))
-    elif groups:
-        found = [record for record in found if any(all(test(record) for test in group) for group in groups)]
+    elif tests:
+        found = [record for record in found if any(all(test(record) for test in group) for group in tests)]
     _sort(state, kind, found, body.get("sorts") or [])
     reply: dict[str, Any] = {
         "total": len(found),
@@ -73,9 +75,41 @@ def _groups(body: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
     return groups
 
 
-def _indexed(state: HubSpotState, kind: ObjectType, *, late: bool) -> list[CrmObject]:
+_LOW, _HIGH = frozenset({"GT", "GTE", "EQ", "BETWEEN"}), frozenset({"LT", "LTE", "EQ", "BETWEEN"})
+
+
+def _within(state: HubSpotState, kind: ObjectType, groups: list[list[Mapping[str, Any]]]) -> Iterable[CrmObject]:
+    """Give the records that a search has to look at: a narrow one need not look at all of a big account.
+
+    The bounds are taken as included; the filters themselves are applied afterwards.
+    """
+    table = state.tables[kind.name]
+    if len(groups) != 1:
+        return table.values()
+    low, high = _range(state, kind, groups[0], "hs_object_id")
+    ranged = (low is not None or high is not None) and not state.ids_as_text
+    first, last = (None if low is None else floor(low)), (None if high is None else ceil(high))
+    records: Iterable[CrmObject] = table.between(first, last) if ranged else table.values()
+    start, end = _range(state, kind, groups[0], kind.modified)
+    if start is not None:
+        records = [record for record in records if record.modified_at >= start]
+    return records if end is None else [record for record in records if record.modified_at <= end]
+
+
+def _range(state: HubSpotState, kind: ObjectType, group: list[Mapping[str, Any]], name: str) -> tuple[Any, Any]:
+    """Give the lowest and the highest value that a group's filters leave to a property; None where there is none."""
+    prop = state.properties[kind.name][name]
+    own = [each for each in group if each.get("propertyName") == name]
+    lows = [sort_value(prop, str(each["value"])) for each in own if each["operator"] in _LOW]
+    ends = [
+        each["highValue" if each["operator"] == "BETWEEN" else "value"] for each in own if each["operator"] in _HIGH
+    ]
+    return max(lows, default=None), min((sort_value(prop, str(end)) for end in ends), default=None)
+
+
+def _indexed(state: HubSpotState, records: Iterable[CrmObject], *, late: bool) -> list[CrmObject]:
     """Give what the index holds. While it is late, half of what is new is missing: older edits can come last."""
-    known = [record for record in state.tables[kind.name].values() if record.archived_at is None]
+    known = [record for record in records if record.archived_at is None]
     settled = state.clock.now() - INDEX_LAG
     return [r for r in known if r.modified_at <= settled or int(r.id) % 2] if late else known
 
