@@ -263,6 +263,15 @@ def test_a_field_is_known_by_its_label_too() -> None:
     assert [] == planned(workspace)
 
 
+@pytest.mark.parametrize("label", ["Champion", "padrinho"])
+def test_a_field_that_is_called_as_in_the_process_is_offered(label: str) -> None:
+    """In any of its languages: most accounts have some already, under names of their own; none is doubled."""
+    there = NativeField(name="f77", label=label, type=FieldType.TEXT)
+    setup = plan_setup(workspace_of(Account(CHOICE, HAS_KEY, there)), "north")
+
+    assert ((), {"champion": "f77", "bant.budget": "bant_budget"}) == (setup.plan.changes, setup.bindings)
+
+
 def test_a_name_that_the_crm_chose_is_told() -> None:
     """A bound field that got another name is not found by the settings until they say it."""
     account = Account(CHOICE, HAS_KEY, renames=True)
