@@ -127,11 +127,11 @@ def planned(workspace: Workspace) -> list[str]:
 
 
 def test_everything_that_is_lacking_is_planned() -> None:
-    """The key, bound fields by the name that the settings give, and unbound ones by a name of their own."""
+    """The key, then the fields in the process's order: bound ones by that name, unbound ones by one of their own."""
     setup = plan_setup(workspace_of(Account(), champion="my_champion"), "north")
     by_name = {change.key: change for change in setup.plan.changes}
 
-    assert {"crmbridge_key", "bant_budget", "my_champion"} == set(by_name)
+    assert ["crmbridge_key", "bant_budget", "my_champion"] == list(by_name)
     assert {
         "name": "bant_budget",
         "label": "Budget",
