@@ -67,7 +67,9 @@ class CredentialTests:
         hands: object = crowded.hands
         if not isinstance(hands, SessionHands):
             pytest.skip("this CRM has no sessions that expire")
-        adapter = (crowded.sign_in or crowded.open)()
+        if crowded.sign_in is None:
+            pytest.skip("the workbench has no `sign_in`, and its usual credential is no session")
+        adapter = crowded.sign_in()
         walk = adapter.pull(Kind.DEAL, None)
         pages = [next(walk)]
         hands.expire_session()
@@ -80,7 +82,7 @@ class CredentialTests:
 
         assert {*crowded.hands.deal_ids()} == {record.ref.id for record in found}
         assert Outcome.APPLIED == receipt.outcome
-        assert 401 in {request.status for request in crowded.served.sandbox.log.all()} or not crowded.sign_in
+        assert 401 in {request.status for request in crowded.served.sandbox.log.all()}
 
 
 class LimitTests:
