@@ -412,8 +412,10 @@ IN_SESSIONS = [
     (
         "sandbox",
         'request.headers.get("authorization") == f"Bearer {token}"',
-        'request.headers.get("authorization") == f"Bearer {token}"'
-        ' + f".{state.session}" * (request.url.path != "/session")',
+        (
+            'request.headers.get("authorization") == f"Bearer {token}"'
+            ' + f".{state.session}" * (request.url.path != "/session")'
+        ),
     ),
     ("sandbox", '        Route("/about"', '        Route("/session", serves.sign_in),\n        Route("/about"'),
     (
