@@ -201,6 +201,15 @@ def test_a_day_ends_at_the_accounts_midnight(client: httpx.Client, state: Any, c
     assert (429, 200) == (before, client.get(DEALS).status_code)
 
 
+def test_a_spent_day_can_be_planned(client: httpx.Client, served: Served) -> None:
+    """The fault `limit_day` answers as HubSpot does when the day is used up."""
+    served.sandbox.faults.plan("limit_day")
+    over = client.get(DEALS)
+
+    assert (429, "DAILY") == (over.status_code, over.json()["policyName"])
+    assert "retry-after" not in over.headers
+
+
 def test_a_limited_search_is_answered_as_recorded(client: httpx.Client) -> None:
     """The daily headers are on the 429 too; there is no policy name and no Retry-After."""
     answers = [client.post(f"{DEALS}/search", json={}) for _ in range(6)]

@@ -96,10 +96,16 @@ def make_vendor(options: SandboxOptions, limits: Limits, oauth: OAuth) -> Vendor
         decorate(request, response)
         return response
 
+    def spent(request: Request) -> Response:
+        response = _too_many(request, "DAILY", None)
+        decorate(request, response)
+        return response
+
     return Vendor(
         accepts=lambda request, token: _bearer(request) == token or oauth.is_live(_bearer(request)),
         refused=_refusal(oauth, now),
         limited=limited,
+        spent=spent,
         windows=(limits.searches, limits.burst, limits.day),
         open_paths=("/oauth/",),
         decorate=decorate,
