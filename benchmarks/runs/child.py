@@ -30,7 +30,7 @@ def pull(folder: Path) -> dict[str, Any]:
     pulled = ran.cycle.pulled if ran.cycle else ()
     problems = [one.error.message for one in pulled if one.error]
     return {
-        "deals": sum(one.records for one in pulled),
+        "records": sum(one.records for one in pulled),
         "moves": sum(one.moves for one in pulled),
         "unread_values": sum(one.problems for one in pulled),
         "errors": problems,

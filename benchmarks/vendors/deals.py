@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from vendors.columns import Row, make_row
 
-POOL = 4_000  # as many deals differ from each other; ids and times differ for all
+POOL = 1_000  # as many deals differ from each other; ids and times differ for all
 YEARS = 3
 SECONDS = 365 * 24 * 3600
 HOUR = 3600
@@ -71,7 +71,7 @@ class Deals:
 
     def row(self, index: int) -> Row:
         """Give what stands in a deal."""
-        return self._rows[index % len(self._rows)]
+        return self._rows[index % POOL]
 
     def id_text(self, index: int) -> bytes:
         """Give an id as it is written."""
@@ -92,8 +92,12 @@ class Deals:
             self._changed_texts[index] = self._times(now)
 
     def templates(self, render: Render) -> Templates:
-        """Render all deals that differ, once."""
-        return Templates(self, [[gaps(render(Sample(row, moved))) for row in self._rows] for moved in (False, True)])
+        """Give what renders the deals in one form."""
+        return Templates(self, render)
+
+    def sample(self, index: int) -> Sample:
+        """Give what a deal is rendered from; deals with the same one differ in ids and times only."""
+        return Sample(self.row(index), self.moved[index])
 
     def fill(self, template: bytes, index: int) -> bytes:
         """Put a deal's own id and times into a template."""
@@ -105,16 +109,20 @@ class Deals:
 
 
 class Templates:
-    """Rendered deals in which only the ids and times are missing."""
+    """Deals in one form, each rendered once but for its id and times."""
 
-    def __init__(self, deals: Deals, templates: Sequence[Sequence[bytes]]) -> None:
+    def __init__(self, deals: Deals, render: Render) -> None:
         self._deals = deals
-        self._templates = templates
+        self._render = render
+        self._made: dict[tuple[int, bool], bytes] = {}
 
     def of(self, index: int) -> bytes:
         """Render one deal."""
-        pool = self._templates[self._deals.moved[index]]
-        return self._deals.fill(pool[index % len(pool)], index)
+        key = (index % POOL, self._deals.moved[index])
+        template = self._made.get(key)
+        if template is None:
+            template = self._made[key] = gaps(self._render(self._deals.sample(index)))
+        return self._deals.fill(template, index)
 
     def all(self, indexes: Sequence[int] | range) -> Iterator[bytes]:
         """Render several."""

@@ -199,7 +199,9 @@ class HubSpot:
     def properties(self, _request: Request) -> tuple[bytes, int]:
         """Give the deal's properties."""
         own = [_property(column.name, *NATIVE[column.type]) for column in COLUMNS]
-        return json.dumps({"results": [*own, *(_property(name, type_) for name, type_ in STANDARD.items())]}).encode(), 200
+        return json.dumps(
+            {"results": [*own, *(_property(name, type_) for name, type_ in STANDARD.items())]}
+        ).encode(), 200
 
     def owners(self, request: Request) -> tuple[bytes, int]:
         """Give twenty owners, none of whom has left."""
