@@ -67,13 +67,16 @@ def measure_pulls(asked: argparse.Namespace) -> list[Figures]:
     return found
 
 
+def measure_changes(account: Account, runs: int) -> Figures:
+    """Measure pulls of a few changes."""
+    return median([pull_changes(account, CHANGES) for _ in range(runs)])
+
+
 def main() -> None:
     """Measure, print, and write the file that was asked for."""
     asked = arguments()
     if asked.incremental:
-        found = [
-            print_changes(median([pull_changes(each, CHANGES) for _ in range(asked.runs)])) for each in accounts(asked)
-        ]
+        found = [print_changes(measure_changes(each, asked.runs)) for each in accounts(asked)]
     elif asked.other_app:
         found = [print_other(pull_beside_another(each, ALONE)) for each in accounts(asked) if each.limited]
     elif asked.screen:

@@ -15,8 +15,16 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
+from runs.projects import CONNECTION
+
+if TYPE_CHECKING:
+    from crmbridge.model.changes import Plan
+    from crmbridge.services.workspace import Workspace
+
+FIELD = "text_1"
 TOP = 25
 
 
@@ -37,11 +45,50 @@ def pull(folder: Path) -> dict[str, Any]:
     }
 
 
-TASKS: dict[str, Callable[[Path], dict[str, Any]]] = {"pull": pull}
+def write(folder: Path) -> dict[str, Any]:
+    """Update one field of every deal in the store by the one write path, and tell what that alone cost."""
+    from crmbridge.app import open_workspace  # noqa: PLC0415  as above
+    from crmbridge.services.running import run_apply  # noqa: PLC0415  the same
+
+    with open_workspace(folder) as workspace:
+        plan = updates(workspace)
+        before, start = cpu_seconds(), time.perf_counter()
+        ran = run_apply(workspace, plan)
+        cost = {"seconds": time.perf_counter() - start, "cpu_s": cpu_seconds() - before}
+    applied = ran.cycle.applied if ran.cycle else None
+    errors = [error.message for error in applied.errors.values()] if applied else []
+    return {**cost, "outcomes": applied.counts if applied else {}, "errors": errors}
+
+
+def updates(workspace: Workspace) -> Plan:
+    """Plan one update for every deal that was pulled."""
+    from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Plan, change_id  # noqa: PLC0415  as above
+    from crmbridge.model.records import Kind  # noqa: PLC0415  the same
+
+    changes = []
+    for record in workspace.store.records.records(CONNECTION, Kind.DEAL):
+        edits = (FieldEdit(FIELD, record.fields.get(FIELD), f"written {record.ref.id}"),)
+        changes.append(
+            Change(
+                id=change_id(Action.UPDATE, CONNECTION, record.ref.id, edits=edits),
+                action=Action.UPDATE,
+                origin=Origin.ENFORCE,
+                connection=CONNECTION,
+                target=record.ref,
+                edits=edits,
+                reason="benchmark",
+                expects=record.version,
+            )
+        )
+    now = workspace.clock.now()
+    return Plan(id="bench", made_at=now, settings=workspace.project.digest, changes=tuple(changes))
+
+
+TASKS: dict[str, Callable[[Path], dict[str, Any]]] = {"pull": pull, "write": write}
 
 
 def profiled(task: Callable[[Path], dict[str, Any]], folder: Path, into: Path) -> dict[str, Any]:
-    """Do a task under the profiler, its threads as well: waiting counts as time, and all of it is slower than without."""
+    """Do a task under the profiler, its threads as well: waiting counts as time, and all is slower than without."""
     made = [cProfile.Profile()]
     run = threading.Thread.run
 
@@ -49,8 +96,8 @@ def profiled(task: Callable[[Path], dict[str, Any]], folder: Path, into: Path) -
         made.append(cProfile.Profile())
         made[-1].runcall(run, thread)
 
-    threading.Thread.run = watched  # type: ignore[method-assign]  this process does nothing else
-    found = made[0].runcall(task, folder)
+    with mock.patch.object(threading.Thread, "run", watched):
+        found = made[0].runcall(task, folder)
     with into.open("w", encoding="utf-8") as text:
         stats = pstats.Stats(*made, stream=text)
         stats.sort_stats("cumulative").print_stats(TOP)
@@ -69,13 +116,15 @@ def main() -> None:
     task = TASKS[asked.task]
     found = profiled(task, asked.folder, asked.profile) if asked.profile else task(asked.folder)
     seconds = time.perf_counter() - start
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = most / (1024 if sys.platform == "linux" else 1024 * 1024)
+    print(json.dumps({"seconds": seconds, "cpu_s": cpu_seconds(), "peak_mb": peak, **found}))
+
+
+def cpu_seconds() -> float:
+    """Give what this process has used so far, user and system."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    figures = {
-        "seconds": seconds,
-        "cpu_s": used.ru_utime + used.ru_stime,
-        "peak_mb": used.ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024),
-    }
-    print(json.dumps({**figures, **found}))
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

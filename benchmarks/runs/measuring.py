@@ -145,6 +145,17 @@ def pull_beside_another(account: Account, after: float) -> Figures:
     return measure(account, steps, PER_REQUEST[account.vendor])
 
 
+def write_all(account: Account, *more: str) -> Figures:
+    """Pull everything, then only the updates of a new process count."""
+
+    def steps(served: Serving, folder: Path) -> dict[str, Any]:
+        run_child("pull", folder)
+        served.reset()
+        return run_child("write", folder, *more)
+
+    return measure(account, steps, PER_WRITE[account.vendor])
+
+
 def bare(account: Account) -> dict[str, Any]:
     """Read the same deals by a bare client, into nothing."""
     with serving(account) as served:

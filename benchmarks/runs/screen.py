@@ -21,7 +21,7 @@ SPINNER = re.compile(r"[\u2800-\u28ff]")
 
 def watch_screen(account: Account) -> Figures:
     """Pull at a terminal; notes when the first words came and what stood there last."""
-    return measure(account, lambda served, folder: _watch(served, folder), PER_REQUEST[account.vendor])
+    return measure(account, _watch, PER_REQUEST[account.vendor])
 
 
 def print_screen(figures: Figures) -> Figures:
@@ -49,9 +49,9 @@ def _watch(_served: Serving, folder: Path) -> dict[str, Any]:
     os.close(ours)
     seconds = time.perf_counter() - start
     step = max(1, len(shown) // 5)
-    words = [f"{at:.1f} s: {line}" for at, line in [*shown[::step], *shown[-1:]]]
+    lines = [f"{at:.1f} s: {line}" for at, line in [*shown[::step], *shown[-1:]]]
     first = shown[0][0] if shown else seconds
-    return {"seconds": seconds, "cpu_s": 0.0, "peak_mb": 0.0, "first_words": first, "words": words}
+    return {"seconds": seconds, "cpu_s": 0.0, "peak_mb": 0.0, "first_words": first, "words": lines}
 
 
 def _read(terminal: int) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runs.measuring import PER_REQUEST, PER_SECOND, Figures
+from runs.measuring import PER_REQUEST, PER_SECOND, PER_WRITE, Figures
 
 HEAD = (
     "crm         deals    ms  limit   deals/s  CPU s  /20k  peak MB  requests  429s  ceiling  bare deals/s  its CPU s"
@@ -62,6 +62,28 @@ def print_changes(figures: Figures) -> Figures:
         f"{figures.vendor:<10} incremental at {figures.latency_ms:g} ms: {(figures.found or {})['records']} records, "
         f"{figures.requests} requests (bar 5), {figures.seconds:.2f} s (bar 0.5; {whole:.2f} s with the interpreter's "
         f"start), {figures.cpu_s:.2f} CPU s",
+        flush=True,
+    )
+    for path, times in (figures.counts or {}).get("paths", {}).items():
+        print(f"    {times} x {path}")
+    print_trouble(figures)
+    return figures
+
+
+def print_writes(figures: Figures | None) -> Figures:
+    """Print one row of updates; without figures, what stands above them."""
+    if figures is None:
+        each = ", ".join(f"{vendor} {PER_SECOND[vendor]:g} requests/s x {PER_WRITE[vendor]}" for vendor in PER_SECOND)
+        print(f"ceiling: the updates that the vendor's limit lets through in the time taken ({each}); bar 90 %")
+        print("crm        updates    ms  limit   updates/s  CPU s  peak MB  requests  429s  ceiling  outcomes")
+        return EMPTY
+    share = f"{figures.share:>7.1%}" if figures.share is not None else f"{'-':>7}"
+    outcomes = (figures.found or {}).get("outcomes", {})
+    limit = "vendor" if figures.limited else "none"
+    print(
+        f"{figures.vendor:<10} {figures.deals:>7,} {figures.latency_ms:>5g}  {limit:<6} "
+        f"{figures.rate:>10,.0f} {figures.cpu_s:>6.1f} {figures.peak_mb:>8.0f} {figures.requests:>9,} "
+        f"{figures.refused:>5} {share:>8}  {', '.join(f'{times:,} {name}' for name, times in outcomes.items())}",
         flush=True,
     )
     for path, times in (figures.counts or {}).get("paths", {}).items():

@@ -11,9 +11,11 @@ import sys
 from collections.abc import Callable
 
 from vendors.hubspot import HubSpot
+from vendors.pipedrive import Pipedrive
+from vendors.salesforce import Salesforce
 from vendors.wire import Connection, Server, Vendor
 
-VENDORS: dict[str, Callable[..., Vendor]] = {"hubspot": HubSpot}
+VENDORS: dict[str, Callable[..., Vendor]] = {"hubspot": HubSpot, "pipedrive": Pipedrive, "salesforce": Salesforce}
 
 
 async def serve(server: Server) -> None:

@@ -35,17 +35,29 @@ ID, CREATED, CHANGED = "@@id@@", "@@created@@", "@@changed@@"
 class Deals:
     """Deals in the order of their ids, and in the order of their last change.
 
-    `moved` is the share of them that changed their stage after they were created.
+    `moved` is the share of them that changed their stage after they were created. Times are epoch milliseconds, in
+    steps of `grain`.
     """
 
-    def __init__(self, count: int, *, moved: float, times: Times, ids: Sequence[Any], id_text: Callable[[Any], str]):
+    def __init__(
+        self,
+        count: int,
+        *,
+        moved: float,
+        times: Times,
+        ids: Sequence[Any],
+        id_text: Callable[[Any], str] = str,
+        grain: int = 1,
+    ) -> None:
         random_ = random.Random(count)  # noqa: S311  made-up data, no secret
         self.ids = ids
         self._position = {each: index for index, each in enumerate(ids)}
+        self._grain = grain
         newest = (int(time.time()) - HOUR) * 1000
         oldest = newest - YEARS * SECONDS * 1000
-        self.created = [oldest + (newest - oldest) * index // max(1, count) for index in range(count)]
-        self.changed = [int(random_.uniform(max(at, newest - SECONDS * 1000), newest)) for at in self.created]
+        self.created = [self._whole(oldest + (newest - oldest) * index // max(1, count)) for index in range(count)]
+        a_year_ago = newest - SECONDS * 1000
+        self.changed = [self._whole(random_.uniform(max(at, a_year_ago), newest)) for at in self.created]
         self.moved = [random_.random() < moved for _ in range(count)]
         self.by_change = sorted(zip(self.changed, range(count), strict=True))
         self._id_texts = [id_text(each).encode() for each in ids]
@@ -53,6 +65,9 @@ class Deals:
         self._changed_texts = [times(at) for at in self.changed]
         self._times = times
         self._rows = [make_row(number) for number in range(min(POOL, count))]
+
+    def _whole(self, at: float) -> int:
+        return int(at) // self._grain * self._grain
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -85,7 +100,7 @@ class Deals:
     def touch(self, indexes: Sequence[int]) -> None:
         """Let these deals have been changed now."""
         for index in indexes:
-            now = int(time.time() * 1000)
+            now = self._whole(time.time() * 1000)
             del self.by_change[bisect.bisect_left(self.by_change, (self.changed[index], index))]
             bisect.insort(self.by_change, (now, index))
             self.changed[index] = now

@@ -64,7 +64,7 @@ class HubSpot:
     def __init__(self, count: int, *, moved: float, limited: bool) -> None:
         # Ids grow in steps of different sizes, as in an account that other objects share the numbers with.
         ids = [9_000_000_000 + 1_000 * index + index * 7_919 % 1_000 for index in range(count)]
-        self.deals = Deals(count, moved=moved, times=_time, ids=ids, id_text=str)
+        self.deals = Deals(count, moved=moved, times=_time, ids=ids)
         self.window = Window(BURST, BURST_SECONDS) if limited else None
         self._searches = Window(SEARCHES, SEARCH_SECONDS) if limited else None
         self._day = DAILY
@@ -337,10 +337,7 @@ def _found(deals: Deals, asked: Mapping[str, Any]) -> Sequence[int]:
     sort = (asked.get("sorts") or [{"propertyName": "hs_object_id"}])[0]
     name = sort["propertyName"] if isinstance(sort, dict) else sort.lstrip("-")
     down = sort.get("direction") == "DESCENDING" if isinstance(sort, dict) else sort.startswith("-")
-    if name == "hs_lastmodifieddate":
-        found = _by_change(deals, groups)
-    else:
-        found = _by_id(deals, groups)
+    found = _by_change(deals, groups) if name == "hs_lastmodifieddate" else _by_id(deals, groups)
     return found[::-1] if down else found
 
 
@@ -420,7 +417,7 @@ def _stage(place: int, stage: str) -> dict[str, Any]:
 
 def _property(name: str, native: str, field: str = "text") -> dict[str, Any]:
     found: dict[str, Any] = {"name": name, "label": name.replace("_", " "), "type": native, "fieldType": field}
-    values = OPTIONS if field in {"select", "checkbox"} else ()
+    values: tuple[str, ...] = OPTIONS if field in {"select", "checkbox"} else ()
     if name == "deal_currency_code":
         values = (CURRENCY, "USD")
     found["options"] = [{"label": value, "value": value, "displayOrder": 0, "hidden": False} for value in values]

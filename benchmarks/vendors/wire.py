@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server on raw asyncio: replies are bytes that were made beforehand, and late as they are told to be."""
+"""A small HTTP/1.1 server on raw asyncio: answers are bytes made beforehand, as late as they are told to be."""
 
 from __future__ import annotations
 
@@ -96,7 +96,10 @@ class Counts:
 
 def shape(path: str) -> str:
     """Give a path without its ids, so that requests of one kind are counted together."""
-    return "/".join("*" if any(c.isdigit() for c in part) and len(part) > 5 else part for part in path.split("/"))
+    return "/".join(
+        "*" if part.isdigit() or (len(part) > 12 and any(c.isdigit() for c in part)) else part
+        for part in path.split("/")
+    )
 
 
 class Server:
