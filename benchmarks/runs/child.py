@@ -6,18 +6,15 @@ python -m runs.child pull FOLDER [--profile FILE]
 from __future__ import annotations
 
 import argparse
-import cProfile
 import json
-import pstats
 import resource
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
+from runs.profiling import profiled
 from runs.projects import CONNECTION
 
 if TYPE_CHECKING:
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from crmbridge.services.workspace import Workspace
 
 FIELD = "text_1"
-TOP = 25
 
 
 def pull(folder: Path) -> dict[str, Any]:
@@ -87,24 +83,6 @@ def updates(workspace: Workspace) -> Plan:
 TASKS: dict[str, Callable[[Path], dict[str, Any]]] = {"pull": pull, "write": write}
 
 
-def profiled(task: Callable[[Path], dict[str, Any]], folder: Path, into: Path) -> dict[str, Any]:
-    """Do a task under the profiler, its threads as well: waiting counts as time, and all is slower than without."""
-    made = [cProfile.Profile()]
-    run = threading.Thread.run
-
-    def watched(thread: threading.Thread) -> None:
-        made.append(cProfile.Profile())
-        made[-1].runcall(run, thread)
-
-    with mock.patch.object(threading.Thread, "run", watched):
-        found = made[0].runcall(task, folder)
-    with into.open("w", encoding="utf-8") as text:
-        stats = pstats.Stats(*made, stream=text)
-        stats.sort_stats("cumulative").print_stats(TOP)
-        stats.sort_stats("tottime").print_stats(TOP)
-    return found
-
-
 def main() -> None:
     """Do the task that was named."""
     parser = argparse.ArgumentParser()
@@ -114,7 +92,7 @@ def main() -> None:
     asked = parser.parse_args()
     start = time.perf_counter()
     task = TASKS[asked.task]
-    found = profiled(task, asked.folder, asked.profile) if asked.profile else task(asked.folder)
+    found = profiled(lambda: task(asked.folder), asked.profile) if asked.profile else task(asked.folder)
     seconds = time.perf_counter() - start
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak = most / (1024 if sys.platform == "linux" else 1024 * 1024)
