@@ -139,6 +139,8 @@ def pull_beside_another(account: Account, after: float) -> Figures:
             time.sleep(after)
             served.let_another_app_in()
             said, _ = child.communicate()
+        if child.returncode:
+            raise subprocess.CalledProcessError(child.returncode, command)
         found: dict[str, Any] = json.loads(said.splitlines()[-1])
         return found
 
