@@ -6,7 +6,8 @@ import bisect
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from vendors import soql
@@ -18,7 +19,7 @@ from vendors.wire import Reply, Request
 
 DAILY = 100_000
 PAGE = 2_000
-COLLECTION = 200
+COLLECTION, COMPOSITE = 200, 25
 VERSION = r"/services/data/v[\d.]+"
 DEAL = "006Sb0000"
 
@@ -232,11 +233,30 @@ class Salesforce:
                 error = {"statusCode": "ENTITY_IS_DELETED", "message": "entity is deleted", "fields": []}
                 results.append({"success": False, "errors": [error]})
                 continue
-            values = {name: value for name, value in record.items() if name not in {"id", "attributes"}}
-            self._written.setdefault(place, {}).update(values)
-            self.deals.touch([place])
+            self._write(place, {name: value for name, value in record.items() if name not in {"id", "attributes"}})
             results.append({"id": record["id"], "success": True, "errors": []})
         return Reply(json.dumps(results).encode())
+
+    def composite(self, request: Request) -> Reply:
+        """Carry out up to 25 updates of one deal each, unless a deal was changed after the time that it names."""
+        answers = []
+        for each in request.json()["compositeRequest"][:COMPOSITE]:
+            place = self.deals.find(each["url"].rsplit("/", 1)[1])
+            limit = each.get("httpHeaders", {}).get("If-Unmodified-Since")
+            status = 204
+            if place is None:
+                status = 404
+            elif limit and self.deals.changed[place] > parsedate_to_datetime(limit).timestamp() * 1000:
+                status = 412
+            else:
+                self._write(place, each["body"])
+            one = {"body": None, "httpHeaders": {}, "httpStatusCode": status, "referenceId": each["referenceId"]}
+            answers.append(one)
+        return Reply(json.dumps({"compositeResponse": answers}).encode())
+
+    def _write(self, place: int, values: Mapping[str, Any]) -> None:
+        self._written.setdefault(place, {}).update(values)
+        self.deals.touch([place])
 
     def describe(self, _request: Request, table: str) -> Reply:
         """Describe an object."""
@@ -272,6 +292,7 @@ ROUTES: tuple[tuple[str, Callable[..., Reply]], ...] = (
     (rf"GET {VERSION}/jobs/query/(?P<name>\w+)/results", Salesforce.job_results),
     (rf"POST {VERSION}/composite/sobjects/(?P<table>\w+)", Salesforce.by_ids),
     (rf"PATCH {VERSION}/composite/sobjects", Salesforce.update),
+    (rf"POST {VERSION}/composite", Salesforce.composite),
     (rf"GET {VERSION}/sobjects/(?P<table>\w+)/describe", Salesforce.describe),
     (rf"GET {VERSION}/limits", Salesforce.limits),
     (r"GET /services/data/?", Salesforce.versions),
