@@ -75,6 +75,7 @@ def print_writes(figures: Figures | None) -> Figures:
     if figures is None:
         each = ", ".join(f"{vendor} {PER_SECOND[vendor]:g} requests/s x {PER_WRITE[vendor]}" for vendor in PER_SECOND)
         print(f"ceiling: the updates that the vendor's limit lets through in the time taken ({each}); bar 90 %")
+        print("beside it, each deal is read before it is written; the ceiling does not count these requests")
         print("crm        updates    ms  limit   updates/s  CPU s  peak MB  requests  429s  ceiling  outcomes")
         return EMPTY
     share = f"{figures.share:>7.1%}" if figures.share is not None else f"{'-':>7}"

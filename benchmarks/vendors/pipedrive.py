@@ -144,7 +144,7 @@ class Pipedrive:
             return _data(b"[]")
         at = iso(self.deals.changed[index], "%Y-%m-%d %H:%M:%S").decode()
         stage, status = _place(self.deals.sample(index))
-        steps = [("stage_id", "1", str(stage))] if stage != 1 else []
+        steps = [("stage_id", "1" if stage > 1 else "2", str(stage))]
         steps += [("status", "open", status)] if status != "open" else []
         rows = [
             {"field_key": name, "old_value": old, "new_value": new, "actor_user_id": 1001, "time": at}
