@@ -1,5 +1,6 @@
 """Calls, e-mails, meetings, tasks and notes are pulled whole, with what they hang on."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -61,21 +62,47 @@ def test_an_activity_that_changed_comes_again(bench: AdapterWorkbench, adapter: 
     assert 4 == len(bench.served.sandbox.log.matching("POST", "/search"))
 
 
-@pytest.mark.parametrize(("hours", "done"), [(-1, True), (1, False)])
-def test_a_meeting_is_done_when_it_was(
-    hubspot: respx.MockRouter, open_adapter: Opener, hours: int, *, done: bool
+@pytest.mark.parametrize(
+    ("type_", "properties", "hours", "done"),
+    [
+        ("meeting", {}, -1, True),
+        ("meeting", {}, 1, False),  # in the calendar
+        ("meeting", {"hs_meeting_outcome": "SCHEDULED"}, -1, False),  # nobody has said that it took place
+        ("meeting", {"hs_meeting_outcome": "COMPLETED"}, 1, True),
+        ("meeting", {"hs_meeting_outcome": "NO_SHOW"}, -1, False),
+        ("call", {}, -1, True),  # logged afterwards
+        ("call", {"hs_call_status": "COMPLETED"}, -1, True),
+        ("call", {"hs_call_status": "QUEUED"}, 1, False),
+        ("email", {}, -1, True),
+        ("task", {"hs_task_status": "WAITING"}, -1, False),
+        ("task", {"hs_task_status": "COMPLETED"}, 1, True),
+    ],
+)
+def test_what_is_done(
+    hubspot: respx.MockRouter,
+    open_adapter: Opener,
+    type_: str,
+    properties: dict[str, str],
+    *,
+    hours: int,
+    done: bool,
 ) -> None:
-    """Meetings have no state of their own: one in the calendar is still to come."""
+    """What HubSpot says of its state counts; without one, a call or e-mail has happened, a meeting when it was."""
     at = datetime(2026, 6, 10, 12, tzinfo=UTC) + timedelta(hours=hours)
     stamp = "2026-06-01T10:00:00Z"
-    raw = {"id": "7", "createdAt": stamp, "updatedAt": stamp}
-    properties = {"hs_meeting_title": "Demo", "hs_timestamp": at.isoformat()}
-    hubspot.post(path=f"{OBJECTS}/meetings/batch/read").respond(json={"results": [{**raw, "properties": properties}]})
+    raw = {
+        "id": "7",
+        "createdAt": stamp,
+        "updatedAt": stamp,
+        "properties": {**properties, "hs_timestamp": at.isoformat()},
+    }
+    read = hubspot.post(path=f"{OBJECTS}/{type_}s/batch/read").respond(json={"results": [raw]})
     hubspot.post(path__regex=r"/crm/associations/.*").respond(json={"results": []})
-    (record,) = open_adapter().read([Ref("hs", Kind.ACTIVITY, "meeting-7")]).values()
+    (record,) = open_adapter().read([Ref("hs", Kind.ACTIVITY, f"{type_}-7")]).values()
 
-    assert ("Demo", done, at) == tuple(record.fields[name] for name in ("subject", "done", "at"))
+    assert (type_, done, at) == tuple(record.fields[name] for name in ("type", "done", "at"))
     assert ((), ()) == (record.fields["deals"], record.fields["contacts"])
+    assert {*properties} <= set(json.loads(read.calls.last.request.content)["properties"])
 
 
 def test_notes_are_pulled_as_text(bench: AdapterWorkbench, adapter: Adapter) -> None:

@@ -110,19 +110,38 @@ def test_the_memory_of_another_version_is_not_believed(
 
 
 @pytest.mark.parametrize(
-    "properties", [{"dealstage": "brand_new"}, {"pipeline": "brand_new"}, {"hubspot_owner_id": "99"}]
+    ("properties", "minutes"),
+    [({"dealstage": "brand_new"}, 0), ({"pipeline": "brand_new"}, 0), ({"hubspot_owner_id": "99"}, 2)],
 )
 def test_what_the_set_up_does_not_have_is_looked_for_once(
-    account: respx.MockRouter, run: Callable[..., Adapter], properties: dict[str, str]
+    account: respx.MockRouter,
+    run: Callable[..., Adapter],
+    clock: VirtualClock,
+    properties: dict[str, str],
+    minutes: int,
 ) -> None:
     """A stage that was made a minute ago is no unknown stage; one that was deleted costs one look, not one a page."""
     adapter = run()
     read_one(adapter)
+    clock.advance(timedelta(minutes=minutes))
     account.post(path=READ).respond(json={"results": [make_deal(**properties)]})
     read_one(adapter)
+    clock.advance(timedelta(minutes=minutes))
     read_one(adapter)
 
     assert 2 == times_read(account)
+
+
+def test_owners_who_are_gone_are_not_looked_for_one_by_one(
+    account: respx.MockRouter, run: Callable[..., Adapter]
+) -> None:
+    """An old account has deals of many people who left; nothing about a deal depends on who they were."""
+    adapter = run()
+    for owner in ("91", "92", "93"):
+        account.post(path=READ).respond(json={"results": [make_deal(hubspot_owner_id=owner)]})
+        read_one(adapter)
+
+    assert 1 == times_read(account)
 
 
 def test_no_secret_is_remembered(

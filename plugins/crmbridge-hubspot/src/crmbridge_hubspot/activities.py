@@ -13,6 +13,9 @@ from crmbridge_hubspot.objects import Bound
 from crmbridge_hubspot.values import moment
 
 DONE = "COMPLETED"
+STATES = MappingProxyType({"calls": "hs_call_status", "meetings": "hs_meeting_outcome", "tasks": "hs_task_status"})
+# A call that has not been made yet; every other state is of one that was logged ("Calls").
+CALLS_TO_COME = frozenset({"SCHEDULED", "QUEUED", "CONNECTING", "CALLING_CRM_USER", "RINGING", "IN_PROGRESS"})
 ACTIVITY_BOUND = (
     Bound("at", "hs_timestamp", FieldType.DATETIME),
     Bound("owner", "hubspot_owner_id", FieldType.USER),
@@ -29,8 +32,7 @@ SUBJECTS = MappingProxyType(
 WORDS = MappingProxyType({"calls": "call", "emails": "email", "meetings": "meeting", "tasks": "task"})
 ACTIVITY_SYSTEM: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        **{name: (subject,) for name, subject in SUBJECTS.items()},
-        "tasks": (SUBJECTS["tasks"], "hs_task_status"),
+        **{name: (subject, *((STATES[name],) if name in STATES else ())) for name, subject in SUBJECTS.items()},
         "notes": (NOTE_BODY,),
     }
 )
@@ -49,14 +51,27 @@ def activity_fields(name: str, properties: Mapping[str, str | None], now: dateti
 
 
 def _is_done(name: str, properties: Mapping[str, str | None], now: datetime) -> bool:
-    """Tell whether it has happened: calls and e-mails are logged afterwards, a meeting may still be to come."""
-    if name == "tasks":
-        return properties.get("hs_task_status") == DONE
-    at = properties.get("hs_timestamp")
-    if name != "meetings" or not at:
-        return True
+    """Tell whether it has happened: e-mails, and calls without a state, are logged afterwards.
+
+    A meeting that was cancelled, or where nobody came, did not happen; one without an outcome did when its time passed.
+    """
+    state = (properties.get(STATES[name]) or "").upper() if name in STATES else ""
+    match name:
+        case "tasks":
+            return state == DONE
+        case "calls":
+            return state not in CALLS_TO_COME
+        case "meetings" if state:
+            return state == DONE
+        case "meetings":
+            return _has_passed(properties.get("hs_timestamp"), now)
+        case _:
+            return True
+
+
+def _has_passed(at: str | None, now: datetime) -> bool:
     try:
-        return moment(at) <= now
+        return not at or moment(at) <= now
     except ValueError:  # told as a problem of the field
         return True
 

@@ -17,7 +17,7 @@ from crmbridge_hubspot.settings import HubSpotSettings
 from crmbridge_hubspot.values import Codec
 
 MEMORY = "set-up"
-GOOD_FOR = timedelta(hours=1)
+GOOD_FOR, A_MINUTE = timedelta(hours=1), timedelta(minutes=1)
 Raw = Mapping[str, Any]
 
 
@@ -45,7 +45,9 @@ class SetUp:
         """Give what these deals can be read with, as far as the account has what they name."""
         with self._lock:
             terms = self._current()
-            missing = set(_missing(deals, terms.account)) - self._missed
+            missing = set(_places(deals, terms.account)) - self._missed
+            if self._is_older_than(A_MINUTE):  # people who are gone for good are no reason to look for each of them
+                missing |= set(_owners(deals, terms.account)) - self._missed
             if not missing:
                 return terms
             self._missed |= missing
@@ -62,6 +64,9 @@ class SetUp:
         if self._terms is None or self._read_at is None or not self._read_at <= now < self._read_at + GOOD_FOR:
             return self._remembered(now) or self._read()
         return self._terms
+
+    def _is_older_than(self, age: timedelta) -> bool:
+        return self._read_at is None or self._context.clock.now() >= self._read_at + age
 
     def _read(self) -> Terms:
         at, parts = self._context.clock.now(), read_parts(self._api)
@@ -89,12 +94,18 @@ class SetUp:
         return self._terms
 
 
-def _missing(deals: Iterable[Raw], account: Account) -> Iterator[object]:
+def _places(deals: Iterable[Raw], account: Account) -> Iterator[object]:
+    """Give the stages that deals are in and that the account does not have."""
     for deal in deals:
         properties = deal["properties"]
         place = (properties.get("pipeline") or "", properties.get("dealstage") or "")
         if place[1] and place not in account.positions:
             yield place
-        owner = properties.get("hubspot_owner_id")
+
+
+def _owners(deals: Iterable[Raw], account: Account) -> Iterator[object]:
+    """Give the owners that deals have and that the account does not have."""
+    for deal in deals:
+        owner = deal["properties"].get("hubspot_owner_id")
         if owner and owner not in account.owner_ids:
             yield owner
