@@ -175,21 +175,18 @@ def _each(call: Call, status: int, write: Callable[[Mapping[str, Any]], dict[str
     traced = all(each.get("objectWriteTraceId") for each in inputs)
     refused = len(inputs) // 2 if call.state.strikes("partial", call.request.method, call.request.url.path) else -1
     results, errors = [], []
-    if not traced:
-        call.state.undo.begin()
-    for index, each in enumerate(inputs):
-        try:
-            if index == refused:
-                raise invalid_values([("amount", "INVALID_LONG", "The sandbox refuses this item")])
-            shown = write(each)
-        except VendorError as error:
-            if not traced and error.category != "OBJECT_NOT_FOUND":
-                call.state.undo.end(back=True)
-                raise
-            errors.append(error.as_item(str(each.get("objectWriteTraceId") or "") or None))
-        else:
-            results += [shown] if shown is not None else []
-    call.state.undo.end()
+    with call.state.undo.unless_whole(may_fail=traced):
+        for index, each in enumerate(inputs):
+            try:
+                if index == refused:
+                    raise invalid_values([("amount", "INVALID_LONG", "The sandbox refuses this item")])
+                shown = write(each)
+            except VendorError as error:
+                if not traced and error.category != "OBJECT_NOT_FOUND":
+                    raise
+                errors.append(error.as_item(str(each.get("objectWriteTraceId") or "") or None))
+            else:
+                results += [shown] if shown is not None else []
     return batch_response(list(reversed(results)), errors, now=call.state.clock.now(), status=status)
 
 

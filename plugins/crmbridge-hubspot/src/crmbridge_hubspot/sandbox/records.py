@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -117,20 +118,23 @@ class Undo:
         """Tell whether a batch may have to be undone."""
         return self._steps is not None
 
-    def begin(self) -> None:
-        """Start to remember."""
-        self._steps = []
-
     def note(self, step: Callable[[], Callable[[], None]]) -> None:
         """Remember how to take back what comes next; `step` is only asked while a batch may have to be undone."""
         if self._steps is not None:
             self._steps.append(step())
 
-    def end(self, *, back: bool = False) -> None:
-        """Stop to remember; with `back`, take everything back, the newest first."""
-        steps, self._steps = self._steps or [], None
-        for step in reversed(steps if back else []):
-            step()
+    @contextmanager
+    def unless_whole(self, *, may_fail: bool) -> Iterator[None]:
+        """Take back all that is done in this block when it raises; a batch of which some `may_fail` keeps the rest."""
+        self._steps = None if may_fail else []
+        try:
+            yield
+        except Exception:
+            for step in reversed(self._steps or []):
+                step()
+            raise
+        finally:
+            self._steps = None
 
 
 class Owner(NamedTuple):
