@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import islice, pairwise
 
-import httpx
 import pytest
 
 from crmbridge.errors import ConfigurationError
@@ -248,15 +247,3 @@ def test_a_retired_version_is_a_setting_to_mend(org: Served, open_adapter: Opene
         old.describe()
 
     assert "api_version" in caught.value.advice
-
-
-def test_signing_in_gives_a_token_that_works(org: Served) -> None:
-    """The token endpoint is open, answers client credentials, and refuses the flows that are gone."""
-    url = f"{org.url}/services/oauth2/token"
-    good = {"grant_type": "client_credentials", "client_id": "a", "client_secret": "b"}
-    answer = httpx.post(url, data=good, trust_env=False).json()
-    refused = httpx.post(url, data={"grant_type": "password"}, trust_env=False)
-
-    assert (org.token, org.url) == (answer["access_token"], answer["instance_url"])
-    assert "expires_in" not in answer
-    assert (400, "unsupported_grant_type") == (refused.status_code, refused.json()["error"])
