@@ -15,6 +15,7 @@ from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.sandbox import build_org
 from crmbridge_salesforce.settings import SalesforceSettings
+from crmbridge_salesforce.signin import SignIn
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 FIELDS = (
@@ -55,7 +56,8 @@ def open_adapter(clock: VirtualClock) -> Iterator[Opener]:
         usual: dict[str, object] = {"base_url": base_url, "token": {"env": "UNUSED"}, "currency": "EUR"}
         settings = SalesforceSettings.model_validate({**usual, **overrides})
         context = AdapterContext(connection="sf", clock=clock, fields=FIELDS)
-        opened.append(SalesforceAdapter(settings, context, SecretStr(token)))
+        sign_in = SignIn(settings, "sf", clock, lambda _secret: SecretStr(token))
+        opened.append(SalesforceAdapter(settings, context, sign_in))
         return opened[-1]
 
     yield opener

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _FORM = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
@@ -13,6 +14,7 @@ def is_id(text: str) -> bool:
     return _FORM.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=65_536)
 def to_18(record_id: str) -> str:
     """Write an id in its 18-character form; what is no id stays as it is.
 

@@ -9,7 +9,9 @@ from crmbridge.plugins import AdapterSpec, SandboxSpec
 from crmbridge_salesforce.settings import SalesforceSettings
 
 if TYPE_CHECKING:
-    from crmbridge.ports import Adapter, AdapterContext
+    from collections.abc import Sequence
+
+    from crmbridge.ports import Adapter, AdapterContext, FieldWish
     from crmbridge.sandbox import Sandbox, SandboxOptions
 
 # The sandbox account's stages and fields for the bundled process.
@@ -52,9 +54,10 @@ def crmbridge_adapters() -> list[AdapterSpec]:
     return [
         AdapterSpec(
             name="salesforce",
-            summary="Salesforce, by its REST API",
+            summary="Salesforce, by its REST API and Bulk API 2.0",
             settings=SalesforceSettings,
             open=_open,
+            steps=_steps,
         )
     ]
 
@@ -78,8 +81,16 @@ def crmbridge_sandboxes() -> list[SandboxSpec]:
 def _open(settings: SalesforceSettings, context: AdapterContext) -> Adapter:
     from crmbridge.secrets import reveal  # noqa: PLC0415  only when a connection is opened
     from crmbridge_salesforce.adapter import SalesforceAdapter  # noqa: PLC0415  the same
+    from crmbridge_salesforce.signin import SignIn  # noqa: PLC0415  the same
 
-    return SalesforceAdapter(settings, context, reveal(settings.token))
+    sign_in = SignIn(settings, context.connection, context.clock, reveal)
+    return SalesforceAdapter(settings, context, sign_in)
+
+
+def _steps(wish: FieldWish) -> Sequence[str]:
+    from crmbridge_salesforce.steps import steps  # noqa: PLC0415  only when an admin is told
+
+    return steps(wish)
 
 
 def _build(options: SandboxOptions) -> Sandbox:
