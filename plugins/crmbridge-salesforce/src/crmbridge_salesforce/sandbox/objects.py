@@ -198,6 +198,7 @@ _PERSON = (
 _ACCOUNT = (
     _text("Name", required=True),
     _text("Website", type="url"),
+    _plain("BillingAddress", "address", filterable=False),  # a compound of columns: Bulk queries can't have it
     _refers("OwnerId", "User"),
     _refers("MasterRecordId", "Account", "", relation="MasterRecord"),
 )

@@ -18,6 +18,7 @@ from crmbridge_salesforce.ids import is_id
 from crmbridge_salesforce.sandbox.answers import ApiError, answer, not_found, refusal, row_url, wire, wire_row
 from crmbridge_salesforce.sandbox.checks import Values
 from crmbridge_salesforce.sandbox.describe import describe, describe_basic, describe_global
+from crmbridge_salesforce.sandbox.jobs import DAILY_QUERY_JOBS
 from crmbridge_salesforce.sandbox.objects import Object
 from crmbridge_salesforce.sandbox.select import Selection
 from crmbridge_salesforce.sandbox.soql import parse
@@ -311,7 +312,9 @@ def limits(window: RateWindow) -> Handler:
     async def handler(call: Call) -> Response:
         left = window.remaining(call.state.clock.now())
         daily = {"DailyApiRequests": {"Max": window.requests, "Remaining": left}}
-        others = {"DailyBulkV2QueryJobs": 10_000, "DailyBulkV2QueryFileStorageMB": 976_562}
-        return answer({**daily, **{name: {"Max": most, "Remaining": most} for name, most in others.items()}})
+        used = call.state.jobs.made_since("query", call.state.clock.now() - timedelta(days=1))
+        bulk = {"DailyBulkV2QueryJobs": {"Max": DAILY_QUERY_JOBS, "Remaining": DAILY_QUERY_JOBS - used}}
+        storage = {"DailyBulkV2QueryFileStorageMB": {"Max": 976_562, "Remaining": 976_562}}
+        return answer({**daily, **bulk, **storage})
 
     return handler

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cmp_to_key
@@ -59,16 +59,34 @@ class Selection:
         """How many long text columns are asked for."""
         return sum(path.column.type == "textarea" for path in self._fields)
 
+    @property
+    def types(self) -> set[str]:
+        """Which types of columns are asked for."""
+        return {path.column.type for path in self._fields}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is asked for, in the org's own case."""
+        return tuple(".".join((*(one.relation for one in path.parents), path.column.name)) for path in self._fields)
+
+    def values(self, rows: Iterable[Row]) -> Iterator[list[Any]]:
+        """Yield the bare values of each row that is asked for."""
+        for row in self._found(rows):
+            yield [self._value(row, path) for path in self._fields]
+
     def run(self, rows: Iterable[Row], version: str) -> tuple[int, list[dict[str, Any]]]:
         """Give the number of rows, and the rows as they go out."""
-        found = [row for row in rows if self._where is None or self._where(row)]
-        found.sort(key=cmp_to_key(self._compare_rows))
-        found = found if self._query.limit is None else found[: self._query.limit]
+        found = self._found(rows)
         if self._query.count is None:
             return len(found), [self._record(row, version) for row in found]
         if self._query.count.text == "()":
             return len(found), []
         return 1, [{"attributes": {"type": "AggregateResult"}, "expr0": len(found)}]
+
+    def _found(self, rows: Iterable[Row]) -> list[Row]:
+        found = [row for row in rows if self._where is None or self._where(row)]
+        found.sort(key=cmp_to_key(self._compare_rows))
+        return found if self._query.limit is None else found[: self._query.limit]
 
     def _from(self, token: Token) -> Object:
         found = next((one for name, one in self._objects.items() if name.lower() == token.text.lower()), None)

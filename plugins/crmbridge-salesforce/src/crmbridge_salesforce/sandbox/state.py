@@ -19,6 +19,7 @@ from crmbridge_salesforce.sandbox.checks import (
     read_values,
 )
 from crmbridge_salesforce.sandbox.effects import after_delete, after_write, derive
+from crmbridge_salesforce.sandbox.jobs import Jobs
 from crmbridge_salesforce.sandbox.objects import Object
 from crmbridge_salesforce.sandbox.sign_in import SignIn
 from crmbridge_salesforce.sandbox.tables import Tables
@@ -49,6 +50,7 @@ class State:
     clock: Clock
     tables: Tables
     sign_in: SignIn
+    jobs: Jobs
     human: str = ""  # the user id of somebody who works at a screen
     rules: list[Rule] = field(default_factory=list)
     locked: set[str] = field(default_factory=set)
