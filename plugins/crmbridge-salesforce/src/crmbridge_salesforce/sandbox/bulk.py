@@ -32,7 +32,7 @@ async def create_query(call: Call) -> Response:
         kind="query", version=call.version, object=selection.table, operation=operation, **read_form(sent)
     )
     call.state.jobs.start(job)
-    rows = call.state.tables.rows(selection.table, deleted_too=operation == "queryAll").values()
+    rows = selection.found(deleted_too=operation == "queryAll")
     job.header = selection.names
     exponents = call.state.jobs.exponents
     job.rows = [[cell(value, exponents=exponents) for value in values] for values in selection.values(rows)]
@@ -44,11 +44,10 @@ def _selection(call: Call, text: str) -> Selection:
     if _SUB_QUERY.search(text) or _AGGREGATE.search(text):
         words = "Aggregate Relationships not supported in Bulk V2 Query with CSV content type"
         raise ApiError("FEATURENOTENABLED", words)
-    tables = call.state.tables
-    selection = Selection(parse(text), tables.objects, lambda table: tables.rows(table, deleted_too=True))
+    selection = Selection(parse(text), call.state.tables)
     if selection.table in UNSUPPORTED:
         raise ApiError("INVALIDENTITY", f"Entity '{selection.table}' is not supported by the Bulk API.")
-    if COMPOUND & selection.types:
+    if COMPOUND & {column.type for column in selection.columns}:
         raise ApiError("FUNCTIONALITY_NOT_ENABLED", "Selecting compound data not supported in Bulk Query")
     return selection
 

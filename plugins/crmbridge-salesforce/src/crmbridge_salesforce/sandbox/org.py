@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, timedelta
 from email.utils import format_datetime
 
 from starlette.applications import Starlette
@@ -37,6 +37,7 @@ def build_org(options: SandboxOptions, *, multi_currency: bool) -> Sandbox:
         tables=Tables(options.clock, make_objects(multi_currency=multi_currency)),
         sign_in=SignIn(clock=options.clock, first=token),
         jobs=Jobs(clock=options.clock),
+        described_at=options.as_of.astimezone(UTC).replace(microsecond=0) - timedelta(days=400),
     )
     fill(state, options)
     window = RateWindow(DAILY_REQUESTS, DAY_SECONDS, applies=lambda request: request.url.path != TOKEN_PATH)
