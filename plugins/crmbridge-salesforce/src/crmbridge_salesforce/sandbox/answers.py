@@ -9,6 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from crmbridge.http import dump_json
+from crmbridge_salesforce.sandbox.objects import Column
 
 
 class ApiError(Exception):
@@ -52,7 +53,7 @@ def refusal(error: ApiError) -> Response:
 def wire(value: Any) -> Any:
     """Write one stored value as the org does."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+        return value.astimezone(UTC).isoformat(timespec="seconds")[:19] + ".000+0000"
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -61,7 +62,14 @@ def row_url(version: str, table: str, row_id: str) -> str:
     return f"/services/data/v{version}/sobjects/{table}/{row_id}"
 
 
-def wire_row(version: str, table: str, row: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
+def wire_row(version: str, table: str, row: Mapping[str, Any], columns: Sequence[Column]) -> dict[str, Any]:
     """Write a row with its attributes."""
     attributes = {"type": table, "url": row_url(version, table, row["Id"])}
-    return {"attributes": attributes, **{name: wire(row.get(name)) for name in columns}}
+    return {"attributes": attributes, **{column.name: wire_cell(column, row, attributes["url"]) for column in columns}}
+
+
+def wire_cell(column: Column, row: Mapping[str, Any], url: str) -> Any:
+    """Write one column of a row; what is too large for a record is told by its path."""
+    if column.type == "base64" and row.get(column.name) is not None:
+        return f"{url}/{column.name}"
+    return wire(row.get(column.name))

@@ -93,7 +93,7 @@ async def get_rows(call: Call) -> Response:
     if None in columns:
         wrong = names[columns.index(None)]
         raise ApiError("INVALID_FIELD", f"No such column '{wrong}' on sobject of type {one.name}")
-    shown = [column.name for column in columns if column]
+    shown = [column for column in columns if column]
     rows = [call.state.tables.get(one.name, str(row_id)) for row_id in ids]
     return answer([wire_row(call.version, one.name, row, shown) if row else None for row in rows])
 
@@ -107,15 +107,17 @@ async def _each(call: Call, work: Callable[[str, Mapping[str, Any]], dict[str, A
     spoiled = (
         len(records) // 2 if call.state.faults.strikes("partial", call.request.method, call.request.url.path) else -1
     )
-    kept = call.state.tables.keep() if body.get("allOrNone") is True else None
+    whole = body.get("allOrNone") is True
+    call.state.tables.begin()
     results = [
         _failed(ApiError("FIELD_CUSTOM_VALIDATION_EXCEPTION", _PARTIAL))
         if number == spoiled
         else _attempt(partial(work, _type(record), _without(record, "attributes")))
         for number, record in enumerate(records)
     ]
-    if kept is not None and not all(result["success"] for result in results):
-        call.state.tables.go_back(kept)
+    spoilt = whole and not all(result["success"] for result in results)
+    call.state.tables.end(keep=not spoilt)
+    if spoilt:
         rolled_back = ApiError("ALL_OR_NONE_OPERATION_ROLLED_BACK", "Record rolled back because another one failed")
         results = [_failed(rolled_back) if result["success"] else result for result in results]
     return answer(results)

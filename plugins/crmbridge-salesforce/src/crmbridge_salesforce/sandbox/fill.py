@@ -63,7 +63,8 @@ def _plant_user(state: State, name: str, email: str, at: datetime) -> str:
 
 
 def _plant_setup(state: State, at: datetime) -> None:
-    state.tables.plant("Organization", {"Name": "Lumenworks"}, created=at, changed=at)
+    organization = {"Name": "Lumenworks", "OrganizationType": "Enterprise Edition"}
+    state.tables.plant("Organization", organization, created=at, changed=at)
     for order, stage in enumerate(STAGES, start=1):
         values = {
             "ApiName": stage.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, timedelta
 from email.utils import format_datetime
 
 from starlette.applications import Starlette
@@ -13,9 +13,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from crmbridge.sandbox import RateWindow, Sandbox, SandboxOptions, Vendor, assemble
-from crmbridge_salesforce.sandbox import batch, routes
+from crmbridge_salesforce.sandbox import batch, bulk, routes
 from crmbridge_salesforce.sandbox.answers import ApiError, refusal
 from crmbridge_salesforce.sandbox.fill import fill
+from crmbridge_salesforce.sandbox.jobs import Jobs
 from crmbridge_salesforce.sandbox.objects import make_objects
 from crmbridge_salesforce.sandbox.routes import Handler, endpoint
 from crmbridge_salesforce.sandbox.sign_in import SignIn, token_endpoint
@@ -35,6 +36,8 @@ def build_org(options: SandboxOptions, *, multi_currency: bool) -> Sandbox:
         clock=options.clock,
         tables=Tables(options.clock, make_objects(multi_currency=multi_currency)),
         sign_in=SignIn(clock=options.clock, first=token),
+        jobs=Jobs(clock=options.clock),
+        described_at=options.as_of.astimezone(UTC).replace(microsecond=0) - timedelta(days=400),
     )
     fill(state, options)
     window = RateWindow(DAILY_REQUESTS, DAY_SECONDS, applies=lambda request: request.url.path != TOKEN_PATH)
@@ -89,6 +92,7 @@ def _routes(state: State, window: RateWindow) -> list[BaseRoute]:
         ("GET", "/query", routes.run_query),
         ("GET", "/queryAll", routes.run_query_all),
         ("GET", "/query/{locator}", routes.more),
+        *_job_routes(),
         ("POST", "/composite/sobjects", batch.create_rows),
         ("PATCH", "/composite/sobjects", batch.update_rows),
         ("DELETE", "/composite/sobjects", batch.delete_rows),
@@ -123,6 +127,29 @@ def _routes(state: State, window: RateWindow) -> list[BaseRoute]:
         for ending in ("", "/")
     ]
     return [*found, Route("/{path:path}", _nothing, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])]
+
+
+def _job_routes() -> list[tuple[str, str, Handler]]:
+    either: list[tuple[str, str, Handler]] = [
+        entry
+        for kind in ("query", "ingest")
+        for entry in (
+            ("GET", f"/jobs/{kind}", bulk.all_jobs),
+            ("GET", f"/jobs/{kind}/{{job}}", bulk.tell),
+            ("PATCH", f"/jobs/{kind}/{{job}}", bulk.change),
+            ("DELETE", f"/jobs/{kind}/{{job}}", bulk.drop),
+        )
+    ]
+    return [
+        *either,
+        ("POST", "/jobs/query", bulk.create_query),
+        ("GET", "/jobs/query/{job}/results", bulk.results),
+        ("POST", "/jobs/ingest", bulk.create_ingest),
+        ("PUT", "/jobs/ingest/{job}/batches", bulk.upload),
+        ("GET", "/jobs/ingest/{job}/successfulResults", bulk.successful),
+        ("GET", "/jobs/ingest/{job}/failedResults", bulk.failed),
+        ("GET", "/jobs/ingest/{job}/unprocessedRecords", bulk.unprocessed),
+    ]
 
 
 async def _nothing(_request: Request) -> Response:
