@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -104,9 +105,7 @@ async def _each(call: Call, work: Callable[[str, Mapping[str, Any]], dict[str, A
     records = _records(body)
     for record in records:  # a value of the wrong form spoils the whole request
         _read_early(call, record)
-    spoiled = (
-        len(records) // 2 if call.state.faults.strikes("partial", call.request.method, call.request.url.path) else -1
-    )
+    spoiled = _spoiled(call, len(records))
     whole = body.get("allOrNone") is True
     call.state.tables.begin()
     results = [
@@ -121,6 +120,11 @@ async def _each(call: Call, work: Callable[[str, Mapping[str, Any]], dict[str, A
         rolled_back = ApiError("ALL_OR_NONE_OPERATION_ROLLED_BACK", "Record rolled back because another one failed")
         results = [_failed(rolled_back) if result["success"] else result for result in results]
     return answer(results)
+
+
+def _spoiled(call: Call, count: int) -> int:
+    """Choose the one of several that the fault `partial` has refused; -1 for none."""
+    return count // 2 if call.state.faults.strikes("partial", call.request.method, call.request.url.path) else -1
 
 
 def _read_early(call: Call, record: Mapping[str, Any]) -> None:
@@ -172,8 +176,13 @@ def composite(app: ASGIApp) -> Handler:
             raise ApiError("JSON_PARSER_ERROR", f"compositeRequest holds 1 to {MOST_REQUESTS} requests")
         done: dict[str, Any] = {}
         results = []
-        for one in requests:
-            status, body = await _inside(app, one["method"], _filled(one["url"], done), _filled(one.get("body"), done))
+        spoiled = _spoiled(call, len(requests))
+        for number, one in enumerate(requests):
+            url, content = _filled(one["url"], done), _filled(one.get("body"), done)
+            if number == spoiled:
+                status, body = 400, [ApiError("FIELD_CUSTOM_VALIDATION_EXCEPTION", _PARTIAL).whole()]
+            else:
+                status, body = await _inside(app, one["method"], url, content, one.get("httpHeaders") or {})
             done[one["referenceId"]] = body
             results.append(
                 {"body": body, "httpHeaders": {}, "httpStatusCode": status, "referenceId": one["referenceId"]}
@@ -197,8 +206,16 @@ def _filled(value: Any, done: Mapping[str, Any]) -> Any:
     return json.loads(re.sub(r"@\{(\w+)\.(\w+)\}", found, json.dumps(value, default=str))) if value else value
 
 
-async def _inside(app: ASGIApp, method: str, url: str, body: Any) -> tuple[int, Any]:
-    """Run one request against the routes, and give its status and decoded body."""
+async def _inside(
+    app: ASGIApp, method: str, url: str, body: Any, headers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, Any]:
+    """Run one request against the routes, and give its status and decoded body.
+
+    It may have headers of its own, but for those that say who asks, and in which form ("Composite Subrequest").
+    """
+    own = [(name.lower().encode(), str(value).encode()) for name, value in headers.items()]
+    if {name for name, _ in own} & {b"accept", b"authorization", b"content-type"}:
+        raise ApiError("JSON_PARSER_ERROR", "A request inside a composite one has a header that it must not have")
     parts = urlsplit(url)
     sent: list[Any] = []
     content = dump_json(body) if body is not None else b""
@@ -210,7 +227,7 @@ async def _inside(app: ASGIApp, method: str, url: str, body: Any) -> tuple[int, 
         "path": parts.path.rstrip("/"),
         "raw_path": parts.path.encode(),
         "query_string": parts.query.replace(" ", "+").encode(),
-        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json"), *own],
         "root_path": "",
     }
 
