@@ -54,7 +54,10 @@ class Activities:
         """Make the activities of rows."""
         get = self.form.get
         theirs = (row for row in rows if get(row, "Subject") != NOTE_SUBJECT and get(row, "IsChild") != "true")
-        return [record_of(Ref(self._connection, self.kind, to_18(row[0])), self.form, row, self._fields(row)) for row in theirs]
+        return [
+            record_of(Ref(self._connection, self.kind, to_18(row[0])), self.form, row, self._fields(row))
+            for row in theirs
+        ]
 
     def touched(self, span: Span) -> set[str]:
         """Find the events that ended: nobody writes that down in them."""

@@ -30,7 +30,7 @@ class Part(NamedTuple):
     """Some rows of a job, as they came. `locator` leads to these rows, `following` to the next; None at the end."""
 
     content: bytes
-    count: int | None
+    rows: int | None  # how many there should be
     locator: str
     following: str | None
 
@@ -94,7 +94,7 @@ class QueryJobs:
         following, count = reply.headers.get("sforce-locator", END), reply.headers.get("sforce-numberofrecords", "")
         return Part(
             content=reply.body,
-            count=int(count) if count.isdigit() else None,
+            rows=int(count) if count.isdigit() else None,
             locator=locator,
             following=None if following in {END, ""} else following,
         )
@@ -127,8 +127,8 @@ def rows_of(part: Part, columns: Sequence[str]) -> Iterator[list[Cell]]:
             yield row if order is None else [row[at] for at in order]
     except (csv.Error, UnicodeDecodeError) as error:
         raise RetryLaterError(f"A part of a bulk job can't be read: {error}") from error
-    if part.count is not None and count != part.count:
-        raise RetryLaterError(f"A part of a bulk job should have {part.count} rows, and has {count}")
+    if part.rows is not None and count != part.rows:
+        raise RetryLaterError(f"A part of a bulk job should have {part.rows} rows, and has {count}")
 
 
 def _order(header: list[str] | None, columns: Sequence[str]) -> list[int] | None:

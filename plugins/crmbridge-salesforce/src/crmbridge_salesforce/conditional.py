@@ -85,14 +85,16 @@ class Conditional:
                 self._clock.sleep(A_SECOND)
             found.update(self._look(wanted))
             now = self._org.now or self._clock.now()
-            wanted = [one for one in wanted if one in found and read_moment(found[one].stamp) >= now.replace(microsecond=0)]
+            wanted = [
+                one for one in wanted if one in found and read_moment(found[one].stamp) >= now.replace(microsecond=0)
+            ]
             if not wanted:
                 break
         return found
 
     def _look(self, ids: Sequence[str]) -> dict[str, Standing]:
         form = self._library.reader(Kind.DEAL).form
-        rows = [form.of_json(row) for row in self._org.rows(form.table.name, ids, form.columns)]
+        rows = map(form.of_json, self._org.rows_by_query(form.table.name, ids, form.columns))
         return {to_18(row[0]): Standing(form.version(row), row[1], form.get(row, "AccountId")) for row in rows}
 
     def _problem(self, item: Item, standing: Standing | None) -> Answered | None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.values import iso, parse_iso
@@ -45,9 +46,9 @@ class Cursor:
             return cls()
         try:
             data = json.loads(written)
-            times = {name: parse_iso(data[name]) for name in _TIMES if data.get(name)}
-            texts = {name: str(data[name]) for name in _TEXTS if data.get(name)}
-            return cls(whole=data.get("whole") is True, **times, **texts)
+            found: dict[str, Any] = {name: parse_iso(data[name]) for name in _TIMES if data.get(name)}
+            found |= {name: str(data[name]) for name in _TEXTS if data.get(name)}
+            return cls(whole=data.get("whole") is True, **found)
         except (ValueError, TypeError, AttributeError) as error:
             raise unreadable(written) from error
 

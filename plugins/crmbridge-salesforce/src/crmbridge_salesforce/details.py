@@ -14,9 +14,7 @@ from crmbridge_salesforce.values import cell_of
 
 ROLE = ("OpportunityId", "ContactId")
 _ROLES = select(ROLE, "OpportunityContactRole", where="OpportunityId IN ({})")
-_HISTORY = select(
-    SNAPSHOT, "OpportunityHistory", where="OpportunityId IN ({})", order="OpportunityId, CreatedDate, Id"
-)
+_HISTORY = select(SNAPSHOT, "OpportunityHistory", where="OpportunityId IN ({})", order="OpportunityId, CreatedDate, Id")
 
 
 class Details(Protocol):

@@ -22,9 +22,7 @@ class Snapshot(NamedTuple):
     by: Cell
 
 
-def moves_of(
-    deal: Ref, history: Iterable[Snapshot], now: Position, stages: Mapping[str, OrgStage]
-) -> Iterator[Move]:
+def moves_of(deal: Ref, history: Iterable[Snapshot], now: Position, stages: Mapping[str, OrgStage]) -> Iterator[Move]:
     """Make a deal's moves from its snapshots, which come oldest first.
 
     There is one snapshot per change of stage, amount, probability or close date, so runs of one stage are one visit.

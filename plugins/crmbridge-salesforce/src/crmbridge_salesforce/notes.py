@@ -20,9 +20,7 @@ from crmbridge_salesforce.sources import Span
 from crmbridge_salesforce.values import read_moment
 
 PREVIEW = 255  # characters of a note's text that come with its row; only longer ones are fetched one by one
-_LINKS = select(
-    ["ContentDocumentId", "LinkedEntityId"], "ContentDocumentLink", where="ContentDocumentId IN ({})"
-)
+_LINKS = select(["ContentDocumentId", "LinkedEntityId"], "ContentDocumentLink", where="ContentDocumentId IN ({})")
 _OURS = (DEAL, COMPANY, CONTACT)
 _BLOCKS = frozenset({"p", "br", "div", "li", "tr", "h1", "h2", "h3", "ul", "ol"})
 

@@ -107,6 +107,13 @@ class Org:
             body = self.post(f"composite/sobjects/{table}", asked)
             yield from (row for row in _list(body) if isinstance(row, Mapping))
 
+    def rows_by_query(self, table: str, ids: Sequence[str], columns: Sequence[str]) -> Iterator[Row]:
+        """Read rows by id in one query for a few hundred of them, where that fits in a URL."""
+        if soql.size(template := soql.select(columns, table, where="Id IN ({})")) < soql.LONGEST_QUERY // 2:
+            yield from self.query_in(template, ids)
+        else:
+            yield from self.rows(table, ids, columns)
+
     def write(self, method: Any, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None) -> Any:
         """Send a write below the version's path; raises UnclearError when nobody knows whether it was done."""
         with self._slots:

@@ -124,7 +124,12 @@ def sign_assertion(way: JwtBearer, key: SecretStr, audience: str, now: datetime)
     """Sign an assertion (RS256); raises ConfigurationError when the key is no private key in PEM."""
     import jwt  # noqa: PLC0415  loads the cryptography library, which only this way needs
 
-    claims = {"iss": way.client_id, "sub": way.username, "aud": audience, "exp": int((now + ASSERTION_LIVES).timestamp())}
+    claims = {
+        "iss": way.client_id,
+        "sub": way.username,
+        "aud": audience,
+        "exp": int((now + ASSERTION_LIVES).timestamp()),
+    }
     try:
         return jwt.encode(claims, key.get_secret_value(), algorithm="RS256")
     except (ValueError, TypeError, jwt.PyJWTError):  # what they say may show the key
@@ -162,7 +167,10 @@ _ADVICE = (
     ("hasn't approved", "Pre-authorise the user: give its profile or a permission set to the External Client App."),
     ("user hasn", "Pre-authorise the user: give its profile or a permission set to the External Client App."),
     ("invalid_client_id", "Check client_id: it is the consumer key of the External Client App in this very org."),
-    ("invalid_client", "Check client_secret: it is the consumer secret of the External Client App; a new one may be in force."),
+    (
+        "invalid_client",
+        "Check client_secret: it is the consumer secret of the External Client App; a new one may be in force.",
+    ),
     ("inactive_user", "The user is frozen or inactive; let an admin look at it."),
     ("inactive_org", "The org is locked or closed; let an admin look at it."),
     ("unsupported_grant_type", "Switch this flow on in the External Client App."),

@@ -153,9 +153,7 @@ class Deals:
             return self._moved_by_history(span)
         created = self.form.place("CreatedDate") or 0
         # The time of the last change of stage is empty until there is one.
-        return {
-            to_18(row[0]) for row in rows if read_moment(row[self._changed_stage] or row[created]) >= since
-        }
+        return {to_18(row[0]) for row in rows if read_moment(row[self._changed_stage] or row[created]) >= since}
 
     def _moved_by_history(self, span: Span) -> set[str]:
         """Ask which deals have new snapshots, where the deals themselves do not say when they moved."""
@@ -165,9 +163,7 @@ class Deals:
             self._moved = span, {to_18(str(row["OpportunityId"])) for row in rows}
         return self._moved[1]
 
-    def _moves(
-        self, standing: Mapping[str, Position], details: Details, stages: Mapping[str, OrgStage]
-    ) -> list[Move]:
+    def _moves(self, standing: Mapping[str, Position], details: Details, stages: Mapping[str, OrgStage]) -> list[Move]:
         history = details.history(list(standing)) if standing else {}
         return [
             move
