@@ -83,13 +83,13 @@ class Activities:
         }
 
     def _task_time(self, row: Cells) -> tuple[datetime | None, bool]:
-        """A task has a day and no time; one without a day happened when it was completed."""
+        """Give a task's day, which has no time; one without a day happened when it was completed."""
         get = self.form.get
         at = get(row, "ActivityDate") or get(row, "CompletedDateTime")
         return (read_moment(at) if at else None), get(row, "IsClosed") == "true"
 
     def _event_time(self, row: Cells) -> tuple[datetime | None, bool]:
-        """An event is not ticked off: it has happened when it is over."""
+        """Give when an event begins, and whether it is over: nobody ticks it off."""
         get = self.form.get
         begin = get(row, "StartDateTime") or get(row, "ActivityDateTime") or get(row, "ActivityDate")
         at = read_moment(begin) if begin else None

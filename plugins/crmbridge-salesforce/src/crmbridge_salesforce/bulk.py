@@ -113,7 +113,7 @@ def rows_of(part: Part, columns: Sequence[str]) -> Iterator[list[Cell]]:
     """Read the rows of a part, their cells in the order of the columns.
 
     Raises BulkUnavailableError when other columns came than are asked for now, and RetryLaterError when the part broke
-    off: one that is short by a row must not pass for a whole one. What was read of it is read again, which does no harm.
+    off: one that is short by a row must not pass for a whole one. What was read of it is read again.
     """
     content = part.content.replace(b"\0", b"") if b"\0" in part.content else part.content
     count = 0

@@ -17,8 +17,8 @@ from crmbridge_salesforce.cursor import Cursor
 from crmbridge_salesforce.details import ROLE, Asked, Details
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.rows import Cells
-from crmbridge_salesforce.sources import Source, Span
 from crmbridge_salesforce.soql import select
+from crmbridge_salesforce.sources import Source, Span
 from crmbridge_salesforce.spool import Spool
 from crmbridge_salesforce.values import Cell
 
@@ -52,7 +52,7 @@ class BulkWalk:
                 self._jobs.drop(job)
 
     def _ordered(self, place: Cursor, where: str) -> Cursor:
-        """Order the job, and for a first walk through the deals those beside it, so that the org works on all of them."""
+        """Order the job, and for a first walk through deals those beside it: the org works on all of them."""
         form = self._source.form
         statement = select(form.columns, form.table.name, where=where)
         place = replace(place, job=self._jobs.order(statement, deleted_too=self._source.deleted_too))
@@ -87,7 +87,7 @@ class BulkWalk:
             add(rows_of(part, columns))
 
     def _cut(self, part: Part, place: Cursor) -> Iterator[tuple[list[Cells], Cursor]]:
-        """Cut a part in pages. Only its last page leads on to the next part: rows are delivered twice rather than never."""
+        """Cut a part in pages. Only its last page leads on to the next: rows come twice rather than never."""
         form = self._source.form
         rows: list[Cells] = []
         for row in rows_of(part, form.columns):

@@ -60,7 +60,7 @@ class Cursor:
 
 
 def parse_several(written: str | None) -> dict[str, str]:
-    """Read the cursors of a kind that lies in several objects, by object; raises ConfigurationError for anything else."""
+    """Read the cursors of a kind that lies in several objects; raises ConfigurationError for anything else."""
     if written is None:
         return {}
     try:

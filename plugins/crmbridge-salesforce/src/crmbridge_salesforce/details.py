@@ -1,4 +1,4 @@
-"""What belongs to deals but lies in other objects: contacts and the history of stages, read for a few deals at a time."""
+"""What belongs to deals but lies in other objects: contacts and history, read for a few deals at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from crmbridge_salesforce.ids import to_18
-from crmbridge_salesforce.moves import SNAPSHOT, Snapshot
+from crmbridge_salesforce.moves import SNAPSHOT, Snapshot, snapshot
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.soql import select
 from crmbridge_salesforce.values import cell_of
@@ -47,8 +47,8 @@ class Asked:
         """Read the snapshots of deals."""
         found: dict[str, list[Snapshot]] = defaultdict(list)
         for row in self._org.query_in(_HISTORY, deals):
-            snapshot = Snapshot(*(cell_of(row.get(name)) for name in ("CreatedDate", "Id", "StageName", "CreatedById")))
-            found[to_18(str(row["OpportunityId"]))].append(snapshot)
+            cells = [cell_of(row.get(name)) for name in ("CreatedDate", "Id", "StageName", "CreatedById")]
+            found[to_18(str(row["OpportunityId"]))].append(snapshot(cells))
         for snapshots in found.values():
             snapshots.sort()
         return found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+SHORT = 15  # characters of an id as old exports and the address bar show it
 _FORM = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
 
 
@@ -14,17 +14,15 @@ def is_id(text: str) -> bool:
     return _FORM.fullmatch(text) is not None
 
 
-@lru_cache(maxsize=65_536)
 def to_18(record_id: str) -> str:
     """Write an id in its 18-character form; what is no id stays as it is.
 
     The last three characters say which of the fifteen before them are capitals, five at a time, so that ids stay
     apart where case is lost.
     """
-    if not is_id(record_id):
+    if len(record_id) != SHORT or not is_id(record_id):
         return record_id
-    short = record_id[:15]
-    return short + "".join(_check(short[start : start + 5]) for start in (0, 5, 10))
+    return record_id + "".join(_check(record_id[start : start + 5]) for start in (0, 5, 10))
 
 
 def _check(part: str) -> str:

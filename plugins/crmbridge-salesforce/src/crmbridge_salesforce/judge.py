@@ -115,12 +115,14 @@ def _by_code(reply: Reply, errors: tuple[Said, ...]) -> CrmbridgeError:
             return _session(errors[0])
         case "INVALID_FIELD" | "INVALID_TYPE" | "NOT_FOUND" if reply.status in {400, 404}:
             return UnknownColumnError(words)
-        case "REQUEST_LIMIT_EXCEEDED":
-            return _too_many(errors[0])
-        case "INVALID_QUERY_LOCATOR":
-            return RetryLaterError(f"the rest of a query was lost: {words}", after=WAIT_FOR_WALK)
-        case code if code in _LATER:
-            return RetryLaterError(words)
+        case code if code in _LATER or code in {"REQUEST_LIMIT_EXCEEDED", "INVALID_QUERY_LOCATOR"}:
+            return _later(errors[0], words)
+        case "OPERATION_TOO_LARGE":
+            return RefusedError(
+                words,
+                advice="Activities of so many records can't be told apart by who may see them: give the integration user"
+                " the permission View All Data, or leave activities out by `kinds` of the connection.",
+            )
         case code if reply.status in {401, 403} or code.startswith(("INSUFFICIENT_ACCESS", "API_DISABLED")):
             return AuthenticationError(
                 f"not allowed ({reply.status}): {words}",
@@ -142,6 +144,14 @@ def _session(error: Said) -> AuthenticationError:
         advice="Signing in again does not help: let the External Client App grant the scope `api`, and give the user"
         " the permission API Enabled.",
     )
+
+
+def _later(error: Said, words: str) -> RetryLaterError:
+    if error.code == "REQUEST_LIMIT_EXCEEDED":
+        return _too_many(error)
+    if error.code == "INVALID_QUERY_LOCATOR":
+        return RetryLaterError(f"the rest of a query was lost: {words}", after=WAIT_FOR_WALK)
+    return RetryLaterError(words)
 
 
 def _too_many(error: Said) -> RetryLaterError:

@@ -114,7 +114,7 @@ class _Plan(NamedTuple):
 
 
 class Reader:
-    """Reads the rows of one object as records of one kind. What can be worked out before the rows is worked out here."""
+    """Reads the rows of one object as records of one kind. What can be worked out before is worked out here."""
 
     def __init__(self, shape: Shape, table: Table) -> None:
         self._shape = shape

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
-from crmbridge.model.records import Move, Position, Ref, Status
+from crmbridge.model.records import Kind, Move, Position, Ref, Status
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.schema import OrgStage
 from crmbridge_salesforce.values import Cell, read_moment
@@ -13,40 +13,53 @@ from crmbridge_salesforce.values import Cell, read_moment
 SNAPSHOT = ("Id", "OpportunityId", "CreatedDate", "StageName", "CreatedById")
 
 
-class Snapshot(NamedTuple):
-    """A row of OpportunityHistory, as cells."""
-
-    at: Cell
-    id: Cell
-    stage: Cell
-    by: Cell
+# A row of OpportunityHistory as cells: time, id, stage and user. There are millions of them, so it is a bare tuple.
+Snapshot: TypeAlias = tuple[Cell, Cell, Cell, Cell]
 
 
-def moves_of(deal: Ref, history: Iterable[Snapshot], now: Position, stages: Mapping[str, OrgStage]) -> Iterator[Move]:
-    """Make a deal's moves from its snapshots, which come oldest first.
+def snapshot(cells: Sequence[Cell]) -> Snapshot:
+    """Take four cells as a snapshot; raises ValueError for another number of them."""
+    at, row_id, stage, by = cells
+    return at, row_id, stage, by
+
+
+class Journeys:
+    """Makes moves of snapshots, with one position for each pipeline and stage.
 
     There is one snapshot per change of stage, amount, probability or close date, so runs of one stage are one visit.
     The record type is not kept: the deal's pipeline of today stands in all of its moves (Object Reference,
     "OpportunityHistory").
     """
-    before: Position | None = None
-    for snapshot in history:
-        if before is not None and snapshot.stage == before.stage:
-            continue
-        after = Position(now.pipeline, snapshot.stage, _status(snapshot.stage, now, stages))
-        yield Move(
-            deal=deal,
-            id=to_18(snapshot.id),
-            at=read_moment(snapshot.at),
-            before=before,
-            after=after,
-            by=to_18(snapshot.by) if snapshot.by else None,
-        )
-        before = after
 
+    def __init__(self, connection: str, stages: Mapping[str, OrgStage]) -> None:
+        self._connection = connection
+        self._stages = stages
+        self._positions: dict[tuple[str, str], Position] = {}
 
-def _status(stage: str, now: Position, stages: Mapping[str, OrgStage]) -> Status:
-    """Give a stage's status; of a stage that the org no longer knows, only the deal itself can tell."""
-    if stage in stages:
-        return stages[stage].status
-    return now.status if stage == now.stage else Status.OPEN
+    def moves(self, deal: str, history: Iterable[Snapshot], now: Position) -> Iterator[Move]:
+        """Make a deal's moves from its snapshots, which come oldest first."""
+        ref = Ref(self._connection, Kind.DEAL, deal)
+        before: Position | None = None
+        for at, row_id, stage, by in history:
+            if before is not None and stage == before.stage:
+                continue
+            after = self._position(stage, now)
+            yield Move(
+                deal=ref,
+                id=to_18(row_id),
+                at=read_moment(at),
+                before=before,
+                after=after,
+                by=to_18(by) if by else None,
+            )
+            before = after
+
+    def _position(self, stage: str, now: Position) -> Position:
+        """Give a stage's position; the status of a stage that the org no longer knows, only the deal itself can tell."""
+        if stage not in self._stages:
+            return Position(now.pipeline, stage, now.status if stage == now.stage else Status.OPEN)
+        known = self._positions.get((now.pipeline, stage))
+        if known is None:
+            known = Position(now.pipeline, stage, self._stages[stage].status)
+            self._positions[now.pipeline, stage] = known
+        return known

@@ -69,7 +69,7 @@ class Notes:
 
 
 class ContentNotes:
-    """Enhanced notes: files in the org, tied to records by ContentDocumentLink. Those tied to none of ours are left out.
+    """Enhanced notes: files, tied to records by ContentDocumentLink. Those tied to none of ours are left out.
 
     A tie that is made later shows when the note itself next changes: the org does not tell ties by their time.
     """

@@ -26,8 +26,8 @@ from crmbridge_salesforce.details import Asked
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.org import Answer, Org, Row
 from crmbridge_salesforce.rows import Cells
-from crmbridge_salesforce.sources import Source, Span
 from crmbridge_salesforce.soql import moment, select, text
+from crmbridge_salesforce.sources import Source, Span
 from crmbridge_salesforce.values import read_moment
 
 STONES = 2000  # tombstones on a page

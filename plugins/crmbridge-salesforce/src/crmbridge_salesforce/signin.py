@@ -156,8 +156,7 @@ _JWT = (
 _ADVICE = (
     (
         "app_not_found",
-        "Sign in at the org's My Domain (domain: NAME), where its External Client App is known; not at the login or test"
-        " host.",
+        "Sign in at the org's My Domain (domain: NAME), which knows its External Client App; the login host does not.",
     ),
     (
         "request not supported on this domain",

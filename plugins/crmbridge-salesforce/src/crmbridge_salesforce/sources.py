@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from crmbridge.model.records import Kind, Move, Position, Record, Ref
+from crmbridge.model.records import Kind, Move, Position, Record
 from crmbridge.ports import Page
 from crmbridge_salesforce.details import Details
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.mapping import Reader
-from crmbridge_salesforce.moves import moves_of
+from crmbridge_salesforce.moves import Journeys
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.rows import Cells, Form
-from crmbridge_salesforce.schema import OrgStage
 from crmbridge_salesforce.setup import Setup
 from crmbridge_salesforce.soql import moment, select
 from crmbridge_salesforce.values import read_moment
@@ -120,8 +119,7 @@ class Deals:
         """Make a page of deals, with the moves of those that moved."""
         records = self.records(rows, details)
         moved = self._wanted(rows, span)
-        stages = self._setup.stages()
-        return Page(records=tuple(records), moves=tuple(self._moves(moved, details, stages)), cursor=cursor)
+        return Page(records=tuple(records), moves=tuple(self._moves(moved, details)), cursor=cursor)
 
     def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:
         """Make the deals of rows."""
@@ -163,10 +161,9 @@ class Deals:
             self._moved = span, {to_18(str(row["OpportunityId"])) for row in rows}
         return self._moved[1]
 
-    def _moves(self, standing: Mapping[str, Position], details: Details, stages: Mapping[str, OrgStage]) -> list[Move]:
+    def _moves(self, standing: Mapping[str, Position], details: Details) -> list[Move]:
         history = details.history(list(standing)) if standing else {}
-        return [
-            move
-            for deal, position in standing.items()
-            for move in moves_of(Ref(self._org.connection, Kind.DEAL, deal), history.get(deal, ()), position, stages)
-        ]
+        if not history:
+            return []
+        journeys = Journeys(self._org.connection, self._setup.stages())
+        return [move for deal, now in standing.items() for move in journeys.moves(deal, history.get(deal, ()), now)]

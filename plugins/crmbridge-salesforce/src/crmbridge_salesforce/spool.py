@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from crmbridge_salesforce.moves import Snapshot
+from crmbridge_salesforce.moves import Snapshot, snapshot
 from crmbridge_salesforce.values import Cell
 
 _TABLES = """
@@ -20,14 +19,21 @@ _TABLES = """
     CREATE TABLE history (deal TEXT, at TEXT, id TEXT, stage TEXT, by TEXT);
     CREATE TABLE roles (deal TEXT, contact TEXT);
 """
-_INDEXES = """
-    CREATE INDEX history_of ON history (deal);
-    CREATE INDEX roles_of ON roles (deal);
+# One row for each deal is quicker to find than several, and takes less room.
+_SEALED = """
+    CREATE TABLE found_history (deal TEXT PRIMARY KEY, snapshots TEXT) WITHOUT ROWID;
+    INSERT INTO found_history
+        SELECT deal, group_concat(at || char(31) || id || char(31) || stage || char(31) || by, char(30))
+        FROM history WHERE deal != '' GROUP BY deal ORDER BY deal;
+    DROP TABLE history;
+    CREATE TABLE found_roles (deal TEXT PRIMARY KEY, contacts TEXT) WITHOUT ROWID;
+    INSERT INTO found_roles
+        SELECT deal, group_concat(contact) FROM roles WHERE deal != '' AND contact != '' GROUP BY deal ORDER BY deal;
+    DROP TABLE roles;
 """
-_CONTACTS = "SELECT DISTINCT deal, contact FROM roles WHERE deal IN (SELECT value FROM json_each(?)) ORDER BY 1, 2"
-_HISTORY = (
-    "SELECT deal, at, id, stage, by FROM history WHERE deal IN (SELECT value FROM json_each(?)) ORDER BY deal, at, id"
-)
+_CONTACTS = "SELECT deal, contacts FROM found_roles WHERE deal IN (SELECT value FROM json_each(?))"
+_HISTORY = "SELECT deal, snapshots FROM found_history WHERE deal IN (SELECT value FROM json_each(?))"
+_ROW, _CELL = "\x1e", "\x1f"
 
 
 class Spool:
@@ -51,23 +57,18 @@ class Spool:
         self._file.execute("COMMIT")
 
     def seal(self) -> None:
-        """Make it ready to be asked."""
-        self._file.executescript(_INDEXES)
+        """Make it ready to be asked; nothing can be added any more."""
+        self._file.executescript(_SEALED)
 
     def contacts(self, deals: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         """Give the contacts of deals, sorted."""
-        found: dict[str, list[str]] = defaultdict(list)
-        for deal, contact in self._file.execute(_CONTACTS, (json.dumps(deals),)):
-            if contact:
-                found[deal].append(contact)
-        return {deal: tuple(contacts) for deal, contacts in found.items()}
+        found = self._file.execute(_CONTACTS, (json.dumps(deals),))
+        return {deal: tuple(sorted(set(contacts.split(",")))) for deal, contacts in found}
 
     def history(self, deals: Sequence[str]) -> Mapping[str, list[Snapshot]]:
         """Give the snapshots of deals, oldest first."""
-        found: dict[str, list[Snapshot]] = defaultdict(list)
-        for deal, *cells in self._file.execute(_HISTORY, (json.dumps(deals),)):
-            found[deal].append(Snapshot(*cells))
-        return found
+        found = self._file.execute(_HISTORY, (json.dumps(deals),))
+        return {deal: [snapshot(row.split(_CELL)) for row in sorted(rows.split(_ROW))] for deal, rows in found}
 
     def close(self) -> None:
         """Take the file away."""

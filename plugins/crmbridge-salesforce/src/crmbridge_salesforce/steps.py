@@ -1,4 +1,4 @@
-"""Telling an admin how to make a field by hand: the API for records makes none, and crmbridge changes no org's metadata."""
+"""Telling an admin how to make a field by hand: crmbridge changes no org's metadata."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ PROMISED_YEARS = 3
 
 
 def supported_until(version: str) -> date | None:
-    """Give the day until which a version is certain to be supported: what was announced, else three years from its release.
+    """Give the day until which a version is certain to be supported: as announced, else three years from its release.
 
     None for one that is gone already. Of 41.0 and later no end has been announced, so the day may pass without any
     effect; one year's notice comes before support ends.
