@@ -100,12 +100,20 @@ def expired(reply: Reply) -> bool:
     return bool(errors) and errors[0].code in _SESSION_CODES and EXPIRED in errors[0].message
 
 
-def meter(reply: Reply) -> Iterator[Usage]:
-    """Read how many of the org's daily requests are used up, by whomever; there is no other header to go by."""
-    found = re.search(r"(?<![\w-])api-usage=(\d+)/(\d+)", reply.headers.get("sforce-limit-info", ""))
-    if found:
-        used, total = int(found[1]), int(found[2])
-        yield Usage(DAILY.key, total, max(0, total - used))
+def dialect(day_share: float) -> Dialect:
+    """Give how this vendor talks. Of the org's daily requests, all its clients together get a share before we stop.
+
+    The allowance belongs to the org, so what others use of it counts as well: used up, it stops every integration.
+    """
+
+    def meter(reply: Reply) -> Iterator[Usage]:
+        # There is no other header to go by: no Retry-After, and no figure of requests per second.
+        found = re.search(r"(?<![\w-])api-usage=(\d+)/(\d+)", reply.headers.get("sforce-limit-info", ""))
+        if found:
+            used, ours = int(found[1]), int(int(found[2]) * day_share)
+            yield Usage(DAILY.key, ours, max(0, ours - used))
+
+    return Dialect(judge=judge, expired=expired, meter=meter)
 
 
 def _by_code(reply: Reply, errors: tuple[Said, ...]) -> CrmbridgeError:
@@ -120,8 +128,8 @@ def _by_code(reply: Reply, errors: tuple[Said, ...]) -> CrmbridgeError:
         case "OPERATION_TOO_LARGE":
             return RefusedError(
                 words,
-                advice="Activities of so many records can't be told apart by who may see them: give the integration user"
-                " the permission View All Data, or leave activities out by `kinds` of the connection.",
+                advice="Give the integration user the permission View All Data, or leave activities out by `kinds` of"
+                " the connection: who may see so many of them is more than the org works out.",
             )
         case code if reply.status in {401, 403} or code.startswith(("INSUFFICIENT_ACCESS", "API_DISABLED")):
             return AuthenticationError(
@@ -169,6 +177,3 @@ def outcome_of(errors: tuple[Said, ...]) -> Outcome:
 def is_locked(errors: tuple[Said, ...]) -> bool:
     """Tell whether a row was refused only because somebody else was writing it, or its account."""
     return bool(errors) and all(error.code == "UNABLE_TO_LOCK_ROW" for error in errors)
-
-
-DIALECT = Dialect(judge=judge, expired=expired, meter=meter)

@@ -55,7 +55,7 @@ class Journeys:
             before = after
 
     def _position(self, stage: str, now: Position) -> Position:
-        """Give a stage's position; the status of a stage that the org no longer knows, only the deal itself can tell."""
+        """Give a stage's position; the status of one that the org no longer knows, only the deal itself can tell."""
         if stage not in self._stages:
             return Position(now.pipeline, stage, now.status if stage == now.stage else Status.OPEN)
         known = self._positions.get((now.pipeline, stage))

@@ -13,7 +13,7 @@ from crmbridge.errors import RetryLaterError
 from crmbridge.http import Budget, HttpClient, Reply, Signer, pages
 from crmbridge.ports import AdapterContext
 from crmbridge_salesforce import soql
-from crmbridge_salesforce.judge import DAILY, DIALECT
+from crmbridge_salesforce.judge import DAILY, dialect
 from crmbridge_salesforce.settings import SalesforceSettings
 
 Row = Mapping[str, Any]
@@ -50,14 +50,14 @@ class Org:
                 (DAILY,),
                 context.clock,
                 share=settings.share,
-                day_share=settings.day_share,
+                day_share=1.0,  # the dialect has taken our share already
                 ledger=context.ledger,
                 account=context.connection,
             ),
             # The most that the org gives per page; wide rows may come in smaller ones ("Query Options Header").
             headers={"Sforce-Query-Options": "batchSize=2000"},
             signer=signer,
-            dialect=DIALECT,
+            dialect=dialect(settings.day_share),
             timeout=settings.timeout,
         )
 
