@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _FORM = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
@@ -25,5 +26,6 @@ def to_18(record_id: str) -> str:
     return short + "".join(_check(short[start : start + 5]) for start in (0, 5, 10))
 
 
+@lru_cache(maxsize=4096)  # ids of one object differ in their last characters only
 def _check(part: str) -> str:
     return _ALPHABET[sum(1 << place for place, char in enumerate(part) if "A" <= char <= "Z")]
