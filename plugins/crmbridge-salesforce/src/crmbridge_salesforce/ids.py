@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 SHORT = 15  # characters of an id as old exports and the address bar show it
@@ -25,5 +26,6 @@ def to_18(record_id: str) -> str:
     return record_id + "".join(_check(record_id[start : start + 5]) for start in (0, 5, 10))
 
 
+@lru_cache(maxsize=4096)  # ids of one object differ in their last characters only
 def _check(part: str) -> str:
     return _ALPHABET[sum(1 << place for place, char in enumerate(part) if "A" <= char <= "Z")]

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from starlette.responses import Response
 
 from crmbridge.http import dump_json
 from crmbridge_salesforce.sandbox.objects import Column
+
+# Types of columns whose values go out as they are kept.
+PLAIN = frozenset(
+    {"boolean", "currency", "email", "id", "percent", "picklist", "reference", "string", "textarea", "url"}
+)
 
 
 class ApiError(Exception):
@@ -53,8 +59,13 @@ def refusal(error: ApiError) -> Response:
 def wire(value: Any) -> Any:
     """Write one stored value as the org does."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds")[:19] + ".000+0000"
+        return _moment(value)
     return value.isoformat() if isinstance(value, date) else value
+
+
+@lru_cache(maxsize=65_536)
+def _moment(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="seconds")[:19] + ".000+0000"
 
 
 def row_url(version: str, table: str, row_id: str) -> str:

@@ -167,8 +167,8 @@ def read_csv(job: Job, data: bytes) -> list[list[str]]:
 
 def cell(value: Any, *, exponents: bool) -> str:
     """Write one value as a result's CSV has it: cells have no types, and null is an empty one."""
-    if value is None:
-        return ""
+    if value is None or isinstance(value, str):
+        return value or ""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -34,7 +35,7 @@ class Column:
         return self.name.endswith("__c")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Object:
     """An object of the org."""
 
@@ -43,9 +44,18 @@ class Object:
     columns: Mapping[str, Column]
     writable: bool = True
 
+    @cached_property
+    def empty(self) -> dict[str, Any]:
+        """A row with nothing in it but what the columns have of themselves; not to be changed."""
+        return {column.name: column.default for column in self.columns.values()}
+
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {name.lower(): column for name, column in self.columns.items()}
+
     def column(self, name: str) -> Column | None:
         """Find a column; case does not matter."""
-        return next((column for key, column in self.columns.items() if key.lower() == name.lower()), None)
+        return self._by_name.get(name.lower())
 
     def parent(self, relation: str) -> Column | None:
         """Find the reference that a relation stands for."""

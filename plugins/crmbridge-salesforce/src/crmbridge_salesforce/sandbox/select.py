@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from crmbridge_salesforce.sandbox.answers import row_url, wire_cell
+from crmbridge_salesforce.sandbox.answers import PLAIN, row_url, wire_cell
 from crmbridge_salesforce.sandbox.conditions import Conditions
 from crmbridge_salesforce.sandbox.narrowing import Choice, choices, span
 from crmbridge_salesforce.sandbox.objects import Column
@@ -81,6 +81,8 @@ class Selection:
         for path in self._fields:
             if path.parents:
                 self._paths.put(found, row, path, version)
+            elif path.column.type in PLAIN:
+                found[path.column.name] = row.get(path.column.name)
             else:
                 found[path.column.name] = wire_cell(path.column, row, url)
         return found

@@ -96,7 +96,7 @@ class State:
         values = {k: v for k, v in read_values(one, sent).items() if k != "Id"}
         self._check(one, values, None)
         author = by or self.tables.author
-        row: Values = {column.name: column.default for column in one.columns.values()}
+        row = dict(one.empty)
         row |= {"Id": self.tables.ids.next(one), "CreatedDate": self.tables.now(), "CreatedById": author}
         row |= {"OwnerId": author} if "OwnerId" in one.columns else {}
         row |= {name: value for name, value in values.items() if value is not None}

@@ -120,7 +120,7 @@ class Tables:
     def plant(self, table: str, values: Values, *, created: datetime, changed: datetime, by: str = "") -> str:
         """Put a row into the org's past, without rules; give its id."""
         one = self.objects[table]
-        row: Values = {column.name: column.default for column in one.columns.values()} | values
+        row = one.empty | values
         row["Id"] = values.get("Id") or self.ids.next(one)
         author = by or self.author or row["Id"]
         row |= {"CreatedDate": created, "SystemModstamp": changed, "LastModifiedDate": changed}
