@@ -68,14 +68,18 @@ class Walk:
         """Yield what changed since a cursor; the last page carries what is gone and where the next walk begins."""
         place = Cursor.parse(since)
         early: _Listing | None = None
+        total: int | None = None
         big = bool(place.job)
         if place.at is None and not big:
             found = self._count(place)
-            place, big = self._noted(place, found.now), found.total > self._pace.bulk_above
+            place, big, total = self._noted(place, found.now), found.total > self._pace.bulk_above, found.total
         elif not big:
             place, early = self._first(place)
-            big = early.full and self._count(place).total > self._pace.bulk_above
-        yield from self._in_bulk(place) if big else self._by_pages(place, early)
+            if early.full:
+                total = self._count(place).total
+                big = total > self._pace.bulk_above
+        for page in self._in_bulk(place) if big else self._by_pages(place, early):
+            yield replace(page, total=total)
         yield from self._rest(place.without_job)
 
     def _first(self, place: Cursor) -> tuple[Cursor, _Listing]:

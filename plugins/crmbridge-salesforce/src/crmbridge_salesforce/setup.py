@@ -52,12 +52,12 @@ class Setup:
         self._lock = threading.RLock()
         self._tables: dict[str, Table | None] = {}
         self._stages: dict[str, OrgStage] | None = None
+        self._oldest: datetime | None = None  # when the first of these was read
 
     def forget(self) -> None:
         """Read everything anew when it is next asked for."""
         with self._lock:
-            self._tables.clear()
-            self._stages = None
+            self._drop()
             for key in [key for key in self._memory if key.startswith(PREFIX)]:
                 self._memory.pop(key, None)
 
@@ -71,6 +71,7 @@ class Setup:
     def table_if_there(self, name: str) -> Table | None:
         """Describe an object; None where the org has none of that name, or the user may not see it."""
         with self._lock:
+            self._age()
             if name not in self._tables:
                 data = self._kept(f"describe {name}", lambda: self._describe(name))
                 self._tables[name] = Table.parse(data) if data else None
@@ -79,6 +80,7 @@ class Setup:
     def stages(self) -> Mapping[str, OrgStage]:
         """Give all stages of the org by their API name, in their order, inactive ones too."""
         with self._lock:
+            self._age()
             if self._stages is None:
                 rows = self._kept("stages", lambda: [_plain(row) for row in self._org.query(_STAGES)])
                 self._stages = {stage.id: stage for stage in map(stage_of, rows)}
@@ -107,6 +109,16 @@ class Setup:
         stages = tuple(stage.native() for stage in active if not values or stage.id in values)
         return Pipeline(id=kind.id, label=kind.name, stages=stages)
 
+    def _age(self) -> None:
+        """Let go of what a process that runs for long has read an hour ago."""
+        if self._oldest is not None and not timedelta(0) <= self._clock.now() - self._oldest <= KEPT_FOR:
+            self._drop()
+
+    def _drop(self) -> None:
+        self._tables.clear()
+        self._stages = None
+        self._oldest = None
+
     def _describe(self, name: str) -> dict[str, Any]:
         try:
             return _shortened(self._org.get(f"sobjects/{name}/describe"))
@@ -116,18 +128,20 @@ class Setup:
     def _kept(self, key: str, read: Callable[[], Any]) -> Any:
         """Give what is remembered under a key if it is fresh, else read and remember it."""
         now = self._clock.now()
-        kept = self._remembered(key, now)
+        at, kept = self._remembered(key, now)
         if kept is None:
-            kept = read()
+            at, kept = now, read()
             self._memory[PREFIX + key] = dump_json({"at": iso(now), "data": kept}).decode()
+        self._oldest = min(at, self._oldest or at)
         return kept
 
-    def _remembered(self, key: str, now: datetime) -> Any:
+    def _remembered(self, key: str, now: datetime) -> tuple[datetime, Any]:
         try:
             found = load_json(self._memory[PREFIX + key])
-            return found["data"] if now - KEPT_FOR <= parse_iso(found["at"]) <= now else None
+            at = parse_iso(found["at"])
+            return at, (found["data"] if now - KEPT_FOR <= at <= now else None)
         except (KeyError, ValueError, TypeError):
-            return None
+            return now, None
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -132,8 +132,8 @@ class Deals:
         """Find the deals whose contacts changed, which need not touch the deal."""
         if span.since is None:
             return set()
-        stamp = self._setup.table("OpportunityContactRole").stamp
-        statement = select(["OpportunityId"], "OpportunityContactRole", where=f"{stamp} >= {moment(span.since)}")
+        where = f"SystemModstamp >= {moment(span.since)}"
+        statement = select(["OpportunityId"], "OpportunityContactRole", where=where)
         rows = self._org.query(statement, deleted_too=True)
         return {to_18(str(row["OpportunityId"])) for row in rows if row["OpportunityId"]}
 
