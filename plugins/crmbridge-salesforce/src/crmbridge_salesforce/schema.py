@@ -98,6 +98,7 @@ class Column:
             options=tuple(option.value for option in self.options if option.active),
             writable=self.createable or self.updateable,
             unique=self.unique,
+            percent=self.type == "percent",
         )
 
     def _kind(self) -> FieldType | None:
