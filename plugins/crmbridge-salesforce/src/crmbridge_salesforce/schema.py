@@ -97,6 +97,7 @@ class Column:
             option_labels={option.value: option.label for option in self.options if option.label != option.value},
             writable=self.createable or self.updateable,
             unique=self.unique,
+            percent=self.type == "percent",
         )
 
     def _kind(self) -> FieldType | None:

@@ -149,6 +149,7 @@ def _job_routes() -> list[tuple[str, str, Handler]]:
         ("GET", "/jobs/ingest/{job}/successfulResults", bulk.successful),
         ("GET", "/jobs/ingest/{job}/failedResults", bulk.failed),
         ("GET", "/jobs/ingest/{job}/unprocessedRecords", bulk.unprocessed),
+        ("GET", "/jobs/ingest/{job}/unprocessedrecords", bulk.unprocessed),  # as jsforce writes it
     ]
 
 
