@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from decimal import Decimal
@@ -51,8 +54,16 @@ def derive(tables: Tables, table: str, row: Values, before: Values | None) -> No
     elif table == "Event":
         row["AccountId"] = _account_of(tables, row)
         row["ActivityDateTime"], row["ActivityDate"] = row["StartDateTime"], row["StartDateTime"].date()
+    elif table == "ContentNote":
+        row["TextPreview"] = _preview(row.get("Content"))
     elif table == "Contact":
         row["Name"] = " ".join(part for part in (row.get("FirstName"), row.get("LastName")) if part)
+
+
+def _preview(content: str | None) -> str | None:
+    """Give the beginning of a note's text, without its markup."""
+    text = html.unescape(re.sub(r"<[^>]+>", "", base64.b64decode(content or "").decode()))
+    return text[:255] or None
 
 
 def _account_of(tables: Tables, row: Values) -> str | None:
