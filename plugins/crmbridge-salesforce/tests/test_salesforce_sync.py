@@ -239,12 +239,3 @@ def test_a_cursor_of_something_else_is_refused(adapter: SalesforceAdapter) -> No
     for cursor in ("tomorrow", "[]", '{"at": "2026-01-01"}'):
         with pytest.raises(ConfigurationError):
             list(adapter.pull(Kind.DEAL, cursor))
-
-
-def test_a_retired_version_is_a_setting_to_mend(org: Served, open_adapter: Opener) -> None:
-    """Versions up to 30.0 are gone (Help "Salesforce Platform API Versions 21.0 through 30.0 Retirement")."""
-    old = open_adapter(org.url, org.token, api_version="29.0")
-    with pytest.raises(ConfigurationError, match="410") as caught:
-        old.describe()
-
-    assert "api_version" in caught.value.advice
