@@ -335,6 +335,23 @@ def test_describing_may_take_minutes(open_adapter: Opener, accounts: respx.MockR
     assert 120.0 == describe.extensions["timeout"]["read"]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_many_deletions_come_on_several_pages(
+    org: Served, adapter: SalesforceAdapter, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """However many were deleted, a page stays small, and none is left out."""
+    monkeypatch.setattr("crmbridge_salesforce.pull.STONES", 2)
+    cursor = settle(adapter, clock)
+    gone = state_of(org).deal_ids()[:count]
+    for deal in gone:
+        state_of(org).delete_deal(deal)
+    pages = list(adapter.pull(Kind.DEAL, cursor))
+
+    assert gone == sorted(stone.ref.id for page in pages for stone in page.tombstones)
+    assert 2 >= max(len(page.tombstones) for page in pages)
+    assert {"at"} == set(json.loads(pages[-1].cursor))
+
+
 # ── Moves ───────────────────────────────────────────────────────────────────────────────────────────────
 
 

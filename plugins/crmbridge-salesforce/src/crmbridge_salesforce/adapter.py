@@ -16,8 +16,9 @@ from crmbridge_salesforce.encode import Encoder, currencies, has_marker
 from crmbridge_salesforce.ids import is_id, to_18
 from crmbridge_salesforce.judge import UnknownColumnError
 from crmbridge_salesforce.library import KINDS, Library
+from crmbridge_salesforce.listing import Pace
 from crmbridge_salesforce.org import COLLECTION, Org
-from crmbridge_salesforce.pull import Pace, Walk
+from crmbridge_salesforce.pull import Walk
 from crmbridge_salesforce.settings import SalesforceSettings
 from crmbridge_salesforce.setup import Setup
 from crmbridge_salesforce.signin import SignIn
@@ -99,8 +100,7 @@ class SalesforceAdapter:
         found: dict[Ref, Record] = {}
         for kind in dict.fromkeys(ref.kind for ref in refs):
             wanted = {to_18(ref.id): ref for ref in refs if ref.kind is kind and is_id(ref.id)}
-            for record in self._library.read(kind, list(wanted)):
-                found[wanted[record.ref.id]] = record
+            found.update({wanted[record.ref.id]: record for record in self._read(kind, list(wanted))})
         return found
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
@@ -138,6 +138,13 @@ class SalesforceAdapter:
                 if page.records or page.tombstones:
                     yield replace(page, cursor=dump_several(cursors))
         yield Page(cursor=dump_several(cursors))
+
+    def _read(self, kind: Kind, ids: Sequence[str]) -> list[Record]:
+        try:
+            return list(self._library.read(kind, ids))
+        except UnknownColumnError:  # what we remember of the org may be old
+            self._setup.forget()
+            return list(self._library.read(kind, ids))
 
     def _walk(self, source: Source, since: str | None) -> Iterator[Page]:
         return Walk(self._org, self._clock, source, self._pace).pages(since)

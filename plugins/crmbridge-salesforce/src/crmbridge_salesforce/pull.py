@@ -10,44 +10,26 @@ because the stamp is set when a transaction starts writing and the row is seen w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 from crmbridge.http import pages
 from crmbridge.model.records import Ref, Tombstone
 from crmbridge.ports import Clock, Page
-from crmbridge_salesforce import soql
 from crmbridge_salesforce.bulk import BulkUnavailableError
 from crmbridge_salesforce.bulk_walk import BulkWalk
 from crmbridge_salesforce.cursor import Cursor
 from crmbridge_salesforce.details import Asked
 from crmbridge_salesforce.ids import to_18
-from crmbridge_salesforce.org import Answer, Org, Row
-from crmbridge_salesforce.rows import Cells
-from crmbridge_salesforce.soql import moment, select, text
+from crmbridge_salesforce.listing import Listing, Listings, Pace
+from crmbridge_salesforce.org import Org
+from crmbridge_salesforce.soql import moment, select
 from crmbridge_salesforce.sources import Source, Span
 from crmbridge_salesforce.values import read_moment
 
 STONES = 2000  # tombstones on a page
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How a walk goes: how much is read again for late rows, how many rows make a page, from when on in bulk."""
-
-    overlap: timedelta
-    page_size: int
-    bulk_above: int
-
-
-class _Listing(NamedTuple):
-    """One page of rows, and where the walk stands after it. `full` says that there may be more."""
-
-    rows: list[Cells]
-    after: Cursor
-    full: bool
 
 
 class Walk:
@@ -60,43 +42,43 @@ class Walk:
         self._form = source.form
         self._table = source.form.table.name
         self._pace = pace
+        self._listings = Listings(org, source, pace)
         self._details = Asked(org)
-        self._ceiling: datetime | None = None  # the org's own time; what is younger is for the next walk
         self._delivered: set[str] = set()
 
     def pages(self, since: str | None) -> Iterator[Page]:
         """Yield what changed since a cursor; the last page carries what is gone and where the next walk begins."""
         place = Cursor.parse(since)
-        early: _Listing | None = None
+        early: Listing | None = None
         total: int | None = None
         big = bool(place.job)
         if place.at is None and not big:
-            found = self._count(place)
+            found = self._listings.count(place)
             place, big, total = self._noted(place, found.now), found.total > self._pace.bulk_above, found.total
         elif not big:
             place, early = self._first(place)
             if early.full:
-                total = self._count(place).total
+                total = self._listings.count(place).total
                 big = total > self._pace.bulk_above
         for page in self._in_bulk(place) if big else self._by_pages(place, early):
             yield replace(page, total=total)
         yield from self._rest(place.without_job)
 
-    def _first(self, place: Cursor) -> tuple[Cursor, _Listing]:
+    def _first(self, place: Cursor) -> tuple[Cursor, Listing]:
         """Ask for the first page of a later walk, which most often is all there is."""
-        answer = self._ask(place)
+        answer = self._listings.ask(place)
         place = self._noted(place, answer.now)
-        return place, self._listing(answer, place)
+        return place, self._listings.listing(answer, place)
 
     def _noted(self, place: Cursor, now: datetime | None) -> Cursor:
         """Note when the walk began, unless it is under way: by the org's time, or by ours where ours is earlier.
 
         A clock ahead of the org's would have rows missed that are still to come; one behind only has some read again.
         """
-        self._ceiling = now
+        self._listings.ceiling = now
         floor = place.floor
         if floor is None:
-            known = now or self._newest()
+            known = now or self._listings.newest()
             ours = self._clock.now().replace(microsecond=0)
             floor = min(known, ours) if known else place.at
         whole = place.whole or place.at is None
@@ -108,13 +90,13 @@ class Walk:
 
     # ── Page by page ────────────────────────────────────────────────────────────────────────────────────
 
-    def _by_pages(self, place: Cursor, early: _Listing | None) -> Iterator[Page]:
+    def _by_pages(self, place: Cursor, early: Listing | None) -> Iterator[Page]:
         """Yield pages by (stamp, id); `early` is the first of them, where it was read already."""
         span = self._span(place)
 
-        def fetch(token: str | None) -> tuple[list[_Listing], str | None]:
+        def fetch(token: str | None) -> tuple[list[Listing], str | None]:
             now = Cursor.parse(token)
-            found = self._listing(self._ask(now), now)
+            found = self._listings.listing(self._listings.ask(now), now)
             return [found], found.after.dump() if found.full else None
 
         if early is not None:
@@ -124,74 +106,13 @@ class Walk:
                 for listing in listings:
                     yield from self._page(listing, span)
 
-    def _page(self, listing: _Listing, span: Span) -> Iterator[Page]:
+    def _page(self, listing: Listing, span: Span) -> Iterator[Page]:
         if listing.rows:
             if span.since is not None:
                 self._delivered.update(to_18(cells[0]) for cells in listing.rows)
             page = self._source.page(listing.rows, span, listing.after.dump(), self._details)
             if page.records:  # rows that are no records of ours make no page
                 yield page
-
-    def _ask(self, place: Cursor) -> Answer:
-        """Ask for the next rows. Where all columns would not fit in a URL, ask for their ids first."""
-        return self._org.query_now(self._statement(place), deleted_too=self._source.deleted_too)
-
-    def _statement(self, place: Cursor) -> str:
-        stamp, columns = self._form.stamp, self._form.columns
-        wanted = columns if self._fits(columns) else columns[:2]
-        where = self._where(place, None if self._ceiling is None else f"{stamp} <= {moment(self._ceiling)}")
-        return select(wanted, self._table, where=where, order=f"{stamp}, Id", limit=self._pace.page_size)
-
-    def _fits(self, columns: Sequence[str]) -> bool:
-        return soql.size(select(columns, self._table)) < soql.LONGEST_QUERY - 1000
-
-    def _listing(self, answer: Answer, place: Cursor) -> _Listing:
-        rows = answer.rows
-        whole = rows if self._fits(self._form.columns) else list(self._wide(rows))
-        return _Listing(
-            rows=[self._form.of_json(row) for row in whole],
-            after=self._after(rows, place),
-            full=len(rows) >= self._pace.page_size,
-        )
-
-    def _wide(self, rows: Sequence[Row]) -> Iterator[Row]:
-        ids = [to_18(str(row["Id"])) for row in rows]
-        return self._org.rows(self._table, ids, self._form.columns)
-
-    def _after(self, rows: Sequence[Row], place: Cursor) -> Cursor:
-        """Give the place after the last row that stands where it was sorted in.
-
-        A row that was changed while its page was on its way shows a stamp from after the walk began: going on from
-        there would leave out the rows before it.
-        """
-        for row in reversed(rows):
-            at = read_moment(row[self._form.stamp])
-            if self._ceiling is None or at <= self._ceiling:
-                return replace(place, at=at, id=to_18(str(row["Id"])))
-        return place
-
-    def _where(self, place: Cursor, *more: str | None) -> str:
-        there = "IsDeleted = false" if self._source.deleted_too else ""
-        return " AND ".join(part for part in (self._begin(place), *more, self._source.where, there) if part)
-
-    def _begin(self, place: Cursor) -> str:
-        if place.at is None:
-            return ""
-        stamp = self._form.stamp
-        if not place.id:
-            return f"{stamp} >= {moment(place.at - self._pace.overlap)}"
-        at = moment(place.at)
-        return f"(({stamp} = {at} AND Id > {text(place.id)}) OR {stamp} > {at})"
-
-    def _count(self, place: Cursor) -> Answer:
-        statement = select(["COUNT()"], self._table, where=self._where(place))
-        return self._org.query_now(statement, deleted_too=self._source.deleted_too)
-
-    def _newest(self) -> datetime | None:
-        """Give the newest stamp there is, for an org whose answers do not say its time."""
-        stamp = self._form.stamp
-        rows = self._org.query(select([stamp], self._table, order=f"{stamp} DESC", limit=1))
-        return read_moment(rows[0][stamp]) if rows else None
 
     # ── In bulk ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -200,7 +121,7 @@ class Walk:
         start = place.without_job
         bulk = BulkWalk(self._org, self._clock, self._source)
         try:
-            yield from bulk.pages(place, self._span(place), self._where(start))
+            yield from bulk.pages(place, self._span(place), self._listings.where(start))
         except BulkUnavailableError:
             yield from self._by_pages(start, None)
 
@@ -212,11 +133,11 @@ class Walk:
         cursor = Cursor(at=place.floor, floor=place.floor, gone=place.gone, whole=place.whole).dump()
         if span.since is not None:
             yield from self._touched(span, cursor)
-        stones = list(self._tombstones(place.gone))
-        for start in range(0, len(stones) - STONES, STONES):
-            yield Page(tombstones=tuple(stones[start : start + STONES]), cursor=cursor)
-        last = len(stones) - len(stones) % STONES if len(stones) > STONES else 0
-        yield Page(tombstones=tuple(stones[last:]), cursor=Cursor(at=place.floor).dump())
+        stones = tuple(self._tombstones(place.gone))
+        *early, last = [stones[start : start + STONES] for start in range(0, len(stones), STONES)] or [()]
+        for part in early:
+            yield Page(tombstones=part, cursor=cursor)
+        yield Page(tombstones=last, cursor=Cursor(at=place.floor).dump())
 
     def _touched(self, span: Span, cursor: str) -> Iterator[Page]:
         wanted = sorted(self._source.touched(span) - self._delivered)
