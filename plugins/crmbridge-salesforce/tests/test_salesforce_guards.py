@@ -24,6 +24,7 @@ from crmbridge.testing.factories import (
     NOON,
     make_deal,
     make_move,
+    make_position,
     make_process,
     make_settings,
     make_stage,
@@ -368,7 +369,7 @@ def as_saved(deal: dict[str, Any], before: str, after: str, **more: Any) -> Save
         for name, raw in deal.items()
         for _, _, kind, percent in [COLUMNS[name]]
     }
-    stages = [{"StageName": Cell("picklist", f"n_{stage}")} for stage in (before, after)]
+    stages = [{"StageName": Cell("picklist", stage)} for stage in (before, after)]
     return Save({**cells, **stages[0]}, {**cells, **stages[1]}, today=TODAY, **more)
 
 
@@ -376,30 +377,47 @@ rules = st.fixed_dictionaries(
     {"id": st.just("rule"), "check": checks, "on_unknown": st.sampled_from(["fail", "warn", "skip"])},
     optional={"when": checks},
 )
-open_stages = st.sampled_from(ORDER[:3])
-journeys = st.tuples(open_stages, st.sampled_from([*ORDER, "won", "lost"]))
+# A stage stands for two of the org's; a move between those two leaves nothing.
+SETTINGS = make_settings(
+    stages={
+        "north": {
+            "pipeline": "sales",
+            "map": {name: [f"n_{name}", f"m_{name}"] for name in (*ORDER, "won", "lost")},
+        }
+    }
+)
 
 
-@settings(deadline=None, max_examples=400)
+@st.composite
+def journeys(draw: st.DrawFn) -> tuple[str, str, str]:
+    """Give a stage with a rule, and a change of the org's stage that mostly leaves it behind."""
+    place = draw(st.integers(0, 2))
+    before = draw(st.sampled_from(ORDER[: place + 1]) | st.sampled_from(ORDER[:3]))
+    after = draw(st.sampled_from([*ORDER[place + 1 :], "won"]) | st.sampled_from([*ORDER, "lost"]))
+    return ORDER[place], f"n_{before}", f"{draw(st.sampled_from('nm'))}_{after}"
+
+
+@settings(deadline=None, max_examples=500)
 @given(
     rule=rules,
-    stage=open_stages,
     deal=deals,
-    journey=journeys,
+    journey=journeys(),
     moves=st.fixed_dictionaries({"skip": st.booleans(), "reopen": st.booleans()}),
 )
 def test_a_formula_says_what_crmbridge_says(
-    rule: dict[str, Any], stage: str, deal: dict[str, Any], journey: tuple[str, str], moves: dict[str, bool]
+    rule: dict[str, Any], deal: dict[str, Any], journey: tuple[str, str, str], moves: dict[str, bool]
 ) -> None:
     """For every check and deal, Salesforce refuses exactly the moves after which crmbridge would have a finding."""
-    before, after = journey
+    stage, before, after = journey
     process = make_guarded(rule, stage=stage, moves=moves)
-    found = guards(make_request(process))
+    found = guards(make_request(process, stages=SETTINGS.stages["north"].map))
+    was, now = (make_position(native[2:])._replace(stage=native) for native in (before, after))
     subject = make_subject(
-        make_move(None, before, at=NOON - timedelta(days=5), id="m1"),
-        make_move(before, after, id="m2"),
-        deal=make_deal(stage=after, fields={name: as_read(name, raw) for name, raw in deal.items()}),
+        make_move(None, before[2:], at=NOON - timedelta(days=5), id="m1"),
+        dataclasses.replace(make_move(id="m2"), before=was, after=now),
+        deal=make_deal(position=now, fields={name: as_read(name, raw) for name, raw in deal.items()}),
         process=process,
+        settings=SETTINGS,
     )
     findings = engine.evaluate(subject, NOON).findings if before != after else ()
     expected = {finding.rule for finding in findings if finding.kind is FindingKind.EXIT_RULE}
@@ -409,6 +427,27 @@ def test_a_formula_says_what_crmbridge_says(
 
     assert f"{stage}.rule" in found.covered
     assert expected == refused
+
+
+@pytest.mark.parametrize(
+    ("field", "raw", "counts"),
+    [
+        ("answer", "no", False),
+        ("answer", "Yes", True),
+        ("answer", "Perhaps", False),
+        ("said", "0", False),
+        ("said", "TRUE", True),
+        ("ticked", False, False),
+        ("text", "no", True),
+        ("text", None, False),
+    ],
+)
+def test_a_no_does_not_count(field: str, raw: Any, counts: bool) -> None:  # noqa: FBT001  a parameter of the test
+    """Of yes/no fields only a yes counts, however the org stores it; a text counts whatever it says."""
+    found = guards(make_request(make_guarded({"id": "rule", "check": {"at_least": 1, "of": [field]}})))
+    save = as_saved({**dict.fromkeys(COLUMNS), "ticked": False, field: raw}, "n_qualification", "n_proposal")
+
+    assert counts is not refuses(formulas(found)["qualification.rule"], save)
 
 
 @settings(deadline=None)
@@ -434,7 +473,7 @@ def test_the_road_between_stages_is_the_process_s(nexts: list[Any], before: str,
     kinds = {FindingKind.EXIT_RULE, FindingKind.ILLEGAL_MOVE}
     findings = engine.evaluate(subject, NOON).findings if before != after else ()
     expected = {finding.rule for finding in findings if finding.kind in kinds}
-    save = as_saved(dict.fromkeys(COLUMNS), before, after)
+    save = as_saved(dict.fromkeys(COLUMNS), f"n_{before}", f"n_{after}")
 
     assert expected == {
         name for name, formula in formulas(guards(make_request(process))).items() if refuses(formula, save)
@@ -447,7 +486,7 @@ def test_crmbridge_itself_may_pass() -> None:
     formula = formulas(found)["qualification.rule"]
     deal = dict.fromkeys(COLUMNS)
     held, free = (
-        as_saved(deal, "qualification", "proposal", permissions=frozenset(owned)) for owned in ((), (PERMISSION,))
+        as_saved(deal, "n_qualification", "n_proposal", permissions=frozenset(owned)) for owned in ((), (PERMISSION,))
     )
 
     assert [True, False] == [refuses(formula, save) for save in (held, free)]
@@ -460,7 +499,9 @@ def test_a_rule_looks_at_changes_of_stage_only() -> None:
     formula = formulas(found)["proposal.rule"]
     moves = [("proposal", "proposal"), ("proposal", "qualification"), ("proposal", "lost"), ("proposal", "closing")]
 
-    assert [False, False, False, True] == [refuses(formula, as_saved(dict.fromkeys(COLUMNS), *move)) for move in moves]
+    saves = [as_saved(dict.fromkeys(COLUMNS), f"n_{before}", f"n_{after}") for before, after in moves]
+
+    assert [False, False, False, True] == [refuses(formula, save) for save in saves]
 
 
 @pytest.mark.parametrize(
@@ -551,7 +592,7 @@ def test_hostile_words_stay_words() -> None:
     root = read_xml(found.files["objects/Opportunity.object"])
     said = root.findtext(f"{SPACE}validationRules/{SPACE}errorMessage", "")
     deal = {**dict.fromkeys(COLUMNS), "text": "low"}
-    save = as_saved(deal, "qualification", "closing")
+    save = as_saved(deal, "n_qualification", "n_closing")
 
     assert said.startswith("</errorMessage><x>&\"'\\ Text … ]]> ")
     assert 255 == len(said)
