@@ -72,7 +72,7 @@ def crmbridge_sandboxes() -> list[SandboxSpec]:
     return [
         SandboxSpec(
             name="salesforce",
-            summary="A Salesforce org: SOQL, sObject rows, collections",
+            summary="A Salesforce org: sign-in, SOQL, sObject rows, collections, Bulk API 2.0",
             build=_build,
             pipeline="default",
             stages=STAGES,
