@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,8 +16,13 @@ from hypothesis import strategies as st
 from crmbridge.errors import AuthenticationError, ConfigurationError, RefusedError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Hints, WebhookRequest
+from crmbridge.sandbox import SandboxOptions, VirtualClock, serve
+from crmbridge.services.hinting import receivers, reread_hints, take_delivery
+from crmbridge.services.pulling import pull
+from crmbridge.testing.workspaces import make_bench
+from crmbridge_salesforce import plugin
 from crmbridge_salesforce.outbound import MOST
-from crmbridge_salesforce.plugin import crmbridge_adapters
+from crmbridge_salesforce.sandbox import build_org
 from crmbridge_salesforce.webhook_settings import SalesforceWebhook
 from crmbridge_salesforce.webhooks import LARGEST, read_webhook
 
@@ -125,7 +132,7 @@ def test_records_that_are_none_of_ours_have_no_effect() -> None:
 
 def test_the_answer_is_an_acknowledgement() -> None:
     """Salesforce repeats what is not acknowledged in its own form."""
-    spec = crmbridge_adapters()[0].webhooks
+    spec = plugin.crmbridge_adapters()[0].webhooks
     assert spec is not None
     body, content_type = spec.acknowledge
 
@@ -257,3 +264,32 @@ def test_settings_want_an_org(organization: str) -> None:
     """Fifteen or eighteen characters that begin with 00D."""
     with pytest.raises(ValueError, match="organization"):
         make_settings(organization=organization)
+
+
+def test_a_message_brings_the_record_before_the_next_pull(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the whole house: noted once, read again, and nothing for a repetition or a forgery."""
+    sandbox = build_org(SandboxOptions(seed=3, deals=5, clock=VirtualClock(NOON)), multi_currency=False)
+    with serve(sandbox) as org:
+        monkeypatch.setenv("SF_TOKEN", org.token)
+        hook = {"organization": ORG, "secret": {"env": "SF_HOOK"}}
+        settings = {"adapter": "salesforce", "base_url": org.url, "token": {"env": "SF_TOKEN"}, "currency": "EUR"}
+        bench = make_bench(connections={"sf": {**settings, "webhook": hook}}, sync=[], plugins={"salesforce": plugin})
+        with contextlib.closing(bench.workspace) as workspace:
+            pull(workspace)
+            deal = org.sandbox.state.deal_ids()[0]
+            org.sandbox.state.edit_deal(deal, Name="Told at once")
+            receiver = receivers(workspace)["sf"]
+            url = "https://hooks.example/webhooks/sf?secret="
+            body = make_message(make_notification(deal))
+            request = WebhookRequest(
+                connection="sf", method="POST", url=f"{url}a%20long%20secret", headers={}, body=body, received_at=NOON
+            )
+            with pytest.raises(AuthenticationError):
+                take_delivery(workspace, receiver, dataclasses.replace(request, url=f"{url}forged"))
+            noted = [take_delivery(workspace, receiver, request).noted for _ in range(2)]
+            reread = [reread_hints(workspace, "sf") for _ in range(2)]
+            ref = Ref("sf", Kind.DEAL, deal)
+            found = workspace.store.records.get([ref])[ref]
+
+    assert ([1, 0], [1, 0]) == (noted, reread)
+    assert "Told at once" == found.fields["name"]
