@@ -14,6 +14,7 @@ from typing import Any, Literal
 from crmbridge.ports import Clock
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.sandbox.answers import ApiError, not_found, wire
+from crmbridge_salesforce.sandbox.select import Selection
 
 KEPT = timedelta(days=7)  # how long a job that is over can be asked for
 DAILY_QUERY_JOBS = 10_000
@@ -41,7 +42,8 @@ class Job:
     message: str = ""
     key_field: str = ""  # of an upsert
     header: tuple[str, ...] = ()
-    rows: list[list[str]] = field(default_factory=list)  # what a query found
+    selection: Selection | None = None  # of a query
+    rows: list[Mapping[str, Any]] = field(default_factory=list)  # what it found, as the rows were when it was made
     done: list[list[str]] = field(default_factory=list)  # rows of an ingest job that were written, with id and created
     failed: list[list[str]] = field(default_factory=list)  # those that were refused, with id and error
     left: list[list[str]] = field(default_factory=list)  # those that were not reached
