@@ -64,7 +64,11 @@ async def results(call: Call) -> Response:
     begin = _place(call.query("locator"))
     rows = job.rows[begin : begin + min(int(asked), jobs.most_rows)]
     values = job.selection.values(rows) if job.selection else []
-    cells = ([cell(value, exponents=jobs.exponents) for value in row] for row in values)
+    exponents = jobs.exponents
+    cells = (
+        ["" if one is None else one if type(one) is str else cell(one, exponents=exponents) for one in row]
+        for row in values
+    )
     end = begin + len(rows)
     locator = _locator(end) if end < len(job.rows) else "null"
     headers = {"Sforce-NumberOfRecords": str(len(rows)), "Sforce-Locator": locator}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 
 from crmbridge.ports import Clock
@@ -174,9 +175,14 @@ def cell(value: Any, *, exponents: bool) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime):
-        return str(wire(value)).replace("+0000", "Z")  # unlike JSON, where it is +0000
+        return _moment(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal):
         return f"{value:E}" if exponents and abs(value) >= 10_000_000 else f"{value:f}"
     return str(value)
+
+
+@lru_cache(maxsize=65_536)
+def _moment(value: datetime) -> str:
+    return str(wire(value)).replace("+0000", "Z")  # unlike JSON, where it is +0000
