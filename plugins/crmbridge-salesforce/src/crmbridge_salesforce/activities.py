@@ -63,6 +63,10 @@ class Activities:
             for row in theirs
         ]
 
+    def tracked(self) -> bool:
+        """Tell that there are no stages."""
+        return False
+
     def touched(self, span: Span) -> set[str]:
         """Find the events that ended: nobody writes that down in them."""
         end = self.form.place("EndDateTime")

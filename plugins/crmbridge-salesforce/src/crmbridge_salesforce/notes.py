@@ -46,6 +46,10 @@ class Notes:
         """Make the notes of rows; other tasks, and private notes, are none."""
         return [self._record(row) for row in rows if self._is_note(row)]
 
+    def tracked(self) -> bool:
+        """Tell that there are no stages."""
+        return False
+
     def touched(self, span: Span) -> set[str]:  # noqa: ARG002  nothing touches them
         """Find none."""
         return set()
@@ -94,6 +98,10 @@ class ContentNotes:
         with ThreadPoolExecutor(AT_ONCE) as threads:  # one request each: a text comes with nothing else
             texts = list(threads.map(self._text, tied))
         return [self._record(row, ties[to_18(row[0])], body) for row, body in zip(tied, texts, strict=True)]
+
+    def tracked(self) -> bool:
+        """Tell that there are no stages."""
+        return False
 
     def touched(self, span: Span) -> set[str]:  # noqa: ARG002  nothing touches them
         """Find none."""

@@ -24,11 +24,14 @@ class Hands:
         sign_in: SignIn
         human: str
 
-        def insert(self, table: str, sent: Mapping[str, Any], *, by: str = "") -> str: ...
+        def insert(self, table: str, sent: Mapping[str, Any], *, by: str = "") -> str:
+            """Create a row."""
 
-        def update(self, table: str, row_id: str, sent: Mapping[str, Any], *, by: str = "") -> None: ...
+        def update(self, table: str, row_id: str, sent: Mapping[str, Any], *, by: str = "") -> None:
+            """Change a row."""
 
-        def delete(self, table: str, row_id: str, *, by: str = "") -> None: ...
+        def delete(self, table: str, row_id: str, *, by: str = "") -> None:
+            """Put a row into the recycle bin."""
 
     def deal_ids(self) -> list[str]:
         """Give the ids of all deals that are not deleted, in order."""
