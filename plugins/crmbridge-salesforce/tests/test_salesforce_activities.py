@@ -127,13 +127,15 @@ def test_classic_and_enhanced_notes_are_read(org: Served, adapter: SalesforceAda
     assert {*STANDARD_FIELDS[Kind.NOTE]} == set(found[classic].fields) == set(found[enhanced].fields)
 
 
-def test_a_long_note_is_fetched_whole(org: Served, adapter: SalesforceAdapter) -> None:
-    """The row holds the beginning only; a note that is longer costs one request more, a short one none."""
+def test_a_note_is_fetched_whole(org: Served, adapter: SalesforceAdapter) -> None:
+    """The row holds a cut preview only: each note on a record of ours costs a request, an empty one none."""
     deal = state_of(org).deal_ids()[0]
     long = make_note(org, "".join(f"<p>Line {n}</p>" for n in range(100)), deal, title="Long")
-    make_note(org, "<p>short</p>", deal)
+    make_note(org, "", deal)
+    make_note(org, "<p>on nothing</p>")
     body = str(records(adapter.pull(Kind.NOTE, None))[long].fields["body"])
 
+    assert body.startswith("Long\n\nLine 0\nLine 1")
     assert body.endswith("Line 98\nLine 99")
     assert 1 == sum(request.path.endswith("/Content") for request in org.sandbox.log.all())
 

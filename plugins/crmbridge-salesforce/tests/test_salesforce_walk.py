@@ -318,7 +318,7 @@ def test_many_columns_fit_without_a_long_url(open_adapter: Opener) -> None:
         fetch = router.post(f"{BASE}/composite/sobjects/Opportunity").respond(json=[{**wide, names[-1]: "there"}])
         router.get(f"{BASE}/queryAll").mock(return_value=reply())
         adapter = open_adapter(HOST, "t", fields={f"f{n}": name for n, name in enumerate(names)})
-        ask.side_effect = [reply(wide), reply(), reply()]
+        ask.side_effect = [reply(wide), reply(), reply(), reply()]
         page = next(adapter.pull(Kind.DEAL, '{"at":"2026-05-01T00:00:00Z"}'))
 
     assert "there" == page.records[0].fields["f499"]
@@ -411,7 +411,7 @@ def test_a_field_can_be_named_by_its_label(open_adapter: Opener) -> None:
         router.get(f"{BASE}/sobjects/Opportunity/describe").respond(json=labelled("Budget agreed"))
         found = {"Id": "006Sb0000000001IAA", "StageName": "Talk", "F0__c": "50k"}
         found["SystemModstamp"] = "2026-06-01T00:00:00.000+0000"
-        router.get(f"{BASE}/query").mock(side_effect=[reply(found), reply(), reply()])
+        router.get(f"{BASE}/query").mock(side_effect=[reply(found), reply(), reply(), reply()])
         adapter = open_adapter(HOST, "t", fields={"budget": "budget Agreed"})
         page = next(adapter.pull(Kind.DEAL, '{"at":"2026-05-01T00:00:00Z"}'))
 
@@ -435,3 +435,27 @@ def test_too_much_to_share_is_said(open_adapter: Opener, accounts: respx.MockRou
         list(open_adapter(HOST, "t").pull(Kind.COMPANY, '{"at":"2026-05-01T00:00:00Z"}'))
 
     assert "View All Data" in caught.value.advice
+
+
+@pytest.mark.parametrize("bulk_above", [0, 2000])
+def test_tracked_stages_fill_what_the_usual_history_lacks(
+    org: Served, open_adapter: Opener, clock: VirtualClock, bulk_above: int
+) -> None:
+    """Where the org tracks StageName, a change that OpportunityHistory lost is a move, and no other comes twice."""
+    state_of(org).tracked.add("StageName")
+    tables = state_of(org).tables
+    deal = next(i for i, row in tables.rows("Opportunity").items() if not row["IsClosed"])
+    clock.advance(timedelta(days=1))
+    state_of(org).edit_deal(deal, StageName="Contracting")
+    lost = next(i for i, row in tables.rows("OpportunityHistory").items() if row["CreatedDate"] == clock.now())
+    clock.advance(timedelta(days=1))
+    state_of(org).edit_deal(deal, StageName="Closed Won")
+    before = [move for page in open_adapter(org.url, org.token).pull(Kind.DEAL, None) for move in page.moves]
+    tables.store("OpportunityHistory", {**tables.present("OpportunityHistory", lost), "IsDeleted": True})
+    pages = list(open_adapter(org.url, org.token, bulk_above=bulk_above).pull(Kind.DEAL, None))
+    after = [move for page in pages for move in page.moves]
+
+    told = {(move.deal, move.at, move.after, move.before) for move in before}
+    assert told == {(move.deal, move.at, move.after, move.before) for move in after}
+    assert len(before) == len(after)
+    assert "017" in {move.id[:3] for move in after if move.deal.id == deal}

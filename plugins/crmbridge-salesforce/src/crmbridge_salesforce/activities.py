@@ -22,10 +22,14 @@ from crmbridge_salesforce.values import read_moment
 
 DEAL, COMPANY, CONTACT = "006", "001", "003"  # how the ids of these begin
 _COMMON = ("Subject", "OwnerId", "WhatId", "WhoId", "AccountId", "ActivityDate")
-_OF_TASK = ("IsClosed", "TaskSubtype", "CompletedDateTime")
-_OF_EVENT = ("EventSubtype", "ActivityDateTime", "StartDateTime", "EndDateTime", "DurationInMinutes", "IsChild")
+_OF_TASK = ("IsClosed", "TaskSubtype", "Type", "CompletedDateTime")
+_OF_EVENT = ("ActivityDateTime", "StartDateTime", "EndDateTime", "DurationInMinutes", "IsChild")
+# What people choose as a task's type says more than that it is a task; other words of theirs are no kind of activity.
+_CHOSEN: Mapping[str, str] = MappingProxyType(
+    {"call": "call", "email": "email", "e-mail": "email", "meeting": "meeting"}
+)
 _TYPES: Mapping[str, str] = MappingProxyType(
-    {"Call": "call", "Email": "email", "ListEmail": "email", "Task": "task", "Event": "meeting", "": ""}
+    {"Call": "call", "Email": "email", "ListEmail": "email", "Task": "task", "": "task"}
 )
 
 
@@ -59,6 +63,10 @@ class Activities:
             for row in theirs
         ]
 
+    def tracked(self) -> bool:
+        """Tell that there are no stages."""
+        return False
+
     def touched(self, span: Span) -> set[str]:
         """Find the events that ended: nobody writes that down in them."""
         end = self.form.place("EndDateTime")
@@ -71,16 +79,20 @@ class Activities:
     def _fields(self, row: Cells) -> dict[str, Value]:
         get = self.form.get
         what = get(row, "WhatId")
-        subtype = get(row, "EventSubtype" if self._event else "TaskSubtype")
         at, done = self._event_time(row) if self._event else self._task_time(row)
         return {
-            "type": _TYPES.get(subtype, subtype) or ("meeting" if self._event else "task"),
+            "type": "meeting" if self._event else self._task_type(row),
             "subject": get(row, "Subject") or None,
             "done": done,
             "at": at,
             "owner": to_18(get(row, "OwnerId")) or None,
             **hangs_on([what, get(row, "WhoId")], get(row, "AccountId")),
         }
+
+    def _task_type(self, row: Cells) -> str:
+        subtype = self.form.get(row, "TaskSubtype")
+        kind = _TYPES.get(subtype, subtype)
+        return _CHOSEN.get(self.form.get(row, "Type").strip().lower(), kind) if kind == "task" else kind
 
     def _task_time(self, row: Cells) -> tuple[datetime | None, bool]:
         """Give a task's day, which has no time; one without a day happened when it was completed."""

@@ -15,6 +15,7 @@ from crmbridge.ports import Clock, Page
 from crmbridge_salesforce.bulk import BulkUnavailableError, Part, QueryJobs, rows_of
 from crmbridge_salesforce.cursor import Cursor
 from crmbridge_salesforce.details import ROLE, Asked, Details
+from crmbridge_salesforce.moves import SNAPSHOT, TRACKED
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.rows import Cells
 from crmbridge_salesforce.soql import select
@@ -24,7 +25,8 @@ from crmbridge_salesforce.values import Cell
 
 PAGE = 1000  # rows, so that memory stays flat whatever there is
 SMALL_ROWS = 25_000  # of the jobs beside, whose rows are short
-_HISTORY = ("OpportunityId", "CreatedDate", "Id", "StageName", "CreatedById")
+_HISTORY = ("OpportunityId", *SNAPSHOT)
+_TRACKED = ("OpportunityId", *TRACKED)
 Add = Callable[[Iterable[Sequence[Cell]]], None]
 
 
@@ -47,7 +49,7 @@ class BulkWalk:
                     page = self._source.page(rows, span, cursor.dump(), details)
                     if page.records:
                         yield page
-        for job in (place.job, place.history, place.roles):
+        for job in (place.job, place.history, place.roles, place.tracked):
             if job:
                 self._jobs.drop(job)
 
@@ -58,8 +60,13 @@ class BulkWalk:
         place = replace(place, job=self._jobs.order(statement, deleted_too=self._source.deleted_too))
         if self._source.kind is not Kind.DEAL or not place.whole:
             return place
-        history = self._ordered_beside(select(_HISTORY, "OpportunityHistory"))
-        return replace(place, history=history, roles=self._ordered_beside(select(ROLE, "OpportunityContactRole")))
+        tracked = select(_TRACKED, "OpportunityFieldHistory", where="Field = 'StageName'")
+        return replace(
+            place,
+            history=self._ordered_beside(select(_HISTORY, "OpportunityHistory")),
+            roles=self._ordered_beside(select(ROLE, "OpportunityContactRole")),
+            tracked=self._ordered_beside(tracked) if self._source.tracked() else "",
+        )
 
     def _ordered_beside(self, statement: str) -> str:
         try:
@@ -69,15 +76,18 @@ class BulkWalk:
 
     def _details(self, place: Cursor, stack: ExitStack) -> Details:
         """Put the details of all deals down in a file; ask for them page by page where the jobs do not give them."""
-        if not (place.history and place.roles):
-            return Asked(self._org)
+        asked = Asked(self._org, tracked=self._source.tracked)
+        if not (place.history and place.roles and (place.tracked or not self._source.tracked())):
+            return asked
         spool = Spool()
         stack.callback(spool.close)
         try:
             self._load(place.history, _HISTORY, spool.add_history)
             self._load(place.roles, ROLE, spool.add_roles)
+            if place.tracked:
+                self._load(place.tracked, _TRACKED, spool.add_history)
         except BulkUnavailableError:
-            return Asked(self._org)
+            return asked
         spool.seal()
         return spool
 

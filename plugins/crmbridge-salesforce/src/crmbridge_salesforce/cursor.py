@@ -12,7 +12,7 @@ from crmbridge.errors import ConfigurationError
 from crmbridge.model.values import iso, parse_iso
 
 _TIMES = ("at", "floor", "gone")
-_TEXTS = ("id", "job", "locator", "history", "roles")
+_TEXTS = ("id", "job", "locator", "history", "roles", "tracked")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Cursor:
 
     `floor` is when the walk under way began, `gone` when the one before it did: deletions and moves are owed since
     then. `whole` says that this is a first walk, which reads everything. `job` is the bulk job that the walk reads and
-    `locator` its next part; `history` and `roles` are the jobs beside it.
+    `locator` its next part; `history`, `roles` and `tracked` are the jobs beside it.
     """
 
     at: datetime | None = None
@@ -32,12 +32,13 @@ class Cursor:
     locator: str = ""
     history: str = ""
     roles: str = ""
+    tracked: str = ""
     whole: bool = False
 
     @property
     def without_job(self) -> Cursor:
         """The same place, for a walk that goes page by page."""
-        return replace(self, job="", locator="", history="", roles="")
+        return replace(self, job="", locator="", history="", roles="", tracked="")
 
     @classmethod
     def parse(cls, written: str | None) -> Cursor:

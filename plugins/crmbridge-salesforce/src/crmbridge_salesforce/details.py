@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from crmbridge_salesforce.ids import to_18
-from crmbridge_salesforce.moves import SNAPSHOT, Snapshot, snapshot
+from crmbridge_salesforce.moves import SNAPSHOT, TRACKED, Snapshot, in_order, snapshot
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.soql import select
 from crmbridge_salesforce.values import cell_of
 
 ROLE = ("OpportunityId", "ContactId")
 _ROLES = select(ROLE, "OpportunityContactRole", where="OpportunityId IN ({})")
-_HISTORY = select(SNAPSHOT, "OpportunityHistory", where="OpportunityId IN ({})", order="OpportunityId, CreatedDate, Id")
+_HISTORY = select(("OpportunityId", *SNAPSHOT), "OpportunityHistory", where="OpportunityId IN ({})")
+_TRACKED = select(
+    ("OpportunityId", *TRACKED), "OpportunityFieldHistory", where="Field = 'StageName' AND OpportunityId IN ({})"
+)
 
 
 class Details(Protocol):
@@ -30,10 +33,14 @@ class Details(Protocol):
 
 
 class Asked:
-    """Asks the org for the details of the deals at hand: one query each for a few hundred deals."""
+    """Asks the org for the details of the deals at hand: one query each for a few hundred deals.
 
-    def __init__(self, org: Org) -> None:
+    With `tracked`, stages are read from the history of tracked fields too, for what the usual history lacks.
+    """
+
+    def __init__(self, org: Org, *, tracked: Callable[[], bool] = bool) -> None:
         self._org = org
+        self._tracked = tracked
 
     def contacts(self, deals: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         """Read the contact roles of deals."""
@@ -46,9 +53,8 @@ class Asked:
     def history(self, deals: Sequence[str]) -> Mapping[str, list[Snapshot]]:
         """Read the snapshots of deals."""
         found: dict[str, list[Snapshot]] = defaultdict(list)
-        for row in self._org.query_in(_HISTORY, deals):
-            cells = [cell_of(row.get(name)) for name in ("CreatedDate", "Id", "StageName", "CreatedById")]
-            found[to_18(str(row["OpportunityId"]))].append(snapshot(cells))
-        for snapshots in found.values():
-            snapshots.sort()
-        return found
+        for template, columns in ((_HISTORY, SNAPSHOT), (_TRACKED, TRACKED))[: 1 + self._tracked()]:
+            for row in self._org.query_in(template, deals):
+                cells = [cell_of(row.get(name)) for name in columns]
+                found[to_18(str(row["OpportunityId"]))].append(snapshot(cells))
+        return {deal: in_order(snapshots) for deal, snapshots in found.items()}

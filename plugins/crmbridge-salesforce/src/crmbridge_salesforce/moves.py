@@ -10,7 +10,10 @@ from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.schema import OrgStage
 from crmbridge_salesforce.values import Cell, read_moment
 
-SNAPSHOT = ("Id", "OpportunityId", "CreatedDate", "StageName", "CreatedById")
+# Time, id, stage and user, in the history that every org keeps, and in the one of tracked fields that some keep beside.
+SNAPSHOT = ("CreatedDate", "Id", "StageName", "CreatedById")
+TRACKED = ("CreatedDate", "Id", "NewValue", "CreatedById")
+_FROM_TRACKED = "017"  # how the ids of the latter begin
 
 
 # A row of OpportunityHistory as cells: time, id, stage and user. There are millions of them, so it is a bare tuple.
@@ -21,6 +24,15 @@ def snapshot(cells: Sequence[Cell]) -> Snapshot:
     """Take four cells as a snapshot; raises ValueError for another number of them."""
     at, row_id, stage, by = cells
     return at, row_id, stage, by
+
+
+def in_order(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    """Sort snapshots, oldest first, and leave out what the history of tracked fields only says again."""
+    found = sorted(snapshots)
+    if not any(row_id.startswith(_FROM_TRACKED) for _, row_id, _, _ in found):
+        return found
+    known = {at[:19] for at, row_id, _, _ in found if not row_id.startswith(_FROM_TRACKED)}
+    return [one for one in found if not one[1].startswith(_FROM_TRACKED) or one[0][:19] not in known]
 
 
 class Journeys:

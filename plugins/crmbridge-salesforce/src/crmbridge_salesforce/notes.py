@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 
 from crmbridge.model.records import Kind, Record, Ref
@@ -12,14 +13,13 @@ from crmbridge_salesforce.activities import COMPANY, CONTACT, DEAL, hangs_on, re
 from crmbridge_salesforce.details import Details
 from crmbridge_salesforce.encode import NOTE_SUBJECT
 from crmbridge_salesforce.ids import to_18
-from crmbridge_salesforce.org import Org
+from crmbridge_salesforce.org import AT_ONCE, Org
 from crmbridge_salesforce.rows import Cells, Form
 from crmbridge_salesforce.schema import Table
 from crmbridge_salesforce.soql import select, text
 from crmbridge_salesforce.sources import Span
 from crmbridge_salesforce.values import read_moment
 
-PREVIEW = 255  # characters of a note's text that come with its row; only longer ones are fetched one by one
 _LINKS = select(["ContentDocumentId", "LinkedEntityId"], "ContentDocumentLink", where="ContentDocumentId IN ({})")
 _OURS = (DEAL, COMPANY, CONTACT)
 _BLOCKS = frozenset({"p", "br", "div", "li", "tr", "h1", "h2", "h3", "ul", "ol"})
@@ -45,6 +45,10 @@ class Notes:
     def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:  # noqa: ARG002  nothing lies beside
         """Make the notes of rows; other tasks, and private notes, are none."""
         return [self._record(row) for row in rows if self._is_note(row)]
+
+    def tracked(self) -> bool:
+        """Tell that there are no stages."""
+        return False
 
     def touched(self, span: Span) -> set[str]:  # noqa: ARG002  nothing touches them
         """Find none."""
@@ -90,7 +94,14 @@ class ContentNotes:
     def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:  # noqa: ARG002  it reads its own
         """Make the notes of rows that hang on a deal, company or contact."""
         ties = self._ties([to_18(row[0]) for row in rows])
-        return [self._record(row, ties[to_18(row[0])]) for row in rows if to_18(row[0]) in ties]
+        tied = [row for row in rows if to_18(row[0]) in ties]
+        with ThreadPoolExecutor(AT_ONCE) as threads:  # one request each: a text comes with nothing else
+            texts = list(threads.map(self._text, tied))
+        return [self._record(row, ties[to_18(row[0])], body) for row, body in zip(tied, texts, strict=True)]
+
+    def tracked(self) -> bool:
+        """Tell that there are no stages."""
+        return False
 
     def touched(self, span: Span) -> set[str]:  # noqa: ARG002  nothing touches them
         """Find none."""
@@ -103,10 +114,10 @@ class ContentNotes:
                 found[to_18(str(link["ContentDocumentId"]))].append(str(link["LinkedEntityId"]))
         return found
 
-    def _record(self, row: Cells, ties: Sequence[str]) -> Record:
+    def _record(self, row: Cells, ties: Sequence[str], body: str) -> Record:
         get = self.form.get
         fields = {
-            "body": titled(get(row, "Title"), self._text(row)) or None,
+            "body": titled(get(row, "Title"), body) or None,
             "at": read_moment(get(row, "CreatedDate") or row[1]),
             "owner": to_18(get(row, "OwnerId")) or None,
             **hangs_on(ties),
@@ -114,9 +125,9 @@ class ContentNotes:
         return record_of(Ref(self._connection, self.kind, to_18(row[0])), self.form, row, fields)
 
     def _text(self, row: Cells) -> str:
-        preview = self.form.get(row, "TextPreview")
-        if self.form.place("TextPreview") is not None and len(preview) < PREVIEW:
-            return preview
+        # The preview that comes with a row is cut, and its lines run together; it only tells an empty note.
+        if self.form.place("TextPreview") is not None and not self.form.get(row, "TextPreview"):
+            return ""
         reply = self._org.fetch(f"sobjects/ContentNote/{row[0]}/Content")
         return plain_text(reply.body.decode("utf-8", "replace"))
 

@@ -43,7 +43,7 @@ class Walk:
         self._table = source.form.table.name
         self._pace = pace
         self._listings = Listings(org, source, pace)
-        self._details = Asked(org)
+        self._details = Asked(org, tracked=source.tracked)
         self._delivered: set[str] = set()
 
     def pages(self, since: str | None) -> Iterator[Page]:

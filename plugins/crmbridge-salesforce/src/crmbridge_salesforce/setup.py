@@ -36,6 +36,7 @@ _STAGES = (
     "SELECT ApiName, MasterLabel, IsActive, IsClosed, IsWon, DefaultProbability"
     " FROM OpportunityStage ORDER BY SortOrder, Id"
 )
+_TRACKED = "SELECT Id FROM OpportunityFieldHistory WHERE Field = 'StageName' LIMIT 1"
 _CLOSED_STATUSES = "SELECT ApiName FROM TaskStatus WHERE IsClosed = true ORDER BY SortOrder"
 
 
@@ -94,6 +95,11 @@ class Setup:
                 raise RefusedError("The org has no task status that counts as closed")
             return str(names[0])
 
+    def tracks_stages(self) -> bool:
+        """Tell whether the org keeps a field history of stages, which is a choice of its people."""
+        with self._lock:
+            return bool(self._kept("tracked", lambda: [_plain(row) for row in self._ask_if_there(_TRACKED)]))
+
     def pipelines(self) -> tuple[Pipeline, ...]:
         """Give one pipeline per record type, and the default one for deals without."""
         active = [stage for stage in self.stages().values() if stage.active]
@@ -118,6 +124,12 @@ class Setup:
         self._tables.clear()
         self._stages = None
         self._oldest = None
+
+    def _ask_if_there(self, statement: str) -> Sequence[Mapping[str, Any]]:
+        try:
+            return self._org.query(statement)
+        except RefusedError:  # no such object, or none that the user may see
+            return ()
 
     def _describe(self, name: str) -> dict[str, Any]:
         try:

@@ -55,6 +55,10 @@ class Source(Protocol):
         """Tell whether the object keeps rows where only a look into the recycle bin finds them: archived ones."""
         ...
 
+    def tracked(self) -> bool:
+        """Tell whether the org keeps a history of its stages beside the usual one."""
+        ...
+
     def page(self, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:
         """Make a page of rows, reading what lies beside them."""
         ...
@@ -87,6 +91,10 @@ class Plain:
         """Make a page of rows."""
         return Page(records=tuple(self.records(rows, details)), cursor=cursor)
 
+    def tracked(self) -> bool:
+        """Tell that there are no stages."""
+        return False
+
     def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:  # noqa: ARG002  nothing lies beside
         """Make the records of rows."""
         return [self._reader.record(cells) for cells in rows]
@@ -114,6 +122,10 @@ class Deals:
     def form(self) -> Form:
         """The columns that are asked for."""
         return self._reader.form
+
+    def tracked(self) -> bool:
+        """Tell whether the org keeps a history of its stages beside the usual one."""
+        return self._setup.tracks_stages()
 
     def page(self, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:
         """Make a page of deals, with the moves of those that moved."""

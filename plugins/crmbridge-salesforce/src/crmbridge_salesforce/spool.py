@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
-from crmbridge_salesforce.moves import Snapshot, snapshot
+from crmbridge_salesforce.moves import Snapshot, in_order, snapshot
 from crmbridge_salesforce.values import Cell
 
 _TABLES = """
@@ -68,7 +68,7 @@ class Spool:
     def history(self, deals: Sequence[str]) -> Mapping[str, list[Snapshot]]:
         """Give the snapshots of deals, oldest first."""
         found = self._file.execute(_HISTORY, (json.dumps(deals),))
-        return {deal: [snapshot(row.split(_CELL)) for row in sorted(rows.split(_ROW))] for deal, rows in found}
+        return {deal: in_order(snapshot(row.split(_CELL)) for row in rows.split(_ROW)) for deal, rows in found}
 
     def close(self) -> None:
         """Take the file away."""

@@ -148,6 +148,7 @@ def _plant_task(state: State, deal: Mapping[str, Any], activity: WorldActivity, 
         "ActivityDate": activity.at.date(),
         "Status": "Completed" if activity.done else "Not Started",
         "TaskSubtype": _SUBTYPES.get(activity.kind, "Task"),
+        "Type": "Meeting" if activity.kind == "meeting" else None,
         "IsClosed": activity.done,
     }
     at = min(activity.at, latest)  # what is still to be done was noted when the deal last moved

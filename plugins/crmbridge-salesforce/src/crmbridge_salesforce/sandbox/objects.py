@@ -193,6 +193,7 @@ _TASK = (
     _plain("ActivityDate", "date", "cu"),
     _choice("Status", tuple(name for name, _ in TASK_STATUSES), default="Not Started"),
     _choice("Priority", ("High", "Normal", "Low"), default="Normal"),
+    _choice("Type", ("Call", "Email", "Meeting", "Other")),
     _choice("TaskSubtype", ("Task", "Email", "Call"), "c", default="Task"),
     _text("Description", 32_000, type="textarea", filterable=False),
     _flag("IsClosed"),

@@ -18,6 +18,7 @@ from crmbridge_salesforce.sandbox.checks import (
     read_values,
 )
 from crmbridge_salesforce.sandbox.effects import after_delete, after_write, derive, track
+from crmbridge_salesforce.sandbox.hands import Hands
 from crmbridge_salesforce.sandbox.jobs import Jobs
 from crmbridge_salesforce.sandbox.objects import Object
 from crmbridge_salesforce.sandbox.select import Selection
@@ -45,7 +46,7 @@ class Locator:
 
 
 @dataclass(kw_only=True)
-class State:
+class State(Hands):
     """The org, as tests may change it.
 
     `rules` are validation rules, `locked` the ids of rows (or of accounts) that can't be written, `tracked` the columns
@@ -63,32 +64,6 @@ class State:
     tracked: set[str] = field(default_factory=set)
     locators: dict[str, Locator] = field(default_factory=dict)
     faults: Faults = field(default_factory=lambda: Faults({}, 0))
-
-    def deal_ids(self) -> list[str]:
-        """Give the ids of all deals that are not deleted, in order."""
-        return list(self.tables.rows("Opportunity"))
-
-    def edit_deal(self, native_id: str, /, **native_fields: Any) -> None:
-        """Change a deal as somebody at a screen would; values are given as the API takes them."""
-        self.update("Opportunity", native_id, native_fields, by=self.human)
-
-    def delete_deal(self, native_id: str) -> None:
-        """Delete a deal as somebody at a screen would."""
-        self.delete("Opportunity", native_id, by=self.human)
-
-    def add_task(self, native_id: str, **native_fields: Any) -> str:
-        """Put a task on a deal as somebody at a screen would, and give its id."""
-        return self.insert("Task", {"WhatId": native_id, **native_fields}, by=self.human)
-
-    def merge(self, table: str, winner: str, loser: str) -> None:
-        """Merge an account or contact into another, as somebody at a screen would; what points to it moves over."""
-        row, kept = self.tables.present(table, loser), self.tables.present(table, winner)["Id"]
-        for one in self.tables.objects.values():
-            for column in one.columns.values():
-                if table in column.refers.split(",") and column.name != "MasterRecordId":
-                    for other in self.tables.find(one.name, column.name, row["Id"]):
-                        self.tables.touch(one.name, {**other, column.name: kept}, self.human)
-        self.tables.touch(table, {**row, "IsDeleted": True, "MasterRecordId": kept}, self.human)
 
     def insert(self, table: str, sent: Mapping[str, Any], *, by: str = "") -> str:
         """Create a row and give its id; raises ApiError when the org refuses it."""
