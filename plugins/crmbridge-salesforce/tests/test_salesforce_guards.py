@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +23,7 @@ from crmbridge.model.findings import FindingKind
 from crmbridge.model.process import Process
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Description, FieldBinding, GuardRequest, Guards, NativeField, Pipeline
+from crmbridge.sandbox import Served
 from crmbridge.testing.factories import (
     NOON,
     make_deal,
@@ -30,7 +34,11 @@ from crmbridge.testing.factories import (
     make_stage,
     make_subject,
 )
+from crmbridge_salesforce import plugin
+from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.guards import PERMISSION, guards
+from crmbridge_salesforce.sandbox import Rule, State
+from crmbridge_salesforce.sandbox.objects import Object
 from crmbridge_salesforce.values import decode
 
 _TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?)|([A-Za-z$][\w.$]*)|(>=|<=|[=(),+\-]))', re.DOTALL)
@@ -235,6 +243,7 @@ def _tokens(formula: str) -> list[str]:
     return found
 
 
+B2B = Path(__file__).parents[3] / "config/processes/b2b.yaml"
 SPACE = "{http://soap.sforce.com/2006/04/metadata}"
 ORDER = ("qualification", "proposal", "closing", "care")
 TODAY = NOON.date()
@@ -630,3 +639,44 @@ def test_the_folder_is_one_that_can_be_deployed() -> None:
     assert all(re.fullmatch(r"[A-Za-z](?:_?[A-Za-z0-9])*", name) and len(name) <= 40 for name in names)
     assert "sf project deploy start --metadata-dir" in found.files["STEPS.md"]
     assert "67.0" == package.findtext(f"{SPACE}version")
+
+
+KINDS = {"boolean": "checkbox", "currency": "number", "percent": "number", "date": "date", "picklist": "picklist"}
+
+
+def as_cells(one: Object, row: Mapping[str, Any]) -> dict[str, Cell]:
+    """Give a row of the sandbox as a formula sees it."""
+    kinds = {name: KINDS.get(column.type, "text") for name, column in one.columns.items()}
+    hundredths = {name for name, column in one.columns.items() if column.type == "percent" and row[name] is not None}
+    return {name: Cell(kinds[name], row[name] / 100 if name in hundredths else row[name]) for name in kinds}
+
+
+def test_the_bundled_process_is_held_by_an_org(org: Served, client: httpx.Client, adapter: SalesforceAdapter) -> None:
+    """With the account asked, a seller's move is refused in the rule's own words, and a good one goes through."""
+    process = Process.model_validate(yaml.safe_load(B2B.read_text("utf-8")))
+    types = {field.id: field.type for field in process.fields}
+    bound = tuple(FieldBinding(name=name, native=at, type=types[name]) for name, at in plugin.FIELDS.items())
+    stages = {name: (at,) for name, at in plugin.STAGES.items()}
+    found = guards(make_request(process, fields=bound, stages=stages, account=adapter.describe()))
+    state: State = org.sandbox.state
+    one = state.tables.objects["Opportunity"]
+    root = read_xml(found.files["objects/Opportunity.object"])
+    for item in root:
+        formula = item.findtext(f"{SPACE}errorConditionFormula", "")
+
+        def broken(before: Any, after: Any, formula: str = formula) -> bool:
+            # A new row was not changed.
+            old, new = as_cells(one, before or after), as_cells(one, after)
+            return refuses(formula, Save(old, new, today=state.clock.now().date()))
+
+        state.rules.append(Rule(refuses=broken, message=item.findtext(f"{SPACE}errorMessage", "")))
+    new = {"Name": "N", "StageName": "Negotiation/Review", "CloseDate": "2026-07-01", "discount__c": 15}
+    deal = client.post("sobjects/Opportunity", json={**new, "objections__c": "none"}).json()["id"]
+    refused = client.patch(f"sobjects/Opportunity/{deal}", json={"StageName": "Contracting"})
+    approved = {"StageName": "Contracting", "discount_approved_by__c": "Rita"}
+
+    assert {"prospecting.contact", "diagnosis.meetings"} == {one.rule for one in found.left_out}
+    assert (400, "FIELD_CUSTOM_VALIDATION_EXCEPTION") == (refused.status_code, refused.json()[0]["errorCode"])
+    assert "A discount of … % needs the name of who approved it" == refused.json()[0]["message"]
+    assert 204 == client.patch(f"sobjects/Opportunity/{deal}", json=approved).status_code
+    assert 204 == client.patch(f"sobjects/Opportunity/{deal}", json={"StageName": "Prospecting"}).status_code

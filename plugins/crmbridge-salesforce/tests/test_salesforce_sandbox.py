@@ -285,6 +285,21 @@ def test_discovery(client: httpx.Client, org: Served) -> None:
     assert (401, "INVALID_SESSION_ID") == error(httpx.get(f"{client.base_url}limits", trust_env=False))
 
 
+def test_a_day_that_is_used_up_looks_like_too_many_at_once(client: httpx.Client, org: Served) -> None:
+    """One code, no Retry-After: only the words and the usage differ (LIM "API Request Limits and Allocations")."""
+    org.sandbox.faults.plan("limit_day")
+    spent = client.get("limits")
+    org.sandbox.faults.plan("limit")
+    busy = client.get("limits")
+
+    assert (403, "REQUEST_LIMIT_EXCEEDED") == error(spent) == error(busy)
+    assert "TotalRequests Limit exceeded." == spent.json()[0]["message"] != busy.json()[0]["message"]
+    assert ["api-usage=100000/100000", "api-usage=0/100000"] == [
+        answer.headers["Sforce-Limit-Info"] for answer in (spent, busy)
+    ]
+    assert "Retry-After" not in spent.headers
+
+
 def rows_of(state: State) -> list[dict[str, dict[str, Any]]]:
     """Give all rows of an org."""
     return [state.tables.rows(name, deleted_too=True) for name in state.tables.objects]

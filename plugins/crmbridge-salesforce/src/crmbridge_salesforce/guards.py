@@ -21,8 +21,8 @@ PERMISSION, SET = "CrmBridge_Past_Exit_Rules", "CrmBridge_Integration"
 STEPS = (
     "Look at objects/Opportunity.object: each rule has its formula and its message.",
     "Try them in a sandbox org first: sf project deploy start --metadata-dir . --target-org SANDBOX",
-    f"Give the permission set {SET} to the user that crmbridge signs in as: STEPS.md says why.",
     "Deploy to production with the same command and the other org.",
+    f"Give the permission set {SET} to the user that crmbridge signs in as, in both orgs: STEPS.md says why.",
 )
 NOTES = """## What to know
 
@@ -32,6 +32,8 @@ NOTES = """## What to know
   {passed} and {value} become an ellipsis.
 - The permission set lets crmbridge's own user pass: a move that it carries over was checked where somebody made it.
   Without the set, Salesforce refuses such a move as it would a seller's, and crmbridge shows the rule's words.
+- A formula that does not fit its field, such as a comparison with a long text area, makes the deployment fail and
+  changes nothing. Take that rule out of objects/Opportunity.object and package.xml; crmbridge goes on checking it.
 - TODAY() is the day where the user is; crmbridge counts days where the stage's calendar is.
 - To take the rules back, switch them off under Object Manager, Opportunity, Validation Rules.
 """

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from crmbridge.hookspecs import hookimpl
 from crmbridge.plugins import AdapterSpec, SandboxSpec
+from crmbridge.ports import WebhookSpec
 from crmbridge_salesforce.settings import SalesforceSettings
+from crmbridge_salesforce.webhook_settings import ACK, SalesforceWebhook
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crmbridge.ports import Adapter, AdapterContext, FieldWish
+    from crmbridge.ports import Adapter, AdapterContext, FieldWish, GuardRequest, Guards, Hints, WebhookRequest
     from crmbridge.sandbox import Sandbox, SandboxOptions
 
 # The sandbox account's stages and fields for the bundled process.
@@ -58,6 +60,8 @@ def crmbridge_adapters() -> list[AdapterSpec]:
             settings=SalesforceSettings,
             open=_open,
             steps=_steps,
+            webhooks=WebhookSpec(settings=SalesforceWebhook, read=_read_webhook, acknowledge=(ACK, "text/xml")),
+            guards=_guards,
         )
     ]
 
@@ -68,7 +72,7 @@ def crmbridge_sandboxes() -> list[SandboxSpec]:
     return [
         SandboxSpec(
             name="salesforce",
-            summary="A Salesforce org: SOQL, sObject rows, collections",
+            summary="A Salesforce org: sign-in, SOQL, sObject rows, collections, Bulk API 2.0",
             build=_build,
             pipeline="default",
             stages=STAGES,
@@ -91,6 +95,18 @@ def _steps(wish: FieldWish) -> Sequence[str]:
     from crmbridge_salesforce.steps import steps  # noqa: PLC0415  only when an admin is told
 
     return steps(wish)
+
+
+def _read_webhook(settings: SalesforceWebhook, request: WebhookRequest) -> Hints:
+    from crmbridge_salesforce.webhooks import read_webhook  # noqa: PLC0415  only when a delivery comes
+
+    return read_webhook(settings, request)
+
+
+def _guards(request: GuardRequest) -> Guards:
+    from crmbridge_salesforce.guards import guards  # noqa: PLC0415  only when rules are exported
+
+    return guards(request)
 
 
 def _build(options: SandboxOptions) -> Sandbox:

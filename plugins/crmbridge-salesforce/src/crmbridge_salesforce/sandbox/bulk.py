@@ -32,10 +32,8 @@ async def create_query(call: Call) -> Response:
         kind="query", version=call.version, object=selection.table, operation=operation, **read_form(sent)
     )
     call.state.jobs.start(job)
-    rows = selection.found(deleted_too=operation == "queryAll")
-    job.header = selection.names
-    exponents = call.state.jobs.exponents
-    job.rows = [[cell(value, exponents=exponents) for value in values] for values in selection.values(rows)]
+    job.header, job.selection = selection.names, selection
+    job.rows = selection.found(deleted_too=operation == "queryAll")
     return _told(call, job)
 
 
@@ -65,10 +63,16 @@ async def results(call: Call) -> Response:
         raise ApiError("INVALIDJOB", "maxRecords is not valid")
     begin = _place(call.query("locator"))
     rows = job.rows[begin : begin + min(int(asked), jobs.most_rows)]
+    values = job.selection.values(rows) if job.selection else []
+    exponents = jobs.exponents
+    cells = (
+        ["" if one is None else one if type(one) is str else cell(one, exponents=exponents) for one in row]
+        for row in values
+    )
     end = begin + len(rows)
     locator = _locator(end) if end < len(job.rows) else "null"
     headers = {"Sforce-NumberOfRecords": str(len(rows)), "Sforce-Locator": locator}
-    return _csv(write_csv(job, job.header, rows), headers)
+    return _csv(write_csv(job, job.header, cells), headers)
 
 
 def _locator(place: int) -> str:

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 
 from crmbridge.ports import Clock
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.sandbox.answers import ApiError, not_found, wire
+from crmbridge_salesforce.sandbox.select import Selection
 
 KEPT = timedelta(days=7)  # how long a job that is over can be asked for
 DAILY_QUERY_JOBS = 10_000
@@ -41,7 +43,8 @@ class Job:
     message: str = ""
     key_field: str = ""  # of an upsert
     header: tuple[str, ...] = ()
-    rows: list[list[str]] = field(default_factory=list)  # what a query found
+    selection: Selection | None = None  # of a query
+    rows: list[Mapping[str, Any]] = field(default_factory=list)  # what it found, as the rows were when it was made
     done: list[list[str]] = field(default_factory=list)  # rows of an ingest job that were written, with id and created
     failed: list[list[str]] = field(default_factory=list)  # those that were refused, with id and error
     left: list[list[str]] = field(default_factory=list)  # those that were not reached
@@ -172,9 +175,14 @@ def cell(value: Any, *, exponents: bool) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime):
-        return str(wire(value)).replace("+0000", "Z")  # unlike JSON, where it is +0000
+        return _moment(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal):
         return f"{value:E}" if exponents and abs(value) >= 10_000_000 else f"{value:f}"
     return str(value)
+
+
+@lru_cache(maxsize=65_536)
+def _moment(value: datetime) -> str:
+    return str(wire(value)).replace("+0000", "Z")  # unlike JSON, where it is +0000

@@ -41,14 +41,28 @@ def build_org(options: SandboxOptions, *, multi_currency: bool) -> Sandbox:
     )
     fill(state, options)
     window = RateWindow(DAILY_REQUESTS, DAY_SECONDS, applies=lambda request: request.url.path != TOKEN_PATH)
+    sandbox = assemble(
+        name="salesforce",
+        state=state,
+        routes=_routes(state, window),
+        vendor=_vendor(state, window),
+        options=replace(options, token=token),
+    )
+    state.faults = sandbox.faults
+    return sandbox
+
+
+def _vendor(state: State, window: RateWindow) -> Vendor:
+    """Make the org's forms of refusing, and the headers of every answer."""
 
     def accepts(request: Request, _token: str) -> bool:
         # The list of versions is open to everybody.
         return request.url.path.rstrip("/") == VERSIONS or state.sign_in.accepts(request)
 
     def decorate(_request: Request, response: Response) -> None:
-        used = window.requests - window.remaining(options.clock.now())
-        response.headers["Date"] = format_datetime(options.clock.now().astimezone(UTC), usegmt=True)
+        now = state.clock.now()
+        used = window.requests - window.remaining(now)
+        response.headers["Date"] = format_datetime(now.astimezone(UTC), usegmt=True)
         response.headers["Sforce-Limit-Info"] = f"api-usage={used}/{window.requests}"
 
     def refused(request: Request) -> Response:
@@ -60,22 +74,20 @@ def build_org(options: SandboxOptions, *, multi_currency: bool) -> Sandbox:
         error = ApiError("REQUEST_LIMIT_EXCEEDED", f"{what} Limit exceeded.", status=403)
         return _decorated(refusal(error), request, decorate)
 
-    sandbox = assemble(
-        name="salesforce",
-        state=state,
-        routes=_routes(state, window),
-        vendor=Vendor(
-            accepts=accepts,
-            refused=refused,
-            limited=limited,
-            windows=(window,),
-            open_paths=(TOKEN_PATH,),
-            decorate=decorate,
-        ),
-        options=replace(options, token=token),
+    def spent(request: Request) -> Response:
+        response = limited(request, window, None)
+        response.headers["Sforce-Limit-Info"] = f"api-usage={window.requests}/{window.requests}"
+        return response
+
+    return Vendor(
+        accepts=accepts,
+        refused=refused,
+        limited=limited,
+        spent=spent,
+        windows=(window,),
+        open_paths=(TOKEN_PATH,),
+        decorate=decorate,
     )
-    state.faults = sandbox.faults
-    return sandbox
 
 
 def _decorated(response: Response, request: Request, decorate: Callable[[Request, Response], None]) -> Response:
