@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from random import Random
 from typing import Any
 
 import httpx
 import pytest
 import respx
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crmbridge.errors import AuthenticationError
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Position, Record, Ref, Status
 from crmbridge.model.values import Value
-from crmbridge.sandbox import Served, VirtualClock
+from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge.testing.factories import make_change
 from crmbridge_salesforce.adapter import SalesforceAdapter
+from crmbridge_salesforce.conditional import lanes_of
+from crmbridge_salesforce.receipts import Item
 from crmbridge_salesforce.rows import stamp_in
-from crmbridge_salesforce.sandbox import Rule, State
+from crmbridge_salesforce.sandbox import Rule, State, build_org
 
 Opener = Callable[..., SalesforceAdapter]
 HOST = "https://acme.my.salesforce.com"
@@ -162,6 +167,39 @@ def test_deals_of_one_account_are_written_one_after_the_other(
 
     assert sorted(accounts) == accounts
     assert len(set(accounts)) < len(accounts)
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), max_size=120), st.randoms())
+def test_requests_side_by_side_share_no_account(accounts: list[str], random: Random) -> None:
+    """Every update is in exactly one request of at most 25, and the deals of an account are all in one lane."""
+    owner = {f"006Sb{number:010}IAA": account * random.randint(1, 3) for number, account in enumerate(accounts)}
+    changes = [make_change(deal, target=Ref("sf", Kind.DEAL, deal)) for deal in owner]
+    items = [Item(change, {}) for change in changes]
+    lanes = lanes_of(items, lambda item: owner[item.change.target.id])  # type: ignore[union-attr]  # it has one
+
+    requests = [request for lane in lanes for request in lane]
+    assert sorted(c.id for c in changes) == sorted(item.change.id for request in requests for item in request)
+    assert all(1 <= len(request) <= 25 for request in requests)
+    lane_of: dict[str, set[int]] = {}
+    for number, lane in enumerate(lanes):
+        for item in (item for request in lane for item in request):
+            lane_of.setdefault(owner[str(item.change.target and item.change.target.id)], set()).add(number)
+    assert all(len(found) == 1 for found in lane_of.values())
+
+
+def test_a_big_batch_goes_side_by_side(clock: VirtualClock, open_adapter: Opener) -> None:
+    """Sixty updates are made by several requests; each is answered once, in the order of the changes."""
+    with serve(build_org(SandboxOptions(seed=5, deals=60, clock=clock), multi_currency=True)) as served:
+        adapter = open_adapter(served.url, served.token)
+        found = [record for page in adapter.pull(Kind.DEAL, None) for record in page.records]
+        clock.advance(timedelta(minutes=1))
+        changes = [make_update(deal, name=f"Ours {n}") for n, deal in enumerate(found)]
+        receipts = adapter.write(changes)
+        after = adapter.read([deal.ref for deal in found])
+
+    assert [(change.id, Outcome.APPLIED) for change in changes] == [(r.change, r.outcome) for r in receipts]
+    assert [f"Ours {n}" for n in range(60)] == [after[deal.ref].fields["name"] for deal in found]
+    assert 3 <= sum(r.path.endswith("/composite") for r in served.sandbox.log.all()) <= 12
 
 
 @pytest.mark.parametrize(("held_for", "outcome"), [(1, Outcome.APPLIED), (99, Outcome.FAILED)])

@@ -9,8 +9,10 @@ Collections take no headers; the requests inside a composite one do ("Send Multi
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import format_datetime
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
@@ -25,6 +27,7 @@ from crmbridge_salesforce.rows import stamp_in
 from crmbridge_salesforce.values import Cell, read_moment
 
 AT_A_TIME = 25  # requests inside a composite one
+LANES = 4  # requests under way at a time
 A_SECOND = 1.0
 LOOKS = 3  # at a row that keeps being changed
 STALE = "the deal was changed since the plan; nothing was written"
@@ -68,11 +71,10 @@ class Conditional:
                 answers[item.change.id] = Answered(receipt(item.change, Outcome.APPLIED))
             else:
                 fit.append(item)
-        # Deals of one account lock each other out; side by side in one request they can't.
-        fit.sort(key=lambda item: (standing[_id(item)].account, _id(item)))
-        for number, part in enumerate(parts_of(fit, AT_A_TIME)):
-            send = self._send_quietly if number else self._send
-            answers.update(send(part, standing))
+        first, *others = lanes_of(fit, lambda item: standing[_id(item)].account) or [[]]
+        if first:
+            answers.update(self._send(first[0], standing))
+            answers.update(self._side_by_side([first[1:], *others], standing))
         self._remember([item for item in fit if answers[item.change.id].receipt.outcome is Outcome.APPLIED])
         return answers
 
@@ -104,6 +106,17 @@ class Conditional:
         with self._lock:
             expects = self._ours.get((_id(item), expects), expects)
         return None if standing.version == expects else Answered(receipt(item.change, Outcome.STALE, STALE))
+
+    def _side_by_side(
+        self, lanes: Sequence[Sequence[Sequence[Item]]], standing: Mapping[str, Standing]
+    ) -> dict[str, Answered]:
+        """Send the requests of several lanes, those of one lane one after the other."""
+
+        def send(lane: Sequence[Sequence[Item]]) -> dict[str, Answered]:
+            return {k: v for part in lane for k, v in self._send_quietly(part, standing).items()}
+
+        with ThreadPoolExecutor(LANES) as threads:
+            return {k: v for found in threads.map(send, lanes) for k, v in found.items()}
 
     def _send_quietly(self, items: Sequence[Item], standing: Mapping[str, Standing]) -> dict[str, Answered]:
         """Send after something else was sent already: now nothing may be raised."""
@@ -147,6 +160,22 @@ class Conditional:
             for item in items:
                 if _id(item) in now:
                     self._ours[_id(item), item.change.expects or ""] = now[_id(item)].version
+
+
+def lanes_of(items: Sequence[Item], account: Callable[[Item], str]) -> list[list[list[Item]]]:
+    """Cut updates in requests, and these in lanes that can go side by side.
+
+    Deals of one account lock each other out while they are written, so they go in one request, or in requests of one
+    lane where they are too many for one.
+    """
+    lanes: list[list[list[Item]]] = []
+    for _, group in groupby(sorted(items, key=lambda item: (account(item), _id(item))), key=account):
+        siblings = list(group)
+        if lanes and len(lanes[-1]) == 1 and len(lanes[-1][0]) + len(siblings) <= AT_A_TIME:
+            lanes[-1][0].extend(siblings)
+        else:
+            lanes.append([list(part) for part in parts_of(siblings, AT_A_TIME)])
+    return lanes
 
 
 def _id(item: Item) -> str:
