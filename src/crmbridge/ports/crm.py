@@ -61,6 +61,7 @@ class NativeField:
     option_labels: Mapping[str, str] = field(default_factory=dict)  # what people see of a value, where it differs
     writable: bool = True
     unique: bool = False
+    percent: bool = False  # a number of hundredths: the CRM's own formulas may count 10 % as 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
