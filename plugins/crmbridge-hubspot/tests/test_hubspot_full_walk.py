@@ -162,11 +162,12 @@ def test_only_deals_that_moved_are_asked_for_their_history(serve: Callable[..., 
     moved = make_deal(1, dealstage="second", hs_v2_date_entered_second=STAMP)
     from_deleted = make_deal(2, hs_v2_date_entered_first=STAMP)
     silent = make_deal(3, hs_v2_date_entered_first=None)
-    server = serve([moved, from_deleted, silent, make_deal(4)])
+    and_back = make_deal(5, hs_v2_date_entered_second=STAMP)
+    server = serve([moved, from_deleted, silent, make_deal(4), and_back])
     pages = list(open_adapter().pull(Kind.DEAL, None))
-    counts = {number: sum(move.deal.id == str(number) for move in moves_of(pages)) for number in range(1, 5)}
+    counts = {number: sum(move.deal.id == str(number) for move in moves_of(pages)) for number in range(1, 6)}
 
-    assert {1: 2, 2: 2, 3: 2, 4: 1} == counts
+    assert {1: 2, 2: 2, 3: 2, 4: 1, 5: 2} == counts
     assert 1 == server.reads
 
 

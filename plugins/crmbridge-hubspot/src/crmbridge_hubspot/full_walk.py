@@ -6,7 +6,7 @@ an id; parts of the ids by search, which can be asked for them, with a read of e
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from crmbridge.http import pages, side_by_side
 from crmbridge_hubspot.cursor import Cursor, Walk, Way
 from crmbridge_hubspot.reading import Found, Reader
 from crmbridge_hubspot.search_walk import SearchWalk
-from crmbridge_hubspot.slices import Board, DisorderError, Fetched, Span, readers_for, without
+from crmbridge_hubspot.slices import Board, DisorderError, Fetched, Part, Span, readers_for, without
 
 Raw = Mapping[str, Any]
 BEHIND: dict[Way, Way] = {"list": "search", "search": "pages"}
@@ -102,7 +102,7 @@ class FullWalk:
         )
         try:
             for part in board.parts(fetch):
-                yield _Read(part.span, len(part.raws), complete(part.raws))
+                yield _completed(part, complete)
         except BaseException:
             board.give_up()
             raise
@@ -136,6 +136,12 @@ class FullWalk:
             cursor = replace(cursor, walk=replace(cursor.walk, by="pages" if following else "", after=following))
             yield Progress(self.reader.whole(raws), cursor)
         return cursor
+
+
+def _completed(part: Part, complete: Callable[[list[Raw]], Found]) -> _Read:
+    read = _Read(part.span, len(part.raws), complete(part.raws))
+    part.raws.clear()  # a reader holds its part while it waits, and what came over the wire is the bigger half
+    return read
 
 
 def _behind(cursor: Cursor) -> Cursor:

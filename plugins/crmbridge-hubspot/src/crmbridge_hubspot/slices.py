@@ -102,16 +102,20 @@ class Board:
             self._changed.notify_all()
 
     def _read(self, mine: _Slice, fetch: Fetch) -> Iterator[Part]:
-        border: int | None = mine.place
         following: int | None = mine.place
+        first = True
         while following is not None and mine.place != mine.end:
-            start = mine.place
-            fetched = fetch(start)
-            part, following = self._advance(mine, start, fetched), fetched.following
-            if border is not None:
-                self._saw(self._first, border, _first_id(fetched))
-                border = None
+            part, following = self._read_page(mine, fetch, first=first)
+            first = False
             yield part
+
+    def _read_page(self, mine: _Slice, fetch: Fetch, *, first: bool) -> tuple[Part, int | None]:
+        start = mine.place
+        fetched = fetch(start)
+        part = self._advance(mine, start, fetched)
+        if first:
+            self._saw(self._first, start, _first_id(fetched))
+        return part, fetched.following
 
     def _cut(self, spans: Sequence[Span]) -> Iterator[Span]:
         if len(spans) > 1:
