@@ -197,20 +197,21 @@ def test_a_job_that_never_ends_is_given_up(big: Served, open_adapter: Opener) ->
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("status", "code", "words"),
     [
-        "Entity 'Opportunity' is not supported by the Bulk API.",
-        "Selecting compound data not supported in Bulk Query",
-        "Unable to find object: Opportunity",
+        (400, "INVALIDENTITY", "Entity 'Opportunity' is not supported by the Bulk API."),
+        (400, "FUNCTIONALITY_NOT_ENABLED", "Selecting compound data not supported in Bulk Query"),
+        (400, "INVALIDJOB", "Unable to find object: Opportunity"),
+        (403, "API_DISABLED_FOR_ORG", "API is not enabled for this Organization or Partner"),
     ],
 )
-def test_what_bulk_can_not_answer_is_read_by_pages(open_adapter: Opener, words: str) -> None:
+def test_what_bulk_can_not_answer_is_read_by_pages(open_adapter: Opener, status: int, code: str, words: str) -> None:
     """Objects and columns that jobs refuse are asked for by REST (airbyte source-salesforce rate_limiting.py)."""
     fields = [{"name": name, "type": "string"} for name in ("Name", "StageName")]
     system = [{"name": "Id", "type": "id"}, {"name": "SystemModstamp", "type": "datetime"}]
     with respx.mock:
         respx.get(f"{BASE}/sobjects/Account/describe").respond(json={"name": "Account", "fields": [*system, *fields]})
-        respx.post(f"{BASE}/jobs/query").respond(400, json=[{"errorCode": "INVALIDENTITY", "message": words}])
+        respx.post(f"{BASE}/jobs/query").respond(status, json=[{"errorCode": code, "message": words}])
         row = {"Id": "001Sb0000000001IAA", "Name": "Acme", "SystemModstamp": "2026-06-01T00:00:00.000+0000"}
         count = httpx.Response(200, json={"totalSize": 5000, "done": True, "records": []})
         rows = httpx.Response(200, json={"totalSize": 1, "done": True, "records": [row]})
