@@ -103,6 +103,7 @@ def test_a_contact_that_was_added_shows_although_the_deal_did_not_change(
     new = min(others - set(known[deal].fields["contacts"] or ()))  # type: ignore[arg-type]  # a tuple of ids
     clock.advance(timedelta(minutes=1))
     state_of(org).insert("OpportunityContactRole", {"OpportunityId": deal, "ContactId": new})
+    clock.advance(timedelta(hours=1))
     found = deals(list(adapter.pull(Kind.DEAL, cursor)))
 
     assert {deal} == set(found)

@@ -345,6 +345,7 @@ def test_many_deletions_come_on_several_pages(
     gone = state_of(org).deal_ids()[:count]
     for deal in gone:
         state_of(org).delete_deal(deal)
+    clock.advance(timedelta(hours=1))
     pages = list(adapter.pull(Kind.DEAL, cursor))
 
     assert gone == sorted(stone.ref.id for page in pages for stone in page.tombstones)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError
+from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
 from crmbridge.http import pages, side_by_side
 from crmbridge.http.client import tidy
 from crmbridge.ports import Clock
@@ -47,7 +47,9 @@ class QueryJobs:
         operation = "queryAll" if deleted_too else "query"
         try:
             said = self._org.post("jobs/query", {"operation": operation, "query": statement, "contentType": "CSV"})
-        except RefusedError as error:  # compound columns, objects that it does not know, a feature that is off
+        # Compound columns, objects that jobs do not know, an edition or a user without them. A session that is no good
+        # is said by the next call as well.
+        except (RefusedError, AuthenticationError) as error:
             raise BulkUnavailableError(error.message) from error
         if not isinstance(said, Mapping) or not said.get("id"):
             raise BulkUnavailableError("The answer to a query job names no job")

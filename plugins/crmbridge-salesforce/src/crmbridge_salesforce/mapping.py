@@ -128,6 +128,7 @@ class Reader:
         self._lacking: list[Problem] = []
         for binding, column in bound:
             self._plan(binding, column.name if column else None)
+        self._empty: dict[str, Value] = dict.fromkeys(plan.name for plan in (*self._plans, *self._amounts))
         self._code = self.form.place("CurrencyIsoCode")
         self._created = self.form.place("CreatedDate")
         self._key = self.form.place(shape.key_field)
@@ -172,19 +173,21 @@ class Reader:
         return _position(kind, stage, closed == "true", won == "true")
 
     def _fields(self, cells: Cells) -> tuple[dict[str, Value], tuple[Problem, ...]]:
-        fields: dict[str, Value] = {}
+        fields = self._empty.copy()
         problems: list[Problem] = []
         for name, at, read, native in self._plans:
-            cell = cells[at]
-            try:
-                fields[name] = None if not cell else cell if read is None else read(cell)
-            except ValueError as error:
-                problems.append(Problem(native, str(error)))
+            if cell := cells[at]:
+                try:
+                    fields[name] = cell if read is None else read(cell)
+                except ValueError as error:
+                    del fields[name]
+                    problems.append(Problem(native, str(error)))
         currency = (cells[self._code] if self._code is not None else "") or self._shape.currency
         for name, at, _, native in self._amounts:
             try:
                 fields[name] = money(cells[at], currency) if cells[at] else None
             except ValueError as error:
+                del fields[name]
                 problems.append(Problem(native, str(error)))
         return fields, (*self._lacking, *problems) if self._lacking or problems else ()
 

@@ -29,10 +29,11 @@ def snapshot(cells: Sequence[Cell]) -> Snapshot:
 def in_order(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
     """Sort snapshots, oldest first, and leave out what the history of tracked fields only says again."""
     found = sorted(snapshots)
-    if not any(row_id.startswith(_FROM_TRACKED) for _, row_id, _, _ in found):
+    tracked = {one for one in found if one[1][:3] == _FROM_TRACKED}
+    if not tracked:
         return found
-    known = {at[:19] for at, row_id, _, _ in found if not row_id.startswith(_FROM_TRACKED)}
-    return [one for one in found if not one[1].startswith(_FROM_TRACKED) or one[0][:19] not in known]
+    known = {one[0][:19] for one in found if one not in tracked}
+    return [one for one in found if one not in tracked or one[0][:19] not in known]
 
 
 class Journeys:
