@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from crmbridge.http import Signer
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
@@ -33,6 +33,7 @@ CAPABILITIES = Capabilities(
     lag=OVERLAP,
     merges=True,
     slices=True,
+    writers=8,  # at 300 ms an answer, fewer would leave some of the burst limit unused
 )
 
 
@@ -75,8 +76,8 @@ class HubSpotAdapter:
         else:
             yield from pull_pages([self._reader(type_) for type_ in TYPES[kind]], since)
 
-    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
-        """Read records as they are now, past the search index.
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        """Read records as they are now, past the search index; links, which cost requests, only if they are wanted.
 
         One that was merged away is left out; the record that it was merged into comes in its place.
         """
@@ -86,7 +87,9 @@ class HubSpotAdapter:
             if kind is Kind.USER:
                 found += [user for user in self._users() if user.ref.id in ids]
             else:
-                found += [record for type_, known in by_type(kind, ids).items() for record in self._read(type_, known)]
+                found += [
+                    record for type_, known in by_type(kind, ids).items() for record in self._read(type_, known, fields)
+                ]
         return {record.ref: record for record in found}
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
@@ -121,9 +124,9 @@ class HubSpotAdapter:
     def _users(self) -> Iterator[Record]:
         return (to_user(owner, self._connection) for owner in read_owners(self._api))
 
-    def _read(self, type_: ObjectType, ids: Sequence[str]) -> Sequence[Record]:
+    def _read(self, type_: ObjectType, ids: Sequence[str], fields: Collection[str] | None) -> Sequence[Record]:
         reader = self._reader(type_)
-        return reader.found(reader.raws(ids, history=False)).records
+        return reader.found(reader.raws(ids, history=False), fields=fields).records
 
     def _reader(self, type_: ObjectType) -> Reader:
         return Reader(api=self._api, type=type_, setup=self._setup, connection=self._connection, now=self._clock.now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from crmbridge.model.records import Kind
@@ -12,17 +12,23 @@ from crmbridge_hubspot.objects import ObjectType
 
 PRIMARY = frozenset({5, 1})  # association types with a primary company: of a deal, of a contact
 HAVE_PRIMARY = frozenset({Kind.DEAL, Kind.CONTACT})
+FIELDS = {"companies": "company"}  # what hangs on a record, and the field it is, where that has another name
 Raw = Mapping[str, Any]
 
 
-def read_links(api: HubSpotApi, type_: ObjectType, raws: Sequence[Raw]) -> Mapping[str, dict[str, Value]]:
+def read_links(
+    api: HubSpotApi, type_: ObjectType, raws: Sequence[Raw], wanted: Collection[str] | None = None
+) -> Mapping[str, dict[str, Value]]:
     """Read the linked fields of a page of records, for all of them at once, by record id.
 
     Records that came from a list carry their links; where those are cut short, or do not tell which company is the
-    primary one, they are asked for (airbyte#56447: links are cut at 100).
+    primary one, they are asked for (airbyte#56447: links are cut at 100). With `wanted`, fields that are not among
+    these are left out.
     """
     fields: dict[str, dict[str, Value]] = {str(raw["id"]): {} for raw in raws}
     for other in type_.linked:
+        if wanted is not None and FIELDS.get(other, other) not in wanted:
+            continue
         for record_id, ids in _linked(api, type_, other, raws).items():
             if other == "companies" and ids:
                 fields[record_id]["company"] = ids[0]

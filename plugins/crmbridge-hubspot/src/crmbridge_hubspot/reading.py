@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -154,12 +154,20 @@ class Reader:
         """Read records by id and turn them into what is handed over."""
         return self.found(self.read_whole(ids))
 
-    def found(self, raws: Sequence[Raw], made: Mapping[str, Move | None] = MappingProxyType({})) -> Found:
-        """Turn whole records into what is handed over; `made` are the moves of deals that need no history."""
+    def found(
+        self,
+        raws: Sequence[Raw],
+        made: Mapping[str, Move | None] = MappingProxyType({}),
+        fields: Collection[str] | None = None,
+    ) -> Found:
+        """Turn whole records into what is handed over; `made` are the moves of deals that need no history.
+
+        With `fields`, links that are not among them may be missing.
+        """
         if not raws:
             return Found()
         terms = self.setup.terms_for(raws) if self._has_history else self.setup.terms()
-        mapper, links, now = self._asking(terms).mapper, read_links(self.api, self.type, raws), self.now()
+        mapper, links, now = self._asking(terms).mapper, read_links(self.api, self.type, raws, fields), self.now()
         records = [mapper.record(raw, links[str(raw["id"])], now) for raw in raws]
         moves = list(self._moves(raws, made, terms)) if self._has_history else []
         gone = [each for raw in raws for each in merged_away(self.type, raw, self.connection)]
