@@ -49,12 +49,22 @@ class ConnectionPull:
 
 def pull(workspace: Workspace, connections: Sequence[str] = ()) -> tuple[ConnectionPull, ...]:
     """Pull all connections, or the ones named, side by side. One that fails does not keep the others from going on."""
-    chosen = list(connections or workspace.connections)
-    adapters_first = [workspace.adapter(name) for name in chosen]  # a wrong setting stops before anything is read
-    if not adapters_first:
+    names = chosen(workspace, connections)
+    if not names:
         return ()
-    with _made_for_bulk(), ThreadPoolExecutor(max_workers=len(chosen)) as threads:
-        return tuple(threads.map(lambda name: _pull_one(workspace, name), chosen))
+    with _made_for_bulk(), ThreadPoolExecutor(max_workers=len(names)) as threads:
+        return tuple(threads.map(lambda name: _pull_one(workspace, name), names))
+
+
+def chosen(workspace: Workspace, connections: Sequence[str]) -> tuple[str, ...]:
+    """Give the connections that were named, each once, or all of them.
+
+    Raises ConfigurationError for a name or a setting that is wrong, before anything is read.
+    """
+    names = tuple(dict.fromkeys(connections or workspace.connections))
+    for name in names:
+        workspace.adapter(name)
+    return names
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from crmbridge.services.applying import apply_plan
 from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.hinting import reread_hints
 from crmbridge.services.planning import Part
-from crmbridge.services.pulling import ConnectionPull, pull
+from crmbridge.services.pulling import ConnectionPull, chosen, pull
 from crmbridge.services.pulling import _bookmark as look_again
 from crmbridge.services.reconciling import reconcile
 from crmbridge.services.scheduling import TOLD, Due, command_of
@@ -49,7 +49,7 @@ def run_pull(workspace: Workspace, connections: Sequence[str] = ()) -> Ran:
 def run_hinted(workspace: Workspace, connections: Sequence[str] = ()) -> Ran:
     """Re-read only what webhooks said has changed, as one run; for a quick look between two pulls."""
     with writing(workspace, "pull") as run:
-        pulled = tuple(_hinted(workspace, name) for name in connections or workspace.connections)
+        pulled = tuple(_hinted(workspace, name) for name in chosen(workspace, connections))
         return _finished(workspace, "pull", Cycle(run=run, pulled=pulled))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from crmbridge.model.records import Kind, Tombstone
 from crmbridge.plugins import AdapterSpec, load_plugins
 from crmbridge.ports import Adapter, AdapterContext, Page
 from crmbridge.services.pulling import ConnectionPull, in_fewer, pull
+from crmbridge.services.running import Ran, run_hinted, run_pull
 from crmbridge.services.workspace import Project, Workspace
 from crmbridge.settings import AdapterSettings, Secret, Settings
 from crmbridge.testing.factories import NOON, make_deal, make_move
@@ -94,6 +95,17 @@ def test_another_credential_for_another_account_is_refused(bench: Bench) -> None
     bench.crms["north"].account = "somebody else's"
 
     assert isinstance(pulled(bench, token={"file": "other"}).error, ConfigurationError)
+
+
+@pytest.mark.parametrize("run", [run_pull, run_hinted])
+def test_a_connection_is_pulled_once_and_a_wrong_name_is_said(bench: Bench, run: Callable[..., Ran]) -> None:
+    """However often it is named; two readers of one account would save each other's cursors."""
+    ran = run(bench.workspace, ["north", "north"])
+
+    assert ran.cycle is not None
+    assert ["north"] == [one.connection for one in ran.cycle.pulled]
+    with pytest.raises(ConfigurationError, match="There is no connection 'nrth'"):
+        run(bench.workspace, ["north", "nrth"])
 
 
 def test_a_kind_that_is_asked_for_later_is_read_whole(bench: Bench) -> None:
