@@ -92,6 +92,18 @@ class TestPostgresql(StoreSuite):
 
         assert (6, 100) == (len(got), sum(got))
 
+    def test_requests_that_cannot_be_counted_are_counted_alone(
+        self, store: SqlStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """An answer that came must not become a failure: a change that was made would be made again."""
+        assert store.rates.take("hs", [BURST], [1], START) == 0
+        with store._database.write() as connection:
+            connection.exec_driver_sql("DROP TABLE rates")
+        store.rates.settle("hs", [BURST], [1], START, START)
+
+        assert 1 == store.rates.used("hs", BURST, START)
+        assert ["counts its requests alone"] == [r.getMessage().split("process ")[1] for r in caplog.records]
+
     def test_a_server_that_is_not_there_says_so(self, server: URL) -> None:
         """Or a database; without the password."""
         missing = server.set(database="missing", password="pg-secret-word")

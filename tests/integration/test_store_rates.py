@@ -138,6 +138,16 @@ class TestFile:
         assert ledger.used("hs", BURST, after(12)) == 10
         assert ["counts its requests alone"] == [r.getMessage().split("process ")[1] for r in caplog.records]
 
+    def test_a_damaged_one_that_is_somebody_elses_is_done_without(
+        self, ledger: RateFile, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It can't be taken away, and the run goes on all the same."""
+        ledger.path.with_name(f"{ledger.path.name}-shm").mkdir()  # so that it can't, whoever runs this
+        ledger.path.write_bytes(b"not a database")
+
+        assert take_all(ledger, BURST, START) == 10
+        assert ["counts its requests alone"] == [r.getMessage().split("process ")[1] for r in caplog.records]
+
     def test_what_counts_no_longer_is_forgotten(self, ledger: RateFile) -> None:
         """The file does not grow with the requests."""
         for second in range(0, 100, 5):

@@ -25,7 +25,8 @@ class RateLedger(Protocol):
     """Counts the requests of accounts, for all threads and, where it lies in the store, for all processes.
 
     An amount counts from when it was taken until `seconds` after it was settled: when the answer came, the CRM had
-    certainly counted the request. What a killed process never settled counts from when it was taken.
+    certainly counted the request. What a killed process never settled counts from when it was taken. No call raises:
+    an answer that came must not be lost because it could not be counted.
     """
 
     def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:

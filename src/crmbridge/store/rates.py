@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, and_, delete, false, func, or_, select, true, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from crmbridge.engine.pacing import SLOTS, counting, slot_of, wait_for
+from crmbridge.errors import LockedError, StateError
 from crmbridge.ledger import LocalLedger
 from crmbridge.ports import Rate, RateLedger
 from crmbridge.store import schema
@@ -135,18 +137,17 @@ def _wait(slots: Slots, rate: Rate, amount: int, now: datetime) -> float:
     return wait_for(counted, rate.requests, amount, rate.seconds, now)
 
 
-# ── In a file of its own, beside a SQLite state ─────────────────────────────────────────────────────────
+class SteadyLedger:
+    """A ledger whose calls never fail: when what is shared can't be used, this process counts alone from then on.
 
+    A write that was answered must not end as one that failed, only because it could not be counted.
+    """
 
-class RateFile:
-    """The ledger in a file. What goes wrong with it ends no run: it is made anew, or this process counts alone."""
-
-    def __init__(self, state: Path) -> None:
-        self.path = state.with_name(f"{state.stem}.rates.db")
-        self._turn = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._shared = SharedLedger(self._begin)
+    def __init__(self, shared: RateLedger, where: str) -> None:
+        self._shared = shared
+        self._where = where
         self._alone: LocalLedger | None = None
+        self._turn = threading.Lock()
 
     def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
         """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit."""
@@ -162,31 +163,52 @@ class RateFile:
         """Give how much of a rate counts now, by all processes."""
         return self._try(lambda ledger: ledger.used(account, rate, now))
 
-    def close(self) -> None:
-        """Give the file back."""
-        with self._turn:
-            self._drop()
-
     def _try(self, call: Callable[[RateLedger], T]) -> T:
         for again in (True, False):
             if self._alone is not None:
                 break
             try:
                 return call(self._shared)
-            except (sqlite3.Error, OSError) as error:
-                self._recover(error, again=again)
+            except (sqlite3.Error, OSError, SQLAlchemyError, StateError, LockedError) as error:
+                with self._turn:
+                    if not self._mend(error, again=again) and self._alone is None:
+                        why = getattr(error, "message", error)
+                        log.warning("%s can't be used (%s); this process counts its requests alone", self._where, why)
+                        self._alone = LocalLedger()
         return call(self._alone or LocalLedger())
 
-    def _recover(self, error: Exception, *, again: bool) -> None:
-        """Take a damaged file away, once; with any other trouble, count for this process alone from now on."""
+    def _mend(self, _error: Exception, *, again: bool) -> bool:  # noqa: ARG002  for ledgers that can
+        """Tell whether it is worth trying once more."""
+        return False
+
+
+# ── In a file of its own, beside a SQLite state ─────────────────────────────────────────────────────────
+
+
+class RateFile(SteadyLedger):
+    """The ledger in a file. What goes wrong with it ends no run: it is made anew, or this process counts alone."""
+
+    def __init__(self, state: Path) -> None:
+        self.path = state.with_name(f"{state.stem}.rates.db")
+        self._connection: sqlite3.Connection | None = None
+        super().__init__(SharedLedger(self._begin), str(self.path))
+
+    def close(self) -> None:
+        """Give the file back."""
         with self._turn:
             self._drop()
-            if again and getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-                for suffix in ("", "-wal", "-shm"):
-                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-            elif self._alone is None:
-                log.warning("%s can't be used (%s); this process counts its requests alone", self.path, error)
-                self._alone = LocalLedger()
+
+    def _mend(self, error: Exception, *, again: bool) -> bool:
+        """Take a damaged file away, once."""
+        self._drop()
+        if not again or not getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            return False
+        try:
+            for suffix in ("", "-wal", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        except OSError:  # it is somebody else's
+            return False
+        return True
 
     @contextlib.contextmanager
     def _begin(self, account: str) -> Iterator[Slots]:
@@ -252,7 +274,7 @@ class _FileSlots:
 # ── In PostgreSQL ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def rates_in(database: Database) -> SharedLedger:
+def rates_in(database: Database) -> SteadyLedger:
     """Give the ledger in a PostgreSQL state, in transactions that wait only for those of the same account."""
 
     @contextlib.contextmanager
@@ -262,7 +284,7 @@ def rates_in(database: Database) -> SharedLedger:
             connection.execute(select(func.set_config("synchronous_commit", "off", true()), lock))
             yield _TableSlots(connection, account)
 
-    return SharedLedger(begin)
+    return SteadyLedger(SharedLedger(begin), f"The count of requests in {database.where}")
 
 
 class _TableSlots:
