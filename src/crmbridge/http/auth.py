@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from pydantic import SecretStr
 
+from crmbridge.errors import CrmbridgeError
 from crmbridge.ports import Clock
 from crmbridge.revealed import remember
 
 EARLY = timedelta(seconds=60)  # a token is renewed this long before it ends, or when a tenth of its life is left
 
 
-class Signed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Signed:
     """What a request is sent with. `base_url` is where the sign-in said requests go; None: where they always go."""
 
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     base_url: str | None = None
 
 
@@ -67,6 +70,7 @@ class TokenSource:
 
     `fetch` signs in; it is called by one thread at a time, when there is no token yet, shortly before the one there
     is ends, and after an expired session. It stores a rotated refresh token before it gives the access token back.
+    When it fails, it has failed for all threads that were waiting for it: asking once for each would lock users out.
     """
 
     def __init__(self, fetch: Callable[[], Token], clock: Clock, *, form: str = "Bearer {}") -> None:
@@ -76,6 +80,7 @@ class TokenSource:
         self._lock = threading.Lock()
         self._token: Token | None = None
         self._signed: Signed | None = None
+        self._failure: CrmbridgeError | None = None  # the last one
 
     def sign(self) -> Signed:
         """Give the header of a token that is good now."""
@@ -87,16 +92,28 @@ class TokenSource:
 
     def renew(self, used: Signed) -> bool:
         """Fetch another token, unless another thread has done so since this one was used."""
+        before = self._failure
         with self._lock:
             if self._signed is used:
-                self._take(self._fetch())
+                self._get(before)
             return True
 
     def _current(self) -> tuple[Token, Signed]:
+        before = self._failure
         with self._lock:
             if self._token is None or self._signed is None or self._ends_soon(self._token):
-                return self._take(self._fetch())
+                return self._get(before)
             return self._token, self._signed
+
+    def _get(self, before: CrmbridgeError | None) -> tuple[Token, Signed]:
+        """Fetch a token; `before` is the last failure there was when the caller began to wait."""
+        if self._failure is not None and self._failure is not before:
+            raise copy(self._failure)  # each thread adds its own places to its own error
+        try:
+            return self._take(self._fetch())
+        except CrmbridgeError as error:
+            self._failure = error
+            raise
 
     def _take(self, token: Token) -> tuple[Token, Signed]:
         remember(token.value.get_secret_value())

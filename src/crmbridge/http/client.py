@@ -30,6 +30,7 @@ TOO_FAST = 429
 MOST_CONNECTIONS = 32
 MOST_WORDS = 2000  # how much of an answer errors may speak of
 NOT_JSON = object()
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _READABLE = {"json": "JSON", "bytes": "data"}
 
 
@@ -212,9 +213,7 @@ class HttpClient:
         return reply
 
     def _send_signed(self, request: _Request, signed: Signed) -> Reply:
-        url = request.path.lstrip("/")
-        if signed.base_url is not None:
-            url = f"{signed.base_url.rstrip('/')}/{url}"
+        url = self._address(request.path, signed.base_url)
         taken = self._budget.take(request.cost)
         try:
             reply = self._exchange(request, url, {**request.headers, **signed.headers})
@@ -223,6 +222,20 @@ class HttpClient:
         for usage in self._dialect.meter(reply):
             self._budget.observe(usage)
         return reply
+
+    def _address(self, path: str, base_url: str | None) -> str:
+        """Give where a request goes: never to a host that the CRM's answers name, nor unencrypted over a network."""
+        url = path.lstrip("/")
+        if _ELSEWHERE.match(url):
+            raise RefusedError(f"{self._connection}: the CRM named another address for a request, which was not sent")
+        if base_url is None:
+            return url
+        if not base_url.startswith("https://") and not is_loopback(base_url):
+            raise AuthenticationError(
+                f"{self._connection}: signing in named a place for requests that is not encrypted",
+                advice="Nothing was sent there. Check the address that the connection signs in at.",
+            )
+        return f"{base_url.rstrip('/')}/{url}"
 
     def _exchange(self, request: _Request, url: str, headers: Mapping[str, str]) -> Reply:
         # Each part of an answer may take the timeout; a server that drips must not hold us for ever.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ import pytest
 import respx
 from pydantic import SecretStr
 
-from crmbridge.errors import AuthenticationError, RetryLaterError
+from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
 from crmbridge.http import Budget, Dialect, HttpClient, Reply, StaticToken, Token, TokenEndpoint, TokenSource
 from crmbridge.revealed import strike
 from crmbridge.sandbox.clock import VirtualClock
@@ -97,6 +98,40 @@ def test_many_threads_sign_in_once(clock: VirtualClock) -> None:
     assert 1 == desk.count
 
 
+@pytest.mark.parametrize("wanted", ["sign", "renew"])
+def test_a_sign_in_that_fails_is_not_tried_again_by_each_thread(clock: VirtualClock, wanted: str) -> None:
+    """Eight readers that wait for one sign-in fail with it: many refused ones in a row lock a user out."""
+    waiting, failed = threading.Barrier(8), []
+    asked, desk = [0], Desk(clock, lasts=None)
+
+    def refuse() -> Token:
+        asked[0] += 1
+        time.sleep(0.2)  # so that the others come meanwhile
+        raise AuthenticationError("no", advice="Sign in anew.")
+
+    source = TokenSource(lambda: refuse() if desk.count else desk.fetch(), clock)
+    used = source.sign() if wanted == "renew" else None
+    desk.count = 1
+
+    def sign() -> None:
+        waiting.wait()
+        try:
+            source.renew(used) if used else source.sign()
+        except AuthenticationError as error:
+            failed.append(error.advice)
+
+    threads = [threading.Thread(target=sign) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert (1, ["Sign in anew."] * 8) == (asked[0], failed)
+    with pytest.raises(AuthenticationError):  # who comes later asks again: it may have been mended
+        source.sign() if used is None else source.renew(used)
+    assert 2 == asked[0]
+
+
 def test_a_session_that_another_thread_renewed_is_not_renewed_again(clock: VirtualClock) -> None:
     """Of two requests that come back with an expired session, the second one takes the first one's new token."""
     desk = Desk(clock, lasts=None)
@@ -113,7 +148,7 @@ def test_a_fetched_token_is_struck_out_of_what_is_shown(clock: VirtualClock) -> 
     source.sign()
 
     assert "refused: *****" == strike("refused: token-number-1")
-    assert "token-number-1" not in repr(source.token())
+    assert "token-number-1" not in f"{source.token()!r} {source.sign()!r}"
 
 
 # ── In the client ───────────────────────────────────────────────────────────────────────────────────────
@@ -197,6 +232,35 @@ def test_requests_go_where_the_sign_in_says(clock: VirtualClock) -> None:
     client.close()
 
     assert route.called
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("base_url", "path", "error"),
+    [
+        ("http://acme.crm.example", "/api/deals", AuthenticationError),
+        (None, "https://elsewhere.example/api/deals", RefusedError),
+        ("https://acme.crm.example", "/HTTPS://elsewhere.example/api/deals", RefusedError),
+    ],
+)
+def test_a_credential_goes_nowhere_else(
+    clock: VirtualClock, base_url: str | None, path: str, error: type[CrmbridgeError]
+) -> None:
+    """Not over a network unencrypted, nor to the host that the address of a next page names."""
+    respx.route().respond(json={})
+    client = HttpClient(
+        connection="sf",
+        base_url=URL,
+        clock=clock,
+        budget=Budget((), clock),
+        dialect=Dialect(judge=lambda _reply: None),
+        signer=TokenSource(Desk(clock, base_url=base_url).fetch, clock),
+    )
+    with pytest.raises(error, match="sf: "):
+        client.read("GET", path)
+    client.close()
+
+    assert 0 == respx.calls.call_count
 
 
 def test_a_static_token_can_stand_in_any_header() -> None:
