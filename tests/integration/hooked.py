@@ -6,13 +6,13 @@ import hashlib
 import hmac
 import json
 import types
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from crmbridge.errors import AuthenticationError, RefusedError
 from crmbridge.hookspecs import hookimpl
-from crmbridge.model.records import Kind, Ref
+from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.plugins import AdapterSpec
 from crmbridge.ports import Adapter, AdapterContext, Hints, WebhookRequest, WebhookSpec
 from crmbridge.secrets import reveal
@@ -44,16 +44,27 @@ def read(settings: HookSettings, request: WebhookRequest) -> Hints:
     try:
         events = json.loads(request.body)["events"]
         refs = tuple(Ref(request.connection, Kind(event["kind"]), event["record"]) for event in events)
-        return Hints(refs=refs, deliveries=tuple(event["id"] for event in events))
+        named = tuple(event["id"] for event in events)
+        return Hints(refs=refs, deliveries=named, whole=any(event.get("whole") for event in events))
     except (ValueError, KeyError, TypeError):
         raise RefusedError("it holds no events") from None
+
+
+class ChoosyAdapter(FakeAdapter):
+    """Refuses a whole request for the sake of one id that it does not like."""
+
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        """Read records, none of them bad."""
+        if any(ref.id.startswith("bad") for ref in refs):
+            raise RefusedError("there is a bad id")
+        return super().read(refs, fields=fields)
 
 
 def hooked_plugin(crms: Mapping[str, FakeCrm]) -> object:
     """Offer the adapter `hooked`, which speaks to these fake CRMs."""
 
     def connect(_settings: Any, context: AdapterContext) -> Adapter:
-        return FakeAdapter(crms[context.connection])
+        return ChoosyAdapter(crms[context.connection])
 
     @hookimpl
     def crmbridge_adapters() -> list[AdapterSpec]:

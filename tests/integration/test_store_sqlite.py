@@ -136,6 +136,17 @@ class TestMaking:
 
 
 class TestRefusing:
+    def test_a_delivery_that_could_not_be_noted_may_come_again(self, store: SqlStore) -> None:
+        """Were it known already, nothing would be noted of what the CRM sends again."""
+        for before, after in (("hints", "away"), ("away", "hints")):
+            with store._database.write() as connection:
+                connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}")
+            if before == "hints":
+                with pytest.raises(StateError):
+                    store.hints.first_seen(["e1"], START, HOUR, [make_ref("1")])
+
+        assert {"e1"} == store.hints.first_seen(["e1"], START, HOUR, [make_ref("1")])
+
     def test_a_file_that_is_no_database_is_damaged(self, path: Path) -> None:
         """It is left as it is."""
         path.parent.mkdir(parents=True)

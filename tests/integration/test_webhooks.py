@@ -20,10 +20,10 @@ from crmbridge.errors import ConfigurationError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.services.hinting import receivers, reread_hints
 from crmbridge.services.pulling import pull
-from crmbridge.services.running import run_hinted
+from crmbridge.services.running import run_hinted, run_pull
 from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.workspaces import Bench, make_bench
-from crmbridge.web import receiver
+from crmbridge.web import receiver, server
 from crmbridge.web.receiver import Reception, webhook_app
 from crmbridge.web.server import listen, make_server
 
@@ -71,13 +71,13 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     bench = hooked_bench()
     reception = Reception(bench.workspace, receivers(bench.workspace), PUBLIC, PATIENCE)
     with contextlib.closing(listen("127.0.0.1", 0)) as listener:
-        server = make_server(webhook_app(reception))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        made = make_server(webhook_app(reception), PATIENCE)
+        thread = threading.Thread(target=made.run, kwargs={"sockets": [listener]})
         thread.start()
-        while not server.started:
+        while not made.started:
             time.sleep(0.005)
         yield Served(bench=bench, port=listener.getsockname()[1])
-        server.should_exit = True
+        made.should_exit = True
         thread.join(10)
 
 
@@ -117,6 +117,13 @@ def test_what_is_not_genuine_has_no_effect(served: Served, wrong: dict[str, Any]
 
     assert (401, {"error": "not accepted"}) == (answer.status_code, answer.json())
     assert [] == served.pending
+
+
+def test_a_body_does_not_find_out_which_connections_there_are(served: Served) -> None:
+    """One that is too large is turned away wherever it goes."""
+    big = b" " * (receiver.LARGEST + 1)
+
+    assert 413 == served.post([], "/webhooks/nobody", body=big).status_code
 
 
 def test_a_replay_has_no_effect(served: Served) -> None:
@@ -176,6 +183,34 @@ def test_a_slow_body_is_not_waited_for(served: Served) -> None:
     assert 200 == served.post([event()]).status_code
 
 
+@pytest.mark.parametrize("start", [b"", b"POST /webhooks/north HTTP/1.1\r\nX: "], ids=["nothing", "half a head"])
+def test_connections_that_ask_nothing_keep_nobody_out(served: Served, start: bytes) -> None:
+    """They are closed, also when they go on with a byte now and then."""
+    with contextlib.ExitStack() as stack:
+        address = ("127.0.0.1", served.port)
+        idle = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(server.CONNECTIONS)]
+        for one in idle:
+            one.sendall(start)
+        assert 503 == served.post([event()]).status_code
+        ends = time.monotonic() + 10
+        while (answer := served.post([event()]).status_code) == 503 and time.monotonic() < ends:
+            with contextlib.suppress(OSError):
+                idle[0].sendall(b"x" if start else b"")
+
+    assert 200 == answer
+
+
+def test_a_second_request_on_a_connection_is_waited_for_as_long(served: Served) -> None:
+    """Half a head after a whole request is no way around it."""
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=3) as opened:
+        opened.sendall(request)
+        assert opened.recv(4096).startswith(b"HTTP/1.1 200 OK")
+        opened.sendall(request[:10])
+
+        assert b"" == opened.recv(4096)
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS"])
 def test_only_post_delivers(served: Served, method: str) -> None:
     """Whatever else is asked of the address."""
@@ -188,7 +223,9 @@ def test_who_watches_can_see_that_it_is_up(served: Served) -> None:
     """Without a secret; other addresses are not there."""
     with httpx.Client(base_url=f"http://127.0.0.1:{served.port}", trust_env=False) as client:
         assert {"ok": True} == client.get("/healthz").json()
-        assert [404, 404] == [client.get(path).status_code for path in ("/", "/webhooks/north/x")]
+        assert [404, 404, 404] == [
+            client.get(path).status_code for path in ("/", "/webhooks/north/x", "/webhooks/north/")
+        ]
 
 
 def test_when_the_secret_cannot_be_had_the_crm_is_asked_to_come_again(
@@ -242,6 +279,34 @@ def test_what_could_not_be_read_stays_noted(served: Served) -> None:
     again = run_hinted(bench.workspace)
     assert (0, [1, 0]) == (again.exit_code, [one.records for one in again.cycle.pulled if again.cycle])
     assert [] == served.pending
+
+
+def test_a_record_that_cannot_be_read_is_not_in_the_way(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    """The CRM refuses a request for its sake; the others are read, and it is forgotten."""
+    bench = served.bench
+    deals = [bench.crms["north"].create_deal(f"Deal {number}") for number in range(5)]
+    pull(bench.workspace)
+    served.post([event(number, id_) for number, id_ in enumerate(["bad 1", *(deal.id for deal in deals), "bad 2"])])
+    ran = run_hinted(bench.workspace)
+
+    assert ran.cycle is not None
+    assert (0, [5, 0]) == (ran.exit_code, [one.records for one in ran.cycle.pulled])
+    assert [] == served.pending
+    assert "north:bad 1: what a webhook named can't be read" in caplog.text
+
+
+def test_what_a_webhook_cannot_name_is_pulled(served: Served) -> None:
+    """By the next `pull --hinted`, or by the usual pull; until then it is noted, and afterwards no more."""
+    bench = served.bench
+    pull(bench.workspace)
+    for number, look in enumerate([run_hinted, run_pull], start=1):
+        deal = bench.crms["north"].create_deal("New")
+        assert 200 == served.post([event(number, "d1", "note") | {"whole": True}]).status_code
+        assert ["north:"] == served.pending
+        look(bench.workspace)
+
+        assert [deal] == list(bench.workspace.store.records.get([deal]))
+        assert [] == served.pending
 
 
 def test_a_connection_whose_adapter_reads_no_webhooks_says_so(served: Served) -> None:

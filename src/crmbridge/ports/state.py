@@ -196,8 +196,13 @@ class HintStore(Protocol):
         """Forget the refs that were re-read, unless they were noted again since the time given."""
         ...
 
-    def first_seen(self, deliveries: Sequence[str], at: datetime, keep: timedelta) -> frozenset[str]:
-        """Give the deliveries that are seen for the first time within `keep`, and note them; safe between processes."""
+    def first_seen(
+        self, deliveries: Sequence[str], at: datetime, keep: timedelta, refs: Sequence[Ref] = ()
+    ) -> frozenset[str]:
+        """Give the deliveries that are seen for the first time within `keep`, and note them; safe between processes.
+
+        Where there is one, the refs are noted as well as by `add`: all of it, or nothing.
+        """
         ...
 
 

@@ -7,20 +7,24 @@ forged, stale or repeated one has no effect, and a lost one only lets a change w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
-from crmbridge.errors import ConfigurationError
-from crmbridge.model.records import Kind, Ref
-from crmbridge.ports import WebhookRequest, WebhookSpec
+from crmbridge.errors import ConfigurationError, RefusedError
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.ports import Adapter, WebhookRequest, WebhookSpec
+from crmbridge.revealed import strike
 from crmbridge.services.kinds import pulled_kinds, wanted_kinds
 from crmbridge.services.workspace import Workspace
 
 KEEP = timedelta(days=1)  # vendors send a delivery again for hours, not for days
 BATCH = 100  # records read at a time
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +77,25 @@ def take_delivery(workspace: Workspace, receiver: Receiver, request: WebhookRequ
     hints = receiver.spec.read(receiver.settings, request)
     store, now = workspace.store.hints, request.received_at
     names = [_digest(receiver.connection, name) for name in hints.deliveries]
-    new = not names or bool(store.first_seen(names, now, KEEP))
-    refs = [ref for ref in dict.fromkeys(hints.refs) if _fits(receiver, ref)] if new else []
-    if refs:
-        store.add(refs, now)
+    refs = [ref for ref in dict.fromkeys(hints.refs) if _fits(receiver, ref)]
+    noted = [*refs, _unnamed(receiver.connection)] if hints.whole else refs
+    if not names:
+        store.add(noted, now)
+    # Together: were it known and not noted, what the vendor sends again would have no effect.
+    new = not names or bool(store.first_seen(names, now, KEEP, noted))
     body, content_type = receiver.spec.acknowledge
-    return Taken(noted=len(refs), body=body, content_type=content_type)
+    return Taken(noted=len(noted) if new else 0, body=body, content_type=content_type)
+
+
+def _unnamed(connection: str) -> Ref:
+    """Stand for whatever changed that a webhook could not name; no record has this ref."""
+    return Ref(connection, Kind.DEAL, "")
+
+
+def asks_for_pull(workspace: Workspace, connection: str) -> tuple[tuple[Ref, datetime], ...]:
+    """Give the hints that something changed, and not what: only a pull finds it."""
+    unnamed = _unnamed(connection)
+    return tuple(hint for hint in workspace.store.hints.pending(connection) if hint[0] == unnamed)
 
 
 def _fits(receiver: Receiver, ref: Ref) -> bool:
@@ -96,7 +113,7 @@ def reread_hints(workspace: Workspace, connection: str) -> int:
     One that is not there any more is left to the pull, which brings its tombstone; a kind that was never pulled waits
     for its first pull. Raises the adapter's errors; what was not read by then stays noted.
     """
-    pending = workspace.store.hints.pending(connection)
+    pending = [hint for hint in workspace.store.hints.pending(connection) if hint[0] != _unnamed(connection)]
     if not pending:
         return 0
     adapter = workspace.adapter(connection)
@@ -112,9 +129,21 @@ def _reread(workspace: Workspace, connection: str, hints: Sequence[tuple[Ref, da
     found = 0
     for start in range(0, len(hints), BATCH):
         part = hints[start : start + BATCH]
-        records = workspace.adapter(connection).read([ref for ref, _ in part])
+        records = _read(workspace.adapter(connection), [ref for ref, _ in part])
         workspace.store.records.put(list(records.values()))
         workspace.store.hints.done(part)
         found += len(records)
         workspace.progress("pull", f"{connection}: {found} of {len(hints)} hinted records")
     return found
+
+
+def _read(adapter: Adapter, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
+    """Read records without those that the CRM refuses to read: one would be in the way of all others for ever."""
+    try:
+        return adapter.read(refs)
+    except RefusedError as error:
+        if len(refs) == 1:
+            log.warning("%s: what a webhook named can't be read: %s", refs[0], strike(error.message))
+            return {}
+    half = len(refs) // 2
+    return {**_read(adapter, refs[:half]), **_read(adapter, refs[half:])}

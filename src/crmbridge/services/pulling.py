@@ -16,7 +16,7 @@ from crmbridge.engine.text import plain
 from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Page
-from crmbridge.services.hinting import reread_hints
+from crmbridge.services.hinting import asks_for_pull, reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.pace import Pace
 from crmbridge.services.workspace import Workspace, field_bindings
@@ -67,6 +67,24 @@ def chosen(workspace: Workspace, connections: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
+def pull_hinted(workspace: Workspace, connections: Sequence[str] = ()) -> tuple[ConnectionPull, ...]:
+    """Re-read only what webhooks said has changed, of all connections or the ones named.
+
+    One of which a webhook said that something changed, and could not say what, is pulled.
+    """
+    return tuple(_hinted(workspace, name) for name in chosen(workspace, connections))
+
+
+def _hinted(workspace: Workspace, connection: str) -> ConnectionPull:
+    if asks_for_pull(workspace, connection):
+        return _pull_one(workspace, connection)
+    try:
+        _bookmark(workspace, connection)  # it must not have become another account
+        return ConnectionPull(connection=connection, records=reread_hints(workspace, connection))
+    except CrmbridgeError as error:
+        return ConnectionPull(connection=connection, error=error)
+
+
 @contextlib.contextmanager
 def _made_for_bulk() -> Iterator[None]:
     """Let Python work as suits a pull, and as before afterwards.
@@ -91,11 +109,13 @@ def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
     workspace.progress("pull", f"{connection}: looking at the account")
     try:
         bookmark = _bookmark(workspace, connection)
+        unnamed = asks_for_pull(workspace, connection)  # one that comes meanwhile may be about what was read already
         entry = workspace.project.settings.connections[connection]
         capabilities = workspace.adapter(connection).capabilities
         for kind in pulled_kinds(workspace.project.process, entry, capabilities):
             for pulled in _pull_kind(workspace, kind, total, bookmark):
                 total = pulled
+        workspace.store.hints.done(unnamed)
         # Past the CRM's search index, which may not know yet what a webhook told us of.
         reread_hints(workspace, connection)
     except CrmbridgeError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, bindparam, delete, select
+from sqlalchemy import Connection, and_, bindparam, delete, select
 
 from crmbridge.model.records import Kind, Ref
 from crmbridge.store import schema
@@ -22,9 +22,8 @@ class SqlHints:
 
     def add(self, refs: Sequence[Ref], at: datetime) -> None:
         """Note that these may have changed; one that was noted later already keeps that time."""
-        rows = [{**_key(ref), "noted_at": at} for ref in dict.fromkeys(refs)]
         with self._database.write() as open_:
-            upsert(open_, _hints, rows, only=_hints.c.noted_at < at)
+            _add(open_, refs, at)
 
     def pending(self, connection: str) -> tuple[tuple[Ref, datetime], ...]:
         """Give the refs noted, oldest first, each with when it was last noted."""
@@ -43,14 +42,22 @@ class SqlHints:
         with self._database.write() as open_:
             open_.execute(gone, rows)
 
-    def first_seen(self, deliveries: Sequence[str], at: datetime, keep: timedelta) -> frozenset[str]:
-        """Give the deliveries that are seen for the first time within `keep`, and note them."""
+    def first_seen(
+        self, deliveries: Sequence[str], at: datetime, keep: timedelta, refs: Sequence[Ref] = ()
+    ) -> frozenset[str]:
+        """Give the deliveries that are seen for the first time within `keep`, and note them, with the refs."""
         names = sorted(set(deliveries))  # in one order, so that two processes never wait for each other
         with self._database.write() as open_:
             open_.execute(delete(_deliveries).where(_deliveries.c.seen_at <= at - keep))
-            return frozenset(
-                name for name in names if insert_new(open_, _deliveries, {"delivery": name, "seen_at": at})
-            )
+            new = [name for name in names if insert_new(open_, _deliveries, {"delivery": name, "seen_at": at})]
+            if new:
+                _add(open_, refs, at)
+            return frozenset(new)
+
+
+def _add(open_: Connection, refs: Sequence[Ref], at: datetime) -> None:
+    rows = [{**_key(ref), "noted_at": at} for ref in dict.fromkeys(refs)]
+    upsert(open_, _hints, rows, only=_hints.c.noted_at < at)
 
 
 def _key(ref: Ref) -> dict[str, str]:

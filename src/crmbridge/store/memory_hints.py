@@ -33,11 +33,15 @@ class MemoryHints:
                 if ref in state.hints and state.hints[ref] <= at:
                     del state.hints[ref]
 
-    def first_seen(self, deliveries: Sequence[str], at: datetime, keep: timedelta) -> frozenset[str]:
-        """Give the deliveries that are seen for the first time within `keep`, and note them."""
+    def first_seen(
+        self, deliveries: Sequence[str], at: datetime, keep: timedelta, refs: Sequence[Ref] = ()
+    ) -> frozenset[str]:
+        """Give the deliveries that are seen for the first time within `keep`, and note them, with the refs."""
         with self._memory.write() as state:
             state.deliveries = {name: seen for name, seen in state.deliveries.items() if seen > at - keep}
             new = frozenset(deliveries) - state.deliveries.keys()
+            if new:
+                self.add(refs, at)
             state.deliveries |= dict.fromkeys(new, at)
             return new
 

@@ -62,6 +62,14 @@ class HintSuite:
         assert {"e1"} == store.hints.first_seen(["e1", "e3"], START + DAY, DAY)
         assert set() == store.hints.first_seen([], START + DAY, DAY)
 
+    def test_what_a_new_delivery_names_is_noted_with_it(self, store: StateStore) -> None:
+        """One that was seen before names nothing any more."""
+        store.hints.first_seen(["e1"], START, DAY, [make_ref("1"), make_ref("1")])
+        store.hints.first_seen(["e1"], START + HOUR, DAY, [make_ref("1"), make_ref("2")])
+        store.hints.first_seen(["e1", "e2"], START + HOUR, DAY, [make_ref("3")])
+
+        assert ((make_ref("1"), START), (make_ref("3"), START + HOUR)) == store.hints.pending("hs")
+
     def test_of_many_that_see_a_delivery_one_is_first(self, store: StateStore, again: StateStore) -> None:
         """A vendor that sends twice at once is answered twice, and heeded once."""
         firsts: list[str] = []

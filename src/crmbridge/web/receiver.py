@@ -54,10 +54,7 @@ class Reception:
         self._turns = CapacityLimiter(AT_ONCE)
 
     async def deliver(self, request: Request) -> Response:
-        """Take one delivery."""
-        receiver = self._receivers.get(request.path_params["connection"])
-        if receiver is None:
-            return _not_accepted()
+        """Take one delivery. Nobody finds out which connections there are: the path is looked at last."""
         try:
             body = await asyncio.wait_for(_body(request), self._patience)
         except TimeoutError:
@@ -66,6 +63,9 @@ class Reception:
             return _turned_away(error.status, error.message)
         if self._turns.statistics().tasks_waiting >= WAITING:
             return _turned_away(503, "busy")
+        receiver = self._receivers.get(request.path_params["connection"])
+        if receiver is None:
+            return _not_accepted()
         whole = self._as_called(request, receiver.connection, body)
         return await to_thread.run_sync(self._answer, receiver, whole, limiter=self._turns)
 
@@ -104,7 +104,9 @@ def webhook_app(reception: Reception) -> Starlette:
         Route(PATH, reception.deliver, methods=["POST"]),
         Route("/healthz", _healthy, methods=["GET"]),
     ]
-    return Starlette(routes=routes)
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False  # a redirect would repeat whatever Host the caller gave
+    return app
 
 
 async def _body(request: Request) -> bytes:

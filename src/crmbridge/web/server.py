@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from typing import cast
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from crmbridge.errors import ConfigurationError
 
 CONNECTIONS = 200  # at once; more are answered with 503
 IDLE_SECONDS = 5  # how long a connection may stay without a request
+HEAD_SECONDS = 10  # how long the head of a request may take, from its first byte or the connection's first moment
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -31,10 +35,46 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def make_server(app: Starlette) -> uvicorn.Server:
+class _ImpatientProtocol(H11Protocol):
+    """Closes a connection on which no request begins in time: a few hundred such would keep everybody else out."""
+
+    seconds: float = HEAD_SECONDS
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait."""
+        super().connection_made(cast("asyncio.Transport", transport))
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Stop waiting once a request is whole enough to be answered; more bytes of a head buy no more time."""
+        super().data_received(data)
+        cycle: RequestResponseCycle | None = self.cycle  # there is none before the first request
+        if cycle is not None and not cycle.response_complete:
+            self._stop()
+        elif self._timer is None:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._timer = self.loop.call_later(self.seconds, self.transport.close)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def make_server(app: Starlette, head_seconds: float = HEAD_SECONDS) -> uvicorn.Server:
     """Make the server; `run(sockets=[...])` serves until `should_exit` or a signal."""
     config = uvicorn.Config(
         app,
+        http=type("Protocol", (_ImpatientProtocol,), {"seconds": head_seconds}),
+        ws="none",
         log_level="critical",  # what matters is logged by us, and a request line may hold a secret
         access_log=False,
         lifespan="off",
