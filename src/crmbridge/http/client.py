@@ -213,7 +213,7 @@ class HttpClient:
         return reply
 
     def _send_signed(self, request: _Request, signed: Signed) -> Reply:
-        url = self._address(request.path, signed.base_url)
+        url = _address(self._connection, request.path, signed.base_url)
         taken = self._budget.take(request.cost)
         try:
             reply = self._exchange(request, url, {**request.headers, **signed.headers})
@@ -222,20 +222,6 @@ class HttpClient:
         for usage in self._dialect.meter(reply):
             self._budget.observe(usage)
         return reply
-
-    def _address(self, path: str, base_url: str | None) -> str:
-        """Give where a request goes: never to a host that the CRM's answers name, nor unencrypted over a network."""
-        url = path.lstrip("/")
-        if _ELSEWHERE.match(url):
-            raise RefusedError(f"{self._connection}: the CRM named another address for a request, which was not sent")
-        if base_url is None:
-            return url
-        if not base_url.startswith("https://") and not is_loopback(base_url):
-            raise AuthenticationError(
-                f"{self._connection}: signing in named a place for requests that is not encrypted",
-                advice="Nothing was sent there. Check the address that the connection signs in at.",
-            )
-        return f"{base_url.rstrip('/')}/{url}"
 
     def _exchange(self, request: _Request, url: str, headers: Mapping[str, str]) -> Reply:
         # Each part of an answer may take the timeout; a server that drips must not hold us for ever.
@@ -323,6 +309,21 @@ def tidy(text: str, limit: int = 200) -> str:
     line = "".join(c if c.isprintable() else " " for c in strike(text))
     line = " ".join(line.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _address(connection: str, path: str, base_url: str | None) -> str:
+    """Give where a request goes: never to a host that the CRM's answers name, nor unencrypted over a network."""
+    url = path.lstrip("/")
+    if _ELSEWHERE.match(url):
+        raise RefusedError(f"{connection}: the CRM named another address for a request, which was not sent")
+    if base_url is None:
+        return url
+    if not base_url.startswith("https://") and not is_loopback(base_url):
+        raise AuthenticationError(
+            f"{connection}: signing in named a place for requests that is not encrypted",
+            advice="Nothing was sent there. Check the address that the connection signs in at.",
+        )
+    return f"{base_url.rstrip('/')}/{url}"
 
 
 def _worth_waiting_for(error: BaseException) -> bool:
