@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import NamedTuple, TypeVar
@@ -143,27 +143,49 @@ def _apply_group(
     """Check, decide, journal, write, journal. With an error, the connection is of no use for now.
 
     What goes to the CRM goes side by side, what goes to the journal in the order of the plan. All intents of the group
-    are committed before its first write.
+    are committed before its first write. What ends the run meanwhile ends it after the outcomes that are known.
     """
     workspace = scene.workspace
-    checked = _at_once(lambda batch: _check(workspace, batch), group)
+    looked, stopped = _at_once(lambda batch: _check(workspace, batch), group)
+    if stopped is not None:
+        raise stopped
+    checked = [future.result() for future in looked]
     to_write = [_intend(scene, batch, receipts) for batch, (receipts, _) in zip(group, checked, strict=True)]
-    written = _at_once(lambda changes: _write(workspace, changes), to_write)
+    written, stopped = _at_once(lambda changes: _write(workspace, changes), to_write)
     done = []
-    for batch, (receipts, error), (more, failure) in zip(group, checked, written, strict=True):
+    for batch, (receipts, error), future in zip(group, checked, written, strict=True):
+        if (broken := future.exception()) is not None:  # its intents stay open, and the next run reads back
+            stopped = stopped or broken
+            continue
+        more, failure = future.result()
         ordered = [{**receipts, **more}[change.id] for change in batch]
         tried = list(zip(batch, ordered, strict=True))
         settle(workspace, tried, scene.run, scene.viewers)
         workspace.plugins.applied(batch, ordered)
         done.append((tried, error or failure))
+    if stopped is not None:
+        raise stopped
     return done
 
 
-def _at_once(call: Callable[[T], R], items: Sequence[T]) -> list[R]:
+def _at_once(call: Callable[[T], R], items: Sequence[T]) -> tuple[list[Future[R]], BaseException | None]:
+    """Call for all items side by side; give what came of each, and what interrupted the waiting, such as Ctrl-C."""
+    interruption: BaseException | None = None
+    futures: list[Future[R]] = []
     if len(items) == 1:
-        return [call(items[0])]
-    with ThreadPoolExecutor(max_workers=len(items)) as threads:
-        return list(threads.map(call, items))
+        only: Future[R] = Future()
+        only.set_result(call(items[0]))
+        return [only], None
+    with ThreadPoolExecutor(max_workers=len(items)) as threads:  # whose end waits for all once more
+        try:
+            futures.extend(threads.submit(call, item) for item in items)
+            wait(futures)
+        except BaseException as error:  # noqa: BLE001  it is raised once the outcomes are journaled
+            interruption = error
+    for _ in items[len(futures) :]:  # nobody knows of these whether they began
+        futures.append(Future())
+        futures[-1].set_exception(interruption)
+    return futures, interruption
 
 
 def _check(workspace: Workspace, batch: Sequence[Change]) -> tuple[dict[str, Receipt], CrmbridgeError | None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -30,6 +32,8 @@ class Seen:
     calls: list[list[Ref | None]] = field(default_factory=list)
     intents: list[int] = field(default_factory=list)  # how many were journaled when each call came
     fails_at: int = 0  # the call, counted from 1, at which the CRM is out of reach
+    breaks_at: int = 0  # the call at which the adapter has a bug
+    interrupts_at: int = 0  # the call at which somebody types Ctrl-C
     meeting: threading.Barrier | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -65,6 +69,11 @@ class Wide(FakeAdapter):
         if seen.meeting is not None:
             seen.meeting.wait(timeout=10)
         try:
+            if number == seen.interrupts_at:
+                time.sleep(0.1)  # until the main thread has nothing left but to wait
+                _thread.interrupt_main()
+            if number == seen.breaks_at:
+                raise ZeroDivisionError
             if number == seen.fails_at:
                 raise RetryLaterError("out of reach")
             with seen.lock:
@@ -146,3 +155,21 @@ def test_an_outage_ends_it_after_the_calls_that_were_under_way(bench: Bench) -> 
     assert {"applied": 2, "failed": 1} == done.counts
     assert ["north"] == list(done.errors)
     assert 3 == len(seen.calls)
+
+
+@pytest.mark.parametrize(
+    ("seen", "error", "left"),
+    [(Seen(breaks_at=2), ZeroDivisionError, 1), (Seen(interrupts_at=3), KeyboardInterrupt, 0)],
+    ids=["a bug", "Ctrl-C"],
+)
+def test_what_ends_it_does_not_take_outcomes_along(
+    bench: Bench, seen: Seen, error: type[BaseException], left: int
+) -> None:
+    """What was answered beside it is journaled; only what is truly unclear is left to the next run."""
+    seen.meeting = threading.Barrier(AT_ONCE)
+    with pytest.raises(error):
+        applied(bench, seen, *updates(bench, 0, 1, 2, 3, 4, 5))
+    outcomes = [entry.outcome for entry in bench.workspace.store.journal.entries()]
+
+    assert [None] * 3 + [Outcome.APPLIED] * (3 - left) == outcomes
+    assert left == len(bench.workspace.store.journal.unsettled())
