@@ -103,13 +103,21 @@ def _into_file(file: str, text: str) -> None:
                 opened.flush()
                 os.fsync(handle)  # the old one is of no use any more
             if path.exists():
-                draft.chmod(path.stat().st_mode & 0o777)
+                _give(draft, path.stat())
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else _REASONS.get(type(error), "no such path")
         raise ConfigurationError(f"The secret file {file} can't be replaced ({reason})", advice=KEEP_ADVICE) from None
+
+
+def _give(draft: Path, to: os.stat_result) -> None:
+    """Give a draft the rights and, where root runs this for somebody, the owner of what it replaces."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        with contextlib.suppress(OSError):  # where even root may not, the secret matters more
+            os.chown(draft, to.st_uid, to.st_gid)
+    draft.chmod(to.st_mode & 0o777)
 
 
 def _into_keyring(name: str, text: str) -> None:

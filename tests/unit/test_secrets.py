@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import stat
 import subprocess
@@ -222,6 +223,16 @@ class TestKeeping:
         assert (tmp_path / "token").is_symlink()
         assert 0o600 == stat.S_IMODE((vault / "token").stat().st_mode)
         assert ["token"] == [path.name for path in vault.iterdir()]
+
+    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
+    def test_root_leaves_a_file_to_its_owner(self, tmp_path: Path) -> None:
+        """Else the account that cron runs under could read its own token no more."""
+        token = tmp_path / "token"
+        token.write_text(HELD, "utf-8")
+        os.chown(token, 4321, 4322)
+        keep(Secret(file=str(token)), NEW)
+
+        assert (4321, 4322) == (token.stat().st_uid, token.stat().st_gid)
 
     def test_a_new_file_is_for_its_owner_alone(self, tmp_path: Path) -> None:
         """Whatever the umask says."""

@@ -69,7 +69,7 @@ class Budget:
         self._ledger = ledger or LocalLedger()
         self._account = account
         self._lock = threading.Lock()
-        self._paused_until: datetime | None = None
+        self._pause: tuple[datetime, datetime] | None = None  # since when, and until when
         self._seen: dict[str, _Seen] = {}
 
     def take(self, cost: int = 1) -> Taken:
@@ -114,12 +114,15 @@ class Budget:
     def pause(self, wait: timedelta) -> None:
         """Let nobody send anything for a while: the CRM said that we are too fast."""
         with self._lock:
-            until = self._clock.now() + wait
-            self._paused_until = max(until, self._paused_until or until)
+            now = self._clock.now()
+            self._pause = (now, max(now + wait, self._pause[1] if self._pause else now))
 
     def _pause_left(self, now: datetime) -> float:
         with self._lock:
-            return max(0.0, (self._paused_until - now).total_seconds()) if self._paused_until else 0.0
+            if self._pause is None or now < self._pause[0]:  # a clock that was put back since says nothing of it
+                self._pause = None
+                return 0.0
+            return max(0.0, (self._pause[1] - now).total_seconds())
 
     def _allowed(self, rate: Rate, now: datetime) -> Rate:
         """Give the rate with what we may use of it now."""

@@ -13,6 +13,7 @@ from crmbridge.errors import AuthenticationError, CrmbridgeError, RetryLaterErro
 from crmbridge.http.budget import Budget
 from crmbridge.http.client import Dialect, HttpClient, Reply, tidy
 from crmbridge.ports import Clock
+from crmbridge.revealed import remember
 
 
 class TokenEndpoint:
@@ -35,8 +36,9 @@ class TokenEndpoint:
         parts = urlsplit(self._url)
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         if basic is not None:
-            pair = f"{basic[0]}:{basic[1].get_secret_value()}".encode()
-            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+            pair = base64.b64encode(f"{basic[0]}:{basic[1].get_secret_value()}".encode()).decode()
+            remember(pair)  # it holds the secret, and an error may repeat it
+            headers["Authorization"] = f"Basic {pair}"
         client = HttpClient(
             connection=self._connection,
             base_url=f"{parts.scheme}://{parts.netloc}",

@@ -65,9 +65,9 @@ def write_files(files: Mapping[str, str], folder: Path, *, force: bool = False) 
         for path, content in paths.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # of these, RuntimeError says that a link leads to itself
         raise ConfigurationError(
-            f"The rules can't be written to {folder}: {error.strerror or error}",
+            f"The rules can't be written to {folder}: {getattr(error, 'strerror', None) or error}",
             advice="Choose another folder by --to.",
         ) from error
     return tuple(paths)

@@ -305,6 +305,16 @@ def test_a_refused_grant_says_why_and_what_to_do(endpoint: TokenEndpoint, status
 
 
 @respx.mock
+def test_a_secret_that_a_refusal_repeats_goes_no_further(endpoint: TokenEndpoint) -> None:
+    """Not even as it stands in the header."""
+    respx.post(f"{URL}/oauth/token").respond(401, json={"error": "no client bWU6czpjcmV0"})
+
+    with pytest.raises(AuthenticationError) as caught:
+        endpoint.exchange({"grant_type": "refresh_token"}, basic=("me", SecretStr("s:cret")))
+    assert "bWU6czpjcmV0" not in caught.value.message
+
+
+@respx.mock
 @pytest.mark.parametrize(
     "answer",
     [

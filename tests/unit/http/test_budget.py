@@ -63,6 +63,17 @@ def test_a_pause_holds_everybody() -> None:
     assert timedelta(seconds=8) == clock.now() - NOON
 
 
+def test_a_clock_that_is_put_back_prolongs_no_pause() -> None:
+    """A machine's clock is put right by an hour: nobody waits for that hour, nor gives up because of it."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 1)], clock)
+    budget.pause(timedelta(seconds=8))
+    clock.advance(-timedelta(hours=1))
+    budget.take()
+
+    assert NOON - timedelta(hours=1) == clock.now()
+
+
 def test_threads_share_one_budget() -> None:
     """Eight threads together send no more than one would."""
     clock = VirtualClock(NOON)

@@ -127,6 +127,14 @@ def test_a_file_that_differs_is_replaced_only_by_force(tmp_path: Path) -> None:
     assert "new" == (tmp_path / "b").read_text("utf-8")
 
 
+def test_a_link_that_leads_nowhere_is_said(tmp_path: Path) -> None:
+    """As whatever else keeps a file from being written."""
+    (tmp_path / "rules.xml").symlink_to(tmp_path / "rules.xml")
+
+    with pytest.raises(ConfigurationError, match="The rules can't be written to"):
+        write_files({"rules.xml": "x"}, tmp_path, force=True)
+
+
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "", "..", "a\\..\\x", "c:x", "link/x"])
 def test_nothing_is_written_outside(tmp_path: Path, name: str) -> None:
     """By no name, and through no link; what else the export has is not written then."""
