@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
 
 def _open(settings: PipedriveSettings, context: AdapterContext) -> Adapter:
-    from crmbridge.secrets import reveal  # noqa: PLC0415  every command imports this module
-    from crmbridge_pipedrive.adapter import open_adapter  # noqa: PLC0415  the same
+    from crmbridge_pipedrive.adapter import open_adapter  # noqa: PLC0415  every command imports this module
 
-    return open_adapter(settings, reveal(settings.token), context)
+    return open_adapter(settings, context)
 
 
 def _build(options: SandboxOptions) -> Sandbox:

@@ -66,6 +66,8 @@ def moment(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
+        if value.endswith("Z"):  # the usual form; there are several in every row
+            return datetime.fromisoformat(value)
         read = datetime.fromisoformat(value.strip().replace(" ", "T"))
     except ValueError:
         return None
@@ -99,18 +101,28 @@ def currency_of(own: Any, usual: str | None) -> str:
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
 
+# Options by their ids, as numbers and as texts; empty for a field that has none.
+Labels = Mapping[Any, str]
+Decode = Callable[[Any], Value]
+
 
 def decode(raw: Any, definition: FieldDefinition, kind: FieldType, currency: str | None) -> Value:
     """Read a field's value as the kind the process declares; raises ValueError saying what is wrong with it."""
-    if raw is None or raw == "":
-        return None
-    return _DECODE[kind](raw, definition, currency)
+    return None if raw is None or raw == "" else decoder(definition, kind, currency)(raw)
 
 
-def _text(raw: Any, definition: FieldDefinition, _currency: str | None) -> str:
+def decoder(definition: FieldDefinition, kind: FieldType, currency: str | None) -> Decode:
+    """Make what reads a field's filled-in values; it raises ValueError for one that can't be read."""
+    labels: dict[Any, str] = dict(definition.options)
+    labels |= {int(option): label for option, label in definition.options if option.isdecimal()}
+    read = _DECODE[kind]
+    return lambda raw: read(raw, labels, currency)
+
+
+def _text(raw: Any, labels: Labels, _currency: str | None) -> str:
+    if labels:
+        return _choice(raw, labels, "")
     match raw:
-        case _ if definition.options:
-            return _choice(raw, definition, "")
         case str():
             return raw
         case bool():
@@ -123,62 +135,63 @@ def _text(raw: Any, definition: FieldDefinition, _currency: str | None) -> str:
             raise ValueError("not a text")
 
 
-def _number(raw: Any, _definition: FieldDefinition, _currency: str | None) -> Decimal:
+def _number(raw: Any, _labels: Labels, _currency: str | None) -> Decimal:
     return decimal(raw.get("value") if isinstance(raw, dict) else raw)
 
 
-def _money(raw: Any, definition: FieldDefinition, currency: str | None) -> Money:
+def _money(raw: Any, labels: Labels, currency: str | None) -> Money:
     own = raw.get("currency") if isinstance(raw, dict) else None
-    return Money(_number(raw, definition, None), currency_of(own, currency))
+    return Money(_number(raw, labels, None), currency_of(own, currency))
 
 
-def _bool(raw: Any, definition: FieldDefinition, _currency: str | None) -> bool:
+def _bool(raw: Any, labels: Labels, _currency: str | None) -> bool:
     if isinstance(raw, bool):
         return raw
-    said = truth(_choice(raw, definition, "") if definition.options else str(raw))
+    said = truth(_choice(raw, labels, "") if labels else str(raw))
     if said is None:
         raise ValueError("neither yes nor no")
     return said
 
 
-def _date(raw: Any, _definition: FieldDefinition, _currency: str | None) -> date:
+def _date(raw: Any, _labels: Labels, _currency: str | None) -> date:
     text = raw.get("value") if isinstance(raw, dict) else raw
-    if not isinstance(text, str) or not re.match(r"\d{4}-\d{2}-\d{2}", text):
+    if not isinstance(text, str) or not _DAY.match(text):
         raise ValueError("not a date")
     return date.fromisoformat(text[:10])
 
 
-def _datetime(raw: Any, _definition: FieldDefinition, _currency: str | None) -> datetime:
+def _datetime(raw: Any, _labels: Labels, _currency: str | None) -> datetime:
     read = moment(raw)
     if read is None:
         raise ValueError("not a time")
     return read
 
 
-def _choice(raw: Any, definition: FieldDefinition, _currency: str | None) -> str:
+def _choice(raw: Any, labels: Labels, _currency: str | None) -> str:
     """Read an option by its id; with labels asked for, options come as objects of id and label."""
     option = raw.get("id") if isinstance(raw, dict) else raw
-    label = dict(definition.options).get(str(option))
+    label = labels.get(option) if isinstance(option, int | str) and not isinstance(option, bool) else None
     if label is not None:
         return label
-    if definition.options:
+    if labels:
         raise ValueError(f"option {option!r} is not among the field's options; it may have been deleted")
     return str(option)
 
 
-def _choices(raw: Any, definition: FieldDefinition, currency: str | None) -> tuple[str, ...]:
+def _choices(raw: Any, labels: Labels, currency: str | None) -> tuple[str, ...]:
     items = raw if isinstance(raw, list) else str(raw).split(",")
-    return tuple(sorted({_choice(item, definition, currency) for item in items}))
+    return tuple(sorted({_choice(item, labels, currency) for item in items}))
 
 
-def _user(raw: Any, _definition: FieldDefinition, _currency: str | None) -> str:
+def _user(raw: Any, _labels: Labels, _currency: str | None) -> str:
     user = raw.get("id") if isinstance(raw, dict) else raw
     if isinstance(user, int) and not isinstance(user, bool):
         return str(user)
     raise ValueError("not a user's id")
 
 
-_DECODE: Mapping[FieldType, Callable[[Any, FieldDefinition, str | None], Value]] = {
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DECODE: Mapping[FieldType, Callable[[Any, Labels, str | None], Value]] = {
     FieldType.TEXT: _text,
     FieldType.NUMBER: _number,
     FieldType.MONEY: _money,

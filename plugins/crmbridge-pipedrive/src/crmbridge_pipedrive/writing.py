@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import html
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
+from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Money, Value
-from crmbridge_pipedrive.account import DealFields
+from crmbridge_pipedrive.account import Account, DealFields
 from crmbridge_pipedrive.api import Api, Row
-from crmbridge_pipedrive.finding import holds
+from crmbridge_pipedrive.finding import holds, newest_keys
+from crmbridge_pipedrive.making import differs, field_body, field_named
 from crmbridge_pipedrive.values import FieldDefinition, currency_of, decimal, encode
 from crmbridge_pipedrive.verdicts import ForbiddenError
+from crmbridge_pipedrive.walking import together
 
 READ_ONLY = frozenset(
     {"source", "activities", "activities_done", "activities_open", "last_activity_at", "next_activity_at"}
@@ -35,33 +39,76 @@ PLAIN = {
 }
 
 
+class _NotSentError(RetryLaterError):
+    """Another change met an error that stops everything."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
-    """Makes changes, one request each: v2 has no bulk writes for deals, activities or notes."""
+    """Makes changes, one request each: v2 has no bulk writes for deals, activities or notes.
+
+    Changes of different deals go out side by side, those of one in their order.
+    """
 
     api: Api
+    account: Account
     connection: str
     currency: str | None  # of numbers that are written as amounts
     task_type: str
-    fields: DealFields
+
+    @property
+    def fields(self) -> DealFields:
+        """Give the account's deal fields."""
+        return self.account.deal_fields
 
     def write(self, changes: Sequence[Change]) -> list[Receipt]:
-        """Make changes one after the other.
+        """Make changes; an error that stops everything is raised when nothing was sent, else it fails the rest."""
+        made = self._made_before(changes)
+        rows: dict[str, list[int]] = {}
+        for place, change in enumerate(changes):
+            rows.setdefault(_row_of(change), []).append(place)
+        stop = threading.Event()
+        done = together([partial(self._in_order, changes, places, made, stop) for places in rows.values()])
+        ended = {place: end for row in done for place, end in row.items()}
+        errors = [end for end in ended.values() if isinstance(end, CrmbridgeError)]
+        if errors and len(errors) == len(changes):
+            raise _first_told(errors)
+        return [self._as_receipt(change, ended[place]) for place, change in enumerate(changes)]
 
-        An error that stops everything is raised when nothing was sent before it; otherwise it is the outcome of the
-        change that met it and of all that follow.
-        """
-        receipts: list[Receipt] = []
-        for index, change in enumerate(changes):
+    def _in_order(
+        self, changes: Sequence[Change], places: Sequence[int], made: Mapping[str, Ref], stop: threading.Event
+    ) -> dict[int, Receipt | CrmbridgeError]:
+        """Make the changes of one deal. After an error that stops everything nobody sends anything more."""
+        ended: dict[int, Receipt | CrmbridgeError] = {}
+        for place in places:
+            change = changes[place]
+            if stop.is_set():
+                ended[place] = _NotSentError("not sent, as an earlier change could not be")
+                continue
             try:
-                receipts.append(self._one(change))
+                there = made.get(change.id)
+                ended[place] = self._there(change, there) if there else self._one(change)
             except CrmbridgeError as error:
-                if not receipts:
-                    raise
-                rest = changes[index:]
-                receipts += [Receipt(change=c.id, outcome=Outcome.FAILED, message=error.message) for c in rest]
-                break
-        return receipts
+                stop.set()
+                ended[place] = error
+        return ended
+
+    def _as_receipt(self, change: Change, end: Receipt | CrmbridgeError) -> Receipt:
+        if isinstance(end, Receipt):
+            return end
+        return Receipt(change=change.id, outcome=Outcome.FAILED, message=end.message)
+
+    def _made_before(self, changes: Sequence[Change]) -> dict[str, Ref]:
+        """Find the deals among the newest ones that carry a key of these creations already: one list for all."""
+        keys = {change.key: change.id for change in changes if change.action is Action.CREATE and change.key}
+        if not keys or self.fields.key is None:
+            return {}
+        found = newest_keys(self.api, self.fields.key)
+        return {keys[key]: Ref(self.connection, Kind.DEAL, str(found[key])) for key in keys if key in found}
+
+    def _there(self, change: Change, ref: Ref) -> Receipt:
+        message = "a deal with this key is there already; nothing was sent"
+        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message=message)
 
     def _one(self, change: Change) -> Receipt:
         try:
@@ -76,15 +123,18 @@ class Writer:
             case Action.CREATE:
                 return self._create(change)
             case Action.UPDATE:
-                sent = self.deal_body(change)
-                deal = _number(_target(change))
-                return self._receipt(change, sent, self.api.write("PATCH", f"deals/{deal}", sent))
+                return self._update(change)
             case Action.TASK:
-                return self._receipt(change, {}, self.api.write("POST", "activities", self.task_body(change)))
+                return self._receipt(change, {}, self.api.write("activities.create", self.task_body(change)))
             case Action.NOTE:
-                return self._receipt(change, {}, self.api.write_v1("POST", "notes", note_body(change)))
+                return self._receipt(change, {}, self.api.write("notes.create", note_body(change)))
             case Action.FIELD:
-                raise RefusedError("fields are made by an admin")
+                return self._make_field(change)
+
+    def _update(self, change: Change) -> Receipt:
+        sent = self.deal_body(change)
+        deal = _number(_target(change))
+        return self._receipt(change, sent, self.api.write("deals.update", sent, id_=deal))
 
     def _create(self, change: Change) -> Receipt:
         """Make a deal, then add its further contacts: a deal is made with one, the others are its participants.
@@ -93,24 +143,60 @@ class Writer:
         """
         others = _contacts(change.after.get("contacts"))[1:]
         sent = self.create_body(change)
-        answered = self.api.write("POST", "deals", sent)
+        answered = self.api.write("deals.create", sent)
         receipt = self._receipt(change, sent, answered)
         missed = []
         for person in others:
             try:
-                self.api.write_v1("POST", f"deals/{answered['id']}/participants", {"person_id": person})
+                self.api.write("participants.create", {"person_id": person}, id_=answered["id"])
             except CrmbridgeError as error:
                 missed.append(error.message)
         return replace(receipt, message="; ".join([receipt.message, *missed])) if missed else receipt
 
+    def _make_field(self, change: Change) -> Receipt:
+        """Make a deal field, unless one of its name is there; Pipedrive itself would make a second one."""
+        self.account.renew(anyway=True)
+        body = field_body(change, self.account.key_name)
+        found = field_named(self.account.setup.definitions, body["field_name"], self.connection)
+        if found is not None:
+            why_not = differs(found, change)
+            if why_not:
+                raise RefusedError(f"{self.connection}: {why_not}", advice="Rename that field, or bind another one.")
+            ref = Ref(self.connection, Kind.FIELD, found.code)
+            return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message="it was there already")
+        made = self.api.write("fields.create", body)
+        code = made.get("field_code")
+        if not isinstance(code, str):
+            raise UnclearError("the answer does not name the field that was made")
+        self.account.renew(anyway=True)
+        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=Ref(self.connection, Kind.FIELD, code))
+
     def _receipt(self, change: Change, sent: Row, answered: Row) -> Receipt:
-        """Compare the answer with what was sent; what differs was left out without a word."""
+        """Compare what is there now with what was sent; what differs was left out without a word.
+
+        Answers to a PATCH were seen to say less than the whole deal, and deals to hold something else after it
+        (client-nodejs #626), so what an answer does not show is read.
+        """
         ref = Ref(self.connection, change.kind, str(answered["id"]))
-        wrong = differences(sent, answered)
+        try:
+            wrong = differences(sent, self._shown(sent, answered))
+        except CrmbridgeError as error:
+            message = f"Pipedrive took the request, and it could not be read back: {error.message}"
+            return Receipt(change=change.id, outcome=Outcome.UNKNOWN, ref=ref, message=message)
         if wrong:
-            message = f"Pipedrive took the request, but its answer has other values for {', '.join(wrong)}"
+            message = f"Pipedrive took the request, but the deal has other values for {', '.join(wrong)}"
             return Receipt(change=change.id, outcome=Outcome.UNKNOWN, ref=ref, message=message)
         return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref)
+
+    def _shown(self, sent: Row, answered: Row) -> Row:
+        """Give the answer if it shows all that was sent, else the deal as it is now."""
+        custom, shown = sent.get("custom_fields") or {}, answered.get("custom_fields")
+        if sent.keys() <= answered.keys() and (
+            not custom or (isinstance(shown, dict) and custom.keys() <= shown.keys())
+        ):
+            return answered
+        row = self.api.get("deal", id_=answered["id"])
+        return row if isinstance(row, dict) else {}
 
     # ── Bodies ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -200,17 +286,11 @@ def marked_html(text: Value, marker: str | None) -> str:
     return html.escape(plain, quote=False).replace("\r\n", "\n").replace("\n", "<br>")
 
 
-def differences(sent: Row, answered: Row) -> list[str]:
-    """Name the fields whose value in the answer is not what was sent; what the answer leaves out counts as taken."""
-    found = [name for name, value in sent.items() if name in answered and not _same(value, answered[name])]
-    return [name for name in found if name != "custom_fields"] + _different_customs(sent, answered)
-
-
-def _different_customs(sent: Row, answered: Row) -> list[str]:
-    ours, theirs = sent.get("custom_fields"), answered.get("custom_fields")
-    if not isinstance(ours, dict) or not isinstance(theirs, dict):
-        return []
-    return [code for code, value in ours.items() if code in theirs and not _same(value, theirs[code])]
+def differences(sent: Row, shown: Row) -> list[str]:
+    """Name the fields whose value is not what was sent; one that is not shown at all counts as empty."""
+    found = [name for name, value in sent.items() if name != "custom_fields" and not _same(value, shown.get(name))]
+    ours, theirs = sent.get("custom_fields") or {}, shown.get("custom_fields") or {}
+    return found + [code for code, value in ours.items() if not _same(value, theirs.get(code))]
 
 
 def _same(sent: Any, answered: Any) -> bool:
@@ -253,6 +333,18 @@ def _only_contact(value: Value) -> int | None:
 def _contacts(value: Value) -> list[int]:
     given = value if isinstance(value, tuple) else (value,)
     return [_number(str(person)) for person in given if person is not None]
+
+
+def _row_of(change: Change) -> str:
+    """Name what changes must keep their order about; creations are about nothing that is there, fields about all."""
+    if change.action is Action.CREATE:
+        return f"create {change.id}"
+    return str(change.target)
+
+
+def _first_told(errors: Sequence[CrmbridgeError]) -> CrmbridgeError:
+    """Give the error that stopped the others, rather than one of those that were not sent."""
+    return next((error for error in errors if not isinstance(error, _NotSentError)), errors[0])
 
 
 def _where(change: Change) -> Row:

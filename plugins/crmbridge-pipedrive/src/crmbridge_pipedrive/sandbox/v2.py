@@ -11,7 +11,6 @@ from typing import Any
 from starlette.requests import Request
 
 from crmbridge_pipedrive.sandbox.deal_rows import OPTIONAL, deal_rows
-from crmbridge_pipedrive.sandbox.filling import empty_activity
 from crmbridge_pipedrive.sandbox.lists import ListRules, list_page
 from crmbridge_pipedrive.sandbox.replies import Row, invalid, missing
 from crmbridge_pipedrive.sandbox.routing import Router, number_in
@@ -19,7 +18,7 @@ from crmbridge_pipedrive.sandbox.schema import ACTIVITY, DEAL, ORGANIZATION, PER
 from crmbridge_pipedrive.sandbox.schema import optional as or_null
 from crmbridge_pipedrive.sandbox.schema import text as a_text
 from crmbridge_pipedrive.sandbox.state import PipedriveState, require
-from crmbridge_pipedrive.sandbox.tables import Table, next_id, row_of, stamp
+from crmbridge_pipedrive.sandbox.tables import Table, empty_activity, next_id, row_of, stamp
 
 ROOT = "/api/v2"
 LATE = timedelta(seconds=30)  # how late the search index is when it is late
