@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from crmbridge.http import dump_json
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref, Status, Tombstone
-from crmbridge.model.values import Money, Value
-from crmbridge_pipedrive.account import DealFields
+from crmbridge.model.values import FieldType, Money, Value
+from crmbridge_pipedrive.account import BoundField, DealFields
 from crmbridge_pipedrive.api import Row, is_id
-from crmbridge_pipedrive.values import currency_of, decimal, decoder, moment
+from crmbridge_pipedrive.values import Decode, currency_of, decimal, decoder, moment
 
 # Built-in fields that are only sent when asked for. What people do around a deal changes them without editing the
 # deal, so they are no part of its version.
@@ -53,15 +54,7 @@ class DealReader:
         self._connection = connection
         self._currency = currency
         self._link = f"https://{company}.pipedrive.com/deal/" if company else None
-        self._bound = tuple(
-            (
-                name,
-                bound.definition.code,
-                bound.definition.custom,
-                decoder(bound.definition, bound.binding.type, currency),
-            )
-            for name, bound in fields.bound.items()
-        )
+        self._bound = tuple(_Plan.of(name, bound, currency) for name, bound in fields.bound.items())
         self._version = _Versions()
 
     def record(self, row: Row, around: Surroundings = NOTHING) -> Record:
@@ -70,13 +63,17 @@ class DealReader:
         custom = row.get("custom_fields")
         hashes: Row = custom if isinstance(custom, dict) else {}
         values = self._standard(row, around, problems)
-        for name, code, is_custom, read in self._bound:
+        for name, code, is_custom, answers, read in self._bound:
             raw = hashes.get(code) if is_custom else row.get(code)
             if raw is None or raw == "":
                 values[name] = None
                 continue
             try:
-                values[name] = read(raw)
+                if raw.__class__ is int or raw.__class__ is str:
+                    known = answers.get(raw, answers)
+                    values[name] = read(raw) if known is answers else known
+                else:
+                    values[name] = read(raw)
             except ValueError as error:
                 problems.append(Problem(code, str(error)))
         updated = _updated(row, problems)
@@ -128,6 +125,30 @@ class DealReader:
         own = row.get("currency")
         number = value if isinstance(value, Decimal) else decimal(value)
         return Money(number, own if isinstance(own, str) and own else currency_of(own, self._currency))
+
+
+class _Plan(NamedTuple):
+    """How one bound field is read: `answers` has what each option means, `read` reads any other value."""
+
+    name: str
+    code: str
+    is_custom: bool
+    answers: Mapping[Any, Any]
+    read: Decode
+
+    @classmethod
+    def of(cls, name: str, bound: BoundField, currency: str | None) -> _Plan:
+        """Settle how a field is read."""
+        field, kind = bound.definition, bound.binding.type
+        read = decoder(field, kind, currency)
+        answers: dict[Any, Any] = {}
+        if kind is not FieldType.CHOICES:
+            for option, _ in field.options:
+                with contextlib.suppress(ValueError):
+                    answers[option] = read(option)
+                    if option.isdecimal():
+                        answers[int(option)] = answers[option]
+        return cls(name, field.code, field.custom, answers, read)
 
 
 class _Versions:

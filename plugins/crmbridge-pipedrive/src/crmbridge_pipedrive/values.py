@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from crmbridge.model.values import FieldType, Money, Value, iso
@@ -81,6 +82,8 @@ def query_time(at: datetime) -> str:
 
 def decimal(value: Any) -> Decimal:
     """Read a number; raises ValueError when it is none."""
+    if value.__class__ is Decimal and value.is_finite():
+        return value  # type: ignore[no-any-return]  its class was just looked at
     try:
         number = Decimal("" if isinstance(value, bool) or not isinstance(value, int | str | Decimal) else value)
     except InvalidOperation:
@@ -115,16 +118,24 @@ def decoder(definition: FieldDefinition, kind: FieldType, currency: str | None) 
     """Make what reads a field's filled-in values; it raises ValueError for one that can't be read."""
     labels: dict[Any, str] = dict(definition.options)
     labels |= {int(option): label for option, label in definition.options if option.isdecimal()}
+    if kind is FieldType.TEXT and not labels:
+        return _plain_text
+    if kind is FieldType.DATE:
+        return _date
+    if kind is FieldType.NUMBER:
+        return _number
     read = _DECODE[kind]
     return lambda raw: read(raw, labels, currency)
 
 
 def _text(raw: Any, labels: Labels, _currency: str | None) -> str:
-    if labels:
-        return _choice(raw, labels, "")
+    return _choice(raw, labels, "")
+
+
+def _plain_text(raw: Any) -> str:
+    if isinstance(raw, str):
+        return raw
     match raw:
-        case str():
-            return raw
         case bool():
             return "yes" if raw else "no"
         case int() | Decimal():
@@ -135,13 +146,13 @@ def _text(raw: Any, labels: Labels, _currency: str | None) -> str:
             raise ValueError("not a text")
 
 
-def _number(raw: Any, _labels: Labels, _currency: str | None) -> Decimal:
+def _number(raw: Any) -> Decimal:
     return decimal(raw.get("value") if isinstance(raw, dict) else raw)
 
 
-def _money(raw: Any, labels: Labels, currency: str | None) -> Money:
+def _money(raw: Any, _labels: Labels, currency: str | None) -> Money:
     own = raw.get("currency") if isinstance(raw, dict) else None
-    return Money(_number(raw, labels, None), currency_of(own, currency))
+    return Money(_number(raw), currency_of(own, currency))
 
 
 def _bool(raw: Any, labels: Labels, _currency: str | None) -> bool:
@@ -153,9 +164,17 @@ def _bool(raw: Any, labels: Labels, _currency: str | None) -> bool:
     return said
 
 
-def _date(raw: Any, _labels: Labels, _currency: str | None) -> date:
+def _date(raw: Any) -> date:
     text = raw.get("value") if isinstance(raw, dict) else raw
-    if not isinstance(text, str) or not _DAY.match(text):
+    if not isinstance(text, str):
+        raise ValueError("not a date")  # noqa: TRY004  callers ask only whether it can be read
+    return _day_of(text[:LONGEST_TIME])
+
+
+@lru_cache(maxsize=4096)
+def _day_of(text: str) -> date:
+    """Read a day once; deals share few of them."""
+    if not _DAY.match(text):
         raise ValueError("not a date")
     return date.fromisoformat(text[:10])
 
@@ -190,13 +209,12 @@ def _user(raw: Any, _labels: Labels, _currency: str | None) -> str:
     raise ValueError("not a user's id")
 
 
+LONGEST_TIME = 40  # characters that a date may come with
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DECODE: Mapping[FieldType, Callable[[Any, Labels, str | None], Value]] = {
     FieldType.TEXT: _text,
-    FieldType.NUMBER: _number,
     FieldType.MONEY: _money,
     FieldType.BOOL: _bool,
-    FieldType.DATE: _date,
     FieldType.DATETIME: _datetime,
     FieldType.CHOICE: _choice,
     FieldType.CHOICES: _choices,
