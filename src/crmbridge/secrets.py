@@ -1,10 +1,17 @@
-"""Secrets come from the environment, a file, a command or the keyring, at the moment a connection is opened."""
+"""Secrets come from the environment, a file, a command or the keyring, at the moment a connection is opened.
+
+One that the vendor replaces while it is used, such as a refresh token, is written back before the new one is relied on.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import shlex
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -27,6 +34,93 @@ def reveal(secret: Secret) -> SecretStr:
     if secret.command is not None:
         return _from_command(secret.command)
     return _from_keyring(secret.keyring or "")
+
+
+def keep(secret: Secret, text: str) -> None:
+    """Put a secret that the vendor has just replaced where the old one was, so that the next process finds it.
+
+    A file is replaced as a whole, with the rights it had. Raises ConfigurationError when it can't be done, and always
+    for an environment variable or a command, which can't be written to; never saying what the secret is.
+    """
+    remember(text)
+    if secret.file is not None:
+        _into_file(secret.file, text)
+    elif secret.keyring is not None:
+        _into_keyring(secret.keyring, text)
+    else:
+        where = f"The environment variable {secret.env}" if secret.env else f"The secret command `{secret.command}`"
+        raise ConfigurationError(
+            f"{where} holds a secret that the vendor has just replaced, and can't be written to",
+            advice="Keep this secret as {file: ...} or {keyring: ...}, and sign in anew: the old one is of no use now.",
+        )
+
+
+@contextlib.contextmanager
+def holding(secret: Secret) -> Iterator[None]:
+    """Keep other processes and threads that hold the same secret waiting, while it is fetched, replaced and kept.
+
+    Only for a secret that can be kept; others have nothing to protect.
+    """
+    if secret.file is None and secret.keyring is None:
+        yield
+        return
+    try:
+        file = os.open(_lock_file(secret), os.O_RDWR | os.O_CREAT, 0o600)
+    except (OSError, RuntimeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no such home folder"
+        raise ConfigurationError(f"The secret can't be locked ({why})", advice=KEEP_ADVICE) from None
+    try:
+        with contextlib.suppress(ImportError):  # Windows has none; there one process at a time is up to the user
+            import fcntl  # noqa: PLC0415  for that reason
+
+            fcntl.flock(file, fcntl.LOCK_EX)  # given back when the file is closed, also by a process that is killed
+        yield
+    finally:
+        os.close(file)
+
+
+def _lock_file(secret: Secret) -> Path:
+    """Name a file for the lock: beside the secret's own, which is replaced; for a keyring, in the home folder."""
+    if secret.file is not None:
+        path = _real(secret.file)
+        return path.with_name(f".{path.name}.lock")
+    return Path.home() / f".crmbridge-{hashlib.sha256((secret.keyring or '').encode()).hexdigest()[:16]}.lock"
+
+
+def _real(file: str) -> Path:
+    """Follow a link to where the secret really is."""
+    return Path(file).expanduser().resolve()
+
+
+def _into_file(file: str, text: str) -> None:
+    try:
+        path = _real(file)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+        draft = Path(name)
+        try:
+            with open(handle, "w", encoding="utf-8") as opened:  # noqa: PTH123  a handle has no path
+                opened.write(text)
+                opened.flush()
+                os.fsync(handle)  # the old one is of no use any more
+            if path.exists():
+                draft.chmod(path.stat().st_mode & 0o777)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else _REASONS.get(type(error), "no such path")
+        raise ConfigurationError(f"The secret file {file} can't be replaced ({reason})", advice=KEEP_ADVICE) from None
+
+
+def _into_keyring(name: str, text: str) -> None:
+    service, _, user = name.partition("/")
+    try:
+        import_module("keyring").set_password(service, user, text)
+    except ImportError:
+        raise ConfigurationError("The keyring package is not installed", advice="pip install keyring") from None
+    except Exception as error:  # noqa: BLE001  every backend of keyring raises its own, none on headless hosts
+        why = type(error).__name__
+        raise ConfigurationError(f"The keyring can't be written to ({why})", advice=KEEP_ADVICE) from None
 
 
 def _from_environment(name: str) -> SecretStr:
@@ -75,3 +169,6 @@ def _filled(text: str | None, otherwise: str) -> SecretStr:
 
 
 ADVICE = "Set it, then try again; `crmbridge doctor` shows what each connection needs."
+KEEP_ADVICE = (
+    "Let crmbridge write there, then sign in anew: the vendor has replaced the secret, and the old one is gone."
+)

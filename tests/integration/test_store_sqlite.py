@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_mock_engine, make_url
@@ -22,7 +23,7 @@ from crmbridge.model.changes import Outcome, Receipt
 from crmbridge.model.findings import Place, SlaClock, SlaState, Visit
 from crmbridge.model.records import Kind, Status
 from crmbridge.model.values import Money
-from crmbridge.store import migrations, open_store, schema
+from crmbridge.store import migrations, open_store, schema, sqlite
 from crmbridge.store.sql import SqlStore
 from crmbridge.testing.store_makers import (
     HOUR,
@@ -178,6 +179,26 @@ class TestRefusing:
 
         assert "newer crmbridge" in refusal(path).message
         assert [(version,)] == query(path, "SELECT version_num FROM alembic_version")
+
+    def test_a_state_of_the_first_version_is_brought_up_to_date(self, path: Path) -> None:
+        """What is in it stays, and what came since can be used."""
+        path.parent.mkdir(parents=True)
+        engine = sqlite.engine(path)
+        query(path, "PRAGMA journal_mode = WAL")
+        with engine.begin() as connection:
+            command.upgrade(migrations.config(connection), "0001")
+        engine.dispose()
+        row = ("hs", "deal", "1", "v1", "2026-01-05T08:00:00.000000Z", "{}", "[]")
+        columns = "connection, kind, id, version, updated_at, fields, problems"
+        query(path, f"INSERT INTO records ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", *row)  # noqa: S608  our own words
+        store = SqlStore.open(f"sqlite:///{path}")
+        store.hints.add([make_ref()], START)
+        store.memory("hs")["account"] = "1"
+
+        assert ["1"] == [record.ref.id for record in store.records.records("hs", Kind.DEAL)]
+        assert (((make_ref(), START),), {"account": "1"}) == (store.hints.pending("hs"), dict(store.memory("hs")))
+        assert [("0002",)] == query(path, "SELECT version_num FROM alembic_version")
+        store.close()
 
     def test_a_migration_that_fails_leaves_the_file_as_it_was(self, path: Path) -> None:
         """It is one transaction: all tables or none."""

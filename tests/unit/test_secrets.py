@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import stat
+import subprocess
 import sys
 import traceback
 import types
@@ -13,7 +15,7 @@ import pytest
 
 from crmbridge import revealed
 from crmbridge.errors import ConfigurationError
-from crmbridge.secrets import reveal
+from crmbridge.secrets import holding, keep, reveal
 from crmbridge.settings import Secret
 
 HELD = "hunter2-and-more"
@@ -200,3 +202,108 @@ def test_a_fetched_secret_is_struck_out_of_what_is_said(monkeypatch: pytest.Monk
 
     assert f"at {HELD}" == before
     assert f"at {revealed.STRUCK}" == revealed.strike(f"at {HELD}")
+
+
+NEW = "correct-horse-battery"
+
+
+class TestKeeping:
+    def test_a_file_is_replaced_where_it_is(self, tmp_path: Path) -> None:
+        """With the rights it had, behind the link that names it, and with nothing left beside it."""
+        vault = tmp_path / "vault"
+        vault.mkdir()
+        (vault / "token").write_text(HELD, "utf-8")
+        (vault / "token").chmod(0o600)
+        (tmp_path / "token").symlink_to(vault / "token")
+        secret = Secret(file=str(tmp_path / "token"))
+        keep(secret, NEW)
+
+        assert NEW == reveal(secret).get_secret_value()
+        assert (tmp_path / "token").is_symlink()
+        assert 0o600 == stat.S_IMODE((vault / "token").stat().st_mode)
+        assert ["token"] == [path.name for path in vault.iterdir()]
+
+    def test_a_new_file_is_for_its_owner_alone(self, tmp_path: Path) -> None:
+        """Whatever the umask says."""
+        keep(Secret(file=str(tmp_path / "token")), NEW)
+
+        assert 0o600 == stat.S_IMODE((tmp_path / "token").stat().st_mode)
+
+    def test_what_was_kept_is_struck_out(self, tmp_path: Path) -> None:
+        """As everything that was fetched is; also when it could not be kept."""
+        with pytest.raises(ConfigurationError):
+            keep(Secret(file=str(tmp_path / "no" / "token")), NEW)
+
+        assert "a *****" == revealed.strike(f"a {NEW}")
+
+    def test_a_file_that_cannot_be_replaced_stays(self, tmp_path: Path) -> None:
+        """The error names the file and not the secret, and leaves no draft."""
+        (tmp_path / "token").mkdir()
+        with pytest.raises(ConfigurationError, match="token can't be replaced") as caught:
+            keep(Secret(file=str(tmp_path / "token")), NEW)
+
+        assert NEW not in f"{caught.value.message} {caught.value.advice}"
+        assert ["token"] == [path.name for path in tmp_path.iterdir()]
+
+    def test_the_keyring_takes_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Under the service and name it came from."""
+        kept: dict[tuple[str, str], str] = {}
+        ring = types.ModuleType("keyring")
+        ring.__dict__["set_password"] = lambda service, user, text: kept.update({(service, user): text})
+        monkeypatch.setitem(sys.modules, "keyring", ring)
+        keep(Secret(keyring="crmbridge/hs"), NEW)
+
+        assert {("crmbridge", "hs"): NEW} == kept
+
+    @pytest.mark.parametrize("secret", [Secret(env="CRM_TOKEN"), Secret(command="pass show crm")])
+    def test_what_cannot_be_written_to_says_so(self, secret: Secret) -> None:
+        """And what can, since the old secret is of no use any more."""
+        with pytest.raises(ConfigurationError, match="can't be written to") as caught:
+            keep(secret, NEW)
+
+        assert "{file: ...} or {keyring: ...}" in caught.value.advice
+        assert NEW not in caught.value.message
+
+
+COUNTING = """
+import sys
+from pathlib import Path
+from crmbridge.secrets import holding, keep, reveal
+from crmbridge.settings import Secret
+secret = Secret(file=sys.argv[1])
+sys.stdin.readline()
+for _ in range(40):
+    with holding(secret):
+        keep(secret, str(int(reveal(secret).get_secret_value()) + 1))
+"""
+
+
+def test_two_processes_replace_a_secret_one_after_the_other(tmp_path: Path) -> None:
+    """Each goes on from what the other kept: a refresh token that was used up is not used again."""
+    (tmp_path / "token").write_text("100000", "utf-8")
+    command = [sys.executable, "-c", COUNTING, str(tmp_path / "token")]
+    children = [subprocess.Popen(command, stdin=subprocess.PIPE, text=True) for _ in range(3)]  # noqa: S603  our own words
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
+
+    assert [0, 0, 0] == [child.wait(60) for child in children]
+    assert "100120" == (tmp_path / "token").read_text("utf-8")
+    for child in children:
+        child.stdin.close()  # type: ignore[union-attr]  # it has one
+
+
+def test_a_keyrings_secret_is_locked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a file of the user's own, as a keyring has none."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with holding(Secret(keyring="crmbridge/hs")):
+        assert [0o600] == [stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob(".crmbridge-*.lock")]
+    with holding(Secret(env="CRM_TOKEN")):
+        assert 1 == len(list(tmp_path.iterdir()))
+
+
+def test_a_secret_that_cannot_be_locked_says_so(tmp_path: Path) -> None:
+    """Before anything is asked of the vendor that would make the old one useless."""
+    with pytest.raises(ConfigurationError, match="can't be locked"), holding(Secret(file=str(tmp_path / "no" / "t"))):
+        pytest.fail("it was locked")

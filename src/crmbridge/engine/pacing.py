@@ -16,13 +16,19 @@ def slot_of(seconds: float, now: datetime) -> int:
     return int((now - EPOCH).total_seconds() * SLOTS / seconds)
 
 
-def fresh(slots: Slots, seconds: float, now: datetime) -> dict[int, int]:
-    """Give what counts now, oldest first. A slot counts until its last moment is a whole window ago.
+def counting(seconds: float, now: datetime) -> tuple[int, int]:
+    """Give the first and the last slot that count now. A slot counts until its last moment is a whole window ago.
 
-    What lies more than a window ahead was counted by a clock that has been put right since, and is dropped.
+    What lies more than a window ahead was counted by a clock that has been put right since, and does not count.
     """
     here = slot_of(seconds, now)
-    return {slot: slots[slot] for slot in sorted(slots) if here - SLOTS <= slot + 1 <= here + SLOTS + 1}
+    return here - SLOTS - 1, here + SLOTS
+
+
+def fresh(slots: Slots, seconds: float, now: datetime) -> dict[int, int]:
+    """Give what counts now, oldest first."""
+    first, last = counting(seconds, now)
+    return {slot: slots[slot] for slot in sorted(slots) if first <= slot <= last}
 
 
 def wait_for(slots: Slots, limit: int, amount: int, seconds: float, now: datetime) -> float:

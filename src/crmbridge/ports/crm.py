@@ -125,6 +125,7 @@ class Page:
     moves: tuple[Move, ...] = ()
     tombstones: tuple[Tombstone, ...] = ()
     cursor: str
+    total: int | None = None  # about how many records this pull brings in all, where the CRM says; for people only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

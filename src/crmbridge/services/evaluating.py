@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from crmbridge.engine.actions import actions_for
+from crmbridge.engine.activities import counted, tally
 from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
 from crmbridge.engine.evaluate import Subject, evaluate
 from crmbridge.engine.matching import lead
@@ -13,6 +14,7 @@ from crmbridge.model.changes import Change
 from crmbridge.model.findings import Evaluation
 from crmbridge.model.records import Kind, Move, Record
 from crmbridge.services.holidays import public_holidays
+from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.workspace import Workspace
 
 OLDEST_YEARS = 6  # calendars know the holidays of this many years back; older visits count every working day
@@ -87,7 +89,7 @@ def _deals(workspace: Workspace) -> Iterator[tuple[Record, tuple[Move, ...]]]:
     }
     for name in mapped:
         moves = dict(records.moves(name))
-        for deal in deals[name]:
+        for deal in _with_activities(workspace, name, deals[name]):
             if deal.ref not in following:
                 yield deal, moves.get(deal.ref, ())
 
@@ -95,4 +97,17 @@ def _deals(workspace: Workspace) -> Iterator[tuple[Record, tuple[Move, ...]]]:
 def evaluate_one(workspace: Workspace, deal: Record) -> Evaluated:
     """Evaluate a single deal in the same way as all of them are."""
     moves = workspace.store.records.moves_of(deal.ref)
-    return _evaluate(workspace, deal, moves, compile_calendars(workspace))
+    (whole,) = _with_activities(workspace, deal.ref.connection, [deal])
+    return _evaluate(workspace, whole, moves, compile_calendars(workspace))
+
+
+def _with_activities(workspace: Workspace, connection: str, deals: Sequence[Record]) -> Iterator[Record]:
+    """Give deals with their activities counted, where the connection pulls activities; else as the CRM gave them."""
+    project, records = workspace.project, workspace.store.records
+    wanted = wanted_kinds(project.process, project.settings.connections[connection])
+    # Without a cursor none were pulled yet, or the adapter knows none: that is not the same as there being none.
+    if Kind.ACTIVITY not in wanted or records.cursor(connection, Kind.ACTIVITY) is None:
+        yield from deals
+        return
+    tallies = tally(records.records(connection, Kind.ACTIVITY))
+    yield from (counted(deal, tallies) for deal in deals)

@@ -5,17 +5,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 from crmbridge.engine.text import plain
 from crmbridge.errors import ConfigurationError, CrmbridgeError
-from crmbridge.model.records import Kind
+from crmbridge.model.records import Kind, Ref
+from crmbridge.ports import Page
+from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.workspace import Workspace, field_bindings
 
-# Deals come last: when they are read, their owners, companies and contacts are there already.
-ORDER = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL)
+MOST_AT_ONCE = 500  # records saved in one transaction
+# What a connection can say that changes nothing in how its records look.
+ASIDE = frozenset({"timeout", "share", "day_share", "kinds", "webhook"})
+SOURCES = frozenset({"env", "file", "command", "keyring"})  # where a secret can be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,40 +47,75 @@ def pull(workspace: Workspace, connections: Sequence[str] = ()) -> tuple[Connect
 
 def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
     total = ConnectionPull(connection=connection)
+    workspace.progress("pull", f"{connection}: looking at the account")
     try:
         bookmark = _bookmark(workspace, connection)
-        for kind in ORDER:
-            if kind in workspace.adapter(connection).capabilities.kinds:
-                total = _pull_kind(workspace, kind, total, bookmark)
+        entry = workspace.project.settings.connections[connection]
+        capabilities = workspace.adapter(connection).capabilities
+        for kind in pulled_kinds(workspace.project.process, entry, capabilities):
+            for pulled in _pull_kind(workspace, kind, total, bookmark):
+                total = pulled
     except CrmbridgeError as error:
-        return ConnectionPull(
-            connection=connection,
-            records=total.records,
-            moves=total.moves,
-            gone=total.gone,
-            problems=total.problems,
-            error=error,
-        )
+        return replace(total, error=error)
     return total
 
 
-def _pull_kind(workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark) -> ConnectionPull:
+def _pull_kind(workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark) -> Iterator[ConnectionPull]:
+    """Save what changed, and say after each page what there is so far."""
     connection = total.connection
     known = _stored(workspace, connection, kind)
     # With other settings the records would look different: fields are bound, or money is read, in another way.
-    since = known.cursor if known is not None and known.settings == bookmark.settings else None
-    for page in workspace.adapter(connection).pull(kind, since):
+    since = known.cursor if known is not None and known.reading == bookmark.reading else None
+    found = workspace.adapter(connection).pull(kind, since)
+    for page in in_fewer(found):
         marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
         workspace.store.records.save_page(connection, kind, marked, workspace.clock.now())
-        total = ConnectionPull(
-            connection=connection,
+        total = replace(
+            total,
             records=total.records + len(page.records),
             moves=total.moves + len(page.moves),
             gone=total.gone + len(page.tombstones),
             problems=total.problems + sum(len(record.problems) for record in page.records),
         )
         workspace.progress("pull", f"{connection}: {total.records} records")
-    return total
+        yield total
+
+
+def in_fewer(pages: Iterator[Page], most: int = MOST_AT_ONCE) -> Iterator[Page]:
+    """Put pages together until they hold about `most` records, since each one saved waits for the disk.
+
+    What was found before an error is given before the error. Pages that say something of one record twice, and ones
+    with tombstones, stay apart: there the order counts.
+    """
+    held: list[Page] = []
+    seen: set[Ref] = set()
+    try:
+        for page in pages:
+            refs = {record.ref for record in page.records}
+            if held and (page.tombstones or seen & refs or len(seen) + len(refs) > most):
+                yield _together(held)
+                held, seen = [], set()
+            held.append(page)
+            seen |= refs
+            if page.tombstones:
+                yield _together(held)
+                held, seen = [], set()
+    except CrmbridgeError:
+        if held:
+            yield _together(held)
+        raise
+    if held:
+        yield _together(held)
+
+
+def _together(pages: Sequence[Page]) -> Page:
+    return Page(
+        records=tuple(record for page in pages for record in page.records),
+        moves=tuple(move for page in pages for move in page.moves),
+        tombstones=tuple(tombstone for page in pages for tombstone in page.tombstones),
+        cursor=pages[-1].cursor,
+        total=pages[-1].total,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +123,13 @@ class Bookmark:
     """An adapter's cursor with what it is good for: one account, read with these settings."""
 
     account: str
-    settings: str  # a digest of the connection's settings and of the types of its bound fields
+    settings: str  # two digests: of what decides how records are read, and of how the connection signs in
     cursor: str = ""
+
+    @property
+    def reading(self) -> str:
+        """The digest of what decides how records are read."""
+        return self.settings.partition(".")[0]
 
     def __str__(self) -> str:
         """Write it as it is stored."""
@@ -102,7 +147,8 @@ class Bookmark:
 def _bookmark(workspace: Workspace, connection: str) -> Bookmark:
     """Say how a connection is read now; raises ConfigurationError when it leads to another account than before.
 
-    The account is only asked for when the settings changed, since that costs a few requests.
+    The account is only asked for when the settings changed, since that costs a few requests. Signing in in another way
+    to the same account, or keeping the secret elsewhere, does not make everything be pulled anew.
     """
     settings = _digest(workspace, connection)
     stored = [mark for kind in ORDER if (mark := _stored(workspace, connection, kind)) is not None]
@@ -126,6 +172,21 @@ def _stored(workspace: Workspace, connection: str, kind: Kind) -> Bookmark | Non
 def _digest(workspace: Workspace, connection: str) -> str:
     entry = workspace.project.settings.connections[connection]
     bound = field_bindings(workspace.project.process, entry.fields)
-    says = {name: value for name, value in entry.model_dump(mode="json").items() if name != "timeout"}
-    text = json.dumps([says, [[b.name, b.native, b.type] for b in bound]], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    says = {name: value for name, value in entry.model_dump(mode="json").items() if name not in ASIDE}
+    secret = {name: value for name, value in says.items() if _holds_secret(value)}
+    reading = [
+        {name: value for name, value in says.items() if name not in secret},
+        [[b.name, b.native, b.type] for b in bound],
+    ]
+    return f"{_short(reading)}.{_short(secret)}"
+
+
+def _holds_secret(value: Any) -> bool:
+    """Tell whether a setting says where a secret is kept, itself or somewhere within."""
+    if not isinstance(value, dict):
+        return False
+    return (len(value) == 1 and value.keys() <= SOURCES) or any(map(_holds_secret, value.values()))
+
+
+def _short(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]

@@ -92,7 +92,11 @@ class Workspace:
                 advice=f"pip install crmbridge-{entry.adapter}",
             )
         context = AdapterContext(
-            connection=connection, clock=self.clock, fields=field_bindings(self.project.process, entry.fields)
+            connection=connection,
+            clock=self.clock,
+            fields=field_bindings(self.project.process, entry.fields),
+            ledger=self.store.rates,
+            memory=self.store.memory(connection),
         )
         return spec.open(spec.settings.model_validate(entry.options), context)
 

@@ -96,6 +96,17 @@ class Database:
         with self._turn, self._plainly(), self._writer.begin() as connection:
             yield connection
 
+    @contextmanager
+    def write_aside(self) -> Iterator[Connection]:
+        """Write in one transaction that waits for no other of this process; not for SQLite, which has one writer."""
+        with self._plainly(), self._writer.begin() as connection:
+            yield connection
+
+    @property
+    def file(self) -> Path | None:
+        """The state's file; None where a server keeps it."""
+        return Path(self.where) if self._engine.dialect.name == "sqlite" else None
+
     def close(self) -> None:
         """Give back all connections."""
         self._engine.dispose()
@@ -202,6 +213,19 @@ def upsert(
         statement.on_conflict_do_update(index_elements=keys, set_=changed, where=only),
         list(rows),
     )
+
+
+def insert_new(connection: Connection, into: Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row unless there is one with its primary key; tell whether it was new."""
+    return connection.execute(_insert(connection, into).on_conflict_do_nothing(), dict(row)).rowcount == 1
+
+
+def add_to(connection: Connection, into: Table, row: Mapping[str, Any]) -> None:
+    """Insert a row, or add its `amount` to the one with the same primary key."""
+    statement = _insert(connection, into)
+    keys = [column.name for column in into.primary_key]
+    more = {"amount": into.c.amount + statement.excluded.amount}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=more), dict(row))
 
 
 def _insert(connection: Connection, into: Table) -> Insert | PostgresqlInsert:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,86 +15,28 @@ from crmbridge.model.findings import Evaluation, SlaClock, Visit
 from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
 from crmbridge.model.values import Value, show
 from crmbridge.ports import Page, Run, StoredFinding
-
-
-@dataclass(kw_only=True)
-class _Lease:
-    holder: str
-    since: datetime
-    lasts: timedelta
-    expires_at: datetime
-
-
-@dataclass(kw_only=True)
-class _State:
-    """All that is remembered. The lock makes each call a transaction of its own."""
-
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    lease: _Lease | None = None
-    records: dict[Ref, Record] = field(default_factory=dict)
-    moves: dict[Ref, tuple[Move, ...]] = field(default_factory=dict)
-    gone: dict[Ref, Tombstone] = field(default_factory=dict)
-    cursors: dict[tuple[str, Kind], str] = field(default_factory=dict)
-    owners: dict[Ref, str] = field(default_factory=dict)
-    bases: dict[Ref, dict[str, Value]] = field(default_factory=dict)
-    findings: dict[str, StoredFinding] = field(default_factory=dict)
-    evaluations: dict[Ref, Evaluation] = field(default_factory=dict)
-    entries: list[JournalEntry] = field(default_factory=list)
-    runs: dict[str, Run] = field(default_factory=dict)
-
-    def set_bases(self, bases: Mapping[Ref, Mapping[str, Value]]) -> None:
-        for ref, values in bases.items():
-            if values:
-                self.bases.setdefault(ref, {}).update(values)
-
-
-class _Memory:
-    """A state opened once, and the lease held through it."""
-
-    def __init__(self, state: _State) -> None:
-        self.state = state
-        self.held: _Lease | None = None
-
-    @contextlib.contextmanager
-    def read(self) -> Iterator[_State]:
-        """See one moment of the state."""
-        with self.state.lock:
-            yield self.state
-
-    @contextlib.contextmanager
-    def write(self, at: datetime | None = None) -> Iterator[_State]:
-        """Change the state, if a lease that is held was not taken over. With a time, that lease is renewed."""
-        with self.state.lock:
-            held = self.held
-            if held is not None and self.state.lease is not held:
-                raise LockedError(
-                    "This run's hold on the state expired and another run took it over.",
-                    advice="Let that run finish, then run this again.",
-                )
-            yield self.state
-            if held is not None and at is not None:
-                held.expires_at = max(held.expires_at, at + held.lasts)
-
-    def release(self, lease: _Lease) -> None:
-        """Give a lease back, if it was not taken over."""
-        with self.state.lock:
-            if self.held is lease:
-                self.held = None
-            if self.state.lease is lease:
-                self.state.lease = None
+from crmbridge.store.memory_hints import MemoryHints, MemoryMemory
+from crmbridge.store.memory_state import Lease, Opened, State
 
 
 class MemoryStore:
     """A whole state in memory. Threads may share it; processes can't."""
 
-    def __init__(self, state: _State | None = None) -> None:
-        self._state = state or _State()
-        memory = _Memory(self._state)
+    def __init__(self, state: State | None = None) -> None:
+        self._state = state or State()
+        memory = Opened(self._state)
         self.records = MemoryRecords(memory)
         self.links = MemoryLinks(memory)
         self.findings = MemoryFindings(memory)
         self.journal = MemoryJournal(memory)
         self.runs = MemoryRuns(memory)
+        self.hints = MemoryHints(memory)
+        self.rates = self._state.rates
+        self._memory = memory
+
+    def memory(self, connection: str) -> MemoryMemory:
+        """Give what the adapter of a connection keeps."""
+        return MemoryMemory(self._memory, connection)
 
     def again(self) -> MemoryStore:
         """Open the same state once more, as another process would: each of the two holds a lease of its own."""
@@ -108,7 +49,7 @@ class MemoryStore:
 class MemoryRecords:
     """What was pulled, in memory."""
 
-    def __init__(self, memory: _Memory) -> None:
+    def __init__(self, memory: Opened) -> None:
         self._memory = memory
 
     def save_page(self, connection: str, kind: Kind, page: Page, at: datetime) -> None:
@@ -161,7 +102,7 @@ class MemoryRecords:
             return iter([state.gone[ref] for ref in sorted(state.gone) if ref.connection == connection])
 
 
-def _save(state: _State, records: Sequence[Record]) -> set[Ref]:
+def _save(state: State, records: Sequence[Record]) -> set[Ref]:
     """Save what is not older than what is held; give the refs saved."""
     saved = set()
     for record in records:
@@ -173,7 +114,7 @@ def _save(state: _State, records: Sequence[Record]) -> set[Ref]:
     return saved
 
 
-def _bury(state: _State, tombstone: Tombstone) -> None:
+def _bury(state: State, tombstone: Tombstone) -> None:
     known = state.gone.get(tombstone.ref)
     merged_into = tombstone.merged_into or (known.merged_into if known else None)
     state.gone[tombstone.ref] = replace(tombstone, merged_into=merged_into)
@@ -182,7 +123,7 @@ def _bury(state: _State, tombstone: Tombstone) -> None:
 class MemoryLinks:
     """Links and bases, in memory."""
 
-    def __init__(self, memory: _Memory) -> None:
+    def __init__(self, memory: Opened) -> None:
         self._memory = memory
 
     def links(self) -> dict[str, tuple[Ref, ...]]:
@@ -215,7 +156,7 @@ class MemoryLinks:
 class MemoryFindings:
     """What evaluating said, in memory."""
 
-    def __init__(self, memory: _Memory) -> None:
+    def __init__(self, memory: Opened) -> None:
         self._memory = memory
 
     def save(self, evaluations: Sequence[Evaluation], at: datetime) -> None:
@@ -262,11 +203,11 @@ class MemoryFindings:
             return [state.evaluations[deal] for deal in sorted(state.evaluations)]
 
 
-def _open(state: _State) -> list[StoredFinding]:
+def _open(state: State) -> list[StoredFinding]:
     return [stored for stored in state.findings.values() if stored.cleared_at is None]
 
 
-def _clear(state: _State, candidates: Sequence[StoredFinding], holding: set[str], at: datetime) -> None:
+def _clear(state: State, candidates: Sequence[StoredFinding], holding: set[str], at: datetime) -> None:
     for stored in candidates:
         if stored.finding.id not in holding:
             state.findings[stored.finding.id] = stored._replace(cleared_at=at)
@@ -275,7 +216,7 @@ def _clear(state: _State, candidates: Sequence[StoredFinding], holding: set[str]
 class MemoryJournal:
     """The journal, in memory."""
 
-    def __init__(self, memory: _Memory) -> None:
+    def __init__(self, memory: Opened) -> None:
         self._memory = memory
 
     def intend(self, run: str, changes: Sequence[Change], at: datetime) -> None:
@@ -329,7 +270,7 @@ class MemoryJournal:
 class MemoryRuns:
     """Runs and the lease, in memory."""
 
-    def __init__(self, memory: _Memory) -> None:
+    def __init__(self, memory: Opened) -> None:
         self._memory = memory
 
     def start(self, run: Run) -> None:
@@ -362,7 +303,7 @@ class MemoryRuns:
     @contextlib.contextmanager
     def lease(self, holder: str, now: datetime, lasts: timedelta) -> Iterator[None]:
         """Hold the state for writing; raises LockedError while another run's lease has not expired."""
-        mine = _Lease(holder=holder, since=now, lasts=lasts, expires_at=now + lasts)
+        mine = Lease(holder=holder, since=now, lasts=lasts, expires_at=now + lasts)
         with self._memory.read() as state:
             other = state.lease
             if other is not None and other.expires_at > now:

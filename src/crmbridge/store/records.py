@@ -7,19 +7,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from crmbridge.model.codec import problems_from_json, problems_to_json
 from crmbridge.model.records import Kind, Move, Position, Record, Ref, Status, Tombstone
-from crmbridge.model.values import Money, Value, fields_from_json, fields_to_json
+from crmbridge.model.values import Money, Value, fields_from_json, fields_to_text
 from crmbridge.ports import Page
 from crmbridge.store import schema
 from crmbridge.store.database import Database, among, upsert
+from crmbridge.store.schema import as_written, json_text, moment_text, ref_text, storable
 
 _STREAM = 1000  # rows read at a time
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
+_records_written, _moves_written = as_written(_records), as_written(_moves)
+_OLD_MOVES = delete(_moves_written).where(
+    _moves_written.c.connection == bindparam("of"), _moves_written.c.deal == bindparam("deal_id")
+)
 
 
 class SqlRecords:
@@ -39,7 +44,7 @@ class SqlRecords:
             stale = _save_records(open_, page.records)
             _save_moves(open_, page, stale)
             tombstones = [_tombstone_row(tombstone) for tombstone in page.tombstones]
-            upsert(open_, _records, tombstones, keep=("merged_into",))
+            upsert(open_, _records_written, tombstones, keep=("merged_into",))
             upsert(open_, _cursors, [cursor])
 
     def put(self, records: Sequence[Record]) -> None:
@@ -104,22 +109,25 @@ def _save_records(open_: Connection, records: Sequence[Record]) -> set[Ref]:
     held = _ages(open_, [record.ref for record in records])
     fresh: dict[Ref, Record] = {}
     for record in records:
-        newest = held.get(record.ref)
+        newest, updated_at = held.get(record.ref), moment_text(record.updated_at)
         # An equal time replaces: many CRMs count in whole seconds, and two edits fit into one.
-        if newest is None or record.updated_at >= newest:
+        if newest is None or updated_at >= newest:
             fresh[record.ref] = record
-            held[record.ref] = record.updated_at
-    upsert(open_, _records, [_record_row(record) for record in fresh.values()])
+            held[record.ref] = updated_at
+    upsert(open_, _records_written, [_record_row(record) for record in fresh.values()])
     return {record.ref for record in records} - fresh.keys()
 
 
-def _ages(open_: Connection, refs: Sequence[Ref]) -> dict[Ref, datetime | None]:
-    columns = _records.c["connection", "kind", "id", "updated_at"]
-    held: dict[Ref, datetime | None] = {}
+def _ages(open_: Connection, refs: Sequence[Ref]) -> dict[Ref, str | None]:
+    """Give when each record held was updated, as it is written: such texts sort as the times do."""
+    table = _records_written
+    held: dict[Ref, str | None] = {}
     for connection, kind, ids in _by_kind(refs):
-        for condition in among(_records.c.id, ids):
-            query = select(*columns).where(_records.c.connection == connection, _records.c.kind == kind, condition)
-            held |= {_ref(row): row.updated_at for row in open_.execute(query.with_for_update())}
+        for condition in among(table.c.id, ids):
+            query = select(table.c.id, table.c.updated_at).where(
+                table.c.connection == connection, table.c.kind == kind.value, condition
+            )
+            held |= {Ref(connection, kind, row[0]): row[1] for row in open_.execute(query.with_for_update())}
     return held
 
 
@@ -130,69 +138,91 @@ def _save_moves(open_: Connection, page: Page, stale: set[Ref]) -> None:
     kept = [ref for ref in moves if ref not in stale]
     if not kept:
         return
-    old = delete(_moves).where(_moves.c.connection == bindparam("of"), _moves.c.deal == bindparam("deal_id"))
-    open_.execute(old, [{"of": ref.connection, "deal_id": ref.id} for ref in kept])
+    open_.execute(_OLD_MOVES, [{"of": ref.connection, "deal_id": storable(ref.id)} for ref in kept])
     rows = [_move_row(move, n) for ref in kept for n, move in enumerate(moves[ref].values())]
     if rows:
-        open_.execute(insert(_moves), rows)
+        open_.execute(insert(_moves_written), rows)
 
 
 def _record_row(record: Record) -> dict[str, Any]:
     position = record.position
+    name, owner, amount, currency, close_date = _plain(record.fields)
     return {
         "connection": record.ref.connection,
-        "kind": record.ref.kind,
-        "id": record.ref.id,
-        "key": record.key,
-        "version": record.version,
-        "created_at": record.created_at,
-        "updated_at": record.updated_at,
-        "pipeline": position.pipeline if position else None,
-        "stage": position.stage if position else None,
-        "status": position.status if position else None,
-        "url": record.url,
-        **_plain(record.fields),
-        "fields": fields_to_json(record.fields),
-        "problems": problems_to_json(record.problems),
+        "kind": record.ref.kind.value,
+        "id": storable(record.ref.id),
+        "key": _text(record.key),
+        "version": _text(record.version),
+        "created_at": moment_text(record.created_at) if record.created_at else None,
+        "updated_at": moment_text(record.updated_at),
+        "pipeline": storable(position.pipeline) if position else None,
+        "stage": storable(position.stage) if position else None,
+        "status": position.status.value if position else None,
+        "url": _text(record.url),
+        "name": _text(name),
+        "amount": amount,
+        "currency": _text(currency),
+        "owner": _text(owner),
+        "close_date": close_date,
+        "fields": fields_to_text(record.fields),
+        "problems": json_text(problems_to_json(record.problems)) if record.problems else "[]",
         "gone_at": None,
         "merged_into": None,
     }
 
 
-def _plain(fields: Mapping[str, Value]) -> dict[str, str | None]:
-    """Give the values that SQL reads without knowing JSON; a value of another type than usual is left out."""
+def _text(value: str | None) -> str | None:
+    return None if value is None else storable(value)
+
+
+class _Plain(NamedTuple):
+    """The values that SQL reads without knowing JSON; a value of another type than usual is left out."""
+
+    name: str | None
+    owner: str | None
+    amount: str | None
+    currency: str | None
+    close_date: str | None
+
+
+def _plain(fields: Mapping[str, Value]) -> _Plain:
     name, owner, amount, day = (fields.get(name) for name in ("name", "owner", "amount", "close_date"))
     money = amount.amount if isinstance(amount, Money) else amount
-    return {
-        "name": name if isinstance(name, str) else None,
-        "owner": owner if isinstance(owner, str) else None,
-        "amount": f"{money:f}" if isinstance(money, Decimal) else None,
-        "currency": amount.currency if isinstance(amount, Money) else None,
-        "close_date": day.isoformat() if isinstance(day, date) and not isinstance(day, datetime) else None,
-    }
+    return _Plain(
+        name=name if isinstance(name, str) else None,
+        owner=owner if isinstance(owner, str) else None,
+        amount=f"{money:f}" if isinstance(money, Decimal) else None,
+        currency=amount.currency if isinstance(amount, Money) else None,
+        close_date=day.isoformat() if isinstance(day, date) and not isinstance(day, datetime) else None,
+    )
 
 
 def _tombstone_row(tombstone: Tombstone) -> dict[str, Any]:
     ref = tombstone.ref
-    where = {"connection": ref.connection, "kind": ref.kind, "id": ref.id}
-    return where | {"gone_at": tombstone.at, "merged_into": tombstone.merged_into}
+    return {
+        "connection": ref.connection,
+        "kind": ref.kind.value,
+        "id": storable(ref.id),
+        "gone_at": moment_text(tombstone.at),
+        "merged_into": ref_text(tombstone.merged_into) if tombstone.merged_into else None,
+    }
 
 
 def _move_row(move: Move, ordinal: int) -> dict[str, Any]:
     before, after = move.before, move.after
     return {
         "connection": move.deal.connection,
-        "deal": move.deal.id,
-        "id": move.id,
+        "deal": storable(move.deal.id),
+        "id": storable(move.id),
         "ordinal": ordinal,
-        "at": move.at,
-        "from_pipeline": before.pipeline if before else None,
-        "from_stage": before.stage if before else None,
-        "from_status": before.status if before else None,
-        "to_pipeline": after.pipeline,
-        "to_stage": after.stage,
-        "to_status": after.status,
-        "by": move.by,
+        "at": moment_text(move.at),
+        "from_pipeline": storable(before.pipeline) if before else None,
+        "from_stage": storable(before.stage) if before else None,
+        "from_status": before.status.value if before else None,
+        "to_pipeline": storable(after.pipeline),
+        "to_stage": storable(after.stage),
+        "to_status": after.status.value,
+        "by": _text(move.by),
     }
 
 

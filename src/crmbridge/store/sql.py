@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from typing import Self
 
+from crmbridge.ports import RateLedger
 from crmbridge.store.database import Database
 from crmbridge.store.findings import SqlFindings
+from crmbridge.store.hints import SqlHints
 from crmbridge.store.journal import SqlJournal
 from crmbridge.store.links import SqlLinks
+from crmbridge.store.memories import SqlMemory
+from crmbridge.store.rates import RateFile, rates_in
 from crmbridge.store.records import SqlRecords
 from crmbridge.store.runs import SqlRuns
 
@@ -22,12 +27,21 @@ class SqlStore:
         self.findings = SqlFindings(database)
         self.journal = SqlJournal(database)
         self.runs = SqlRuns(database)
+        self.hints = SqlHints(database)
+        self._rate_file = RateFile(database.file) if database.file else None
+        self.rates: RateLedger = self._rate_file or rates_in(database)
 
     @classmethod
     def open(cls, url: str) -> Self:
         """Open the state at a URL; `crmbridge.store.open_store` says what may go wrong."""
         return cls(Database.open(url))
 
+    def memory(self, connection: str) -> MutableMapping[str, str]:
+        """Give what the adapter of a connection keeps between runs."""
+        return SqlMemory(self._database, connection)
+
     def close(self) -> None:
         """Give back files and connections."""
+        if self._rate_file is not None:
+            self._rate_file.close()
         self._database.close()

@@ -37,6 +37,9 @@ OTHERS: dict[str, Write] = {
     "findings": lambda store, at: store.findings.save([make_evaluation("1", make_finding())], at),
     "forgetting": lambda store, at: store.findings.forget([], at),
     "start of a run": lambda store, at: store.runs.start(Run(id="r9", command="run", started_at=at)),
+    "hint": lambda store, at: store.hints.add([make_ref()], at),
+    "hint that was heeded": lambda store, at: store.hints.done([(make_ref("2"), at)]),
+    "memory": lambda store, _: store.memory("hs").update(account="1"),
     "end of a run": lambda store, at: store.runs.finish("r0", at, 0, {}),
 }
 EVERY = RENEWING | OTHERS
@@ -49,7 +52,8 @@ def take(store: StateStore, holder: str, now: datetime) -> None:
 
 
 def prepare(store: StateStore) -> None:
-    """Save what the writes need: a run that began, an open finding, an intent."""
+    """Save what the writes need: a run that began, an open finding, an intent, a hint."""
+    store.hints.add([make_ref("2")], START)
     store.runs.start(Run(id="r0", command="run", started_at=START))
     store.findings.save([make_evaluation("2", make_finding("f2", deal="2"))], START)
     store.journal.intend("r0", [make_change("c1")], START)
@@ -64,6 +68,7 @@ def contents(store: StateStore) -> tuple[object, ...]:
         (findings.findings(cleared=True), list(findings.visits())),
         list(store.journal.entries()),
         store.runs.runs(9),
+        (store.hints.pending("hs"), dict(store.memory("hs"))),
     )
 
 

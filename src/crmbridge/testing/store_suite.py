@@ -34,6 +34,7 @@ from crmbridge.model.findings import (
 from crmbridge.model.records import Ref, Status
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Run, StateStore
+from crmbridge.testing.store_hint_suite import HintSuite, MemorySuite, RateSuite
 from crmbridge.testing.store_lease_suite import LeaseSuite
 from crmbridge.testing.store_makers import (
     HOUR,
@@ -314,7 +315,18 @@ class RunSuite:
         assert (run,) == store.runs.runs(10)
 
 
-class StoreSuite(RecordSuite, TombstoneSuite, LinkSuite, FindingSuite, JournalSuite, RunSuite, LeaseSuite):
+class StoreSuite(
+    RecordSuite,
+    TombstoneSuite,
+    LinkSuite,
+    FindingSuite,
+    JournalSuite,
+    RunSuite,
+    LeaseSuite,
+    HintSuite,
+    MemorySuite,
+    RateSuite,
+):
     """What every state store must do. Inherit it and give two fixtures, new for each test.
 
     `store` is a new and empty store. `again` is the same state opened once more, as another process would.

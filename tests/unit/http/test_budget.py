@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.http import Budget, Rate
+from crmbridge.errors import RetryLaterError
+from crmbridge.http import Budget, Rate, Usage
+from crmbridge.http.budget import Taken
+from crmbridge.ledger import LocalLedger
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.testing.factories import NOON
 
@@ -70,3 +74,140 @@ def test_threads_share_one_budget() -> None:
         thread.join()
 
     assert clock.now() - NOON >= timedelta(seconds=3)
+
+
+def test_a_request_counts_until_a_window_after_its_answer() -> None:
+    """The CRM counts a request some time before its answer comes, so we count it longer, and are never one too many."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(1, 10)], clock, share=1)
+    taken = budget.take()
+    clock.sleep(3)
+    budget.settle(taken)
+    budget.take()
+
+    assert timedelta(seconds=13) <= clock.now() - NOON < timedelta(seconds=13.1)
+
+
+def test_slow_answers_cost_no_more_than_their_own_time() -> None:
+    """At 300 ms an answer, eight callers use more than 95 % of a limit of 190 in ten seconds."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(190, 10)], clock, share=1)
+    under_way: list[tuple[datetime, Taken]] = []
+    for _ in range(1000):
+        if len(under_way) == 8:
+            due, taken = under_way.pop(0)
+            clock.sleep((due - clock.now()).total_seconds())
+            budget.settle(taken)
+        taken = budget.take()
+        under_way.append((clock.now() + timedelta(seconds=0.3), taken))
+
+    assert 1000 / 19 * 1.05 >= (clock.now() - NOON).total_seconds()
+
+
+def test_the_limit_that_the_crm_names_replaces_ours() -> None:
+    """An account that may do more than we were told is used more, and one that may do less is spared."""
+    clock = VirtualClock(NOON)
+    rate = Rate(10, 1, name="burst")
+    generous, mean = Budget([rate], clock, share=1), Budget([rate], clock, share=1)
+    generous.observe(Usage("burst", 100, 100))
+    mean.observe(Usage("burst", 5, 5))
+
+    assert [100, 5] == [_at_once(budget, clock) for budget in (generous, mean)]
+
+
+def test_what_others_use_is_left_to_them() -> None:
+    """Where the CRM counted more than we sent, the rest was another app's, and so much less is ours."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10, name="burst")], clock, share=1)
+    budget.take()
+    budget.observe(Usage("burst", 100, 49))  # 51 used, one of them by us
+
+    assert 100 - 50 - 2 - 1 == _at_once(budget, clock)
+
+
+def test_others_that_went_away_are_forgotten_within_a_window() -> None:
+    """Ten seconds after the other app stopped, its half is ours again."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10, name="burst")], clock, share=1)
+    budget.observe(Usage("burst", 100, 50))
+    clock.sleep(10.1)
+    budget.observe(Usage("burst", 100, 100))
+
+    assert 100 == _at_once(budget, clock)
+
+
+def test_a_share_is_left_to_other_apps() -> None:
+    """Of a short rate `share` is used, of a daily one `day_share`."""
+    clock = VirtualClock(NOON)
+    short = Budget([Rate(100, 10)], clock, share=0.5, day_share=1)
+    daily = Budget([Rate(100, 86_400)], clock, share=1, day_share=0.25)
+
+    assert [50, 25] == [_at_once(budget, clock) for budget in (short, daily)]
+
+
+def test_a_spent_day_ends_the_run() -> None:
+    """Nobody sits out a day: the error says how long it takes."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(10, 86_400, counts="cost")], clock, day_share=1, account="pd")
+    budget.take(cost=10)
+
+    with pytest.raises(RetryLaterError, match="pd: its share") as caught:
+        budget.take(cost=1)
+    assert caught.value.after is not None
+    assert timedelta(hours=23) < caught.value.after <= timedelta(hours=25)
+
+
+def test_costs_and_requests_are_counted_apart() -> None:
+    """A dear request takes much of the day's tokens, and one place in the burst."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(5, 2), Rate(1000, 86_400, counts="cost")], clock, share=1, day_share=1)
+    for _ in range(5):
+        budget.take(cost=200)
+
+    with pytest.raises(RetryLaterError):
+        budget.take(cost=1)
+
+
+def test_two_budgets_share_one_ledger() -> None:
+    """Two processes of one project are one client to the CRM."""
+    clock = VirtualClock(NOON)
+    ledger = LocalLedger()
+    one, other = (Budget([Rate(10, 10)], clock, share=1, ledger=ledger, account="hs") for _ in range(2))
+    for _ in range(6):
+        one.take()
+
+    assert 4 == _at_once(other, clock)
+
+
+@given(
+    st.integers(1, 12),
+    st.lists(st.tuples(st.floats(0, 3), st.floats(0, 2)), max_size=60),
+)
+def test_the_crm_never_counts_more_than_the_limit(count: int, steps: list[tuple[float, float]]) -> None:
+    """Whenever between sending and answer the CRM counts a request, no window of its own holds too many."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(count, 5)], clock, share=1)
+    counted: list[tuple[datetime, datetime]] = []
+    for pause, answer in steps:
+        clock.sleep(pause)
+        taken = budget.take()
+        sent = clock.now()
+        clock.sleep(answer)
+        budget.settle(taken)
+        counted.append((sent, clock.now()))
+
+    # The worst case: the first is counted as late as can be, the one too many as early as can be.
+    for (_, late), (early, _) in zip(counted, counted[count:], strict=False):
+        assert early - late >= timedelta(seconds=5) - timedelta(milliseconds=1)
+
+
+def _at_once(budget: Budget, clock: VirtualClock) -> int:
+    """Count how many requests go out before one has to wait."""
+    start, count = clock.now(), 0
+    while clock.now() == start:
+        try:
+            budget.take()
+        except RetryLaterError:
+            return count
+        count += 1
+    return count - 1

@@ -13,7 +13,7 @@ import pytest
 import respx
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
-from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply
+from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, Usage
 from crmbridge.revealed import remember
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.testing.factories import NOON
@@ -291,3 +291,73 @@ def test_a_secret_in_a_path_goes_no_further(client: HttpClient) -> None:
     with pytest.raises(UnclearError) as caught:
         client.write("POST", f"/deals?key={quote(TOKEN, safe='')}", body={})
     assert "t0ken" not in caught.value.message
+
+
+@respx.mock
+def test_an_answer_of_another_shape_is_asked_for_again(client: HttpClient) -> None:
+    """A list where an object belongs can't be read, however well it is formed."""
+    route = respx.get(f"{URL}/deals")
+    route.side_effect = [httpx.Response(200, json=[1]), httpx.Response(200, json={"results": []})]
+
+    assert {"results": []} == client.read("GET", "/deals", expect=dict).body
+
+
+@respx.mock
+def test_bytes_come_as_they_are(client: HttpClient) -> None:
+    """What is no JSON, such as CSV, is not looked into."""
+    route = respx.get(f"{URL}/results").respond(content=b'"Id","Name"\n', headers={"content-type": "text/csv"})
+
+    assert b'"Id","Name"\n' == client.read("GET", "/results", form="bytes").body
+    assert "*/*" == route.calls.last.request.headers["accept"]
+
+
+@respx.mock
+def test_a_page_for_people_is_not_taken_for_data(client: HttpClient) -> None:
+    """ "We are setting things up" comes with 200 and would be stored as a row."""
+    respx.get(f"{URL}/results").respond(html="<html>We are setting things up</html>")
+
+    with pytest.raises(RetryLaterError, match="not data"):
+        client.read("GET", "/results", form="bytes")
+
+
+@respx.mock
+def test_bytes_are_sent_as_they_are(client: HttpClient) -> None:
+    """An upload names its own type."""
+    route = respx.put(f"{URL}/batches").respond(201, json={})
+    client.write("PUT", "/batches", body=b"Id\n1\n", headers={"Content-Type": "text/csv"})
+    request = route.calls.last.request
+
+    assert (b"Id\n1\n", "text/csv") == (request.content, request.headers["content-type"])
+
+
+@respx.mock
+def test_a_request_is_given_up_after_its_deadline(client: HttpClient, clock: VirtualClock) -> None:
+    """Five waits of a minute each would hold up a run for longer than anybody asked for."""
+    route = respx.get(f"{URL}/deals").respond(503, headers={"retry-after": "59"})
+
+    with pytest.raises(RetryLaterError):
+        client.read("GET", "/deals")
+    assert timedelta(seconds=150) <= clock.now() - NOON < timedelta(seconds=260)
+    assert 4 >= route.call_count
+
+
+@respx.mock
+def test_what_a_reply_says_of_a_rate_reaches_the_budget(clock: VirtualClock) -> None:
+    """The CRM names a lower limit than we were told: from then on that one counts."""
+    respx.get(f"{URL}/deals").respond(json={}, headers={"x-limit": "2", "x-left": "1"})
+
+    def meter(reply: Reply) -> list[Usage]:
+        return [Usage("burst", int(reply.headers["x-limit"]), int(reply.headers["x-left"]))]
+
+    opened = HttpClient(
+        connection="hs",
+        base_url=URL,
+        clock=clock,
+        budget=Budget([Rate(100, 10, name="burst")], clock, share=1),
+        dialect=Dialect(judge=lambda _reply: None, meter=meter),
+    )
+    for _ in range(4):
+        opened.read("GET", "/deals")
+    opened.close()
+
+    assert clock.now() - NOON >= timedelta(seconds=10)

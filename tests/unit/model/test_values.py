@@ -14,6 +14,7 @@ from crmbridge.model.values import (
     Value,
     fields_from_json,
     fields_to_json,
+    fields_to_text,
     from_json,
     is_empty,
     iso,
@@ -59,6 +60,11 @@ class TestJson:
         """A yes and a count stay apart."""
         assert True is through_text(True)
         assert type(through_text(1)) is int
+
+    @given(st.dictionaries(texts, values))
+    def test_the_short_way_to_text_says_the_same(self, fields: dict[str, Value]) -> None:
+        """Text that is written value by value is, to the byte, the text of the JSON."""
+        assert json.dumps(fields_to_json(fields), separators=(",", ":")) == fields_to_text(fields)
 
     @given(st.dictionaries(texts, values))
     def test_fields_come_back_in_the_order_of_their_names(self, fields: dict[str, Value]) -> None:

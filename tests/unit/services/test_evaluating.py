@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from crmbridge.engine.calendars import business_time
 from crmbridge.engine.matching import lead, link_id
 from crmbridge.model.records import Kind, Ref
+from crmbridge.ports import Page
 from crmbridge.services.evaluating import OLDEST_YEARS, compile_calendars, evaluate_all, evaluate_one, save
 from crmbridge.services.pulling import pull
-from crmbridge.testing.factories import make_calendar, make_process
+from crmbridge.testing.factories import make_calendar, make_process, make_record, make_stage
 from crmbridge.testing.workspaces import Bench, make_bench
 
 
@@ -154,3 +156,47 @@ def test_calendars_know_the_holidays_of_the_years_that_matter() -> None:
 
     assert {timedelta(0)} == {business_time(office, start, start + day) for start in christmas}
     assert {timedelta(hours=8)} == {business_time(office, start - 2 * day, start - day) for start in christmas}
+
+
+def activities(bench: Bench, connection: str, *on: Ref) -> None:
+    """Pull one done activity on each of these deals."""
+    found = [
+        make_record(Kind.ACTIVITY, n, connection=connection, fields={"done": True, "deals": (ref.id,)})
+        for n, ref in enumerate(on)
+    ]
+    bench.workspace.store.records.save_page(
+        connection, Kind.ACTIVITY, Page(records=tuple(found), cursor="c"), bench.clock.now()
+    )
+
+
+def broken(bench: Bench) -> set[Ref]:
+    """Give the deals that broke a rule; all and one by one say the same."""
+    workspace = bench.workspace
+    for one in evaluate_all(workspace):
+        (record,) = workspace.store.records.get([one.deal.ref]).values()
+        assert one == evaluate_one(workspace, record)
+    return {one.deal.ref for one in evaluate_all(workspace) if one.evaluation.findings}
+
+
+def test_activities_that_were_pulled_are_counted() -> None:
+    """For each deal of the connection; in one that pulled none yet, nobody can say, and what the CRM gave stands."""
+    called = make_process(
+        stages=[
+            make_stage(exit=[{"id": "call", "check": {"activities": {"state": "done"}}, "on_unknown": "skip"}]),
+            make_stage("proposal"),
+        ]
+    )
+    bench = make_bench(parts={"north": (0, 0), "south": (0, 0)}, sync=[], process=called)
+    first, second, given, unknown = (
+        deal(bench, "north"),
+        deal(bench, "north", "Two"),
+        bench.crms["south"].create_deal("Three", stage="qualification", activities_done=Decimal(1)),
+        deal(bench, "south", "Four"),
+    )
+    bench.crms["south"].move_deal(given.id, "proposal")
+    pull(bench.workspace)
+    activities(bench, "north", first)
+
+    assert {second} == broken(bench)
+    activities(bench, "south", unknown)
+    assert {second, given} == broken(bench)

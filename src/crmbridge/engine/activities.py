@@ -1,0 +1,82 @@
+"""A deal's activities, counted from the ones that were pulled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from crmbridge.engine.rule_fields import operands
+from crmbridge.model.checks import Activities, Check
+from crmbridge.model.process import Process
+from crmbridge.model.records import Record
+from crmbridge.model.values import Value
+
+COUNTS = ("activities", "activities_done", "activities_open")
+TIMES = ("last_activity_at", "next_activity_at")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the activities of one deal come to."""
+
+    done: int = 0
+    open: int = 0
+    last: datetime | None = None  # when the latest that is done was
+    next: datetime | None = None  # when the earliest that is open is due, also when that has passed
+
+    def add(self, activity: Record) -> None:
+        """Count one more."""
+        at = activity.fields.get("at")
+        when = at if isinstance(at, datetime) else None
+        if activity.fields.get("done") is True:
+            self.done += 1
+            self.last = max(filter(None, (self.last, when)), default=None)
+        else:
+            self.open += 1
+            self.next = min(filter(None, (self.next, when)), default=None)
+
+    @property
+    def fields(self) -> dict[str, Value]:
+        """Give the counts and times under the names of a deal's fields."""
+        counts = dict(zip(COUNTS, map(Decimal, (self.done + self.open, self.done, self.open)), strict=True))
+        return {**counts, **dict(zip(TIMES, (self.last, self.next), strict=True))}
+
+
+def tally(activities: Iterable[Record]) -> dict[str, Tally]:
+    """Count the activities of each deal, by the deal's id, in one pass. Deals without any are left out."""
+    found: dict[str, Tally] = {}
+    for activity in activities:
+        for deal in _deals(activity):
+            found.setdefault(deal, Tally()).add(activity)
+    return found
+
+
+def counted(deal: Record, tallies: Mapping[str, Tally]) -> Record:
+    """Give the deal with its activities counted. Times that its CRM gives itself stay."""
+    fields = tallies.get(deal.ref.id, Tally()).fields
+    given = {name: deal.fields[name] for name in TIMES if deal.fields.get(name) is not None}
+    return replace(deal, fields={**deal.fields, **fields, **given})
+
+
+def asks_for_activities(process: Process) -> bool:
+    """Tell whether a rule of the process looks at a deal's activities."""
+    names = {*COUNTS, *TIMES}
+    return any(
+        isinstance(check, Activities) or any(operand.name in names for operand in operands((), check))
+        for check in _checks(process)
+    )
+
+
+def _checks(process: Process) -> Iterator[Check]:
+    for stage in process.stages:
+        for rule in stage.exit:
+            yield rule.check
+            if rule.when is not None:
+                yield rule.when
+
+
+def _deals(activity: Record) -> tuple[str, ...]:
+    deals = activity.fields.get("deals")
+    return tuple(dict.fromkeys(deals)) if isinstance(deals, tuple) else ()

@@ -1,0 +1,29 @@
+"""Which kinds of records a connection pulls, and in which order."""
+
+from __future__ import annotations
+
+from crmbridge.engine.activities import asks_for_activities
+from crmbridge.model.process import Process
+from crmbridge.model.records import Kind
+from crmbridge.ports import Capabilities
+from crmbridge.settings import Connection
+
+# Deals come after what they name; what hangs on deals comes after them.
+ORDER = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE)
+USUAL = frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL})
+
+
+def wanted_kinds(process: Process, entry: Connection) -> frozenset[Kind]:
+    """Give the kinds that the settings name, deals always among them.
+
+    Where they name none: users, companies, contacts and deals, and activities when a rule looks at them.
+    """
+    if entry.kinds is not None:
+        return frozenset({Kind.DEAL, *map(Kind, entry.kinds)})
+    return USUAL | {Kind.ACTIVITY} if asks_for_activities(process) else USUAL
+
+
+def pulled_kinds(process: Process, entry: Connection, capabilities: Capabilities) -> tuple[Kind, ...]:
+    """Give the kinds that are wanted and that the adapter knows, in the order in which they are pulled."""
+    wanted = wanted_kinds(process, entry)
+    return tuple(kind for kind in ORDER if kind in wanted and kind in capabilities.kinds)

@@ -1,0 +1,54 @@
+"""Hints to re-read a record, and the deliveries that were seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, bindparam, delete, select
+
+from crmbridge.model.records import Kind, Ref
+from crmbridge.store import schema
+from crmbridge.store.database import Database, insert_new, upsert
+
+_hints, _deliveries = schema.hints, schema.deliveries
+
+
+class SqlHints:
+    """Hints, in SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, refs: Sequence[Ref], at: datetime) -> None:
+        """Note that these may have changed; one that was noted later already keeps that time."""
+        rows = [{**_key(ref), "noted_at": at} for ref in dict.fromkeys(refs)]
+        with self._database.write() as open_:
+            upsert(open_, _hints, rows, only=_hints.c.noted_at < at)
+
+    def pending(self, connection: str) -> tuple[tuple[Ref, datetime], ...]:
+        """Give the refs noted, oldest first, each with when it was last noted."""
+        query = select(_hints).where(_hints.c.connection == connection)
+        with self._database.read() as open_:
+            rows = open_.execute(query.order_by(_hints.c.noted_at, _hints.c.kind, _hints.c.id))
+            return tuple((Ref(row.connection, Kind(row.kind), row.id), row.noted_at) for row in rows)
+
+    def done(self, seen: Sequence[tuple[Ref, datetime]]) -> None:
+        """Forget the refs that were re-read, unless they were noted again since the time given."""
+        if not seen:
+            return
+        same = [_hints.c[name] == bindparam(f"the_{name}") for name in ("connection", "kind", "id")]
+        gone = delete(_hints).where(and_(*same, _hints.c.noted_at <= bindparam("until", type_=schema.Moment)))
+        rows = [{f"the_{name}": value for name, value in _key(ref).items()} | {"until": at} for ref, at in seen]
+        with self._database.write() as open_:
+            open_.execute(gone, rows)
+
+    def first_time(self, delivery: str, at: datetime, keep: timedelta) -> bool:
+        """Tell whether a delivery is seen for the first time within `keep`, and note it."""
+        with self._database.write() as open_:
+            open_.execute(delete(_deliveries).where(_deliveries.c.seen_at <= at - keep))
+            return insert_new(open_, _deliveries, {"delivery": delivery, "seen_at": at})
+
+
+def _key(ref: Ref) -> dict[str, str]:
+    return {"connection": ref.connection, "kind": ref.kind, "id": ref.id}

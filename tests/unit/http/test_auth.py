@@ -1,0 +1,263 @@
+"""Sign-in: tokens that stay, tokens that are renewed in time, and sessions that expire under way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import httpx
+import pytest
+import respx
+from pydantic import SecretStr
+
+from crmbridge.errors import AuthenticationError, RetryLaterError
+from crmbridge.http import Budget, Dialect, HttpClient, Reply, StaticToken, Token, TokenEndpoint, TokenSource
+from crmbridge.revealed import strike
+from crmbridge.sandbox.clock import VirtualClock
+from crmbridge.testing.factories import NOON
+
+URL = "https://crm.example"
+HALF_AN_HOUR = timedelta(minutes=30)
+
+
+class Desk:
+    """Gives out numbered tokens, as a token endpoint would."""
+
+    def __init__(
+        self, clock: VirtualClock, *, lasts: timedelta | None = HALF_AN_HOUR, base_url: str | None = None
+    ) -> None:
+        self.count = 0
+        self._clock = clock
+        self._lasts = lasts
+        self._base_url = base_url
+
+    def fetch(self) -> Token:
+        """Give the next one."""
+        self.count += 1
+        now = self._clock.now()
+        return Token(
+            value=SecretStr(f"token-number-{self.count}"),
+            issued_at=now,
+            expires_at=now + self._lasts if self._lasts else None,
+            base_url=self._base_url,
+        )
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(NOON)
+
+
+def authorization(source: TokenSource) -> str:
+    """Give the header that a request would carry."""
+    return source.sign().headers["Authorization"]
+
+
+def test_a_token_is_fetched_once_and_kept(clock: VirtualClock) -> None:
+    """One sign-in serves all requests until the token ends."""
+    desk = Desk(clock)
+    source = TokenSource(desk.fetch, clock)
+    clock_tokens = [authorization(source) for _ in range(3)]
+
+    assert (["Bearer token-number-1"] * 3, 1) == (clock_tokens, desk.count)
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(28, 1), (29.5, 2), (40, 2)])
+def test_a_token_is_renewed_shortly_before_it_ends(clock: VirtualClock, minutes: float, expected: int) -> None:
+    """Refresh goes by the clock: an answer of 401 is no valid sign that one is due ("Manage OAuth access tokens")."""
+    source = TokenSource(Desk(clock).fetch, clock)
+    source.sign()
+    clock.sleep(minutes * 60)
+
+    assert f"Bearer token-number-{expected}" == authorization(source)
+
+
+def test_a_short_token_is_not_renewed_at_every_request(clock: VirtualClock) -> None:
+    """A token that lives for less than a minute would otherwise be old when it is born."""
+    desk = Desk(clock, lasts=timedelta(seconds=50))
+    source = TokenSource(desk.fetch, clock)
+    source.sign()
+    clock.sleep(40)
+    source.sign()
+
+    assert 1 == desk.count
+
+
+def test_many_threads_sign_in_once(clock: VirtualClock) -> None:
+    """Eight readers that start together ask for one token; a rotated refresh token would be lost otherwise."""
+    desk = Desk(clock)
+    source = TokenSource(desk.fetch, clock)
+    threads = [threading.Thread(target=source.sign) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 1 == desk.count
+
+
+def test_a_session_that_another_thread_renewed_is_not_renewed_again(clock: VirtualClock) -> None:
+    """Of two requests that come back with an expired session, the second one takes the first one's new token."""
+    desk = Desk(clock, lasts=None)
+    source = TokenSource(desk.fetch, clock)
+    used = source.sign()
+
+    assert (True, True) == (source.renew(used), source.renew(used))
+    assert 2 == desk.count
+
+
+def test_a_fetched_token_is_struck_out_of_what_is_shown(clock: VirtualClock) -> None:
+    """Nobody wrote this secret into a file, and still it must not reach a log."""
+    source = TokenSource(Desk(clock).fetch, clock)
+    source.sign()
+
+    assert "refused: *****" == strike("refused: token-number-1")
+    assert "token-number-1" not in repr(source.token())
+
+
+# ── In the client ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def expired(reply: Reply) -> bool:
+    """Know an expired session from its look-alikes."""
+    return reply.status == 401 and reply.body == {"code": "EXPIRED"}
+
+
+@pytest.fixture
+def desk(clock: VirtualClock) -> Desk:
+    return Desk(clock, lasts=None)
+
+
+@pytest.fixture
+def client(clock: VirtualClock, desk: Desk) -> Iterator[HttpClient]:
+    """Give a client that signs in."""
+    opened = HttpClient(
+        connection="sf",
+        base_url=URL,
+        clock=clock,
+        budget=Budget((), clock),
+        dialect=Dialect(judge=lambda _reply: None, expired=expired),
+        signer=TokenSource(desk.fetch, clock),
+    )
+    yield opened
+    opened.close()
+
+
+@respx.mock
+@pytest.mark.parametrize("method", ["read", "write"])
+def test_an_expired_session_is_renewed_once_and_the_request_repeated(
+    client: HttpClient, desk: Desk, method: str
+) -> None:
+    """It was turned away at the door, so even a write may go out again."""
+    route = respx.post(f"{URL}/deals")
+    route.side_effect = [httpx.Response(401, json={"code": "EXPIRED"}), httpx.Response(200, json={"ok": True})]
+
+    assert {"ok": True} == getattr(client, method)("POST", "/deals", body={}).body
+    assert ["Bearer token-number-1", "Bearer token-number-2"] == [
+        call.request.headers["authorization"] for call in route.calls
+    ]
+    assert 2 == desk.count
+
+
+@respx.mock
+def test_a_session_that_is_expired_again_is_refused(client: HttpClient, desk: Desk) -> None:
+    """A client that signs in for ever hangs (simple-salesforce PR 685)."""
+    route = respx.get(f"{URL}/deals").respond(401, json={"code": "EXPIRED"})
+
+    with pytest.raises(AuthenticationError):
+        client.read("GET", "/deals")
+    assert (2, 2) == (route.call_count, desk.count)
+
+
+@respx.mock
+def test_a_look_alike_is_not_renewed(client: HttpClient, desk: Desk) -> None:
+    """Signing in again would not help, so it is not tried."""
+    route = respx.get(f"{URL}/deals").respond(401, json={"code": "NOT_ALLOWED_HERE"})
+
+    with pytest.raises(AuthenticationError):
+        client.read("GET", "/deals")
+    assert (1, 1) == (route.call_count, desk.count)
+
+
+@respx.mock
+def test_requests_go_where_the_sign_in_says(clock: VirtualClock) -> None:
+    """An account's own host is only known from the token's answer."""
+    route = respx.get("https://acme.crm.example/api/deals").respond(json=[])
+    source = TokenSource(Desk(clock, base_url="https://acme.crm.example/").fetch, clock)
+    client = HttpClient(
+        connection="sf",
+        base_url=URL,
+        clock=clock,
+        budget=Budget((), clock),
+        dialect=Dialect(judge=lambda _reply: None),
+        signer=source,
+    )
+    client.read("GET", "/api/deals")
+    client.close()
+
+    assert route.called
+
+
+def test_a_static_token_can_stand_in_any_header() -> None:
+    """Pipedrive's goes into a header of its own."""
+    token = StaticToken(SecretStr("abc"), header="x-api-token", form="{}")
+
+    assert {"x-api-token": "abc"} == token.sign().headers
+    assert token.renew(token.sign()) is False
+
+
+# ── The token endpoint ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def endpoint(clock: VirtualClock) -> TokenEndpoint:
+    return TokenEndpoint(connection="hs", url=f"{URL}/oauth/token", clock=clock, advice="Sign in again.")
+
+
+@respx.mock
+def test_a_grant_is_sent_as_a_form(endpoint: TokenEndpoint) -> None:
+    """Client id and secret go in the body or in a header, as the vendor wants them; never in the address."""
+    route = respx.post(f"{URL}/oauth/token").respond(json={"access_token": "new", "expires_in": 1800})
+    answer = endpoint.exchange({"grant_type": "refresh_token", "scope": "a b"}, basic=("me", SecretStr("s:cret")))
+    request = route.calls.last.request
+
+    assert {"access_token": "new", "expires_in": 1800} == answer
+    assert b"grant_type=refresh_token&scope=a+b" == request.content
+    assert "application/x-www-form-urlencoded" == request.headers["content-type"]
+    assert "Basic bWU6czpjcmV0" == request.headers["authorization"]
+
+
+@respx.mock
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_refused_grant_says_why_and_what_to_do(endpoint: TokenEndpoint, status: int) -> None:
+    """RFC 6749 §5.2: an error code and perhaps a description."""
+    body = {"error": "invalid_grant", "error_description": "expired access/refresh token"}
+    respx.post(f"{URL}/oauth/token").respond(status, json=body)
+
+    with pytest.raises(AuthenticationError, match=r"hs: .*invalid_grant expired") as caught:
+        endpoint.exchange({"grant_type": "refresh_token"})
+    assert "Sign in again." == caught.value.advice
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(503),
+        httpx.Response(429),
+        httpx.Response(200, html="<html>wait</html>"),
+        httpx.Response(200, json={"token_type": "bearer"}),
+        httpx.ReadTimeout("slow"),
+        httpx.ConnectError("no"),
+    ],
+    ids=str,
+)
+def test_an_endpoint_out_of_order_is_for_later(
+    endpoint: TokenEndpoint, answer: httpx.Response | httpx.TransportError
+) -> None:
+    """Nothing is wrong with the credential, so nobody is told to change it."""
+    respx.post(f"{URL}/oauth/token").mock(side_effect=[answer] * 9)
+
+    with pytest.raises(RetryLaterError, match="hs: "):
+        endpoint.exchange({"grant_type": "refresh_token"})

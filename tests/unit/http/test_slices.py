@@ -1,0 +1,99 @@
+"""Parts of a list side by side: all of it, in order part by part, and never far ahead of the reader."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from crmbridge.http import side_by_side
+
+
+def part(*items: int) -> Callable[[], Iterator[int]]:
+    """Give a part with these items."""
+    return lambda: iter(items)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_every_item_comes_once_and_in_its_parts_order(workers: int) -> None:
+    """However many readers there are, nothing is lost, doubled, or out of its part's order."""
+    parts = [part(*range(n * 10, n * 10 + n)) for n in range(12)]
+    found = list(side_by_side(parts, workers=workers))
+
+    for number in range(12):
+        assert list(range(number * 10, number * 10 + number)) == [item for of, item in found if of == number]
+
+
+def test_no_parts_give_nothing() -> None:
+    """An empty list of parts is an empty list of items."""
+    assert [] == list(side_by_side([]))
+
+
+def test_parts_are_read_at_the_same_time() -> None:
+    """Two parts that wait for each other both end."""
+    both = threading.Barrier(2, timeout=10)
+
+    def meeting() -> Iterator[int]:
+        both.wait()
+        yield 1
+
+    assert [(0, 1), (1, 1)] == sorted(side_by_side([meeting, meeting], workers=2))
+
+
+def test_no_more_than_the_workers_read_at_a_time() -> None:
+    """A third part begins when one of the first two is done."""
+    going, most = [0], [0]
+    lock = threading.Lock()
+
+    def counted() -> Iterator[int]:
+        with lock:
+            going[0] += 1
+            most[0] = max(most[0], going[0])
+        yield from range(20)
+        with lock:
+            going[0] -= 1
+
+    assert 200 == len(list(side_by_side([counted] * 10, workers=2)))
+    assert 2 >= most[0]
+
+
+def test_the_first_error_ends_it_after_what_was_read_before() -> None:
+    """What a part read before it failed is handed over, so a cursor can stand after it."""
+
+    def failing() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise ValueError("broken off")
+
+    walk = side_by_side([failing], workers=1)
+
+    assert [(0, 1), (0, 2)] == [next(walk), next(walk)]
+    with pytest.raises(ValueError, match="broken off"):
+        next(walk)
+
+
+def test_readers_stay_close_to_the_one_who_takes() -> None:
+    """A reader that nobody takes from stops reading: the memory of a pull does not grow with the account."""
+    read: list[int] = []
+
+    def endless() -> Iterator[int]:
+        for n in range(100_000):
+            read.append(n)
+            yield n
+
+    walk = side_by_side([endless, endless], workers=2)
+    next(walk)
+    walk.close()
+
+    assert 10 > len(read)
+
+
+def test_readers_end_when_the_caller_stops() -> None:
+    """A pull that is given up leaves no thread behind."""
+    before = threading.active_count()
+    walk = side_by_side([part(*range(1000))] * 4, workers=4)
+    next(walk)
+    walk.close()
+
+    assert before == threading.active_count()
