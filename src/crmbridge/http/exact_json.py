@@ -45,6 +45,8 @@ def dump_json(data: Any) -> bytes:
 
 
 def _decimal(text: str) -> Decimal:
+    if len(text) <= MOST_DIGITS and "e" not in text and "E" not in text:  # the usual number; a row has many
+        return Decimal(text)
     try:
         return _bounded(Decimal(text))
     except InvalidOperation:  # the exponent is beyond what Decimal holds
@@ -52,7 +54,7 @@ def _decimal(text: str) -> Decimal:
 
 
 def _whole(text: str) -> int:
-    if len(text.removeprefix("-")) > MOST_DIGITS:
+    if len(text) > MOST_DIGITS and len(text.removeprefix("-")) > MOST_DIGITS:
         raise ValueError(TOO_LONG)
     return int(text)
 
