@@ -118,8 +118,10 @@ class _Pull:
             around = self._source.activities(rows)
             fresh = [row for row in rows if met.is_fresh(row, partial(_print, around), always=True)]
             for lot in lots(fresh, LOT):
+                met.take(lot)
                 yield self._page(lot, around, met.midway(walk.cursor))
         for gone in self._archived():
+            met.take(gone)
             yield Page(tombstones=_tombstones(self._source, gone), cursor=met.midway(walk.cursor))
         backlog = walk.cursor.backlog
         if self._has_put_off:
@@ -140,7 +142,7 @@ class _Pull:
             page = self._page(lot, found.around, "") if lot else None
             text = self._walk.stand(found, found.rows if is_last else lot, is_last=is_last)
             if page is not None:
-                yield replace(page, cursor=text)
+                yield replace(page, cursor=text, total=self._walk.total)
 
     def _lots(self, rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
         begin = asked = 0

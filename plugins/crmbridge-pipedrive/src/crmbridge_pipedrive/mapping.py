@@ -63,19 +63,19 @@ class DealReader:
         custom = row.get("custom_fields")
         hashes: Row = custom if isinstance(custom, dict) else {}
         values = self._standard(row, around, problems)
-        for name, code, is_custom, answers, read in self._bound:
+        for name, code, is_custom, is_text, answers, read in self._bound:
             raw = hashes.get(code) if is_custom else row.get(code)
             if raw is None or raw == "":
                 values[name] = None
-                continue
-            try:
-                if raw.__class__ is int or raw.__class__ is str:
-                    known = answers.get(raw, answers)
-                    values[name] = read(raw) if known is answers else known
-                else:
+            elif is_text and raw.__class__ is str:
+                values[name] = raw
+            elif answers and raw.__class__ is int and raw in answers:
+                values[name] = answers[raw]
+            else:
+                try:
                     values[name] = read(raw)
-            except ValueError as error:
-                problems.append(Problem(code, str(error)))
+                except ValueError as error:
+                    problems.append(Problem(code, str(error)))
         updated = _updated(row, problems)
         number = str(row["id"])
         return Record(
@@ -128,12 +128,13 @@ class DealReader:
 
 
 class _Plan(NamedTuple):
-    """How one bound field is read: `answers` has what each option means, `read` reads any other value."""
+    """How one bound field is read: texts as they are, options by `answers`, and anything else by `read`."""
 
     name: str
     code: str
     is_custom: bool
-    answers: Mapping[Any, Any]
+    is_text: bool
+    answers: Mapping[int, Value]
     read: Decode
 
     @classmethod
@@ -141,14 +142,12 @@ class _Plan(NamedTuple):
         """Settle how a field is read."""
         field, kind = bound.definition, bound.binding.type
         read = decoder(field, kind, currency)
-        answers: dict[Any, Any] = {}
-        if kind is not FieldType.CHOICES:
-            for option, _ in field.options:
-                with contextlib.suppress(ValueError):
-                    answers[option] = read(option)
-                    if option.isdecimal():
-                        answers[int(option)] = answers[option]
-        return cls(name, field.code, field.custom, answers, read)
+        answers: dict[int, Value] = {}
+        for option in (int(option) for option, _ in field.options if option.isdecimal()):
+            with contextlib.suppress(ValueError):
+                answers[option] = read(option)
+        is_text = kind is FieldType.TEXT and not field.options
+        return cls(name, field.code, field.custom, is_text, answers, read)
 
 
 class _Versions:

@@ -45,7 +45,7 @@ def pull_list(api: Api, kind: Kind, connection: str, since: str | None) -> Itera
         fresh = [row for row in found.rows if walk.met.is_fresh(row, digest)]
         text = walk.stand(found, found.rows, is_last=True)
         if fresh:
-            yield _page(fresh, kind, record, connection, text)
+            yield replace(_page(fresh, kind, record, connection, text), total=walk.total)
     yield Page(cursor=walk.met.finished())
 
 
@@ -93,6 +93,7 @@ def pull_notes(api: Api, connection: str, since: str | None) -> Iterator[Page]:
     met = Met(cursor)
     for rows in lists or _notes_in_order(api, asked, cursor.parts[0].after or 0):
         fresh = [row for row in rows if is_id(row.get("id")) and met.is_fresh(row, digest)]
+        met.take(fresh)
         cursor = cursor.with_part(0, Part(after=max((row["id"] for row in fresh), default=cursor.parts[0].after)))
         if fresh:
             yield _page(fresh, Kind.NOTE, note_record, connection, met.midway(cursor))

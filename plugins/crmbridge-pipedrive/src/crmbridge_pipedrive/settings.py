@@ -101,3 +101,15 @@ class PipedriveSettings(AdapterSettings):
     def tokens_a_day(self) -> int:
         """Give the company's tokens of a day, as far as the settings tell."""
         return self.daily_tokens or TOKENS_A_SEAT * PLANS[self.plan].factor * self.seats
+
+
+class PipedriveWebhook(SettingsPart):
+    """How deliveries are checked: the user and password of HTTP Basic that the webhook was made with.
+
+    Pipedrive signs nothing else. It sends a delivery again for about three minutes; one whose event is older than
+    `max_age_minutes` is not taken.
+    """
+
+    user: Secret
+    password: Secret
+    max_age_minutes: Annotated[int, Field(ge=5, le=1440)] = 15

@@ -81,20 +81,17 @@ class _Grant:
             timeout=settings.timeout,
             advice=ASK_CONSENT,
         )
-        self._secret: SecretStr | None = None
-        self._refresh: SecretStr | None = None
 
     def fetch(self) -> Token:
         """Refresh. The refresh token comes back as it was; another one is stored before anything uses it."""
-        self._secret = self._secret or secrets.reveal(self._oauth.client_secret)
-        refresh = self._refresh = self._refresh or secrets.reveal(self._oauth.refresh_token)
         asked_at = self._clock.now()
-        form = {"grant_type": "refresh_token", "refresh_token": refresh.get_secret_value()}
-        answer = self._endpoint.exchange(form, basic=(self._oauth.client_id, self._secret))
-        rotated = answer.get("refresh_token")
-        if isinstance(rotated, str) and rotated and rotated != refresh.get_secret_value():
-            self._refresh = SecretStr(rotated)
-            secrets.keep(self._oauth.refresh_token, rotated)
+        # Not held against other processes: Pipedrive's does not change by being used, so nobody can come too late.
+        refresh = secrets.reveal(self._oauth.refresh_token).get_secret_value()
+        basic = (self._oauth.client_id, secrets.reveal(self._oauth.client_secret))
+        answer = self._endpoint.exchange({"grant_type": "refresh_token", "refresh_token": refresh}, basic=basic)
+        given = answer.get("refresh_token")
+        if isinstance(given, str) and given not in {"", refresh}:
+            secrets.keep(self._oauth.refresh_token, given)
         scope = answer.get("scope")
         return Token(
             value=SecretStr(answer["access_token"]),

@@ -82,8 +82,8 @@ def query_time(at: datetime) -> str:
 
 def decimal(value: Any) -> Decimal:
     """Read a number; raises ValueError when it is none."""
-    if value.__class__ is Decimal and value.is_finite():
-        return value  # type: ignore[no-any-return]  its class was just looked at
+    if isinstance(value, Decimal) and value.is_finite():
+        return value
     try:
         number = Decimal("" if isinstance(value, bool) or not isinstance(value, int | str | Decimal) else value)
     except InvalidOperation:

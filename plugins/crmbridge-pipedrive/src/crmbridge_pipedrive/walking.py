@@ -62,6 +62,7 @@ class Walk:
         self._params = params
         self._prepare: Prepare = prepare or (lambda _rows: {})
         self.sample = Sample(0, ())
+        self.total: int | None = None  # about how many rows there are, where that is known
         self.cursor, self._only_page = self._begin(read_cursor(since))
         self.met = Met(self.cursor)
 
@@ -90,6 +91,7 @@ class Walk:
         """Note that these rows of a page were taken, and give the cursor from which a later pull goes on."""
         part = found.then if is_last else replace(found.here, after=rows[-1]["id"])
         self.cursor = self.cursor.with_part(found.number, part)
+        self.met.take(rows)
         if self.cursor.owed:
             self.cursor = replace(self.cursor, owed=self.cursor.owed - {row["id"] for row in rows})
         return self.met.midway(self.cursor)
@@ -107,6 +109,7 @@ class Walk:
         stamps = [at for row in rows if (at := moment(row.get("update_time"))) is not None]
         cursor = replace(cursor, next=max(stamps, default=cursor.since), parts=(Part(since=cursor.asked_since),))
         if not more:
+            self.total = len(rows)
             return cursor, sorted((row for row in rows if is_id(row.get("id"))), key=_by_id)
         return (self._cut(cursor) if cursor.since is None else cursor), None
 
@@ -122,6 +125,7 @@ class Walk:
         count = IDS * min(MOST_SAMPLES, highest // A_SAMPLE_FOR + 1)
         sample = self._some({highest * n // count for n in range(1, count + 1)})
         self.sample = Sample(highest, sample)
+        self.total = highest * len(sample) // count
         stamps = sorted(at.replace(microsecond=0) for row in sample if (at := moment(row.get("update_time"))))
         parts = min(PARTS, len(stamps) // 4)
         edges = sorted({stamps[len(stamps) * n // parts] for n in range(1, parts)})
@@ -188,6 +192,7 @@ class Met:
         self._keep_ids = cursor.since is not None
         self._from = query_time(cursor.next - OVERLAP) if cursor.next else ""
         self._prints: dict[str, str] = {}
+        self._pending: dict[str, str] = {}
         self.ids: set[int] = set()
         self._lost = set(cursor.lost)
 
@@ -199,7 +204,7 @@ class Met:
         return self._lost
 
     def is_fresh(self, row: Row, print_: Callable[[Row], str], *, always: bool = False) -> bool:
-        """Note a row, and tell whether it was not delivered before as it is now.
+        """Tell whether a row was not delivered before as it is now.
 
         Kept in mind is what the next walk will see again: what changed last, and with `always` this one in any case.
         Fingerprints are only made where they count.
@@ -212,8 +217,15 @@ class Met:
             return True
         made = print_(row)
         if keep:
-            self._prints[str(number)] = made
+            self._pending[str(number)] = made
         return self._before.is_fresh(number, made)
+
+    def take(self, rows: Iterable[Row]) -> None:
+        """Note that rows are delivered: only then may their fingerprints stand in a cursor."""
+        for row in rows:
+            made = self._pending.pop(str(row["id"]), None)
+            if made is not None:
+                self._prints[str(row["id"])] = made
 
     def midway(self, cursor: Cursor) -> str:
         """Write the cursor of a page in the middle of the walk."""
@@ -222,7 +234,8 @@ class Met:
     def finished(self, backlog: Part | None = None) -> str:
         """Write the cursor of the walk's last page."""
         done = self._before.finished()
-        return replace(done, seen=self._prints, lost=frozenset(self.lost), backlog=backlog).text()
+        seen = {**self._prints, **self._pending}  # what is pending now was delivered before, just as it is
+        return replace(done, seen=seen, lost=frozenset(self.lost), backlog=backlog).text()
 
 
 def rows_by_ids(api: Api, call: str, params: Params, ids: Iterable[int]) -> Iterator[Row]:
