@@ -45,15 +45,19 @@ def state(served: Served) -> Any:
 
 @pytest.fixture
 def opened(served: Served, clock: VirtualClock, tmp_path: Path) -> Iterator[Open]:
-    """Open adapters on the sandbox; keyword arguments are settings, `fields` the bindings."""
+    """Open adapters on the sandbox; keyword arguments are settings, `fields` the bindings, `memory` what is kept."""
     adapters: list[Adapter] = []
     (tmp_path / "token").write_text(served.token, "utf-8")
 
-    def open_one(fields: tuple[FieldBinding, ...] = BINDINGS, **settings: Any) -> Adapter:
+    def open_one(
+        fields: tuple[FieldBinding, ...] = BINDINGS, memory: dict[str, str] | None = None, **settings: Any
+    ) -> Adapter:
         usual = {"base_url": served.url, "company": "lumenworks", "token": {"file": str(tmp_path / "token")}}
         chosen = PipedriveSettings.model_validate({**usual, **settings})
         spec = next(iter(plugin.crmbridge_adapters()))
-        adapters.append(spec.open(chosen, AdapterContext(connection="pd", clock=clock, fields=fields)))
+        kept = {} if memory is None else memory
+        context = AdapterContext(connection="pd", clock=clock, fields=fields, memory=kept)
+        adapters.append(spec.open(chosen, context))
         return adapters[-1]
 
     yield open_one

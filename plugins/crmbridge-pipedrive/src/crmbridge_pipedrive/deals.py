@@ -49,7 +49,7 @@ class DealSource:
 
         Then, where a first pull put the moves of many deals off, as many of them as today's tokens allow.
         """
-        return _Pull(self, since).pages()
+        yield from _Pull(self, since).pages()
 
     def read(self, ids: Collection[int]) -> list[Record]:
         """Read deals by id, as they are now. A list asked for ids is no search index."""
@@ -101,7 +101,8 @@ class _Pull:
         self._params = deal_params(source.account.deal_fields)
         self._goes_on = bool(read_cursor(since).parts)
         listed = {**self._params, "status": ALL_STATUSES}
-        self._walk = Walk(source.api, "deals", listed, since, prepare=source.activities)
+        self._known: dict[int, Row] = {}
+        self._walk = Walk(source.api, "deals", listed, since, prepare=self._activities)
         self._since = self._walk.cursor.asked_since
         self._old = source.clock.now() - timedelta(days=source.history_days)
         if self._walk.is_first and not self._goes_on and not self._is_small():
@@ -112,14 +113,15 @@ class _Pull:
     def pages(self) -> Iterator[Page]:
         """Yield what changed, then what is gone, then what was put off."""
         walk, met = self._walk, self._walk.met
+        around = list(self._around_only_page())
         for found in walk.pages():
             yield from self._pages_of(found)
-        for rows in self._disturbed():
-            around = self._source.activities(rows)
-            fresh = [row for row in rows if met.is_fresh(row, partial(_print, around), always=True)]
+        for rows in around or self._disturbed(met.ids):
+            print_ = partial(_print, self._activities(rows))
+            fresh = [row for row in rows if met.is_fresh(row, print_, always=True)]
             for lot in lots(fresh, LOT):
                 met.take(lot)
-                yield self._page(lot, around, met.midway(walk.cursor))
+                yield self._page(lot, self._activities(lot), met.midway(walk.cursor))
         for gone in self._archived():
             met.take(gone)
             yield Page(tombstones=_tombstones(self._source, gone), cursor=met.midway(walk.cursor))
@@ -200,15 +202,32 @@ class _Pull:
             return False
         return self._source.limits.are_few(A_LOG * logs)
 
-    def _disturbed(self) -> Iterator[list[Row]]:
+    def _around_only_page(self) -> Iterator[list[Row]]:
+        """Read the disturbed deals before the others, where all is one page: their activities then come in one go."""
+        page = self._walk.only_page
+        if page is not None and self._since is not None:
+            rows = [row for lot in self._disturbed({row["id"] for row in page}) for row in lot]
+            self._known |= self._source.activities([row for row in (*page, *rows) if not self._is_known(row)])
+            yield rows
+
+    def _disturbed(self, met: Collection[int]) -> Iterator[list[Row]]:
         """Find the deals whose activities changed; whether that counts as an edit of the deal is not documented."""
         if self._since is None:
             return
-        changed = self._source.api.rows("activities", times(self._since, None))
-        ids = {row["deal_id"] for row in changed if is_id(row.get("deal_id"))} - self._walk.met.ids
+        changed = list(self._source.api.rows("activities", times(self._since, None)))
+        self._known |= {row["id"]: row for row in changed if is_id(row.get("id"))}
+        ids = {row["deal_id"] for row in changed if is_id(row.get("deal_id"))} - set(met)
         for lot in lots(sorted(ids), LIMIT):
             found = rows_by_ids(self._source.api, "deals", self._params, lot)
             yield [row for row in found if not is_gone(row)]
+
+    def _is_known(self, row: Row) -> bool:
+        return all(row.get(name) is None or row[name] in self._known for name, _ in TIMES)
+
+    def _activities(self, rows: Sequence[Row]) -> Mapping[int, Row]:
+        """Give the last and next activities of deals, the ones that are read already among them."""
+        missing = self._source.activities([row for row in rows if not self._is_known(row)])
+        return {**self._known, **missing}
 
     def _archived(self) -> Iterator[list[Row]]:
         """Find the deals that were archived: they vanish from the list ("Archived deals and leads", changelog)."""

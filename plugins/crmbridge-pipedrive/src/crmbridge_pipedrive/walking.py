@@ -123,9 +123,10 @@ class Walk:
         rows, _ = self._api.page(self._call, {**self._params, **newest})
         highest = rows[0]["id"] if rows and is_id(rows[0].get("id")) else 0
         count = IDS * min(MOST_SAMPLES, highest // A_SAMPLE_FOR + 1)
-        sample = self._some({highest * n // count for n in range(1, count + 1)})
+        asked = {highest * n // count for n in range(1, count + 1)} - {0}
+        sample = self._some(asked)
         self.sample = Sample(highest, sample)
-        self.total = highest * len(sample) // count
+        self.total = highest * len(sample) // max(1, len(asked))
         stamps = sorted(at.replace(microsecond=0) for row in sample if (at := moment(row.get("update_time"))))
         parts = min(PARTS, len(stamps) // 4)
         edges = sorted({stamps[len(stamps) * n // parts] for n in range(1, parts)})
