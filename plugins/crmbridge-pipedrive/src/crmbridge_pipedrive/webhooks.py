@@ -42,8 +42,8 @@ def read_webhook(settings: PipedriveWebhook, request: WebhookRequest) -> Hints:
     body = _body(request)
     meta = body["meta"]
     _check_age(meta.get("timestamp"), request, timedelta(minutes=settings.max_age_minutes))
-    entity = meta.get("entity")
-    kind = KINDS.get(entity) if isinstance(entity, str) else None
+    entity = str(meta.get("entity"))
+    kind = KINDS.get(entity)
     refs = tuple(dict.fromkeys(_refs(kind, body, request.connection))) if kind else ()
     return Hints(refs=refs, deliveries=(_name(meta),), whole=entity in SET_UP)
 
