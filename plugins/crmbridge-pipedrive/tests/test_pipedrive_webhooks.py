@@ -191,7 +191,7 @@ def test_a_hostile_body_is_refused(body: Any) -> None:
 @pytest.mark.parametrize(
     "odd", [{"entity": ["deal"]}, {"entity": {"a": 1}}, {"merged_to_id": ["9"]}, {"webhook_id": "x" * 9999}]
 )
-def test_odd_values_do_no_harm(odd: dict[str, Any], tmp_path: Path) -> None:
+def test_odd_values_do_no_harm(odd: dict[str, Any]) -> None:
     """What can't be understood names nothing, and names stay short."""
     hints = read(delivery({}, **odd))
 
