@@ -11,9 +11,9 @@ from typing import Any
 from crmbridge.clock import SystemClock
 from crmbridge.plugins import Plugins, load_plugins
 from crmbridge.ports import Clock
-from crmbridge.services.checking import load_project
+from crmbridge.services.checking import load_project, models_of
 from crmbridge.services.workspace import Progress, Workspace, silent
-from crmbridge.settings import Settings
+from crmbridge.settings import Connection, Settings
 from crmbridge.store import open_store
 
 
@@ -28,8 +28,7 @@ def open_workspace(
     when they are first asked for. `plugins` are the installed ones unless said otherwise.
     """
     plugins = plugins or load_plugins()
-    adapters = {name: spec.settings for name, spec in plugins.adapters().items()}
-    project = load_project(path, adapters)
+    project = load_project(path, *models_of(plugins))
     project = replace(project, settings=_rooted(project.settings, project.folder))
     workspace = Workspace(
         project=project,
@@ -52,8 +51,7 @@ def _rooted(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(
         update={
             "connections": {
-                name: connection.model_copy(update=_with_files_in(connection.options, folder))
-                for name, connection in settings.connections.items()
+                name: _connection_in(connection, folder) for name, connection in settings.connections.items()
             },
             "reports": tuple(
                 report.model_copy(update={"sinks": tuple(_with_files_in(sink, folder) for sink in report.sinks)})
@@ -61,6 +59,13 @@ def _rooted(settings: Settings, folder: Path) -> Settings:
             ),
         }
     )
+
+
+def _connection_in(connection: Connection, folder: Path) -> Connection:
+    update = _with_files_in(connection.options, folder)
+    if connection.webhook is not None:
+        update["webhook"] = _with_files_in(connection.webhook, folder)
+    return connection.model_copy(update=update)
 
 
 def _with_files_in(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:

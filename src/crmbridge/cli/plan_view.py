@@ -21,9 +21,16 @@ _MARKS = {
     Action.UPDATE: Tinted("~", Tone.WARN),
     Action.TASK: Tinted("+", Tone.GOOD),
     Action.NOTE: Tinted("+", Tone.GOOD),
+    Action.FIELD: Tinted("+", Tone.GOOD),
 }
 _KINDS = {"owner": Kind.USER, "company": Kind.COMPANY}  # fields that hold ids in the same CRM
-_WORDS = {Action.CREATE: "create", Action.UPDATE: "update", Action.TASK: "task on", Action.NOTE: "note on"}
+_WORDS = {
+    Action.CREATE: "create",
+    Action.UPDATE: "update",
+    Action.TASK: "task on",
+    Action.NOTE: "note on",
+    Action.FIELD: "field",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +82,8 @@ def change_lines(change: Change, names: Names) -> Iterator[Line]:
     """Show one change: what, on which deal, each field before and after, and why."""
     yield ["  ", _MARKS[change.action], f" {_WORDS[change.action]} ", *_what(change, names)]
     shown = [edit for edit in change.edits if edit.name != "body"]  # it says what the reason says
+    if change.action is Action.FIELD:
+        shown = [edit for edit in shown if edit.after]  # no options, not unique: that is the usual
     rows: list[list[Part]] = [_edit_row(change, edit, names) for edit in shown]
     rows.append([dim("because"), dim(cut(change.reason, REASON))])
     yield from table(rows, indent=6)
@@ -87,7 +96,8 @@ def summary_line(plan: Plan) -> Line:
         return "Plan: nothing to do. The CRMs agree, and no rule asks for anything."
     count = {action: sum(change.action is action for change in plan.changes) for action in Action}
     said = [f"{count[action]:,} to {action}" for action in (Action.CREATE, Action.UPDATE) if count[action]]
-    said += [plural(count[action], action.value) for action in (Action.TASK, Action.NOTE) if count[action]]
+    others = (Action.FIELD, Action.TASK, Action.NOTE)
+    said += [plural(count[action], action.value) for action in others if count[action]]
     if blocked := len(plan.blocked):
         said.append(f"{blocked:,} {'needs' if blocked == 1 else 'need'} a person")
     return strong(f"Plan: {', '.join(said)}.")
@@ -111,6 +121,8 @@ def _what(change: Change, names: Names) -> list[Part]:
     if change.action is Action.CREATE:
         name = cut(show(change.after.get("name")), NAME)
         return ["deal ", strong(f'"{name}"')]
+    if change.action is Action.FIELD:
+        return [strong(f'"{cut(show(change.after.get("label")), NAME)}"')]
     return [strong(deal_name(change.target, names.deals)), dim(f"  {change.target}")]
 
 

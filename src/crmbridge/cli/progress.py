@@ -63,13 +63,30 @@ def _status_line(call: Call) -> Iterator[Progress]:
     from rich.text import Text  # noqa: PLC0415  the same
 
     console = Console(stderr=True, no_color=not (call.colour and wants_colour(sys.stderr)))
+    told = Told()
     with console.status(Text("starting")) as status:
 
         def show(step: str, about: str) -> None:
             call.stop.check()
-            status.update(Text(clean(f"{step}: {about}")))
+            status.update(Text(clean(told.add(step, about))))
 
         yield show
+
+
+class Told:
+    """What was told last of each connection in one step, since several are at work side by side."""
+
+    def __init__(self) -> None:
+        self._step = ""
+        self._last: dict[str, str] = {}
+
+    def add(self, step: str, about: str) -> str:
+        """Note what is told, and give all that holds now. What is about a connection begins with its name."""
+        if step != self._step:
+            self._step, self._last = step, {}
+        name, colon, _ = about.partition(": ")
+        self._last = {**self._last, (name if colon else ""): about}
+        return f"{step}: {' · '.join(self._last.values())}"
 
 
 @contextlib.contextmanager

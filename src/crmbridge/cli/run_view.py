@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
 from crmbridge.cli.plan_view import Names, deal_name
-from crmbridge.model.changes import Outcome
+from crmbridge.model.changes import Action, Outcome
 
 if TYPE_CHECKING:
     from crmbridge.errors import CrmbridgeError
@@ -40,7 +40,8 @@ def trouble_lines(applied: Applied, names: Names) -> Iterator[Line]:
     for change, receipt in applied.done:
         if receipt.outcome is not Outcome.APPLIED:
             tone = _TONES.get(receipt.outcome, Tone.BAD)
-            what = f"{change.action} {deal_name(change.target, names.deals)}"
+            named = str(change.key) if change.action is Action.FIELD else deal_name(change.target, names.deals)
+            what = f"{change.action} {named}"
             yield ["  ", Tinted(receipt.outcome.value, tone), f"  {what}  ", dim(cut(receipt.message, 200))]
 
 

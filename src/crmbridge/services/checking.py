@@ -25,6 +25,7 @@ from crmbridge.model.process import Process
 from crmbridge.settings import Secret, Settings
 
 if TYPE_CHECKING:
+    from crmbridge.plugins import Plugins
     from crmbridge.services.workspace import Project
 
 SETTINGS_FILE = "crmbridge.yaml"
@@ -64,10 +65,11 @@ def find_settings(path: Path) -> Path:
     )
 
 
-def check_project(settings_path: Path, adapters: Adapters) -> CheckResult:
+def check_project(settings_path: Path, adapters: Adapters, webhooks: Adapters | None = None) -> CheckResult:
     """Check the settings file, the process it names, and how the two fit; offline, secrets are not looked up.
 
-    `adapters` holds each installed adapter's settings model by the adapter's name. Never raises.
+    `adapters` holds each installed adapter's settings model by the adapter's name, `webhooks` what those take that read
+    webhooks; None leaves these unchecked. Never raises.
     """
     loaded = read_settings(settings_path)
     found = [*loaded.diagnostics]
@@ -75,6 +77,7 @@ def check_project(settings_path: Path, adapters: Adapters) -> CheckResult:
         return CheckResult(settings=None, process=None, diagnostics=in_order(found))
     settings, source = loaded.model, loaded.source
     found += _check_adapters(settings, source, adapters)
+    found += _check_webhooks(settings, source, webhooks) if webhooks is not None else ()
     process = read_process(settings_path.parent / settings.process)
     if process.diagnostics and process.diagnostics[0].code in UNREAD:
         code = process.diagnostics[0].code
@@ -88,7 +91,7 @@ def check_project(settings_path: Path, adapters: Adapters) -> CheckResult:
     return CheckResult(settings=settings, process=process.model, diagnostics=in_order(found))
 
 
-def load_project(path: Path, adapters: Adapters) -> Project:
+def load_project(path: Path, adapters: Adapters, webhooks: Adapters | None = None) -> Project:
     """Load the project in a folder (or of a settings file) for running it.
 
     Raises InvalidFilesError, which carries the diagnostics, when anything is wrong; warnings pass.
@@ -96,11 +99,18 @@ def load_project(path: Path, adapters: Adapters) -> Project:
     from crmbridge.services.workspace import Project  # noqa: PLC0415  `check` and `init` do without it
 
     file = find_settings(path)
-    result = check_project(file, adapters)
+    result = check_project(file, adapters, webhooks)
     if result.settings is None or result.process is None or not result.passed:
         raise InvalidFilesError(result.diagnostics)
     digest = digest_of(result.settings, result.process)
     return Project(settings=result.settings, process=result.process, path=file, digest=digest)
+
+
+def models_of(plugins: Plugins) -> tuple[Adapters, Adapters]:
+    """Give the settings models of the adapters by name, and of those that read webhooks what these take."""
+    adapters = plugins.adapters()
+    webhooks = {name: spec.webhooks.settings for name, spec in adapters.items() if spec.webhooks}
+    return {name: spec.settings for name, spec in adapters.items()}, webhooks
 
 
 def digest_of(settings: Settings, process: Process) -> str:
@@ -132,6 +142,21 @@ def _check_adapters(settings: Settings, source: Source, adapters: Adapters) -> I
             model.model_validate(connection.options)
         except ValidationError as error:
             yield from _explain_options(source, model, error, ("connections", name))
+
+
+def _check_webhooks(settings: Settings, source: Source, webhooks: Adapters) -> Iterator[Diagnostic]:
+    for name, connection in settings.connections.items():
+        at = ("connections", name, "webhook")
+        model = webhooks.get(connection.adapter)
+        if connection.webhook is None:
+            continue
+        if model is None:
+            yield source.at(at, "unknown-key", f"the adapter {connection.adapter!r} reads no webhooks", key=True)
+            continue
+        try:
+            model.model_validate(connection.webhook)
+        except ValidationError as error:
+            yield from _explain_options(source, model, error, at)
 
 
 def _explain_options(

@@ -20,7 +20,20 @@ def unfit(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
         return _updates(workspace, batch)
     if batch[0].action is Action.CREATE:
         return _creates(workspace, batch)
+    if batch[0].action is Action.FIELD:
+        return _fields(workspace, batch)
     return {}
+
+
+def _fields(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
+    """Find the fields that are there by now: most CRMs would make a second one of the same name."""
+    adapter = workspace.adapter(batch[0].connection)
+    there = {change.id: adapter.find(Kind.FIELD, change.key or "", None) for change in batch}
+    return {
+        id_: Receipt(change=id_, outcome=Outcome.APPLIED, ref=ref, message="it was there already")
+        for id_, ref in there.items()
+        if ref is not None
+    }
 
 
 def _updates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:

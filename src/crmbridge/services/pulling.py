@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -14,12 +16,22 @@ from crmbridge.engine.text import plain
 from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Page
+from crmbridge.services.hinting import reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
+from crmbridge.services.pace import Pace
 from crmbridge.services.workspace import Workspace, field_bindings
 
 MOST_AT_ONCE = 500  # records saved in one transaction
 # What a connection can say that changes nothing in how its records look.
 ASIDE = frozenset({"timeout", "share", "day_share", "kinds", "webhook"})
+PLURALS = {
+    Kind.USER: "users",
+    Kind.COMPANY: "companies",
+    Kind.CONTACT: "contacts",
+    Kind.DEAL: "deals",
+    Kind.ACTIVITY: "activities",
+    Kind.NOTE: "notes",
+}
 SOURCES = frozenset({"env", "file", "command", "keyring"})  # where a secret can be
 
 
@@ -41,8 +53,27 @@ def pull(workspace: Workspace, connections: Sequence[str] = ()) -> tuple[Connect
     adapters_first = [workspace.adapter(name) for name in chosen]  # a wrong setting stops before anything is read
     if not adapters_first:
         return ()
-    with ThreadPoolExecutor(max_workers=len(chosen)) as threads:
+    with _made_for_bulk(), ThreadPoolExecutor(max_workers=len(chosen)) as threads:
         return tuple(threads.map(lambda name: _pull_one(workspace, name), chosen))
+
+
+@contextlib.contextmanager
+def _made_for_bulk() -> Iterator[None]:
+    """Let Python work as suits a pull, and as before afterwards.
+
+    A pull makes millions of objects that are gone at once, and the collector would look at all that live again and
+    again. And its readers wait for a turn after each packet: the usual 5 ms would be most of what a request takes.
+    """
+    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    sys.setswitchinterval(0.001)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
@@ -55,6 +86,8 @@ def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
         for kind in pulled_kinds(workspace.project.process, entry, capabilities):
             for pulled in _pull_kind(workspace, kind, total, bookmark):
                 total = pulled
+        # Past the CRM's search index, which may not know yet what a webhook told us of.
+        reread_hints(workspace, connection)
     except CrmbridgeError as error:
         return replace(total, error=error)
     return total
@@ -66,8 +99,8 @@ def _pull_kind(workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark
     known = _stored(workspace, connection, kind)
     # With other settings the records would look different: fields are bound, or money is read, in another way.
     since = known.cursor if known is not None and known.reading == bookmark.reading else None
-    found = workspace.adapter(connection).pull(kind, since)
-    for page in in_fewer(found):
+    pace = Pace(workspace.clock, PLURALS[kind])
+    for page in in_fewer(workspace.adapter(connection).pull(kind, since)):
         marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
         workspace.store.records.save_page(connection, kind, marked, workspace.clock.now())
         total = replace(
@@ -77,7 +110,9 @@ def _pull_kind(workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark
             gone=total.gone + len(page.tombstones),
             problems=total.problems + sum(len(record.problems) for record in page.records),
         )
-        workspace.progress("pull", f"{connection}: {total.records} records")
+        pace.total = page.total or pace.total
+        pace.add(len(page.records))
+        workspace.progress("pull", f"{connection}: {pace}")
         yield total
 
 

@@ -12,8 +12,10 @@ from crmbridge.model.findings import Severity
 from crmbridge.ports import Run
 from crmbridge.services.applying import apply_plan
 from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
+from crmbridge.services.hinting import reread_hints
 from crmbridge.services.planning import Part
-from crmbridge.services.pulling import pull
+from crmbridge.services.pulling import ConnectionPull, pull
+from crmbridge.services.pulling import _bookmark as look_again
 from crmbridge.services.reconciling import reconcile
 from crmbridge.services.scheduling import TOLD, Due, command_of
 from crmbridge.services.workspace import Workspace
@@ -42,6 +44,21 @@ def run_pull(workspace: Workspace, connections: Sequence[str] = ()) -> Ran:
     with writing(workspace, "pull") as run:
         cycle = Cycle(run=run, pulled=pull(workspace, connections))
         return _finished(workspace, "pull", cycle)
+
+
+def run_hinted(workspace: Workspace, connections: Sequence[str] = ()) -> Ran:
+    """Re-read only what webhooks said has changed, as one run; for a quick look between two pulls."""
+    with writing(workspace, "pull") as run:
+        pulled = tuple(_hinted(workspace, name) for name in connections or workspace.connections)
+        return _finished(workspace, "pull", Cycle(run=run, pulled=pulled))
+
+
+def _hinted(workspace: Workspace, connection: str) -> ConnectionPull:
+    try:
+        look_again(workspace, connection)
+        return ConnectionPull(connection=connection, records=reread_hints(workspace, connection))
+    except CrmbridgeError as error:
+        return ConnectionPull(connection=connection, error=error)
 
 
 def run_plan(workspace: Workspace, *, refresh: bool = True) -> Ran:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from sqlalchemy import (
     Column,
@@ -28,7 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy import column as sql_column
 from sqlalchemy.dialects.sqlite import Insert
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crmbridge.errors import ConfigurationError, LockedError, StateError
@@ -203,33 +206,66 @@ def upsert(
     All rows name the same columns. With `only`, a row is replaced only where this holds for it. The columns in
     `keep` keep their value where the new one is NULL.
     """
-    if not rows:
-        return
-    statement = _insert(connection, into)
+    if rows:
+        connection.execute(_upserting(connection.dialect.name, into, tuple(rows[0]), only, keep), list(rows))
+
+
+def _upserting(
+    dialect: str,
+    into: Table,
+    names: Sequence[str],
+    only: ColumnElement[bool] | None = None,
+    keep: Collection[str] = (),
+) -> Insert | PostgresqlInsert:
+    statement = _insert(dialect, into)
     keys = [column.name for column in into.primary_key]
-    changed: dict[str, Any] = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    changed: dict[str, Any] = {name: statement.excluded[name] for name in names if name not in keys}
     changed |= {name: func.coalesce(changed[name], into.c[name]) for name in keep}
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=keys, set_=changed, where=only),
-        list(rows),
-    )
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed, where=only)
+
+
+def upsert_written(connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert or replace whole rows whose values are, column by column, as they are stored.
+
+    SQLAlchemy would look at every value on its way, which costs more than the database does. The table's column types
+    play no part here, so its twin made by `schema.as_written` is not needed.
+    """
+    if rows:
+        connection.exec_driver_sql(_upsert_sql(connection.dialect.name, into), list(rows))
+
+
+@functools.cache
+def _upsert_sql(dialect: str, into: Table) -> str:
+    names = [column.name for column in into.columns]
+    statement = _upserting(dialect, into, names)
+    return str(statement.compile(dialect=_positional(dialect), column_keys=names))
+
+
+def _positional(name: str) -> Dialect:
+    """Give a dialect whose parameters stand in the order of the columns."""
+    if name == "postgresql":
+        from sqlalchemy.dialects.postgresql.psycopg import dialect  # noqa: PLC0415  only where there is a server
+
+        return cast("Callable[..., Dialect]", dialect)(paramstyle="format")
+    return sqlite_dialect(paramstyle="qmark")
 
 
 def insert_new(connection: Connection, into: Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless there is one with its primary key; tell whether it was new."""
-    return connection.execute(_insert(connection, into).on_conflict_do_nothing(), dict(row)).rowcount == 1
+    statement = _insert(connection.dialect.name, into).on_conflict_do_nothing()
+    return connection.execute(statement, dict(row)).rowcount == 1
 
 
 def add_to(connection: Connection, into: Table, row: Mapping[str, Any]) -> None:
     """Insert a row, or add its `amount` to the one with the same primary key."""
-    statement = _insert(connection, into)
+    statement = _insert(connection.dialect.name, into)
     keys = [column.name for column in into.primary_key]
     more = {"amount": into.c.amount + statement.excluded.amount}
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=more), dict(row))
 
 
-def _insert(connection: Connection, into: Table) -> Insert | PostgresqlInsert:
-    if connection.dialect.name == "postgresql":
+def _insert(dialect: str, into: Table) -> Insert | PostgresqlInsert:
+    if dialect == "postgresql":
         from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415  takes a tenth of a second to import
 
         return insert(into)

@@ -13,15 +13,15 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from sqlalchemy import Connection, and_, delete, func, select, text, update
+from sqlalchemy import Connection, and_, delete, false, func, or_, select, text, update
 
-from crmbridge.engine.pacing import counting, slot_of, wait_for
+from crmbridge.engine.pacing import SLOTS, counting, slot_of, wait_for
 from crmbridge.ledger import LocalLedger
 from crmbridge.ports import Rate, RateLedger
 from crmbridge.store import schema
@@ -36,29 +36,44 @@ _TABLE = """
 """
 _PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF")
 _OF = "account = ? AND rate = ?"
+_ADDING = "ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
 _rates = schema.rates
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Slots(Protocol):
-    """The slots of one account within one transaction. `first` and `last` are the ones that count."""
+Window = tuple[int, int]  # the first and the last slot that count
 
-    def total(self, rate: str, first: int, last: int) -> int:
-        """Sum what counts."""
+
+class Amount(NamedTuple):
+    """So much of a rate, counted in a slot."""
+
+    rate: str
+    slot: int
+    amount: int
+
+
+class Slots(Protocol):
+    """The slots of one account within one transaction. `first` and `last` are the ones that count.
+
+    Few statements count here more than short ones: at each, the thread may lose its turn to one that computes.
+    """
+
+    def totals(self, windows: Mapping[str, Window]) -> Mapping[str, int]:
+        """Sum what counts of each rate; a rate of which nothing does is left out."""
         ...
 
     def each(self, rate: str, first: int, last: int) -> dict[int, int]:
         """Give what counts, slot by slot."""
         ...
 
-    def add(self, rate: str, slot: int, amount: int) -> None:
-        """Count an amount in a slot."""
+    def add(self, amounts: Sequence[Amount]) -> None:
+        """Count amounts."""
         ...
 
-    def subtract(self, rate: str, slot: int, amount: int) -> None:
-        """Count an amount no longer, as far as the slot still holds it."""
+    def subtract(self, amounts: Sequence[Amount]) -> None:
+        """Count amounts no longer, as far as their slots still hold them."""
         ...
 
     def keep(self, rate: str, first: int, last: int) -> None:
@@ -74,17 +89,22 @@ class SharedLedger:
 
     def __init__(self, begin: Begin) -> None:
         self._begin = begin
+        self._tidied: dict[tuple[str, str], int] = {}
 
     def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
         """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit."""
         with self._begin(account) as slots:
             wanted = list(zip(rates, amounts, strict=True))
-            wait = max((_wait(slots, rate, amount, now) for rate, amount in wanted), default=0.0)
-            if wait > 0:
-                return wait
-            for rate, amount in wanted:
-                slots.keep(rate.key, *counting(rate.seconds, now))
-                slots.add(rate.key, slot_of(rate.seconds, now), amount)
+            totals = slots.totals({rate.key: counting(rate.seconds, now) for rate in rates})
+            full = [
+                each
+                for each in wanted
+                if totals.get(each[0].key, 0) + min(each[1], each[0].requests) > each[0].requests
+            ]
+            if full:
+                return max(_wait(slots, rate, amount, now) for rate, amount in full)
+            self._tidy(slots, account, rates, now)
+            slots.add([Amount(rate.key, slot_of(rate.seconds, now), amount) for rate, amount in wanted])
             return 0.0
 
     def settle(
@@ -92,23 +112,27 @@ class SharedLedger:
     ) -> None:
         """Count what was taken from now on instead of from then."""
         with self._begin(account) as slots:
-            for rate, amount in zip(rates, amounts, strict=True):
-                before, after = slot_of(rate.seconds, taken_at), slot_of(rate.seconds, now)
-                if before != after:
-                    slots.subtract(rate.key, before, amount)
-                    slots.add(rate.key, after, amount)
+            wanted = list(zip(rates, amounts, strict=True))
+            slots.subtract([Amount(rate.key, slot_of(rate.seconds, taken_at), amount) for rate, amount in wanted])
+            slots.add([Amount(rate.key, slot_of(rate.seconds, now), amount) for rate, amount in wanted])
 
     def used(self, account: str, rate: Rate, now: datetime) -> int:
         """Give how much of a rate counts now, by all processes."""
         with self._begin(account) as slots:
-            return slots.total(rate.key, *counting(rate.seconds, now))
+            return slots.totals({rate.key: counting(rate.seconds, now)}).get(rate.key, 0)
+
+    def _tidy(self, slots: Slots, account: str, rates: Sequence[Rate], now: datetime) -> None:
+        """Forget what does not count, now and then: it does no harm, and forgetting it is a statement of its own."""
+        for rate in rates:
+            hundredth = slot_of(rate.seconds, now) * 100 // SLOTS
+            if self._tidied.get((account, rate.key)) != hundredth:
+                self._tidied[account, rate.key] = hundredth
+                slots.keep(rate.key, *counting(rate.seconds, now))
 
 
 def _wait(slots: Slots, rate: Rate, amount: int, now: datetime) -> float:
-    window = counting(rate.seconds, now)
-    if slots.total(rate.key, *window) + min(amount, rate.requests) <= rate.requests:
-        return 0.0
-    return wait_for(slots.each(rate.key, *window), rate.requests, amount, rate.seconds, now)
+    counted = slots.each(rate.key, *counting(rate.seconds, now))
+    return wait_for(counted, rate.requests, amount, rate.seconds, now)
 
 
 # ── In a file of its own, beside a SQLite state ─────────────────────────────────────────────────────────
@@ -200,22 +224,25 @@ class _FileSlots:
         self._run = connection.execute
         self._account = account
 
-    def total(self, rate: str, first: int, last: int) -> int:
-        query = f"SELECT coalesce(sum(amount), 0) FROM rates WHERE {_OF} AND slot BETWEEN ? AND ?"  # noqa: S608  our own words
-        return int(self._run(query, (self._account, rate, first, last)).fetchone()[0])
+    def totals(self, windows: Mapping[str, Window]) -> Mapping[str, int]:
+        one = f"SELECT rate, sum(amount) FROM rates WHERE {_OF} AND slot BETWEEN ? AND ? GROUP BY rate"  # noqa: S608  our own words
+        values = [value for rate, window in windows.items() for value in (self._account, rate, *window)]
+        return dict(self._run(" UNION ALL ".join([one] * len(windows)), values)) if windows else {}
 
     def each(self, rate: str, first: int, last: int) -> dict[int, int]:
         query = f"SELECT slot, amount FROM rates WHERE {_OF} AND slot BETWEEN ? AND ?"  # noqa: S608  our own words
         return dict(self._run(query, (self._account, rate, first, last)))
 
-    def add(self, rate: str, slot: int, amount: int) -> None:
-        row = "INSERT INTO rates VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
-        self._run(row, (self._account, rate, slot, amount))
+    def add(self, amounts: Sequence[Amount]) -> None:
+        if amounts:
+            rows = ", ".join(["(?, ?, ?, ?)"] * len(amounts))
+            values = [value for each in amounts for value in (self._account, *each)]
+            self._run(f"INSERT INTO rates VALUES {rows} {_ADDING}", values)  # noqa: S608  our own words
 
-    def subtract(self, rate: str, slot: int, amount: int) -> None:
-        where = (self._account, rate, slot)
-        self._run(f"UPDATE rates SET amount = amount - ? WHERE {_OF} AND slot = ?", (amount, *where))  # noqa: S608  our own words
-        self._run(f"DELETE FROM rates WHERE {_OF} AND slot = ? AND amount <= 0", where)  # noqa: S608  our own words
+    def subtract(self, amounts: Sequence[Amount]) -> None:
+        for rate, slot, amount in amounts:
+            less = f"UPDATE rates SET amount = max(amount - ?, 0) WHERE {_OF} AND slot = ?"  # noqa: S608  our own words
+            self._run(less, (amount, self._account, rate, slot))
 
     def keep(self, rate: str, first: int, last: int) -> None:
         for outside, bound in (("<", first), (">", last)):
@@ -243,22 +270,24 @@ class _TableSlots:
         self._connection = connection
         self._account = account
 
-    def total(self, rate: str, first: int, last: int) -> int:
-        query = select(func.coalesce(func.sum(_rates.c.amount), 0))
-        return int(self._run(query.where(self._of(rate), _rates.c.slot.between(first, last))).scalar_one())
+    def totals(self, windows: Mapping[str, Window]) -> Mapping[str, int]:
+        within = [self._of(rate) & _rates.c.slot.between(*window) for rate, window in windows.items()]
+        query = select(_rates.c.rate, func.sum(_rates.c.amount)).where(or_(false(), *within)).group_by(_rates.c.rate)
+        return {rate: int(total) for rate, total in self._run(query)}
 
     def each(self, rate: str, first: int, last: int) -> dict[int, int]:
         query = select(_rates.c.slot, _rates.c.amount)
         rows = self._run(query.where(self._of(rate), _rates.c.slot.between(first, last)))
         return {row.slot: row.amount for row in rows}
 
-    def add(self, rate: str, slot: int, amount: int) -> None:
-        add_to(self._connection, _rates, {"account": self._account, "rate": rate, "slot": slot, "amount": amount})
+    def add(self, amounts: Sequence[Amount]) -> None:
+        for each in amounts:
+            add_to(self._connection, _rates, {"account": self._account, **each._asdict()})
 
-    def subtract(self, rate: str, slot: int, amount: int) -> None:
-        here = and_(self._of(rate), _rates.c.slot == slot)
-        self._run(update(_rates).where(here).values(amount=_rates.c.amount - amount))
-        self._run(delete(_rates).where(here, _rates.c.amount <= 0))
+    def subtract(self, amounts: Sequence[Amount]) -> None:
+        for rate, slot, amount in amounts:
+            here = and_(self._of(rate), _rates.c.slot == slot)
+            self._run(update(_rates).where(here).values(amount=func.greatest(_rates.c.amount - amount, 0)))
 
     def keep(self, rate: str, first: int, last: int) -> None:
         self._run(delete(_rates).where(self._of(rate), ~_rates.c.slot.between(first, last)))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from crmbridge.model.codec import problems_from_json, problems_to_json
 from crmbridge.model.records import Kind, Move, Position, Record, Ref, Status, Tombstone
 from crmbridge.model.values import Money, Value, fields_from_json, fields_to_text
 from crmbridge.ports import Page
 from crmbridge.store import schema
-from crmbridge.store.database import Database, among, upsert
+from crmbridge.store.database import Database, among, upsert, upsert_written
 from crmbridge.store.schema import as_written, json_text, moment_text, ref_text, storable
 
 _STREAM = 1000  # rows read at a time
@@ -114,7 +114,7 @@ def _save_records(open_: Connection, records: Sequence[Record]) -> set[Ref]:
         if newest is None or updated_at >= newest:
             fresh[record.ref] = record
             held[record.ref] = updated_at
-    upsert(open_, _records_written, [_record_row(record) for record in fresh.values()])
+    upsert_written(open_, _records, [_record_row(record) for record in fresh.values()])
     return {record.ref for record in records} - fresh.keys()
 
 
@@ -140,61 +140,45 @@ def _save_moves(open_: Connection, page: Page, stale: set[Ref]) -> None:
         return
     open_.execute(_OLD_MOVES, [{"of": ref.connection, "deal_id": storable(ref.id)} for ref in kept])
     rows = [_move_row(move, n) for ref in kept for n, move in enumerate(moves[ref].values())]
-    if rows:
-        open_.execute(insert(_moves_written), rows)
+    upsert_written(open_, _moves, rows)
 
 
-def _record_row(record: Record) -> dict[str, Any]:
-    position = record.position
-    name, owner, amount, currency, close_date = _plain(record.fields)
-    return {
-        "connection": record.ref.connection,
-        "kind": record.ref.kind.value,
-        "id": storable(record.ref.id),
-        "key": _text(record.key),
-        "version": _text(record.version),
-        "created_at": moment_text(record.created_at) if record.created_at else None,
-        "updated_at": moment_text(record.updated_at),
-        "pipeline": storable(position.pipeline) if position else None,
-        "stage": storable(position.stage) if position else None,
-        "status": position.status.value if position else None,
-        "url": _text(record.url),
-        "name": _text(name),
-        "amount": amount,
-        "currency": _text(currency),
-        "owner": _text(owner),
-        "close_date": close_date,
-        "fields": fields_to_text(record.fields),
-        "problems": json_text(problems_to_json(record.problems)) if record.problems else "[]",
-        "gone_at": None,
-        "merged_into": None,
-    }
-
-
-def _text(value: str | None) -> str | None:
-    return None if value is None else storable(value)
-
-
-class _Plain(NamedTuple):
-    """The values that SQL reads without knowing JSON; a value of another type than usual is left out."""
-
-    name: str | None
-    owner: str | None
-    amount: str | None
-    currency: str | None
-    close_date: str | None
-
-
-def _plain(fields: Mapping[str, Value]) -> _Plain:
-    name, owner, amount, day = (fields.get(name) for name in ("name", "owner", "amount", "close_date"))
+def _record_row(record: Record) -> tuple[Any, ...]:
+    """Write a record in the order of the table's columns."""
+    ref, position, fields = record.ref, record.position, record.fields
+    amount = fields.get("amount")
     money = amount.amount if isinstance(amount, Money) else amount
-    return _Plain(
-        name=name if isinstance(name, str) else None,
-        owner=owner if isinstance(owner, str) else None,
-        amount=f"{money:f}" if isinstance(money, Decimal) else None,
-        currency=amount.currency if isinstance(amount, Money) else None,
-        close_date=day.isoformat() if isinstance(day, date) and not isinstance(day, datetime) else None,
+    return (
+        ref.connection,
+        ref.kind.value,
+        storable(ref.id),
+        _text(record.key),
+        _text(record.version),
+        moment_text(record.created_at) if record.created_at else None,
+        moment_text(record.updated_at),
+        storable(position.pipeline) if position else None,
+        storable(position.stage) if position else None,
+        position.status.value if position else None,
+        _text(record.url),
+        # What SQL reads without knowing JSON; a value of another type than usual is left out.
+        _text(fields.get("name")),
+        f"{money:f}" if isinstance(money, Decimal) else None,
+        _text(amount.currency) if isinstance(amount, Money) else None,
+        _text(fields.get("owner")),
+        _day(fields.get("close_date")),
+        fields_to_text(fields),
+        json_text(problems_to_json(record.problems)) if record.problems else "[]",
+        None,  # gone_at
+        None,  # merged_into
     )
+
+
+def _text(value: Value) -> str | None:
+    return storable(value) if isinstance(value, str) else None
+
+
+def _day(value: Value) -> str | None:
+    return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else None
 
 
 def _tombstone_row(tombstone: Tombstone) -> dict[str, Any]:
@@ -208,22 +192,23 @@ def _tombstone_row(tombstone: Tombstone) -> dict[str, Any]:
     }
 
 
-def _move_row(move: Move, ordinal: int) -> dict[str, Any]:
+def _move_row(move: Move, ordinal: int) -> tuple[Any, ...]:
+    """Write a move in the order of the table's columns."""
     before, after = move.before, move.after
-    return {
-        "connection": move.deal.connection,
-        "deal": storable(move.deal.id),
-        "id": storable(move.id),
-        "ordinal": ordinal,
-        "at": moment_text(move.at),
-        "from_pipeline": storable(before.pipeline) if before else None,
-        "from_stage": storable(before.stage) if before else None,
-        "from_status": before.status.value if before else None,
-        "to_pipeline": storable(after.pipeline),
-        "to_stage": storable(after.stage),
-        "to_status": after.status.value,
-        "by": _text(move.by),
-    }
+    return (
+        move.deal.connection,
+        storable(move.deal.id),
+        storable(move.id),
+        ordinal,
+        moment_text(move.at),
+        storable(before.pipeline) if before else None,
+        storable(before.stage) if before else None,
+        before.status.value if before else None,
+        storable(after.pipeline),
+        storable(after.stage),
+        after.status.value,
+        _text(move.by),
+    )
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────

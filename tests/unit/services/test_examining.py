@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from crmbridge.errors import RetryLaterError
-from crmbridge.ports import Adapter, Description
-from crmbridge.services.examining import Check, Health, examine
+from crmbridge.ports import Adapter, Credential, Description
+from crmbridge.services.examining import examine
+from crmbridge.services.health import Check, Health
 from crmbridge.services.running import run_steps
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.factories import make_process, make_stage
@@ -109,7 +111,10 @@ def test_a_missing_field_is_told_with_the_nearest() -> None:
     near, far, unbound = told(benched(connection={"fields": fields}).workspace)
 
     assert (Health.BAD, "Did you mean 'bant.budget'?") == (near.health, near.advice)
-    assert (Health.BAD, "Create it in the CRM, or unbind bant.need.") == (far.health, far.advice)
+    assert (Health.BAD, "`crmbridge connections setup north` makes it; or unbind bant.need.") == (
+        far.health,
+        far.advice,
+    )
     assert (Health.WEAK, "not bound to a field here: bant.timeline") == (unbound.health, unbound.message)
 
 
@@ -205,3 +210,93 @@ def test_a_project_without_connections_says_so() -> None:
     empty = bench.workspace.project.settings.model_copy(update={"connections": {}, "stages": {}, "sync": ()})
 
     assert ["state", "connections"] == [check.about for check in examine(bench.again(empty).workspace)]
+
+
+NEEDED = frozenset({"deals.read", "deals.write"})
+
+
+def signed_in(bench: Bench, describing: Callable[..., Workspace], **credential: Any) -> Workspace:
+    """Give the workspace of a bench whose `north` is signed in by a service key with these properties."""
+    key = Credential(**{"way": "service key", "needed": NEEDED, **credential})
+    return describing(bench, lambda description: replace(description, credential=key))
+
+
+def test_a_credential_is_told_with_its_age(describing: Callable[..., Workspace]) -> None:
+    """From when it was issued; who it acts as, where the CRM says."""
+    bench = benched()
+    issued = bench.clock.now() - timedelta(days=200, hours=5)
+    found = signed_in(bench, describing, user="rita@example.com", issued_at=issued, scopes=NEEDED)
+
+    assert "signed in by service key as rita@example.com, issued 200 days ago" in [
+        check.message for check in told(found, "north", Health.GOOD)
+    ]
+    assert [] == told(found)
+
+
+def test_a_credential_of_unknown_age_counts_from_its_first_use(describing: Callable[..., Workspace]) -> None:
+    """By way and user: with another one it starts anew. Nothing made from the secret is kept."""
+    bench = benched()
+
+    def age_of(**credential: Any) -> str:
+        checks = told(signed_in(bench, describing, **credential), "north", Health.GOOD)
+        return next(check.message for check in checks if "first used" in check.message).split("first used here ")[1]
+
+    assert "today" == age_of(user="rita")
+    bench.clock.sleep(40 * 86400)
+    assert "40 days ago" == age_of(user="rita")
+    assert "today" == age_of(user="paulo")
+    assert ['["service key", "paulo", "2026-07-18T09:00:00+00:00"]'] == list(
+        bench.workspace.store.memory("north").values()
+    )
+
+
+def test_scopes_that_are_missing_are_an_error_of_sign_in(describing: Callable[..., Workspace]) -> None:
+    """And ones that nobody needs a warning; where the CRM does not say, neither is."""
+    scopes = frozenset({"deals.read", "tickets", "admin"})
+    missing, spare = told(signed_in(benched(), describing, scopes=scopes))
+
+    assert (Health.BAD, 4, "the credential lacks scopes: deals.write") == (
+        missing.health,
+        missing.exit_code,
+        missing.message,
+    )
+    assert (Health.WEAK, True) == (spare.health, spare.message.endswith("does not use: admin, tickets"))
+    assert [] == told(signed_in(benched(), describing, scopes=None))
+
+
+@pytest.mark.parametrize(
+    ("days", "health", "said"),
+    [
+        (0, [Health.BAD], ["the credential expired at 2026-06-08 09:00 UTC"]),
+        (14, [Health.WEAK], ["the credential expires at 2026-06-22 09:00 UTC"]),
+        (15, [], []),
+    ],
+)
+def test_a_credential_that_ends_is_told(
+    describing: Callable[..., Workspace], days: int, health: list[Health], said: list[str]
+) -> None:
+    """Two weeks before, and once it did."""
+    bench = benched()
+    found = told(signed_in(bench, describing, expires_at=bench.clock.now() + timedelta(days=days)))
+
+    assert (health, said) == ([check.health for check in found], [check.message for check in found])
+    assert {4} >= {check.exit_code for check in found if check.health is Health.BAD}
+
+
+@pytest.mark.parametrize(
+    ("until", "health", "said"),
+    [
+        (date(2026, 6, 7), [Health.BAD], ["API v9 is no longer supported by the vendor since 2026-06-07"]),
+        (date(2026, 6, 8), [Health.WEAK], ["API v9 is supported by the vendor until 2026-06-08"]),
+        (date(2026, 12, 5), [Health.WEAK], ["API v9 is supported by the vendor until 2026-12-05"]),
+        (date(2026, 12, 6), [], []),
+    ],
+)
+def test_the_end_of_a_versions_support_is_told(
+    describing: Callable[..., Workspace], until: date, health: list[Health], said: list[str]
+) -> None:
+    """From 180 days before, by the workspace's clock."""
+    workspace = describing(benched(), lambda d: replace(d, api_version="v9", api_supported_until=until))
+    found = told(workspace)
+
+    assert (health, said) == ([check.health for check in found], [check.message for check in found])

@@ -25,10 +25,9 @@ def command(call: Call) -> Reply:
     up, no CRM is asked; `crmbridge doctor` does that.
     """
     from crmbridge.plugins import load_plugins  # noqa: PLC0415  imports are paid by the commands that use them
-    from crmbridge.services.checking import check_project, find_settings  # noqa: PLC0415  the same
+    from crmbridge.services.checking import check_project, find_settings, models_of  # noqa: PLC0415  the same
 
-    adapters = {name: spec.settings for name, spec in load_plugins().adapters().items()}
-    checked = check_project(find_settings(call.project), adapters)
+    checked = check_project(find_settings(call.project), *models_of(load_plugins()))
     found = [diagnostic.to_json() for diagnostic in checked.diagnostics]
     lines = diagnostic_lines(checked.diagnostics)
     if not checked.passed:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from crmbridge.cli.call import Call, Reply
+from crmbridge.cli.call import Call, Reply, error_part
 from crmbridge.cli.grammar import as_command
-from crmbridge.cli.output import Line, Part, plural, strong, table
+from crmbridge.cli.output import Line, Part, strong, table
 
 if TYPE_CHECKING:
-    from crmbridge.ports import Capabilities, Description
+    from crmbridge.services.setup import SetUp, Setup
     from crmbridge.services.workspace import Workspace
+
+DECLINED = 10  # the changes are still pending
+LEFT = "some fields need a person"
+LEFT_ADVICE = "Do what is said of each under `!` and `by hand`, then run it again."
 
 
 @as_command(
@@ -21,22 +25,26 @@ if TYPE_CHECKING:
     examples=[
         ("connections", "list them, without a network"),
         ("connections describe hs", "the pipelines, stages and fields of one account, with their ids"),
+        ("connections setup hs", "make the fields that the account lacks, after asking"),
     ],
 )
-@click.argument("action", type=click.Choice(["list", "describe"]), default="list")
+@click.argument("action", type=click.Choice(["list", "describe", "setup"]), default="list")
 @click.argument("name", required=False)
-def command(call: Call, action: str, name: str | None) -> Reply:
-    """List the connections, or describe what one account has.
+@click.option("--yes", "-y", is_flag=True, help="For setup: don't ask.")
+def command(call: Call, action: str, name: str | None, yes: bool) -> Reply:  # noqa: FBT001  click's flag
+    """List the connections, describe what one account has, or set it up for the process.
 
-    The ids that `describe` shows are what the settings take under `stages:` and `fields:`.
+    The ids that `describe` shows are what the settings take under `stages:` and `fields:`. `setup` plans the fields
+    that the account lacks, shows them, asks, and makes them; what the API can't make is told step by step.
     """
-    if action == "describe" and name is None:
-        raise click.UsageError("Name the connection to describe.")
+    if action != "list" and name is None:
+        raise click.UsageError(f"Name the connection to {action.replace('setup', 'set up')}.")
+    if action == "setup":
+        return _set_up(call, str(name), yes=yes)
     with call.workspace() as workspace:
         if action == "list":
             return _list(workspace)
-        adapter = workspace.adapter(str(name))
-        return _describe(str(name), adapter.describe(), adapter.capabilities)
+        return _describe(workspace, str(name))
 
 
 def _list(workspace: Workspace) -> Reply:
@@ -67,58 +75,61 @@ def _list(workspace: Workspace) -> Reply:
     return Reply(result={"connections": found}, lines=lines or ["The settings file has no connections."])
 
 
-def _describe(name: str, account: Description, can: Capabilities) -> Reply:
-    result: dict[str, Any] = {
-        "name": name,
-        "account": account.account,
-        "api_version": account.api_version or None,
-        "currencies": list(account.currencies),
-        "key_field": account.key_field.name if account.key_field else None,
-        "pipelines": [
-            {
-                "id": pipeline.id,
-                "label": pipeline.label,
-                "stages": [{"id": s.id, "label": s.label, "status": s.status.value} for s in pipeline.stages],
-            }
-            for pipeline in account.pipelines
-        ],
-        "fields": [
-            {
-                "name": field.name,
-                "label": field.label,
-                "type": field.type.value if field.type else None,
-                "options": list(field.options),
-                "writable": field.writable,
-            }
-            for field in account.fields
-        ],
-        "users": len(account.users),
-        "capabilities": {
-            "kinds": sorted(kind.value for kind in can.kinds),
-            "actions": sorted(action.value for action in can.actions),
-            "external_key": can.external_key,
-            "history": can.history,
-            "tombstones": can.tombstones,
-        },
+def _describe(workspace: Workspace, name: str) -> Reply:
+    from crmbridge.cli.account_view import account_form, account_lines  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.services.signin import sign_in  # noqa: PLC0415  the same
+
+    adapter = workspace.adapter(name)
+    account = adapter.describe()
+    shown = (name, account, adapter.capabilities, sign_in(workspace, name, account))
+    return Reply(result=account_form(*shown), lines=list(account_lines(*shown)))
+
+
+def _set_up(call: Call, name: str, *, yes: bool) -> Reply:
+    from crmbridge.cli.asking import ask, must_be_able_to_ask  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.cli.plan_view import names_for, plan_lines  # noqa: PLC0415  the same
+    from crmbridge.cli.setup_view import setup_lines  # noqa: PLC0415  the same
+    from crmbridge.services.setup import plan_setup  # noqa: PLC0415  the same
+
+    with call.workspace() as workspace:
+        setup = plan_setup(workspace, name)
+        plan = list(plan_lines(setup.plan, names_for(workspace, setup.plan.changes)))
+    lines = list(setup_lines(setup, plan))
+    if not setup.plan.changes:
+        code = setup.exit_code
+        error = error_part(code, message=LEFT, advice=LEFT_ADVICE) if code else None
+        return Reply(result=_setup_form(setup, None), lines=lines, exit_code=code, error=error)
+    if not yes:
+        must_be_able_to_ask("The set-up must be confirmed")
+    if not (yes and (call.json or call.quiet)):
+        call.err.show(lines) if call.json else call.out.show(lines)
+    if not yes and not ask("Make these fields?"):
+        return Reply(result=_setup_form(setup, None), lines=["Nothing was written."], exit_code=DECLINED)
+    with call.workspace() as workspace:
+        return _answer(workspace, setup)
+
+
+def _answer(workspace: Workspace, setup: Setup) -> Reply:
+    from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.cli.setup_view import binding_lines, manual_lines  # noqa: PLC0415  the same
+    from crmbridge.services.setup import run_setup  # noqa: PLC0415  the same
+
+    done = run_setup(workspace, setup)
+    answer = answer_run(workspace, done.ran)
+    lines = [*answer.lines, *manual_lines(done.manual), *binding_lines(setup.connection, done.bindings)]
+    return replace(answer, result=_setup_form(setup, done), lines=lines)
+
+
+def _setup_form(setup: Setup, done: SetUp | None) -> dict[str, Any]:
+    from crmbridge.cli.forms import ran_form  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.cli.setup_view import manual_form  # noqa: PLC0415  the same
+    from crmbridge.model.codec import plan_to_json  # noqa: PLC0415  the same
+
+    return {
+        "name": setup.connection,
+        "account": setup.account,
+        "plan": plan_to_json(setup.plan),
+        "applied": ran_form(done.ran) if done else None,
+        "manual": manual_form(done.manual if done else setup.manual),
+        "fields": dict(done.bindings if done else setup.bindings),
     }
-    return Reply(result=result, lines=list(_lines(name, account, can)))
-
-
-def _lines(name: str, account: Description, can: Capabilities) -> Iterator[Line]:
-    version = f", API {account.api_version}" if account.api_version else ""
-    yield [strong(name), f": {account.account}{version}"]
-    yield f"{plural(len(account.users), 'user')}; amounts in {', '.join(account.currencies) or 'one currency'}"
-    yield f"can: {', '.join(sorted(can.actions))}; history {_yes(can.history)}, deletions {_yes(can.tombstones)}"
-    yield f"external key: {account.key_field.name if account.key_field else 'no field for it in this account'}"
-    for pipeline in account.pipelines:
-        yield ""
-        yield [strong(f"pipeline {pipeline.id}"), f"  {pipeline.label}"]
-        yield from table([[s.id, s.status.value, s.label] for s in pipeline.stages], indent=2)
-    yield ""
-    yield strong("fields")
-    rows = [[f.name, f.type.value if f.type else "not read", f.label] for f in account.fields]
-    yield from table(rows, indent=2)
-
-
-def _yes(can: bool) -> str:  # noqa: FBT001  one word for one answer
-    return "yes" if can else "no"

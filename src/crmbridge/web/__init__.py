@@ -1,0 +1,1 @@
+"""What crmbridge serves over HTTP."""
