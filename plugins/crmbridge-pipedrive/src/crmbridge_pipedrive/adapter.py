@@ -195,5 +195,5 @@ def open_adapter(settings: PipedriveSettings, context: AdapterContext) -> Adapte
         signer=sign_in.signer,
         timeout=settings.timeout,
     )
-    api = Api(http, context.clock, PATHS[settings.api_version], sign_in.v1_path)
+    api = Api(http, context.clock, PATHS[settings.api_version], sign_in.v1_path, readers=limits.readers)
     return PipedriveAdapter(settings, api, sign_in, limits, context)

@@ -24,11 +24,22 @@ ENVELOPE = (dict, type(None))  # a 200 whose whole body is `null` has been seen 
 class Api:
     """Reads and writes JSON of one account. Thread-safe. Calls have the names of the path table.
 
+    `readers` is how many parts of a big list are read side by side.
+
     Once Pipedrive says that the day's tokens are used up, or shuts us out, nothing more is sent until the time it
     gave is over: hammering on leads to a block ("Rate limiting").
     """
 
-    def __init__(self, http: HttpClient, clock: Clock, calls: Mapping[str, Call], v1_path: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        clock: Clock,
+        calls: Mapping[str, Call],
+        v1_path: Callable[[], str],
+        *,
+        readers: int = 3,
+    ) -> None:
+        self.readers = readers
         self._http = http
         self._clock = clock
         self._calls = calls

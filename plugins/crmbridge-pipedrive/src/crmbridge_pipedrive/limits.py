@@ -11,6 +11,8 @@ from crmbridge_pipedrive.settings import PipedriveSettings
 
 A_DAY = 24 * 3600.0
 WINDOW = 2.0
+FEWEST_READERS, MOST_READERS = 3, 6
+SLOW_ANSWER = 0.4  # seconds
 BURST, DAY, HISTORY = "burst", "day", "history"
 OLD_HISTORY = 2  # the moves of deals that moved long ago may use one part in so many of the day's share
 AT_ONCE = 8  # and are read at once where they cost no more than one part in so many
@@ -26,6 +28,9 @@ class Limits:
 
     def __init__(self, settings: PipedriveSettings, context: AdapterContext) -> None:
         self._day_share = settings.day_share
+        per_second = settings.requests_in_2s * settings.share / WINDOW
+        # As many as keep the burst limit busy where answers are slow; each holds pages of 500 rows in memory.
+        self.readers = max(FEWEST_READERS, min(MOST_READERS, int(per_second * SLOW_ANSWER)))
         self._tokens = settings.tokens_a_day
         burst = Rate(settings.requests_in_2s, WINDOW, BURST)
         self.budget = Budget(

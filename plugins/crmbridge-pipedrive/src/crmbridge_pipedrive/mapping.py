@@ -28,6 +28,7 @@ COUNTS: Mapping[str, str] = {
 TIMES = (("last_activity_id", "last_activity_at"), ("next_activity_id", "next_activity_at"))
 AROUND = (*COUNTS, "next_activity_id", "last_activity_id", "participants_count")
 UNVERSIONED = frozenset({*AROUND, "custom_fields"})
+AS_IS: Mapping[FieldType, type] = {FieldType.TEXT: str, FieldType.NUMBER: Decimal}
 STATUSES = {status.value: status for status in Status}
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -63,13 +64,14 @@ class DealReader:
         custom = row.get("custom_fields")
         hashes: Row = custom if isinstance(custom, dict) else {}
         values = self._standard(row, around, problems)
-        for name, code, is_custom, is_text, answers, read in self._bound:
+        for name, code, is_custom, as_is, answers, read in self._bound:
             raw = hashes.get(code) if is_custom else row.get(code)
+            its_class = raw.__class__
             if raw is None or raw == "":
                 values[name] = None
-            elif is_text and raw.__class__ is str:
+            elif its_class is as_is:
                 values[name] = raw
-            elif answers and raw.__class__ is int and raw in answers:
+            elif (its_class is int or its_class is str) and raw in answers:
                 values[name] = answers[raw]
             else:
                 try:
@@ -128,13 +130,13 @@ class DealReader:
 
 
 class _Plan(NamedTuple):
-    """How one bound field is read: texts as they are, options by `answers`, and anything else by `read`."""
+    """How one bound field is read: as it is by its class, options by `answers`, anything else by `read`."""
 
     name: str
     code: str
     is_custom: bool
-    is_text: bool
-    answers: Mapping[int, Value]
+    as_is: type | None
+    answers: Mapping[Any, Value]
     read: Decode
 
     @classmethod
@@ -146,8 +148,8 @@ class _Plan(NamedTuple):
         for option in (int(option) for option, _ in field.options if option.isdecimal()):
             with contextlib.suppress(ValueError):
                 answers[option] = read(option)
-        is_text = kind is FieldType.TEXT and not field.options
-        return cls(name, field.code, field.custom, is_text, answers, read)
+        as_is = None if field.options else AS_IS.get(kind)
+        return cls(name, field.code, field.custom, as_is, answers, read)
 
 
 class _Versions:

@@ -15,10 +15,10 @@ from crmbridge_pipedrive.api import IDS, LIMIT, Api, Params, Row, is_id
 from crmbridge_pipedrive.cursors import LOST, OVERLAP, Cursor, Part, read_cursor
 from crmbridge_pipedrive.values import moment, query_time
 
-PARTS = 8  # a first pull is cut in so many
-READERS = 8  # and read by so many at a time
-MOST_SAMPLES = 4  # requests of a hundred ids each
-A_SAMPLE_FOR = 5000  # ids
+PARTS = 4  # a first pull is cut in so many at least; each costs half a page more
+WORKERS = 8  # for small answers
+MOST_SAMPLES = 3  # requests of a hundred ids each
+A_SAMPLE_FOR = 10_000  # ids
 SECONDS = len("2026-06-10T12:00:00")
 THREADS_FROM = 3  # fewer requests than that are sent one after the other
 
@@ -128,7 +128,7 @@ class Walk:
         self.sample = Sample(highest, sample)
         self.total = highest * len(sample) // max(1, len(asked))
         stamps = sorted(at.replace(microsecond=0) for row in sample if (at := moment(row.get("update_time"))))
-        parts = min(PARTS, len(stamps) // 4)
+        parts = min(max(PARTS, self._api.readers), len(stamps) // 4)
         edges = sorted({stamps[len(stamps) * n // parts] for n in range(1, parts)})
         bounds: list[datetime | None] = [None, *edges, None]
         cut = tuple(Part(since=start, until=end) for start, end in pairwise(bounds))
@@ -144,7 +144,7 @@ class Walk:
             return
         numbers = [number for number, part in enumerate(self.cursor.parts) if not part.done]
         readers = [partial(self._pages_of, number, self.cursor.parts[number]) for number in numbers]
-        for _, found in side_by_side(readers, workers=READERS):
+        for _, found in side_by_side(readers, workers=self._api.readers):
             yield found
 
     def _pages_of(self, number: int, part: Part) -> Iterator[Found]:
@@ -250,7 +250,7 @@ def together(jobs: Sequence[Callable[[], T]]) -> list[T]:
     """Do jobs side by side, and give what they give in their order; a few are done one after the other."""
     if len(jobs) < THREADS_FROM:
         return [job() for job in jobs]
-    done = dict(side_by_side([partial(_once, job) for job in jobs], workers=READERS))
+    done = dict(side_by_side([partial(_once, job) for job in jobs], workers=WORKERS))
     return [done[number] for number in range(len(jobs))]
 
 
