@@ -36,6 +36,16 @@ class TestFakeCrm(AdapterSuite):
                 "test_a_refused_credential_is_said_without_showing_it",
                 "test_a_crm_that_is_not_there_is_said",
                 "test_a_late_index_costs_nothing",
+                "test_a_wrong_credential_is_said_without_showing_it",
+                "test_a_credential_that_works_again_works_again",
+                "test_a_wait_that_was_asked_for_is_kept",
+                "test_a_wrong_type_loses_nothing",
+                "test_a_dripping_answer_is_given_up",
+                "test_a_storm_is_said_and_nothing_is_skipped",
+                "test_a_storm_does_not_move_the_cursor",
+                "test_a_day_that_is_used_up_is_not_waited_for",
+                "test_an_unclear_write_is_unknown",
+                "test_a_write_of_which_the_answer_is_called_html_is_never_said_to_be_refused",
             )
         )
     )

@@ -7,6 +7,7 @@ address of a server to sign in at.
 from __future__ import annotations
 
 import contextlib
+import hmac
 import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,10 +22,22 @@ from crmbridge.http import Budget, Dialect, HttpClient, Rate
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.plugins import AdapterSpec, SandboxSpec
-from crmbridge.ports import AdapterContext, Capabilities, Clock, Description, Page
+from crmbridge.ports import (
+    AdapterContext,
+    Capabilities,
+    Clock,
+    Description,
+    GuardRequest,
+    Guards,
+    Hints,
+    LeftOut,
+    Page,
+    WebhookRequest,
+    WebhookSpec,
+)
 from crmbridge.sandbox import RateWindow, Sandbox, SandboxOptions, Vendor, assemble
 from crmbridge.secrets import reveal
-from crmbridge.settings import AdapterSettings, Secret
+from crmbridge.settings import AdapterSettings, Secret, SettingsPart
 from crmbridge.testing.fake_crm import PIPELINE, FakeAdapter, FakeCrm
 
 LONG = 600  # seconds; no test waits for its end
@@ -130,9 +143,37 @@ def _build(options: SandboxOptions) -> Sandbox:
     return assemble(name="filecrm", state=None, routes=[Route("/", hello)], vendor=vendor, options=options)
 
 
+class HookSettings(SettingsPart):
+    """The word that deliveries must say."""
+
+    word: Secret
+
+
+def _read(settings: HookSettings, request: WebhookRequest) -> Hints:
+    said = request.headers.get("x-word", "")
+    if not hmac.compare_digest(said.encode(), reveal(settings.word).get_secret_value().encode()):
+        raise AuthenticationError("the word is wrong")
+    deal = request.body.decode()
+    return Hints(refs=(Ref(request.connection, Kind.DEAL, deal),), deliveries=(deal,))
+
+
+def _guards(request: GuardRequest) -> Guards:
+    left = LeftOut(rule="qualification.who", why=f"{request.native('decision_maker')} can't be required")
+    return Guards(files={"rules.txt": "none\n"}, steps=("Load rules.txt.",), left_out=(left,))
+
+
 @hookimpl
 def crmbridge_adapters() -> Iterable[AdapterSpec]:
-    return [AdapterSpec(name="filecrm", summary="A CRM in a file", settings=FileCrmSettings, open=_open)]
+    webhooks = WebhookSpec(settings=HookSettings, read=_read)
+    spec = AdapterSpec(
+        name="filecrm",
+        summary="A CRM in a file",
+        settings=FileCrmSettings,
+        open=_open,
+        webhooks=webhooks,
+        guards=_guards,
+    )
+    return [spec]
 
 
 @hookimpl

@@ -117,7 +117,6 @@ def test_what_is_not_genuine_has_no_effect(served: Served, wrong: dict[str, Any]
 
     assert (401, {"error": "not accepted"}) == (answer.status_code, answer.json())
     assert [] == served.pending
-    assert served.bench.workspace.store.hints.first_time("any", served.bench.clock.now(), timedelta(days=1))
 
 
 def test_a_replay_has_no_effect(served: Served) -> None:

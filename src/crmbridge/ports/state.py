@@ -196,8 +196,8 @@ class HintStore(Protocol):
         """Forget the refs that were re-read, unless they were noted again since the time given."""
         ...
 
-    def first_time(self, delivery: str, at: datetime, keep: timedelta) -> bool:
-        """Tell whether a delivery is seen for the first time within `keep`, and note it; safe between processes."""
+    def first_seen(self, deliveries: Sequence[str], at: datetime, keep: timedelta) -> frozenset[str]:
+        """Give the deliveries that are seen for the first time within `keep`, and note them; safe between processes."""
         ...
 
 

@@ -13,18 +13,18 @@ from weakref import WeakKeyDictionary
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crmbridge.clock import SystemClock
+from crmbridge.http.client import REQUEST_IDS
 from crmbridge.http.exact_json import load_json
 from crmbridge.ports import Clock
 from crmbridge.revealed import STRUCK
+from crmbridge.sandbox.answers import INSTEAD, SHOWN, UNANSWERED, UNCARRIED, deliver
 from crmbridge.sandbox.faults import Faults
 from crmbridge.sandbox.log import LoggedRequest, RequestLog
-
-HOLD_SECONDS = 90.0  # how long a timed-out request is held; longer than clients wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +97,14 @@ class Vendor:
 
     `accepts` tells whether a request carries the sandbox's token; requests whose path starts with one of `open_paths`
     need none. `limited` answers a request that is one too many (`retry_after` in seconds, or None), `refused` one
-    with a bad token. `decorate` adds the headers that the vendor sends with every answer.
+    with a bad token, and `spent` one past the day's limit (`limited` with a wait of hours where it is not given).
+    `decorate` adds the headers that the vendor sends with every answer.
     """
 
     accepts: Callable[[Request, str], bool]
     refused: Callable[[Request], Response]
     limited: Callable[[Request, RateWindow | None, int | None], Response]
+    spent: Callable[[Request], Response] | None = None
     windows: Sequence[RateWindow] = ()
     open_paths: tuple[str, ...] = ()
     decorate: Callable[[Request, Response], None] = lambda _request, _response: None
@@ -136,19 +138,20 @@ class _Gate:
             await _lifespan(receive, send)
             return
         body = await _whole_body(receive)
-        request = Request(scope, _replay(body))
-        if self._options.latency_ms:
-            await asyncio.sleep(self._options.latency_ms / 1000)
-        response, fault = await self._answer(request, body)
-        self._note(request, body, response, fault)
-        await _deliver(response, fault, scope, receive, send)
+        with self.log.under_way():
+            request = Request(scope, _replay(body))
+            if self._options.latency_ms:
+                await asyncio.sleep(self._options.latency_ms / 1000)
+            response, fault = await self._answer(request, body)
+            self._note(request, body, response, fault)
+            await deliver(response, fault, scope, receive, send)
 
     async def _answer(self, request: Request, body: bytes) -> tuple[Response | None, str]:
         """Give the response and the fault that shapes it; no response when the request is not carried out."""
-        fault = self.faults.pick(_SHOWN, request.method, request.url.path)
-        if fault in _INSTEAD:
-            return _INSTEAD[fault](self._vendor, request), fault
-        if fault in {"drop_before", "timeout_before"}:
+        fault = self.faults.pick(SHOWN, request.method, request.url.path)
+        if fault in INSTEAD:
+            return INSTEAD[fault](self._vendor, request), fault
+        if fault in UNCARRIED:
             return None, fault
         if not self._is_open(request) and not self._vendor.accepts(request, self._token):
             return self._vendor.refused(request), fault
@@ -186,66 +189,21 @@ class _Gate:
         return Response(b"".join(collected), status_code=start["status"], headers=headers)
 
     def _note(self, request: Request, body: bytes, response: Response | None, fault: str) -> None:
-        status = 0 if response is None or fault in {"drop_after", "timeout_after"} else response.status_code
+        answered = None if fault in UNANSWERED else response
+        headers = answered.headers if answered else {}
+        wait = str(headers.get("retry-after", ""))
         entry = LoggedRequest(
             self._options.clock.now(),
             request.method,
             request.url.path,
             request.url.query.replace(self._token, STRUCK),
             _decoded(body),
-            status,
+            answered.status_code if answered else 0,
             fault,
+            next((headers[name] for name in REQUEST_IDS if name in headers), ""),
+            int(wait) if wait.isdecimal() else None,
         )
         self.log.add(entry)
-
-
-def _too_many(vendor: Vendor, request: Request) -> Response:
-    return vendor.limited(request, None, None)
-
-
-def _too_many_wait(vendor: Vendor, request: Request) -> Response:
-    return vendor.limited(request, None, 1)
-
-
-def _html(_vendor: Vendor, _request: Request) -> Response:
-    return HTMLResponse("<html><body>We are setting things up</body></html>")
-
-
-# The faults that take the place of the vendor's answer; nothing is carried out.
-_INSTEAD: dict[str, Callable[[Vendor, Request], Response]] = {
-    "limit": _too_many,
-    "limit_after": _too_many_wait,
-    "error_500": lambda _vendor, _request: Response(status_code=500),
-    "error_503": lambda _vendor, _request: Response(status_code=503),
-    "html": _html,
-    "empty_body": lambda _vendor, _request: Response(status_code=200),
-    "revoked": lambda vendor, request: vendor.refused(request),
-}
-_SHOWN = (*_INSTEAD, "drop_before", "drop_after", "timeout_before", "timeout_after", "cut_body")
-
-
-async def _deliver(response: Response | None, fault: str, scope: Scope, receive: Receive, send: Send) -> None:
-    if fault in {"timeout_before", "timeout_after"}:
-        await _hold(receive)
-    if response is not None and fault not in {"timeout_after", "drop_after", "cut_body"}:
-        await response(scope, receive, send)
-        return
-    # Promising more bytes than are sent makes the server cut the connection.
-    promised = b"" if response is None or fault != "cut_body" else bytes(response.body)
-    length = str(len(promised) + 1).encode()
-    status = 200 if response is None else response.status_code
-    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", length)]})
-    await send({"type": "http.response.body", "body": promised[: len(promised) // 2], "more_body": False})
-
-
-async def _hold(receive: Receive) -> None:
-    """Wait until the client gives up."""
-    try:
-        async with asyncio.timeout(HOLD_SECONDS):
-            while (await receive())["type"] != "http.disconnect":
-                pass
-    except TimeoutError:
-        return
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +21,9 @@ class LoggedRequest:
     body: Any  # decoded JSON, or None
     status: int  # 0 when no answer was given
     fault: str = ""
+    answer_id: str = ""  # what the vendor calls this request in its answer, where it gives it a name
+
+    retry_after: int | None = None  # seconds that the answer asked to wait
 
     @property
     def writes(self) -> bool:
@@ -34,12 +39,26 @@ class RequestLog:
     def __init__(self) -> None:
         self._requests: list[LoggedRequest] = []
         self._lock = threading.Lock()
+        self._under_way = 0
+        self.most_at_once = 0  # how many requests were being answered at one time, at most
 
     def add(self, request: LoggedRequest) -> None:
         """Note a request."""
         with self._lock:
             self._requests.append(request)
             del self._requests[: -self.LIMIT]
+
+    @contextlib.contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Count a request as being answered until the block ends."""
+        with self._lock:
+            self._under_way += 1
+            self.most_at_once = max(self.most_at_once, self._under_way)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
 
     def all(self) -> tuple[LoggedRequest, ...]:
         """Give the requests so far."""
@@ -54,3 +73,4 @@ class RequestLog:
         """Forget them."""
         with self._lock:
             self._requests.clear()
+            self.most_at_once = self._under_way

@@ -72,9 +72,9 @@ def take_delivery(workspace: Workspace, receiver: Receiver, request: WebhookRequ
     """
     hints = receiver.spec.read(receiver.settings, request)
     store, now = workspace.store.hints, request.received_at
-    names = [_digest(receiver.connection, name) for name in dict.fromkeys(hints.deliveries)]
-    new = [name for name in names if store.first_time(name, now, KEEP)]
-    refs = [ref for ref in dict.fromkeys(hints.refs) if _fits(receiver, ref)] if new or not names else []
+    names = [_digest(receiver.connection, name) for name in hints.deliveries]
+    new = not names or bool(store.first_seen(names, now, KEEP))
+    refs = [ref for ref in dict.fromkeys(hints.refs) if _fits(receiver, ref)] if new else []
     if refs:
         store.add(refs, now)
     body, content_type = receiver.spec.acknowledge

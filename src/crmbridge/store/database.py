@@ -18,7 +18,6 @@ from sqlalchemy import (
     Engine,
     Table,
     case,
-    create_engine,
     func,
     inspect,
     literal,
@@ -35,7 +34,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crmbridge.errors import ConfigurationError, LockedError, StateError
-from crmbridge.store import schema, sqlite
+from crmbridge.store import postgresql, schema, sqlite
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
@@ -44,7 +43,7 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 CHUNK = 500  # how many values one IN list holds
-_URL_ADVICE = "Write `store` as sqlite:///path/to/state.db."
+_URL_ADVICE = "Write `store` as sqlite:///path/to/state.db, or as postgresql://user@host/database."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +61,7 @@ class Database:
         self.where = where
         self.held: HeldLease | None = None
         self._engine = engine
+        self._reader = postgresql.reading(engine) if engine.dialect.name == "postgresql" else engine
         self._writer = engine.execution_options(**{sqlite.WRITES: True})
         self._turn = threading.Lock()  # threads queue here; between processes the database itself decides
 
@@ -79,7 +79,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Read in one transaction: everything seen in it is of one moment."""
-        with self._plainly(), self._engine.begin() as connection:
+        with self._plainly(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -137,6 +137,8 @@ class Database:
                 advice="Use the newer crmbridge, or restore a backup from before it.",
             )
         with self.write() as connection:
+            if self.file is None:
+                postgresql.take_turn(connection)
             _upgrade(connection)
 
     @contextmanager
@@ -144,7 +146,8 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            meant = sqlite.trouble(error.orig, self.where) if error.orig else None
+            tell = postgresql.trouble if self._engine.dialect.name == "postgresql" else sqlite.trouble
+            meant = tell(error.orig, self.where) if error.orig else None
             if meant is None:
                 raise
             raise meant from error
@@ -159,7 +162,7 @@ def _connect(url: str) -> tuple[Engine, str]:
     try:
         parts = make_url(url)
         if parts.get_backend_name() != "sqlite":
-            return create_engine(parts, hide_parameters=True), parts.render_as_string(hide_password=True)
+            return postgresql.engine(parts), parts.render_as_string(hide_password=True)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError(f"The store can't be opened: {error}.", advice=_URL_ADVICE) from error
     if not parts.database or parts.database == ":memory:":
@@ -252,8 +255,8 @@ def _positional(name: str) -> Dialect:
 
 def insert_new(connection: Connection, into: Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless there is one with its primary key; tell whether it was new."""
-    statement = _insert(connection.dialect.name, into).on_conflict_do_nothing()
-    return connection.execute(statement, dict(row)).rowcount == 1
+    statement = _insert(connection.dialect.name, into).on_conflict_do_nothing().returning(*into.primary_key)
+    return connection.execute(statement, dict(row)).first() is not None
 
 
 def add_to(connection: Connection, into: Table, row: Mapping[str, Any]) -> None:

@@ -43,11 +43,14 @@ class SqlHints:
         with self._database.write() as open_:
             open_.execute(gone, rows)
 
-    def first_time(self, delivery: str, at: datetime, keep: timedelta) -> bool:
-        """Tell whether a delivery is seen for the first time within `keep`, and note it."""
+    def first_seen(self, deliveries: Sequence[str], at: datetime, keep: timedelta) -> frozenset[str]:
+        """Give the deliveries that are seen for the first time within `keep`, and note them."""
+        names = sorted(set(deliveries))  # in one order, so that two processes never wait for each other
         with self._database.write() as open_:
             open_.execute(delete(_deliveries).where(_deliveries.c.seen_at <= at - keep))
-            return insert_new(open_, _deliveries, {"delivery": delivery, "seen_at": at})
+            return frozenset(
+                name for name in names if insert_new(open_, _deliveries, {"delivery": name, "seen_at": at})
+            )
 
 
 def _key(ref: Ref) -> dict[str, str]:

@@ -33,13 +33,13 @@ class MemoryHints:
                 if ref in state.hints and state.hints[ref] <= at:
                     del state.hints[ref]
 
-    def first_time(self, delivery: str, at: datetime, keep: timedelta) -> bool:
-        """Tell whether a delivery is seen for the first time within `keep`, and note it."""
+    def first_seen(self, deliveries: Sequence[str], at: datetime, keep: timedelta) -> frozenset[str]:
+        """Give the deliveries that are seen for the first time within `keep`, and note them."""
         with self._memory.write() as state:
             state.deliveries = {name: seen for name, seen in state.deliveries.items() if seen > at - keep}
-            first = delivery not in state.deliveries
-            state.deliveries.setdefault(delivery, at)
-            return first
+            new = frozenset(deliveries) - state.deliveries.keys()
+            state.deliveries |= dict.fromkeys(new, at)
+            return new
 
 
 class MemoryMemory(MutableMapping[str, str]):

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from sqlalchemy import Connection, and_, delete, false, func, or_, select, text, update
+from sqlalchemy import Connection, and_, delete, false, func, or_, select, true, update
 
 from crmbridge.engine.pacing import SLOTS, counting, slot_of, wait_for
 from crmbridge.ledger import LocalLedger
@@ -258,8 +258,8 @@ def rates_in(database: Database) -> SharedLedger:
     @contextlib.contextmanager
     def begin(account: str) -> Iterator[Slots]:
         with database.write_aside() as connection:
-            connection.execute(text("SET LOCAL synchronous_commit = off"))
-            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"crmbridge.rates {account}"))))
+            lock = func.pg_advisory_xact_lock(func.hashtext(f"crmbridge.rates {account}"))
+            connection.execute(select(func.set_config("synchronous_commit", "off", true()), lock))
             yield _TableSlots(connection, account)
 
     return SharedLedger(begin)

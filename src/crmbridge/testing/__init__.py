@@ -23,8 +23,9 @@ _HOMES = {
     "plugin_workbench": "adapter_workbench",
 }
 _WITH_ASSERTIONS = (
-    "adapter_changes", "adapter_faults", "adapter_hostile", "adapter_incremental", "adapter_reading",
-    "adapter_suite", "adapter_workbench", "adapter_writing", "store_record_suite", "store_suite",
+    "adapter_capabilities", "adapter_changes", "adapter_faults", "adapter_hostile", "adapter_incremental",
+    "adapter_kinds", "adapter_reading", "adapter_replies", "adapter_signing", "adapter_suite", "adapter_values",
+    "adapter_walks", "adapter_workbench", "adapter_writing", "store_record_suite", "store_suite",
 )  # fmt: skip
 
 

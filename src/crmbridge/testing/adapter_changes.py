@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Receipt, change_id
 from crmbridge.model.records import Position, Record, Ref, Status
-from crmbridge.model.values import Money, Value
+from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.ports import Adapter
 from crmbridge.testing.adapter_workbench import CONNECTION, CURRENCY, AdapterWorkbench, Pulled, open_deals, pull_all
 
@@ -72,6 +72,23 @@ def make_note(target: Ref, number: int | str, **fields: Value) -> Change:
     return _attachment(Action.NOTE, target, f"suite-note-{number}", {**usual, **fields})
 
 
+def make_field(name: str, type_: FieldType, **more: Value) -> Change:
+    """Make a change that makes a field of deals."""
+    usual: dict[str, Value] = {"options": (), "unique": False}
+    values: dict[str, Value] = {"name": name, "label": f"Label of {name}", "type": type_.value, **usual, **more}
+    edits = tuple(FieldEdit(part, None, value) for part, value in sorted(values.items()))
+    return Change(
+        id=change_id(Action.FIELD, CONNECTION, name),
+        action=Action.FIELD,
+        origin=Origin.SETUP,
+        connection=CONNECTION,
+        target=None,
+        edits=edits,
+        reason="the account lacks it",
+        key=name,
+    )
+
+
 def _attachment(action: Action, target: Ref, key: str, fields: Mapping[str, Value]) -> Change:
     edits = tuple(FieldEdit(name, None, value) for name, value in sorted(fields.items()))
     return Change(
@@ -89,6 +106,11 @@ def _attachment(action: Action, target: Ref, key: str, fields: Mapping[str, Valu
 def first_stage(bench: AdapterWorkbench) -> str:
     """Give the native id of the stage that deals start in."""
     return next(native for name, native in bench.stages.items() if name not in {"won", "lost"})
+
+
+def open_deal(adapter: Adapter, number: int = 0) -> Record:
+    """Give an open deal as it is now; the same number gives the same deal."""
+    return open_deals(pull_all(adapter), number + 1)[number]
 
 
 def outcomes(changes: Sequence[Change], receipts: Sequence[Receipt]) -> list[Outcome]:
@@ -124,6 +146,18 @@ def learn_request(bench: AdapterWorkbench, adapter: Adapter, action: Action) -> 
     found = [_request_with(bench, adapter, _probe(bench, adapter, action, word)) for word in ("probea", "probeb")]
     assert found[0].method == found[1].method
     return WriteRequest(found[0].method, _common_path(found[0].path, found[1].path))
+
+
+def strike(bench: AdapterWorkbench, adapter: Adapter, action: Action, fault: str) -> WriteRequest:
+    """Let the next request that carries such a write go wrong, and give which requests do."""
+    request = learn_request(bench, adapter, action)
+    bench.served.sandbox.faults.plan(fault, method=request.method, path=request.path)
+    return request
+
+
+def struck(bench: AdapterWorkbench, fault: str) -> int:
+    """Give how many requests this fault has hit."""
+    return sum(request.fault == fault for request in bench.served.sandbox.log.all())
 
 
 def _request_with(bench: AdapterWorkbench, adapter: Adapter, change: Change) -> WriteRequest:

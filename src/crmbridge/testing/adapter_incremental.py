@@ -80,6 +80,20 @@ class IncrementalTests:
             cursor = changed.cursor
             assert f"Person {number}" in {record.fields[EDITED] for record in changed.records.values()}
 
+    def test_edits_within_a_second_all_come(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """Edits at one moment with a pull between them, and a blink later: each comes with some pull."""
+        cursor = settle(bench, adapter)
+        edited, seen = bench.hands.deal_ids()[:6], set[str]()
+        for number, native_id in enumerate(edited):
+            bench.hands.edit_deal(native_id, **{bench.fields[EDITED]: f"Quick {number}"})
+            changed = pull_all(adapter, since=cursor)
+            cursor, seen = changed.cursor, seen | {ref.id for ref in changed.records}
+            bench.clock.advance(timedelta(milliseconds=300 * (number % 2)))
+        let_lag_pass(bench, adapter)
+        seen |= {ref.id for ref in pull_all(adapter, since=cursor).records}
+
+        assert set(edited) <= seen
+
     def test_an_edit_just_before_a_pull_is_not_lost(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """An edit in the same moment as a pull may come with that pull or with the next, but it comes."""
         cursor = settle(bench, adapter)

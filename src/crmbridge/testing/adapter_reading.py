@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from crmbridge.model.records import Kind, Position, Record, Ref, Status
+from crmbridge.model.records import STANDARD_FIELDS, Kind, Position, Record, Ref, Status
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import WorldDeal
@@ -151,10 +151,10 @@ class ReadingTests:
 
     def test_read_gives_what_pull_gave(self, adapter: Adapter) -> None:
         """Reading past the index gives the same records, for every kind that the adapter declares."""
-        assert {Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL} >= adapter.capabilities.kinds
+        assert {Kind.DEAL} <= adapter.capabilities.kinds <= set(STANDARD_FIELDS)
         for kind in sorted(adapter.capabilities.kinds):
             pulled = pull_all(adapter, kind).records
-            assert pulled, kind
+            assert pulled or kind is Kind.NOTE, kind  # the world has no notes
             assert pulled == dict(adapter.read(list(pulled)))
 
 

@@ -5,11 +5,7 @@
             return plugin_workbench(plugin, options, folder)
 
 The suite knows no CRM. It finds out about the account through the adapter, about what should be there through the
-sandbox's world, and acts as a person through a small surface of the sandbox's `state`:
-
-- `state.deal_ids()`: the native ids of all deals;
-- `state.edit_deal(native_id, **native_fields)`: a person edits a deal at the clock's time;
-- `state.delete_deal(native_id)`: a person deletes a deal.
+sandbox's world, and acts as a person through the hands of the sandbox's `state` (crmbridge.testing.adapter_hands).
 
 Requests go wrong through `served.sandbox.faults`; `partial` must refuse exactly one item, also where a batch is one.
 Exceptions are declared in `config` with a reason each, never by overriding a test.
@@ -27,17 +23,39 @@ import pytest
 
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import SandboxOptions, VirtualClock
+from crmbridge.testing.adapter_capabilities import CapabilityTests
 from crmbridge.testing.adapter_faults import FaultTests
 from crmbridge.testing.adapter_hostile import HostileTests
 from crmbridge.testing.adapter_incremental import IncrementalTests
+from crmbridge.testing.adapter_kinds import ActivityTests, NoteTests
 from crmbridge.testing.adapter_reading import LookupTests, ReadingTests
+from crmbridge.testing.adapter_replies import BadReplyTests
+from crmbridge.testing.adapter_signing import CredentialTests, LimitTests
+from crmbridge.testing.adapter_values import ValueTests
+from crmbridge.testing.adapter_walks import WalkTests
 from crmbridge.testing.adapter_workbench import AdapterWorkbench, SuiteConfig
 from crmbridge.testing.adapter_writing import WritingTests
 
+LATENCY = 10  # ms; so long that requests which are sent side by side are seen side by side
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 
 
-class AdapterSuite(ReadingTests, LookupTests, IncrementalTests, WritingTests, FaultTests, HostileTests):
+class AdapterSuite(
+    ReadingTests,
+    LookupTests,
+    ActivityTests,
+    NoteTests,
+    IncrementalTests,
+    WalkTests,
+    WritingTests,
+    CapabilityTests,
+    FaultTests,
+    BadReplyTests,
+    LimitTests,
+    CredentialTests,
+    HostileTests,
+    ValueTests,
+):
     """Inherit this, override `workbench`, and set `config` where the adapter needs it."""
 
     config: ClassVar[SuiteConfig] = SuiteConfig()
@@ -61,10 +79,31 @@ class AdapterSuite(ReadingTests, LookupTests, IncrementalTests, WritingTests, Fa
     @pytest.fixture
     def shaky(self, tmp_path: Path) -> Iterator[AdapterWorkbench]:
         """Give a workbench where one request in five goes wrong."""
-        faults = dict.fromkeys(("html", "cut_body", "empty_body", "error_503", "limit"), 0.04)
+        faults = dict.fromkeys(("html", "cut_body", "cut_json", "empty_body", "error_503", "reset", "limit"), 0.03)
         options = SandboxOptions(seed=11, deals=self.config.deals, clock=VirtualClock(NOON), faults=faults)
         with self.workbench(options, tmp_path) as b:
             yield b
+
+    @pytest.fixture
+    def vast(self, tmp_path: Path) -> Iterator[AdapterWorkbench]:
+        """Give a workbench with more deals than fit on several pages, which takes a moment to answer."""
+        options = SandboxOptions(seed=11, deals=self.config.big, clock=VirtualClock(NOON), latency_ms=LATENCY)
+        with self.workbench(options, tmp_path) as b:
+            yield b
+
+    @pytest.fixture
+    def slicing(self, vast: AdapterWorkbench) -> Iterator[Adapter]:
+        """Give an adapter that reads the many deals of that workbench in slices, where it declares that it does so."""
+        opened = vast.open(**self.config.slicing)
+        yield opened
+        opened.close()
+
+    @pytest.fixture
+    def slicing_again(self, vast: AdapterWorkbench) -> Iterator[Adapter]:
+        """Give another adapter of that kind, as the next run would open it."""
+        opened = vast.open(**self.config.slicing)
+        yield opened
+        opened.close()
 
     @pytest.fixture
     def adapter(self, bench: AdapterWorkbench) -> Iterator[Adapter]:

@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, cast
 
 from crmbridge.model.records import Kind, Move, Record, Ref, Status
 from crmbridge.plugins import AdapterSpec, SandboxSpec
 from crmbridge.ports import Adapter, AdapterContext, FieldBinding
 from crmbridge.sandbox import WORLD_FIELDS, SandboxOptions, Served, VirtualClock, World, WorldDeal, make_world, serve
+from crmbridge.testing.adapter_hands import HumanHands
 
 CONNECTION = "bench"
 CURRENCY = "EUR"  # what the world's amounts are in
-
-
-class HumanHands(Protocol):
-    """What the suite asks of a sandbox's `state`: to do at the clock's time what a person would do in the CRM.
-
-    `native_fields` are the CRM's own names with values as the CRM takes them; the suite only edits text fields.
-    """
-
-    def deal_ids(self) -> list[str]:
-        """Give the native ids of all deals that are there."""
-        ...
-
-    def edit_deal(self, native_id: str, /, **native_fields: object) -> None:
-        """Change fields of a deal."""
-        ...
-
-    def delete_deal(self, native_id: str) -> None:
-        """Delete a deal."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +25,9 @@ class AdapterWorkbench:
     """An adapter and its sandbox, ready for one test.
 
     `open` takes settings that stand in for the usual ones, such as `base_url`, and gives a new adapter of connection
-    `bench`. `stages` and `fields` are those of the plugin's SandboxSpec. `options` are what the sandbox was built with.
+    `bench`; `sign_in` one that signs in for sessions, where the CRM has a way of that beside the usual credential.
+    `stages`, `fields` and `credential` are those of the plugin's SandboxSpec. `options` are what the sandbox
+    was built with.
     """
 
     served: Served
@@ -53,6 +37,8 @@ class AdapterWorkbench:
     clock: VirtualClock
     options: SandboxOptions
     pipeline: str
+    credential: str = "token"
+    sign_in: Callable[[], Adapter] | None = None
 
     @property
     def world(self) -> World:
@@ -82,11 +68,15 @@ class SuiteConfig:
     """How the suite treats one adapter. `exempt` is the only way around a test; every entry says why.
 
     `deals` is how many deals the usual sandbox has, `crowd` how many share one modification time in the test of
-    page borders: more than fit in the adapter's largest page.
+    page borders: more than fit in the adapter's largest page. `big` is how many the test of big first pulls has:
+    more than fit on four pages. `slicing` are settings under which a pull of so many is read in slices, where the
+    usual ones would not do it.
     """
 
     deals: int = 24
     crowd: int = 230
+    big: int = 600
+    slicing: Mapping[str, object] = field(default_factory=dict)
     exempt: tuple[Exemption, ...] = ()
 
     def reason(self, test: str) -> str:
@@ -98,35 +88,38 @@ class SuiteConfig:
 def plugin_workbench(plugin: ModuleType, options: SandboxOptions, folder: Path) -> Iterator[AdapterWorkbench]:
     """Serve the first sandbox that a plugin module offers, and open its first adapter on it.
 
-    The sandbox's token is handed over in a file in `folder`, as the connection setting that the plugin names.
+    The sandbox's token is handed over in a file in `folder`, as the connection setting that the plugin names. What was
+    opened is closed at the end.
     `options.clock` must be a VirtualClock.
     """
     adapter = cast("AdapterSpec", next(iter(plugin.crmbridge_adapters())))
     spec = cast("SandboxSpec", next(iter(plugin.crmbridge_sandboxes())))
     if not isinstance(options.clock, VirtualClock):
         raise TypeError("the suite needs a VirtualClock, so that no test waits")
-    with serve(spec.build(options)) as served:
+    with serve(spec.build(options)) as served, contextlib.ExitStack() as opened:
+        token = folder / "token"
+        token.write_text(served.token, "utf-8")
+        usual = {"base_url": served.url, "currency": CURRENCY, spec.credential: {"file": str(token)}}
+        context = AdapterContext(connection=CONNECTION, clock=options.clock, fields=field_bindings(spec.fields))
         yield AdapterWorkbench(
             served=served,
-            open=_opener(adapter, spec, served, options, folder),
+            open=_opener(adapter, usual, context, opened),
             stages=spec.stages,
             fields=spec.fields,
             clock=options.clock,
             options=options,
             pipeline=spec.pipeline,
+            credential=spec.credential,
         )
 
 
 def _opener(
-    adapter: AdapterSpec, spec: SandboxSpec, served: Served, options: SandboxOptions, folder: Path
+    spec: AdapterSpec, usual: Mapping[str, object], context: AdapterContext, opened: contextlib.ExitStack
 ) -> Callable[..., Adapter]:
-    token = folder / "token"
-    token.write_text(served.token, "utf-8")
-    context = AdapterContext(connection=CONNECTION, clock=options.clock, fields=field_bindings(spec.fields))
-
     def open_adapter(**settings: object) -> Adapter:
-        usual = {"base_url": served.url, "currency": CURRENCY, spec.credential: {"file": str(token)}}
-        return adapter.open(adapter.settings.model_validate({**usual, **settings}), context)
+        adapter = spec.open(spec.settings.model_validate({**usual, **settings}), context)
+        opened.callback(adapter.close)  # a test that fails leaves nothing open
+        return adapter
 
     return open_adapter
 

@@ -63,6 +63,7 @@ class WritingTests:
         names = ("decision_maker", "discount", "presented_on")
         filled = make_update(deal, fields=dict(zip(names, ("Someone", Decimal(5), date(2026, 1, 2)), strict=True)))
         assert Outcome.APPLIED == write_one(adapter, filled).outcome
+        deal = adapter.read([deal.ref])[deal.ref]
         assert Outcome.APPLIED == write_one(adapter, make_update(deal, fields=dict.fromkeys(names))).outcome
 
         after = adapter.read([deal.ref])[deal.ref].fields

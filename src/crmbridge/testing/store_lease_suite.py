@@ -22,7 +22,7 @@ from crmbridge.testing.store_makers import (
     save,
 )
 
-Write = Callable[[StateStore, datetime], None]
+Write = Callable[[StateStore, datetime], object]
 
 RENEWING: dict[str, Write] = {
     "page": lambda store, at: save(store, make_page(make_record()), at=at),
@@ -39,6 +39,7 @@ OTHERS: dict[str, Write] = {
     "start of a run": lambda store, at: store.runs.start(Run(id="r9", command="run", started_at=at)),
     "hint": lambda store, at: store.hints.add([make_ref()], at),
     "hint that was heeded": lambda store, at: store.hints.done([(make_ref("2"), at)]),
+    "delivery": lambda store, at: store.hints.first_seen(["e1"], at, HOUR),
     "memory": lambda store, _: store.memory("hs").update(account="1"),
     "end of a run": lambda store, at: store.runs.finish("r0", at, 0, {}),
 }

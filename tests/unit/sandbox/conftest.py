@@ -59,6 +59,7 @@ def limited(_request: Request, window: RateWindow | None, after: int | None) -> 
 
 def decorate(_request: Request, response: Response) -> None:
     response.headers["x-vendor"] = "tiny"
+    response.headers["x-request-id"] = "tiny-1"
 
 
 @pytest.fixture

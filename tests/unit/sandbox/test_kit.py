@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,8 +13,19 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.responses import Response
 
-from crmbridge.sandbox import FAULTS, LoggedRequest, RateWindow, RequestLog, Sandbox, VirtualClock
+from crmbridge.sandbox import (
+    FAULTS,
+    LoggedRequest,
+    RateWindow,
+    RequestLog,
+    Sandbox,
+    SandboxOptions,
+    Vendor,
+    VirtualClock,
+    assemble,
+)
 from crmbridge.testing.factories import NOON
 
 Make = Callable[..., Sandbox]
@@ -22,13 +34,19 @@ Client = Callable[..., contextlib.AbstractContextManager[httpx.Client]]
 ANSWERED = {  # status, Retry-After, content type, body
     "limit": (429, None, "application/json", b'{"error":"slow down","of":null}'),
     "limit_after": (429, "1", "application/json", b'{"error":"slow down","of":null}'),
+    "limit_day": (429, "36000", "application/json", b'{"error":"slow down","of":null}'),
     "error_500": (500, None, None, b""),
     "error_503": (503, None, None, b""),
     "html": (200, None, "text/html; charset=utf-8", b"<html><body>We are setting things up</body></html>"),
+    "html_json": (200, None, "application/json", b"<html><body>We are setting things up</body></html>"),
     "empty_body": (200, None, None, b""),
     "revoked": (401, None, "application/json", b'{"error":"who are you?"}'),
 }
 CUT = {"drop_before": 0, "drop_after": 5, "cut_body": 5}  # what the counter says after adding five
+SPOILT = {  # carried out, and answered with this type and body
+    "cut_json": ("application/json", b'{"cou'),
+    "wrong_type": ("text/html; charset=utf-8", b'{"count":5}'),
+}
 SILENT = {"timeout_before": 0, "timeout_after": 5}
 FOR_ROUTES = {"partial", "lag"}  # what the kit can't show, because it knows no batches and no search
 IMPATIENT = 0.2  # seconds
@@ -41,7 +59,7 @@ def answers(sandbox: Sandbox) -> list[tuple[int, str]]:
 
 def test_the_tables_name_every_fault() -> None:
     """A new fault has to be tried here."""
-    assert set(FAULTS) == {*ANSWERED, *CUT, *SILENT, *FOR_ROUTES}
+    assert set(FAULTS) == {*ANSWERED, *CUT, *SPOILT, *SILENT, *FOR_ROUTES, "reset", "drip"}
 
 
 @pytest.mark.parametrize("fault", ANSWERED)
@@ -86,6 +104,85 @@ def test_no_answer_comes(make_sandbox: Make, open_client: Client, fault: str) ->
         assert SILENT[fault] == sandbox.state.count
         assert {"count": SILENT[fault]} == client.get("/count", timeout=10).json()
     assert (0, fault) in answers(sandbox)
+
+
+@pytest.mark.parametrize("fault", SPOILT)
+def test_an_answer_is_spoilt_on_its_way(make_sandbox: Make, open_client: Client, fault: str) -> None:
+    """It was carried out, and HTTP sees nothing wrong; only its type or its end is not the vendor's."""
+    sandbox = make_sandbox()
+    sandbox.faults.plan(fault)
+    with open_client(sandbox) as client:
+        reply = client.post("/count", json={"by": 5})
+
+    assert (201, 5) == (reply.status_code, sandbox.state.count)
+    assert SPOILT[fault] == (reply.headers["content-type"], reply.content)
+
+
+def test_a_connection_is_reset(make_sandbox: Make, open_client: Client) -> None:
+    """The caller's socket says so by name, which is another thing than an answer that ends early."""
+    sandbox = make_sandbox()
+    sandbox.faults.plan("reset")
+    with open_client(sandbox) as client:
+        with pytest.raises(httpx.ReadError) as caught:
+            client.post("/count", json={"by": 5})
+        after = client.post("/count", json={"by": 1}).json()
+
+    assert "Connection reset by peer" in str(caught.value)
+    assert {"count": 1} == after
+    assert [(0, "reset"), (201, "")] == answers(sandbox)
+
+
+def test_a_dripping_answer_comes_whole_to_the_patient(make_sandbox: Make, open_client: Client) -> None:
+    """Each byte comes in time, so that only the time of the whole answer tells what is wrong."""
+    sandbox = make_sandbox()
+    sandbox.faults.plan("drip")
+    with open_client(sandbox) as client, client.stream("GET", "/count") as reply:
+        came = list(reply.iter_raw())
+
+    assert b'{"count":0}' == b"".join(came)
+    assert len(b'{"count":0}') == len(came)
+    assert reply.elapsed >= timedelta(milliseconds=100)
+
+
+def test_a_vendor_has_its_own_words_for_a_day_that_is_used_up(clock: VirtualClock, open_client: Client) -> None:
+    """Where it says so in another form than for a second that is."""
+    vendor = Vendor(
+        accepts=lambda _request, _token: True,
+        refused=lambda _request: Response(status_code=401),
+        limited=lambda _request, _window, _after: Response(status_code=429),
+        spent=lambda _request: Response(b"come back tomorrow", 403),
+    )
+    sandbox = assemble(name="daily", state=None, routes=[], vendor=vendor, options=SandboxOptions(clock=clock))
+    sandbox.faults.plan("limit_day")
+    with open_client(sandbox) as client:
+        reply = client.get("/count")
+
+    assert (403, b"come back tomorrow") == (reply.status_code, reply.content)
+
+
+@pytest.mark.parametrize("callers", [1, 3])
+def test_the_log_says_how_many_were_under_way(make_sandbox: Make, open_client: Client, callers: int) -> None:
+    """At one time, at most; one after the other is one."""
+    sandbox = make_sandbox(latency_ms=100)
+    with open_client(sandbox) as client, ThreadPoolExecutor(callers) as pool:
+        list(pool.map(lambda _: client.get("/count"), range(3)))
+
+    assert callers == sandbox.log.most_at_once
+    sandbox.log.clear()
+    assert 0 == sandbox.log.most_at_once
+
+
+def test_the_log_keeps_what_the_vendor_calls_a_request(make_sandbox: Make, open_client: Client) -> None:
+    """So that a test can tell whether an error names it; an answer that never went out has no name."""
+    sandbox = make_sandbox()
+    sandbox.faults.plan("error_503")
+    sandbox.faults.plan("reset")
+    with open_client(sandbox) as client:
+        client.get("/count")
+        with pytest.raises(httpx.ReadError):
+            client.get("/count")
+
+    assert ["tiny-1", ""] == [request.answer_id for request in sandbox.log.all()]
 
 
 def test_a_cut_answer_begins_like_the_whole_one(make_sandbox: Make, open_client: Client) -> None:
@@ -245,9 +342,9 @@ def test_the_log_tells_what_was_asked(make_sandbox: Make, open_client: Client) -
         client.post("/nowhere", content=b"\xff{")
 
     assert (
-        LoggedRequest(NOON, "POST", "/count", "why=test", {"by": 1, "rate": Decimal("0.1")}, 201),
-        LoggedRequest(NOON, "GET", "/nowhere", "", None, 404),
-        LoggedRequest(NOON, "POST", "/nowhere", "", None, 404),
+        LoggedRequest(NOON, "POST", "/count", "why=test", {"by": 1, "rate": Decimal("0.1")}, 201, "", "tiny-1"),
+        LoggedRequest(NOON, "GET", "/nowhere", "", None, 404, "", "tiny-1"),
+        LoggedRequest(NOON, "POST", "/nowhere", "", None, 404, "", "tiny-1"),
     ) == sandbox.log.all()
     assert [True, False, True] == [request.writes for request in sandbox.log.all()]
     assert 1 == len(sandbox.log.matching("POST", "ount"))

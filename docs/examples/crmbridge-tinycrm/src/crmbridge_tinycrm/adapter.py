@@ -7,28 +7,41 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from crmbridge.errors import RefusedError, UnclearError
-from crmbridge.http import Budget, Dialect, HttpClient, Rate, StaticToken, pages
+from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
+from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, StaticToken, pages
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import FieldType
 from crmbridge.ports import AdapterContext, Capabilities, Description, NativeField, NativeStage, Page, Pipeline
-from crmbridge_tinycrm.mapping import CLOSED, PATHS, Mapper, on
+from crmbridge_tinycrm.mapping import CLOSED, PATHS, TYPES, Mapper, on
 from crmbridge_tinycrm.settings import TinySettings
 from crmbridge_tinycrm.terms import PIPELINE
 
 HOST = "https://api.tinycrm.example"
 PAGE, IDS = 20, 100
-TYPES = {"text": FieldType.TEXT, "yesno": FieldType.BOOL, "number": FieldType.NUMBER, "day": FieldType.DATE}
+CHANGED = 412
+ATTACHED = {Kind.TASK: "activities", Kind.NOTE: "notes"}
+ACTIONS = DEAL_ACTIONS | {Action.FIELD}
 CAPABILITIES = Capabilities(
     kinds=frozenset(PATHS),
-    actions=DEAL_ACTIONS,
-    batch=dict.fromkeys(DEAL_ACTIONS, 1),
+    actions=ACTIONS,
+    batch=dict.fromkeys(ACTIONS, 1),
     external_key=True,
     history=True,
     tombstones=True,
     status_in_stage=True,
+    merges=True,
+    conditional_write=True,
 )
+
+
+class StaleError(RefusedError):
+    """Somebody changed the deal since we read it."""
+
+
+def judge(reply: Reply) -> CrmbridgeError | None:
+    """Say what a reply stands for, beyond what its status code says anyway."""
+    return StaleError("the deal changed meanwhile") if reply.status == CHANGED else None
 
 
 class TinyAdapter:
@@ -47,7 +60,7 @@ class TinyAdapter:
                 ledger=context.ledger,
                 account=context.connection,
             ),
-            dialect=Dialect(judge=lambda _reply: None),  # TinyCRM's status codes say it all
+            dialect=Dialect(judge=judge),
             signer=StaticToken(token),
             timeout=settings.timeout,
         )
@@ -67,7 +80,7 @@ class TinyAdapter:
         return Description(
             account=about["account"],
             pipelines=(Pipeline(id=PIPELINE, label="Deals", stages=stages),),
-            fields=tuple(NativeField(name=f["name"], label=f["name"], type=TYPES[f["type"]]) for f in about["fields"]),
+            fields=tuple(NativeField(name=f["name"], label=f["label"], type=TYPES[f["type"]]) for f in about["fields"]),
             users=tuple(user for page in self.pull(Kind.USER, None) for user in page.records),
             key_field=NativeField(name="key", label="Key", type=FieldType.TEXT, unique=True),
         )
@@ -96,10 +109,13 @@ class TinyAdapter:
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a deal by its key, or a task or note by its marker; TinyCRM looks in its tables, not in an index."""
         key = key.encode("utf-8", "replace").decode()  # half a surrogate pair can't stand in an address
-        if kind is Kind.DEAL:
-            items = self._get("deals", key=key)["items"]
-        else:
-            items = self._get("activities", on=on(near) if near else "", marker=key, type=kind.value)["items"]
+        match kind:
+            case Kind.FIELD:
+                items = [{"id": field["name"]} for field in self._get("about")["fields"] if field["name"] == key]
+            case Kind.DEAL:
+                items = self._get("deals", key=key)["items"]
+            case _:
+                items = self._get(ATTACHED[kind], on=on(near) if near else "", marker=key)["items"]
         return self._mapper.ref(kind, items[0]["id"]) if items else None
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
@@ -115,6 +131,8 @@ class TinyAdapter:
             body = self._send(change)
         except UnclearError as error:
             return Receipt(change=change.id, outcome=Outcome.UNKNOWN, ref=change.target, message=error.message)
+        except StaleError as error:
+            return Receipt(change=change.id, outcome=Outcome.STALE, ref=change.target, message=error.message)
         except RefusedError as error:
             return Receipt(change=change.id, outcome=Outcome.REFUSED, message=error.message)
         return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=self._mapper.ref(change.kind, body["id"]))
@@ -122,13 +140,18 @@ class TinyAdapter:
     def _send(self, change: Change) -> Any:
         match change.action:
             case Action.UPDATE if change.target is not None:
-                return self._client.write("PATCH", on(change.target), body=self._mapper.deal_body(change)).body
+                unchanged = {"If-Match": change.expects} if change.expects else None
+                body = self._mapper.deal_body(change)
+                return self._client.write("PATCH", on(change.target), body=body, headers=unchanged).body
             case Action.CREATE:
                 return self._client.write(
                     "POST", "deals", body={**self._mapper.deal_body(change), "key": change.key}
                 ).body
+            case Action.FIELD:
+                return self._client.write("POST", "fields", body=self._mapper.field_body(change)).body
             case _:
-                return self._client.write("POST", "activities", body=self._mapper.activity_body(change)).body
+                path = ATTACHED[change.kind]
+                return self._client.write("POST", path, body=self._mapper.attached_body(change)).body
 
     def _get(self, path: str, **params: Any) -> Any:
         return self._client.read("GET", path, params=params).body

@@ -8,19 +8,29 @@ from decimal import Decimal
 from typing import Any
 
 from crmbridge.errors import RefusedError
-from crmbridge.model.changes import Change
+from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Move, Position, Problem, Record, Ref, Status, Tombstone
 from crmbridge.model.values import FieldType, Money, Value, iso, parse_iso
 from crmbridge.ports import FieldBinding, Page
 from crmbridge_tinycrm.terms import PIPELINE
 
-PATHS = {Kind.USER: "users", Kind.COMPANY: "companies", Kind.CONTACT: "contacts", Kind.DEAL: "deals"}
+PATHS = {
+    Kind.USER: "users",
+    Kind.COMPANY: "companies",
+    Kind.CONTACT: "contacts",
+    Kind.DEAL: "deals",
+    Kind.ACTIVITY: "activities",
+    Kind.NOTE: "notes",
+}
 PLAIN = {
     Kind.USER: ("name", "email", "active"),
     Kind.COMPANY: ("name", "domain"),
     Kind.CONTACT: ("name", "email", "title", "company"),
     Kind.DEAL: ("name", "owner", "company", "source", "lost_reason"),
+    Kind.ACTIVITY: ("type", "subject", "done", "owner"),
+    Kind.NOTE: ("body", "owner"),
 }
+TYPES = {"text": FieldType.TEXT, "yesno": FieldType.BOOL, "number": FieldType.NUMBER, "day": FieldType.DATE}
 CLOSED = {"yes": Status.WON, "no": Status.LOST}
 Json = Mapping[str, Any]
 
@@ -39,11 +49,15 @@ class Mapper:
         return Page(
             records=tuple(self.record(kind, item) for item in there),
             moves=tuple(move for item in there if kind is Kind.DEAL for move in self.moves(item)),
-            tombstones=tuple(
-                Tombstone(ref=self.ref(kind, item["id"]), at=parse_iso(item["deleted_at"])) for item in gone
-            ),
+            tombstones=tuple(self.tombstone(kind, item) for item in gone),
             cursor=cursor,
         )
+
+    def tombstone(self, kind: Kind, item: Json) -> Tombstone:
+        """Read that a record is gone; one that was merged says into which."""
+        into = item.get("merged_into")
+        at = parse_iso(item["deleted_at"])
+        return Tombstone(ref=self.ref(kind, item["id"]), at=at, merged_into=self.ref(kind, into) if into else None)
 
     def record(self, kind: Kind, item: Json) -> Record:
         """Read one record. A value that can't be read becomes a problem; the record is kept."""
@@ -56,6 +70,8 @@ class Mapper:
                     fields[binding.name] = read_value(item["values"].get(binding.native), binding.type)
                 except (ValueError, ArithmeticError) as error:
                     problems.append(Problem(binding.native, str(error)))
+        elif kind in {Kind.ACTIVITY, Kind.NOTE}:
+            fields |= _attached_fields(item)
         return Record(
             ref=self.ref(kind, item["id"]),
             fields=fields,
@@ -97,13 +113,23 @@ class Mapper:
             body["stage"] = change.position.stage
         return body
 
-    def activity_body(self, change: Change) -> dict[str, Any]:
+    def attached_body(self, change: Change) -> dict[str, Any]:
         """Write a task or note, with the marker that finds it again."""
         target = change.target
         if target is None:
             raise RefusedError("A task or note needs a record to hang on")
         values = {name: write_value(value) for name, value in change.after.items()}
-        return {**values, "type": change.action.value, "on": on(target), "marker": change.key}
+        if change.action is Action.TASK:
+            values |= {"type": "task", "done": False, "at": values.pop("due_at", None)}
+        return {**values, "on": on(target), "marker": change.key}
+
+    def field_body(self, change: Change) -> dict[str, Any]:
+        """Write a field that the account's deals shall have; raises RefusedError for one that TinyCRM can't make."""
+        asked = change.after
+        native = next((name for name, type_ in TYPES.items() if type_ == asked["type"]), None)
+        if native is None or asked.get("unique"):
+            raise RefusedError(f"TinyCRM has no unique fields, and none of type {asked['type']}")
+        return {"name": asked["name"], "label": asked["label"], "type": native}
 
     def ref(self, kind: Kind, native_id: str) -> Ref:
         """Name a record of this connection."""
@@ -113,6 +139,12 @@ class Mapper:
 def on(target: Ref) -> str:
     """Write what something hangs on as TinyCRM does."""
     return f"{PATHS[target.kind]}/{target.id}"
+
+
+def hangs_on(text: str, kind: Kind) -> tuple[str, ...]:
+    """Read what something hangs on: the ids of that kind, of which TinyCRM has one at most."""
+    path, _, native_id = text.partition("/")
+    return (native_id,) if path == PATHS[kind] else ()
 
 
 def position(stage: str) -> Position:
@@ -161,4 +193,14 @@ def _deal_fields(item: Json) -> dict[str, Value]:
         "activities": counts["done"] + counts["open"],
         "activities_done": counts["done"],
         "activities_open": counts["open"],
+    }
+
+
+def _attached_fields(item: Json) -> dict[str, Value]:
+    company = hangs_on(item["on"], Kind.COMPANY)
+    return {
+        "at": parse_iso(item["at"]) if item["at"] else None,
+        "deals": hangs_on(item["on"], Kind.DEAL),
+        "company": company[0] if company else None,
+        "contacts": hangs_on(item["on"], Kind.CONTACT),
     }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -26,7 +27,7 @@ from crmbridge.sandbox import (
 )
 from crmbridge_tinycrm.terms import DAYS, FIELDS, NUMBERS, STAGES, YES_NO
 
-KINDS = ("users", "companies", "contacts", "deals")
+KINDS = ("users", "companies", "contacts", "deals", "activities", "notes")
 TYPES = {**dict.fromkeys(YES_NO, "yesno"), **dict.fromkeys(DAYS, "day"), **dict.fromkeys(NUMBERS, "number")}
 Row = dict[str, Any]
 
@@ -37,7 +38,7 @@ class TinyState:
     def __init__(self, options: SandboxOptions) -> None:
         self.clock = options.clock
         self.rows: dict[str, dict[str, Row]] = {kind: {} for kind in KINDS}
-        self.activities: list[Row] = []
+        self.fields = [{"name": native, "label": native, "type": TYPES.get(n, "text")} for n, native in FIELDS.items()]
         self.faults: Faults | None = None
         self._seq = 0
         world = make_world(options.seed, options.deals, options.as_of)
@@ -55,7 +56,34 @@ class TinyState:
 
     def delete_deal(self, native_id: str) -> None:
         """Delete a deal; the feed remembers that it was there."""
-        self._put("deals", {"id": native_id, "deleted_at": iso(self.clock.now())})
+        self._delete("deals", native_id)
+
+    def merge_deals(self, *, winner: str, loser: str) -> None:
+        """Merge a deal into another; the feed tells which."""
+        self._delete("deals", loser, merged_into=winner)
+        self.change(winner, {})
+
+    def add_activity(self, deal_id: str, *, type: str, subject: str, at: datetime, done: bool) -> str:  # noqa: A002  the field's name
+        """Note something on a deal, for its owner."""
+        about = {"type": type, "subject": subject, "at": iso(at), "done": done}
+        row = self.attach(
+            "activities", {**about, "on": f"deals/{deal_id}", "owner": self.rows["deals"][deal_id]["owner"]}
+        )
+        return str(row["id"])
+
+    def delete_activity(self, native_id: str) -> None:
+        """Delete an activity."""
+        row = self.rows["activities"][native_id]
+        self.count(row, -1)
+        self._delete("activities", native_id)
+
+    def add_note(self, deal_id: str, body: str) -> str:
+        """Write a note on a deal."""
+        return str(self.attach("notes", {"on": f"deals/{deal_id}", "body": body})["id"])
+
+    def delete_note(self, native_id: str) -> None:
+        """Delete a note."""
+        self._delete("notes", native_id)
 
     # ── What a request does ─────────────────────────────────────────────────────────────────────────────
 
@@ -77,10 +105,23 @@ class TinyState:
         row = {**empty, "contacts": [], **body, "history": history, "activities": counts}
         return self._put("deals", {**row, "id": f"n{self._seq}", "created_at": now, "updated_at": now})
 
-    def attach(self, body: Mapping[str, Any]) -> Row:
-        """Create a task or note."""
-        self.activities.append({**body, "id": f"a{len(self.activities) + 1}"})
-        return self.activities[-1]
+    def attach(self, kind: str, body: Mapping[str, Any]) -> Row:
+        """Create an activity or note."""
+        now = iso(self.clock.now())
+        usual = {"owner": None, "at": now, "created_at": now, "updated_at": now}
+        row = self._put(kind, {**usual, **body, "id": f"{kind[0]}{self._seq}"})
+        if kind == "activities":
+            self.count(row, 1)
+        return row
+
+    def count(self, activity: Row, by: int) -> None:
+        """Count an activity on its deal, which is no change of the deal."""
+        deal = self.rows["deals"].get(activity["on"].removeprefix("deals/"))
+        if deal and "activities" in deal:
+            deal["activities"]["done" if activity["done"] else "open"] += by
+
+    def _delete(self, kind: str, native_id: str, **more: str) -> None:
+        self._put(kind, {"id": native_id, "deleted_at": iso(self.clock.now()), **more})
 
     def _put(self, kind: str, row: Row) -> Row:
         self._seq += 1
@@ -102,13 +143,24 @@ class TinyState:
             self._put("contacts", {**past, **row, "company": str(contact.company)})
         for deal in deals:
             self._put("deals", _deal(deal))
+            for activity in deal.activities:
+                about = {"type": activity.kind, "subject": activity.subject, "at": iso(activity.at)}
+                self.attach(
+                    "activities",
+                    {
+                        **past,
+                        **about,
+                        "done": activity.done,
+                        "owner": str(activity.owner),
+                        "on": f"deals/{deal.number}",
+                    },
+                )
 
 
 def _deal(deal: WorldDeal) -> Row:
     stops = [(STAGES[stage], at) for stage, at in deal.journey]
     if deal.closed_at is not None:
         stops.append((STAGES["won" if deal.status is Status.WON else "lost"], deal.closed_at))
-    done = sum(activity.done for activity in deal.activities)
     return {
         "id": str(deal.number),
         "name": deal.name,
@@ -121,7 +173,7 @@ def _deal(deal: WorldDeal) -> Row:
         "lost_reason": deal.lost_reason or None,
         "stage": stops[-1][0],
         "history": [{"number": n, "stage": stage, "at": iso(at)} for n, (stage, at) in enumerate(stops, start=1)],
-        "activities": {"done": done, "open": len(deal.activities) - done},
+        "activities": {"done": 0, "open": 0},
         "values": {FIELDS[n]: v.isoformat() if isinstance(v, date) else v for n, v in deal.fields.items()},
         "created_at": iso(deal.created_at),
         "updated_at": iso(deal.updated_at),
@@ -137,8 +189,15 @@ class Routes:
     async def about(self, _: Request) -> Response:
         """Describe the account."""
         stages = [{"id": native, "label": name.title()} for name, native in STAGES.items()]
-        fields = [{"name": native, "type": TYPES.get(name, "text")} for name, native in FIELDS.items()]
-        return _json({"account": "Tiny & Sons", "stages": stages, "fields": fields})
+        return _json({"account": "Tiny & Sons", "stages": stages, "fields": self._state.fields})
+
+    async def make_field(self, request: Request) -> Response:
+        """Make a field of deals; names are unique."""
+        body = load_json(await request.body())
+        if any(field["name"] == body["name"] for field in self._state.fields):
+            return _json({"error": "there is such a field"}, 409)
+        self._state.fields.append(body)
+        return _json({**body, "id": body["name"]}, 201)
 
     async def listed(self, request: Request) -> Response:
         """Give rows by id, by key, or the change feed after a number."""
@@ -147,8 +206,8 @@ class Routes:
         if "ids" in asked:
             wanted = set(asked["ids"].split(","))
             return _json({"items": [row for row in alive if row["id"] in wanted]})
-        if "key" in asked:
-            return _json({"items": [row for row in alive if row.get("key") == asked["key"]]})
+        if {"key", "marker"} & set(asked):
+            return _json({"items": [row for row in alive if all(row.get(n) == text for n, text in asked.items())]})
         after, limit = int(asked.get("after", 0)), min(int(asked.get("limit", 50)), 100)
         feed = sorted((row for row in rows.values() if row["seq"] > after), key=lambda row: row["seq"])
         page = feed[:limit]
@@ -168,17 +227,13 @@ class Routes:
             return _json({"error": "there is no such deal"}, 404)
         if self._state.faults and self._state.faults.strikes("partial", "PATCH", request.url.path):
             return _json({"error": "a rule of the account says no"}, 422)
+        if request.headers.get("if-match", seq := str(self._state.rows["deals"][native_id]["seq"])) != seq:
+            return _json({"error": "somebody was faster"}, 412)
         return _said_no(body) or _json(self._state.change(native_id, body))
 
     async def attach(self, request: Request) -> Response:
         """Create a task or note."""
-        return _json(self._state.attach(load_json(await request.body())), 201)
-
-    async def attached(self, request: Request) -> Response:
-        """Find tasks or notes by what they hang on and their marker."""
-        asked = dict(request.query_params)
-        found = [row for row in self._state.activities if all(row.get(name) == text for name, text in asked.items())]
-        return _json({"items": found})
+        return _json(self._state.attach(request.url.path.strip("/"), load_json(await request.body())), 201)
 
 
 def build(options: SandboxOptions) -> Sandbox:
@@ -187,8 +242,9 @@ def build(options: SandboxOptions) -> Sandbox:
     serves = Routes(state)
     routes = [
         Route("/about", serves.about),
-        Route("/activities", serves.attached),
+        Route("/fields", serves.make_field, methods=["POST"]),
         Route("/activities", serves.attach, methods=["POST"]),
+        Route("/notes", serves.attach, methods=["POST"]),
         Route("/deals", serves.create, methods=["POST"]),
         Route("/deals/{id}", serves.change, methods=["PATCH"]),
         Route("/{kind}", serves.listed),
@@ -200,10 +256,15 @@ def build(options: SandboxOptions) -> Sandbox:
             {"error": "slow down"}, 429, {"Retry-After": str(after)} if after else None
         ),
         windows=[RateWindow(50, 1)],
+        decorate=_name,
     )
     sandbox = assemble(name="tinycrm", state=state, routes=routes, vendor=vendor, options=options)
     state.faults = sandbox.faults
     return sandbox
+
+
+def _name(_request: Request, response: Response) -> None:
+    response.headers["X-Request-Id"] = f"tiny-{secrets.token_hex(4)}"
 
 
 def _said_no(body: Mapping[str, Any]) -> Response | None:

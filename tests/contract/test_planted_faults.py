@@ -1,0 +1,438 @@
+"""The adapter suite can fail: each of these faults, planted in a copy of the example adapter, is caught by its tests.
+
+A fault is text that is replaced in the copy's source, as a person would have written it. What the copy then fails is
+named, so that a fault that is caught by accident alone does not pass for one that is caught.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "docs/examples/crmbridge-tinycrm/src/crmbridge_tinycrm"
+SUITE = """
+from dataclasses import replace
+
+from crmbridge.testing import AdapterSuite, SuiteConfig, plugin_workbench
+from {package} import plugin
+
+
+class TestCopy(AdapterSuite):
+    config = SuiteConfig(crowd=70, big=130)
+
+    def workbench(self, options, folder):
+        return plugin_workbench(plugin, replace(options, now=options.as_of), folder)
+"""
+# Writes down how each test ended, by the file it is in.
+NOTES = """
+import json
+from pathlib import Path
+
+ended = []
+
+
+def pytest_runtest_logreport(report):
+    if report.when == "call" or report.outcome != "passed":
+        ended.append((Path(report.nodeid.split("::")[0]).stem, report.outcome))
+
+
+def pytest_sessionfinish():
+    Path(__file__).with_name("ended.json").write_text(json.dumps(ended))
+"""
+SECONDS = 600
+
+
+class Planted(NamedTuple):
+    """A fault: what is replaced in which module of the copy, and the test that must fail."""
+
+    module: str
+    before: str
+    after: str
+    caught_by: str
+
+
+WALK = """        for items, _ in pages(fetch, start=since):
+            since = str(items[-1]["seq"]) if items else since or "0"
+            yield self._mapper.page(kind, items, since)
+"""
+# The walk as it would be with a CRM that has times instead of numbers.
+BY_TIME = """        def stamp(item: Any) -> str:
+            return (item.get("deleted_at") or item["updated_at"])[:{digits}]
+
+        items = sorted((item for part, _ in pages(fetch, start="0") for item in part), key=stamp)
+        last = stamp(items[-1]) if items else since or ""
+        yield self._mapper.page(kind, [item for item in items if stamp(item) > (since or "")], last)
+"""
+UNCLEAR = "outcome=Outcome.UNKNOWN"
+REFUSED = "outcome=Outcome.REFUSED"
+EACH = "        return [self._write_one(change) for change in changes]\n"
+BATCH = "    batch=dict.fromkeys(ACTIONS, 1),\n"
+GET = '        return self._client.read("GET", path, params=params).body\n'
+LAST = """    merges=True,
+    conditional_write=True,
+"""
+
+FAULTS = {
+    # Pulling
+    "the cursor is one too far": Planted("adapter", '[-1]["seq"])', '[-1]["seq"] + 1)', "test_edits_in_a_row_all_come"),
+    "later than, where it should be not before": Planted(
+        "adapter", WALK, BY_TIME.format(digits=40), "test_edits_within_a_second_all_come"
+    ),
+    "fractions of a second are lost": Planted(
+        "adapter", WALK, BY_TIME.format(digits=19), "test_edits_within_a_second_all_come"
+    ),
+    "the cursor moves before the page is handed over": Planted(
+        "adapter",
+        WALK,
+        """        walked = list(pages(fetch, start=since))
+        for items, _ in walked:
+            since = str(walked[-1][0][-1]["seq"]) if items else since or "0"
+            yield self._mapper.page(kind, items, since)
+""",
+        "test_a_cut_pull_goes_on_where_it_ended",
+    ),
+    "the cursor does not move until the end": Planted(
+        "adapter",
+        WALK,
+        """        walked = list(pages(fetch, start=since))
+        for number, (items, _) in enumerate(walked, start=1):
+            at_end = number == len(walked) and items
+            yield self._mapper.page(kind, items, str(items[-1]["seq"]) if at_end else since or "0")
+""",
+        "test_a_cut_pull_goes_on_where_it_ended",
+    ),
+    "a short page is taken for an empty one": Planted(
+        "adapter",
+        '            since = str(items[-1]["seq"])',
+        "            items = items if len(items) == PAGE or not since else []\n"
+        '            since = str(items[-1]["seq"])',
+        "test_a_full_pull_walks_all_pages",
+    ),
+    "the page token is ignored": Planted(
+        "adapter", 'after=token or "0"', 'after="0"', "test_a_full_pull_walks_all_pages"
+    ),
+    "the second page is never asked for": Planted(
+        "adapter", 'body["items"], body["next"]', 'body["items"], None', "test_a_full_pull_walks_all_pages"
+    ),
+    "everything is read before the first page": Planted(
+        "adapter",
+        WALK,
+        """        read = [(i, str(i[-1]["seq"]) if i else since or "0") for i, _ in pages(fetch, start=since)]
+        yield from [self._mapper.page(kind, items, cursor) for items, cursor in read]
+""",
+        "test_a_big_pull_comes_whole_and_in_parts",
+    ),
+    "an outage is taken for an empty list": Planted(
+        "adapter",
+        GET,
+        """        try:
+            return self._client.read("GET", path, params=params).body
+        except CrmbridgeError:
+            return {"items": [], "next": None}
+""",
+        "test_a_storm_is_said_and_nothing_is_skipped",
+    ),
+    "deletions are passed over": Planted(
+        "mapping",
+        "tombstones=tuple(self.tombstone(kind, item) for item in gone)",
+        "tombstones=()",
+        "test_a_deleted_deal_leaves_a_tombstone",
+    ),
+    "a merge is a deletion like others": Planted(
+        "mapping", "self.ref(kind, into) if into else None", "None", "test_a_merged_record_names_its_survivor"
+    ),
+    "the moves of another deal": Planted(
+        "mapping",
+        "self.moves(item))",
+        'self.moves({**item, "history": there[0]["history"]}))',
+        "test_moves_are_complete_and_in_order",
+    ),
+    "only the last move": Planted(
+        "mapping",
+        'stops = item["history"]',
+        'stops = item["history"][-1:]',
+        "test_a_move_comes_with_all_moves_of_its_deal",
+    ),
+    "a position without its pipeline": Planted(
+        "mapping", "Position(PIPELINE, stage", 'Position("", stage', "test_positions_are_native"
+    ),
+    "open activities count as done": Planted(
+        "mapping",
+        '("type", "subject", "done", "owner")',
+        '("type", "subject", "owner")',
+        "test_every_activity_is_pulled",
+    ),
+    # Writing
+    "a creation without an answer is sent again": Planted(
+        "adapter",
+        f"return Receipt(change=change.id, {UNCLEAR}",
+        f"body = self._send(change) or Receipt(change=change.id, {UNCLEAR}",
+        "test_an_unclear_creation_is_found_again",
+    ),
+    "no answer is taken for done": Planted(
+        "adapter", UNCLEAR, UNCLEAR.replace("UNKNOWN", "APPLIED"), "test_an_unclear_update_is_unknown"
+    ),
+    "no answer is taken for not done": Planted(
+        "adapter", UNCLEAR, UNCLEAR.replace("UNKNOWN", "FAILED"), "test_an_unclear_write_is_unknown"
+    ),
+    "an item that was left out is taken for done": Planted(
+        "adapter", REFUSED, REFUSED.replace("REFUSED", "APPLIED"), "test_one_refused_item_costs_only_itself"
+    ),
+    "the receipts are out of order": Planted(
+        "adapter", EACH, EACH.replace("in changes]", "in changes][::-1]"), "test_batches_are_answered_in_order"
+    ),
+    "empty values are left out": Planted(
+        "mapping",
+        "            if name in bound:\n",
+        "            if value is None:\n                continue\n            if name in bound:\n",
+        "test_a_field_is_cleared",
+    ),
+    "long text is cut": Planted(
+        "mapping",
+        "            return value.isoformat()\n",
+        "            return value.isoformat()\n        case str():\n            return value[:255]\n",
+        "test_text_survives_or_is_refused",
+    ),
+    "a marker is looked for everywhere": Planted(
+        "adapter", 'on=on(near) if near else "", ', "", "test_a_task_is_found_by_its_marker"
+    ),
+    "half a character breaks the search": Planted(
+        "adapter",
+        'key = key.encode("utf-8", "replace").decode()',
+        "key = key.encode().decode()",
+        "test_keys_that_were_never_written_are_not_found",
+    ),
+    # Values
+    "money is a float": Planted(
+        "mapping",
+        'Decimal(amount["amount"])',
+        'Decimal(str(float(amount["amount"])))',
+        "test_amounts_are_exact_or_refused",
+    ),
+    "every currency has cents": Planted(
+        "mapping", "str(value.amount)", "str(round(value.amount, 2))", "test_another_currency_travels_with_its_amount"
+    ),
+    "every amount is in euros": Planted(
+        "mapping", '"currency": value.currency', '"currency": "EUR"', "test_another_currency_travels_with_its_amount"
+    ),
+    "days are midnights somewhere": Planted(
+        "mapping",
+        "            return value.isoformat()\n",
+        """            from zoneinfo import ZoneInfo
+            midnight = datetime(value.year, value.month, value.day, tzinfo=ZoneInfo("Europe/Berlin"))
+            return parse_iso(midnight.isoformat()).date().isoformat()
+""",
+        "test_days_stay_the_day_they_are",
+    ),
+    "moments lose their zone": Planted(
+        "mapping",
+        "            return iso(value)\n",
+        "            from zoneinfo import ZoneInfo\n"
+        '            there = value.astimezone(ZoneInfo("Europe/Berlin")).replace(tzinfo=None)\n'
+        '            return there.isoformat() + "Z"\n',
+        "test_moments_stay_the_moment_they_are",
+    ),
+    # Around them
+    "the limit is not kept": Planted(
+        "adapter", "[Rate(settings.requests_per_second, 1)]", "[]", "test_threads_keep_to_the_limit"
+    ),
+    "an error shows the token": Planted(
+        "adapter",
+        GET,
+        """        try:
+            return self._client.read("GET", path, params=params).body
+        except CrmbridgeError as error:
+            raise type(error)(f"{error} with {self._client._signer.sign().headers}", advice=error.advice) from error
+""",
+        "test_a_wrong_credential_is_said_without_showing_it",
+    ),
+    "an error says nothing of its connection": Planted(
+        "adapter",
+        GET,
+        """        try:
+            return self._client.read("GET", path, params=params).body
+        except CrmbridgeError as error:
+            raise type(error)("that did not work", advice=error.advice) from error
+""",
+        "test_a_storm_is_said_and_nothing_is_skipped",
+    ),
+}
+
+LIES = {
+    "it pulls activities": Planted(
+        "mapping",
+        'if "deleted_at" not in item]',
+        'if "deleted_at" not in item and kind is not Kind.ACTIVITY]',
+        "test_every_activity_is_pulled",
+    ),
+    "it pulls notes": Planted(
+        "mapping",
+        'if "deleted_at" not in item]',
+        'if "deleted_at" not in item and kind is not Kind.NOTE]',
+        "test_a_new_note_is_seen",
+    ),
+    "it makes fields": Planted("mapping", "if native is None or", "if True or", "test_a_field_is_made_once"),
+    "it takes three at a time": Planted("adapter", BATCH, BATCH.replace("1)", "3)"), "test_a_full_batch_is_made"),
+    "keys are unique": Planted(
+        "sandbox",
+        "        if any(row.get",
+        "        if False and any(row.get",
+        "test_creating_twice_with_one_key_makes_one_deal",
+    ),
+    "it has history": Planted(
+        "mapping", 'stops = item["history"]', "stops = []", "test_moves_are_complete_and_in_order"
+    ),
+    "it tells of deletions": Planted(
+        "sandbox",
+        '        self._put(kind, {"id": native_id, "deleted_at": iso(self.clock.now()), **more})\n',
+        "        del self.rows[kind][native_id]\n",
+        "test_a_deleted_deal_leaves_a_tombstone",
+    ),
+    "won and lost are statuses": Planted(
+        "adapter", "status_in_stage=True", "status_in_stage=False", "test_positions_are_native"
+    ),
+    "nothing is late": Planted(
+        "sandbox",
+        'row["seq"] > after)',
+        'row["seq"] > after and row.get("updated_at", "") <= iso(self._state.clock.now() - timedelta(minutes=5)))',
+        "test_an_edit_is_seen_once_and_alone",
+    ),
+    "a merge names the survivor": Planted(
+        "sandbox", ", merged_into=winner", "", "test_a_merged_record_names_its_survivor"
+    ),
+    "the CRM refuses what is outdated": Planted(
+        "adapter",
+        '{"If-Match": change.expects} if change.expects else None',
+        "None",
+        "test_an_outdated_change_is_stale",
+    ),
+    "it reads slices side by side": Planted(
+        "adapter", LAST, LAST + "    slices=True,\n", "test_a_big_pull_comes_whole_and_in_parts"
+    ),
+}
+
+
+# What some faults need beside the replaced text.
+ALSO = {
+    "it takes three at a time": [("adapter", EACH, EACH.replace("in changes]", "in changes[:1]]"))],
+    "the receipts are out of order": [("adapter", BATCH, BATCH.replace("1)", "3)"))],
+    "nothing is late": [("sandbox", "import date, datetime", "import date, datetime, timedelta")],
+    "open activities count as done": [
+        ("mapping", "_attached_fields(item)\n", '{**_attached_fields(item), "done": True}\n')
+    ],
+}
+# A copy that reads slices side by side, and says so: what the lie about it is measured against.
+SLICES = """        done = {start: start for start in range(0, 2000, 200)}
+        done |= {int(start): seen for start, seen in json.loads(since or "{}").items()}
+        starts = list(done)
+
+        def part(start: int) -> Callable[[], Iterator[list[Any]]]:
+            def read() -> Iterator[list[Any]]:
+                for items, _ in pages(fetch, start=str(done[start])):
+                    mine = [item for item in items if item["seq"] <= start + 200]
+                    yield from [mine] if mine else []
+                    if mine != items:
+                        return
+
+            return read
+
+        for number, items in side_by_side([part(start) for start in starts], workers=4):
+            done[starts[number]] = items[-1]["seq"]
+            yield self._mapper.page(kind, items, json.dumps(done))
+        yield self._mapper.page(kind, [], json.dumps(done))
+"""
+CUT = "test_a_cut_sliced_pull_goes_on_in_each_slice"
+SLICED = {
+    "sliced": Planted("adapter", WALK, SLICES, "test_a_big_pull_comes_whole_and_in_parts"),
+    "sliced and cut": Planted("adapter", WALK, SLICES, CUT),
+}
+FAULTS["slices begin anew"] = Planted(
+    "adapter", WALK, SLICES.replace("items, json.dumps(done)", 'items, since or "{}"'), CUT
+)
+FAULTS["a slice ends at its first page"] = Planted(
+    "adapter", WALK, SLICES.replace("if mine != items:", "if True:"), "test_a_big_pull_comes_whole_and_in_parts"
+)
+IN_SLICES = [
+    ("adapter", LAST, LAST + "    slices=True,\n"),
+    ("adapter", "import Iterator,", "import Callable, Iterator,"),
+    ("adapter", "StaticToken, pages", "StaticToken, pages, side_by_side"),
+    ("adapter", "from typing import Any", "import json\nfrom typing import Any"),
+]
+ALSO |= dict.fromkeys((*SLICED, "slices begin anew", "a slice ends at its first page"), IN_SLICES)
+ALL = {**FAULTS, **LIES, **SLICED}
+SOUND = "sound"
+SOUND_TESTS = sorted({fault.caught_by for fault in ALL.values()} - {CUT})
+
+
+def make_copy(folder: Path, number: int, name: str) -> str:
+    """Copy the example under a name of its own, plant a fault in it, and give the place of the test that is to fail."""
+    package = folder / f"copy_{number}"
+    package.mkdir()
+    for module in EXAMPLE.glob("*.py"):
+        text = module.read_text("utf-8").replace(EXAMPLE.name, package.name)
+        (package / module.name).write_text(text, "utf-8")
+    (folder / f"test_{number}.py").write_text(SUITE.format(package=package.name), "utf-8")
+    fault = ALL[name]
+    replace_in(package / f"{fault.module}.py", fault.before, fault.after)
+    for module_name, before, after in ALSO.get(name, ()):
+        replace_in(package / f"{module_name}.py", before, after)
+    return f"test_{number}.py::TestCopy::{fault.caught_by}"
+
+
+def replace_in(module: Path, before: str, after: str) -> None:
+    """Replace text in a module, at each of its places."""
+    text = module.read_text("utf-8")
+    assert before in text, f"{module.name} does not have what the fault replaces"
+    module.write_text(text.replace(before, after), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str]]:
+    """Run the tests of all copies, and give how they ended, by the name of the fault.
+
+    They run in one process of their own: the copies are many, and starting is what takes long.
+    """
+    folder = tmp_path_factory.mktemp("copies")
+    places = [make_copy(folder, number, name) for number, name in enumerate(ALL)]
+    (folder / "conftest.py").write_text(NOTES, "utf-8")
+    (folder / "test_sound.py").write_text(SUITE.format(package=EXAMPLE.name), "utf-8")
+    places += [f"test_sound.py::TestCopy::{test}" for test in SOUND_TESTS]
+    roots = f"{folder}{os.pathsep}{EXAMPLE.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    subprocess.run(  # noqa: S603  our own tests
+        [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", *places],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": roots},
+        timeout=SECONDS,
+        check=False,
+        capture_output=True,
+    )
+    found: dict[str, list[str]] = {SOUND: [], **{name: [] for name in ALL}}
+    names = {f"test_{number}": name for number, name in enumerate(ALL)} | {"test_sound": SOUND}
+    for file, outcome in json.loads((folder / "ended.json").read_text("utf-8")):
+        found[names[file]].append(outcome)
+    return found
+
+
+@pytest.mark.parametrize("name", [*FAULTS, *LIES])
+def test_a_fault_is_caught(ended: Mapping[str, list[str]], name: str) -> None:
+    """Planted in the copy, or declared by it though it is not so, it makes the test fail that is there for it."""
+    assert "failed" in ended[name]
+    assert "skipped" not in ended[name]
+
+
+def test_the_copy_itself_has_no_fault(ended: Mapping[str, list[str]]) -> None:
+    """The tests that catch the faults pass where none is planted."""
+    assert {"passed"} == set(ended[SOUND])
+    assert len(SOUND_TESTS) <= len(ended[SOUND])
+
+
+def test_slices_that_are_read_side_by_side_are_no_lie(ended: Mapping[str, list[str]]) -> None:
+    """A copy that declares slices and has them passes."""
+    assert [["passed"]] * 2 == [ended[name] for name in SLICED]

@@ -1,0 +1,104 @@
+"""The commands around an account: its set-up, its rules, its webhooks."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Shop
+
+
+def test_a_set_up_that_the_api_cannot_do_is_told_step_by_step(shop: Shop) -> None:
+    """What needs a person ends with 7, for a script too; nothing is asked, as nothing would be written."""
+    said = shop.call("connections", "setup", "north")
+    answer = shop.call("connections", "setup", "north", "--json").document
+
+    assert 7 == said.code
+    assert '! by hand "Decision maker"' in said.out
+    assert "1. Make a deal field 'Decision maker' of the type text; its API name should be who." in said.out
+    assert ["who"] == [one["name"] for one in answer["result"]["manual"]]
+    assert ("some fields need a person", []) == (answer["error"]["message"], answer["result"]["plan"]["changes"])
+
+
+def test_a_set_up_must_say_of_what(shop: Shop) -> None:
+    """A connection, and one that there is."""
+    assert [2, 3] == [shop.call("connections", "setup", *name).code for name in ([], ["east"])]
+
+
+def test_doctor_says_how_to_mend_an_account(shop: Shop) -> None:
+    """By the command that does it."""
+    assert "`crmbridge connections setup north` makes it" in shop.call("doctor").out
+
+
+def test_rules_are_exported_into_a_folder(shop: Shop, tmp_path: Path) -> None:
+    """With what an admin does, and what could not be said; a file that was worked on is left alone."""
+    said = shop.call("export-rules", "north", "--to", str(tmp_path / "out"))
+    assert (0, "none\n") == (said.code, (tmp_path / "out" / "rules.txt").read_text("utf-8"))
+    assert "1. Load rules.txt." in said.out
+    assert "qualification.who  who can't be required" in said.out
+
+    (tmp_path / "out" / "rules.txt").write_text("mine\n", "utf-8")
+    answer = shop.call("export-rules", "north", "--to", str(tmp_path / "out"), "--json").document
+    assert (3, "configuration") == (answer["exit_code"], answer["error"]["code"])
+    forced = shop.call("export-rules", "north", "--to", str(tmp_path / "out"), "--force", "--json").document
+    assert [str(tmp_path / "out" / "rules.txt")] == forced["result"]["files"]
+
+
+def test_nothing_is_served_without_webhooks(shop: Shop) -> None:
+    """It says what to write where."""
+    said = shop.call("serve", "--port", "0")
+
+    assert (3, True) == (said.code, "Give one `webhook:` under connections:." in said.err)
+
+
+@pytest.mark.parametrize("url", ["crm.example.com", "ftp://crm.example.com", "https://", "https://x/?a=b"])
+def test_an_address_that_is_none_is_a_typing_error(shop: Shop, url: str) -> None:
+    """Signatures cover it, so it must be right."""
+    assert 2 == shop.call("serve", "--public-url", url).code
+
+
+def hook_up(shop: Shop) -> None:
+    """Let north have webhooks, and its deals be known."""
+    file = shop.folder / "crmbridge.yaml"
+    text = file.read_text("utf-8")
+    file.write_text(
+        text.replace("north: {adapter: filecrm,", "north: {adapter: filecrm, webhook: {word: {file: word}},")
+    )
+    (shop.folder / "word").write_text("open-sesame", "utf-8")
+
+
+def test_webhooks_are_received_until_a_signal(shop: Shop) -> None:
+    """What a CRM says has changed is re-read by a quick pull, from a state that both use."""
+    hook_up(shop)
+    assert 0 == shop.call("pull").code
+    with shop.start("serve", "--port", "0", "--json") as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        address = told["webhooks"]["north"]
+        crm = shop.crm("north")
+        crm.edit_deal("d16", name="Renamed")
+        shop.keep(crm)
+        answers = [httpx.post(address, content="d16", headers={"x-word": word}) for word in ("wrong", "open-sesame")]
+        process.send_signal(signal.SIGINT)
+        assert (0, "") == (process.wait(20), process.stdout.read())
+
+    assert [401, 200] == [answer.status_code for answer in answers]
+    pulled = shop.call("pull", "--hinted", "--json").document["result"]["pulled"]
+    assert [("north", 1), ("south", 0)] == [(one["connection"], one["records"]) for one in pulled]
+    assert "Renamed" in shop.call("explain", "north:d16").out
+
+
+def test_a_webhook_part_is_checked_with_the_file(shop: Shop) -> None:
+    """With its place, before anything runs."""
+    file = shop.folder / "crmbridge.yaml"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("north: {adapter: filecrm,", "north: {adapter: filecrm, webhook: {wrod: {env: X}},"))
+    said = shop.call("check")
+
+    assert (3, True, True) == (said.code, "wrod" in said.out, "missing-key" in said.out)

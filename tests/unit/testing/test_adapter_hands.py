@@ -1,0 +1,75 @@
+"""The hands and settings that adapter authors need are written down, and the sandbox of the guide has them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from crmbridge.sandbox import SandboxOptions, VirtualClock
+from crmbridge.testing import SuiteConfig, adapter_hands, plugin_workbench
+from crmbridge.testing.factories import NOON
+from crmbridge.testing.fake_crm import FakeCrm
+
+ROOT = Path(__file__).parents[3]
+PROTOCOLS = [getattr(adapter_hands, name) for name in dir(adapter_hands) if name.endswith("Hands")]
+OPTIONAL = [each for each in PROTOCOLS if each not in {adapter_hands.HumanHands, adapter_hands.CompanyMergingHands}]
+
+
+def methods(protocol: type) -> set[str]:
+    return {name for name in vars(protocol) if not name.startswith("_")}
+
+
+@pytest.fixture
+def tiny() -> Iterator[object]:
+    """Give the guide's plugin, imported as if it were installed."""
+    source = str(ROOT / "docs/examples/crmbridge-tinycrm/src")
+    sys.path.insert(0, source)
+    yield import_module("crmbridge_tinycrm.plugin")
+    sys.path.remove(source)
+
+
+def test_every_hand_and_setting_is_documented() -> None:
+    """In the page about the port, by its name."""
+    text = (ROOT / "docs/reference/adapter-port.md").read_text("utf-8")
+    documented = {re.split(r"\W", name)[0] for name in re.findall(r"^\| `([^`]+)`", text, re.MULTILINE)}
+    hands = {name for protocol in PROTOCOLS for name in methods(protocol)}
+
+    assert set() == {*hands, *(field.name for field in dataclasses.fields(SuiteConfig))} - documented
+    assert 10 <= len(hands)
+
+
+def test_the_fake_has_the_hands_that_every_sandbox_has() -> None:
+    """What it does not declare needs no hand."""
+    assert methods(adapter_hands.HumanHands) <= set(dir(FakeCrm))
+
+
+@pytest.mark.parametrize("protocol", [each for each in OPTIONAL if each is not adapter_hands.SessionHands])
+def test_the_guides_sandbox_has_every_hand_but_that_of_sessions(tiny: object, tmp_path: Path, protocol: type) -> None:
+    """So that each test of the suite is run by somebody in this repository."""
+    with plugin_workbench(tiny, SandboxOptions(clock=VirtualClock(NOON)), tmp_path) as bench:
+        assert isinstance(bench.hands, protocol)
+
+
+def test_a_bench_closes_what_was_opened(tiny: object, tmp_path: Path) -> None:
+    """A test that fails in between leaves no connection behind."""
+    with plugin_workbench(tiny, SandboxOptions(clock=VirtualClock(NOON)), tmp_path) as bench:
+        adapter = bench.open()
+        adapter.describe()
+
+    with pytest.raises(RuntimeError, match="closed"):
+        adapter.describe()
+
+
+def test_a_bench_needs_a_clock_that_stands_still(tiny: object, tmp_path: Path) -> None:
+    """Or tests would wait."""
+    with (
+        pytest.raises(TypeError, match="VirtualClock"),
+        plugin_workbench(tiny, SandboxOptions(), tmp_path),
+    ):
+        pass
