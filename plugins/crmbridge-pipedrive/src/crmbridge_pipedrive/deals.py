@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from crmbridge.errors import RefusedError
 from crmbridge.model.records import Move, Record, Tombstone
 from crmbridge.ports import Clock, Page
 from crmbridge_pipedrive.account import MOST_KEYS, Account, DealFields
@@ -25,6 +26,7 @@ from crmbridge_pipedrive.history import (
 from crmbridge_pipedrive.limits import Limits
 from crmbridge_pipedrive.mapping import AROUND, TIMES, DealReader, Surroundings, digest, tombstone
 from crmbridge_pipedrive.reading import is_gone
+from crmbridge_pipedrive.verdicts import ForbiddenError
 from crmbridge_pipedrive.walking import Found, Walk, lots, rows_by_ids, times, together
 
 ALL_STATUSES = "open,won,lost,deleted"  # without being asked, a list leaves the deleted ones out
@@ -88,8 +90,12 @@ class DealSource:
         """Give what reads logs."""
         return History(api=self.api, pipeline_of=self.account.setup.pipeline_of)
 
-    def _people(self, deal: int) -> list[int]:
-        rows = self.api.rows_v1("participants", id_=deal)
+    def _people(self, deal: int) -> list[int] | None:
+        """Read a deal's contacts; one that was deleted or merged meanwhile has none to read (airbyte's AGENTS.md §6)."""
+        try:
+            rows = list(self.api.rows_v1("participants", id_=deal))
+        except (RefusedError, ForbiddenError):
+            return None
         return [person for row in rows if (person := _person(row.get("person_id"))) is not None]
 
 

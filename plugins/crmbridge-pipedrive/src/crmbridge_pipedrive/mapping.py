@@ -38,7 +38,7 @@ class Surroundings:
     """What was read beside a page of deals: activities by id, and the contacts of deals that have several."""
 
     activities: Mapping[int, Row] = field(default_factory=dict)
-    contacts: Mapping[int, Collection[int]] = field(default_factory=dict)
+    contacts: Mapping[int, Collection[int] | None] = field(default_factory=dict)  # None: they may not be read
 
 
 NOTHING = Surroundings()
@@ -97,9 +97,13 @@ class DealReader:
             "name": _text(row.get("title")),
             "owner": _id_text(row.get("owner_id")),
             "company": _id_text(row.get("org_id")),
-            "contacts": _contacts(row, around),
             "lost_reason": _text(row.get("lost_reason")),
         }
+        people = around.contacts.get(row["id"], ())
+        if people is None:
+            problems.append(Problem("participants", "the deal's contacts could not be read"))
+        else:
+            found["contacts"] = _contacts(row, people)
         if "channel" in row:
             channel = row["channel"]
             found["source"] = None if channel is None else self.fields.channels.get(str(channel), str(channel))
@@ -274,9 +278,9 @@ def _day(raw: Any) -> Value:
     return read.date()
 
 
-def _contacts(row: Row, around: Surroundings) -> tuple[str, ...]:
+def _contacts(row: Row, people: Collection[int]) -> tuple[str, ...]:
     main = [row["person_id"]] if is_id(row.get("person_id")) else []
-    return tuple(sorted({str(person) for person in (*main, *around.contacts.get(row["id"], ()))}))
+    return tuple(sorted({str(person) for person in (*main, *people)}))
 
 
 def _activity_times(row: Row, around: Surroundings) -> dict[str, Value]:
