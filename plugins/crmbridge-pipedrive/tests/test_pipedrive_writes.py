@@ -158,10 +158,16 @@ class TestFields:
         assert made.ref == adapter.find(Kind.DEAL, "k1", None)
 
     @pytest.mark.parametrize(
-        "change", [wish("", FieldType.TEXT), wish("x" * 256, FieldType.TEXT), wish("C", FieldType.CHOICE)]
+        "change",
+        [
+            wish("", FieldType.TEXT),
+            wish("x" * 256, FieldType.TEXT),
+            wish("C", FieldType.CHOICE),
+            wish("U", FieldType.TEXT, unique=True),
+        ],
     )
     def test_what_can_not_be_a_field_is_refused(self, adapter: Adapter, change: Change) -> None:
-        """Before anything is sent: a name of 1 to 255 characters, and options to choose from."""
+        """A name has 1 to 255 characters, a choice has options, and Pipedrive keeps nothing unique."""
         assert Outcome.REFUSED == adapter.write([change])[0].outcome
 
     def test_admins_are_told_the_steps(self) -> None:

@@ -91,7 +91,7 @@ class DealSource:
         return History(api=self.api, pipeline_of=self.account.setup.pipeline_of)
 
     def _people(self, deal: int) -> list[int] | None:
-        """Read a deal's contacts; one that was deleted or merged meanwhile has none to read (airbyte's AGENTS.md §6)."""
+        """Read a deal's contacts; of one deleted or merged meanwhile they can't be read."""
         try:
             rows = list(self.api.rows_v1("participants", id_=deal))
         except (RefusedError, ForbiddenError):

@@ -57,6 +57,8 @@ def field_body(change: Change, key_field: str | None) -> Row:
     kind = _type(wish.get("type"))
     if not name or len(name) > LONGEST_NAME:
         raise RefusedError(f"{change.connection}: a field's name has 1 to {LONGEST_NAME} characters")
+    if wish.get("unique") is True:
+        raise RefusedError(f"{change.connection}: the field {name!r} can't be made: Pipedrive keeps no field unique")
     native = "varchar" if name == key_field else NATIVE[kind]
     body: Row = {"field_name": name, "field_type": native}
     label = wish.get("label")
@@ -86,7 +88,7 @@ def differs(found: FieldDefinition, change: Change) -> str:
 
 def steps(wish: FieldWish) -> Sequence[str]:
     """Tell an admin how to make a field by hand."""
-    kind = IN_WORDS["varchar" if not wish.options and wish.unique else NATIVE[wish.type]]
+    kind = IN_WORDS[NATIVE[wish.type]]
     found = [
         "Open Pipedrive as an admin: your name at the top right, Company settings, Data fields, tab Lead/deal.",
         f"Custom field, name: {wish.name}; field type: {kind}.",
