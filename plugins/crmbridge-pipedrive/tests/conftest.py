@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crmbridge.model.values import FieldType
-from crmbridge.ports import Adapter, AdapterContext, FieldBinding
+from crmbridge.ports import Adapter, AdapterContext, FieldBinding, RateLedger
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge_pipedrive import plugin
 from crmbridge_pipedrive.sandbox import build
@@ -50,13 +50,16 @@ def opened(served: Served, clock: VirtualClock, tmp_path: Path) -> Iterator[Open
     (tmp_path / "token").write_text(served.token, "utf-8")
 
     def open_one(
-        fields: tuple[FieldBinding, ...] = BINDINGS, memory: dict[str, str] | None = None, **settings: Any
+        fields: tuple[FieldBinding, ...] = BINDINGS,
+        memory: dict[str, str] | None = None,
+        ledger: RateLedger | None = None,
+        **settings: Any,
     ) -> Adapter:
         usual = {"base_url": served.url, "company": "lumenworks", "token": {"file": str(tmp_path / "token")}}
         chosen = PipedriveSettings.model_validate({**usual, **settings})
         spec = next(iter(plugin.crmbridge_adapters()))
         kept = {} if memory is None else memory
-        context = AdapterContext(connection="pd", clock=clock, fields=fields, memory=kept)
+        context = AdapterContext(connection="pd", clock=clock, fields=fields, memory=kept, ledger=ledger)
         adapters.append(spec.open(chosen, context))
         return adapters[-1]
 

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import html
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
-from crmbridge.model.values import Money, Value
-from crmbridge_pipedrive.account import Account, DealFields
+from crmbridge_pipedrive.account import Account
 from crmbridge_pipedrive.api import Api, Row
-from crmbridge_pipedrive.finding import holds, newest_keys
+from crmbridge_pipedrive.bodies import Bodies, contacts_of, note_body, number_of, ref_of
+from crmbridge_pipedrive.finding import newest_keys
 from crmbridge_pipedrive.making import differs, field_body, field_named
-from crmbridge_pipedrive.values import FieldDefinition, currency_of, decimal, encode
+from crmbridge_pipedrive.values import decimal
 from crmbridge_pipedrive.verdicts import ForbiddenError
 from crmbridge_pipedrive.walking import together
-
-READ_ONLY = frozenset(
-    {"source", "activities", "activities_done", "activities_open", "last_activity_at", "next_activity_at"}
-)
-_TEXT = FieldDefinition(code="", label="", native_type="varchar")
-_DATE = FieldDefinition(code="", label="", native_type="date")
-_USER = FieldDefinition(code="", label="", native_type="user")
-# Our names of plain deal fields, with Pipedrive's names and forms.
-PLAIN = {
-    "name": ("title", _TEXT),
-    "close_date": ("expected_close_date", _DATE),
-    "owner": ("owner_id", _USER),
-    "company": ("org_id", _USER),
-    "lost_reason": ("lost_reason", _TEXT),
-}
 
 
 class _NotSentError(RetryLaterError):
@@ -57,9 +39,13 @@ class Writer:
     task_type: str
 
     @property
-    def fields(self) -> DealFields:
-        """Give the account's deal fields."""
-        return self.account.deal_fields
+    def _bodies(self) -> Bodies:
+        return Bodies(
+            connection=self.connection,
+            currency=self.currency,
+            task_type=self.task_type,
+            fields=self.account.deal_fields,
+        )
 
     def write(self, changes: Sequence[Change]) -> list[Receipt]:
         """Make changes; an error that stops everything is raised when nothing was sent, else it fails the rest."""
@@ -101,9 +87,10 @@ class Writer:
     def _made_before(self, changes: Sequence[Change]) -> dict[str, Ref]:
         """Find the deals among the newest ones that carry a key of these creations already: one list for all."""
         keys = {change.key: change.id for change in changes if change.action is Action.CREATE and change.key}
-        if not keys or self.fields.key is None:
+        key_field = self.account.deal_fields.key if keys else None
+        if key_field is None:
             return {}
-        found = newest_keys(self.api, self.fields.key)
+        found = newest_keys(self.api, key_field)
         return {keys[key]: Ref(self.connection, Kind.DEAL, str(found[key])) for key in keys if key in found}
 
     def _there(self, change: Change, ref: Ref) -> Receipt:
@@ -125,15 +112,15 @@ class Writer:
             case Action.UPDATE:
                 return self._update(change)
             case Action.TASK:
-                return self._receipt(change, {}, self.api.write("activities.create", self.task_body(change)))
+                return self._receipt(change, {}, self.api.write("activities.create", self._bodies.task_body(change)))
             case Action.NOTE:
                 return self._receipt(change, {}, self.api.write("notes.create", note_body(change)))
             case Action.FIELD:
                 return self._make_field(change)
 
     def _update(self, change: Change) -> Receipt:
-        sent = self.deal_body(change)
-        deal = _number(_target(change))
+        sent = self._bodies.deal_body(change)
+        deal = number_of(ref_of(change).id)
         return self._receipt(change, sent, self.api.write("deals.update", sent, id_=deal))
 
     def _create(self, change: Change) -> Receipt:
@@ -141,8 +128,8 @@ class Writer:
 
         The deal is what the change is about, so a contact that could not be added is only told.
         """
-        others = _contacts(change.after.get("contacts"))[1:]
-        sent = self.create_body(change)
+        others = contacts_of(change.after.get("contacts"))[1:]
+        sent = self._bodies.create_body(change)
         answered = self.api.write("deals.create", sent)
         receipt = self._receipt(change, sent, answered)
         missed = []
@@ -198,92 +185,17 @@ class Writer:
         row = self.api.get("deal", id_=answered["id"])
         return row if isinstance(row, dict) else {}
 
-    # ── Bodies ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def create_body(self, change: Change) -> Row:
-        """Give the body that makes a deal; the key goes into its custom field."""
-        contacts = _contacts(change.after.get("contacts"))
-        body = self.deal_body(change, {**change.after, "contacts": tuple(map(str, contacts[:1]))})
-        if change.key is not None:
-            if self.fields.key is None:
-                raise RefusedError(
-                    f"{self.connection}: the account has no field for crmbridge's key, so a deal that was made could "
-                    "not be found again",
-                    advice="Add a custom text field named as the connection's key_field (usually `crmbridge key`).",
-                )
-            body.setdefault("custom_fields", {})[self.fields.key.code] = change.key
-        return body
-
-    def deal_body(self, change: Change, after: Mapping[str, Value] | None = None) -> Row:
-        """Give the body of a deal: only what changes, custom fields apart, the pipeline with its stage."""
-        body: Row = {}
-        for name, value in (change.after if after is None else after).items():
-            self._put(body, name, value)
-        position, before = change.position, change.position_before
-        if position is not None:
-            body["pipeline_id"] = _number(position.pipeline)
-            body["stage_id"] = _number(position.stage)
-            # A status that stays is not sent again: it could set the time of winning or losing anew.
-            if before is None or before.status is not position.status:
-                body["status"] = position.status.value
-        return body
-
-    def _put(self, body: Row, name: str, value: Value) -> None:
-        """Put one value where it belongs; raises RefusedError for what Pipedrive's API can't be told."""
-        try:
-            if name in self.fields.bound:
-                self._put_bound(body, self.fields.bound[name].definition, value)
-            elif name == "amount":
-                body |= _amount(value, self.currency)
-            elif name == "contacts":
-                body["person_id"] = _only_contact(value)
-            elif name in PLAIN:
-                native, form = PLAIN[name]
-                body[native] = encode(value, form, self.currency)
-            else:
-                reason = (
-                    "can't be written through Pipedrive's API" if name in READ_ONLY else "is bound to no deal field"
-                )
-                raise RefusedError(f"{self.connection}: {name} {reason}", advice="Leave the field out of the sync.")
-        except ValueError as error:
-            raise RefusedError(f"{self.connection}: {name} can't be written: {error}") from error
-
-    def _put_bound(self, body: Row, definition: FieldDefinition, value: Value) -> None:
-        encoded = encode(value, definition, self.currency)
-        if definition.custom:
-            body.setdefault("custom_fields", {})[definition.code] = encoded
-        else:
-            body[definition.code] = encoded
-
-    def task_body(self, change: Change) -> Row:
-        """Give the body of an activity of the task type. Notes of activities are HTML; due times are in UTC."""
-        after = change.after
-        due, owner = after.get("due_at"), after.get("owner")
-        body = {
-            "subject": str(after.get("subject") or "Task"),
-            "type": self.task_type,
-            "note": marked_html(after.get("body"), change.key),
-            **_where(change),
-        }
-        if isinstance(due, datetime):
-            at = due.astimezone(UTC)
-            body |= {"due_date": f"{at:%Y-%m-%d}", "due_time": f"{at:%H:%M:%S}"}
-        if isinstance(owner, str):
-            body["owner_id"] = _number(owner)
-        return body
+def _row_of(change: Change) -> str:
+    """Name what changes must keep their order about; creations are about nothing that is there, fields about all."""
+    if change.action is Action.CREATE:
+        return f"create {change.id}"
+    return str(change.target)
 
 
-def note_body(change: Change) -> Row:
-    """Give the body of a note; its content is HTML."""
-    return {"content": marked_html(change.after.get("body"), change.key), **_where(change)}
-
-
-def marked_html(text: Value, marker: str | None) -> str:
-    """Write plain text as HTML, with the marker at its end unless it says it already."""
-    plain = str(text or "")
-    if marker and not holds(plain, marker):
-        plain = f"{plain}\n\n{marker}".strip()
-    return html.escape(plain, quote=False).replace("\r\n", "\n").replace("\n", "<br>")
+def _first_told(errors: Sequence[CrmbridgeError]) -> CrmbridgeError:
+    """Give the error that stopped the others, rather than one of those that were not sent."""
+    return next((error for error in errors if not isinstance(error, _NotSentError)), errors[0])
 
 
 def differences(sent: Row, shown: Row) -> list[str]:
@@ -310,59 +222,3 @@ def _same(sent: Any, answered: Any) -> bool:
 def _letters(text: str) -> str:
     """Leave out what a CRM may drop or replace in a text: blanks, control characters, halves of characters."""
     return "".join(c for c in text if c.isprintable() and not c.isspace() and c != "\ufffd")
-
-
-def _amount(value: Value, currency: str | None) -> Row:
-    if isinstance(value, Money):
-        return {"value": value.amount, "currency": value.currency}
-    if value is None:
-        return {"value": None}
-    if isinstance(value, Decimal | int):
-        return {"value": decimal(value), "currency": currency_of(None, currency)}
-    raise ValueError("not an amount")
-
-
-def _only_contact(value: Value) -> int | None:
-    """Give the main contact; which of a deal's participants to drop or add is not for an update to guess."""
-    people = _contacts(value)
-    if len(people) > 1:
-        raise ValueError("a deal is updated with one contact; add the others as participants in Pipedrive")
-    return people[0] if people else None
-
-
-def _contacts(value: Value) -> list[int]:
-    given = value if isinstance(value, tuple) else (value,)
-    return [_number(str(person)) for person in given if person is not None]
-
-
-def _row_of(change: Change) -> str:
-    """Name what changes must keep their order about; creations are about nothing that is there, fields about all."""
-    if change.action is Action.CREATE:
-        return f"create {change.id}"
-    return str(change.target)
-
-
-def _first_told(errors: Sequence[CrmbridgeError]) -> CrmbridgeError:
-    """Give the error that stopped the others, rather than one of those that were not sent."""
-    return next((error for error in errors if not isinstance(error, _NotSentError)), errors[0])
-
-
-def _where(change: Change) -> Row:
-    target = _ref(change)
-    return {"org_id" if target.kind is Kind.COMPANY else "deal_id": _number(target.id)}
-
-
-def _ref(change: Change) -> Ref:
-    if change.target is None:
-        raise RefusedError(f"{change.connection}: the change {change.id} does not say what it is about")
-    return change.target
-
-
-def _target(change: Change) -> str:
-    return _ref(change).id
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal():
-        raise RefusedError(f"{text!r} is not an id of Pipedrive; its ids are numbers")
-    return int(text)

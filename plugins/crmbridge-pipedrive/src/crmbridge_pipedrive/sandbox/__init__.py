@@ -5,21 +5,21 @@ from __future__ import annotations
 from crmbridge.sandbox import Sandbox, SandboxOptions, assemble
 from crmbridge_pipedrive.sandbox import v1, v2
 from crmbridge_pipedrive.sandbox.filling import ADMIN, fill
+from crmbridge_pipedrive.sandbox.people import PeopledState
 from crmbridge_pipedrive.sandbox.replies import Limits
 from crmbridge_pipedrive.sandbox.routing import Router
 from crmbridge_pipedrive.sandbox.signing import Sessions
-from crmbridge_pipedrive.sandbox.state import PipedriveState
 
 DAILY_TOKENS = 30_000 * 7  # the smallest plan with seven seats
 
-__all__ = ["DAILY_TOKENS", "PipedriveState", "build"]
+__all__ = ["DAILY_TOKENS", "PeopledState", "build"]
 
 
 def build(options: SandboxOptions) -> Sandbox:
     """Build the sandbox; the same options give the same account."""
     limits = Limits(options.clock, enforced=options.limit == "vendor", daily_tokens=DAILY_TOKENS)
     sessions = Sessions(options.clock, f"sandbox-refresh-{options.seed}")
-    state = PipedriveState(options.clock, fill(options), ADMIN, limits, sessions)
+    state = PeopledState(options.clock, fill(options), ADMIN, limits, sessions)
     router = Router(state, limits)
     v2.add_routes(router)
     v1.add_routes(router)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import html
-from datetime import UTC, datetime
 from typing import Any
 
 from crmbridge.ports import Clock
 from crmbridge.sandbox import Faults
 from crmbridge_pipedrive.sandbox.replies import Limits, Row, invalid, missing
-from crmbridge_pipedrive.sandbox.schema import HASH, check_custom
+from crmbridge_pipedrive.sandbox.schema import check_custom
 from crmbridge_pipedrive.sandbox.signing import Sessions
 from crmbridge_pipedrive.sandbox.tables import (
     Tables,
-    empty_activity,
     empty_deal,
     log_change,
     next_id,
@@ -28,7 +25,7 @@ SINGLY = frozenset({"pipeline_id", "stage_id", "custom_fields", "status", "is_de
 
 
 class PipedriveState:
-    """A Pipedrive account, with what the API and the people in the app do to its deals."""
+    """A Pipedrive account, with what happens to its deals and notes whoever changes them."""
 
     def __init__(self, clock: Clock, tables: Tables, me: int, limits: Limits, sessions: Sessions) -> None:
         self.clock = clock
@@ -38,59 +35,17 @@ class PipedriveState:
         self.me = me  # the user whose token the sandbox takes
         self.faults = Faults({}, 0)  # the kit's own, once the sandbox is assembled
 
-    def deal_ids(self) -> list[str]:
-        """Give the ids of the deals that are neither deleted nor archived."""
-        rows = self.tables.deals.values()
-        return [str(row["id"]) for row in rows if not (row["is_deleted"] or row["is_archived"])]
-
-    def edit_deal(self, native_id: str, /, **native_fields: Any) -> None:
-        """Edit a deal as its owner would; custom fields are named by their codes."""
-        custom = {name: value for name, value in native_fields.items() if HASH.fullmatch(name)}
-        changes = {name: value for name, value in native_fields.items() if name not in custom}
-        owner = row_of(self.tables.deals, int(native_id), "Deal")["owner_id"]
-        self.change_deal(int(native_id), {**changes, **({"custom_fields": custom} if custom else {})}, by=owner)
-
     def delete_deal(self, native_id: str) -> None:
         """Delete a deal; it stays in the list of deleted ones."""
         deal = row_of(self.tables.deals, int(native_id), "Deal")
         log_change(self.tables, deal["id"], "status", (deal["status"], "deleted"), at=self.now(), by=deal["owner_id"])
         deal.update(is_deleted=True, status="deleted", update_time=self.now())
 
-    def archive_deal(self, native_id: str) -> None:
-        """Archive a deal; it vanishes from all lists but the archived one."""
-        deal = row_of(self.tables.deals, int(native_id), "Deal")
-        deal.update(is_archived=True, archive_time=self.now(), update_time=self.now())
-
     def merge_deals(self, *, winner: str, loser: str) -> None:
         """Merge one deal into another; nothing left tells which it was merged into."""
         kept = row_of(self.tables.deals, int(winner), "Deal")
         self.delete_deal(loser)
         kept["update_time"] = self.now()
-
-    def add_activity(self, deal_id: str, *, type: str, subject: str, at: datetime, done: bool) -> str:  # noqa: A002  the field's name
-        """Note an activity on a deal, for its owner, and give its id."""
-        deal, number = row_of(self.tables.deals, int(deal_id), "Deal"), next_id(self.tables.activities)
-        row = empty_activity(number, owner=deal["owner_id"], at=self.now())
-        due = at.astimezone(UTC)
-        row.update(type=type, subject=subject, deal_id=deal["id"], org_id=deal["org_id"], done=done)
-        row.update(due_date=f"{due:%Y-%m-%d}", due_time=f"{due:%H:%M:%S}", duration="00:30:00")
-        row["marked_as_done_time"] = self.now() if done else None
-        self.tables.activities[number] = row
-        return str(number)
-
-    def delete_activity(self, native_id: str) -> None:
-        """Delete an activity; it is in no list any more."""
-        row_of(self.tables.activities, int(native_id), "Activity").update(is_deleted=True, update_time=self.now())
-
-    def add_note(self, deal_id: str, body: str) -> str:
-        """Write a note of plain text on a deal, kept as HTML, and give its id."""
-        deal = row_of(self.tables.deals, int(deal_id), "Deal")
-        content = html.escape(body, quote=False).replace("\n", "<br>")
-        return str(self.create_note({"content": content, "deal_id": deal["id"]}, by=deal["owner_id"])["id"])
-
-    def delete_note(self, native_id: str) -> None:
-        """Delete a note; it is in no list any more."""
-        self.tables.notes[int(native_id)].update(active_flag=False, update_time=v1_stamp(self.now()))
 
     def create_note(self, given: Row, *, by: int) -> Row:
         """Make a note."""
@@ -99,10 +54,6 @@ class PipedriveState:
         about = {"id": number, "active_flag": True, "user_id": by, "add_time": now, "update_time": now}
         self.tables.notes[number] = {**about, **links, **given}
         return self.tables.notes[number]
-
-    def expire_session(self) -> None:
-        """Let every access token have ended; refreshing works at once."""
-        self.sessions.expire()
 
     def now(self) -> str:
         """Give the clock's time as v2 writes it."""
