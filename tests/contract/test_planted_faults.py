@@ -18,6 +18,7 @@ import pytest
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/crmbridge-tinycrm/src/crmbridge_tinycrm"
 SUITE = """
+from contextlib import contextmanager
 from dataclasses import replace
 
 from crmbridge.testing import AdapterSuite, SuiteConfig, plugin_workbench
@@ -27,8 +28,10 @@ from {package} import plugin
 class TestCopy(AdapterSuite):
     config = SuiteConfig(crowd=70, big=130)
 
+    @contextmanager
     def workbench(self, options, folder):
-        return plugin_workbench(plugin, replace(options, now=options.as_of), folder)
+        with plugin_workbench(plugin, replace(options, now=options.as_of), folder) as bench:
+            yield replace(bench, sign_in=bench.open)
 """
 # Writes down how each test ended, by the file it is in.
 NOTES = """
@@ -366,9 +369,78 @@ IN_SLICES = [
     ("adapter", "from typing import Any", "import json\nfrom typing import Any"),
 ]
 ALSO |= dict.fromkeys((*SLICED, "slices begin anew", "a slice ends at its first page"), IN_SLICES)
-ALL = {**FAULTS, **LIES, **SLICED}
+# A copy whose CRM gives sessions that expire, and that signs in anew.
+SIGNER = "            signer=StaticToken(token),\n"
+SIGNING_IN = """            signer=TokenSource(self._sign_in, context.clock),
+"""
+RENEWED = "test_an_expired_session_is_renewed"
+EXPIRED = "Dialect(judge=judge, expired=lambda reply: reply.status == 401)"
+IN_SESSIONS = [
+    (
+        "adapter",
+        "        self._client = HttpClient(\n",
+        """        self._token = token
+        self._door = HttpClient(
+            connection=context.connection,
+            base_url=settings.base_url or HOST,
+            clock=context.clock,
+            budget=Budget([], context.clock),
+            dialect=Dialect(judge=judge),
+            signer=StaticToken(token),
+        )
+        self._client = HttpClient(
+""",
+    ),
+    (
+        "adapter",
+        "    def close(self) -> None:\n",
+        """    def _sign_in(self) -> Token:
+        number = self._door.read("GET", "session").body["number"]
+        return Token(value=SecretStr(f"{self._token.get_secret_value()}.{number}"))
+
+    def close(self) -> None:
+        self._door.close()
+""",
+    ),
+    ("adapter", "StaticToken, pages", "StaticToken, Token, TokenSource, pages"),
+    ("sandbox", "        self._seq = 0\n", "        self._seq = 0\n        self.session = 1\n"),
+    (
+        "sandbox",
+        "    def deal_ids(self)",
+        "    def expire_session(self) -> None:\n        self.session += 1\n\n    def deal_ids(self)",
+    ),
+    (
+        "sandbox",
+        'request.headers.get("authorization") == f"Bearer {token}"',
+        (
+            'request.headers.get("authorization") == f"Bearer {token}"'
+            ' + f".{state.session}" * (request.url.path != "/session")'
+        ),
+    ),
+    ("sandbox", '        Route("/about"', '        Route("/session", serves.sign_in),\n        Route("/about"'),
+    (
+        "sandbox",
+        "    async def make_field",
+        """    async def sign_in(self, _: Request) -> Response:
+        return _json({"number": self._state.session})
+
+    async def make_field""",
+    ),
+]
+SIGNED = {"signed in": Planted("adapter", SIGNER, SIGNING_IN, RENEWED)}
+FAULTS["an expired session is the end"] = Planted("adapter", SIGNER, SIGNING_IN, RENEWED)
+ALSO["an expired session is the end"] = IN_SESSIONS
+ALSO["signed in"] = [
+    (
+        "adapter",
+        "            dialect=Dialect(judge=judge),\n            signer=T",
+        f"            dialect={EXPIRED},\n            signer=T",
+    ),
+    *IN_SESSIONS,
+]
+ALL = {**FAULTS, **LIES, **SLICED, **SIGNED}
 SOUND = "sound"
-SOUND_TESTS = sorted({fault.caught_by for fault in ALL.values()} - {CUT})
+SOUND_TESTS = sorted({fault.caught_by for fault in ALL.values()} - {CUT, RENEWED})
 
 
 def make_copy(folder: Path, number: int, name: str) -> str:
@@ -436,3 +508,8 @@ def test_the_copy_itself_has_no_fault(ended: Mapping[str, list[str]]) -> None:
 def test_slices_that_are_read_side_by_side_are_no_lie(ended: Mapping[str, list[str]]) -> None:
     """A copy that declares slices and has them passes."""
     assert [["passed"]] * 2 == [ended[name] for name in SLICED]
+
+
+def test_sessions_that_are_renewed_are_no_fault(ended: Mapping[str, list[str]]) -> None:
+    """A copy whose CRM ends its session in the middle of a pull signs in anew, and passes."""
+    assert [["passed"]] == [ended[name] for name in SIGNED]

@@ -51,7 +51,8 @@ def find_gaps(connection: str, process: Process, bound: Mapping[str, str], accou
         wanted.append(Wanted(wish=account.key_wish))
     for needed in process.fields:
         name = bound.get(needed.id) or _derived(needed, account)
-        native = there.get(name.casefold())
+        called = [name] if needed.id in bound else [name, *_labels(needed)]
+        native = next((there[one.casefold()] for one in called if one.casefold() in there), None)
         if native is None:
             wanted.append(Wanted(wish=_wish(needed, name), field=needed.id, bound=needed.id in bound))
             continue
@@ -76,6 +77,12 @@ def _derived(field: ProcessField, account: Description) -> str:
     key = account.key_field or account.key_wish
     ending = _ENDING.search(key.name) if key else None
     return name + (ending.group() if ending else "")
+
+
+def _labels(needed: ProcessField) -> tuple[str, ...]:
+    """Give what people call a process field, in every language: an account may have it under one of these."""
+    words = needed.name.root
+    return (words,) if isinstance(words, str) else tuple(words.values())
 
 
 def _wish(field: ProcessField, name: str) -> FieldWish:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crmbridge.engine.planner import assemble
 from crmbridge.model.changes import Action, Change, Outcome, Plan
@@ -81,7 +81,7 @@ NOT_ABLE = "this CRM's API makes no fields"
 def _plan(workspace: Workspace, connection: str, gaps: Gaps, *, able: bool) -> Plan:
     store = workspace.store
     changes = [_fresh_change(store, connection, wanted.wish) for wanted in gaps.wanted] if able else []
-    return assemble(
+    plan = assemble(
         changes,
         gaps.unfit,
         outcomes={},  # what was refused may be granted by now, and what was made is seen in the account
@@ -90,6 +90,8 @@ def _plan(workspace: Workspace, connection: str, gaps: Gaps, *, able: bool) -> P
         settings=workspace.project.digest,
         cursors={},
     )
+    order = {change.id: number for number, change in enumerate(changes)}
+    return replace(plan, changes=tuple(sorted(plan.changes, key=lambda change: order[change.id])))  # as in the process
 
 
 def _fresh_change(store: StateStore, connection: str, wish: FieldWish) -> Change:

@@ -11,7 +11,7 @@ import pytest
 
 from crmbridge.errors import AuthenticationError
 from crmbridge.model.changes import Action, Outcome
-from crmbridge.model.records import Kind
+from crmbridge.model.records import Kind, Status
 from crmbridge.ports import Adapter
 from crmbridge.testing.adapter_changes import make_update, open_deal, strike, struck, write_one
 from crmbridge.testing.adapter_hands import SessionHands
@@ -67,19 +67,22 @@ class CredentialTests:
         hands: object = crowded.hands
         if not isinstance(hands, SessionHands):
             pytest.skip("this CRM has no sessions that expire")
-        adapter = (crowded.sign_in or crowded.open)()
+        if crowded.sign_in is None:
+            pytest.skip("the workbench has no `sign_in`, and its usual credential is no session")
+        adapter = crowded.sign_in()
         walk = adapter.pull(Kind.DEAL, None)
         pages = [next(walk)]
         hands.expire_session()
         pages += walk
         hands.expire_session()
-        deal = next(r for r in pages[0].records if r.position and r.position.status == "open")
+        found = [record for page in pages for record in page.records]
+        deal = next(record for record in found if record.position and record.position.status is Status.OPEN)
         receipt = write_one(adapter, make_update(deal, fields={"name": "Renewed"}))
         adapter.close()
 
-        assert {*crowded.hands.deal_ids()} == {record.ref.id for page in pages for record in page.records}
+        assert {*crowded.hands.deal_ids()} == {record.ref.id for record in found}
         assert Outcome.APPLIED == receipt.outcome
-        assert 401 in {request.status for request in crowded.served.sandbox.log.all()} or not crowded.sign_in
+        assert 401 in {request.status for request in crowded.served.sandbox.log.all()}
 
 
 class LimitTests:

@@ -32,7 +32,8 @@ class WalkTests:
         seen = [record.ref for page in stored for record in page.records]
         ids = crowded.hands.deal_ids()
         early = seen[0].id
-        late = next(native_id for native_id in ids if native_id not in {ref.id for ref in seen})
+        late = next((native_id for native_id in ids if native_id not in {ref.id for ref in seen}), "")
+        assert late, "set `crowd` in the config to more deals than fit on a page"
         adapter = crowded.open()
         for native_id in {early, late}:
             crowded.hands.edit_deal(native_id, **{crowded.fields[EDITED]: "Meanwhile"})
@@ -137,7 +138,7 @@ def _begun(bench: AdapterWorkbench, share: float) -> list[Page]:
     walk = adapter.pull(Kind.DEAL, None)
     pages = [page for page in (islice(walk, 1) if share == 0 else walk) if page.records]
     adapter.close()
-    return pages[: 1 + round(share * (len(pages) - 2))]
+    return pages[: max(1, 1 + round(share * (len(pages) - 2)))]
 
 
 def _last(*parts: Iterable[Page]) -> dict[Ref, Record]:

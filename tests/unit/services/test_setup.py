@@ -127,11 +127,11 @@ def planned(workspace: Workspace) -> list[str]:
 
 
 def test_everything_that_is_lacking_is_planned() -> None:
-    """The key, bound fields by the name that the settings give, and unbound ones by a name of their own."""
+    """The key, then the fields in the process's order: bound ones by that name, unbound ones by one of their own."""
     setup = plan_setup(workspace_of(Account(), champion="my_champion"), "north")
     by_name = {change.key: change for change in setup.plan.changes}
 
-    assert {"crmbridge_key", "bant_budget", "my_champion"} == set(by_name)
+    assert ["crmbridge_key", "bant_budget", "my_champion"] == list(by_name)
     assert {
         "name": "bant_budget",
         "label": "Budget",
@@ -261,6 +261,15 @@ def test_a_field_is_known_by_its_label_too() -> None:
     workspace = workspace_of(Account(CHOICE, HAS_KEY, champion), champion="our champion", bant__budget="BANT_budget")
 
     assert [] == planned(workspace)
+
+
+@pytest.mark.parametrize("label", ["Champion", "padrinho"])
+def test_a_field_that_is_called_as_in_the_process_is_offered(label: str) -> None:
+    """In any of its languages: most accounts have some already, under names of their own; none is doubled."""
+    there = NativeField(name="f77", label=label, type=FieldType.TEXT)
+    setup = plan_setup(workspace_of(Account(CHOICE, HAS_KEY, there)), "north")
+
+    assert ((), {"champion": "f77", "bant.budget": "bant_budget"}) == (setup.plan.changes, setup.bindings)
 
 
 def test_a_name_that_the_crm_chose_is_told() -> None:

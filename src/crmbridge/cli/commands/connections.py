@@ -99,10 +99,10 @@ def _set_up(call: Call, name: str, *, yes: bool) -> Reply:
         code = setup.exit_code
         error = error_part(code, message=LEFT, advice=LEFT_ADVICE) if code else None
         return Reply(result=_setup_form(setup, None), lines=lines, exit_code=code, error=error)
-    if not yes:
-        must_be_able_to_ask("The set-up must be confirmed")
     if not (yes and (call.json or call.quiet)):
         call.err.show(lines) if call.json else call.out.show(lines)
+    if not yes:
+        must_be_able_to_ask("The set-up must be confirmed")
     if not yes and not ask("Make these fields?"):
         return Reply(result=_setup_form(setup, None), lines=["Nothing was written."], exit_code=DECLINED)
     with call.workspace() as workspace:
