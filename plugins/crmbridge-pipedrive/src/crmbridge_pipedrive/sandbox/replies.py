@@ -128,6 +128,7 @@ class Limits:
             open_paths=("/oauth/token",),
             refused=_unauthorized,
             limited=self.too_many,
+            spent=lambda _request: self.spent(),
             windows=(self.burst, self.searches),
             decorate=self.decorate,
         )
