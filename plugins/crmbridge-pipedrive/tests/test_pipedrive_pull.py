@@ -13,6 +13,8 @@ from crmbridge.ports import Adapter, FieldBinding, Page
 from crmbridge.sandbox import Served, VirtualClock
 from crmbridge_pipedrive import cursors, walking
 from crmbridge_pipedrive import deals as deals_module
+from crmbridge_pipedrive.account import DealFields
+from crmbridge_pipedrive.mapping import DealReader, Surroundings
 
 
 def pull(adapter: Adapter, since: str | None = None, kind: Kind = Kind.DEAL) -> list[Page]:
@@ -140,16 +142,44 @@ class TestChanges:
 
         assert [deal] == deals(pull(adapter, cursor))
 
-    def test_reopening_a_lost_deal_is_a_move(self, adapter: Adapter, state: Any, clock: VirtualClock) -> None:
-        """Reopening clears the time of losing here; the deal's history is read all the same."""
-        lost = next(str(n) for n, row in state.tables.deals.items() if row["status"] == "lost")
+    @pytest.mark.parametrize("keeps_times", [False, True])
+    @pytest.mark.parametrize("status", ["lost", "won"])
+    def test_reopening_a_deal_is_a_move(
+        self, adapter: Adapter, state: Any, clock: VirtualClock, status: str, *, keeps_times: bool
+    ) -> None:
+        """Whether reopening clears the closing times is not documented; the log is read either way."""
+        lost = next(str(n) for n, row in state.tables.deals.items() if row["status"] == status)
+        times = {name: state.tables.deals[int(lost)][name] for name in (f"{status}_time", "close_time")}
         cursor = settle(adapter, clock)
         state.edit_deal(lost, status="open")
+        if keeps_times:
+            state.tables.deals[int(lost)].update(times)
         pages = pull(adapter, cursor)
-
-        assert None is state.tables.deals[int(lost)]["lost_time"]
         last = moves_of(pages, lost)[-1]
-        assert (Status.LOST, Status.OPEN) == (last.before and last.before.status, last.after.status)
+
+        assert (Status(status), Status.OPEN) == (last.before and last.before.status, last.after.status)
+
+    def test_a_switch_of_pipeline_is_a_move(self, adapter: Adapter, state: Any, clock: VirtualClock) -> None:
+        """Stages belong to one pipeline, so the stage changes with it; the log need not say the pipeline."""
+        cursor = settle(adapter, clock)
+        deal = next(n for n in state.deal_ids() if state.tables.deals[int(n)]["status"] == "open")
+        state.edit_deal(deal, pipeline_id=2, stage_id=7)
+        log = state.tables.history[int(deal)]
+        state.tables.history[int(deal)] = [row for row in log if row["field_key"] != "pipeline_id"]
+        moved = moves_of(pull(adapter, cursor), deal)[-1]
+
+        assert ("1", "2", "7") == (moved.before and moved.before.pipeline, moved.after.pipeline, moved.after.stage)
+
+    def test_contacts_that_can_not_be_read_are_left_out(self, state: Any) -> None:
+        """A call for a deal merged meanwhile is a 404 (airbyte's AGENTS.md §6); its main contact is not all."""
+        fields = DealFields(definitions=(), bound={}, key=None, channels={})
+        reader = DealReader(connection="pd", currency=None, fields=fields, company=None)
+        row = state.tables.deals[3]
+        unread, read = (reader.record(row, Surroundings(contacts={3: people})) for people in (None, [4, 5]))
+
+        assert "contacts" not in unread.fields
+        assert ["participants"] == [problem.path for problem in unread.problems]
+        assert tuple(sorted({str(row["person_id"]), "4", "5"})) == read.fields["contacts"]
 
     def test_an_archived_deal_is_gone(self, adapter: Adapter, state: Any, clock: VirtualClock) -> None:
         """Archived deals vanish from the list ("Archived deals and leads"); the archived list tells of them, once."""

@@ -135,6 +135,16 @@ class TestRequests:
 
         assert "2026-06-10T11:56:07Z" == route.calls.last.request.url.params["updated_since"]
 
+    @pytest.mark.parametrize("more", [{}, {"additional_data": None}, {"additional_data": {"next_cursor": None}}])
+    @pytest.mark.parametrize("data", [None, []])
+    def test_an_empty_list_has_many_forms(
+        self, vendor: respx.MockRouter, adapter: Adapter, data: Any, more: dict[str, Any]
+    ) -> None:
+        """v1 sends null for it, v2 leaves out the cursor, or its block, at the end (airbyte's AGENTS.md §2)."""
+        for kind, path in ((Kind.CONTACT, "/api/v2/persons"), (Kind.NOTE, "/api/v1/notes")):
+            vendor.get(path).respond(json={"success": True, "data": data, **more})
+            assert [()] == [page.records for page in adapter.pull(kind, None)]
+
     def test_numbers_are_numbers_to_the_last_digit(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
         """v2 refuses numbers in quotes, and a float would bend amounts ("API v2 migration guide")."""
         route = echo(vendor.patch("/api/v2/deals/7"), 7)

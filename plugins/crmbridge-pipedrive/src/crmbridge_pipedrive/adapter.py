@@ -12,7 +12,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, AdapterContext, Capabilities, Description, FieldWish, NativeField, Page
 from crmbridge_pipedrive.account import Account, DealFields
-from crmbridge_pipedrive.api import Api
+from crmbridge_pipedrive.api import IDS, Api
 from crmbridge_pipedrive.deals import DealSource
 from crmbridge_pipedrive.finding import find_deal, find_marked
 from crmbridge_pipedrive.limits import Limits
@@ -30,7 +30,7 @@ ACTIONS = DEAL_ACTIONS | {Action.FIELD}
 CAPABILITIES = Capabilities(
     kinds=frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE}),
     actions=ACTIONS,
-    batch=dict.fromkeys(ACTIONS, 50),  # there are no bulk writes; so many are sent one by one, side by side
+    batch=dict.fromkeys(ACTIONS, IDS),  # there are no bulk writes; so many are sent one by one, side by side
     external_key=False,  # the key is kept in a custom field, and Pipedrive keeps none of those unique
     history=True,
     tombstones=True,
