@@ -30,6 +30,8 @@ docs: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/pull.py --deals 20000 --latency 50
+	$(BIN)/python benchmarks/write.py
 
 # Needs uv. The files name no index, so that every mirror serves.
 requirements:
