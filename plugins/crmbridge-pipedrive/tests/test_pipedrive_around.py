@@ -9,6 +9,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Adapter, Page
 from crmbridge.sandbox import Served, VirtualClock
 from crmbridge_pipedrive import api as api_module
+from crmbridge_pipedrive import limits, reading
 from crmbridge_pipedrive.engagements import activity_record, note_record, plain_text
 
 AT = datetime(2026, 6, 11, 14, 30, tzinfo=UTC)
@@ -137,3 +138,96 @@ class TestNotes:
     def test_html_is_read_line_by_line(self, html: str, text: str) -> None:
         """Markup is Pipedrive's; the text is what people wrote."""
         assert text == plain_text(html)
+
+
+class TestDeleted:
+    """No list tells of a deleted activity or note; who was there yesterday and is not found any more is gone."""
+
+    @pytest.fixture(params=[Kind.ACTIVITY, Kind.NOTE])
+    def kind(self, request: pytest.FixtureRequest) -> Kind:
+        return Kind(request.param)
+
+    @pytest.fixture
+    def made(self, kind: Kind, state: Any) -> list[str]:
+        if kind is Kind.NOTE:
+            return [state.add_note("3", f"Note {n}") for n in range(4)]
+        return [state.add_activity("3", type="call", subject=str(n), at=AT, done=True) for n in range(4)]
+
+    def delete(self, kind: Kind, state: Any, number: str) -> None:
+        (state.delete_note if kind is Kind.NOTE else state.delete_activity)(number)
+
+    def gone(self, pages: list[Page]) -> list[str]:
+        return [tombstone.ref.id for page in pages for tombstone in page.tombstones]
+
+    def test_the_roll_is_called_once_a_day(
+        self, opened: Any, state: Any, clock: VirtualClock, served: Served, *, kind: Kind, made: list[str]
+    ) -> None:
+        """Also in a new process; in between a pull costs what it did."""
+        memory: dict[str, str] = {}
+        cursor = pull(opened(memory=memory), kind)[-1].cursor
+        self.delete(kind, state, made[1])
+        clock.advance(timedelta(hours=1))
+        served.sandbox.log.clear()
+        early = pull(opened(memory=memory), kind, cursor)
+        asked = len(served.sandbox.log.all())
+        clock.advance(timedelta(days=1))
+        late = pull(opened(memory=memory), kind, early[-1].cursor)
+        again = pull(opened(memory=memory), kind, late[-1].cursor)
+
+        assert ([], [made[1]], []) == (self.gone(early), self.gone(late), self.gone(again))
+        assert 1 == asked
+
+    def test_what_came_between_two_calls_is_known(
+        self, opened: Any, state: Any, clock: VirtualClock, kind: Kind, made: list[str]
+    ) -> None:
+        """One that was made and deleted since the last call is gone, too."""
+        memory: dict[str, str] = {}
+        cursor = pull(opened(memory=memory), kind)[-1].cursor
+        clock.advance(timedelta(hours=1))
+        new = state.add_note("3", "x") if kind is Kind.NOTE else None
+        new = new or state.add_activity("3", type="call", subject="x", at=AT, done=True)
+        cursor = pull(opened(memory=memory), kind, cursor)[-1].cursor
+        self.delete(kind, state, new)
+        clock.advance(timedelta(days=1))
+
+        assert [new] == self.gone(pull(opened(memory=memory), kind, cursor))
+
+    def test_a_gap_in_the_list_makes_nobody_gone(
+        self, opened: Any, clock: VirtualClock, kind: Kind, made: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who is missing from the list is asked for by id before a tombstone says so."""
+        memory: dict[str, str] = {}
+        cursor = pull(opened(memory=memory), kind)[-1].cursor
+        clock.advance(timedelta(days=1, hours=1))
+        for name in ("_everybody", "_all_notes"):
+            monkeypatch.setattr(reading, name, lambda *_: iter(()))
+
+        assert [] == self.gone(pull(opened(memory=memory), kind, cursor))
+
+    @pytest.mark.parametrize("kept", [{}, {"roll of activity": "rubbish", "roll of note": "[]"}])
+    def test_without_memory_nobody_is_gone(
+        self, opened: Any, state: Any, clock: VirtualClock, *, kind: Kind, made: list[str], kept: dict[str, str]
+    ) -> None:
+        """What is not remembered is not missed; from now on it is."""
+        cursor = pull(opened(), kind)[-1].cursor
+        self.delete(kind, state, made[1])
+        clock.advance(timedelta(days=2))
+        cursor = pull(opened(memory=kept), kind, cursor)[-1].cursor
+        clock.advance(timedelta(days=2))
+        cursor = pull(opened(memory=kept), kind, cursor)[-1].cursor
+        self.delete(kind, state, made[2])
+        clock.advance(timedelta(days=2))
+
+        assert [made[2]] == self.gone(pull(opened(memory=kept), kind, cursor))
+
+    def test_a_long_roll_is_not_called(
+        self, opened: Any, state: Any, clock: VirtualClock, kind: Kind, made: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where the list costs more than a small part of the day's tokens, only webhooks tell."""
+        memory: dict[str, str] = {}
+        cursor = pull(opened(memory=memory), kind)[-1].cursor
+        self.delete(kind, state, made[1])
+        clock.advance(timedelta(days=2))
+        monkeypatch.setattr(limits, "AT_ONCE", 10**6)
+
+        assert [] == self.gone(pull(opened(memory=memory), kind, cursor))

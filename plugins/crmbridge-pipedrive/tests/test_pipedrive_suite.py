@@ -13,7 +13,7 @@ from crmbridge.testing.adapter_workbench import AdapterWorkbench, Exemption, Sui
 from crmbridge_pipedrive import plugin
 from crmbridge_pipedrive.sandbox.signing import CLIENT_ID, CLIENT_SECRET
 
-QUIET = "no list of Pipedrive's tells of deleted activities or notes, only webhooks do (Activities, v2; Notes, v1)"
+QUIET = "no list of Pipedrive's tells of deleted activities or notes, so that is found out once a day (Activities, v2)"
 
 
 class TestPipedrive(AdapterSuite):

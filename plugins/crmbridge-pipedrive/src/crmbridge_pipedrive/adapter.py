@@ -20,6 +20,7 @@ from crmbridge_pipedrive.making import field_named
 from crmbridge_pipedrive.mapping import DealReader
 from crmbridge_pipedrive.paths import PATHS
 from crmbridge_pipedrive.reading import pull_list, pull_notes, pull_users, read_list, read_notes, users
+from crmbridge_pipedrive.rolls import Roll
 from crmbridge_pipedrive.settings import PipedriveSettings
 from crmbridge_pipedrive.signing import SignIn
 from crmbridge_pipedrive.values import FieldDefinition
@@ -57,6 +58,8 @@ class PipedriveAdapter:
         self._api = api
         self._sign_in = sign_in
         self._connection = context.connection
+        self._context = context
+        self._limits = limits
         place = f"{settings.host_url} {settings.oauth.client_id if settings.oauth else ''}"
         self._account = Account(api, context, place.strip(), settings.key_field)
         self._deals = DealSource(
@@ -102,7 +105,9 @@ class PipedriveAdapter:
             case Kind.USER:
                 return pull_users(self._api, self._connection)
             case Kind.NOTE:
-                return pull_notes(self._api, self._connection, since)
+                return pull_notes(self._api, self._connection, since, self._roll(kind, "notes"))
+            case Kind.ACTIVITY:
+                return pull_list(self._api, kind, self._connection, since, self._roll(kind, "activities"))
             case _:
                 return pull_list(self._api, kind, self._connection, since)
 
@@ -153,6 +158,16 @@ class PipedriveAdapter:
                 return read_notes(self._api, self._connection, ids)
             case _:
                 return read_list(self._api, kind, self._connection, ids)
+
+    def _roll(self, kind: Kind, call: str) -> Roll:
+        return Roll(
+            memory=self._context.memory,
+            clock=self._context.clock,
+            limits=self._limits,
+            connection=self._connection,
+            kind=kind,
+            tokens=PATHS[self._settings.api_version][call].tokens,
+        )
 
     def _reader(self, fields: DealFields) -> DealReader:
         company, currency = self._settings.company, self._settings.currency

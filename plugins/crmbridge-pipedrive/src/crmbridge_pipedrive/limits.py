@@ -64,7 +64,12 @@ class Limits:
 
     def are_few(self, tokens: int) -> bool:
         """Tell whether so many tokens are few beside the day's share."""
-        return tokens <= self._tokens * self._day_share / AT_ONCE
+        return tokens <= self.few
+
+    @property
+    def few(self) -> int:
+        """Give how many tokens are few beside the day's share."""
+        return int(self._tokens * self._day_share / AT_ONCE)
 
     def spare(self, tokens: int) -> bool:
         """Take so many tokens from what old history may use, or tell that they are not there today."""
