@@ -221,7 +221,14 @@ class TestDeleted:
         assert [made[2]] == self.gone(pull(opened(memory=kept), kind, cursor))
 
     def test_a_long_roll_is_not_called(
-        self, opened: Any, state: Any, clock: VirtualClock, kind: Kind, made: list[str], monkeypatch: pytest.MonkeyPatch
+        self,
+        opened: Any,
+        state: Any,
+        clock: VirtualClock,
+        *,
+        kind: Kind,
+        made: list[str],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """Where the list costs more than a small part of the day's tokens, only webhooks tell."""
         memory: dict[str, str] = {}
