@@ -1,7 +1,7 @@
 """A Pipedrive account to test against: a sandbox on a real socket and an adapter opened on it."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +53,15 @@ def opened(served: Served, clock: VirtualClock, tmp_path: Path) -> Iterator[Open
         fields: tuple[FieldBinding, ...] = BINDINGS,
         memory: dict[str, str] | None = None,
         ledger: RateLedger | None = None,
+        ahead: timedelta = timedelta(0),
         **settings: Any,
     ) -> Adapter:
         usual = {"base_url": served.url, "company": "lumenworks", "token": {"file": str(tmp_path / "token")}}
         chosen = PipedriveSettings.model_validate({**usual, **settings})
         spec = next(iter(plugin.crmbridge_adapters()))
         kept = {} if memory is None else memory
-        context = AdapterContext(connection="pd", clock=clock, fields=fields, memory=kept, ledger=ledger)
+        its_clock = VirtualClock(clock.now() + ahead) if ahead else clock
+        context = AdapterContext(connection="pd", clock=its_clock, fields=fields, memory=kept, ledger=ledger)
         adapters.append(spec.open(chosen, context))
         return adapters[-1]
 

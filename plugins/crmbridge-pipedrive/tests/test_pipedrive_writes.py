@@ -48,11 +48,14 @@ class TestSideBySide:
         }
         assert 429 not in {request.status for request in served.sandbox.log.all()}
 
-    def test_changes_of_one_deal_keep_their_order(self, adapter: Adapter, state: Any) -> None:
-        """The last one counts, however many go out beside it."""
-        changes = [rename(number, f"{n}") for n in range(5) for number in ("1", "2", "3")]
-        adapter.write(changes)
+    def test_changes_of_one_deal_keep_their_order(self, adapter: Adapter, state: Any, served: Served) -> None:
+        """Each waits for the one before it, also where that must be sent a second time."""
+        adapter.write([rename("9", "warm")])
+        served.sandbox.faults.plan("limit_after", method="PATCH", path="deals/1")
+        adapter.write([rename(number, f"{n}") for n in range(5) for number in ("1", "2", "3")])
+        sent = [r for r in served.sandbox.log.matching("PATCH", "/deals/1") if r.status == 200]
 
+        assert ["0", "1", "2", "3", "4"] == [request.body["title"] for request in sent]
         assert ["4"] * 3 == [state.tables.deals[n]["title"] for n in (1, 2, 3)]
 
     def test_a_refusal_costs_only_itself(self, adapter: Adapter, state: Any) -> None:
@@ -63,10 +66,12 @@ class TestSideBySide:
         assert [Outcome.APPLIED, Outcome.REFUSED, Outcome.APPLIED, Outcome.APPLIED] == [r.outcome for r in receipts]
 
     def test_a_refused_credential_is_raised_when_nothing_was_sent(self, adapter: Adapter, served: Served) -> None:
-        """All of them met the same closed door."""
+        """All of them met the same closed door, and nobody goes on knocking."""
         served.sandbox.faults.plan("revoked", times=99, method="PATCH")
         with pytest.raises(AuthenticationError, match="401"):
-            adapter.write([rename(n, "X") for n in ("1", "2", "3", "4")])
+            adapter.write([rename("1", f"{n}") for n in range(9)])
+
+        assert 1 == len(served.sandbox.log.matching("PATCH", "/deals/"))
 
     def test_what_stops_half_way_fails_the_rest(self, adapter: Adapter, served: Served, state: Any) -> None:
         """What was made is told, what was not sent may be planned again, and no second limit is drawn."""
