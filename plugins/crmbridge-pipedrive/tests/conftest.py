@@ -27,6 +27,19 @@ BINDINGS = (
 Open = Callable[..., Adapter]
 
 
+class Ahead:
+    """The clock of a machine that is some time ahead of Pipedrive."""
+
+    def __init__(self, clock: VirtualClock, by: timedelta) -> None:
+        self._clock, self._by = clock, by
+
+    def now(self) -> datetime:
+        return self._clock.now() + self._by
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+
 @pytest.fixture
 def clock() -> VirtualClock:
     return VirtualClock(NOON)
@@ -60,8 +73,7 @@ def opened(served: Served, clock: VirtualClock, tmp_path: Path) -> Iterator[Open
         chosen = PipedriveSettings.model_validate({**usual, **settings})
         spec = next(iter(plugin.crmbridge_adapters()))
         kept = {} if memory is None else memory
-        its_clock = VirtualClock(clock.now() + ahead) if ahead else clock
-        context = AdapterContext(connection="pd", clock=its_clock, fields=fields, memory=kept, ledger=ledger)
+        context = AdapterContext(connection="pd", clock=Ahead(clock, ahead), fields=fields, memory=kept, ledger=ledger)
         adapters.append(spec.open(chosen, context))
         return adapters[-1]
 
