@@ -15,6 +15,7 @@ from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.sandbox import build_org
 from crmbridge_salesforce.settings import SalesforceSettings
+from crmbridge_salesforce.signin import SignIn
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 FIELDS = (
@@ -51,11 +52,16 @@ def open_adapter(clock: VirtualClock) -> Iterator[Opener]:
     """Open adapters of the connection `sf`; overrides are settings."""
     opened: list[SalesforceAdapter] = []
 
-    def opener(base_url: str, token: str, **overrides: object) -> SalesforceAdapter:
+    def opener(
+        base_url: str, token: str, memory: dict[str, str] | None = None, **overrides: object
+    ) -> SalesforceAdapter:
+        own = overrides.pop("fields", None)
         usual: dict[str, object] = {"base_url": base_url, "token": {"env": "UNUSED"}, "currency": "EUR"}
         settings = SalesforceSettings.model_validate({**usual, **overrides})
-        context = AdapterContext(connection="sf", clock=clock, fields=FIELDS)
-        opened.append(SalesforceAdapter(settings, context, SecretStr(token)))
+        fields = _bindings(own) if isinstance(own, dict) else FIELDS
+        context = AdapterContext(connection="sf", clock=clock, fields=fields, memory={} if memory is None else memory)
+        sign_in = SignIn(settings, "sf", clock, lambda _secret: SecretStr(token))
+        opened.append(SalesforceAdapter(settings, context, sign_in))
         return opened[-1]
 
     yield opener
@@ -67,3 +73,7 @@ def open_adapter(clock: VirtualClock) -> Iterator[Opener]:
 def adapter(org: Served, open_adapter: Opener) -> SalesforceAdapter:
     """Give an adapter on the served org."""
     return open_adapter(org.url, org.token)
+
+
+def _bindings(names: dict[str, str]) -> tuple[FieldBinding, ...]:
+    return tuple(FieldBinding(name=name, native=native, type=FieldType.TEXT) for name, native in names.items())

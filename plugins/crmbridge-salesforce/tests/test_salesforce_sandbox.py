@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import base64
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock
 from crmbridge_salesforce.sandbox import State, build
 from crmbridge_salesforce.sandbox.answers import ApiError
+from crmbridge_salesforce.sandbox.select import Selection
 from crmbridge_salesforce.sandbox.soql import parse
 from crmbridge_salesforce.soql import select
 
@@ -283,9 +285,164 @@ def test_discovery(client: httpx.Client, org: Served) -> None:
     assert (401, "INVALID_SESSION_ID") == error(httpx.get(f"{client.base_url}limits", trust_env=False))
 
 
+def test_a_day_that_is_used_up_looks_like_too_many_at_once(client: httpx.Client, org: Served) -> None:
+    """One code, no Retry-After: only the words and the usage differ (LIM "API Request Limits and Allocations")."""
+    org.sandbox.faults.plan("limit_day")
+    spent = client.get("limits")
+    org.sandbox.faults.plan("limit")
+    busy = client.get("limits")
+
+    assert (403, "REQUEST_LIMIT_EXCEEDED") == error(spent) == error(busy)
+    assert "TotalRequests Limit exceeded." == spent.json()[0]["message"] != busy.json()[0]["message"]
+    assert ["api-usage=100000/100000", "api-usage=0/100000"] == [
+        answer.headers["Sforce-Limit-Info"] for answer in (spent, busy)
+    ]
+    assert "Retry-After" not in spent.headers
+
+
+def rows_of(state: State) -> list[dict[str, dict[str, Any]]]:
+    """Give all rows of an org."""
+    return [state.tables.rows(name, deleted_too=True) for name in state.tables.objects]
+
+
 def test_the_same_seed_makes_the_same_org(clock: VirtualClock) -> None:
     """Two orgs of one seed hold the same rows; another seed makes others."""
     first, second, other = (build(SandboxOptions(seed=seed, deals=9, clock=clock)).state for seed in (1, 1, 2))
 
-    assert first.tables.keep() == second.tables.keep()
-    assert first.tables.keep() != other.tables.keep()
+    assert rows_of(first) == rows_of(second)
+    assert rows_of(first) != rows_of(other)
+
+
+def test_a_uri_and_its_headers_have_a_longest(client: httpx.Client) -> None:
+    """Together they may have no more than the URI alone, and the refusal is HTML (airbyte issue 20703)."""
+    answer = client.get("query", params={"q": "SELECT Id FROM Task"}, headers={"X-Long": "x" * 16_300})
+
+    assert (431, False) == (answer.status_code, answer.headers["content-type"].startswith("application/json"))
+
+
+def test_a_description_that_is_known_is_not_sent_again(client: httpx.Client, org: Served, clock: VirtualClock) -> None:
+    """If-Modified-Since gives 304 until somebody changes the set-up (REST "Status Codes and Error Responses")."""
+    first = client.get("sobjects/Opportunity/describe")
+    known = {"If-Modified-Since": first.headers["Last-Modified"]}
+    second = client.get("sobjects/Opportunity/describe", headers=known)
+    org.sandbox.state.described_at = clock.now()
+
+    assert (304, b"") == (second.status_code, second.content)
+    assert 200 == client.get("sobjects/Opportunity/describe", headers=known).status_code
+    wrong = {"If-Modified-Since": "yesterday"}
+    assert 400 == client.get("sobjects/Opportunity/describe", headers=wrong).status_code
+
+
+def test_tracked_columns_have_a_history_of_their_own(client: httpx.Client, org: Served) -> None:
+    """Only where the org tracks them; old and new values can't be filtered by (OBJ "OpportunityFieldHistory")."""
+    state: State = org.sandbox.state
+    first, second = state.deal_ids()[:2]
+    state.edit_deal(first, NextStep="unseen")
+    state.tracked = {"Amount", "StageName"}
+    state.edit_deal(second, Amount="12.5", StageName="Contracting", NextStep="unseen")
+    columns = ["Field", "NewValue", "DataType"]
+    found = rows(client, select(columns, "OpportunityFieldHistory", where=f"OpportunityId IN ('{first}', '{second}')"))
+    filtered = select(["Id"], "OpportunityFieldHistory", where="NewValue = '12.5'")
+
+    assert [("Amount", 12.5, "Currency"), ("StageName", "Contracting", "DynamicEnum")] == [
+        (row["Field"], row["NewValue"], row["DataType"]) for row in found
+    ]
+    assert (400, "INVALID_FIELD") == error(client.get("query", params={"q": filtered}))
+    stamped = select(["SystemModstamp"], "OpportunityFieldHistory")
+    assert (400, "INVALID_FIELD") == error(client.get("query", params={"q": stamped}))
+
+
+def test_a_merge_takes_along_what_pointed_to_the_loser(client: httpx.Client, org: Served) -> None:
+    """The loser goes into the recycle bin and names the survivor; its deals and contacts are the survivor's."""
+    state: State = org.sandbox.state
+    deal = client.get(f"sobjects/Opportunity/{state.deal_ids()[0]}").json()
+    loser = deal["AccountId"]
+    winner = next(account for account in state.tables.rows("Account") if account != loser)
+    state.merge("Account", winner, loser)
+
+    gone = select(["MasterRecordId"], "Account", where=f"IsDeleted = true AND Id = '{loser}'")
+    assert [{"MasterRecordId": winner}] == rows(client, gone, "queryAll")
+    assert winner == client.get(f"sobjects/Opportunity/{deal['Id']}").json()["AccountId"]
+    assert [] == rows(client, select(["Id"], "Contact", where=f"AccountId = '{loser}'"))
+    assert (404, "ENTITY_IS_DELETED") == error(client.patch(f"sobjects/Account/{loser}", json={"Name": "x"}))
+
+
+def test_a_note_is_a_document_that_is_linked(client: httpx.Client, org: Served) -> None:
+    """Its text is told by its path; links can only be looked through from one of their ends (OBJ "ContentNote")."""
+    deal = org.sandbox.state.deal_ids()[0]
+    text = base64.b64encode("<p>é</p>".encode()).decode()
+    note = client.post("sobjects/ContentNote", json={"Title": "T", "Content": text}).json()["id"]
+    link = {"ContentDocumentId": note, "LinkedEntityId": deal, "ShareType": "V"}
+    assert 201 == client.post("sobjects/ContentDocumentLink", json=link).status_code
+    found = rows(
+        client,
+        select(["ContentDocument.Title"], "ContentDocumentLink", where=f"LinkedEntityId = '{deal}'"),
+    )
+    path = rows(client, select(["Content"], "ContentNote", where=f"Id = '{note}'"))[0]["Content"]
+    everything = {"q": select(["Id"], "ContentDocumentLink")}
+
+    assert "T" == found[0]["ContentDocument"]["Title"]
+    assert "<p>é</p>" == client.get(f"{org.url}{path}").text
+    assert (400, "MALFORMED_QUERY") == error(client.get("query", params=everything))
+    assert 2 == len(rows(client, select(["Id"], "ContentDocumentLink", where=f"ContentDocumentId = '{note}'")))
+    assert 204 == client.delete(f"sobjects/ContentDocument/{note}").status_code
+    assert [] == rows(client, select(["Id"], "ContentNote", where=f"Id = '{note}'"))
+
+
+def test_events_and_classic_notes_stand_on_deals(client: httpx.Client, org: Served) -> None:
+    """An event's day follows from its start; both go with their deal."""
+    deal = org.sandbox.state.deal_ids()[0]
+    event = {"Subject": "Visit", "WhatId": deal, "StartDateTime": "2026-06-11T09:00:00Z", "DurationInMinutes": 30}
+    assert 201 == client.post("sobjects/Event", json=event).status_code
+    assert 201 == client.post("sobjects/Note", json={"ParentId": deal, "Title": "N", "Body": "text"}).status_code
+    day = select(["ActivityDate", "Account.Id"], "Event", where=f"WhatId = '{deal}'")
+
+    assert "2026-06-11" == rows(client, day)[0]["ActivityDate"]
+    assert 400 == client.post("sobjects/Event", json={"Subject": "no start"}).status_code
+    client.delete(f"sobjects/Opportunity/{deal}")
+    for table, column in (("Event", "WhatId"), ("Note", "ParentId"), ("OpportunityHistory", "OpportunityId")):
+        assert [] == rows(client, select(["Id"], table, where=f"{column} = '{deal}'"))
+
+
+@given(
+    where=st.lists(
+        st.sampled_from(
+            [
+                "Id = '{first}'",
+                "Id > '{first}'",
+                "Id IN ('{first}', '{second}')",
+                "AccountId = '{account}'",
+                "SystemModstamp > {stamp}",
+                "SystemModstamp <= {stamp}",
+                "((SystemModstamp = {stamp} AND Id > '{first}') OR SystemModstamp > {stamp})",
+                "NOT (SystemModstamp > {stamp})",
+                "(AccountId = '{account}' OR Amount > 1000)",
+                "StageName != 'Prospecting'",
+            ]
+        ),
+        max_size=3,
+    ),
+    order=st.sampled_from(["", "Id", "SystemModstamp", "SystemModstamp, Id", "SystemModstamp DESC", "Amount, Id DESC"]),
+    limit=st.sampled_from([None, 1, 7]),
+)
+def test_a_narrowed_query_finds_what_a_whole_scan_finds(where: list[str], order: str, limit: int | None) -> None:
+    """Whatever index a condition lets the sandbox use, the rows are those of looking at every row."""
+    tables = _ORG.tables
+    deals = list(tables.rows("Opportunity").values())
+    stamps = sorted(deal["SystemModstamp"] for deal in deals)
+    values = {
+        "first": deals[3]["Id"],
+        "second": deals[9]["Id"],
+        "account": deals[0]["AccountId"],
+        "stamp": f"{stamps[8]:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    condition = " AND ".join(where).format(**values)
+    some = limit if order else None  # without an order, nothing says which rows a limit leaves
+    selection = Selection(parse(select(["Id"], "Opportunity", where=condition, order=order, limit=some)), tables)
+    narrowed = [row["Id"] for row in selection.found(deleted_too=False)]
+    whole = selection._sorted(row for row in deals if selection._where is None or selection._where(row))
+
+    assert [row["Id"] for row in whole][:some] == (narrowed if order else sorted(narrowed))
+
+
+_ORG: State = build(SandboxOptions(seed=5, deals=40, clock=VirtualClock(datetime(2026, 6, 10, tzinfo=UTC)))).state

@@ -149,9 +149,10 @@ def test_our_share_of_the_allowance_is_kept(stubbed: SalesforceAdapter, routes: 
     near = Ref("sf", Kind.DEAL, DEAL)
     stubbed.find(Kind.TASK, "m-1", near)
 
-    with pytest.raises(RetryLaterError, match="90 of the org's 100"):
+    with pytest.raises(RetryLaterError, match="used up") as caught:
         stubbed.find(Kind.TASK, "m-1", near)
     assert 1 == route.call_count
+    assert "day_share" in caught.value.advice
 
 
 def test_amounts_go_out_digit_for_digit(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:

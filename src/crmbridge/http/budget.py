@@ -134,6 +134,6 @@ class Budget:
 
 def _most(seen: _Seen, now: datetime, seconds: float) -> int:
     """Give the most that others used within one window."""
-    while seen.others and (now - seen.others[0][0]).total_seconds() > seconds:
+    while seen.others and (now - seen.others[0][0]).total_seconds() >= seconds:
         seen.others.popleft()
     return max((amount for _, amount in seen.others), default=0)

@@ -45,7 +45,7 @@ def dump_json(data: Any) -> bytes:
 
 
 def _decimal(text: str) -> Decimal:
-    if len(text) <= MOST_DIGITS and "e" not in text and "E" not in text:  # the usual number; a row has many
+    if len(text) < MOST_DIGITS and "e" not in text and "E" not in text:  # the usual case needs no look at its digits
         return Decimal(text)
     try:
         return _bounded(Decimal(text))
@@ -54,7 +54,7 @@ def _decimal(text: str) -> Decimal:
 
 
 def _whole(text: str) -> int:
-    if len(text) > MOST_DIGITS and len(text.removeprefix("-")) > MOST_DIGITS:
+    if len(text.removeprefix("-")) > MOST_DIGITS:
         raise ValueError(TOO_LONG)
     return int(text)
 

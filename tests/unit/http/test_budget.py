@@ -136,6 +136,16 @@ def test_others_that_went_away_are_forgotten_within_a_window() -> None:
     assert 100 == _at_once(budget, clock)
 
 
+def test_a_window_that_is_over_to_the_second_is_over() -> None:
+    """A day after the day was used up, there is a day's worth again."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 86_400, name="day")], clock, day_share=1)
+    budget.observe(Usage("day", 100, 0))
+    clock.sleep(86_400)
+
+    assert 100 == _at_once(budget, clock)
+
+
 def test_a_share_is_left_to_other_apps() -> None:
     """Of a short rate `share` is used, of a daily one `day_share`."""
     clock = VirtualClock(NOON)

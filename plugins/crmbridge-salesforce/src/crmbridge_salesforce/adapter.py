@@ -1,29 +1,33 @@
-"""The Salesforce adapter: crmbridge's port, spoken in SOQL, rows and collections."""
+"""The Salesforce adapter: crmbridge's port, spoken in SOQL, rows, collections and bulk jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
-from crmbridge.errors import ConfigurationError, RefusedError
+from crmbridge.errors import RefusedError
 from crmbridge.model.changes import DEAL_ACTIONS, Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import AdapterContext, Capabilities, Description, Page
-from crmbridge_salesforce.details import details_of
+from crmbridge_salesforce.cursor import dump_several, parse_several
 from crmbridge_salesforce.encode import Encoder, currencies, has_marker
 from crmbridge_salesforce.ids import is_id, to_18
-from crmbridge_salesforce.mapping import Shape
+from crmbridge_salesforce.judge import UnknownColumnError
+from crmbridge_salesforce.library import KINDS, Library
+from crmbridge_salesforce.listing import Pace
 from crmbridge_salesforce.org import COLLECTION, Org
 from crmbridge_salesforce.pull import Walk
-from crmbridge_salesforce.schema import Schema
 from crmbridge_salesforce.settings import SalesforceSettings
+from crmbridge_salesforce.setup import Setup
+from crmbridge_salesforce.signin import SignIn
 from crmbridge_salesforce.soql import select, text
+from crmbridge_salesforce.sources import Source
+from crmbridge_salesforce.steps import key_wish
+from crmbridge_salesforce.versions import supported_until
 from crmbridge_salesforce.write import Writer
 
-KINDS = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL)
 CAPABILITIES = Capabilities(
     kinds=frozenset(KINDS),
     actions=DEAL_ACTIONS,
@@ -32,30 +36,28 @@ CAPABILITIES = Capabilities(
     history=True,
     tombstones=True,
     status_in_stage=True,
+    merges=True,
+    conditional_write=True,
 )
 
 
 class SalesforceAdapter:
     """Speaks Salesforce for one connection. Opening it sends nothing."""
 
-    def __init__(self, settings: SalesforceSettings, context: AdapterContext, token: SecretStr) -> None:
+    def __init__(self, settings: SalesforceSettings, context: AdapterContext, sign_in: SignIn) -> None:
         self._settings = settings
         self._connection = context.connection
-        self._org = Org(settings, context, token)
-        self._schema = Schema(self._org)
-        self._shapes = {
-            kind: Shape.of(
-                kind,
-                connection=context.connection,
-                currency=settings.currency,
-                key_field=settings.key_name,
-                lost_reason=settings.lost_reason_field,
-                bindings=context.fields,
-            )
-            for kind in KINDS
-        }
-        encoder = Encoder(self._schema, self._shapes[Kind.DEAL])
-        self._writer = Writer(self._org, encoder, context.clock, key_field=settings.key_name)
+        self._clock = context.clock
+        self._sign_in = sign_in
+        self._org = Org(settings, context, sign_in.signer)
+        self._setup = Setup(self._org, context.clock, context.memory)
+        self._library = Library(settings, context, self._org, self._setup)
+        self._pace = Pace(
+            overlap=timedelta(seconds=settings.overlap), page_size=settings.page_size, bulk_above=settings.bulk_above
+        )
+        self._writer = Writer(
+            self._org, Encoder(self._setup, self._library.deal_shape), self._library, context.clock, settings.key_name
+        )
 
     @property
     def capabilities(self) -> Capabilities:
@@ -64,31 +66,41 @@ class SalesforceAdapter:
 
     def describe(self) -> Description:
         """Read the org's record types, stages, fields, users and currencies, anew each time."""
-        self._schema.forget()
-        table = self._schema.table("Opportunity")
+        self._setup.forget()
+        table = self._setup.table("Opportunity")
         key = table.columns.get(self._settings.key_name)
         return Description(
             account=self._account(),
-            pipelines=self._schema.pipelines(),
+            pipelines=self._setup.pipelines(),
             fields=tuple(column.native() for column in table.columns.values()),
             users=tuple(record for page in self.pull(Kind.USER, None) for record in page.records),
             currencies=currencies(table, self._settings.currency),
             api_version=self._settings.api_version,
+            api_supported_until=supported_until(self._settings.api_version),
             key_field=key.native() if key and key.external_id else None,
+            key_wish=key_wish(self._settings.key_name),
+            credential=self._sign_in.credential(),
         )
 
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
-        """Yield pages of what changed since a cursor, in the order of change."""
-        walk = Walk(
-            self._org,
-            self._schema,
-            self._shape(kind),
-            overlap=timedelta(seconds=self._settings.overlap),
-            page_size=self._settings.page_size,
-        )
-        yield from walk.pages(since)
+        """Yield pages of what changed since a cursor, in the order of change; a big first pull comes in bulk."""
+        begun = False
+        try:
+            for page in self._pull(kind, since):
+                begun = True
+                yield page
+        except UnknownColumnError:  # what we remember of the org may be old
+            if begun:
+                raise
+            self._setup.forget()
+            yield from self._pull(kind, since)
 
-    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
+    def read(
+        self,
+        refs: Sequence[Ref],
+        *,
+        fields: Collection[str] | None = None,  # noqa: ARG002  none of them costs a request of its own
+    ) -> Mapping[Ref, Record]:
         """Read records by their ids, which no index or open transaction stands before."""
         found: dict[Ref, Record] = {}
         for kind in dict.fromkeys(ref.kind for ref in refs):
@@ -108,28 +120,42 @@ class SalesforceAdapter:
         return next((Ref(self._connection, kind, row_id) for row_id in ids), None)
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
-        """Make up to 200 changes of one action by collections requests, and read the result of each row."""
+        """Make up to 200 changes of one action, and read the result of each row.
+
+        An update that names the version it expects is only made if the deal is still as it was.
+        """
         return self._writer.write(changes)
 
     def close(self) -> None:
         """Give back the connections."""
         self._org.close()
 
-    def _shape(self, kind: Kind) -> Shape:
-        if kind not in self._shapes:
-            raise ConfigurationError(f"{self._connection}: there is no reading of {kind}s")
-        return self._shapes[kind]
+    def _pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        sources = self._library.sources(kind)
+        if len(sources) == 1:
+            yield from self._walk(sources[0], since)
+            return
+        cursors = parse_several(since)
+        for source in sources:
+            name = source.form.table.name
+            for page in self._walk(source, cursors.get(name)):
+                cursors[name] = page.cursor
+                if page.records or page.tombstones:
+                    yield replace(page, cursor=dump_several(cursors))
+        yield Page(cursor=dump_several(cursors))
 
-    def _read(self, kind: Kind, ids: Sequence[str]) -> Iterator[Record]:
-        shape = self._shape(kind)
-        table = self._schema.table(shape.object)
-        rows = list(self._org.rows(table.name, ids, shape.columns(table)))
-        found = details_of(self._org, rows) if kind is Kind.DEAL else {}
-        for row in rows:
-            yield shape.record(row, table, found.get(to_18(str(row["Id"])), {}))
+    def _read(self, kind: Kind, ids: Sequence[str]) -> list[Record]:
+        try:
+            return list(self._library.read(kind, ids))
+        except UnknownColumnError:  # what we remember of the org may be old
+            self._setup.forget()
+            return list(self._library.read(kind, ids))
+
+    def _walk(self, source: Source, since: str | None) -> Iterator[Page]:
+        return Walk(self._org, self._clock, source, self._pace).pages(since)
 
     def _find_deal(self, key: str) -> Ref | None:
-        column = self._schema.table("Opportunity").columns.get(self._settings.key_name)
+        column = self._setup.table("Opportunity").columns.get(self._settings.key_name)
         if column is None or not column.external_id:
             return None  # no deal was ever created with a key here
         rows = self._org.query(select(["Id"], "Opportunity", where=f"{column.name} = {text(key)}"))
@@ -140,4 +166,4 @@ class SalesforceAdapter:
             rows = self._org.query("SELECT Name FROM Organization LIMIT 1")
         except RefusedError:  # the integration user may not see it, and the host names the org as well
             rows = []
-        return str(rows[0]["Name"]) if rows else urlsplit(self._settings.address).hostname or ""
+        return str(rows[0]["Name"]) if rows else urlsplit(self._settings.org or self._settings.address).hostname or ""

@@ -9,11 +9,12 @@ from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Position
 from crmbridge.model.values import Money, Value
-from crmbridge_salesforce.details import NOTE_SUBJECT
 from crmbridge_salesforce.mapping import Shape
-from crmbridge_salesforce.schema import DEFAULT_PIPELINE, MASTER, Column, Schema, Table
+from crmbridge_salesforce.schema import DEFAULT_PIPELINE, MASTER, Column, Table
+from crmbridge_salesforce.setup import Setup
 from crmbridge_salesforce.values import NO_CURRENCY, encode
 
+NOTE_SUBJECT = "Note by crmbridge"  # a note is a task that is done, because every org has tasks; it is no activity
 LONGEST_SUBJECT = 255
 LONGEST_DESCRIPTION = 32_000
 Payload = dict[str, Any]
@@ -22,8 +23,8 @@ Payload = dict[str, Any]
 class Encoder:
     """Writes the rows of changes; every method raises RefusedError with the reason when a change can't be written."""
 
-    def __init__(self, schema: Schema, shape: Shape) -> None:
-        self._schema = schema
+    def __init__(self, setup: Setup, shape: Shape) -> None:
+        self._setup = setup
         self._shape = shape
 
     def row(self, change: Change) -> Payload:
@@ -37,7 +38,7 @@ class Encoder:
                 return self._deal(change)
 
     def _deal(self, change: Change) -> Payload:
-        table = self._schema.table(self._shape.object)
+        table = self._setup.table(self._shape.object)
         row: Payload = {"attributes": {"type": table.name}}
         creating = change.action is Action.CREATE
         if not creating:
@@ -53,7 +54,7 @@ class Encoder:
 
     def _field(self, table: Table, name: str, value: Value, *, creating: bool) -> Payload:
         binding = self._shape.binding(name)
-        column = table.columns.get(binding.native) if binding else None
+        column = table.find(binding.native) if binding else None
         if binding is None or column is None:
             where = f"field {binding.native}" if binding else f"field for {name!r}"
             raise RefusedError(f"The org has no {where}, or the user may not see it")
@@ -76,7 +77,7 @@ class Encoder:
 
     def _place(self, table: Table, place: Position, before: Position | None) -> Payload:
         # The org accepts any text as a stage and calls the deal open, so unknown stages are refused here.
-        stage = self._schema.stages().get(place.stage)
+        stage = self._setup.stages().get(place.stage)
         if stage is None or not stage.active:
             raise RefusedError(f"The org has no active stage {place.stage!r}")
         row: Payload = {"StageName": stage.id}
@@ -113,7 +114,7 @@ class Encoder:
 
     def _note(self, change: Change) -> Payload:
         # No ActivityDate: a dated task that is done would count as the deal's last activity.
-        return {**self._activity(change, NOTE_SUBJECT), "Status": self._schema.closed_task_status()}
+        return {**self._activity(change, NOTE_SUBJECT), "Status": self._setup.closed_task_status()}
 
     def _activity(self, change: Change, subject: str) -> Payload:
         target = change.target

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+SHORT = 15  # characters of an id as old exports and the address bar show it
 _FORM = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
 
 
@@ -19,11 +21,11 @@ def to_18(record_id: str) -> str:
     The last three characters say which of the fifteen before them are capitals, five at a time, so that ids stay
     apart where case is lost.
     """
-    if not is_id(record_id):
+    if len(record_id) != SHORT or not is_id(record_id):
         return record_id
-    short = record_id[:15]
-    return short + "".join(_check(short[start : start + 5]) for start in (0, 5, 10))
+    return record_id + "".join(_check(record_id[start : start + 5]) for start in (0, 5, 10))
 
 
+@lru_cache(maxsize=4096)  # ids of one object differ in their last characters only
 def _check(part: str) -> str:
     return _ALPHABET[sum(1 << place for place, char in enumerate(part) if "A" <= char <= "Z")]

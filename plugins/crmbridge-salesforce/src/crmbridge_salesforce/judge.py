@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -13,9 +14,10 @@ from crmbridge.errors import (
     RefusedError,
     RetryLaterError,
 )
-from crmbridge.http import Reply
+from crmbridge.http import Dialect, Rate, Reply, Usage
 from crmbridge.http.client import tidy
 from crmbridge.model.changes import Outcome
+from crmbridge_salesforce.versions import DEFAULT_VERSION
 
 WAIT_FOR_ALLOWANCE = timedelta(hours=1)  # the daily count rolls over 24 hours; there is no Retry-After to go by
 WAIT_FOR_WALK = timedelta(minutes=2)  # a lost page can't be asked for again: the walk starts anew from its cursor
@@ -23,6 +25,16 @@ WAIT_FOR_WALK = timedelta(minutes=2)  # a lost page can't be asked for again: th
 # What a row can be refused with although the same row may be written later.
 _LATER = {"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "QUERY_TIMEOUT", "ALL_OR_NONE_OPERATION_ROLLED_BACK"}
 _TRANSIENT = {406, 420}  # an empty or HTML answer while the org is being set up
+_SESSION_CODES = {"INVALID_SESSION_ID", "InvalidSessionId", "INVALID_AUTH_HEADER"}
+EXPIRED = "Session expired or invalid"
+
+# The org's rolling 24 hours; every answer says the real figure. Short requests are not limited per second, and only
+# those of 20 seconds and more at a time (Developer Limits and Allocations, "API Request Limits and Allocations").
+DAILY = Rate(100_000, 86_400.0, "day")
+
+
+class UnknownColumnError(RefusedError):
+    """A column or object that is not there, or that the user may not see: what is known of the org may be old."""
 
 
 class Said(NamedTuple):
@@ -64,31 +76,61 @@ def judge(reply: Reply) -> CrmbridgeError | None:
     """
     if reply.status >= 500:
         return None
-    if reply.status == 410:
+    errors = said(reply.body)
+    if reply.status == 410 or any(error.code in {"UNSUPPORTED_API_VERSION", "InvalidVersion"} for error in errors):
         return ConfigurationError(
-            "this API version is no longer served (410)",
-            advice="Set api_version in the connection to one that GET /services/data lists.",
+            f"this API version is no longer served ({reply.status})",
+            advice=f'Set api_version: "{DEFAULT_VERSION}" in the connection, or another that GET /services/data lists.',
         )
     if reply.status in _TRANSIENT:
         return RetryLaterError(f"the org is not ready ({reply.status})")
-    errors = said(reply.body)
+    if reply.status in {414, 431} and not errors:
+        return RefusedError(f"the request is too long for the org ({reply.status})")
     return _by_code(reply, errors) if errors else None
+
+
+def expired(reply: Reply) -> bool:
+    """Tell whether a session has ended, so that signing in anew helps.
+
+    Other refusals carry the same code and stay refused however often one signs in (jsforce, http-api tests).
+    """
+    if reply.status != 401:
+        return False
+    errors = said(reply.body)
+    return bool(errors) and errors[0].code in _SESSION_CODES and EXPIRED in errors[0].message
+
+
+def dialect(day_share: float) -> Dialect:
+    """Give how this vendor talks. Of the org's daily requests, all its clients together get a share before we stop.
+
+    The allowance belongs to the org, so what others use of it counts as well: used up, it stops every integration.
+    """
+
+    def meter(reply: Reply) -> Iterator[Usage]:
+        # There is no other header to go by: no Retry-After, and no figure of requests per second.
+        found = re.search(r"(?<![\w-])api-usage=(\d+)/(\d+)", reply.headers.get("sforce-limit-info", ""))
+        if found:
+            used, ours = int(found[1]), int(int(found[2]) * day_share)
+            yield Usage(DAILY.key, ours, max(0, ours - used))
+
+    return Dialect(judge=judge, expired=expired, meter=meter)
 
 
 def _by_code(reply: Reply, errors: tuple[Said, ...]) -> CrmbridgeError:
     words = "; ".join(map(str, errors))
     match errors[0].code:
-        case "INVALID_SESSION_ID" | "InvalidSessionId" | "INVALID_AUTH_HEADER":
-            return AuthenticationError(
-                f"the access token was refused: {words}",
-                advice="Get a new access token from the instance_url's own sign-in and set it again.",
+        case code if code in _SESSION_CODES:
+            return _session(errors[0])
+        case "INVALID_FIELD" | "INVALID_TYPE" | "NOT_FOUND" if reply.status in {400, 404}:
+            return UnknownColumnError(words)
+        case code if code in _LATER or code in {"REQUEST_LIMIT_EXCEEDED", "INVALID_QUERY_LOCATOR"}:
+            return _later(errors[0], words)
+        case "OPERATION_TOO_LARGE":
+            return RefusedError(
+                words,
+                advice="Give the integration user the permission View All Data, or leave activities out by `kinds` of"
+                " the connection: who may see so many of them is more than the org works out.",
             )
-        case "REQUEST_LIMIT_EXCEEDED":
-            return _too_many(errors[0])
-        case "INVALID_QUERY_LOCATOR":
-            return RetryLaterError(f"the rest of a query was lost: {words}", after=WAIT_FOR_WALK)
-        case code if code in _LATER:
-            return RetryLaterError(words)
         case code if reply.status in {401, 403} or code.startswith(("INSUFFICIENT_ACCESS", "API_DISABLED")):
             return AuthenticationError(
                 f"not allowed ({reply.status}): {words}",
@@ -96,6 +138,28 @@ def _by_code(reply: Reply, errors: tuple[Said, ...]) -> CrmbridgeError:
             )
         case _:
             return RefusedError(words)
+
+
+def _session(error: Said) -> AuthenticationError:
+    if EXPIRED in error.message:
+        return AuthenticationError(
+            f"the session was refused: {error}",
+            advice="Get a new access token from the instance_url's own sign-in and set it again; with jwt or"
+            " client_credentials, see that the org's session policy lets API sessions live.",
+        )
+    return AuthenticationError(
+        f"the session was refused: {error}",
+        advice="Signing in again does not help: let the External Client App grant the scope `api`, and give the user"
+        " the permission API Enabled.",
+    )
+
+
+def _later(error: Said, words: str) -> RetryLaterError:
+    if error.code == "REQUEST_LIMIT_EXCEEDED":
+        return _too_many(error)
+    if error.code == "INVALID_QUERY_LOCATOR":
+        return RetryLaterError(f"the rest of a query was lost: {words}", after=WAIT_FOR_WALK)
+    return RetryLaterError(words)
 
 
 def _too_many(error: Said) -> RetryLaterError:

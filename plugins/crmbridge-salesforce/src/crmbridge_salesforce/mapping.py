@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from crmbridge.http import dump_json
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref
 from crmbridge.model.values import FieldType, Value
 from crmbridge.ports import FieldBinding
 from crmbridge_salesforce.ids import to_18
-from crmbridge_salesforce.org import Row
+from crmbridge_salesforce.rows import Cells, Form
 from crmbridge_salesforce.schema import Table, pipeline_of, status_of
-from crmbridge_salesforce.values import decode, read_moment
+from crmbridge_salesforce.values import COMPOUNDS, Cell, Decoder, decoder, money, read_moment
 
 OBJECTS: Mapping[Kind, str] = MappingProxyType(
     {Kind.USER: "User", Kind.COMPANY: "Account", Kind.CONTACT: "Contact", Kind.DEAL: "Opportunity"}
 )
-SYSTEM = ("Id", "CreatedDate", "LastModifiedDate", "SystemModstamp")
-_PLACE = ("StageName", "IsClosed", "IsWon", "RecordTypeId", "CurrencyIsoCode", "LastActivityDate")
-# They move when somebody works on the deal without changing it, so they say nothing about its version.
-_NOT_VERSION = frozenset({"attributes", "LastActivityDate", "LastModifiedDate"})
+_PLACE = ("StageName", "IsClosed", "IsWon", "RecordTypeId", "CurrencyIsoCode", "LastStageChangeDate")
+_NO_FIELDS: Mapping[str, Value] = MappingProxyType({})
 
 _COLUMNS: Mapping[Kind, Mapping[str, tuple[str, FieldType]]] = MappingProxyType(
     {
@@ -48,6 +44,8 @@ _COLUMNS: Mapping[Kind, Mapping[str, tuple[str, FieldType]]] = MappingProxyType(
             "owner": ("OwnerId", FieldType.USER),
             "company": ("AccountId", FieldType.USER),
             "source": ("LeadSource", FieldType.TEXT),
+            # A day without a time. It costs nothing; counts come from the activities themselves.
+            "last_activity_at": ("LastActivityDate", FieldType.DATETIME),
         },
     }
 )
@@ -62,6 +60,7 @@ class Shape:
     currency: str | None  # of amounts in an org with one currency, which does not say it
     key_field: str
     bindings: tuple[FieldBinding, ...]
+    own: frozenset[str]  # the fields that the connection binds, which must be there
 
     @classmethod
     def of(
@@ -78,15 +77,17 @@ class Shape:
         standard = [
             FieldBinding(name=name, native=native, type=type_) for name, (native, type_) in _COLUMNS[kind].items()
         ]
+        own = frozenset(one.name for one in bindings) if kind is Kind.DEAL else frozenset()
         if kind is Kind.DEAL:
             standard.append(FieldBinding(name="lost_reason", native=lost_reason, type=FieldType.TEXT))
-            standard = [one for one in standard if one.name not in {own.name for own in bindings}] + list(bindings)
+            standard = [one for one in standard if one.name not in own] + list(bindings)
         return cls(
             connection=connection,
             kind=kind,
             currency=currency,
             key_field=key_field if kind is Kind.DEAL else "",
             bindings=tuple(standard),
+            own=own,
         )
 
     @property
@@ -98,71 +99,107 @@ class Shape:
         """Find which column holds a field."""
         return next((binding for binding in self.bindings if binding.name == name), None)
 
-    def columns(self, table: Table) -> list[str]:
-        """Give the columns to ask for: those of our fields that this org has."""
-        place = (*_PLACE, self.key_field) if self.kind is Kind.DEAL else ()
-        return table.having(*SYSTEM, *place, *(binding.native for binding in self.bindings))
+    def missing(self, table: Table) -> tuple[FieldBinding, ...]:
+        """Give the bound fields that the org does not have, or the user may not see."""
+        return tuple(one for one in self.bindings if one.name in self.own and table.find(one.native) is None)
 
-    def record(self, row: Row, table: Table, found: Mapping[str, Value] = MappingProxyType({})) -> Record:
-        """Read a row; `found` are fields that were read beside it, such as contacts and activities."""
-        row_id = to_18(str(row["Id"]))
-        fields, problems = self._fields(row, table)
+
+class _Plan(NamedTuple):
+    """How one field is read from a row."""
+
+    name: str
+    at: int  # the column's place
+    read: Decoder | None  # None: the cell is the value
+    native: str
+
+
+class Reader:
+    """Reads the rows of one object as records of one kind. What can be worked out before is worked out here."""
+
+    def __init__(self, shape: Shape, table: Table) -> None:
+        self._shape = shape
+        self._page_of = table.page_of
+        bound = [(binding, table.find(binding.native)) for binding in shape.bindings]
+        wanted = [column.name for _, column in bound if column is not None and column.type not in COMPOUNDS]
+        place = (*_PLACE, shape.key_field) if shape.kind is Kind.DEAL else ()
+        self.form = Form(table, (*place, *wanted))
+        self._plans: list[_Plan] = []
+        self._amounts: list[_Plan] = []
+        self._lacking: list[Problem] = []
+        for binding, column in bound:
+            self._plan(binding, column.name if column else None)
+        self._empty: dict[str, Value] = dict.fromkeys(plan.name for plan in (*self._plans, *self._amounts))
+        self._code = self.form.place("CurrencyIsoCode")
+        self._created = self.form.place("CreatedDate")
+        self._key = self.form.place(shape.key_field)
+        self._place = [self.form.place(name) for name in _PLACE[:4]] if shape.kind is Kind.DEAL else None
+
+    def _plan(self, binding: FieldBinding, native: str | None) -> None:
+        at = self.form.place(native) if native is not None else None
+        if native is None:
+            if binding.name in self._shape.own:
+                self._lacking.append(Problem(binding.native, "is not a field here, or the user may not see it"))
+        elif at is None:
+            self._lacking.append(Problem(binding.native, "holds a compound value"))
+        elif binding.type is FieldType.MONEY:
+            self._amounts.append(_Plan(binding.name, at, None, native))
+        else:
+            read = _domain if (self._shape.kind, binding.name) == (Kind.COMPANY, "domain") else decoder(binding.type)
+            self._plans.append(_Plan(binding.name, at, read, native))
+
+    def record(self, cells: Cells, found: Mapping[str, Value] = _NO_FIELDS) -> Record:
+        """Read a row; `found` are fields that were read beside it, such as contacts."""
+        row_id = to_18(cells[0])
+        fields, problems = self._fields(cells)
         fields.update(found)
-        key = row.get(self.key_field) if self.key_field else None
+        created = cells[self._created] if self._created is not None else ""
         return Record(
-            ref=Ref(self.connection, self.kind, row_id),
+            ref=Ref(self._shape.connection, self._shape.kind, row_id),
             fields=fields,
-            version=version_of(row),
-            created_at=read_moment(row["CreatedDate"]) if row.get("CreatedDate") else None,
-            updated_at=stamp_of(row),
-            position=position_of(row) if self.kind is Kind.DEAL else None,
-            key=str(key) if key else None,
-            url=table.page_of.replace("{ID}", row_id) or None,
+            version=self.form.version(cells),
+            created_at=read_moment(created) if created else None,
+            updated_at=read_moment(cells[1]),
+            position=self.position(cells),
+            key=(cells[self._key] or None) if self._key is not None else None,
+            url=self._page_of.replace("{ID}", row_id) or None,
             problems=problems,
         )
 
-    def _fields(self, row: Row, table: Table) -> tuple[dict[str, Value], tuple[Problem, ...]]:
-        fields: dict[str, Value] = {}
+    def position(self, cells: Cells) -> Position | None:
+        """Give where a deal stands; open, won or lost by the flags that the stage set, never by its name."""
+        if self._place is None:
+            return None
+        stage, closed, won, kind = (cells[at] if at is not None else "" for at in self._place)
+        return _position(kind, stage, closed == "true", won == "true")
+
+    def _fields(self, cells: Cells) -> tuple[dict[str, Value], tuple[Problem, ...]]:
+        fields = self._empty.copy()
         problems: list[Problem] = []
-        code = row.get("CurrencyIsoCode")
-        currency = str(code) if code else self.currency
-        for binding in self.bindings:
-            if binding.native not in table.columns:
-                if binding.name not in _COLUMNS[self.kind] and binding.name != "lost_reason":
-                    problems.append(Problem(binding.native, "is not a field here, or the user may not see it"))
-                continue
+        for name, at, read, native in self._plans:
+            if cell := cells[at]:
+                try:
+                    fields[name] = cell if read is None else read(cell)
+                except ValueError as error:
+                    del fields[name]
+                    problems.append(Problem(native, str(error)))
+        currency = (cells[self._code] if self._code is not None else "") or self._shape.currency
+        for name, at, _, native in self._amounts:
             try:
-                fields[binding.name] = decode(row.get(binding.native), binding.type, currency)
+                fields[name] = money(cells[at], currency) if cells[at] else None
             except ValueError as error:
-                problems.append(Problem(binding.native, str(error)))
-        if self.kind is Kind.COMPANY and "domain" in fields:
-            fields["domain"] = _domain(fields["domain"])
-        return fields, tuple(problems)
+                del fields[name]
+                problems.append(Problem(native, str(error)))
+        return fields, (*self._lacking, *problems) if self._lacking or problems else ()
 
 
-def position_of(row: Row) -> Position:
-    """Give where a deal stands; open, won or lost by the flags that the stage set, never by its name."""
-    status = status_of(closed=row.get("IsClosed") is True, won=row.get("IsWon") is True)
-    return Position(pipeline_of(row.get("RecordTypeId")), str(row["StageName"]), status)
+@lru_cache(maxsize=4096)
+def _position(record_type: str, stage: str, closed: bool, won: bool) -> Position:  # noqa: FBT001  for the cache
+    return Position(pipeline_of(record_type), stage, status_of(closed=closed, won=won))
 
 
-def stamp_of(row: Row) -> datetime:
-    """Give when a row was last changed, by users or automation."""
-    return read_moment(row.get("SystemModstamp") or row.get("LastModifiedDate") or row["CreatedDate"])
-
-
-def version_of(row: Row) -> str:
-    """Give a text that differs whenever the row may have changed.
-
-    The stamp has whole seconds only, so what stands in the row is part of it.
-    """
-    values = {name: row[name] for name in sorted(row) if name not in _NOT_VERSION}
-    return f"{stamp_of(row):%Y%m%dT%H%M%SZ}-{hashlib.sha256(dump_json(values)).hexdigest()[:12]}"
-
-
-def _domain(website: Any) -> str | None:
+def _domain(website: Cell) -> str | None:
     """Reduce a website, with or without its scheme, to the domain that records are matched by."""
-    text = str(website or "").strip()
+    text = website.strip()
     try:
         host = urlsplit(text if "//" in text else f"//{text}").hostname or ""
     except ValueError:

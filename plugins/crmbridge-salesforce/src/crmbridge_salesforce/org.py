@@ -7,91 +7,93 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
-
-from pydantic import SecretStr
+from typing import Any, Literal, NamedTuple
 
 from crmbridge.errors import RetryLaterError
-from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, pages
+from crmbridge.http import Budget, HttpClient, Reply, Signer, pages
 from crmbridge.ports import AdapterContext
 from crmbridge_salesforce import soql
-from crmbridge_salesforce.judge import WAIT_FOR_ALLOWANCE, judge
+from crmbridge_salesforce.judge import DAILY, dialect
 from crmbridge_salesforce.settings import SalesforceSettings
 
 Row = Mapping[str, Any]
 
 COLLECTION = 200  # rows in one collections request
-# Short requests are not limited per second; this only keeps many threads from flooding the org.
-RATES = (Rate(50, 1.0),)
+# Requests under way at a time. Only those of 20 seconds and more are counted, 25 of them in production and 5 in a
+# Developer Edition ("API Request Limits and Allocations"); any query may turn out to be a long one.
+AT_ONCE = 5
 
 
-class Allowance:
-    """The share of the org's daily requests that is used up, as every answer tells it in Sforce-Limit-Info."""
+class Answer(NamedTuple):
+    """The first page of a query: its rows, how many there are in all, where the rest is, and the org's own time."""
 
-    def __init__(self, connection: str, share: float) -> None:
-        self._connection = connection
-        self._share = share
-        self._lock = threading.Lock()
-        self._used = (0, 0)
-
-    def note(self, reply: Reply) -> None:
-        """Read the figures of an answer, where it carries them."""
-        found = re.search(r"(?<![\w-])api-usage=(\d+)/(\d+)", reply.headers.get("sforce-limit-info", ""))
-        if found:
-            with self._lock:
-                self._used = (int(found[1]), int(found[2]))
-
-    def check(self) -> None:
-        """Raise RetryLaterError when our share is used up, so that the org's other clients keep theirs."""
-        with self._lock:
-            used, total = self._used
-        if total and used >= total * self._share:
-            with self._lock:
-                self._used = (0, 0)  # an old figure must not stop a later run
-            raise RetryLaterError(
-                f"{self._connection}: {used} of the org's {total} daily requests are used up",
-                advice=f"Try again later, or raise api_share (now {self._share:g}) in the connection.",
-                after=WAIT_FOR_ALLOWANCE,
-            )
+    rows: list[Row]
+    total: int
+    following: str | None
+    now: datetime | None
 
 
 class Org:
     """One org's REST API. Thread-safe; raises the errors of `crmbridge.http`."""
 
-    def __init__(self, settings: SalesforceSettings, context: AdapterContext, token: SecretStr) -> None:
+    def __init__(self, settings: SalesforceSettings, context: AdapterContext, signer: Signer) -> None:
         self.connection = context.connection
         self.version = settings.api_version
         self._base = f"services/data/v{settings.api_version}"
-        self._allowance = Allowance(context.connection, settings.api_share)
+        self.now: datetime | None = None  # the org's own time, as its last answers said it
+        self._slots = threading.BoundedSemaphore(AT_ONCE)
         self._client = HttpClient(
             connection=context.connection,
             base_url=settings.address,
             clock=context.clock,
-            budget=Budget(RATES, context.clock),
-            headers={"Authorization": f"Bearer {token.get_secret_value()}"},
-            dialect=Dialect(judge=judge),
+            budget=Budget(
+                (DAILY,),
+                context.clock,
+                share=settings.share,
+                day_share=1.0,  # the dialect has taken our share already
+                ledger=context.ledger,
+                account=context.connection,
+            ),
+            # The most that the org gives per page; wide rows may come in smaller ones ("Query Options Header").
+            headers={"Sforce-Query-Options": "batchSize=2000"},
+            signer=signer,
+            dialect=dialect(settings.day_share),
             timeout=settings.timeout,
         )
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """Read a resource below the version's path."""
-        return self._read(f"{self._base}/{path}", params)
+        return self._read("GET", f"{self._base}/{path}", params=params).body
+
+    def post(self, path: str, body: Any) -> Any:
+        """Send a request that changes no record: a read by ids, or the order of a query job."""
+        return self._read("POST", f"{self._base}/{path}", body=body).body
+
+    def fetch(self, path: str, params: Mapping[str, Any] | None = None) -> Reply:
+        """Read a resource that is no JSON, as bytes, with the headers of its answer."""
+        return self._read("GET", f"{self._base}/{path}", params=params, form="bytes")
 
     def query(self, statement: str, *, deleted_too: bool = False) -> list[Row]:
         """Run a query and give all its rows; `deleted_too` looks into the recycle bin as well."""
         resource = f"{self._base}/{'queryAll' if deleted_too else 'query'}"
 
         def fetch(following: str | None) -> tuple[list[Row], str | None]:
-            return _page(self._read(following) if following else self._read(resource, {"q": statement}))
+            found = self._ask(following) if following else self._ask(resource, {"q": statement})
+            return found.rows, found.following
 
         return [row for rows, _ in pages(fetch) for row in rows]
 
-    def query_now(self, statement: str) -> tuple[list[Row], datetime | None]:
-        """Run a query whose rows fit on one page; give them with the org's own time, where the answer says it."""
-        self._allowance.check()
-        reply = self._client.read("GET", f"{self._base}/query", params={"q": statement})
-        self._allowance.note(reply)
-        return _page(reply.body)[0], _date(reply)
+    def query_now(self, statement: str, *, deleted_too: bool = False) -> Answer:
+        """Run a query and give all its rows with the org's own time when it began, where the answer says it."""
+        resource = f"{self._base}/{'queryAll' if deleted_too else 'query'}"
+        first = self._ask(resource, {"q": statement})
+
+        def fetch(following: str | None) -> tuple[list[Row], str | None]:
+            found = self._ask(following or "")
+            return found.rows, found.following
+
+        more = pages(fetch, start=first.following) if first.following else ()
+        return first._replace(rows=first.rows + [row for rows, _ in more for row in rows], following=None)
 
     def query_in(self, template: str, values: Sequence[str], *, deleted_too: bool = False) -> Iterator[Row]:
         """Run a query whose `{}` stands for a list that may be too long for one URL."""
@@ -102,31 +104,46 @@ class Org:
         """Read rows by id, past every index; the ones that are gone are left out."""
         for start in range(0, len(ids), COLLECTION):
             asked = {"ids": list(ids[start : start + COLLECTION]), "fields": list(columns)}
-            body = self._send("POST", f"{self._base}/composite/sobjects/{table}", asked)
+            body = self.post(f"composite/sobjects/{table}", asked)
             yield from (row for row in _list(body) if isinstance(row, Mapping))
+
+    def rows_by_query(self, table: str, ids: Sequence[str], columns: Sequence[str]) -> Iterator[Row]:
+        """Read rows by id in one query for a few hundred of them, where that fits in a URL."""
+        if soql.size(template := soql.select(columns, table, where="Id IN ({})")) < soql.LONGEST_QUERY // 2:
+            yield from self.query_in(template, ids)
+        else:
+            yield from self.rows(table, ids, columns)
 
     def write(self, method: Any, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None) -> Any:
         """Send a write below the version's path; raises UnclearError when nobody knows whether it was done."""
-        self._allowance.check()
-        reply = self._client.write(method, f"{self._base}/{path}", params=params, body=body)
-        self._allowance.note(reply)
-        return reply.body
+        with self._slots:
+            return self._client.write(method, f"{self._base}/{path}", params=params, body=body).body
+
+    def row_path(self, table: str, row_id: str) -> str:
+        """Give the path of a row, as the requests inside a composite one name it."""
+        return f"/{self._base}/sobjects/{table}/{row_id}"
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def _read(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
-        self._allowance.check()
-        reply = self._client.read("GET", path, params=params)
-        self._allowance.note(reply)
-        return reply.body
+    def _ask(self, path: str, params: Mapping[str, Any] | None = None) -> Answer:
+        return _answer(self._read("GET", path, params=params))
 
-    def _send(self, method: Any, path: str, body: Any) -> Any:
-        self._allowance.check()
-        reply = self._client.read(method, path, body=body)
-        self._allowance.note(reply)
-        return reply.body
+    def _read(
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        form: Literal["json", "bytes"] = "json",
+    ) -> Reply:
+        with self._slots:
+            reply = self._client.read(method, path, params=params, body=body, form=form)
+        if now := _date(reply):
+            self.now = now if self.now is None else max(now, self.now)
+        return reply
 
 
 def _date(reply: Reply) -> datetime | None:
@@ -135,16 +152,18 @@ def _date(reply: Reply) -> datetime | None:
     return parsedate_to_datetime(found[-1]) if found else None
 
 
-def _page(body: Any) -> tuple[list[Row], str | None]:
+def _answer(reply: Reply) -> Answer:
+    body = reply.body
     if not isinstance(body, Mapping) or not isinstance(body.get("records"), list):
         raise RetryLaterError("The CRM answered a query with something that is no query result")
-    following = body.get("nextRecordsUrl")
+    total, following = body.get("totalSize"), body.get("nextRecordsUrl")
+    count = total if isinstance(total, int) else len(body["records"])
     if body.get("done", True) or following is None:
-        return body["records"], None
+        return Answer(body["records"], count, None, _date(reply))
     # The path is sent as it is, and the token goes with it: it must stay on this host.
     if not isinstance(following, str) or not following.startswith("/services/data/"):
         raise RetryLaterError("The CRM sent a nextRecordsUrl that is no path of its REST API")
-    return body["records"], following
+    return Answer(body["records"], count, following, _date(reply))
 
 
 def _list(body: Any) -> list[Any]:

@@ -3,173 +3,164 @@
 Stamps have whole seconds, many rows can share one, and a row can become visible after rows with a later stamp,
 because the stamp is set when a transaction starts writing and the row is seen when it commits. So a walk
 - goes by (stamp, id) and asks for each page anew from the last row it saw,
-- ends at the newest stamp there was when it began,
-- notes the org's own time at which it began; the next one starts an overlap before that,
+- ends at the org's own time at which it began, so that a busy org can't keep it going,
+- notes that time, or ours where ours is earlier; the next walk starts an overlap before it,
 - carries that note in its cursors, so that a walk that was cut short loses no late rows either.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from crmbridge.errors import ConfigurationError
 from crmbridge.http import pages
-from crmbridge.model.records import Kind, Ref, Tombstone
-from crmbridge.model.values import iso, parse_iso
-from crmbridge.ports import Page
-from crmbridge_salesforce.details import details_of, moves_of
+from crmbridge.model.records import Ref, Tombstone
+from crmbridge.ports import Clock, Page
+from crmbridge_salesforce.bulk import BulkUnavailableError
+from crmbridge_salesforce.bulk_walk import BulkWalk
+from crmbridge_salesforce.cursor import Cursor
+from crmbridge_salesforce.details import Asked
 from crmbridge_salesforce.ids import to_18
-from crmbridge_salesforce.mapping import Shape
-from crmbridge_salesforce.org import Org, Row
-from crmbridge_salesforce.schema import Schema, Table
-from crmbridge_salesforce.soql import moment, select, text
+from crmbridge_salesforce.listing import Listing, Listings, Pace
+from crmbridge_salesforce.org import Org
+from crmbridge_salesforce.soql import moment, select
+from crmbridge_salesforce.sources import Source, Span
 from crmbridge_salesforce.values import read_moment
 
-DEAL_PREFIX = "006"
-# Writing a task or a contact role need not touch the stamp of the deal it hangs on.
-_TOUCHING = (("Task", "WhatId"), ("OpportunityContactRole", "OpportunityId"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
-    """Where a walk stands. With an id it is under way, after that row; without, `at` is when the last one began.
-
-    `floor` is when the walk under way began, `gone` when the one before it did: deletions are owed since then.
-    """
-
-    at: datetime | None = None
-    id: str = ""
-    floor: datetime | None = None
-    gone: datetime | None = None
-
-    @classmethod
-    def parse(cls, written: str | None) -> Cursor:
-        """Read what `dump` wrote; raises ConfigurationError for anything else."""
-        if written is None:
-            return cls()
-        try:
-            data = json.loads(written)
-            times = {name: parse_iso(data[name]) for name in ("at", "floor", "gone") if data.get(name)}
-            return cls(id=str(data.get("id", "")), **times)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ConfigurationError(
-                f"The state holds a Salesforce cursor that can't be read: {written[:60]!r}",
-                advice="Pull this connection again from the beginning.",
-            ) from error
-
-    def dump(self) -> str:
-        """Write it for the state."""
-        parts = {"at": self.at, "floor": self.floor, "gone": self.gone}
-        times = {name: iso(value) for name, value in parts.items() if value}
-        return json.dumps({**times, "id": self.id} if self.id else times, separators=(",", ":"))
+STONES = 2000  # tombstones on a page
 
 
 class Walk:
-    """One pull of one kind."""
+    """One pull of one source."""
 
-    def __init__(self, org: Org, schema: Schema, shape: Shape, *, overlap: timedelta, page_size: int) -> None:
+    def __init__(self, org: Org, clock: Clock, source: Source, pace: Pace) -> None:
         self._org = org
-        self._schema = schema
-        self._shape = shape
-        self._table: Table = schema.table(shape.object)
-        self._columns = shape.columns(self._table)
-        self._overlap = overlap
-        self._page_size = page_size
+        self._clock = clock
+        self._source = source
+        self._form = source.form
+        self._table = source.form.table.name
+        self._pace = pace
+        self._listings = Listings(org, source, pace)
+        self._details = Asked(org, tracked=source.tracked)
+        self._delivered: set[str] = set()
 
     def pages(self, since: str | None) -> Iterator[Page]:
         """Yield what changed since a cursor; the last page carries what is gone and where the next walk begins."""
-        cursor = Cursor.parse(since)
-        newest, now = self._newest()
-        end = cursor.floor or now or newest or cursor.at
-        gone = cursor.gone or cursor.at or end
-        place = replace(cursor, floor=end, gone=gone)
-        delivered: set[str] = set()
-        if newest is not None:
-            for rows, _ in pages(lambda token: self._rows(token, newest), start=place.dump()):
-                if rows:
-                    place = self._after(rows[-1], place)
-                    delivered.update(to_18(str(row["Id"])) for row in rows if since is not None)
-                    yield self._page(rows, place.dump())
-        if since is not None and gone is not None and self._shape.kind is Kind.DEAL:
-            for rows in self._touched(gone - self._overlap, delivered):
-                yield self._page(rows, place.dump())
-        yield Page(tombstones=self._tombstones(gone), cursor=Cursor(at=end).dump())
+        place = Cursor.parse(since)
+        early: Listing | None = None
+        total: int | None = None
+        big = bool(place.job)
+        if place.at is None and not big:
+            found = self._listings.count(place)
+            place, big, total = self._noted(place, found.now), found.total > self._pace.bulk_above, found.total
+        elif not big:
+            place, early = self._first(place)
+            if early.full:
+                total = self._listings.count(place).total
+                big = total > self._pace.bulk_above
+        for page in self._in_bulk(place) if big else self._by_pages(place, early):
+            yield replace(page, total=total)
+        yield from self._rest(place.without_job)
 
-    def _newest(self) -> tuple[datetime | None, datetime | None]:
-        """Give the newest stamp there is, and the org's own time."""
-        stamp = self._table.stamp
-        rows, now = self._org.query_now(select([stamp], self._table.name, order=f"{stamp} DESC", limit=1))
-        return (read_moment(rows[0][stamp]) if rows else None), now
+    def _first(self, place: Cursor) -> tuple[Cursor, Listing]:
+        """Ask for the first page of a later walk, which most often is all there is."""
+        answer = self._listings.ask(place)
+        place = self._noted(place, answer.now)
+        return place, self._listings.listing(answer, place)
 
-    def _rows(self, token: str | None, newest: datetime) -> tuple[list[Row], str | None]:
-        """Give the next rows up to the newest stamp, and the cursor after them while there may be more."""
-        place, stamp = Cursor.parse(token), self._table.stamp
-        rows = self._org.query(
-            select(
-                self._columns,
-                self._table.name,
-                where=f"{self._begin(place)}{stamp} <= {moment(newest)}",
-                order=f"{stamp}, Id",
-                limit=self._page_size,
+    def _noted(self, place: Cursor, now: datetime | None) -> Cursor:
+        """Note when the walk began, unless it is under way: by the org's time, or by ours where ours is earlier.
+
+        A clock ahead of the org's would have rows missed that are still to come; one behind only has some read again.
+        """
+        self._listings.ceiling = now
+        floor = place.floor
+        if floor is None:
+            known = now or self._listings.newest()
+            ours = self._clock.now().replace(microsecond=0)
+            floor = min(known, ours) if known else place.at
+        whole = place.whole or place.at is None
+        return replace(place, floor=floor, gone=place.gone or place.at or floor, whole=whole)
+
+    def _span(self, place: Cursor) -> Span:
+        since = None if place.whole or place.gone is None else place.gone - self._pace.overlap
+        return Span(since=since, until=place.floor or self._clock.now())
+
+    # ── Page by page ────────────────────────────────────────────────────────────────────────────────────
+
+    def _by_pages(self, place: Cursor, early: Listing | None) -> Iterator[Page]:
+        """Yield pages by (stamp, id); `early` is the first of them, where it was read already."""
+        span = self._span(place)
+
+        def fetch(token: str | None) -> tuple[list[Listing], str | None]:
+            now = Cursor.parse(token)
+            found = self._listings.listing(self._listings.ask(now), now)
+            return [found], found.after.dump() if found.full else None
+
+        if early is not None:
+            yield from self._page(early, span)
+        if early is None or early.full:
+            for listings, _ in pages(fetch, start=(early.after if early else place).dump()):
+                for listing in listings:
+                    yield from self._page(listing, span)
+
+    def _page(self, listing: Listing, span: Span) -> Iterator[Page]:
+        if listing.rows:
+            if span.since is not None:
+                self._delivered.update(to_18(cells[0]) for cells in listing.rows)
+            page = self._source.page(listing.rows, span, listing.after.dump(), self._details)
+            if page.records:  # rows that are no records of ours make no page
+                yield page
+
+    # ── In bulk ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _in_bulk(self, place: Cursor) -> Iterator[Page]:
+        """Yield pages from bulk jobs; where there can be none, page by page from where the walk stood before."""
+        start = place.without_job
+        bulk = BulkWalk(self._org, self._clock, self._source)
+        try:
+            yield from bulk.pages(place, self._span(place), self._listings.where(start))
+        except BulkUnavailableError:
+            yield from self._by_pages(start, None)
+
+    # ── What else there is ──────────────────────────────────────────────────────────────────────────────
+
+    def _rest(self, place: Cursor) -> Iterator[Page]:
+        """Yield rows that others touched, then what is gone, with the cursor of the next walk."""
+        span = self._span(place)
+        cursor = Cursor(at=place.floor, floor=place.floor, gone=place.gone, whole=place.whole).dump()
+        if span.since is not None:
+            yield from self._touched(span, cursor)
+        stones = tuple(self._tombstones(place.gone))
+        *early, last = [stones[start : start + STONES] for start in range(0, len(stones), STONES)] or [()]
+        for part in early:
+            yield Page(tombstones=part, cursor=cursor)
+        yield Page(tombstones=last, cursor=Cursor(at=place.floor).dump())
+
+    def _touched(self, span: Span, cursor: str) -> Iterator[Page]:
+        wanted = sorted(self._source.touched(span) - self._delivered)
+        for start in range(0, len(wanted), self._pace.page_size):
+            part = wanted[start : start + self._pace.page_size]
+            rows = [self._form.of_json(row) for row in self._org.rows(self._table, part, self._form.columns)]
+            page = self._source.page(rows, span, cursor, self._details)
+            if page.records:
+                yield page
+
+    def _tombstones(self, since: datetime | None) -> Iterator[Tombstone]:
+        if since is None or "IsDeleted" not in self._form.table.columns:
+            return
+        stamp = self._form.stamp
+        columns = self._form.table.having("Id", stamp, "MasterRecordId")
+        where = f"IsDeleted = true AND {stamp} >= {moment(since - self._pace.overlap)}"
+        where += f" AND {self._source.where}" if self._source.where else ""
+        statement = select(columns, self._table, where=where, order=f"{stamp}, Id")
+        for row in self._org.query(statement, deleted_too=True):
+            master: Any = row.get("MasterRecordId")
+            yield Tombstone(
+                ref=self._ref(row["Id"]), at=read_moment(row[stamp]), merged_into=self._ref(master) if master else None
             )
-        )
-        more = len(rows) >= self._page_size
-        return rows, self._after(rows[-1], place).dump() if more else None
-
-    def _begin(self, place: Cursor) -> str:
-        if place.at is None:
-            return ""
-        stamp = self._table.stamp
-        if not place.id:
-            return f"{stamp} >= {moment(place.at - self._overlap)} AND "
-        at = moment(place.at)
-        return f"(({stamp} = {at} AND Id > {text(place.id)}) OR {stamp} > {at}) AND "
-
-    def _after(self, row: Row, place: Cursor) -> Cursor:
-        return replace(place, at=read_moment(row[self._table.stamp]), id=to_18(str(row["Id"])))
-
-    def _page(self, rows: list[Row], cursor: str) -> Page:
-        if self._shape.kind is not Kind.DEAL:
-            return Page(records=tuple(self._shape.record(row, self._table) for row in rows), cursor=cursor)
-        found = details_of(self._org, rows)
-        return Page(
-            records=tuple(self._shape.record(row, self._table, found[to_18(str(row["Id"]))]) for row in rows),
-            moves=tuple(moves_of(self._org, self._schema, rows)),
-            cursor=cursor,
-        )
-
-    def _touched(self, since: datetime, delivered: set[str]) -> Iterator[list[Row]]:
-        """Yield deals that did not change themselves while their tasks or contacts did."""
-        ids: set[str] = set()
-        for name, column in _TOUCHING:
-            stamp = self._schema.table(name).stamp
-            found = self._org.query(select([column], name, where=f"{stamp} >= {moment(since)}"), deleted_too=True)
-            ids.update(to_18(str(row[column])) for row in found if str(row[column] or "").startswith(DEAL_PREFIX))
-        wanted = sorted(ids - delivered)
-        for start in range(0, len(wanted), self._page_size):
-            part = wanted[start : start + self._page_size]
-            rows = list(self._org.rows(self._table.name, part, self._columns))
-            if rows:
-                yield rows
-
-    def _tombstones(self, since: datetime | None) -> tuple[Tombstone, ...]:
-        if since is None or "IsDeleted" not in self._table.columns:
-            return ()
-        stamp = self._table.stamp
-        columns = self._table.having("Id", stamp, "MasterRecordId")
-        where = f"IsDeleted = true AND {stamp} >= {moment(since - self._overlap)}"
-        rows = self._org.query(select(columns, self._table.name, where=where, order=f"{stamp}, Id"), deleted_too=True)
-        return tuple(self._tombstone(row, stamp) for row in rows)
-
-    def _tombstone(self, row: Row, stamp: str) -> Tombstone:
-        master: Any = row.get("MasterRecordId")
-        return Tombstone(
-            ref=self._ref(row["Id"]), at=read_moment(row[stamp]), merged_into=self._ref(master) if master else None
-        )
 
     def _ref(self, row_id: Any) -> Ref:
-        return Ref(self._org.connection, self._shape.kind, to_18(str(row_id)))
+        return Ref(self._org.connection, self._source.kind, to_18(str(row_id)))

@@ -1,19 +1,17 @@
-"""What an org's objects look like: columns from describe, stages, pipelines, the closed task status."""
+"""What an org's objects look like: columns from describe, and stages."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from crmbridge.errors import RefusedError
+from crmbridge.errors import ConfigurationError, RefusedError
 from crmbridge.model.records import Status
 from crmbridge.model.values import FieldType
-from crmbridge.ports import NativeField, NativeStage, Pipeline
+from crmbridge.ports import NativeField, NativeStage
 from crmbridge_salesforce.ids import to_18
-from crmbridge_salesforce.org import Org
 
 DEFAULT_PIPELINE = "default"
 MASTER = "012000000000000AAA"  # the record type of orgs and deals that have none
@@ -96,8 +94,10 @@ class Column:
             label=self.label,
             type=self._kind(),
             options=tuple(option.value for option in self.options if option.active),
+            option_labels={option.value: option.label for option in self.options if option.label != option.value},
             writable=self.createable or self.updateable,
             unique=self.unique,
+            percent=self.type == "percent",
         )
 
     def _kind(self) -> FieldType | None:
@@ -125,6 +125,24 @@ class Table:
     record_types: tuple[RecordType, ...]
     master_available: bool
     page_of: str  # address of a row's page for people, with {ID}; empty when describe has none
+
+    def find(self, native: str) -> Column | None:
+        """Find a column by its API name, in any case, or by the label that people see.
+
+        Raises ConfigurationError when the label is the one of several columns.
+        """
+        if native in self.columns:
+            return self.columns[native]
+        wanted = native.strip().casefold()
+        by_name = [column for name, column in self.columns.items() if name.casefold() == wanted]
+        found = by_name or [column for column in self.columns.values() if column.label.strip().casefold() == wanted]
+        if len(found) > 1:
+            names = " and ".join(sorted(column.name for column in found))
+            raise ConfigurationError(
+                f"{self.name} has several fields with the label {native!r}: {names}",
+                advice="Name the field by its API name under `fields` of the connection.",
+            )
+        return found[0] if found else None
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Table:
@@ -167,67 +185,6 @@ class OrgStage(NamedTuple):
         return NativeStage(id=self.id, label=self.label, status=self.status, probability=self.probability)
 
 
-class Schema:
-    """Reads what an org looks like, once, until told to forget it. Thread-safe."""
-
-    def __init__(self, org: Org) -> None:
-        self._org = org
-        self._lock = threading.RLock()
-        self._tables: dict[str, Table] = {}
-        self._stages: dict[str, OrgStage] | None = None
-        self._closed_status: str | None = None
-
-    def forget(self) -> None:
-        """Read everything anew when it is next asked for."""
-        with self._lock:
-            self._tables.clear()
-            self._stages = None
-            self._closed_status = None
-
-    def table(self, name: str) -> Table:
-        """Describe an object."""
-        with self._lock:
-            if name not in self._tables:
-                self._tables[name] = Table.parse(self._org.get(f"sobjects/{name}/describe"))
-            return self._tables[name]
-
-    def stages(self) -> Mapping[str, OrgStage]:
-        """Give all stages of the org by their API name, in their order, inactive ones too."""
-        with self._lock:
-            if self._stages is None:
-                rows = self._org.query(
-                    "SELECT ApiName, MasterLabel, IsActive, IsClosed, IsWon, DefaultProbability"
-                    " FROM OpportunityStage ORDER BY SortOrder, Id"
-                )
-                self._stages = {stage.id: stage for stage in map(_stage, rows)}
-            return self._stages
-
-    def closed_task_status(self) -> str:
-        """Give the status that stands for a task that is done; orgs may have renamed theirs."""
-        with self._lock:
-            if self._closed_status is None:
-                rows = self._org.query("SELECT ApiName FROM TaskStatus WHERE IsClosed = true ORDER BY SortOrder")
-                if not rows:
-                    raise RefusedError("The org has no task status that counts as closed")
-                self._closed_status = str(rows[0]["ApiName"])
-            return self._closed_status
-
-    def pipelines(self) -> tuple[Pipeline, ...]:
-        """Give one pipeline per record type, and the default one for deals without."""
-        active = [stage for stage in self.stages().values() if stage.active]
-        table = self.table("Opportunity")
-        found = [self._pipeline(kind, active) for kind in table.record_types]
-        if table.master_available or not found:
-            everything = tuple(stage.native() for stage in active)
-            found.insert(0, Pipeline(id=DEFAULT_PIPELINE, label="Opportunity", stages=everything))
-        return tuple(found)
-
-    def _pipeline(self, kind: RecordType, active: list[OrgStage]) -> Pipeline:
-        values = _stage_values(self._org.get(f"sobjects/Opportunity/describe/layouts/{kind.id}"))
-        stages = tuple(stage.native() for stage in active if not values or stage.id in values)
-        return Pipeline(id=kind.id, label=kind.name, stages=stages)
-
-
 def pipeline_of(record_type: Any) -> str:
     """Give the pipeline that a RecordTypeId stands for."""
     return DEFAULT_PIPELINE if not record_type or to_18(str(record_type)) == MASTER else to_18(str(record_type))
@@ -240,7 +197,8 @@ def status_of(*, closed: bool, won: bool) -> Status:
     return Status.LOST if closed else Status.OPEN
 
 
-def _stage(row: Mapping[str, Any]) -> OrgStage:
+def stage_of(row: Mapping[str, Any]) -> OrgStage:
+    """Read a row of OpportunityStage."""
     chance = row.get("DefaultProbability")
     return OrgStage(
         id=str(row.get("ApiName") or row["MasterLabel"]),
@@ -251,7 +209,7 @@ def _stage(row: Mapping[str, Any]) -> OrgStage:
     )
 
 
-def _stage_values(layout: Mapping[str, Any]) -> set[str]:
+def stage_values(layout: Mapping[str, Any]) -> set[str]:
     """Find the stages that a record type's layout offers; none when it does not say."""
     mappings = layout.get("recordTypeMappings") or [layout]
     lists = [item for mapping in mappings for item in mapping.get("picklistsForRecordType") or ()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -17,43 +18,95 @@ from crmbridge_salesforce.schema import NO, YES, Column
 NO_CURRENCY = "the org does not say which currency its amounts are in; set `currency` for the connection"
 
 
-def decode(raw: Any, kind: FieldType, currency: str | None) -> Value:
-    """Read a column's value as a type; raises ValueError in words for a person when it isn't one.
+# Ends of a time in UTC: as JSON answers have it, as CSV has it, and as we keep it.
+_UTC = frozenset({".000+0000", ".000Z", "Z", "+0000"})
+_NUMBERS = frozenset({"currency", "double", "int", "long", "percent"})
+COMPOUNDS = frozenset({"address", "location", "complexvalue"})
+COMPOUND = "\0compound"  # stands for a value that is several
 
-    Salesforce answers null for everything that is empty; a checkbox is never empty, so unticked reads as false.
+Cell = str  # one column of one row; empty for null. The same value gives the same cell, by whichever API it came
+Decoder = Callable[[Cell], Value]
+
+
+def cell_of(raw: Any) -> Cell:
+    """Write a value of a JSON row as the cell that it would be in CSV."""
+    match raw:
+        case None:
+            return ""
+        case bool():
+            return "true" if raw else "false"
+        case Decimal():
+            return f"{raw:f}"
+        case dict() | list():
+            return COMPOUND
+        case _:
+            return str(raw)
+
+
+def tidier(column_type: str) -> Callable[[Cell], Cell] | None:
+    """Give what brings the cells of a column into one form, where several APIs write it differently."""
+    if column_type in _NUMBERS:
+        return _one_number
+    return _one_moment if column_type == "datetime" else None
+
+
+@lru_cache(maxsize=8192)
+def _one_number(cell: Cell) -> Cell:
+    try:
+        return f"{_number(cell):f}" if cell else ""
+    except ValueError:
+        return cell
+
+
+def _one_moment(cell: Cell) -> Cell:
+    return f"{cell[:19]}Z" if cell[19:] in _UTC else cell
+
+
+def decoder(kind: FieldType) -> Decoder | None:
+    """Give what reads a cell that is not empty as a type other than money; None where the cell is the value.
+
+    A decoder raises ValueError in words for a person when the cell isn't one. A checkbox is never empty, so unticked
+    reads as false.
     """
-    if raw is None or raw == "":
-        return None
-    if isinstance(raw, dict | list):
-        raise ValueError("holds a compound value")  # noqa: TRY004  one error for every value that can't be read
-    return _money(raw, currency) if kind is FieldType.MONEY else _DECODERS[kind](raw)
+    return _DECODERS[kind]
 
 
-def _money(raw: Any, currency: str | None) -> Money:
+def money(cell: Cell, currency: str | None) -> Money:
+    """Read an amount; raises ValueError when it is none, or nobody says its currency."""
     if currency is None:
         raise ValueError(NO_CURRENCY)
-    return Money(_number(raw), currency)
+    return Money(_number(cell), currency)
 
 
-def _number(raw: Any) -> Decimal:
-    if isinstance(raw, bool):
-        raise ValueError("holds a checkbox, not a number")  # noqa: TRY004  the same
+def decode(raw: Any, kind: FieldType, currency: str | None) -> Value:
+    """Read a single value as a type; raises ValueError in words for a person when it isn't one."""
+    cell = cell_of(raw)
+    if not cell:
+        return None
+    if cell == COMPOUND:
+        raise ValueError("holds a compound value")
+    if kind is FieldType.MONEY:
+        return money(cell, currency)
+    read = decoder(kind)
+    return read(cell) if read else cell
+
+
+@lru_cache(maxsize=8192)
+def _number(cell: Cell) -> Decimal:
     try:
-        number = Decimal(str(raw))
+        number = Decimal(cell)
         if not number.is_finite():
-            raise ValueError(f"holds {raw!r}, which is no number")
+            raise ValueError(f"holds {cell[:40]!r}, which is no number")
         # 1200.0 and 1200 are one number and should be written one way.
         return number.quantize(Decimal(1)) if number == number.to_integral_value() else number.normalize()
     except InvalidOperation:
-        raise ValueError(f"holds {str(raw)[:40]!r}, which is no number") from None
+        raise ValueError(f"holds {cell[:40]!r}, which is no number") from None
 
 
-def _bool(raw: Any) -> bool:
-    if isinstance(raw, bool):
-        return raw
-    word = str(raw).strip().lower()
+def _bool(cell: Cell) -> bool:
+    word = cell.strip().lower()
     if word not in YES | NO:
-        raise ValueError(f"holds {str(raw)[:40]!r}, which is neither yes nor no")
+        raise ValueError(f"holds {cell[:40]!r}, which is neither yes nor no")
     return word in YES
 
 
@@ -61,35 +114,31 @@ def read_moment(raw: Any) -> datetime:
     """Read a dateTime (`2026-11-23T06:00:00.000+0000`), or a date as its midnight in UTC."""
     text = str(raw)
     try:
+        if text[19:] in _UTC:
+            return datetime.fromisoformat(f"{text[:19]}+00:00")
         return parse_iso(text) if "T" in text else datetime.combine(date.fromisoformat(text), time(), UTC)
     except ValueError:
         raise ValueError(f"holds {text[:40]!r}, which is no time") from None
 
 
-def _date(raw: Any) -> date:
-    return read_moment(raw).date()
+def _date(cell: Cell) -> date:
+    return read_moment(cell).date()
 
 
-def _text(raw: Any) -> str:
-    if isinstance(raw, bool):
-        return "true" if raw else "false"
-    return f"{raw:f}" if isinstance(raw, Decimal) else str(raw)
+def _choices(cell: Cell) -> tuple[str, ...]:
+    return tuple(sorted(part for part in cell.split(";") if part))
 
 
-def _choices(raw: Any) -> tuple[str, ...]:
-    return tuple(sorted(part for part in str(raw).split(";") if part))
-
-
-_DECODERS: Mapping[FieldType, Callable[[Any], Value]] = MappingProxyType(
+_DECODERS: Mapping[FieldType, Decoder | None] = MappingProxyType(
     {
-        FieldType.TEXT: _text,
-        FieldType.CHOICE: _text,
+        FieldType.TEXT: None,
+        FieldType.CHOICE: None,
         FieldType.NUMBER: _number,
         FieldType.BOOL: _bool,
         FieldType.DATE: _date,
         FieldType.DATETIME: read_moment,
         FieldType.CHOICES: _choices,
-        FieldType.USER: lambda raw: to_18(str(raw)),
+        FieldType.USER: to_18,
     }
 )
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from starlette.responses import Response
 
 from crmbridge.http import dump_json
+from crmbridge_salesforce.sandbox.objects import Column
+
+# Types of columns whose values go out as they are kept.
+PLAIN = frozenset(
+    {"boolean", "currency", "email", "id", "percent", "picklist", "reference", "string", "textarea", "url"}
+)
 
 
 class ApiError(Exception):
@@ -52,8 +59,13 @@ def refusal(error: ApiError) -> Response:
 def wire(value: Any) -> Any:
     """Write one stored value as the org does."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+        return _moment(value)
     return value.isoformat() if isinstance(value, date) else value
+
+
+@lru_cache(maxsize=65_536)
+def _moment(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="seconds")[:19] + ".000+0000"
 
 
 def row_url(version: str, table: str, row_id: str) -> str:
@@ -61,7 +73,14 @@ def row_url(version: str, table: str, row_id: str) -> str:
     return f"/services/data/v{version}/sobjects/{table}/{row_id}"
 
 
-def wire_row(version: str, table: str, row: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
+def wire_row(version: str, table: str, row: Mapping[str, Any], columns: Sequence[Column]) -> dict[str, Any]:
     """Write a row with its attributes."""
     attributes = {"type": table, "url": row_url(version, table, row["Id"])}
-    return {"attributes": attributes, **{name: wire(row.get(name)) for name in columns}}
+    return {"attributes": attributes, **{column.name: wire_cell(column, row, attributes["url"]) for column in columns}}
+
+
+def wire_cell(column: Column, row: Mapping[str, Any], url: str) -> Any:
+    """Write one column of a row; what is too large for a record is told by its path."""
+    if column.type == "base64" and row.get(column.name) is not None:
+        return f"{url}/{column.name}"
+    return wire(row.get(column.name))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -93,7 +94,7 @@ async def get_rows(call: Call) -> Response:
     if None in columns:
         wrong = names[columns.index(None)]
         raise ApiError("INVALID_FIELD", f"No such column '{wrong}' on sobject of type {one.name}")
-    shown = [column.name for column in columns if column]
+    shown = [column for column in columns if column]
     rows = [call.state.tables.get(one.name, str(row_id)) for row_id in ids]
     return answer([wire_row(call.version, one.name, row, shown) if row else None for row in rows])
 
@@ -104,21 +105,26 @@ async def _each(call: Call, work: Callable[[str, Mapping[str, Any]], dict[str, A
     records = _records(body)
     for record in records:  # a value of the wrong form spoils the whole request
         _read_early(call, record)
-    spoiled = (
-        len(records) // 2 if call.state.faults.strikes("partial", call.request.method, call.request.url.path) else -1
-    )
-    kept = call.state.tables.keep() if body.get("allOrNone") is True else None
+    spoiled = _spoiled(call, len(records))
+    whole = body.get("allOrNone") is True
+    call.state.tables.begin()
     results = [
         _failed(ApiError("FIELD_CUSTOM_VALIDATION_EXCEPTION", _PARTIAL))
         if number == spoiled
         else _attempt(partial(work, _type(record), _without(record, "attributes")))
         for number, record in enumerate(records)
     ]
-    if kept is not None and not all(result["success"] for result in results):
-        call.state.tables.go_back(kept)
+    spoilt = whole and not all(result["success"] for result in results)
+    call.state.tables.end(keep=not spoilt)
+    if spoilt:
         rolled_back = ApiError("ALL_OR_NONE_OPERATION_ROLLED_BACK", "Record rolled back because another one failed")
         results = [_failed(rolled_back) if result["success"] else result for result in results]
     return answer(results)
+
+
+def _spoiled(call: Call, count: int) -> int:
+    """Choose the one of several that the fault `partial` has refused; -1 for none."""
+    return count // 2 if call.state.faults.strikes("partial", call.request.method, call.request.url.path) else -1
 
 
 def _read_early(call: Call, record: Mapping[str, Any]) -> None:
@@ -170,8 +176,13 @@ def composite(app: ASGIApp) -> Handler:
             raise ApiError("JSON_PARSER_ERROR", f"compositeRequest holds 1 to {MOST_REQUESTS} requests")
         done: dict[str, Any] = {}
         results = []
-        for one in requests:
-            status, body = await _inside(app, one["method"], _filled(one["url"], done), _filled(one.get("body"), done))
+        spoiled = _spoiled(call, len(requests))
+        for number, one in enumerate(requests):
+            url, content = _filled(one["url"], done), _filled(one.get("body"), done)
+            if number == spoiled:
+                status, body = 400, [ApiError("FIELD_CUSTOM_VALIDATION_EXCEPTION", _PARTIAL).whole()]
+            else:
+                status, body = await _inside(app, one["method"], url, content, one.get("httpHeaders") or {})
             done[one["referenceId"]] = body
             results.append(
                 {"body": body, "httpHeaders": {}, "httpStatusCode": status, "referenceId": one["referenceId"]}
@@ -195,8 +206,16 @@ def _filled(value: Any, done: Mapping[str, Any]) -> Any:
     return json.loads(re.sub(r"@\{(\w+)\.(\w+)\}", found, json.dumps(value, default=str))) if value else value
 
 
-async def _inside(app: ASGIApp, method: str, url: str, body: Any) -> tuple[int, Any]:
-    """Run one request against the routes, and give its status and decoded body."""
+async def _inside(
+    app: ASGIApp, method: str, url: str, body: Any, headers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, Any]:
+    """Run one request against the routes, and give its status and decoded body.
+
+    It may have headers of its own, but for those that say who asks, and in which form ("Composite Subrequest").
+    """
+    own = [(name.lower().encode(), str(value).encode()) for name, value in headers.items()]
+    if {name for name, _ in own} & {b"accept", b"authorization", b"content-type"}:
+        raise ApiError("JSON_PARSER_ERROR", "A request inside a composite one has a header that it must not have")
     parts = urlsplit(url)
     sent: list[Any] = []
     content = dump_json(body) if body is not None else b""
@@ -208,7 +227,7 @@ async def _inside(app: ASGIApp, method: str, url: str, body: Any) -> tuple[int, 
         "path": parts.path.rstrip("/"),
         "raw_path": parts.path.encode(),
         "query_string": parts.query.replace(" ", "+").encode(),
-        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json"), *own],
         "root_path": "",
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -96,6 +97,11 @@ def _text(raw: Any) -> str:
     return raw
 
 
+def _large(raw: Any) -> str:
+    base64.b64decode(_text(raw), validate=True)
+    return _text(raw)
+
+
 def _reference(raw: Any) -> str:
     if not isinstance(raw, str) or not is_id(raw):
         return str(raw)  # refused later, row by row, as a reference that points nowhere
@@ -125,6 +131,7 @@ def _moment(raw: Any) -> datetime:
 
 _READERS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
+        "base64": _large,
         "boolean": _flag,
         "currency": _number,
         "date": _day,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import re
+from collections import defaultdict
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from crmbridge_salesforce.sandbox.answers import wire
 from crmbridge_salesforce.sandbox.checks import Values
 from crmbridge_salesforce.sandbox.objects import FORECAST_NAMES, STAGES, TASK_STATUSES
 from crmbridge_salesforce.sandbox.tables import Tables
@@ -13,6 +19,29 @@ _STAGES = {stage.name: stage for stage in STAGES}
 _CLOSED = dict(TASK_STATUSES)
 _SNAPSHOT = ("StageName", "Amount", "Probability", "CloseDate")
 _HISTORY = (*_SNAPSHOT, "ExpectedRevenue", "ForecastCategory")
+# What goes into the recycle bin with a row: the objects, and their references to it.
+_BELONGS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "Opportunity": (
+        ("Task", "WhatId"),
+        ("Event", "WhatId"),
+        ("Note", "ParentId"),
+        ("OpportunityContactRole", "OpportunityId"),
+        ("ContentDocumentLink", "LinkedEntityId"),
+    ),
+    "ContentDocument": (("ContentNote", "Id"), ("ContentDocumentLink", "ContentDocumentId")),
+    "ContentNote": (("ContentDocument", "Id"), ("ContentDocumentLink", "ContentDocumentId")),
+}
+_DATA_TYPES = defaultdict(
+    lambda: "Text",
+    {
+        "boolean": "Boolean",
+        "currency": "Currency",
+        "date": "DateOnly",
+        "percent": "Percent",
+        "picklist": "DynamicEnum",
+        "reference": "EntityId",
+    },
+)
 
 
 def derive(tables: Tables, table: str, row: Values, before: Values | None) -> None:
@@ -21,17 +50,35 @@ def derive(tables: Tables, table: str, row: Values, before: Values | None) -> No
         _derive_deal(tables, row, before)
     elif table == "Task":
         row["IsClosed"] = _CLOSED.get(row.get("Status") or "", False)
-        deal = tables.get("Opportunity", row.get("WhatId") or "")
-        account = tables.get("Account", row.get("WhatId") or "")
-        row["AccountId"] = deal["AccountId"] if deal else account["Id"] if account else None
+        row["AccountId"] = _account_of(tables, row)
+    elif table == "Event":
+        row["AccountId"] = _account_of(tables, row)
+        row["ActivityDateTime"], row["ActivityDate"] = row["StartDateTime"], row["StartDateTime"].date()
+    elif table == "ContentNote":
+        row["TextPreview"] = _preview(row.get("Content"))
     elif table == "Contact":
         row["Name"] = " ".join(part for part in (row.get("FirstName"), row.get("LastName")) if part)
+
+
+def _preview(content: str | None) -> str | None:
+    """Give the beginning of a note's text, without its markup."""
+    text = html.unescape(re.sub(r"<[^>]+>", "", base64.b64decode(content or "").decode()))
+    return text[:255] or None
+
+
+def _account_of(tables: Tables, row: Values) -> str | None:
+    deal = tables.get("Opportunity", row.get("WhatId") or "")
+    account = tables.get("Account", row.get("WhatId") or "")
+    found = deal["AccountId"] if deal else account["Id"] if account else None
+    return None if found is None else str(found)
 
 
 def after_write(tables: Tables, table: str, row: Values, before: Values | None) -> list[tuple[str, Values]]:
     """Write the history and dates that follow from a row; give the rows that must be created beside it."""
     if table == "Task":
         _after_task(tables, row)
+    if table == "ContentNote" and before is None:
+        return _beside_note(tables, row)
     if table != "Opportunity":
         return []
     _after_deal(tables, row, before)
@@ -43,15 +90,33 @@ def after_write(tables: Tables, table: str, row: Values, before: Values | None) 
 
 def after_delete(tables: Tables, table: str, row: Values) -> None:
     """Take what belongs to a deleted row with it; a deal's history goes for good."""
-    if table != "Opportunity":
-        return
-    for name, column in (("Task", "WhatId"), ("OpportunityContactRole", "OpportunityId")):
-        for other in tables.rows(name).values():
-            if other[column] == row["Id"]:
-                tables.touch(name, {**other, "IsDeleted": True}, "")
-    for other in tables.rows("OpportunityHistory").values():
-        if other["OpportunityId"] == row["Id"]:
-            other["IsDeleted"] = True
+    for name, column in _BELONGS.get(table, ()):
+        for other in tables.find(name, column, row["Id"]):
+            tables.touch(name, {**other, "IsDeleted": True}, "")
+    if table == "Opportunity":
+        for other in tables.find("OpportunityHistory", "OpportunityId", row["Id"]):
+            tables.store("OpportunityHistory", {**other, "IsDeleted": True})
+
+
+def track(tables: Tables, tracked: set[str], row: Values, before: Values | None) -> None:
+    """Keep the old and new values of a deal's tracked columns, one row each; a new deal is one row without values."""
+    names = [] if before is None else [name for name in sorted(tracked) if row.get(name) != before.get(name)]
+    columns, now = tables.objects["Opportunity"].columns, tables.now()
+    rows: list[Values] = [{"Field": "created", "DataType": "Text"}] if before is None and tracked else []
+    for name in names:
+        old, new = wire((before or {}).get(name)), wire(row.get(name))
+        rows.append({"Field": name, "OldValue": old, "NewValue": new, "DataType": _DATA_TYPES[columns[name].type]})
+    for values in rows:
+        by = row["LastModifiedById"]
+        tables.plant("OpportunityFieldHistory", {"OpportunityId": row["Id"], **values}, created=now, changed=now, by=by)
+
+
+def _beside_note(tables: Tables, row: Values) -> list[tuple[str, Values]]:
+    """Give a note its document, which has the same id and is shared with its owner."""
+    values = {"Id": row["Id"], "Title": row["Title"], "FileType": "SNOTE", "FileExtension": "snote"}
+    now, owner = tables.now(), row["OwnerId"]
+    tables.plant("ContentDocument", values | {"OwnerId": owner}, created=now, changed=now, by=owner)
+    return [("ContentDocumentLink", {"ContentDocumentId": row["Id"], "LinkedEntityId": owner, "ShareType": "I"})]
 
 
 def set_stage(row: Values) -> None:
@@ -92,7 +157,7 @@ def _after_task(tables: Tables, row: Values) -> None:
     deal = tables.get("Opportunity", row.get("WhatId") or "")
     if deal is None:
         return
-    tasks = [task for task in tables.rows("Task").values() if task["WhatId"] == deal["Id"]]
+    tasks = tables.find("Task", "WhatId", deal["Id"])
     days = [task["ActivityDate"] for task in tasks if task["IsClosed"] and task["ActivityDate"]]
-    deal["LastActivityDate"] = max(days, default=None)
-    deal["HasOpenActivity"] = any(not task["IsClosed"] for task in tasks)
+    is_open = any(not task["IsClosed"] for task in tasks)
+    tables.store("Opportunity", {**deal, "LastActivityDate": max(days, default=None), "HasOpenActivity": is_open})

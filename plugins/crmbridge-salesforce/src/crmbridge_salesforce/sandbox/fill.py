@@ -63,7 +63,8 @@ def _plant_user(state: State, name: str, email: str, at: datetime) -> str:
 
 
 def _plant_setup(state: State, at: datetime) -> None:
-    state.tables.plant("Organization", {"Name": "Lumenworks"}, created=at, changed=at)
+    organization = {"Name": "Lumenworks", "OrganizationType": "Enterprise Edition"}
+    state.tables.plant("Organization", organization, created=at, changed=at)
     for order, stage in enumerate(STAGES, start=1):
         values = {
             "ApiName": stage.name,
@@ -147,6 +148,7 @@ def _plant_task(state: State, deal: Mapping[str, Any], activity: WorldActivity, 
         "ActivityDate": activity.at.date(),
         "Status": "Completed" if activity.done else "Not Started",
         "TaskSubtype": _SUBTYPES.get(activity.kind, "Task"),
+        "Type": "Meeting" if activity.kind == "meeting" else None,
         "IsClosed": activity.done,
     }
     at = min(activity.at, latest)  # what is still to be done was noted when the deal last moved

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -34,7 +35,7 @@ class Column:
         return self.name.endswith("__c")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Object:
     """An object of the org."""
 
@@ -43,9 +44,18 @@ class Object:
     columns: Mapping[str, Column]
     writable: bool = True
 
+    @cached_property
+    def empty(self) -> dict[str, Any]:
+        """A row with nothing in it but what the columns have of themselves; not to be changed."""
+        return {column.name: column.default for column in self.columns.values()}
+
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {name.lower(): column for name, column in self.columns.items()}
+
     def column(self, name: str) -> Column | None:
         """Find a column; case does not matter."""
-        return next((column for key, column in self.columns.items() if key.lower() == name.lower()), None)
+        return self._by_name.get(name.lower())
 
     def parent(self, relation: str) -> Column | None:
         """Find the reference that a relation stands for."""
@@ -119,6 +129,7 @@ _SYSTEM = (
     _refers("LastModifiedById", "User", "", relation="LastModifiedBy"),
     _plain("SystemModstamp", "datetime"),
 )
+_NOT_IN_HISTORY = frozenset({"LastModifiedDate", "LastModifiedById", "SystemModstamp"})
 _YES_NO = ("icp_match__c", "bant_budget__c", "bant_authority__c", "bant_need__c", "bant_timeline__c", "scope_agreed__c")
 _LONG = ("pains__c", "technical_requirements__c", "objections__c")
 _SHORT = (
@@ -182,9 +193,64 @@ _TASK = (
     _plain("ActivityDate", "date", "cu"),
     _choice("Status", tuple(name for name, _ in TASK_STATUSES), default="Not Started"),
     _choice("Priority", ("High", "Normal", "Low"), default="Normal"),
+    _choice("Type", ("Call", "Email", "Meeting", "Other")),
     _choice("TaskSubtype", ("Task", "Email", "Call"), "c", default="Task"),
     _text("Description", 32_000, type="textarea", filterable=False),
     _flag("IsClosed"),
+)
+_EVENT = (
+    _text("Subject"),
+    _refers("WhatId", "Account,Opportunity", relation="What"),
+    _refers("WhoId", "Contact", relation="Who"),
+    _refers("AccountId", "Account", ""),
+    _refers("OwnerId", "User"),
+    _plain("StartDateTime", "datetime", "cu", required=True),
+    _plain("EndDateTime", "datetime", "cu"),
+    _plain("DurationInMinutes", "int", "cu"),
+    _plain("ActivityDate", "date"),
+    _plain("ActivityDateTime", "datetime"),
+    _flag("IsAllDayEvent", "cu"),
+    _choice("EventSubtype", ("Event",), "c", default="Event"),
+    _text("Location"),
+    _text("Description", 32_000, type="textarea", filterable=False),
+)
+_NOTE = (
+    _refers("ParentId", "Account,Contact,Opportunity", "c", required=True),
+    _text("Title", 80, required=True),
+    _flag("IsPrivate", "cu"),
+    _text("Body", 32_000, type="textarea", filterable=False),
+    _refers("OwnerId", "User"),
+)
+_CONTENT_NOTE = (
+    _text("Title", required=True),
+    _plain("Content", "base64", "cu", filterable=False),
+    _text("TextPreview", write=""),
+    _refers("OwnerId", "User"),
+)
+_DOCUMENT = (
+    _text("Title", write="u"),
+    _text("FileType", 20, ""),
+    _text("FileExtension", 40, ""),
+    _plain("ContentSize", "int"),
+    _refers("OwnerId", "User", "u"),
+)
+_DOCUMENT_LINK = (
+    _refers("LinkedEntityId", "Account,Contact,Opportunity,User", "c", required=True),
+    _refers("ContentDocumentId", "ContentDocument", "c", required=True),
+    _choice("ShareType", ("V", "C", "I"), default="V", restricted=True),
+    _choice("Visibility", ("AllUsers", "InternalUsers", "SharedUsers"), default="AllUsers", restricted=True),
+)
+_FIELD_HISTORY = (
+    _refers("OpportunityId", "Opportunity", ""),
+    _text("Field", write=""),
+    _text("DataType", write=""),
+    _plain("OldValue", "anyType", filterable=False),
+    _plain("NewValue", "anyType", filterable=False),
+)
+_ORGANIZATION = (
+    _text("Name", 80, ""),
+    _text("OrganizationType", 40, ""),
+    _flag("IsSandbox"),
 )
 _PERSON = (
     _text("FirstName", 40),
@@ -198,6 +264,7 @@ _PERSON = (
 _ACCOUNT = (
     _text("Name", required=True),
     _text("Website", type="url"),
+    _plain("BillingAddress", "address", filterable=False),  # a compound of columns: Bulk queries can't have it
     _refers("OwnerId", "User"),
     _refers("MasterRecordId", "Account", "", relation="MasterRecord"),
 )
@@ -227,8 +294,10 @@ _ROLE = (
 )
 
 
-def _object(name: str, prefix: str, columns: tuple[Column, ...], *, writable: bool = True) -> Object:
-    system = tuple(column for column in _SYSTEM if name != "User" or column.name != "IsDeleted")
+def _object(
+    name: str, prefix: str, columns: tuple[Column, ...], *, writable: bool = True, without: frozenset[str] = frozenset()
+) -> Object:
+    system = tuple(column for column in _SYSTEM if column.name not in without)
     labelled = (replace(column, label=column.label or _label(column.name)) for column in (*system, *columns))
     return Object(name=name, prefix=prefix, columns={column.name: column for column in labelled}, writable=writable)
 
@@ -244,13 +313,19 @@ def make_objects(*, multi_currency: bool) -> Mapping[str, Object]:
     found = (
         _object("Account", "001", _ACCOUNT),
         _object("Contact", "003", _PERSON),
+        _object("ContentDocument", "069", _DOCUMENT),
+        _object("ContentDocumentLink", "06A", _DOCUMENT_LINK),
+        _object("ContentNote", "069", _CONTENT_NOTE),
+        _object("Event", "00U", _EVENT),
+        _object("Note", "002", _NOTE),
         _object("Opportunity", "006", (*_OPPORTUNITY, *money)),
         _object("OpportunityContactRole", "00K", _ROLE),
+        _object("OpportunityFieldHistory", "017", _FIELD_HISTORY, writable=False, without=_NOT_IN_HISTORY),
         _object("OpportunityHistory", "008", _HISTORY, writable=False),
         _object("OpportunityStage", "01J", _STAGE, writable=False),
-        _object("Organization", "00D", (_text("Name", 80, ""),), writable=False),
+        _object("Organization", "00D", _ORGANIZATION, writable=False),
         _object("Task", "00T", _TASK),
         _object("TaskStatus", "01T", _STATUS, writable=False),
-        _object("User", "005", _USER),
+        _object("User", "005", _USER, without=frozenset({"IsDeleted"})),
     )
     return MappingProxyType({one.name: one for one in found})

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, timedelta
 from email.utils import format_datetime
-from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,11 +13,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from crmbridge.sandbox import RateWindow, Sandbox, SandboxOptions, Vendor, assemble
-from crmbridge_salesforce.sandbox import batch, routes
-from crmbridge_salesforce.sandbox.answers import ApiError, answer, refusal
+from crmbridge_salesforce.sandbox import batch, bulk, routes
+from crmbridge_salesforce.sandbox.answers import ApiError, refusal
 from crmbridge_salesforce.sandbox.fill import fill
+from crmbridge_salesforce.sandbox.jobs import Jobs
 from crmbridge_salesforce.sandbox.objects import make_objects
 from crmbridge_salesforce.sandbox.routes import Handler, endpoint
+from crmbridge_salesforce.sandbox.sign_in import SignIn, token_endpoint
 from crmbridge_salesforce.sandbox.state import State
 from crmbridge_salesforce.sandbox.tables import Tables
 
@@ -30,53 +31,71 @@ VERSIONS = "/services/data"
 
 def build_org(options: SandboxOptions, *, multi_currency: bool) -> Sandbox:
     """Build an org; without `multi_currency` its deals have no CurrencyIsoCode, as in most orgs."""
-    state = State(clock=options.clock, tables=Tables(options.clock, make_objects(multi_currency=multi_currency)))
-    fill(state, options)
     token = options.token or f"00DSb-sandbox-salesforce-{options.seed}"
+    state = State(
+        clock=options.clock,
+        tables=Tables(options.clock, make_objects(multi_currency=multi_currency)),
+        sign_in=SignIn(clock=options.clock, first=token),
+        jobs=Jobs(clock=options.clock),
+        described_at=options.as_of.astimezone(UTC).replace(microsecond=0) - timedelta(days=400),
+    )
+    fill(state, options)
     window = RateWindow(DAILY_REQUESTS, DAY_SECONDS, applies=lambda request: request.url.path != TOKEN_PATH)
-
-    def decorate(_request: Request, response: Response) -> None:
-        used = window.requests - window.remaining(options.clock.now())
-        response.headers["Date"] = format_datetime(options.clock.now().astimezone(UTC), usegmt=True)
-        response.headers["Sforce-Limit-Info"] = f"api-usage={used}/{window.requests}"
-
     sandbox = assemble(
         name="salesforce",
         state=state,
-        routes=_routes(state, window, token),
-        vendor=Vendor(
-            accepts=_accepts,
-            refused=_refused,
-            limited=_limited,
-            windows=(window,),
-            open_paths=(TOKEN_PATH,),
-            decorate=decorate,
-        ),
+        routes=_routes(state, window),
+        vendor=_vendor(state, window),
         options=replace(options, token=token),
     )
     state.faults = sandbox.faults
     return sandbox
 
 
-def _accepts(request: Request, token: str) -> bool:
-    # The list of versions is open to everybody.
-    return request.url.path.rstrip("/") == VERSIONS or request.headers.get("authorization", "") in {
-        f"Bearer {token}",
-        f"OAuth {token}",
-    }
+def _vendor(state: State, window: RateWindow) -> Vendor:
+    """Make the org's forms of refusing, and the headers of every answer."""
+
+    def accepts(request: Request, _token: str) -> bool:
+        # The list of versions is open to everybody.
+        return request.url.path.rstrip("/") == VERSIONS or state.sign_in.accepts(request)
+
+    def decorate(_request: Request, response: Response) -> None:
+        now = state.clock.now()
+        used = window.requests - window.remaining(now)
+        response.headers["Date"] = format_datetime(now.astimezone(UTC), usegmt=True)
+        response.headers["Sforce-Limit-Info"] = f"api-usage={used}/{window.requests}"
+
+    def refused(request: Request) -> Response:
+        return _decorated(refusal(state.sign_in.refusal()), request, decorate)
+
+    def limited(request: Request, full: RateWindow | None, _after: int | None) -> Response:
+        # The daily allowance and too many long requests at once have one code, and no Retry-After.
+        what = "TotalRequests" if full else "ConcurrentRequests (Concurrent API Requests)"
+        error = ApiError("REQUEST_LIMIT_EXCEEDED", f"{what} Limit exceeded.", status=403)
+        return _decorated(refusal(error), request, decorate)
+
+    def spent(request: Request) -> Response:
+        response = limited(request, window, None)
+        response.headers["Sforce-Limit-Info"] = f"api-usage={window.requests}/{window.requests}"
+        return response
+
+    return Vendor(
+        accepts=accepts,
+        refused=refused,
+        limited=limited,
+        spent=spent,
+        windows=(window,),
+        open_paths=(TOKEN_PATH,),
+        decorate=decorate,
+    )
 
 
-def _refused(_request: Request) -> Response:
-    return refusal(ApiError("INVALID_SESSION_ID", "Session expired or invalid", status=401))
+def _decorated(response: Response, request: Request, decorate: Callable[[Request, Response], None]) -> Response:
+    decorate(request, response)
+    return response
 
 
-def _limited(_request: Request, window: RateWindow | None, _after: int | None) -> Response:
-    # The daily allowance and too many long requests at once have one code, and no Retry-After.
-    what = "TotalRequests" if window else "ConcurrentRequests (Concurrent API Requests)"
-    return refusal(ApiError("REQUEST_LIMIT_EXCEEDED", f"{what} Limit exceeded.", status=403))
-
-
-def _routes(state: State, window: RateWindow, token: str) -> list[BaseRoute]:
+def _routes(state: State, window: RateWindow) -> list[BaseRoute]:
     base = VERSIONS + "/v{version}"
     served: list[tuple[str, str, Handler]] = [
         ("GET", "", routes.resources),
@@ -85,6 +104,7 @@ def _routes(state: State, window: RateWindow, token: str) -> list[BaseRoute]:
         ("GET", "/query", routes.run_query),
         ("GET", "/queryAll", routes.run_query_all),
         ("GET", "/query/{locator}", routes.more),
+        *_job_routes(),
         ("POST", "/composite/sobjects", batch.create_rows),
         ("PATCH", "/composite/sobjects", batch.update_rows),
         ("DELETE", "/composite/sobjects", batch.delete_rows),
@@ -104,7 +124,7 @@ def _routes(state: State, window: RateWindow, token: str) -> list[BaseRoute]:
         ("PATCH", "/sobjects/{table}/{field}/{value}", routes.upsert),
     ]
     found: list[BaseRoute] = [
-        Route(TOKEN_PATH, _sign_in(token), methods=["POST"]),
+        Route(TOKEN_PATH, token_endpoint(state.sign_in), methods=["POST"]),
         Route(VERSIONS, routes.versions, methods=["GET"]),
     ]
     # The vendor's own clients end some paths with a slash.
@@ -121,27 +141,29 @@ def _routes(state: State, window: RateWindow, token: str) -> list[BaseRoute]:
     return [*found, Route("/{path:path}", _nothing, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])]
 
 
+def _job_routes() -> list[tuple[str, str, Handler]]:
+    either: list[tuple[str, str, Handler]] = [
+        entry
+        for kind in ("query", "ingest")
+        for entry in (
+            ("GET", f"/jobs/{kind}", bulk.all_jobs),
+            ("GET", f"/jobs/{kind}/{{job}}", bulk.tell),
+            ("PATCH", f"/jobs/{kind}/{{job}}", bulk.change),
+            ("DELETE", f"/jobs/{kind}/{{job}}", bulk.drop),
+        )
+    ]
+    return [
+        *either,
+        ("POST", "/jobs/query", bulk.create_query),
+        ("GET", "/jobs/query/{job}/results", bulk.results),
+        ("POST", "/jobs/ingest", bulk.create_ingest),
+        ("PUT", "/jobs/ingest/{job}/batches", bulk.upload),
+        ("GET", "/jobs/ingest/{job}/successfulResults", bulk.successful),
+        ("GET", "/jobs/ingest/{job}/failedResults", bulk.failed),
+        ("GET", "/jobs/ingest/{job}/unprocessedRecords", bulk.unprocessed),
+        ("GET", "/jobs/ingest/{job}/unprocessedrecords", bulk.unprocessed),  # as jsforce writes it
+    ]
+
+
 async def _nothing(_request: Request) -> Response:
     return refusal(ApiError("NOT_FOUND", "The requested resource does not exist", status=404))
-
-
-def _sign_in(token: str) -> Callable[[Request], Awaitable[Response]]:
-    async def respond(request: Request) -> Response:
-        form = parse_qs((await request.body()).decode())
-        if form.get("grant_type") != ["client_credentials"]:
-            words = {"error": "unsupported_grant_type", "error_description": "grant type not supported"}
-            return answer(words, 400)
-        if not (form.get("client_secret") or request.headers.get("authorization", "").startswith("Basic ")):
-            return answer({"error": "invalid_client", "error_description": "invalid client credentials"}, 400)
-        host = str(request.base_url).rstrip("/")
-        body = {
-            "access_token": token,
-            "instance_url": host,
-            "id": f"{host}/id/00DSb0000000001MAA/005Sb0000000001MAA",
-            "token_type": "Bearer",
-            "issued_at": "1795413600000",
-            "signature": "c2FuZGJveA==",
-        }
-        return answer(body)
-
-    return respond

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -18,9 +19,10 @@ from crmbridge_salesforce.ids import is_id
 from crmbridge_salesforce.sandbox.answers import ApiError, answer, not_found, refusal, row_url, wire, wire_row
 from crmbridge_salesforce.sandbox.checks import Values
 from crmbridge_salesforce.sandbox.describe import describe, describe_basic, describe_global
-from crmbridge_salesforce.sandbox.objects import Object
+from crmbridge_salesforce.sandbox.jobs import DAILY_QUERY_JOBS
+from crmbridge_salesforce.sandbox.objects import Column, Object
 from crmbridge_salesforce.sandbox.select import Selection
-from crmbridge_salesforce.sandbox.soql import parse
+from crmbridge_salesforce.sandbox.soql import Token, parse
 from crmbridge_salesforce.sandbox.state import Locator, State
 
 OLDEST, NEWEST = 31, 68
@@ -74,6 +76,8 @@ def endpoint(state: State, handler: Handler) -> Callable[[Request], Awaitable[Re
         uri = len(request.scope["raw_path"]) + len(request.scope["query_string"]) + 1
         if uri > LONGEST_URI:
             return HTMLResponse("<h1>URI Too Long</h1>", status_code=414)
+        if uri + sum(len(name) + len(value) + 4 for name, value in request.headers.raw) > LONGEST_URI:
+            return HTMLResponse("<h1>Request Header Fields Too Large</h1>", status_code=431)
         version = str(request.path_params.get("version", ""))
         try:
             _check_version(version)
@@ -119,40 +123,48 @@ def _select(call: Call, *, deleted_too: bool) -> Response:
     state = call.state
     if not call.query("q"):
         raise ApiError("MALFORMED_QUERY", "SOQL statements cannot be empty or null")
-    selection = Selection(
-        parse(call.query("q")), state.tables.objects, lambda table: state.tables.rows(table, deleted_too=True)
-    )
-    lagging = (
-        selection.table == "Opportunity"
-        and selection.orders_by_stamp
-        and state.faults.strikes("lag", "GET", call.request.url.path)
-    )
-    source = state.tables.rows_lagging if lagging else state.tables.rows
-    total, rows = selection.run(source(selection.table, deleted_too=deleted_too).values(), call.version)
-    return answer(_first_page(call, rows, total, _page_size(call, selection)))
+    selection = Selection(parse(call.query("q")), state.tables)
+    _check_links(selection)
+    struck = selection.table == "Opportunity" and selection.orders_by_stamp
+    lagging = struck and state.faults.strikes("lag", "GET", call.request.url.path)
+    rows = selection.found(deleted_too=deleted_too, lagging=lagging)
+    if selection.counts is not None:
+        return answer(_counted(selection.counts, len(rows)))
+    locator = Locator(selection, rows, state.clock.now(), _page_size(call, selection))
+    name = f"01gSb0000{len(state.locators) + 1:06}MAQ"
+    if len(rows) > locator.page:
+        state.locators[name] = locator
+    return answer(_page(call, locator, name, 0))
+
+
+def _check_links(selection: Selection) -> None:
+    """Refuse to look through all links between documents and rows, as the org does."""
+    ends = {"ContentDocumentId", "LinkedEntityId"}
+    if selection.table == "ContentDocumentLink" and not any(one.column in ends for one in selection.choices()):
+        words = "Implementation restriction: filter by Ids on ContentDocumentId or LinkedEntityId, with equals or IN"
+        raise ApiError("MALFORMED_QUERY", words)
+
+
+def _counted(what: Token, number: int) -> dict[str, Any]:
+    if what.text == "()":
+        return {"totalSize": number, "done": True, "records": []}
+    record = {"attributes": {"type": "AggregateResult"}, "expr0": number}
+    return {"totalSize": 1, "done": True, "records": [record]}
 
 
 def _page_size(call: Call, selection: Selection) -> int:
     asked = re.search(r"batchSize=(\d+)", call.request.headers.get("sforce-query-options", ""))
     size = min(max(int(asked[1]), 200), 2000) if asked else 2000
-    return 200 if selection.long_texts > 1 else size  # wide rows come in small pages, whatever was asked
+    wide = sum(column.type == "textarea" for column in selection.columns) > 1
+    return 200 if wide else size  # rows with several long texts come in small pages, whatever was asked
 
 
-def _first_page(call: Call, rows: list[dict[str, Any]], total: int, size: int) -> dict[str, Any]:
-    if len(rows) <= size:
-        return {"totalSize": total, "done": True, "records": rows}
-    name = f"01gSb0000{len(call.state.locators) + 1:06}MAQ"
-    call.state.locators[name] = Locator(rows, call.state.clock.now(), size)
-    return _page(call, name, 0)
-
-
-def _page(call: Call, name: str, start: int) -> dict[str, Any]:
-    locator = call.state.locators[name]
+def _page(call: Call, locator: Locator, name: str, start: int) -> dict[str, Any]:
     end = start + locator.page
     body: dict[str, Any] = {"totalSize": len(locator.rows), "done": end >= len(locator.rows)}
     if not body["done"]:
         body["nextRecordsUrl"] = f"/services/data/v{call.version}/query/{name}-{end}"
-    return {**body, "records": locator.rows[start:end]}
+    return {**body, "records": [locator.selection.record(row, call.version) for row in locator.rows[start:end]]}
 
 
 async def more(call: Call) -> Response:
@@ -161,7 +173,7 @@ async def more(call: Call) -> Response:
     locator = call.state.locators.get(name)
     if locator is None or not start.isdigit() or call.state.clock.now() - locator.made_at > LOCATOR_LIVES:
         raise ApiError("INVALID_QUERY_LOCATOR", "invalid query locator")
-    return answer(_page(call, name, int(start)))
+    return answer(_page(call, locator, name, int(start)))
 
 
 async def all_objects(call: Call) -> Response:
@@ -175,8 +187,14 @@ async def one_object(call: Call) -> Response:
 
 
 async def object_describe(call: Call) -> Response:
-    """Describe an object with its fields."""
-    return answer(describe(call.object, call.version, str(call.request.base_url).rstrip("/")))
+    """Describe an object with its fields, unless nothing changed since the caller last looked."""
+    known, changed = call.request.headers.get("if-modified-since"), call.state.described_at
+    headers = {"Last-Modified": format_datetime(changed.replace(microsecond=0), usegmt=True)}
+    if known is not None and _http_date(known) >= changed.replace(microsecond=0):
+        return Response(status_code=304, headers=headers)
+    told = answer(describe(call.object, call.version, str(call.request.base_url).rstrip("/")))
+    told.headers.update(headers)
+    return told
 
 
 async def create(call: Call) -> Response:
@@ -192,13 +210,13 @@ def _named(call: Call) -> tuple[Object, str]:
     return call.object, call.part("id")
 
 
-def _fields(call: Call, one: Object) -> list[str]:
+def _fields(call: Call, one: Object) -> list[Column]:
     names = [name for name in call.query("fields").split(",") if name]
     columns = [one.column(name) for name in names]
     if None in columns:
         wrong = names[columns.index(None)]
         raise ApiError("INVALID_FIELD", f"No such column '{wrong}' on sobject of type {one.name}")
-    return [column.name for column in columns if column] or list(one.columns)
+    return [column for column in columns if column] or list(one.columns.values())
 
 
 async def get_row(call: Call) -> Response:
@@ -224,7 +242,7 @@ def _http_date(text: str) -> datetime:
     try:
         return parsedate_to_datetime(text)
     except ValueError:
-        raise ApiError("INVALID_FIELD", "If-Unmodified-Since is no HTTP date") from None
+        raise ApiError("INVALID_FIELD", "a conditional header holds no HTTP date") from None
 
 
 async def delete_row(call: Call) -> Response:
@@ -243,13 +261,23 @@ def _several(call: Call, rows: list[Values]) -> Response:
 
 
 async def get_by_external_id(call: Call) -> Response:
-    """Give the row with an external id."""
+    """Give the row with an external id, or a row's large value by its id and the column's name."""
+    if is_id(call.part("field")) and call.part("value") in call.object.columns:
+        return _large(call)
     rows = _matching(call)
     if len(rows) > 1:
         return _several(call, rows)
     if not rows:
         raise not_found()
     return answer(wire_row(call.version, call.object.name, rows[0], _fields(call, call.object)))
+
+
+def _large(call: Call) -> Response:
+    row = call.state.tables.present(call.object.name, call.part("field"))
+    column = call.object.column(call.part("value"))
+    if column is None or column.type != "base64" or row.get(column.name) is None:
+        raise not_found()
+    return Response(base64.b64decode(row[column.name]), media_type="application/octet-stream")
 
 
 async def upsert(call: Call) -> Response:
@@ -311,7 +339,9 @@ def limits(window: RateWindow) -> Handler:
     async def handler(call: Call) -> Response:
         left = window.remaining(call.state.clock.now())
         daily = {"DailyApiRequests": {"Max": window.requests, "Remaining": left}}
-        others = {"DailyBulkV2QueryJobs": 10_000, "DailyBulkV2QueryFileStorageMB": 976_562}
-        return answer({**daily, **{name: {"Max": most, "Remaining": most} for name, most in others.items()}})
+        used = call.state.jobs.made_since("query", call.state.clock.now() - timedelta(days=1))
+        bulk = {"DailyBulkV2QueryJobs": {"Max": DAILY_QUERY_JOBS, "Remaining": DAILY_QUERY_JOBS - used}}
+        storage = {"DailyBulkV2QueryFileStorageMB": {"Max": 976_562, "Remaining": 976_562}}
+        return answer({**daily, **bulk, **storage})
 
     return handler

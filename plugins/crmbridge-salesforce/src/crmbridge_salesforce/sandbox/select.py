@@ -1,224 +1,127 @@
-"""Answering SOQL: fields resolved against the org's objects, conditions turned into functions over rows."""
+"""Answering SOQL: the rows that a statement is about, in its order, and as they go out."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from functools import cmp_to_key
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any
 
-from crmbridge_salesforce.ids import to_18
-from crmbridge_salesforce.sandbox.answers import ApiError, row_url, wire
-from crmbridge_salesforce.sandbox.objects import Column, Object
-from crmbridge_salesforce.sandbox.soql import Both, Compare, Condition, Literal, Negated, Order, Query, Token, at_fault
+from crmbridge_salesforce.sandbox.answers import PLAIN, row_url, wire_cell
+from crmbridge_salesforce.sandbox.conditions import Conditions
+from crmbridge_salesforce.sandbox.narrowing import Choice, choices, span
+from crmbridge_salesforce.sandbox.objects import Column
+from crmbridge_salesforce.sandbox.paths import IDS, Path, Paths, folded
+from crmbridge_salesforce.sandbox.soql import Order, Query, Token
+from crmbridge_salesforce.sandbox.tables import Tables
 
 Row = Mapping[str, Any]
-Test = Callable[[Row], bool]
-# Gives the rows of an object, the deleted ones only when asked.
-Rows = Callable[[str], Mapping[str, Row]]
-
-LONGEST_LITERAL = 4000
-_NUMBERS = frozenset({"int", "double", "currency", "percent", "long"})
-
-
-class Path(NamedTuple):
-    """A field, over at most a few parents. `parents` are the references on the way."""
-
-    parents: tuple[Column, ...]
-    column: Column
+STAMP = "SystemModstamp"
 
 
 class Selection:
     """One query against the org."""
 
-    def __init__(self, query: Query, objects: Mapping[str, Object], rows: Rows) -> None:
+    def __init__(self, query: Query, tables: Tables) -> None:
         self._query = query
-        self._objects = objects
-        self._rows = rows
-        self._object = self._from(query.table)
-        self._where = self._condition(query.where) if query.where else None
-        self._order = [(self._path(part.field), part) for part in query.order]
-        self._fields = [self._path(token) for token in query.fields]
+        self._tables = tables
+        self._paths = Paths(query.text, query.table, tables)
+        self._conditions = Conditions(query.text, self._paths)
+        self._where = self._conditions.test(query.where) if query.where else None
+        self._order = [(self._paths.find(part.field), part) for part in query.order]
+        self._fields = [self._paths.find(token) for token in query.fields]
         if query.count and query.count.text != "()":
-            self._path(query.count)
+            self._paths.find(query.count)
 
     @property
     def table(self) -> str:
         """The object that is asked for."""
-        return self._object.name
+        return self._paths.object.name
+
+    @property
+    def counts(self) -> Token | None:
+        """What is counted, where the query counts."""
+        return self._query.count
 
     @property
     def orders_by_stamp(self) -> bool:
         """Tell whether this is a walk by time of change."""
-        return any(path.column.name == "SystemModstamp" for path, _ in self._order)
+        return any(path.column.name == STAMP for path, _ in self._order)
 
     @property
-    def long_texts(self) -> int:
-        """How many long text columns are asked for."""
-        return sum(path.column.type == "textarea" for path in self._fields)
+    def columns(self) -> list[Column]:
+        """The columns that are asked for, those of parents too."""
+        return [path.column for path in self._fields]
 
-    def run(self, rows: Iterable[Row], version: str) -> tuple[int, list[dict[str, Any]]]:
-        """Give the number of rows, and the rows as they go out."""
-        found = [row for row in rows if self._where is None or self._where(row)]
-        found.sort(key=cmp_to_key(self._compare_rows))
-        found = found if self._query.limit is None else found[: self._query.limit]
-        if self._query.count is None:
-            return len(found), [self._record(row, version) for row in found]
-        if self._query.count.text == "()":
-            return len(found), []
-        return 1, [{"attributes": {"type": "AggregateResult"}, "expr0": len(found)}]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is asked for, in the org's own case."""
+        return tuple(path.name for path in self._fields)
 
-    def _from(self, token: Token) -> Object:
-        found = next((one for name, one in self._objects.items() if name.lower() == token.text.lower()), None)
-        if found is None:
-            words = (
-                f"sObject type '{token.text}' is not supported. If you are attempting to use a custom object, be sure"
-                " to append the '__c' after the entity name."
-            )
-            raise at_fault(self._query.text, token.at, "INVALID_TYPE", words)
-        return found
+    def choices(self) -> list[Choice]:
+        """Give the columns for which the query names all values."""
+        return list(choices(self._query.where, self._conditions.compared))
 
-    def _path(self, token: Token) -> Path:
-        *relations, name = token.text.split(".")
-        here, parents = self._object, []
-        for relation in relations:
-            parent = here.parent(relation)
-            if parent is None:
-                words = f"Didn't understand relationship '{relation}' in field path."
-                raise at_fault(self._query.text, token.at, "INVALID_FIELD", words)
-            parents.append(parent)
-            here = self._objects[parent.refers.split(",")[0]]
-        column = here.column(name)
-        if column is None:
-            words = f"No such column '{name}' on entity '{here.name}'."
-            raise at_fault(self._query.text, token.at, "INVALID_FIELD", words)
-        return Path(tuple(parents), column)
+    def found(self, *, deleted_too: bool, lagging: bool = False) -> list[Row]:
+        """Give the rows, in the order that was asked for."""
+        rows, in_order = (self._tables.lagging(self.table), False) if lagging else self._candidates()
+        kept: Iterable[Row] = (row for row in rows if deleted_too or not row.get("IsDeleted"))
+        if self._where is not None:
+            kept = filter(self._where, kept)
+        return list(islice(kept if in_order else self._sorted(kept), self._query.limit))
 
-    def _value(self, row: Row, path: Path) -> Any:
-        here: Row | None = row
-        for parent in path.parents:
-            here = self._rows(parent.refers.split(",")[0]).get(here.get(parent.name, "")) if here else None
-        return here.get(path.column.name) if here else None
+    def values(self, rows: Iterable[Row]) -> Iterable[list[Any]]:
+        """Yield the bare values of rows that are asked for."""
+        getters = [self._paths.getter(path) for path in self._fields]
+        return ([get(row) for get in getters] for row in rows)
 
-    def _record(self, row: Row, version: str) -> dict[str, Any]:
-        url = row_url(version, self._object.name, row["Id"])
-        found: dict[str, Any] = {"attributes": {"type": self._object.name, "url": url}}
+    def record(self, row: Row, version: str) -> dict[str, Any]:
+        """Give a row as it goes out."""
+        url = row_url(version, self.table, row["Id"])
+        found: dict[str, Any] = {"attributes": {"type": self.table, "url": url}}
         for path in self._fields:
-            self._put(found, row, path, version)
+            if path.parents:
+                self._paths.put(found, row, path, version)
+            elif path.column.type in PLAIN:
+                found[path.column.name] = row.get(path.column.name)
+            else:
+                found[path.column.name] = wire_cell(path.column, row, url)
         return found
 
-    def _put(self, found: dict[str, Any], row: Row, path: Path, version: str) -> None:
-        here: Row | None = row
-        for parent in path.parents:
-            table = parent.refers.split(",")[0]
-            here = self._rows(table).get(here.get(parent.name) or "") if here else None
-            if here is None:
-                found.setdefault(parent.relation, None)
-                return
-            attributes = {"type": table, "url": row_url(version, table, here["Id"])}
-            found = found.setdefault(parent.relation, {"attributes": attributes})
-        found[path.column.name] = wire(here.get(path.column.name) if here else None)
+    def _candidates(self) -> tuple[Iterable[Row], bool]:
+        """Give the rows that can be meant, and whether they come in the order that was asked for."""
+        storage, compared = self._tables.storage(self.table), self._conditions.compared
+        columns = self._paths.object.columns
+        named = [one for one in self.choices() if columns[one.column].type in IDS]
+        if named:
+            best = min(named, key=lambda one: len(one.values))
+            if best.column != "Id":
+                return storage.where(best.column, best.values), self._orders_by("Id")
+            return filter(None, map(storage.get, sorted(best.values))), self._orders_by("Id")
+        stamps = span(self._query.where, STAMP, compared)
+        if STAMP in columns and (stamps.low is not None or self._orders_by(STAMP)):
+            return storage.by_stamp(stamps.low, stamps.high), self._orders_by(STAMP)
+        ids = span(self._query.where, "Id", compared)
+        return storage.by_id(ids.low, ids.high), self._orders_by("Id")
 
-    def _condition(self, condition: Condition) -> Test:
-        match condition:
-            case Negated():
-                inside = self._condition(condition.part)
-                return lambda row: not inside(row)
-            case Both():
-                parts = [self._condition(part) for part in condition.parts]
-                joined = all if condition.word == "AND" else any
-                return lambda row: joined(part(row) for part in parts)
-            case Compare():
-                return self._comparison(condition)
+    def _orders_by(self, column: str) -> bool:
+        """Tell whether rows in the order of a column, and then of their ids, are in the order asked for."""
+        wanted = [(path.name, order.descending) for path, order in self._order]
+        whole = [(column, False), ("Id", False)]
+        return wanted in (whole, whole[:1]) or (column == "Id" and not wanted)
 
-    def _comparison(self, condition: Compare) -> Test:
-        path = self._path(condition.field)
-        if not path.column.filterable:
-            words = f"field '{path.column.name}' can not be filtered in a query call"
-            raise at_fault(self._query.text, condition.field.at, "INVALID_FIELD", words)
-        wanted = [self._literal(path.column, literal) for literal in condition.values]
-        test = _test(condition.sign, wanted)
-        return lambda row: test(_folded(path.column, self._value(row, path)))
+    def _sorted(self, rows: Iterable[Row]) -> list[Row]:
+        """Sort by one column after the other, the last one first; a stable sort keeps what went before."""
+        found = sorted(rows, key=lambda row: str(row["Id"]))
+        for path, order in reversed(self._order):
+            found.sort(key=self._key(path, order), reverse=order.descending)
+        return found
 
-    def _literal(self, column: Column, literal: Literal) -> Any:
-        if literal.kind == "null":
-            return None
-        if literal.kind != _literal_kind(column):
-            raise self._bad_literal(column, literal)
-        match literal.kind:
-            case "string":
-                if len(literal.text) > LONGEST_LITERAL:
-                    raise ApiError("MALFORMED_QUERY", "a string literal is too long")
-                return _folded(column, to_18(literal.text) if column.type in {"id", "reference"} else literal.text)
-            case "number":
-                return Decimal(literal.text)
-            case "boolean":
-                return literal.text == "true"
-            case "date":
-                return date.fromisoformat(literal.text)
-            case _:
-                return datetime.fromisoformat(literal.text).astimezone(UTC)
+    def _key(self, path: Path, order: Order) -> Callable[[Row], tuple[bool, Any]]:
+        get, column = self._paths.getter(path), path.column
+        nulls_high = order.descending != order.nulls_last  # nulls come first unless it is said otherwise
 
-    def _bad_literal(self, column: Column, literal: Literal) -> ApiError:
-        quoted = "enclosed" if _literal_kind(column) == "string" else "not enclosed"
-        words = f"value of filter criterion for field '{column.name}' must be of type {column.type}"
-        return at_fault(self._query.text, literal.at, "INVALID_FIELD", f"{words} and should be {quoted} in quotes")
+        def key(row: Row) -> tuple[bool, Any]:
+            value = folded(column, get(row))
+            return (value is None) == nulls_high, value
 
-    def _compare_rows(self, first: Row, second: Row) -> int:
-        for path, order in self._order:
-            one, other = (_folded(path.column, self._value(row, path)) for row in (first, second))
-            place = _compare(one, other, order)
-            if place:
-                return place
-        return _before(first["Id"], second["Id"])
-
-
-def _literal_kind(column: Column) -> str:
-    if column.type in _NUMBERS:
-        return "number"
-    return column.type if column.type in {"boolean", "date", "datetime"} else "string"
-
-
-def _folded(column: Column, value: Any) -> Any:
-    """Give a value as it is compared: texts without case, ids with it."""
-    return value.lower() if isinstance(value, str) and column.type not in {"id", "reference"} else value
-
-
-def _test(sign: str, wanted: list[Any]) -> Callable[[Any], bool]:
-    first = wanted[0]
-    ordered: dict[str, Callable[[Any], bool]] = {
-        "<": lambda value: value < first,
-        "<=": lambda value: value <= first,
-        ">": lambda value: value > first,
-        ">=": lambda value: value >= first,
-    }
-    if sign in ordered:
-        compare = ordered[sign]
-        return lambda value: value is not None and first is not None and compare(value)
-    tests: dict[str, Callable[[Any], bool]] = {
-        "=": lambda value: value == first,
-        "!=": lambda value: value != first,
-        "IN": lambda value: value in wanted,
-        "NOT IN": lambda value: value not in wanted,
-        "LIKE": lambda value: value is not None and _like(str(first)).fullmatch(str(value)) is not None,
-    }
-    return tests[sign]
-
-
-def _like(pattern: str) -> re.Pattern[str]:
-    wild = {"%": ".*", "_": ".", "\\%": "%", "\\_": "_"}
-    parts = re.findall(r"\\[%_]|.", pattern, re.DOTALL)
-    return re.compile("".join(wild.get(part) or re.escape(part) for part in parts), re.DOTALL)
-
-
-def _compare(first: Any, second: Any, order: Order) -> int:
-    if first is None or second is None:
-        here = (first is not None) - (second is not None)
-        return -here if order.nulls_last else here
-    return -_before(first, second) if order.descending else _before(first, second)
-
-
-def _before(first: Any, second: Any) -> int:
-    return int(first > second) - int(first < second)
+        return key

@@ -9,7 +9,6 @@ from typing import Any
 
 from crmbridge.ports import Clock
 from crmbridge.sandbox import Faults
-from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.sandbox.answers import ApiError
 from crmbridge_salesforce.sandbox.checks import (
     Values,
@@ -18,8 +17,12 @@ from crmbridge_salesforce.sandbox.checks import (
     check_writable,
     read_values,
 )
-from crmbridge_salesforce.sandbox.effects import after_delete, after_write, derive
+from crmbridge_salesforce.sandbox.effects import after_delete, after_write, derive, track
+from crmbridge_salesforce.sandbox.hands import Hands
+from crmbridge_salesforce.sandbox.jobs import Jobs
 from crmbridge_salesforce.sandbox.objects import Object
+from crmbridge_salesforce.sandbox.select import Selection
+from crmbridge_salesforce.sandbox.sign_in import SignIn
 from crmbridge_salesforce.sandbox.tables import Tables
 
 
@@ -36,43 +39,31 @@ class Rule:
 class Locator:
     """The whole answer of a query that is fetched page by page."""
 
-    rows: list[dict[str, Any]]
+    selection: Selection
+    rows: list[Mapping[str, Any]]
     made_at: datetime
     page: int
 
 
 @dataclass(kw_only=True)
-class State:
-    """The org. Tests may change `rules` and `locked` (ids of rows, or of accounts, that can't be written)."""
+class State(Hands):
+    """The org, as tests may change it.
+
+    `rules` are validation rules, `locked` the ids of rows (or of accounts) that can't be written, `tracked` the columns
+    of a deal whose history is kept, and `described_at` is when somebody last changed an object's set-up.
+    """
 
     clock: Clock
     tables: Tables
+    sign_in: SignIn
+    jobs: Jobs
+    described_at: datetime
     human: str = ""  # the user id of somebody who works at a screen
     rules: list[Rule] = field(default_factory=list)
     locked: set[str] = field(default_factory=set)
+    tracked: set[str] = field(default_factory=set)
     locators: dict[str, Locator] = field(default_factory=dict)
     faults: Faults = field(default_factory=lambda: Faults({}, 0))
-
-    def deal_ids(self) -> list[str]:
-        """Give the ids of all deals that are not deleted, in order."""
-        return list(self.tables.rows("Opportunity"))
-
-    def edit_deal(self, native_id: str, /, **native_fields: Any) -> None:
-        """Change a deal as somebody at a screen would; values are given as the API takes them."""
-        self.update("Opportunity", native_id, native_fields, by=self.human)
-
-    def delete_deal(self, native_id: str) -> None:
-        """Delete a deal as somebody at a screen would."""
-        self.delete("Opportunity", native_id, by=self.human)
-
-    def add_task(self, native_id: str, **native_fields: Any) -> str:
-        """Put a task on a deal as somebody at a screen would, and give its id."""
-        return self.insert("Task", {"WhatId": native_id, **native_fields}, by=self.human)
-
-    def merge(self, table: str, winner: str, loser: str) -> None:
-        """Merge an account or contact into another, as somebody at a screen would."""
-        row = self.tables.present(table, loser)
-        self.tables.touch(table, {**row, "IsDeleted": True, "MasterRecordId": to_18(winner)}, self.human)
 
     def insert(self, table: str, sent: Mapping[str, Any], *, by: str = "") -> str:
         """Create a row and give its id; raises ApiError when the org refuses it."""
@@ -80,8 +71,8 @@ class State:
         values = {k: v for k, v in read_values(one, sent).items() if k != "Id"}
         self._check(one, values, None)
         author = by or self.tables.author
-        row: Values = {column.name: column.default for column in one.columns.values()}
-        row |= {"Id": self.tables.new_id(one), "CreatedDate": self.tables.now(), "CreatedById": author}
+        row = dict(one.empty)
+        row |= {"Id": self.tables.ids.next(one), "CreatedDate": self.tables.now(), "CreatedById": author}
         row |= {"OwnerId": author} if "OwnerId" in one.columns else {}
         row |= {name: value for name, value in values.items() if value is not None}
         self._store(one, row, None, by)
@@ -131,6 +122,8 @@ class State:
         for rule in self.rules:
             if rule.object == one.name and rule.refuses(before, row):
                 raise ApiError("FIELD_CUSTOM_VALIDATION_EXCEPTION", rule.message, fields=[])
-        self.tables.touch(one.name, row, by)
+        row = self.tables.touch(one.name, row, by)
+        if one.name == "Opportunity":
+            track(self.tables, self.tracked, row, before)
         for table, values in after_write(self.tables, one.name, row, before):
             self.insert(table, values, by=by)

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-import copy
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from crmbridge.ports import Clock
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.sandbox.answers import ApiError, not_found
-from crmbridge_salesforce.sandbox.checks import Values
 from crmbridge_salesforce.sandbox.objects import Object
+from crmbridge_salesforce.sandbox.storage import Storage, Values
 
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 LAG = timedelta(seconds=20)  # how long a transaction of the fault `lag` stays open
+Undo = list[tuple[str, str, Values | None]]  # object, id, and the row that was there before
+
+
+class Serials:
+    """Numbers rows and writes the numbers as ids; objects that share a prefix share the numbers."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+
+    def next(self, one: Object) -> str:
+        """Give the next id of an object."""
+        number = self._last[one.prefix] = self._last.get(one.prefix, 0) + 1
+        tail = ""
+        for _ in range(5):
+            number, digit = divmod(number, len(_DIGITS))
+            tail = _DIGITS[digit] + tail
+        return to_18(f"{one.prefix}Sb00000{tail}")
 
 
 class Tables:
@@ -25,9 +41,11 @@ class Tables:
         self.objects = objects
         self.author = ""  # who writes when nobody is named
         self._clock = clock
-        self._rows: dict[str, dict[str, Values]] = {name: {} for name in objects}
+        self._names = {name.lower(): one for name, one in objects.items()}
+        self._storages: dict[str, Storage] = {name: Storage() for name in objects}
         self._before: dict[str, Values | None] = {}  # what the last write of a row replaced
-        self._serials: dict[str, int] = {}
+        self.ids = Serials()
+        self._undo: Undo | None = None
 
     def now(self) -> datetime:
         """Give the time as rows are stamped with it: whole seconds."""
@@ -35,35 +53,43 @@ class Tables:
 
     def object(self, name: str) -> Object:
         """Find an object, whatever its case; raises ApiError NOT_FOUND."""
-        found = next((one for key, one in self.objects.items() if key.lower() == name.lower()), None)
+        found = self._names.get(name.lower())
         if found is None:
             raise not_found()
         return found
 
+    def storage(self, table: str) -> Storage:
+        """Give the rows of an object, deleted ones too."""
+        return self._storages[table]
+
     def rows(self, table: str, *, deleted_too: bool = False) -> dict[str, Values]:
         """Give the rows of an object by id, in the order of the ids."""
-        found = self._rows[table]
-        return {i: row for i, row in sorted(found.items()) if deleted_too or not row.get("IsDeleted")}
+        return {row["Id"]: row for row in self._storages[table].by_id() if deleted_too or not row.get("IsDeleted")}
 
-    def rows_lagging(self, table: str, *, deleted_too: bool = False) -> dict[str, Values]:
-        """Give the rows as they stood before transactions that are still open."""
+    def lagging(self, table: str) -> Iterator[Values]:
+        """Yield the rows, deleted ones too, as they stood before transactions that are still open."""
         open_since = self.now() - LAG
-        found: dict[str, Values] = {}
-        for row_id, row in self.rows(table, deleted_too=deleted_too).items():
-            is_open = row_id in self._before and row["SystemModstamp"] > open_since
-            shown = self._before[row_id] if is_open else row
+        for row in self._storages[table].by_id():
+            is_open = row["Id"] in self._before and row["SystemModstamp"] > open_since
+            shown = self._before[row["Id"]] if is_open else row
             if shown is not None:
-                found[row_id] = shown
-        return found
+                yield shown
+
+    def find(self, table: str, column: str, value: Any) -> list[Values]:
+        """Find the rows that are not deleted with this value in a column, in the order of their ids."""
+        if column == "Id":
+            row = self.get(table, value)
+            return [row] if row else []
+        return [row for row in self._storages[table].where(column, {value}) if not row.get("IsDeleted")]
 
     def get(self, table: str, row_id: str) -> Values | None:
         """Give one row that is not deleted."""
-        row = self._rows[table].get(to_18(row_id))
+        row = self._storages[table].get(to_18(row_id))
         return None if row is None or row.get("IsDeleted") else row
 
     def present(self, table: str, row_id: str) -> Values:
         """Give one row; raises ApiError NOT_FOUND or ENTITY_IS_DELETED."""
-        row = self._rows[table].get(to_18(row_id))
+        row = self._storages[table].get(to_18(row_id))
         if row is None:
             raise not_found()
         if row.get("IsDeleted"):
@@ -75,43 +101,42 @@ class Tables:
         column = one.column(field_name)
         if column is None or not (column.external_id or column.type == "id"):
             raise not_found(f"Provided external ID field does not exist or is not accessible: {field_name}")
-        if column.type == "id":
-            row = self.get(one.name, str(value))
-            return [row] if row else []
-        wanted = str(value).lower()
-        return [row for row in self.rows(one.name).values() if (row.get(column.name) or "").lower() == wanted]
+        return self.find(one.name, column.name, str(value)) if value != "" else []
 
-    def touch(self, table: str, row: Values, by: str) -> None:
-        """Store a row as changed now."""
+    def touch(self, table: str, row: Values, by: str) -> Values:
+        """Store a row as changed now, and give it as it is stored."""
         now = self.now()
-        self._before[row["Id"]] = self._rows[table].get(row["Id"])
-        row |= {"SystemModstamp": now, "LastModifiedDate": now, "LastModifiedById": by or self.author}
-        self._rows[table][row["Id"]] = row
+        self._before[row["Id"]] = self._storages[table].get(row["Id"])
+        stamped = row | {"SystemModstamp": now, "LastModifiedDate": now, "LastModifiedById": by or self.author}
+        self.store(table, stamped)
+        return stamped
+
+    def store(self, table: str, row: Values) -> None:
+        """Store a row as it is, its stamp included."""
+        if self._undo is not None:
+            self._undo.append((table, row["Id"], self._storages[table].get(row["Id"])))
+        self._storages[table].put(row)
 
     def plant(self, table: str, values: Values, *, created: datetime, changed: datetime, by: str = "") -> str:
         """Put a row into the org's past, without rules; give its id."""
         one = self.objects[table]
-        row: Values = {column.name: column.default for column in one.columns.values()} | values
-        row["Id"] = values.get("Id") or self.new_id(one)
+        row = one.empty | values
+        row["Id"] = values.get("Id") or self.ids.next(one)
         author = by or self.author or row["Id"]
         row |= {"CreatedDate": created, "SystemModstamp": changed, "LastModifiedDate": changed}
         row |= {"CreatedById": author, "LastModifiedById": author}
-        self._rows[table][row["Id"]] = row
+        self.store(table, row)
         return str(row["Id"])
 
-    def new_id(self, one: Object) -> str:
-        """Give the next id of an object."""
-        number = self._serials[one.name] = self._serials.get(one.name, 0) + 1
-        tail = ""
-        for _ in range(5):
-            number, digit = divmod(number, len(_DIGITS))
-            tail = _DIGITS[digit] + tail
-        return to_18(f"{one.prefix}Sb00000{tail}")
+    def begin(self) -> None:
+        """Remember from now on what is replaced, so that it can be put back."""
+        self._undo = []
 
-    def keep(self) -> dict[str, dict[str, Values]]:
-        """Copy all rows, to go back to them."""
-        return copy.deepcopy(self._rows)
-
-    def go_back(self, kept: dict[str, dict[str, Values]]) -> None:
-        """Undo everything since `keep`."""
-        self._rows = kept
+    def end(self, *, keep: bool) -> None:
+        """Keep everything since `begin`, or put back what was there."""
+        undo, self._undo = self._undo or [], None
+        for table, row_id, before in [] if keep else reversed(undo):
+            if before is None:
+                self._storages[table].remove(row_id)
+            else:
+                self._storages[table].put(before)

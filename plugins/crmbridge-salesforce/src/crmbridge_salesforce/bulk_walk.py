@@ -1,0 +1,115 @@
+"""Reading one big source by bulk jobs: its rows part by part, and for deals what lies beside them from jobs of its own.
+
+The cursor names the jobs and the part, so that a walk that was cut short goes on with it; the org keeps jobs for seven
+days ("Get Results for a Query Job").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+from crmbridge.model.records import Kind
+from crmbridge.ports import Clock, Page
+from crmbridge_salesforce.bulk import BulkUnavailableError, Part, QueryJobs, rows_of
+from crmbridge_salesforce.cursor import Cursor
+from crmbridge_salesforce.details import ROLE, Asked, Details
+from crmbridge_salesforce.moves import SNAPSHOT, TRACKED
+from crmbridge_salesforce.org import Org
+from crmbridge_salesforce.rows import Cells
+from crmbridge_salesforce.soql import select
+from crmbridge_salesforce.sources import Source, Span
+from crmbridge_salesforce.spool import Spool
+from crmbridge_salesforce.values import Cell
+
+PAGE = 1000  # rows, so that memory stays flat whatever there is
+SMALL_ROWS = 25_000  # of the jobs beside, whose rows are short
+_HISTORY = ("OpportunityId", *SNAPSHOT)
+_TRACKED = ("OpportunityId", *TRACKED)
+Add = Callable[[Iterable[Sequence[Cell]]], None]
+
+
+class BulkWalk:
+    """One source, read in bulk. Raises BulkUnavailableError where it must be read page by page instead."""
+
+    def __init__(self, org: Org, clock: Clock, source: Source) -> None:
+        self._org = org
+        self._source = source
+        self._jobs = QueryJobs(org, clock)
+
+    def pages(self, place: Cursor, span: Span, where: str) -> Iterator[Page]:
+        """Yield the rows that hold a condition, or go on with the job that the cursor names."""
+        place = place if place.job else self._ordered(place, where)
+        self._jobs.wait(place.job)
+        with ExitStack() as stack:
+            details = self._details(place, stack)
+            for part in self._jobs.parts(place.job, place.locator):
+                for rows, cursor in self._cut(part, place):
+                    page = self._source.page(rows, span, cursor.dump(), details)
+                    if page.records:
+                        yield page
+        for job in (place.job, place.history, place.roles, place.tracked):
+            if job:
+                self._jobs.drop(job)
+
+    def _ordered(self, place: Cursor, where: str) -> Cursor:
+        """Order the job, and for a first walk through deals those beside it: the org works on all of them."""
+        form = self._source.form
+        statement = select(form.columns, form.table.name, where=where)
+        place = replace(place, job=self._jobs.order(statement, deleted_too=self._source.deleted_too))
+        if self._source.kind is not Kind.DEAL or not place.whole:
+            return place
+        tracked = select(_TRACKED, "OpportunityFieldHistory", where="Field = 'StageName'")
+        return replace(
+            place,
+            history=self._ordered_beside(select(_HISTORY, "OpportunityHistory")),
+            roles=self._ordered_beside(select(ROLE, "OpportunityContactRole")),
+            tracked=self._ordered_beside(tracked) if self._source.tracked() else "",
+        )
+
+    def _ordered_beside(self, statement: str) -> str:
+        try:
+            return self._jobs.order(statement)
+        except BulkUnavailableError:
+            return ""
+
+    def _details(self, place: Cursor, stack: ExitStack) -> Details:
+        """Put the details of all deals down in a file; ask for them page by page where the jobs do not give them."""
+        asked = Asked(self._org, tracked=self._source.tracked)
+        if not (place.history and place.roles and (place.tracked or not self._source.tracked())):
+            return asked
+        spool = Spool()
+        stack.callback(spool.close)
+        try:
+            self._load(place.history, _HISTORY, spool.add_history)
+            self._load(place.roles, ROLE, spool.add_roles)
+            if place.tracked:
+                self._load(place.tracked, _TRACKED, spool.add_history)
+        except BulkUnavailableError:
+            return asked
+        spool.seal()
+        return spool
+
+    def _load(self, job: str, columns: Sequence[str], add: Add) -> None:
+        self._jobs.wait(job)
+        for part in self._jobs.parts(job, size=SMALL_ROWS):
+            add(rows_of(part, columns))
+
+    def _cut(self, part: Part, place: Cursor) -> Iterator[tuple[list[Cells], Cursor]]:
+        """Cut a part in pages. Only its last page leads on to the next: rows come twice rather than never."""
+        form = self._source.form
+        rows: list[Cells] = []
+        for row in rows_of(part, form.columns):
+            if len(rows) == PAGE:
+                yield rows, replace(place, locator=part.locator)
+                rows = []
+            rows.append(form.tidied(row))
+        if rows:
+            yield rows, _after(part, place)
+
+
+def _after(part: Part, place: Cursor) -> Cursor:
+    if part.following is not None:
+        return replace(place, locator=part.following)
+    return Cursor(at=place.floor, floor=place.floor, gone=place.gone, whole=place.whole)

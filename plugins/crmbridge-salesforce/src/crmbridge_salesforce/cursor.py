@@ -1,0 +1,84 @@
+"""Where a walk through an org stands, as it is kept in the state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from crmbridge.errors import ConfigurationError
+from crmbridge.model.values import iso, parse_iso
+
+_TIMES = ("at", "floor", "gone")
+_TEXTS = ("id", "job", "locator", "history", "roles", "tracked")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """Where a walk stands. With an id it is under way, after that row; without, `at` is when the last one began.
+
+    `floor` is when the walk under way began, `gone` when the one before it did: deletions and moves are owed since
+    then. `whole` says that this is a first walk, which reads everything. `job` is the bulk job that the walk reads and
+    `locator` its next part; `history`, `roles` and `tracked` are the jobs beside it.
+    """
+
+    at: datetime | None = None
+    id: str = ""
+    floor: datetime | None = None
+    gone: datetime | None = None
+    job: str = ""
+    locator: str = ""
+    history: str = ""
+    roles: str = ""
+    tracked: str = ""
+    whole: bool = False
+
+    @property
+    def without_job(self) -> Cursor:
+        """The same place, for a walk that goes page by page."""
+        return replace(self, job="", locator="", history="", roles="", tracked="")
+
+    @classmethod
+    def parse(cls, written: str | None) -> Cursor:
+        """Read what `dump` wrote; raises ConfigurationError for anything else."""
+        if written is None:
+            return cls()
+        try:
+            data = json.loads(written)
+            found: dict[str, Any] = {name: parse_iso(data[name]) for name in _TIMES if data.get(name)}
+            found |= {name: str(data[name]) for name in _TEXTS if data.get(name)}
+            return cls(whole=data.get("whole") is True, **found)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise unreadable(written) from error
+
+    def dump(self) -> str:
+        """Write it for the state."""
+        times = {name: iso(value) for name in _TIMES if (value := getattr(self, name))}
+        texts = {name: value for name in _TEXTS if (value := getattr(self, name))}
+        return json.dumps({**times, **texts, **({"whole": True} if self.whole else {})}, separators=(",", ":"))
+
+
+def parse_several(written: str | None) -> dict[str, str]:
+    """Read the cursors of a kind that lies in several objects; raises ConfigurationError for anything else."""
+    if written is None:
+        return {}
+    try:
+        data = json.loads(written)["of"]
+        return {str(name): str(cursor) for name, cursor in data.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise unreadable(written) from error
+
+
+def dump_several(cursors: Mapping[str, str]) -> str:
+    """Write the cursors of a kind that lies in several objects."""
+    return json.dumps({"of": dict(cursors)}, separators=(",", ":"))
+
+
+def unreadable(written: str) -> ConfigurationError:
+    """Make the error for a state that was mixed up."""
+    return ConfigurationError(
+        f"The state holds a Salesforce cursor that can't be read: {written[:60]!r}",
+        advice="Pull this connection again from the beginning.",
+    )

@@ -1,0 +1,89 @@
+"""Which objects of an org hold the records of each kind, and reading records from them by id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from crmbridge.errors import ConfigurationError
+from crmbridge.model.records import Kind, Record
+from crmbridge.ports import AdapterContext
+from crmbridge_salesforce.activities import Activities
+from crmbridge_salesforce.details import Asked
+from crmbridge_salesforce.mapping import OBJECTS, Reader, Shape
+from crmbridge_salesforce.notes import ContentNotes, Notes
+from crmbridge_salesforce.org import Org
+from crmbridge_salesforce.settings import SalesforceSettings
+from crmbridge_salesforce.setup import Setup
+from crmbridge_salesforce.sources import Deals, Plain, Source
+
+KINDS = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE)
+# By these an id says in which object of several it lies.
+_PREFIXES = {"Task": "00T", "Event": "00U", "Note": "002", "ContentNote": "069"}
+
+
+class Library:
+    """The sources of each kind, made from what the org looks like now. Thread-safe."""
+
+    def __init__(self, settings: SalesforceSettings, context: AdapterContext, org: Org, setup: Setup) -> None:
+        self._connection = context.connection
+        self._clock = context.clock
+        self._org = org
+        self._setup = setup
+        self._shapes = {
+            kind: Shape.of(
+                kind,
+                connection=context.connection,
+                currency=settings.currency,
+                key_field=settings.key_name,
+                lost_reason=settings.lost_reason_field,
+                bindings=context.fields,
+            )
+            for kind in OBJECTS
+        }
+
+    @property
+    def deal_shape(self) -> Shape:
+        """Which columns stand for which fields of a deal."""
+        return self._shapes[Kind.DEAL]
+
+    def reader(self, kind: Kind) -> Reader:
+        """Give what reads the rows of a user, company, contact or deal."""
+        shape = self._shapes[kind]
+        table = self._setup.table(shape.object)
+        if shape.missing(table):  # it may have been added since
+            self._setup.forget()
+            table = self._setup.table(shape.object)
+        return Reader(shape, table)
+
+    def sources(self, kind: Kind) -> list[Source]:
+        """Give the objects that hold a kind's records; raises ConfigurationError for a kind that has none."""
+        if kind is Kind.DEAL:
+            return [self._deals()]
+        if kind in OBJECTS:
+            return [Plain(kind, self.reader(kind))]
+        if kind not in KINDS:
+            raise ConfigurationError(f"{self._connection}: there is no reading of {kind}s")
+        return list(self._activities() if kind is Kind.ACTIVITY else self._notes())
+
+    def read(self, kind: Kind, ids: Sequence[str]) -> Iterator[Record]:
+        """Read records by their ids; the ones that are gone are left out."""
+        for source in self.sources(kind):
+            name = source.form.table.name
+            wanted = [row_id for row_id in ids if row_id.startswith(_PREFIXES.get(name, ""))]
+            rows = [source.form.of_json(row) for row in self._org.rows(name, wanted, source.form.columns)]
+            yield from source.records(rows, Asked(self._org)) if rows else ()
+
+    def _deals(self) -> Deals:
+        return Deals(self._org, self._setup, self.reader(Kind.DEAL))
+
+    def _activities(self) -> Iterator[Source]:
+        for name in ("Task", "Event"):
+            if table := self._setup.table_if_there(name):
+                yield Activities(self._connection, self._org, table, self._clock)
+
+    def _notes(self) -> Iterator[Source]:
+        for name in ("Task", "Note"):
+            if table := self._setup.table_if_there(name):
+                yield Notes(self._connection, table)
+        if table := self._setup.table_if_there("ContentNote"):
+            yield ContentNotes(self._connection, self._org, table)

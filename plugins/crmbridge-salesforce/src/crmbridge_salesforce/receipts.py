@@ -1,0 +1,57 @@
+"""Receipts, made from what an org says of a change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from crmbridge.errors import CrmbridgeError
+from crmbridge.http.client import tidy
+from crmbridge.model.changes import Action, Change, Outcome, Receipt
+from crmbridge_salesforce.encode import Payload
+from crmbridge_salesforce.judge import is_locked, outcome_of, said
+
+
+class Item(NamedTuple):
+    """A change with the row that makes it."""
+
+    change: Change
+    row: Payload
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether the row says nothing that could be written."""
+        return set(self.row) <= {"attributes", "id"}
+
+
+class Answered(NamedTuple):
+    """What became of a change; `locked` says that trying again may help."""
+
+    receipt: Receipt
+    locked: bool = False
+
+
+def receipt(change: Change, outcome: Outcome, message: str = "") -> Receipt:
+    """Make the receipt of a change; an update names its record whatever became of it."""
+    ref = change.target if change.action is Action.UPDATE else None
+    return Receipt(change=change.id, outcome=outcome, ref=ref, message=tidy(message, 400))
+
+
+def refused(change: Change, errors: Any) -> Answered:
+    """Make the answer of a row that the org refused, with the words of its rules."""
+    found = said(errors)
+    words = "; ".join(map(str, found)) or "the CRM refused it without saying why"
+    return Answered(receipt(change, outcome_of(found), words), is_locked(found))
+
+
+def all_alike(items: Sequence[Item], outcome: Outcome, error: CrmbridgeError) -> dict[str, Answered]:
+    """Give all changes of a request one outcome."""
+    return {item.change.id: Answered(receipt(item.change, outcome, error.message)) for item in items}
+
+
+def parts_of(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    """Cut changes in runs of at most `size`."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+Answers = Mapping[str, Answered]

@@ -1,0 +1,76 @@
+"""Rows as cells: one text per column, in one form, whichever of the org's APIs a row came by.
+
+The version of a record must not depend on how it was read: a deal that came in a bulk job is compared with itself, read
+by its id, before it is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TypeAlias
+
+from crmbridge_salesforce.org import Row
+from crmbridge_salesforce.schema import Table
+from crmbridge_salesforce.values import Cell, cell_of, read_moment, tidier
+
+Cells: TypeAlias = Sequence[Cell]
+
+# They say when a row was changed, or move when somebody works on a record without changing it: no part of its version.
+TIMES = ("LastModifiedDate", "LastActivityDate")
+DIGEST = 16  # characters
+
+
+class Form:
+    """Which columns of an object are asked for, in which order: the id first, then the time of change."""
+
+    def __init__(self, table: Table, wanted: Iterable[str]) -> None:
+        self.table = table
+        self.stamp = table.stamp
+        first = table.having("Id", self.stamp, "CreatedDate", *TIMES)
+        self.columns = tuple(dict.fromkeys((*first, *table.having(*wanted))))
+        self._versioned = len(first)  # the version is made from the columns after these
+        self._places = {name: number for number, name in enumerate(self.columns)}
+        self._tidiers: tuple[tuple[int, Callable[[Cell], Cell]], ...] = tuple(
+            (number, tidy) for number, name in enumerate(self.columns) if (tidy := tidier(table.columns[name].type))
+        )
+
+    def place(self, name: str) -> int | None:
+        """Say where a column stands; None when it is not asked for."""
+        return self._places.get(name)
+
+    def get(self, cells: Cells, name: str) -> Cell:
+        """Give one cell by its column's name; empty where that is not asked for."""
+        at = self._places.get(name)
+        return "" if at is None else cells[at]
+
+    def of_json(self, row: Row) -> list[Cell]:
+        """Take a row of a JSON answer."""
+        return self.tidied([v if (v := row.get(name)).__class__ is str else cell_of(v) for name in self.columns])
+
+    def tidied(self, cells: list[Cell]) -> list[Cell]:
+        """Bring the cells of a row, in the order of `columns`, into their one form."""
+        for at, tidy in self._tidiers:
+            cells[at] = tidy(cells[at])
+        return cells
+
+    def version(self, cells: Cells) -> str:
+        """Give a text that differs whenever the row may have changed.
+
+        The stamp has whole seconds only, so what stands in the row is part of it.
+        """
+        text = "\x1f".join(cells[self._versioned :])
+        if "\r" in text:  # APIs differ in how they end the lines of a text
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST // 2).hexdigest()
+        return f"{cells[1]}-{digest}"
+
+
+def stamp_in(version: str) -> datetime | None:
+    """Read the time of change in a version that this adapter gave; None for any other text."""
+    stamp, _, digest = version.rpartition("-")
+    try:
+        return read_moment(stamp) if len(digest) == DIGEST else None
+    except ValueError:
+        return None

@@ -1,0 +1,100 @@
+"""What a person does in the org at a screen, at the clock's time."""
+
+from __future__ import annotations
+
+import base64
+import html
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from crmbridge_salesforce.sandbox.sign_in import SignIn
+    from crmbridge_salesforce.sandbox.tables import Tables
+
+_SUBTYPES = {"call": "Call", "email": "Email"}
+
+
+class Hands:
+    """The part of the org's state that stands for its people. Values are given as the API takes them."""
+
+    if TYPE_CHECKING:  # what the state has
+        tables: Tables
+        sign_in: SignIn
+        human: str
+
+        def insert(self, table: str, sent: Mapping[str, Any], *, by: str = "") -> str:
+            """Create a row."""
+
+        def update(self, table: str, row_id: str, sent: Mapping[str, Any], *, by: str = "") -> None:
+            """Change a row."""
+
+        def delete(self, table: str, row_id: str, *, by: str = "") -> None:
+            """Put a row into the recycle bin."""
+
+    def deal_ids(self) -> list[str]:
+        """Give the ids of all deals that are not deleted, in order."""
+        return list(self.tables.rows("Opportunity"))
+
+    def edit_deal(self, native_id: str, /, **native_fields: Any) -> None:
+        """Change a deal."""
+        self.update("Opportunity", native_id, native_fields, by=self.human)
+
+    def delete_deal(self, native_id: str) -> None:
+        """Delete a deal."""
+        self.delete("Opportunity", native_id, by=self.human)
+
+    def add_task(self, native_id: str, **native_fields: Any) -> str:
+        """Put a task on a deal, and give its id."""
+        return self.insert("Task", {"WhatId": native_id, **native_fields}, by=self.human)
+
+    def add_activity(self, deal_id: str, *, type: str, subject: str, at: datetime, done: bool) -> str:  # noqa: A002  the standard field's name
+        """Note an activity on a deal for its owner: a meeting is an event, anything else a task; give its id."""
+        owner = self.tables.present("Opportunity", deal_id)["OwnerId"]
+        values = {"WhatId": deal_id, "Subject": subject, "OwnerId": owner}
+        if type == "meeting":
+            end = at if done else at + timedelta(hours=1)
+            times = {"StartDateTime": _wire(at), "EndDateTime": _wire(end)}
+            return self.insert("Event", {**values, **times}, by=self.human)
+        values |= {"ActivityDate": at.date().isoformat(), "TaskSubtype": _SUBTYPES.get(type, "Task")}
+        return self.insert("Task", {**values, "Status": "Completed" if done else "Not Started"}, by=self.human)
+
+    def delete_activity(self, native_id: str) -> None:
+        """Delete a task or event."""
+        self.delete("Event" if native_id.startswith("00U") else "Task", native_id, by=self.human)
+
+    def add_note(self, deal_id: str, body: str) -> str:
+        """Write an enhanced note of plain text on a deal, titled by its first line; give its id."""
+        markup = "".join(f"<p>{html.escape(line)}</p>" for line in body.splitlines())
+        content = base64.b64encode(markup.encode()).decode()
+        note = self.insert("ContentNote", {"Title": body.splitlines()[0][:255], "Content": content}, by=self.human)
+        tie = {"ContentDocumentId": note, "LinkedEntityId": deal_id, "ShareType": "V"}
+        self.insert("ContentDocumentLink", tie, by=self.human)
+        return note
+
+    def delete_note(self, native_id: str) -> None:
+        """Delete a note."""
+        self.delete("ContentNote", native_id, by=self.human)
+
+    def merge(self, table: str, winner: str, loser: str) -> None:
+        """Merge an account or contact into another; what points to it moves over."""
+        row, kept = self.tables.present(table, loser), self.tables.present(table, winner)["Id"]
+        for one in self.tables.objects.values():
+            for column in one.columns.values():
+                if table in column.refers.split(",") and column.name != "MasterRecordId":
+                    for other in self.tables.find(one.name, column.name, row["Id"]):
+                        self.tables.touch(one.name, {**other, column.name: kept}, self.human)
+        self.tables.touch(table, {**row, "IsDeleted": True, "MasterRecordId": kept}, self.human)
+
+    def merge_companies(self, *, winner: str, loser: str) -> None:
+        """Merge one account into another, which stays."""
+        self.merge("Account", winner, loser)
+
+    def expire_session(self) -> None:
+        """Let every session have expired."""
+        self.sign_in.expire()
+
+
+def _wire(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

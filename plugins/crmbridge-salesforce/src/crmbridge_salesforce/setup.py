@@ -1,0 +1,178 @@
+"""Reading an org's set-up: what its objects look like, its stages and pipelines. Kept between runs, for an hour."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from crmbridge.errors import RefusedError
+from crmbridge.http import dump_json, load_json
+from crmbridge.model.values import iso, parse_iso
+from crmbridge.ports import Clock, Pipeline
+from crmbridge_salesforce.judge import UnknownColumnError
+from crmbridge_salesforce.org import Org
+from crmbridge_salesforce.schema import DEFAULT_PIPELINE, OrgStage, RecordType, Table, stage_of, stage_values
+
+KEPT_FOR = timedelta(hours=1)
+PREFIX = "set-up 1: "  # of what is kept, with the form that it has
+_FIELD_PARTS = (
+    "name",
+    "label",
+    "type",
+    "createable",
+    "updateable",
+    "filterable",
+    "unique",
+    "externalId",
+    "restrictedPicklist",
+    "length",
+    "precision",
+    "scale",
+    "referenceTo",
+)
+_STAGES = (
+    "SELECT ApiName, MasterLabel, IsActive, IsClosed, IsWon, DefaultProbability"
+    " FROM OpportunityStage ORDER BY SortOrder, Id"
+)
+_TRACKED = "SELECT Id FROM OpportunityFieldHistory WHERE Field = 'StageName' LIMIT 1"
+_CLOSED_STATUSES = "SELECT ApiName FROM TaskStatus WHERE IsClosed = true ORDER BY SortOrder"
+
+
+class Setup:
+    """Reads what an org looks like, and remembers it in the connection's memory. Thread-safe.
+
+    What is an hour old is read anew; so is everything after `forget`, which `describe` and an unknown column call for.
+    """
+
+    def __init__(self, org: Org, clock: Clock, memory: MutableMapping[str, str]) -> None:
+        self._org = org
+        self._clock = clock
+        self._memory = memory
+        self._lock = threading.RLock()
+        self._tables: dict[str, Table | None] = {}
+        self._stages: dict[str, OrgStage] | None = None
+        self._oldest: datetime | None = None  # when the first of these was read
+
+    def forget(self) -> None:
+        """Read everything anew when it is next asked for."""
+        with self._lock:
+            self._drop()
+            for key in [key for key in self._memory if key.startswith(PREFIX)]:
+                self._memory.pop(key, None)
+
+    def table(self, name: str) -> Table:
+        """Describe an object; raises RefusedError when the org has none of that name."""
+        found = self.table_if_there(name)
+        if found is None:
+            raise RefusedError(f"The org has no object {name}, or the user may not see it")
+        return found
+
+    def table_if_there(self, name: str) -> Table | None:
+        """Describe an object; None where the org has none of that name, or the user may not see it."""
+        with self._lock:
+            self._age()
+            if name not in self._tables:
+                data = self._kept(f"describe {name}", lambda: self._describe(name))
+                self._tables[name] = Table.parse(data) if data else None
+            return self._tables[name]
+
+    def stages(self) -> Mapping[str, OrgStage]:
+        """Give all stages of the org by their API name, in their order, inactive ones too."""
+        with self._lock:
+            self._age()
+            if self._stages is None:
+                rows = self._kept("stages", lambda: [_plain(row) for row in self._org.query(_STAGES)])
+                self._stages = {stage.id: stage for stage in map(stage_of, rows)}
+            return self._stages
+
+    def closed_task_status(self) -> str:
+        """Give the status that stands for a task that is done; orgs may have renamed theirs."""
+        with self._lock:
+            names = self._kept("closed", lambda: [str(row["ApiName"]) for row in self._org.query(_CLOSED_STATUSES)])
+            if not names:
+                raise RefusedError("The org has no task status that counts as closed")
+            return str(names[0])
+
+    def tracks_stages(self) -> bool:
+        """Tell whether the org keeps a field history of stages, which is a choice of its people."""
+        with self._lock:
+            return bool(self._kept("tracked", lambda: [_plain(row) for row in self._ask_if_there(_TRACKED)]))
+
+    def pipelines(self) -> tuple[Pipeline, ...]:
+        """Give one pipeline per record type, and the default one for deals without."""
+        active = [stage for stage in self.stages().values() if stage.active]
+        table = self.table("Opportunity")
+        found = [self._pipeline(kind, active) for kind in table.record_types]
+        if table.master_available or not found:
+            everything = tuple(stage.native() for stage in active)
+            found.insert(0, Pipeline(id=DEFAULT_PIPELINE, label="Opportunity", stages=everything))
+        return tuple(found)
+
+    def _pipeline(self, kind: RecordType, active: Sequence[OrgStage]) -> Pipeline:
+        values = stage_values(self._org.get(f"sobjects/Opportunity/describe/layouts/{kind.id}"))
+        stages = tuple(stage.native() for stage in active if not values or stage.id in values)
+        return Pipeline(id=kind.id, label=kind.name, stages=stages)
+
+    def _age(self) -> None:
+        """Let go of what a process that runs for long has read an hour ago."""
+        if self._oldest is not None and not timedelta(0) <= self._clock.now() - self._oldest <= KEPT_FOR:
+            self._drop()
+
+    def _drop(self) -> None:
+        self._tables.clear()
+        self._stages = None
+        self._oldest = None
+
+    def _ask_if_there(self, statement: str) -> Sequence[Mapping[str, Any]]:
+        try:
+            return self._org.query(statement)
+        except RefusedError:  # no such object, or none that the user may see
+            return ()
+
+    def _describe(self, name: str) -> dict[str, Any]:
+        try:
+            return _shortened(self._org.get(f"sobjects/{name}/describe"))
+        except UnknownColumnError:  # the object is not there
+            return {}
+
+    def _kept(self, key: str, read: Callable[[], Any]) -> Any:
+        """Give what is remembered under a key if it is fresh, else read and remember it."""
+        now = self._clock.now()
+        at, kept = self._remembered(key, now)
+        if kept is None:
+            at, kept = now, read()
+            self._memory[PREFIX + key] = dump_json({"at": iso(now), "data": kept}).decode()
+        self._oldest = min(at, self._oldest or at)
+        return kept
+
+    def _remembered(self, key: str, now: datetime) -> tuple[datetime, Any]:
+        try:
+            found = load_json(self._memory[PREFIX + key])
+            at = parse_iso(found["at"])
+            return at, (found["data"] if now - KEPT_FOR <= at <= now else None)
+        except (KeyError, ValueError, TypeError):
+            return now, None
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "attributes"}
+
+
+def _shortened(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep of a describe answer what is used of it: the whole one of a big object has megabytes."""
+    fields = [
+        {
+            **{part: item[part] for part in _FIELD_PARTS if part in item},
+            "picklistValues": [
+                {part: option[part] for part in ("value", "label", "active") if part in option}
+                for option in item.get("picklistValues") or ()
+            ],
+        }
+        for item in data["fields"]
+    ]
+    parts = ("recordTypeId", "name", "available", "active", "master")
+    kinds = [{part: info[part] for part in parts if part in info} for info in data.get("recordTypeInfos") or ()]
+    urls = {"uiDetailTemplate": (data.get("urls") or {}).get("uiDetailTemplate")}
+    return {"name": data["name"], "fields": fields, "recordTypeInfos": kinds, "urls": urls}

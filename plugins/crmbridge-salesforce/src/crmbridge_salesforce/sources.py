@@ -1,0 +1,181 @@
+"""What a walk goes through: one object of the org, with what has to be read beside its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from crmbridge.model.records import Kind, Move, Position, Record
+from crmbridge.ports import Page
+from crmbridge_salesforce.details import Details
+from crmbridge_salesforce.ids import to_18
+from crmbridge_salesforce.mapping import Reader
+from crmbridge_salesforce.moves import Journeys
+from crmbridge_salesforce.org import Org
+from crmbridge_salesforce.rows import Cells, Form
+from crmbridge_salesforce.setup import Setup
+from crmbridge_salesforce.soql import moment, select
+from crmbridge_salesforce.values import read_moment
+
+# Deals that did not move are asked for their history as long as that takes no more than one query: among them are those
+# that the user could not see before.
+FEW = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """What a walk owes: what happened from `since` on, the overlap included; None means everything there is."""
+
+    since: datetime | None
+    until: datetime
+
+
+class Source(Protocol):
+    """One object whose rows are records of one kind."""
+
+    @property
+    def kind(self) -> Kind:
+        """What its rows are."""
+        ...
+
+    @property
+    def form(self) -> Form:
+        """The columns that are asked for."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """A condition that all its rows hold; empty for none."""
+        ...
+
+    @property
+    def deleted_too(self) -> bool:
+        """Tell whether the object keeps rows where only a look into the recycle bin finds them: archived ones."""
+        ...
+
+    def tracked(self) -> bool:
+        """Tell whether the org keeps a history of its stages beside the usual one."""
+        ...
+
+    def page(self, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:
+        """Make a page of rows, reading what lies beside them."""
+        ...
+
+    def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:
+        """Make the records of rows that were read by their ids; those of another kind are left out."""
+        ...
+
+    def touched(self, span: Span) -> set[str]:
+        """Find rows that are other records now, although their own time of change says nothing of it."""
+        ...
+
+
+class Plain:
+    """Users, companies and contacts: a row is a record, and nothing lies beside it."""
+
+    where = ""
+    deleted_too = False
+
+    def __init__(self, kind: Kind, reader: Reader) -> None:
+        self.kind = kind
+        self._reader = reader
+
+    @property
+    def form(self) -> Form:
+        """The columns that are asked for."""
+        return self._reader.form
+
+    def page(self, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:  # noqa: ARG002  no moves are owed
+        """Make a page of rows."""
+        return Page(records=tuple(self.records(rows, details)), cursor=cursor)
+
+    def tracked(self) -> bool:
+        """Tell that there are no stages."""
+        return False
+
+    def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:  # noqa: ARG002  nothing lies beside
+        """Make the records of rows."""
+        return [self._reader.record(cells) for cells in rows]
+
+    def touched(self, span: Span) -> set[str]:  # noqa: ARG002  nothing touches them
+        """Find none."""
+        return set()
+
+
+class Deals:
+    """Opportunities, with their contacts and the moves that their history tells."""
+
+    kind = Kind.DEAL
+    where = ""
+    deleted_too = False
+
+    def __init__(self, org: Org, setup: Setup, reader: Reader) -> None:
+        self._org = org
+        self._setup = setup
+        self._reader = reader
+        self._changed_stage = reader.form.place("LastStageChangeDate")
+        self._moved: tuple[Span, set[str]] | None = None
+
+    @property
+    def form(self) -> Form:
+        """The columns that are asked for."""
+        return self._reader.form
+
+    def tracked(self) -> bool:
+        """Tell whether the org keeps a history of its stages beside the usual one."""
+        return self._setup.tracks_stages()
+
+    def page(self, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:
+        """Make a page of deals, with the moves of those that moved."""
+        records = self.records(rows, details)
+        moved = self._wanted(rows, span)
+        return Page(records=tuple(records), moves=tuple(self._moves(moved, details)), cursor=cursor)
+
+    def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:
+        """Make the deals of rows."""
+        ids = [to_18(cells[0]) for cells in rows]
+        contacts = details.contacts(ids)
+        record = self._reader.record
+        return [record(row, {"contacts": contacts.get(row_id, ())}) for row_id, row in zip(ids, rows, strict=True)]
+
+    def touched(self, span: Span) -> set[str]:
+        """Find the deals whose contacts changed, which need not touch the deal."""
+        if span.since is None:
+            return set()
+        where = f"SystemModstamp >= {moment(span.since)}"
+        statement = select(["OpportunityId"], "OpportunityContactRole", where=where)
+        rows = self._org.query(statement, deleted_too=True)
+        return {to_18(str(row["OpportunityId"])) for row in rows if row["OpportunityId"]}
+
+    def _wanted(self, rows: Sequence[Cells], span: Span) -> dict[str, Position]:
+        """Choose the deals whose moves are owed, and give where each stands."""
+        standing = {to_18(row[0]): position for row in rows if (position := self._reader.position(row)) is not None}
+        if span.since is None or len(rows) <= FEW:
+            return standing
+        moved = self._moved_since(rows, span)
+        return {deal: position for deal, position in standing.items() if deal in moved}
+
+    def _moved_since(self, rows: Sequence[Cells], span: Span) -> set[str]:
+        since = span.since or span.until
+        if self._changed_stage is None:
+            return self._moved_by_history(span)
+        created = self.form.place("CreatedDate") or 0
+        # The time of the last change of stage is empty until there is one.
+        return {to_18(row[0]) for row in rows if read_moment(row[self._changed_stage] or row[created]) >= since}
+
+    def _moved_by_history(self, span: Span) -> set[str]:
+        """Ask which deals have new snapshots, where the deals themselves do not say when they moved."""
+        if self._moved is None or self._moved[0] != span:
+            where = f"CreatedDate >= {moment(span.since or span.until)}"
+            rows = self._org.query(select(["OpportunityId"], "OpportunityHistory", where=where))
+            self._moved = span, {to_18(str(row["OpportunityId"])) for row in rows}
+        return self._moved[1]
+
+    def _moves(self, standing: Mapping[str, Position], details: Details) -> list[Move]:
+        history = details.history(list(standing)) if standing else {}
+        if not history:
+            return []
+        journeys = Journeys(self._org.connection, self._setup.stages())
+        return [move for deal, now in standing.items() for move in journeys.moves(deal, history.get(deal, ()), now)]

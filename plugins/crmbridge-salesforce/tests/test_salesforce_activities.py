@@ -1,0 +1,226 @@
+"""Activities and notes: from which objects they come, what they say, and when they come again."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from crmbridge.errors import ConfigurationError
+from crmbridge.model.changes import Action, FieldEdit, Outcome
+from crmbridge.model.records import STANDARD_FIELDS, Kind, Record, Ref
+from crmbridge.ports import Page
+from crmbridge.sandbox import Served, VirtualClock
+from crmbridge.testing.factories import make_change
+from crmbridge_salesforce.adapter import SalesforceAdapter
+from crmbridge_salesforce.notes import plain_text, titled
+from crmbridge_salesforce.sandbox import State
+
+Opener = Callable[..., SalesforceAdapter]
+
+
+def state_of(org: Served) -> State:
+    """Give the org's inside."""
+    state = org.sandbox.state
+    assert isinstance(state, State)
+    return state
+
+
+def records(pages: Iterable[Page]) -> dict[str, Record]:
+    """Give the records of some pages by id."""
+    return {record.ref.id: record for page in pages for record in page.records}
+
+
+def settled(adapter: SalesforceAdapter, kind: Kind, clock: VirtualClock) -> str:
+    """Pull everything, let a day pass, and give the cursor of a quiet pull."""
+    cursor = list(adapter.pull(kind, None))[-1].cursor
+    clock.advance(timedelta(days=1))
+    return list(adapter.pull(kind, cursor))[-1].cursor
+
+
+def make_note(org: Served, body: str, *places: str, title: str = "Talk") -> str:
+    """Write an enhanced note and tie it to records."""
+    content = base64.b64encode(body.encode()).decode()
+    note = state_of(org).insert("ContentNote", {"Title": title, "Content": content})
+    for place in places:
+        state_of(org).insert(
+            "ContentDocumentLink", {"ContentDocumentId": note, "LinkedEntityId": place, "ShareType": "V"}
+        )
+    return note
+
+
+def test_tasks_and_events_are_activities(org: Served, adapter: SalesforceAdapter) -> None:
+    """Both objects make one list, with the fields that every adapter fills in."""
+    deal = state_of(org).deal_ids()[0]
+    begin = "2026-06-09T10:00:00Z"
+    values = {"WhatId": deal, "Subject": "Meet", "StartDateTime": begin, "EndDateTime": "2026-06-09T11:00:00Z"}
+    event = state_of(org).insert("Event", values)
+    found = records(adapter.pull(Kind.ACTIVITY, None))
+
+    tasks = state_of(org).tables.rows("Task")
+    assert {*tasks, event} == set(found)
+    assert {*STANDARD_FIELDS[Kind.ACTIVITY]} == set(found[event].fields)
+    meeting = found[event].fields
+    assert ("meeting", "Meet", True, (deal,)) == tuple(meeting[name] for name in ("type", "subject", "done", "deals"))
+    assert datetime(2026, 6, 9, 10, tzinfo=UTC) == meeting["at"]
+    assert state_of(org).tables.present("Opportunity", deal)["AccountId"] == meeting["company"]
+    assert found == records([Page(records=tuple(adapter.read([r.ref for r in found.values()]).values()), cursor="")])
+
+
+def test_an_event_is_done_when_it_is_over(org: Served, adapter: SalesforceAdapter, clock: VirtualClock) -> None:
+    """Nobody ticks a meeting off, and its row does not change: it comes again after its end."""
+    deal = state_of(org).deal_ids()[0]
+    soon = clock.now() + timedelta(days=3)
+    values = {"WhatId": deal, "Subject": "Meet", "StartDateTime": f"{soon:%Y-%m-%dT%H:%M:%SZ}"}
+    values["EndDateTime"] = f"{soon + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    event = state_of(org).insert("Event", values)
+    cursor = settled(adapter, Kind.ACTIVITY, clock)
+    assert adapter.read([Ref("sf", Kind.ACTIVITY, event)])[Ref("sf", Kind.ACTIVITY, event)].fields["done"] is False
+    quiet = list(adapter.pull(Kind.ACTIVITY, cursor))
+    clock.advance(timedelta(days=3))
+    later = list(adapter.pull(Kind.ACTIVITY, quiet[-1].cursor))
+
+    assert {} == records(quiet)
+    assert {event: True} == {ref: record.fields["done"] for ref, record in records(later).items()}
+
+
+@pytest.mark.parametrize(("subtype", "kind"), [("Call", "call"), ("Email", "email"), ("Task", "task")])
+def test_a_tasks_subtype_is_its_type(org: Served, adapter: SalesforceAdapter, subtype: str, kind: str) -> None:
+    """Calls and e-mails are tasks of their own kind."""
+    deal = state_of(org).deal_ids()[0]
+    task = state_of(org).add_task(deal, Subject="S", TaskSubtype=subtype, ActivityDate="2026-06-20")
+    fields = records(adapter.pull(Kind.ACTIVITY, None))[task].fields
+
+    assert (kind, False, datetime(2026, 6, 20, tzinfo=UTC)) == (fields["type"], fields["done"], fields["at"])
+
+
+def test_our_notes_are_notes_and_no_activities(org: Served, adapter: SalesforceAdapter, clock: VirtualClock) -> None:
+    """A note is a finished task in the org: it is pulled as what we wrote."""
+    cursors = {kind: settled(adapter, kind, clock) for kind in (Kind.ACTIVITY, Kind.NOTE)}
+    deal = Ref("sf", Kind.DEAL, state_of(org).deal_ids()[0])
+    note = make_change(action=Action.NOTE, target=deal, key="m-1", edits=(FieldEdit("body", None, "Look here"),))
+    receipt = adapter.write([note])[0]
+
+    assert Outcome.APPLIED == receipt.outcome
+    assert receipt.ref is not None
+    assert {} == records(adapter.pull(Kind.ACTIVITY, cursors[Kind.ACTIVITY]))
+    found = records(adapter.pull(Kind.NOTE, cursors[Kind.NOTE]))
+    assert {receipt.ref.id} == set(found)
+    assert str(found[receipt.ref.id].fields["body"]).startswith("Look here")
+    assert {receipt.ref} == set(adapter.read([receipt.ref]))
+    assert {} == dict(adapter.read([Ref("sf", Kind.ACTIVITY, receipt.ref.id)]))
+
+
+def test_classic_and_enhanced_notes_are_read(org: Served, adapter: SalesforceAdapter) -> None:
+    """An org may have both kinds: each is one note with its plain text, on the records that it hangs on."""
+    first, second = state_of(org).deal_ids()[:2]
+    classic = state_of(org).insert("Note", {"ParentId": first, "Title": "Call", "Body": "They decide on Friday"})
+    enhanced = make_note(org, "<p>Budget is &lt; 5,000</p><p>Next <b>week</b></p>", first, second)
+    found = records(adapter.pull(Kind.NOTE, None))
+
+    assert {classic, enhanced} == set(found)
+    assert ("Call\n\nThey decide on Friday", (first,)) == tuple(found[classic].fields[n] for n in ("body", "deals"))
+    assert (first, second) == found[enhanced].fields["deals"]
+    assert "Budget is < 5,000" in str(found[enhanced].fields["body"])
+    assert {*STANDARD_FIELDS[Kind.NOTE]} == set(found[classic].fields) == set(found[enhanced].fields)
+
+
+def test_a_note_is_fetched_whole(org: Served, adapter: SalesforceAdapter) -> None:
+    """The row holds a cut preview only: each note on a record of ours costs a request, an empty one none."""
+    deal = state_of(org).deal_ids()[0]
+    long = make_note(org, "".join(f"<p>Line {n}</p>" for n in range(100)), deal, title="Long")
+    make_note(org, "", deal)
+    make_note(org, "<p>on nothing</p>")
+    body = str(records(adapter.pull(Kind.NOTE, None))[long].fields["body"])
+
+    assert body.startswith("Long\n\nLine 0\nLine 1")
+    assert body.endswith("Line 98\nLine 99")
+    assert 1 == sum(request.path.endswith("/Content") for request in org.sandbox.log.all())
+
+
+def test_notes_that_hang_on_nothing_of_ours_are_left_out(org: Served, adapter: SalesforceAdapter) -> None:
+    """A person's own notes are nobody's business, and so are private ones."""
+    make_note(org, "<p>shopping list</p>")
+    deal = state_of(org).deal_ids()[0]
+    state_of(org).insert("Note", {"ParentId": deal, "Title": "Mine", "Body": "x", "IsPrivate": True})
+
+    assert {} == records(adapter.pull(Kind.NOTE, None))
+
+
+@pytest.mark.parametrize("table", ["Task", "Event", "Note", "ContentNote"])
+def test_what_was_deleted_is_gone(org: Served, adapter: SalesforceAdapter, clock: VirtualClock, table: str) -> None:
+    """Each object tells its deletions, once, under the kind that it is."""
+    deal = state_of(org).deal_ids()[0]
+    kind = Kind.NOTE if "Note" in table else Kind.ACTIVITY
+    values = {"WhatId": deal, "Subject": "S", "StartDateTime": "2026-06-09T10:00:00Z"}
+    row = {
+        "Task": lambda: state_of(org).add_task(deal, Subject="S"),
+        "Event": lambda: state_of(org).insert("Event", values),
+        "Note": lambda: state_of(org).insert("Note", {"ParentId": deal, "Title": "T", "Body": "B"}),
+        "ContentNote": lambda: make_note(org, "<p>x</p>", deal),
+    }[table]()
+    cursor = settled(adapter, kind, clock)
+    state_of(org).delete(table, row)
+    pages = list(adapter.pull(kind, cursor))
+
+    assert {Ref("sf", kind, row)} == {stone.ref for page in pages for stone in page.tombstones}
+    assert {} == dict(adapter.read([Ref("sf", kind, row)]))
+
+
+def test_a_cut_walk_through_two_objects_goes_on(org: Served, open_adapter: Opener) -> None:
+    """The cursor knows how far each object was read."""
+    for n, deal in enumerate(state_of(org).deal_ids()):
+        values = {"WhatId": deal, "Subject": f"E{n}", "StartDateTime": "2026-06-09T10:00:00Z"}
+        state_of(org).insert("Event", values)
+    adapter = open_adapter(org.url, org.token, page_size=7)
+    whole = records(adapter.pull(Kind.ACTIVITY, None))
+    count = sum(1 for page in adapter.pull(Kind.ACTIVITY, None) if page.records)
+    for cut in range(1, count):
+        walk = adapter.pull(Kind.ACTIVITY, None)
+        early = [next(walk) for _ in range(cut)]
+        rest = list(adapter.pull(Kind.ACTIVITY, early[-1].cursor))
+        assert set(whole) == set(records([*early, *rest]))
+        assert len(whole) == sum(len(page.records) for page in [*early, *rest])
+
+
+def test_a_cursor_of_one_object_is_no_cursor_of_several(adapter: SalesforceAdapter) -> None:
+    """A state that was mixed up is said, not walked."""
+    for cursor in ("tomorrow", "[]", '{"at":"2026-01-01T00:00:00Z"}', '{"of":[]}'):
+        with pytest.raises(ConfigurationError):
+            list(adapter.pull(Kind.ACTIVITY, cursor))
+
+
+def test_an_org_without_notes_has_none(org: Served, open_adapter: Opener) -> None:
+    """Objects that describe does not show are passed over, not stumbled on."""
+    for name in ("note", "contentnote", "event"):
+        del state_of(org).tables._names[name]
+    adapter = open_adapter(org.url, org.token)
+
+    assert {} == records(adapter.pull(Kind.NOTE, None))
+    assert set(state_of(org).tables.rows("Task")) == set(records(adapter.pull(Kind.ACTIVITY, None)))
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ("<p>One</p><p>Two</p>", "One\nTwo"),
+        ("a<br>b<br/>c", "a\nb\nc"),
+        ("<ul><li>x</li><li>y&nbsp;z</li></ul>", "x\ny z"),
+        ("&lt;b&gt; &amp; &#x1F600;", "<b> & 😀"),
+        ("plain", "plain"),
+        ("", ""),
+    ],
+)
+def test_markup_becomes_plain_text(markup: str, expected: str) -> None:
+    """Blocks stand on lines of their own, entities are characters, tags are gone."""
+    assert expected == plain_text(markup)
+
+
+def test_a_title_stands_above_the_text() -> None:
+    """Unless the text begins with it, or there is none."""
+    assert "T\n\nbody" == titled("T", "body")
+    assert "T is it" == titled("T", "T is it")
+    assert "body" == titled("", "body")
+    assert "T" == titled("T", "")

@@ -1,0 +1,462 @@
+"""Walking by pages: no edit is missed, whatever shares a second, comes late or happens meanwhile; and few requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from crmbridge.errors import ConfigurationError, RefusedError, RetryLaterError
+from crmbridge.model.records import Kind, Record
+from crmbridge.ports import Page
+from crmbridge.sandbox import Served, VirtualClock
+from crmbridge_salesforce.adapter import SalesforceAdapter
+from crmbridge_salesforce.sandbox import State
+
+Opener = Callable[..., SalesforceAdapter]
+HOST = "https://acme.my.salesforce.com"
+BASE = f"{HOST}/services/data/v67.0"
+
+
+def state_of(org: Served) -> State:
+    """Give the org's inside."""
+    state = org.sandbox.state
+    assert isinstance(state, State)
+    return state
+
+
+def deals(pages: Iterable[Page]) -> dict[str, Record]:
+    """Give the deals of some pages by id."""
+    return {record.ref.id: record for page in pages for record in page.records}
+
+
+def settle(adapter: SalesforceAdapter, clock: VirtualClock) -> str:
+    """Pull everything, let a day pass, and give the cursor of a quiet pull."""
+    pages = list(adapter.pull(Kind.DEAL, None))
+    clock.advance(timedelta(days=1))
+    return list(adapter.pull(Kind.DEAL, pages[-1].cursor))[-1].cursor
+
+
+def asked(org: Served) -> list[str]:
+    """Give the statements that were asked."""
+    found = [request.query.get("q", "") for request in org.sandbox.log.all() if "/query" in request.path]
+    return [statement for statement in found if statement]
+
+
+# ── What it costs ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_later_pull_takes_five_requests(org: Served, open_adapter: Opener, clock: VirtualClock) -> None:
+    """In a new process, with what the org looks like remembered: rows, contacts, history, touched deals, deletions."""
+    memory: dict[str, str] = {}
+    adapter = open_adapter(org.url, org.token, memory)
+    cursor = list(adapter.pull(Kind.DEAL, None))[-1].cursor
+    clock.advance(timedelta(minutes=50))
+    for deal in state_of(org).deal_ids()[:10]:
+        state_of(org).edit_deal(deal, NextStep="Call")
+    org.sandbox.log.clear()
+    pages = list(open_adapter(org.url, org.token, memory).pull(Kind.DEAL, cursor))
+
+    assert 10 == len(deals(pages))
+    assert 5 == len(org.sandbox.log.all())
+
+
+def test_a_quiet_pull_takes_three_requests(org: Served, open_adapter: Opener, clock: VirtualClock) -> None:
+    """Nothing changed: nothing is asked beside that."""
+    memory: dict[str, str] = {}
+    cursor = settle(open_adapter(org.url, org.token, memory), clock)
+    clock.advance(timedelta(minutes=15))
+    org.sandbox.log.clear()
+
+    assert 1 == len(list(open_adapter(org.url, org.token, memory).pull(Kind.DEAL, cursor)))
+    assert 3 == len(org.sandbox.log.all())
+
+
+def test_what_an_org_looks_like_is_read_anew_after_an_hour(
+    org: Served, open_adapter: Opener, clock: VirtualClock
+) -> None:
+    """It is kept between processes for an hour, holds no secret, and `describe` reads it anew each time."""
+    memory: dict[str, str] = {}
+    cursor = settle(open_adapter(org.url, org.token, memory), clock)
+    describes = len(org.sandbox.log.matching("GET", "/Opportunity/describe"))
+    clock.advance(timedelta(minutes=59))
+    list(open_adapter(org.url, org.token, memory).pull(Kind.DEAL, cursor))
+    assert describes == len(org.sandbox.log.matching("GET", "/Opportunity/describe"))
+
+    clock.advance(timedelta(minutes=2))
+    adapter = open_adapter(org.url, org.token, memory)
+    list(adapter.pull(Kind.DEAL, cursor))
+    adapter.describe()
+    adapter.describe()
+    assert describes + 3 == len(org.sandbox.log.matching("GET", "/Opportunity/describe"))
+    assert org.token not in json.dumps(memory)
+
+
+def test_a_memory_of_something_else_is_not_trusted(org: Served, open_adapter: Opener) -> None:
+    """What can't be read is read from the org."""
+    memory = dict.fromkeys(("set-up 1: describe Opportunity", "set-up 1: stages"), "nonsense")
+
+    assert 20 == len(deals(open_adapter(org.url, org.token, memory).pull(Kind.DEAL, None)))
+
+
+def test_a_column_that_went_away_is_noticed(org: Served, open_adapter: Opener, clock: VirtualClock) -> None:
+    """INVALID_FIELD says that what we remember is old: it is read anew, and the pull goes on without the field."""
+    memory: dict[str, str] = {}
+    adapter = open_adapter(org.url, org.token, memory)
+    list(adapter.pull(Kind.DEAL, None))
+    columns = dict(state_of(org).tables.objects["Opportunity"].columns)
+    del columns["discount__c"]
+    object.__setattr__(state_of(org).tables.objects["Opportunity"], "columns", columns)
+    state_of(org).tables.objects["Opportunity"].__dict__.pop("_by_name", None)
+    found = deals(open_adapter(org.url, org.token, memory).pull(Kind.DEAL, None))
+
+    assert 20 == len(found)
+    assert {("discount__c",)} == {tuple(problem.path for problem in deal.problems) for deal in found.values()}
+
+
+def test_a_field_that_was_added_is_noticed(org: Served, open_adapter: Opener) -> None:
+    """A bound field that our memory lacks is looked for in the org before it is called missing."""
+    memory: dict[str, str] = {}
+    list(open_adapter(org.url, org.token, memory).pull(Kind.DEAL, None))
+    kept = json.loads(memory["set-up 1: describe Opportunity"])
+    kept["data"]["fields"] = [field for field in kept["data"]["fields"] if field["name"] != "discount__c"]
+    memory["set-up 1: describe Opportunity"] = json.dumps(kept)
+
+    found = deals(open_adapter(org.url, org.token, memory).pull(Kind.DEAL, None))
+    assert [()] * 20 == [deal.problems for deal in found.values()]
+
+
+# ── No edit is missed ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_siblings_of_one_second_all_come(org: Served, open_adapter: Opener, clock: VirtualClock) -> None:
+    """Rows that share a stamp are told apart by id at every border of a page (airbyte issue 42537)."""
+    adapter = open_adapter(org.url, org.token, page_size=3)
+    cursor = settle(adapter, clock)
+    ids = state_of(org).deal_ids()
+    for deal in ids[:10]:
+        state_of(org).edit_deal(deal, NextStep="first")
+    clock.advance(timedelta(seconds=1))
+    for deal in ids[8:17]:
+        state_of(org).edit_deal(deal, NextStep="second")
+    pages = list(adapter.pull(Kind.DEAL, cursor))
+
+    assert set(ids[:17]) == set(deals(pages))
+    assert 17 == sum(len(page.records) for page in pages)
+
+
+def test_more_equal_stamps_than_a_page_come_in_bulk_too(org: Served, open_adapter: Opener, clock: VirtualClock) -> None:
+    """A bulk edit of many deals is read by a job, each deal once (airbyte issue 17148)."""
+    adapter = open_adapter(org.url, org.token, page_size=5, bulk_above=10)
+    cursor = settle(adapter, clock)
+    for deal in state_of(org).deal_ids():
+        state_of(org).edit_deal(deal, NextStep="Everybody at once")
+    pages = list(adapter.pull(Kind.DEAL, cursor))
+
+    assert 20 == sum(len(page.records) for page in pages) == len(deals(pages))
+    assert "SystemModstamp >=" in org.sandbox.log.matching("POST", "/jobs/query")[-1].body["query"]
+
+
+def test_an_old_deal_is_not_left_out(org: Served, adapter: SalesforceAdapter) -> None:
+    """A first pull has no default start date (airbyte issue 37528)."""
+    oldest = min(state_of(org).deal_ids())
+    table = state_of(org).tables
+    row = table.present("Opportunity", oldest)
+    table.plant("Opportunity", row, created=datetime(2009, 1, 1, tzinfo=UTC), changed=datetime(2009, 1, 2, tzinfo=UTC))
+
+    assert oldest in deals(adapter.pull(Kind.DEAL, None))
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=-5), timedelta(hours=5)])
+def test_a_clock_that_is_wrong_loses_nothing(
+    org: Served, open_adapter: Opener, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, ahead: timedelta
+) -> None:
+    """Times are the org's: with our clock hours off in either direction, edits between two pulls are seen."""
+    adapter = open_adapter(org.url, org.token)
+    monkeypatch.setattr(adapter, "_clock", VirtualClock(clock.now() + ahead))
+    cursor = list(adapter.pull(Kind.DEAL, None))[-1].cursor
+    for step in range(3):
+        clock.advance(timedelta(minutes=30))
+        deal = state_of(org).deal_ids()[step]
+        state_of(org).edit_deal(deal, NextStep=f"step {step}")
+        pages = list(adapter.pull(Kind.DEAL, cursor))
+        cursor = pages[-1].cursor
+        assert deal in deals(pages)
+
+
+def test_an_edit_during_the_walk_is_not_lost(org: Served, open_adapter: Opener, clock: VirtualClock) -> None:
+    """Whether it was passed already or is still to come: this walk or the next one has it."""
+    adapter = open_adapter(org.url, org.token, page_size=6)
+    walk = adapter.pull(Kind.DEAL, None)
+    pages = [next(walk)]
+    clock.advance(timedelta(seconds=5))
+    passed = pages[0].records[0].ref.id
+    coming = next(deal for deal in state_of(org).deal_ids() if deal not in deals(pages))
+    for deal in (passed, coming):
+        state_of(org).edit_deal(deal, NextStep="now", Name="Edited")
+    pages += walk
+    clock.advance(timedelta(minutes=1))
+    pages += adapter.pull(Kind.DEAL, pages[-1].cursor)
+    found = deals(pages)
+
+    assert ["Edited"] * 2 == [found[deal].fields["name"] for deal in (passed, coming)]
+    assert set(state_of(org).deal_ids()) == set(found)
+
+
+def row(number: int, stamp: str) -> dict[str, Any]:
+    """Make a row of an account."""
+    return {"Id": f"001Sb00000000{number:02}IAA", "Name": f"N {number}", "SystemModstamp": f"{stamp}.000+0000"}
+
+
+@pytest.fixture
+def accounts() -> Iterable[respx.MockRouter]:
+    """Stub an org of accounts; what queries answer is for the test to say."""
+    fields = [{"name": "Id", "type": "id"}, {"name": "SystemModstamp", "type": "datetime"}]
+    with respx.mock(assert_all_called=False) as router:
+        described = {"name": "Account", "fields": [*fields, {"name": "Name", "type": "string"}]}
+        router.get(f"{BASE}/sobjects/Account/describe").respond(json=described)
+        yield router
+
+
+def reply(*rows: dict[str, Any], date: str | None = "Wed, 10 Jun 2026 12:00:00 GMT") -> httpx.Response:
+    """Make the answer of a query."""
+    body = {"totalSize": len(rows), "done": True, "records": list(rows)}
+    return httpx.Response(200, json=body, headers={"Date": date} if date else {})
+
+
+def test_a_row_that_changed_on_its_way_does_not_carry_the_cursor_ahead(
+    open_adapter: Opener, accounts: respx.MockRouter
+) -> None:
+    """The last row of a page shows a stamp from after the walk began: the walk goes on from the row before it."""
+    pages = [
+        reply(row(1, "2026-06-01T00:00:00"), row(2, "2026-06-10T12:00:07")),
+        reply(row(3, "2026-06-02T00:00:00")),
+        reply(),
+    ]
+    route = accounts.get(f"{BASE}/query")
+    route.side_effect = pages
+    start = '{"at":"2026-05-01T00:00:00Z"}'
+    list(open_adapter(HOST, "t", page_size=2).pull(Kind.COMPANY, start))
+    count, following = (call.request.url.params["q"] for call in list(route.calls)[1:3])
+
+    assert "COUNT()" in count
+    assert "Id > '001Sb0000000001IAA'" in following
+    assert "SystemModstamp <= 2026-06-10T12:00:00Z" in following
+
+
+def test_an_org_that_says_no_time_is_walked_by_its_stamps(open_adapter: Opener, accounts: respx.MockRouter) -> None:
+    """Without a Date the newest stamp is where the next walk begins, never our own clock."""
+    accounts.get(f"{BASE}/query").side_effect = [
+        reply(date=None),
+        reply(row(2, "2026-06-05T00:00:00"), date=None),
+        reply(row(1, "2026-06-01T00:00:00"), row(2, "2026-06-05T00:00:00"), date=None),
+    ]
+    pages = list(open_adapter(HOST, "t").pull(Kind.COMPANY, None))
+
+    assert {"at": "2026-06-05T00:00:00Z"} == json.loads(pages[-1].cursor)
+
+
+def test_small_pages_end_nothing(open_adapter: Opener, accounts: respx.MockRouter) -> None:
+    """Wide rows come in pages of 200 although more are there, and the rest is fetched (jsforce issue 1162, 1385)."""
+    first = {"totalSize": 3, "done": False, "nextRecordsUrl": "/services/data/v67.0/query/01g-200"}
+    accounts.get(f"{BASE}/query").side_effect = [
+        reply(),
+        httpx.Response(200, json={**first, "records": [row(1, "2026-06-01T00:00:00")]}),
+    ]
+    accounts.get(f"{BASE}/query/01g-200").mock(
+        return_value=reply(row(2, "2026-06-01T00:00:00"), row(3, "2026-06-01T00:00:00"))
+    )
+    found = list(open_adapter(HOST, "t").pull(Kind.COMPANY, None))
+
+    assert [3, 0] == [len(page.records) for page in found]
+
+
+def test_a_lost_locator_is_no_end(open_adapter: Opener, accounts: respx.MockRouter) -> None:
+    """INVALID_QUERY_LOCATOR: the walk begins anew from its cursor later (SalesforceLabs/OrgCheck issue 72)."""
+    lost = [{"errorCode": "INVALID_QUERY_LOCATOR", "message": "invalid query locator"}]
+    accounts.get(f"{BASE}/query").respond(400, json=lost)
+    with pytest.raises(RetryLaterError) as caught:
+        list(open_adapter(HOST, "t").pull(Kind.COMPANY, '{"at":"2026-05-01T00:00:00Z"}'))
+
+    assert caught.value.after is not None
+
+
+def test_a_query_that_times_out_is_no_success(open_adapter: Opener, accounts: respx.MockRouter) -> None:
+    """QUERY_TIMEOUT is said, and the cursor stays (airbyte issue 17503)."""
+    accounts.get(f"{BASE}/query").respond(400, json=[{"errorCode": "QUERY_TIMEOUT", "message": "took too long"}])
+    with pytest.raises(RetryLaterError, match="took too long"):
+        list(open_adapter(HOST, "t").pull(Kind.COMPANY, '{"at":"2026-05-01T00:00:00Z"}'))
+
+
+def test_a_stamp_that_can_not_be_filtered_by_is_not_used(open_adapter: Opener) -> None:
+    """describe says which times can; some objects have others (airbyte PR 68166)."""
+    fields = [{"name": "Id", "type": "id"}, {"name": "Name", "type": "string"}]
+    fields += [{"name": "SystemModstamp", "type": "datetime", "filterable": False}]  # type: ignore[dict-item]  # JSON
+    fields += [{"name": "LastModifiedDate", "type": "datetime"}]
+    with respx.mock:
+        respx.get(f"{BASE}/sobjects/Account/describe").respond(json={"name": "Account", "fields": fields})
+        route = respx.get(f"{BASE}/query").mock(return_value=reply())
+        list(open_adapter(HOST, "t").pull(Kind.COMPANY, '{"at":"2026-05-01T00:00:00Z"}'))
+
+    assert "WHERE LastModifiedDate >=" in route.calls.last.request.url.params["q"]
+
+
+def test_many_columns_fit_without_a_long_url(open_adapter: Opener) -> None:
+    """What would not fit in a URL goes in a body: ids first, then whole rows by POST (airbyte issue 20703)."""
+    names = [f"A_rather_long_name_of_a_field_{number:03}__c" for number in range(500)]
+    fields = [{"name": "Id", "type": "id"}, {"name": "SystemModstamp", "type": "datetime"}]
+    fields += [{"name": name, "type": "string"} for name in ("Name", "StageName", *names)]
+    wide = {"Id": "006Sb0000000001IAA", "StageName": "Talk", "SystemModstamp": "2026-06-01T00:00:00.000+0000"}
+    with respx.mock(assert_all_called=False) as router:
+        router.get(f"{BASE}/sobjects/Opportunity/describe").respond(json={"name": "Opportunity", "fields": fields})
+        ask = router.get(f"{BASE}/query").mock(return_value=reply(wide))
+        fetch = router.post(f"{BASE}/composite/sobjects/Opportunity").respond(json=[{**wide, names[-1]: "there"}])
+        router.get(f"{BASE}/queryAll").mock(return_value=reply())
+        adapter = open_adapter(HOST, "t", fields={f"f{n}": name for n, name in enumerate(names)})
+        ask.side_effect = [reply(wide), reply(), reply(), reply()]
+        page = next(adapter.pull(Kind.DEAL, '{"at":"2026-05-01T00:00:00Z"}'))
+
+    assert "there" == page.records[0].fields["f499"]
+    assert 16_384 > max(len(str(call.request.url)) for call in ask.calls)
+    assert 502 < len(json.loads(fetch.calls.last.request.content)["fields"])
+
+
+def test_describing_may_take_minutes(open_adapter: Opener, accounts: respx.MockRouter) -> None:
+    """An object with many fields takes more than half a minute to describe (singer-io tap-salesforce PR 126)."""
+    accounts.get(f"{BASE}/query").mock(return_value=reply())
+    list(open_adapter(HOST, "t").pull(Kind.COMPANY, '{"at":"2026-05-01T00:00:00Z"}'))
+
+    describe = next(call.request for call in accounts.calls if "describe" in str(call.request.url))
+    assert 120.0 == describe.extensions["timeout"]["read"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_many_deletions_come_on_several_pages(
+    org: Served, adapter: SalesforceAdapter, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """However many were deleted, a page stays small, and none is left out."""
+    monkeypatch.setattr("crmbridge_salesforce.pull.STONES", 2)
+    cursor = settle(adapter, clock)
+    gone = state_of(org).deal_ids()[:count]
+    for deal in gone:
+        state_of(org).delete_deal(deal)
+    clock.advance(timedelta(hours=1))
+    pages = list(adapter.pull(Kind.DEAL, cursor))
+
+    assert gone == sorted(stone.ref.id for page in pages for stone in page.tombstones)
+    assert 2 >= max(len(page.tombstones) for page in pages)
+    assert {"at"} == set(json.loads(pages[-1].cursor))
+
+
+# ── Moves ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_history_is_asked_for_what_moved(
+    org: Served, open_adapter: Opener, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many edited deals only those that changed stage, or are new, are asked for their history."""
+    monkeypatch.setattr("crmbridge_salesforce.sources.FEW", 3)
+    adapter = open_adapter(org.url, org.token)
+    cursor = settle(adapter, clock)
+    ids = state_of(org).deal_ids()
+    for deal in ids[:8]:
+        state_of(org).edit_deal(deal, NextStep="edited")
+    open_ones = [deal for deal in ids if not state_of(org).tables.present("Opportunity", deal)["IsClosed"]]
+    state_of(org).edit_deal(open_ones[-1], StageName="Closed Lost")
+    pages = list(adapter.pull(Kind.DEAL, cursor))
+
+    assert {open_ones[-1]} == {move.deal.id for page in pages for move in page.moves}
+    assert 8 <= len(deals(pages))
+
+
+def test_without_its_time_of_change_history_tells_who_moved(
+    org: Served, open_adapter: Opener, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old API versions have no LastStageChangeDate: new snapshots say which deals moved, by one query."""
+    monkeypatch.setattr("crmbridge_salesforce.sources.FEW", 3)
+    columns = dict(state_of(org).tables.objects["Opportunity"].columns)
+    del columns["LastStageChangeDate"]
+    object.__setattr__(state_of(org).tables.objects["Opportunity"], "columns", columns)
+    state_of(org).tables.objects["Opportunity"].__dict__.pop("_by_name", None)
+    adapter = open_adapter(org.url, org.token)
+    cursor = settle(adapter, clock)
+    ids = state_of(org).deal_ids()
+    for deal in ids[:8]:
+        state_of(org).edit_deal(deal, NextStep="edited")
+    open_ones = [deal for deal in ids if not state_of(org).tables.present("Opportunity", deal)["IsClosed"]]
+    state_of(org).edit_deal(open_ones[-1], StageName="Closed Lost")
+    pages = list(adapter.pull(Kind.DEAL, cursor))
+
+    assert {open_ones[-1]} == {move.deal.id for page in pages for move in page.moves}
+
+
+# ── Fields by label ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def labelled(*labels: str) -> dict[str, Any]:
+    """Describe an Opportunity with custom fields of these labels."""
+    fields = [{"name": name, "label": name, "type": "string"} for name in ("Id", "Name", "StageName")]
+    fields += [{"name": "SystemModstamp", "label": "Stamp", "type": "datetime"}]
+    fields += [{"name": f"F{n}__c", "label": label, "type": "string"} for n, label in enumerate(labels)]
+    return {"name": "Opportunity", "fields": fields}
+
+
+def test_a_field_can_be_named_by_its_label(open_adapter: Opener) -> None:
+    """People know labels; the API name is found by it, whatever its case."""
+    with respx.mock(assert_all_called=False) as router:
+        router.get(f"{BASE}/sobjects/Opportunity/describe").respond(json=labelled("Budget agreed"))
+        found = {"Id": "006Sb0000000001IAA", "StageName": "Talk", "F0__c": "50k"}
+        found["SystemModstamp"] = "2026-06-01T00:00:00.000+0000"
+        router.get(f"{BASE}/query").mock(side_effect=[reply(found), reply(), reply(), reply()])
+        adapter = open_adapter(HOST, "t", fields={"budget": "budget Agreed"})
+        page = next(adapter.pull(Kind.DEAL, '{"at":"2026-05-01T00:00:00Z"}'))
+
+    assert "50k" == page.records[0].fields["budget"]
+
+
+def test_a_label_of_two_fields_is_refused(open_adapter: Opener) -> None:
+    """Which one is meant must be said, so both are named."""
+    with respx.mock(assert_all_called=False) as router:
+        router.get(f"{BASE}/sobjects/Opportunity/describe").respond(json=labelled("Budget", "Budget"))
+        adapter = open_adapter(HOST, "t", fields={"budget": "Budget"})
+        with pytest.raises(ConfigurationError, match="F0__c and F1__c"):
+            list(adapter.pull(Kind.DEAL, None))
+
+
+def test_too_much_to_share_is_said(open_adapter: Opener, accounts: respx.MockRouter) -> None:
+    """OPERATION_TOO_LARGE on activities without View All Data says what to do (singer-io tap-salesforce PR 98)."""
+    too_large = [{"errorCode": "OPERATION_TOO_LARGE", "message": "exceeded 100000 distinct who/what's"}]
+    accounts.get(f"{BASE}/query").respond(400, json=too_large)
+    with pytest.raises(RefusedError, match="100000") as caught:
+        list(open_adapter(HOST, "t").pull(Kind.COMPANY, '{"at":"2026-05-01T00:00:00Z"}'))
+
+    assert "View All Data" in caught.value.advice
+
+
+@pytest.mark.parametrize("bulk_above", [0, 2000])
+def test_tracked_stages_fill_what_the_usual_history_lacks(
+    org: Served, open_adapter: Opener, clock: VirtualClock, bulk_above: int
+) -> None:
+    """Where the org tracks StageName, a change that OpportunityHistory lost is a move, and no other comes twice."""
+    state_of(org).tracked.add("StageName")
+    tables = state_of(org).tables
+    deal = next(i for i, row in tables.rows("Opportunity").items() if not row["IsClosed"])
+    clock.advance(timedelta(days=1))
+    state_of(org).edit_deal(deal, StageName="Contracting")
+    lost = next(i for i, row in tables.rows("OpportunityHistory").items() if row["CreatedDate"] == clock.now())
+    clock.advance(timedelta(days=1))
+    state_of(org).edit_deal(deal, StageName="Closed Won")
+    before = [move for page in open_adapter(org.url, org.token).pull(Kind.DEAL, None) for move in page.moves]
+    tables.store("OpportunityHistory", {**tables.present("OpportunityHistory", lost), "IsDeleted": True})
+    pages = list(open_adapter(org.url, org.token, bulk_above=bulk_above).pull(Kind.DEAL, None))
+    after = [move for page in pages for move in page.moves]
+
+    told = {(move.deal, move.at, move.after, move.before) for move in before}
+    assert told == {(move.deal, move.at, move.after, move.before) for move in after}
+    assert len(before) == len(after)
+    assert "017" in {move.id[:3] for move in after if move.deal.id == deal}
