@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import pickle
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from starlette.requests import Request
@@ -72,7 +72,12 @@ class FileAdapter:
         self._trouble("read")
         yield from self._inner.pull(kind, since)
 
-    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
+    def read(
+        self,
+        refs: Sequence[Ref],
+        *,
+        fields: Collection[str] | None = None,
+    ) -> Mapping[Ref, Record]:
         return self._inner.read(refs)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:

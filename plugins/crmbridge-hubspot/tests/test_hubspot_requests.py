@@ -92,27 +92,28 @@ def test_a_page_token_that_comes_twice_ends_the_pull(hubspot: respx.MockRouter, 
 
 
 def test_history_is_asked_for_in_fifties(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
-    """More than 50 inputs with history are refused with 400, for ever (activepieces PR 9359)."""
+    """More than 50 with history are refused with 400, for ever (activepieces PR 9359, hubspot-api-python#143)."""
     no_links(hubspot)
-    hubspot.post(path=f"{OBJECTS}/deals/search").respond(json={"total": 0, "results": []})
     deals = {str(number): make_deal(number) for number in range(1, 121)}
-
-    def listed(request: httpx.Request) -> httpx.Response:
-        archived = request.url.params.get("archived") == "true"
-        return httpx.Response(200, json={"results": [] if archived else list(deals.values())})
+    stamps = [{"id": each, "properties": deal["properties"]} for each, deal in deals.items()]
+    hubspot.post(path=f"{OBJECTS}/deals/search").respond(json={"total": 120, "results": stamps})
+    listed = hubspot.get(path=f"{OBJECTS}/deals").respond(json={"results": []})
 
     def read(request: httpx.Request) -> httpx.Response:
         ids = [each["id"] for each in json.loads(request.content)["inputs"]]
         return httpx.Response(200, json={"results": [deals[each] for each in reversed(ids)]})
 
-    hubspot.get(path=f"{OBJECTS}/deals").mock(side_effect=listed)
     reads = hubspot.post(path=f"{OBJECTS}/deals/batch/read").mock(side_effect=read)
-    page = next(iter(open_adapter().pull(Kind.DEAL, None)))
+    adapter = open_adapter()
+    (page, *_) = adapter.pull(Kind.DEAL, '{"v":1,"at":1780000000000}')
+    list(adapter.pull(Kind.DEAL, None))
 
     bodies = [json.loads(call.request.content) for call in reads.calls]
     assert [50, 50, 20] == [len(body["inputs"]) for body in bodies]
     assert {("dealstage", "pipeline")} == {tuple(body["propertiesWithHistory"]) for body in bodies}
     assert list(deals) == [record.ref.id for record in page.records]
+    (asked,) = [params for call in listed.calls if "propertiesWithHistory" in (params := call.request.url.params)]
+    assert ("50", "dealstage,pipeline") == (asked["limit"], asked["propertiesWithHistory"])
 
 
 def test_found_records_are_kept_when_others_are_missing(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
@@ -290,3 +291,40 @@ def test_searches_have_a_budget_of_their_own(
     assert 12 == len(times)
     windows = [sum(start <= at < start + timedelta(seconds=1) for at in times) for start in times]
     assert 4 == max(windows)
+
+
+def test_links_are_asked_for_a_thousand_at_a_time(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """The batch takes 1,000 ids; docs that said 100 were wrong (hubspot-api-python#135)."""
+    contacts = {str(number): make_deal(number) for number in range(1, 1_202)}
+
+    def read(request: httpx.Request) -> httpx.Response:
+        ids = [each["id"] for each in json.loads(request.content)["inputs"]]
+        return httpx.Response(200, json={"results": [contacts[each] for each in ids]})
+
+    hubspot.post(path=f"{OBJECTS}/contacts/batch/read").mock(side_effect=read)
+    links = hubspot.post(path="/crm/associations/2026-03/contacts/companies/batch/read").respond(json={"results": []})
+    found = open_adapter(requests_per_10s=1000).read([Ref("hs", Kind.CONTACT, each) for each in contacts])
+
+    assert 1_201 == len(found)
+    assert [1_000, 201] == [len(json.loads(call.request.content)["inputs"]) for call in links.calls]
+
+
+def test_what_changed_comes_with_its_links_and_its_moves(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """Search gives neither (airbyte#14390, airbyte#14639, hubspot-api-python#244): both are read beside it.
+
+    Stage journeys were lost for years where nobody read the history from day one (tap-hubspot#118).
+    """
+    deal = make_deal(1, dealstage="second")
+    versions = [("second", "2026-06-01T10:00:00.500Z"), ("first", "2026-05-01T10:00:00Z")]
+    history = {"dealstage": [{"value": value, "timestamp": at} for value, at in versions], "pipeline": []}
+    hubspot.post(path=f"{OBJECTS}/deals/search").respond(json={"total": 1, "results": [deal]})
+    whole = {**deal, "propertiesWithHistory": history}
+    hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(json={"results": [whole]})
+    hubspot.get(path=f"{OBJECTS}/deals").respond(json={"results": []})
+    contact = {"from": {"id": "1"}, "to": [{"toObjectId": 77, "associationTypes": [{"typeId": 3}]}]}
+    hubspot.post(path=f"{LINKS}/contacts/batch/read").respond(json={"results": [contact]})
+    hubspot.post(path=f"{LINKS}/companies/batch/read").respond(404, json={"message": "none"})
+    (page, _) = open_adapter().pull(Kind.DEAL, '{"v":1,"at":1780000000000}')
+
+    assert [("77",)] == [record.fields["contacts"] for record in page.records]
+    assert ["first", "second"] == [move.after.stage for move in page.moves]

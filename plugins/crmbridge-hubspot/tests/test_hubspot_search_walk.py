@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from crmbridge.http import StaticToken
 from crmbridge.model.records import Kind
-from crmbridge.ports import Adapter
+from crmbridge.ports import Adapter, AdapterContext
 from crmbridge.sandbox import VirtualClock
 from crmbridge.testing.factories import NOON
 from crmbridge_hubspot.api import HubSpotApi
@@ -70,7 +71,8 @@ def make_search(
 def walk(rows: Rows, since: int = 0, **how: Any) -> list[tuple[int, int]]:
     """Walk over rows, and give what came in its order."""
     read = HubSpotSettings.model_validate({"token": {"env": "NONE"}})
-    api = HubSpotApi(read, "hs", VirtualClock(NOON), SecretStr("pat-sandbox"))
+    context = AdapterContext(connection="hs", clock=VirtualClock(NOON))
+    api = HubSpotApi(read, context, StaticToken(SecretStr("pat-sandbox")))
     with respx.mock(base_url="https://api.hubapi.com") as router:
         router.post(path=PATH).mock(side_effect=make_search(rows, **how))
         found = [each for page in SearchWalk(api, "companies", MODIFIED).since(since) for each in page]

@@ -1,6 +1,7 @@
 """HubSpot's adapter passes the suite that every adapter passes."""
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from crmbridge.sandbox import SandboxOptions
@@ -13,4 +14,5 @@ class TestHubSpot(AdapterSuite):
 
     def workbench(self, options: SandboxOptions, folder: Path) -> AbstractContextManager[AdapterWorkbench]:
         """Serve the sandbox of this plugin."""
-        return plugin_workbench(plugin, options, folder)
+        # The world is made as of one time, however long the adapter waits for its searches.
+        return plugin_workbench(plugin, replace(options, now=options.as_of), folder)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -98,14 +99,44 @@ def test_part_of_a_batch_is_refused(hubspot: respx.MockRouter, open_adapter: Ope
     assert "gone" in receipts[2].message
 
 
-def test_a_deal_that_was_merged_away_is_left_out_without_a_word(
-    hubspot: respx.MockRouter, open_adapter: Opener
+@pytest.mark.parametrize(
+    ("now", "outcome"),
+    [
+        ([], Outcome.REFUSED),  # merged away, or deleted
+        ([{"id": "9", "properties": {"dealname": "x"}}], Outcome.REFUSED),  # the survivor answers in its place
+        ([{"id": "2", "properties": {"dealname": "x"}}], Outcome.APPLIED),
+        ([{"id": "2", "properties": {"dealname": "old"}}], Outcome.FAILED),
+    ],
+)
+def test_what_the_answer_leaves_out_is_read_back(
+    hubspot: respx.MockRouter, open_adapter: Opener, now: list[Any], outcome: Outcome
 ) -> None:
-    """Batch update does not take merged-away ids and need not say so (rudder-transformer's tests): unknown."""
+    """Batch update does not take merged-away ids and need not say so (rudder-transformer's tests): we look."""
     hubspot.post(path=f"{DEALS}/batch/update").respond(json=done(1))
+    read = hubspot.post(path=f"{DEALS}/batch/read").respond(json={"results": now})
+    receipts = open_adapter().write([make_update(1, name="x"), make_update(2, name="x")])
+
+    assert [Outcome.APPLIED, outcome] == [receipt.outcome for receipt in receipts]
+    assert [{"id": "2"}] == sent(read)
+
+
+def test_what_can_not_be_read_back_stays_unknown(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """While HubSpot is down nobody can say what became of the update."""
+    hubspot.post(path=f"{DEALS}/batch/update").respond(json=done(1))
+    hubspot.post(path=f"{DEALS}/batch/read").respond(502)
     receipts = open_adapter().write([make_update(1, name="x"), make_update(2, name="x")])
 
     assert [Outcome.APPLIED, Outcome.UNKNOWN] == [receipt.outcome for receipt in receipts]
+
+
+def test_creations_with_one_key_are_not_sent_together(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """Two inputs with one key fail together, after part of it was done (action-destinations PR 3969)."""
+    made = {"id": "5", "properties": {"crmbridge_key": "k"}}
+    route = hubspot.post(path=f"{DEALS}/batch/create").respond(201, json={"status": "COMPLETE", "results": [made]})
+    first = make_creation("k")
+    open_adapter().write([first, replace(first, id="other")])
+
+    assert [1, 1] == [len(json.loads(call.request.content)["inputs"]) for call in route.calls]
 
 
 def test_a_batch_that_is_refused_whole_goes_one_by_one(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
@@ -262,3 +293,13 @@ def test_a_marker_is_found_however_it_is_wrapped() -> None:
     assert has_marker(f"{body}<br>and a person added this", "rule/1&2")
     assert not has_marker(body, "rule/1")
     assert not has_marker(None, "rule/1")
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 207])
+def test_any_success_will_do(hubspot: respx.MockRouter, open_adapter: Opener, status: int) -> None:
+    """Success codes changed overnight before (hubspot-api-php#506)."""
+    made = {"id": "5", "properties": {"crmbridge_key": "k"}}
+    hubspot.post(path=f"{DEALS}/batch/create").respond(status, json={"status": "COMPLETE", "results": [made]})
+    (receipt,) = open_adapter().write([make_creation("k")])
+
+    assert (Outcome.APPLIED, "5") == (receipt.outcome, receipt.ref and receipt.ref.id)

@@ -45,6 +45,8 @@ def dump_json(data: Any) -> bytes:
 
 
 def _decimal(text: str) -> Decimal:
+    if len(text) < MOST_DIGITS and "e" not in text and "E" not in text:  # the usual case needs no look at its digits
+        return Decimal(text)
     try:
         return _bounded(Decimal(text))
     except InvalidOperation:  # the exponent is beyond what Decimal holds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -29,6 +29,7 @@ class Capabilities:
     merges: bool = False  # the tombstone of a record that was merged away names the survivor
     conditional_write: bool = False  # the CRM itself refuses an update of a record that changed since `expects`
     slices: bool = False  # a big first pull reads parts of a list side by side
+    writers: int = 1  # how many batches may be written side by side, none of them with a record of another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +176,11 @@ class Adapter(Protocol):
         """
         ...
 
-    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
-        """Read records as they are now, past any index; the ones that are gone are left out."""
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        """Read records as they are now, past any index; the ones that are gone are left out.
+
+        With `fields`, only these and the position are needed: what costs requests of its own may be left out.
+        """
         ...
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from crmbridge.engine.views import Viewer
 from crmbridge.errors import CrmbridgeError, PlanStaleError, UnclearError
@@ -18,6 +19,9 @@ from crmbridge.services.deciding import Decisions, decisions_of
 from crmbridge.services.fitness import unfit
 from crmbridge.services.syncing import bases_after, make_viewers
 from crmbridge.services.workspace import Workspace
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +64,14 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
     viewers = make_viewers(workspace)
     scene = _Scene(workspace, viewers, decisions_of(workspace, viewers, todo), run)
     errors: dict[str, CrmbridgeError] = {}
-    for batch in _batches(workspace, todo):
-        connection = batch[0].connection
+    for group in _groups(workspace, todo):
+        connection = group[0][0].connection
         if connection in errors:
             continue
-        tried, error = _apply_batch(scene, batch)
-        done.extend(tried)
-        if error is not None:
-            errors[connection] = error
+        for tried, error in _apply_group(scene, group):
+            done.extend(tried)
+            if error is not None:
+                errors.setdefault(connection, error)
         workspace.progress("apply", f"{len(done)} of {len(plan.changes)} changes")
     return Applied(done=tuple(done), errors=errors)
 
@@ -116,32 +120,76 @@ def _cut(changes: Iterable[Change], size: int) -> Iterator[list[Change]]:
         yield part
 
 
-def _apply_batch(scene: _Scene, batch: list[Change]) -> tuple[list[tuple[Change, Receipt]], CrmbridgeError | None]:
-    """Check, decide, journal, write, journal. With an error, the connection is of no use for now."""
+def _groups(workspace: Workspace, changes: Sequence[Change]) -> Iterator[list[list[Change]]]:
+    """Put batches together that may be written side by side: of one connection and action, no record in two of them."""
+    group: list[list[Change]] = []
+    targets: set[Ref | None] = set()
+    for batch in _batches(workspace, changes):
+        first, updated = batch[0], {change.target for change in batch if change.action is Action.UPDATE}
+        alike = group and (first.connection, first.action) == (group[0][0].connection, group[0][0].action)
+        most = workspace.adapter(first.connection).capabilities.writers
+        if group and (not alike or len(group) >= most or targets & updated):
+            yield group
+            group, targets = [], set()
+        group.append(batch)
+        targets |= updated
+    if group:
+        yield group
+
+
+def _apply_group(
+    scene: _Scene, group: Sequence[list[Change]]
+) -> list[tuple[list[tuple[Change, Receipt]], CrmbridgeError | None]]:
+    """Check, decide, journal, write, journal. With an error, the connection is of no use for now.
+
+    What goes to the CRM goes side by side, what goes to the journal in the order of the plan. All intents of the group
+    are committed before its first write.
+    """
     workspace = scene.workspace
-    error: CrmbridgeError | None = None
+    checked = _at_once(lambda batch: _check(workspace, batch), group)
+    to_write = [_intend(scene, batch, receipts) for batch, (receipts, _) in zip(group, checked, strict=True)]
+    written = _at_once(lambda changes: _write(workspace, changes), to_write)
+    done = []
+    for batch, (receipts, error), (more, failure) in zip(group, checked, written, strict=True):
+        ordered = [{**receipts, **more}[change.id] for change in batch]
+        tried = list(zip(batch, ordered, strict=True))
+        settle(workspace, tried, scene.run, scene.viewers)
+        workspace.plugins.applied(batch, ordered)
+        done.append((tried, error or failure))
+    return done
+
+
+def _at_once(call: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    if len(items) == 1:
+        return [call(items[0])]
+    with ThreadPoolExecutor(max_workers=len(items)) as threads:
+        return list(threads.map(call, items))
+
+
+def _check(workspace: Workspace, batch: Sequence[Change]) -> tuple[dict[str, Receipt], CrmbridgeError | None]:
+    """Look whether the changes still fit; what can't be read can't be checked, so nothing of it is written."""
     try:
-        receipts = unfit(workspace, batch)
-    except CrmbridgeError as failure:  # what can't be read can't be checked, so nothing of it is written
-        error = failure
-        receipts = {c.id: _receipt(c, Outcome.FAILED, failure.message) for c in batch}
+        return unfit(workspace, batch), None
+    except CrmbridgeError as failure:
+        return {c.id: _receipt(c, Outcome.FAILED, failure.message) for c in batch}, failure
+
+
+def _intend(scene: _Scene, batch: list[Change], receipts: dict[str, Receipt]) -> list[Change]:
+    """Decide on a batch and journal its intents; give the changes to write, and receipts to the others."""
+    workspace = scene.workspace
     lost = [c for c in batch if c.id not in receipts and scene.decisions.lost(c)]
     receipts |= {c.id: _receipt(c, Outcome.STALE, "what it was made from changed since") for c in lost}
     to_write = [change for change in batch if change.id not in receipts]
     bases = scene.decisions.bases(to_write, [change for change in batch if change.id in receipts])
     workspace.store.links.save_bases(bases)
     workspace.store.journal.intend(scene.run, batch, workspace.clock.now())
-    if to_write:
-        written, error = _write(workspace, to_write)
-        receipts |= written
-    ordered = [receipts[change.id] for change in batch]
-    settle(workspace, list(zip(batch, ordered, strict=True)), scene.run, scene.viewers)
-    workspace.plugins.applied(batch, ordered)
-    return list(zip(batch, ordered, strict=True)), error
+    return to_write
 
 
 def _write(workspace: Workspace, batch: Sequence[Change]) -> tuple[dict[str, Receipt], CrmbridgeError | None]:
     """Write a batch; whatever goes wrong, there is one receipt for each change."""
+    if not batch:
+        return {}, None
     outcome, message, error = Outcome.UNKNOWN, "the adapter gave no receipt for it", None
     receipts: Sequence[Receipt] = ()
     try:

@@ -39,7 +39,8 @@ def _fields(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]
 def _updates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
     """Find the updates whose record is gone, or no longer holds what the plan saw, by reading the records now."""
     targets = sorted({change.target for change in batch if change.target is not None})
-    now = workspace.adapter(batch[0].connection).read(targets)
+    names = {edit.name for change in batch for edit in change.edits}
+    now = workspace.adapter(batch[0].connection).read(targets, fields=names)
     found = {c.id: _difference(c, now.get(c.target)) for c in batch if c.target is not None}
     return {c.id: _receipt(c, found[c.id]) for c in batch if found.get(c.id)}
 

@@ -136,11 +136,22 @@ def _save_moves(open_: Connection, page: Page, stale: set[Ref]) -> None:
     for move in page.moves:
         moves.setdefault(move.deal, {})[move.id] = move
     kept = [ref for ref in moves if ref not in stale]
-    if not kept:
-        return
-    open_.execute(_OLD_MOVES, [{"of": ref.connection, "deal_id": storable(ref.id)} for ref in kept])
+    moved = _with_moves(open_, kept)  # few in a first pull, and asking costs less than taking away nothing
+    if moved:
+        open_.execute(_OLD_MOVES, [{"of": connection, "deal_id": deal} for connection, deal in moved])
     rows = [_move_row(move, n) for ref in kept for n, move in enumerate(moves[ref].values())]
     upsert_written(open_, _moves, rows)
+
+
+def _with_moves(open_: Connection, deals: Sequence[Ref]) -> list[tuple[str, str]]:
+    """Give the connection and id of the deals, among these, that have moves."""
+    table = _moves_written
+    found: list[tuple[str, str]] = []
+    for connection, _, ids in _by_kind(deals):
+        for condition in among(table.c.deal, map(storable, ids)):
+            query = select(table.c.deal).where(table.c.connection == connection, condition).distinct()
+            found += [(connection, row[0]) for row in open_.execute(query)]
+    return found
 
 
 def _record_row(record: Record) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -96,7 +96,9 @@ def plugin_workbench(plugin: ModuleType, options: SandboxOptions, folder: Path) 
     spec = cast("SandboxSpec", next(iter(plugin.crmbridge_sandboxes())))
     if not isinstance(options.clock, VirtualClock):
         raise TypeError("the suite needs a VirtualClock, so that no test waits")
-    with serve(spec.build(options)) as served, contextlib.ExitStack() as opened:
+    # `world` is asked for later, when adapters have let time pass.
+    filled = replace(options, now=options.as_of)
+    with serve(spec.build(filled)) as served, contextlib.ExitStack() as opened:
         token = folder / "token"
         token.write_text(served.token, "utf-8")
         usual = {"base_url": served.url, "currency": CURRENCY, spec.credential: {"file": str(token)}}
@@ -107,7 +109,7 @@ def plugin_workbench(plugin: ModuleType, options: SandboxOptions, folder: Path) 
             stages=spec.stages,
             fields=spec.fields,
             clock=options.clock,
-            options=options,
+            options=filled,
             pipeline=spec.pipeline,
             credential=spec.credential,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from crmbridge.errors import AuthenticationError, RetryLaterError, UnclearError
@@ -264,7 +264,12 @@ class FakeAdapter:
                 cursor=str(part[-1][0]) if part else str(after),
             )
 
-    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
+    def read(
+        self,
+        refs: Sequence[Ref],
+        *,
+        fields: Collection[str] | None = None,  # noqa: ARG002  none of them costs a request of its own
+    ) -> Mapping[Ref, Record]:
         """Give the records that are there."""
         self._let_in()
         self._see()

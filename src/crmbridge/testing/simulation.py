@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -93,6 +93,8 @@ class _FusedStore:
             # Findings are saved between the pull and the look at what changed since; after that look comes the write.
             turn = play.interrupt if name == "findings" else _nobody
             setattr(self, name, _Fused(getattr(store, name), changing, play.fuse, turn))
+        # What these hold may be lost, so no kill between two of their steps could matter.
+        self.hints, self.rates, self.memory = store.hints, store.rates, store.memory
 
 
 def _nobody() -> None:
@@ -120,9 +122,9 @@ class _Watched:
                 raise Killed
             yield page
 
-    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
         self.play.interrupt()
-        return self.inner.read(refs)
+        return self.inner.read(refs, fields=fields)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         return self.inner.find(kind, key, near)

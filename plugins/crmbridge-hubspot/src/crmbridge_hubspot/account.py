@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crmbridge.model.records import Status
+from crmbridge.model.records import Position, Status
 from crmbridge.model.values import FieldType
 from crmbridge.ports import NativeField, NativeStage, Pipeline
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.settings import HubSpotSettings
 
 CURRENCY_PROPERTY = "deal_currency_code"
+ENTERED = "hs_v2_date_entered_"  # with a stage's id: when a deal last came to it
+# What is kept of a property: the rest is long, and nobody asks for it.
+KEPT = ("name", "label", "type", "fieldType", "calculated", "hasUniqueValue", "referencedObjectType")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Account:
     """An account's set-up as it was read."""
 
@@ -31,27 +35,67 @@ class Account:
     currencies: tuple[str, ...]
     owners: tuple[Mapping[str, Any], ...]  # the deactivated ones too
 
+    @cached_property
+    def positions(self) -> Mapping[tuple[str, str], Position]:
+        """The positions there are, by pipeline and stage."""
+        pairs = ((pipeline.id, stage) for pipeline in self.pipelines for stage in pipeline.stages)
+        return {(pipeline, stage.id): Position(pipeline, stage.id, stage.status) for pipeline, stage in pairs}
+
+    @cached_property
+    def entered(self) -> Mapping[str, str]:
+        """The stages by the property that says when a deal came there; nothing unless every stage has its own."""
+        stages = {ENTERED + stage: stage for _, stage in self.positions}
+        return stages if all(native in self.fields for native in stages) else {}
+
+    @cached_property
+    def owner_ids(self) -> frozenset[str]:
+        """What deals can be owned by."""
+        return frozenset(str(owner["id"]) for owner in self.owners)
+
+    @cached_property
+    def _by_user(self) -> Mapping[str, str]:
+        names = ("userId", "userIdIncludingInactive")
+        return {str(o[name]): str(o["id"]) for o in reversed(self.owners) for name in names if o.get(name) is not None}
+
     def owner_of(self, user: str) -> str | None:
         """Give the owner id of a user id: histories name users by the one, deals by the other ("Owners" guide)."""
-        known = (o for o in self.owners if user in {str(o.get("userId")), str(o.get("userIdIncludingInactive"))})
-        return next((str(owner["id"]) for owner in known), None)
+        return self._by_user.get(user)
 
     def status(self, pipeline: str, stage: str) -> Status | None:
         """Give the status of a stage, or None when the account does not have it (any more)."""
-        return next(
-            (s.status for p in self.pipelines if p.id == pipeline for s in p.stages if s.id == stage),
-            None,
-        )
+        found = self.positions.get((pipeline, stage))
+        return found.status if found else None
 
     def pipelines_of(self, stage: str) -> list[str]:
         """Give the pipelines that have a stage of this id; one, wherever that was looked at."""
-        return [pipeline.id for pipeline in self.pipelines if any(s.id == stage for s in pipeline.stages)]
+        return [pipeline for pipeline, each in self.positions if each == stage]
 
 
-def read_account(api: HubSpotApi, settings: HubSpotSettings) -> Account:
-    """Read the set-up: five calls, more in an account with many owners."""
+def read_parts(api: HubSpotApi) -> dict[str, Any]:
+    """Read the set-up as JSON: five calls, more in an account with many owners."""
     details = api.get(api.paths.account)
-    properties = [each for page, _ in api.listed(api.paths.properties) for each in page]
+    properties = [each for page in api.listed(api.paths.properties) for each in page]
+    return {
+        "details": {name: details.get(name) for name in ("portalId", "uiDomain", "timeZone", "companyCurrency")},
+        "properties": [_kept(each) for each in properties],
+        "pipelines": [each for page in api.listed(api.paths.pipelines) for each in page],
+        "owners": list(read_owners(api)),
+    }
+
+
+def _kept(prop: Mapping[str, Any]) -> dict[str, Any]:
+    options = [{"value": str(each["value"]), "label": each.get("label")} for each in prop.get("options") or ()]
+    read_only = (prop.get("modificationMetadata") or {}).get("readOnlyValue")
+    return {
+        **{name: prop[name] for name in KEPT if prop.get(name)},
+        **({"options": options} if options else {}),
+        **({"modificationMetadata": {"readOnlyValue": True}} if read_only else {}),
+    }
+
+
+def to_account(parts: Mapping[str, Any], settings: HubSpotSettings) -> Account:
+    """Make the account of what `read_parts` gave."""
+    details, properties = parts["details"], parts["properties"]
     fields = {field.name: field for field in map(native_field, properties)}
     own = str(details.get("companyCurrency") or "")
     more = fields[CURRENCY_PROPERTY].options if CURRENCY_PROPERTY in fields else ()
@@ -59,25 +103,24 @@ def read_account(api: HubSpotApi, settings: HubSpotSettings) -> Account:
         portal=str(details.get("portalId") or ""),
         ui_domain=str(details.get("uiDomain") or "app.hubspot.com"),
         zone=ZoneInfo(settings.timezone or str(details.get("timeZone") or "UTC")),
-        pipelines=tuple(read_pipelines(api)),
+        pipelines=tuple(to_pipelines(parts["pipelines"])),
         fields=fields,
         native_types={str(each["name"]): str(each.get("type")) for each in properties},
         home=settings.currency or own or None,
         currencies=tuple(dict.fromkeys(filter(None, (own or settings.currency, *more)))),
-        owners=tuple(read_owners(api)),
+        owners=tuple(parts["owners"]),
     )
 
 
 def read_owners(api: HubSpotApi) -> Iterator[Mapping[str, Any]]:
     """Give all owners. Deactivated ones are only listed when they are asked for."""
     for archived in ("false", "true"):
-        for page, _ in api.listed(api.paths.owners, limit="100", archived=archived):
+        for page in api.listed(api.paths.owners, limit="100", archived=archived):
             yield from page
 
 
-def read_pipelines(api: HubSpotApi) -> Iterator[Pipeline]:
+def to_pipelines(found: Sequence[Mapping[str, Any]]) -> Iterator[Pipeline]:
     """Give the pipelines of deals in the order people see; HubSpot sends stages in no particular order."""
-    found = [each for page, _ in api.listed(api.paths.pipelines) for each in page]
     for pipeline in sorted(found, key=_order):
         stages = sorted(pipeline["stages"], key=_order)
         yield Pipeline(id=str(pipeline["id"]), label=str(pipeline["label"]), stages=tuple(map(native_stage, stages)))
@@ -110,11 +153,16 @@ def _float(number: Decimal | None) -> float | None:
 def native_field(prop: Mapping[str, Any]) -> NativeField:
     """Read a property."""
     metadata = prop.get("modificationMetadata") or {}
+    options = {
+        str(option["value"]): str(option.get("label") or option["value"]) for option in prop.get("options") or ()
+    }
+    type_ = field_type(prop)
     return NativeField(
         name=str(prop["name"]),
         label=str(prop.get("label") or prop["name"]),
-        type=field_type(prop),
-        options=tuple(str(option["value"]) for option in prop.get("options") or ()),
+        type=type_,
+        options=() if type_ is FieldType.BOOL else tuple(options),  # true and false are no choice of the account's
+        option_labels={value: label for value, label in options.items() if label != value},
         writable=not (metadata.get("readOnlyValue") or prop.get("calculated")),
         unique=bool(prop.get("hasUniqueValue")),
     )

@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from pydantic import SecretStr
-
-from crmbridge.model.changes import DEAL_ACTIONS, Change, Receipt
+from crmbridge.http import Signer
+from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import AdapterContext, Capabilities, Description, Page
-from crmbridge_hubspot.account import Account, read_account, read_owners
+from crmbridge.model.values import FieldType
+from crmbridge.ports import AdapterContext, Capabilities, Description, FieldWish, Page
+from crmbridge_hubspot.account import read_owners
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.cursor import OVERLAP
-from crmbridge_hubspot.mapping import OBJECTS, Terms, Words, to_user
-from crmbridge_hubspot.pulling import Reader, pull_pages
+from crmbridge_hubspot.fields import make_fields, property_name
+from crmbridge_hubspot.mapping import Words, to_user
+from crmbridge_hubspot.objects import TYPES, ObjectType, by_type
+from crmbridge_hubspot.pulling import pull_pages
+from crmbridge_hubspot.reading import Reader
 from crmbridge_hubspot.settings import HubSpotSettings
-from crmbridge_hubspot.values import Codec
+from crmbridge_hubspot.setup import SetUp
+from crmbridge_hubspot.signing import credential
 from crmbridge_hubspot.writing import ATTACHMENTS, BATCH, Writer, find_attachment, find_deal
 
 CAPABILITIES = Capabilities(
-    kinds=frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL}),
-    actions=DEAL_ACTIONS,
-    batch=dict.fromkeys(DEAL_ACTIONS, BATCH),
+    kinds=frozenset({Kind.USER, *TYPES}),
+    actions=DEAL_ACTIONS | {Action.FIELD},
+    batch={**dict.fromkeys(DEAL_ACTIONS, BATCH), Action.FIELD: BATCH},
     external_key=True,
     history=True,
     tombstones=True,
     status_in_stage=True,
     lag=OVERLAP,
+    merges=True,
+    slices=True,
+    writers=8,  # at 300 ms an answer, fewer would leave some of the burst limit unused
 )
 
 
 class HubSpotAdapter:
     """Speaks to one HubSpot account. Opening it touches no network."""
 
-    def __init__(self, settings: HubSpotSettings, context: AdapterContext, token: SecretStr) -> None:
+    def __init__(self, settings: HubSpotSettings, context: AdapterContext, signer: Signer) -> None:
         self._settings = settings
         self._clock = context.clock
-        self._api = HubSpotApi(settings, context.connection, context.clock, token)
-        self._words = Words(settings, context)
-        self._lock = threading.Lock()
-        self._account: Account | None = None
+        self._connection = context.connection
+        self._signer = signer
+        self._api = HubSpotApi(settings, context, signer)
+        self._setup = SetUp(self._api, settings, context)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -48,16 +54,19 @@ class HubSpotAdapter:
         return CAPABILITIES
 
     def describe(self) -> Description:
-        """Read the account's pipelines, stages, properties, owners and currencies."""
-        account = self._read_account(afresh=True)
+        """Read the account's pipelines, stages, properties, owners and currencies, and what the credential is for."""
+        words, account, _ = self._setup.terms(afresh=True)
         return Description(
             account=account.portal,
             pipelines=account.pipelines,
             fields=tuple(account.fields.values()),
-            users=tuple(to_user(owner, self._words) for owner in account.owners),
+            users=tuple(to_user(owner, self._connection) for owner in account.owners),
             currencies=account.currencies,
             api_version=self._settings.api_version,
-            key_field=account.fields.get(self._words.key_field),
+            api_supported_until=self._api.paths.supported_until,
+            key_field=account.fields.get(words.key_field),
+            key_wish=_key_wish(words),
+            credential=credential(self._signer, self._settings, self._api),
         )
 
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
@@ -65,53 +74,69 @@ class HubSpotAdapter:
         if kind is Kind.USER:
             yield Page(records=tuple(self._users()), cursor="all")
         else:
-            yield from pull_pages(self._reader(kind, afresh=True), since)
+            yield from pull_pages([self._reader(type_) for type_ in TYPES[kind]], since)
 
-    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
-        """Read records as they are now, past the search index."""
-        found: dict[Ref, Record] = {}
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        """Read records as they are now, past the search index; links, which cost requests, only if they are wanted.
+
+        One that was merged away is left out; the record that it was merged into comes in its place.
+        """
+        found: list[Record] = []
         for kind in sorted({ref.kind for ref in refs}):
             ids = [ref.id for ref in refs if ref.kind is kind]
             if kind is Kind.USER:
-                records = [user for user in self._users() if user.ref.id in ids]
+                found += [user for user in self._users() if user.ref.id in ids]
             else:
-                reader = self._reader(kind)
-                records = reader.records(reader.raws(ids, history=False))
-            found |= {record.ref: record for record in records}
-        return found
+                found += [
+                    record for type_, known in by_type(kind, ids).items() for record in self._read(type_, known, fields)
+                ]
+        return {record.ref: record for record in found}
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
-        """Find a deal by its key, or a task or note by its marker among those on the record `near`."""
+        """Find a deal by its key, a deal property by its name, or a task or note by its marker on the record `near`."""
         if kind is Kind.DEAL:
-            known = self._read_account().fields.get(self._words.key_field)
-            return find_deal(self._api, self._words, key) if known is not None and known.unique else None
-        if near is None or kind not in ATTACHMENTS or near.kind not in OBJECTS:
+            words, account, _ = self._setup.terms()
+            known = account.fields.get(words.key_field)
+            return find_deal(self._api, words, key) if known is not None and known.unique else None
+        if kind is Kind.FIELD:
+            name = property_name(key)
+            there = name in self._setup.terms(afresh=True).account.fields
+            return Ref(self._connection, Kind.FIELD, name) if there else None
+        if near is None or kind not in ATTACHMENTS or near.kind not in {Kind.DEAL, Kind.COMPANY, Kind.CONTACT}:
             return None
-        return find_attachment(self._api, self._words, kind, key, near)
+        return find_attachment(self._api, self._setup.terms().words, kind, key, near)
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Make changes of one action, at most `capabilities.batch` of them."""
         if not changes:
             return []
-        return Writer(api=self._api, terms=self._terms(), now=self._clock.now).write(changes)
+        if changes[0].action is Action.FIELD:
+            try:
+                return make_fields(self._api, self._connection, changes)
+            finally:
+                self._setup.forget()
+        return Writer(api=self._api, terms=self._setup.terms(), now=self._clock.now).write(changes)
 
     def close(self) -> None:
         """Give back the connections."""
         self._api.close()
 
     def _users(self) -> Iterator[Record]:
-        return (to_user(owner, self._words) for owner in read_owners(self._api))
+        return (to_user(owner, self._connection) for owner in read_owners(self._api))
 
-    def _reader(self, kind: Kind, *, afresh: bool = False) -> Reader:
-        return Reader(api=self._api, kind=kind, terms=self._terms(afresh=afresh), now=self._clock.now)
+    def _read(self, type_: ObjectType, ids: Sequence[str], fields: Collection[str] | None) -> Sequence[Record]:
+        reader = self._reader(type_)
+        return reader.found(reader.raws(ids, history=False), fields=fields).records
 
-    def _terms(self, *, afresh: bool = False) -> Terms:
-        account = self._read_account(afresh=afresh)
-        return Terms(self._words, account, Codec(account.zone, account.home))
+    def _reader(self, type_: ObjectType) -> Reader:
+        return Reader(api=self._api, type=type_, setup=self._setup, connection=self._connection, now=self._clock.now)
 
-    def _read_account(self, *, afresh: bool = False) -> Account:
-        """Give the account's set-up, as it was last read unless it is wanted afresh."""
-        with self._lock:
-            if afresh or self._account is None:
-                self._account = read_account(self._api, self._settings)
-            return self._account
+
+def _key_wish(words: Words) -> FieldWish:
+    return FieldWish(
+        name=words.key_field,
+        label="crmbridge key",
+        type=FieldType.TEXT,
+        unique=True,
+        why="so that no deal is made twice",
+    )

@@ -1,95 +1,134 @@
-"""Speaks to one HubSpot account: two budgets, HubSpot's error bodies, and the calls that adapters make of them."""
+"""Speaks to one HubSpot account: its budgets, and the calls that read it and write to it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from functools import cached_property
 from itertools import islice
 from typing import Any, TypeVar
 
-from pydantic import SecretStr
-
-from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
-from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, dump_json, load_json, pages
-from crmbridge.http.client import retry_after, tidy
-from crmbridge.ports import Clock
+from crmbridge.errors import RetryLaterError
+from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, Signer, dump_json, load_json, pages
+from crmbridge.ports import AdapterContext
 from crmbridge_hubspot.paths import PATHS
+from crmbridge_hubspot.replies import BURST, DAY, AbsentError, TooMuchError, expired, judge, judge_read, meter
 from crmbridge_hubspot.settings import HubSpotSettings
 
 HOST = "https://api.hubapi.com"
+BURST_LIMIT, APP_LIMIT = 100, 110  # of the smallest accounts, and of apps, in 10 s ("API usage guidelines and limits")
+DAY_LIMIT = 250_000
 SEARCHES_PER_SECOND = 5  # per account, outside the burst limit ("Search the CRM")
+LIST_PAGE = 100
+SMALLEST_PAGE = 10
 BATCH = 100
-HISTORY_BATCH = 50  # above it a batch read with history is refused with 400
+HISTORY_BATCH = 50  # above it a list or a batch read with history is refused with 400
 LINK_BATCH = 1_000
-LOCKED = timedelta(seconds=2)
-# By rate limit policy. A day's limit ends at the account's midnight: the run is over, whenever that is.
-POLICIES = {"DAILY": timedelta(hours=1), "TEN_SECONDLY": timedelta(seconds=10), "SECONDLY": timedelta(seconds=1)}
 T = TypeVar("T")
-
-
-class AbsentError(RefusedError):
-    """HubSpot answered 404. Never leaves this package."""
+Raw = Mapping[str, Any]
 
 
 class HubSpotApi:
-    """The calls that read an account, in batches and pages, and the one that writes."""
+    """The calls that read an account, in batches and pages, and the ones that write."""
 
-    def __init__(self, settings: HubSpotSettings, connection: str, clock: Clock, token: SecretStr) -> None:
+    def __init__(self, settings: HubSpotSettings, context: AdapterContext, signer: Signer) -> None:
         self.paths = PATHS[settings.api_version]
+        self.host = settings.base_url or HOST
+        self._settings = settings
+        self._context = context
+        self._signer = signer
+        day = _day_limit(settings)
+        more = [Rate(day, 86_400, DAY)] if day else []
+        usual = APP_LIMIT if settings.oauth else BURST_LIMIT
+        self._burst = self._budget([Rate(settings.requests_per_10s or usual, 10, BURST), *more])
+        search = self._budget([Rate(SEARCHES_PER_SECOND, 1, "search"), *more])
+        self._client = self._make_client(self._burst, Dialect(judge=judge_read, expired=expired, meter=meter))
+        self._searches = self._make_client(search, Dialect(judge=judge_read, expired=expired, meter=meter))
+        self._page = LIST_PAGE
 
-        def client(rate: Rate) -> HttpClient:
-            return HttpClient(
-                connection=connection,
-                base_url=settings.base_url or HOST,
-                clock=clock,
-                budget=Budget([rate], clock),
-                headers={"Authorization": f"Bearer {token.get_secret_value()}"},
-                dialect=Dialect(judge=judge),
-                timeout=settings.timeout,
-            )
+    def _budget(self, rates: Sequence[Rate]) -> Budget:
+        return Budget(
+            rates,
+            self._context.clock,
+            share=self._settings.share,
+            day_share=self._settings.day_share,
+            ledger=self._context.ledger,
+            account=self._context.connection,
+        )
 
-        self._client = client(Rate(settings.requests_per_10s, 10))
-        self._searches = client(Rate(SEARCHES_PER_SECOND, 1))
+    def _make_client(self, budget: Budget, dialect: Dialect) -> HttpClient:
+        return HttpClient(
+            connection=self._context.connection,
+            base_url=self.host,
+            clock=self._context.clock,
+            budget=budget,
+            signer=self._signer,
+            dialect=dialect,
+            timeout=self._settings.timeout,
+        )
 
-    def get(self, path: str, **params: Any) -> Mapping[str, Any]:
+    @cached_property
+    def _writes(self) -> HttpClient:
+        # Of a write that was answered with 5xx nobody knows whether it was done: another judge than for reads.
+        return self._make_client(self._burst, Dialect(judge=judge, expired=expired, meter=meter))
+
+    def get(self, path: str, **params: Any) -> Raw:
         """Get one thing."""
         return _mapping(self._client.read("GET", path, params=params))
 
-    def listed(self, path: str, start: str | None = None, **params: Any) -> Iterator[tuple[list[Any], str | None]]:
-        """Walk a list in pages, with the token of the next page. Every page is asked with all parameters.
+    def listed(self, path: str, **params: Any) -> Iterator[list[Any]]:
+        """Walk a list in pages. Every page is asked with all parameters.
 
         The token remembers none of them ("custom properties only on the first page", hubspot-api-python#248).
         """
 
         def fetch(token: str | None) -> tuple[list[Any], str | None]:
             body = self.get(path, **params, **({"after": token} if token else {}))
-            return _results(body), _next(body)
+            return results_of(body), next_of(body)
 
-        return pages(fetch, start=start)
+        return (page for page, _ in pages(fetch))
 
-    def read(self, kind: str, ids: Iterable[str], properties: Sequence[str], **more: Any) -> list[Mapping[str, Any]]:
+    def list_page(
+        self, kind: str, after: str | None, most: int = LIST_PAGE, **params: Any
+    ) -> tuple[list[Any], str | None]:
+        """Read one page of at most so many records of a type, with the token of the next one.
+
+        When HubSpot breaks down over it, half as many are asked for from then on (tap-hubspot PR 234).
+        """
+        more = {"after": after} if after else {}
+        while True:
+            size = min(self._page, most)
+            try:
+                body = self.get(self.paths.object(kind), limit=str(size), **params, **more)
+            except TooMuchError:
+                if size <= SMALLEST_PAGE:
+                    raise
+                self._page = min(self._page, max(SMALLEST_PAGE, size // 2))
+            else:
+                return results_of(body), next_of(body)
+
+    def read(self, kind: str, ids: Iterable[str], properties: Sequence[str], **more: Any) -> list[Raw]:
         """Read records by id, past the index; the ones that are gone are left out (207, or 404 when all are)."""
         size = HISTORY_BATCH if "propertiesWithHistory" in more else BATCH
-        found: list[Mapping[str, Any]] = []
+        found: list[Raw] = []
         for part in batches(ids, size):
             body = {"properties": list(properties), "inputs": [{"id": each} for each in part], **more}
             try:
                 reply = self._client.read("POST", self.paths.object(kind, "/batch/read"), body=body)
             except AbsentError:
                 continue
-            found += _results(_mapping(reply))
+            found += results_of(_mapping(reply))
         return found
 
-    def search(self, kind: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def search(self, kind: str, body: Raw) -> Raw:
         """Search one page."""
         return _mapping(self._searches.read("POST", self.paths.object(kind, "/search"), body=body))
 
-    def links(self, start: str, end: str, ids: Iterable[str]) -> dict[str, list[Mapping[str, Any]]]:
+    def links(self, start: str, end: str, ids: Iterable[str]) -> dict[str, list[Raw]]:
         """Read what hangs on records, for all of them at once: {"toObjectId", "associationTypes"} by record.
 
         Records with nothing come back as errors of the batch, which mean just that.
         """
-        found: dict[str, list[Mapping[str, Any]]] = {}
+        found: dict[str, list[Raw]] = {}
         for part in batches(ids, LINK_BATCH):
             for results, _ in pages(self._link_fetcher(start, end, part)):
                 for result in results:
@@ -106,20 +145,34 @@ class HubSpotApi:
                 reply = self._client.read("POST", self.paths.links(start, end), body={"inputs": inputs})
             except AbsentError:
                 return [], None
-            results = _results(_mapping(reply))
-            following = [{"id": str(each["from"]["id"]), "after": after} for each in results if (after := _next(each))]
+            results = results_of(_mapping(reply))
+            following = [
+                {"id": str(each["from"]["id"]), "after": after} for each in results if (after := next_of(each))
+            ]
             return results, _as_token(following)
 
         return fetch
 
-    def write(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Post something that changes records; raises UnclearError when it may have been carried out."""
-        return _mapping(self._client.write("POST", path, body=body))
+    def write(self, path: str, body: Raw) -> Raw:
+        """Post something that changes the account; raises UnclearError when it may have been carried out."""
+        return _mapping(self._writes.write("POST", path, body=body))
+
+    def post_form(self, path: str, form: bytes) -> Any:
+        """Post a form that changes nothing, and give what is answered."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self._writes.write("POST", path, body=form, headers=headers).body
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
         self._searches.close()
+        if "_writes" in self.__dict__:
+            self._writes.close()
+
+
+def _day_limit(settings: HubSpotSettings) -> int | None:
+    """Tell a day's limit; apps have none that is stated."""
+    return settings.requests_per_day or (None if settings.oauth else DAY_LIMIT)
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -128,64 +181,22 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     return iter(lambda: list(islice(rest, size)), [])
 
 
-# What HubSpot asks to wait for: a record that is locked under heavy writes, a limit, a move between data centres.
-WAITING = {423: "has locked the record", 429: "limits us", 477: "is moving the account"}
-
-
-def judge(reply: Reply) -> CrmbridgeError | None:
-    """Tell what one of HubSpot's error bodies stands for ("Error handling"); every part of it may be missing."""
-    body = reply.body if isinstance(reply.body, dict) else {}
-    said = tidy(str(body.get("message") or reply.text))
-    status = reply.status
-    error: CrmbridgeError | None = None
-    if status == 401:
-        advice = "Check the token: a service key or private app token of this account, not expired or rotated."
-        error = AuthenticationError(f"HubSpot refused the token (401): {said}", advice=advice)
-    elif status == 403:
-        error = _not_allowed(body, said)
-    elif status in WAITING:
-        error = RetryLaterError(f"HubSpot {WAITING[status]} ({status}): {said}", after=_wait(reply, body, said))
-    elif status == 404:
-        error = AbsentError(f"not there (404): {said}")
-    elif 400 <= status < 500 and status != 408:
-        error = RefusedError(f"HubSpot refused it ({status}): {said}")
-    return error
-
-
-def _not_allowed(body: Mapping[str, Any], said: str) -> AuthenticationError:
-    contexts = [each.get("context") or {} for each in body.get("errors") or () if isinstance(each, dict)]
-    contexts.append(body.get("context") or {})
-    scopes = sorted({str(s) for context in contexts for s in context.get("requiredGranularScopes") or ()})
-    lacking = tidy(", ".join(scopes))
-    advice = f"Give the token these scopes: {lacking}." if lacking else "Give the token the scopes that it lacks."
-    return AuthenticationError(f"HubSpot does not allow this (403): {said}", advice=advice)
-
-
-def _wait(reply: Reply, body: Mapping[str, Any], said: str) -> timedelta | None:
-    """Tell how long to wait; where HubSpot does not say, by the policy, which older replies only name in words."""
-    asked = retry_after(reply)
-    if asked is not None or reply.status == 477:
-        return asked
-    if reply.status == 423:
-        return LOCKED
-    policy = str(body.get("policyName") or said).upper().replace(" ", "_")
-    return next((wait for name, wait in POLICIES.items() if name in policy), timedelta(seconds=1))
-
-
-def _mapping(reply: Reply) -> Mapping[str, Any]:
+def _mapping(reply: Reply) -> Raw:
     if not isinstance(reply.body, dict):
         raise RetryLaterError("HubSpot answered with something that is no object")
     return reply.body
 
 
-def _results(body: Mapping[str, Any]) -> list[Any]:
+def results_of(body: Raw) -> list[Any]:
+    """Give the results of an answer; raises RetryLaterError when it has none."""
     results = body.get("results")
     if not isinstance(results, list):
         raise RetryLaterError("HubSpot's answer has no results")
     return results
 
 
-def _next(body: Mapping[str, Any]) -> str | None:
+def next_of(body: Raw) -> str | None:
+    """Give the token of the next page, or None on the last."""
     after = ((body.get("paging") or {}).get("next") or {}).get("after")
     return None if after in {None, ""} else str(after)
 

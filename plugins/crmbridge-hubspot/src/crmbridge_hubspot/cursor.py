@@ -6,27 +6,47 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any, Literal
 
 from crmbridge.errors import ConfigurationError
+from crmbridge_hubspot.slices import Span
 
 OVERLAP = timedelta(minutes=5)  # how late HubSpot's search index may be; "a few moments" is all it promises
 OVERLAP_MS = OVERLAP // timedelta(milliseconds=1)
 MOST_SEEN = 2_000  # beyond it, some records come twice, which is harmless
+Way = Literal["", "list", "search", "pages"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """A walk through all records of an object type, as far as it has come.
+
+    By `list` and by `search` the ids in `left` are still to read; by `pages`, the list is read page after page, and
+    `after` is the token of the next one. `counted` records were delivered of the `total` there were at the beginning.
+    """
+
+    by: Way = ""  # no walk is under way
+    left: tuple[Span, ...] = ()
+    after: str | None = None
+    counted: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
     """All times are HubSpot's modification times in epoch milliseconds: no other clock decides what is new.
 
-    `walk` is where a walk through all records continues, None when it is done. `at` is the newest time up to which
-    everything was delivered; `seen` the records delivered with a time within the overlap before it. `gone` is the
-    newest deletion delivered.
+    `at` is the newest time up to which everything was delivered; `seen` the records delivered with a time within the
+    overlap before it. `gone` is the newest deletion delivered; the list of deletions had `gone_pages` when it was read
+    at `gone_read`, by our clock.
     """
 
-    walk: str | None = None
+    walk: Walk = Walk()
     at: int | None = None
     seen: Mapping[str, int] = field(default_factory=dict)
     gone: int | None = None
+    gone_read: int = 0
+    gone_pages: int = 0
 
     @property
     def since(self) -> int:
@@ -44,22 +64,55 @@ class Cursor:
         recent = sorted((stamp, each) for each, stamp in seen.items() if stamp >= at - OVERLAP_MS)
         return replace(self, at=at, seen={each: stamp for stamp, each in recent[-MOST_SEEN:]})
 
-    def write(self) -> str:
-        """Write it as the text that is stored."""
-        seen = [f"{each}:{stamp}" for each, stamp in self.seen.items()]
-        data = {"v": 1, "walk": self.walk, "at": self.at, "seen": seen, "gone": self.gone}
-        return json.dumps({name: value for name, value in data.items() if value}, separators=(",", ":"))
+    def as_json(self) -> dict[str, Any]:
+        """Give it as JSON, without what is empty."""
+        data: dict[str, Any] = {
+            "at": self.at,
+            "seen": [f"{each}:{stamp}" for each, stamp in self.seen.items()],
+            "gone": self.gone,
+            "gone_read": self.gone_read,
+            "gone_pages": self.gone_pages,
+            **{name: getattr(self.walk, name) for name in ("by", "left", "after", "counted", "total")},
+        }
+        return {name: value for name, value in data.items() if value}
 
     @classmethod
-    def read(cls, text: str) -> Cursor:
-        """Read what `write` wrote; raises ConfigurationError for anything else."""
-        try:
-            data = json.loads(text)
-            pairs = (each.rsplit(":", 1) for each in data.get("seen", ()))
-            seen = {record_id: int(stamp) for record_id, stamp in pairs}
-            return cls(walk=data.get("walk"), at=data.get("at"), seen=seen, gone=data.get("gone"))
-        except (ValueError, AttributeError, TypeError) as error:
-            raise ConfigurationError(
-                f"The stored HubSpot cursor can't be read: {text[:60]!r}",
-                advice="Pull everything again: the cursor belongs to another adapter or a newer version.",
-            ) from error
+    def from_json(cls, data: Mapping[str, Any]) -> Cursor:
+        """Read what `as_json` gave, of this version or the first; raises what bad data may raise."""
+        pairs = (each.rsplit(":", 1) for each in data.get("seen", ()))
+        old = data.get("walk")  # the first version: a page token
+        walk = Walk(
+            by=data.get("by", "pages" if old else ""),
+            left=tuple(Span(start, end) for start, end in data.get("left", ())),
+            after=data.get("after", old),
+            counted=data.get("counted", 0),
+            total=data.get("total", 0),
+        )
+        return cls(
+            walk=walk,
+            at=data.get("at"),
+            seen={record_id: int(stamp) for record_id, stamp in pairs},
+            gone=data.get("gone"),
+            gone_read=data.get("gone_read", 0),
+            gone_pages=data.get("gone_pages", 0),
+        )
+
+
+def write_cursors(cursors: Mapping[str, Cursor], *, alone: bool) -> str:
+    """Write the cursors of a kind's object types as the text that is stored."""
+    parts = {name: cursor.as_json() for name, cursor in cursors.items()}
+    data = {"v": 1, **next(iter(parts.values()))} if alone else {"v": 2, "types": parts}
+    return json.dumps(data, separators=(",", ":"))
+
+
+def read_cursors(text: str, names: Iterable[str]) -> dict[str, Cursor]:
+    """Read what `write_cursors` wrote; raises ConfigurationError for anything else."""
+    try:
+        data = json.loads(text)
+        parts = data["types"] if data.get("v") == 2 else {next(iter(names)): data}
+        return {name: Cursor.from_json(part) for name, part in parts.items()}
+    except (ValueError, AttributeError, TypeError, KeyError) as error:
+        raise ConfigurationError(
+            f"The stored HubSpot cursor can't be read: {text[:60]!r}",
+            advice="Pull everything again: the cursor belongs to another adapter or a newer version.",
+        ) from error

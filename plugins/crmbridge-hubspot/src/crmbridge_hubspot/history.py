@@ -1,9 +1,9 @@
-"""Turns the history of `dealstage` and `pipeline` into moves."""
+"""Turns the history of `dealstage` and `pipeline` into moves; of a deal that never moved, without its history."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from crmbridge.model.records import Move, Position, Ref, Status
@@ -11,6 +11,29 @@ from crmbridge_hubspot.account import Account
 from crmbridge_hubspot.values import moment
 
 HISTORY = ("dealstage", "pipeline")
+AT_ONCE = timedelta(minutes=1)  # a deal's first stage is entered when it is made
+
+
+def only_move(deal: Ref, raw: Mapping[str, Any], account: Account) -> Move | None:
+    """Give the one move of a deal that never moved, which is its creation; None where its history must tell.
+
+    The stage-entered properties hold the last time that a deal came to each stage. It never moved if the only one
+    filled in is that of its stage, and says when the deal was made: a stage that was deleted since has no property.
+    """
+    properties = raw["properties"]
+    get, entered = properties.get, account.entered
+    filled = [native for native in entered if get(native)]
+    if len(filled) != 1 or entered[filled[0]] != get("dealstage"):
+        return None
+    try:
+        at = moment(properties[filled[0]])
+        made = moment(str(properties.get("hs_createdate") or raw["createdAt"]))
+    except ValueError:
+        return None
+    after = account.positions.get((get("pipeline") or "", entered[filled[0]]))
+    if after is None or not made - AT_ONCE <= at <= made + AT_ONCE:
+        return None
+    return Move(deal=deal, id=_id(at, after), at=at, before=None, after=after)
 
 
 class Entry(NamedTuple):
@@ -69,4 +92,8 @@ def _position(stage: str, pipeline: str, account: Account) -> Position:
 
 
 def _id(at: datetime, after: Position) -> str:
-    return f"{at:%Y%m%dT%H%M%S%fZ}-{after.pipeline}-{after.stage}"
+    stamp = at.isoformat(timespec="microseconds")  # in UTC
+    return f"{stamp[:26].translate(_MARKS)}Z-{after.pipeline}-{after.stage}"
+
+
+_MARKS = str.maketrans("", "", "-:.")

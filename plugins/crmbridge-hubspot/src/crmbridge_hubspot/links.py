@@ -1,81 +1,82 @@
-"""Reads what hangs on deals and contacts: companies, contacts, and counts of activities."""
+"""Reads what hangs on records: in the list itself where it stands there whole, else in batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from crmbridge.model.records import Kind
 from crmbridge.model.values import Value
-from crmbridge_hubspot.api import HubSpotApi
-from crmbridge_hubspot.mapping import Links
-from crmbridge_hubspot.values import moment
+from crmbridge_hubspot.api import HubSpotApi, next_of
+from crmbridge_hubspot.objects import ObjectType
 
 PRIMARY = frozenset({5, 1})  # association types with a primary company: of a deal, of a contact
-LOGGED = ("calls", "emails")  # logged once they have happened
-PLANNED = ("tasks", "meetings")  # may still be to come
-DONE = "COMPLETED"
+HAVE_PRIMARY = frozenset({Kind.DEAL, Kind.CONTACT})
+FIELDS = {"companies": "company"}  # what hangs on a record, and the field it is, where that has another name
+Raw = Mapping[str, Any]
 
 
-def read_links(api: HubSpotApi, kind: Kind, ids: Sequence[str], now: datetime) -> Links:
-    """Read the linked fields of a page of records, for all of them at once."""
-    if not ids:
-        return Links()
-    if kind is Kind.CONTACT:
-        return Links({each: {"company": company} for each, company in _companies(api, "contacts", ids).items()})
-    return _deal_links(api, ids, now) if kind is Kind.DEAL else Links()
+def read_links(
+    api: HubSpotApi, type_: ObjectType, raws: Sequence[Raw], wanted: Collection[str] | None = None
+) -> Mapping[str, dict[str, Value]]:
+    """Read the linked fields of a page of records, for all of them at once, by record id.
+
+    Records that came from a list carry their links; where those are cut short, or do not tell which company is the
+    primary one, they are asked for (airbyte#56447: links are cut at 100). With `wanted`, fields that are not among
+    these are left out.
+    """
+    fields: dict[str, dict[str, Value]] = {str(raw["id"]): {} for raw in raws}
+    for other in type_.linked:
+        if wanted is not None and FIELDS.get(other, other) not in wanted:
+            continue
+        for record_id, ids in _linked(api, type_, other, raws).items():
+            if other == "companies" and ids:
+                fields[record_id]["company"] = ids[0]
+            elif other != "companies":
+                fields[record_id][other] = tuple(sorted(ids))
+    return fields
 
 
-def _deal_links(api: HubSpotApi, ids: Sequence[str], now: datetime) -> Links:
-    companies, contacts = _companies(api, "deals", ids), _linked(api, "deals", "contacts", ids)
-    counts = _activities(api, ids, now)
-    fields: dict[str, dict[str, Value]] = {}
-    for each in ids:
-        fields[each] = {"contacts": tuple(sorted(contacts.get(each, ()))), **counts[each]}
-        if each in companies:
-            fields[each]["company"] = companies[each]
-    return Links(fields)
+def _linked(api: HubSpotApi, type_: ObjectType, other: str, raws: Sequence[Raw]) -> dict[str, list[str]]:
+    """Give what hangs on each record; of several companies the one that counts comes first."""
+    found: dict[str, list[str]] = {}
+    unclear: list[str] = []
+    for raw in raws:
+        ids = _in_line(raw, other)
+        if ids is None or (other == "companies" and len(ids) > 1 and type_.kind in HAVE_PRIMARY):
+            unclear.append(str(raw["id"]))
+        else:
+            found[str(raw["id"])] = sorted(ids, key=_shortest) if other == "companies" else ids
+    if unclear:
+        links = api.links(type_.name, other, unclear)
+        found |= {each: _ids(links.get(each, ())) for each in unclear}
+    return found
 
 
-def _linked(api: HubSpotApi, start: str, end: str, ids: Sequence[str]) -> dict[str, set[str]]:
-    found = api.links(start, end, ids)
-    # One link comes once for each of its types (airbyte#56447), so the ids are a set.
-    return {each: {str(link["toObjectId"]) for link in links} for each, links in found.items()}
+def _in_line(raw: Raw, other: str) -> list[str] | None:
+    """Give what a list says of a record's links, each once; None where it does not say, or not all."""
+    if "associations" not in raw:
+        return None
+    part = (raw["associations"] or {}).get(other)
+    if not part:
+        return []
+    # One link comes once for each of its types.
+    return None if next_of(part) else list(dict.fromkeys(str(each["id"]) for each in part.get("results") or ()))
 
 
-def _companies(api: HubSpotApi, start: str, ids: Sequence[str]) -> dict[str, str]:
-    """Give each record's primary company, or the one with the lowest id where none is primary."""
-    found = api.links(start, "companies", ids)
-    return {each: str(min(links, key=_preference)["toObjectId"]) for each, links in found.items() if links}
+def _ids(links: Iterable[Raw]) -> list[str]:
+    """Give the ids of links, the primary company first; then the one with the lowest id."""
+    return list(dict.fromkeys(str(link["toObjectId"]) for link in sorted(links, key=_preference)))
 
 
-def _preference(link: Mapping[str, Any]) -> tuple[bool, int, str]:
-    types = {kind.get("typeId") for kind in link.get("associationTypes") or ()}
-    company = str(link["toObjectId"])
-    return (not types & PRIMARY, len(company), company)
+def _preference(link: Raw) -> tuple[bool, int, str]:
+    types = {
+        each.get("typeId")
+        for each in link.get("associationTypes") or ()
+        if each.get("category", "HUBSPOT_DEFINED") == "HUBSPOT_DEFINED"
+    }
+    return (not types & PRIMARY, *_shortest(str(link["toObjectId"])))
 
 
-def _activities(api: HubSpotApi, ids: Sequence[str], now: datetime) -> dict[str, dict[str, Value]]:
-    """Count each deal's activities: calls, e-mails, meetings and tasks, done and still open."""
-    by_kind = {kind: _linked(api, "deals", kind, ids) for kind in (*LOGGED, *PLANNED)}
-    still_open = {kind: _open(api, kind, by_kind[kind].values(), now) for kind in PLANNED}
-    counts: dict[str, dict[str, Value]] = {}
-    for each in ids:
-        total = sum(len(by_kind[kind].get(each, ())) for kind in by_kind)
-        to_come = sum(len(by_kind[kind].get(each, set()) & still_open[kind]) for kind in PLANNED)
-        counts[each] = {"activities": total, "activities_done": total - to_come, "activities_open": to_come}
-    return counts
-
-
-def _open(api: HubSpotApi, kind: str, groups: Iterable[set[str]], now: datetime) -> set[str]:
-    ids = sorted(set().union(*groups))
-    found = api.read(kind, ids, ["hs_timestamp", "hs_task_status"])
-    return {str(raw["id"]) for raw in found if _to_come(kind, raw["properties"], now)}
-
-
-def _to_come(kind: str, properties: Mapping[str, str | None], now: datetime) -> bool:
-    if kind == "tasks":
-        return properties.get("hs_task_status") != DONE
-    at = properties.get("hs_timestamp")
-    return bool(at) and moment(str(at)) > now
+def _shortest(record_id: str) -> tuple[int, str]:
+    return (len(record_id), record_id)

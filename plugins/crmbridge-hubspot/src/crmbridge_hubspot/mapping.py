@@ -1,54 +1,35 @@
-"""Turns HubSpot's records into canonical ones: which property is which field, and what hangs on a record."""
+"""Turns HubSpot's records into canonical ones: which property is which field."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from crmbridge.errors import ConfigurationError
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref, Status, Tombstone
 from crmbridge.model.values import FieldType, Value
-from crmbridge.ports import AdapterContext
+from crmbridge.ports import AdapterContext, FieldBinding
 from crmbridge_hubspot.account import CURRENCY_PROPERTY, Account
+from crmbridge_hubspot.activities import ACTIVITY_BOUND, ACTIVITY_SYSTEM, activity_fields
+from crmbridge_hubspot.objects import DEALS, TYPES, Bound, ObjectType
 from crmbridge_hubspot.settings import HubSpotSettings
-from crmbridge_hubspot.values import Codec, moment
+from crmbridge_hubspot.values import Codec, Decoder, moment
 
-OBJECTS = MappingProxyType({Kind.DEAL: "deals", Kind.COMPANY: "companies", Kind.CONTACT: "contacts"})
-TYPE_IDS = MappingProxyType({Kind.DEAL: "0-3", Kind.COMPANY: "0-2", Kind.CONTACT: "0-1"})
-# Contacts alone have another name for the modification time ("Search the CRM").
-MODIFIED = MappingProxyType(
-    {Kind.DEAL: "hs_lastmodifieddate", Kind.COMPANY: "hs_lastmodifieddate", Kind.CONTACT: "lastmodifieddate"}
-)
 SYSTEM = ("hs_createdate", "hs_merged_object_ids")
 DEAL_SYSTEM = ("pipeline", "dealstage", "hs_is_closed", "hs_is_closed_won", CURRENCY_PROPERTY)
 DEFAULT_KEY_FIELD = "crmbridge_key"
 CONTACT_NAME = ("firstname", "lastname")
-
-
-class Bound(NamedTuple):
-    """A canonical field, the property that holds it, and its type."""
-
-    name: str
-    native: str
-    type: FieldType
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """What hangs on the records of a page, by record id: fields that HubSpot keeps as associations."""
-
-    fields: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
-
-    def of(self, record_id: str) -> Mapping[str, Value]:
-        """Give the linked fields of one record."""
-        return self.fields.get(record_id, {})
+COMPANY_BOUND = (Bound("name", "name", FieldType.TEXT), Bound("domain", "domain", FieldType.TEXT))
+CONTACT_BOUND = (Bound("email", "email", FieldType.TEXT), Bound("title", "jobtitle", FieldType.TEXT))
+Raw = Mapping[str, Any]
 
 
 class Words:
     """The names of one connection: its fields, the properties that hold them, and the key property."""
 
-    def __init__(self, settings: HubSpotSettings, context: AdapterContext) -> None:
+    def __init__(self, settings: HubSpotSettings, context: AdapterContext, account: Account) -> None:
         self.connection = context.connection
         self.key_field = settings.key_field or DEFAULT_KEY_FIELD
         deal = [
@@ -63,30 +44,45 @@ class Words:
         ]
         # What the settings say of a field wins over the usual property.
         named = {bound.name: bound for bound in deal}
-        named |= {each.name: Bound(each.name, each.native, each.type) for each in context.fields}
-        self._fields: Mapping[Kind, tuple[Bound, ...]] = {
-            Kind.DEAL: tuple(named.values()),
-            Kind.COMPANY: (Bound("name", "name", FieldType.TEXT), Bound("domain", "domain", FieldType.TEXT)),
-            Kind.CONTACT: (Bound("email", "email", FieldType.TEXT), Bound("title", "jobtitle", FieldType.TEXT)),
-        }
+        named |= {each.name: Bound(each.name, _property(each, account), each.type) for each in context.fields}
+        self._deal = tuple(named.values())
 
-    def fields(self, kind: Kind) -> tuple[Bound, ...]:
-        """Give the fields of a kind."""
-        return self._fields[kind]
+    def fields(self, type_: ObjectType) -> tuple[Bound, ...]:
+        """Give the fields that an object type holds as properties."""
+        usual = {Kind.DEAL: self._deal, Kind.COMPANY: COMPANY_BOUND, Kind.CONTACT: CONTACT_BOUND}
+        return usual.get(type_.kind) or ACTIVITY_BOUND
 
     def native(self, name: str) -> str | None:
         """Give the property that holds a deal's field, or None when none does."""
-        return next((bound.native for bound in self._fields[Kind.DEAL] if bound.name == name), None)
+        return next((bound.native for bound in self._deal if bound.name == name), None)
 
-    def properties(self, kind: Kind) -> list[str]:
+    def properties(self, type_: ObjectType) -> list[str]:
         """List the properties to ask for, each once."""
-        more = {Kind.DEAL: (*DEAL_SYSTEM, self.key_field), Kind.CONTACT: CONTACT_NAME}.get(kind, ())
-        natives = (bound.native for bound in self._fields[kind])
-        return list(dict.fromkeys([*natives, *more, *SYSTEM, MODIFIED[kind]]))
+        more: Mapping[Kind, Sequence[str]] = {Kind.DEAL: (*DEAL_SYSTEM, self.key_field), Kind.CONTACT: CONTACT_NAME}
+        natives = (bound.native for bound in self.fields(type_))
+        own = more.get(type_.kind, ACTIVITY_SYSTEM.get(type_.name, ()))
+        return list(dict.fromkeys([*natives, *own, *SYSTEM, type_.modified]))
 
     def ref(self, kind: Kind, record_id: object) -> Ref:
-        """Name a record. HubSpot sends some ids as numbers; here they are text."""
-        return Ref(self.connection, kind, str(record_id))
+        """Name a record of a kind that is one object type, or a user."""
+        return (
+            TYPES[kind][0].ref(self.connection, record_id)
+            if kind in TYPES
+            else Ref(self.connection, kind, str(record_id))
+        )
+
+
+def _property(bound: FieldBinding, account: Account) -> str:
+    """Give the property that a binding means: by its name, else by the label that people see."""
+    if bound.native in account.fields:
+        return bound.native
+    found = [field.name for field in account.fields.values() if field.label == bound.native]
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"several deal properties have the label {bound.native!r}: {', '.join(sorted(found))}",
+            advice=f"Bind {bound.name} to one of them by its name.",
+        )
+    return found[0] if found else bound.native
 
 
 class Terms(NamedTuple):
@@ -97,41 +93,91 @@ class Terms(NamedTuple):
     codec: Codec
 
 
-def to_record(kind: Kind, raw: Mapping[str, Any], links: Links, terms: Terms) -> Record:
-    """Read a deal, company or contact. What can't be read becomes a problem, and the record is kept."""
-    words, account, codec = terms
-    properties: Mapping[str, str | None] = raw["properties"]
-    problems: list[Problem] = []
-    currency = properties.get(CURRENCY_PROPERTY)
-    fields: dict[str, Value] = {}
-    for bound in words.fields(kind):
-        try:
-            value = codec.decode(properties.get(bound.native), bound.type, currency)
-        except ValueError as error:
-            problems.append(Problem(bound.native, str(error)))
-        else:
-            if value is not None:
-                fields[bound.name] = value
-    if kind is Kind.CONTACT:
-        fields |= _contact_name(properties)
-    fields |= links.of(str(raw["id"]))
-    position = _position(properties, account, problems) if kind is Kind.DEAL else None
-    stamp = _modified(kind, raw)
-    return Record(
-        ref=words.ref(kind, raw["id"]),
-        fields=fields,
-        version=stamp,
-        created_at=moment(str(properties.get("hs_createdate") or raw["createdAt"])),
-        updated_at=moment(stamp),
-        position=position,
-        key=(properties.get(words.key_field) or None) if kind is Kind.DEAL else None,
-        url=str(raw.get("url") or "") or _url(kind, raw["id"], account),
-        problems=tuple(problems),
-    )
+class _Typed(NamedTuple):
+    name: str
+    native: str
+    decode: Decoder
 
 
-def _modified(kind: Kind, raw: Mapping[str, Any]) -> str:
-    return str(raw["properties"].get(MODIFIED[kind]) or raw["updatedAt"])
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The fields of an object type, by how their text becomes a value: settled once, not for each record."""
+
+    plain: tuple[tuple[str, str], ...]
+    typed: tuple[_Typed, ...]
+    money: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, bounds: Sequence[Bound], codec: Codec) -> _Plan:
+        """Sort the fields."""
+        money = tuple((each.name, each.native) for each in bounds if each.type is FieldType.MONEY)
+        rest = [(each, codec.decoder(each.type)) for each in bounds if each.type is not FieldType.MONEY]
+        return cls(
+            plain=tuple((each.name, each.native) for each, decode in rest if decode is None),
+            typed=tuple(_Typed(each.name, each.native, decode) for each, decode in rest if decode is not None),
+            money=money,
+        )
+
+
+class Mapper:
+    """Reads the records of one object type."""
+
+    def __init__(self, type_: ObjectType, terms: Terms) -> None:
+        self._type = type_
+        self._terms = terms
+        self._plan = _Plan.of(terms.words.fields(type_), terms.codec)
+        account = terms.account
+        self._page = f"https://{account.ui_domain}/contacts/{account.portal}/record/{type_.type_id}/"
+        self._has_page = bool(account.portal and type_.type_id)
+
+    def record(self, raw: Raw, linked: Mapping[str, Value], now: datetime) -> Record:
+        """Read a record. What can't be read becomes a problem, and the record is kept."""
+        type_, words = self._type, self._terms.words
+        properties: Mapping[str, str | None] = raw["properties"]
+        problems: list[Problem] = []
+        fields = self._fields(properties, problems)
+        if type_.kind is Kind.CONTACT:
+            fields |= _contact_name(properties)
+        elif type_.kind in {Kind.ACTIVITY, Kind.NOTE}:
+            fields |= activity_fields(type_.name, properties, now)
+        fields |= linked
+        is_deal = type_ is DEALS
+        stamp = stamp_of(type_, raw)
+        record_id = str(raw["id"])
+        return Record(
+            ref=type_.ref(words.connection, record_id),
+            fields=fields,
+            version=stamp,
+            created_at=moment(str(properties.get("hs_createdate") or raw["createdAt"])),
+            updated_at=moment(stamp),
+            position=_position(properties, self._terms.account, problems) if is_deal else None,
+            key=(properties.get(words.key_field) or None) if is_deal else None,
+            url=raw.get("url") or (self._page + record_id if self._has_page else None),
+            problems=tuple(problems),
+        )
+
+    def _fields(self, properties: Mapping[str, str | None], problems: list[Problem]) -> dict[str, Value]:
+        # Nothing, null and "" are all no value.
+        get = properties.get
+        fields: dict[str, Value] = {name: text for name, native in self._plan.plain if (text := get(native))}
+        for name, native, decode in self._plan.typed:
+            if text := get(native):
+                try:
+                    fields[name] = decode(text)
+                except ValueError as error:
+                    problems.append(Problem(native, str(error)))
+        for name, native in self._plan.money:
+            if text := get(native):
+                try:
+                    fields[name] = self._terms.codec.money(text, get(CURRENCY_PROPERTY))
+                except ValueError as error:
+                    problems.append(Problem(native, str(error)))
+        return fields
+
+
+def stamp_of(type_: ObjectType, raw: Raw) -> str:
+    """Give a record's modification time as HubSpot writes it."""
+    return str(raw["properties"].get(type_.modified) or raw["updatedAt"])
 
 
 def _contact_name(properties: Mapping[str, str | None]) -> dict[str, Value]:
@@ -141,31 +187,25 @@ def _contact_name(properties: Mapping[str, str | None]) -> dict[str, Value]:
 
 def _position(properties: Mapping[str, str | None], account: Account, problems: list[Problem]) -> Position | None:
     pipeline, stage = properties.get("pipeline") or "", properties.get("dealstage") or ""
+    known = account.positions.get((pipeline, stage))
+    if known is not None:
+        return known
     if not stage:
         problems.append(Problem("dealstage", "the deal has no stage"))
         return None
-    status = account.status(pipeline, stage)
-    if status is None:
-        problems.append(Problem("dealstage", f"the pipeline {pipeline!r} has no stage {stage!r}"))
-        closed, won = (properties.get(name) == "true" for name in ("hs_is_closed", "hs_is_closed_won"))
-        status = Status.WON if won else (Status.LOST if closed else Status.OPEN)
-    return Position(pipeline, stage, status)
+    problems.append(Problem("dealstage", f"the pipeline {pipeline!r} has no stage {stage!r}"))
+    closed, won = (properties.get(name) == "true" for name in ("hs_is_closed", "hs_is_closed_won"))
+    return Position(pipeline, stage, Status.WON if won else (Status.LOST if closed else Status.OPEN))
 
 
-def _url(kind: Kind, record_id: object, account: Account) -> str | None:
-    if not account.portal:
-        return None
-    return f"https://{account.ui_domain}/contacts/{account.portal}/record/{TYPE_IDS[kind]}/{record_id}"
-
-
-def to_user(owner: Mapping[str, Any], words: Words) -> Record:
+def to_user(owner: Mapping[str, Any], connection: str) -> Record:
     """Read an owner. Its `id` is what deals are owned by; `userId` is another number ("Owners" guide)."""
     name = " ".join(filter(None, (owner.get("firstName"), owner.get("lastName"))))
     stamp = str(owner.get("updatedAt") or owner.get("createdAt") or "1970-01-01T00:00:00Z")
     values = {"name": name or None, "email": owner.get("email") or None}
     fields: dict[str, Value] = {each: value for each, value in values.items() if value is not None}
     return Record(
-        ref=words.ref(Kind.USER, owner["id"]),
+        ref=Ref(connection, Kind.USER, str(owner["id"])),
         fields={**fields, "active": not owner.get("archived")},
         version=stamp,
         created_at=moment(str(owner["createdAt"])) if owner.get("createdAt") else None,
@@ -173,17 +213,18 @@ def to_user(owner: Mapping[str, Any], words: Words) -> Record:
     )
 
 
-def merged_away(kind: Kind, raw: Mapping[str, Any], words: Words) -> Iterator[Tombstone]:
+def merged_away(type_: ObjectType, raw: Raw, connection: str) -> Iterator[Tombstone]:
     """Give the records that were merged into this one, as it lists them."""
-    losers = raw["properties"].get("hs_merged_object_ids") or ""
-    winner = words.ref(kind, raw["id"])
-    for loser in filter(None, losers.split(";")):
-        if loser != winner.id:
-            at = moment(_modified(kind, raw))
-            yield Tombstone(ref=words.ref(kind, loser), at=at, merged_into=winner)
+    losers = raw["properties"].get("hs_merged_object_ids")
+    if losers:
+        winner = type_.ref(connection, raw["id"])
+        for loser in filter(None, losers.split(";")):
+            if loser != str(raw["id"]):
+                at = moment(stamp_of(type_, raw))
+                yield Tombstone(ref=type_.ref(connection, loser), at=at, merged_into=winner)
 
 
-def archived(kind: Kind, raw: Mapping[str, Any], words: Words) -> Tombstone:
+def archived(type_: ObjectType, raw: Raw, connection: str) -> Tombstone:
     """Read an archived record as a tombstone."""
     at = moment(str(raw.get("archivedAt") or raw["updatedAt"]))
-    return Tombstone(ref=words.ref(kind, raw["id"]), at=at)
+    return Tombstone(ref=type_.ref(connection, raw["id"]), at=at)

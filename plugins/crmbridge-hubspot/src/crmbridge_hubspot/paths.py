@@ -1,7 +1,8 @@
-"""Where things are in each version of HubSpot's API."""
+"""Where things are in each version of HubSpot's API, and until when HubSpot supports it."""
 
 from __future__ import annotations
 
+from datetime import date
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -15,6 +16,13 @@ class Paths(NamedTuple):
     properties: str
     owners: str
     associations: str
+    token: str
+    supported_until: date
+
+    @property
+    def introspection(self) -> str:
+        """Where a token is told what it is good for."""
+        return f"{self.token}/introspect"
 
     def object(self, kind: str, rest: str = "") -> str:
         """Give the path of an object type, or of something under it."""
@@ -25,21 +33,26 @@ class Paths(NamedTuple):
         return f"{self.associations}/{start}/{end}/batch/read"
 
 
-def _dated(date: str) -> Paths:
+def _dated(version: str, supported_until: date) -> Paths:
     return Paths(
-        account=f"/account-info/{date}/details",
-        objects=f"/crm/objects/{date}",
-        pipelines=f"/crm/pipelines/{date}/deals",
-        properties=f"/crm/properties/{date}/deals",
-        owners=f"/crm/owners/{date}",
-        associations=f"/crm/associations/{date}",
+        account=f"/account-info/{version}/details",
+        objects=f"/crm/objects/{version}",
+        pipelines=f"/crm/pipelines/{version}/deals",
+        properties=f"/crm/properties/{version}/deals",
+        owners=f"/crm/owners/{version}",
+        associations=f"/crm/associations/{version}",
+        token=f"/oauth/{version}/token",
+        supported_until=supported_until,
     )
 
 
+# A dated version is supported for 18 months ("Versioning"); where the day it came out is not known, the earliest
+# it can have been counts. v3 is read together with v4's associations, which end first ("Legacy APIs and legacy apps:
+# what's going unsupported and when").
 PATHS = MappingProxyType(
     {
-        "2026-03": _dated("2026-03"),
-        "2026-09": _dated("2026-09"),
+        "2026-03": _dated("2026-03", date(2027, 9, 1)),
+        "2026-09": _dated("2026-09", date(2028, 3, 8)),
         "v3": Paths(
             account="/account-info/v3/details",
             objects="/crm/v3/objects",
@@ -47,6 +60,8 @@ PATHS = MappingProxyType(
             properties="/crm/v3/properties/deals",
             owners="/crm/v3/owners",
             associations="/crm/v4/associations",  # v3's own associations have no labels and no paging
+            token="/oauth/v3/token",  # noqa: S106  a path
+            supported_until=date(2027, 3, 30),
         ),
     }
 )

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from crmbridge.hookspecs import hookimpl
 from crmbridge.plugins import AdapterSpec, SandboxSpec
+from crmbridge.ports import WebhookSpec
 from crmbridge_hubspot.sandbox_terms import FIELDS, PIPELINE, STAGES
 from crmbridge_hubspot.settings import HubSpotSettings
+from crmbridge_hubspot.webhooks import HubSpotWebhook, read
 
 if TYPE_CHECKING:
-    from crmbridge.ports import Adapter, AdapterContext
+    from crmbridge.ports import Adapter, AdapterContext, FieldWish, GuardRequest, Guards, Hints, WebhookRequest
     from crmbridge.sandbox import Sandbox, SandboxOptions
 
 
 @hookimpl
 def crmbridge_adapters() -> Iterable[AdapterSpec]:
     """Offer the adapter."""
-    summary = "HubSpot CRM, by service key or private app token"
-    return [AdapterSpec(name="hubspot", summary=summary, settings=HubSpotSettings, open=_open)]
+    summary = "HubSpot CRM, by service key or OAuth app"
+    return [
+        AdapterSpec(
+            name="hubspot",
+            summary=summary,
+            settings=HubSpotSettings,
+            open=_open,
+            steps=_steps,
+            webhooks=WebhookSpec(settings=HubSpotWebhook, read=_read_webhook),
+            guards=_guards,
+        )
+    ]
 
 
 @hookimpl
@@ -41,10 +53,28 @@ def crmbridge_sandboxes() -> Iterable[SandboxSpec]:
 
 def _open(settings: HubSpotSettings, context: AdapterContext) -> Adapter:
     # Imported here: every command loads this module, and few of them speak to HubSpot.
-    from crmbridge.secrets import reveal  # noqa: PLC0415  see above
     from crmbridge_hubspot.adapter import HubSpotAdapter  # noqa: PLC0415  see above
+    from crmbridge_hubspot.signing import make_signer  # noqa: PLC0415  as above
 
-    return HubSpotAdapter(settings, context, reveal(settings.token))
+    return HubSpotAdapter(settings, context, make_signer(settings, context))
+
+
+def _steps(wish: FieldWish) -> Sequence[str]:
+    from crmbridge_hubspot.fields import steps  # noqa: PLC0415  as above
+
+    return steps(wish)
+
+
+def _read_webhook(settings: HubSpotWebhook, request: WebhookRequest) -> Hints:
+    from crmbridge.secrets import reveal  # noqa: PLC0415  as above
+
+    return read(settings, request, reveal(settings.secret))
+
+
+def _guards(request: GuardRequest) -> Guards:
+    from crmbridge_hubspot.guards import guards  # noqa: PLC0415  as above
+
+    return guards(request)
 
 
 def _build(options: SandboxOptions) -> Sandbox:

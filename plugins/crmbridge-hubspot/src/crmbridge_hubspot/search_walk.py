@@ -17,6 +17,8 @@ from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.values import milliseconds
 
 PAGE = 200
+BY_ID = 100  # as many as one read takes
+ID = "hs_object_id"
 FURTHEST = 10_000  # `after` + `limit` beyond it is refused with 400 ("Search the CRM")
 
 
@@ -25,6 +27,13 @@ class Found(NamedTuple):
 
     id: str
     stamp: int
+
+
+class Newest(NamedTuple):
+    """The newest modification time in epoch milliseconds, None where there is nothing; and how many records."""
+
+    stamp: int | None
+    total: int
 
 
 class LostCountError(Exception):
@@ -61,20 +70,37 @@ class SearchWalk:
             self._seen.update(fresh)
             yield fresh
 
-    def newest(self) -> int | None:
-        """Give the newest modification time there is, by HubSpot's own clock; None when there are no records."""
+    def newest(self) -> Newest:
+        """Give the newest modification time there is, by HubSpot's own clock, and how many records there are."""
+        body = self._search([], self._modified, "DESCENDING", limit=1)
+        stamp = max((found.stamp for found in self._found(body)), default=None)
+        return Newest(stamp, int(body.get("total") or 0))
+
+    def highest(self) -> int:
+        """Give the highest id there is, or 0; ids may be ordered as text, so it is an estimate."""
+        found = self._search([], ID, "DESCENDING", limit=1).get("results") or ()
+        return max((int(each["id"]) for each in found if str(each["id"]).isdecimal()), default=0)
+
+    def ids(self, start: int) -> tuple[list[int], int]:
+        """Give the first ids from `start` on, and how many there are from there on in all."""
+        body = self._search(
+            [{"propertyName": ID, "operator": "GTE", "value": str(start)}], ID, "ASCENDING", limit=BY_ID
+        )
+        return [int(each["id"]) for each in body.get("results") or ()], int(body.get("total") or 0)
+
+    def _search(self, filters: list[dict[str, str]], order: str, direction: str, **more: Any) -> Mapping[str, Any]:
         body = {
-            "filterGroups": [],
-            "sorts": [{"propertyName": self._modified, "direction": "DESCENDING"}],
+            "filterGroups": [{"filters": filters}] if filters else [],
+            "sorts": [{"propertyName": order, "direction": direction}],
             "properties": [self._modified],
-            "limit": 1,
             "after": "0",
+            **more,
         }
-        return max((found.stamp for found in self._found(self._api.search(self._kind, body))), default=None)
+        return self._api.search(self._kind, body)
 
     def _fetch(self, token: str | None) -> tuple[list[Found], str | None]:
         step = Step(**json.loads(token or "{}"))
-        body = self._api.search(self._kind, self._body(step))
+        body = self._step(step)
         found = self._found(body)
         after = ((body.get("paging") or {}).get("next") or {}).get("after")
         following = self._next(step, found, int(body.get("total") or 0), int(after) if after else None)
@@ -86,22 +112,16 @@ class SearchWalk:
             for each in body.get("results") or ()
         ]
 
-    def _body(self, step: Step) -> dict[str, Any]:
+    def _step(self, step: Step) -> Mapping[str, Any]:
         filters = [{"propertyName": self._modified, "operator": "GTE", "value": str(step.since)}]
         order = self._modified
         if step.beyond is not None:
             filters = [
                 {"propertyName": self._modified, "operator": "EQ", "value": str(step.since)},
-                {"propertyName": "hs_object_id", "operator": "GT", "value": step.beyond},
+                {"propertyName": ID, "operator": "GT", "value": step.beyond},
             ]
-            order = "hs_object_id"
-        return {
-            "filterGroups": [{"filters": filters}],
-            "sorts": [{"propertyName": order, "direction": "ASCENDING"}],
-            "properties": [self._modified],
-            "limit": PAGE,
-            "after": str(step.after),
-        }
+            order = ID
+        return self._search(filters, order, "ASCENDING", limit=PAGE, after=str(step.after))
 
     def _next(self, step: Step, found: list[Found], total: int, after: int | None) -> Step | None:
         """Tell what to ask next. A short or empty page ends nothing while a next one is named (airbyte PR 80745)."""

@@ -15,6 +15,8 @@ EXACT_DIGITS = 15  # HubSpot's numbers are doubles; a longer one would lose its 
 SAY_CURRENCY = "set `currency` for the connection"
 SAFE_HOUR = time(12)  # a day written at noon is the same day in nearly every viewer's zone
 
+Decoder = Callable[[str], Value]
+
 
 @dataclass(frozen=True, slots=True)
 class Codec:
@@ -26,19 +28,16 @@ class Codec:
     zone: ZoneInfo
     currency: str | None
 
-    def decode(self, text: str | None, kind: FieldType, currency: str | None = None) -> Value:
-        """Read a property's text; raises ValueError when it can't be. Nothing, null and "" are all no value."""
-        if text is None or text == "":
-            return None
-        match kind:
-            case FieldType.MONEY:
-                return self._money(text, currency or self.currency)
-            case FieldType.DATE:
-                return self._day(text)
-            case _:
-                return _DECODERS.get(kind, str)(text)
+    def decoder(self, kind: FieldType) -> Decoder | None:
+        """Give what reads a property's text, which must not be empty; None where the text is the value itself.
 
-    def _money(self, text: str, currency: str | None) -> Money:
+        What is given raises ValueError for what it can't read. Amounts need their currency: see `money`.
+        """
+        return self._day if kind is FieldType.DATE else _DECODERS.get(kind)
+
+    def money(self, text: str, currency: str | None) -> Money:
+        """Read an amount, in the deal's currency or the account's; raises ValueError."""
+        currency = currency or self.currency
         if currency is None:
             raise ValueError(f"neither the deal nor the account says its currency; {SAY_CURRENCY}")
         return Money(_number(text), currency)
@@ -71,9 +70,11 @@ class Codec:
 
 def moment(text: str) -> datetime:
     """Read a time: ISO 8601 with or without milliseconds, or epoch milliseconds; raises ValueError."""
-    if text.lstrip("-").isdecimal():
+    if text[4:5] != "-" and text.lstrip("-").isdecimal():
         return datetime.fromtimestamp(int(text) // 1000, UTC).replace(microsecond=int(text) % 1000 * 1000)
     found = datetime.fromisoformat(text)
+    if found.tzinfo is UTC:  # nearly always
+        return found
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
@@ -94,16 +95,22 @@ def _number(text: str) -> Decimal:
 
 
 def _flag(text: str) -> bool:
-    if text.lower() not in {"true", "false"}:
+    flag = _FLAGS.get(text)
+    if flag is None:
+        flag = _FLAGS.get(text.lower())
+    if flag is None:
         raise ValueError(f"{text[:60]!r} is neither true nor false")
-    return text.lower() == "true"
+    return flag
+
+
+_FLAGS = {"true": True, "false": False}
 
 
 def _choices(text: str) -> Value:
     return tuple(sorted({part for part in text.split(";") if part}))
 
 
-_DECODERS: dict[FieldType, Callable[[str], Value]] = {
+_DECODERS: dict[FieldType, Decoder] = {
     FieldType.NUMBER: _number,
     FieldType.BOOL: _flag,
     FieldType.DATETIME: moment,

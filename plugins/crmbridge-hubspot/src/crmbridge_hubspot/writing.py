@@ -13,7 +13,8 @@ from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.bodies import BODIES, Bodies, has_marker
-from crmbridge_hubspot.mapping import OBJECTS, Terms, Words
+from crmbridge_hubspot.mapping import Terms, Words
+from crmbridge_hubspot.objects import TYPES
 
 BATCH = 100
 ATTACHMENTS = {Kind.TASK: "tasks", Kind.NOTE: "notes"}
@@ -84,19 +85,40 @@ class Writer:
     def _read_answer(self, changes: Sequence[Change], answer: Mapping[str, Any]) -> dict[str, Receipt]:
         errors = [each for each in answer.get("errors") or () if isinstance(each, dict)]
         results = [each for each in answer.get("results") or () if isinstance(each, dict)]
-        return {change.id: self._read_one(change, results, errors, alone=len(changes) == 1) for change in changes}
+        receipts = {change.id: self._read_one(change, results, errors, alone=len(changes) == 1) for change in changes}
+        silent = [change for change in changes if receipts[change.id] is None]
+        receipts |= self._read_back([change for change in silent if change.action is Action.UPDATE])
+        unclear = "HubSpot's answer does not speak of this change"
+        return {each: receipt or _receipt_of(each, Outcome.UNKNOWN, unclear) for each, receipt in receipts.items()}
+
+    def _read_back(self, changes: Sequence[Change]) -> dict[str, Receipt | None]:
+        """Look what became of updates that the answer leaves out, as it does with ids that were merged away."""
+        targets = {change.target.id: change for change in changes if change.target is not None}
+        if not targets:
+            return {}
+        wanted = {each: self._written(change) for each, change in targets.items()}
+        names = sorted({name for properties in wanted.values() for name in properties})
+        try:
+            found = {str(raw["id"]): raw["properties"] for raw in self.api.read("deals", list(targets), names)}
+        except RetryLaterError:
+            return {}
+        return {change.id: _seen(change, wanted[each], found.get(each)) for each, change in targets.items()}
+
+    def _written(self, change: Change) -> Mapping[str, str]:
+        properties: Mapping[str, str] = Bodies(terms=self.terms, now=self.now).of(change)["properties"]
+        return properties
 
     def _read_one(
         self, change: Change, results: Sequence[Any], errors: Sequence[Mapping[str, Any]], *, alone: bool
-    ) -> Receipt:
+    ) -> Receipt | None:
+        """Read a change's receipt from an answer; None where it does not speak of the change."""
         error = next((each for each in errors if _speaks_of(each, change, alone=alone)), None)
         if error is not None:
             said = tidy(str(error.get("message") or error.get("category") or "refused"))
             return self._taken_key(change, error) or _receipt(change, Outcome.REFUSED, f"HubSpot refused it: {said}")
         result = next((each for each in results if self._is_of(each, change, alone=alone)), None)
         if result is None:
-            # Merged-away ids are left out without a word, and answers need not show what tells items apart.
-            return _receipt(change, Outcome.UNKNOWN, "HubSpot's answer does not speak of this change")
+            return None
         return _receipt(change, Outcome.APPLIED, ref=self.words.ref(change.kind, result["id"]))
 
     def _is_of(self, result: Mapping[str, Any], change: Change, *, alone: bool) -> bool:
@@ -122,13 +144,30 @@ class Writer:
 
 
 def _alone(changes: Sequence[Change]) -> bool:
-    """Tell whether two changes are of one deal: their answers could not be told apart."""
+    """Tell whether two changes are of one deal: their answers could not be told apart.
+
+    Of two creations with one key, together in a batch, both are refused (action-destinations PR 3969).
+    """
     targets = [change.target for change in changes if change.action is Action.UPDATE]
-    return len(set(targets)) < len(targets)
+    keys = [change.key for change in changes if change.action is Action.CREATE]
+    return len(set(targets)) < len(targets) or len(set(keys)) < len(keys)
+
+
+def _seen(change: Change, wanted: Mapping[str, str], found: Mapping[str, Any] | None) -> Receipt:
+    """Tell what became of an update by what the deal holds now."""
+    if found is None:
+        return _receipt(change, Outcome.REFUSED, "the deal is gone: deleted, or merged into another")
+    if all((found.get(name) or "") == text for name, text in wanted.items()):
+        return _receipt(change, Outcome.APPLIED, "read back", ref=change.target)
+    return _receipt(change, Outcome.FAILED, "HubSpot left it out of the batch without a word")
 
 
 def _receipt(change: Change, outcome: Outcome, message: str = "", ref: Ref | None = None) -> Receipt:
-    return Receipt(change=change.id, outcome=outcome, message=message, ref=ref)
+    return _receipt_of(change.id, outcome, message, ref)
+
+
+def _receipt_of(change: str, outcome: Outcome, message: str = "", ref: Ref | None = None) -> Receipt:
+    return Receipt(change=change, outcome=outcome, message=message, ref=ref)
 
 
 def _speaks_of(error: Mapping[str, Any], change: Change, *, alone: bool) -> bool:
@@ -152,8 +191,7 @@ def find_deal(api: HubSpotApi, words: Words, key: str) -> Ref | None:
 def find_attachment(api: HubSpotApi, words: Words, kind: Kind, key: str, near: Ref) -> Ref | None:
     """Find the task or note with this marker among those that hang on a record."""
     name, body = ATTACHMENTS[kind], BODIES[kind]
-    ids = {
-        str(link["toObjectId"]) for links in api.links(OBJECTS[near.kind], name, [near.id]).values() for link in links
-    }
+    links = api.links(TYPES[near.kind][0].name, name, [near.id])
+    ids = {str(link["toObjectId"]) for found in links.values() for link in found}
     found = [raw for raw in api.read(name, sorted(ids), [body]) if has_marker(raw["properties"].get(body), key)]
     return words.ref(kind, min(str(raw["id"]) for raw in found)) if found else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from pydantic import SecretStr
@@ -78,7 +78,12 @@ class PipedriveAdapter:
             return pull_users(self._api, self._connection)
         return pull_list(self._api, kind, self._connection, since)
 
-    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
+    def read(
+        self,
+        refs: Sequence[Ref],
+        *,
+        fields: Collection[str] | None = None,  # noqa: ARG002  none of them costs a request of its own
+    ) -> Mapping[Ref, Record]:
         """Read records as they are now, by their ids; the ones that are gone are left out."""
         wanted: dict[Kind, set[int]] = {}
         for ref in refs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -95,7 +95,12 @@ class SalesforceAdapter:
             self._setup.forget()
             yield from self._pull(kind, since)
 
-    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
+    def read(
+        self,
+        refs: Sequence[Ref],
+        *,
+        fields: Collection[str] | None = None,  # noqa: ARG002  none of them costs a request of its own
+    ) -> Mapping[Ref, Record]:
         """Read records by their ids, which no index or open transaction stands before."""
         found: dict[Ref, Record] = {}
         for kind in dict.fromkeys(ref.kind for ref in refs):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import SecretStr
@@ -96,7 +96,12 @@ class TinyAdapter:
             since = str(items[-1]["seq"]) if items else since or "0"
             yield self._mapper.page(kind, items, since)
 
-    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
+    def read(
+        self,
+        refs: Sequence[Ref],
+        *,
+        fields: Collection[str] | None = None,  # noqa: ARG002  none of them costs a request of its own
+    ) -> Mapping[Ref, Record]:
         """Read records by id; the ones that are gone are left out."""
         found: dict[Ref, Record] = {}
         for kind in {ref.kind for ref in refs}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -11,18 +12,31 @@ from crmbridge.model.records import Status
 from crmbridge.model.values import Value
 from crmbridge.sandbox import SandboxOptions, World, WorldActivity, WorldDeal, make_world
 from crmbridge_hubspot.sandbox.account import CURRENCY_CODE, TIMEZONE, TYPE_NAMES
-from crmbridge_hubspot.sandbox.objects import ID_STEP, CrmObject, HubSpotState, Owner, Source
+from crmbridge_hubspot.sandbox.objects import HubSpotState
+from crmbridge_hubspot.sandbox.people import ACTIVITIES
+from crmbridge_hubspot.sandbox.records import CrmObject, Owner, Source
 from crmbridge_hubspot.sandbox.replies import stamp
 from crmbridge_hubspot.sandbox_terms import FIELDS, PIPELINE, STAGES
 
+LARGE = 5_000  # deals
+IMPORTED, BY_HAND = Source("IMPORT"), Source("CRM_UI")
 FIRST_OWNER, FIRST_USER = 71_024_300, 5_190_800
-TITLES = {"call": ("calls", "hs_call_title"), "meeting": ("meetings", "hs_meeting_title")}
-TITLES |= {"email": ("emails", "hs_email_subject"), "task": ("tasks", "hs_task_subject")}
 
 
 def fill(state: HubSpotState, options: SandboxOptions) -> None:
     """Put the world's part into the account."""
-    world = make_world(options.seed, options.deals, options.as_of)
+    collects = gc.isenabled()
+    gc.disable()  # nothing of what comes is garbage, and looking for some would take half of the time
+    try:
+        _fill(state, make_world(options.seed, options.deals, options.as_of), options)
+    finally:
+        if collects:
+            gc.enable()
+    if options.deals >= LARGE:
+        gc.freeze()  # or requests would wait while millions of values that stay are looked through
+
+
+def _fill(state: HubSpotState, world: World, options: SandboxOptions) -> None:
     deals = world.part(options.part)
     start = min((deal.created_at for deal in world.deals), default=options.as_of)
     _fill_owners(state, world, start)
@@ -30,11 +44,11 @@ def fill(state: HubSpotState, options: SandboxOptions) -> None:
     contacts = _fill_contacts(state, world, start, companies)
     for deal in deals:
         made = _fill_deal(state, deal)
-        state.link(made, companies[deal.company], [5])
+        state.links.link(made, companies[deal.company], [5])
         for number in deal.contacts:
-            state.link(made, contacts[number])
+            state.links.link(made, contacts[number])
         for activity in deal.activities:
-            state.link(_fill_activity(state, activity, deal), made)
+            state.links.link(_fill_activity(state, activity, deal), made)
 
 
 def _fill_owners(state: HubSpotState, world: World, start: datetime) -> None:
@@ -54,7 +68,7 @@ def owner_id(number: int) -> str:
 def _add(state: HubSpotState, name: str, created: datetime, modified: datetime) -> CrmObject:
     kind = TYPE_NAMES[name]
     table = state.tables[kind.name]
-    made = CrmObject(str(kind.first_record + ID_STEP * (len(table) + 1)), kind, created, modified)
+    made = CrmObject(state.next_id(kind), kind, created, modified)
     table[made.id] = made
     return made
 
@@ -63,8 +77,7 @@ def _fill_companies(state: HubSpotState, world: World, start: datetime) -> dict[
     found = {}
     for company in world.companies:
         made = found[company.number] = _add(state, "companies", start, start)
-        for name, value in (("name", company.name), ("domain", company.domain)):
-            made.put(name, value, start, Source("IMPORT"))
+        made.put_all({"name": company.name, "domain": company.domain}, start, IMPORTED)
     return found
 
 
@@ -76,24 +89,20 @@ def _fill_contacts(
         made = found[contact.number] = _add(state, "contacts", start, start)
         first, _, last = contact.name.partition(" ")
         values = {"firstname": first, "lastname": last, "email": contact.email, "jobtitle": contact.title}
-        for name, value in values.items():
-            made.put(name, value, start, Source("IMPORT"))
-        state.link(made, companies[contact.company], [1])
+        made.put_all(values, start, IMPORTED)
+        state.links.link(made, companies[contact.company], [1])
     return found
 
 
 def _fill_deal(state: HubSpotState, deal: WorldDeal) -> CrmObject:
     made = _add(state, "deals", deal.created_at, deal.updated_at)
     person = Source("CRM_UI", str(FIRST_USER + deal.owner))
-    for name, value in _first_values(deal).items():
-        made.put(name, value, deal.created_at, person)
-    if CURRENCY_CODE in state.properties["deals"]:
-        made.put(CURRENCY_CODE, deal.currency, deal.created_at, person)
+    currency = {CURRENCY_CODE: deal.currency} if CURRENCY_CODE in state.properties["deals"] else {}
+    made.put_all(_first_values(deal) | currency, deal.created_at, person)
     closed = () if deal.closed_at is None else ((deal.status.value, deal.closed_at),)
     for stage, at in (*deal.journey, *closed):
         made.put("dealstage", STAGES[stage], at, person)
-    for name, filled in deal.fields.items():
-        made.put(FIELDS[name], as_text(filled), deal.updated_at, person)
+    made.put_all({FIELDS[name]: as_text(value) for name, value in deal.fields.items()}, deal.updated_at, person)
     if deal.status is Status.LOST:
         made.put("closed_lost_reason", deal.lost_reason, deal.updated_at, person)
     return made
@@ -116,14 +125,14 @@ def picked_day(day: date) -> datetime:
 
 
 def _fill_activity(state: HubSpotState, activity: WorldActivity, deal: WorldDeal) -> CrmObject:
-    name, title = TITLES[activity.kind]
+    as_kept = ACTIVITIES[activity.kind]
     at = min(activity.at, deal.updated_at)
-    made = _add(state, name, at, at)
-    values = {title: activity.subject, "hs_timestamp": stamp(activity.at), "hubspot_owner_id": owner_id(activity.owner)}
-    if name == "tasks":
-        values["hs_task_status"] = "COMPLETED" if activity.done else "NOT_STARTED"
-    for prop, value in values.items():
-        made.put(prop, value, at, Source("CRM_UI"))
+    made = _add(state, as_kept.kind, at, at)
+    values = {as_kept.title: activity.subject, "hs_timestamp": stamp(activity.at)}
+    values["hubspot_owner_id"] = owner_id(activity.owner)
+    if as_kept.kind == "tasks":  # the others were logged by hand, without a status
+        values[as_kept.status] = as_kept.done if activity.done else as_kept.open
+    made.put_all(values, at, BY_HAND)
     return made
 
 

@@ -2,80 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from crmbridge.http import load_json
-from crmbridge_hubspot.sandbox.account import ASSOCIATIONS, TYPE_NAMES, ObjectType
-from crmbridge_hubspot.sandbox.objects import CrmObject, HubSpotState, not_found
-from crmbridge_hubspot.sandbox.replies import (
-    VendorError,
-    batch_response,
-    error_response,
-    invalid_values,
-    validation,
-)
+from crmbridge_hubspot.sandbox.account import ASSOCIATIONS, ObjectType
+from crmbridge_hubspot.sandbox.call import DATED, Answer, Call, endpoint, integer
+from crmbridge_hubspot.sandbox.merging import merge
+from crmbridge_hubspot.sandbox.objects import HubSpotState, not_found
+from crmbridge_hubspot.sandbox.records import CrmObject
+from crmbridge_hubspot.sandbox.replies import VendorError, batch_response, invalid_values, validation
 from crmbridge_hubspot.sandbox.search_routes import search
-from crmbridge_hubspot.sandbox.shown import show, show_written
+from crmbridge_hubspot.sandbox.shown import show, show_associations, show_written
 
-DATED = ("2025-09", "2026-03", "2026-09")
-STRICT_SINCE = "2026-09"  # from then on the account's own rules bind API writes
 LONGEST_URL = 8_000
 MOST_LISTED, MOST_WITH_HISTORY, MOST_INPUTS = 100, 50, 100
-Answer = Callable[["Call"], Response]
-
-
-class Call(NamedTuple):
-    """A request to one object type, taken apart."""
-
-    state: HubSpotState
-    request: Request
-    kind: ObjectType
-    raw: bytes
-    body: Mapping[str, Any]
-
-    @property
-    def strict(self) -> bool:
-        """Tell whether the version asked for applies the account's own rules."""
-        return f"/{STRICT_SINCE}/" in self.request.url.path
-
-    def listed(self, name: str) -> list[str]:
-        """Give a query parameter that may be repeated or hold commas."""
-        return [part for value in self.request.query_params.getlist(name) for part in value.split(",") if part]
-
-
-def endpoint(state: HubSpotState, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
-    """Make an endpoint that takes the request apart and answers errors in HubSpot's form."""
-
-    async def answered(request: Request) -> Response:
-        raw = await request.body()
-        try:
-            return answer(Call(state, request, _kind(request), raw, _body(raw)))
-        except VendorError as error:
-            return error_response(error, len(raw))
-
-    return answered
-
-
-def _kind(request: Request) -> ObjectType:
-    name = request.path_params.get("kind", "deals")
-    if name not in TYPE_NAMES:
-        raise validation(f"Unable to infer object type from: {name[:60]}")
-    return TYPE_NAMES[name]
-
-
-def _body(raw: bytes) -> Mapping[str, Any]:
-    try:
-        body = load_json(raw) if raw else {}
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise validation("Invalid input JSON")
-    return body
 
 
 # ── One record ──────────────────────────────────────────────────────────────────────────────────────────
@@ -86,25 +30,28 @@ def _list(call: Call) -> Response:
         return Response("<html><head><title>414 Request-URI Too Large</title></head></html>", status_code=414)
     query, history = call.request.query_params, call.listed("propertiesWithHistory")
     most = MOST_WITH_HISTORY if history else MOST_LISTED
-    limit = _integer(query.get("limit", "10"))
+    limit = integer(query.get("limit", "10"))
     if not 0 < limit <= most:
         raise validation(f"The limit must be between 1 and {most}")
-    archived, after = query.get("archived") == "true", _integer(query.get("after", "0"))
-    table = call.state.tables[call.kind.name].values()
-    there = sorted((r for r in table if (r.archived_at is not None) is archived), key=lambda r: int(r.id))
-    rest = [record for record in there if int(record.id) >= after]
-    reply: dict[str, Any] = {
-        "results": [show(call.state, r, call.listed("properties"), history=history) for r in rest[:limit]]
-    }
-    if len(rest) > limit:
-        reply["paging"] = {"next": {"after": rest[limit].id}}
+    archived, after = call.archived, integer(query.get("after") or "0")
+    there = call.state.tables[call.kind.name].from_number(after, archived=archived)
+    found = list(islice(there, limit + 1))
+    reply: dict[str, Any] = {"results": list(map(_shower(call), found[:limit]))}
+    if len(found) > limit:
+        reply["paging"] = {"next": {"after": found[limit].id}}
     return JSONResponse(reply)
 
 
-def _integer(text: str) -> int:
-    if not text.isdecimal():
-        raise validation(f"{text[:40]} is not an integer")
-    return int(text)
+def _shower(call: Call) -> Callable[[CrmObject], dict[str, Any]]:
+    """Give what shows a record as the query asks for it."""
+    names, history = call.listed("properties"), call.listed("propertiesWithHistory")
+    wanted = call.listed("associations")
+
+    def shower(record: CrmObject) -> dict[str, Any]:
+        shown = show(call.state, record, names, history=history)
+        return shown | show_associations(call.state, record, wanted) if wanted else shown
+
+    return shower
 
 
 def _named(call: Call) -> CrmObject:
@@ -114,7 +61,7 @@ def _named(call: Call) -> CrmObject:
         if found is None:
             raise not_found(record_id)
         return found
-    if call.request.query_params.get("archived") == "true":
+    if call.archived:
         found = call.state.tables[call.kind.name].get(record_id)
         if found is None or found.archived_at is None:
             raise not_found(record_id)
@@ -123,8 +70,7 @@ def _named(call: Call) -> CrmObject:
 
 
 def _get(call: Call) -> Response:
-    history = call.listed("propertiesWithHistory")
-    return JSONResponse(show(call.state, _named(call), call.listed("properties"), history=history))
+    return JSONResponse(_shower(call)(_named(call)))
 
 
 def _create(call: Call) -> Response:
@@ -138,7 +84,7 @@ def _created(call: Call, given: Mapping[str, Any]) -> dict[str, Any]:
     values = given.get("properties") or {}
     made = state.create(call.kind.name, values, strict=call.strict)
     for target, each in targets:
-        state.link(made, target, [kind["associationTypeId"] for kind in each["types"]])
+        state.links.link(made, target, [kind["associationTypeId"] for kind in each["types"]])
         if target.kind.name == "deals":  # its counts and dates of activities are calculated anew
             state.touch(target)
     return show_written(state, made, values)
@@ -169,11 +115,8 @@ def _delete(call: Call) -> Response:
 
 
 def _merge(call: Call) -> Response:
-    winner, loser = str(call.body.get("primaryObjectId")), str(call.body.get("objectIdToMerge"))
-    if call.kind.name != "deals":
-        raise validation("The sandbox merges deals only")
-    call.state.merge_deals(winner, loser)
-    return JSONResponse(show(call.state, call.state.get("deals", winner)))
+    ids = (str(call.body.get("primaryObjectId")), str(call.body.get("objectIdToMerge")))
+    return JSONResponse(show(call.state, merge(call.state, call.kind.name, *ids)))
 
 
 def _search(call: Call) -> Response:
@@ -198,15 +141,15 @@ def _inputs(call: Call, most: int = MOST_INPUTS) -> list[Mapping[str, Any]]:
 def _batch_read(call: Call) -> Response:
     history = call.body.get("propertiesWithHistory") or []
     inputs = _inputs(call, MOST_WITH_HISTORY if history else MOST_INPUTS)
-    archived, by = call.request.query_params.get("archived") == "true", call.body.get("idProperty")
-    found, missing = [], []
+    archived, by = call.archived, call.body.get("idProperty")
+    found, missing = {}, []
     for record_id in (str(each.get("id")) for each in inputs):
         record = _read_one(call, record_id, by, archived=archived)
         if record is None:
             missing.append(record_id)
-        elif record not in found:
-            found.append(record)
-    shown = [show(call.state, record, call.body.get("properties") or (), history=history) for record in found]
+        else:
+            found[record.id] = record
+    shown = [show(call.state, record, call.body.get("properties") or (), history=history) for record in found.values()]
     errors = []
     if missing:
         message = f"Could not get some {call.kind.singular.upper()} objects, they may be deleted or not exist."
@@ -232,19 +175,18 @@ def _each(call: Call, status: int, write: Callable[[Mapping[str, Any]], dict[str
     traced = all(each.get("objectWriteTraceId") for each in inputs)
     refused = len(inputs) // 2 if call.state.strikes("partial", call.request.method, call.request.url.path) else -1
     results, errors = [], []
-    before = None if traced else call.state.copied()
-    for index, each in enumerate(inputs):
-        try:
-            if index == refused:
-                raise invalid_values([("amount", "INVALID_LONG", "The sandbox refuses this item")])
-            shown = write(each)
-        except VendorError as error:
-            if before is not None and error.category != "OBJECT_NOT_FOUND":
-                call.state.go_back(before)
-                raise
-            errors.append(error.as_item(str(each.get("objectWriteTraceId") or "") or None))
-        else:
-            results += [shown] if shown is not None else []
+    with call.state.undo.unless_whole(may_fail=traced):
+        for index, each in enumerate(inputs):
+            try:
+                if index == refused:
+                    raise invalid_values([("amount", "INVALID_LONG", "The sandbox refuses this item")])
+                shown = write(each)
+            except VendorError as error:
+                if not traced and error.category != "OBJECT_NOT_FOUND":
+                    raise
+                errors.append(error.as_item(str(each.get("objectWriteTraceId") or "") or None))
+            else:
+                results += [shown] if shown is not None else []
     return batch_response(list(reversed(results)), errors, now=call.state.clock.now(), status=status)
 
 

@@ -1,20 +1,15 @@
-"""The forms in which the sandbox answers: times, errors, batches and headers, as HubSpot has them."""
+"""The forms in which the sandbox answers: times, errors and batches, as HubSpot has them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-
-from crmbridge.sandbox import RateWindow, Vendor
-
-BURST = 100  # requests in ten seconds, as a Free or Starter account has them
-DAILY = 250_000
 
 
 class VendorError(Exception):
@@ -49,6 +44,7 @@ def validation(message: str) -> VendorError:
     return VendorError(400, "VALIDATION_ERROR", message)
 
 
+@lru_cache(maxsize=65_536)
 def stamp(moment: datetime) -> str:
     """Write a time as HubSpot does: UTC, with milliseconds only where there are any."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -68,8 +64,9 @@ def error_response(error: VendorError, number: int) -> Response:
         "correlationId": correlation(number),
         "category": error.category,
     }
-    if error.code:
-        body["errors"] = [{"message": error.message, "code": error.code, "context": error.context}]
+    if error.code or error.status == 403:
+        code = {"code": error.code} if error.code else {}
+        body["errors"] = [{"message": error.message, **code, "context": error.context}]
     if error.context:
         body["context"] = error.context
     return JSONResponse(body, status_code=error.status)
@@ -88,51 +85,3 @@ def batch_response(
     if errors:
         body |= {"numErrors": len(errors), "errors": list(errors)}
     return JSONResponse(body, status_code=207 if errors else status)
-
-
-# ── What the kit asks for ───────────────────────────────────────────────────────────────────────────────
-
-
-def is_search(request: Request) -> bool:
-    """Tell whether a request counts as a search."""
-    return request.method == "POST" and request.url.path.endswith("/search")
-
-
-def _accepts(request: Request, token: str) -> bool:
-    return request.headers.get("authorization") == f"Bearer {token}"
-
-
-def _refused(_request: Request) -> Response:
-    message = (
-        "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more "
-        "details at https://developers.hubspot.com/docs/methods/auth/oauth-overview"
-    )
-    return error_response(VendorError(401, "INVALID_AUTHENTICATION", message), 401)
-
-
-def _limited(request: Request, _window: RateWindow | None, retry_after: int | None) -> Response:
-    policy, words = ("SECONDLY", "secondly") if is_search(request) else ("TEN_SECONDLY_ROLLING", "ten_secondly_rolling")
-    body: dict[str, Any] = {"status": "error", "message": f"You have reached your {words} limit."}
-    body["correlationId"] = correlation(429)
-    body |= {"category": "RATE_LIMITS"} if is_search(request) else {"errorType": "RATE_LIMIT", "policyName": policy}
-    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    return JSONResponse(body, status_code=429, headers=headers)
-
-
-def make_vendor(now: Any) -> Vendor:
-    """Tell the kit how HubSpot signs, limits and decorates; `now` gives the time."""
-    burst = RateWindow(BURST, 10, applies=lambda request: not is_search(request))
-    searches = RateWindow(5, 1, applies=is_search)
-    answered = iter(range(1, 2**60))
-
-    def decorate(request: Request, response: Response) -> None:
-        number = next(answered)
-        response.headers["X-HubSpot-Correlation-Id"] = correlation(number)
-        response.headers["X-HubSpot-RateLimit-Daily"] = str(DAILY)
-        response.headers["X-HubSpot-RateLimit-Daily-Remaining"] = str(max(0, DAILY - number))
-        if not is_search(request):
-            response.headers["X-HubSpot-RateLimit-Max"] = str(BURST)
-            response.headers["X-HubSpot-RateLimit-Remaining"] = str(burst.remaining(now()))
-            response.headers["X-HubSpot-RateLimit-Interval-Milliseconds"] = "10000"
-
-    return Vendor(accepts=_accepts, refused=_refused, limited=_limited, windows=(searches, burst), decorate=decorate)

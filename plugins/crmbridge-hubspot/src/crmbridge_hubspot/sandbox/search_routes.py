@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from math import ceil, floor
 from typing import Any
 
-from crmbridge_hubspot.sandbox.account import ObjectType, Property
-from crmbridge_hubspot.sandbox.objects import INDEX_LAG, CrmObject, HubSpotState
+from crmbridge_hubspot.sandbox.account import TYPE_NAMES, ObjectType
+from crmbridge_hubspot.sandbox.objects import INDEX_LAG, HubSpotState
+from crmbridge_hubspot.sandbox.properties import USUAL_PROPERTIES, Property
+from crmbridge_hubspot.sandbox.records import CrmObject
 from crmbridge_hubspot.sandbox.replies import validation
 from crmbridge_hubspot.sandbox.shown import show, value_of
 from crmbridge_hubspot.sandbox.values import sort_value
@@ -24,7 +28,15 @@ def search(state: HubSpotState, kind: ObjectType, body: Mapping[str, Any], raw: 
         raise validation(f"The request body is longer than {LONGEST_BODY} characters")
     limit, after = _page(body)
     groups = _groups(body)
-    found = [record for record in _indexed(state, kind, late=late) if _matches(state, record, groups)]
+    tests = [[_test(state, kind, each) for each in group] for group in groups]
+    found = _indexed(state, _within(state, kind, groups), late=late)
+    if words := str(body.get("query") or "").lower().split():
+        found = [record for record in found if _mentions(record, words)]
+    if len(tests) == 1:
+        for test in tests[0]:
+            found = list(filter(test, found))
+    elif tests:
+        found = [record for record in found if any(all(test(record) for test in group) for group in tests)]
     _sort(state, kind, found, body.get("sorts") or [])
     reply: dict[str, Any] = {
         "total": len(found),
@@ -35,6 +47,11 @@ def search(state: HubSpotState, kind: ObjectType, body: Mapping[str, Any], raw: 
     if after + limit < len(found):
         reply["paging"] = {"next": {"after": str(after + limit)}}
     return reply
+
+
+def _mentions(record: CrmObject, words: list[str]) -> bool:
+    text = " ".join(record.properties.get(name, "") for name in USUAL_PROPERTIES.get(record.kind.name, ())).lower()
+    return all(word in text for word in words)
 
 
 def _page(body: Mapping[str, Any]) -> tuple[int, int]:
@@ -58,30 +75,87 @@ def _groups(body: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
     return groups
 
 
-def _indexed(state: HubSpotState, kind: ObjectType, *, late: bool) -> list[CrmObject]:
+_LOW, _HIGH = frozenset({"GT", "GTE", "EQ", "BETWEEN"}), frozenset({"LT", "LTE", "EQ", "BETWEEN"})
+
+
+def _within(state: HubSpotState, kind: ObjectType, groups: list[list[Mapping[str, Any]]]) -> Iterable[CrmObject]:
+    """Give the records that a search has to look at: a narrow one need not look at all of a big account.
+
+    The bounds are taken as included; the filters themselves are applied afterwards.
+    """
+    table = state.tables[kind.name]
+    if len(groups) != 1:
+        return table.values()
+    low, high = _range(state, kind, groups[0], "hs_object_id")
+    ranged = (low is not None or high is not None) and not state.ids_as_text
+    first, last = (None if low is None else floor(low)), (None if high is None else ceil(high))
+    records: Iterable[CrmObject] = table.between(first, last) if ranged else table.values()
+    start, end = _range(state, kind, groups[0], kind.modified)
+    if start is not None:
+        records = [record for record in records if record.modified_at >= start]
+    return records if end is None else [record for record in records if record.modified_at <= end]
+
+
+def _range(state: HubSpotState, kind: ObjectType, group: list[Mapping[str, Any]], name: str) -> tuple[Any, Any]:
+    """Give the lowest and the highest value that a group's filters leave to a property; None where there is none."""
+    prop = state.properties[kind.name][name]
+    own = [each for each in group if each.get("propertyName") == name]
+    lows = [sort_value(prop, str(each["value"])) for each in own if each["operator"] in _LOW]
+    ends = [
+        each["highValue" if each["operator"] == "BETWEEN" else "value"] for each in own if each["operator"] in _HIGH
+    ]
+    return max(lows, default=None), min((sort_value(prop, str(end)) for end in ends), default=None)
+
+
+def _indexed(state: HubSpotState, records: Iterable[CrmObject], *, late: bool) -> list[CrmObject]:
     """Give what the index holds. While it is late, half of what is new is missing: older edits can come last."""
-    known = [record for record in state.tables[kind.name].values() if record.archived_at is None]
+    known = [record for record in records if record.archived_at is None]
     settled = state.clock.now() - INDEX_LAG
     return [r for r in known if r.modified_at <= settled or int(r.id) % 2] if late else known
 
 
-def _matches(state: HubSpotState, record: CrmObject, groups: list[list[Mapping[str, Any]]]) -> bool:
-    return not groups or any(all(_holds(state, record, each) for each in group) for group in groups)
+def _value_of(state: HubSpotState, kind: ObjectType, prop: Property) -> Callable[[CrmObject], Any]:
+    """Give what tells a record's value, as it is compared and sorted by; None where it has none."""
+    if prop.name == kind.modified:  # the usual ones, without the way through their text
+        return operator.attrgetter("modified_at")
+    if prop.name == "hs_object_id":
+        return (lambda record: record.id) if state.ids_as_text else (lambda record: int(record.id))
+
+    def value(record: CrmObject) -> Any:
+        text = value_of(state, record, prop.name)
+        return None if text is None else sort_value(prop, text)
+
+    return value
 
 
-def _holds(state: HubSpotState, record: CrmObject, each: Mapping[str, Any]) -> bool:
-    prop, operator = _property(state, record.kind, each.get("propertyName")), str(each.get("operator"))
-    if operator not in _OPERATORS:
-        raise validation(f"Invalid operator {operator[:40]}")
-    text = value_of(state, record, prop.name)
-    if operator in {"HAS_PROPERTY", "NOT_HAS_PROPERTY"}:
-        return (text is not None) is (operator == "HAS_PROPERTY")
-    if text is None:
-        return operator in {"NEQ", "NOT_IN", "NOT_CONTAINS_TOKEN"}
+def _test(state: HubSpotState, kind: ObjectType, each: Mapping[str, Any]) -> Callable[[CrmObject], bool]:
+    """Read a filter and give its test of records; raises the 400 for one that can't be read."""
+    if str(each.get("propertyName")).startswith("associations."):
+        return _linked(state, kind, each)
+    prop, name = _property(state, kind, each.get("propertyName")), str(each.get("operator"))
+    if name not in _OPERATORS:
+        raise validation(f"Invalid operator {name[:40]}")
+    as_text = state.ids_as_text and prop.name == "hs_object_id"
     try:
-        return _OPERATORS[operator](partial(sort_value, prop), text, each)
-    except (ArithmeticError, KeyError, ValueError):
+        holds = _OPERATORS[name](str if as_text else partial(sort_value, prop), each)
+    except (ArithmeticError, KeyError, TypeError, ValueError):
         raise validation(f"The value of the filter on {prop.name} is not valid") from None
+    without, value_of_record = name in _WITHOUT, _value_of(state, kind, prop)
+
+    def test(record: CrmObject) -> bool:
+        value = value_of_record(record)
+        return without if value is None else holds(value)
+
+    return test
+
+
+def _linked(state: HubSpotState, kind: ObjectType, each: Mapping[str, Any]) -> Callable[[CrmObject], bool]:
+    """Read the pseudo-property `associations.contact` and its like, with the id of what a record hangs on."""
+    other = TYPE_NAMES.get(str(each["propertyName"]).removeprefix("associations."))
+    if other is None or each.get("operator") != "EQ":
+        raise validation(f"Invalid filter on {str(each['propertyName'])[:60]}")
+    ids = {record.id for record, _ in state.links.of(other.name, str(each.get("value")), kind.name)}
+    return lambda record: record.id in ids
 
 
 def _property(state: HubSpotState, kind: ObjectType, name: Any) -> Property:
@@ -91,25 +165,61 @@ def _property(state: HubSpotState, kind: ObjectType, name: Any) -> Property:
     return known[str(name)]
 
 
-Compare = Callable[[str], Any]
-_OPERATORS: dict[str, Callable[[Compare, str, Mapping[str, Any]], bool]] = {
-    "EQ": lambda of, text, f: of(text) == of(str(f["value"])),
-    "NEQ": lambda of, text, f: of(text) != of(str(f["value"])),
-    "LT": lambda of, text, f: of(text) < of(str(f["value"])),
-    "LTE": lambda of, text, f: of(text) <= of(str(f["value"])),
-    "GT": lambda of, text, f: of(text) > of(str(f["value"])),
-    "GTE": lambda of, text, f: of(text) >= of(str(f["value"])),
-    "BETWEEN": lambda of, text, f: of(str(f["value"])) <= of(text) <= of(str(f["highValue"])),
-    # On text, these two compare with lower case and expect it of the caller.
-    "IN": lambda of, text, f: of(text) in [v if isinstance(of(v), str) else of(v) for v in map(str, f["values"])],
-    "NOT_IN": lambda of, text, f: (
-        of(text) not in [v if isinstance(of(v), str) else of(v) for v in map(str, f["values"])]
-    ),
-    "CONTAINS_TOKEN": lambda _of, text, f: str(f["value"]).strip("*").lower() in text.lower(),
-    "NOT_CONTAINS_TOKEN": lambda _of, text, f: str(f["value"]).strip("*").lower() not in text.lower(),
-    "HAS_PROPERTY": lambda _of, _text, _f: True,
-    "NOT_HAS_PROPERTY": lambda _of, _text, _f: False,
+Read = Callable[[str], Any]
+Holds = Callable[[Any], bool]
+
+
+def _one(compare: Callable[[Any, Any], bool]) -> Callable[[Read, Mapping[str, Any]], Holds]:
+    def make(read: Read, each: Mapping[str, Any]) -> Holds:
+        wanted = read(str(each["value"]))
+        return lambda value: compare(value, wanted)
+
+    return make
+
+
+def _between(read: Read, each: Mapping[str, Any]) -> Holds:
+    low, high = read(str(each["value"])), read(str(each["highValue"]))
+    return lambda value: bool(low <= value <= high)
+
+
+def _among(read: Read, each: Mapping[str, Any]) -> Holds:
+    # On text, IN and NOT_IN compare with lower case and expect it of the caller.
+    wanted = {text if isinstance(read(text), str) else read(text) for text in map(str, each["values"])}
+    return lambda value: value in wanted
+
+
+def _has_token(_read: Read, each: Mapping[str, Any]) -> Holds:
+    wanted = str(each["value"]).strip("*").lower()
+    return lambda value: wanted in str(value).lower()
+
+
+def _not(make: Callable[[Read, Mapping[str, Any]], Holds]) -> Callable[[Read, Mapping[str, Any]], Holds]:
+    def made(read: Read, each: Mapping[str, Any]) -> Holds:
+        holds = make(read, each)
+        return lambda value: not holds(value)
+
+    return made
+
+
+_OPERATORS: dict[str, Callable[[Read, Mapping[str, Any]], Holds]] = {
+    "EQ": _one(operator.eq),
+    "NEQ": _one(operator.ne),
+    "LT": _one(operator.lt),
+    "LTE": _one(operator.le),
+    "GT": _one(operator.gt),
+    "GTE": _one(operator.ge),
+    "BETWEEN": _between,
+    "IN": _among,
+    "NOT_IN": _not(_among),
+    "CONTAINS_TOKEN": _has_token,
+    "NOT_CONTAINS_TOKEN": _not(_has_token),
+    "HAS_PROPERTY": lambda _read, _each: lambda _value: True,
+    "NOT_HAS_PROPERTY": lambda _read, _each: lambda _value: False,
 }
+
+
+# Which operators hold for records without a value.
+_WITHOUT = frozenset({"NEQ", "NOT_IN", "NOT_CONTAINS_TOKEN", "NOT_HAS_PROPERTY"})
 
 
 def _sort(state: HubSpotState, kind: ObjectType, found: list[CrmObject], sorts: list[Any]) -> None:
@@ -123,11 +233,11 @@ def _sort(state: HubSpotState, kind: ObjectType, found: list[CrmObject], sorts: 
         wanted = {"propertyName": wanted.lstrip("-"), "direction": "DESCENDING" if wanted[:1] == "-" else "ASCENDING"}
     prop = _property(state, kind, wanted.get("propertyName"))
 
-    def key(record: CrmObject) -> tuple[bool, Any]:
-        text = value_of(state, record, prop.name)
-        return (text is not None, None if text is None else sort_value(prop, text))
-
-    filled = [record for record in found if key(record)[0]]
-    empty = [record for record in found if not key(record)[0]]
-    filled.sort(key=lambda record: key(record)[1], reverse=wanted.get("direction") == "DESCENDING")
-    found[:] = [*filled, *empty]
+    value_of_record, backwards = _value_of(state, kind, prop), wanted.get("direction") == "DESCENDING"
+    if prop.name in {kind.modified, "hs_object_id"}:  # every record has one
+        found.sort(key=value_of_record, reverse=backwards)
+        return
+    valued = [(value_of_record(record), record) for record in found]
+    filled = [pair for pair in valued if pair[0] is not None]
+    filled.sort(key=operator.itemgetter(0), reverse=backwards)
+    found[:] = [*(record for _, record in filled), *(record for value, record in valued if value is None)]

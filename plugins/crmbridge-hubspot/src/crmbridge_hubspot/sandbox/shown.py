@@ -2,53 +2,95 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 
-from crmbridge_hubspot.sandbox.account import PORTAL, STAGES, UI_DOMAIN, USUAL_PROPERTIES
-from crmbridge_hubspot.sandbox.objects import CrmObject, HubSpotState
+from crmbridge_hubspot.sandbox.account import (
+    ASSOCIATIONS,
+    PORTAL,
+    PRIMARY_TYPES,
+    STAGES,
+    TYPE_NAMES,
+    UI_DOMAIN,
+    ObjectType,
+    Stage,
+)
+from crmbridge_hubspot.sandbox.objects import HubSpotState
+from crmbridge_hubspot.sandbox.properties import ENTERED, EXITED, LATEST_TIME, USUAL_PROPERTIES
+from crmbridge_hubspot.sandbox.records import CrmObject
 from crmbridge_hubspot.sandbox.replies import stamp
 
 ALWAYS = ("createdate", "hs_object_id")
+MOST_IN_LINE = 100  # associations of one kind with a record
 
 
 def value_of(state: HubSpotState, record: CrmObject, name: str) -> str | None:
     """Give a property's value as text, calculated ones too, or None where there is none."""
-    match name:
-        case "hs_object_id":
-            return record.id
-        case "hs_createdate":
-            return stamp(record.created_at)
-        case "createdate":
-            return record.properties.get("createdate") or stamp(record.created_at)
-        case "hs_lastmodifieddate" | "lastmodifieddate":
-            return stamp(record.modified_at) if name == record.kind.modified else None
+    text = record.properties.get(name)
+    if text is not None:
+        return text
+    if name in _EVERYWHERE:
+        return _EVERYWHERE[name](record)
     if record.kind.name == "deals":
-        calculated = _deal_value(state, record, name)
-        if calculated is not None:
-            return calculated
-    return record.properties.get(name)
+        if name in _CALCULATED:
+            return _CALCULATED[name](state, record)
+        if name in _CLOCKS:
+            return _stage_clock(state, record, *_CLOCKS[name])
+    return None
 
 
-def _deal_value(state: HubSpotState, deal: CrmObject, name: str) -> str | None:
-    stage = STAGES[deal.properties["dealstage"]][1]
-    if name.startswith("hs_v2_date_entered_"):
-        wanted = name.removeprefix("hs_v2_date_entered_")
-        entries = [v.at for v in deal.history.get("dealstage", []) if v.value == wanted]
-        return stamp(entries[-1]) if entries else None
+def _modified(record: CrmObject, name: str) -> str | None:
+    return stamp(record.modified_at) if name == record.kind.modified else None
+
+
+_EVERYWHERE: dict[str, Callable[[CrmObject], str | None]] = {
+    "hs_object_id": lambda record: record.id,
+    "hs_createdate": lambda record: stamp(record.created_at),
+    "createdate": lambda record: stamp(record.created_at),
+    "hs_lastmodifieddate": lambda record: _modified(record, "hs_lastmodifieddate"),
+    "lastmodifieddate": lambda record: _modified(record, "lastmodifieddate"),
+}
+
+
+_CLOCKS = {f"{prefix}{stage}": (prefix, stage) for prefix in (ENTERED, EXITED, LATEST_TIME) for stage in STAGES}
+
+
+def _stage_clock(state: HubSpotState, deal: CrmObject, prefix: str, wanted: str) -> str | None:
+    """Give when a deal's last stay in a stage began or ended, or how long it was, in milliseconds."""
+    left = None
+    for move in reversed(deal.history.get("dealstage", [])):
+        if move.value == wanted:
+            break
+        left = move.at
+    else:
+        return None
+    if prefix == LATEST_TIME:
+        return str(((left or state.clock.now()) - move.at) // timedelta(milliseconds=1))
+    moment = move.at if prefix == ENTERED else left
+    return stamp(moment) if moment else None
+
+
+def _stage(deal: CrmObject) -> Stage:
+    return STAGES[deal.properties["dealstage"]][1]
+
+
+def _projected(deal: CrmObject) -> str | None:
     amount = deal.properties.get("amount")
-    values: dict[str, Callable[[], str | None]] = {
-        "hs_is_closed": lambda: "true" if stage.closed else "false",
-        "hs_is_closed_won": lambda: "true" if stage.probability == "1.0" else "false",
-        "hs_deal_stage_probability": lambda: repr(float(stage.probability)),
-        "amount_in_home_currency": lambda: amount,
-        # A float, with a float's tail.
-        "hs_projected_amount": lambda: repr(float(amount) * float(stage.probability)) if amount else None,
-        "num_associated_contacts": lambda: str(len(state.linked("deals", deal.id, "contacts"))),
-        "notes_last_contacted": lambda: _activity_time(state, deal, last=True),
-        "notes_next_activity_date": lambda: _activity_time(state, deal, last=False),
-    }
-    return values[name]() if name in values else None
+    return repr(float(amount) * float(_stage(deal).probability)) if amount else None  # a float, with a float's tail
+
+
+_CALCULATED: dict[str, Callable[[HubSpotState, CrmObject], str | None]] = {
+    "hs_is_closed": lambda _, deal: "true" if _stage(deal).closed else "false",
+    "hs_is_closed_won": lambda _, deal: "true" if _stage(deal).probability == "1.0" else "false",
+    "hs_deal_stage_probability": lambda _, deal: repr(float(_stage(deal).probability)),
+    "amount_in_home_currency": lambda _, deal: deal.properties.get("amount"),
+    "hs_projected_amount": lambda _, deal: _projected(deal),
+    "num_associated_contacts": lambda state, deal: str(len(state.links.of("deals", deal.id, "contacts"))),
+    "notes_last_contacted": lambda state, deal: _activity_time(state, deal, last=True),
+    "notes_next_activity_date": lambda state, deal: _activity_time(state, deal, last=False),
+}
 
 
 def _activity_time(state: HubSpotState, deal: CrmObject, *, last: bool) -> str | None:
@@ -56,9 +98,9 @@ def _activity_time(state: HubSpotState, deal: CrmObject, *, last: bool) -> str |
     logged = [
         record.properties["hs_timestamp"]
         for kind in ("calls", "emails", "meetings")
-        for record, _ in state.linked("deals", deal.id, kind)
+        for record, _ in state.links.of("deals", deal.id, kind)
     ]
-    tasks = [record.properties for record, _ in state.linked("deals", deal.id, "tasks")]
+    tasks = [record.properties for record, _ in state.links.of("deals", deal.id, "tasks")]
     due = [task["hs_timestamp"] for task in tasks if task.get("hs_task_status") != "COMPLETED"]
     if last:
         return max((at for at in logged if at <= now), default=None)
@@ -117,3 +159,44 @@ def show_written(state: HubSpotState, record: CrmObject, written: Iterable[str])
     shown = show(state, record, names)
     shown["properties"] |= {name: shown["properties"].get(name) or "" for name in names}
     return shown
+
+
+def show_associations(state: HubSpotState, record: CrmObject, names: Iterable[str]) -> dict[str, Any]:
+    """Give what hangs on a record, in line: a row for each association type, so that an id can come twice.
+
+    Only so many rows come; what is beyond has a page token of its own, for the associations call (airbyte#56447).
+    """
+    found: dict[str, Any] = {}
+    for kind in dict.fromkeys(TYPE_NAMES[name] for name in names if name in TYPE_NAMES):
+        rows = [
+            {"id": other.id, "type": _association_name(record.kind, kind, number)}
+            for other, types in sorted(
+                state.links.of(record.kind.name, record.id, kind.name), key=lambda p: int(p[0].id)
+            )
+            for number in sorted(types)
+        ]
+        if rows:
+            found[kind.name] = {"results": rows[:MOST_IN_LINE], **_beyond(record, kind, rows)}
+    return {"associations": found} if found else {}
+
+
+def _association_name(start: ObjectType, end: ObjectType, number: int) -> str:
+    plain = len(ASSOCIATIONS[start.name, end.name]) == 1 or number in PRIMARY_TYPES
+    return f"{start.singular}_to_{end.singular}" + ("" if plain else "_unlabeled")
+
+
+def _beyond(record: CrmObject, kind: ObjectType, rows: list[dict[str, str]]) -> dict[str, Any]:
+    if len(rows) <= MOST_IN_LINE:
+        return {}
+    after = link_token(rows[MOST_IN_LINE]["id"])
+    return {"paging": {"next": {"after": after, "link": f"{link_page(record, kind)}?after={after}"}}}
+
+
+def link_token(record_id: str) -> str:
+    """Give the page token that goes on with a record's links at this one."""
+    return base64.urlsafe_b64encode(record_id.encode()).decode()
+
+
+def link_page(record: CrmObject, kind: ObjectType) -> str:
+    """Give the address under which HubSpot lists one record's links."""
+    return f"https://api.hubapi.com/crm/v4/objects/{record.kind.id}/{record.id}/associations/{kind.id}"

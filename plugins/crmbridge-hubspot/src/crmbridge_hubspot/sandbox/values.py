@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from crmbridge_hubspot.sandbox.account import Property
+from crmbridge_hubspot.sandbox.properties import Property
 from crmbridge_hubspot.sandbox.replies import stamp
 
 LONGEST_TEXT = 65_536
@@ -130,11 +130,27 @@ _TAKERS: dict[str, Callable[[Property, str, str], str]] = {
 }
 
 
+PropertyRules = dict[str, str]  # an account's own rules for one property: rule type -> argument
+# What each type of rule looks at in a value, and what it says where it does not hold ("Property validations").
+LIMITS: dict[str, Callable[[str, Decimal], bool]] = {
+    "MIN_NUMBER": lambda text, limit: Decimal(text) >= limit,
+    "MAX_NUMBER": lambda text, limit: Decimal(text) <= limit,
+    "MIN_LENGTH": lambda text, limit: len(text) >= limit,
+    "MAX_LENGTH": lambda text, limit: len(text) <= limit,
+}
+
+
+def hold(rules: PropertyRules, text: str) -> None:
+    """Hold a value that is not empty against an account's own rules. Raises BadValueError."""
+    broken = [kind for kind, limit in rules.items() if text and not LIMITS[kind](text, Decimal(limit))]
+    if broken:
+        raise BadValueError(f"INVALID_{broken[0]}", f"{text[:40]} is not allowed by the rule {broken[0]}")
+
+
 def sort_value(prop: Property, text: str) -> Any:
-    """Give what a value is compared by in a search: numbers and times as numbers, text without its case."""
+    """Give what a value is compared by in a search: numbers as numbers, times as times, text without its case."""
     if prop.type == "number":
         return Decimal(text)
     if prop.type in {"datetime", "date"}:
-        moment = _from_epoch(text) if re.fullmatch(r"-?\d{5,15}", text) else _moment(text)
-        return Decimal((moment - EPOCH) // timedelta(milliseconds=1))
+        return _from_epoch(text) if re.fullmatch(r"-?\d{1,15}", text) else _moment(text)
     return text if prop.type == "enumeration" else text.lower()

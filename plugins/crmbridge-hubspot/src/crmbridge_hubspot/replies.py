@@ -1,0 +1,98 @@
+"""What HubSpot's replies mean: its error bodies, the waits it asks for, and its rate headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
+from crmbridge.http import Reply, Usage
+from crmbridge.http.client import retry_after, tidy
+
+BURST, DAY = "burst", "day"  # names of rates
+WINDOW = "10000"  # milliseconds of the burst limit
+LOCKED = timedelta(seconds=2)
+# By rate limit policy. A day's limit ends at the account's midnight: the run is over, whenever that is.
+POLICIES = {"DAILY": timedelta(hours=1), "TEN_SECONDLY": timedelta(seconds=10), "SECONDLY": timedelta(seconds=1)}
+# What HubSpot asks to wait for: a record that is locked under heavy writes, a limit, a move between data centres.
+WAITING = {423: "has locked the record", 429: "limits us", 477: "is moving the account"}
+RENEWED = "EXPIRED_AUTHENTICATION"  # of all 401s the one that a new access token mends
+
+
+class AbsentError(RefusedError):
+    """HubSpot answered 404. Never leaves this package."""
+
+
+class TooMuchError(RetryLaterError):
+    """HubSpot answered a read with 5xx: fewer records may go."""
+
+
+def judge(reply: Reply) -> CrmbridgeError | None:
+    """Tell what one of HubSpot's error bodies stands for ("Error handling"); every part of it may be missing."""
+    body = _body(reply)
+    said = tidy(str(body.get("message") or reply.text))
+    status = reply.status
+    error: CrmbridgeError | None = None
+    if status == 401:
+        advice = "Check the credential: a service key of this account, or an app that it has installed; not revoked."
+        error = AuthenticationError(f"HubSpot refused the token (401): {said}", advice=advice)
+    elif status == 403:
+        error = _not_allowed(body, said)
+    elif status in WAITING:
+        error = RetryLaterError(f"HubSpot {WAITING[status]} ({status}): {said}", after=_wait(reply, body, said))
+    elif status == 404:
+        error = AbsentError(f"not there (404): {said}")
+    elif 400 <= status < 500 and status != 408:
+        error = RefusedError(f"HubSpot refused it ({status}): {said}")
+    return error
+
+
+def judge_read(reply: Reply) -> CrmbridgeError | None:
+    """Judge the reply to a read, where a 5xx changed nothing and may come of the size of the page."""
+    if reply.status >= 500:
+        return TooMuchError(f"HubSpot is out of order ({reply.status})", after=retry_after(reply))
+    return judge(reply)
+
+
+def expired(reply: Reply) -> bool:
+    """Tell whether a new access token would do; HubSpot says that other 401s are no sign of it."""
+    return reply.status == 401 and _body(reply).get("category") == RENEWED
+
+
+def meter(reply: Reply) -> Iterator[Usage]:
+    """Read what a reply says of the rates; any of the headers may be missing ("API usage guidelines and limits")."""
+    headers = reply.headers
+    if headers.get("x-hubspot-ratelimit-interval-milliseconds", WINDOW) == WINDOW:
+        yield from _usage(BURST, headers, "max", "remaining")
+    yield from _usage(DAY, headers, "daily", "daily-remaining")
+
+
+def _usage(rate: str, headers: Mapping[str, str], limit: str, remaining: str) -> Iterator[Usage]:
+    most, left = (headers.get(f"x-hubspot-ratelimit-{name}", "") for name in (limit, remaining))
+    if most.isdecimal() and left.isdecimal():
+        yield Usage(rate, int(most), int(left))
+
+
+def _body(reply: Reply) -> Mapping[str, Any]:
+    return reply.body if isinstance(reply.body, dict) else {}
+
+
+def _not_allowed(body: Mapping[str, Any], said: str) -> AuthenticationError:
+    contexts = [each.get("context") or {} for each in body.get("errors") or () if isinstance(each, dict)]
+    contexts.append(body.get("context") or {})
+    scopes = sorted({str(s) for context in contexts for s in context.get("requiredGranularScopes") or ()})
+    lacking = tidy(", ".join(scopes))
+    advice = f"Give the token these scopes: {lacking}." if lacking else "Give the token the scopes that it lacks."
+    return AuthenticationError(f"HubSpot does not allow this (403): {said}", advice=advice)
+
+
+def _wait(reply: Reply, body: Mapping[str, Any], said: str) -> timedelta | None:
+    """Tell how long to wait; where HubSpot does not say, by the policy, which older replies only name in words."""
+    asked = retry_after(reply)
+    if asked is not None or reply.status == 477:
+        return asked
+    if reply.status == 423:
+        return LOCKED
+    policy = str(body.get("policyName") or said).upper().replace(" ", "_")
+    return next((wait for name, wait in POLICIES.items() if name in policy), timedelta(seconds=1))

@@ -1,0 +1,111 @@
+"""Keeps an account's set-up between calls and runs, and knows when it has to be read again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from crmbridge.http import dump_json, load_json
+from crmbridge.model.values import parse_iso
+from crmbridge.ports import AdapterContext
+from crmbridge_hubspot.account import Account, read_parts, to_account
+from crmbridge_hubspot.api import HubSpotApi
+from crmbridge_hubspot.mapping import Terms, Words
+from crmbridge_hubspot.settings import HubSpotSettings
+from crmbridge_hubspot.values import Codec
+
+MEMORY = "set-up"
+GOOD_FOR, A_MINUTE = timedelta(hours=1), timedelta(minutes=1)
+Raw = Mapping[str, Any]
+
+
+class SetUp:
+    """One account's set-up: from memory while it is fresh, else from HubSpot. Thread-safe.
+
+    A stage, pipeline or owner that is not in it is a reason to read it anew, once for each that is missing.
+    """
+
+    def __init__(self, api: HubSpotApi, settings: HubSpotSettings, context: AdapterContext) -> None:
+        self._api = api
+        self._settings = settings
+        self._context = context
+        self._lock = threading.Lock()
+        self._terms: Terms | None = None
+        self._read_at: datetime | None = None
+        self._missed: set[object] = set()  # looked for and not found: no reason to look again
+
+    def terms(self, *, afresh: bool = False) -> Terms:
+        """Give what records are read with."""
+        with self._lock:
+            return self._read() if afresh else self._current()
+
+    def terms_for(self, deals: Iterable[Raw]) -> Terms:
+        """Give what these deals can be read with, as far as the account has what they name."""
+        with self._lock:
+            terms = self._current()
+            missing = set(_places(deals, terms.account)) - self._missed
+            if self._is_older_than(A_MINUTE):  # people who are gone for good are no reason to look for each of them
+                missing |= set(_owners(deals, terms.account)) - self._missed
+            if not missing:
+                return terms
+            self._missed |= missing
+            return self._read()
+
+    def forget(self) -> None:
+        """Let the next call read the set-up anew: it was changed."""
+        with self._lock:
+            self._terms = None
+            self._context.memory.pop(MEMORY, None)
+
+    def _current(self) -> Terms:
+        now = self._context.clock.now()
+        if self._terms is None or self._read_at is None or not self._read_at <= now < self._read_at + GOOD_FOR:
+            return self._remembered(now) or self._read()
+        return self._terms
+
+    def _is_older_than(self, age: timedelta) -> bool:
+        return self._read_at is None or self._context.clock.now() >= self._read_at + age
+
+    def _read(self) -> Terms:
+        at, parts = self._context.clock.now(), read_parts(self._api)
+        self._context.memory[MEMORY] = dump_json({"of": self._whose(), "at": at.isoformat(), **parts}).decode()
+        return self._take(parts, at)
+
+    def _remembered(self, now: datetime) -> Terms | None:
+        """Give what a run before this one read, unless it is too old or can't be used."""
+        try:
+            kept = load_json(self._context.memory.get(MEMORY, "{}"))
+            at = parse_iso(kept["at"])
+            if kept["of"] == self._whose() and at <= now < at + GOOD_FOR:
+                return self._take(kept, at)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None  # by another version, or cut: it is read anew
+        return None
+
+    def _whose(self) -> list[str]:
+        return [self._api.host, self._settings.api_version]
+
+    def _take(self, parts: Raw, at: datetime) -> Terms:
+        account = to_account(parts, self._settings)
+        words = Words(self._settings, self._context, account)
+        self._terms, self._read_at = Terms(words, account, Codec(account.zone, account.home)), at
+        return self._terms
+
+
+def _places(deals: Iterable[Raw], account: Account) -> Iterator[object]:
+    """Give the stages that deals are in and that the account does not have."""
+    for deal in deals:
+        properties = deal["properties"]
+        place = (properties.get("pipeline") or "", properties.get("dealstage") or "")
+        if place[1] and place not in account.positions:
+            yield place
+
+
+def _owners(deals: Iterable[Raw], account: Account) -> Iterator[object]:
+    """Give the owners that deals have and that the account does not have."""
+    for deal in deals:
+        owner = deal["properties"].get("hubspot_owner_id")
+        if owner and owner not in account.owner_ids:
+            yield owner

@@ -1,0 +1,183 @@
+"""A pull of what changed is cheap, misses nothing, and learns of what is gone."""
+
+from collections.abc import Callable, Iterator, MutableMapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from crmbridge.model.records import Kind, Ref
+from crmbridge.ports import Adapter, AdapterContext, Clock, Page
+from crmbridge.sandbox import SandboxOptions, VirtualClock
+from crmbridge.testing import AdapterWorkbench, plugin_workbench
+from crmbridge_hubspot import plugin
+from crmbridge_hubspot.settings import HubSpotSettings
+
+LISTED = "/crm/objects/2026-03/deals"
+Run = Callable[..., Adapter]
+
+
+@pytest.fixture
+def run(bench: AdapterWorkbench, tmp_path: Path) -> Iterator[Run]:
+    """Give a way to open the adapter as a new process does, with what the last one remembered."""
+    memory: MutableMapping[str, str] = {}
+    (tmp_path / "again").write_text(bench.served.token)
+    usual = {"token": {"file": str(tmp_path / "again")}, "base_url": bench.served.url}
+    (spec,) = plugin.crmbridge_adapters()
+    opened: list[Adapter] = []
+
+    def opener(clock: Clock = bench.clock) -> Adapter:
+        context = AdapterContext(connection="bench", clock=clock, memory=memory)
+        opened.append(spec.open(HubSpotSettings.model_validate(usual), context))
+        return opened[-1]
+
+    yield opener
+    for each in opened:
+        each.close()
+
+
+def pull(adapter: Adapter, since: str | None) -> list[Page]:
+    """Pull to the end."""
+    return list(adapter.pull(Kind.DEAL, since))
+
+
+def settled(bench: AdapterWorkbench, run: Run) -> str:
+    """Pull everything, and once more when the lag has passed; give the cursor."""
+    first = pull(run(), None)[-1].cursor
+    bench.clock.advance(timedelta(minutes=20))
+    return pull(run(), first)[-1].cursor
+
+
+def refs_of(pages: list[Page]) -> list[Ref]:
+    """Give the refs of the records."""
+    return [record.ref for page in pages for record in page.records]
+
+
+def test_ten_changes_take_five_requests(bench: AdapterWorkbench, run: Run) -> None:
+    """Search, read with history, two kinds of links, deletions; the account's set-up is remembered."""
+    cursor = settled(bench, run)
+    ids = bench.hands.deal_ids()[:10]
+    for each in ids:
+        bench.hands.edit_deal(each, dealname="Edited")
+    bench.clock.advance(timedelta(minutes=6))
+    bench.served.sandbox.log.clear()
+    pages = pull(run(), cursor)
+
+    assert set(ids) == {ref.id for ref in refs_of(pages)}
+    assert 5 == len(bench.served.sandbox.log.all())
+
+
+def test_nothing_new_takes_two_requests(bench: AdapterWorkbench, run: Run) -> None:
+    """Nobody asks for the links of no deals."""
+    cursor = settled(bench, run)
+    bench.clock.advance(timedelta(minutes=6))
+    cursor = pull(run(), cursor)[-1].cursor
+    bench.served.sandbox.log.clear()
+
+    assert [()] == [page.records for page in pull(run(), cursor)]
+    assert 2 == len(bench.served.sandbox.log.all())
+
+
+# ── Deletions ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def archived_pages(bench: AdapterWorkbench) -> int:
+    """Count the pages of the list of deletions that were read."""
+    return sum("archived=true" in each.query for each in bench.served.sandbox.log.matching("GET", LISTED))
+
+
+@pytest.fixture
+def many_gone(tmp_path: Path, clock: VirtualClock) -> Iterator[AdapterWorkbench]:
+    """Serve an account where 250 of 260 deals were deleted: three pages."""
+    with plugin_workbench(plugin, SandboxOptions(seed=3, deals=260, clock=clock), tmp_path) as workbench:
+        for each in workbench.hands.deal_ids()[:250]:
+            workbench.hands.delete_deal(each)
+        yield workbench
+
+
+def test_a_long_list_of_deletions_rests(many_gone: AdapterWorkbench, request: pytest.FixtureRequest) -> None:
+    """It can't be asked by time ("Using Object APIs"): three pages are read every three minutes, not in each pull."""
+    adapter = many_gone.open()
+    cursor = pull(adapter, None)[-1].cursor
+    request.addfinalizer(adapter.close)
+    assert 3 == archived_pages(many_gone)
+    many_gone.served.sandbox.log.clear()
+    last = many_gone.hands.deal_ids()[-1]
+    many_gone.hands.delete_deal(last)
+    many_gone.clock.advance(timedelta(minutes=2))
+    early = pull(adapter, cursor)
+    assert 0 == archived_pages(many_gone)
+    many_gone.clock.advance(timedelta(minutes=2))
+    late = pull(adapter, early[-1].cursor)
+
+    assert 3 == archived_pages(many_gone)
+    assert last in {tombstone.ref.id for page in late for tombstone in page.tombstones}
+
+
+# ── Merges ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("new_id", [False, True])
+def test_a_merge_is_followed(bench: AdapterWorkbench, run: Run, *, new_id: bool) -> None:
+    """The survivor has the primary deal's id, or a new one ("Deals now support merging"); both losers are told."""
+    cursor = settled(bench, run)
+    state = bench.served.sandbox.state
+    state.merges_make_new_ids = new_id
+    winner, loser = bench.hands.deal_ids()[:2]
+    state.merge_deals(winner, loser)
+    bench.clock.advance(timedelta(minutes=6))
+    pages = pull(run(), cursor)
+    (survivor,) = refs_of(pages)
+    gone = {t.ref.id: t.merged_into for page in pages for t in page.tombstones}
+
+    assert ({winner, loser} if new_id else {loser}) == set(gone)
+    assert {survivor} == set(gone.values())
+    assert (survivor.id != winner) is new_id
+
+
+def test_the_id_of_a_merged_deal_leads_to_the_survivor(bench: AdapterWorkbench, adapter: Adapter) -> None:
+    """HubSpot answers a read of the loser with the survivor, under the survivor's id ("Deals now support merging")."""
+    winner, loser = bench.hands.deal_ids()[:2]
+    bench.served.sandbox.state.merge_deals(winner, loser)
+
+    assert {Ref("bench", Kind.DEAL, winner)} == set(adapter.read([Ref("bench", Kind.DEAL, loser)]))
+
+
+# ── No edit missed ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_edit_during_the_walk_comes_with_the_next_pull(bench: AdapterWorkbench, run: Run) -> None:
+    """The walk goes by id; an edit behind it has a later time than the newest one when it began."""
+    walk = run().pull(Kind.DEAL, None)
+    first = next(walk)
+    bench.clock.advance(timedelta(seconds=5))
+    bench.hands.edit_deal(first.records[0].ref.id, dealname="Edited meanwhile")
+    cursor = [first, *walk][-1].cursor
+    bench.clock.advance(timedelta(minutes=6))
+
+    assert first.records[0].ref in refs_of(pull(run(), cursor))
+
+
+def test_a_clock_that_is_wrong_misses_nothing(bench: AdapterWorkbench, run: Run) -> None:
+    """What is new is told by HubSpot's modification times alone, so that our clock may be hours off."""
+    cursor = settled(bench, run)
+    edited = bench.hands.deal_ids()[0]
+    bench.hands.edit_deal(edited, dealname="Edited")
+    fast = VirtualClock(bench.clock.now() + timedelta(hours=9))
+
+    assert edited in {ref.id for ref in refs_of(pull(run(fast), cursor))}
+
+
+def test_a_row_that_shows_up_late_is_found(bench: AdapterWorkbench, run: Run) -> None:
+    """Search is late without a bound; the last five minutes are read again (airbyte PR 69203, supaglue#665)."""
+    cursor = settled(bench, run)
+    late, early = (next(i for i in bench.hands.deal_ids() if int(i) % 2 == rest) for rest in (0, 1))
+    bench.hands.edit_deal(late, dealname="Indexed late")
+    bench.clock.advance(timedelta(seconds=1))
+    bench.hands.edit_deal(early, dealname="Indexed at once")
+    bench.served.sandbox.faults.plan("lag", times=1)
+    first = pull(run(), cursor)
+    bench.clock.advance(timedelta(minutes=2))
+    second = pull(run(), first[-1].cursor)
+
+    assert (early, late) == tuple(ref.id for ref in refs_of([*first, *second]))

@@ -1,0 +1,148 @@
+"""Applying: batches side by side where the CRM allows it, with the journal as orderly as without."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from crmbridge.errors import RetryLaterError
+from crmbridge.model.changes import Change, Outcome, Receipt
+from crmbridge.model.records import Record, Ref
+from crmbridge.ports import Capabilities
+from crmbridge.services.applying import Applied, apply_plan
+from crmbridge.services.workspace import Workspace
+from crmbridge.testing.factories import make_change, make_plan
+from crmbridge.testing.fake_crm import FakeAdapter
+from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
+
+AT_ONCE = 3
+
+
+@dataclass
+class Seen:
+    """What the CRM saw of the write calls."""
+
+    going: int = 0
+    most: int = 0
+    calls: list[list[Ref | None]] = field(default_factory=list)
+    intents: list[int] = field(default_factory=list)  # how many were journaled when each call came
+    fails_at: int = 0  # the call, counted from 1, at which the CRM is out of reach
+    meeting: threading.Barrier | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Wide(FakeAdapter):
+    """A fake that takes one change a call, and several calls at a time."""
+
+    def __init__(self, inner: FakeAdapter, seen: Seen, workspace: list[Workspace]) -> None:
+        super().__init__(inner._crm)
+        self._seen = seen
+        self._workspace = workspace
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Say so."""
+        usual = super().capabilities
+        return replace(usual, batch=dict.fromkeys(usual.actions, 1), writers=AT_ONCE)
+
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        """Read one at a time: the fake's own state is not made for several."""
+        with self._seen.lock:
+            return super().read(refs, fields=fields)
+
+    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
+        """Note who is here, wait for the others if they are to meet, and write."""
+        seen = self._seen
+        with seen.lock:
+            seen.going += 1
+            seen.most = max(seen.most, seen.going)
+            seen.calls.append([change.target for change in changes])
+            seen.intents.append(len([e for e in self._workspace[0].store.journal.entries() if e.outcome is None]))
+            number = len(seen.calls)
+        if seen.meeting is not None:
+            seen.meeting.wait(timeout=10)
+        try:
+            if number == seen.fails_at:
+                raise RetryLaterError("out of reach")
+            with seen.lock:
+                return super().write(changes)
+        finally:
+            with seen.lock:
+                seen.going -= 1
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """Give one CRM with six deals named `Before`."""
+    made = make_bench(parts={"north": (0, 0)})
+    for _ in range(6):
+        made.crms["north"].create_deal("Before")
+    return made
+
+
+def applied(bench: Bench, seen: Seen, *changes: Change) -> Applied:
+    """Apply a plan of these changes to a CRM that takes several calls at a time."""
+    held: list[Workspace] = []
+    plugins = fake_plugins(bench.crms, wrap=lambda adapter, _: Wide(adapter, seen, held))
+    project = bench.workspace.project
+    held.append(Workspace(project=project, store=bench.workspace.store, clock=bench.clock, plugins=plugins))
+    return apply_plan(held[0], make_plan(*changes, settings=project.digest), "run")
+
+
+def updates(bench: Bench, *numbers: int) -> list[Change]:
+    """Give one change of the name for each of these deals, by their place."""
+    ids = bench.crms["north"].deal_ids()
+    return [make_change(ids[n], id=f"change-{place}") for place, n in enumerate(numbers)]
+
+
+def test_batches_are_written_side_by_side(bench: Bench) -> None:
+    """Three calls that wait for each other all come through, and no fourth is under way with them."""
+    seen = Seen(meeting=threading.Barrier(AT_ONCE))
+    done = applied(bench, seen, *updates(bench, 0, 1, 2, 3, 4, 5))
+
+    assert {"applied": 6} == done.counts
+    assert AT_ONCE == seen.most
+
+
+def test_one_record_is_never_written_twice_at_a_time(bench: Bench) -> None:
+    """Two changes of one deal keep their order: the second waits for the first."""
+    seen = Seen()
+    changes = updates(bench, 0, 1, 0, 2)
+    later = replace(changes[2], edits=(changes[2].edits[0]._replace(before="After", after="Last"),))
+    done = applied(bench, seen, changes[0], changes[1], later, changes[3])
+    first = bench.crms["north"].deal_ids()[0]
+
+    assert {"applied": 4} == done.counts
+    assert "Last" == bench.crms["north"].deal(first).fields["name"]
+
+
+def test_every_intent_is_committed_before_the_first_write_of_its_group(bench: Bench) -> None:
+    """Killed in the middle of the three, the next run knows of all of them."""
+    seen = Seen(meeting=threading.Barrier(AT_ONCE))
+    applied(bench, seen, *updates(bench, 0, 1, 2, 3, 4, 5))
+
+    assert [3, 3, 3, 6, 6, 6] == seen.intents
+
+
+def test_the_journal_is_in_the_order_of_the_plan(bench: Bench) -> None:
+    """However the calls end, the same plan leaves the same journal."""
+    changes = updates(bench, 0, 1, 2, 3, 4, 5)
+    applied(bench, Seen(), *changes)
+    entries = list(bench.workspace.store.journal.entries())
+    ids = [change.id for change in changes]
+
+    assert [*ids[:3], *ids[:3], *ids[3:], *ids[3:]] == [entry.change.id for entry in entries]
+    assert [None] * 3 + [Outcome.APPLIED] * 3 == [entry.outcome for entry in entries[:6]]
+
+
+def test_an_outage_ends_it_after_the_calls_that_were_under_way(bench: Bench) -> None:
+    """The ones beside it have their own outcomes; what comes after is not tried."""
+    seen = Seen(fails_at=2)
+    done = applied(bench, seen, *updates(bench, 0, 1, 2, 3, 4, 5))
+
+    assert {"applied": 2, "failed": 1} == done.counts
+    assert ["north"] == list(done.errors)
+    assert 3 == len(seen.calls)
