@@ -61,8 +61,8 @@ def print_changes(figures: Figures) -> Figures:
     alone = (figures.found or {}).get("pull_seconds", 0.0)
     print(
         f"{figures.vendor:<10} incremental at {figures.latency_ms:g} ms: {(figures.found or {})['records']} records, "
-        f"{figures.requests} requests (bar 5), {alone:.2f} s for the pull itself (bar 0.5), {figures.seconds:.2f} s with "
-        f"its imports, {whole:.2f} s with the interpreter's start, {figures.cpu_s:.2f} CPU s",
+        f"{figures.requests} requests (bar 5), {alone:.2f} s for the pull itself (bar 0.5), {figures.seconds:.2f} s "
+        f"with its imports, {whole:.2f} s with the interpreter's start, {figures.cpu_s:.2f} CPU s",
         flush=True,
     )
     for path, times in (figures.counts or {}).get("paths", {}).items():
@@ -88,7 +88,8 @@ def print_writes(figures: Figures | None) -> Figures:
     print(
         f"{figures.vendor:<10} {figures.deals:>7,} {figures.latency_ms:>5g}  {limit:<6} "
         f"{figures.rate:>10,.0f} {figures.cpu_s:>6.1f} {figures.peak_mb:>8.0f} {figures.requests:>9,} "
-        f"{figures.refused:>5} {share:>8} {allowed:>8}  {', '.join(f'{times:,} {name}' for name, times in outcomes.items())}",
+        f"{figures.refused:>5} {share:>8} {allowed:>8}  "
+        f"{', '.join(f'{times:,} {name}' for name, times in outcomes.items())}",
         flush=True,
     )
     for path, times in (figures.counts or {}).get("paths", {}).items():
