@@ -30,10 +30,13 @@ def pull(folder: Path) -> dict[str, Any]:
     from crmbridge.services.running import run_pull  # noqa: PLC0415  the same
 
     with open_workspace(folder) as workspace:
+        start = time.perf_counter()
         ran = run_pull(workspace)
+        alone = time.perf_counter() - start
     pulled = ran.cycle.pulled if ran.cycle else ()
     problems = [one.error.message for one in pulled if one.error]
     return {
+        "pull_seconds": alone,
         "records": sum(one.records for one in pulled),
         "moves": sum(one.moves for one in pulled),
         "unread_values": sum(one.problems for one in pulled),

@@ -58,10 +58,11 @@ def definition(moved: float) -> str:
 def print_changes(figures: Figures) -> Figures:
     """Print one pull of a few changes."""
     whole = (figures.found or {}).get("process_seconds", 0.0)
+    alone = (figures.found or {}).get("pull_seconds", 0.0)
     print(
         f"{figures.vendor:<10} incremental at {figures.latency_ms:g} ms: {(figures.found or {})['records']} records, "
-        f"{figures.requests} requests (bar 5), {figures.seconds:.2f} s (bar 0.5; {whole:.2f} s with the interpreter's "
-        f"start), {figures.cpu_s:.2f} CPU s",
+        f"{figures.requests} requests (bar 5), {alone:.2f} s for the pull itself (bar 0.5), {figures.seconds:.2f} s "
+        f"with its imports, {whole:.2f} s with the interpreter's start, {figures.cpu_s:.2f} CPU s",
         flush=True,
     )
     for path, times in (figures.counts or {}).get("paths", {}).items():
@@ -75,16 +76,20 @@ def print_writes(figures: Figures | None) -> Figures:
     if figures is None:
         each = ", ".join(f"{vendor} {PER_SECOND[vendor]:g} requests/s x {PER_WRITE[vendor]}" for vendor in PER_SECOND)
         print(f"ceiling: the updates that the vendor's limit lets through in the time taken ({each}); bar 90 %")
-        print("beside it, each deal is read before it is written; the ceiling does not count these requests")
-        print("crm        updates    ms  limit   updates/s  CPU s  peak MB  requests  429s  ceiling  outcomes")
+        print("beside it, each deal is read before it is written; the ceiling does not count these requests, `allowed`")
+        print("does: the requests sent, as a share of those that the limit allows in the time taken")
+        print("crm        updates    ms  limit   updates/s  CPU s  peak MB  requests  429s  ceiling  allowed  outcomes")
         return EMPTY
     share = f"{figures.share:>7.1%}" if figures.share is not None else f"{'-':>7}"
+    per_second = PER_SECOND.get(figures.vendor) if figures.limited else None
+    allowed = f"{figures.requests / (per_second * figures.seconds):>7.1%}" if per_second else f"{'-':>7}"
     outcomes = (figures.found or {}).get("outcomes", {})
     limit = "vendor" if figures.limited else "none"
     print(
         f"{figures.vendor:<10} {figures.deals:>7,} {figures.latency_ms:>5g}  {limit:<6} "
         f"{figures.rate:>10,.0f} {figures.cpu_s:>6.1f} {figures.peak_mb:>8.0f} {figures.requests:>9,} "
-        f"{figures.refused:>5} {share:>8}  {', '.join(f'{times:,} {name}' for name, times in outcomes.items())}",
+        f"{figures.refused:>5} {share:>8} {allowed:>8}  "
+        f"{', '.join(f'{times:,} {name}' for name, times in outcomes.items())}",
         flush=True,
     )
     for path, times in (figures.counts or {}).get("paths", {}).items():

@@ -1,14 +1,14 @@
 """A Pipedrive account to test against: a sandbox on a real socket and an adapter opened on it."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crmbridge.model.values import FieldType
-from crmbridge.ports import Adapter, AdapterContext, FieldBinding
+from crmbridge.ports import Adapter, AdapterContext, FieldBinding, RateLedger
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge_pipedrive import plugin
 from crmbridge_pipedrive.sandbox import build
@@ -25,6 +25,19 @@ BINDINGS = (
     FieldBinding(name="site", native="Site", type=FieldType.TEXT),
 )
 Open = Callable[..., Adapter]
+
+
+class Ahead:
+    """The clock of a machine that is some time ahead of Pipedrive."""
+
+    def __init__(self, clock: VirtualClock, by: timedelta) -> None:
+        self._clock, self._by = clock, by
+
+    def now(self) -> datetime:
+        return self._clock.now() + self._by
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
 
 
 @pytest.fixture
@@ -45,15 +58,23 @@ def state(served: Served) -> Any:
 
 @pytest.fixture
 def opened(served: Served, clock: VirtualClock, tmp_path: Path) -> Iterator[Open]:
-    """Open adapters on the sandbox; keyword arguments are settings, `fields` the bindings."""
+    """Open adapters on the sandbox; keyword arguments are settings, `fields` the bindings, `memory` what is kept."""
     adapters: list[Adapter] = []
     (tmp_path / "token").write_text(served.token, "utf-8")
 
-    def open_one(fields: tuple[FieldBinding, ...] = BINDINGS, **settings: Any) -> Adapter:
+    def open_one(
+        fields: tuple[FieldBinding, ...] = BINDINGS,
+        memory: dict[str, str] | None = None,
+        ledger: RateLedger | None = None,
+        ahead: timedelta = timedelta(0),
+        **settings: Any,
+    ) -> Adapter:
         usual = {"base_url": served.url, "company": "lumenworks", "token": {"file": str(tmp_path / "token")}}
         chosen = PipedriveSettings.model_validate({**usual, **settings})
         spec = next(iter(plugin.crmbridge_adapters()))
-        adapters.append(spec.open(chosen, AdapterContext(connection="pd", clock=clock, fields=fields)))
+        kept = {} if memory is None else memory
+        context = AdapterContext(connection="pd", clock=Ahead(clock, ahead), fields=fields, memory=kept, ledger=ledger)
+        adapters.append(spec.open(chosen, context))
         return adapters[-1]
 
     yield open_one

@@ -26,14 +26,14 @@ class Feeds:
         self._changelog, self._flow = changelog, flow
         self.asked: list[str] = []
 
-    def rows_v1_by_cursor(self, path: str) -> Iterator[Row]:
-        return self._give(path, self._changelog)
+    def rows(self, call: str, *, id_: int) -> Iterator[Row]:
+        return self._give(f"{call} of {id_}", self._changelog)
 
-    def rows_v1(self, path: str, _params: Row) -> Iterator[Row]:
-        return self._give(path, self._flow)
+    def rows_v1(self, call: str, _params: Row, *, id_: int) -> Iterator[Row]:
+        return self._give(f"{call} of {id_}", self._flow)
 
-    def _give(self, path: str, rows: list[Row] | Exception) -> Iterator[Row]:
-        self.asked.append(path.rpartition("/")[2])
+    def _give(self, call: str, rows: list[Row] | Exception) -> Iterator[Row]:
+        self.asked.append(call)
         if isinstance(rows, Exception):
             raise rows
         return iter(rows)
@@ -52,7 +52,7 @@ def flow_row(row: Row) -> Row:
 
 def moves(feeds: Feeds, stage: str, status: str = "open", **times: int) -> tuple[Move, ...]:
     """Read the moves of a deal that stands somewhere now; times are minutes after its creation."""
-    row = {"id": 1, "add_time": f"{NOON:%FT%TZ}", "creator_user_id": 9, "status": status}
+    row = {"id": 1, "add_time": f"{NOON:%FT%TZ}", "creator_user_id": 9, "status": status, "stage_id": int(stage)}
     row |= {name: f"{NOON + timedelta(minutes=m):%FT%TZ}" for name, m in times.items()}
     deal = Record(
         ref=Ref("pd", Kind.DEAL, "1"),
@@ -62,7 +62,8 @@ def moves(feeds: Feeds, stage: str, status: str = "open", **times: int) -> tuple
         updated_at=NOON + timedelta(days=9),
         position=Position(PIPELINES[stage], stage, Status(status)),
     )
-    return History(api=cast("Api", feeds), pipeline_of=PIPELINES).moves(deal, row)
+    history = History(api=cast("Api", feeds), pipeline_of=PIPELINES)
+    return history.moves(deal, row, history.read(row))
 
 
 def path(found: tuple[Move, ...]) -> list[tuple[str, str]]:
@@ -123,7 +124,7 @@ def test_the_flow_is_asked_where_the_changelog_does_not_explain(changelog: list[
     feeds = Feeds(changelog, [flow_row(row) for row in rows])
 
     assert [("1", "open"), ("2", "open"), ("3", "open")] == path(moves(feeds, "3", stage_change_time=9))
-    assert ["changelog", "flow"] == feeds.asked
+    assert ["changelog of 1", "flow of 1"] == feeds.asked
 
 
 def test_a_changelog_that_explains_is_enough() -> None:
@@ -131,7 +132,7 @@ def test_a_changelog_that_explains_is_enough() -> None:
     feeds = Feeds([change(3, "stage_id", "1", "2")])
     moves(feeds, "2", stage_change_time=3)
 
-    assert ["changelog"] == feeds.asked
+    assert ["changelog of 1"] == feeds.asked
 
 
 def test_a_closed_deal_needs_a_step_that_closed_it() -> None:
@@ -139,7 +140,7 @@ def test_a_closed_deal_needs_a_step_that_closed_it() -> None:
     feeds = Feeds([change(3, "stage_id", "1", "2")], [flow_row(change(8, "status", "open", "won"))])
     found = moves(feeds, "2", "won", stage_change_time=3, won_time=8)
 
-    assert ["changelog", "flow"] == feeds.asked
+    assert ["changelog of 1", "flow of 1"] == feeds.asked
     assert ("2", "won") == path(found)[-1]
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 import respx
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RetryLaterError
-from crmbridge.http import load_json
+from crmbridge.http import dump_json, load_json
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Position, Ref, Status
 from crmbridge.model.values import FieldType, Money, Value
@@ -48,17 +48,24 @@ def clock() -> VirtualClock:
     return VirtualClock(NOON)
 
 
+@pytest.fixture(autouse=True)
+def _token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PD_TOKEN", SECRET)
+
+
 @pytest.fixture
 def vendor() -> Iterator[respx.MockRouter]:
     """Stand in for the vendor's host, which knows its field definitions and says so in pages of its own."""
     with respx.mock(base_url=HOST, assert_all_called=False) as router:
         router.get("/api/v2/dealFields").respond(json={"success": True, "data": FIELDS})
+        for name in ("pipelines", "stages", "deals"):
+            router.get(f"/api/v2/{name}").respond(json={"success": True, "data": []})
         yield router
 
 
 def connect(clock: VirtualClock, **settings: Any) -> Adapter:
-    chosen = PipedriveSettings.model_validate({"company": "acme", "token": {"env": "UNUSED"}, **settings})
-    return open_adapter(chosen, SecretStr(SECRET), AdapterContext(connection="pd", clock=clock, fields=BINDINGS))
+    chosen = PipedriveSettings.model_validate({"company": "acme", "token": {"env": "PD_TOKEN"}, **settings})
+    return open_adapter(chosen, AdapterContext(connection="pd", clock=clock, fields=BINDINGS))
 
 
 @pytest.fixture
@@ -66,6 +73,18 @@ def adapter(clock: VirtualClock) -> Iterator[Adapter]:
     opened = connect(clock)
     yield opened
     opened.close()
+
+
+def echo(route: respx.Route, number: int) -> respx.Route:
+    """Answer with what was sent, as v2 does."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(
+            200, content=dump_json({"success": True, "data": {"id": number, **load_json(request.content)}})
+        )
+
+    route.mock(side_effect=answer)
+    return route
 
 
 def update(**after: Any) -> Change:
@@ -116,9 +135,19 @@ class TestRequests:
 
         assert "2026-06-10T11:56:07Z" == route.calls.last.request.url.params["updated_since"]
 
+    @pytest.mark.parametrize("more", [{}, {"additional_data": None}, {"additional_data": {"next_cursor": None}}])
+    @pytest.mark.parametrize("data", [None, []])
+    def test_an_empty_list_has_many_forms(
+        self, vendor: respx.MockRouter, adapter: Adapter, data: Any, more: dict[str, Any]
+    ) -> None:
+        """v1 sends null for it, v2 leaves out the cursor, or its block, at the end (airbyte's AGENTS.md §2)."""
+        for kind, path in ((Kind.CONTACT, "/api/v2/persons"), (Kind.NOTE, "/api/v1/notes")):
+            vendor.get(path).respond(json={"success": True, "data": data, **more})
+            assert [()] == [page.records for page in adapter.pull(kind, None)]
+
     def test_numbers_are_numbers_to_the_last_digit(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
         """v2 refuses numbers in quotes, and a float would bend amounts ("API v2 migration guide")."""
-        route = vendor.patch("/api/v2/deals/7").respond(json={"success": True, "data": {"id": 7}})
+        route = echo(vendor.patch("/api/v2/deals/7"), 7)
         amount = Money(Decimal("12345678901234567.89"), "EUR")
         receipt = adapter.write([update(amount=amount, score=Decimal("0.10"), close_date=date(2026, 7, 1))])[0]
 
@@ -132,7 +161,7 @@ class TestRequests:
         self, vendor: respx.MockRouter, adapter: Adapter, value: Any, native: Any
     ) -> None:
         """An empty list is a 400; null must get through (client-nodejs #185)."""
-        route = vendor.patch("/api/v2/deals/7").respond(json={"success": True, "data": {"id": 7}})
+        route = echo(vendor.patch("/api/v2/deals/7"), 7)
         adapter.write([update(pick=value)])
 
         assert {"custom_fields": {PICK: native}} == sent(route)
@@ -142,7 +171,7 @@ class TestRequests:
         self, vendor: respx.MockRouter, adapter: Adapter, before: Status, status: str | None
     ) -> None:
         """A status that stays is not sent again: a won deal would be won anew."""
-        route = vendor.patch("/api/v2/deals/7").respond(json={"success": True, "data": {"id": 7}})
+        route = echo(vendor.patch("/api/v2/deals/7"), 7)
         place = {"position": Position("2", "9", Status.WON), "position_before": Position("2", "8", before)}
         adapter.write([make_change("7", connection="pd", edits=(FieldEdit("stage", "a", "b"),), **place)])
 
@@ -182,7 +211,7 @@ class TestRequests:
 
     def test_a_create_carries_its_key(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
         """There is no idempotency key, so the key goes into the custom field, and what follows can find it."""
-        route = vendor.post("/api/v2/deals").respond(json={"success": True, "data": {"id": 8}})
+        route = echo(vendor.post("/api/v2/deals"), 8)
         edits = (FieldEdit("name", None, "New"), FieldEdit("contacts", None, ("3", "4")))
         others = vendor.post("/api/v1/deals/8/participants").respond(json={"success": True, "data": {"id": 1}})
         change = make_change(connection="pd", action=Action.CREATE, target=None, edits=edits, key="k1")
@@ -194,7 +223,7 @@ class TestRequests:
 
     def test_without_a_key_field_nothing_is_created(self, clock: VirtualClock, vendor: respx.MockRouter) -> None:
         """A deal that could not be found again after an unclear answer is not made at all."""
-        route = vendor.post("/api/v2/deals").respond(json={"success": True, "data": {"id": 8}})
+        route = echo(vendor.post("/api/v2/deals"), 8)
         adapter = connect(clock, key_field="No such field")
         receipt = adapter.write([make_change(connection="pd", action=Action.CREATE, target=None, key="k1")])[0]
         adapter.close()
@@ -209,7 +238,7 @@ class TestRequests:
         self, vendor: respx.MockRouter, adapter: Adapter, after: dict[str, Any]
     ) -> None:
         """Leaving a field out silently would look like a person clearing it."""
-        route = vendor.patch("/api/v2/deals/7").respond(json={"success": True, "data": {"id": 7}})
+        route = echo(vendor.patch("/api/v2/deals/7"), 7)
         receipt = adapter.write([update(name="Fine", **after)])[0]
 
         assert (Outcome.REFUSED, False) == (receipt.outcome, route.called)
@@ -219,8 +248,8 @@ class TestRequests:
         ("answer", "outcome"),
         [
             ({"id": 7, "title": "Fine", "custom_fields": {SCORE: 2.50}}, Outcome.APPLIED),
-            ({"id": 7, "title": " Fine ", "custom_fields": None}, Outcome.APPLIED),
-            ({"id": 7, "title": "Other"}, Outcome.UNKNOWN),
+            ({"id": 7, "title": " Fine ", "custom_fields": {SCORE: "2.5"}}, Outcome.APPLIED),
+            ({"id": 7, "title": "Other", "custom_fields": {SCORE: 2.50}}, Outcome.UNKNOWN),
             ({"id": 7, "title": "Fine", "custom_fields": {SCORE: None}}, Outcome.UNKNOWN),
             ({"title": "Fine"}, Outcome.UNKNOWN),
             (None, Outcome.UNKNOWN),
@@ -229,10 +258,29 @@ class TestRequests:
     def test_the_answer_is_compared_with_what_was_sent(
         self, vendor: respx.MockRouter, adapter: Adapter, answer: Any, outcome: Outcome
     ) -> None:
-        """A 200 whose deal holds something else is no success; it is read back (client-nodejs #626)."""
+        """A 200 whose deal holds something else is no success (client-nodejs #626)."""
         vendor.patch("/api/v2/deals/7").respond(json={"success": True, "data": answer})
 
         assert outcome is adapter.write([update(name="Fine", score=Decimal("2.5"))])[0].outcome
+
+    @pytest.mark.parametrize(
+        ("there", "outcome"),
+        [
+            (httpx.Response(200, json={"success": True, "data": {"id": 7, "custom_fields": {SCORE: 2.5}}}), "applied"),
+            (httpx.Response(200, json={"success": True, "data": {"id": 7, "custom_fields": {SCORE: 9}}}), "unknown"),
+            (httpx.Response(200, json={"success": True, "data": {"id": 7, "custom_fields": None}}), "unknown"),
+            (httpx.Response(404, json={"success": False, "error": "Deal not found"}), "unknown"),
+        ],
+    )
+    def test_what_the_answer_does_not_show_is_read_back(
+        self, vendor: respx.MockRouter, adapter: Adapter, there: httpx.Response, outcome: str
+    ) -> None:
+        """An answer that leaves out what was sent proves nothing (client-nodejs #626): one token buys the proof."""
+        vendor.patch("/api/v2/deals/7").respond(json={"success": True, "data": {"id": 7, "custom_fields": None}})
+        read = vendor.get("/api/v2/deals/7").mock(return_value=there)
+
+        assert outcome == adapter.write([update(score=Decimal("2.5"))])[0].outcome
+        assert 1 == read.call_count
 
 
 class TestLimits:

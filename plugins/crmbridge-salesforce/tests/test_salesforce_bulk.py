@@ -263,7 +263,7 @@ def test_the_requests_of_a_job(open_adapter: Opener, answers: respx.MockRouter) 
         == order.content
     )
     asked = [dict(call.request.url.params) for call in results.calls]
-    assert [{"maxRecords": "5000"}, {"maxRecords": "5000", "locator": "MTAw"}] == asked
+    assert [{"maxRecords": "2500"}, {"maxRecords": "2500", "locator": "MTAw"}] == asked
     assert "DELETE" == answers.calls[-2].request.method or "DELETE" in {c.request.method for c in answers.calls}
 
 

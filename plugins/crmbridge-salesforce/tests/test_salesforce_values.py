@@ -18,7 +18,7 @@ from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.sandbox.soql import Compare, parse
 from crmbridge_salesforce.schema import Column
 from crmbridge_salesforce.settings import SalesforceSettings
-from crmbridge_salesforce.values import decode, encode
+from crmbridge_salesforce.values import cell_of, decode, encode, tidier
 
 
 def make_column(kind: str = "string", *options: str, **overrides: Any) -> Column:
@@ -168,3 +168,25 @@ def test_settings_need_an_address() -> None:
         {"token": {"env": "X"}, "instance_url": "https://a.my.salesforce.com/"}
     )
     assert ("https://a.my.salesforce.com", "67.0") == (settings.address, settings.api_version)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**18), max_value=10**18, places=6), st.data())
+def test_a_number_has_one_cell_however_it_is_written(number: Decimal, data: st.DataObject) -> None:
+    """With an exponent, with zeros at its end, or as JSON has it: versions must not depend on that."""
+    tidy = tidier("currency")
+    assert tidy is not None
+    ways = [f"{number:f}", f"{number:f}000" if "." in f"{number:f}" else f"{number:f}.0", f"{number:E}", str(number)]
+    cells = {tidy(way) for way in ways} | {tidy(cell_of(number))}
+
+    assert 1 == len(cells)
+    assert number == decode(cells.pop(), FieldType.NUMBER, None)
+
+
+@pytest.mark.parametrize("cell", ["NaN", "Infinity", "abc", "1,5", "--1"])
+def test_what_is_no_number_stays_as_it_is(cell: str) -> None:
+    """It is told as a problem when it is read, and is part of the version like any other text."""
+    tidy = tidier("double")
+    assert tidy is not None
+    assert cell == tidy(cell)
+    with pytest.raises(ValueError, match="no number"):
+        decode(cell, FieldType.NUMBER, None)

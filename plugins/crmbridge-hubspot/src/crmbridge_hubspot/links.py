@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from crmbridge.model.records import Kind
@@ -26,10 +27,9 @@ def read_links(
     these are left out.
     """
     fields: dict[str, dict[str, Value]] = {str(raw["id"]): {} for raw in raws}
-    for other in type_.linked:
-        if wanted is not None and FIELDS.get(other, other) not in wanted:
-            continue
-        for record_id, ids in _linked(api, type_, other, raws).items():
+    others = [other for other in type_.linked if wanted is None or FIELDS.get(other, other) in wanted]
+    for other, found in zip(others, _all_linked(api, type_, others, raws), strict=True):
+        for record_id, ids in found.items():
             if other == "companies" and ids:
                 fields[record_id]["company"] = ids[0]
             elif other != "companies":
@@ -37,8 +37,24 @@ def read_links(
     return fields
 
 
-def _linked(api: HubSpotApi, type_: ObjectType, other: str, raws: Sequence[Raw]) -> dict[str, list[str]]:
-    """Give what hangs on each record; of several companies the one that counts comes first."""
+def _all_linked(
+    api: HubSpotApi, type_: ObjectType, others: Sequence[str], raws: Sequence[Raw]
+) -> Iterable[dict[str, list[str]]]:
+    """Give what hangs on each record, for each of the other types; what has to be asked for is asked side by side."""
+    said = [_said(type_, other, raws) for other in others]
+    asked = [(other, unclear) for other, (_, unclear) in zip(others, said, strict=True) if unclear]
+    if len(asked) > 1:
+        with ThreadPoolExecutor(max_workers=len(asked)) as threads:
+            answers = list(threads.map(lambda ask: api.links(type_.name, *ask), asked))
+    else:
+        answers = [api.links(type_.name, other, unclear) for other, unclear in asked]
+    links = dict(zip([other for other, _ in asked], answers, strict=True))
+    for other, (found, unclear) in zip(others, said, strict=True):
+        yield {**found, **{each: _ids(links[other].get(each, ())) for each in unclear}}
+
+
+def _said(type_: ObjectType, other: str, raws: Sequence[Raw]) -> tuple[dict[str, list[str]], list[str]]:
+    """Give what records say of their links themselves, the company that counts first, and the ones that don't say."""
     found: dict[str, list[str]] = {}
     unclear: list[str] = []
     for raw in raws:
@@ -47,10 +63,7 @@ def _linked(api: HubSpotApi, type_: ObjectType, other: str, raws: Sequence[Raw])
             unclear.append(str(raw["id"]))
         else:
             found[str(raw["id"])] = sorted(ids, key=_shortest) if other == "companies" else ids
-    if unclear:
-        links = api.links(type_.name, other, unclear)
-        found |= {each: _ids(links.get(each, ())) for each in unclear}
-    return found
+    return found, unclear
 
 
 def _in_line(raw: Raw, other: str) -> list[str] | None:

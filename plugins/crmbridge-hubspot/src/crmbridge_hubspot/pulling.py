@@ -31,12 +31,15 @@ def pull_pages(readers: Sequence[Reader], since: str | None) -> Iterator[Page]:
         for found, cursor in steps:
             cursors[name] = cursor
             if found.records or found.tombstones:
-                yield _page(found, write_cursors(cursors, alone=len(names) == 1))
+                alone = len(names) == 1
+                # Of several object types nobody knows the sum before the last one.
+                total = cursor.walk.total if alone else None
+                yield _page(found, write_cursors(cursors, alone=alone), total or None)
     yield Page(cursor=write_cursors(cursors, alone=len(names) == 1))
 
 
-def _page(found: Found, cursor: str) -> Page:
-    return Page(records=found.records, moves=found.moves, tombstones=found.tombstones, cursor=cursor)
+def _page(found: Found, cursor: str, total: int | None) -> Page:
+    return Page(records=found.records, moves=found.moves, tombstones=found.tombstones, cursor=cursor, total=total)
 
 
 @dataclass(frozen=True, slots=True)

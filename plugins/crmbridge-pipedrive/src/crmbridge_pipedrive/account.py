@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.records import Status
-from crmbridge.ports import FieldBinding, NativeStage, Pipeline
+from crmbridge.model.values import iso, parse_iso
+from crmbridge.ports import AdapterContext, FieldBinding, NativeStage, Pipeline
 from crmbridge_pipedrive.api import Api, Row
 from crmbridge_pipedrive.values import FieldDefinition
+from crmbridge_pipedrive.walking import together
 
 CODE = re.compile(r"[0-9a-f]{40}")
+MEMORY = "account"  # where the set-up is kept between runs
+GOOD_FOR = timedelta(hours=1)
+FIELD_KEYS = (
+    "field_code",
+    "field_name",
+    "field_type",
+    "options",
+    "is_custom_field",
+    "is_optional_response_field",
+)
+PIPELINE_KEYS = ("id", "name", "order_nr", "is_deleted", "is_deal_probability_enabled")
+STAGE_KEYS = ("id", "name", "order_nr", "is_deleted", "pipeline_id", "deal_probability")
 MOST_KEYS = 15  # how many custom fields a list can be asked for by name; beyond that all of them come
 
 
@@ -48,72 +65,141 @@ class DealFields:
         return tuple(sorted({f.definition.code for f in self.bound.values() if f.definition.optional}))
 
 
-class Account:
-    """Reads an account's definitions when they are first needed, and keeps them as long as the adapter is open."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How an account was set up at a time. `kept` tells that it was read in an earlier run."""
 
-    def __init__(self, api: Api, connection: str, key_field: str | None, bindings: Sequence[FieldBinding]) -> None:
+    definitions: tuple[FieldDefinition, ...]
+    pipelines: tuple[Pipeline, ...]
+    pipeline_of: Mapping[str, str]
+    kept: bool
+
+
+class Account:
+    """Knows an account's fields, pipelines and stages: read when first needed, and kept in memory for an hour.
+
+    `place` names the account by where it is, so that what was kept of another one is not taken for it.
+    """
+
+    def __init__(self, api: Api, context: AdapterContext, place: str, key_field: str | None) -> None:
         self._api = api
-        self._connection = connection
+        self._context = context
+        self._place = place
         self._key_field = key_field
-        self._bindings = bindings
         self._lock = threading.RLock()
+        self._setup: Setup | None = None
+        self._fields: DealFields | None = None
 
     @property
     def deal_fields(self) -> DealFields:
         """Give the deal fields; raises ConfigurationError when a binding names none of them, or several."""
         with self._lock:
-            return self._deal_fields
+            if self._fields is None:
+                try:
+                    self._fields = self._bind(self._known())
+                except ConfigurationError:
+                    if not self.renew():
+                        raise
+                    self._fields = self._bind(self._known())
+            return self._fields
 
     @property
-    def definitions(self) -> tuple[FieldDefinition, ...]:
-        """Give all deal fields of the account, whether the bindings are right or not."""
+    def key_name(self) -> str | None:
+        """Give the name, or code, that the settings have for the key field."""
+        return self._key_field
+
+    @property
+    def setup(self) -> Setup:
+        """Give the fields, pipelines and stages, whether the bindings are right or not."""
         with self._lock:
-            return self._definitions
+            return self._known()
 
-    @property
-    def pipelines(self) -> tuple[Pipeline, ...]:
-        """Give the pipelines with their stages, both in the order that people see."""
+    def renew(self, *, anyway: bool = False) -> bool:
+        """Read the account anew if what is known of it is from an earlier run, or in any case; tell whether it was."""
         with self._lock:
-            return self._pipelines
-
-    @property
-    def pipeline_of(self) -> Mapping[str, str]:
-        """Tell each stage's pipeline."""
-        return {stage.id: pipeline.id for pipeline in self.pipelines for stage in pipeline.stages}
+            if self._setup is not None and not self._setup.kept and not anyway:
+                return False
+            self._fields = None
+            self._setup = self._read()
+            return True
 
     def key_definition(self) -> FieldDefinition | None:
-        """Give the key field, if the account has it."""
-        if self._key_field is None:
-            return None
-        return find_field(self.definitions, self._key_field, self._connection, what="key_field", must=False)
+        """Give the key field, if the account has it; what was kept may be from before it was made."""
+        found = self._key_of(self.setup)
+        if found is None and self._key_field is not None and self.renew():
+            found = self._key_of(self.setup)
+        return found
 
-    @cached_property
-    def _definitions(self) -> tuple[FieldDefinition, ...]:
-        return tuple(d for row in self._api.rows("dealFields") if (d := _definition(row)) is not None)
+    def _known(self) -> Setup:
+        if self._setup is None:
+            self._setup = self._remembered() or self._read()
+        return self._setup
 
-    @cached_property
-    def _deal_fields(self) -> DealFields:
+    def _read(self) -> Setup:
+        calls = ("fields", "pipelines", "stages")
+        fields, pipelines, stages = together([partial(_all, self._api, call) for call in calls])
+        kept = {
+            "at": iso(self._context.clock.now()),
+            "place": self._place,
+            "fields": [_trimmed(row, FIELD_KEYS) for row in fields],
+            "pipelines": [_trimmed(row, PIPELINE_KEYS) for row in pipelines],
+            "stages": [_trimmed(row, STAGE_KEYS) for row in stages],
+        }
+        self._context.memory[MEMORY] = json.dumps(kept, default=str)
+        return _setup(kept, kept_before=False)
+
+    def _remembered(self) -> Setup | None:
+        """Give what an earlier run kept, unless it is old, of another account, or unreadable."""
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            kept = json.loads(self._context.memory[MEMORY])
+            age = self._context.clock.now() - parse_iso(kept["at"])
+            if kept["place"] == self._place and timedelta(0) <= age <= GOOD_FOR:
+                return _setup(kept, kept_before=True)
+        return None
+
+    def _bind(self, setup: Setup) -> DealFields:
         bound: dict[str, BoundField] = {}
-        for binding in self._bindings:
-            found = find_field(self._definitions, binding.native, self._connection, what=f"field {binding.name}")
+        for binding in self._context.fields:
+            what = f"field {binding.name}"
+            found = find_field(setup.definitions, binding.native, self._context.connection, what=what)
             if found is not None:
                 bound[binding.name] = BoundField(binding=binding, definition=found)
-        channel = next((d for d in self._definitions if d.code == "channel"), None)
+        channel = next((d for d in setup.definitions if d.code == "channel"), None)
         return DealFields(
-            definitions=self._definitions,
+            definitions=setup.definitions,
             bound=bound,
             key=self.key_definition(),
             channels=dict(channel.options) if channel else {},
         )
 
-    @cached_property
-    def _pipelines(self) -> tuple[Pipeline, ...]:
-        stages = sorted(self._api.rows("stages"), key=_in_order)
-        return tuple(
-            _pipeline(row, [stage for stage in stages if stage.get("pipeline_id") == row.get("id")])
-            for row in sorted(self._api.rows("pipelines"), key=_in_order)
-            if not row.get("is_deleted")
-        )
+    def _key_of(self, setup: Setup) -> FieldDefinition | None:
+        if self._key_field is None:
+            return None
+        connection = self._context.connection
+        return find_field(setup.definitions, self._key_field, connection, what="key_field", must=False)
+
+
+def _all(api: Api, call: str) -> list[Row]:
+    return list(api.rows(call))
+
+
+def _trimmed(row: Row, keys: Sequence[str]) -> Row:
+    return {name: row.get(name) for name in keys}
+
+
+def _setup(kept: Mapping[str, Any], *, kept_before: bool) -> Setup:
+    stages = sorted(kept["stages"], key=_in_order)
+    pipelines = tuple(
+        _pipeline(row, [stage for stage in stages if stage.get("pipeline_id") == row.get("id")])
+        for row in sorted(kept["pipelines"], key=_in_order)
+        if not row.get("is_deleted")
+    )
+    return Setup(
+        definitions=tuple(d for row in kept["fields"] if (d := _definition(row)) is not None),
+        pipelines=pipelines,
+        pipeline_of={stage.id: pipeline.id for pipeline in pipelines for stage in pipeline.stages},
+        kept=kept_before,
+    )
 
 
 def find_field(

@@ -4,33 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
-from pydantic import SecretStr
-
-from crmbridge.http import Budget, Dialect, HttpClient, Rate
-from crmbridge.model.changes import DEAL_ACTIONS, Change, Receipt
+from crmbridge.http import Dialect, HttpClient
+from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import Adapter, AdapterContext, Capabilities, Description, NativeField, Page
-from crmbridge_pipedrive.account import Account
-from crmbridge_pipedrive.api import Api
+from crmbridge.model.values import FieldType
+from crmbridge.ports import Adapter, AdapterContext, Capabilities, Description, FieldWish, NativeField, Page
+from crmbridge_pipedrive.account import Account, DealFields
+from crmbridge_pipedrive.api import IDS, Api
+from crmbridge_pipedrive.deals import DealSource
 from crmbridge_pipedrive.finding import find_deal, find_marked
-from crmbridge_pipedrive.history import History
+from crmbridge_pipedrive.limits import Limits
+from crmbridge_pipedrive.making import field_named
 from crmbridge_pipedrive.mapping import DealReader
-from crmbridge_pipedrive.reading import DealSource, pull_list, pull_users, read_list, users
+from crmbridge_pipedrive.paths import PATHS
+from crmbridge_pipedrive.reading import pull_list, pull_notes, pull_users, read_list, read_notes, users
+from crmbridge_pipedrive.rolls import Roll
 from crmbridge_pipedrive.settings import PipedriveSettings
+from crmbridge_pipedrive.signing import SignIn
 from crmbridge_pipedrive.values import FieldDefinition
 from crmbridge_pipedrive.verdicts import judge
 from crmbridge_pipedrive.writing import Writer
 
+ACTIONS = DEAL_ACTIONS | {Action.FIELD}
 CAPABILITIES = Capabilities(
-    kinds=frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL}),
-    actions=DEAL_ACTIONS,
-    batch=dict.fromkeys(DEAL_ACTIONS, 1),  # no bulk writes; a list of many would only be sent one by one
+    kinds=frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE}),
+    actions=ACTIONS,
+    batch=dict.fromkeys(ACTIONS, IDS),  # there are no bulk writes; so many are sent one by one, side by side
     external_key=False,  # the key is kept in a custom field, and Pipedrive keeps none of those unique
     history=True,
     tombstones=True,
     status_in_stage=False,
     lag=timedelta(0),
+    merges=False,  # no answer names the deal that a merged one went into
+    slices=True,
 )
 API_VERSION = "v2; v1 for users, notes and history"
 # Built-in deal fields that the API reads but does not take.
@@ -43,11 +51,26 @@ BUILT_IN_WRITABLE = frozenset(
 class PipedriveAdapter:
     """Speaks with one Pipedrive account. Made by `open_adapter`; nothing is sent before the first call."""
 
-    def __init__(self, settings: PipedriveSettings, api: Api, context: AdapterContext) -> None:
+    def __init__(
+        self, settings: PipedriveSettings, api: Api, sign_in: SignIn, limits: Limits, context: AdapterContext
+    ) -> None:
         self._settings = settings
         self._api = api
+        self._sign_in = sign_in
         self._connection = context.connection
-        self._account = Account(api, context.connection, settings.key_field, context.fields)
+        self._context = context
+        self._limits = limits
+        place = f"{settings.host_url} {settings.oauth.client_id if settings.oauth else ''}"
+        self._account = Account(api, context, place.strip(), settings.key_field)
+        self._deals = DealSource(
+            api=api,
+            account=self._account,
+            connection=context.connection,
+            limits=limits,
+            clock=context.clock,
+            make_reader=self._reader,
+            history_days=settings.history_days,
+        )
 
     @property
     def capabilities(self) -> Capabilities:
@@ -55,28 +78,38 @@ class PipedriveAdapter:
         return CAPABILITIES
 
     def describe(self) -> Description:
-        """Read the account's pipelines, stages, fields, users and currencies."""
-        me = self._api.get_v1("users/me")
-        company = me if isinstance(me, dict) else {}
+        """Read the account's pipelines, stages, fields, users and currencies, and what it is signed in with."""
+        said = self._api.get("me")
+        me = said if isinstance(said, dict) else {}
+        self._account.renew(anyway=True)
         key = self._account.key_definition()
-        money = (row for row in self._api.get_v1("currencies") or () if isinstance(row, dict))
+        money = (row for row in self._api.get("currencies") or () if isinstance(row, dict))
         return Description(
-            account=str(company.get("company_domain") or company.get("company_name") or self._settings.company),
-            pipelines=self._account.pipelines,
-            fields=tuple(native_field(definition) for definition in self._account.definitions),
+            account=str(me.get("company_domain") or me.get("company_name") or self._settings.company),
+            pipelines=self._account.setup.pipelines,
+            fields=tuple(native_field(definition) for definition in self._account.setup.definitions),
             users=tuple(users(self._api, self._connection)),
             currencies=tuple(str(row["code"]) for row in money if row.get("code") and row.get("active_flag")),
             api_version=API_VERSION,
+            api_supported_until=None,  # Pipedrive has named no day for v2, nor for the calls of v1 that are used
             key_field=native_field(key) if key else None,
+            key_wish=key_wish(self._settings.key_field),
+            credential=self._sign_in.credential(str(me.get("email") or me.get("name") or "")),
         )
 
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Yield pages of what changed since a cursor."""
-        if kind is Kind.DEAL:
-            return self._deals().pull(since)
-        if kind is Kind.USER:
-            return pull_users(self._api, self._connection)
-        return pull_list(self._api, kind, self._connection, since)
+        match kind:
+            case Kind.DEAL:
+                return self._deals.pull(since)
+            case Kind.USER:
+                return pull_users(self._api, self._connection)
+            case Kind.NOTE:
+                return pull_notes(self._api, self._connection, since, self._roll(kind, "notes"))
+            case Kind.ACTIVITY:
+                return pull_list(self._api, kind, self._connection, since, self._roll(kind, "activities"))
+            case _:
+                return pull_list(self._api, kind, self._connection, since)
 
     def read(
         self,
@@ -93,22 +126,26 @@ class PipedriveAdapter:
         return {ref: found[ref] for ref in refs if ref in found}
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
-        """Find a deal by its key, or a task or note by its marker on `near`, by walking lists."""
-        number: int | None = None
-        if kind is Kind.DEAL:
-            number = find_deal(self._api, self._account.key_definition(), key)
+        """Find a deal by its key, a task or note by its marker on `near`, or a deal field by its name; by lists."""
+        found: int | str | None = None
+        if kind is Kind.FIELD:
+            self._account.renew(anyway=True)
+            field = field_named(self._account.setup.definitions, key, self._connection)
+            found = field.code if field else None
+        elif kind is Kind.DEAL:
+            found = find_deal(self._api, self._account.key_definition(), key)
         elif near is not None and near.id.isdecimal():
-            number = find_marked(self._api, kind, key, near)
-        return None if number is None else Ref(self._connection, kind, str(number))
+            found = find_marked(self._api, kind, key, near)
+        return None if found is None else Ref(self._connection, kind, str(found))
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
-        """Make changes, one request each, and give a receipt for each in order."""
+        """Make changes, one request each and several at a time, and give a receipt for each in order."""
         writer = Writer(
             api=self._api,
+            account=self._account,
             connection=self._connection,
             currency=self._settings.currency,
             task_type=self._settings.task_type,
-            fields=self._account.deal_fields,
         )
         return writer.write(changes)
 
@@ -117,24 +154,37 @@ class PipedriveAdapter:
         self._api.close()
 
     def _read_kind(self, kind: Kind, ids: set[int]) -> list[Record]:
-        if kind is Kind.DEAL:
-            return self._deals().read(ids)
-        if kind is Kind.USER:
-            return [user for user in users(self._api, self._connection) if int(user.ref.id) in ids]
-        return read_list(self._api, kind, self._connection, ids)
+        match kind:
+            case Kind.DEAL:
+                return self._deals.read(ids)
+            case Kind.USER:
+                return [user for user in users(self._api, self._connection) if int(user.ref.id) in ids]
+            case Kind.NOTE:
+                return read_notes(self._api, self._connection, ids)
+            case _:
+                return read_list(self._api, kind, self._connection, ids)
 
-    def _deals(self) -> DealSource:
-        fields = self._account.deal_fields
-        return DealSource(
-            api=self._api,
-            reader=DealReader(
-                connection=self._connection,
-                currency=self._settings.currency,
-                fields=fields,
-                company=self._settings.company,
-            ),
-            history=History(api=self._api, pipeline_of=self._account.pipeline_of),
+    def _roll(self, kind: Kind, call: str) -> Roll:
+        return Roll(
+            memory=self._context.memory,
+            clock=self._context.clock,
+            limits=self._limits,
+            connection=self._connection,
+            kind=kind,
+            tokens=PATHS[self._settings.api_version][call].tokens,
         )
+
+    def _reader(self, fields: DealFields) -> DealReader:
+        company, currency = self._settings.company, self._settings.currency
+        return DealReader(connection=self._connection, currency=currency, fields=fields, company=company)
+
+
+def key_wish(name: str | None) -> FieldWish | None:
+    """Say what the key field should be like; Pipedrive keeps no field unique, and gives it a code of its own."""
+    if name is None:
+        return None
+    why = "crmbridge writes its key there, to find again the deals that it made"
+    return FieldWish(name=name, label=name, type=FieldType.TEXT, why=why)
 
 
 def native_field(definition: FieldDefinition) -> NativeField:
@@ -149,15 +199,21 @@ def native_field(definition: FieldDefinition) -> NativeField:
     )
 
 
-def open_adapter(settings: PipedriveSettings, token: SecretStr, context: AdapterContext) -> Adapter:
-    """Open a connection; nothing is sent yet. The token goes into a header, because URLs end up in logs."""
+def open_adapter(settings: PipedriveSettings, context: AdapterContext) -> Adapter:
+    """Open a connection; nothing is sent yet."""
+    sign_in, limits = SignIn(settings, context), Limits(settings, context)
     http = HttpClient(
         connection=context.connection,
         base_url=settings.host_url,
         clock=context.clock,
-        budget=Budget([Rate(settings.burst, 2.0)], context.clock),
-        headers={"x-api-token": token.get_secret_value()},
-        dialect=Dialect(judge=judge),
+        budget=limits.budget,
+        dialect=Dialect(
+            judge=partial(judge, sign_in=sign_in.advice),
+            expired=lambda reply: reply.status == 401,  # a scope that is missing is a 403
+            meter=limits.meter,
+        ),
+        signer=sign_in.signer,
         timeout=settings.timeout,
     )
-    return PipedriveAdapter(settings, Api(http, context.clock, settings.v1_path), context)
+    api = Api(http, context.clock, PATHS[settings.api_version], sign_in.v1_path, readers=limits.readers)
+    return PipedriveAdapter(settings, api, sign_in, limits, context)

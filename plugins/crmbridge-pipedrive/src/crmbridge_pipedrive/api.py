@@ -8,97 +8,112 @@ from typing import Any, TypeGuard
 
 from crmbridge.errors import RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import HttpClient, Reply, pages
-from crmbridge.http.budget import LONGEST_WAIT
-from crmbridge.http.client import Method, tidy
+from crmbridge.http.client import tidy
 from crmbridge.ports import Clock
+from crmbridge_pipedrive.paths import Call
+from crmbridge_pipedrive.verdicts import ShutOutError
 
 Row = dict[str, Any]
 Params = Mapping[str, str | int]
 
-V2 = "api/v2"
-LIMIT = 500  # a list page costs the same whatever its length
-V1_LIMIT = 100
+LIMIT = 500  # the most rows of a page; one costs the same whatever its length
 IDS = 100  # how many ids fit in the `ids` of a list
+ENVELOPE = (dict, type(None))  # a 200 whose whole body is `null` has been seen (tap-pipedrive 1.1.8)
 
 
 class Api:
-    """Reads and writes JSON of one account. Thread-safe.
+    """Reads and writes JSON of one account. Thread-safe. Calls have the names of the path table.
+
+    `readers` is how many parts of a big list are read side by side.
 
     Once Pipedrive says that the day's tokens are used up, or shuts us out, nothing more is sent until the time it
     gave is over: hammering on leads to a block ("Rate limiting").
     """
 
-    def __init__(self, http: HttpClient, clock: Clock, v1_path: str) -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        clock: Clock,
+        calls: Mapping[str, Call],
+        v1_path: Callable[[], str],
+        *,
+        readers: int = 3,
+    ) -> None:
+        self.readers = readers
         self._http = http
         self._clock = clock
-        self._v1 = v1_path
+        self._calls = calls
+        self._v1_path = v1_path
         self._shut: tuple[datetime, RetryLaterError] | None = None
 
-    def get(self, path: str, params: Params | None = None) -> Any:
-        """Read the `data` of a v2 resource."""
-        return data_of(self._read(f"{V2}/{path}", params))
+    def get(self, call: str, params: Params | None = None, *, id_: int | str = "") -> Any:
+        """Read the `data` of a resource."""
+        return data_of(self._read(call, params, id_))
 
-    def get_v1(self, path: str, params: Params | None = None) -> Any:
-        """Read the `data` of a v1 resource."""
-        return data_of(self._read(f"{self._v1}/{path}", params))
+    def page(self, call: str, params: Params) -> tuple[list[Row], bool]:
+        """Read one page of a list, and tell whether there are more."""
+        reply = self._read(call, params, "")
+        return rows_of(reply), next_cursor(reply) is not None
 
-    def walk(self, path: str, params: Params, start: str | None = None) -> Iterator[tuple[list[Row], str | None]]:
-        """Walk a v2 list page by page, with the cursor of the page after each one."""
+    def walk(self, call: str, params: Params, start: str | None = None) -> Iterator[tuple[list[Row], str | None]]:
+        """Walk a list that pages by cursor, with the cursor of the page after each one."""
 
         def fetch(cursor: str | None) -> tuple[list[Row], str | None]:
-            reply = self._read(f"{V2}/{path}", _with_cursor(params, cursor))
+            reply = self._read(call, params if cursor is None else {**params, "cursor": cursor}, "")
             return rows_of(reply), next_cursor(reply)
 
         return pages(fetch, start=start)
 
-    def rows(self, path: str, params: Params | None = None) -> Iterator[Row]:
-        """Give all rows of a v2 list."""
-        for rows, _ in self.walk(path, {"limit": LIMIT, **(params or {})}):
-            yield from rows
-
-    def rows_v1(self, path: str, params: Params | None = None) -> Iterator[Row]:
-        """Give all rows of a v1 list that pages by start and limit."""
-
-        def fetch(start: str | None) -> tuple[list[Row], str | None]:
-            begin = int(start or 0)
-            asked = {"start": begin, "limit": V1_LIMIT, **(params or {})}
-            reply = self._read(f"{self._v1}/{path}", asked)
-            return rows_of(reply), _next_start(reply, begin)
-
-        for rows, _ in pages(fetch):
-            yield from rows
-
-    def rows_v1_by_cursor(self, path: str) -> Iterator[Row]:
-        """Give all rows of a v1 list that pages by cursor."""
+    def rows(self, call: str, params: Params | None = None, *, id_: int | str = "") -> Iterator[Row]:
+        """Give all rows of a list that pages by cursor."""
 
         def fetch(cursor: str | None) -> tuple[list[Row], str | None]:
-            reply = self._read(f"{self._v1}/{path}", _with_cursor({"limit": V1_LIMIT}, cursor))
+            asked = {"limit": LIMIT, **(params or {}), **({} if cursor is None else {"cursor": cursor})}
+            reply = self._read(call, asked, id_)
             return rows_of(reply), next_cursor(reply)
 
         for rows, _ in pages(fetch):
             yield from rows
 
-    def write(self, method: Method, path: str, body: Row) -> Row:
-        """Send a change to v2 and give what it made; raises UnclearError when the reply does not say."""
-        return self._write(method, f"{V2}/{path}", body)
+    def rows_v1(self, call: str, params: Params | None = None, *, id_: int | str = "") -> Iterator[Row]:
+        """Give all rows of a v1 list that pages by start and limit."""
 
-    def write_v1(self, method: Method, path: str, body: Row) -> Row:
-        """Send a change to v1 and give what it made; raises UnclearError when the reply does not say."""
-        return self._write(method, f"{self._v1}/{path}", body)
+        def fetch(start: str | None) -> tuple[list[Row], str | None]:
+            rows, following = self.page_at(call, params or {}, int(start or 0), id_=id_)
+            return rows, None if following is None else str(following)
+
+        for rows, _ in pages(fetch):
+            yield from rows
+
+    def page_at(self, call: str, params: Params, start: int, *, id_: int | str = "") -> tuple[list[Row], int | None]:
+        """Read the page of a v1 list that begins at a position, with where the next one begins."""
+        reply = self._read(call, {"start": start, "limit": LIMIT, **params}, id_)
+        return rows_of(reply), _next_start(reply, start)
+
+    def write(self, call: str, body: Row, *, id_: int | str = "") -> Row:
+        """Send a change and give what it made; raises UnclearError when the reply does not say."""
+        asked = self._calls[call]
+        path = self._path(asked, id_)
+        reply = self._guarded(lambda: self._http.write(asked.method, path, body=body, cost=asked.tokens))
+        data = data_of(reply)
+        if not isinstance(data, dict) or not (is_id(data.get("id")) or isinstance(data.get("field_code"), str)):
+            raise UnclearError(f"{path} answered {reply.status} without saying what it wrote: {tidy(reply.text)}")
+        return data
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
 
-    def _read(self, path: str, params: Params | None) -> Reply:
-        return self._guarded(lambda: self._http.read("GET", path, params=params or {}))
+    def _read(self, call: str, params: Params | None, id_: int | str) -> Reply:
+        asked = self._calls[call]
+        path = self._path(asked, id_)
+        return self._guarded(
+            lambda: self._http.read("GET", path, params=params or {}, cost=asked.tokens, expect=ENVELOPE)
+        )
 
-    def _write(self, method: Method, path: str, body: Row) -> Row:
-        reply = self._guarded(lambda: self._http.write(method, path, body=body))
-        data = data_of(reply)
-        if not isinstance(data, dict) or not is_id(data.get("id")):
-            raise UnclearError(f"{path} answered {reply.status} without saying what it wrote: {tidy(reply.text)}")
-        return data
+    def _path(self, call: Call, id_: int | str) -> str:
+        v1 = self._v1_path() if call.path.startswith("{v1}") else ""
+        return call.path.format(v1=v1, id=id_)
 
     def _guarded(self, send: Callable[[], Reply]) -> Reply:
         shut = self._shut
@@ -106,9 +121,8 @@ class Api:
             raise RetryLaterError(shut[1].message, advice=shut[1].advice, after=shut[0] - self._clock.now())
         try:
             return send()
-        except RetryLaterError as error:
-            if error.after is not None and error.after > LONGEST_WAIT:
-                self._shut = (self._clock.now() + error.after, error)
+        except ShutOutError as error:
+            self._shut = (self._clock.now() + error.lasts, error)
             raise
 
 
@@ -118,10 +132,7 @@ def is_id(value: Any) -> TypeGuard[int]:
 
 
 def data_of(reply: Reply) -> Any:
-    """Take the envelope off; raises RefusedError when it says that there was no success.
-
-    A 200 whose whole body is `null` has been seen on the flow of a deal (tap-pipedrive 1.1.8); it holds nothing.
-    """
+    """Take the envelope off; raises RefusedError when it says that there was no success."""
     body = reply.body
     if body is None:
         return None
@@ -143,7 +154,7 @@ def next_cursor(reply: Reply) -> str | None:
     return cursor if isinstance(cursor, str) and cursor else None
 
 
-def _next_start(reply: Reply, start: int) -> str | None:
+def _next_start(reply: Reply, start: int) -> int | None:
     """Give where the next v1 page starts; the block stands flat in the documents and under `pagination` live."""
     block = _additional(reply)
     nested = block.get("pagination")
@@ -151,13 +162,9 @@ def _next_start(reply: Reply, start: int) -> str | None:
     if not block.get("more_items_in_collection"):
         return None
     following = block.get("next_start")
-    return str(following if is_id(following) else start + V1_LIMIT)
+    return following if is_id(following) else start + LIMIT
 
 
 def _additional(reply: Reply) -> Row:
     block = reply.body.get("additional_data") if isinstance(reply.body, dict) else None
     return block if isinstance(block, dict) else {}
-
-
-def _with_cursor(params: Params, cursor: str | None) -> Params:
-    return params if cursor is None else {**params, "cursor": cursor}

@@ -18,21 +18,49 @@ LOST = 5000  # how many lost deals are kept in mind, newest ids first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of a list, read in the order of the ids: what was updated from `since` on and before `until`.
+
+    `page` is Pipedrive's own marker of the page to read next and `after` the last id delivered.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    page: str | None = None
+    after: int | None = None
+    done: bool = False
+
+    def data(self) -> dict[str, Any]:
+        """Give what there is to say of it as plain JSON."""
+        said = {
+            "since": iso(self.since) if self.since else None,
+            "until": iso(self.until) if self.until else None,
+            "page": self.page,
+            "after": self.after,
+            "done": self.done,
+        }
+        return {name: value for name, value in said.items() if value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
     """How far a pull came.
 
-    A walk reads what was updated since `since` (None: everything) in the order of the ids. While it lasts, `page` is
-    Pipedrive's own marker of the page to read and `after` the last id delivered. `next` is the newest change
-    there was before the walk began; the next walk starts from it. `seen` has the fingerprints of rows delivered that
-    the overlap will bring again, `lost` the deals that were lost when they were last delivered.
+    A walk reads what was updated since `since` (None: everything), in `parts`. While it lasts, `next` is the newest
+    change there was before it began; the next walk starts from it. `owed` are deals that were sampled before the
+    list was cut in parts and have not come yet. `seen` has the fingerprints of rows delivered that the overlap will
+    bring again, `lost` the deals that were lost when they were last delivered. `backlog` is how far the moves of
+    deals that moved before the first pull are read, where that was put off.
     """
 
     since: datetime | None = None
     next: datetime | None = None
-    page: str | None = None
-    after: int | None = None
+    parts: tuple[Part, ...] = ()
+    owed: frozenset[int] = frozenset()
     seen: Mapping[str, str] = field(default_factory=dict)
     lost: frozenset[int] = frozenset()
+    backlog: Part | None = None
+    puts_off: bool = False  # this walk puts moves off
 
     @property
     def asked_since(self) -> datetime | None:
@@ -43,19 +71,25 @@ class Cursor:
         """Tell whether a row was not delivered before, exactly as it is now."""
         return self.seen.get(str(row_id)) != print_
 
+    def with_part(self, number: int, part: Part) -> Cursor:
+        """Give the cursor after one of its parts went on."""
+        return replace(self, parts=(*self.parts[:number], part, *self.parts[number + 1 :]))
+
     def finished(self) -> Cursor:
         """Give the cursor after the last page: the next walk starts where this one began."""
-        return replace(self, since=self.next or self.since, next=None, page=None, after=None)
+        return replace(self, since=self.next or self.since, next=None, parts=(), owed=frozenset(), puts_off=False)
 
     def text(self) -> str:
         """Write the cursor for the state."""
         body: dict[str, Any] = {
             "since": iso(self.since) if self.since else None,
             "next": iso(self.next) if self.next else None,
-            "page": self.page,
-            "after": self.after,
+            "parts": [part.data() for part in self.parts],
+            "owed": sorted(self.owed),
             "seen": dict(list(self.seen.items())[-REMEMBERED:]),
             "lost": sorted(self.lost, reverse=True)[:LOST],
+            "puts_off": self.puts_off,
+            "backlog": None if self.backlog is None else self.backlog.data() or {"done": False},
         }
         return json.dumps({name: value for name, value in body.items() if value}, separators=(",", ":"))
 
@@ -68,12 +102,29 @@ def read_cursor(text: str | None) -> Cursor:
         return Cursor()
     if not isinstance(body, dict):
         return Cursor()
-    seen, lost = body.get("seen"), body.get("lost")
+    seen, parts, backlog = body.get("seen"), body.get("parts"), body.get("backlog")
     return Cursor(
         since=moment(body.get("since")),
         next=moment(body.get("next")),
+        parts=tuple(_part(part) for part in parts) if isinstance(parts, list) else (),
+        owed=_ids(body.get("owed")),
+        seen={str(name): str(value) for name, value in seen.items()} if isinstance(seen, dict) else {},
+        lost=_ids(body.get("lost")),
+        backlog=_part(backlog) if isinstance(backlog, dict) else None,
+        puts_off=body.get("puts_off") is True,
+    )
+
+
+def _part(said: Any) -> Part:
+    body = said if isinstance(said, dict) else {}
+    return Part(
+        since=moment(body.get("since")),
+        until=moment(body.get("until")),
         page=body["page"] if isinstance(body.get("page"), str) else None,
         after=body["after"] if is_id(body.get("after")) else None,
-        seen={str(name): str(value) for name, value in seen.items()} if isinstance(seen, dict) else {},
-        lost=frozenset(item for item in lost if is_id(item)) if isinstance(lost, list) else frozenset(),
+        done=body.get("done") is True,
     )
+
+
+def _ids(said: Any) -> frozenset[int]:
+    return frozenset(item for item in said if is_id(item)) if isinstance(said, list) else frozenset()

@@ -27,6 +27,13 @@ class Step(NamedTuple):
     by: str | None
 
 
+class Log(NamedTuple):
+    """What was read of a deal's history. `whole` tells that it leads to where the deal stands."""
+
+    steps: Sequence[Step]
+    whole: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """Reads histories. `pipeline_of` is each stage's pipeline; a stage of no known one is in the deal's own."""
@@ -34,27 +41,33 @@ class History:
     api: Api
     pipeline_of: Mapping[str, str]
 
-    def moves(self, deal: Record, row: Row) -> tuple[Move, ...]:
-        """Give all moves of a deal, the first one being its creation.
+    def read(self, row: Row) -> Log:
+        """Read a deal's log.
 
         The changelog costs half of what the flow does. Only where its steps do not lead to where the deal stands now is
         the flow asked too; how far back the changelog goes is not documented.
         """
-        if deal.position is None:
-            return ()
         best: list[Step] = []
         for source in (self._changelog, self._flow):
-            steps = source(deal.ref.id)
-            if steps is not None and explains(steps, deal.position, row):
-                return self._chain(deal, deal.position, row, steps)
+            steps = source(row["id"])
+            if steps is not None and explains(steps, row):
+                return Log(steps, whole=True)
             best = max(best, steps or [], key=len)
-        return self._as_far_as_known(deal, deal.position, row, best)
+        return Log(best, whole=False)
 
-    def _changelog(self, deal: str) -> list[Step] | None:
-        return _unless_refused(lambda: changelog_steps(self.api.rows_v1_by_cursor(f"deals/{deal}/changelog")))
+    def moves(self, deal: Record, row: Row, log: Log) -> tuple[Move, ...]:
+        """Give all moves of a deal that a log tells of, the first one being its creation."""
+        if deal.position is None:
+            return ()
+        if log.whole:
+            return self._chain(deal, deal.position, row, log.steps)
+        return self._as_far_as_known(deal, deal.position, row, log.steps)
 
-    def _flow(self, deal: str) -> list[Step] | None:
-        return _unless_refused(lambda: flow_steps(self.api.rows_v1(f"deals/{deal}/flow", {"items": "dealChange"})))
+    def _changelog(self, deal: int) -> list[Step] | None:
+        return _unless_refused(lambda: changelog_steps(self.api.rows("changelog", id_=deal)))
+
+    def _flow(self, deal: int) -> list[Step] | None:
+        return _unless_refused(lambda: flow_steps(self.api.rows_v1("flow", {"items": "dealChange"}, id_=deal)))
 
     def _chain(self, deal: Record, now: Position, row: Row, steps: Sequence[Step]) -> tuple[Move, ...]:
         """Follow the steps from the deal's creation."""
@@ -72,9 +85,9 @@ class History:
 
     def _as_far_as_known(self, deal: Record, now: Position, row: Row, steps: Sequence[Step]) -> tuple[Move, ...]:
         """Follow what steps there are, then come to where the record stands at the latest time that it tells."""
-        latest = max(_stamps(row), default=deal.created_at or deal.updated_at)
         if not steps:
-            return (_move(deal, latest, (None, now)),)
+            return told_moves(deal, row)
+        latest = max(_stamps(row), default=deal.created_at or deal.updated_at)
         moves = self._chain(deal, now, row, steps)
         if moves[-1].after == now:
             return moves
@@ -98,6 +111,49 @@ class History:
                 pipeline = self.pipeline_of.get(step.after, position.pipeline)
                 position = position._replace(stage=step.after, pipeline=pipeline)
         return position
+
+
+def told_moves(deal: Record, row: Row) -> tuple[Move, ...]:
+    """Give the moves that a deal itself tells of, without its history.
+
+    One that never moved was created where it stands. Of one that did, only its last coming to its stage is known, and
+    where that was before nobody says. One that is closed came to be so later, unless it moved after that.
+    """
+    now = deal.position
+    if now is None:
+        return ()
+    created = deal.created_at or deal.updated_at
+    entered = moment(row.get("stage_change_time"))
+    entered = None if entered == created else entered
+    creator = row.get("creator_user_id") if entered is None else None
+    by = str(creator) if is_id(creator) else None
+    closed = _closed_at(row, now)
+    if closed is None or closed < (entered or created):
+        return (_move(deal, entered or created, (None, now), by=by),)
+    opened = now._replace(status=Status.OPEN)
+    return (
+        _move(deal, entered or created, (None, opened), by=by),
+        _move(deal, closed, (opened, now), earlier=int(closed == (entered or created))),
+    )
+
+
+def needs_log(row: Row) -> bool:
+    """Tell whether a deal has moved so that only its log tells how: it changed its stage, or was won before."""
+    moved = moment(row.get("stage_change_time"))
+    if moved is not None and moved != moment(row.get("add_time")):
+        return True
+    return row.get("status") == "open" and bool(row.get("first_won_time"))
+
+
+def last_moved(row: Row) -> datetime | None:
+    """Give the latest time at which a deal is known to have moved."""
+    return max(_stamps(row), default=None)
+
+
+def is_new_and_still(row: Row, since: datetime) -> bool:
+    """Tell whether a deal was made since a time, and stands where it was made."""
+    created = moment(row.get("add_time"))
+    return created is not None and created >= since and row.get("status") == "open" and not needs_log(row)
 
 
 def may_have_moved(row: Row, since: datetime | None, lost_before: Collection[int]) -> bool:
@@ -126,14 +182,15 @@ def flow_steps(rows: Iterable[Row]) -> list[Step]:
     return _oldest_first([step for step in found if step is not None])
 
 
-def explains(steps: Sequence[Step], now: Position, row: Row) -> bool:
+def explains(steps: Sequence[Step], row: Row) -> bool:
     """Tell whether steps say how a deal came to where it stands; one that moved or was closed has a step for that."""
     last = {step.field: step.after for step in steps}
+    status, stage = str(row.get("status")), str(row.get("stage_id"))
     moved = _later(row, "stage_change_time") and "stage_id" not in last
-    closed = now.status is not Status.OPEN and _later(row, "close_time", "won_time", "lost_time")
+    closed = status != Status.OPEN and _later(row, "close_time", "won_time", "lost_time")
     if moved or (closed and "status" not in last):
         return False
-    return last.get("stage_id", now.stage) == now.stage and last.get("status", now.status) == now.status
+    return last.get("stage_id", stage) == stage and last.get("status", status) == status
 
 
 def _later(row: Row, *names: str) -> bool:
@@ -141,6 +198,12 @@ def _later(row: Row, *names: str) -> bool:
     created = moment(row.get("add_time"))
     times = [at for name in names if (at := moment(row.get(name))) is not None]
     return created is None or any(at > created for at in times)
+
+
+def _closed_at(row: Row, now: Position) -> datetime | None:
+    if now.status is Status.OPEN:
+        return None
+    return moment(row.get(f"{now.status}_time")) or moment(row.get("close_time"))
 
 
 def _stamps(row: Row) -> list[datetime]:

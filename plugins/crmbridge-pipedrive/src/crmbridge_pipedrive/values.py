@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from crmbridge.model.values import FieldType, Money, Value, iso
@@ -66,6 +67,8 @@ def moment(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
+        if value.endswith("Z"):  # the usual form; there are several in every row
+            return datetime.fromisoformat(value)
         read = datetime.fromisoformat(value.strip().replace(" ", "T"))
     except ValueError:
         return None
@@ -79,6 +82,8 @@ def query_time(at: datetime) -> str:
 
 def decimal(value: Any) -> Decimal:
     """Read a number; raises ValueError when it is none."""
+    if isinstance(value, Decimal) and value.is_finite():
+        return value
     try:
         number = Decimal("" if isinstance(value, bool) or not isinstance(value, int | str | Decimal) else value)
     except InvalidOperation:
@@ -99,20 +104,38 @@ def currency_of(own: Any, usual: str | None) -> str:
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
 
+# Options by their ids, as numbers and as texts; empty for a field that has none.
+Labels = Mapping[Any, str]
+Decode = Callable[[Any], Value]
+
 
 def decode(raw: Any, definition: FieldDefinition, kind: FieldType, currency: str | None) -> Value:
     """Read a field's value as the kind the process declares; raises ValueError saying what is wrong with it."""
-    if raw is None or raw == "":
-        return None
-    return _DECODE[kind](raw, definition, currency)
+    return None if raw is None or raw == "" else decoder(definition, kind, currency)(raw)
 
 
-def _text(raw: Any, definition: FieldDefinition, _currency: str | None) -> str:
+def decoder(definition: FieldDefinition, kind: FieldType, currency: str | None) -> Decode:
+    """Make what reads a field's filled-in values; it raises ValueError for one that can't be read."""
+    labels: dict[Any, str] = dict(definition.options)
+    labels |= {int(option): label for option, label in definition.options if option.isdecimal()}
+    if kind is FieldType.TEXT and not labels:
+        return _plain_text
+    if kind is FieldType.DATE:
+        return _date
+    if kind is FieldType.NUMBER:
+        return _number
+    read = _DECODE[kind]
+    return lambda raw: read(raw, labels, currency)
+
+
+def _text(raw: Any, labels: Labels, _currency: str | None) -> str:
+    return _choice(raw, labels, "")
+
+
+def _plain_text(raw: Any) -> str:
+    if isinstance(raw, str):
+        return raw
     match raw:
-        case _ if definition.options:
-            return _choice(raw, definition, "")
-        case str():
-            return raw
         case bool():
             return "yes" if raw else "no"
         case int() | Decimal():
@@ -123,67 +146,75 @@ def _text(raw: Any, definition: FieldDefinition, _currency: str | None) -> str:
             raise ValueError("not a text")
 
 
-def _number(raw: Any, _definition: FieldDefinition, _currency: str | None) -> Decimal:
+def _number(raw: Any) -> Decimal:
     return decimal(raw.get("value") if isinstance(raw, dict) else raw)
 
 
-def _money(raw: Any, definition: FieldDefinition, currency: str | None) -> Money:
+def _money(raw: Any, _labels: Labels, currency: str | None) -> Money:
     own = raw.get("currency") if isinstance(raw, dict) else None
-    return Money(_number(raw, definition, None), currency_of(own, currency))
+    return Money(_number(raw), currency_of(own, currency))
 
 
-def _bool(raw: Any, definition: FieldDefinition, _currency: str | None) -> bool:
+def _bool(raw: Any, labels: Labels, _currency: str | None) -> bool:
     if isinstance(raw, bool):
         return raw
-    said = truth(_choice(raw, definition, "") if definition.options else str(raw))
+    said = truth(_choice(raw, labels, "") if labels else str(raw))
     if said is None:
         raise ValueError("neither yes nor no")
     return said
 
 
-def _date(raw: Any, _definition: FieldDefinition, _currency: str | None) -> date:
+def _date(raw: Any) -> date:
     text = raw.get("value") if isinstance(raw, dict) else raw
-    if not isinstance(text, str) or not re.match(r"\d{4}-\d{2}-\d{2}", text):
+    if not isinstance(text, str):
+        raise ValueError("not a date")  # noqa: TRY004  callers ask only whether it can be read
+    return _day_of(text[:LONGEST_TIME])
+
+
+@lru_cache(maxsize=4096)
+def _day_of(text: str) -> date:
+    """Read a day once; deals share few of them."""
+    if not _DAY.match(text):
         raise ValueError("not a date")
     return date.fromisoformat(text[:10])
 
 
-def _datetime(raw: Any, _definition: FieldDefinition, _currency: str | None) -> datetime:
+def _datetime(raw: Any, _labels: Labels, _currency: str | None) -> datetime:
     read = moment(raw)
     if read is None:
         raise ValueError("not a time")
     return read
 
 
-def _choice(raw: Any, definition: FieldDefinition, _currency: str | None) -> str:
+def _choice(raw: Any, labels: Labels, _currency: str | None) -> str:
     """Read an option by its id; with labels asked for, options come as objects of id and label."""
     option = raw.get("id") if isinstance(raw, dict) else raw
-    label = dict(definition.options).get(str(option))
+    label = labels.get(option) if isinstance(option, int | str) and not isinstance(option, bool) else None
     if label is not None:
         return label
-    if definition.options:
+    if labels:
         raise ValueError(f"option {option!r} is not among the field's options; it may have been deleted")
     return str(option)
 
 
-def _choices(raw: Any, definition: FieldDefinition, currency: str | None) -> tuple[str, ...]:
+def _choices(raw: Any, labels: Labels, currency: str | None) -> tuple[str, ...]:
     items = raw if isinstance(raw, list) else str(raw).split(",")
-    return tuple(sorted({_choice(item, definition, currency) for item in items}))
+    return tuple(sorted({_choice(item, labels, currency) for item in items}))
 
 
-def _user(raw: Any, _definition: FieldDefinition, _currency: str | None) -> str:
+def _user(raw: Any, _labels: Labels, _currency: str | None) -> str:
     user = raw.get("id") if isinstance(raw, dict) else raw
     if isinstance(user, int) and not isinstance(user, bool):
         return str(user)
     raise ValueError("not a user's id")
 
 
-_DECODE: Mapping[FieldType, Callable[[Any, FieldDefinition, str | None], Value]] = {
+LONGEST_TIME = 40  # characters that a date may come with
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DECODE: Mapping[FieldType, Callable[[Any, Labels, str | None], Value]] = {
     FieldType.TEXT: _text,
-    FieldType.NUMBER: _number,
     FieldType.MONEY: _money,
     FieldType.BOOL: _bool,
-    FieldType.DATE: _date,
     FieldType.DATETIME: _datetime,
     FieldType.CHOICE: _choice,
     FieldType.CHOICES: _choices,

@@ -8,21 +8,34 @@ from datetime import timedelta
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
 from crmbridge.http import Reply
 from crmbridge.http.client import NOT_JSON, retry_after, tidy
+from crmbridge_pipedrive.signing import ASK_SIGN_IN
 
 SPENT = timedelta(hours=1)  # the day's tokens come back at midnight of a zone that Pipedrive does not name
 BLOCKED = timedelta(hours=1)  # the network in front of Pipedrive shuts out who keeps sending
 WINDOW = timedelta(seconds=2)  # the burst limit counts requests in two seconds
 
-ASK_SIGN_IN = "Take the connection's token from Pipedrive (Personal preferences, API); a new one ends the old one."
-ASK_RIGHTS = "Use the token of a user who may see and edit all deals, or widen that user's permission set."
+ASK_RIGHTS = (
+    "Sign in as a user who may see and edit all deals, or widen that user's permission set; an OAuth app needs the "
+    "scopes that `crmbridge connections` names."
+)
 
 
 class ForbiddenError(AuthenticationError):
     """The token is good, but its user may not see or change this one thing."""
 
 
-def judge(reply: Reply) -> CrmbridgeError | None:
+class ShutOutError(RetryLaterError):
+    """Nothing may be sent for `lasts`: the day's tokens are used up, or the network shuts us out."""
+
+    def __init__(self, message: str, *, advice: str, lasts: timedelta) -> None:
+        super().__init__(message, advice=advice, after=lasts)
+        self.lasts = lasts
+
+
+def judge(reply: Reply, sign_in: str = ASK_SIGN_IN) -> CrmbridgeError | None:
     """Give the error that a reply stands for, or None to leave it to its status.
+
+    `sign_in` is what to do about a refused credential.
 
     From Pipedrive's pages "Rate limiting" and "HTTP status codes". The body of a 429 is not documented, so only its
     headers count: nothing left in the window is the burst limit, anything else the budget of the day.
@@ -34,7 +47,7 @@ def judge(reply: Reply) -> CrmbridgeError | None:
     said = words(reply)
     match reply.status:
         case 401:
-            return AuthenticationError(f"the token was refused (401): {said}", advice=ASK_SIGN_IN)
+            return AuthenticationError(f"the credential was refused (401): {said}", advice=sign_in)
         case 402:
             return AuthenticationError(f"the account is not open (402): {said}", advice="Renew its subscription.")
         case 403:
@@ -54,11 +67,11 @@ def words(reply: Reply) -> str:
     return tidy("; ".join(str(part) for part in said if part) or reply.text)
 
 
-def _shut_out() -> RetryLaterError:
-    return RetryLaterError(
+def _shut_out() -> ShutOutError:
+    return ShutOutError(
         "the network in front of Pipedrive shuts us out (403, a page instead of an answer)",
         advice="Wait an hour, then run less often or set a lower burst on the connection.",
-        after=BLOCKED,
+        lasts=BLOCKED,
     )
 
 
@@ -67,10 +80,10 @@ def _too_many(reply: Reply) -> RetryLaterError:
     day_is_spent = reply.headers.get("x-daily-ratelimit-token-remaining", "").strip() == "0"
     if not day_is_spent and (asked is not None or reply.headers.get("x-ratelimit-remaining", "").strip() == "0"):
         return RetryLaterError("too many requests at once (429)", after=asked or _reset(reply))
-    return RetryLaterError(
+    return ShutOutError(
         "the company's API tokens for today are used up (429)",
         advice="Try again tomorrow, run less often, or add tokens in Pipedrive; nothing was lost.",
-        after=SPENT,
+        lasts=SPENT,
     )
 
 

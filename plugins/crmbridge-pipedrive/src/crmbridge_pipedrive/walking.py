@@ -1,54 +1,263 @@
-"""One walk over a v2 list in the order of its ids, cut in small steps that a later walk can go on from."""
+"""Walking a v2 list: small changes in one page, large ones by id, and a first pull in parts side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
+from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
 
 from crmbridge.errors import RefusedError
-from crmbridge_pipedrive.api import LIMIT, Api, Params, Row, is_id
-from crmbridge_pipedrive.cursors import Cursor
+from crmbridge.http import side_by_side
+from crmbridge_pipedrive.api import IDS, LIMIT, Api, Params, Row, is_id
+from crmbridge_pipedrive.cursors import LOST, OVERLAP, Cursor, Part, read_cursor
 from crmbridge_pipedrive.values import moment, query_time
 
-STEP = 50  # rows between two cursors; the history of 50 deals takes some seconds to read
+PARTS = 4  # a first pull is cut in so many at least; each costs half a page more
+WORKERS = 8  # for small answers
+MOST_SAMPLES = 3  # requests of a hundred ids each
+A_SAMPLE_FOR = 10_000  # ids
+SECONDS = len("2026-06-10T12:00:00")
+THREADS_FROM = 3  # fewer requests than that are sent one after the other
 
 T = TypeVar("T")
+Prepare = Callable[[Sequence[Row]], Mapping[int, Row]]
 
 
-def begin(api: Api, path: str, params: Params, cursor: Cursor) -> Cursor:
-    """Note the newest change there is before a walk begins; whatever changes from now on is for the next walk.
+class RangesError(Exception):
+    """A list gave rows from outside the range of times it was asked for, so it can't be cut in parts."""
 
-    Pipedrive's own stamp is taken, so that no two clocks need agree. A walk that goes on has noted it already.
+
+class Found(NamedTuple):
+    """A page of one part of a list: where the walk stood before it, and where it goes on after it."""
+
+    number: int
+    rows: Sequence[Row]
+    around: Mapping[int, Row]
+    here: Part
+    then: Part
+
+
+class Sample(NamedTuple):
+    """Some rows of a list, evenly spread, and the highest id there is."""
+
+    highest: int
+    rows: Sequence[Row]
+
+
+class Walk:
+    """One pull of a list, from a cursor on.
+
+    The first request asks for the newest changes. If that one page holds them all, it is the whole pull. If there are
+    more, they are read in the order of their ids, because a list in the order of its changes shifts while people work;
+    whatever changes after that first page is for the next pull. `prepare` reads what belongs to a page, in the thread
+    that reads the page.
     """
-    if cursor.next is not None:
-        return cursor
-    newest = api.get(path, {**params, "sort_by": "update_time", "sort_direction": "desc", "limit": 1})
-    row = newest[0] if isinstance(newest, list) and newest and isinstance(newest[0], dict) else {}
-    return replace(cursor, next=moment(row.get("update_time")))
+
+    def __init__(self, api: Api, call: str, params: Params, since: str | None, prepare: Prepare | None = None) -> None:
+        self._api = api
+        self._call = call
+        self._params = params
+        self._prepare: Prepare = prepare or (lambda _rows: {})
+        self.sample = Sample(0, ())
+        self.total: int | None = None  # about how many rows there are, where that is known
+        self.cursor, self._only_page = self._begin(read_cursor(since))
+        self.met = Met(self.cursor)
+
+    @property
+    def is_first(self) -> bool:
+        """Tell whether everything is read, not only what changed."""
+        return self.cursor.since is None
+
+    @property
+    def only_page(self) -> Sequence[Row] | None:
+        """Give all there is, if one page held it."""
+        return self._only_page
+
+    def pages(self) -> Iterator[Found]:
+        """Yield what was found, page by page; `stand` notes that a page, or a part of it, was taken."""
+        try:
+            yield from self._read()
+            gaps = self._has_gaps()
+        except RangesError:
+            gaps = True
+        if gaps:  # in one piece, then
+            self.cursor = replace(self.cursor, parts=(Part(),), owed=frozenset())
+            yield from self._read()
+
+    def stand(self, found: Found, rows: Sequence[Row], *, is_last: bool) -> str:
+        """Note that these rows of a page were taken, and give the cursor from which a later pull goes on."""
+        part = found.then if is_last else replace(found.here, after=rows[-1]["id"])
+        self.cursor = self.cursor.with_part(found.number, part)
+        self.met.take(rows)
+        if self.cursor.owed:
+            self.cursor = replace(self.cursor, owed=self.cursor.owed - {row["id"] for row in rows})
+        return self.met.midway(self.cursor)
+
+    def _begin(self, cursor: Cursor) -> tuple[Cursor, list[Row] | None]:
+        """Read the newest page and plan the walk by it; a walk that goes on has its plan already.
+
+        Pipedrive's own stamps are taken, so that no two clocks need agree.
+        """
+        if cursor.parts:
+            return cursor, None
+        newest_first: dict[str, str | int] = {"sort_by": "update_time", "sort_direction": "desc", "limit": LIMIT}
+        asked = {**self._params, **newest_first, **times(cursor.asked_since, None)}
+        rows, more = self._api.page(self._call, asked)
+        stamps = [at for row in rows if (at := moment(row.get("update_time"))) is not None]
+        cursor = replace(cursor, next=max(stamps, default=cursor.since), parts=(Part(since=cursor.asked_since),))
+        if not more:
+            self.total = len(rows)
+            return cursor, sorted((row for row in rows if is_id(row.get("id"))), key=_by_id)
+        return (self._cut(cursor) if cursor.since is None else cursor), None
+
+    def _cut(self, cursor: Cursor) -> Cursor:
+        """Cut a whole list in parts of about the same size, by times of change, and remember what must come.
+
+        How changes lie in time is learnt from rows with ids at even distances. The parts touch, and the last one has
+        no end, so that nothing falls between them; the rows of the sample must all turn up in one of them.
+        """
+        newest: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc", "limit": 1}
+        rows, _ = self._api.page(self._call, {**self._params, **newest})
+        highest = rows[0]["id"] if rows and is_id(rows[0].get("id")) else 0
+        count = IDS * min(MOST_SAMPLES, highest // A_SAMPLE_FOR + 1)
+        asked = {highest * n // count for n in range(1, count + 1)} - {0}
+        sample = self._some(asked)
+        self.sample = Sample(highest, sample)
+        self.total = highest * len(sample) // max(1, len(asked))
+        stamps = sorted(at.replace(microsecond=0) for row in sample if (at := moment(row.get("update_time"))))
+        parts = min(max(PARTS, self._api.readers), len(stamps) // 4)
+        edges = sorted({stamps[len(stamps) * n // parts] for n in range(1, parts)})
+        bounds: list[datetime | None] = [None, *edges, None]
+        cut = tuple(Part(since=start, until=end) for start, end in pairwise(bounds))
+        return replace(cursor, parts=cut, owed=frozenset(row["id"] for row in sample))
+
+    def _some(self, ids: set[int]) -> list[Row]:
+        return list(rows_by_ids(self._api, self._call, self._params, ids))
+
+    def _read(self) -> Iterator[Found]:
+        if self._only_page is not None:
+            rows, part = self._only_page, self.cursor.parts[0]
+            yield Found(0, rows, self._prepare(rows), part, replace(part, done=True))
+            return
+        numbers = [number for number, part in enumerate(self.cursor.parts) if not part.done]
+        readers = [partial(self._pages_of, number, self.cursor.parts[number]) for number in numbers]
+        for _, found in side_by_side(readers, workers=self._api.readers):
+            yield found
+
+    def _pages_of(self, number: int, part: Part) -> Iterator[Found]:
+        """Read one part from where it stands."""
+        in_order: dict[str, str | int] = {"sort_by": "id", "sort_direction": "asc", "limit": LIMIT}
+        asked = {**self._params, **in_order, **times(part.since, part.until)}
+        for marker, rows, following in self._marked(asked, part.page):
+            here = replace(part, page=marker)
+            fresh = [row for row in rows if is_id(row.get("id")) and (part.after is None or row["id"] > part.after)]
+            if len(self.cursor.parts) > 1 and not _in_range(fresh, part):
+                raise RangesError
+            after = fresh[-1]["id"] if fresh else part.after
+            part = replace(part, page=following, after=after, done=following is None)
+            yield Found(number, fresh, self._prepare(fresh), here, part)
+
+    def _marked(self, asked: Params, start: str | None) -> Iterator[tuple[str | None, list[Row], str | None]]:
+        """Yield each page with its own marker and the next one's.
+
+        Pipedrive promises nothing about how long its markers live, so one that is refused means walking again from the
+        first page; rows up to the last one delivered are passed over.
+        """
+        try:
+            marker = start
+            for rows, following in self._api.walk(self._call, asked, start):
+                yield marker, rows, following
+                marker = following
+        except RefusedError:
+            if start is None:
+                raise
+            yield from self._marked(asked, None)
+
+    def _has_gaps(self) -> bool:
+        """Tell whether rows of the sample never came although nobody touched them meanwhile."""
+        if not self.cursor.owed or self.cursor.next is None:
+            return False
+        quiet = self.cursor.next - OVERLAP
+        late = self._some(set(self.cursor.owed))
+        return any((at := moment(row.get("update_time"))) is not None and at < quiet for row in late)
 
 
-def steps(api: Api, path: str, params: Params, cursor: Cursor) -> Iterator[tuple[Sequence[Row], Cursor]]:
-    """Yield rows in small lots, each with the cursor from which a walk can go on once the lot is stored.
+class Met:
+    """What a walk met, so that the overlap with the next walk brings only what is new."""
 
-    By id, because a list in the order of its changes shifts while people work. Pipedrive promises nothing about how
-    long its page markers live, so a marker that is refused means walking again from the first page; rows up to
-    the last one delivered are passed over.
-    """
-    delivered = cursor.after
-    asked = {**params, "sort_by": "id", "sort_direction": "asc", "limit": LIMIT, **since_params(cursor.asked_since)}
-    for marker, rows, following in _marked(api, path, asked, cursor.page):
-        fresh = [row for row in rows if is_id(row.get("id")) and (delivered is None or row["id"] > delivered)]
-        for lot in lots(fresh, STEP):
-            cursor = replace(cursor, page=marker, after=lot[-1]["id"])
-            yield lot, cursor
-        cursor = replace(cursor, page=following)
+    def __init__(self, cursor: Cursor) -> None:
+        self._before = cursor
+        self._keep_ids = cursor.since is not None
+        self._from = query_time(cursor.next - OVERLAP) if cursor.next else ""
+        self._prints: dict[str, str] = {}
+        self._pending: dict[str, str] = {}
+        self.ids: set[int] = set()
+        self._lost = set(cursor.lost)
+
+    @property
+    def lost(self) -> set[int]:
+        """Give the deals that were lost when they were last delivered, the newest of them."""
+        if len(self._lost) > 2 * LOST:
+            self._lost = set(sorted(self._lost, reverse=True)[:LOST])
+        return self._lost
+
+    def is_fresh(self, row: Row, print_: Callable[[Row], str], *, always: bool = False) -> bool:
+        """Tell whether a row was not delivered before as it is now.
+
+        Kept in mind is what the next walk will see again: what changed last, and with `always` this one in any case.
+        Fingerprints are only made where they count.
+        """
+        number, updated = row["id"], row.get("update_time")
+        if self._keep_ids:
+            self.ids.add(number)
+        keep = always or not isinstance(updated, str) or updated.replace(" ", "T") >= self._from
+        if not keep and str(number) not in self._before.seen:
+            return True
+        made = print_(row)
+        if keep:
+            self._pending[str(number)] = made
+        return self._before.is_fresh(number, made)
+
+    def take(self, rows: Iterable[Row]) -> None:
+        """Note that rows are delivered: only then may their fingerprints stand in a cursor."""
+        for row in rows:
+            made = self._pending.pop(str(row["id"]), None)
+            if made is not None:
+                self._prints[str(row["id"])] = made
+
+    def midway(self, cursor: Cursor) -> str:
+        """Write the cursor of a page in the middle of the walk."""
+        return replace(cursor, seen={**self._before.seen, **self._prints}, lost=frozenset(self.lost)).text()
+
+    def finished(self, backlog: Part | None = None) -> str:
+        """Write the cursor of the walk's last page."""
+        done = self._before.finished()
+        seen = {**self._prints, **self._pending}  # what is pending now was delivered before, just as it is
+        return replace(done, seen=seen, lost=frozenset(self.lost), backlog=backlog).text()
 
 
-def since_params(since: datetime | None) -> dict[str, str]:
-    """Give the parameter that asks for what was updated since a time; it is inclusive, in whole seconds."""
-    return {"updated_since": query_time(since)} if since else {}
+def rows_by_ids(api: Api, call: str, params: Params, ids: Iterable[int]) -> Iterator[Row]:
+    """Read the rows with these ids, as many as fit in each call; the ones that are gone are left out."""
+    asked = [{**params, "ids": ",".join(map(str, lot))} for lot in lots(sorted(set(ids)), IDS)]
+    for rows in together([partial(_all_rows, api, call, one) for one in asked]):
+        yield from (row for row in rows if is_id(row.get("id")))
+
+
+def together(jobs: Sequence[Callable[[], T]]) -> list[T]:
+    """Do jobs side by side, and give what they give in their order; a few are done one after the other."""
+    if len(jobs) < THREADS_FROM:
+        return [job() for job in jobs]
+    done = dict(side_by_side([partial(_once, job) for job in jobs], workers=WORKERS))
+    return [done[number] for number in range(len(jobs))]
+
+
+def times(since: datetime | None, until: datetime | None) -> dict[str, str]:
+    """Give the parameters for what was updated from a time on (inclusive) and before another, in whole seconds."""
+    asked = {"updated_since": since, "updated_until": until}
+    return {name: query_time(at) for name, at in asked.items() if at is not None}
 
 
 def lots(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -56,16 +265,20 @@ def lots(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _marked(
-    api: Api, path: str, params: Params, start: str | None
-) -> Iterator[tuple[str | None, list[Row], str | None]]:
-    """Yield each page with its own marker and the next one's."""
-    try:
-        marker = start
-        for rows, following in api.walk(path, params, start):
-            yield marker, rows, following
-            marker = following
-    except RefusedError:
-        if start is None:
-            raise
-        yield from _marked(api, path, params, None)
+def _in_range(rows: Sequence[Row], part: Part) -> bool:
+    """Tell whether rows lie in the range they were asked for; where not, parts would overlap or leave gaps."""
+    start = query_time(part.since)[:SECONDS] if part.since else ""
+    end = query_time(part.until)[:SECONDS] if part.until else "~"
+    return all(start <= str(row.get("update_time") or "")[:SECONDS] < end for row in rows)
+
+
+def _by_id(row: Row) -> Any:
+    return row["id"]
+
+
+def _once(job: Callable[[], T]) -> Iterator[T]:
+    yield job()
+
+
+def _all_rows(api: Api, call: str, params: Params) -> list[Row]:
+    return list(api.rows(call, params))

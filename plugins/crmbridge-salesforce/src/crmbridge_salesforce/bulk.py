@@ -15,7 +15,7 @@ from crmbridge.ports import Clock
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.values import Cell
 
-PART = 5_000  # rows fetched at a time; a few megabytes
+PART = 2_500  # rows fetched at a time; a few megabytes
 FIRST_WAIT, LONGEST_WAIT, GROWTH = 0.25, 20.0, 1.6  # seconds between two looks at a job
 PATIENCE = timedelta(minutes=30)  # for a job to begin and end; after that the rows are read page by page
 DONE, UNDER_WAY = "JobComplete", frozenset({"Open", "UploadComplete", "InProgress"})

@@ -23,7 +23,7 @@ from crmbridge_salesforce.sources import Source, Span
 from crmbridge_salesforce.spool import Spool
 from crmbridge_salesforce.values import Cell
 
-PAGE = 1000  # rows, so that memory stays flat whatever there is
+PAGE = 500  # rows, so that memory stays flat whatever there is; as many as are saved at a time
 SMALL_ROWS = 25_000  # of the jobs beside, whose rows are short
 _HISTORY = ("OpportunityId", *SNAPSHOT)
 _TRACKED = ("OpportunityId", *TRACKED)

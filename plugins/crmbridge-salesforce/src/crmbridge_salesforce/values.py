@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +22,8 @@ NO_CURRENCY = "the org does not say which currency its amounts are in; set `curr
 _UTC = frozenset({".000+0000", ".000Z", "Z", "+0000"})
 _NUMBERS = frozenset({"currency", "double", "int", "long", "percent"})
 COMPOUNDS = frozenset({"address", "location", "complexvalue"})
+_PLAIN = re.compile(r"-?[1-9][0-9]*(?:\.[0-9]+)?|0\.[0-9]*[1-9][0-9]*|0")
+_SHORTEST = re.compile(r"-?[1-9][0-9]*(?:\.[0-9]*[1-9])?|-?0\.[0-9]*[1-9]|0")
 COMPOUND = "\0compound"  # stands for a value that is several
 
 Cell = str  # one column of one row; empty for null. The same value gives the same cell, by whichever API it came
@@ -50,8 +52,10 @@ def tidier(column_type: str) -> Callable[[Cell], Cell] | None:
     return _one_moment if column_type == "datetime" else None
 
 
-@lru_cache(maxsize=8192)
 def _one_number(cell: Cell) -> Cell:
+    """Write a number without an exponent and without zeros at its end; what is no number stays."""
+    if _PLAIN.fullmatch(cell):
+        return cell.rstrip("0").rstrip(".") if "." in cell else cell
     try:
         return f"{_number(cell):f}" if cell else ""
     except ValueError:
@@ -91,10 +95,11 @@ def decode(raw: Any, kind: FieldType, currency: str | None) -> Value:
     return read(cell) if read else cell
 
 
-@lru_cache(maxsize=8192)
 def _number(cell: Cell) -> Decimal:
     try:
         number = Decimal(cell)
+        if _SHORTEST.fullmatch(cell):
+            return number
         if not number.is_finite():
             raise ValueError(f"holds {cell[:40]!r}, which is no number")
         # 1200.0 and 1200 are one number and should be written one way.

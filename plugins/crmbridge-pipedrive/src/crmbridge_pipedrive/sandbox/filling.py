@@ -12,7 +12,7 @@ from crmbridge.model.values import Value
 from crmbridge.sandbox import SandboxOptions, World, WorldActivity, WorldDeal, WorldUser, make_world
 from crmbridge_pipedrive.sandbox.replies import Row
 from crmbridge_pipedrive.sandbox.state import closing
-from crmbridge_pipedrive.sandbox.tables import Tables, empty_deal, log_change, next_id, stamp, v1_stamp
+from crmbridge_pipedrive.sandbox.tables import Tables, empty_activity, empty_deal, log_change, next_id, stamp, v1_stamp
 from crmbridge_pipedrive.sandbox_account import KEY_FIELD, OTHER_FIELDS, PIPELINE, PROCESS_FIELDS, STAGES, CustomField
 
 FIRST_USER = 14_200_000  # users' ids are unique in all of Pipedrive, so they are large
@@ -249,34 +249,4 @@ def _activity(tables: Tables, deal: Row, activity: WorldActivity) -> None:
         "done": activity.done,
         "marked_as_done_time": at if activity.done else None,
         "update_time": at if activity.done else deal["update_time"],
-    }
-
-
-def empty_activity(number: int, *, owner: int, at: str) -> Row:
-    """Give an activity as it is when nothing was said about it."""
-    return {
-        "id": number,
-        "subject": "Call",
-        "type": "call",
-        "owner_id": owner,
-        "creator_user_id": owner,
-        "is_deleted": False,
-        "add_time": at,
-        "update_time": at,
-        "deal_id": None,
-        "lead_id": None,
-        "person_id": None,
-        "org_id": None,
-        "project_id": None,
-        "due_date": None,
-        "due_time": None,
-        "duration": None,
-        "busy": None,
-        "done": False,
-        "marked_as_done_time": None,
-        "location": None,
-        "participants": [],
-        "public_description": None,
-        "priority": None,
-        "note": None,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -111,6 +112,8 @@ class Limits:
 
     def decorate(self, request: Request, response: Response) -> None:
         """Add the headers that tell how much is left."""
+        if request.url.path.startswith("/oauth/"):
+            return
         window = self.searches if _is_search(request) else self.burst
         response.headers.setdefault("x-ratelimit-limit", str(window.requests))
         response.headers.setdefault("x-ratelimit-remaining", str(window.remaining(self._clock.now())))
@@ -118,12 +121,14 @@ class Limits:
         response.headers["x-daily-ratelimit-token-limit"] = str(self.daily_tokens)
         response.headers["x-daily-ratelimit-token-remaining"] = str(self.remaining)
 
-    def vendor(self) -> Vendor:
+    def vendor(self, accepts: Callable[[Request, str], bool]) -> Vendor:
         """Give the kit what it must know of Pipedrive."""
         return Vendor(
-            accepts=lambda request, token: request.headers.get("x-api-token") == token,
+            accepts=accepts,
+            open_paths=("/oauth/token",),
             refused=_unauthorized,
             limited=self.too_many,
+            spent=lambda _request: self.spent(),
             windows=(self.burst, self.searches),
             decorate=self.decorate,
         )

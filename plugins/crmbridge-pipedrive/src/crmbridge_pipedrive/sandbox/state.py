@@ -7,8 +7,17 @@ from typing import Any
 from crmbridge.ports import Clock
 from crmbridge.sandbox import Faults
 from crmbridge_pipedrive.sandbox.replies import Limits, Row, invalid, missing
-from crmbridge_pipedrive.sandbox.schema import HASH, check_custom
-from crmbridge_pipedrive.sandbox.tables import Tables, empty_deal, log_change, next_id, row_of, stamp, v1_stamp
+from crmbridge_pipedrive.sandbox.schema import check_custom
+from crmbridge_pipedrive.sandbox.signing import Sessions
+from crmbridge_pipedrive.sandbox.tables import (
+    Tables,
+    empty_deal,
+    log_change,
+    next_id,
+    row_of,
+    stamp,
+    v1_stamp,
+)
 
 CLOSING = ("won_time", "lost_time", "close_time", "local_won_date", "local_lost_date", "local_close_date")
 UNLOGGED = frozenset({*CLOSING, "stage_change_time", "update_time", "first_won_time", "custom_fields"})
@@ -16,26 +25,15 @@ SINGLY = frozenset({"pipeline_id", "stage_id", "custom_fields", "status", "is_de
 
 
 class PipedriveState:
-    """A Pipedrive account. `edit_deal`, `delete_deal`, `archive_deal` and `merge_deals` act as people do in the app."""
+    """A Pipedrive account, with what happens to its deals and notes whoever changes them."""
 
-    def __init__(self, clock: Clock, tables: Tables, me: int, limits: Limits) -> None:
+    def __init__(self, clock: Clock, tables: Tables, me: int, limits: Limits, sessions: Sessions) -> None:
         self.clock = clock
         self.limits = limits
+        self.sessions = sessions
         self.tables = tables
         self.me = me  # the user whose token the sandbox takes
         self.faults = Faults({}, 0)  # the kit's own, once the sandbox is assembled
-
-    def deal_ids(self) -> list[str]:
-        """Give the ids of the deals that are neither deleted nor archived."""
-        rows = self.tables.deals.values()
-        return [str(row["id"]) for row in rows if not (row["is_deleted"] or row["is_archived"])]
-
-    def edit_deal(self, native_id: str, /, **native_fields: Any) -> None:
-        """Edit a deal as its owner would; custom fields are named by their codes."""
-        custom = {name: value for name, value in native_fields.items() if HASH.fullmatch(name)}
-        changes = {name: value for name, value in native_fields.items() if name not in custom}
-        owner = row_of(self.tables.deals, int(native_id), "Deal")["owner_id"]
-        self.change_deal(int(native_id), {**changes, **({"custom_fields": custom} if custom else {})}, by=owner)
 
     def delete_deal(self, native_id: str) -> None:
         """Delete a deal; it stays in the list of deleted ones."""
@@ -43,16 +41,19 @@ class PipedriveState:
         log_change(self.tables, deal["id"], "status", (deal["status"], "deleted"), at=self.now(), by=deal["owner_id"])
         deal.update(is_deleted=True, status="deleted", update_time=self.now())
 
-    def archive_deal(self, native_id: str) -> None:
-        """Archive a deal; it vanishes from all lists but the archived one."""
-        deal = row_of(self.tables.deals, int(native_id), "Deal")
-        deal.update(is_archived=True, archive_time=self.now(), update_time=self.now())
-
-    def merge_deals(self, loser: str, survivor: str) -> None:
+    def merge_deals(self, *, winner: str, loser: str) -> None:
         """Merge one deal into another; nothing left tells which it was merged into."""
-        kept = row_of(self.tables.deals, int(survivor), "Deal")
+        kept = row_of(self.tables.deals, int(winner), "Deal")
         self.delete_deal(loser)
         kept["update_time"] = self.now()
+
+    def create_note(self, given: Row, *, by: int) -> Row:
+        """Make a note."""
+        number, now = next_id(self.tables.notes), v1_stamp(self.now())
+        links = dict.fromkeys(("deal_id", "org_id", "person_id", "lead_id", "project_id"))
+        about = {"id": number, "active_flag": True, "user_id": by, "add_time": now, "update_time": now}
+        self.tables.notes[number] = {**about, **links, **given}
+        return self.tables.notes[number]
 
     def now(self) -> str:
         """Give the clock's time as v2 writes it."""

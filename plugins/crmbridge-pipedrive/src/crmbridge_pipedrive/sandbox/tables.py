@@ -95,6 +95,36 @@ def empty_deal(number: int, fields: Mapping[str, Row], *, at: str, owner: int) -
     }
 
 
+def empty_activity(number: int, *, owner: int, at: str) -> Row:
+    """Give an activity as it is when nothing was said about it."""
+    return {
+        "id": number,
+        "subject": "Call",
+        "type": "call",
+        "owner_id": owner,
+        "creator_user_id": owner,
+        "is_deleted": False,
+        "add_time": at,
+        "update_time": at,
+        "deal_id": None,
+        "lead_id": None,
+        "person_id": None,
+        "org_id": None,
+        "project_id": None,
+        "due_date": None,
+        "due_time": None,
+        "duration": None,
+        "busy": None,
+        "done": False,
+        "marked_as_done_time": None,
+        "location": None,
+        "participants": [],
+        "public_description": None,
+        "priority": None,
+        "note": None,
+    }
+
+
 def log_change(tables: Tables, deal: int, field_key: str, values: tuple[Any, Any], **about: Any) -> None:
     """Note one change of one field: `values` are old and new, `about` says at (a v2 time), by and source."""
     number = sum(len(rows) for rows in tables.history.values()) + 1

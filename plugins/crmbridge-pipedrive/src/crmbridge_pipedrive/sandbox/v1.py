@@ -11,14 +11,16 @@ from starlette.requests import Request
 from crmbridge_pipedrive.sandbox.deal_rows import deal_rows
 from crmbridge_pipedrive.sandbox.replies import RefusalError, Row, missing
 from crmbridge_pipedrive.sandbox.routing import Router, number_in
+from crmbridge_pipedrive.sandbox.schema import TIME
 from crmbridge_pipedrive.sandbox.state import PipedriveState
-from crmbridge_pipedrive.sandbox.tables import next_id, row_of, v1_stamp
+from crmbridge_pipedrive.sandbox.tables import row_of, v1_stamp
 
 ROOTS = ("/v1", "/api/v1")
 COMPANY = {"company_id": 7000001, "company_name": "Lumenworks", "company_domain": "lumenworks"}
 CURRENCIES = (("EUR", "Euro", "€"), ("USD", "US Dollar", "$"), ("BRL", "Brazilian Real", "R$"))
 TYPES = ("call", "meeting", "task", "deadline", "email", "lunch")
 USUAL, MOST = 100, 500
+NOTE_SORTS = ("id", "user_id", "deal_id", "person_id", "org_id", "content", "add_time", "update_time")
 NOTE_KEYS = frozenset(
     {"content", "deal_id", "org_id", "person_id", "lead_id", "project_id", "task_id", "user_id", "add_time"}
     | {f"pinned_to_{what}_flag" for what in ("deal", "organization", "person", "lead", "project", "task")}
@@ -76,8 +78,15 @@ def _notes(state: PipedriveState, request: Request, _body: Any) -> Row:
     for name in ("deal_id", "org_id", "person_id", "user_id"):
         if name in request.query_params:
             rows = [row for row in rows if str(row[name]) == request.query_params[name]]
-    newest_first = request.query_params.get("sort", "").lower().endswith("desc")
-    return _paged(sorted(rows, key=lambda row: int(row["id"]), reverse=newest_first), request)
+    since = request.query_params.get("updated_since")
+    if since is not None and TIME.fullmatch(since) is None:
+        raise RefusalError(400, "updated_since must be in RFC3339 format")
+    rows = [row for row in rows if since is None or str(row["update_time"]) >= str(v1_stamp(since))]
+    by, _, direction = request.query_params.get("sort", "id").partition(" ")
+    if by not in NOTE_SORTS:
+        raise RefusalError(400, "sort is not valid")
+    order = sorted(rows, key=lambda row: (row[by] or "", int(row["id"])), reverse=direction.lower() == "desc")
+    return _paged(order, request)
 
 
 def _create_note(state: PipedriveState, _request: Request, body: Any) -> Any:
@@ -86,12 +95,7 @@ def _create_note(state: PipedriveState, _request: Request, body: Any) -> Any:
         raise RefusalError(400, "Note content must be given.")
     if not any(given.get(name) for name in ("deal_id", "org_id", "person_id", "lead_id", "project_id", "task_id")):
         raise RefusalError(400, "Note must be linked to a deal, person, organization, lead or project.")
-    number = next_id(state.tables.notes)
-    now = v1_stamp(state.now())
-    links = dict.fromkeys(("deal_id", "org_id", "person_id", "lead_id", "project_id"))
-    about = {"id": number, "active_flag": True, "user_id": state.me, "add_time": now, "update_time": now}
-    state.tables.notes[number] = {**about, **links, **given}
-    return 201, {"success": True, "data": state.tables.notes[number]}
+    return 201, {"success": True, "data": state.create_note(given, by=state.me)}
 
 
 def _note(state: PipedriveState, request: Request, _body: Any) -> Row:
@@ -248,7 +252,7 @@ def _merge(state: PipedriveState, request: Request, body: Any) -> Row:
     if not isinstance(survivor, int):
         raise RefusalError(400, "merge_with_id is not valid")
     row_of(state.tables.deals, number_in(request), "Deal")
-    state.merge_deals(str(number_in(request)), str(survivor))
+    state.merge_deals(loser=str(number_in(request)), winner=str(survivor))
     row = row_of(state.tables.deals, survivor, "Deal")
     return {"success": True, "data": deal_rows(state.tables, [row], request)[0]}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,16 +9,14 @@ from typing import Any
 
 from starlette.requests import Request
 
+from crmbridge_pipedrive.sandbox import fields
 from crmbridge_pipedrive.sandbox.deal_rows import OPTIONAL, deal_rows
-from crmbridge_pipedrive.sandbox.filling import empty_activity
 from crmbridge_pipedrive.sandbox.lists import ListRules, list_page
 from crmbridge_pipedrive.sandbox.replies import Row, invalid, missing
 from crmbridge_pipedrive.sandbox.routing import Router, number_in
-from crmbridge_pipedrive.sandbox.schema import ACTIVITY, DEAL, ORGANIZATION, PERSON, Check, check_body, filled, objects
-from crmbridge_pipedrive.sandbox.schema import optional as or_null
-from crmbridge_pipedrive.sandbox.schema import text as a_text
+from crmbridge_pipedrive.sandbox.schema import ACTIVITY, DEAL, ORGANIZATION, PERSON, Check, check_body
 from crmbridge_pipedrive.sandbox.state import PipedriveState, require
-from crmbridge_pipedrive.sandbox.tables import Table, next_id, row_of, stamp
+from crmbridge_pipedrive.sandbox.tables import Table, empty_activity, next_id, row_of, stamp
 
 ROOT = "/api/v2"
 LATE = timedelta(seconds=30)  # how late the search index is when it is late
@@ -36,8 +33,7 @@ def add_routes(router: Router) -> None:
         _add_entity(router, name, entity)
     for name, rules in METADATA.items():
         _add_metadata(router, name, rules)
-    router.add("GET", f"{ROOT}/dealFields", 10, _list_fields)
-    router.add("POST", f"{ROOT}/dealFields", 5, _create_field)
+    fields.add_routes(router, ROOT)
 
 
 def _add_metadata(router: Router, name: str, rules: ListRules) -> None:
@@ -45,7 +41,6 @@ def _add_metadata(router: Router, name: str, rules: ListRules) -> None:
     router.add("GET", f"{ROOT}/{name}/{{id}}", 1, lambda s, r, _b: _one(_table(s, name), r, name[:-1].capitalize()))
 
 
-FIELDS = ListRules(sorts=("id",), times=False, ids=False, others=("include_fields",))
 METADATA = {
     "pipelines": ListRules(times=False, ids=False),
     "stages": ListRules(
@@ -194,7 +189,7 @@ def _linked(state: PipedriveState, request: Request, rows: list[Row]) -> list[Ro
     return [row for row in rows if row["id"] in state.tables.participants.get(int(deal), ())]
 
 
-# ── Search, fields, shapes ──────────────────────────────────────────────────────────────────────────────
+# ── Search, shapes ──────────────────────────────────────────────────────────────────────────────
 
 
 def _search(state: PipedriveState, request: Request, name: str, title: str) -> Row:
@@ -218,33 +213,6 @@ def _texts(row: Row, title: str, fields: list[str]) -> list[str]:
     custom = [value for value in (row.get("custom_fields") or {}).values() if isinstance(value, str)]
     named = [str(row[title])] if fields in ([""], [title]) or title in fields else []
     return [text.casefold() for text in (*named, *(custom if fields == [""] or "custom_fields" in fields else ()))]
-
-
-def _list_fields(state: PipedriveState, request: Request, _body: Any) -> Row:
-    rows = [{**row, "id": n} for n, row in enumerate(state.tables.fields.values(), start=1)]
-    page, following = list_page(rows, request, FIELDS)
-    return _list([{name: value for name, value in row.items() if name != "id"} for row in page], following)
-
-
-def _create_field(state: PipedriveState, _request: Request, body: Any) -> Row:
-    schema = {"field_name": filled, "field_type": a_text, "options": objects, "description": or_null(a_text)}
-    given = check_body(body, schema, required=("field_name", "field_type"))
-    known = sum(len(row["options"] or ()) for row in state.tables.fields.values())
-    code = hashlib.sha1(f"{given['field_name']} {len(state.tables.fields)}".encode(), usedforsecurity=False).hexdigest()
-    options = [{"id": 900 + known + n, "label": o.get("label")} for n, o in enumerate(given.get("options", ()))]
-    state.tables.fields[code] = {
-        "field_name": given["field_name"],
-        "field_code": code,
-        "description": given.get("description"),
-        "field_type": given["field_type"],
-        "options": options or None,
-        "subfields": None,
-        "is_custom_field": True,
-        "is_optional_response_field": False,
-    }
-    for deal in state.tables.deals.values():
-        deal["custom_fields"][code] = None
-    return _data(state.tables.fields[code])
 
 
 def _table(state: PipedriveState, name: str) -> Table:

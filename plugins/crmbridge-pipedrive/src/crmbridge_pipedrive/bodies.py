@@ -1,0 +1,171 @@
+"""The bodies that changes are sent as: deals with only what changes, tasks and notes with their markers."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from crmbridge.errors import RefusedError
+from crmbridge.model.changes import Change
+from crmbridge.model.records import Kind, Ref
+from crmbridge.model.values import Money, Value
+from crmbridge_pipedrive.account import DealFields
+from crmbridge_pipedrive.api import Row
+from crmbridge_pipedrive.finding import holds
+from crmbridge_pipedrive.values import FieldDefinition, currency_of, decimal, encode
+
+READ_ONLY = frozenset(
+    {"source", "activities", "activities_done", "activities_open", "last_activity_at", "next_activity_at"}
+)
+_TEXT = FieldDefinition(code="", label="", native_type="varchar")
+_DATE = FieldDefinition(code="", label="", native_type="date")
+_USER = FieldDefinition(code="", label="", native_type="user")
+# Our names of plain deal fields, with Pipedrive's names and forms.
+PLAIN = {
+    "name": ("title", _TEXT),
+    "close_date": ("expected_close_date", _DATE),
+    "owner": ("owner_id", _USER),
+    "company": ("org_id", _USER),
+    "lost_reason": ("lost_reason", _TEXT),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bodies:
+    """Makes the bodies for one connection. `currency` is that of numbers that are written as amounts."""
+
+    connection: str
+    currency: str | None
+    task_type: str
+    fields: DealFields
+
+    def create_body(self, change: Change) -> Row:
+        """Give the body that makes a deal; the key goes into its custom field."""
+        contacts = contacts_of(change.after.get("contacts"))
+        body = self.deal_body(change, {**change.after, "contacts": tuple(map(str, contacts[:1]))})
+        if change.key is not None:
+            if self.fields.key is None:
+                raise RefusedError(
+                    f"{self.connection}: the account has no field for crmbridge's key, so a deal that was made could "
+                    "not be found again",
+                    advice="Add a custom text field named as the connection's key_field (usually `crmbridge key`).",
+                )
+            body.setdefault("custom_fields", {})[self.fields.key.code] = change.key
+        return body
+
+    def deal_body(self, change: Change, after: Mapping[str, Value] | None = None) -> Row:
+        """Give the body of a deal: only what changes, custom fields apart, the pipeline with its stage."""
+        body: Row = {}
+        for name, value in (change.after if after is None else after).items():
+            self._put(body, name, value)
+        position, before = change.position, change.position_before
+        if position is not None:
+            body["pipeline_id"] = number_of(position.pipeline)
+            body["stage_id"] = number_of(position.stage)
+            # A status that stays is not sent again: it could set the time of winning or losing anew.
+            if before is None or before.status is not position.status:
+                body["status"] = position.status.value
+        return body
+
+    def _put(self, body: Row, name: str, value: Value) -> None:
+        """Put one value where it belongs; raises RefusedError for what Pipedrive's API can't be told."""
+        try:
+            if name in self.fields.bound:
+                self._put_bound(body, self.fields.bound[name].definition, value)
+            elif name == "amount":
+                body |= _amount(value, self.currency)
+            elif name == "contacts":
+                body["person_id"] = _only_contact(value)
+            elif name in PLAIN:
+                native, form = PLAIN[name]
+                body[native] = encode(value, form, self.currency)
+            else:
+                reason = (
+                    "can't be written through Pipedrive's API" if name in READ_ONLY else "is bound to no deal field"
+                )
+                raise RefusedError(f"{self.connection}: {name} {reason}", advice="Leave the field out of the sync.")
+        except ValueError as error:
+            raise RefusedError(f"{self.connection}: {name} can't be written: {error}") from error
+
+    def _put_bound(self, body: Row, definition: FieldDefinition, value: Value) -> None:
+        encoded = encode(value, definition, self.currency)
+        if definition.custom:
+            body.setdefault("custom_fields", {})[definition.code] = encoded
+        else:
+            body[definition.code] = encoded
+
+    def task_body(self, change: Change) -> Row:
+        """Give the body of an activity of the task type. Notes of activities are HTML; due times are in UTC."""
+        after = change.after
+        due, owner = after.get("due_at"), after.get("owner")
+        body = {
+            "subject": str(after.get("subject") or "Task"),
+            "type": self.task_type,
+            "note": marked_html(after.get("body"), change.key),
+            **_where(change),
+        }
+        if isinstance(due, datetime):
+            at = due.astimezone(UTC)
+            body |= {"due_date": f"{at:%Y-%m-%d}", "due_time": f"{at:%H:%M:%S}"}
+        if isinstance(owner, str):
+            body["owner_id"] = number_of(owner)
+        return body
+
+
+def note_body(change: Change) -> Row:
+    """Give the body of a note; its content is HTML."""
+    return {"content": marked_html(change.after.get("body"), change.key), **_where(change)}
+
+
+def marked_html(text: Value, marker: str | None) -> str:
+    """Write plain text as HTML, with the marker at its end unless it says it already."""
+    plain = str(text or "")
+    if marker and not holds(plain, marker):
+        plain = f"{plain}\n\n{marker}".strip()
+    return html.escape(plain, quote=False).replace("\r\n", "\n").replace("\n", "<br>")
+
+
+def _amount(value: Value, currency: str | None) -> Row:
+    if isinstance(value, Money):
+        return {"value": value.amount, "currency": value.currency}
+    if value is None:
+        return {"value": None}
+    if isinstance(value, Decimal | int):
+        return {"value": decimal(value), "currency": currency_of(None, currency)}
+    raise ValueError("not an amount")
+
+
+def _only_contact(value: Value) -> int | None:
+    """Give the main contact; which of a deal's participants to drop or add is not for an update to guess."""
+    people = contacts_of(value)
+    if len(people) > 1:
+        raise ValueError("a deal is updated with one contact; add the others as participants in Pipedrive")
+    return people[0] if people else None
+
+
+def contacts_of(value: Value) -> list[int]:
+    """Give the ids of contacts; raises RefusedError for one that is none of Pipedrive's."""
+    given = value if isinstance(value, tuple) else (value,)
+    return [number_of(str(person)) for person in given if person is not None]
+
+
+def _where(change: Change) -> Row:
+    target = ref_of(change)
+    return {"org_id" if target.kind is Kind.COMPANY else "deal_id": number_of(target.id)}
+
+
+def ref_of(change: Change) -> Ref:
+    """Give what a change is about; raises RefusedError when it does not say."""
+    if change.target is None:
+        raise RefusedError(f"{change.connection}: the change {change.id} does not say what it is about")
+    return change.target
+
+
+def number_of(text: str) -> int:
+    """Read an id; raises RefusedError for one that is none of Pipedrive's."""
+    if not text.isdecimal():
+        raise RefusedError(f"{text!r} is not an id of Pipedrive; its ids are numbers")
+    return int(text)

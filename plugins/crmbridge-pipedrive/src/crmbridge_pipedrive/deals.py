@@ -1,0 +1,294 @@
+"""Reading deals with what is around them: activities, contacts and moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from crmbridge.errors import RefusedError
+from crmbridge.model.records import Move, Record, Tombstone
+from crmbridge.ports import Clock, Page
+from crmbridge_pipedrive.account import MOST_KEYS, Account, DealFields
+from crmbridge_pipedrive.api import LIMIT, Api, Row, is_id
+from crmbridge_pipedrive.cursors import Cursor, Part, read_cursor
+from crmbridge_pipedrive.history import (
+    History,
+    Log,
+    is_new_and_still,
+    last_moved,
+    may_have_moved,
+    needs_log,
+    told_moves,
+)
+from crmbridge_pipedrive.limits import Limits
+from crmbridge_pipedrive.mapping import AROUND, TIMES, DealReader, Surroundings, digest, tombstone
+from crmbridge_pipedrive.reading import is_gone
+from crmbridge_pipedrive.verdicts import ForbiddenError
+from crmbridge_pipedrive.walking import Found, Walk, lots, rows_by_ids, times, together
+
+ALL_STATUSES = "open,won,lost,deleted"  # without being asked, a list leaves the deleted ones out
+LOT = 50  # deals that are read one by one between two cursors; a log costs 20 tokens or more
+A_LOG = 20  # tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DealSource:
+    """Reads the deals of one account. `history_days` is how far back the moves of a first pull reach."""
+
+    api: Api
+    account: Account
+    connection: str
+    limits: Limits
+    clock: Clock
+    make_reader: Callable[[DealFields], DealReader]
+    history_days: int
+
+    def pull(self, since: str | None) -> Iterator[Page]:
+        """Yield the deals that changed since a cursor, the deals around which something changed, and what is gone.
+
+        Then, where a first pull put the moves of many deals off, as many of them as today's tokens allow.
+        """
+        yield from _Pull(self, since).pages()
+
+    def read(self, ids: Collection[int]) -> list[Record]:
+        """Read deals by id, as they are now. A list asked for ids is no search index."""
+        params = deal_params(self.account.deal_fields)
+        found = [row for row in rows_by_ids(self.api, "deals", params, ids) if not is_gone(row)]
+        return self.with_contacts(found, self.activities(found))
+
+    def with_contacts(self, rows: Sequence[Row], activities: Mapping[int, Row]) -> list[Record]:
+        """Make records, after reading all contacts of the deals that have several."""
+        several = [row["id"] for row in rows if _has_several(row)]
+        people = dict(zip(several, together([partial(self._people, deal) for deal in several]), strict=True))
+        return self._records(rows, Surroundings(activities=activities, contacts=people))
+
+    def _records(self, rows: Sequence[Row], around: Surroundings) -> list[Record]:
+        """Make records; where a row knows more of the account than we do, the account is read anew first."""
+        reader, stages = self.make_reader(self.account.deal_fields), self.account.setup.pipeline_of
+        made = [reader.record(row, around) for row in rows]
+        strange = any(r.problems or (r.position is not None and r.position.stage not in stages) for r in made)
+        if strange and self.account.renew():
+            reader = self.make_reader(self.account.deal_fields)
+            made = [reader.record(row, around) for row in rows]
+        return made
+
+    def activities(self, rows: Sequence[Row]) -> dict[int, Row]:
+        """Read the last and next activities of these deals."""
+        named = {number for row in rows if not is_gone(row) for name, _ in TIMES if is_id(number := row.get(name))}
+        return {row["id"]: row for row in rows_by_ids(self.api, "activities", {}, named)}
+
+    def logs(self, rows: Sequence[Row]) -> dict[int, Log]:
+        """Read the logs of these deals."""
+        found = together([partial(self.history.read, row) for row in rows])
+        return dict(zip((row["id"] for row in rows), found, strict=True))
+
+    @property
+    def history(self) -> History:
+        """Give what reads logs."""
+        return History(api=self.api, pipeline_of=self.account.setup.pipeline_of)
+
+    def _people(self, deal: int) -> list[int] | None:
+        """Read a deal's contacts; of one deleted or merged meanwhile they can't be read."""
+        try:
+            rows = list(self.api.rows_v1("participants", id_=deal))
+        except (RefusedError, ForbiddenError):
+            return None
+        return [person for row in rows if (person := _person(row.get("person_id"))) is not None]
+
+
+class _Pull:
+    """One pull of deals."""
+
+    def __init__(self, source: DealSource, since: str | None) -> None:
+        self._source = source
+        self._params = deal_params(source.account.deal_fields)
+        self._goes_on = bool(read_cursor(since).parts)
+        listed = {**self._params, "status": ALL_STATUSES}
+        self._known: dict[int, Row] = {}
+        self._walk = Walk(source.api, "deals", listed, since, prepare=self._activities)
+        self._since = self._walk.cursor.asked_since
+        self._old = source.clock.now() - timedelta(days=source.history_days)
+        if self._walk.is_first and not self._goes_on and not self._is_small():
+            self._walk.cursor = replace(self._walk.cursor, puts_off=True)
+        self._puts_off = self._walk.cursor.puts_off
+        self._has_put_off = self._puts_off and self._goes_on
+
+    def pages(self) -> Iterator[Page]:
+        """Yield what changed, then what is gone, then what was put off."""
+        walk, met = self._walk, self._walk.met
+        around = list(self._around_only_page())
+        for found in walk.pages():
+            yield from self._pages_of(found)
+        for rows in around or self._disturbed(met.ids):
+            print_ = partial(_print, self._activities(rows))
+            fresh = [row for row in rows if met.is_fresh(row, print_, always=True)]
+            for lot in lots(fresh, LOT):
+                met.take(lot)
+                yield self._page(lot, self._activities(lot), met.midway(walk.cursor))
+        for gone in self._archived():
+            met.take(gone)
+            yield Page(tombstones=_tombstones(self._source, gone), cursor=met.midway(walk.cursor))
+        backlog = walk.cursor.backlog
+        if self._has_put_off:
+            backlog = Part()
+        if backlog is not None:
+            backlog = yield from self._put_off(backlog)
+        yield Page(cursor=met.finished(backlog))
+
+    # ── What changed ────────────────────────────────────────────────────────────────────────────────────
+
+    def _pages_of(self, found: Found) -> Iterator[Page]:
+        """Cut a page in lots of as many deals as may be read one by one between two cursors."""
+        print_ = partial(_print, found.around)
+        fresh = [row for row in found.rows if self._walk.met.is_fresh(row, print_)]
+        cut = list(self._lots(fresh)) or [[]]
+        for number, lot in enumerate(cut, start=1):
+            is_last = number == len(cut)
+            page = self._page(lot, found.around, "") if lot else None
+            text = self._walk.stand(found, found.rows if is_last else lot, is_last=is_last)
+            if page is not None:
+                yield replace(page, cursor=text, total=self._walk.total)
+
+    def _lots(self, rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+        begin = asked = 0
+        for place, row in enumerate(rows, start=1):
+            asked += self._needs_log(row) or _has_several(row)
+            if asked == LOT:
+                yield rows[begin:place]
+                begin, asked = place, 0
+        if begin < len(rows):
+            yield rows[begin:]
+
+    def _page(self, rows: Sequence[Row], activities: Mapping[int, Row], cursor: str) -> Page:
+        """Read what deals need one by one, and make their page."""
+        live = [row for row in rows if not is_gone(row)]
+        logs = self._source.logs([row for row in live if self._needs_log(row)])
+        records = self._source.with_contacts(live, activities)
+        history = self._source.history
+        moves: list[Move] = []
+        for row, record in zip(live, records, strict=True):
+            if row["id"] in logs:
+                moves += history.moves(record, row, logs[row["id"]])
+            elif self._is_told(row):
+                moves += told_moves(record, row)
+                self._has_put_off = self._has_put_off or (self._puts_off and self._is_recent(row))
+        lost = self._walk.met.lost
+        lost -= {row["id"] for row in live}
+        lost |= {row["id"] for row in live if row.get("status") == "lost"}
+        gone = _tombstones(self._source, [row for row in rows if is_gone(row)])
+        return Page(records=tuple(records), moves=tuple(moves), tombstones=gone, cursor=cursor)
+
+    def _needs_log(self, row: Row) -> bool:
+        """Tell whether a deal's log is worth its tokens now."""
+        if is_gone(row):
+            return False
+        if self._since is None:
+            return not self._puts_off and self._is_recent(row)
+        return may_have_moved(row, self._since, self._walk.met.lost) and not is_new_and_still(row, self._since)
+
+    def _is_told(self, row: Row) -> bool:
+        """Tell whether a deal comes with the moves that it tells of by itself."""
+        return self._since is None or is_new_and_still(row, self._since)
+
+    def _is_recent(self, row: Row) -> bool:
+        """Tell whether only its log says how a deal moved, and it moved within the days that history reaches back."""
+        return needs_log(row) and ((at := last_moved(row)) is None or at >= self._old)
+
+    def _is_small(self) -> bool:
+        """Tell whether a first pull costs so few tokens that nothing need be put off."""
+        rows, sample = self._walk.only_page, self._walk.sample
+        if rows is not None:
+            logs = sum(map(self._is_recent, rows))
+        elif sample.rows:
+            logs = sample.highest * sum(map(self._is_recent, sample.rows)) // len(sample.rows)
+        else:
+            return False
+        return self._source.limits.are_few(A_LOG * logs)
+
+    def _around_only_page(self) -> Iterator[list[Row]]:
+        """Read the disturbed deals before the others, where all is one page: their activities then come in one go."""
+        page = self._walk.only_page
+        if page is not None and self._since is not None:
+            rows = [row for lot in self._disturbed({row["id"] for row in page}) for row in lot]
+            self._known |= self._source.activities([row for row in (*page, *rows) if not self._is_known(row)])
+            yield rows
+
+    def _disturbed(self, met: Collection[int]) -> Iterator[list[Row]]:
+        """Find the deals whose activities changed; whether that counts as an edit of the deal is not documented."""
+        if self._since is None:
+            return
+        changed = list(self._source.api.rows("activities", times(self._since, None)))
+        self._known |= {row["id"]: row for row in changed if is_id(row.get("id"))}
+        ids = {row["deal_id"] for row in changed if is_id(row.get("deal_id"))} - set(met)
+        for lot in lots(sorted(ids), LIMIT):
+            found = rows_by_ids(self._source.api, "deals", self._params, lot)
+            yield [row for row in found if not is_gone(row)]
+
+    def _is_known(self, row: Row) -> bool:
+        return all(row.get(name) is None or row[name] in self._known for name, _ in TIMES)
+
+    def _activities(self, rows: Sequence[Row]) -> Mapping[int, Row]:
+        """Give the last and next activities of deals, the ones that are read already among them."""
+        missing = self._source.activities([row for row in rows if not self._is_known(row)])
+        return {**self._known, **missing}
+
+    def _archived(self) -> Iterator[list[Row]]:
+        """Find the deals that were archived: they vanish from the list ("Archived deals and leads", changelog)."""
+        asked: dict[str, str | int] = {"limit": LIMIT, **times(self._since, None)}
+        for rows, _ in self._source.api.walk("deals.archived", asked):
+            fresh = [row for row in rows if is_id(row.get("id")) and self._walk.met.is_fresh(row, digest)]
+            if fresh:
+                yield fresh
+
+    # ── What was put off ────────────────────────────────────────────────────────────────────────────────
+
+    def _put_off(self, backlog: Part) -> Generator[Page, None, Part | None]:
+        """Read the logs that a first pull put off, by id, until they are done or have had their share of the day.
+
+        Gives what is left. The deals come again with their moves, as they are now.
+        """
+        start = Cursor(parts=(backlog,)).text()
+        for found in Walk(self._source.api, "deals", self._params, start, prepare=self._source.activities).pages():
+            due = [row for row in found.rows if self._is_recent(row) and not is_gone(row)]
+            for lot in lots(due, LOT):
+                if not self._source.limits.spare(A_LOG * len(lot)):
+                    return backlog
+                logs = self._source.logs(lot)
+                records = self._source.with_contacts(lot, found.around)
+                pairs = zip(lot, records, strict=True)
+                moves = [move for row, deal in pairs for move in self._source.history.moves(deal, row, logs[row["id"]])]
+                backlog = replace(found.here, after=lot[-1]["id"])
+                yield Page(records=tuple(records), moves=tuple(moves), cursor=self._walk.met.finished(backlog))
+            backlog = found.then
+        return None
+
+
+def deal_params(fields: DealFields) -> dict[str, str | int]:
+    """Give the parameters that make every deal list and every single read send the same fields."""
+    params: dict[str, str | int] = {"include_fields": ",".join((*AROUND, "first_won_time", *fields.optional_codes))}
+    if 0 < len(fields.custom_codes) <= MOST_KEYS:
+        params["custom_fields"] = ",".join(fields.custom_codes)
+    return params
+
+
+def _tombstones(source: DealSource, rows: Iterable[Row]) -> tuple[Tombstone, ...]:
+    return tuple(tombstone(row, source.connection) for row in rows)
+
+
+def _print(activities: Mapping[int, Row], row: Row) -> str:
+    """Give the fingerprint of a deal together with its activities, which may change without it."""
+    return digest([row, [activities.get(row.get(name) or 0) for name, _ in TIMES]])
+
+
+def _has_several(row: Row) -> bool:
+    """Tell whether there are participants beside the main contact, who is counted as one."""
+    count = row.get("participants_count")
+    return is_id(count) and count > int(is_id(row.get("person_id"))) and not is_gone(row)
+
+
+def _person(raw: Any) -> int | None:
+    number = raw.get("value") if isinstance(raw, dict) else raw
+    return number if is_id(number) else None

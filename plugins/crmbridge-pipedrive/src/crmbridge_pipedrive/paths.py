@@ -1,0 +1,51 @@
+"""Which path each call has in each API version, and what it costs of the company's tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from crmbridge.http.client import Method
+
+
+class Call(NamedTuple):
+    """One call. `{v1}` in its path stands for the root of v1, `{id}` for a record; `page` is the vendor's title."""
+
+    method: Method
+    path: str
+    tokens: int
+    page: str
+
+
+# Prices are the `x-token-cost` of Pipedrive's API documents. A list costs the same whatever its length.
+PATHS: Mapping[str, Mapping[str, Call]] = {
+    "v2": {
+        "deals": Call("GET", "api/v2/deals", 10, "Deals: Get all deals"),
+        "deal": Call("GET", "api/v2/deals/{id}", 1, "Deals: Get details of a deal"),
+        "deals.archived": Call("GET", "api/v2/deals/archived", 20, "Deals: Get all archived deals"),
+        "deals.create": Call("POST", "api/v2/deals", 5, "Deals: Add a new deal"),
+        "deals.update": Call("PATCH", "api/v2/deals/{id}", 5, "Deals: Update a deal"),
+        "persons": Call("GET", "api/v2/persons", 10, "Persons: Get all persons"),
+        "organizations": Call("GET", "api/v2/organizations", 10, "Organizations: Get all organizations"),
+        "activities": Call("GET", "api/v2/activities", 10, "Activities: Get all activities"),
+        "activities.create": Call("POST", "api/v2/activities", 5, "Activities: Add a new activity"),
+        "pipelines": Call("GET", "api/v2/pipelines", 5, "Pipelines: Get all pipelines"),
+        "stages": Call("GET", "api/v2/stages", 5, "Stages: Get all stages"),
+        "fields": Call("GET", "api/v2/dealFields", 10, "DealFields: Get all deal fields"),
+        "fields.create": Call("POST", "api/v2/dealFields", 5, "DealFields: Create one deal field"),
+        # What v2 does not have; none of it is announced to end.
+        "users": Call("GET", "{v1}/users", 20, "Users: Get all users"),
+        "me": Call("GET", "{v1}/users/me", 2, "Users: Get current user data"),
+        "currencies": Call("GET", "{v1}/currencies", 20, "Currencies: Get all supported currencies"),
+        "notes": Call("GET", "{v1}/notes", 20, "Notes: Get all notes"),
+        "note": Call("GET", "{v1}/notes/{id}", 2, "Notes: Get one note"),
+        "notes.create": Call("POST", "{v1}/notes", 10, "Notes: Add a note"),
+        "changelog": Call("GET", "{v1}/deals/{id}/changelog", 20, "Deals: List updates about deal field values"),
+        "flow": Call("GET", "{v1}/deals/{id}/flow", 40, "Deals: List updates about a deal"),
+        "participants": Call("GET", "{v1}/deals/{id}/participants", 10, "Deals: List participants of a deal"),
+        "participants.create": Call("POST", "{v1}/deals/{id}/participants", 10, "Deals: Add a participant to a deal"),
+    }
+}
+
+# What an OAuth app must be granted for all of these ("Scopes and permissions explanations"). Notes ride on deals.
+SCOPES = frozenset({"base", "deals:full", "activities:full", "contacts:read", "users:read", "deal-fields:full"})

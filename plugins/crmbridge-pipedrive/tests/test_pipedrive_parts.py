@@ -1,0 +1,290 @@
+"""Big first pulls: in parts side by side, checked for gaps, with old history put off, and cheap pulls after them."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from crmbridge.errors import RetryLaterError
+from crmbridge.model.records import Kind, Move
+from crmbridge.ports import Adapter, Page
+from crmbridge.sandbox import LoggedRequest, SandboxOptions, Served, VirtualClock, serve
+from crmbridge_pipedrive import limits, walking
+from crmbridge_pipedrive.sandbox import build
+
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+DEALS = 90
+
+
+@pytest.fixture
+def served(clock: VirtualClock) -> Iterator[Served]:
+    with serve(build(SandboxOptions(seed=5, deals=DEALS, now=NOON, clock=clock))) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ninety deals be many."""
+    monkeypatch.setattr(walking, "LIMIT", 8)
+
+
+def pull(adapter: Adapter, since: str | None = None) -> list[Page]:
+    return list(adapter.pull(Kind.DEAL, since))
+
+
+def ids(pages: list[Page]) -> list[str]:
+    return [record.ref.id for page in pages for record in page.records]
+
+
+def moves(pages: list[Page]) -> dict[str, list[Move]]:
+    """Give each deal's moves as the store would keep them: the ones that came last."""
+    found: dict[str, list[Move]] = {}
+    for page in pages:
+        for deal in {move.deal.id for move in page.moves}:
+            found[deal] = [move for move in page.moves if move.deal.id == deal]
+    return found
+
+
+def listed(served: Served) -> list[LoggedRequest]:
+    return [
+        r for r in served.sandbox.log.matching("GET", "/api/v2/deals") if "sort_by=id" in r.query and "asc" in r.query
+    ]
+
+
+class TestParts:
+    """A list is cut by times of change that touch, and read side by side."""
+
+    def test_parts_bring_everything_once(self, adapter: Adapter, served: Served, state: Any) -> None:
+        """No deal is missing or comes twice; each part asks for its own times, and they touch (airbyte #58634)."""
+        pages = pull(adapter)
+        ranges = {
+            (r.query.partition("updated_since=")[2][:24], r.query.partition("updated_until=")[2][:24])
+            for r in listed(served)
+        }
+        starts, ends = {start for start, _ in ranges}, {end for _, end in ranges}
+
+        assert state.deal_ids() == sorted(ids(pages), key=int)
+        assert walking.PARTS == len(ranges)
+        assert starts == ends
+        assert DEALS == pages[0].total
+
+    def test_small_accounts_need_no_threads(
+        self, adapter: Adapter, served: Served, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What fits on a page is one request for the deals, and one for the archived ones."""
+        monkeypatch.setattr(walking, "LIMIT", 500)
+        pull(adapter)
+        paths = [r.path for r in served.sandbox.log.all() if r.path.startswith("/api/v2/deals")]
+
+        assert ["/api/v2/deals", "/api/v2/deals/archived"] == paths
+
+    def test_a_bulk_edit_is_not_cut(self, adapter: Adapter, state: Any) -> None:
+        """Where all deals changed in one second there is no time to cut at, and all of them come."""
+        for row in state.tables.deals.values():
+            row["update_time"] = "2026-06-01T10:00:00Z"
+
+        assert state.deal_ids() == sorted(ids(pull(adapter)), key=int)
+
+    def test_an_edit_during_the_walk_is_not_lost(self, adapter: Adapter, state: Any, clock: VirtualClock) -> None:
+        """A deal that moves from a part that is read later to one that was read comes later (airbyte #27502)."""
+        walk = adapter.pull(Kind.DEAL, None)
+        first = next(walk)
+        clock.advance(timedelta(minutes=30))
+        for number in state.deal_ids():
+            state.edit_deal(number, title=f"Meanwhile {number}")
+        rest = list(walk)
+        after = pull(adapter, rest[-1].cursor)
+        names = {r.ref.id: r.fields["name"] for page in (first, *rest, *after) for r in page.records}
+
+        assert {number: f"Meanwhile {number}" for number in state.deal_ids()} == names
+
+    @pytest.mark.parametrize("broken", ["ignored", "gap"])
+    def test_a_list_that_does_not_keep_its_ranges_is_read_in_one(
+        self, adapter: Adapter, state: Any, broken: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Rows from outside a part, or a row of the sample that came in none, mean reading the list in one piece."""
+        real = walking.times
+
+        def bent(since: datetime | None, until: datetime | None) -> dict[str, str]:
+            if broken == "ignored":
+                return {}
+            return real(since + timedelta(days=6) if since and until else since, until)
+
+        monkeypatch.setattr(walking, "times", bent)
+
+        brought = ids(pull(adapter))
+
+        assert set(state.deal_ids()) == set(brought)
+        assert len(brought) < 3 * DEALS
+
+    def test_two_clocks_need_not_agree(self, opened: Callable[..., Adapter], state: Any, clock: VirtualClock) -> None:
+        """A machine that is an hour ahead of Pipedrive misses nothing: only Pipedrive's own times are compared."""
+        adapter = opened(ahead=timedelta(hours=1))
+        cursor = pull(adapter)[-1].cursor
+        clock.advance(timedelta(minutes=5))
+        state.edit_deal("7", title="Meanwhile")
+
+        assert "7" in ids(pull(adapter, cursor))
+
+    def test_a_pull_that_was_cut_off_goes_on_in_its_parts(self, adapter: Adapter, served: Served, state: Any) -> None:
+        """Each part's place is in the cursor: what was stored is not asked for again."""
+        whole = pull(adapter)
+        for stored in range(1, len(whole), 7):
+            before, after = ids(whole[:stored]), ids(pull(adapter, whole[stored - 1].cursor))
+            assert state.deal_ids() == sorted([*before, *after], key=int)
+
+
+class TestPutOff:
+    """The logs of thousands of deals cost more than a day: the deals come at once, their old moves in time."""
+
+    @pytest.fixture(autouse=True)
+    def _poor(self, monkeypatch: pytest.MonkeyPatch, served: Served) -> None:
+        monkeypatch.setattr(limits, "AT_ONCE", 10**6)
+        served.sandbox.state.limits.daily_tokens = 2_600
+
+    def test_the_deals_come_first_and_all_moves_in_the_end(
+        self, opened: Callable[..., Adapter], state: Any, clock: VirtualClock
+    ) -> None:
+        """A pull ends quietly when old history has had its share, and the next days go on; nothing is lost."""
+        adapter = opened()
+        first = pull(adapter)
+        seen, cursor = [*first], first[-1].cursor
+        for _ in range(12):
+            clock.advance(timedelta(days=1, minutes=1))
+            seen += pull(adapter, cursor)
+            cursor = seen[-1].cursor
+        state.limits.daily_tokens = 10**6
+        complete = moves(pull(opened(daily_tokens=10**6)))
+
+        assert set(state.deal_ids()) == set(ids(first))
+        assert "backlog" in first[-1].cursor
+        assert "backlog" not in cursor
+        assert complete != moves(first)
+        assert complete == moves(seen)
+
+    def test_the_share_of_the_day_is_kept(self, opened: Callable[..., Adapter], served: Served, state: Any) -> None:
+        """Daily work keeps half of the share, and the company the rest ("Rate limiting")."""
+        pull(opened())
+        used = state.limits.daily_tokens - state.limits.remaining
+        logs = 20 * len(served.sandbox.log.matching("GET", "/changelog"))
+
+        assert used <= 2_600 * 0.8
+        assert 0 < logs <= 2_600 * 0.8 / 2
+
+    def test_old_moves_are_not_read_at_all(self, opened: Callable[..., Adapter], served: Served) -> None:
+        """Deals that moved before `history_days` come with what they tell of their last moves by themselves."""
+        pages = pull(opened(history_days=30))
+        read = {r.path.split("/")[4] for r in served.sandbox.log.matching("GET", "/changelog")}
+        late = {deal for deal, known in moves(pages).items() if known[-1].at >= NOON - timedelta(days=30)}
+
+        assert read
+        assert read <= late
+        assert set(ids(pages)) == set(moves(pages))
+
+
+class TestDay:
+    """Pipedrive's tokens are the company's; a share of a day is never overdrawn."""
+
+    def test_running_out_loses_nothing(self, opened: Callable[..., Adapter], state: Any, clock: VirtualClock) -> None:
+        """A pull that meets the end of its share stops with a time, and goes on next day where it was."""
+        state.limits.daily_tokens = 300
+        adapter = opened()
+        found: list[Page] = []
+        left: list[int] = []
+        for _ in range(40):
+            pages = adapter.pull(Kind.DEAL, found[-1].cursor if found else None)
+            with contextlib.suppress(RetryLaterError):
+                found.extend(pages)
+            left.append(state.limits.remaining)
+            clock.advance(timedelta(days=1, minutes=1))
+
+        assert state.deal_ids() == sorted(set(ids(found)), key=int)
+        assert "parts" not in found[-1].cursor
+        assert min(left) >= 300 * 0.2
+
+    def test_another_apps_tokens_are_not_ours(self, opened: Callable[..., Adapter], state: Any) -> None:
+        """What the header says is used by others counts (undocumented, and used where it is there)."""
+        state.limits.daily_tokens = 10_000
+        state.limits._used = 9_900
+        with pytest.raises(RetryLaterError):
+            pull(opened())
+
+        assert state.limits.remaining > 0
+
+
+class TestQuietPulls:
+    """A later pull costs few requests, also in a new process."""
+
+    def test_ten_changes_cost_five_requests(
+        self,
+        opened: Callable[..., Adapter],
+        served: Served,
+        state: Any,
+        clock: VirtualClock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """One list, what is around the deals, and what was archived; the account's set-up is kept for an hour."""
+        monkeypatch.setattr(walking, "LIMIT", 500)
+        memory: dict[str, str] = {}
+        cursor = pull(opened(memory=memory))[-1].cursor
+        clock.advance(timedelta(minutes=30))
+        cursor = pull(opened(memory=memory), cursor)[-1].cursor
+        clock.advance(timedelta(minutes=20))
+        single = [n for n in state.deal_ids() if len(state.tables.participants[int(n)]) < 2]
+        for number in single[:10]:
+            state.edit_deal(number, title="Changed")
+        others = {int(number) for number in single[10:]}
+        planned = next(row for row in state.tables.activities.values() if row["deal_id"] in others)
+        planned.update(subject="Later", due_time="23:00:00", update_time=state.now())
+        served.sandbox.log.clear()
+        pages = pull(opened(memory=memory), cursor)
+
+        assert set(single[:10]) < set(ids(pages))
+        assert len(served.sandbox.log.all()) <= 5
+
+    def test_what_is_kept_is_not_trusted_for_long(
+        self, opened: Callable[..., Adapter], served: Served, clock: VirtualClock
+    ) -> None:
+        """After an hour, or for another account, fields, pipelines and stages are read anew."""
+        memory: dict[str, str] = {}
+        cursor = pull(opened(memory=memory))[-1].cursor
+
+        def reads(**settings: Any) -> int:
+            served.sandbox.log.clear()
+            pull(opened(memory=memory, **settings), cursor)
+            return sum(r.status == 200 for r in served.sandbox.log.matching("GET", "dealFields"))
+
+        assert 0 == reads()
+        clock.advance(timedelta(minutes=61))
+        assert (1, 0) == (reads(), reads())
+        memory["account"] = json.dumps({**json.loads(memory["account"]), "place": "https://other.pipedrive.com"})
+        assert 1 == reads()
+        memory["account"] = "rubbish"
+        assert 1 == reads()
+
+    def test_an_option_made_meanwhile_is_learnt(
+        self, opened: Callable[..., Adapter], state: Any, clock: VirtualClock
+    ) -> None:
+        """An option id that is not known from before means reading the definitions anew, not a problem."""
+        memory: dict[str, str] = {}
+        cursor = pull(opened(memory=memory))[-1].cursor
+        code = next(c for c, row in state.tables.fields.items() if row["field_name"] == "Region")
+        state.tables.fields[code]["options"].append({"id": 4711, "label": "Moon"})
+        state.edit_deal("3", **{code: 4711})
+        found = next(r for page in pull(opened(memory=memory), cursor) for r in page.records if r.ref.id == "3")
+
+        assert ("Moon", ()) == (found.fields["region"], found.problems)
+
+    def test_new_deals_need_no_log(self, adapter: Adapter, served: Served, state: Any, clock: VirtualClock) -> None:
+        """A deal that stands where it was made tells its only move itself."""
+        cursor = pull(adapter)[-1].cursor
+        clock.advance(timedelta(minutes=5))
+        made = state.create_deal({"title": "New"}, by=state.me)
+        served.sandbox.log.clear()
+        pages = pull(adapter, cursor)
+
+        assert [clock.now().replace(microsecond=0)] == [move.at for move in moves(pages)[str(made["id"])]]
+        assert () == served.sandbox.log.matching("GET", "changelog")

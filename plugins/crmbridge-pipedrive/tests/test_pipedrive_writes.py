@@ -1,0 +1,184 @@
+"""Writing several changes at a time, and making fields."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from crmbridge.errors import AuthenticationError
+from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
+from crmbridge.model.records import Kind, Ref
+from crmbridge.model.values import FieldType, Value
+from crmbridge.plugins import AdapterSpec
+from crmbridge.ports import Adapter, FieldWish
+from crmbridge.sandbox import Served
+from crmbridge.testing.factories import make_change
+from crmbridge_pipedrive import plugin
+
+Open = Callable[..., Adapter]
+
+
+def rename(deal: str, name: str) -> Change:
+    ref = Ref("pd", Kind.DEAL, deal)
+    return make_change(deal, id=f"{deal} {name}", connection="pd", target=ref, edits=(FieldEdit("name", None, name),))
+
+
+def create(name: str, key: str) -> Change:
+    edits = (FieldEdit("name", None, name),)
+    return make_change(id=name, connection="pd", action=Action.CREATE, target=None, edits=edits, key=key)
+
+
+def wish(name: str, kind: FieldType, **more: Value) -> Change:
+    after: dict[str, Value] = {"name": name, "label": name, "type": kind.value, "options": (), "unique": False, **more}
+    edits = tuple(FieldEdit(field, None, value) for field, value in after.items())
+    return make_change(id=f"field {name}", connection="pd", action=Action.FIELD, target=None, edits=edits, key=name)
+
+
+class TestSideBySide:
+    """One request for each change, several at a time."""
+
+    def test_changes_of_different_deals_all_come_through(self, adapter: Adapter, state: Any, served: Served) -> None:
+        """With a receipt each, in order, and never faster than the burst limit allows ("Rate limiting")."""
+        changes = [rename(number, f"New {number}") for number in state.deal_ids()]
+        receipts = adapter.write(changes)
+
+        assert [(c.id, Outcome.APPLIED, c.target) for c in changes] == [(r.change, r.outcome, r.ref) for r in receipts]
+        assert {int(n): f"New {n}" for n in state.deal_ids()} == {
+            n: row["title"] for n, row in state.tables.deals.items()
+        }
+        assert 429 not in {request.status for request in served.sandbox.log.all()}
+
+    def test_changes_of_one_deal_keep_their_order(self, adapter: Adapter, state: Any, served: Served) -> None:
+        """Each waits for the one before it, also where that must be sent a second time."""
+        adapter.write([rename("9", "warm")])
+        served.sandbox.faults.plan("limit_after", method="PATCH", path="deals/1")
+        adapter.write([rename(number, f"{n}") for n in range(5) for number in ("1", "2", "3")])
+        sent = [r for r in served.sandbox.log.matching("PATCH", "/deals/1") if r.status == 200]
+
+        assert ["0", "1", "2", "3", "4"] == [request.body["title"] for request in sent]
+        assert ["4"] * 3 == [state.tables.deals[n]["title"] for n in (1, 2, 3)]
+
+    def test_a_refusal_costs_only_itself(self, adapter: Adapter, state: Any) -> None:
+        """The others are made."""
+        state.delete_deal("2")
+        receipts = adapter.write([rename(n, "X") for n in ("1", "2", "3", "4")])
+
+        assert [Outcome.APPLIED, Outcome.REFUSED, Outcome.APPLIED, Outcome.APPLIED] == [r.outcome for r in receipts]
+
+    def test_a_refused_credential_is_raised_when_nothing_was_sent(self, adapter: Adapter, served: Served) -> None:
+        """All of them met the same closed door, and nobody goes on knocking."""
+        served.sandbox.faults.plan("revoked", times=99, method="PATCH")
+        with pytest.raises(AuthenticationError, match="401"):
+            adapter.write([rename("1", f"{n}") for n in range(9)])
+
+        assert 1 == len(served.sandbox.log.matching("PATCH", "/deals/"))
+
+    def test_what_stops_half_way_fails_the_rest(self, adapter: Adapter, served: Served, state: Any) -> None:
+        """What was made is told, what was not sent may be planned again, and no second limit is drawn."""
+        adapter.write([rename("1", "warm")])
+        served.sandbox.log.clear()
+        state.limits.daily_tokens = state.limits._used + 12
+        receipts = adapter.write([rename(str(n), "X") for n in range(1, 12)])
+        made = [r for r in receipts if r.outcome is Outcome.APPLIED]
+
+        assert {Outcome.APPLIED, Outcome.FAILED} == {receipt.outcome for receipt in receipts}
+        assert [r for r in receipts if r.outcome is Outcome.FAILED] != []
+        assert len(made) == sum(row["title"] == "X" for row in state.tables.deals.values())
+
+    def test_a_key_that_is_there_makes_no_second_deal(self, adapter: Adapter, state: Any, served: Served) -> None:
+        """There is no idempotency key ("Deals", API v2), so one list of the newest deals is read for all creations."""
+        code = next(c for c, row in state.tables.fields.items() if row["field_name"] == "crmbridge key")
+        first = adapter.write([create("A", "k1")])[0]
+        served.sandbox.log.clear()
+        receipts = adapter.write([create("A again", "k1"), create("B", "k2"), create("C", "k3")])
+
+        assert first.ref == receipts[0].ref
+        assert {Outcome.APPLIED} == {receipt.outcome for receipt in receipts}
+        assert {"A", "B", "C"} == {row["title"] for row in state.tables.deals.values() if row["custom_fields"][code]}
+        assert 1 == len(served.sandbox.log.matching("GET", "/api/v2/deals"))
+
+
+class TestFields:
+    """Deal fields are made by the API."""
+
+    @pytest.mark.parametrize(
+        ("kind", "native", "options"),
+        [
+            (FieldType.TEXT, "text", ()),
+            (FieldType.NUMBER, "double", ()),
+            (FieldType.MONEY, "monetary", ()),
+            (FieldType.BOOL, "enum", ("Yes", "No")),
+            (FieldType.DATE, "date", ()),
+            (FieldType.DATETIME, "varchar", ()),
+            (FieldType.CHOICE, "enum", ("Low", "High")),
+            (FieldType.CHOICES, "set", ("Low", "High")),
+            (FieldType.USER, "user", ()),
+        ],
+    )
+    def test_each_type_is_made(
+        self, adapter: Adapter, state: Any, kind: FieldType, native: str, options: tuple[str, ...]
+    ) -> None:
+        """Under the name that bindings say, found by it, and read back as the type it was wished for."""
+        receipt = adapter.write([wish("Wished", kind, options=options if kind is not FieldType.BOOL else ())])[0]
+        assert receipt.ref
+        row = state.tables.fields[receipt.ref.id]
+        made = next(field for field in adapter.describe().fields if field.name == receipt.ref.id)
+
+        assert (Outcome.APPLIED, native, "Wished") == (receipt.outcome, row["field_type"], row["field_name"])
+        assert options == made.options
+        assert made.type in {kind, FieldType.TEXT}
+        assert receipt.ref == adapter.find(Kind.FIELD, "Wished", None) == adapter.find(Kind.FIELD, receipt.ref.id, None)
+
+    def test_a_second_one_of_a_name_is_not_made(self, adapter: Adapter, state: Any) -> None:
+        """Pipedrive would make it: names are not unique."""
+        first, second = (adapter.write([wish("Wished", FieldType.NUMBER)])[0] for _ in range(2))
+        other = adapter.write([wish("Wished", FieldType.DATE)])[0]
+
+        assert first.ref == second.ref
+        assert Outcome.REFUSED == other.outcome
+        assert ["Wished"] == [
+            row["field_name"] for row in state.tables.fields.values() if row["field_name"] == "Wished"
+        ]
+
+    def test_an_unclear_one_is_found_again(self, adapter: Adapter, served: Served) -> None:
+        """Whether it was made is read back by its name."""
+        served.sandbox.faults.plan("drop_after", method="POST", path="dealFields")
+        receipt = adapter.write([wish("Wished", FieldType.TEXT)])[0]
+
+        assert Outcome.UNKNOWN == receipt.outcome
+        assert adapter.find(Kind.FIELD, "Wished", None)
+        assert None is adapter.find(Kind.FIELD, "Never", None)
+
+    def test_the_key_field_is_a_short_text(self, opened: Open, state: Any) -> None:
+        """What setting up wishes for the key becomes a field of 255 characters, and deals can be made at once."""
+        adapter = opened(key_field="Our key")
+        described = adapter.describe()
+        assert described.key_wish
+        assert described.key_field is None
+        receipt = adapter.write([wish(described.key_wish.name, described.key_wish.type)])[0]
+        assert receipt.ref
+        made = adapter.write([create("Made", "k1")])[0]
+
+        assert "varchar" == state.tables.fields[receipt.ref.id]["field_type"]
+        assert made.ref == adapter.find(Kind.DEAL, "k1", None)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            wish("", FieldType.TEXT),
+            wish("x" * 256, FieldType.TEXT),
+            wish("C", FieldType.CHOICE),
+            wish("U", FieldType.TEXT, unique=True),
+        ],
+    )
+    def test_what_can_not_be_a_field_is_refused(self, adapter: Adapter, change: Change) -> None:
+        """A name has 1 to 255 characters, a choice has options, and Pipedrive keeps nothing unique."""
+        assert Outcome.REFUSED == adapter.write([change])[0].outcome
+
+    def test_admins_are_told_the_steps(self) -> None:
+        """For accounts whose credential may not make fields."""
+        spec: AdapterSpec = next(iter(plugin.crmbridge_adapters()))
+        assert spec.steps
+        said = " ".join(spec.steps(FieldWish(name="BANT budget", label="BANT budget", type=FieldType.BOOL)))
+
+        assert all(word in said for word in ("Data fields", "BANT budget", "Single option", "Yes, No"))
