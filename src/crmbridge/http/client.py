@@ -203,25 +203,24 @@ class HttpClient:
 
     def _send(self, request: _Request) -> Reply:
         """Send it once, and once more with a new session where the one it was sent with had expired."""
-        if self._signer is None:
-            return self._send_signed(request, Signed({}))
-        signed = self._signer.sign()
-        reply = self._send_signed(request, signed)
+        reply, signed = self._send_signed(request)
         # It was turned away at the door, so a write was not carried out either. A second refusal is final.
-        if self._dialect.expired(reply) and self._signer.renew(signed):
-            reply = self._send_signed(request, self._signer.sign())
+        if self._signer is not None and self._dialect.expired(reply) and self._signer.renew(signed):
+            reply, _ = self._send_signed(request)
         return reply
 
-    def _send_signed(self, request: _Request, signed: Signed) -> Reply:
-        url = _address(self._connection, request.path, signed.base_url)
+    def _send_signed(self, request: _Request) -> tuple[Reply, Signed]:
         taken = self._budget.take(request.cost)
         try:
+            # Once it is our turn: a token that was good when the waiting began may have run out since.
+            signed = self._signer.sign() if self._signer is not None else Signed({})
+            url = _address(self._connection, request.path, signed.base_url)
             reply = self._exchange(request, url, {**request.headers, **signed.headers})
         finally:
             self._budget.settle(taken)
         for usage in self._dialect.meter(reply):
             self._budget.observe(usage)
-        return reply
+        return reply, signed
 
     def _exchange(self, request: _Request, url: str, headers: Mapping[str, str]) -> Reply:
         # Each part of an answer may take the timeout; a server that drips must not hold us for ever.

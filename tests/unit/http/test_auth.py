@@ -13,7 +13,7 @@ import respx
 from pydantic import SecretStr
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
-from crmbridge.http import Budget, Dialect, HttpClient, Reply, StaticToken, Token, TokenEndpoint, TokenSource
+from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, StaticToken, Token, TokenEndpoint, TokenSource
 from crmbridge.revealed import strike
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.testing.factories import NOON
@@ -213,6 +213,25 @@ def test_a_look_alike_is_not_renewed(client: HttpClient, desk: Desk) -> None:
     with pytest.raises(AuthenticationError):
         client.read("GET", "/deals")
     assert (1, 1) == (route.call_count, desk.count)
+
+
+@respx.mock
+def test_a_token_that_ran_out_while_a_request_waited_is_not_sent(clock: VirtualClock) -> None:
+    """It is looked at when the request goes out, not when it began to wait for its turn."""
+    route = respx.get(f"{URL}/deals").respond(json=[])
+    client = HttpClient(
+        connection="hs",
+        base_url=URL,
+        clock=clock,
+        budget=Budget([Rate(1, 50)], clock, share=1),
+        dialect=Dialect(judge=lambda _reply: None),
+        signer=TokenSource(Desk(clock, lasts=timedelta(seconds=100)).fetch, clock),
+    )
+    for _ in range(3):
+        client.read("GET", "/deals")
+    client.close()
+
+    assert [1, 1, 2] == [int(call.request.headers["authorization"][-1]) for call in route.calls]
 
 
 @respx.mock
