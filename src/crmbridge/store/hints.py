@@ -38,7 +38,7 @@ class SqlHints:
             return
         same = [_hints.c[name] == bindparam(f"the_{name}") for name in ("connection", "kind", "id")]
         gone = delete(_hints).where(and_(*same, _hints.c.noted_at <= bindparam("until", type_=schema.Moment)))
-        rows = [{f"the_{name}": value for name, value in _key(ref).items()} | {"until": at} for ref, at in seen]
+        rows = [{f"the_{name}": value for name, value in _key(ref).items()} | {"until": at} for ref, at in sorted(seen)]
         with self._database.write() as open_:
             open_.execute(gone, rows)
 
@@ -56,7 +56,8 @@ class SqlHints:
 
 
 def _add(open_: Connection, refs: Sequence[Ref], at: datetime) -> None:
-    rows = [{**_key(ref), "noted_at": at} for ref in dict.fromkeys(refs)]
+    # In one order, here and where they are forgotten, so that two processes never wait for each other.
+    rows = [{**_key(ref), "noted_at": at} for ref in sorted(set(refs))]
     upsert(open_, _hints, rows, only=_hints.c.noted_at < at)
 
 

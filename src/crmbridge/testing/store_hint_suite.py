@@ -70,6 +70,26 @@ class HintSuite:
 
         assert ((make_ref("1"), START), (make_ref("3"), START + HOUR)) == store.hints.pending("hs")
 
+    def test_the_same_records_may_be_noted_in_any_order(self, store: StateStore, again: StateStore) -> None:
+        """Two deliveries at once that name them the other way round, and a pull that forgets them: nobody is stuck."""
+        refs = [make_ref(str(number)) for number in range(100)]
+        done: list[int] = []
+
+        def note(one: StateStore, number: int) -> None:
+            named = refs if number % 2 else refs[::-1]
+            for round_ in range(10):
+                one.hints.first_seen([f"{number}-{round_}"], START, DAY, named)
+                one.hints.done([(ref, START) for ref in named])
+            done.append(number)
+
+        threads = [threading.Thread(target=note, args=(one, n)) for n, one in enumerate((store, again, again, store))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert [0, 1, 2, 3] == sorted(done)
+
     def test_of_many_that_see_a_delivery_one_is_first(self, store: StateStore, again: StateStore) -> None:
         """A vendor that sends twice at once is answered twice, and heeded once."""
         firsts: list[str] = []
