@@ -27,6 +27,7 @@ TRIES = 5
 DEADLINE = 5  # times the timeout: how long a request is tried altogether
 SLOWEST = 2  # times the timeout: how long one whole answer may take, however it drips in
 TOO_FAST = 429
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_CONNECTIONS = 32
 MOST_WORDS = 2000  # how much of an answer errors may speak of
 NOT_JSON = object()
@@ -196,7 +197,7 @@ class HttpClient:
             raise UnclearError(f"{self._asked(request)} is not clear ({_name(error)})") from error
         if reply.ok and reply.body is not NOT_JSON:
             return reply
-        if reply.ok or (reply.status >= 500 and self._dialect.judge(reply) is None):
+        if reply.ok or _leaves_open(reply, self._dialect.judge):
             said = f"answered {reply.status}; the change may have been made"
             raise UnclearError(f"{self._where(request.path, reply)} {said}")
         raise self._error(request.path, reply)
@@ -308,6 +309,16 @@ def tidy(text: str, limit: int = 200) -> str:
     line = "".join(c if c.isprintable() else " " for c in strike(text))
     line = " ".join(line.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _leaves_open(reply: Reply, judge: Judge) -> bool:
+    """Tell whether an answer leaves open what became of a write.
+
+    A redirect comes from a proxy or a page for maintenance: the CRM has not refused the change, for good and all.
+    """
+    judged = judge(reply)
+    redirected = reply.status in REDIRECTS and not isinstance(judged, AuthenticationError)
+    return redirected or (reply.status >= 500 and judged is None)
 
 
 def _address(connection: str, path: str, base_url: str | None) -> str:

@@ -312,7 +312,7 @@ def test_a_grant_is_sent_as_a_form(endpoint: TokenEndpoint) -> None:
 
 
 @respx.mock
-@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize("status", [302, 400, 401, 403])
 def test_a_refused_grant_says_why_and_what_to_do(endpoint: TokenEndpoint, status: int) -> None:
     """RFC 6749 §5.2: an error code and perhaps a description."""
     body = {"error": "invalid_grant", "error_description": "expired access/refresh token"}
