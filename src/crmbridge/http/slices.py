@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
@@ -11,6 +12,7 @@ T = TypeVar("T")
 Part = Callable[[], Iterator[T]]
 
 LOOK_UP = 0.1  # seconds after which a waiting reader looks whether it is still wanted
+PATIENCE = 5.0  # seconds that readers have to end when no more is wanted
 
 
 def side_by_side(parts: Sequence[Part[T]], *, workers: int = 8) -> Iterator[tuple[int, T]]:
@@ -18,7 +20,8 @@ def side_by_side(parts: Sequence[Part[T]], *, workers: int = 8) -> Iterator[tupl
 
     At most `workers` parts are read at a time, in the order given, each in a thread of its own; a reader waits while
     the caller is behind. The first error of a part ends everything and is raised here, after what was read before it.
-    When the caller stops early, the readers end after their current item.
+    When the caller stops early, the readers end after their current item; one that the CRM keeps waiting for long, such
+    as for its turn, is not waited for: what went wrong is told at once.
     """
     reading = _Reading(parts, workers)
     threads = [threading.Thread(target=reading.run, daemon=True) for _ in range(min(workers, len(parts)))]
@@ -28,8 +31,9 @@ def side_by_side(parts: Sequence[Part[T]], *, workers: int = 8) -> Iterator[tupl
         yield from reading.items(len(threads))
     finally:
         reading.stop.set()
+        latest = time.monotonic() + PATIENCE
         for thread in threads:
-            thread.join()
+            thread.join(max(0.0, latest - time.monotonic()))
 
 
 class _Done:

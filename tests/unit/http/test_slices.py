@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from crmbridge.http import side_by_side
+from crmbridge.http import side_by_side, slices
 
 
 def part(*items: int) -> Callable[[], Iterator[int]]:
@@ -97,3 +98,21 @@ def test_readers_end_when_the_caller_stops() -> None:
     walk.close()
 
     assert before == threading.active_count()
+
+
+def test_a_reader_that_waits_long_holds_no_error_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One may wait a minute for its turn; a disk that is full meanwhile is told now."""
+    monkeypatch.setattr(slices, "PATIENCE", 0.1)
+    turn = threading.Event()
+
+    def waiting() -> Iterator[int]:
+        turn.wait(10)
+        yield 1
+
+    walk = side_by_side([part(1), waiting], workers=2)
+    next(walk)
+    started = time.monotonic()
+    walk.close()
+    turn.set()
+
+    assert 5 > time.monotonic() - started
