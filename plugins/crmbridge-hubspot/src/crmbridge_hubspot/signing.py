@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from crmbridge.errors import AuthenticationError, ConfigurationError, RefusedError, RetryLaterError
+from crmbridge.errors import AuthenticationError, ConfigurationError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import Signer, StaticToken, Token, TokenEndpoint, TokenSource
 from crmbridge.ports import AdapterContext, Credential
 from crmbridge.secrets import keep, reveal
@@ -106,7 +106,7 @@ def _introspected(token: Token, oauth: OAuthSettings, api: HubSpotApi) -> frozen
     }
     try:
         return _scopes(api.post_form(api.paths.introspection, urlencode(form).encode()))
-    except (AuthenticationError, RefusedError, RetryLaterError):
+    except (AuthenticationError, RefusedError, RetryLaterError, UnclearError):
         return None
 
 
