@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 import yaml
 
+from crmbridge.engine.activities import tally
 from crmbridge.model.changes import Action, Outcome
-from crmbridge.model.records import Kind
+from crmbridge.model.records import Kind, Ref
 from crmbridge.plugins import SandboxSpec, load_plugins
 from crmbridge.ports import StateStore
 from crmbridge.sandbox import SandboxOptions, Served, serve
@@ -184,8 +185,10 @@ def activities(project: CommandProject) -> Counter[Any]:
     """Give how many activities each deal has."""
     with state_of(project) as store:
         assert store is not None
-        deals = [deal for name in PARTS for deal in store.records.records(name, Kind.DEAL)]
-    return Counter({deal.ref: int(str(deal.fields.get("activities") or 0)) for deal in deals})
+        found = {name: tally(store.records.records(name, Kind.ACTIVITY)) for name in PARTS}
+    return Counter(
+        {Ref(name, Kind.DEAL, deal): each.done + each.open for name in PARTS for deal, each in found[name].items()}
+    )
 
 
 def assert_nothing_is_doubled(project: CommandProject, before: Counter[Any]) -> None:

@@ -364,7 +364,7 @@ FAULTS["a slice ends at its first page"] = Planted(
 )
 IN_SLICES = [
     ("adapter", LAST, LAST + "    slices=True,\n"),
-    ("adapter", "import Iterator,", "import Callable, Iterator,"),
+    ("adapter", "import Collection, Iterator,", "import Callable, Collection, Iterator,"),
     ("adapter", "StaticToken, pages", "StaticToken, pages, side_by_side"),
     ("adapter", "from typing import Any", "import json\nfrom typing import Any"),
 ]
