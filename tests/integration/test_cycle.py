@@ -136,6 +136,22 @@ def test_a_conflict_that_asks_writes_nothing_and_needs_a_person(store: StateStor
     assert "Two" == bench.crms["south"].deal(south).fields["name"]
 
 
+def test_a_deal_that_was_merged_into_another_keeps_its_counterpart(store: StateStore) -> None:
+    """The survivor may be a new deal (HubSpot, "Deals now support merging"): it takes the place of the one merged away.
+
+    Without that it would seem to be missing on the other side, and a second counterpart would be created.
+    """
+    bench = linked_bench(store)
+    north, south = two_deals(bench)
+    survivor = bench.crms["north"].create_deal("Rollout and more", stage="qualification").id
+    bench.crms["north"].merge_deals(winner=survivor, loser=north)
+    run(bench)
+    run(bench)
+
+    assert [south] == bench.crms["south"].deal_ids()
+    assert "Rollout and more" == bench.crms["south"].deal(south).fields["name"]
+
+
 def test_a_stage_travels_by_its_place_in_the_process(store: StateStore) -> None:
     """A deal won on one side is won on the other."""
     bench = linked_bench(store)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 import respx
 
+from crmbridge.errors import AuthenticationError
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import FieldType, Value
@@ -141,6 +142,27 @@ def test_a_property_that_was_made_is_there_at_once(bench: AdapterWorkbench, requ
     assert Outcome.APPLIED == receipt.outcome
     assert after is not None
     assert (True, FieldType.TEXT) == (after.unique, after.type)
+
+
+def test_a_token_that_makes_no_properties_leaves_it_to_an_admin(
+    hubspot: respx.MockRouter, open_adapter: Opener
+) -> None:
+    """Without `crm.schemas.deals.write` HubSpot answers 403: a clear no, and a person can do it all the same."""
+    context = {"requiredGranularScopes": ["crm.schemas.deals.write"]}
+    body = {"category": "MISSING_SCOPES", "message": "no", "errors": [{"context": context}]}
+    hubspot.post(path=PROPERTIES).respond(403, json=body)
+    (receipt,) = open_adapter().write([make_field("pains")])
+
+    assert Outcome.REFUSED == receipt.outcome
+    assert "crm.schemas.deals.write" in receipt.message
+
+
+def test_a_token_that_is_refused_makes_nothing(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """A 401 says nothing of fields: the run ends with exit code 4."""
+    hubspot.post(path=PROPERTIES).respond(401, json={"message": "no"})
+
+    with pytest.raises(AuthenticationError):
+        open_adapter().write([make_field("pains")])
 
 
 def test_an_admin_is_told_each_step() -> None:

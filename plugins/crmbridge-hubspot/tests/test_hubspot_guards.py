@@ -200,6 +200,20 @@ def test_the_account_is_believed(fields: tuple[NativeField, ...], why: str) -> N
     assert why in found.left_out[0].why
 
 
+def test_a_field_that_is_bound_by_its_label_is_found() -> None:
+    """The adapter takes labels for names; whoever loads the export needs the name."""
+    rule, label = make_rule({"required": ["pains"]}), "What hurts"
+    request = make_request(rule, fields=bind(make_request().process, pains=label))
+    one, two = (NativeField(name=name, label=label, type=FieldType.TEXT) for name in ("own_pains", "twin"))
+    _, document = export(replace(request, account=make_account(one)))
+    unclear, _ = export(replace(request, account=make_account(one, two)))
+
+    assert {("own_pains", label)} == {
+        (each["property"], each["label"]) for stage in document["stages"] for each in stage["required"]
+    }
+    assert () == unclear.covered
+
+
 # ── Stages and moves ────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -78,6 +78,51 @@ def test_nothing_new_takes_two_requests(bench: AdapterWorkbench, run: Run) -> No
     assert 2 == len(bench.served.sandbox.log.all())
 
 
+# ── After a bulk edit ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a cursor remember few records: as if there had been thousands."""
+    monkeypatch.setattr("crmbridge_hubspot.cursor.MOST_SEEN", 2)
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_a_bulk_edit_is_not_read_again_all_night(bench: AdapterWorkbench, run: Run) -> None:
+    """What is within the overlap of the newest edit stays there until the next one; once the lag is over it is done."""
+    cursor = settled(bench, run)
+    for each in bench.hands.deal_ids()[:8]:
+        bench.hands.edit_deal(each, dealname="Scored")
+    pages = [pull(run(), cursor)]
+    for _ in range(3):
+        bench.clock.advance(timedelta(minutes=3))
+        pages.append(pull(run(), pages[-1][-1].cursor))
+
+    assert [8, 6, 6, 0] == [len(refs_of(each)) for each in pages]
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_an_edit_that_shows_late_is_not_passed_over(bench: AdapterWorkbench, run: Run) -> None:
+    """Pulls in a row settle nothing: the time that the index may take has to pass between them."""
+    cursor = settled(bench, run)
+    ids = bench.hands.deal_ids()
+    late, first = (next(each for each in ids if int(each) % 2 == rest) for rest in (0, 1))  # even ones show late
+    bench.served.sandbox.faults.plan("lag", times=1000)
+    bench.hands.edit_deal(late, dealname="Late")
+    bench.clock.advance(timedelta(seconds=1))
+    bench.hands.edit_deal(first, dealname="Edited")
+    found: list[set[str]] = []
+    for _ in range(3):
+        pages = pull(run(), cursor)
+        cursor = pages[-1].cursor
+        found.append({ref.id for ref in refs_of(pages)})
+    bench.served.sandbox.faults.clear()
+    bench.clock.advance(timedelta(minutes=1))
+
+    assert [{first}, set(), set()] == found
+    assert [late] == [ref.id for ref in refs_of(pull(run(), cursor))]
+
+
 # ── Deletions ───────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,6 +1,7 @@
 """What the adapter asks HubSpot for, and what it makes of answers, errors and limits on the way."""
 
 import json
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -328,3 +329,24 @@ def test_what_changed_comes_with_its_links_and_its_moves(hubspot: respx.MockRout
 
     assert [("77",)] == [record.fields["contacts"] for record in page.records]
     assert ["first", "second"] == [move.after.stage for move in page.moves]
+
+
+def test_batches_of_one_read_go_side_by_side(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """After a bulk edit each page of a search takes four; one by one, most of the burst limit would be unused."""
+    both = threading.Barrier(2, timeout=10)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        both.wait()
+        ids = [each["id"] for each in json.loads(request.content)["inputs"]]
+        return httpx.Response(200, json={"results": [make_company(each) for each in ids]})
+
+    hubspot.post(path="/crm/objects/2026-03/companies/batch/read").mock(side_effect=answer)
+    refs = [Ref("hs", Kind.COMPANY, str(number)) for number in range(200)]
+
+    assert refs == list(open_adapter().read(refs))
+
+
+def make_company(native_id: str) -> dict[str, Any]:
+    """Make a company as HubSpot sends it."""
+    stamp = "2026-06-01T10:00:00Z"
+    return {"id": native_id, "properties": {"name": "Acme"}, "createdAt": stamp, "updatedAt": stamp}

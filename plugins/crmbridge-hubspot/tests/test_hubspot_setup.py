@@ -197,3 +197,14 @@ def test_options_come_with_their_labels(
     (field,) = run().describe().fields
 
     assert (("a1", "same"), {"a1": "Very good"}) == (field.options, dict(field.option_labels))
+
+
+def test_a_field_that_is_made_later_is_read_at_once(
+    account: respx.MockRouter, answer_account: Answer, run: Callable[..., Adapter]
+) -> None:
+    """What people fill in before the hour is over would be read as empty, and not be read again until the next edit."""
+    read_one(run(BOUND))
+    answer_account(account, properties=labelled("bant_budget_c"))
+    account.post(path=READ).respond(json={"results": [make_deal(bant_budget_c="true")]})
+
+    assert True is read_one(run(BOUND)).fields["bant.budget"]

@@ -215,6 +215,17 @@ def test_a_key_that_is_taken_finds_the_deal(hubspot: respx.MockRouter, open_adap
     assert (Outcome.APPLIED, Ref("hs", Kind.DEAL, "9")) == (receipt.outcome, receipt.ref)
 
 
+def test_a_key_that_is_taken_may_be_said_of_the_whole_request(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """409 for all of it is the same answer as 207 with one error ("Error handling")."""
+    conflict = {"status": "error", "category": "CONFLICT", "message": "crmbridge_key k1 is taken"}
+    hubspot.post(path=f"{DEALS}/batch/create").respond(409, json=conflict)
+    there = {"id": "9", "properties": {"crmbridge_key": "k1"}}
+    hubspot.post(path=f"{DEALS}/batch/read").respond(json={"results": [there]})
+    (receipt,) = open_adapter().write([make_creation("k1")])
+
+    assert (Outcome.APPLIED, Ref("hs", Kind.DEAL, "9")) == (receipt.outcome, receipt.ref)
+
+
 def test_a_key_is_found_exactly(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
     """HubSpot compares without case; a key is what it is."""
     there = {"id": "9", "properties": {"crmbridge_key": "K1"}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from crmbridge.cli.output import Line, plural, strong, table
@@ -49,6 +49,8 @@ def account_form(name: str, account: Description, can: Capabilities, signed: Sig
             "external_key": can.external_key,
             "history": can.history,
             "tombstones": can.tombstones,
+            "merges": can.merges,
+            "conditional_write": can.conditional_write,
         },
     }
 
@@ -72,12 +74,14 @@ def _credential_form(signed: SignIn) -> dict[str, Any]:
 def account_lines(name: str, account: Description, can: Capabilities, signed: SignIn | None) -> Iterator[Line]:
     """Show an account to a person."""
     version = f", API {account.api_version}" if account.api_version else ""
+    reads = {"history": can.history, "deletions": can.tombstones, "merges": can.merges}
     if account.api_supported_until:
         version += f" (supported until {account.api_supported_until})"
     yield [strong(name), f": {account.account}{version}"]
     yield from _credential_lines(signed) if signed else ()
     yield f"{plural(len(account.users), 'user')}; amounts in {', '.join(account.currencies) or 'one currency'}"
-    yield f"can: {', '.join(sorted(can.actions))}; history {_yes(can.history)}, deletions {_yes(can.tombstones)}"
+    yield f"reads: {', '.join(sorted(can.kinds))}; {_all_yes(reads)}"
+    yield f"writes: {', '.join(sorted(can.actions))}; only if unchanged {_yes(can.conditional_write)}"
     yield f"external key: {account.key_field.name if account.key_field else 'no field for it in this account'}"
     for pipeline in account.pipelines:
         yield ""
@@ -101,6 +105,10 @@ def _credential_lines(signed: SignIn) -> Iterator[Line]:
     for what, scopes in (("missing", credential.missing), ("not needed", credential.superfluous)):
         if scopes:
             yield f"scopes {what}: {', '.join(sorted(scopes))}"
+
+
+def _all_yes(words: Mapping[str, bool]) -> str:
+    return ", ".join(f"{word} {_yes(can)}" for word, can in words.items())
 
 
 def _yes(can: bool) -> str:  # noqa: FBT001  one word for one answer

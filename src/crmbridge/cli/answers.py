@@ -51,7 +51,8 @@ def answer_plan(workspace: Workspace, ran: Ran, *, saved: Path | None, exit_code
     cycle = ran.cycle
     if cycle is None or cycle.plan is None:
         raise TypeError("a run that plans has a plan")
-    lines = list(plan_lines(cycle.plan, names_for(workspace, cycle.plan.changes, cycle.plan.blocked)))
+    names = names_for(workspace, cycle.plan.changes, cycle.plan.blocked)
+    lines = list(plan_lines(cycle.plan, names, complete=not cycle.errors))
     for connection, error in cycle.errors:
         lines += error_lines(connection, error)
     if saved is not None:

@@ -62,8 +62,11 @@ def stage_names(workspace: Workspace) -> dict[str, str]:
     return {"won": "Won", "lost": "Lost"} | {stage.id: str(stage.name) for stage in workspace.project.process.stages}
 
 
-def plan_lines(plan: Plan, names: Names) -> Iterator[Line]:
-    """Show a whole plan, connection by connection, and end with its summary."""
+def plan_lines(plan: Plan, names: Names, *, complete: bool = True) -> Iterator[Line]:
+    """Show a whole plan, connection by connection, and end with its summary.
+
+    One is not complete when some connections could not be read.
+    """
     changes = {name: list(found) for name, found in groupby(plan.changes, key=lambda change: change.connection)}
     blocked: dict[str, list[Blocked]] = {}
     for item in plan.blocked:
@@ -75,7 +78,7 @@ def plan_lines(plan: Plan, names: Names) -> Iterator[Line]:
             yield from change_lines(change, names)
         for item in blocked.get(connection, ()):
             yield from _blocked_lines(item, names)
-    yield summary_line(plan)
+    yield summary_line(plan, complete=complete)
 
 
 def change_lines(change: Change, names: Names) -> Iterator[Line]:
@@ -90,8 +93,10 @@ def change_lines(change: Change, names: Names) -> Iterator[Line]:
     yield ""
 
 
-def summary_line(plan: Plan) -> Line:
+def summary_line(plan: Plan, *, complete: bool = True) -> Line:
     """Say in one line what a plan would do."""
+    if not plan.changes and not plan.blocked and not complete:
+        return "Plan: nothing to do, as far as the CRMs could be read."
     if not plan.changes and not plan.blocked:
         return "Plan: nothing to do. The CRMs agree, and no rule asks for anything."
     count = {action: sum(change.action is action for change in plan.changes) for action in Action}

@@ -47,7 +47,7 @@ def trouble_lines(applied: Applied, names: Names) -> Iterator[Line]:
 
 def error_lines(about: str, error: CrmbridgeError) -> Iterator[Line]:
     """Show an error that kept a part of a run from its work."""
-    yield [Tinted(f"{about}: ", Tone.BAD), error.message]
+    yield [Tinted(f"{about}: ", Tone.BAD), error.message.removeprefix(f"{about}: ")]
     if error.advice:
         yield [dim("  "), error.advice]
 

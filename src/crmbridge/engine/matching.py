@@ -45,6 +45,29 @@ def external_key(link: str) -> str:
     return PREFIX + link
 
 
+def follow_merges(links: Mapping[str, tuple[Ref, ...]], survivors: Mapping[Ref, Ref]) -> dict[str, tuple[Ref, ...]]:
+    """Put the survivor of a merge in the place of the deal that was merged away, unless it stands in a link itself.
+
+    `survivors` has what deals were merged into. Left alone, a survivor with a new id would seem to have no counterpart,
+    and be given a second one.
+    """
+    taken = {ref for refs in links.values() for ref in refs}
+    followed: dict[str, tuple[Ref, ...]] = {}
+    for link in sorted(links):
+        ends = {ref: end for ref in links[link] if (end := _end_of(ref, survivors)) not in taken}
+        taken.update(ends.values())
+        followed[link] = tuple(ends.get(ref, ref) for ref in links[link])
+    return followed
+
+
+def _end_of(ref: Ref, survivors: Mapping[Ref, Ref]) -> Ref:
+    """Follow a deal through all its merges; one that was merged in a circle stays where it was."""
+    seen = [ref]
+    while (following := survivors.get(seen[-1])) is not None and following not in seen:
+        seen.append(following)
+    return ref if following is not None else seen[-1]
+
+
 def match_deals(
     deals: Mapping[str, Sequence[Record]],
     companies: Mapping[Ref, Record],

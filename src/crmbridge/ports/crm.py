@@ -83,8 +83,8 @@ class Credential:
 
     way: str  # as the vendor calls it: service key, OAuth, API token, client credentials, JWT bearer
     user: str = ""  # who it acts as, where the CRM says
-    issued_at: datetime | None = None
-    expires_at: datetime | None = None
+    issued_at: datetime | None = None  # of what people keep, not of the sessions that the adapter gets by it
+    expires_at: datetime | None = None  # when a person must issue a new one; None: never, or the CRM does not say
     scopes: frozenset[str] | None = None  # None: the CRM does not say
     needed: frozenset[str] = frozenset()  # the scopes that this adapter uses
 

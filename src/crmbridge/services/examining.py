@@ -42,7 +42,7 @@ def _connection(workspace: Workspace, connection: str) -> Iterator[Check]:
     try:
         description = workspace.adapter(connection).describe()
     except CrmbridgeError as error:
-        yield bad(connection, error.message, error.advice, error.exit_code)
+        yield bad(connection, error.message.removeprefix(f"{connection}: "), error.advice, error.exit_code)
         return
     version = f", API {description.api_version}" if description.api_version else ""
     yield good(connection, f"signed in to {description.account}{version}")

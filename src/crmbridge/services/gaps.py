@@ -57,7 +57,7 @@ def find_gaps(connection: str, process: Process, bound: Mapping[str, str], accou
             wanted.append(Wanted(wish=_wish(needed, name), field=needed.id, bound=needed.id in bound))
             continue
         unfit += _unfit(connection, needed, native)
-        if needed.id not in bound:
+        if bound.get(needed.id) not in {native.name, native.label}:  # small letters count where it is read
             unbound[needed.id] = native.name
     return Gaps(wanted=tuple(wanted), unfit=tuple(unfit), unbound=unbound)
 

@@ -10,7 +10,7 @@ from crmbridge.model.changes import Action, Change, Outcome, Plan
 from crmbridge.ports import Description, FieldWish, StateStore
 from crmbridge.services.applying import apply_plan
 from crmbridge.services.cycle import NEEDS_PERSON, Cycle, finish, writing
-from crmbridge.services.gaps import Gaps, Wanted, field_change, find_gaps, natives
+from crmbridge.services.gaps import Gaps, Wanted, field_change, find_gaps
 from crmbridge.services.reconciling import reconcile
 from crmbridge.services.running import Ran
 from crmbridge.services.workspace import Workspace
@@ -134,11 +134,11 @@ def run_setup(workspace: Workspace, setup: Setup) -> SetUp:
 
 def _bindings(setup: Setup, made: Mapping[str | None, str], account: Description | None) -> dict[str, str]:
     """Name what the settings should say: of fields that are not bound, and of bound ones that the CRM named anew."""
-    there = natives(account) if account else {}
+    there = {name for native in account.fields for name in (native.name, native.label)} if account else set()
     own = {
         wanted.field: made[wanted.wish.name]
         for wanted in setup.wanted
-        if wanted.field and wanted.wish.name in made and wanted.wish.name.casefold() not in there
+        if wanted.field and wanted.wish.name in made and wanted.wish.name not in there
     }
     return {**setup.bindings, **own}
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from crmbridge.engine.mapping import LOST, WON
-from crmbridge.engine.matching import link_id, match_deals
+from crmbridge.engine.matching import follow_merges, link_id, match_deals
 from crmbridge.engine.merge import Side, decided_ref, merge
 from crmbridge.engine.planner import create_counterpart, sync_updates
 from crmbridge.engine.views import OWNER, STAGE, Viewer, emails, user_ids
@@ -85,9 +86,12 @@ def _sync_one(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]) 
     companies = {c.ref: c for name in entry.between for c in records.records(name, Kind.COMPANY)}
     everywhere = workspace.store.links.links()
     known = _between(everywhere, entry)
-    matched = match_deals(deals, companies, known, entry.match.get("deal", ()))
     by_ref = {deal.ref: deal for side in deals.values() for deal in side}
-    changes, blocked, agreed = _merge_all(workspace, entry, matched.links, by_ref, viewers)
+    followed = follow_merges(known, _survivors(workspace, entry, by_ref))
+    matched = match_deals(deals, companies, followed, entry.match.get("deal", ()))
+    bases = _with_inherited(workspace.store.links.bases(), known, followed)
+    seen = _Seen(bases, bases_after(viewers, _unclear_updates(workspace)))
+    changes, blocked, agreed = _merge_all(entry, matched.links, by_ref, viewers, seen)
     wanted = _wanted(changes, by_ref, viewers)
     groups = _groups(matched.links, matched.single, by_ref)
     created, lacking = _create_all(entry, groups, companies, viewers, wanted)
@@ -105,6 +109,26 @@ def _sync_one(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]) 
     )
 
 
+def _survivors(workspace: Workspace, entry: Sync, deals: Mapping[Ref, Record]) -> dict[Ref, Ref]:
+    """Give what deals were merged into, as far as the CRMs say."""
+    gone = (each for name in entry.between for each in workspace.store.records.gone(name))
+    return {
+        each.ref: each.merged_into
+        for each in gone
+        if each.merged_into is not None and each.ref.kind is Kind.DEAL and each.ref not in deals
+    }
+
+
+def _with_inherited(
+    bases: Mapping[Ref, Mapping[str, Value]],
+    links: Mapping[str, tuple[Ref, ...]],
+    followed: Mapping[str, tuple[Ref, ...]],
+) -> dict[Ref, Mapping[str, Value]]:
+    """Let the survivor of a merge have the base of the deal whose place it takes: what differs was done by people."""
+    places = (place for link in links for place in zip(links[link], followed[link], strict=True))
+    return {**{end: bases[ref] for ref, end in places if ref in bases}, **bases}
+
+
 def _between(links: Mapping[str, tuple[Ref, ...]], entry: Sync) -> dict[str, tuple[Ref, ...]]:
     """Give the links as far as they are between the connections of an entry."""
     found = {link: tuple(ref for ref in refs if ref.connection in entry.between) for link, refs in links.items()}
@@ -116,15 +140,20 @@ def _with_others(refs: tuple[Ref, ...], before: tuple[Ref, ...], entry: Sync) ->
     return (*refs, *(ref for ref in before if ref.connection not in entry.between))
 
 
+class _Seen(NamedTuple):
+    """What the values of deals are compared with: the bases, and what may have been written without an answer."""
+
+    bases: Mapping[Ref, Mapping[str, Value]]
+    unclear: Mapping[Ref, Mapping[str, Value]]
+
+
 def _merge_all(
-    workspace: Workspace,
     entry: Sync,
     links: Mapping[str, tuple[Ref, ...]],
     deals: Mapping[Ref, Record],
     viewers: Mapping[str, Viewer],
+    seen: _Seen,
 ) -> tuple[list[Change], list[Blocked], dict[Ref, Mapping[str, Value]]]:
-    bases = workspace.store.links.bases()
-    unclear = bases_after(viewers, _unclear_updates(workspace))
     changes: list[Change] = []
     blocked: list[Blocked] = []
     agreed: dict[Ref, Mapping[str, Value]] = {}
@@ -133,10 +162,10 @@ def _merge_all(
         if len(present) < 2:
             continue
         sides = [
-            _side(deals[ref], viewers[ref.connection], bases.get(ref, {}), unclear.get(ref, {}))
+            _side(deals[ref], viewers[ref.connection], seen.bases.get(ref, {}), seen.unclear.get(ref, {}))
             for ref in _ranked(present, entry)
         ]
-        merged = merge(link, sides, entry.policy, bases.get(decided_ref(link), {}))
+        merged = merge(link, sides, entry.policy, seen.bases.get(decided_ref(link), {}))
         updates, stopped = sync_updates(link, merged, deals, viewers)
         changes += updates
         blocked += stopped

@@ -93,6 +93,13 @@ class FakeCrm:
         self.gone[ref] = Tombstone(ref=ref, at=self.clock.now())
         self._touch(ref)
 
+    def merge_deals(self, *, winner: str, loser: str) -> None:
+        """Merge a deal into another one as a person would."""
+        self.delete_deal(loser)
+        ref = self._ref(Kind.DEAL, loser)
+        self.gone[ref] = Tombstone(ref=ref, at=self.clock.now(), merged_into=self._ref(Kind.DEAL, winner))
+        self._touch(self._ref(Kind.DEAL, winner))
+
     def named(self, name: str) -> list[Record]:
         """Give the deals of this name."""
         return [r for r in self.records.values() if r.ref.kind is Kind.DEAL and r.fields.get("name") == name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -52,6 +53,17 @@ def test_an_account_says_how_it_is_signed_in() -> None:
         form["api_supported_until"],
         *(form["credential"][name] for name in ("way", "age_days", "missing", "superfluous")),
     )
+
+
+def test_an_account_says_what_can_be_done_with_it() -> None:
+    """What is read and written, and whether an edit in between is safe: nobody should have to find out."""
+    can = replace(CAN, merges=True, conditional_write=False)
+    said = [text(line) for line in account_lines("north", ACCOUNT, can, None)]
+    form = account_form("north", ACCOUNT, can, None)["capabilities"]
+
+    assert any(line.startswith("reads: ") and "merges yes" in line for line in said)
+    assert any(line.startswith("writes: ") and "only if unchanged no" in line for line in said)
+    assert (True, False) == (form["merges"], form["conditional_write"])
 
 
 def test_what_a_crm_does_not_say_is_not_shown() -> None:

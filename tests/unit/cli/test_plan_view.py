@@ -81,6 +81,13 @@ def test_the_last_line_says_it_all(actions: list[Action], blocked: int, says: st
     assert says == text([summary_line(make_plan(*changes, blocked=stopped))]).strip()
 
 
+def test_a_plan_of_what_could_be_read_says_so() -> None:
+    """Of a CRM that refused us nobody knows whether it agrees."""
+    said = text(plan_lines(make_plan(), NAMES, complete=False))
+
+    assert "Plan: nothing to do, as far as the CRMs could be read." == said.strip()
+
+
 def test_a_long_plan_is_shown_whole() -> None:
     """No pager, no cut."""
     plan = make_plan(*(make_change(str(number)) for number in range(500)))

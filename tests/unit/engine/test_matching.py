@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.matching import Matched, external_key, lead, link_id, match_deals
+from crmbridge.engine.matching import Matched, external_key, follow_merges, lead, link_id, match_deals
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.testing.factories import make_deal, make_ref
 
@@ -135,3 +135,26 @@ def test_a_link_never_has_two_deals_of_one_crm(drawn: list[tuple[str, str]]) -> 
     assert len(linked) == len(set(linked))
     again = match(*deals, companies=firms, known=dict(matched.links))
     assert dict(matched.links) == dict(again.links)
+
+
+def test_a_merge_is_followed_to_its_end() -> None:
+    """One that was merged into a deal which was merged itself."""
+    a, b, c, other = make_ref("a"), make_ref("b"), make_ref("c"), make_ref("x", connection="south")
+
+    assert {"l": (c, other)} == follow_merges({"l": (a, other)}, {a: b, b: c})
+
+
+def test_a_survivor_with_a_link_of_its_own_keeps_it() -> None:
+    """A deal stands in one link only; of two that were merged into a new one, the first link gets it."""
+    a, b, c = make_ref("a"), make_ref("b"), make_ref("c")
+    own = {"l": (a,), "m": (c,)}
+
+    assert own == follow_merges(own, {a: c})
+    assert {"l": (c,), "m": (b,)} == follow_merges({"l": (a,), "m": (b,)}, {a: c, b: c})
+
+
+def test_merges_in_a_circle_lead_nowhere() -> None:
+    """A CRM that says such a thing does not hang us."""
+    a, b = make_ref("a"), make_ref("b")
+
+    assert {"l": (a,)} == follow_merges({"l": (a,)}, {a: b, b: a})

@@ -170,7 +170,7 @@ def test_the_version_of_the_api_is_told(describing: Callable[..., Workspace]) ->
 
 
 def test_an_unreachable_crm_does_not_hide_the_others(describing: Callable[..., Workspace]) -> None:
-    """It is told as its error tells it, with that error's exit code."""
+    """It is told as its error tells it, with that error's exit code; the connection is named once."""
 
     def fail(_description: Description) -> Description:
         raise RetryLaterError("north: can't be reached", advice="Look at the network.")
@@ -179,7 +179,7 @@ def test_an_unreachable_crm_does_not_hide_the_others(describing: Callable[..., W
     (check,) = told(workspace)
 
     assert (Health.BAD, 5) == (check.health, check.exit_code)
-    assert ("north: can't be reached", "Look at the network.") == (check.message, check.advice)
+    assert ("can't be reached", "Look at the network.") == (check.message, check.advice)
     assert 4 == len(told(workspace, "south", Health.GOOD))
 
 

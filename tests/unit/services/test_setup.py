@@ -279,3 +279,12 @@ def test_a_name_that_the_crm_chose_is_told() -> None:
     done = run_setup(workspace, plan_setup(workspace, "north"))
 
     assert {"champion": "x9"} == done.bindings
+
+
+def test_a_binding_that_differs_in_capitals_is_told() -> None:
+    """Some CRMs write names in small letters; records are read by the name as it is, and so `doctor` would miss it."""
+    account = Account(CHOICE, TEXT, HAS_KEY)
+
+    assert {"champion": "champion"} == plan_setup(
+        workspace_of(account, champion="CHAMPION", **{"bant.budget": "Budget"}), "north"
+    ).bindings

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from crmbridge.errors import RetryLaterError
-from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, Signer, dump_json, load_json, pages
+from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, Signer, dump_json, load_json, pages, side_by_side
 from crmbridge.ports import AdapterContext
 from crmbridge_hubspot.paths import PATHS
 from crmbridge_hubspot.replies import BURST, DAY, AbsentError, TooMuchError, expired, judge, judge_read, meter
@@ -21,6 +22,7 @@ SEARCHES_PER_SECOND = 5  # per account, outside the burst limit ("Search the CRM
 LIST_PAGE = 100
 SMALLEST_PAGE = 10
 BATCH = 100
+READS = 4  # batches of one read under way at a time: a page of a search makes so many with histories
 HISTORY_BATCH = 50  # above it a list or a batch read with history is refused with 400
 LINK_BATCH = 1_000
 T = TypeVar("T")
@@ -109,15 +111,19 @@ class HubSpotApi:
     def read(self, kind: str, ids: Iterable[str], properties: Sequence[str], **more: Any) -> list[Raw]:
         """Read records by id, past the index; the ones that are gone are left out (207, or 404 when all are)."""
         size = HISTORY_BATCH if "propertiesWithHistory" in more else BATCH
-        found: list[Raw] = []
-        for part in batches(ids, size):
-            body = {"properties": list(properties), "inputs": [{"id": each} for each in part], **more}
-            try:
-                reply = self._client.read("POST", self.paths.object(kind, "/batch/read"), body=body)
-            except AbsentError:
-                continue
-            found += results_of(_mapping(reply))
-        return found
+        asked = {"properties": list(properties), **more}
+        parts = [lambda part=part: iter(self._read_batch(kind, part, asked)) for part in batches(ids, size)]
+        if len(parts) == 1:
+            return list(parts[0]())
+        return [raw for _, raw in sorted(side_by_side(parts, workers=READS), key=itemgetter(0))]
+
+    def _read_batch(self, kind: str, ids: Sequence[str], asked: Raw) -> list[Raw]:
+        body = {**asked, "inputs": [{"id": each} for each in ids]}
+        try:
+            reply = self._client.read("POST", self.paths.object(kind, "/batch/read"), body=body)
+        except AbsentError:
+            return []
+        return results_of(_mapping(reply))
 
     def search(self, kind: str, body: Raw) -> Raw:
         """Search one page."""

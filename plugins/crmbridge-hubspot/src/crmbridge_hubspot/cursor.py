@@ -37,13 +37,19 @@ class Cursor:
     """All times are HubSpot's modification times in epoch milliseconds: no other clock decides what is new.
 
     `at` is the newest time up to which everything was delivered; `seen` the records delivered with a time within the
-    overlap before it. `gone` is the newest deletion delivered; the list of deletions had `gone_pages` when it was read
-    at `gone_read`, by our clock.
+    overlap before it. `reached` is when, by our clock, a pull had come to its end with this `at`; one that begins an
+    overlap later sees all that the index was late with, and what is not newer than `settled` is not asked for again.
+    Else a nightly bulk edit would be read again in each pull until somebody edits something in the morning.
+
+    `gone` is the newest deletion delivered; the list of deletions had `gone_pages` when it was read at `gone_read`, by
+    our clock.
     """
 
     walk: Walk = Walk()
     at: int | None = None
     seen: Mapping[str, int] = field(default_factory=dict)
+    reached: int = 0  # 0: not yet
+    settled: int = 0
     gone: int | None = None
     gone_read: int = 0
     gone_pages: int = 0
@@ -51,7 +57,7 @@ class Cursor:
     @property
     def since(self) -> int:
         """From when on changes are asked for again, because the index may have been late."""
-        return max(0, (self.at or 0) - OVERLAP_MS)
+        return max(0, (self.at or 0) - OVERLAP_MS, self.settled + 1 if self.settled else 0)
 
     def has(self, record_id: str, stamp: int) -> bool:
         """Tell whether a record was delivered as it is."""
@@ -60,15 +66,29 @@ class Cursor:
     def delivered(self, records: Iterable[tuple[str, int]], upto: int) -> Cursor:
         """Advance over records delivered up to a time."""
         at = max(upto, self.at or 0)
+        reached = self.reached if at == self.at else 0
         seen = {**self.seen, **dict(records)}
         recent = sorted((stamp, each) for each, stamp in seen.items() if stamp >= at - OVERLAP_MS)
-        return replace(self, at=at, seen={each: stamp for stamp, each in recent[-MOST_SEEN:]})
+        return replace(self, at=at, reached=reached, seen={each: stamp for stamp, each in recent[-MOST_SEEN:]})
+
+    def rested(self, before: Cursor, begun: int, ended: int) -> Cursor:
+        """Note that a pull from `before` has come to its end; it began and ended at these times of our clock.
+
+        Only the time between two pulls counts, so it does not matter whether our clock is right.
+        """
+        if before.at != self.at or not 0 < before.reached <= begun:
+            return replace(self, reached=ended)
+        if begun < before.reached + OVERLAP_MS:
+            return replace(self, reached=before.reached)
+        return replace(self, reached=before.reached, settled=self.at or 0, seen={})
 
     def as_json(self) -> dict[str, Any]:
         """Give it as JSON, without what is empty."""
         data: dict[str, Any] = {
             "at": self.at,
             "seen": [f"{each}:{stamp}" for each, stamp in self.seen.items()],
+            "reached": self.reached,
+            "settled": self.settled,
             "gone": self.gone,
             "gone_read": self.gone_read,
             "gone_pages": self.gone_pages,
@@ -92,6 +112,8 @@ class Cursor:
             walk=walk,
             at=data.get("at"),
             seen={record_id: int(stamp) for record_id, stamp in pairs},
+            reached=data.get("reached", 0),
+            settled=data.get("settled", 0),
             gone=data.get("gone"),
             gone_read=data.get("gone_read", 0),
             gone_pages=data.get("gone_pages", 0),

@@ -14,6 +14,7 @@ from crmbridge.model.values import FieldType
 from crmbridge.ports import FieldWish
 from crmbridge_hubspot.account import native_field
 from crmbridge_hubspot.api import HubSpotApi
+from crmbridge_hubspot.replies import NotAllowedError
 
 GROUP = "dealinformation"  # HubSpot's own group of deal properties
 
@@ -79,6 +80,8 @@ def _make(api: HubSpotApi, body: dict[str, Any]) -> tuple[Outcome, str]:
         return Outcome.UNKNOWN, error.message
     except RefusedError as error:
         return Outcome.REFUSED, error.message
+    except NotAllowedError as error:  # people who may do it do it by hand
+        return Outcome.REFUSED, f"{error.message} {error.advice}"
     return Outcome.APPLIED, ""
 
 

@@ -188,7 +188,9 @@ def _native(name: str, request: GuardRequest) -> str | None:
 def _in_account(name: str, request: GuardRequest) -> NativeField | None:
     native, account = _native(name, request), request.account
     fields = account.fields if account is not None else ()
-    return next((each for each in fields if each.name == native), None)
+    # By its name, else by the label that people see, as the adapter reads bindings.
+    found = [each for each in fields if each.name == native] or [each for each in fields if each.label == native]
+    return found[0] if len(found) == 1 else None
 
 
 def _cannot(name: str, request: GuardRequest) -> str:
@@ -205,7 +207,7 @@ def _cannot(name: str, request: GuardRequest) -> str:
 
 def _property(name: str, request: GuardRequest) -> Property:
     native, known = str(_native(name, request)), _in_account(name, request)
-    return Property(clean(native), clean(known.label) if known else "")
+    return Property(clean(known.name), clean(known.label)) if known else Property(clean(native), "")
 
 
 def _later(stage: Stage, request: GuardRequest) -> list[str]:

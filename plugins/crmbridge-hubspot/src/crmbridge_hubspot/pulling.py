@@ -51,6 +51,7 @@ class _Pull:
     def run(self, cursor: Cursor) -> Iterator[Progress]:
         """Give what was found step by step, what is gone in the last one."""
         reader = self.reader
+        before, begun = cursor, _ms(reader.now())
         search = SearchWalk(reader.api, reader.type.name, reader.type.modified)
         walk = FullWalk(reader, search)
         whole = cursor.at is None or bool(cursor.walk.by)
@@ -60,6 +61,7 @@ class _Pull:
             # Search can't show all of a huge bulk edit; a walk through the list can.
             cursor = yield from walk.everything(Cursor(gone=cursor.gone))
         now = _ms(reader.now())
+        cursor = cursor.rested(before, begun, now)
         if whole or _is_due(cursor, now):
             yield self._gone(cursor, now)
         else:

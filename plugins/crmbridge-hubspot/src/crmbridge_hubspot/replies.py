@@ -24,6 +24,14 @@ class AbsentError(RefusedError):
     """HubSpot answered 404. Never leaves this package."""
 
 
+class TakenError(RefusedError):
+    """HubSpot answered 409: a unique value is taken. Never leaves this package."""
+
+
+class NotAllowedError(AuthenticationError):
+    """HubSpot answered 403: the token is good, and lacks a scope for this."""
+
+
 class TooMuchError(RetryLaterError):
     """HubSpot answered a read with 5xx: fewer records may go."""
 
@@ -43,6 +51,8 @@ def judge(reply: Reply) -> CrmbridgeError | None:
         error = RetryLaterError(f"HubSpot {WAITING[status]} ({status}): {said}", after=_wait(reply, body, said))
     elif status == 404:
         error = AbsentError(f"not there (404): {said}")
+    elif status == 409:
+        error = TakenError(f"HubSpot refused it ({status}): {said}")
     elif 400 <= status < 500 and status != 408:
         error = RefusedError(f"HubSpot refused it ({status}): {said}")
     return error
@@ -78,13 +88,13 @@ def _body(reply: Reply) -> Mapping[str, Any]:
     return reply.body if isinstance(reply.body, dict) else {}
 
 
-def _not_allowed(body: Mapping[str, Any], said: str) -> AuthenticationError:
+def _not_allowed(body: Mapping[str, Any], said: str) -> NotAllowedError:
     contexts = [each.get("context") or {} for each in body.get("errors") or () if isinstance(each, dict)]
     contexts.append(body.get("context") or {})
     scopes = sorted({str(s) for context in contexts for s in context.get("requiredGranularScopes") or ()})
     lacking = tidy(", ".join(scopes))
     advice = f"Give the token these scopes: {lacking}." if lacking else "Give the token the scopes that it lacks."
-    return AuthenticationError(f"HubSpot does not allow this (403): {said}", advice=advice)
+    return NotAllowedError(f"HubSpot does not allow this (403): {said}", advice=advice)
 
 
 def _wait(reply: Reply, body: Mapping[str, Any], said: str) -> timedelta | None:

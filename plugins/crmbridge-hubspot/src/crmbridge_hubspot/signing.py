@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from crmbridge.errors import AuthenticationError, ConfigurationError, RefusedError, RetryLaterError
+from crmbridge.errors import AuthenticationError, ConfigurationError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import Signer, StaticToken, Token, TokenEndpoint, TokenSource
 from crmbridge.ports import AdapterContext, Credential
 from crmbridge.secrets import keep, reveal
@@ -79,7 +79,11 @@ class _Renewal:
 
 
 def credential(signer: Signer, settings: HubSpotSettings, api: HubSpotApi) -> Credential:
-    """Tell what a connection is signed in with, as far as HubSpot says."""
+    """Tell what a connection is signed in with, as far as HubSpot says.
+
+    Of an app, people keep the refresh token, whose age and end HubSpot does not tell; that access tokens end every half
+    hour is nobody's worry.
+    """
     if not isinstance(signer, TokenSource) or settings.oauth is None:
         return Credential(way="service key or private app token", needed=NEEDED)
     token = signer.token()
@@ -87,8 +91,6 @@ def credential(signer: Signer, settings: HubSpotSettings, api: HubSpotApi) -> Cr
     return Credential(
         way="OAuth",
         user=token.user,
-        issued_at=token.issued_at,
-        expires_at=token.expires_at,
         scopes=token.scopes if said is None else said,
         needed=NEEDED,
     )
@@ -104,7 +106,7 @@ def _introspected(token: Token, oauth: OAuthSettings, api: HubSpotApi) -> frozen
     }
     try:
         return _scopes(api.post_form(api.paths.introspection, urlencode(form).encode()))
-    except (AuthenticationError, RefusedError, RetryLaterError):
+    except (AuthenticationError, RefusedError, RetryLaterError, UnclearError):
         return None
 
 

@@ -15,6 +15,7 @@ from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.bodies import BODIES, Bodies, has_marker
 from crmbridge_hubspot.mapping import Terms, Words
 from crmbridge_hubspot.objects import TYPES
+from crmbridge_hubspot.replies import TakenError
 
 BATCH = 100
 ATTACHMENTS = {Kind.TASK: "tasks", Kind.NOTE: "notes"}
@@ -66,7 +67,8 @@ class Writer:
         except RefusedError as error:
             if len(changes) > 1:  # nothing was done: one bad item can fail all of them
                 return self._one_by_one(changes, inputs)
-            return {changes[0].id: _receipt(changes[0], Outcome.REFUSED, error.message)}
+            taken = self._made_before(changes[0]) if isinstance(error, TakenError) else None
+            return {changes[0].id: taken or _receipt(changes[0], Outcome.REFUSED, error.message)}
         return self._read_answer(changes, answer)
 
     def _one_by_one(self, changes: Sequence[Change], inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Receipt]:
@@ -115,7 +117,8 @@ class Writer:
         error = next((each for each in errors if _speaks_of(each, change, alone=alone)), None)
         if error is not None:
             said = tidy(str(error.get("message") or error.get("category") or "refused"))
-            return self._taken_key(change, error) or _receipt(change, Outcome.REFUSED, f"HubSpot refused it: {said}")
+            taken = self._made_before(change) if error.get("category") == "CONFLICT" else None
+            return taken or _receipt(change, Outcome.REFUSED, f"HubSpot refused it: {said}")
         result = next((each for each in results if self._is_of(each, change, alone=alone)), None)
         if result is None:
             return None
@@ -132,9 +135,9 @@ class Writer:
             case _:
                 return alone or has_marker(properties.get(BODIES[change.kind]), change.key or "")
 
-    def _taken_key(self, change: Change, error: Mapping[str, Any]) -> Receipt | None:
+    def _made_before(self, change: Change) -> Receipt | None:
         """Tell of a creation that had happened before: the key is taken by the deal that it made."""
-        if change.action is not Action.CREATE or not change.key or error.get("category") != "CONFLICT":
+        if change.action is not Action.CREATE or not change.key:
             return None
         try:
             ref = find_deal(self.api, self.words, change.key)
