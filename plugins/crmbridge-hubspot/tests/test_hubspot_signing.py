@@ -95,6 +95,17 @@ def test_a_token_is_renewed_by_the_clock(
     assert ["Bearer access-1", "Bearer access-1", "Bearer access-2"] == bearers(reads)
 
 
+@pytest.mark.parametrize("lasts", [10**30, -5, 0, 0.5, "soon", None], ids=str)
+def test_nonsense_about_how_long_a_token_lasts_breaks_nothing(
+    hubspot: respx.MockRouter, reads: respx.Route, open_adapter: Opener, app: dict[str, Any], lasts: object
+) -> None:
+    """A figure that no time can be moved by is passed over, and the usual half hour counts."""
+    hubspot.post(path=TOKEN).mock(return_value=granted(1, expires_in=lasts))
+    read_one(open_adapter(**app))
+
+    assert reads.called
+
+
 def test_a_new_refresh_token_is_kept_before_it_is_needed(
     hubspot: respx.MockRouter, reads: respx.Route, open_adapter: Opener, app: dict[str, Any], clock: VirtualClock
 ) -> None:

@@ -118,5 +118,8 @@ def _scopes(answer: object) -> frozenset[str] | None:
     return frozenset(map(str, said)) - {"oauth"} if isinstance(said, list) else None
 
 
+A_YEAR = 365 * 24 * 3600  # seconds; a figure beyond it is none, and could not be added to a time
+
+
 def _seconds(said: object) -> float:
-    return float(said) if isinstance(said, int | float) and said > 0 else LIFE
+    return said if isinstance(said, int) and 0 < said < A_YEAR else LIFE

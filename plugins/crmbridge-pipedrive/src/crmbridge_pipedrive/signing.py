@@ -59,9 +59,7 @@ class SignIn:
         return Credential(
             way="OAuth",
             user=user,
-            issued_at=token.issued_at,
-            expires_at=token.expires_at,
-            scopes=token.scopes,
+            scopes=token.scopes,  # the hour of an access token says nothing of the refresh token's age
             needed=_needed(token.scopes),
         )
 

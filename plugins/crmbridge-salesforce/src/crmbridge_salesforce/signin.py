@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -55,9 +56,8 @@ class SignIn:
             return Credential(way="access token", needed=NEEDED_SCOPES)
         token = self.signer.token()
         way = "JWT bearer" if self._settings.jwt is not None else "client credentials"
-        return Credential(
-            way=way, user=token.user, issued_at=token.issued_at, scopes=token.scopes, needed=NEEDED_SCOPES
-        )
+        # A session's age says nothing of the credential's.
+        return Credential(way=way, user=token.user, scopes=token.scopes, needed=NEEDED_SCOPES)
 
     def _by_secret(self, way: ClientCredentials, secret: SecretStr) -> Callable[[], Token]:
         def fetch() -> Token:
@@ -96,7 +96,7 @@ class SignIn:
         issued, scope = str(said.get("issued_at") or ""), said.get("scope")
         return Token(
             value=SecretStr(str(said["access_token"])),
-            issued_at=datetime.fromtimestamp(int(issued) / 1000, UTC) if issued.isdigit() else None,
+            issued_at=datetime.fromtimestamp(int(issued) / 1000, UTC) if re.fullmatch("[0-9]{1,14}", issued) else None,
             base_url=None if self._settings.base_url else self._instance(said.get("instance_url")),
             scopes=frozenset(scope.split()) if isinstance(scope, str) else None,
             user=str(said.get("id") or "").rpartition("/")[2],
