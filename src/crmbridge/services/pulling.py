@@ -26,6 +26,7 @@ MOST_AT_ONCE = 500  # records saved in one transaction
 GIVEN_BACK = 2_000  # after so many records, freed memory goes back to the system
 # What a connection can say that changes nothing in how its records look.
 ASIDE = frozenset({"timeout", "share", "day_share", "kinds", "webhook"})
+LOOKED_AT = "crmbridge.account_looked_at"  # the day on which a connection was last seen to lead where it did before
 PLURALS = {
     Kind.USER: "users",
     Kind.COMPANY: "companies",
@@ -227,12 +228,14 @@ class Bookmark:
 def _bookmark(workspace: Workspace, connection: str) -> Bookmark:
     """Say how a connection is read now; raises ConfigurationError when it leads to another account than before.
 
-    The account is only asked for when the settings changed, since that costs a few requests. Signing in in another way
-    to the same account, or keeping the secret elsewhere, does not make everything be pulled anew.
+    The account is asked for when the settings changed, and once a day, as a secret can be replaced by another
+    account's where it lies; more often would cost requests. Signing in in another way to the same account, or keeping
+    the secret elsewhere, does not make everything be pulled anew.
     """
     settings = _digest(workspace, connection)
     stored = [mark for kind in ORDER if (mark := _stored(workspace, connection, kind)) is not None]
-    if stored and all(mark.settings == settings for mark in stored):
+    memory, today = workspace.store.memory(connection), workspace.clock.now().date().isoformat()
+    if stored and all(mark.settings == settings for mark in stored) and memory.get(LOOKED_AT) == today:
         return Bookmark(account=stored[0].account, settings=settings)
     account = workspace.adapter(connection).describe().account
     if stored and stored[0].account != account:
@@ -241,6 +244,7 @@ def _bookmark(workspace: Workspace, connection: str) -> Bookmark:
             f"{plain(account)} now",
             advice="Give the new account a connection of its own; what is known of the old one stays as it is.",
         )
+    memory[LOOKED_AT] = today
     return Bookmark(account=account, settings=settings)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -106,6 +107,16 @@ def test_a_connection_is_pulled_once_and_a_wrong_name_is_said(bench: Bench, run:
     assert ["north"] == [one.connection for one in ran.cycle.pulled]
     with pytest.raises(ConfigurationError, match="There is no connection 'nrth'"):
         run(bench.workspace, ["north", "nrth"])
+
+
+def test_a_secret_that_was_replaced_by_another_accounts_is_noticed_within_a_day(bench: Bench) -> None:
+    """Nothing in the settings tells of it: the variable is the same, what it holds is not."""
+    pulled(bench, **BY_VARIABLE)
+    bench.crms["north"].account = "somebody else's"
+    same_day = pulled(bench, **BY_VARIABLE)
+    bench.clock.advance(timedelta(days=1))
+
+    assert (None, ConfigurationError) == (same_day.error, type(pulled(bench, **BY_VARIABLE).error))
 
 
 def test_a_kind_that_is_asked_for_later_is_read_whole(bench: Bench) -> None:
