@@ -69,6 +69,7 @@ class Budget:
         self._ledger = ledger or LocalLedger()
         self._account = account
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
         self._pause: tuple[datetime, datetime] | None = None  # since when, and until when
         self._seen: dict[str, _Seen] = {}
 
@@ -78,19 +79,20 @@ class Budget:
         Raises RetryLaterError when that would take longer than a minute, such as when the day's share is used up.
         """
         amounts = tuple(cost if rate.counts == "cost" else 1 for rate in self._rates)
-        while True:
-            now = self._clock.now()
-            rates = tuple(self._allowed(rate, now) for rate in self._rates)
-            wait = self._pause_left(now) or self._ledger.take(self._account, rates, amounts, now)
-            if wait <= 0:
-                return Taken(rates, amounts, now)
-            if wait > LONGEST_WAIT.total_seconds():
-                raise RetryLaterError(
-                    f"{self._account or 'this connection'}: its share of the CRM's requests is used up",
-                    advice="Wait, or raise share or day_share of the connection; nothing was lost.",
-                    after=timedelta(seconds=wait),
-                )
-            self._clock.sleep(max(wait, SHORTEST_WAIT))
+        with self._turn:  # who waits for the same requests waits in line, and only the first one keeps asking
+            while True:
+                now = self._clock.now()
+                rates = tuple(self._allowed(rate, now) for rate in self._rates)
+                wait = self._pause_left(now) or self._ledger.take(self._account, rates, amounts, now)
+                if wait <= 0:
+                    return Taken(rates, amounts, now)
+                if wait > LONGEST_WAIT.total_seconds():
+                    raise RetryLaterError(
+                        f"{self._account or 'this connection'}: its share of the CRM's requests is used up",
+                        advice="Wait, or raise share or day_share of the connection; nothing was lost.",
+                        after=timedelta(seconds=wait),
+                    )
+                self._clock.sleep(max(wait, SHORTEST_WAIT))
 
     def settle(self, taken: Taken) -> None:
         """Count a request from now on: its answer has just come, or never will."""
