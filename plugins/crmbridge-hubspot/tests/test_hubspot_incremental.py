@@ -10,6 +10,7 @@ from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Adapter, AdapterContext, Clock, Page
 from crmbridge.sandbox import SandboxOptions, VirtualClock
 from crmbridge.testing import AdapterWorkbench, plugin_workbench
+from crmbridge.testing.factories import NOON
 from crmbridge_hubspot import plugin
 from crmbridge_hubspot.settings import HubSpotSettings
 
@@ -226,3 +227,21 @@ def test_a_row_that_shows_up_late_is_found(bench: AdapterWorkbench, run: Run) ->
     second = pull(run(), first[-1].cursor)
 
     assert (early, late) == tuple(ref.id for ref in refs_of([*first, *second]))
+
+
+def test_the_links_of_what_changed_are_asked_for_side_by_side(tmp_path: Path) -> None:
+    """Companies and contacts are two calls that need not wait for each other; without links there is one call."""
+    clock = VirtualClock(NOON)
+    with plugin_workbench(plugin, SandboxOptions(seed=3, deals=6, clock=clock, latency_ms=50), tmp_path) as bench:
+        adapter = bench.open()
+        ref = Ref("bench", Kind.DEAL, bench.hands.deal_ids()[0])
+        adapter.read([ref])  # reads the account's set-up as well
+        log = bench.served.sandbox.log
+        log.clear()
+        adapter.read([ref])
+        whole = (len(log.all()), log.most_at_once)
+        log.clear()
+        adapter.read([ref], fields={"name"})
+        adapter.close()
+
+    assert ((3, 2), 1) == (whole, len(log.all()))

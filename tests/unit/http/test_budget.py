@@ -232,3 +232,36 @@ def _at_once(budget: Budget, clock: VirtualClock) -> int:
             return count
         count += 1
     return count - 1
+
+
+class MeetingClock(VirtualClock):
+    """A clock at which two who wait at the same time see each other."""
+
+    def __init__(self) -> None:
+        super().__init__(NOON)
+        self.met = False
+        self._meeting = threading.Barrier(2)
+
+    def sleep(self, seconds: float) -> None:
+        """Look round for another one who waits, then let time pass."""
+        try:
+            self._meeting.wait(timeout=0.1)
+            self.met = True
+        except threading.BrokenBarrierError:
+            self._meeting.reset()
+        super().sleep(seconds)
+
+
+def test_who_waits_for_the_same_requests_waits_in_line() -> None:
+    """Of many readers only the first one in line keeps asking the ledger; the others would all wake for one request."""
+    clock = MeetingClock()
+    budget = Budget([Rate(1, 10)], clock, share=1)
+    budget.take()
+    threads = [threading.Thread(target=budget.take) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert timedelta(seconds=30) <= clock.now() - NOON < timedelta(seconds=30.5)
+    assert not clock.met
