@@ -13,7 +13,7 @@ import respx
 
 from crmbridge.errors import ConfigurationError, RefusedError, RetryLaterError
 from crmbridge.model.records import Kind, Record
-from crmbridge.ports import Page
+from crmbridge.ports import Adapter, Page
 from crmbridge.sandbox import Served, VirtualClock
 from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.sandbox import State
@@ -356,21 +356,26 @@ def test_many_deletions_come_on_several_pages(
 # ── Moves ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_history_is_asked_for_what_moved(
-    org: Served, open_adapter: Opener, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of many edited deals only those that changed stage, or are new, are asked for their history."""
-    monkeypatch.setattr("crmbridge_salesforce.sources.FEW", 3)
-    adapter = open_adapter(org.url, org.token)
+def edit_many_and_move_one(org: Served, adapter: Adapter, clock: VirtualClock) -> tuple[str, list[Page]]:
+    """Let people edit eight deals and move another; give that one, and what the next pull brings."""
     cursor = settle(adapter, clock)
     ids = state_of(org).deal_ids()
     for deal in ids[:8]:
         state_of(org).edit_deal(deal, NextStep="edited")
     open_ones = [deal for deal in ids if not state_of(org).tables.present("Opportunity", deal)["IsClosed"]]
     state_of(org).edit_deal(open_ones[-1], StageName="Closed Lost")
-    pages = list(adapter.pull(Kind.DEAL, cursor))
+    return open_ones[-1], list(adapter.pull(Kind.DEAL, cursor))
 
-    assert {open_ones[-1]} == {move.deal.id for page in pages for move in page.moves}
+
+def test_history_is_asked_for_what_moved(
+    org: Served, open_adapter: Opener, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many edited deals only those that changed stage, or are new, are asked for their history."""
+    monkeypatch.setattr("crmbridge_salesforce.sources.FEW", 3)
+    adapter = open_adapter(org.url, org.token)
+    moved, pages = edit_many_and_move_one(org, adapter, clock)
+
+    assert {moved} == {move.deal.id for page in pages for move in page.moves}
     assert 8 <= len(deals(pages))
 
 
@@ -384,15 +389,9 @@ def test_without_its_time_of_change_history_tells_who_moved(
     object.__setattr__(state_of(org).tables.objects["Opportunity"], "columns", columns)
     state_of(org).tables.objects["Opportunity"].__dict__.pop("_by_name", None)
     adapter = open_adapter(org.url, org.token)
-    cursor = settle(adapter, clock)
-    ids = state_of(org).deal_ids()
-    for deal in ids[:8]:
-        state_of(org).edit_deal(deal, NextStep="edited")
-    open_ones = [deal for deal in ids if not state_of(org).tables.present("Opportunity", deal)["IsClosed"]]
-    state_of(org).edit_deal(open_ones[-1], StageName="Closed Lost")
-    pages = list(adapter.pull(Kind.DEAL, cursor))
+    moved, pages = edit_many_and_move_one(org, adapter, clock)
 
-    assert {open_ones[-1]} == {move.deal.id for page in pages for move in page.moves}
+    assert {moved} == {move.deal.id for page in pages for move in page.moves}
 
 
 # ── Fields by label ─────────────────────────────────────────────────────────────────────────────────────
