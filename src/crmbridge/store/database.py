@@ -22,6 +22,7 @@ from sqlalchemy import (
     inspect,
     literal,
     make_url,
+    or_,
     select,
     table,
     update,
@@ -227,20 +228,29 @@ def _upserting(
     return statement.on_conflict_do_update(index_elements=keys, set_=changed, where=only)
 
 
-def upsert_written(connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert or replace whole rows whose values are, column by column, as they are stored.
+def upsert_written(
+    connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]], newest: str | None = None
+) -> int:
+    """Insert or replace whole rows whose values are, column by column, as they are stored; give how many were saved.
 
-    SQLAlchemy would look at every value on its way, which costs more than the database does. The table's column types
-    play no part here, so its twin made by `schema.as_written` is not needed.
+    Where `newest` names a column, a row that by it is older than the one held is left out. SQLAlchemy would look at
+    every value on its way, which costs more than the database does. The table's column types play no part here, so its
+    twin made by `schema.as_written` is not needed.
     """
-    if rows:
-        connection.exec_driver_sql(_upsert_sql(connection.dialect.name, into), list(rows))
+    if not rows:
+        return 0
+    return connection.exec_driver_sql(_upsert_sql(connection.dialect.name, into, newest), list(rows)).rowcount
 
 
 @functools.cache
-def _upsert_sql(dialect: str, into: Table) -> str:
+def _upsert_sql(dialect: str, into: Table, newest: str | None) -> str:
     names = [column.name for column in into.columns]
-    statement = _upserting(dialect, into, names)
+    only = None
+    if newest is not None:
+        held: ColumnElement[Any] = into.c[newest]
+        new: ColumnElement[Any] = sql_column(f"excluded.{newest}", is_literal=True)
+        only = or_(held.is_(None), held <= new)
+    statement = _upserting(dialect, into, names, only)
     return str(statement.compile(dialect=_positional(dialect), column_keys=names))
 
 

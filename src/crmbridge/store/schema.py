@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -23,9 +23,11 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.values import iso
 
 VERSION: Final = "0002"  # the newest migration; a test keeps it in step with migrations/versions
 
+WIDTH: Final = len("2026-01-31T09:00:00.000000Z")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what SQLite or PostgreSQL refuse in text
 
 
@@ -105,11 +107,8 @@ def storable(text: str) -> str:
 
 def moment_text(moment: datetime) -> str:
     """Write an aware time as UTC text of one width; raises ValueError for a time without a zone."""
-    if moment.tzinfo is not UTC:
-        if moment.tzinfo is None:
-            raise ValueError("a time without a zone can't be stored")
-        moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
+    text = iso(moment)
+    return text if len(text) == WIDTH else f"{text[:-1]}.000000Z"
 
 
 def ref_text(ref: Ref) -> str:
