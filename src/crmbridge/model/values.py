@@ -100,27 +100,30 @@ def fields_to_text(fields: Fields) -> str:
     A pull writes millions of values, and building dictionaries only to take them apart again was its largest part.
     """
     try:
-        plain = {name: value if type(value) in _PLAIN else _tagged(value) for name, value in fields.items()}
+        plain = {name: tag(value) if (tag := _TAGS[type(value)]) else value for name, value in fields.items()}
         return _write(plain).decode()
     except UnicodeEncodeError:  # half a surrogate pair, which only ASCII can hold
         return json.dumps(fields_to_json(fields), separators=(",", ":"))
 
 
-def _tagged(value: Value) -> Any:
-    tag = _TAGS.get(type(value))
-    return tag(value) if tag else to_json(value)
+class _Tags(dict[type, Callable[[Any], Any] | None]):
+    """By type what `to_json` does, but for what msgspec itself writes as text; None: the value as it is."""
+
+    def __missing__(self, _key: type) -> Callable[[Any], Any]:
+        return to_json
 
 
 _write = msgspec.json.Encoder(order="sorted").encode
-_PLAIN = frozenset({str, bool, int, type(None)})
-# As `to_json` does, but for what msgspec writes as text itself.
-_TAGS: dict[type, Callable[[Any], Any]] = {
-    Decimal: lambda value: {"decimal": value},
-    date: lambda value: {"date": value},
-    datetime: lambda value: {"datetime": value if value.tzinfo is UTC else iso(value)},
-    Money: lambda value: {"money": (value.amount, value.currency)},
-    tuple: lambda value: {"set": value},
-}
+_TAGS = _Tags(
+    {
+        **dict.fromkeys((str, bool, int, type(None))),
+        Decimal: lambda value: {"decimal": value},
+        date: lambda value: {"date": value},
+        datetime: lambda value: {"datetime": value if value.tzinfo is UTC else iso(value)},
+        Money: lambda value: {"money": (value.amount, value.currency)},
+        tuple: lambda value: {"set": value},
+    }
+)
 
 
 def fields_from_json(data: Mapping[str, Any]) -> dict[str, Value]:
