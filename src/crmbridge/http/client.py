@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 
-import httpx
 import tenacity
 
 from crmbridge import __version__
@@ -18,6 +17,7 @@ from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, 
 from crmbridge.http.auth import Signed, Signer
 from crmbridge.http.budget import LONGEST_WAIT, Budget, Usage
 from crmbridge.http.exact_json import dump_json, load_json
+from crmbridge.http.library import httpx
 from crmbridge.http.trust import authorities_for
 from crmbridge.loopback import is_loopback
 from crmbridge.ports import Clock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import ssl
 
-import httpx
+from crmbridge.http.library import httpx
 
 
 def authorities_for(base_url: str) -> ssl.SSLContext:
