@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 
-import httpx
 import tenacity
 
 from crmbridge import __version__
@@ -18,7 +17,9 @@ from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, 
 from crmbridge.http.auth import Signed, Signer
 from crmbridge.http.budget import LONGEST_WAIT, Budget, Usage
 from crmbridge.http.exact_json import dump_json, load_json
+from crmbridge.http.library import httpx
 from crmbridge.http.slices import wait_for_room
+from crmbridge.http.trust import authorities_for
 from crmbridge.loopback import is_loopback
 from crmbridge.ports import Clock
 from crmbridge.revealed import strike
@@ -126,6 +127,7 @@ class HttpClient:
             limits=httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),
             follow_redirects=False,  # a redirect would carry the token to another host
             trust_env=not is_loopback(base_url),  # proxies are for the world outside
+            verify=authorities_for(base_url),
         )
 
     def read(

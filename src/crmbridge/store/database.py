@@ -24,10 +24,8 @@ from sqlalchemy import (
     make_url,
     or_,
     select,
-    table,
     update,
 )
-from sqlalchemy import column as sql_column
 from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -35,7 +33,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crmbridge.errors import ConfigurationError, LockedError, StateError
-from crmbridge.store import postgresql, schema, sqlite
+from crmbridge.store import fresh, postgresql, schema, sqlite
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
@@ -131,7 +129,7 @@ class Database:
             found = _version(connection, self.where)
         if found == schema.VERSION:
             return
-        if found is not None and (not found.isdecimal() or found > schema.VERSION):
+        if found and (not found.isdecimal() or found > schema.VERSION):
             raise StateError(
                 f"The state {self.where} was written by a newer crmbridge (schema {found}, this one knows "
                 f"{schema.VERSION}).",
@@ -140,7 +138,7 @@ class Database:
         with self.write() as connection:
             if self.file is None:
                 postgresql.take_turn(connection)
-            _upgrade(connection)
+            _take_steps(connection, self.where)
 
     @contextmanager
     def _plainly(self) -> Iterator[None]:
@@ -176,23 +174,27 @@ def _connect(url: str) -> tuple[Engine, str]:
 def _fill(where: str) -> Callable[[Engine], None]:
     def fill(engine: Engine) -> None:
         with Database(engine, where).write() as connection:
-            _upgrade(connection)
+            fresh.make(connection)
 
     return fill
 
 
-def _upgrade(connection: Connection) -> None:
+def _take_steps(connection: Connection, where: str) -> None:
+    """Make a state of an empty database, or take the steps that an older one needs."""
+    if _version(connection, where) is None:  # asked again: another process may have been first
+        fresh.make(connection)
+        return
     from crmbridge.store.migrations import upgrade  # noqa: PLC0415  alembic is slow to import and rarely needed
 
     upgrade(connection)
 
 
 def _version(connection: Connection, where: str) -> str | None:
-    """Give the schema's version; None for a database with nothing in it."""
+    """Give the schema's version, empty where it should be noted and isn't; None for a database with nothing in it."""
     names = inspect(connection).get_table_names()
-    if "alembic_version" in names:
-        found = connection.execute(select(sql_column("version_num")).select_from(table("alembic_version"))).scalar()
-        return None if found is None else str(found)
+    if fresh.stamp.name in names:
+        found = connection.execute(select(fresh.stamp.c.version_num)).scalar()
+        return "" if found is None else str(found)
     if names:
         raise sqlite.damaged(where, "it is a database of something else")
     return None
