@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import islice
 
 from crmbridge.model.records import Kind
 from crmbridge.ports import Clock, Page
@@ -99,14 +100,12 @@ class BulkWalk:
     def _cut(self, part: Part, place: Cursor) -> Iterator[tuple[list[Cells], Cursor]]:
         """Cut a part in pages. Only its last page leads on to the next: rows come twice rather than never."""
         form = self._source.form
-        rows: list[Cells] = []
-        for row in rows_of(part, form.columns):
-            if len(rows) == PAGE:
-                yield rows, replace(place, locator=part.locator)
-                rows = []
-            rows.append(form.tidied(row))
-        if rows:
-            yield rows, _after(part, place)
+        rows = rows_of(part, form.columns)
+        first = next(rows, None)
+        while first is not None:
+            page = form.tidied([first, *islice(rows, PAGE - 1)])
+            first = next(rows, None)
+            yield page, _after(part, place) if first is None else replace(place, locator=part.locator)
 
 
 def _after(part: Part, place: Cursor) -> Cursor:
