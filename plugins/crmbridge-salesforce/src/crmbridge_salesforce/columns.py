@@ -22,9 +22,9 @@ Tidier: TypeAlias = Callable[[Sequence[Cell]], Sequence[Cell]]
 Reader: TypeAlias = Callable[[Sequence[Cell]], Sequence[Value]]
 
 # Numbers, one a line: in the form that we keep, and as they usually come, which is that or with `.0` at the end.
-_WHOLE = r"-?(?:[1-9][0-9]*|0)"
-_KEPT = re.compile(rf"(?:(?:{_WHOLE}(?:\.[0-9]*[1-9])?)?\n)*+")
-_USUAL = re.compile(rf"(?:(?:{_WHOLE}(?:\.(?:0|[0-9]*[1-9]))?)?\n)*+")
+_WHOLE, _PART = r"-?(?:[1-9][0-9]*+|0)", r"[0-9]*+(?<=[1-9])"
+_KEPT = re.compile(rf"(?:{_WHOLE}(?:\.{_PART})?+\n|\n)*+")
+_USUAL = re.compile(rf"(?:{_WHOLE}(?:\.(?:0(?=\n)|{_PART}))?+\n|\n)*+")
 _TICKS: Mapping[Cell, bool | None] = MappingProxyType({"": None, "true": True, "false": False})
 
 

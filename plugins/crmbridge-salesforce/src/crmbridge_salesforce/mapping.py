@@ -200,8 +200,10 @@ class Reader:
         if self._amounts:
             currencies = [self._currency(row) for row in rows]
             values += [amounts(columns[plan.at], currencies) for plan in self._amounts]
-        names = tuple(self._empty)
-        return [dict(zip(names, of_row, strict=True)) for of_row in zip(*values, strict=True)] or [{} for _ in rows]
+        fields = [self._empty.copy() for _ in rows]
+        for found, of_row in zip(fields, zip(*values, strict=True), strict=bool(values)):
+            found.update(zip(self._empty, of_row, strict=True))
+        return fields
 
     def _fields(self, cells: Cells) -> tuple[dict[str, Value], _Wrong]:
         fields = self._empty.copy()

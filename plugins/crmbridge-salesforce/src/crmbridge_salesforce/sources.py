@@ -177,4 +177,4 @@ class Deals:
         if not history:
             return []
         journeys = Journeys(self._org.connection, self._setup.stages())
-        return [move for deal, now in standing.items() for move in journeys.moves(deal, history.get(deal, ()), now)]
+        return list(journeys.moves(standing, history))
