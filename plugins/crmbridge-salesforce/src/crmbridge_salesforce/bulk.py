@@ -61,12 +61,18 @@ class QueryJobs:
 
         Raises BulkUnavailableError when it fails, is aborted, is gone, or takes too long: each of them ends the wait.
         """
+        for _ in self.waiting(job):
+            pass
+
+    def waiting(self, job: str) -> Iterator[None]:
+        """Wait as `wait` does, and come back after each look at a job that is not complete yet."""
         latest, pause = self._clock.now() + PATIENCE, FIRST_WAIT
         while (state := self._state(job)) != DONE:
             if state not in UNDER_WAY or self._clock.now() >= latest:
                 raise BulkUnavailableError(f"The query job {job} ended as {state}")
             self._clock.sleep(pause)
             pause = min(pause * GROWTH, LONGEST_WAIT)
+            yield
 
     def parts(self, job: str, locator: str = "", *, size: int = PART) -> Iterator[Part]:
         """Yield the rows of a complete job from a locator on; the next part is fetched while one is used."""
