@@ -178,7 +178,7 @@ def in_fewer(pages: Iterator[Page], most: int = MOST_AT_ONCE) -> Iterator[Page]:
                 held, seen = [], set()
             held.append(page)
             seen |= refs
-            if page.tombstones:
+            if page.tombstones or len(seen) >= most:  # a full one need not wait for the next
                 yield _together(held)
                 held, seen = [], set()
     except CrmbridgeError:
