@@ -21,6 +21,7 @@ Cells: TypeAlias = Sequence[Cell]
 # They say when a row was changed, or move when somebody works on a record without changing it: no part of its version.
 TIMES = ("LastModifiedDate", "LastActivityDate")
 DIGEST = 16  # characters
+_EMPTY = hashlib.blake2b(digest_size=DIGEST // 2)  # copied for each row, which costs less than making one
 
 
 class Form:
@@ -69,8 +70,9 @@ class Form:
         text = "\x1f".join(cells[self._versioned :])
         if "\r" in text:  # APIs differ in how they end the lines of a text
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST // 2).hexdigest()
-        return f"{cells[1]}-{digest}"
+        digest = _EMPTY.copy()
+        digest.update(text.encode("utf-8", "surrogatepass"))
+        return f"{cells[1]}-{digest.hexdigest()}"
 
 
 def stamp_in(version: str) -> datetime | None:
