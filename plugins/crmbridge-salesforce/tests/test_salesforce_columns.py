@@ -140,3 +140,11 @@ def test_csv_is_read_as_the_csv_module_reads_it(rows: list[list[str]], quoting: 
     assume(all(len(row) == 2 for row in expected))  # a bare CR ends a row
 
     assert expected == list(rows_of(Part(content, len(expected), "", None), ["Id", "Name"]))
+
+
+@pytest.mark.parametrize("line", ['a"b","c"\n', '"a","b"c\n', '"a","b"', '"a","b"\r\n', '"a",b\n', 'a,"b"'])
+def test_a_line_of_another_form_is_read_as_the_csv_module_reads_it(line: str) -> None:
+    """Quotes that stand elsewhere, and an end that is none or another one."""
+    expected = list(csv.reader(io.StringIO(line, newline="")))
+
+    assert expected == list(rows_of(Part(f'"Id","Name"\n{line}'.encode(), 1, "", None), ["Id", "Name"]))
