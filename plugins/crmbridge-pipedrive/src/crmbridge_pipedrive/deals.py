@@ -24,7 +24,8 @@ from crmbridge_pipedrive.history import (
     told_moves,
 )
 from crmbridge_pipedrive.limits import Limits
-from crmbridge_pipedrive.mapping import AROUND, TIMES, DealReader, Surroundings, digest, tombstone
+from crmbridge_pipedrive.mapping import AROUND, TIMES, DealReader, Surroundings, tombstone
+from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.reading import is_gone
 from crmbridge_pipedrive.verdicts import ForbiddenError
 from crmbridge_pipedrive.walking import Found, Walk, lots, rows_by_ids, times, together

@@ -13,7 +13,8 @@ from crmbridge.ports import Page
 from crmbridge_pipedrive.api import Api, Params, Row, is_id
 from crmbridge_pipedrive.cursors import Cursor, Part, read_cursor
 from crmbridge_pipedrive.engagements import activity_record, note_record
-from crmbridge_pipedrive.mapping import NEVER, digest, organization_record, person_record, user_record
+from crmbridge_pipedrive.mapping import NEVER, organization_record, person_record, user_record
+from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.rolls import Members, Roll
 from crmbridge_pipedrive.values import moment
 from crmbridge_pipedrive.verdicts import ForbiddenError
