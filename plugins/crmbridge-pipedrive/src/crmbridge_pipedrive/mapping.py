@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from crmbridge.model.records import Kind, Position, Problem, Record, Ref, Status, Tombstone
+from crmbridge.model.records import STANDARD_FIELDS, Kind, Position, Problem, Record, Ref, Status, Tombstone
 from crmbridge.model.values import Money, Value
 from crmbridge_pipedrive.account import DealFields
 from crmbridge_pipedrive.api import Row, is_id
@@ -27,6 +27,8 @@ COUNTS: Mapping[str, str] = {
 TIMES = (("last_activity_id", "last_activity_at"), ("next_activity_id", "next_activity_at"))
 AROUND = (*COUNTS, "next_activity_id", "last_activity_id", "participants_count")
 UNVERSIONED = frozenset({*AROUND, "custom_fields"})
+# All fields that a deal may have beside its own, with nothing in them.
+STANDARD: dict[str, Value] = dict.fromkeys(STANDARD_FIELDS[Kind.DEAL])
 A_PLACE = (int, int, str)
 STATUSES = {status.value: status for status in Status}
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,6 +57,7 @@ class DealReader:
         self._currency = currency
         self._link = f"https://{company}.pipedrive.com/deal/" if company else None
         self._own = OwnFields(fields.bound, currency)
+        self._names: dict[str, Value] = STANDARD | dict.fromkeys(self._own.names)
         self._key = fields.key.code if fields.key else None
         self._arranged = self._arrange(Layout.of({}, {}))
         self._positions: dict[tuple[Any, ...], Position] = {}
@@ -67,9 +70,13 @@ class DealReader:
         in_places, arranged = values_of(row, hashes), self._arranged
         if not arranged.layout.is_of(row, hashes):
             arranged = self._arranged = self._arrange(Layout.of(row, hashes))
-        values = self._standard(row, around, problems)
         own = self._own.at_once(in_places, arranged.own)
-        values |= self._own.one_by_one(row, hashes, problems) if own is None else own
+        values = (STANDARD if own is None else self._names).copy()  # many fields one by one would let it grow often
+        self._fill_standard(values, row, around, problems)
+        if own is None:
+            values |= self._own.one_by_one(row, hashes, problems)
+        else:
+            values.update(zip(self._own.names, own, strict=True))
         updated = _updated(row, problems)
         number = str(row["id"])
         return Record(
@@ -87,38 +94,40 @@ class DealReader:
     def _arrange(self, layout: Layout) -> _Arrangement:
         return _Arrangement(layout, layout.counting(UNVERSIONED), self._own.arranged(layout))
 
-    def _standard(self, row: Row, around: Surroundings, problems: list[Problem]) -> dict[str, Value]:
+    def _fill_standard(self, values: dict[str, Value], row: Row, around: Surroundings, problems: list[Problem]) -> None:
+        """Fill in the standard fields; the ones that the row does not tell, or that can't be read, are taken out."""
         get = row.get
-        found: dict[str, Value] = {
-            "name": _text(get("title")),
-            "owner": _id_text(get("owner_id")),
-            "company": _id_text(get("org_id")),
-            "lost_reason": _text(get("lost_reason")),
-        }
+        values["name"] = _text(get("title"))
+        values["owner"] = _id_text(get("owner_id"))
+        values["company"] = _id_text(get("org_id"))
+        values["lost_reason"] = _text(get("lost_reason"))
         people = around.contacts.get(row["id"], ())
         if people is None:
+            del values["contacts"]
             problems.append(Problem("participants", "the deal's contacts could not be read"))
         else:
-            found["contacts"] = _contacts(row, people)
+            values["contacts"] = _contacts(row, people)
         if "channel" in row:
             channel = row["channel"]
-            found["source"] = None if channel is None else self.fields.channels.get(str(channel), str(channel))
+            values["source"] = None if channel is None else self.fields.channels.get(str(channel), str(channel))
+        else:
+            del values["source"]
         for count, name in COUNTS.items():
             if is_id(number := get(count)):
-                found[name] = number
+                values[name] = number
+            else:
+                del values[name]
         try:
-            found["amount"] = self._amount(row)
+            values["amount"] = self._amount(row)
         except ValueError as error:
+            del values["amount"]
             problems.append(Problem("value", str(error)))
         try:
-            found["close_date"] = _day(get("expected_close_date"))
+            values["close_date"] = _day(get("expected_close_date"))
         except ValueError as error:
+            del values["close_date"]
             problems.append(Problem("expected_close_date", str(error)))
-        if get("last_activity_id") is not None or get("next_activity_id") is not None:
-            found |= _activity_times(row, around)
-        else:
-            found |= {name: None for native, name in TIMES if native in row}
-        return found
+        _fill_activity_times(values, row, around)
 
     def _amount(self, row: Row) -> Value:
         value = row.get("value")
@@ -225,20 +234,21 @@ def _day(raw: Any) -> Value:
 
 
 def _contacts(row: Row, people: Collection[int]) -> tuple[str, ...]:
-    main = [row["person_id"]] if is_id(row.get("person_id")) else []
+    main = (row["person_id"],) if is_id(row.get("person_id")) else ()
+    if not people:
+        return tuple(map(str, main))
     return tuple(sorted({str(person) for person in (*main, *people)}))
 
 
-def _activity_times(row: Row, around: Surroundings) -> dict[str, Value]:
+def _fill_activity_times(values: dict[str, Value], row: Row, around: Surroundings) -> None:
     """Say when the last activity took place and the next one is due, where the row names them at all."""
-    found: dict[str, Value] = {}
     for native, name in TIMES:
-        if native not in row:
-            continue
-        activity = around.activities.get(row[native]) if is_id(row[native]) else None
-        if row[native] is None or activity is not None:
-            found[name] = activity_time(activity) if activity else None
-    return found
+        number = row.get(native)
+        activity = around.activities.get(number) if is_id(number) else None
+        if activity is not None:
+            values[name] = activity_time(activity) if activity else None
+        elif number is not None or native not in row:
+            del values[name]
 
 
 def activity_time(row: Row) -> datetime | None:
@@ -256,7 +266,7 @@ def activity_time(row: Row) -> datetime | None:
 
 
 def _text(raw: Any) -> str | None:
-    if isinstance(raw, str):
+    if raw is None or isinstance(raw, str):
         return raw
     return str(raw) if isinstance(raw, int | Decimal) and not isinstance(raw, bool) else None
 

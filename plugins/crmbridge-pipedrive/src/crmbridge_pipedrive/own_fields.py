@@ -42,7 +42,7 @@ class OwnFields:
     def __init__(self, bound: Mapping[str, BoundField], currency: str | None) -> None:
         self._plans = [_Plan.of(name, field, currency) for name, field in bound.items()]
         in_order = sorted(self._plans, key=_way_of)
-        self._names = [plan.name for plan in in_order]
+        self.names = [plan.name for plan in in_order]
         self._groups = [list(plans) for _, plans in groupby(in_order, key=_way_of)]
 
     def arranged(self, layout: Layout) -> Arranged:
@@ -51,15 +51,15 @@ class OwnFields:
         ways = (WAYS[plans[0].way](plans) for plans in self._groups)
         return list(zip(map(picking, places), ways, strict=True))
 
-    def at_once(self, row: Values, arranged: Arranged) -> dict[str, Value] | None:
-        """Read the fields of a row in the usual forms; None where one of them is in another."""
+    def at_once(self, row: Values, arranged: Arranged) -> list[Value] | None:
+        """Read the fields of a row in the usual forms, in the order of `names`; None where one is in another form."""
         found: list[Value] = []
         try:
             for pick, read in arranged:
                 found += read(pick(row))
         except UNUSUAL:
             return None
-        return dict(zip(self._names, found, strict=True))
+        return found
 
     def one_by_one(self, row: Row, custom: Row, problems: list[Problem]) -> dict[str, Value]:
         """Read the fields of a row in whatever form; the ones that can't be read become problems and are left out."""
