@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 READERS = 8
-WORTH = 400  # records that another reader is worth
+WORTH = 200  # records that another reader is worth: two pages, of which it takes one
 Raw = Mapping[str, Any]
 
 
@@ -73,7 +73,7 @@ class _Slice:
 
 def readers_for(records: int) -> int:
     """Tell how many readers so many records are worth."""
-    return max(1, min(READERS, records * 2 // WORTH))
+    return max(1, min(READERS, records // WORTH))
 
 
 class Board:
