@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-READERS = 8
-WORTH = 200  # records that another reader is worth: two pages, of which it takes one
+READERS = 10  # at half a second for an answer, fewer would leave some of 19 requests a second unused
+WORTH = 300  # records that another reader is worth
 Raw = Mapping[str, Any]
 
 
