@@ -34,8 +34,8 @@ class LocalLedger:
 
     def settle(
         self, account: str, rates: Sequence[Rate], amounts: Sequence[int], taken_at: datetime, now: datetime
-    ) -> None:
-        """Count what was taken from now on instead of from then."""
+    ) -> tuple[int, ...]:
+        """Count what was taken from now on instead of from then, and give what counts now."""
         with self._lock:
             for rate, amount in zip(rates, amounts, strict=True):
                 slots = self._slots[account, rate.key]
@@ -45,6 +45,7 @@ class LocalLedger:
                 if slots[before] <= 0:
                     del slots[before]
                 slots[after] = slots.get(after, 0) + amount
+            return tuple(sum(self._counting(account, rate, now).values()) for rate in rates)
 
     def used(self, account: str, rate: Rate, now: datetime) -> int:
         """Give how much of a rate counts now."""

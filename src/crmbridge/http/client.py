@@ -220,7 +220,7 @@ class HttpClient:
         finally:
             self._budget.settle(taken)
         for usage in self._dialect.meter(reply):
-            self._budget.observe(usage)
+            self._budget.observe(usage, taken)
         return reply, signed
 
     def _exchange(self, request: _Request, url: str, headers: Mapping[str, str]) -> Reply:

@@ -35,8 +35,11 @@ class RateLedger(Protocol):
 
     def settle(
         self, account: str, rates: Sequence[Rate], amounts: Sequence[int], taken_at: datetime, now: datetime
-    ) -> None:
-        """Count what was taken from now on instead of from then: its answer has just come."""
+    ) -> tuple[int, ...]:
+        """Count what was taken from now on instead of from then: its answer has just come.
+
+        Gives how much of each rate counts now, by all processes.
+        """
         ...
 
     def used(self, account: str, rate: Rate, now: datetime) -> int:
