@@ -18,7 +18,8 @@ __all__ = ["Budget", "Rate", "Usage"]
 SHORTEST_WAIT = 0.005  # seconds
 LONGEST_WAIT = timedelta(seconds=60)  # a budget that is spent for longer is left alone until the next run
 A_DAY = 12 * 3600.0  # rates over at least so many seconds are daily ones
-LOOK_AGAIN = 0.02  # seconds; what is allowed grows while we wait
+LOT = 8  # requests taken at once while there is plenty of room
+AHEAD = timedelta(seconds=1)
 
 
 class Usage(NamedTuple):
@@ -37,6 +38,7 @@ class Taken:
     amounts: tuple[int, ...]
     at: datetime
     sent: datetime
+    exactly: bool = True  # whether it is counted again when it is answered, however early that is
     marks: tuple[int, ...] = ()  # of each rate's steering
     counted: tuple[int, ...] | None = None  # of each rate, by all processes, once it is settled
 
@@ -66,7 +68,8 @@ class Budget:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._pause: tuple[datetime, datetime] | None = None  # since when, and until when
-        self._steering = tuple(
+        self._lot: list[Taken] = []  # taken ahead of their requests
+        self._steering: tuple[Steering | DaySteering, ...] = tuple(
             DaySteering(rate, day_share) if rate.seconds >= A_DAY else Steering(rate, share) for rate in self._rates
         )
 
@@ -96,10 +99,12 @@ class Budget:
     def settle(self, taken: Taken) -> None:
         """Count a request from now on: its answer has just come, or never will."""
         now = self._clock.now()
-        taken.counted = self._ledger.settle(self._account, taken.rates, taken.amounts, taken.at, now)
+        if taken.exactly or now > taken.at:  # else it counts from later on already
+            taken.counted = self._ledger.settle(self._account, taken.rates, taken.amounts, taken.at, now)
+            taken.at = now
         with self._lock:
             for steering in self._steering:
-                steering.answer(id(taken), now.timestamp())
+                steering.answer(id(taken), now.timestamp(), taken.at.timestamp())
 
     def observe(self, usage: Usage, taken: Taken | None = None) -> None:
         """Heed what the reply to a request, already settled, says of a rate. Unknown rates are passed over."""
@@ -107,7 +112,10 @@ class Budget:
         if place is None or usage.limit <= 0:
             return
         now = self._clock.now()
-        counted = taken.counted[place] if taken and taken.counted else self._used(place, now)
+        if taken is None:
+            counted: int | None = self._ledger.used(self._account, self._rates[place], now)
+        else:
+            counted = taken.counted[place] if taken.counted else None
         with self._lock:
             steering = self._steering[place]
             sent = (taken.sent.timestamp(), taken.marks[place]) if taken else (now.timestamp(), steering.mark)
@@ -122,25 +130,42 @@ class Budget:
     def _try(self, amounts: tuple[int, ...], now: datetime) -> Taken | float:
         """Take a request, or give the seconds until it may fit."""
         time = now.timestamp()
+        if self._lot and self._lot[-1].amounts == amounts and now < self._lot[-1].at:
+            return self._send(self._lot.pop(), now)
         with self._lock:
             rooms = [steering.room(time) for steering in self._steering]
+            plenty = bool(rooms) and all(steering.plenty(LOT, time) for steering in self._steering)
         pause = max((pause for _, pause in rooms), default=0.0)
         if pause > 0:
             return pause
         rates = tuple(
             rate._replace(requests=room, name=rate.key) for rate, (room, _) in zip(self._rates, rooms, strict=True)
         )
+        if plenty and self._take_lot(rates, amounts, now):
+            return self._send(self._lot.pop(), now)
         wait = self._ledger.take(self._account, rates, amounts, now)
+        if wait > LONGEST_WAIT.total_seconds():
+            return wait
         if wait > 0:
-            return wait if wait > LOOK_AGAIN * 60 else min(wait, LOOK_AGAIN)
-        taken = Taken(rates, amounts, now, now)
-        with self._lock:
-            each = zip(self._steering, amounts, strict=True)
-            taken.marks = tuple(steering.send(id(taken), amount, time) for steering, amount in each)
-        return taken
+            with self._lock:
+                return min(steering.patience(wait) for steering in self._steering)
+        return self._send(Taken(rates, amounts, now, now), now)
 
-    def _used(self, place: int, now: datetime) -> int:
-        return self._ledger.used(self._account, self._rates[place], now)
+    def _take_lot(self, rates: tuple[Rate, ...], amounts: tuple[int, ...], now: datetime) -> bool:
+        """Take many at once, counted from when the last of them may go out: they need no count of their own."""
+        ahead = min(AHEAD, timedelta(seconds=min(rate.seconds for rate in rates) / 10))
+        lot = tuple(LOT * amount for amount in amounts)
+        if self._ledger.take(self._account, rates, lot, now, ahead) > 0:
+            return False
+        self._lot = [Taken(rates, amounts, now + ahead, now, exactly=place == LOT - 1) for place in range(LOT)]
+        return True
+
+    def _send(self, taken: Taken, now: datetime) -> Taken:
+        taken.sent = now
+        with self._lock:
+            each = zip(self._steering, taken.amounts, strict=True)
+            taken.marks = tuple(steering.send(id(taken), amount, now.timestamp()) for steering, amount in each)
+        return taken
 
     def _pause_left(self, now: datetime) -> float:
         with self._lock:

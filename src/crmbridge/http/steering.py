@@ -14,6 +14,8 @@ AGREEING = 3  # replies in a row that must say that others have come: one alone 
 LOOK_BACK = 1.0  # seconds over which it is seen how fast others' use grows
 FEW_ANSWERS = 16  # before so many nobody knows how long an answer takes at least
 NEWCOMER = 0.5  # of the rate: what another app may send that has just come and that nobody has seen yet
+LOOK_AGAIN = 0.02  # seconds; each answer may make room
+LATE = 3  # requests that were not ready when their time came may follow at once
 AT_ONCE = 0.5  # of what is allowed goes out as fast as it can; what follows is spread, so that no window is full early
 
 
@@ -68,6 +70,7 @@ class Steering:
         self._others: deque[tuple[float, int]] = deque()  # by the time of sending of the request that was answered
         self._said: deque[tuple[float, int]] = deque(maxlen=AGREEING)
         self._pace = 0.0  # by how much a second others' use grows
+        self._elsewhere = 0  # used by other processes of the project
         self._reset = -inf  # when a window that does not move began
         self._due = -inf
         self._kept = rate.requests  # of what we may use, what is not kept for others that nobody has seen yet
@@ -86,14 +89,26 @@ class Steering:
         self._sent.add(amount, now, now - 3 * self._seconds)
         self._under_way[number] = (now, amount)
         gap = self._seconds / self._kept
-        self._due = max(self._due, now - 2 * gap) + amount * gap  # who was late may catch up a little
+        self._due = max(self._due, now - LATE * gap) + amount * gap
         return self._sent.total
 
-    def answer(self, number: int, now: float) -> None:
-        """Note that its answer has come, or never will."""
+    def answer(self, number: int, now: float, counts_from: float) -> None:
+        """Note that its answer has come, or never will, and from when the ledger counts it."""
         sent, amount = self._under_way.pop(number, (now, 0))
-        self._answered.add(amount, now, now - 3 * self._seconds)
+        self._answered.add(amount, counts_from, now - 3 * self._seconds)
         self._took.append(max(0.0, now - sent))
+
+    def patience(self, wait: float) -> float:
+        """Give after how many seconds it is worth asking the ledger again, which says that it has room after `wait`."""
+        sooner = wait - self._least()
+        if not self._others:
+            return sooner
+        return min(sooner, LOOK_AGAIN if self._under_way else LOOK_BACK)
+
+    def plenty(self, lot: int, now: float) -> bool:
+        """Tell whether a lot may be taken at once: we do send many, and there is room for many more."""
+        counted = self._sent.total - self._answered.until(now - self._seconds)
+        return lot <= counted and counted + lot <= AT_ONCE * self._kept
 
     def room(self, now: float) -> tuple[int, float]:
         """Give how much may be counted in the ledger now, and the seconds to wait because of pace alone."""
@@ -116,17 +131,18 @@ class Steering:
 
     # ── Others' ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def observe(self, usage: tuple[int, int], counted: int, sent: tuple[float, int], now: float) -> None:
+    def observe(self, usage: tuple[int, int], counted: int | None, sent: tuple[float, int], now: float) -> None:
         """Heed the limit and what is left of it by the reply to a request that was sent at a time, with a mark.
 
-        `counted` is what the ledger holds.
+        `counted` is what the ledger holds, where it was asked.
         """
         self.limit, remaining = usage
         at, mark = sent
         # Slots make the ledger count a little longer than we do; that is nobody else's.
         own = self._sent.total - self._answered.until(now - self._seconds * (1 + 3 / SLOTS))
-        used, elsewhere = self.limit - remaining, max(0, counted - own)
-        others = used - elsewhere - (mark - self._sent.until(max(at - self._seconds, self._reset)))
+        self._elsewhere = self._elsewhere if counted is None else max(0, counted - own)
+        used = self.limit - remaining
+        others = used - self._elsewhere - (mark - self._sent.until(max(at - self._seconds, self._reset)))
         if others < -(self.limit // 20 + len(self._under_way)):  # more is left than a moving window could leave
             self._reset = self._sent.at(mark - used)
             others = 0
@@ -181,8 +197,16 @@ class DaySteering:
         """Pass over our requests: the ledger knows enough of them."""
         return 0
 
-    def answer(self, number: int, now: float) -> None:
+    def answer(self, _number: int, _now: float, _counts_from: float) -> None:
         """Pass over their answers, too."""
+
+    def patience(self, wait: float) -> float:
+        """Wait for the ledger."""
+        return wait
+
+    def plenty(self, _lot: int, _now: float) -> bool:
+        """Leave it to the ledger."""
+        return True
 
     def room(self, now: float) -> tuple[int, float]:
         """Give how much may be counted in the ledger now; there is no pace in a day."""
@@ -190,7 +214,8 @@ class DaySteering:
         used = others + round(self.limit * SPARE) if others and now - seen < self._seconds else 0
         return max(1, min(int(self.limit * self._share), self.limit - used)), 0.0
 
-    def observe(self, usage: tuple[int, int], counted: int, _sent: tuple[float, int], now: float) -> None:
+    def observe(self, usage: tuple[int, int], counted: int | None, _sent: tuple[float, int], now: float) -> None:
         """Heed what a reply says; what is under way counts as ours already, so this is rather too little than much."""
         self.limit, remaining = usage
-        self._others = (now, max(0, self.limit - remaining - counted))
+        if counted is not None:
+            self._others = (now, max(0, self.limit - remaining - counted))

@@ -15,7 +15,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -27,6 +27,7 @@ from crmbridge.engine.pacing import SLOTS, counting, slot_of, wait_for
 from crmbridge.errors import LockedError, StateError
 from crmbridge.ledger import LocalLedger
 from crmbridge.ports import Rate, RateLedger
+from crmbridge.ports.rates import AT_ONCE
 from crmbridge.store import schema
 from crmbridge.store.database import Database, add_to
 
@@ -94,7 +95,9 @@ class SharedLedger:
         self._begin = begin
         self._tidied: dict[tuple[str, str], int] = {}
 
-    def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
+    def take(
+        self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime, ahead: timedelta = AT_ONCE
+    ) -> float:
         """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit."""
         with self._begin(account) as slots:
             wanted = list(zip(rates, amounts, strict=True))
@@ -107,7 +110,7 @@ class SharedLedger:
             if full:
                 return max(_wait(slots, rate, amount, now) for rate, amount in full)
             self._tidy(slots, account, rates, now)
-            slots.add(_in_slots(rates, amounts, now))
+            slots.add(_in_slots(rates, amounts, now + ahead))
             return 0.0
 
     def settle(
@@ -157,9 +160,11 @@ class SteadyLedger:
         self._alone: LocalLedger | None = None
         self._turn = threading.Lock()
 
-    def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
+    def take(
+        self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime, ahead: timedelta = AT_ONCE
+    ) -> float:
         """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit."""
-        return self._try(lambda ledger: ledger.take(account, rates, amounts, now))
+        return self._try(lambda ledger: ledger.take(account, rates, amounts, now, ahead))
 
     def settle(
         self, account: str, rates: Sequence[Rate], amounts: Sequence[int], taken_at: datetime, now: datetime
