@@ -224,7 +224,7 @@ class HttpClient:
         finally:
             self._budget.settle(taken)
         for usage in self._dialect.meter(answer.headers):
-            self._budget.observe(usage)
+            self._budget.observe(usage, taken)
         if len(content) >= BIG:
             wait_for_room()
         return Reply(
