@@ -15,7 +15,8 @@ LOOK_BACK = 1.0  # seconds over which it is seen how fast others' use grows
 FEW_ANSWERS = 16  # before so many nobody knows how long an answer takes at least
 NEWCOMER = 0.5  # of the rate: what another app may send that has just come and that nobody has seen yet
 LOOK_AGAIN = 0.02  # seconds; each answer may make room
-LATE = 3  # requests that were not ready when their time came may follow at once
+FEWEST = 2  # requests kept for it even right after a reply
+LATE = 6  # requests that were not ready when their time came may follow at once
 AT_ONCE = 0.5  # of what is allowed goes out as fast as it can; what follows is spread, so that no window is full early
 
 
@@ -100,7 +101,7 @@ class Steering:
 
     def patience(self, wait: float) -> float:
         """Give after how many seconds it is worth asking the ledger again, which says that it has room after `wait`."""
-        sooner = wait - self._least()
+        sooner = max(wait - self._least(), LOOK_AGAIN)
         if not self._others:
             return sooner
         return min(sooner, LOOK_AGAIN if self._under_way else LOOK_BACK)
@@ -127,7 +128,9 @@ class Steering:
 
     def _least(self) -> float:
         """Give the seconds that every answer takes."""
-        return min(self._took) if len(self._took) >= FEW_ANSWERS else 0.0
+        if len(self._took) < FEW_ANSWERS:
+            return 0.0
+        return max(0.0, min(self._took) - self._seconds / SLOTS)  # clocks tell a slot's length apart, not less
 
     # ── Others' ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -180,7 +183,7 @@ class Steering:
         if not self._others or now - self._others[-1][0] > 2 * self._seconds:
             return 0
         unseen = min(now - self._others[-1][0], self._seconds if self._under_way else LOOK_BACK)
-        return 1 + int(NEWCOMER * (self.limit - self._level(now)) / self._seconds * unseen)
+        return FEWEST + int(NEWCOMER * (self.limit - self._level(now)) / self._seconds * unseen)
 
 
 class DaySteering:
