@@ -29,8 +29,8 @@ class Limits:
     def __init__(self, settings: PipedriveSettings, context: AdapterContext) -> None:
         self._day_share = settings.day_share
         per_second = settings.requests_in_2s * settings.share / WINDOW
-        # As many as keep the burst limit busy where answers are slow; each holds pages of 500 rows in memory.
-        self.readers = max(FEWEST_READERS, min(MOST_READERS, int(per_second * SLOW_ANSWER)))
+        # As many as keep the burst limit busy where answers are slow, and one more as parts do not end together.
+        self.readers = max(FEWEST_READERS, min(MOST_READERS, int(per_second * SLOW_ANSWER) + 1))
         self._tokens = settings.tokens_a_day
         burst = Rate(settings.requests_in_2s, WINDOW, BURST)
         self.budget = Budget(
