@@ -64,6 +64,11 @@ class Steering:
         self.limit = rate.requests
         self._seconds = rate.seconds
         self._share = share
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing, as in the beginning."""
+        self._now = -inf
         self._sent = Tally()
         self._answered = Tally()
         self._under_way: dict[int, tuple[float, int]] = {}
@@ -74,7 +79,7 @@ class Steering:
         self._elsewhere = 0  # used by other processes of the project
         self._reset = -inf  # when a window that does not move began
         self._due = -inf
-        self._kept = rate.requests  # of what we may use, what is not kept for others that nobody has seen yet
+        self._kept = self.limit  # of what we may use, what is not kept for others that nobody has seen yet
 
     @property
     def mark(self) -> int:
@@ -85,8 +90,6 @@ class Steering:
 
     def send(self, number: int, amount: int, now: float) -> int:
         """Note that a request goes out, and give its mark: how much we had sent with it."""
-        if self._sent.total and now < self._due - 10 * self._seconds:
-            self._due = now  # the clock was put back
         self._sent.add(amount, now, now - 3 * self._seconds)
         self._under_way[number] = (now, amount)
         gap = self._seconds / self._kept
@@ -113,6 +116,9 @@ class Steering:
 
     def room(self, now: float) -> tuple[int, float]:
         """Give how much may be counted in the ledger now, and the seconds to wait because of pace alone."""
+        if now < self._now - self._seconds:
+            self._begin()  # the clock was put back
+        self._now = now
         start = now - self._seconds
         answered = self._answered.until(start)
         early = self._answered.until(start + self._least()) - answered

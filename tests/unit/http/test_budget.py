@@ -77,6 +77,20 @@ def test_a_clock_that_is_put_back_prolongs_no_pause() -> None:
     assert NOON - timedelta(hours=1) == clock.now()
 
 
+def test_a_clock_that_is_put_back_slows_nobody_down() -> None:
+    """What was sent in an hour that is to come says nothing of now, and is not paced by."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10)], clock, share=1)
+    for _ in range(80):
+        budget.settle(budget.take())
+    clock.advance(-timedelta(hours=1))
+    before = clock.now()
+    for _ in range(40):
+        budget.settle(budget.take())
+
+    assert before == clock.now()
+
+
 def test_threads_share_one_budget() -> None:
     """Eight threads together send no more than one would."""
     clock = VirtualClock(NOON)
