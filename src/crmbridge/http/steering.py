@@ -16,8 +16,8 @@ FEW_ANSWERS = 16  # before so many nobody knows how long an answer takes at leas
 NEWCOMER = 0.5  # of the rate: what another app may send that has just come and that nobody has seen yet
 LOOK_AGAIN = 0.02  # seconds; each answer may make room
 FEWEST = 2  # requests kept for it even right after a reply
-LATE = 6  # requests that were not ready when their time came may follow at once
-AT_ONCE = 0.5  # of what is allowed goes out as fast as it can; what follows is spread, so that no window is full early
+LATE = 10  # requests that were not ready when their time came may follow at once
+AT_ONCE = 0.8  # of what is allowed goes out as fast as it can; what follows is spread, so that no window is full early
 
 
 class Tally:
@@ -112,7 +112,7 @@ class Steering:
     def plenty(self, lot: int, now: float) -> bool:
         """Tell whether a lot may be taken at once: we do send many, and there is room for many more."""
         counted = self._sent.total - self._answered.until(now - self._seconds)
-        return lot <= counted and counted + lot <= AT_ONCE * self._kept
+        return lot <= counted and counted + lot <= self._kept / 2
 
     def room(self, now: float) -> tuple[int, float]:
         """Give how much may be counted in the ledger now, and the seconds to wait because of pace alone."""
