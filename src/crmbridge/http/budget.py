@@ -19,7 +19,7 @@ SHORTEST_WAIT = 0.005  # seconds
 LONGEST_WAIT = timedelta(seconds=60)  # a budget that is spent for longer is left alone until the next run
 A_DAY = 12 * 3600.0  # rates over at least so many seconds are daily ones
 LOT = 8  # requests taken at once while there is plenty of room
-AHEAD = timedelta(seconds=1)
+AHEAD = timedelta(seconds=1)  # the last of them goes out so much later at most, or a tenth of the window
 
 
 class Usage(NamedTuple):
@@ -36,7 +36,7 @@ class Taken:
 
     rates: tuple[Rate, ...]
     amounts: tuple[int, ...]
-    at: datetime
+    at: datetime  # from when the ledger counts it
     sent: datetime
     exactly: bool = True  # whether it is counted again when it is answered, however early that is
     marks: tuple[int, ...] = ()  # of each rate's steering
@@ -46,9 +46,10 @@ class Taken:
 class Budget:
     """Hands out requests to all threads of one account, at most `share` of each rate and `day_share` of daily ones.
 
-    A request counts until a whole window after its answer came, so the CRM never counts more than we do, however
-    long answers take. Replies steer it (`observe`): the limit that the CRM names replaces the one we were told, and
-    what others use of it is left to them. Waiting goes through the clock: a simulation pays in virtual time.
+    A request counts until a window after its answer came, less the time that every answer takes, so the CRM never
+    counts more than we do (see `steering`). Replies steer it (`observe`): the limit that the CRM names replaces the one
+    we were told, and what others use of it is left to them. Waiting goes through the clock: a simulation pays in
+    virtual time.
     """
 
     def __init__(

@@ -16,8 +16,8 @@ FEW_ANSWERS = 16  # before so many nobody knows how long an answer takes at leas
 NEWCOMER = 0.5  # of the rate: what another app may send that has just come and that nobody has seen yet
 LOOK_AGAIN = 0.02  # seconds; each answer may make room
 FEWEST = 2  # requests kept for it even right after a reply
-LATE = 6  # requests that were not ready when their time came may follow at once
-AT_ONCE = 0.5  # of what is allowed goes out as fast as it can; what follows is spread, so that no window is full early
+LATE = 10  # requests that were not ready when their time came may follow at once
+AT_ONCE = 0.8  # of what is allowed goes out as fast as it can; what follows is spread, so that no window is full early
 
 
 class Tally:
@@ -64,6 +64,11 @@ class Steering:
         self.limit = rate.requests
         self._seconds = rate.seconds
         self._share = share
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing, as in the beginning."""
+        self._now = -inf
         self._sent = Tally()
         self._answered = Tally()
         self._under_way: dict[int, tuple[float, int]] = {}
@@ -74,7 +79,7 @@ class Steering:
         self._elsewhere = 0  # used by other processes of the project
         self._reset = -inf  # when a window that does not move began
         self._due = -inf
-        self._kept = rate.requests  # of what we may use, what is not kept for others that nobody has seen yet
+        self._kept = self.limit  # of what we may use, what is not kept for others that nobody has seen yet
 
     @property
     def mark(self) -> int:
@@ -85,8 +90,6 @@ class Steering:
 
     def send(self, number: int, amount: int, now: float) -> int:
         """Note that a request goes out, and give its mark: how much we had sent with it."""
-        if self._sent.total and now < self._due - 10 * self._seconds:
-            self._due = now  # the clock was put back
         self._sent.add(amount, now, now - 3 * self._seconds)
         self._under_way[number] = (now, amount)
         gap = self._seconds / self._kept
@@ -109,10 +112,13 @@ class Steering:
     def plenty(self, lot: int, now: float) -> bool:
         """Tell whether a lot may be taken at once: we do send many, and there is room for many more."""
         counted = self._sent.total - self._answered.until(now - self._seconds)
-        return lot <= counted and counted + lot <= AT_ONCE * self._kept
+        return lot <= counted and counted + lot <= self._kept / 2
 
     def room(self, now: float) -> tuple[int, float]:
         """Give how much may be counted in the ledger now, and the seconds to wait because of pace alone."""
+        if now < self._now - self._seconds:
+            self._begin()  # the clock was put back
+        self._now = now
         start = now - self._seconds
         answered = self._answered.until(start)
         early = self._answered.until(start + self._least()) - answered

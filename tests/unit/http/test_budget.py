@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -74,6 +75,20 @@ def test_a_clock_that_is_put_back_prolongs_no_pause() -> None:
     budget.take()
 
     assert NOON - timedelta(hours=1) == clock.now()
+
+
+def test_a_clock_that_is_put_back_slows_nobody_down() -> None:
+    """What was sent in an hour that is to come says nothing of now, and is not paced by."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10)], clock, share=1)
+    for _ in range(80):
+        budget.settle(budget.take())
+    clock.advance(-timedelta(hours=1))
+    before = clock.now()
+    for _ in range(40):
+        budget.settle(budget.take())
+
+    assert before == clock.now()
 
 
 def test_threads_share_one_budget() -> None:
@@ -199,6 +214,49 @@ def test_two_budgets_share_one_ledger() -> None:
         one.take()
 
     assert 4 == _in_a_window(other, clock)
+
+
+class CountingLedger(LocalLedger):
+    """A ledger that knows how often it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def take(self, *asked: Any) -> float:
+        """Take, and count that."""
+        self.asked += 1
+        return super().take(*asked)
+
+    def settle(self, *asked: Any) -> tuple[int, ...]:
+        """Settle, and count that."""
+        self.asked += 1
+        return super().settle(*asked)
+
+
+def test_where_there_is_plenty_requests_are_taken_in_lots() -> None:
+    """Counting costs more than sending; the ledger hears of eight at once, and never holds fewer than were sent."""
+    clock, ledger = VirtualClock(NOON), CountingLedger()
+    rate = Rate(1000, 10, "burst")
+    budget = Budget([rate], clock, share=1, ledger=ledger)
+    for sent in range(400):
+        budget.settle(budget.take())
+        assert sent < ledger.used("", rate, clock.now())
+        clock.sleep(0.01)
+
+    assert ledger.asked <= 2 * 8 + 2 * 400 / 8
+
+
+def test_a_lot_is_no_use_later_than_it_is_counted_for() -> None:
+    """What is left of it when work ends stays unused; what is sent later is taken anew."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(1000, 10, "burst")], clock, share=1)
+    for _ in range(9):
+        budget.settle(budget.take())
+    clock.sleep(1)
+    late = budget.take()
+
+    assert clock.now() <= late.at
 
 
 @given(
