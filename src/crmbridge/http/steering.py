@@ -16,8 +16,8 @@ FEW_ANSWERS = 16  # before so many nobody knows how long an answer takes at leas
 NEWCOMER = 0.5  # of the rate: what another app may send that has just come and that nobody has seen yet
 LOOK_AGAIN = 0.02  # seconds; each answer may make room
 FEWEST = 2  # requests kept for it even right after a reply
-LATE = 10  # requests that were not ready when their time came may follow at once
-AT_ONCE = 0.8  # of what is allowed goes out as fast as it can; what follows is spread, so that no window is full early
+LATE = 6  # requests that were not ready when their time came may follow at once
+AT_ONCE = 0.5  # of what is allowed goes out as fast as it can; what follows is spread, so that no window is full early
 
 
 class Tally:
@@ -129,8 +129,9 @@ class Steering:
         left = min(int(self.limit * self._share), self.limit - others)
         self._kept = kept = max(1, min(left, self.limit - others - self._newcomers(now)))
         counted = self._sent.total - answered - early
-        pause = self._due - now if counted > AT_ONCE * kept else 0.0
-        return max(1, min(left + flying, kept + early)), max(0.0, pause)
+        if counted <= AT_ONCE * kept:
+            self._due = min(self._due, now)
+        return max(1, min(left + flying, kept + early)), max(0.0, self._due - now)
 
     def _least(self) -> float:
         """Give the seconds that every answer takes."""
