@@ -168,14 +168,6 @@ class RateSuite:
         assert store.rates.used("hs", BURST, after(17.9)) == 10
         assert store.rates.used("hs", BURST, after(18.1)) == 3
 
-    def test_what_is_taken_ahead_counts_from_then(self, store: StateStore, again: StateStore) -> None:
-        """From now on for everybody, and until a window after the last of it may have gone out."""
-        assert store.rates.take("hs", [BURST], [10], START, timedelta(seconds=1)) == 0
-
-        assert again.rates.take("hs", [BURST], [1], START) > 10.9
-        assert again.rates.take("hs", [BURST], [1], after(10.98)) > 0
-        assert take_all(again.rates, BURST, after(11.1)) == 10
-
     def test_an_answer_tells_what_counts(self, store: StateStore, again: StateStore) -> None:
         """Of each rate, by both together."""
         store.rates.take("hs", [BURST, TOKENS], [1, 30], START)
