@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crmbridge.http.exact_json import dump_json, load_json
     from crmbridge.http.grants import TokenEndpoint
     from crmbridge.http.paging import pages
-    from crmbridge.http.slices import side_by_side
+    from crmbridge.http.slices import side_by_side, together
 
 __all__ = [
     "Budget",
@@ -33,6 +33,7 @@ __all__ = [
     "load_json",
     "pages",
     "side_by_side",
+    "together",
 ]
 
 _HOMES = {
@@ -52,6 +53,7 @@ _HOMES = {
     "load_json": "exact_json",
     "pages": "paging",
     "side_by_side": "slices",
+    "together": "slices",
 }
 
 

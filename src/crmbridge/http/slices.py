@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -37,6 +38,18 @@ def side_by_side(parts: Sequence[Part[T]], *, workers: int = 8) -> Iterator[tupl
         latest = time.monotonic() + PATIENCE
         for thread in threads:
             thread.join(max(0.0, latest - time.monotonic()))
+
+
+def together(jobs: Sequence[Callable[[], T]], *, workers: int = 8) -> list[T]:
+    """Do jobs side by side, and give what they give in their order; the first error ends it and is raised."""
+    if len(jobs) < 2:
+        return [job() for job in jobs]
+    done = dict(side_by_side([partial(_once, job) for job in jobs], workers=workers))
+    return [done[number] for number in range(len(jobs))]
+
+
+def _once(job: Callable[[], T]) -> Iterator[T]:
+    yield job()
 
 
 def wait_for_room() -> None:

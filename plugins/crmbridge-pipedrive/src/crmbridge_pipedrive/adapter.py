@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from crmbridge.http import Dialect, HttpClient
+from crmbridge.http import Dialect, HttpClient, together
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
@@ -26,7 +26,6 @@ from crmbridge_pipedrive.settings import PipedriveSettings
 from crmbridge_pipedrive.signing import SignIn
 from crmbridge_pipedrive.values import FieldDefinition
 from crmbridge_pipedrive.verdicts import judge
-from crmbridge_pipedrive.walking import together
 from crmbridge_pipedrive.writing import Writer
 
 ACTIONS = DEAL_ACTIONS | {Action.FIELD}

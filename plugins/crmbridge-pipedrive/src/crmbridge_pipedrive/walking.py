@@ -10,14 +10,13 @@ from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 from crmbridge.errors import RefusedError
-from crmbridge.http import side_by_side
+from crmbridge.http import side_by_side, together
 from crmbridge_pipedrive.api import IDS, LIMIT, Api, Params, Row, is_id
 from crmbridge_pipedrive.cursors import LOST, OVERLAP, Cursor, Part, read_cursor
 from crmbridge_pipedrive.prints import SECONDS
 from crmbridge_pipedrive.values import moment, query_time
 
 PARTS = 4  # a first pull is cut in so many at least; each costs half a page more
-WORKERS = 8  # for small answers
 MOST_SAMPLES = 3  # requests of a hundred ids each
 A_SAMPLE_FOR = 10_000  # ids
 GUESSED = 0.8  # of the highest id, at least, must be the highest one among the newest changes
@@ -255,14 +254,6 @@ def rows_by_ids(api: Api, call: str, params: Params, ids: Iterable[int]) -> Iter
         yield from (row for row in rows if is_id(row.get("id")))
 
 
-def together(jobs: Sequence[Callable[[], T]]) -> list[T]:
-    """Do jobs side by side, and give what they give in their order."""
-    if len(jobs) < 2:
-        return [job() for job in jobs]
-    done = dict(side_by_side([partial(_once, job) for job in jobs], workers=WORKERS))
-    return [done[number] for number in range(len(jobs))]
-
-
 def times(since: datetime | None, until: datetime | None) -> dict[str, str]:
     """Give the parameters for what was updated from a time on (inclusive) and before another, in whole seconds."""
     asked = {"updated_since": since, "updated_until": until}
@@ -298,10 +289,6 @@ def _evenly(highest: int) -> set[int]:
 
 def _by_id(row: Row) -> Any:
     return row["id"]
-
-
-def _once(job: Callable[[], T]) -> Iterator[T]:
-    yield job()
 
 
 def _all_rows(api: Api, call: str, params: Params) -> list[Row]:
