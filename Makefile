@@ -1,5 +1,5 @@
 # Each chore makes the environment first if it is missing or out of date.
-.PHONY: demo test lint fix docs bench requirements clean
+.PHONY: demo demo-tryton test lint fix docs bench requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,6 +9,10 @@ CANDIDATES := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 
 demo: $(READY)
 	@$(BIN)/crmbridge demo --folder .demo
+
+# The same on a real server: installs Tryton in an environment of its own, once.
+demo-tryton: $(READY)
+	@$(BIN)/python -m crmbridge_tryton_server .demo-tryton
 
 test: $(READY)
 	$(BIN)/pytest -q -n 2
@@ -41,7 +45,7 @@ requirements:
 		--no-annotate pyproject.toml -o requirements/run.txt
 
 clean:
-	rm -rf $(VENV) .demo
+	rm -rf $(VENV) .demo .demo-tryton
 
 $(READY): requirements/dev.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
 	@for name in $(CANDIDATES); do \
