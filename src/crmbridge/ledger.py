@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from crmbridge.engine.pacing import fresh, slot_of, wait_for
-from crmbridge.ports.rates import Rate
+from crmbridge.ports.rates import AT_ONCE, Rate
 
 
 class LocalLedger:
@@ -18,7 +18,9 @@ class LocalLedger:
         self._lock = threading.Lock()
         self._slots: defaultdict[tuple[str, str], dict[int, int]] = defaultdict(dict)
 
-    def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
+    def take(
+        self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime, ahead: timedelta = AT_ONCE
+    ) -> float:
         """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit."""
         with self._lock:
             wait = 0.0
@@ -28,14 +30,14 @@ class LocalLedger:
             if wait > 0:
                 return wait
             for rate, amount in zip(rates, amounts, strict=True):
-                slots, slot = self._slots[account, rate.key], slot_of(rate.seconds, now)
+                slots, slot = self._slots[account, rate.key], slot_of(rate.seconds, now + ahead)
                 slots[slot] = slots.get(slot, 0) + amount
             return 0.0
 
     def settle(
         self, account: str, rates: Sequence[Rate], amounts: Sequence[int], taken_at: datetime, now: datetime
-    ) -> None:
-        """Count what was taken from now on instead of from then."""
+    ) -> tuple[int, ...]:
+        """Count what was taken from now on instead of from then, and give what counts now."""
         with self._lock:
             for rate, amount in zip(rates, amounts, strict=True):
                 slots = self._slots[account, rate.key]
@@ -45,6 +47,7 @@ class LocalLedger:
                 if slots[before] <= 0:
                     del slots[before]
                 slots[after] = slots.get(after, 0) + amount
+            return tuple(sum(self._counting(account, rate, now).values()) for rate in rates)
 
     def used(self, account: str, rate: Rate, now: datetime) -> int:
         """Give how much of a rate counts now."""

@@ -17,7 +17,8 @@ from crmbridge.model.parts import FieldName, Id
 class SettingsPart(BaseModel):
     """Base of everything in the settings file: frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    # What reads a model is built when it is first used: those of adapters that no connection names are not needed.
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 class Secret(SettingsPart):
@@ -64,7 +65,7 @@ class AdapterSettings(SettingsPart):
 class Connection(BaseModel):
     """One account of one CRM. Beside these, it has the settings of its adapter (`crmbridge plugins`)."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     adapter: Id
     fields: dict[FieldName, str] = Field(default_factory=dict)  # process field -> the CRM's own field

@@ -4,23 +4,44 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from types import ModuleType
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, create_engine, make_url
+from sqlalchemy import URL, Connection, create_engine, make_url
 
 from crmbridge.errors import StateError
 from crmbridge.ports import Rate, StateStore
-from crmbridge.store import open_store
+from crmbridge.store import fresh, open_store
+from crmbridge.store.migrations import upgrade
 from crmbridge.store.sql import SqlStore
 from crmbridge.testing.store_hint_suite import BURST, take_all
 from crmbridge.testing.store_makers import START
 from crmbridge.testing.store_suite import StoreSuite
 
 _NUMBERS = count(1)
+_SHAPES = (  # all that PostgreSQL says about what is in a database
+    """
+    SELECT relname, relkind, relpersistence FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    ORDER BY relname
+    """,
+    """
+    SELECT relname, attnum, attname, format_type(atttypid, atttypmod), attnotnull, attcollation::regcollation,
+        pg_get_expr(adbin, adrelid)
+    FROM pg_attribute JOIN pg_class c ON c.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+    WHERE relnamespace = 'public'::regnamespace ORDER BY relname, attnum
+    """,
+    "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname",
+    """
+    SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    ORDER BY conname
+    """,
+    "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname",
+    "SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY proname",
+    "SELECT version_num FROM alembic_version",
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +64,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
 
 def _text(url: URL) -> str:
     return url.render_as_string(hide_password=False)
+
+
+def _emptied(server: URL, name: str) -> URL:
+    """Make a database with nothing in it."""
+    engine = create_engine(server.set(drivername="postgresql+psycopg", database="template1"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0")
+    engine.dispose()
+    return server.set(drivername="postgresql+psycopg", database=name)
+
+
+def _shape_of(url: URL, make: Callable[[Connection], None]) -> list[tuple[Any, ...]]:
+    """Fill a database, and give what is in it then."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        make(connection)
+        found = [tuple(row) for sql in _SHAPES for row in connection.exec_driver_sql(sql)]
+    engine.dispose()
+    return found
 
 
 class TestPostgresql(StoreSuite):
@@ -91,6 +131,29 @@ class TestPostgresql(StoreSuite):
             thread.join()
 
         assert (6, 100) == (len(got), sum(got))
+
+    def test_a_new_state_is_what_the_steps_lead_to(self, server: URL) -> None:
+        """Columns, keys, indices, triggers, and what is logged. A new one is made without the steps."""
+        made = [_shape_of(_emptied(server, name), make) for name, make in (("fresh", fresh.make), ("stepped", upgrade))]
+
+        assert made[0] == made[1]
+        assert {"records", "journal_keeps_all", "journal_by_run", "runs_id_key", "lease_is_one"} <= {
+            name for found in made[1] for name in found
+        }
+
+    def test_stores_that_are_opened_at_once_make_one_state(self, server: URL) -> None:
+        """Who comes second waits, and finds it made."""
+        url = _text(_emptied(server, "together"))
+        opened: list[StateStore] = []
+        threads = [threading.Thread(target=lambda: opened.append(open_store(url))) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert [{}] * 3 == [dict(store.memory("hs")) for store in opened]
+        for store in opened:
+            store.close()
 
     def test_requests_that_cannot_be_counted_are_counted_alone(
         self, store: SqlStore, caplog: pytest.LogCaptureFixture

@@ -55,6 +55,23 @@ def store(path: Path) -> Iterator[SqlStore]:
     store.close()
 
 
+@pytest.fixture
+def stepped(tmp_path: Path) -> Path:
+    """Make a state by taking every step, as one that was begun with the first version has."""
+    path = tmp_path / "stepped.db"
+    take_steps(path, "head")
+    return path
+
+
+def take_steps(path: Path, to: str) -> None:
+    """Make a state by the steps up to one of them."""
+    engine = sqlite.engine(path)
+    query(path, "PRAGMA journal_mode = WAL")
+    with engine.begin() as connection:
+        command.upgrade(migrations.config(connection), to)
+    engine.dispose()
+
+
 def query(path: Path, sql: str, *values: str) -> list[Any]:
     """Ask the file by plain SQL, as a reader without crmbridge would."""
     with closing(sqlite3.connect(path)) as connection, connection:
@@ -112,13 +129,12 @@ class TestMaking:
         assert 0o640 == stat.S_IMODE(path.stat().st_mode)
         again.close()
 
-    def test_the_store_is_imported_without_sqlalchemy_and_opened_without_alembic(
-        self, store: SqlStore, path: Path
-    ) -> None:
-        """Both are slow to load; each is loaded when it is needed."""
+    def test_the_store_is_imported_without_sqlalchemy_and_opened_without_alembic(self, path: Path) -> None:
+        """Both are slow to load; each is loaded when it is needed. The state is new the first time."""
         script = (
             "import sys, crmbridge.store as s; assert 'sqlalchemy' not in sys.modules; "
-            f"s.open_store({f'sqlite:///{path}'!r}).close(); assert 'alembic' not in sys.modules"
+            f"s.open_store({f'sqlite:///{path}'!r}).close(); s.open_store({f'sqlite:///{path}'!r}).close(); "
+            "assert 'alembic' not in sys.modules"
         )
 
         done = subprocess.run([sys.executable, "-c", script], check=False)  # noqa: S603  our own words
@@ -194,11 +210,7 @@ class TestRefusing:
     def test_a_state_of_the_first_version_is_brought_up_to_date(self, path: Path) -> None:
         """What is in it stays, and what came since can be used."""
         path.parent.mkdir(parents=True)
-        engine = sqlite.engine(path)
-        query(path, "PRAGMA journal_mode = WAL")
-        with engine.begin() as connection:
-            command.upgrade(migrations.config(connection), "0001")
-        engine.dispose()
+        take_steps(path, "0001")
         row = ("hs", "deal", "1", "v1", "2026-01-05T08:00:00.000000Z", "{}", "[]")
         columns = "connection, kind, id, version, updated_at, fields, problems"
         query(path, f"INSERT INTO records ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", *row)  # noqa: S608  our own words
@@ -283,12 +295,23 @@ class TestRefusing:
 
 
 class TestSchema:
-    def test_the_steps_lead_to_the_tables_that_the_code_knows(self, store: SqlStore) -> None:
+    def test_the_steps_lead_to_the_tables_that_the_code_knows(self, stepped: Path) -> None:
         """Columns, types, keys and indices."""
-        with store._database.read() as connection:
+        engine = sqlite.engine(stepped)
+        with engine.connect() as connection:
             differences = compare_metadata(MigrationContext.configure(connection), schema.metadata)
+        engine.dispose()
 
         assert differences == []
+
+    def test_a_new_state_is_what_the_steps_lead_to(self, store: SqlStore, path: Path, stepped: Path) -> None:
+        """Word for word: tables, indices, triggers and the version. A new one is made without the steps."""
+        store.close()
+        everything = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
+        version = "SELECT version_num FROM alembic_version"
+
+        assert query(stepped, everything) == query(path, everything)
+        assert query(stepped, version) == query(path, version) == [(schema.VERSION,)]
 
     def test_the_version_is_that_of_the_newest_step(self) -> None:
         """Opening compares it before it loads alembic."""

@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmbridge.http import side_by_side
-from crmbridge_hubspot.slices import WORTH, Board, DisorderError, Fetch, Fetched, Part, Span, readers_for, without
+from crmbridge_hubspot.slices import (
+    READERS,
+    WORTH,
+    Board,
+    DisorderError,
+    Fetch,
+    Fetched,
+    Part,
+    Span,
+    readers_for,
+    without,
+)
 
 PAGE = 10
 
@@ -78,7 +89,7 @@ def test_a_crowd_of_new_ids_is_shared_out() -> None:
 def test_few_records_need_one_reader() -> None:
     """Nobody starts threads for two pages."""
     assert 1 == readers_for(WORTH // 2)
-    assert 8 == readers_for(200_000)
+    assert READERS == readers_for(200_000)
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).filter(lambda pair: pair[0] < pair[1])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from itertools import islice
@@ -78,6 +79,29 @@ def test_a_bulk_pull_is_what_a_pull_by_pages_is(big: Served, open_adapter: Opene
     assert deals(by_pages) == deals(in_bulk)
     assert moves(by_pages) == moves(in_bulk)
     assert {COUNT} == {page.total for page in in_bulk if page.records}
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_deals_come_while_their_history_is_still_on_its_way(
+    big: Served, open_adapter: Opener, clock: VirtualClock
+) -> None:
+    """The first page waits for no history, and later ones only for seconds: they are complete all the same."""
+    by_pages = list(open_adapter(big.url, big.token).pull(Kind.DEAL, None))
+    walk = open_adapter(big.url, big.token, bulk_above=0).pull(Kind.DEAL, None)
+    pages, jobs = [next(walk)], state_of(big).jobs
+    history = json.loads(pages[0].cursor)["history"]
+    assert 0 == paths(big, "GET", f"/jobs/query/{history}")
+
+    begun, jobs.takes = clock.now(), timedelta(seconds=60)
+    jobs.all[history].started_at = begun
+    pages.append(next(walk))
+    assert timedelta(seconds=3) <= clock.now() - begun < timedelta(seconds=10)
+
+    clock.advance(timedelta(seconds=60))
+    pages += walk
+    assert 1 <= paths(big, "GET", f"/jobs/query/{history}/results")
+    assert deals(by_pages) == deals(pages)
+    assert moves(by_pages) == moves(pages)
 
 
 def test_cells_with_exponents_are_the_same_numbers(big: Served, open_adapter: Opener) -> None:

@@ -271,7 +271,7 @@ def stubbed(open_adapter: Opener) -> Iterator[tuple[SalesforceAdapter, Record, r
         roles = {"q__contains": "OpportunityContactRole"}
         router.get(f"{BASE}/query", params=roles).respond(json=nothing)
         reader = adapter._library.reader(Kind.DEAL)
-        yield adapter, reader.record(reader.form.of_json(ROW)), router
+        yield adapter, reader.records(reader.form.of_json([ROW]))[0], router
 
 
 def outcome_of(reply: Any, status: int) -> httpx.Response:

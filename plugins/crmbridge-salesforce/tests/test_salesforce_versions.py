@@ -13,7 +13,6 @@ from crmbridge.ports import FieldWish
 from crmbridge.sandbox import Served
 from crmbridge_salesforce import plugin
 from crmbridge_salesforce.adapter import SalesforceAdapter
-from crmbridge_salesforce.judge import DAILY
 from crmbridge_salesforce.settings import SalesforceSettings
 from crmbridge_salesforce.versions import DEFAULT_VERSION, supported_until
 
@@ -119,4 +118,4 @@ def test_the_org_says_how_much_of_its_day_is_left(org: Served, adapter: Salesfor
     adapter.describe()
     budget = adapter._org._client._budget
 
-    assert 80_000 == budget._seen[DAILY.key].limit
+    assert 80_000 == budget._steering[0].limit

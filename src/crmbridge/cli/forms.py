@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crmbridge.model.changes import Change, Receipt
     from crmbridge.model.findings import SlaClock, Verdict, Visit
     from crmbridge.ports import Run
-    from crmbridge.services.applying import Applied
+    from crmbridge.services.applied import Applied
     from crmbridge.services.cycle import Cycle
     from crmbridge.services.explaining import Explanation
     from crmbridge.services.listing import ListedFinding

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 from collections.abc import Sequence
 
@@ -53,6 +54,8 @@ commands = Commands(run)
 
 def main() -> None:
     """Run the command line that this process was started with."""
+    # What imports make stays: looking through all of it after every 700 objects takes a tenth of the time to start.
+    gc.set_threshold(20_000, 20, 20)
     commands.main()
 
 

@@ -11,7 +11,7 @@ from crmbridge.model.changes import Action, Outcome
 
 if TYPE_CHECKING:
     from crmbridge.errors import CrmbridgeError
-    from crmbridge.services.applying import Applied
+    from crmbridge.services.applied import Applied
     from crmbridge.services.cycle import Cycle
     from crmbridge.services.running import Ran
 

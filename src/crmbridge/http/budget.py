@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from crmbridge.errors import RetryLaterError
+from crmbridge.http.steering import DaySteering, Steering
 from crmbridge.ledger import LocalLedger
 from crmbridge.ports import Clock, Rate, RateLedger
 
@@ -18,7 +18,8 @@ __all__ = ["Budget", "Rate", "Usage"]
 SHORTEST_WAIT = 0.005  # seconds
 LONGEST_WAIT = timedelta(seconds=60)  # a budget that is spent for longer is left alone until the next run
 A_DAY = 12 * 3600.0  # rates over at least so many seconds are daily ones
-SPARE = 0.02  # of a limit that others use too; their next request can't be foreseen
+LOT = 8  # requests taken at once while there is plenty of room
+AHEAD = timedelta(seconds=1)
 
 
 class Usage(NamedTuple):
@@ -29,20 +30,17 @@ class Usage(NamedTuple):
     remaining: int
 
 
-class Taken(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Taken:
     """What was taken for one request; given back to `settle` when its answer has come."""
 
     rates: tuple[Rate, ...]
     amounts: tuple[int, ...]
     at: datetime
-
-
-@dataclass
-class _Seen:
-    """What replies said of one rate. `others` are the amounts that others used, each with when it was seen."""
-
-    limit: int
-    others: deque[tuple[datetime, int]]
+    sent: datetime
+    exactly: bool = True  # whether it is counted again when it is answered, however early that is
+    marks: tuple[int, ...] = ()  # of each rate's steering
+    counted: tuple[int, ...] | None = None  # of each rate, by all processes, once it is settled
 
 
 class Budget:
@@ -65,13 +63,15 @@ class Budget:
     ) -> None:
         self._rates = tuple(rates)
         self._clock = clock
-        self._shares = {True: day_share, False: share}
         self._ledger = ledger or LocalLedger()
         self._account = account
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._pause: tuple[datetime, datetime] | None = None  # since when, and until when
-        self._seen: dict[str, _Seen] = {}
+        self._lot: list[Taken] = []  # taken ahead of their requests
+        self._steering: tuple[Steering | DaySteering, ...] = tuple(
+            DaySteering(rate, day_share) if rate.seconds >= A_DAY else Steering(rate, share) for rate in self._rates
+        )
 
     def take(self, cost: int = 1) -> Taken:
         """Wait until a request of this cost fits, and take it; `settle` it when its answer has come.
@@ -82,10 +82,12 @@ class Budget:
         with self._turn:  # who waits for the same requests waits in line, and only the first one keeps asking
             while True:
                 now = self._clock.now()
-                rates = tuple(self._allowed(rate, now) for rate in self._rates)
-                wait = self._pause_left(now) or self._ledger.take(self._account, rates, amounts, now)
+                wait = self._pause_left(now)
                 if wait <= 0:
-                    return Taken(rates, amounts, now)
+                    found = self._try(amounts, now)
+                    if isinstance(found, Taken):
+                        return found
+                    wait = found
                 if wait > LONGEST_WAIT.total_seconds():
                     raise RetryLaterError(
                         f"{self._account or 'this connection'}: its share of the CRM's requests is used up",
@@ -96,22 +98,28 @@ class Budget:
 
     def settle(self, taken: Taken) -> None:
         """Count a request from now on: its answer has just come, or never will."""
-        self._ledger.settle(self._account, taken.rates, taken.amounts, taken.at, self._clock.now())
+        now = self._clock.now()
+        if taken.exactly or now > taken.at:  # else it counts from later on already
+            taken.counted = self._ledger.settle(self._account, taken.rates, taken.amounts, taken.at, now)
+            taken.at = now
+        with self._lock:
+            for steering in self._steering:
+                steering.answer(id(taken), now.timestamp(), taken.at.timestamp())
 
-    def observe(self, usage: Usage) -> None:
-        """Heed what a reply says of a rate. Unknown rates are passed over."""
-        rate = next((rate for rate in self._rates if rate.key == usage.rate), None)
-        if rate is None or usage.limit <= 0:
+    def observe(self, usage: Usage, taken: Taken | None = None) -> None:
+        """Heed what the reply to a request, already settled, says of a rate. Unknown rates are passed over."""
+        place = next((place for place, rate in enumerate(self._rates) if rate.key == usage.rate), None)
+        if place is None or usage.limit <= 0:
             return
         now = self._clock.now()
-        ours = self._ledger.used(self._account, rate, now)
+        if taken is None:
+            counted: int | None = self._ledger.used(self._account, self._rates[place], now)
+        else:
+            counted = taken.counted[place] if taken.counted else None
         with self._lock:
-            # What others have used of a day does not pass within one; of a short window, the most of it counts.
-            kept = 1 if rate.seconds >= A_DAY else None
-            seen = self._seen.setdefault(rate.key, _Seen(usage.limit, deque(maxlen=kept)))
-            seen.limit = usage.limit
-            # What is under way counts as ours already, so this is rather too little than too much.
-            seen.others.append((now, max(0, usage.limit - usage.remaining - ours)))
+            steering = self._steering[place]
+            sent = (taken.sent.timestamp(), taken.marks[place]) if taken else (now.timestamp(), steering.mark)
+            steering.observe((usage.limit, usage.remaining), counted, sent, now.timestamp())
 
     def pause(self, wait: timedelta) -> None:
         """Let nobody send anything for a while: the CRM said that we are too fast."""
@@ -119,26 +127,49 @@ class Budget:
             now = self._clock.now()
             self._pause = (now, max(now + wait, self._pause[1] if self._pause else now))
 
+    def _try(self, amounts: tuple[int, ...], now: datetime) -> Taken | float:
+        """Take a request, or give the seconds until it may fit."""
+        time = now.timestamp()
+        if self._lot and self._lot[-1].amounts == amounts and now < self._lot[-1].at:
+            return self._send(self._lot.pop(), now)
+        with self._lock:
+            rooms = [steering.room(time) for steering in self._steering]
+            plenty = bool(rooms) and all(steering.plenty(LOT, time) for steering in self._steering)
+        pause = max((pause for _, pause in rooms), default=0.0)
+        if pause > 0:
+            return pause
+        rates = tuple(
+            rate._replace(requests=room, name=rate.key) for rate, (room, _) in zip(self._rates, rooms, strict=True)
+        )
+        if plenty and self._take_lot(rates, amounts, now):
+            return self._send(self._lot.pop(), now)
+        wait = self._ledger.take(self._account, rates, amounts, now)
+        if wait > LONGEST_WAIT.total_seconds():
+            return wait
+        if wait > 0:
+            with self._lock:
+                return min(steering.patience(wait) for steering in self._steering)
+        return self._send(Taken(rates, amounts, now, now), now)
+
+    def _take_lot(self, rates: tuple[Rate, ...], amounts: tuple[int, ...], now: datetime) -> bool:
+        """Take many at once, counted from when the last of them may go out: they need no count of their own."""
+        ahead = min(AHEAD, timedelta(seconds=min(rate.seconds for rate in rates) / 10))
+        lot = tuple(LOT * amount for amount in amounts)
+        if self._ledger.take(self._account, rates, lot, now, ahead) > 0:
+            return False
+        self._lot = [Taken(rates, amounts, now + ahead, now, exactly=place == LOT - 1) for place in range(LOT)]
+        return True
+
+    def _send(self, taken: Taken, now: datetime) -> Taken:
+        taken.sent = now
+        with self._lock:
+            each = zip(self._steering, taken.amounts, strict=True)
+            taken.marks = tuple(steering.send(id(taken), amount, now.timestamp()) for steering, amount in each)
+        return taken
+
     def _pause_left(self, now: datetime) -> float:
         with self._lock:
             if self._pause is None or now < self._pause[0]:  # a clock that was put back since says nothing of it
                 self._pause = None
                 return 0.0
             return max(0.0, (self._pause[1] - now).total_seconds())
-
-    def _allowed(self, rate: Rate, now: datetime) -> Rate:
-        """Give the rate with what we may use of it now."""
-        share = self._shares[rate.seconds >= A_DAY]
-        with self._lock:
-            seen = self._seen.get(rate.key)
-            limit = seen.limit if seen else rate.requests
-            others = _most(seen, now, rate.seconds) if seen else 0
-        left = limit - others - round(limit * SPARE) if others else limit
-        return rate._replace(requests=max(1, min(int(limit * share), left)), name=rate.key)
-
-
-def _most(seen: _Seen, now: datetime, seconds: float) -> int:
-    """Give the most that others used within one window."""
-    while seen.others and (now - seen.others[0][0]).total_seconds() >= seconds:
-        seen.others.popleft()
-    return max((amount for _, amount in seen.others), default=0)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 
-import httpx
 import tenacity
 
 from crmbridge import __version__
@@ -18,6 +17,9 @@ from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, 
 from crmbridge.http.auth import Signed, Signer
 from crmbridge.http.budget import LONGEST_WAIT, Budget, Usage
 from crmbridge.http.exact_json import dump_json, load_json
+from crmbridge.http.library import httpx
+from crmbridge.http.slices import wait_for_room
+from crmbridge.http.trust import authorities_for
 from crmbridge.loopback import is_loopback
 from crmbridge.ports import Clock
 from crmbridge.revealed import strike
@@ -29,6 +31,7 @@ SLOWEST = 2  # times the timeout: how long one whole answer may take, however it
 TOO_FAST = 429
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_CONNECTIONS = 32
+BIG = 32_768  # bytes of an answer that is worth waiting with
 MOST_WORDS = 2000  # how much of an answer errors may speak of
 NOT_JSON = object()
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -55,15 +58,15 @@ class Reply:
 
 # A vendor's view of an error reply: the error it stands for, or None to leave it to the status code.
 Judge = Callable[[Reply], CrmbridgeError | None]
-# What a reply says of the rates it was counted in.
-Meter = Callable[[Reply], Iterable[Usage]]
+# What the headers of a reply say of the rates it was counted in.
+Meter = Callable[[Mapping[str, str]], Iterable[Usage]]
 
 
 def _never(_reply: Reply) -> bool:
     return False
 
 
-def _nothing(_reply: Reply) -> Iterable[Usage]:
+def _nothing(_headers: Mapping[str, str]) -> Iterable[Usage]:
     return ()
 
 
@@ -72,8 +75,8 @@ class Dialect:
     """How one vendor talks: what its replies mean beyond their status codes.
 
     `judge` turns error bodies into errors. `expired` knows the reply to an expired session; the look-alikes that
-    signing in anew can't mend are not among them. `meter` reads what a reply says of the rates. `failed` knows the
-    errors that come with a 2xx, as JSON-RPC and GraphQL send them; `judge` must then have a word for each.
+    signing in anew can't mend are not among them. `meter` reads what a reply's headers say of the rates. `failed` knows
+    the errors that come with a 2xx, as JSON-RPC and GraphQL send them; `judge` must then have a word for each.
     """
 
     judge: Judge
@@ -126,6 +129,7 @@ class HttpClient:
             limits=httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),
             follow_redirects=False,  # a redirect would carry the token to another host
             trust_env=not is_loopback(base_url),  # proxies are for the world outside
+            verify=authorities_for(base_url),
         )
 
     def read(
@@ -221,14 +225,18 @@ class HttpClient:
             # Once it is our turn: a token that was good when the waiting began may have run out since.
             signed = self._signer.sign() if self._signer is not None else Signed({})
             url = _address(self._connection, request.path, signed.base_url)
-            reply = self._exchange(request, url, {**request.headers, **signed.headers})
+            answer, content = self._exchange(request, url, {**request.headers, **signed.headers})
         finally:
             self._budget.settle(taken)
-        for usage in self._dialect.meter(reply):
-            self._budget.observe(usage)
-        return reply, signed
+        for usage in self._dialect.meter(answer.headers):
+            self._budget.observe(usage, taken)
+        if len(content) >= BIG:
+            wait_for_room()
+        return Reply(
+            answer.status_code, answer.headers, _decode(answer, content, request.form), _words(content)
+        ), signed
 
-    def _exchange(self, request: _Request, url: str, headers: Mapping[str, str]) -> Reply:
+    def _exchange(self, request: _Request, url: str, headers: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
         # Each part of an answer may take the timeout; a server that drips must not hold us for ever.
         latest = time.monotonic() + self._timeout * SLOWEST
         sending = self._client.stream(
@@ -240,8 +248,7 @@ class HttpClient:
                 parts.append(part)
                 if time.monotonic() > latest:
                     raise httpx.ReadTimeout("the answer drips in too slowly", request=answer.request)
-        content = b"".join(parts)
-        return Reply(answer.status_code, answer.headers, _decode(answer, content, request.form), _words(content))
+        return answer, b"".join(parts)
 
     def _error(self, path: str, reply: Reply) -> CrmbridgeError:
         error = self._dialect.judge(reply) or self._by_status(reply)

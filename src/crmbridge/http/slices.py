@@ -6,12 +6,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 Part = Callable[[], Iterator[T]]
 
 LOOK_UP = 0.1  # seconds after which a waiting reader looks whether it is still wanted
+ROOM = 3  # answers of one call that are unpacked and not taken yet
+LONGEST_WAIT = 2.0  # seconds that a reader waits for room; what it needs it for can't be known here, so never for ever
 PATIENCE = 5.0  # seconds that readers have to end when no more is wanted
 
 
@@ -19,9 +21,10 @@ def side_by_side(parts: Sequence[Part[T]], *, workers: int = 8) -> Iterator[tupl
     """Yield what the parts yield, each item with its part's number; a part's own items come in their order.
 
     At most `workers` parts are read at a time, in the order given, each in a thread of its own; a reader waits while
-    the caller is behind. The first error of a part ends everything and is raised here, after what was read before it.
-    When the caller stops early, the readers end after their current item; one that the CRM keeps waiting for long, such
-    as for its turn, is not waited for: what went wrong is told at once.
+    the caller is behind, and unpacks a big answer only while few others lie unpacked. The first error of a part ends
+    everything and is raised here, after what was read before it. When the caller stops early, the readers end after
+    their current item; one that the CRM keeps waiting for long, such as for its turn, is not waited for: what went
+    wrong is told at once.
     """
     reading = _Reading(parts, workers)
     threads = [threading.Thread(target=reading.run, daemon=True) for _ in range(min(workers, len(parts)))]
@@ -36,8 +39,28 @@ def side_by_side(parts: Sequence[Part[T]], *, workers: int = 8) -> Iterator[tupl
             thread.join(max(0.0, latest - time.monotonic()))
 
 
+def wait_for_room() -> None:
+    """Let a reader that holds a big answer wait until few others lie unpacked; anybody else goes on at once.
+
+    An answer takes ten times its size once it is unpacked, and readers that unpack at the same time only take the
+    interpreter from each other.
+    """
+    reading: _Reading[Any] | None = getattr(_reader, "reading", None)
+    if reading is not None and not _reader.has_room:
+        _reader.has_room = reading.make_room()
+
+
+_reader = threading.local()  # the reader that a thread is: its `reading`, and whether it `has_room`
+
+
 class _Done:
     """Says that a reader has found nothing more to read."""
+
+
+class _Item(NamedTuple, Generic[T]):
+    number: int
+    found: T
+    has_room: bool
 
 
 class _Reading(Generic[T]):
@@ -48,18 +71,24 @@ class _Reading(Generic[T]):
         self._parts = parts
         self._waiting = iter(range(len(parts)))
         self._lock = threading.Lock()
-        self._ready: queue.Queue[tuple[int, T] | _Done | BaseException] = queue.Queue(maxsize=workers)
+        self._room = threading.Semaphore(ROOM)
+        self._ready: queue.Queue[_Item[T] | _Done | BaseException] = queue.Queue(maxsize=workers)
 
     def run(self) -> None:
         """Read parts until there are none left, or nobody wants more."""
+        _reader.reading, _reader.has_room = self, False
         try:
             while (number := self._next()) is not None:
-                for item in self._parts[number]():
-                    if not self._put((number, item)):
+                for found in self._parts[number]():
+                    has_room, _reader.has_room = _reader.has_room, False
+                    if not self._put(_Item(number, found, has_room)):
                         return
             self._put(_Done())
         except BaseException as error:  # noqa: BLE001  it is raised where the items are taken
             self._put(error)
+        finally:
+            if _reader.has_room:
+                self._room.release()
 
     def items(self, readers: int) -> Iterator[tuple[int, T]]:
         """Give what the readers find until all are done."""
@@ -69,14 +98,24 @@ class _Reading(Generic[T]):
                     readers -= 1
                 case BaseException() as error:
                     raise error
-                case (number, item):
-                    yield number, item
+                case _Item(number, found, has_room):
+                    if has_room:
+                        self._room.release()
+                    yield number, found
+
+    def make_room(self) -> bool:
+        """Wait for room; tell whether there is some."""
+        latest = time.monotonic() + LONGEST_WAIT
+        while not self.stop.is_set() and time.monotonic() < latest:
+            if self._room.acquire(timeout=LOOK_UP):
+                return True
+        return False
 
     def _next(self) -> int | None:
         with self._lock:
             return None if self.stop.is_set() else next(self._waiting, None)
 
-    def _put(self, item: tuple[int, T] | _Done | BaseException) -> bool:
+    def _put(self, item: _Item[T] | _Done | BaseException) -> bool:
         while not self.stop.is_set():
             try:
                 self._ready.put(item, timeout=LOOK_UP)

@@ -13,13 +13,14 @@ FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$
 class Part(BaseModel):
     """Base of everything written in a process file: frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Only whole files are read, and what reads them is built when one is: that of each part would be built for nothing.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Text(RootModel[str | dict[str, str]]):
     """Words for people: one text for all languages, or one per language code."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     def in_language(self, language: str) -> str:
         """Give the text in a language, else in English, else in whatever there is."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from operator import itemgetter
 from typing import Any, assert_never
+
+import msgspec
 
 
 class FieldType(StrEnum):
@@ -94,34 +95,35 @@ def fields_to_json(fields: Fields) -> dict[str, Any]:
 
 
 def fields_to_text(fields: Fields) -> str:
-    """Write a record's fields as compact ASCII JSON: what dumping `fields_to_json` gives, at a third of the cost.
+    """Write a record's fields as compact JSON, names in order: what `fields_to_json` gives, at a third of the cost.
 
     A pull writes millions of values, and building dictionaries only to take them apart again was its largest part.
     """
-    parts = []
-    for name, value in sorted(fields.items(), key=_name):
-        form = _TEXT_FORMS.get(type(value))
-        parts.append(f"{_quoted(name)}:{form(value) if form else _other_text(value)}")
-    return "{" + ",".join(parts) + "}"
+    try:
+        plain = {name: tag(value) if (tag := _TAGS[type(value)]) else value for name, value in fields.items()}
+        return _write(plain).decode()
+    except UnicodeEncodeError:  # half a surrogate pair, which only ASCII can hold
+        return json.dumps(fields_to_json(fields), separators=(",", ":"))
 
 
-def _other_text(value: Value) -> str:
-    return json.dumps(to_json(value), separators=(",", ":"))
+class _Tags(dict[type, Callable[[Any], Any] | None]):
+    """By type what `to_json` does, but for what msgspec itself writes as text; None: the value as it is."""
+
+    def __missing__(self, _key: type) -> Callable[[Any], Any]:
+        return to_json
 
 
-_name = itemgetter(0)  # values of several types can't be put in order
-_quoted = json.encoder.encode_basestring_ascii
-_TEXT_FORMS: dict[type, Callable[[Any], str]] = {
-    str: _quoted,
-    bool: lambda value: "true" if value else "false",
-    int: str,
-    type(None): lambda _: "null",
-    Decimal: lambda value: f'{{"decimal":"{value}"}}',
-    datetime: lambda value: f'{{"datetime":"{iso(value)}"}}',
-    date: lambda value: f'{{"date":"{value.isoformat()}"}}',
-    Money: lambda value: f'{{"money":["{value.amount}",{_quoted(value.currency)}]}}',
-    tuple: lambda value: f'{{"set":[{",".join(map(_quoted, value))}]}}',
-}
+_write = msgspec.json.Encoder(order="sorted").encode
+_TAGS = _Tags(
+    {
+        **dict.fromkeys((str, bool, int, type(None))),
+        Decimal: lambda value: {"decimal": value},
+        date: lambda value: {"date": value},
+        datetime: lambda value: {"datetime": value if value.tzinfo is UTC else iso(value)},
+        Money: lambda value: {"money": (value.amount, value.currency)},
+        tuple: lambda value: {"set": value},
+    }
+)
 
 
 def fields_from_json(data: Mapping[str, Any]) -> dict[str, Value]:
@@ -140,6 +142,8 @@ def iso(moment: datetime) -> str:
         if moment.tzinfo is None:
             raise ValueError("a time without a zone can't be stored")
         moment = moment.astimezone(UTC)
+    if type(moment) is datetime:
+        return str(msgspec.to_builtins(moment))  # the same text in an eighth of the time
     return moment.isoformat()[:-6] + "Z"
 
 

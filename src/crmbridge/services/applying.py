@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
@@ -15,6 +14,7 @@ from crmbridge.errors import CrmbridgeError, PlanStaleError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
 from crmbridge.model.records import Record, Ref
 from crmbridge.model.values import Value
+from crmbridge.services.applied import Applied
 from crmbridge.services.deciding import Decisions, decisions_of
 from crmbridge.services.fitness import unfit
 from crmbridge.services.syncing import bases_after, make_viewers
@@ -22,26 +22,6 @@ from crmbridge.services.workspace import Workspace
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
-    """What applying a plan did: each change that was tried, with its receipt.
-
-    With errors, by connection, the rest of that connection's changes were not tried; a new plan has them again.
-    """
-
-    done: tuple[tuple[Change, Receipt], ...]
-    errors: Mapping[str, CrmbridgeError] = field(default_factory=dict)
-
-    def count(self, outcome: Outcome) -> int:
-        """Count the changes that ended this way."""
-        return sum(receipt.outcome is outcome for _, receipt in self.done)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Count the changes by outcome, the ones that happened only."""
-        return dict(sorted(Counter(str(receipt.outcome) for _, receipt in self.done).items()))
 
 
 def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:

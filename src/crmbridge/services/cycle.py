@@ -11,18 +11,19 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Outcome, Plan, Receipt
 from crmbridge.model.findings import Severity
 from crmbridge.ports import Run
-from crmbridge.services.applying import Applied, apply_plan
-from crmbridge.services.evaluating import Evaluated
-from crmbridge.services.planning import Part, make_plan
+from crmbridge.services.applied import Applied
 from crmbridge.services.pulling import ConnectionPull, pull
-from crmbridge.services.reconciling import reconcile
 from crmbridge.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from crmbridge.services.evaluating import Evaluated
+    from crmbridge.services.planning import Part
 
 LEASE = timedelta(minutes=10)  # renewed for as long as the run lives; a killed run frees the state after this
 RENEWALS = 3  # within the time of one lease: two may fail before another run can take it over
@@ -160,6 +161,10 @@ def run_cycle(
 
     A connection that fails is left out of the plan; the others go on.
     """
+    from crmbridge.services.applying import apply_plan  # noqa: PLC0415  half of the product, which a pull does without
+    from crmbridge.services.planning import make_plan  # noqa: PLC0415  the same
+    from crmbridge.services.reconciling import reconcile  # noqa: PLC0415  the same
+
     pulled = pull(workspace) if refresh else ()
     failed = {one.connection for one in pulled if one.error is not None}
     fresh = [name for name in workspace.connections if name not in failed]

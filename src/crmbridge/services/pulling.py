@@ -111,8 +111,11 @@ def _made_for_bulk() -> Iterator[None]:
 def _give_memory_back() -> None:
     """Hand freed memory back to the system, where the C library can (glibc).
 
-    What readers in threads free lies in many pieces, and would add up to half as much again in a long pull.
+    What readers in threads free lies in many pieces, and would add up to half as much again in a long pull. So would
+    what refers to itself, such as the statements of each transaction: a tenth of a megabyte per thousand records. It is
+    young, and the collector by itself would come too seldom.
     """
+    gc.collect(1)
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
         trim(0)
 
@@ -178,7 +181,7 @@ def in_fewer(pages: Iterator[Page], most: int = MOST_AT_ONCE) -> Iterator[Page]:
                 held, seen = [], set()
             held.append(page)
             seen |= refs
-            if page.tombstones:
+            if page.tombstones or len(seen) >= most:  # a full one need not wait for the next
                 yield _together(held)
                 held, seen = [], set()
     except CrmbridgeError:

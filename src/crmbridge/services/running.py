@@ -10,16 +10,14 @@ from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Plan
 from crmbridge.model.findings import Severity
 from crmbridge.ports import Run
-from crmbridge.services.applying import apply_plan
 from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
-from crmbridge.services.planning import Part
 from crmbridge.services.pulling import pull, pull_hinted
-from crmbridge.services.reconciling import reconcile
 from crmbridge.services.scheduling import TOLD, Due, command_of
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Report
 
 if TYPE_CHECKING:
+    from crmbridge.services.planning import Part
     from crmbridge.services.publishing import Delivery
 
 BOTH: tuple[Part, ...] = ("sync", "enforce")
@@ -70,6 +68,9 @@ def run_steps(
 
 def run_apply(workspace: Workspace, plan: Plan) -> Ran:
     """Apply exactly this plan as one run, after finding out what became of unclear changes of earlier runs."""
+    from crmbridge.services.applying import apply_plan  # noqa: PLC0415  half of the product, which a pull does without
+    from crmbridge.services.reconciling import reconcile  # noqa: PLC0415  the same
+
     with writing(workspace, "apply") as run:
         reconciled = reconcile(workspace, run)
         applied = apply_plan(workspace, plan, run)

@@ -22,8 +22,8 @@ from sqlalchemy import (
     inspect,
     literal,
     make_url,
+    or_,
     select,
-    table,
     update,
 )
 from sqlalchemy import column as sql_column
@@ -34,7 +34,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crmbridge.errors import ConfigurationError, LockedError, StateError
-from crmbridge.store import postgresql, schema, sqlite
+from crmbridge.store import fresh, postgresql, schema, sqlite
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
@@ -130,7 +130,7 @@ class Database:
             found = _version(connection, self.where)
         if found == schema.VERSION:
             return
-        if found is not None and (not found.isdecimal() or found > schema.VERSION):
+        if found and (not found.isdecimal() or found > schema.VERSION):
             raise StateError(
                 f"The state {self.where} was written by a newer crmbridge (schema {found}, this one knows "
                 f"{schema.VERSION}).",
@@ -139,7 +139,7 @@ class Database:
         with self.write() as connection:
             if self.file is None:
                 postgresql.take_turn(connection)
-            _upgrade(connection)
+            _take_steps(connection, self.where)
 
     @contextmanager
     def _plainly(self) -> Iterator[None]:
@@ -175,23 +175,27 @@ def _connect(url: str) -> tuple[Engine, str]:
 def _fill(where: str) -> Callable[[Engine], None]:
     def fill(engine: Engine) -> None:
         with Database(engine, where).write() as connection:
-            _upgrade(connection)
+            fresh.make(connection)
 
     return fill
 
 
-def _upgrade(connection: Connection) -> None:
+def _take_steps(connection: Connection, where: str) -> None:
+    """Make a state of an empty database, or take the steps that an older one needs."""
+    if _version(connection, where) is None:  # asked again: another process may have been first
+        fresh.make(connection)
+        return
     from crmbridge.store.migrations import upgrade  # noqa: PLC0415  alembic is slow to import and rarely needed
 
     upgrade(connection)
 
 
 def _version(connection: Connection, where: str) -> str | None:
-    """Give the schema's version; None for a database with nothing in it."""
+    """Give the schema's version, empty where it should be noted and isn't; None for a database with nothing in it."""
     names = inspect(connection).get_table_names()
-    if "alembic_version" in names:
-        found = connection.execute(select(sql_column("version_num")).select_from(table("alembic_version"))).scalar()
-        return None if found is None else str(found)
+    if fresh.stamp.name in names:
+        found = connection.execute(select(fresh.stamp.c.version_num)).scalar()
+        return "" if found is None else str(found)
     if names:
         raise sqlite.damaged(where, "it is a database of something else")
     return None
@@ -227,20 +231,29 @@ def _upserting(
     return statement.on_conflict_do_update(index_elements=keys, set_=changed, where=only)
 
 
-def upsert_written(connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert or replace whole rows whose values are, column by column, as they are stored.
+def upsert_written(
+    connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]], newest: str | None = None
+) -> int:
+    """Insert or replace whole rows whose values are, column by column, as they are stored; give how many were saved.
 
-    SQLAlchemy would look at every value on its way, which costs more than the database does. The table's column types
-    play no part here, so its twin made by `schema.as_written` is not needed.
+    Where `newest` names a column, a row that by it is older than the one held is left out. SQLAlchemy would look at
+    every value on its way, which costs more than the database does. The table's column types play no part here, so its
+    twin made by `schema.as_written` is not needed.
     """
-    if rows:
-        connection.exec_driver_sql(_upsert_sql(connection.dialect.name, into), list(rows))
+    if not rows:
+        return 0
+    return connection.exec_driver_sql(_upsert_sql(connection.dialect.name, into, newest), list(rows)).rowcount
 
 
 @functools.cache
-def _upsert_sql(dialect: str, into: Table) -> str:
+def _upsert_sql(dialect: str, into: Table, newest: str | None) -> str:
     names = [column.name for column in into.columns]
-    statement = _upserting(dialect, into, names)
+    only = None
+    if newest is not None:
+        held: ColumnElement[Any] = into.c[newest]
+        new: ColumnElement[Any] = sql_column(f"excluded.{newest}", is_literal=True)
+        only = or_(held.is_(None), held <= new)
+    statement = _upserting(dialect, into, names, only)
     return str(statement.compile(dialect=_positional(dialect), column_keys=names))
 
 

@@ -15,7 +15,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -26,6 +27,7 @@ from crmbridge.engine.pacing import SLOTS, counting, slot_of, wait_for
 from crmbridge.errors import LockedError, StateError
 from crmbridge.ledger import LocalLedger
 from crmbridge.ports import Rate, RateLedger
+from crmbridge.ports.rates import AT_ONCE
 from crmbridge.store import schema
 from crmbridge.store.database import Database, add_to
 
@@ -38,7 +40,7 @@ _TABLE = """
 """
 _PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF")
 _OF = "account = ? AND rate = ?"
-_ADDING = "ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
+_LESS = f"UPDATE rates SET amount = max(amount - ?, 0) WHERE {_OF} AND slot = ?"  # noqa: S608  our own words
 _rates = schema.rates
 
 T = TypeVar("T")
@@ -93,7 +95,9 @@ class SharedLedger:
         self._begin = begin
         self._tidied: dict[tuple[str, str], int] = {}
 
-    def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
+    def take(
+        self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime, ahead: timedelta = AT_ONCE
+    ) -> float:
         """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit."""
         with self._begin(account) as slots:
             wanted = list(zip(rates, amounts, strict=True))
@@ -106,17 +110,20 @@ class SharedLedger:
             if full:
                 return max(_wait(slots, rate, amount, now) for rate, amount in full)
             self._tidy(slots, account, rates, now)
-            slots.add([Amount(rate.key, slot_of(rate.seconds, now), amount) for rate, amount in wanted])
+            slots.add(_in_slots(rates, amounts, now + ahead))
             return 0.0
 
     def settle(
         self, account: str, rates: Sequence[Rate], amounts: Sequence[int], taken_at: datetime, now: datetime
-    ) -> None:
-        """Count what was taken from now on instead of from then."""
+    ) -> tuple[int, ...]:
+        """Count what was taken from now on instead of from then, and give what counts now, by all processes."""
+        before, after = (_in_slots(rates, amounts, at) for at in (taken_at, now))
+        moved = [place for place, one in enumerate(before) if one != after[place]]  # of a day's rate hardly any do
         with self._begin(account) as slots:
-            wanted = list(zip(rates, amounts, strict=True))
-            slots.subtract([Amount(rate.key, slot_of(rate.seconds, taken_at), amount) for rate, amount in wanted])
-            slots.add([Amount(rate.key, slot_of(rate.seconds, now), amount) for rate, amount in wanted])
+            slots.subtract([before[place] for place in moved])
+            slots.add([after[place] for place in moved])
+            totals = slots.totals({rate.key: counting(rate.seconds, now) for rate in rates})
+        return tuple(totals.get(rate.key, 0) for rate in rates)
 
     def used(self, account: str, rate: Rate, now: datetime) -> int:
         """Give how much of a rate counts now, by all processes."""
@@ -126,10 +133,14 @@ class SharedLedger:
     def _tidy(self, slots: Slots, account: str, rates: Sequence[Rate], now: datetime) -> None:
         """Forget what does not count, now and then: it does no harm, and forgetting it is a statement of its own."""
         for rate in rates:
-            hundredth = slot_of(rate.seconds, now) * 100 // SLOTS
-            if self._tidied.get((account, rate.key)) != hundredth:
-                self._tidied[account, rate.key] = hundredth
+            tenth = slot_of(rate.seconds, now) * 10 // SLOTS
+            if self._tidied.get((account, rate.key)) != tenth:
+                self._tidied[account, rate.key] = tenth
                 slots.keep(rate.key, *counting(rate.seconds, now))
+
+
+def _in_slots(rates: Sequence[Rate], amounts: Sequence[int], at: datetime) -> list[Amount]:
+    return [Amount(rate.key, slot_of(rate.seconds, at), amount) for rate, amount in zip(rates, amounts, strict=True)]
 
 
 def _wait(slots: Slots, rate: Rate, amount: int, now: datetime) -> float:
@@ -149,15 +160,17 @@ class SteadyLedger:
         self._alone: LocalLedger | None = None
         self._turn = threading.Lock()
 
-    def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
+    def take(
+        self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime, ahead: timedelta = AT_ONCE
+    ) -> float:
         """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit."""
-        return self._try(lambda ledger: ledger.take(account, rates, amounts, now))
+        return self._try(lambda ledger: ledger.take(account, rates, amounts, now, ahead))
 
     def settle(
         self, account: str, rates: Sequence[Rate], amounts: Sequence[int], taken_at: datetime, now: datetime
-    ) -> None:
-        """Count what was taken from now on instead of from then."""
-        self._try(lambda ledger: ledger.settle(account, rates, amounts, taken_at, now))
+    ) -> tuple[int, ...]:
+        """Count what was taken from now on instead of from then, and give what counts now, by all processes."""
+        return self._try(lambda ledger: ledger.settle(account, rates, amounts, taken_at, now))
 
     def used(self, account: str, rate: Rate, now: datetime) -> int:
         """Give how much of a rate counts now, by all processes."""
@@ -241,15 +254,26 @@ def _open(path: Path) -> sqlite3.Connection:
     return opened
 
 
+@lru_cache
+def _summing(rates: int) -> str:
+    one = f"SELECT rate, sum(amount) FROM rates WHERE {_OF} AND slot BETWEEN ? AND ? GROUP BY rate"  # noqa: S608  our own words
+    return " UNION ALL ".join([one] * rates)
+
+
+@lru_cache
+def _adding(rows: int) -> str:
+    values = ", ".join(["(?, ?, ?, ?)"] * rows)
+    return f"INSERT INTO rates VALUES {values} ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"  # noqa: S608  our own words
+
+
 class _FileSlots:
     def __init__(self, connection: sqlite3.Connection, account: str) -> None:
         self._run = connection.execute
         self._account = account
 
     def totals(self, windows: Mapping[str, Window]) -> Mapping[str, int]:
-        one = f"SELECT rate, sum(amount) FROM rates WHERE {_OF} AND slot BETWEEN ? AND ? GROUP BY rate"  # noqa: S608  our own words
         values = [value for rate, window in windows.items() for value in (self._account, rate, *window)]
-        return dict(self._run(" UNION ALL ".join([one] * len(windows)), values)) if windows else {}
+        return dict(self._run(_summing(len(windows)), values)) if windows else {}
 
     def each(self, rate: str, first: int, last: int) -> dict[int, int]:
         query = f"SELECT slot, amount FROM rates WHERE {_OF} AND slot BETWEEN ? AND ?"  # noqa: S608  our own words
@@ -257,14 +281,11 @@ class _FileSlots:
 
     def add(self, amounts: Sequence[Amount]) -> None:
         if amounts:
-            rows = ", ".join(["(?, ?, ?, ?)"] * len(amounts))
-            values = [value for each in amounts for value in (self._account, *each)]
-            self._run(f"INSERT INTO rates VALUES {rows} {_ADDING}", values)  # noqa: S608  our own words
+            self._run(_adding(len(amounts)), [value for each in amounts for value in (self._account, *each)])
 
     def subtract(self, amounts: Sequence[Amount]) -> None:
         for rate, slot, amount in amounts:
-            less = f"UPDATE rates SET amount = max(amount - ?, 0) WHERE {_OF} AND slot = ?"  # noqa: S608  our own words
-            self._run(less, (amount, self._account, rate, slot))
+            self._run(_LESS, (amount, self._account, rate, slot))
 
     def keep(self, rate: str, first: int, last: int) -> None:
         for outside, bound in (("<", first), (">", last)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
@@ -22,6 +22,7 @@ from crmbridge.store.schema import as_written, json_text, moment_text, ref_text,
 _STREAM = 1000  # rows read at a time
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
 _records_written, _moves_written = as_written(_records), as_written(_moves)
+_ID, _UPDATED_AT = (list(_records.c.keys()).index(name) for name in ("id", "updated_at"))
 _OLD_MOVES = delete(_moves_written).where(
     _moves_written.c.connection == bindparam("of"), _moves_written.c.deal == bindparam("deal_id")
 )
@@ -106,29 +107,30 @@ class SqlRecords:
 
 def _save_records(open_: Connection, records: Sequence[Record]) -> set[Ref]:
     """Save the records that are not older than what is held; give the refs of the ones left out."""
-    held = _ages(open_, [record.ref for record in records])
-    fresh: dict[Ref, Record] = {}
+    rows: dict[Ref, tuple[Any, ...]] = {}
     for record in records:
-        newest, updated_at = held.get(record.ref), moment_text(record.updated_at)
+        row, before = _record_row(record), rows.get(record.ref)
         # An equal time replaces: many CRMs count in whole seconds, and two edits fit into one.
-        if newest is None or updated_at >= newest:
-            fresh[record.ref] = record
-            held[record.ref] = updated_at
-    upsert_written(open_, _records, [_record_row(record) for record in fresh.values()])
-    return {record.ref for record in records} - fresh.keys()
+        if before is None or row[_UPDATED_AT] >= before[_UPDATED_AT]:
+            rows[record.ref] = row
+    saved = upsert_written(open_, _records, list(rows.values()), newest="updated_at")
+    return _newer(open_, rows) if saved < len(rows) else set()
 
 
-def _ages(open_: Connection, refs: Sequence[Ref]) -> dict[Ref, str | None]:
-    """Give when each record held was updated, as it is written: such texts sort as the times do."""
+def _newer(open_: Connection, rows: Mapping[Ref, tuple[Any, ...]]) -> set[Ref]:
+    """Give the refs of the rows that are older than what is held. Times as they are written sort as the times do."""
     table = _records_written
-    held: dict[Ref, str | None] = {}
-    for connection, kind, ids in _by_kind(refs):
-        for condition in among(table.c.id, ids):
+    newer: set[Ref] = set()
+    for connection, kind, ids in _by_kind(rows):
+        refs = {storable(each): Ref(connection, kind, each) for each in ids}
+        for condition in among(table.c.id, refs):
             query = select(table.c.id, table.c.updated_at).where(
                 table.c.connection == connection, table.c.kind == kind.value, condition
             )
-            held |= {Ref(connection, kind, row[0]): row[1] for row in open_.execute(query.with_for_update())}
-    return held
+            newer |= {
+                refs[each] for each, held in open_.execute(query) if held and held > rows[refs[each]][_UPDATED_AT]
+            }
+    return newer
 
 
 def _save_moves(open_: Connection, page: Page, stale: set[Ref]) -> None:
@@ -156,12 +158,12 @@ def _with_moves(open_: Connection, deals: Sequence[Ref]) -> list[tuple[str, str]
 
 def _record_row(record: Record) -> tuple[Any, ...]:
     """Write a record in the order of the table's columns."""
-    ref, position, fields = record.ref, record.position, record.fields
-    amount = fields.get("amount")
+    ref, position, value = record.ref, record.position, record.fields.get
+    amount, close_date = value("amount"), value("close_date")
     money = amount.amount if isinstance(amount, Money) else amount
     return (
         ref.connection,
-        ref.kind.value,
+        str(ref.kind),
         storable(ref.id),
         _text(record.key),
         _text(record.version),
@@ -169,15 +171,16 @@ def _record_row(record: Record) -> tuple[Any, ...]:
         moment_text(record.updated_at),
         storable(position.pipeline) if position else None,
         storable(position.stage) if position else None,
-        position.status.value if position else None,
+        str(position.status) if position else None,
         _text(record.url),
         # What SQL reads without knowing JSON; a value of another type than usual is left out.
-        _text(fields.get("name")),
+        _text(value("name")),
         f"{money:f}" if isinstance(money, Decimal) else None,
         _text(amount.currency) if isinstance(amount, Money) else None,
-        _text(fields.get("owner")),
-        _day(fields.get("close_date")),
-        fields_to_text(fields),
+        _text(value("owner")),
+        # Exactly a day: a time is one to isinstance.
+        close_date.isoformat() if type(close_date) is date else None,
+        fields_to_text(record.fields),
         json_text(problems_to_json(record.problems)) if record.problems else "[]",
         None,  # gone_at
         None,  # merged_into
@@ -188,15 +191,11 @@ def _text(value: Value) -> str | None:
     return storable(value) if isinstance(value, str) else None
 
 
-def _day(value: Value) -> str | None:
-    return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else None
-
-
 def _tombstone_row(tombstone: Tombstone) -> dict[str, Any]:
     ref = tombstone.ref
     return {
         "connection": ref.connection,
-        "kind": ref.kind.value,
+        "kind": str(ref.kind),
         "id": storable(ref.id),
         "gone_at": moment_text(tombstone.at),
         "merged_into": ref_text(tombstone.merged_into) if tombstone.merged_into else None,
@@ -214,10 +213,10 @@ def _move_row(move: Move, ordinal: int) -> tuple[Any, ...]:
         moment_text(move.at),
         storable(before.pipeline) if before else None,
         storable(before.stage) if before else None,
-        before.status.value if before else None,
+        str(before.status) if before else None,
         storable(after.pipeline),
         storable(after.stage),
-        after.status.value,
+        str(after.status),
         _text(move.by),
     )
 
@@ -225,7 +224,7 @@ def _move_row(move: Move, ordinal: int) -> tuple[Any, ...]:
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _by_kind(refs: Sequence[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
+def _by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
     groups: dict[tuple[str, Kind], list[str]] = defaultdict(list)
     for ref in dict.fromkeys(refs):
         groups[ref.connection, ref.kind].append(ref.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from urllib.parse import quote, quote_plus
@@ -348,8 +348,8 @@ def test_what_a_reply_says_of_a_rate_reaches_the_budget(clock: VirtualClock) -> 
     """The CRM names a lower limit than we were told: from then on that one counts."""
     respx.get(f"{URL}/deals").respond(json={}, headers={"x-limit": "2", "x-left": "1"})
 
-    def meter(reply: Reply) -> list[Usage]:
-        return [Usage("burst", int(reply.headers["x-limit"]), int(reply.headers["x-left"]))]
+    def meter(headers: Mapping[str, str]) -> list[Usage]:
+        return [Usage("burst", int(headers["x-limit"]), int(headers["x-left"]))]
 
     opened = HttpClient(
         connection="hs",

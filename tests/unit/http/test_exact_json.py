@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -82,3 +83,29 @@ def test_what_is_nested_without_end_is_refused(text: str) -> None:
     """It is unreadable like any other text that is no JSON."""
     with pytest.raises(ValueError, match="nested"):
         load_json(text)
+
+
+@given(VALUES)
+def test_the_quick_way_reads_what_the_careful_way_does(value: object) -> None:
+    """Bytes are read by msgspec, text by the standard library: number for number, type for type."""
+    text = dump_json(value)
+
+    assert repr(load_json(text.decode())) == repr(load_json(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'"\\ud800"',
+        "\ufeff[1]".encode(),
+        '{"a": 1.50}'.encode("utf-16"),
+        b"[1.0, 1e5, -0, -0.0, 1E+2]",
+        b'{"a": 1, "a": 2}',
+        b'"\\u0000"',
+        ('"' + "7" * 80 + '"').encode(),
+        b"[" + b"9" * 60 + b"]",
+    ],
+)
+def test_what_only_the_careful_way_reads_is_read_too(text: bytes) -> None:
+    """What msgspec is strict about, or has no limit for, comes out as the standard library reads it."""
+    assert repr(load_json(text.decode(json.detect_encoding(text)).removeprefix("\ufeff"))) == repr(load_json(text))

@@ -116,3 +116,70 @@ def test_a_reader_that_waits_long_holds_no_error_back(monkeypatch: pytest.Monkey
     turn.set()
 
     assert 5 > time.monotonic() - started
+
+
+def test_few_answers_lie_unpacked_at_a_time() -> None:
+    """Eight readers have their answer; while nobody takes what the first ones unpacked, the others wait with theirs."""
+    unpacked: list[int] = []
+    done = threading.Event()
+
+    def reading(number: int) -> Callable[[], Iterator[int]]:
+        def read() -> Iterator[int]:
+            slices.wait_for_room()
+            unpacked.append(number)
+            if len(unpacked) == slices.ROOM + 1:  # one was taken, which made room for another
+                done.set()
+            yield number
+
+        return read
+
+    walk = side_by_side([reading(number) for number in range(8)], workers=8)
+    next(walk)
+
+    assert done.wait(5)
+    assert slices.ROOM + 1 == len(unpacked)
+    assert set(range(8)) == {unpacked[0]} | {item for _, item in walk} | set(unpacked)
+
+
+def test_a_reader_waits_for_room_once_for_each_item() -> None:
+    """What an item needs several answers for is unpacked in the room of the first: it could wait for itself."""
+
+    def read() -> Iterator[int]:
+        for number in range(20):
+            for _ in range(slices.ROOM + 1):
+                slices.wait_for_room()
+            yield number
+
+    begun = time.monotonic()
+
+    assert list(range(20)) == [item for _, item in side_by_side([read], workers=1)]
+    assert slices.LONGEST_WAIT > time.monotonic() - begun
+
+
+def test_readers_that_hold_room_without_giving_anything_stop_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers that wait for another one hold all the room; that one goes on without, after a while."""
+    monkeypatch.setattr(slices, "LONGEST_WAIT", 0.2)
+    told = threading.Event()
+    holding = threading.Barrier(slices.ROOM + 1, timeout=5)
+
+    def waiting() -> Iterator[int]:
+        slices.wait_for_room()
+        holding.wait()
+        assert told.wait(5)
+        yield 1
+
+    def telling() -> Iterator[int]:
+        holding.wait()
+        slices.wait_for_room()
+        told.set()
+        yield 2
+
+    parts = [waiting] * slices.ROOM + [telling]
+
+    assert [1] * slices.ROOM + [2] == sorted(item for _, item in side_by_side(parts, workers=len(parts)))
+
+
+def test_who_is_no_reader_does_not_wait() -> None:
+    """A single request is nobody's slice."""
+    for _ in range(slices.ROOM + 2):
+        slices.wait_for_room()

@@ -14,7 +14,8 @@ from crmbridge.errors import RetryLaterError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Record, Ref
 from crmbridge.ports import Capabilities
-from crmbridge.services.applying import Applied, apply_plan
+from crmbridge.services.applied import Applied
+from crmbridge.services.applying import apply_plan
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.factories import make_change, make_plan
 from crmbridge.testing.fake_crm import FakeAdapter

@@ -176,6 +176,14 @@ def test_small_pages_are_saved_together() -> None:
     assert sum((one.moves for one in pages), ()) == sum((one.moves for one in found), ())
 
 
+def test_a_full_page_does_not_wait_for_the_next() -> None:
+    """It may take long to come, and until then nobody would see anything."""
+    pages = iter([page("1", "a", "b"), page("2", "c")])
+
+    assert "1" == next(in_fewer(pages, most=2)).cursor
+    assert ["2"] == [one.cursor for one in pages]
+
+
 def test_a_deal_that_comes_twice_is_saved_twice() -> None:
     """The moves of a deal replace what was known of it; put together, old and new ones would mix."""
     pages = [page("1", "a", "b"), page("2", "b", "c")]

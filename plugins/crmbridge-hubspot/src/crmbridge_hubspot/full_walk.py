@@ -7,7 +7,9 @@ an id; parts of the ids by search, which can be asked for them, with a read of e
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from crmbridge.errors import RefusedError
@@ -18,6 +20,7 @@ from crmbridge_hubspot.search_walk import SearchWalk
 from crmbridge_hubspot.slices import Board, DisorderError, Fetched, Part, Span, readers_for, without
 
 Raw = Mapping[str, Any]
+MILLISECOND = timedelta(milliseconds=1)
 BEHIND: dict[Way, Way] = {"list": "search", "search": "pages"}
 
 
@@ -47,46 +50,56 @@ class FullWalk:
         The list goes by id and does not mind edits. What changes while we walk is newer than when we began, and
         comes with the next pull.
         """
+        highest: int | None = None
         if not cursor.walk.by:
-            cursor = yield from self._begin(cursor)
+            cursor, highest = yield from self._begin(cursor)
         while cursor.walk.by in BEHIND:
             try:
-                cursor = yield from self._sliced(cursor)
+                cursor = yield from self._sliced(cursor, highest)
             except DisorderError:
-                cursor = _behind(cursor)
+                cursor, highest = _behind(cursor), None
         if cursor.walk.by:
             cursor = yield from self._by_pages(cursor)
         return replace(cursor, walk=Walk())
 
-    def _begin(self, cursor: Cursor) -> Generator[Progress, None, Cursor]:
-        newest = self.search.newest()
-        raws, following = self.reader.listed(None)
+    def _begin(self, cursor: Cursor) -> Generator[Progress, None, tuple[Cursor, int]]:
+        """Read the first page; give where the walk goes on, and the highest id."""
+        asked_at = self.reader.now()
+        with ThreadPoolExecutor(max_workers=2) as threads:
+            asked = threads.submit(self.search.newest), threads.submit(self.search.highest)
+            raws, following = self.reader.listed(None)
+            newest, highest = asked[0].result(), asked[1].result()
+        took = max(0, (self.reader.now() - asked_at) // MILLISECOND)
+        # What was edited after the page was read, and before search told the newest time, must come with the next pull.
+        at = None if newest.stamp is None else newest.stamp - took
         walk = Walk(by="pages", after=following, counted=len(raws), total=newest.total)
         if following is not None and following.isdecimal():
             walk = replace(walk, by="list", after=None, left=(Span(int(following), None),))
-        cursor = replace(cursor, at=newest.stamp, seen={}, walk=walk if following is not None else Walk())
+        cursor = replace(cursor, at=at, seen={}, walk=walk if following is not None else Walk())
         yield Progress(self.reader.whole(raws), cursor)
-        return cursor
+        return cursor, highest
 
     # ── Side by side ────────────────────────────────────────────────────────────────────────────────────
 
-    def _sliced(self, cursor: Cursor) -> Generator[Progress, None, Cursor]:
-        for span, count, found in self._parts(cursor.walk):
+    def _sliced(self, cursor: Cursor, highest: int | None) -> Generator[Progress, None, Cursor]:
+        for span, count, found in self._parts(cursor.walk, highest):
             walk = cursor.walk
             left = without(walk.left, span)
             cursor = replace(cursor, walk=replace(walk, left=left, counted=walk.counted + count))
             yield Progress(found, cursor)
         # What was made or deleted meanwhile may or may not be counted; fewer than at both ends are too few.
-        if cursor.walk.counted < min(cursor.walk.total, self.search.newest().total):
-            raise DisorderError(f"{cursor.walk.counted} of {cursor.walk.total} records were listed")
+        counted, total = cursor.walk.counted, cursor.walk.total
+        if counted < total and counted < self.search.newest().total:
+            raise DisorderError(f"{counted} of {total} records were listed")
         return replace(cursor, walk=Walk())
 
-    def _parts(self, walk: Walk) -> Iterator[_Read]:
+    def _parts(self, walk: Walk, highest: int | None) -> Iterator[_Read]:
         if not walk.left:
             return
         expected = walk.total - walk.counted
         readers = readers_for(expected)
-        highest = self.search.highest() if readers > 1 else 0
+        if highest is None:
+            highest = self.search.highest() if readers > 1 else 0
         board = Board(walk.left, highest=highest, expected=expected, exists=self._exists)
         if readers == 1:
             yield from self._read(board, walk.by)

@@ -20,18 +20,18 @@ def only_move(deal: Ref, raw: Mapping[str, Any], account: Account) -> Move | Non
     The stage-entered properties hold the last time that a deal came to each stage. It never moved if the only one
     filled in is that of its stage, and says when the deal was made: a stage that was deleted since has no property.
     """
-    properties = raw["properties"]
-    get, entered = properties.get, account.entered
-    filled = [native for native in entered if get(native)]
+    properties, entered = raw["properties"], account.entered
+    get = properties.get
+    filled = list(filter(get, entered))
     if len(filled) != 1 or entered[filled[0]] != get("dealstage"):
         return None
     try:
         at = moment(properties[filled[0]])
-        made = moment(str(properties.get("hs_createdate") or raw["createdAt"]))
+        made = moment(str(get("hs_createdate") or raw["createdAt"]))
     except ValueError:
         return None
     after = account.positions.get((get("pipeline") or "", entered[filled[0]]))
-    if after is None or not made - AT_ONCE <= at <= made + AT_ONCE:
+    if after is None or abs(at - made) > AT_ONCE:
         return None
     return Move(deal=deal, id=_id(at, after), at=at, before=None, after=after)
 
@@ -92,8 +92,6 @@ def _position(stage: str, pipeline: str, account: Account) -> Position:
 
 
 def _id(at: datetime, after: Position) -> str:
-    stamp = at.isoformat(timespec="microseconds")  # in UTC
-    return f"{stamp[:26].translate(_MARKS)}Z-{after.pipeline}-{after.stage}"
-
-
-_MARKS = str.maketrans("", "", "-:.")
+    day, time = (at.year, at.month, at.day), (at.hour, at.minute, at.second, at.microsecond)  # in UTC
+    # Twice as quick as other ways, and a first pull makes one for each deal.
+    return "%04d%02d%02dT%02d%02d%02d%06dZ-%s-%s" % (*day, *time, after.pipeline, after.stage)  # noqa: UP031

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any
 
 from crmbridge.model.records import Kind
@@ -14,6 +15,7 @@ from crmbridge_hubspot.objects import ObjectType
 PRIMARY = frozenset({5, 1})  # association types with a primary company: of a deal, of a contact
 HAVE_PRIMARY = frozenset({Kind.DEAL, Kind.CONTACT})
 FIELDS = {"companies": "company"}  # what hangs on a record, and the field it is, where that has another name
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 Raw = Mapping[str, Any]
 
 
@@ -29,10 +31,12 @@ def read_links(
     fields: dict[str, dict[str, Value]] = {str(raw["id"]): {} for raw in raws}
     others = [other for other in type_.linked if wanted is None or FIELDS.get(other, other) in wanted]
     for other, found in zip(others, _all_linked(api, type_, others, raws), strict=True):
-        for record_id, ids in found.items():
-            if other == "companies" and ids:
-                fields[record_id]["company"] = ids[0]
-            elif other != "companies":
+        if other == "companies":
+            for record_id, ids in found.items():
+                if ids:
+                    fields[record_id]["company"] = ids[0]
+        else:
+            for record_id, ids in found.items():
                 fields[record_id][other] = tuple(sorted(ids))
     return fields
 
@@ -50,19 +54,21 @@ def _all_linked(
         answers = [api.links(type_.name, other, unclear) for other, unclear in asked]
     links = dict(zip([other for other, _ in asked], answers, strict=True))
     for other, (found, unclear) in zip(others, said, strict=True):
-        yield {**found, **{each: _ids(links[other].get(each, ())) for each in unclear}}
+        found |= {each: _ids(links[other].get(each, ())) for each in unclear}
+        yield found
 
 
 def _said(type_: ObjectType, other: str, raws: Sequence[Raw]) -> tuple[dict[str, list[str]], list[str]]:
     """Give what records say of their links themselves, the company that counts first, and the ones that don't say."""
     found: dict[str, list[str]] = {}
     unclear: list[str] = []
+    has_primary = other == "companies" and type_.kind in HAVE_PRIMARY
     for raw in raws:
         ids = _in_line(raw, other)
-        if ids is None or (other == "companies" and len(ids) > 1 and type_.kind in HAVE_PRIMARY):
+        if ids is None or (has_primary and len(ids) > 1):
             unclear.append(str(raw["id"]))
         else:
-            found[str(raw["id"])] = sorted(ids, key=_shortest) if other == "companies" else ids
+            found[str(raw["id"])] = ids if len(ids) <= 1 else sorted(ids, key=_shortest)
     return found, unclear
 
 
@@ -70,11 +76,12 @@ def _in_line(raw: Raw, other: str) -> list[str] | None:
     """Give what a list says of a record's links, each once; None where it does not say, or not all."""
     if "associations" not in raw:
         return None
-    part = (raw["associations"] or {}).get(other)
+    part = (raw["associations"] or NOTHING).get(other)
     if not part:
         return []
-    # One link comes once for each of its types.
-    return None if next_of(part) else list(dict.fromkeys(str(each["id"]) for each in part.get("results") or ()))
+    if "paging" in part and next_of(part):
+        return None
+    return list({str(each["id"]) for each in part.get("results") or ()})  # one comes once for each of its types
 
 
 def _ids(links: Iterable[Raw]) -> list[str]:

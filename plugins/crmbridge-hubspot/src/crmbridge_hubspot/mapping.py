@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from crmbridge.errors import ConfigurationError
@@ -14,10 +14,12 @@ from crmbridge.ports import AdapterContext, FieldBinding
 from crmbridge_hubspot.account import CURRENCY_PROPERTY, Account
 from crmbridge_hubspot.activities import ACTIVITY_BOUND, ACTIVITY_SYSTEM, activity_fields
 from crmbridge_hubspot.objects import DEALS, TYPES, Bound, ObjectType
+from crmbridge_hubspot.plans import Plan, Properties
 from crmbridge_hubspot.settings import HubSpotSettings
-from crmbridge_hubspot.values import Codec, Decoder, moment
+from crmbridge_hubspot.values import Codec, moment
 
-SYSTEM = ("hs_createdate", "hs_merged_object_ids")
+MERGED = "hs_merged_object_ids"
+SYSTEM = ("hs_createdate", MERGED)
 DEAL_SYSTEM = ("pipeline", "dealstage", "hs_is_closed", "hs_is_closed_won", CURRENCY_PROPERTY)
 DEFAULT_KEY_FIELD = "crmbridge_key"
 CONTACT_NAME = ("firstname", "lastname")
@@ -93,86 +95,39 @@ class Terms(NamedTuple):
     codec: Codec
 
 
-class _Typed(NamedTuple):
-    name: str
-    native: str
-    decode: Decoder
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """The fields of an object type, by how their text becomes a value: settled once, not for each record."""
-
-    plain: tuple[tuple[str, str], ...]
-    typed: tuple[_Typed, ...]
-    money: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def of(cls, bounds: Sequence[Bound], codec: Codec) -> _Plan:
-        """Sort the fields."""
-        money = tuple((each.name, each.native) for each in bounds if each.type is FieldType.MONEY)
-        rest = [(each, codec.decoder(each.type)) for each in bounds if each.type is not FieldType.MONEY]
-        return cls(
-            plain=tuple((each.name, each.native) for each, decode in rest if decode is None),
-            typed=tuple(_Typed(each.name, each.native, decode) for each, decode in rest if decode is not None),
-            money=money,
-        )
-
-
 class Mapper:
     """Reads the records of one object type."""
 
     def __init__(self, type_: ObjectType, terms: Terms) -> None:
         self._type = type_
-        self._terms = terms
-        self._plan = _Plan.of(terms.words.fields(type_), terms.codec)
+        self._plan = Plan.of(terms.words.fields(type_), terms.codec)
+        self._account = terms.account
+        self._is_deal, self._key_field = type_ is DEALS, terms.words.key_field
+        self._more = _MORE.get(type_.kind)
         account = terms.account
-        self._page = f"https://{account.ui_domain}/contacts/{account.portal}/record/{type_.type_id}/"
-        self._has_page = bool(account.portal and type_.type_id)
+        page = f"https://{account.ui_domain}/contacts/{account.portal}/record/{type_.type_id}/"
+        self._page = page if account.portal and type_.type_id else None
 
-    def record(self, raw: Raw, linked: Mapping[str, Value], now: datetime) -> Record:
+    def record(self, ref: Ref, raw: Raw, linked: Mapping[str, Value], now: datetime) -> Record:
         """Read a record. What can't be read becomes a problem, and the record is kept."""
-        type_, words = self._type, self._terms.words
-        properties: Mapping[str, str | None] = raw["properties"]
+        properties: Properties = raw["properties"]
         problems: list[Problem] = []
-        fields = self._fields(properties, problems)
-        if type_.kind is Kind.CONTACT:
-            fields |= _contact_name(properties)
-        elif type_.kind in {Kind.ACTIVITY, Kind.NOTE}:
-            fields |= activity_fields(type_.name, properties, now)
+        fields = self._plan.fields(properties, problems)
+        if self._more is not None:
+            fields |= self._more(self._type.name, properties, now)
         fields |= linked
-        is_deal = type_ is DEALS
-        stamp = stamp_of(type_, raw)
-        record_id = str(raw["id"])
+        stamp, is_deal = stamp_of(self._type, raw), self._is_deal
         return Record(
-            ref=type_.ref(words.connection, record_id),
+            ref=ref,
             fields=fields,
             version=stamp,
             created_at=moment(str(properties.get("hs_createdate") or raw["createdAt"])),
             updated_at=moment(stamp),
-            position=_position(properties, self._terms.account, problems) if is_deal else None,
-            key=(properties.get(words.key_field) or None) if is_deal else None,
-            url=raw.get("url") or (self._page + record_id if self._has_page else None),
+            position=_position(properties, self._account, problems) if is_deal else None,
+            key=(properties.get(self._key_field) or None) if is_deal else None,
+            url=raw.get("url") or (f"{self._page}{raw['id']}" if self._page else None),
             problems=tuple(problems),
         )
-
-    def _fields(self, properties: Mapping[str, str | None], problems: list[Problem]) -> dict[str, Value]:
-        # Nothing, null and "" are all no value.
-        get = properties.get
-        fields: dict[str, Value] = {name: text for name, native in self._plan.plain if (text := get(native))}
-        for name, native, decode in self._plan.typed:
-            if text := get(native):
-                try:
-                    fields[name] = decode(text)
-                except ValueError as error:
-                    problems.append(Problem(native, str(error)))
-        for name, native in self._plan.money:
-            if text := get(native):
-                try:
-                    fields[name] = self._terms.codec.money(text, get(CURRENCY_PROPERTY))
-                except ValueError as error:
-                    problems.append(Problem(native, str(error)))
-        return fields
 
 
 def stamp_of(type_: ObjectType, raw: Raw) -> str:
@@ -180,12 +135,18 @@ def stamp_of(type_: ObjectType, raw: Raw) -> str:
     return str(raw["properties"].get(type_.modified) or raw["updatedAt"])
 
 
-def _contact_name(properties: Mapping[str, str | None]) -> dict[str, Value]:
+def _contact_name(_type: str, properties: Properties, _now: datetime) -> dict[str, Value]:
     name = " ".join(filter(None, (properties.get(part) for part in CONTACT_NAME)))
     return {"name": name} if name else {}
 
 
-def _position(properties: Mapping[str, str | None], account: Account, problems: list[Problem]) -> Position | None:
+# What records of a kind hold beside their fields that are properties.
+_MORE: Mapping[Kind, Callable[[str, Properties, datetime], dict[str, Value]]] = MappingProxyType(
+    {Kind.CONTACT: _contact_name, Kind.ACTIVITY: activity_fields, Kind.NOTE: activity_fields}
+)
+
+
+def _position(properties: Properties, account: Account, problems: list[Problem]) -> Position | None:
     pipeline, stage = properties.get("pipeline") or "", properties.get("dealstage") or ""
     known = account.positions.get((pipeline, stage))
     if known is not None:
@@ -215,7 +176,7 @@ def to_user(owner: Mapping[str, Any], connection: str) -> Record:
 
 def merged_away(type_: ObjectType, raw: Raw, connection: str) -> Iterator[Tombstone]:
     """Give the records that were merged into this one, as it lists them."""
-    losers = raw["properties"].get("hs_merged_object_ids")
+    losers = raw["properties"].get(MERGED)
     if losers:
         winner = type_.ref(connection, raw["id"])
         for loser in filter(None, losers.split(";")):

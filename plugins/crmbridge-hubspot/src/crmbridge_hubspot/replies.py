@@ -70,9 +70,8 @@ def expired(reply: Reply) -> bool:
     return reply.status == 401 and _body(reply).get("category") == RENEWED
 
 
-def meter(reply: Reply) -> Iterator[Usage]:
+def meter(headers: Mapping[str, str]) -> Iterator[Usage]:
     """Read what a reply says of the rates; any of the headers may be missing ("API usage guidelines and limits")."""
-    headers = reply.headers
     if headers.get("x-hubspot-ratelimit-interval-milliseconds", WINDOW) == WINDOW:
         yield from _usage(BURST, headers, "max", "remaining")
     yield from _usage(DAY, headers, "daily", "daily-remaining")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,13 +41,13 @@ class SetUp:
         with self._lock:
             return self._read() if afresh else self._current()
 
-    def terms_for(self, deals: Iterable[Raw]) -> Terms:
+    def terms_for(self, deals: Collection[Raw]) -> Terms:
         """Give what these deals can be read with, as far as the account has what they name."""
         with self._lock:
             terms = self._current()
-            missing = set(_places(deals, terms.account)) - self._missed
+            missing = _places(deals, terms.account) - self._missed
             if self._is_older_than(A_MINUTE):  # people who are gone for good are no reason to look for each of them
-                missing |= set(_owners(deals, terms.account)) - self._missed
+                missing |= _owners(deals, terms.account) - self._missed
             if not missing:
                 return terms
             self._missed |= missing
@@ -99,18 +99,13 @@ class SetUp:
         return self._terms
 
 
-def _places(deals: Iterable[Raw], account: Account) -> Iterator[object]:
+def _places(deals: Collection[Raw], account: Account) -> set[object]:
     """Give the stages that deals are in and that the account does not have."""
-    for deal in deals:
-        properties = deal["properties"]
-        place = (properties.get("pipeline") or "", properties.get("dealstage") or "")
-        if place[1] and place not in account.positions:
-            yield place
+    properties = [deal["properties"] for deal in deals]
+    places = {(each.get("pipeline") or "", each.get("dealstage") or "") for each in properties}
+    return {place for place in places - account.positions.keys() if place[1]}
 
 
-def _owners(deals: Iterable[Raw], account: Account) -> Iterator[object]:
+def _owners(deals: Collection[Raw], account: Account) -> set[object]:
     """Give the owners that deals have and that the account does not have."""
-    for deal in deals:
-        owner = deal["properties"].get("hubspot_owner_id")
-        if owner and owner not in account.owner_ids:
-            yield owner
+    return {deal["properties"].get("hubspot_owner_id") for deal in deals} - account.owner_ids - {None, ""}

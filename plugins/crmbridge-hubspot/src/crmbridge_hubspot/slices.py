@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-READERS = 8
-WORTH = 400  # records that another reader is worth
+READERS = 10  # at half a second for an answer, fewer would leave some of 19 requests a second unused
+WORTH = 300  # records that another reader is worth
 Raw = Mapping[str, Any]
 
 
@@ -73,7 +73,7 @@ class _Slice:
 
 def readers_for(records: int) -> int:
     """Tell how many readers so many records are worth."""
-    return max(1, min(READERS, records * 2 // WORTH))
+    return max(1, min(READERS, records // WORTH))
 
 
 class Board:

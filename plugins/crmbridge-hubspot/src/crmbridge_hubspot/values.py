@@ -45,7 +45,10 @@ class Codec:
     def _day(self, text: str) -> date:
         if len(text) == len("2026-01-31"):
             return date.fromisoformat(text)
-        return moment(text).astimezone(self.zone).date()
+        try:
+            return moment(text).astimezone(self.zone).date()
+        except OverflowError:
+            raise ValueError(_beyond(text)) from None
 
     def encode(self, value: Value, native_type: str) -> str:
         """Write a value for a property of this native type; no value is "". Raises RefusedError."""
@@ -70,12 +73,19 @@ class Codec:
 
 def moment(text: str) -> datetime:
     """Read a time: ISO 8601 with or without milliseconds, or epoch milliseconds; raises ValueError."""
-    if text[4:5] != "-" and text.lstrip("-").isdecimal():
-        return datetime.fromtimestamp(int(text) // 1000, UTC).replace(microsecond=int(text) % 1000 * 1000)
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is UTC:  # nearly always
-        return found
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    try:
+        if text[4:5] != "-" and text.lstrip("-").isdecimal():
+            return datetime.fromtimestamp(int(text) // 1000, UTC).replace(microsecond=int(text) % 1000 * 1000)
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is UTC:  # nearly always
+            return found
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (OverflowError, OSError):
+        raise ValueError(_beyond(text)) from None
+
+
+def _beyond(text: str) -> str:
+    return f"{text[:60]!r} is no time within the years 1 to 9999"
 
 
 def milliseconds(text: str) -> int:
@@ -107,7 +117,7 @@ _FLAGS = {"true": True, "false": False}
 
 
 def _choices(text: str) -> Value:
-    return tuple(sorted({part for part in text.split(";") if part}))
+    return tuple(sorted(filter(None, set(text.split(";")))))
 
 
 _DECODERS: dict[FieldType, Decoder] = {

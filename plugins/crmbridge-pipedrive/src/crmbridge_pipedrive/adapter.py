@@ -60,6 +60,7 @@ class PipedriveAdapter:
         self._connection = context.connection
         self._context = context
         self._limits = limits
+        self._last_reader: DealReader | None = None
         place = f"{settings.host_url} {settings.oauth.client_id if settings.oauth else ''}"
         self._account = Account(api, context, place.strip(), settings.key_field)
         self._deals = DealSource(
@@ -175,8 +176,13 @@ class PipedriveAdapter:
         )
 
     def _reader(self, fields: DealFields) -> DealReader:
-        company, currency = self._settings.company, self._settings.currency
-        return DealReader(connection=self._connection, currency=currency, fields=fields, company=company)
+        """Give what reads deals; it is made once for as long as the account's fields stay as they are."""
+        reader = self._last_reader
+        if reader is None or reader.fields is not fields:
+            company, currency = self._settings.company, self._settings.currency
+            reader = DealReader(connection=self._connection, currency=currency, fields=fields, company=company)
+            self._last_reader = reader
+        return reader
 
 
 def key_wish(name: str | None) -> FieldWish | None:

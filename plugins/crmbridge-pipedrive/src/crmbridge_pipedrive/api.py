@@ -128,7 +128,7 @@ class Api:
 
 def is_id(value: Any) -> TypeGuard[int]:
     """Tell whether a value is an id as Pipedrive's entities have it."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    return type(value) is int  # and no bool; asked for several values of every row
 
 
 def data_of(reply: Reply) -> Any:

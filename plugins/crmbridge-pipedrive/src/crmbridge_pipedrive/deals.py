@@ -24,14 +24,17 @@ from crmbridge_pipedrive.history import (
     told_moves,
 )
 from crmbridge_pipedrive.limits import Limits
-from crmbridge_pipedrive.mapping import AROUND, TIMES, DealReader, Surroundings, digest, tombstone
+from crmbridge_pipedrive.mapping import AROUND, TIMES, DealReader, Surroundings, tombstone
+from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.reading import is_gone
 from crmbridge_pipedrive.verdicts import ForbiddenError
-from crmbridge_pipedrive.walking import Found, Walk, lots, rows_by_ids, times, together
+from crmbridge_pipedrive.walking import Found, Walk, ids_of, lots, rows_by_ids, times, together
 
 ALL_STATUSES = "open,won,lost,deleted"  # without being asked, a list leaves the deleted ones out
 LOT = 50  # deals that are read one by one between two cursors; a log costs 20 tokens or more
+MOST = 250  # deals of a page
 A_LOG = 20  # tokens
+NAMES = tuple(name for name, _ in TIMES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +72,17 @@ class DealSource:
         """Make records; where a row knows more of the account than we do, the account is read anew first."""
         reader, stages = self.make_reader(self.account.deal_fields), self.account.setup.pipeline_of
         made = [reader.record(row, around) for row in rows]
-        strange = any(r.problems or (r.position is not None and r.position.stage not in stages) for r in made)
+        strange = any(r.problems or (r.position and r.position.stage not in stages) for r in made)
         if strange and self.account.renew():
             reader = self.make_reader(self.account.deal_fields)
             made = [reader.record(row, around) for row in rows]
         return made
 
-    def activities(self, rows: Sequence[Row]) -> dict[int, Row]:
-        """Read the last and next activities of these deals."""
-        named = {number for row in rows if not is_gone(row) for name, _ in TIMES if is_id(number := row.get(name))}
-        return {row["id"]: row for row in rows_by_ids(self.api, "activities", {}, named)}
+    def activities(self, rows: Sequence[Row], known: Collection[int] = ()) -> dict[int, Row]:
+        """Read the last and next activities of these deals, but for the known ones."""
+        naming = [row for row in rows if any(map(row.get, NAMES)) and not is_gone(row)]
+        named = {number for row in naming for name in NAMES if is_id(number := row.get(name))}
+        return {row["id"]: row for row in rows_by_ids(self.api, "activities", {}, named.difference(known))}
 
     def logs(self, rows: Sequence[Row]) -> dict[int, Log]:
         """Read the logs of these deals."""
@@ -126,10 +130,10 @@ class _Pull:
             print_ = partial(_print, self._activities(rows))
             fresh = [row for row in rows if met.is_fresh(row, print_, always=True)]
             for lot in lots(fresh, LOT):
-                met.take(lot)
+                met.take(ids_of(lot))
                 yield self._page(lot, self._activities(lot), met.midway(walk.cursor))
         for gone in self._archived():
-            met.take(gone)
+            met.take(ids_of(gone))
             yield Page(tombstones=_tombstones(self._source, gone), cursor=met.midway(walk.cursor))
         backlog = walk.cursor.backlog
         if self._has_put_off:
@@ -141,26 +145,30 @@ class _Pull:
     # ── What changed ────────────────────────────────────────────────────────────────────────────────────
 
     def _pages_of(self, found: Found) -> Iterator[Page]:
-        """Cut a page in lots of as many deals as may be read one by one between two cursors."""
+        """Cut a page in lots; its rows are let go as they are read."""
+        rows, ids = found.rows, ids_of(found.rows)
         print_ = partial(_print, found.around)
-        fresh = [row for row in found.rows if self._walk.met.is_fresh(row, print_)]
-        cut = list(self._lots(fresh)) or [[]]
-        for number, lot in enumerate(cut, start=1):
-            is_last = number == len(cut)
+        rows[:] = [row for row in rows if self._walk.met.is_fresh(row, print_)]
+        is_last = False
+        while not is_last:
+            lot = self._take_lot(rows)
+            is_last = not rows
             page = self._page(lot, found.around, "") if lot else None
-            text = self._walk.stand(found, found.rows if is_last else lot, is_last=is_last)
+            text = self._walk.stand(found, ids if is_last else ids_of(lot), is_last=is_last)
+            lot.clear()
             if page is not None:
                 yield replace(page, cursor=text, total=self._walk.total)
 
-    def _lots(self, rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-        begin = asked = 0
-        for place, row in enumerate(rows, start=1):
-            asked += self._needs_log(row) or _has_several(row)
-            if asked == LOT:
-                yield rows[begin:place]
-                begin, asked = place, 0
-        if begin < len(rows):
-            yield rows[begin:]
+    def _take_lot(self, rows: list[Row]) -> list[Row]:
+        """Take the first rows off a list: no more than a page has, or may be read one by one between two cursors."""
+        place = asked = 0
+        while place < min(MOST, len(rows)) and asked < LOT:
+            row = rows[place]
+            asked += not is_gone(row) and (self._needs_log(row) or _has_several(row))
+            place += 1
+        lot = rows[:place]
+        del rows[:place]
+        return lot
 
     def _page(self, rows: Sequence[Row], activities: Mapping[int, Row], cursor: str) -> Page:
         """Read what deals need one by one, and make their page."""
@@ -176,15 +184,13 @@ class _Pull:
                 moves += told_moves(record, row)
                 self._has_put_off = self._has_put_off or (self._puts_off and self._is_recent(row))
         lost = self._walk.met.lost
-        lost -= {row["id"] for row in live}
-        lost |= {row["id"] for row in live if row.get("status") == "lost"}
+        lost.difference_update(ids_of(live))
+        lost.update(row["id"] for row in live if row.get("status") == "lost")
         gone = _tombstones(self._source, [row for row in rows if is_gone(row)])
         return Page(records=tuple(records), moves=tuple(moves), tombstones=gone, cursor=cursor)
 
     def _needs_log(self, row: Row) -> bool:
-        """Tell whether a deal's log is worth its tokens now."""
-        if is_gone(row):
-            return False
+        """Tell whether a deal's log is worth its tokens now; of one that is gone there is nothing to read."""
         if self._since is None:
             return not self._puts_off and self._is_recent(row)
         return may_have_moved(row, self._since, self._walk.met.lost) and not is_new_and_still(row, self._since)
@@ -213,7 +219,7 @@ class _Pull:
         page = self._walk.only_page
         if page is not None and self._since is not None:
             rows = [row for lot in self._disturbed({row["id"] for row in page}) for row in lot]
-            self._known |= self._source.activities([row for row in (*page, *rows) if not self._is_known(row)])
+            self._known |= self._source.activities([*page, *rows], self._known)
             yield rows
 
     def _disturbed(self, met: Collection[int]) -> Iterator[list[Row]]:
@@ -227,13 +233,9 @@ class _Pull:
             found = rows_by_ids(self._source.api, "deals", self._params, lot)
             yield [row for row in found if not is_gone(row)]
 
-    def _is_known(self, row: Row) -> bool:
-        return all(row.get(name) is None or row[name] in self._known for name, _ in TIMES)
-
     def _activities(self, rows: Sequence[Row]) -> Mapping[int, Row]:
         """Give the last and next activities of deals, the ones that are read already among them."""
-        missing = self._source.activities([row for row in rows if not self._is_known(row)])
-        return {**self._known, **missing}
+        return {**self._known, **self._source.activities(rows, self._known)}
 
     def _archived(self) -> Iterator[list[Row]]:
         """Find the deals that were archived: they vanish from the list ("Archived deals and leads", changelog)."""
@@ -280,13 +282,13 @@ def _tombstones(source: DealSource, rows: Iterable[Row]) -> tuple[Tombstone, ...
 
 def _print(activities: Mapping[int, Row], row: Row) -> str:
     """Give the fingerprint of a deal together with its activities, which may change without it."""
-    return digest([row, [activities.get(row.get(name) or 0) for name, _ in TIMES]])
+    return digest([row, [activities.get(row.get(name) or 0) for name in NAMES]])
 
 
 def _has_several(row: Row) -> bool:
     """Tell whether there are participants beside the main contact, who is counted as one."""
     count = row.get("participants_count")
-    return is_id(count) and count > int(is_id(row.get("person_id"))) and not is_gone(row)
+    return is_id(count) and count > int(is_id(row.get("person_id")))
 
 
 def _person(raw: Any) -> int | None:

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from crmbridge.errors import RefusedError
 from crmbridge.model.records import Move, Position, Record, Status
+from crmbridge.model.values import iso
 from crmbridge_pipedrive.api import Api, Row, is_id
+from crmbridge_pipedrive.prints import SECONDS
 from crmbridge_pipedrive.values import moment
 from crmbridge_pipedrive.verdicts import ForbiddenError
 
@@ -244,8 +246,8 @@ def _move(
 ) -> Move:
     # The changelog has no row ids. A move is named by its second and its place in it, which later moves don't change.
     before, after = path
-    name = f"{at:%Y%m%dT%H%M%S}-{earlier:02}"
-    return Move(deal=deal.ref, id=name, at=at, before=before, after=after, by=by)
+    second = iso(at)[:SECONDS].replace("-", "").replace(":", "")
+    return Move(deal=deal.ref, id=f"{second}-{earlier:02}", at=at, before=before, after=after, by=by)
 
 
 def _unless_refused(read: Callable[[], list[Step]]) -> list[Step] | None:

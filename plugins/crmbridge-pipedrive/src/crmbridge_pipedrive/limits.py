@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from crmbridge.errors import RetryLaterError
-from crmbridge.http import Budget, Rate, Reply, Usage
+from crmbridge.http import Budget, Rate, Usage
 from crmbridge.ports import AdapterContext
 from crmbridge_pipedrive.settings import PipedriveSettings
 
@@ -49,13 +49,13 @@ class Limits:
             account=context.connection,
         )
 
-    def meter(self, reply: Reply) -> Iterator[Usage]:
+    def meter(self, headers: Mapping[str, str]) -> Iterator[Usage]:
         """Read what an answer says of the limits ("Rate limiting")."""
-        limit, left = _count(reply, "x-ratelimit-limit"), _count(reply, "x-ratelimit-remaining")
+        limit, left = _count(headers, "x-ratelimit-limit"), _count(headers, "x-ratelimit-remaining")
         if limit is not None and left is not None:
             yield Usage(BURST, limit, left)
-        day = _count(reply, "x-daily-ratelimit-token-limit")
-        left = _count(reply, "x-daily-ratelimit-token-remaining")
+        day = _count(headers, "x-daily-ratelimit-token-limit")
+        left = _count(headers, "x-daily-ratelimit-token-remaining")
         if day is not None and left is not None:
             yield Usage(DAY, day, left)
             if day != self._tokens and day > 0:
@@ -80,6 +80,6 @@ class Limits:
         return True
 
 
-def _count(reply: Reply, header: str) -> int | None:
-    text = reply.headers.get(header, "").strip()
+def _count(headers: Mapping[str, str], header: str) -> int | None:
+    text = headers.get(header, "").strip()
     return int(text) if text.isdecimal() else None

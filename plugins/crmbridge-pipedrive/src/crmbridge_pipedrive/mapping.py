@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from operator import itemgetter
 from typing import Any, NamedTuple
 
-from crmbridge.http import dump_json
-from crmbridge.model.records import Kind, Position, Problem, Record, Ref, Status, Tombstone
-from crmbridge.model.values import FieldType, Money, Value
-from crmbridge_pipedrive.account import BoundField, DealFields
+from crmbridge.model.records import STANDARD_FIELDS, Kind, Position, Problem, Record, Ref, Status, Tombstone
+from crmbridge.model.values import Money, Value
+from crmbridge_pipedrive.account import DealFields
 from crmbridge_pipedrive.api import Row, is_id
-from crmbridge_pipedrive.values import Decode, currency_of, decimal, decoder, moment
+from crmbridge_pipedrive.layouts import Layout, Pick, values_of
+from crmbridge_pipedrive.own_fields import Arranged, OwnFields
+from crmbridge_pipedrive.prints import version_of
+from crmbridge_pipedrive.values import currency_of, decimal, moment
 
 # Built-in fields that are only sent when asked for. What people do around a deal changes them without editing the
 # deal, so they are no part of its version.
@@ -28,7 +27,9 @@ COUNTS: Mapping[str, str] = {
 TIMES = (("last_activity_id", "last_activity_at"), ("next_activity_id", "next_activity_at"))
 AROUND = (*COUNTS, "next_activity_id", "last_activity_id", "participants_count")
 UNVERSIONED = frozenset({*AROUND, "custom_fields"})
-AS_IS: Mapping[FieldType, type] = {FieldType.TEXT: str, FieldType.NUMBER: Decimal}
+# All fields that a deal may have beside its own, with nothing in them.
+STANDARD: dict[str, Value] = dict.fromkeys(STANDARD_FIELDS[Kind.DEAL])
+A_PLACE = (int, int, str)
 STATUSES = {status.value: status for status in Status}
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -55,130 +56,102 @@ class DealReader:
         self._connection = connection
         self._currency = currency
         self._link = f"https://{company}.pipedrive.com/deal/" if company else None
-        self._bound = tuple(_Plan.of(name, bound, currency) for name, bound in fields.bound.items())
-        self._version = _Versions()
+        self._own = OwnFields(fields.bound, currency)
+        self._names: dict[str, Value] = STANDARD | dict.fromkeys(self._own.names)
+        self._key = fields.key.code if fields.key else None
+        self._arranged = self._arrange(Layout.of({}, {}))
+        self._positions: dict[tuple[Any, ...], Position] = {}
 
     def record(self, row: Row, around: Surroundings = NOTHING) -> Record:
         """Read one deal; values that can't be read become problems and are left out."""
         problems: list[Problem] = []
         custom = row.get("custom_fields")
         hashes: Row = custom if isinstance(custom, dict) else {}
-        values = self._standard(row, around, problems)
-        for name, code, is_custom, as_is, answers, read in self._bound:
-            raw = hashes.get(code) if is_custom else row.get(code)
-            its_class = raw.__class__
-            if raw is None or raw == "":
-                values[name] = None
-            elif its_class is as_is:
-                values[name] = raw
-            elif (its_class is int or its_class is str) and raw in answers:
-                values[name] = answers[raw]
-            else:
-                try:
-                    values[name] = read(raw)
-                except ValueError as error:
-                    problems.append(Problem(code, str(error)))
+        in_places, arranged = values_of(row, hashes), self._arranged
+        if not arranged.layout.is_of(row, hashes):
+            arranged = self._arranged = self._arrange(Layout.of(row, hashes))
+        own = self._own.at_once(in_places, arranged.own)
+        values = (STANDARD if own is None else self._names).copy()  # many fields one by one would let it grow often
+        self._fill_standard(values, row, around, problems)
+        if own is None:
+            values |= self._own.one_by_one(row, hashes, problems)
+        else:
+            values.update(zip(self._own.names, own, strict=True))
         updated = _updated(row, problems)
         number = str(row["id"])
         return Record(
             ref=Ref(self._connection, Kind.DEAL, number),
             fields=values,
-            version=self._version.of(row, hashes, updated),
+            version=version_of(arranged.counting(in_places), updated),
             created_at=moment(row.get("add_time")),
             updated_at=updated,
-            position=_position(row, problems),
-            key=(_text(hashes.get(self.fields.key.code)) or None) if self.fields.key else None,
+            position=self._position(row, problems),
+            key=(_text(hashes.get(self._key)) or None) if self._key else None,
             url=self._link + number if self._link else None,
             problems=tuple(problems),
         )
 
-    def _standard(self, row: Row, around: Surroundings, problems: list[Problem]) -> dict[str, Value]:
-        found: dict[str, Value] = {
-            "name": _text(row.get("title")),
-            "owner": _id_text(row.get("owner_id")),
-            "company": _id_text(row.get("org_id")),
-            "lost_reason": _text(row.get("lost_reason")),
-        }
+    def _arrange(self, layout: Layout) -> _Arrangement:
+        return _Arrangement(layout, layout.counting(UNVERSIONED), self._own.arranged(layout))
+
+    def _fill_standard(self, values: dict[str, Value], row: Row, around: Surroundings, problems: list[Problem]) -> None:
+        """Fill in the standard fields; the ones that the row does not tell, or that can't be read, are taken out."""
+        get = row.get
+        values["name"] = _text(get("title"))
+        values["owner"] = _id_text(get("owner_id"))
+        values["company"] = _id_text(get("org_id"))
+        values["lost_reason"] = _text(get("lost_reason"))
         people = around.contacts.get(row["id"], ())
         if people is None:
+            del values["contacts"]
             problems.append(Problem("participants", "the deal's contacts could not be read"))
         else:
-            found["contacts"] = _contacts(row, people)
+            values["contacts"] = _contacts(row, people)
         if "channel" in row:
             channel = row["channel"]
-            found["source"] = None if channel is None else self.fields.channels.get(str(channel), str(channel))
+            values["source"] = None if channel is None else self.fields.channels.get(str(channel), str(channel))
+        else:
+            del values["source"]
         for count, name in COUNTS.items():
-            if is_id(row.get(count)):
-                found[name] = row[count]
+            if is_id(number := get(count)):
+                values[name] = number
+            else:
+                del values[name]
         try:
-            found["amount"] = self._amount(row)
+            values["amount"] = self._amount(row)
         except ValueError as error:
+            del values["amount"]
             problems.append(Problem("value", str(error)))
         try:
-            found["close_date"] = _day(row.get("expected_close_date"))
+            values["close_date"] = _day(get("expected_close_date"))
         except ValueError as error:
+            del values["close_date"]
             problems.append(Problem("expected_close_date", str(error)))
-        if row.get("last_activity_id") is not None or row.get("next_activity_id") is not None:
-            found |= _activity_times(row, around)
-        else:
-            found |= {name: None for native, name in TIMES if native in row}
-        return found
+        _fill_activity_times(values, row, around)
 
     def _amount(self, row: Row) -> Value:
         value = row.get("value")
         if value is None:
             return None
-        own = row.get("currency")
-        number = value if isinstance(value, Decimal) else decimal(value)
-        return Money(number, own if isinstance(own, str) and own else currency_of(own, self._currency))
+        return Money(decimal(value), currency_of(row.get("currency"), self._currency))
 
-
-class _Plan(NamedTuple):
-    """How one bound field is read: as it is by its class, options by `answers`, anything else by `read`."""
-
-    name: str
-    code: str
-    is_custom: bool
-    as_is: type | None
-    answers: Mapping[Any, Value]
-    read: Decode
-
-    @classmethod
-    def of(cls, name: str, bound: BoundField, currency: str | None) -> _Plan:
-        """Settle how a field is read."""
-        field, kind = bound.definition, bound.binding.type
-        read = decoder(field, kind, currency)
-        answers: dict[int, Value] = {}
-        for option in (int(option) for option, _ in field.options if option.isdecimal()):
-            with contextlib.suppress(ValueError):
-                answers[option] = read(option)
-        as_is = None if field.options else AS_IS.get(kind)
-        return cls(name, field.code, field.custom, as_is, answers, read)
-
-
-class _Versions:
-    """Makes the versions of deals: the time of the last edit, which has only whole seconds, and a fingerprint.
-
-    What people do around a deal is no part of it. Rows of one list name their fields in one order, so which of them
-    count, and in which order, is worked out once per such order.
-    """
-
-    def __init__(self) -> None:
-        self._orders: dict[tuple[str, ...], Callable[[Row], Any]] = {}
-
-    def of(self, row: Row, custom: Row, updated: datetime) -> str:
-        """Give a row's version."""
-        values = (self._counting(row)(row), self._counting(custom)(custom))
-        print_ = hashlib.blake2b(repr(values).encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
-        return f"{stamp_of(updated)}-{print_}"
-
-    def _counting(self, row: Row) -> Callable[[Row], Any]:
-        names = tuple(row)
-        found = self._orders.get(names)
-        if found is None:
-            counting = sorted(set(names) - UNVERSIONED)
-            found = self._orders[names] = itemgetter(*counting) if counting else lambda _row: ()
+    def _position(self, row: Row, problems: list[Problem]) -> Position | None:
+        """Give where a deal stands; deals share few positions, so each is made once."""
+        place = (row.get("pipeline_id"), row.get("stage_id"), row.get("status"))
+        if tuple(map(type, place)) != A_PLACE:  # True equals 1, and is no id
+            return _position(row, problems)
+        found = self._positions.get(place)
+        if found is None and (found := _position(row, problems)) is not None:
+            self._positions[place] = found
         return found
+
+
+class _Arrangement(NamedTuple):
+    """How rows of one layout are read."""
+
+    layout: Layout
+    counting: Pick
+    own: Arranged
 
 
 def tombstone(row: Row, connection: str) -> Tombstone:
@@ -213,27 +186,6 @@ def user_record(row: Row, connection: str) -> Record:
     fields: dict[str, Value] = {"name": _text(row.get("name")), "email": _text(row.get("email")), "active": active}
     as_v2 = {**row, "add_time": row.get("created"), "update_time": row.get("modified") or row.get("created")}
     return plain_record(as_v2, Ref(connection, Kind.USER, str(row["id"])), fields)
-
-
-def digest(data: Any) -> str:
-    """Give a short fingerprint of a row: the same row, the same fingerprint."""
-    return hashlib.sha256(dump_json(_sorted(data))).hexdigest()[:12]
-
-
-def version_of(row: Row, updated: datetime) -> str:
-    """Make a version: the time of the last edit, and a fingerprint because that time has only whole seconds."""
-    return f"{stamp_of(updated)}-{digest(row)}"
-
-
-def stamp_of(at: datetime) -> str:
-    """Write the time of a version."""
-    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _sorted(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {name: _sorted(data[name]) for name in sorted(data)}
-    return [_sorted(item) for item in data] if isinstance(data, list) else data
 
 
 def plain_record(row: Row, ref: Ref, fields: dict[str, Value]) -> Record:
@@ -272,27 +224,31 @@ def _position(row: Row, problems: list[Problem]) -> Position | None:
 def _day(raw: Any) -> Value:
     if raw is None or raw == "":
         return None
-    read = moment(raw)
+    try:
+        return date.fromisoformat(raw)
+    except (TypeError, ValueError):  # perhaps with a time of day
+        read = moment(raw)
     if read is None:
         raise ValueError(f"{raw!r} is not a date")
     return read.date()
 
 
 def _contacts(row: Row, people: Collection[int]) -> tuple[str, ...]:
-    main = [row["person_id"]] if is_id(row.get("person_id")) else []
+    main = (row["person_id"],) if is_id(row.get("person_id")) else ()
+    if not people:
+        return tuple(map(str, main))
     return tuple(sorted({str(person) for person in (*main, *people)}))
 
 
-def _activity_times(row: Row, around: Surroundings) -> dict[str, Value]:
+def _fill_activity_times(values: dict[str, Value], row: Row, around: Surroundings) -> None:
     """Say when the last activity took place and the next one is due, where the row names them at all."""
-    found: dict[str, Value] = {}
     for native, name in TIMES:
-        if native not in row:
-            continue
-        activity = around.activities.get(row[native]) if is_id(row[native]) else None
-        if row[native] is None or activity is not None:
-            found[name] = activity_time(activity) if activity else None
-    return found
+        number = row.get(native)
+        activity = around.activities.get(number) if is_id(number) else None
+        if activity is not None:
+            values[name] = activity_time(activity) if activity else None
+        elif number is not None or native not in row:
+            del values[name]
 
 
 def activity_time(row: Row) -> datetime | None:
@@ -310,7 +266,7 @@ def activity_time(row: Row) -> datetime | None:
 
 
 def _text(raw: Any) -> str | None:
-    if isinstance(raw, str):
+    if raw is None or isinstance(raw, str):
         return raw
     return str(raw) if isinstance(raw, int | Decimal) and not isinstance(raw, bool) else None
 

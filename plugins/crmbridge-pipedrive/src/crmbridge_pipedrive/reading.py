@@ -13,11 +13,12 @@ from crmbridge.ports import Page
 from crmbridge_pipedrive.api import Api, Params, Row, is_id
 from crmbridge_pipedrive.cursors import Cursor, Part, read_cursor
 from crmbridge_pipedrive.engagements import activity_record, note_record
-from crmbridge_pipedrive.mapping import NEVER, digest, organization_record, person_record, user_record
+from crmbridge_pipedrive.mapping import NEVER, organization_record, person_record, user_record
+from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.rolls import Members, Roll
 from crmbridge_pipedrive.values import moment
 from crmbridge_pipedrive.verdicts import ForbiddenError
-from crmbridge_pipedrive.walking import Met, Walk, rows_by_ids, times, together
+from crmbridge_pipedrive.walking import Met, Walk, ids_of, rows_by_ids, times, together
 
 LISTS: Mapping[Kind, tuple[str, Callable[[Row, str], Record]]] = {
     Kind.CONTACT: ("persons", person_record),
@@ -46,11 +47,12 @@ def pull_list(api: Api, kind: Kind, connection: str, since: str | None, roll: Ro
     walk = Walk(api, call, {}, since)
     for found in walk.pages():
         fresh = [row for row in found.rows if walk.met.is_fresh(row, digest)]
-        text = walk.stand(found, found.rows, is_last=True)
-        if fresh:
-            yield replace(_page(fresh, kind, record, connection, text), total=walk.total)
+        text = walk.stand(found, ids_of(found.rows), is_last=True)
         if roll is not None:
             met |= {row["id"] for row in found.rows if not is_gone(row)}
+        found.rows.clear()
+        if fresh:
+            yield replace(_page(fresh, kind, record, connection, text), total=walk.total)
     if roll is not None:
         members = Members(partial(_everybody, api, call), lambda ids: _ids_of(read_list(api, kind, connection, ids)))
         for gone in roll.call(met, members, is_all=walk.is_first and is_whole):
@@ -113,7 +115,7 @@ def pull_notes(api: Api, connection: str, since: str | None, roll: Roll) -> Iter
     met = Met(cursor)
     for rows in lists or _notes_in_order(api, asked, cursor.parts[0].after or 0):
         fresh = [row for row in rows if is_id(row.get("id")) and met.is_fresh(row, digest)]
-        met.take(fresh)
+        met.take(ids_of(fresh))
         came |= {row["id"] for row in rows if is_id(row.get("id")) and not is_gone(row)}
         cursor = cursor.with_part(0, Part(after=max((row["id"] for row in fresh), default=cursor.parts[0].after)))
         if fresh:

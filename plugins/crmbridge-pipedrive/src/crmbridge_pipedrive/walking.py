@@ -13,13 +13,13 @@ from crmbridge.errors import RefusedError
 from crmbridge.http import side_by_side
 from crmbridge_pipedrive.api import IDS, LIMIT, Api, Params, Row, is_id
 from crmbridge_pipedrive.cursors import LOST, OVERLAP, Cursor, Part, read_cursor
+from crmbridge_pipedrive.prints import SECONDS
 from crmbridge_pipedrive.values import moment, query_time
 
 PARTS = 4  # a first pull is cut in so many at least; each costs half a page more
 WORKERS = 8  # for small answers
 MOST_SAMPLES = 3  # requests of a hundred ids each
 A_SAMPLE_FOR = 10_000  # ids
-SECONDS = len("2026-06-10T12:00:00")
 THREADS_FROM = 3  # fewer requests than that are sent one after the other
 
 T = TypeVar("T")
@@ -31,10 +31,13 @@ class RangesError(Exception):
 
 
 class Found(NamedTuple):
-    """A page of one part of a list: where the walk stood before it, and where it goes on after it."""
+    """A page of one part of a list: where the walk stood before it, and where it goes on after it.
+
+    Whoever takes it empties `rows` as it goes: they are large, and readers hold on to the page until their next one.
+    """
 
     number: int
-    rows: Sequence[Row]
+    rows: list[Row]
     around: Mapping[int, Row]
     here: Part
     then: Part
@@ -78,6 +81,7 @@ class Walk:
 
     def pages(self) -> Iterator[Found]:
         """Yield what was found, page by page; `stand` notes that a page, or a part of it, was taken."""
+        self.sample = Sample(self.sample.highest, ())
         try:
             yield from self._read()
             gaps = self._has_gaps()
@@ -87,13 +91,13 @@ class Walk:
             self.cursor = replace(self.cursor, parts=(Part(),), owed=frozenset())
             yield from self._read()
 
-    def stand(self, found: Found, rows: Sequence[Row], *, is_last: bool) -> str:
+    def stand(self, found: Found, ids: Sequence[int], *, is_last: bool) -> str:
         """Note that these rows of a page were taken, and give the cursor from which a later pull goes on."""
-        part = found.then if is_last else replace(found.here, after=rows[-1]["id"])
+        part = found.then if is_last else replace(found.here, after=ids[-1])
         self.cursor = self.cursor.with_part(found.number, part)
-        self.met.take(rows)
+        self.met.take(ids)
         if self.cursor.owed:
-            self.cursor = replace(self.cursor, owed=self.cursor.owed - {row["id"] for row in rows})
+            self.cursor = replace(self.cursor, owed=self.cursor.owed.difference(ids))
         return self.met.midway(self.cursor)
 
     def _begin(self, cursor: Cursor) -> tuple[Cursor, list[Row] | None]:
@@ -139,7 +143,7 @@ class Walk:
 
     def _read(self) -> Iterator[Found]:
         if self._only_page is not None:
-            rows, part = self._only_page, self.cursor.parts[0]
+            rows, part = list(self._only_page), self.cursor.parts[0]
             yield Found(0, rows, self._prepare(rows), part, replace(part, done=True))
             return
         numbers = [number for number, part in enumerate(self.cursor.parts) if not part.done]
@@ -153,12 +157,12 @@ class Walk:
         asked = {**self._params, **in_order, **times(part.since, part.until)}
         for marker, rows, following in self._marked(asked, part.page):
             here = replace(part, page=marker)
-            fresh = [row for row in rows if is_id(row.get("id")) and (part.after is None or row["id"] > part.after)]
-            if len(self.cursor.parts) > 1 and not _in_range(fresh, part):
+            rows[:] = [row for row in rows if is_id(row.get("id")) and (part.after is None or row["id"] > part.after)]
+            if len(self.cursor.parts) > 1 and not _in_range(rows, part):
                 raise RangesError
-            after = fresh[-1]["id"] if fresh else part.after
+            after = rows[-1]["id"] if rows else part.after
             part = replace(part, page=following, after=after, done=following is None)
-            yield Found(number, fresh, self._prepare(fresh), here, part)
+            yield Found(number, rows, self._prepare(rows), here, part)
 
     def _marked(self, asked: Params, start: str | None) -> Iterator[tuple[str | None, list[Row], str | None]]:
         """Yield each page with its own marker and the next one's.
@@ -214,19 +218,19 @@ class Met:
         if self._keep_ids:
             self.ids.add(number)
         keep = always or not isinstance(updated, str) or updated.replace(" ", "T") >= self._from
-        if not keep and str(number) not in self._before.seen:
+        if not keep and (not self._before.seen or str(number) not in self._before.seen):
             return True
         made = print_(row)
         if keep:
             self._pending[str(number)] = made
         return self._before.is_fresh(number, made)
 
-    def take(self, rows: Iterable[Row]) -> None:
+    def take(self, ids: Iterable[int]) -> None:
         """Note that rows are delivered: only then may their fingerprints stand in a cursor."""
-        for row in rows:
-            made = self._pending.pop(str(row["id"]), None)
+        for number in map(str, ids if self._pending else ()):
+            made = self._pending.pop(number, None)
             if made is not None:
-                self._prints[str(row["id"])] = made
+                self._prints[number] = made
 
     def midway(self, cursor: Cursor) -> str:
         """Write the cursor of a page in the middle of the walk."""
@@ -258,6 +262,11 @@ def times(since: datetime | None, until: datetime | None) -> dict[str, str]:
     """Give the parameters for what was updated from a time on (inclusive) and before another, in whole seconds."""
     asked = {"updated_since": since, "updated_until": until}
     return {name: query_time(at) for name, at in asked.items() if at is not None}
+
+
+def ids_of(rows: Iterable[Row]) -> list[int]:
+    """Give the ids of rows."""
+    return [row["id"] for row in rows]
 
 
 def lots(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -6,9 +6,11 @@ days ("Get Results for a Query Job").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
+from itertools import islice
 
 from crmbridge.model.records import Kind
 from crmbridge.ports import Clock, Page
@@ -24,10 +26,62 @@ from crmbridge_salesforce.spool import Spool
 from crmbridge_salesforce.values import Cell
 
 PAGE = 500  # rows, so that memory stays flat whatever there is; as many as are saved at a time
-SMALL_ROWS = 25_000  # of the jobs beside, whose rows are short
+SMALL_ROWS = 10_000  # of the jobs beside, whose rows are short
+SEEN = timedelta(seconds=3)  # so often, somebody who watches sees deals come while details are put down
 _HISTORY = ("OpportunityId", *SNAPSHOT)
 _TRACKED = ("OpportunityId", *TRACKED)
 Add = Callable[[Iterable[Sequence[Cell]]], None]
+
+
+class Beside:
+    """What lies beside all deals, from jobs of its own, which is put down in a file as the deals go by.
+
+    An org's history may take minutes. Until it is all there, a page now and then is given the details that the org is
+    asked for, so that a walk moves on in sight of whoever waits for it.
+    """
+
+    def __init__(self, jobs: QueryJobs, clock: Clock, asked: Asked, place: Cursor) -> None:
+        self._jobs = jobs
+        self._clock = clock
+        self._asked = asked
+        self._spool = Spool()
+        self._loading = self._load(place)
+        self._latest = clock.now()  # the first page does not wait
+        self._details: Details = asked
+
+    def details(self) -> Details:
+        """Give what knows the details of the next page."""
+        for _ in self._loading:
+            if self._clock.now() >= self._latest:
+                break
+        self._latest = self._clock.now() + SEEN
+        return self._details
+
+    def close(self) -> None:
+        """Take the file away."""
+        self._loading.close()
+        self._spool.close()
+
+    def _load(self, place: Cursor) -> Generator[None, None, None]:
+        """Put everything down, part by part; where the jobs do not give it, the org is asked for it page by page."""
+        yield
+        if not place.history:
+            return
+        try:
+            yield from self._put(place.history, _HISTORY, self._spool.add_history)
+            yield from self._put(place.roles, ROLE, self._spool.add_roles)
+            if place.tracked:
+                yield from self._put(place.tracked, _TRACKED, self._spool.add_history)
+        except BulkUnavailableError:
+            return
+        self._spool.seal()
+        self._details = self._spool
+
+    def _put(self, job: str, columns: Sequence[str], add: Add) -> Iterator[None]:
+        yield from self._jobs.waiting(job)
+        for part in self._jobs.parts(job, size=SMALL_ROWS):
+            add(rows_of(part, columns))
+            yield
 
 
 class BulkWalk:
@@ -35,6 +89,7 @@ class BulkWalk:
 
     def __init__(self, org: Org, clock: Clock, source: Source) -> None:
         self._org = org
+        self._clock = clock
         self._source = source
         self._jobs = QueryJobs(org, clock)
 
@@ -42,11 +97,10 @@ class BulkWalk:
         """Yield the rows that hold a condition, or go on with the job that the cursor names."""
         place = place if place.job else self._ordered(place, where)
         self._jobs.wait(place.job)
-        with ExitStack() as stack:
-            details = self._details(place, stack)
+        with closing(self._beside(place)) as beside:
             for part in self._jobs.parts(place.job, place.locator):
                 for rows, cursor in self._cut(part, place):
-                    page = self._source.page(rows, span, cursor.dump(), details)
+                    page = self._source.page(rows, span, cursor.dump(), beside.details())
                     if page.records:
                         yield page
         for job in (place.job, place.history, place.roles, place.tracked):
@@ -74,39 +128,20 @@ class BulkWalk:
         except BulkUnavailableError:
             return ""
 
-    def _details(self, place: Cursor, stack: ExitStack) -> Details:
-        """Put the details of all deals down in a file; ask for them page by page where the jobs do not give them."""
-        asked = Asked(self._org, tracked=self._source.tracked)
-        if not (place.history and place.roles and (place.tracked or not self._source.tracked())):
-            return asked
-        spool = Spool()
-        stack.callback(spool.close)
-        try:
-            self._load(place.history, _HISTORY, spool.add_history)
-            self._load(place.roles, ROLE, spool.add_roles)
-            if place.tracked:
-                self._load(place.tracked, _TRACKED, spool.add_history)
-        except BulkUnavailableError:
-            return asked
-        spool.seal()
-        return spool
-
-    def _load(self, job: str, columns: Sequence[str], add: Add) -> None:
-        self._jobs.wait(job)
-        for part in self._jobs.parts(job, size=SMALL_ROWS):
-            add(rows_of(part, columns))
+    def _beside(self, place: Cursor) -> Beside:
+        asked, tracked = Asked(self._org, tracked=self._source.tracked), self._source.tracked()
+        whole = place.history and place.roles and (place.tracked or not tracked)
+        return Beside(self._jobs, self._clock, asked, place if whole else Cursor())
 
     def _cut(self, part: Part, place: Cursor) -> Iterator[tuple[list[Cells], Cursor]]:
         """Cut a part in pages. Only its last page leads on to the next: rows come twice rather than never."""
         form = self._source.form
-        rows: list[Cells] = []
-        for row in rows_of(part, form.columns):
-            if len(rows) == PAGE:
-                yield rows, replace(place, locator=part.locator)
-                rows = []
-            rows.append(form.tidied(row))
-        if rows:
-            yield rows, _after(part, place)
+        rows = rows_of(part, form.columns)
+        first = next(rows, None)
+        while first is not None:
+            page = form.tidied([first, *islice(rows, PAGE - 1)])
+            first = next(rows, None)
+            yield page, _after(part, place) if first is None else replace(place, locator=part.locator)
 
 
 def _after(part: Part, place: Cursor) -> Cursor:

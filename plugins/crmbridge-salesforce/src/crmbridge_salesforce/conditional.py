@@ -96,7 +96,7 @@ class Conditional:
 
     def _look(self, ids: Sequence[str]) -> dict[str, Standing]:
         form = self._library.reader(Kind.DEAL).form
-        rows = map(form.of_json, self._org.rows_by_query(form.table.name, ids, form.columns))
+        rows = form.of_json(self._org.rows_by_query(form.table.name, ids, form.columns))
         return {to_18(row[0]): Standing(form.version(row), row[1], form.get(row, "AccountId")) for row in rows}
 
     def _problem(self, item: Item, standing: Standing | None) -> Answered | None:

@@ -106,9 +106,9 @@ def dialect(day_share: float) -> Dialect:
     The allowance belongs to the org, so what others use of it counts as well: used up, it stops every integration.
     """
 
-    def meter(reply: Reply) -> Iterator[Usage]:
+    def meter(headers: Mapping[str, str]) -> Iterator[Usage]:
         # There is no other header to go by: no Retry-After, and no figure of requests per second.
-        found = re.search(r"(?<![\w-])api-usage=(\d+)/(\d+)", reply.headers.get("sforce-limit-info", ""))
+        found = re.search(r"(?<![\w-])api-usage=(\d+)/(\d+)", headers.get("sforce-limit-info", ""))
         if found:
             used, ours = int(found[1]), int(int(found[2]) * day_share)
             yield Usage(DAILY.key, ours, max(0, ours - used))

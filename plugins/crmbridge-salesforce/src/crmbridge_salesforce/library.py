@@ -70,7 +70,7 @@ class Library:
         for source in self.sources(kind):
             name = source.form.table.name
             wanted = [row_id for row_id in ids if row_id.startswith(_PREFIXES.get(name, ""))]
-            rows = [source.form.of_json(row) for row in self._org.rows(name, wanted, source.form.columns)]
+            rows = source.form.of_json(self._org.rows(name, wanted, source.form.columns))
             yield from source.records(rows, Asked(self._org)) if rows else ()
 
     def _deals(self) -> Deals:

@@ -63,7 +63,7 @@ class Listings:
         rows = answer.rows
         whole = rows if self._fits(self._form.columns) else list(self._wide(rows))
         return Listing(
-            rows=[self._form.of_json(row) for row in whole],
+            rows=self._form.of_json(whole),
             after=self._after(rows, place),
             full=len(rows) >= self._pace.page_size,
         )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref
 from crmbridge.model.values import FieldType, Value
 from crmbridge.ports import FieldBinding
+from crmbridge_salesforce.columns import amounts, moments, reader
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.rows import Cells, Form
 from crmbridge_salesforce.schema import Table, pipeline_of, status_of
@@ -21,7 +23,8 @@ OBJECTS: Mapping[Kind, str] = MappingProxyType(
     {Kind.USER: "User", Kind.COMPANY: "Account", Kind.CONTACT: "Contact", Kind.DEAL: "Opportunity"}
 )
 _PLACE = ("StageName", "IsClosed", "IsWon", "RecordTypeId", "CurrencyIsoCode", "LastStageChangeDate")
-_NO_FIELDS: Mapping[str, Value] = MappingProxyType({})
+_NOTHING: Mapping[str, Sequence[Value]] = MappingProxyType({})
+_Wrong: TypeAlias = tuple[Problem, ...]
 
 _COLUMNS: Mapping[Kind, Mapping[str, tuple[str, FieldType]]] = MappingProxyType(
     {
@@ -125,9 +128,10 @@ class Reader:
         self.form = Form(table, (*place, *wanted))
         self._plans: list[_Plan] = []
         self._amounts: list[_Plan] = []
-        self._lacking: list[Problem] = []
+        self._lacking: _Wrong = ()
         for binding, column in bound:
             self._plan(binding, column.name if column else None)
+        self._readers = [(plan.at, reader(plan.read)) for plan in self._plans]
         self._empty: dict[str, Value] = dict.fromkeys(plan.name for plan in (*self._plans, *self._amounts))
         self._code = self.form.place("CurrencyIsoCode")
         self._created = self.form.place("CreatedDate")
@@ -138,41 +142,70 @@ class Reader:
         at = self.form.place(native) if native is not None else None
         if native is None:
             if binding.name in self._shape.own:
-                self._lacking.append(Problem(binding.native, "is not a field here, or the user may not see it"))
+                self._lacking += (Problem(binding.native, "is not a field here, or the user may not see it"),)
         elif at is None:
-            self._lacking.append(Problem(binding.native, "holds a compound value"))
+            self._lacking += (Problem(binding.native, "holds a compound value"),)
         elif binding.type is FieldType.MONEY:
             self._amounts.append(_Plan(binding.name, at, None, native))
         else:
             read = _domain if (self._shape.kind, binding.name) == (Kind.COMPANY, "domain") else decoder(binding.type)
             self._plans.append(_Plan(binding.name, at, read, native))
 
-    def record(self, cells: Cells, found: Mapping[str, Value] = _NO_FIELDS) -> Record:
-        """Read a row; `found` are fields that were read beside it, such as contacts."""
-        row_id = to_18(cells[0])
-        fields, problems = self._fields(cells)
-        fields.update(found)
-        created = cells[self._created] if self._created is not None else ""
-        return Record(
-            ref=Ref(self._shape.connection, self._shape.kind, row_id),
-            fields=fields,
-            version=self.form.version(cells),
-            created_at=read_moment(created) if created else None,
-            updated_at=read_moment(cells[1]),
-            position=self.position(cells),
-            key=(cells[self._key] or None) if self._key is not None else None,
-            url=self._page_of.replace("{ID}", row_id) or None,
-            problems=problems,
-        )
+    def records(self, rows: Sequence[Cells], beside: Mapping[str, Sequence[Value]] = _NOTHING) -> list[Record]:
+        """Read rows; `beside` are fields that were read beside them, such as contacts: a value for each row."""
+        columns = list(zip(*rows, strict=True))
+        if not columns:
+            return []
+        ids = list(map(to_18, columns[0]))
+        fields, problems = self._read(rows, columns)
+        for name, values in beside.items():
+            for found, value in zip(fields, values, strict=True):
+                found[name] = value
+        # These three are empty where there are none, and stand beside every row.
+        created = moments(columns[self._created]) if self._created is not None else repeat(None)
+        keys = columns[self._key] if self._key is not None else repeat("")
+        positions = self._positions(columns) if self._place is not None else repeat(None)
+        connection, kind, page_of, version = self._shape.connection, self._shape.kind, self._page_of, self.form.version
+        parts = zip(rows, ids, fields, problems, moments(columns[1]), created, keys, positions, strict=False)
+        return [
+            Record(
+                ref=Ref(connection, kind, row_id),
+                fields=found,
+                version=version(row),
+                created_at=begun,
+                updated_at=changed or read_moment(""),  # without one, it is no row
+                position=position,
+                key=key or None,
+                url=page_of.replace("{ID}", row_id) or None,
+                problems=wrong,
+            )
+            for row, row_id, found, wrong, changed, begun, key, position in parts
+        ]
 
-    def position(self, cells: Cells) -> Position | None:
-        """Give where a deal stands; open, won or lost by the flags that the stage set, never by its name."""
-        if self._place is None:
-            return None
-        stage, closed, won, kind = (cells[at] if at is not None else "" for at in self._place)
-        return _position(kind, stage, closed == "true", won == "true")
+    def _positions(self, columns: Sequence[Cells]) -> Iterable[Position]:
+        """Give where deals stand; open, won or lost by the flags that the stage set, never by its name."""
+        stages, closed, won, kinds = (repeat("") if at is None else columns[at] for at in self._place or ())
+        return map(_position, kinds, stages, closed, won)
 
-    def _fields(self, cells: Cells) -> tuple[dict[str, Value], tuple[Problem, ...]]:
+    def _read(self, rows: Sequence[Cells], columns: Sequence[Cells]) -> tuple[list[dict[str, Value]], Iterable[_Wrong]]:
+        """Read the fields of rows and what is wrong with them: by columns, or row by row where something is."""
+        try:
+            return self._at_once(rows, columns), repeat(self._lacking)
+        except ValueError:
+            found = [self._fields(row) for row in rows]
+            return [fields for fields, _ in found], [problems for _, problems in found]
+
+    def _at_once(self, rows: Sequence[Cells], columns: Sequence[Cells]) -> list[dict[str, Value]]:
+        values = [read(columns[at]) for at, read in self._readers]
+        if self._amounts:
+            currencies = [self._currency(row) for row in rows]
+            values += [amounts(columns[plan.at], currencies) for plan in self._amounts]
+        fields = [self._empty.copy() for _ in rows]
+        for found, of_row in zip(fields, zip(*values, strict=True), strict=bool(values)):
+            found.update(zip(self._empty, of_row, strict=True))
+        return fields
+
+    def _fields(self, cells: Cells) -> tuple[dict[str, Value], _Wrong]:
         fields = self._empty.copy()
         problems: list[Problem] = []
         for name, at, read, native in self._plans:
@@ -182,19 +215,22 @@ class Reader:
                 except ValueError as error:
                     del fields[name]
                     problems.append(Problem(native, str(error)))
-        currency = (cells[self._code] if self._code is not None else "") or self._shape.currency
+        currency = self._currency(cells)
         for name, at, _, native in self._amounts:
             try:
                 fields[name] = money(cells[at], currency) if cells[at] else None
             except ValueError as error:
                 del fields[name]
                 problems.append(Problem(native, str(error)))
-        return fields, (*self._lacking, *problems) if self._lacking or problems else ()
+        return fields, (*self._lacking, *problems)
+
+    def _currency(self, cells: Cells) -> str | None:
+        return (cells[self._code] if self._code is not None else "") or self._shape.currency
 
 
 @lru_cache(maxsize=4096)
-def _position(record_type: str, stage: str, closed: bool, won: bool) -> Position:  # noqa: FBT001  for the cache
-    return Position(pipeline_of(record_type), stage, status_of(closed=closed, won=won))
+def _position(record_type: Cell, stage: Cell, closed: Cell, won: Cell) -> Position:
+    return Position(pipeline_of(record_type), stage, status_of(closed=closed == "true", won=won == "true"))
 
 
 def _domain(website: Cell) -> str | None:

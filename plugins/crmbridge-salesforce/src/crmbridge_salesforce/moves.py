@@ -49,23 +49,24 @@ class Journeys:
         self._stages = stages
         self._positions: dict[tuple[str, str], Position] = {}
 
-    def moves(self, deal: str, history: Iterable[Snapshot], now: Position) -> Iterator[Move]:
-        """Make a deal's moves from its snapshots, which come oldest first."""
-        ref = Ref(self._connection, Kind.DEAL, deal)
-        before: Position | None = None
-        for at, row_id, stage, by in history:
-            if before is not None and stage == before.stage:
-                continue
-            after = self._position(stage, now)
-            yield Move(
-                deal=ref,
-                id=to_18(row_id),
-                at=read_moment(at),
-                before=before,
-                after=after,
-                by=to_18(by) if by else None,
-            )
-            before = after
+    def moves(self, standing: Mapping[str, Position], history: Mapping[str, Sequence[Snapshot]]) -> Iterator[Move]:
+        """Make the moves of deals, which stand where they do now, from their snapshots, which come oldest first."""
+        for deal, now in standing.items():
+            ref = Ref(self._connection, Kind.DEAL, deal)
+            before: Position | None = None
+            for at, row_id, stage, by in history.get(deal, ()):
+                if before is not None and stage == before.stage:
+                    continue
+                after = self._position(stage, now)
+                yield Move(
+                    deal=ref,
+                    id=to_18(row_id),
+                    at=read_moment(at),
+                    before=before,
+                    after=after,
+                    by=to_18(by) if by else None,
+                )
+                before = after
 
     def _position(self, stage: str, now: Position) -> Position:
         """Give a stage's position; the status of one that the org no longer knows, only the deal itself can tell."""

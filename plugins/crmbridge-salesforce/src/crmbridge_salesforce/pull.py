@@ -143,7 +143,7 @@ class Walk:
         wanted = sorted(self._source.touched(span) - self._delivered)
         for start in range(0, len(wanted), self._pace.page_size):
             part = wanted[start : start + self._pace.page_size]
-            rows = [self._form.of_json(row) for row in self._org.rows(self._table, part, self._form.columns)]
+            rows = self._form.of_json(self._org.rows(self._table, part, self._form.columns))
             page = self._source.page(rows, span, cursor, self._details)
             if page.records:
                 yield page

@@ -7,19 +7,21 @@ by its id, before it is written.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
+from crmbridge_salesforce.columns import Tidier, tidier
 from crmbridge_salesforce.org import Row
 from crmbridge_salesforce.schema import Table
-from crmbridge_salesforce.values import Cell, cell_of, read_moment, tidier
+from crmbridge_salesforce.values import Cell, cell_of, read_moment
 
 Cells: TypeAlias = Sequence[Cell]
 
 # They say when a row was changed, or move when somebody works on a record without changing it: no part of its version.
 TIMES = ("LastModifiedDate", "LastActivityDate")
 DIGEST = 16  # characters
+_EMPTY = hashlib.blake2b(digest_size=DIGEST // 2)  # copied for each row, which costs less than making one
 
 
 class Form:
@@ -32,7 +34,7 @@ class Form:
         self.columns = tuple(dict.fromkeys((*first, *table.having(*wanted))))
         self._versioned = len(first)  # the version is made from the columns after these
         self._places = {name: number for number, name in enumerate(self.columns)}
-        self._tidiers: tuple[tuple[int, Callable[[Cell], Cell]], ...] = tuple(
+        self._tidiers: tuple[tuple[int, Tidier], ...] = tuple(
             (number, tidy) for number, name in enumerate(self.columns) if (tidy := tidier(table.columns[name].type))
         )
 
@@ -45,15 +47,20 @@ class Form:
         at = self._places.get(name)
         return "" if at is None else cells[at]
 
-    def of_json(self, row: Row) -> list[Cell]:
-        """Take a row of a JSON answer."""
-        return self.tidied([v if (v := row.get(name)).__class__ is str else cell_of(v) for name in self.columns])
+    def of_json(self, rows: Iterable[Row]) -> list[Cells]:
+        """Take rows of a JSON answer."""
+        return self.tidied(
+            [[v if (v := row.get(name)).__class__ is str else cell_of(v) for name in self.columns] for row in rows]
+        )
 
-    def tidied(self, cells: list[Cell]) -> list[Cell]:
-        """Bring the cells of a row, in the order of `columns`, into their one form."""
+    def tidied(self, rows: Sequence[Cells]) -> list[Cells]:
+        """Bring the cells of rows, in the order of `columns`, into their one form."""
+        if not rows:
+            return []
+        columns: list[Cells] = list(zip(*rows, strict=True))
         for at, tidy in self._tidiers:
-            cells[at] = tidy(cells[at])
-        return cells
+            columns[at] = tidy(columns[at])
+        return list(zip(*columns, strict=True))
 
     def version(self, cells: Cells) -> str:
         """Give a text that differs whenever the row may have changed.
@@ -63,8 +70,9 @@ class Form:
         text = "\x1f".join(cells[self._versioned :])
         if "\r" in text:  # APIs differ in how they end the lines of a text
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST // 2).hexdigest()
-        return f"{cells[1]}-{digest}"
+        digest = _EMPTY.copy()
+        digest.update(text.encode("utf-8", "surrogatepass"))
+        return f"{cells[1]}-{digest.hexdigest()}"
 
 
 def stamp_in(version: str) -> datetime | None:

@@ -97,7 +97,7 @@ class Plain:
 
     def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:  # noqa: ARG002  nothing lies beside
         """Make the records of rows."""
-        return [self._reader.record(cells) for cells in rows]
+        return self._reader.records(rows)
 
     def touched(self, span: Span) -> set[str]:  # noqa: ARG002  nothing touches them
         """Find none."""
@@ -130,15 +130,14 @@ class Deals:
     def page(self, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:
         """Make a page of deals, with the moves of those that moved."""
         records = self.records(rows, details)
-        moved = self._wanted(rows, span)
+        moved = self._wanted(rows, records, span)
         return Page(records=tuple(records), moves=tuple(self._moves(moved, details)), cursor=cursor)
 
     def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:
         """Make the deals of rows."""
         ids = [to_18(cells[0]) for cells in rows]
         contacts = details.contacts(ids)
-        record = self._reader.record
-        return [record(row, {"contacts": contacts.get(row_id, ())}) for row_id, row in zip(ids, rows, strict=True)]
+        return self._reader.records(rows, {"contacts": [contacts.get(row_id, ()) for row_id in ids]})
 
     def touched(self, span: Span) -> set[str]:
         """Find the deals whose contacts changed, which need not touch the deal."""
@@ -149,9 +148,9 @@ class Deals:
         rows = self._org.query(statement, deleted_too=True)
         return {to_18(str(row["OpportunityId"])) for row in rows if row["OpportunityId"]}
 
-    def _wanted(self, rows: Sequence[Cells], span: Span) -> dict[str, Position]:
+    def _wanted(self, rows: Sequence[Cells], records: Sequence[Record], span: Span) -> dict[str, Position]:
         """Choose the deals whose moves are owed, and give where each stands."""
-        standing = {to_18(row[0]): position for row in rows if (position := self._reader.position(row)) is not None}
+        standing = {record.ref.id: record.position for record in records if record.position is not None}
         if span.since is None or len(rows) <= FEW:
             return standing
         moved = self._moved_since(rows, span)
@@ -178,4 +177,4 @@ class Deals:
         if not history:
             return []
         journeys = Journeys(self._org.connection, self._setup.stages())
-        return [move for deal, now in standing.items() for move in journeys.moves(deal, history.get(deal, ()), now)]
+        return list(journeys.moves(standing, history))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from crmbridge_salesforce.moves import Snapshot, in_order, snapshot
+from crmbridge_salesforce.moves import Snapshot, in_order
 from crmbridge_salesforce.values import Cell
 
 _TABLES = """
@@ -19,21 +20,24 @@ _TABLES = """
     CREATE TABLE history (deal TEXT, at TEXT, id TEXT, stage TEXT, by TEXT);
     CREATE TABLE roles (deal TEXT, contact TEXT);
 """
-# One row for each deal is quicker to find than several, and takes less room.
+# In the order in which they are asked for, the rows of one deal lie side by side.
 _SEALED = """
-    CREATE TABLE found_history (deal TEXT PRIMARY KEY, snapshots TEXT) WITHOUT ROWID;
-    INSERT INTO found_history
-        SELECT deal, group_concat(at || char(31) || id || char(31) || stage || char(31) || by, char(30))
-        FROM history WHERE deal != '' GROUP BY deal ORDER BY deal;
+    CREATE TABLE found_history (
+        deal TEXT, at TEXT, id TEXT, stage TEXT, by TEXT, PRIMARY KEY (deal, at, id)
+    ) WITHOUT ROWID;
+    INSERT OR IGNORE INTO found_history SELECT * FROM history WHERE deal != '' ORDER BY deal, at, id;
     DROP TABLE history;
-    CREATE TABLE found_roles (deal TEXT PRIMARY KEY, contacts TEXT) WITHOUT ROWID;
-    INSERT INTO found_roles
-        SELECT deal, group_concat(contact) FROM roles WHERE deal != '' AND contact != '' GROUP BY deal ORDER BY deal;
+    CREATE TABLE found_roles (deal TEXT, contact TEXT, PRIMARY KEY (deal, contact)) WITHOUT ROWID;
+    INSERT OR IGNORE INTO found_roles
+        SELECT * FROM roles WHERE deal != '' AND contact != '' ORDER BY deal, contact;
     DROP TABLE roles;
 """
-_CONTACTS = "SELECT deal, contacts FROM found_roles WHERE deal IN (SELECT value FROM json_each(?))"
-_HISTORY = "SELECT deal, snapshots FROM found_history WHERE deal IN (SELECT value FROM json_each(?))"
-_ROW, _CELL = "\x1e", "\x1f"
+_CONTACTS = """
+    SELECT deal, contact FROM found_roles WHERE deal IN (SELECT value FROM json_each(?)) ORDER BY deal, contact
+"""
+_HISTORY = """
+    SELECT deal, at, id, stage, by FROM found_history WHERE deal IN (SELECT value FROM json_each(?))
+"""
 
 
 class Spool:
@@ -62,13 +66,17 @@ class Spool:
 
     def contacts(self, deals: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         """Give the contacts of deals, sorted."""
-        found = self._file.execute(_CONTACTS, (json.dumps(deals),))
-        return {deal: tuple(sorted(set(contacts.split(",")))) for deal, contacts in found}
+        found: dict[str, list[str]] = defaultdict(list)
+        for deal, contact in self._file.execute(_CONTACTS, (json.dumps(deals),)):
+            found[deal].append(contact)
+        return {deal: tuple(contacts) for deal, contacts in found.items()}
 
     def history(self, deals: Sequence[str]) -> Mapping[str, list[Snapshot]]:
         """Give the snapshots of deals, oldest first."""
-        found = self._file.execute(_HISTORY, (json.dumps(deals),))
-        return {deal: in_order(snapshot(row.split(_CELL)) for row in rows.split(_ROW)) for deal, rows in found}
+        found: dict[str, list[Snapshot]] = defaultdict(list)
+        for deal, at, row_id, stage, by in self._file.execute(_HISTORY, (json.dumps(deals),)):
+            found[deal].append((at, row_id, stage, by))
+        return {deal: in_order(snapshots) for deal, snapshots in found.items()}
 
     def close(self) -> None:
         """Take the file away."""

@@ -19,7 +19,7 @@ NO_CURRENCY = "the org does not say which currency its amounts are in; set `curr
 
 
 # Ends of a time in UTC: as JSON answers have it, as CSV has it, and as we keep it.
-_UTC = frozenset({".000+0000", ".000Z", "Z", "+0000"})
+UTC_ENDS = frozenset({".000+0000", ".000Z", "Z", "+0000"})
 _NUMBERS = frozenset({"currency", "double", "int", "long", "percent"})
 COMPOUNDS = frozenset({"address", "location", "complexvalue"})
 _PLAIN = re.compile(r"-?[1-9][0-9]*(?:\.[0-9]+)?|0\.[0-9]*[1-9][0-9]*|0")
@@ -48,22 +48,23 @@ def cell_of(raw: Any) -> Cell:
 def tidier(column_type: str) -> Callable[[Cell], Cell] | None:
     """Give what brings the cells of a column into one form, where several APIs write it differently."""
     if column_type in _NUMBERS:
-        return _one_number
-    return _one_moment if column_type == "datetime" else None
+        return one_number
+    return one_moment if column_type == "datetime" else None
 
 
-def _one_number(cell: Cell) -> Cell:
+def one_number(cell: Cell) -> Cell:
     """Write a number without an exponent and without zeros at its end; what is no number stays."""
     if _PLAIN.fullmatch(cell):
         return cell.rstrip("0").rstrip(".") if "." in cell else cell
     try:
-        return f"{_number(cell):f}" if cell else ""
+        return f"{number_of(cell):f}" if cell else ""
     except ValueError:
         return cell
 
 
-def _one_moment(cell: Cell) -> Cell:
-    return f"{cell[:19]}Z" if cell[19:] in _UTC else cell
+def one_moment(cell: Cell) -> Cell:
+    """Write a time in UTC in one way; what is no such time stays."""
+    return f"{cell[:19]}Z" if cell[19:] in UTC_ENDS else cell
 
 
 def decoder(kind: FieldType) -> Decoder | None:
@@ -79,7 +80,7 @@ def money(cell: Cell, currency: str | None) -> Money:
     """Read an amount; raises ValueError when it is none, or nobody says its currency."""
     if currency is None:
         raise ValueError(NO_CURRENCY)
-    return Money(_number(cell), currency)
+    return Money(number_of(cell), currency)
 
 
 def decode(raw: Any, kind: FieldType, currency: str | None) -> Value:
@@ -95,7 +96,8 @@ def decode(raw: Any, kind: FieldType, currency: str | None) -> Value:
     return read(cell) if read else cell
 
 
-def _number(cell: Cell) -> Decimal:
+def number_of(cell: Cell) -> Decimal:
+    """Read a number; raises ValueError when it is none."""
     try:
         number = Decimal(cell)
         if _SHORTEST.fullmatch(cell):
@@ -108,7 +110,8 @@ def _number(cell: Cell) -> Decimal:
         raise ValueError(f"holds {cell[:40]!r}, which is no number") from None
 
 
-def _bool(cell: Cell) -> bool:
+def tick_of(cell: Cell) -> bool:
+    """Read a checkbox, or a picklist that says yes or no; raises ValueError for other words."""
     word = cell.strip().lower()
     if word not in YES | NO:
         raise ValueError(f"holds {cell[:40]!r}, which is neither yes nor no")
@@ -119,18 +122,20 @@ def read_moment(raw: Any) -> datetime:
     """Read a dateTime (`2026-11-23T06:00:00.000+0000`), or a date as its midnight in UTC."""
     text = str(raw)
     try:
-        if text[19:] in _UTC:
+        if text[19:] in UTC_ENDS:
             return datetime.fromisoformat(f"{text[:19]}+00:00")
         return parse_iso(text) if "T" in text else datetime.combine(date.fromisoformat(text), time(), UTC)
     except ValueError:
         raise ValueError(f"holds {text[:40]!r}, which is no time") from None
 
 
-def _date(cell: Cell) -> date:
+def day_of(cell: Cell) -> date:
+    """Read a date, or the day of a time in UTC; raises ValueError when it is neither."""
     return read_moment(cell).date()
 
 
-def _choices(cell: Cell) -> tuple[str, ...]:
+def choices_of(cell: Cell) -> tuple[str, ...]:
+    """Read what was chosen from a picklist, in order."""
     return tuple(sorted(part for part in cell.split(";") if part))
 
 
@@ -138,11 +143,11 @@ _DECODERS: Mapping[FieldType, Decoder | None] = MappingProxyType(
     {
         FieldType.TEXT: None,
         FieldType.CHOICE: None,
-        FieldType.NUMBER: _number,
-        FieldType.BOOL: _bool,
-        FieldType.DATE: _date,
+        FieldType.NUMBER: number_of,
+        FieldType.BOOL: tick_of,
+        FieldType.DATE: day_of,
         FieldType.DATETIME: read_moment,
-        FieldType.CHOICES: _choices,
+        FieldType.CHOICES: choices_of,
         FieldType.USER: to_18,
     }
 )

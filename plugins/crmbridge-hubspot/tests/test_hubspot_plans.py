@@ -1,0 +1,92 @@
+"""All fields of a record are read at once where that goes well, and what comes out is what each alone would give."""
+
+from datetime import date
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmbridge.model.records import Problem
+from crmbridge.model.values import FieldType, Money
+from crmbridge_hubspot.objects import Bound
+from crmbridge_hubspot.plans import Plan
+from crmbridge_hubspot.values import Codec
+
+KINDS = tuple(FieldType)
+BOUNDS = [Bound(f"{kind}_{number}", f"p_{kind}_{number}", kind) for number in range(2) for kind in KINDS]
+GOOD = {
+    FieldType.NUMBER: st.decimals(allow_nan=False, allow_infinity=False).map(str),
+    FieldType.MONEY: st.decimals(allow_nan=False, allow_infinity=False).map(str),
+    FieldType.BOOL: st.sampled_from(["true", "false", "TRUE", "False"]),
+    FieldType.DATE: st.dates().map(date.isoformat) | st.just("2026-03-31T22:00:00Z") | st.just("1645123459679"),
+    FieldType.DATETIME: st.datetimes().map(lambda at: f"{at.isoformat()}Z") | st.just("1645123459679"),
+    FieldType.CHOICES: st.lists(st.sampled_from(["", "north", "south", "a b"])).map(";".join),
+}
+HOSTILE = [
+    "NaN",
+    "sNaN",
+    "-Infinity",
+    "1e999999999",
+    "1_0",
+    "١٢",
+    " 1 ",
+    "yes",
+    "soon",
+    "20260131",
+    "2026-W01-1",
+    ";",
+    "\x00",
+]
+HOSTILE += [
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+    "99999999999999999999",
+    "-1",
+    "9" * 5_000,
+    "T",
+    "{}",
+]
+ANY = st.none() | st.just("") | st.sampled_from(HOSTILE) | st.text("0123456789-+.:TZeEnNaif;_ ", max_size=12)
+
+
+def plan(currency: str | None = "EUR") -> Plan:
+    """Make the plan of two fields of each type."""
+    return Plan.of(BOUNDS, Codec(ZoneInfo("America/Sao_Paulo"), currency))
+
+
+def properties(values: dict[FieldType, st.SearchStrategy[str]]) -> st.SearchStrategy[dict[str, str | None]]:
+    """Make what records hold, some of it missing."""
+    known = {each.native: st.none() | values.get(each.type, st.text("ab ;1", max_size=5)) for each in BOUNDS}
+    return st.fixed_dictionaries({}, optional={**known, "deal_currency_code": st.sampled_from([None, "", "USD"])})
+
+
+@given(properties(GOOD) | properties(dict.fromkeys(KINDS, ANY)), st.sampled_from(["EUR", None]))
+def test_all_at_once_is_each_on_its_own(record: dict[str, str | None], currency: str | None) -> None:
+    """The quick way gives the same values, digit for digit, and the same problems in the same order."""
+    careful: list[Problem] = []
+    quick: list[Problem] = []
+    expected = plan(currency).one_by_one(record, careful)
+    found = plan(currency).fields(record, quick)
+
+    assert {name: repr(value) for name, value in expected.items()} == {name: repr(v) for name, v in found.items()}
+    assert careful == quick
+
+
+@given(properties({**GOOD, FieldType.BOOL: st.sampled_from(["true", "false"])}))
+def test_what_can_be_read_is_read_at_once(record: dict[str, str | None]) -> None:
+    """The careful way is for records with a value that makes no sense, or the quick one would gain nothing."""
+    assert plan().one_by_one(record, []) == plan().at_once(record)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:12]))
+def test_one_unreadable_value_costs_only_itself(text: str) -> None:
+    """Every other field of its record is kept, whatever stands in the one."""
+    problems: list[Problem] = []
+    others = {"p_number_0": "1.50", "p_money_1": "2", "p_date_1": "2026-01-31"}
+    found = plan().fields({**others, "p_datetime_0": text}, problems)
+
+    assert Decimal("1.50") == found["number_0"]
+    assert (Money(Decimal(2), "EUR"), date(2026, 1, 31)) == (found["money_1"], found["date_1"])
+    assert ("datetime_0" in found) != ("p_datetime_0" in [each.path for each in problems])

@@ -1,0 +1,144 @@
+"""Fields that are read together give what they give one by one, whatever stands in them."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crmbridge.model.records import Problem
+from crmbridge.model.values import FieldType, Value
+from crmbridge.ports import FieldBinding
+from crmbridge_pipedrive.account import BoundField, DealFields
+from crmbridge_pipedrive.layouts import Layout, values_of
+from crmbridge_pipedrive.mapping import DealReader
+from crmbridge_pipedrive.own_fields import OwnFields
+from crmbridge_pipedrive.values import TYPES, FieldDefinition
+
+OPTIONS = (("1", "One"), ("5", "Five"), ("6", "Six"), ("x", "By a word"), ("7", "Six"))
+YES_NO = (("1", "Sim"), ("2", "Não"))
+NATIVE = sorted(TYPES)
+
+
+def bound(name: str, native: str, kind: FieldType, options: tuple[tuple[str, str], ...], *, custom: bool) -> BoundField:
+    definition = FieldDefinition(code=f"code_{name}", label=name, native_type=native, options=options, custom=custom)
+    return BoundField(binding=FieldBinding(name=name, native=name, type=kind), definition=definition)
+
+
+days = st.dates().map(str) | st.sampled_from(["2024-W05-1", "20240131", "2024-01-31T10:00:00Z", "2024-02-30"])
+texts = st.text(max_size=4) | st.sampled_from(["5", "5,6", "1e5"])
+numbers = st.integers(-3, 8) | st.decimals(allow_nan=False, allow_infinity=False)
+plain = st.none() | st.booleans() | st.just("") | days | texts | numbers
+currencies = st.sampled_from(["EUR", "EUR", "BRL", "", None, 5])
+amounts = st.fixed_dictionaries({"value": numbers | plain}, optional={"currency": currencies, "id": plain})
+anything = plain | amounts | st.lists(plain | amounts, max_size=3)
+ids = st.sampled_from([1, 5, 6, 7, 9, True, "5", "x"])
+# What comes in a field of each type, and now and then in another one.
+COMES: dict[str, st.SearchStrategy[Any]] = {
+    "varchar": texts,
+    "double": numbers,
+    "monetary": amounts,
+    "date": days,
+    "enum": ids,
+    "set": st.lists(ids, max_size=3),
+}
+USUAL = st.sampled_from([(native, TYPES[native]) for native in COMES])
+TYPED = USUAL | USUAL | st.tuples(st.sampled_from(NATIVE), st.sampled_from(FieldType))
+
+
+@st.composite
+def deals(draw: st.DrawFn) -> tuple[dict[str, BoundField], dict[str, Any], dict[str, Any]]:
+    """Make fields and a deal's values for them, most of which are in the usual form, and some missing."""
+    known: dict[str, BoundField] = {}
+    parts: dict[bool, dict[str, Any]] = {False: {"id": 1}, True: {}}
+    for number in range(draw(st.integers(1, 4))):
+        native, kind = draw(TYPED)
+        options = draw(st.sampled_from([OPTIONS, YES_NO] if native in {"enum", "set"} else [(), (), (), OPTIONS]))
+        field = bound(f"f{number}", native, kind, options, custom=draw(st.booleans()))
+        known[f"f{number}"] = field
+        if draw(st.integers(0, 9)):
+            value = COMES.get(native, anything) if draw(st.integers(0, 9)) else anything
+            parts[field.definition.custom][field.definition.code] = draw(value)
+    return known, parts[False], parts[True]
+
+
+def told(values: dict[str, Value]) -> dict[str, tuple[type, Value]]:
+    """Give values with their types: True equals 1."""
+    return {name: (type(value), value) for name, value in values.items()}
+
+
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])  # the first texts of a run are slow to make
+@given(deals(), st.sampled_from(["USD", None]))
+def test_at_once_is_one_by_one(
+    deal: tuple[dict[str, BoundField], dict[str, Any], dict[str, Any]], usual: str | None
+) -> None:
+    """What is read at once has no problems and the same values; for anything else there is no such answer."""
+    known, row, custom = deal
+    own, problems = OwnFields(known, usual), list[Problem]()
+    at_once = own.at_once(values_of(row, custom), own.arranged(Layout.of(row, custom)))
+    one_by_one = own.one_by_one(row, custom, problems)
+
+    assert at_once is None or (told(one_by_one), []) == (told(dict(zip(own.names, at_once, strict=True))), problems)
+
+
+FORMS: list[tuple[str, FieldType, tuple[tuple[str, str], ...], Any]] = [
+    ("varchar", FieldType.TEXT, (), "Text"),
+    ("varchar", FieldType.TEXT, (), ""),
+    ("double", FieldType.NUMBER, (), Decimal("1.50")),
+    ("double", FieldType.NUMBER, (), 5),
+    ("monetary", FieldType.MONEY, (), {"value": 12, "currency": "BRL"}),
+    ("date", FieldType.DATE, (), "2026-02-28"),
+    ("enum", FieldType.CHOICE, OPTIONS, 5),
+    ("enum", FieldType.BOOL, YES_NO, 2),
+    ("set", FieldType.CHOICES, OPTIONS, [7, 5, 6]),
+    ("user", FieldType.USER, (), 42),
+    ("address", FieldType.TEXT, (), {"value": "Rua Augusta 1"}),
+]
+
+
+@pytest.mark.parametrize("is_filled", [True, False])
+def test_usual_forms_are_read_at_once(*, is_filled: bool) -> None:
+    """A deal of the forms that Pipedrive documents ("Custom fields", API v2) never takes the long way."""
+    known = {f"f{n}": bound(f"f{n}", *form[:3], custom=True) for n, form in enumerate(FORMS)}
+    custom = {f"code_f{n}": form[3] if is_filled else None for n, form in enumerate(FORMS)}
+    own, problems = OwnFields(known, None), list[Problem]()
+    at_once = own.at_once(values_of({}, custom), own.arranged(Layout.of({}, custom)))
+
+    assert at_once is not None
+    by_name = dict(zip(own.names, at_once, strict=True))
+    assert (told(own.one_by_one({}, custom, problems)), []) == (told(by_name), problems)
+
+
+def reader() -> DealReader:
+    known = {f"f{n}": bound(f"f{n}", *form[:3], custom=True) for n, form in enumerate(FORMS)}
+    fields = DealFields(definitions=(), bound=known, key=None, channels={})
+    return DealReader(connection="pd", currency=None, fields=fields, company=None)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from([f"code_f{n}" for n in range(4)] + ["more"]), plain), max_size=5))
+def test_rows_of_several_layouts_are_not_mixed_up(customs: list[dict[str, Any]]) -> None:
+    """Where fields come in another order, or others come, a reader reads a row as one that saw no row before."""
+    rows = [{"id": n, "stage_id": 1, "custom_fields": custom} for n, custom in enumerate(customs)]
+    seasoned = reader()
+
+    assert [reader().record(row) for row in rows] == [seasoned.record(row) for row in rows]
+
+
+@given(st.permutations(sorted(f"code_f{n}" for n in range(4))))
+def test_the_order_of_fields_makes_no_version(names: list[str]) -> None:
+    """A list and a single read may send a deal's fields in different orders; it is the same deal."""
+    ordered = {"id": 1, "title": "A", "custom_fields": {name: name for name in sorted(names)}}
+    shuffled = {"custom_fields": {name: name for name in names}, "title": "A", "id": 1}
+
+    assert reader().record(ordered).version == reader().record(shuffled).version
+
+
+def test_another_value_makes_another_version() -> None:
+    """Whatever JSON can hold tells versions apart, half a surrogate pair among it."""
+    numbers = [5, 2**80, Decimal("1.0"), Decimal("1.00")]
+    values = ["", "5", "\ud800", "\udfff", True, None, [], [5], {"a": None}, *numbers]
+    known = reader()
+    versions = {known.record({"id": 1, "custom_fields": {"more": value}}).version for value in values}
+
+    assert len(values) == len(versions)

@@ -1,0 +1,47 @@
+"""A new state, made at once in its newest form; a test holds it equal to what the migrations lead to."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table
+
+from crmbridge.store import schema
+
+# alembic's own table: which steps were taken.
+stamp = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+
+# The journal only grows: its rows can't be changed or taken away, not even by hand.
+_KEEP_ROWS = """
+    CREATE TRIGGER journal_keeps_rows BEFORE DELETE ON journal
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END
+"""
+_KEEP_VALUES = """
+    CREATE TRIGGER journal_keeps_values BEFORE UPDATE ON journal
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END
+"""
+_REFUSE = """
+    CREATE FUNCTION journal_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'the journal is append-only'; END $$
+"""
+_KEEP_ALL = """
+    CREATE TRIGGER journal_keeps_all BEFORE UPDATE OR DELETE OR TRUNCATE ON journal
+    FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only()
+"""
+APPEND_ONLY: Final = {"sqlite": (_KEEP_ROWS, _KEEP_VALUES), "postgresql": (_REFUSE, _KEEP_ALL)}
+
+
+def make(connection: Connection) -> None:
+    """Make everything in a database with nothing in it, inside the connection's own transaction."""
+    schema.metadata.create_all(connection, checkfirst=False)
+    if connection.dialect.name == "postgresql":
+        schema.rates.create(connection, checkfirst=False)
+    for statement in APPEND_ONLY[connection.dialect.name]:
+        connection.exec_driver_sql(statement)
+    stamp.create(connection, checkfirst=False)
+    connection.execute(stamp.insert().values(version_num=schema.VERSION))

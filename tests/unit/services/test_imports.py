@@ -1,0 +1,16 @@
+"""What a use case imports is paid by every command that has it."""
+
+import subprocess
+import sys
+
+
+def test_a_run_that_only_pulls_does_without_what_plans_and_writes() -> None:
+    """It would be a twentieth of what a short pull costs."""
+    script = (
+        "import sys, crmbridge.app, crmbridge.services.running; "
+        "assert not {'applying', 'planning', 'publishing'} & {name.rpartition('.')[2] for name in sys.modules}"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], check=False)  # noqa: S603  our own words
+
+    assert 0 == done.returncode
