@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PLUGINS := $(sort $(wildcard plugins/*))
+TRYTON := plugins/crmbridge-tryton/src/crmbridge_tryton_server
 CANDIDATES := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 
 demo: $(READY)
@@ -43,6 +44,8 @@ requirements:
 		--no-annotate pyproject.toml --group dev -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--no-annotate pyproject.toml -o requirements/run.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--no-annotate $(TRYTON)/requirements.in -o $(TRYTON)/requirements.txt
 
 clean:
 	rm -rf $(VENV) .demo .demo-tryton

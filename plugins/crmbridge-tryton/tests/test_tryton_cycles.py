@@ -224,6 +224,26 @@ def test_the_next_run_finishes_what_a_killed_one_began(shop: Shop) -> None:
     assert {True} == {place is not None and place.stage in WORKING for place in there}, "nobody moved it in HubSpot"
 
 
+def test_a_deal_that_tryton_does_not_move_on_is_left_alone_elsewhere(shop: Shop) -> None:
+    """An opportunity needs an employee. Without one it stays a lead there, which is nobody's decision to write back."""
+    shop.run("pull")
+    here, there = shop.deals("tryton"), shop.deals("hubspot")
+    name = next(n for n, d in there.items() if n not in here and d.position and d.position.stage in WORKING)
+    shop.hubspot.sandbox.state.edit_deal(there[name].ref.id, hubspot_owner_id="")
+    shop.run("run", expect=7)
+    said = [shop.project.run("run", **shop.tokens).exit_code for _ in range(2)]
+
+    assert "lead" == _stage(shop, "tryton", name)
+    assert _stage(shop, "hubspot", name) in WORKING
+    assert [Outcome.APPLIED, Outcome.REFUSED] == [shop.outcomes(a)[-1] for a in (Action.CREATE, Action.UPDATE)]
+    assert 7 == said[-1], "it waits for a person"
+
+
+def _stage(shop: Shop, connection: str, name: str) -> str:
+    place = shop.deals(connection)[name].position
+    return place.stage if place else ""
+
+
 def _apply_and_be_killed(shop: Shop, method: str) -> int:
     """Apply the plan, be killed once Tryton has carried out the first request of this name, and give how it ended."""
     with subprocess.Popen(  # noqa: S603  the project's own command

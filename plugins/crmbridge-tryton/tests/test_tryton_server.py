@@ -132,14 +132,16 @@ def test_no_button_leads_on_from_converted(adapter: Adapter, hands: TrytonHands,
     assert deal == adapter.read([deal.ref])[deal.ref]
 
 
-def test_a_deal_that_can_not_be_moved_is_not_made(bench: AdapterWorkbench, adapter: Adapter) -> None:
-    """An opportunity needs a party and an employee: where the click is refused, the lead that it was is taken back."""
-    before = bench.hands.deal_ids()
+def test_a_deal_that_was_made_and_can_not_be_moved_is_unknown(bench: AdapterWorkbench, adapter: Adapter) -> None:
+    """An opportunity needs a party and an employee. It is there as a lead, found by its key, and read back later."""
     change = replace(make_create(bench, "nobodys"), position=position("opportunity"))
     receipt = write_one(adapter, change)
+    found = adapter.find(Kind.DEAL, change.key or "", None)
 
-    assert (Outcome.REFUSED, True) == (receipt.outcome, "required" in receipt.message)
-    assert before == bench.hands.deal_ids()
+    assert (Outcome.UNKNOWN, True) == (receipt.outcome, "required" in receipt.message)
+    assert found is not None
+    made = adapter.read([found])[found]
+    assert (position("lead"), made.created_at) == (made.position, made.updated_at), "so that it is nobody's edit"
 
 
 def test_a_stage_that_takes_two_clicks_is_refused(adapter: Adapter) -> None:

@@ -80,7 +80,10 @@ class Walk:
         times: dict[int, set[datetime]] = {row["id"]: set() for row in rows}
         for at, deal, *_ in self._server.ask(self._model, "history_revisions", ids=list(times)):
             times[deal].add(at)
-        known = {row["id"]: sorted(at for at in times[row["id"]] if at <= row["last_modified_at"]) for row in rows}
+        known = {
+            row["id"]: sorted(at for at in times[row["id"]] if at <= row["last_modified_at"]) or [row["create_date"]]
+            for row in rows
+        }
         states = self._states([Stay(*pair, deal) for deal, found in known.items() for pair in pairwise(found)])
         for row in rows:
             before: Position | None = None

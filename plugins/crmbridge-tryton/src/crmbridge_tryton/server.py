@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError
+from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, Signer, StaticToken, Token, TokenSource
 from crmbridge.ports import AdapterContext
 from crmbridge.secrets import reveal
@@ -54,7 +54,8 @@ class Server:
         """Call what changes nothing; `arguments` stand in the order of the method's own, `at` adds to the context."""
         if self.settings.key is None:
             params = [*arguments.values(), at or {}]
-            return self._answer(self._http.read("POST", self._rpc, body=_call(f"model.{model}.{method}", params)))
+            reply = self._http.read("POST", self._rpc, body=_call(f"model.{model}.{method}", params), expect=dict)
+            return self._result(reply, RetryLaterError)
         path = f"{self.settings.database}/rest/model/{model}/{method}"
         packed = base64.urlsafe_b64encode(json.dumps(tagged(at or {})).encode()).decode()
         return plain(self._http.read("POST", path, body=tagged(arguments), headers={"X-Tryton-Context": packed}).body)
@@ -62,9 +63,8 @@ class Server:
     def tell(self, model: str, method: str, *params: Any, stamps: dict[str, str] | None = None) -> Any:
         """Call what changes something; with `stamps`, only if these records are as they were."""
         context = {**self.preferences, "_timestamp": stamps or {}}
-        return self._answer(
-            self._http.write("POST", self._rpc, body=_call(f"model.{model}.{method}", [*params, context]))
-        )
+        reply = self._http.write("POST", self._rpc, body=_call(f"model.{model}.{method}", [*params, context]))
+        return self._result(reply, UnclearError)
 
     @cached_property
     def preferences(self) -> dict[str, Any]:
@@ -112,8 +112,8 @@ class Server:
 
     def _sign_in(self, password: SecretStr) -> Token:
         given = {"password": password.get_secret_value()}
-        reply = self._door.read("POST", self._rpc, body=_call("common.db.login", [self.settings.user, given, "en"]))
-        said = self._answer(reply)
+        login = _call("common.db.login", [self.settings.user, given, "en"])
+        said = self._result(self._door.read("POST", self._rpc, body=login, expect=dict), RetryLaterError)
         if not isinstance(said, list) or len(said) < 2:
             raise AuthenticationError(
                 f"{self._connection}: signing in gave no session",
@@ -122,9 +122,9 @@ class Server:
         session = f"{self.settings.user}:{said[0]}:{said[1]}"
         return Token(value=SecretStr(base64.b64encode(session.encode()).decode()), user=self.settings.user)
 
-    def _answer(self, reply: Reply) -> Any:
+    def _result(self, reply: Reply, otherwise: type[CrmbridgeError]) -> Any:
         if not isinstance(reply.body, dict) or "result" not in reply.body:
-            raise RefusedError(f"{self._connection}: the answer is none of JSON-RPC; is base_url a Tryton server?")
+            raise otherwise(f"{self._connection}: the answer is none of JSON-RPC; is base_url a Tryton server?")
         return plain(reply.body["result"])
 
 

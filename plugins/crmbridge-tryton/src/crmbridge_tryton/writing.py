@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
@@ -10,6 +11,7 @@ from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge_tryton.mapping import MODELS, Mapper
 from crmbridge_tryton.server import Server, StaleError, every
+from crmbridge_tryton.values import native_id
 
 # The buttons that take an opportunity from one state to another ("Sale Opportunity Module", States). Won has none:
 # the sales of an opportunity do that, as they do with one that is converted.
@@ -22,7 +24,11 @@ BUTTONS: Mapping[str, tuple[str, frozenset[str]]] = {
 }
 DEAL = MODELS[Kind.DEAL]
 Row = Mapping[str, Any]
-Step = Callable[[Row], Row]
+
+
+def wanted(change: Change) -> str | None:
+    """Give the state that a change wants, if it wants one."""
+    return change.position.stage if change.position else None
 
 
 def button(before: str, change: Change) -> str | None:
@@ -30,9 +36,9 @@ def button(before: str, change: Change) -> str | None:
 
     Several clicks could break off between them, and would leave the deal where nobody put it.
     """
-    after = change.position.stage if change.position else before
-    name, states = BUTTONS.get(after, ("", frozenset()))
-    if before != after and before not in states:
+    after = wanted(change) or before
+    name, lefts = BUTTONS.get(after, ("", frozenset()))
+    if before != after and before not in lefts:
         raise RefusedError(f"no button of Tryton's leads from {before} to {after}")
     return name if before != after else None
 
@@ -86,53 +92,47 @@ class Writer:
         own = {self._server.settings.key_field or "": change.key, "company": self._server.preferences.get("company")}
         values |= {name: value for name, value in own.items() if name and value is not None}
         deal = self._server.tell(DEAL, "create", [values])[0]
-        try:
-            self._click(self._now(deal), click, change)
-        except RefusedError:  # nobody has seen it yet
-            self._server.tell(DEAL, "cancel", [deal])
-            self._server.tell(DEAL, "delete", [deal])
-            raise
+        if click:
+            with _partly(f"the deal was made as a lead and is not {wanted(change)} yet"):
+                self._click(self._now(deal), click, change)
         return self._mapper.ref(Kind.DEAL, deal)
 
     def _update(self, change: Change) -> Ref:
         target = change.target or self._mapper.ref(Kind.DEAL, 0)
-        now = self._now(int(target.id))
+        now = self._now(native_id(target.id))
         if change.expects not in {None, now["_timestamp"]}:
             raise StaleError("somebody changed the deal since it was read")
         click = button(now["state"], change)
         values = self._mapper.values(change, self._server.currencies, now["currency."]["code"])
-        if now["state"] in {"lost", "cancelled"}:  # they take few edits until they are opened again
-            self._in_turn(now, lambda row: self._click(row, click, change), lambda row: self._fill(row, values, now))
-        else:
-            self._in_turn(now, lambda row: self._fill(row, values, now), lambda row: self._click(row, click, change))
+        closed = now["state"] in {"lost", "cancelled"}  # takes few edits until it is opened again
+        if click and closed:
+            self._click(now, click, change)
+        elif values:
+            self._fill(now, values)
+        elif click:
+            self._click(now, click, change)
+        if click and values:
+            with _partly("only a part was written"):
+                self._finish(now, self._now(now["id"]), values, None if closed else click, change)
         return target
 
-    def _in_turn(self, now: Row, first: Step, second: Step) -> None:
-        """Take two steps, of which either may be none; when only the first was made, nobody knows what is there."""
-        between = first(now)
-        try:
-            second(between)
-        except CrmbridgeError as error:
-            if between is now:
-                raise
-            raise UnclearError(f"a part was written, then: {error.message}") from error
+    def _finish(self, before: Row, now: Row, values: Mapping[str, Any], click: str | None, change: Change) -> None:
+        """Take the second of two steps: the click, or the edits of a deal that was opened for them."""
+        if click:
+            self._click(now, click, change)
+        elif any(now.get(name) != before.get(name) for name in values):
+            raise StaleError("somebody changed the deal meanwhile")
+        else:
+            self._fill(now, values)
 
-    def _fill(self, now: Row, values: Mapping[str, Any], before: Row) -> Row:
-        if not values:
-            return now
-        if any(now.get(name) != before.get(name) for name in values):
-            raise StaleError("somebody changed the deal after it was opened again")
+    def _fill(self, now: Row, values: Mapping[str, Any]) -> None:
         self._server.tell(DEAL, "write", [now["id"]], values, stamps=_stamps(now))
-        return self._now(now["id"])
 
-    def _click(self, now: Row, click: str | None, change: Change) -> Row:
-        if click is None:
-            return now
+    def _click(self, now: Row, click: str, change: Change) -> None:
         self._server.tell(DEAL, click, [now["id"]], stamps=_stamps(now))
-        after = self._now(now["id"])
-        if change.position and after["state"] != change.position.stage:  # a rule of the button asks for more clicks
-            raise RefusedError(f"Tryton took the click and left the deal {after['state']}")
-        return after
+        with _partly(f"Tryton took the click on {click}"):
+            if (state := self._now(now["id"])["state"]) != wanted(change):  # a rule of the button asks for more clicks
+                raise RefusedError(f"it left the deal {state}")
 
     def _now(self, deal: int) -> Row:
         rows = self._server.ask(DEAL, "search_read", **every(self._mapper.fields(Kind.DEAL), [["id", "=", deal]]))
@@ -140,6 +140,15 @@ class Writer:
             raise RefusedError("the deal is gone")
         found: Row = rows[0]
         return found
+
+
+@contextlib.contextmanager
+def _partly(done: str) -> Iterator[None]:
+    """Let whatever goes wrong from here on be unclear, as something was written already; it is read back."""
+    try:
+        yield
+    except CrmbridgeError as error:
+        raise UnclearError(f"{done}: {error.message}") from error
 
 
 def _stamps(now: Row) -> dict[str, str]:

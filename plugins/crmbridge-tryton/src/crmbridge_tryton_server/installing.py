@@ -75,8 +75,9 @@ def _digest(*files: Path) -> str:
 
 def _install(env: Path) -> None:
     shutil.rmtree(env, ignore_errors=True)
+    lock = str(REQUIREMENTS)
     _run(sys.executable, "-m", "venv", str(env))
-    _run(str(env / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", "-r", str(REQUIREMENTS))
+    _run(str(env / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", lock)
 
 
 def _fill(env: Path, work: Path) -> Path:
