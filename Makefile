@@ -1,14 +1,19 @@
 # Each chore makes the environment first if it is missing or out of date.
-.PHONY: demo test lint fix docs bench requirements clean
+.PHONY: demo demo-tryton test lint fix docs bench requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PLUGINS := $(sort $(wildcard plugins/*))
+TRYTON := plugins/crmbridge-tryton/src/crmbridge_tryton_server
 CANDIDATES := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 
 demo: $(READY)
 	@$(BIN)/crmbridge demo --folder .demo
+
+# The same on a real server: installs Tryton in an environment of its own, once.
+demo-tryton: $(READY)
+	@$(BIN)/python -m crmbridge_tryton_server .demo-tryton
 
 test: $(READY)
 	$(BIN)/pytest -q -n 2
@@ -39,9 +44,11 @@ requirements:
 		--no-annotate pyproject.toml --group dev -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--no-annotate pyproject.toml -o requirements/run.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--no-annotate $(TRYTON)/requirements.in -o $(TRYTON)/requirements.txt
 
 clean:
-	rm -rf $(VENV) .demo
+	rm -rf $(VENV) .demo .demo-tryton
 
 $(READY): requirements/dev.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
 	@for name in $(CANDIDATES); do \

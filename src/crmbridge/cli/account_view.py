@@ -9,7 +9,7 @@ from crmbridge.cli.output import Line, plural, strong, table
 from crmbridge.model.values import show
 
 if TYPE_CHECKING:
-    from crmbridge.ports import Capabilities, Description
+    from crmbridge.ports import Capabilities, Description, NativeStage
     from crmbridge.services.signin import SignIn
 
 
@@ -86,7 +86,7 @@ def account_lines(name: str, account: Description, can: Capabilities, signed: Si
     for pipeline in account.pipelines:
         yield ""
         yield [strong(f"pipeline {pipeline.id}"), f"  {pipeline.label}"]
-        yield from table([[s.id, s.status.value, s.label] for s in pipeline.stages], indent=2)
+        yield from table([[s.id, s.status.value, _label(s)] for s in pipeline.stages], indent=2)
     yield ""
     yield strong("fields")
     rows = [[f.name, f.type.value if f.type else "not read", f.label] for f in account.fields]
@@ -113,3 +113,7 @@ def _all_yes(words: Mapping[str, bool]) -> str:
 
 def _yes(can: bool) -> str:  # noqa: FBT001  one word for one answer
     return "yes" if can else "no"
+
+
+def _label(stage: NativeStage) -> str:
+    return stage.label if stage.writable else f"{stage.label}; the CRM alone brings deals there"

@@ -75,12 +75,14 @@ class Dialect:
     """How one vendor talks: what its replies mean beyond their status codes.
 
     `judge` turns error bodies into errors. `expired` knows the reply to an expired session; the look-alikes that
-    signing in anew can't mend are not among them. `meter` reads what a reply's headers say of the rates.
+    signing in anew can't mend are not among them. `meter` reads what a reply's headers say of the rates. `failed` knows
+    the errors that come with a 2xx, as JSON-RPC and GraphQL send them; `judge` must then have a word for each.
     """
 
     judge: Judge
     expired: Callable[[Reply], bool] = _never
     meter: Meter = _nothing
+    failed: Callable[[Reply], bool] = _never
 
 
 class _Request(NamedTuple):
@@ -137,6 +139,7 @@ class HttpClient:
         *,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
+        headers: Mapping[str, str] | None = None,
         cost: int = 1,
         form: Literal["json", "bytes"] = "json",
         expect: type | tuple[type, ...] = object,
@@ -149,7 +152,7 @@ class HttpClient:
         content, said = _content(body)
         if form == "bytes":
             said["Accept"] = "*/*"
-        request = _Request(method, path, params, content, said, cost, form, expect)
+        request = _Request(method, path, params, content, {**said, **(headers or {})}, cost, form, expect)
         return self._retrying()(self._read_once, request)
 
     def write(
@@ -182,7 +185,7 @@ class HttpClient:
             raise self._unreachable(error) from error
         except httpx.RequestError as error:  # it came, and can't be unpacked
             raise RetryLaterError(f"{self._asked(request)} can't be read ({_name(error)})") from error
-        if not reply.ok:
+        if not reply.ok or self._dialect.failed(reply):
             raise self._error(request.path, reply)
         if reply.body is NOT_JSON:
             message = f"answered {reply.status} with something that is not {_READABLE[request.form]}"
@@ -199,6 +202,8 @@ class HttpClient:
             raise self._unreachable(error) from error
         except httpx.RequestError as error:
             raise UnclearError(f"{self._asked(request)} is not clear ({_name(error)})") from error
+        if reply.ok and self._dialect.failed(reply):  # a clear no: nothing was carried out
+            raise self._error(request.path, reply)
         if reply.ok and reply.body is not NOT_JSON:
             return reply
         if reply.ok or _leaves_open(reply, self._dialect.judge):

@@ -40,6 +40,7 @@ class NativeStage:
     label: str
     status: Status
     probability: float | None = None  # 0 to 1
+    writable: bool = True  # False: the CRM itself brings deals there (Tryton: when the sales are confirmed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ rate limits, latency and a log of requests. `serve` puts it on a real socket.
 
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.sandbox.faults import FAULTS, Faults
+from crmbridge.sandbox.front import fronted
 from crmbridge.sandbox.kit import RateWindow, Sandbox, SandboxOptions, Vendor, assemble
 from crmbridge.sandbox.log import LoggedRequest, RequestLog
 from crmbridge.sandbox.server import Served, serve
@@ -39,6 +40,7 @@ __all__ = [
     "WorldDeal",
     "WorldUser",
     "assemble",
+    "fronted",
     "make_world",
     "serve",
 ]

@@ -98,7 +98,8 @@ class Vendor:
     `accepts` tells whether a request carries the sandbox's token; requests whose path starts with one of `open_paths`
     need none. `limited` answers a request that is one too many (`retry_after` in seconds, or None), `refused` one
     with a bad token, and `spent` one past the day's limit (`limited` with a wait of hours where it is not given).
-    `decorate` adds the headers that the vendor sends with every answer.
+    `decorate` adds the headers that the vendor sends with every answer. `names` tells what a request is for where its
+    path does not, as with JSON-RPC: the log and the faults then go by that name instead of the path.
     """
 
     accepts: Callable[[Request, str], bool]
@@ -108,6 +109,7 @@ class Vendor:
     windows: Sequence[RateWindow] = ()
     open_paths: tuple[str, ...] = ()
     decorate: Callable[[Request, Response], None] = lambda _request, _response: None
+    names: Callable[[Request, bytes], str] = lambda request, _body: request.url.path
 
 
 def assemble(*, name: str, state: Any, routes: Sequence[BaseRoute], vendor: Vendor, options: SandboxOptions) -> Sandbox:
@@ -148,7 +150,7 @@ class _Gate:
 
     async def _answer(self, request: Request, body: bytes) -> tuple[Response | None, str]:
         """Give the response and the fault that shapes it; no response when the request is not carried out."""
-        fault = self.faults.pick(SHOWN, request.method, request.url.path)
+        fault = self.faults.pick(SHOWN, request.method, self._vendor.names(request, body))
         if fault in INSTEAD:
             return INSTEAD[fault](self._vendor, request), fault
         if fault in UNCARRIED:
@@ -195,7 +197,7 @@ class _Gate:
         entry = LoggedRequest(
             self._options.clock.now(),
             request.method,
-            request.url.path,
+            self._vendor.names(request, body),
             request.url.query.replace(self._token, STRUCK),
             _decoded(body),
             answered.status_code if answered else 0,

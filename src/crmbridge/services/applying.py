@@ -83,7 +83,7 @@ def _known_before(workspace: Workspace, changes: Sequence[Change]) -> dict[str, 
 def _batches(workspace: Workspace, changes: Sequence[Change]) -> Iterator[list[Change]]:
     """Cut the changes, in their order, in runs of one connection and action that fit one write call."""
     for (connection, action), group in groupby(changes, key=lambda change: (change.connection, change.action)):
-        size = workspace.adapter(connection).capabilities.batch[action]
+        size = workspace.adapter(connection).capabilities.batch.get(action, 1)  # what it can't do is refused
         yield from _cut(group, size)
 
 

@@ -10,17 +10,27 @@ from crmbridge.model.records import Kind, Record
 from crmbridge.model.values import Value, is_empty
 from crmbridge.services.workspace import Workspace
 
+_BOUND = {Action.TASK, Action.NOTE}  # what a binding asks for
+
 
 def unfit(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
     """Give the receipts of the changes that must not be written, for a batch of one connection and action.
 
     Raises the adapter's errors when that can't be found out.
     """
-    if batch[0].action is Action.UPDATE:
+    action = batch[0].action
+    if action not in workspace.adapter(batch[0].connection).capabilities.actions:
+        said = (
+            f"this connection writes no {action}s; bind the rule to another action"
+            if action in _BOUND
+            else ("this connection only reads")
+        )
+        return {c.id: Receipt(change=c.id, outcome=Outcome.REFUSED, message=said) for c in batch}
+    if action is Action.UPDATE:
         return _updates(workspace, batch)
-    if batch[0].action is Action.CREATE:
+    if action is Action.CREATE:
         return _creates(workspace, batch)
-    if batch[0].action is Action.FIELD:
+    if action is Action.FIELD:
         return _fields(workspace, batch)
     return {}
 

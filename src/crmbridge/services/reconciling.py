@@ -11,6 +11,7 @@ from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Outcome, Receipt
 from crmbridge.model.records import Record
 from crmbridge.services.applying import settle
+from crmbridge.services.syncing import make_viewers
 from crmbridge.services.workspace import Workspace
 
 
@@ -33,9 +34,11 @@ def _reconcile_connection(workspace: Workspace, entries: Sequence[JournalEntry],
     for entry in entries:
         try:
             receipt, there = _look(workspace, entry.change)
+            change = _as_made(workspace, entry.change, receipt)
         except CrmbridgeError as error:  # out of reach or not able to say: it stays as it is
             receipt, there = Receipt(change=entry.change.id, outcome=Outcome.UNKNOWN, message=error.message), None
-        done.append((entry.change, receipt))
+            change = entry.change
+        done.append((change, receipt))
         partly += [there] if there else []
     settle(workspace, done, run, partly=partly, known=workspace.store.links.bases())
     return [receipt for _, receipt in done]
@@ -49,6 +52,23 @@ def _look(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]
     if found is None:
         return Receipt(change=change.id, outcome=Outcome.FAILED, message="read back: it was not done"), None
     return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=found, message="read back: it was done"), None
+
+
+def _as_made(workspace: Workspace, change: Change, receipt: Receipt) -> Change:
+    """Give a creation as it was made, where that is another stage and nobody touched the deal since.
+
+    Some CRMs make a deal in their first stage, and move it by a second request, which may never have been sent: that
+    the deal is not where it should be is then nobody's edit.
+    """
+    if change.action is not Action.CREATE or receipt.ref is None:
+        return change
+    record = workspace.adapter(change.connection).read([receipt.ref]).get(receipt.ref)
+    if record is None or record.position in {None, change.position} or record.updated_at != record.created_at:
+        return change
+    stage = make_viewers(workspace)[change.connection].stage(record)
+    others = [edit for edit in change.edits if edit.name != STAGE]
+    edits = [*others, FieldEdit(STAGE, None, stage)] if stage else others
+    return replace(change, position=record.position, edits=tuple(edits))
 
 
 def _look_at_update(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]:

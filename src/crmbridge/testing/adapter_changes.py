@@ -8,6 +8,8 @@ from decimal import Decimal
 from itertools import takewhile
 from typing import NamedTuple
 
+import pytest
+
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Receipt, change_id
 from crmbridge.model.records import Position, Record, Ref, Status
 from crmbridge.model.values import FieldType, Money, Value
@@ -124,6 +126,12 @@ def write_one(adapter: Adapter, change: Change) -> Receipt:
     receipts = adapter.write([change])
     outcomes([change], receipts)
     return receipts[0]
+
+
+def needs(adapter: Adapter, action: Action) -> None:
+    """Skip a test where the adapter does not declare an action, such as tasks in a CRM that has none."""
+    if action not in adapter.capabilities.actions:
+        pytest.skip(f"the adapter does not declare the action {action}")
 
 
 def named(pulled: Pulled, name: str) -> list[Ref]:

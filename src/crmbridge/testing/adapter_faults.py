@@ -15,6 +15,7 @@ from crmbridge.testing.adapter_changes import (
     make_task,
     make_update,
     named,
+    needs,
     outcomes,
     strike,
     write_one,
@@ -48,6 +49,7 @@ class FaultTests:
         self, bench: AdapterWorkbench, adapter: Adapter, action: Action, fault: str
     ) -> None:
         """A creation whose answer is lost is unknown, is not sent again, and is found by its key: exactly one."""
+        needs(adapter, action)
         deal = open_deals(pull_all(adapter), 1)[0]
         change: Change = {
             Action.CREATE: lambda: make_create(bench, "unclear"),

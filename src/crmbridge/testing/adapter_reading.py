@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from crmbridge.model.changes import Action
 from crmbridge.model.records import STANDARD_FIELDS, Kind, Position, Record, Ref, Status
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Adapter
@@ -27,7 +28,8 @@ class ReadingTests:
         """Stages come in the order that the CRM shows them, with the status that its metadata gives."""
         pipeline = next(p for p in adapter.describe().pipelines if p.id == bench.pipeline)
         statuses = {stage.id: stage.status for stage in pipeline.stages}
-        steps = [native for stage, native in bench.stages.items() if stage not in {"won", "lost"}]
+        # A CRM with fewer stages than the process has one for several.
+        steps = list(dict.fromkeys(n for stage, n in bench.stages.items() if stage not in {"won", "lost"}))
 
         assert steps == [stage.id for stage in pipeline.stages if stage.id in steps]
         assert {Status.OPEN} == {statuses[step] for step in steps}
@@ -185,8 +187,9 @@ class LookupTests:
         deal = next(iter(pull_all(adapter).records))
 
         assert None is adapter.find(Kind.DEAL, "key-never-written", None)
-        assert None is adapter.find(Kind.TASK, "marker-never-written", deal)
-        assert None is adapter.find(Kind.NOTE, "marker-never-written", deal)
+        for action, kind in ((Action.TASK, Kind.TASK), (Action.NOTE, Kind.NOTE)):
+            if action in adapter.capabilities.actions:
+                assert None is adapter.find(kind, "marker-never-written", deal)
 
     def test_threads_share_an_adapter(self, adapter: Adapter) -> None:
         """Several threads reading at once get what one gets."""

@@ -27,7 +27,8 @@ class AdapterWorkbench:
     `open` takes settings that stand in for the usual ones, such as `base_url`, and gives a new adapter of connection
     `bench`; `sign_in` one that signs in for sessions, where the CRM has a way of that beside the usual credential.
     `stages`, `fields` and `credential` are those of the plugin's SandboxSpec. `options` are what the sandbox
-    was built with.
+    was built with. `holds` gives a deal of the world as this CRM can hold it, where it has less room than the world:
+    fewer stages, one contact. Of the world's deals the suite expects that, and nothing less.
     """
 
     served: Served
@@ -39,6 +40,7 @@ class AdapterWorkbench:
     pipeline: str
     credential: str = "token"
     sign_in: Callable[[], Adapter] | None = None
+    holds: Callable[[WorldDeal], WorldDeal] = lambda deal: deal
 
     @property
     def world(self) -> World:
@@ -48,7 +50,7 @@ class AdapterWorkbench:
     @property
     def deals(self) -> tuple[WorldDeal, ...]:
         """The deals that the sandbox should hold."""
-        return self.world.part(self.options.part)
+        return tuple(self.holds(deal) for deal in self.world.part(self.options.part))
 
     @property
     def hands(self) -> HumanHands:

@@ -363,3 +363,43 @@ def test_what_a_reply_says_of_a_rate_reaches_the_budget(clock: VirtualClock) -> 
     opened.close()
 
     assert clock.now() - NOON >= timedelta(seconds=10)
+
+
+@pytest.fixture
+def rpc(clock: VirtualClock) -> Iterator[HttpClient]:
+    """Give a client of a vendor that sends its errors with 200, as JSON-RPC does."""
+
+    def judge(reply: Reply) -> CrmbridgeError | None:
+        said = reply.body.get("error") if isinstance(reply.body, dict) else None
+        return RefusedError(f"it says {said}") if said else None
+
+    opened = HttpClient(
+        connection="hs",
+        base_url=URL,
+        clock=clock,
+        budget=Budget([Rate(100, 1)], clock),
+        dialect=Dialect(judge=judge, failed=lambda reply: isinstance(reply.body, dict) and "error" in reply.body),
+    )
+    yield opened
+    opened.close()
+
+
+@respx.mock
+@pytest.mark.parametrize("call", ["read", "write"])
+def test_an_error_that_comes_with_200_is_one(rpc: HttpClient, call: str) -> None:
+    """It is judged as any other, is a clear no to a write, and is not asked about again."""
+    route = respx.post(f"{URL}/rpc").respond(json={"error": "no"})
+    with pytest.raises(RefusedError, match="hs: rpc: it says no"):
+        getattr(rpc, call)("POST", "rpc", body={})
+
+    assert 1 == route.call_count
+
+
+@respx.mock
+def test_a_read_takes_headers_of_its_own(client: HttpClient) -> None:
+    """They go beside those that every request carries."""
+    route = respx.get(f"{URL}/deals").respond(json={})
+    client.read("GET", "/deals", headers={"X-Context": "much"})
+
+    sent = route.calls.last.request.headers
+    assert ("much", "Bearer very-secret") == (sent["x-context"], sent["authorization"])

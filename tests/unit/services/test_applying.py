@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from crmbridge.errors import RetryLaterError
-from crmbridge.model.changes import Change, Outcome, Receipt
+from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Record, Ref
 from crmbridge.ports import Capabilities
 from crmbridge.services.applied import Applied
@@ -174,3 +174,37 @@ def test_what_ends_it_does_not_take_outcomes_along(
 
     assert [None] * 3 + [Outcome.APPLIED] * (3 - left) == outcomes
     assert left == len(bench.workspace.store.journal.unsettled())
+
+
+class Taskless(FakeAdapter):
+    """A fake of a CRM that has no tasks."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Say so."""
+        usual = super().capabilities
+        actions = usual.actions - {Action.TASK}
+        return replace(usual, actions=actions, batch=dict.fromkeys(actions, 1))
+
+    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
+        """Write what there is."""
+        assert Action.TASK not in {change.action for change in changes}
+        return super().write(changes)
+
+
+def test_what_a_connection_can_not_write_is_refused() -> None:
+    """A rule that is bound to tasks in a CRM without tasks is said, and the rest of the plan is applied."""
+    bench = make_bench(deals=0, parts={"north": (0, 0)}, sync=[])
+    deal = bench.crms["north"].create_deal("Rollout")
+    workspace = Workspace(
+        project=bench.workspace.project,
+        store=bench.workspace.store,
+        clock=bench.clock,
+        plugins=fake_plugins(bench.crms, wrap=lambda adapter, _: Taskless(adapter._crm)),
+    )
+    task = make_change("t1", id="t1", action=Action.TASK, connection="north", target=deal, edits=())
+    note = make_change("n1", id="n1", action=Action.NOTE, connection="north", target=deal, edits=())
+    done = apply_plan(workspace, make_plan(task, note, settings=workspace.project.digest), "r1")
+
+    assert {"t1": Outcome.REFUSED, "n1": Outcome.APPLIED} == {c.id: receipt.outcome for c, receipt in done.done}
+    assert "writes no tasks" in done.done[0][1].message

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from crmbridge.model.changes import Outcome
@@ -10,6 +12,7 @@ from crmbridge.services.cycle import run_cycle
 from crmbridge.services.planning import make_plan
 from crmbridge.services.pulling import pull
 from crmbridge.services.reconciling import reconcile
+from crmbridge.testing.fake_crm import at
 from crmbridge.testing.workspaces import Bench, make_bench
 
 TWO = ("north", "south")
@@ -93,3 +96,25 @@ def test_a_creation_that_is_found_late_undoes_nothing() -> None:
     assert rows, "the creation was still unclear while the deal was kept in step"
     assert ["Third"] == [crm.deal(crm.deal_ids()[0]).fields["name"] for crm in bench.crms.values()][1:]
     assert "Third" == bench.crms["north"].deal(north).fields["name"]
+
+
+@pytest.mark.parametrize(("touched", "stage"), [(False, "closing"), (True, "qualification")])
+def test_a_deal_that_was_made_in_the_first_stage_and_not_moved_on_is_nobodys_edit(*, touched: bool, stage: str) -> None:
+    """Where nobody touched it since, it goes on to its stage; where somebody did, what they left it at counts."""
+    newest = [{"name": "main", "between": TWO, "create": ["south"], "fields": {"*": {"conflict": "newest"}}}]
+    bench = make_bench(deals=3, parts=dict.fromkeys(TWO, (0, 0)), sync=newest)
+    bench.crms["north"].create_deal("Rollout", stage="closing")
+    south = bench.crms["south"]
+    south.faults.append("drop_after")
+    run_cycle(bench.workspace, "r1")
+    bench.clock.sleep(600)
+    (made,) = south.named("Rollout")
+    updated = bench.clock.now() if touched else made.created_at
+    assert updated is not None
+    south.records[made.ref] = replace(made, position=at("qualification"), updated_at=updated, version="made")
+    south.changed[made.ref] = max(south.changed.values()) + 1
+    for run in ("r2", "r3"):
+        run_cycle(bench.workspace, run)
+        bench.clock.sleep(600)
+
+    assert {at(stage)} == {crm.named("Rollout")[0].position for crm in bench.crms.values()}
