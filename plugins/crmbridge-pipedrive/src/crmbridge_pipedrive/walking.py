@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, TypeVar
 
 from crmbridge.errors import RefusedError
@@ -17,6 +17,8 @@ from crmbridge_pipedrive.prints import SECONDS
 from crmbridge_pipedrive.values import moment, query_time
 
 PARTS = 4  # a first pull is cut in so many at least; each costs half a page more
+WORTH = 25_000  # rows; so many are cut in parts of several sizes, the small ones last: the readers end together
+SIZES = (4, 2, 1)
 MOST_SAMPLES = 3  # requests of a hundred ids each
 A_SAMPLE_FOR = 10_000  # ids
 GUESSED = 0.8  # of the highest id, at least, must be the highest one among the newest changes
@@ -133,7 +135,8 @@ class Walk:
         self.total = highest * len(sample) // max(1, len(asked))
         stamps = sorted(at.replace(microsecond=0) for row in sample if (at := moment(row.get("update_time"))))
         parts = min(max(PARTS, self._api.readers), len(stamps) // 4)
-        edges = sorted({stamps[len(stamps) * n // parts] for n in range(1, parts)})
+        cuts = _cuts(parts, SIZES if self.total >= WORTH else (1,))
+        edges = sorted({stamps[int(len(stamps) * share)] for share in cuts})
         bounds: list[datetime | None] = [None, *edges, None]
         cut = tuple(Part(since=start, until=end) for start, end in pairwise(bounds))
         return replace(cursor, parts=cut, owed=frozenset(row["id"] for row in sample))
@@ -285,6 +288,12 @@ def _evenly(highest: int) -> set[int]:
     """Give ids at even distances up to the highest one, more of them where there are many."""
     count = IDS * min(MOST_SAMPLES, highest // A_SAMPLE_FOR + 1)
     return {highest * n // count for n in range(1, count + 1)} - {0}
+
+
+def _cuts(parts: int, sizes: Sequence[int]) -> list[float]:
+    """Give where a list is cut into so many parts of each size, as shares of the whole."""
+    every = [size for size in sizes for _ in range(parts)]
+    return [upto / sum(every) for upto in accumulate(every[:-1])]
 
 
 def _by_id(row: Row) -> Any:
