@@ -13,6 +13,8 @@ from crmbridge.model.records import Problem
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.ports import FieldBinding
 
+MOST_DIGITS = 19  # of an id that is a number; it may be stored in 64 bits
+
 
 class Form(NamedTuple):
     """How a CRM holds values of one kind.
@@ -53,13 +55,52 @@ def form(type_: type | UnionType, read: Callable[[Any], Value] = _same, write: C
     return Form(checked, write)
 
 
+def number_id(value: Value) -> int | None:
+    """Write the id of a record of a CRM that numbers them; raises RefusedError for what can't be one there."""
+    if value is None:
+        return None
+    if isinstance(value, str) and value.isdecimal() and len(value) < MOST_DIGITS:
+        return int(value)
+    raise RefusedError(f"{value!r:.80} is no id of this CRM's")
+
+
+def single(one: Form) -> Form:
+    """Make the form of a list of which the CRM holds one item at most; more are refused."""
+
+    def read(value: Any) -> Value:
+        found = one.read(value)
+        return () if found is None else (str(found),)
+
+    def write(value: Value) -> Any:
+        if not isinstance(value, tuple) or len(value) > 1:
+            raise RefusedError("the CRM holds one of these at most")
+        return one.write(value[0] if value else None)
+
+    return Form(read, write)
+
+
+def never_empty(filled: Form) -> Form:
+    """Make the form of values that the CRM can't hold empty; clearing one is refused."""
+
+    def write(value: Value) -> Any:
+        if value is None:
+            raise RefusedError("the CRM can't hold this empty")
+        return filled.write(value)
+
+    return Form(filled.read, write)
+
+
 def money_form(currency: str, *, others: bool = False) -> Form:
     """Make the form of amounts that come as decimals in a currency; one in another is refused, unless `others`."""
 
-    def write(value: Value) -> Value:
-        if isinstance(value, Money) and value.currency != currency and not others:
+    def write(value: Value) -> Decimal | None:
+        if value is None:
+            return None
+        if not isinstance(value, Money):
+            raise RefusedError(f"{value!r:.80} is no amount")
+        if value.currency != currency and not others:
             raise RefusedError(f"the deal is kept in {currency}, not in {value.currency}")
-        return value.amount if isinstance(value, Money) else value
+        return value.amount
 
     return form(Decimal, lambda amount: Money(amount, currency), write)
 
@@ -75,6 +116,9 @@ FORMS: Mapping[FieldType, Form] = {
     FieldType.CHOICES: form(list, lambda items: tuple(sorted(map(str, items)))),
     FieldType.USER: form(str),
 }
+
+
+ID = form(int, str, number_id)  # of a record that the CRM numbers
 
 
 def bound_columns(bindings: Iterable[FieldBinding], forms: Mapping[FieldType, Form]) -> tuple[Column, ...]:

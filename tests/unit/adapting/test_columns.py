@@ -10,13 +10,16 @@ import pytest
 
 from crmbridge.adapting import (
     FORMS,
+    ID,
     Column,
     Form,
     bound_columns,
     form,
     money_form,
+    never_empty,
     read_columns,
     read_in_lots,
+    single,
     write_columns,
 )
 from crmbridge.errors import RefusedError
@@ -105,3 +108,32 @@ def test_an_amount_has_the_currency_of_its_deal() -> None:
     assert Decimal(5) == money_form("EUR", others=True).write(Money(Decimal(5), "USD"))
     with pytest.raises(RefusedError, match="EUR, not in USD"):
         money_form("EUR").write(Money(Decimal(5), "USD"))
+    with pytest.raises(RefusedError, match="no amount"):
+        money_form("EUR", others=True).write("5")
+
+
+@pytest.mark.parametrize("value", ["", "x", "-1", "1" * 19, ("1",)])
+def test_what_can_be_no_number_is_refused_as_an_id(value: Value) -> None:
+    """It is another CRM's id, or none at all."""
+    assert (7, None) == (ID.write("7"), ID.write(None))
+    with pytest.raises(RefusedError, match="no id"):
+        ID.write(value)
+
+
+def test_a_list_of_which_the_crm_holds_one() -> None:
+    """Several are refused: none is left out without a word."""
+    one = single(ID)
+
+    assert [("7",), ()] == [one.read(7), one.read(None)]
+    assert [7, None] == [one.write(("7",)), one.write(())]
+    with pytest.raises(RefusedError, match="one of these at most"):
+        one.write(("7", "8"))
+
+
+def test_what_can_not_be_empty_is_not_cleared() -> None:
+    """No is another thing than nothing."""
+    always = never_empty(form(bool))
+
+    assert False is always.write(False)
+    with pytest.raises(RefusedError, match="empty"):
+        always.write(None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from crmbridge.adapting import Deletions, Place, moves_from_revisions, read_in_lots, receipt_of, walk_by_time
@@ -146,10 +146,7 @@ class TrytonAdapter:
         if self._server.ask(DEAL, "search_count", domain=old) == self._server.ask(DEAL, "search_count", at, domain=old):
             return []
         ended = self._revisions(sorted({*self._server.ids(DEAL, old, at)} - {*self._server.ids(DEAL, old)}))
-        start = datetime.min.replace(tzinfo=UTC)
-        return [
-            Tombstone(ref=self._mapper.ref(Kind.DEAL, deal), at=max([*when, start])) for deal, when in ended.items()
-        ]
+        return [Tombstone(ref=self._mapper.ref(Kind.DEAL, deal), at=max([at, *when])) for deal, when in ended.items()]
 
 
 def _after(place: Place | None) -> list[Any]:

@@ -6,7 +6,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from crmbridge.adapting import FORMS, Column, Form, bound_columns, form, money_form, read_columns, write_columns
+from crmbridge.adapting import (
+    FORMS,
+    ID,
+    Column,
+    bound_columns,
+    form,
+    money_form,
+    never_empty,
+    read_columns,
+    single,
+    write_columns,
+)
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Change
 from crmbridge.model.records import Kind, Position, Record, Ref, Status
@@ -41,35 +52,16 @@ def position(state: str) -> Position:
     return Position(PIPELINE, state, CLOSED.get(state, Status.OPEN))
 
 
-def native_id(value: Value) -> int | None:
-    """Write a record's id."""
-    if value is None or (isinstance(value, str) and value.isdecimal() and len(value) < 19):
-        return None if value is None else int(value)
-    raise RefusedError(f"{value!r:.80} is no id of Tryton's")
-
-
-def _yes_or_no(value: Value) -> Value:
-    if value is None:
-        raise RefusedError("a yes-or-no of Tryton's can't be empty")
-    return value
-
-
-def _one_contact(value: Value) -> int | None:
-    if not isinstance(value, tuple) or len(value) > 1:
-        raise RefusedError("an opportunity of Tryton's has one contact at most")
-    return native_id(value[0]) if value else None
-
-
-TEXT, LINK = FORMS[FieldType.TEXT], form(int, str, native_id)
-# On SQLite, a yes-or-no is a number.
-TRYTON = {**FORMS, FieldType.USER: LINK, FieldType.BOOL: form(int, bool, _yes_or_no)}
+TEXT = FORMS[FieldType.TEXT]
+# On SQLite a yes-or-no is a number; it is empty nowhere.
+TRYTON = {**FORMS, FieldType.USER: ID, FieldType.BOOL: never_empty(form(int, bool))}
 STANDARD = (
     Column("name", "description", TEXT),
     Column("close_date", "end_date", FORMS[FieldType.DATE]),
     Column("lost_reason", "lost_reason", TEXT),
-    Column("owner", "employee", LINK),
-    Column("company", "party", LINK),
-    Column("contacts", "contact", Form(lambda contact: () if contact is None else (str(contact),), _one_contact)),
+    Column("owner", "employee", ID),
+    Column("company", "party", ID),
+    Column("contacts", "contact", single(ID)),
 )
 
 
@@ -131,7 +123,7 @@ def _company(row: Mapping[str, Any]) -> dict[str, Value]:
 
 def _contact(row: Mapping[str, Any]) -> dict[str, Value]:
     email = row["value"] if row["type"] == "email" else None
-    name, company = row["name"] or row["party.name"], LINK.read(row["party"])
+    name, company = row["name"] or row["party.name"], ID.read(row["party"])
     return {"name": name, "email": email, "title": None, "company": company}
 
 

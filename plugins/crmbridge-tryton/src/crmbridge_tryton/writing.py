@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from crmbridge.adapting import partly
+from crmbridge.adapting import number_id, partly
 from crmbridge.errors import RefusedError, StaleError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Ref
-from crmbridge_tryton.mapping import DEAL, MODELS, NOTE, Mapper, native_id
+from crmbridge_tryton.mapping import DEAL, MODELS, NOTE, Mapper
 from crmbridge_tryton.server import Server
 
 # The buttons that take an opportunity from one state to another ("Sale Opportunity Module", States). Won has none:
@@ -46,7 +46,7 @@ class Writer:
             case Action.CREATE:
                 return self._mapper.ref(Kind.DEAL, self._create(change))
             case Action.UPDATE if change.target is not None:
-                self._update(change, native_id(change.target.id) or 0)
+                self._update(change, number_id(change.target.id) or 0)
                 return change.target
             case Action.NOTE if change.target is not None:
                 message = f"{change.after['body']}\n\n{_marker(change.key or '')}"
