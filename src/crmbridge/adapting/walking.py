@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from crmbridge.errors import RetryLaterError
 from crmbridge.model.records import Record, Tombstone
 from crmbridge.model.values import iso, parse_iso
 from crmbridge.ports import Page
@@ -39,7 +40,7 @@ def walk_by_time(
     `fetch` gives what comes after a place (None: from the beginning), `limit` records at most; fewer end the walk.
     Records of one time are told apart by their ids, so that a page may end among them. What changed less than
     `overlap` before the cursor is asked for again, as the CRM may show it late; of that only comes what has another
-    version than before.
+    version than before. A list that does not go on after a place raises RetryLaterError.
 
     With `deletions`, what was there before the last pull began and is not any more comes as tombstones: what is
     deleted while a pull lasts comes with the next one.
@@ -53,8 +54,10 @@ def walk_by_time(
         records = fetch(place)
         fresh = tuple(record for record in records if seen.get(record.ref.id, [""])[0] != record.version)
         if records:
-            at = records[-1].updated_at
+            at, before = records[-1].updated_at, place
             place = Place(at, records[-1].ref.id)
+            if place == before:
+                raise RetryLaterError("The CRM gave the same records twice in one walk")
             seen |= {record.ref.id: [record.version, iso(record.updated_at)] for record in records}
             seen = {name: item for name, item in seen.items() if parse_iso(item[1]) >= at - overlap}
         more = len(records) >= limit

@@ -57,8 +57,9 @@ def test_one_time_serves_all_deals_that_it_falls_in() -> None:
 def test_what_is_later_than_the_record_is_left_to_the_next_pull() -> None:
     """It was changed between the two requests; its position then is not known."""
     deal = make_deal("1", created_at=NOON, updated_at=NOON, position=make_position("qualification"))
-    past = Past({"1": [(NOON, "qualification"), (NOON + HOUR, "closing")]})
-    moves = list(moves_from_revisions([deal], {"1": [NOON, NOON + HOUR]}, past.as_of))
+    stages = ["qualification", "closing", "won"]
+    past = Past({"1": [(NOON + hour * HOUR, stage) for hour, stage in enumerate(stages)]})
+    moves = list(moves_from_revisions([deal], {"1": [at for at, _ in past.story["1"]]}, past.as_of))
 
     assert [make_position("qualification")] == [move.after for move in moves]
 

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from crmbridge.adapting import Deletions, Place, walk_by_time
+from crmbridge.errors import RetryLaterError
 from crmbridge.model.records import Record
 from crmbridge.ports import Page
 from crmbridge.testing.factories import NOON, make_deal, make_ref, make_tombstone
@@ -68,6 +71,15 @@ def test_another_version_of_the_same_time_comes_again() -> None:
     listed.put("a", NOON, "2")
 
     assert ["a"] == ids(listed.walk(cursor))
+
+
+def test_a_list_that_does_not_go_on_is_an_error() -> None:
+    """Such as one that is asked by time alone, where more records have one time than fit on a page."""
+    listed = Listed(*((number, NOON, "1") for number in "abc"))
+    walk = walk_by_time(None, lambda _: listed.fetch(None), limit=2, overlap=MINUTE)
+
+    with pytest.raises(RetryLaterError, match="twice in one walk"):
+        list(walk)
 
 
 def test_an_empty_list_ends_with_a_page() -> None:
