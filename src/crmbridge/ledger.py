@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from crmbridge.engine.pacing import fresh, slot_of, wait_for
-from crmbridge.ports.rates import AT_ONCE, Rate
+from crmbridge.engine.pacing import fresh, kept, slot_of, wait_for
+from crmbridge.ports.rates import Rate
 
 
 class LocalLedger:
@@ -18,9 +18,7 @@ class LocalLedger:
         self._lock = threading.Lock()
         self._slots: defaultdict[tuple[str, str], dict[int, int]] = defaultdict(dict)
 
-    def take(
-        self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime, ahead: timedelta = AT_ONCE
-    ) -> float:
+    def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
         """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit."""
         with self._lock:
             wait = 0.0
@@ -30,7 +28,7 @@ class LocalLedger:
             if wait > 0:
                 return wait
             for rate, amount in zip(rates, amounts, strict=True):
-                slots, slot = self._slots[account, rate.key], slot_of(rate.seconds, now + ahead)
+                slots, slot = self._slots[account, rate.key], slot_of(rate.seconds, now)
                 slots[slot] = slots.get(slot, 0) + amount
             return 0.0
 
@@ -55,6 +53,8 @@ class LocalLedger:
             return sum(self._counting(account, rate, now).values())
 
     def _counting(self, account: str, rate: Rate, now: datetime) -> dict[int, int]:
-        slots = fresh(self._slots[account, rate.key], rate.seconds, now)
-        self._slots[account, rate.key] = slots
-        return slots
+        first, last = kept(rate.seconds, now)
+        slots = self._slots[account, rate.key]
+        for slot in [slot for slot in slots if not first <= slot <= last]:
+            del slots[slot]
+        return fresh(slots, rate.seconds, now)

@@ -149,12 +149,12 @@ class TestFile:
         assert ["counts its requests alone"] == [r.getMessage().split("process ")[1] for r in caplog.records]
 
     def test_what_counts_no_longer_is_forgotten(self, ledger: RateFile) -> None:
-        """The file does not grow with the requests."""
+        """The file does not grow with the requests: what is older than two windows goes."""
         for second in range(0, 100, 5):
             ledger.take("hs", [BURST], [1], after(second))
 
         with contextlib.closing(sqlite3.connect(ledger.path)) as opened:
-            assert [(3,)] == opened.execute("SELECT count(*) FROM rates").fetchall()
+            assert [(5,)] == opened.execute("SELECT count(*) FROM rates").fetchall()
 
 
 REQUESTS = st.lists(st.tuples(st.floats(0, 3), st.integers(1, 5), st.floats(0, 9.9)), max_size=40)

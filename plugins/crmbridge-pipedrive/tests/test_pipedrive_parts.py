@@ -89,7 +89,10 @@ class TestParts:
         assert state.deal_ids() == sorted(ids(pull(adapter)), key=int)
 
     def test_an_edit_during_the_walk_is_not_lost(self, adapter: Adapter, state: Any, clock: VirtualClock) -> None:
-        """A deal that moves from a part that is read later to one that was read comes later (airbyte #27502)."""
+        """A deal that moves from a part that is read later to one that was read comes later (airbyte #27502).
+
+        Parts are read side by side, so its older copy may come after the newer one; the store keeps the newer one.
+        """
         walk = adapter.pull(Kind.DEAL, None)
         first = next(walk)
         clock.advance(timedelta(minutes=30))
@@ -97,7 +100,8 @@ class TestParts:
             state.edit_deal(number, title=f"Meanwhile {number}")
         rest = list(walk)
         after = pull(adapter, rest[-1].cursor)
-        names = {r.ref.id: r.fields["name"] for page in (first, *rest, *after) for r in page.records}
+        brought = [record for page in (first, *rest, *after) for record in page.records]
+        names = {r.ref.id: r.fields["name"] for r in sorted(brought, key=lambda record: record.updated_at)}
 
         assert {number: f"Meanwhile {number}" for number in state.deal_ids()} == names
 

@@ -209,9 +209,16 @@ class TestGoingOn:
         monkeypatch.setattr(deals_module, "LOT", 2)
         monkeypatch.setattr(walking, "LIMIT", 5)
 
-    def test_every_cursor_is_good(self, adapter: Adapter, state: Any) -> None:
-        """Whichever page was the last one stored, the next pull brings exactly the rest."""
+    @pytest.mark.parametrize(("lot", "most"), [(2, 250), (50, 3), (50, 1)])
+    def test_every_cursor_is_good(
+        self, adapter: Adapter, state: Any, monkeypatch: pytest.MonkeyPatch, lot: int, most: int
+    ) -> None:
+        """Whichever page was the last one stored, the next pull brings exactly the rest; a list page may be several."""
+        monkeypatch.setattr(deals_module, "LOT", lot)
+        monkeypatch.setattr(deals_module, "MOST", most)
         whole = pull(adapter)
+
+        assert max(len(page.records) for page in whole) <= most
 
         for stored in range(1, len(whole)):
             before, after = deals(whole[:stored]), deals(pull(adapter, whole[stored - 1].cursor))

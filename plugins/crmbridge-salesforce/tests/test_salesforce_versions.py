@@ -118,4 +118,4 @@ def test_the_org_says_how_much_of_its_day_is_left(org: Served, adapter: Salesfor
     adapter.describe()
     budget = adapter._org._client._budget
 
-    assert 80_000 == budget._steering[0].limit
+    assert 80_000 == budget._watches[0].limit

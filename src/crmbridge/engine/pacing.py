@@ -25,6 +25,12 @@ def counting(seconds: float, now: datetime) -> tuple[int, int]:
     return here - SLOTS - 1, here + SLOTS
 
 
+def kept(seconds: float, now: datetime) -> tuple[int, int]:
+    """Give the first and the last slot to keep: also what counted a window ago, for whom an answer tells of then."""
+    first, last = counting(seconds, now)
+    return first - SLOTS, last
+
+
 def fresh(slots: Slots, seconds: float, now: datetime) -> dict[int, int]:
     """Give what counts now, oldest first."""
     first, last = counting(seconds, now)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crmbridge.http.opening import open_client
     from crmbridge.http.paging import pages
     from crmbridge.http.rpc import JsonRpc, rewrite, rpc_failed
-    from crmbridge.http.slices import side_by_side
+    from crmbridge.http.slices import side_by_side, together
 
 __all__ = [
     "Budget",
@@ -39,6 +39,7 @@ __all__ = [
     "rewrite",
     "rpc_failed",
     "side_by_side",
+    "together",
 ]
 
 _HOMES = {
@@ -62,6 +63,7 @@ _HOMES = {
     "rewrite": "rpc",
     "rpc_failed": "rpc",
     "side_by_side": "slices",
+    "together": "slices",
 }
 
 

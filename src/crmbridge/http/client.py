@@ -15,7 +15,7 @@ import tenacity
 from crmbridge import __version__
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http.auth import Signed, Signer
-from crmbridge.http.budget import LONGEST_WAIT, Budget, Usage
+from crmbridge.http.budget import LONGEST_WAIT, Budget, Taken, Usage
 from crmbridge.http.exact_json import dump_json, load_json
 from crmbridge.http.library import httpx
 from crmbridge.http.slices import wait_for_room
@@ -225,7 +225,7 @@ class HttpClient:
             # Once it is our turn: a token that was good when the waiting began may have run out since.
             signed = self._signer.sign() if self._signer is not None else Signed({})
             url = _address(self.connection, request.path, signed.base_url)
-            answer, content = self._exchange(request, url, {**request.headers, **signed.headers})
+            answer, content = self._exchange(request, url, {**request.headers, **signed.headers}, taken)
         finally:
             self._budget.settle(taken)
         for usage in self._dialect.meter(answer.headers):
@@ -236,7 +236,9 @@ class HttpClient:
             answer.status_code, answer.headers, _decode(answer, content, request.form), _words(content)
         ), signed
 
-    def _exchange(self, request: _Request, url: str, headers: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
+    def _exchange(
+        self, request: _Request, url: str, headers: Mapping[str, str], taken: Taken
+    ) -> tuple[httpx.Response, bytes]:
         # Each part of an answer may take the timeout; a server that drips must not hold us for ever.
         latest = time.monotonic() + self._timeout * SLOWEST
         sending = self._client.stream(
@@ -244,6 +246,7 @@ class HttpClient:
         )
         parts: list[bytes] = []
         with sending as answer:
+            self._budget.settle(taken)  # whoever begins to answer has counted it
             for part in answer.iter_bytes():
                 parts.append(part)
                 if time.monotonic() > latest:

@@ -6,13 +6,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 Part = Callable[[], Iterator[T]]
 
 LOOK_UP = 0.1  # seconds after which a waiting reader looks whether it is still wanted
-ROOM = 3  # answers of one call that are unpacked and not taken yet
+ROOM = 2  # answers of one call that are unpacked and not taken yet
 LONGEST_WAIT = 2.0  # seconds that a reader waits for room; what it needs it for can't be known here, so never for ever
 PATIENCE = 5.0  # seconds that readers have to end when no more is wanted
 
@@ -37,6 +38,18 @@ def side_by_side(parts: Sequence[Part[T]], *, workers: int = 8) -> Iterator[tupl
         latest = time.monotonic() + PATIENCE
         for thread in threads:
             thread.join(max(0.0, latest - time.monotonic()))
+
+
+def together(jobs: Sequence[Callable[[], T]], *, workers: int = 8) -> list[T]:
+    """Do jobs side by side, and give what they give in their order; the first error ends it and is raised."""
+    if len(jobs) < 2:
+        return [job() for job in jobs]
+    done = dict(side_by_side([partial(_once, job) for job in jobs], workers=workers))
+    return [done[number] for number in range(len(jobs))]
+
+
+def _once(job: Callable[[], T]) -> Iterator[T]:
+    yield job()
 
 
 def wait_for_room() -> None:

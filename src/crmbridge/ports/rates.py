@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple, Protocol
-
-AT_ONCE = timedelta(0)
 
 
 class Rate(NamedTuple):
@@ -31,13 +29,8 @@ class RateLedger(Protocol):
     an answer that came must not be lost because it could not be counted.
     """
 
-    def take(
-        self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime, ahead: timedelta = AT_ONCE
-    ) -> float:
-        """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit.
-
-        What is taken for requests that go out later counts from so long `ahead` as the last of them may go out.
-        """
+    def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
+        """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit."""
         ...
 
     def settle(

@@ -93,17 +93,15 @@ def _made_for_bulk() -> Iterator[None]:
     """Let Python work as suits a pull, and as before afterwards.
 
     A pull makes millions of objects that are gone at once, and the collector would look at all that live again and
-    again. And its readers wait for a turn after each packet: the usual 5 ms would be most of what a request takes.
+    again.
     """
-    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
+    thresholds = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    sys.setswitchinterval(0.001)
     try:
         yield
     finally:
         _give_memory_back()
-        sys.setswitchinterval(interval)
         gc.set_threshold(*thresholds)
         gc.unfreeze()
 
@@ -111,11 +109,8 @@ def _made_for_bulk() -> Iterator[None]:
 def _give_memory_back() -> None:
     """Hand freed memory back to the system, where the C library can (glibc).
 
-    What readers in threads free lies in many pieces, and would add up to half as much again in a long pull. So would
-    what refers to itself, such as the statements of each transaction: a tenth of a megabyte per thousand records. It is
-    young, and the collector by itself would come too seldom.
+    What readers in threads free lies in many pieces, and would add up to half as much again in a long pull.
     """
-    gc.collect(1)
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
         trim(0)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
@@ -43,6 +45,7 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 CHUNK = 500  # how many values one IN list holds
+AT_ONCE = 100  # rows that one statement holds: Python's other threads go on while the database takes them in
 _URL_ADVICE = "Write `store` as sqlite:///path/to/state.db, or as postgresql://user@host/database."
 
 
@@ -214,7 +217,8 @@ def upsert(
     `keep` keep their value where the new one is NULL.
     """
     if rows:
-        connection.execute(_upserting(connection.dialect.name, into, tuple(rows[0]), only, keep), list(rows))
+        make = _kept_upserting if only is None else _upserting
+        connection.execute(make(connection.dialect.name, into, tuple(rows[0]), only, tuple(keep)), list(rows))
 
 
 def _upserting(
@@ -231,6 +235,9 @@ def _upserting(
     return statement.on_conflict_do_update(index_elements=keys, set_=changed, where=only)
 
 
+_kept_upserting = functools.cache(_upserting)  # made anew, each would leave a ring of objects to the collector
+
+
 def upsert_written(
     connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]], newest: str | None = None
 ) -> int:
@@ -240,13 +247,16 @@ def upsert_written(
     every value on its way, which costs more than the database does. The table's column types play no part here, so its
     twin made by `schema.as_written` is not needed.
     """
-    if not rows:
-        return 0
-    return connection.exec_driver_sql(_upsert_sql(connection.dialect.name, into, newest), list(rows)).rowcount
+    saved = 0
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        sql = _upsert_sql(connection.dialect.name, into, newest, len(some))
+        saved += connection.exec_driver_sql(sql, tuple(chain.from_iterable(some))).rowcount
+    return saved
 
 
-@functools.cache
-def _upsert_sql(dialect: str, into: Table, newest: str | None) -> str:
+@functools.lru_cache(maxsize=10 * AT_ONCE)
+def _upsert_sql(dialect: str, into: Table, newest: str | None, rows: int) -> str:
     names = [column.name for column in into.columns]
     only = None
     if newest is not None:
@@ -254,7 +264,9 @@ def _upsert_sql(dialect: str, into: Table, newest: str | None) -> str:
         new: ColumnElement[Any] = sql_column(f"excluded.{newest}", is_literal=True)
         only = or_(held.is_(None), held <= new)
     statement = _upserting(dialect, into, names, only)
-    return str(statement.compile(dialect=_positional(dialect), column_keys=names))
+    sql = str(statement.compile(dialect=_positional(dialect), column_keys=names))
+    head, values, tail = re.split(r"(?<= VALUES )|(?= ON CONFLICT )", sql, maxsplit=2)
+    return head + ", ".join([values] * rows) + tail
 
 
 def _positional(name: str) -> Dialect:

@@ -15,7 +15,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -23,11 +23,10 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from sqlalchemy import Connection, and_, delete, false, func, or_, select, true, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from crmbridge.engine.pacing import SLOTS, counting, slot_of, wait_for
+from crmbridge.engine.pacing import SLOTS, counting, kept, slot_of, wait_for
 from crmbridge.errors import LockedError, StateError
 from crmbridge.ledger import LocalLedger
 from crmbridge.ports import Rate, RateLedger
-from crmbridge.ports.rates import AT_ONCE
 from crmbridge.store import schema
 from crmbridge.store.database import Database, add_to
 
@@ -95,9 +94,7 @@ class SharedLedger:
         self._begin = begin
         self._tidied: dict[tuple[str, str], int] = {}
 
-    def take(
-        self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime, ahead: timedelta = AT_ONCE
-    ) -> float:
+    def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
         """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit."""
         with self._begin(account) as slots:
             wanted = list(zip(rates, amounts, strict=True))
@@ -110,7 +107,7 @@ class SharedLedger:
             if full:
                 return max(_wait(slots, rate, amount, now) for rate, amount in full)
             self._tidy(slots, account, rates, now)
-            slots.add(_in_slots(rates, amounts, now + ahead))
+            slots.add(_in_slots(rates, amounts, now))
             return 0.0
 
     def settle(
@@ -136,7 +133,7 @@ class SharedLedger:
             tenth = slot_of(rate.seconds, now) * 10 // SLOTS
             if self._tidied.get((account, rate.key)) != tenth:
                 self._tidied[account, rate.key] = tenth
-                slots.keep(rate.key, *counting(rate.seconds, now))
+                slots.keep(rate.key, *kept(rate.seconds, now))
 
 
 def _in_slots(rates: Sequence[Rate], amounts: Sequence[int], at: datetime) -> list[Amount]:
@@ -160,11 +157,9 @@ class SteadyLedger:
         self._alone: LocalLedger | None = None
         self._turn = threading.Lock()
 
-    def take(
-        self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime, ahead: timedelta = AT_ONCE
-    ) -> float:
+    def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
         """Take an amount of each rate at once and give 0; or take nothing and give the seconds until it may fit."""
-        return self._try(lambda ledger: ledger.take(account, rates, amounts, now, ahead))
+        return self._try(lambda ledger: ledger.take(account, rates, amounts, now))
 
     def settle(
         self, account: str, rates: Sequence[Rate], amounts: Sequence[int], taken_at: datetime, now: datetime

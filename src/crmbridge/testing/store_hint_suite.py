@@ -168,6 +168,15 @@ class RateSuite:
         assert store.rates.used("hs", BURST, after(17.9)) == 10
         assert store.rates.used("hs", BURST, after(18.1)) == 3
 
+    def test_an_answer_tells_what_counts(self, store: StateStore, again: StateStore) -> None:
+        """Of each rate, by both together."""
+        store.rates.take("hs", [BURST, TOKENS], [1, 30], START)
+        again.rates.take("hs", [BURST, TOKENS], [2, 20], START)
+
+        assert store.rates.settle("hs", [BURST, TOKENS], [1, 30], START, after(5)) == (3, 50)
+        assert store.rates.settle("hs", [BURST, TOKENS], [2, 20], START, after(10.1)) == (3, 50)
+        assert again.rates.settle("hs", [BURST, TOKENS], [0, 0], START, after(15.1)) == (2, 50)
+
     def test_an_answer_that_is_later_than_a_window_counts_from_then_on(self, store: StateStore) -> None:
         """It was no longer counted, and is again."""
         store.rates.take("hs", [BURST], [10], START)

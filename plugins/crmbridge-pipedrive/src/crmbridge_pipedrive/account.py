@@ -13,12 +13,12 @@ from functools import partial
 from typing import Any
 
 from crmbridge.errors import ConfigurationError
+from crmbridge.http import together
 from crmbridge.model.records import Status
 from crmbridge.model.values import iso, parse_iso
 from crmbridge.ports import AdapterContext, FieldBinding, NativeStage, Pipeline
 from crmbridge_pipedrive.api import Api, Row
 from crmbridge_pipedrive.values import FieldDefinition
-from crmbridge_pipedrive.walking import together
 
 CODE = re.compile(r"[0-9a-f]{40}")
 MEMORY = "account"  # where the set-up is kept between runs

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
-from crmbridge.http import Dialect, HttpClient
+from crmbridge.http import Dialect, HttpClient, together
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
@@ -80,16 +81,21 @@ class PipedriveAdapter:
 
     def describe(self) -> Description:
         """Read the account's pipelines, stages, fields, users and currencies, and what it is signed in with."""
-        said = self._api.get("me")
+        asked: list[Callable[[], Any]] = [
+            partial(self._api.get, "me"),
+            partial(self._api.get, "currencies"),
+            partial(users, self._api, self._connection),
+            partial(self._account.renew, anyway=True),
+        ]
+        said, currencies, people, _ = together(asked)
         me = said if isinstance(said, dict) else {}
-        self._account.renew(anyway=True)
         key = self._account.key_definition()
-        money = (row for row in self._api.get("currencies") or () if isinstance(row, dict))
+        money = (row for row in currencies or () if isinstance(row, dict))
         return Description(
             account=str(me.get("company_domain") or me.get("company_name") or self._settings.company),
             pipelines=self._account.setup.pipelines,
             fields=tuple(native_field(definition) for definition in self._account.setup.definitions),
-            users=tuple(users(self._api, self._connection)),
+            users=tuple(people),
             currencies=tuple(str(row["code"]) for row in money if row.get("code") and row.get("active_flag")),
             api_version=API_VERSION,
             api_supported_until=None,  # Pipedrive has named no day for v2, nor for the calls of v1 that are used

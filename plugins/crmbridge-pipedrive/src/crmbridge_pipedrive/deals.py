@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from crmbridge.errors import RefusedError
+from crmbridge.http import together
 from crmbridge.model.records import Move, Record, Tombstone
 from crmbridge.ports import Clock, Page
 from crmbridge_pipedrive.account import MOST_KEYS, Account, DealFields
@@ -28,7 +29,7 @@ from crmbridge_pipedrive.mapping import AROUND, TIMES, DealReader, Surroundings,
 from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.reading import is_gone
 from crmbridge_pipedrive.verdicts import ForbiddenError
-from crmbridge_pipedrive.walking import Found, Walk, ids_of, lots, rows_by_ids, times, together
+from crmbridge_pipedrive.walking import Found, Walk, ids_of, lots, rows_by_ids, times
 
 ALL_STATUSES = "open,won,lost,deleted"  # without being asked, a list leaves the deleted ones out
 LOT = 50  # deals that are read one by one between two cursors; a log costs 20 tokens or more

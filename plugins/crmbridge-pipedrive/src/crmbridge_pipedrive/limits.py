@@ -11,7 +11,7 @@ from crmbridge_pipedrive.settings import PipedriveSettings
 
 A_DAY = 24 * 3600.0
 WINDOW = 2.0
-FEWEST_READERS, MOST_READERS = 3, 6
+FEWEST_READERS, MOST_READERS = 3, 4
 SLOW_ANSWER = 0.4  # seconds
 BURST, DAY, HISTORY = "burst", "day", "history"
 OLD_HISTORY = 2  # the moves of deals that moved long ago may use one part in so many of the day's share
@@ -29,8 +29,9 @@ class Limits:
     def __init__(self, settings: PipedriveSettings, context: AdapterContext) -> None:
         self._day_share = settings.day_share
         per_second = settings.requests_in_2s * settings.share / WINDOW
-        # As many as keep the burst limit busy where answers are slow; each holds pages of 500 rows in memory.
-        self.readers = max(FEWEST_READERS, min(MOST_READERS, int(per_second * SLOW_ANSWER)))
+        # As many as keep the burst limit busy where answers are slow, and one more as parts do not end together; each
+        # holds an answer of 500 deals in memory, and more than these few bring more than can be stored meanwhile.
+        self.readers = max(FEWEST_READERS, min(MOST_READERS, int(per_second * SLOW_ANSWER) + 1))
         self._tokens = settings.tokens_a_day
         burst = Rate(settings.requests_in_2s, WINDOW, BURST)
         self.budget = Budget(

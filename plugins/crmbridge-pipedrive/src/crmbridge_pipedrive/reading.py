@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from crmbridge.errors import RefusedError
-from crmbridge.http import pages
+from crmbridge.http import pages, together
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.ports import Page
 from crmbridge_pipedrive.api import Api, Params, Row, is_id
@@ -18,7 +18,7 @@ from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.rolls import Members, Roll
 from crmbridge_pipedrive.values import moment
 from crmbridge_pipedrive.verdicts import ForbiddenError
-from crmbridge_pipedrive.walking import Met, Walk, ids_of, rows_by_ids, times, together
+from crmbridge_pipedrive.walking import Met, Walk, ids_of, rows_by_ids, times
 
 LISTS: Mapping[Kind, tuple[str, Callable[[Row, str], Record]]] = {
     Kind.CONTACT: ("persons", person_record),

@@ -10,17 +10,16 @@ from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 from crmbridge.errors import RefusedError
-from crmbridge.http import side_by_side
+from crmbridge.http import side_by_side, together
 from crmbridge_pipedrive.api import IDS, LIMIT, Api, Params, Row, is_id
 from crmbridge_pipedrive.cursors import LOST, OVERLAP, Cursor, Part, read_cursor
 from crmbridge_pipedrive.prints import SECONDS
 from crmbridge_pipedrive.values import moment, query_time
 
 PARTS = 4  # a first pull is cut in so many at least; each costs half a page more
-WORKERS = 8  # for small answers
 MOST_SAMPLES = 3  # requests of a hundred ids each
 A_SAMPLE_FOR = 10_000  # ids
-THREADS_FROM = 3  # fewer requests than that are sent one after the other
+GUESSED = 0.8  # of the highest id, at least, must be the highest one among the newest changes
 
 T = TypeVar("T")
 Prepare = Callable[[Sequence[Row]], Mapping[int, Row]]
@@ -115,20 +114,21 @@ class Walk:
         if not more:
             self.total = len(rows)
             return cursor, sorted((row for row in rows if is_id(row.get("id"))), key=_by_id)
-        return (self._cut(cursor) if cursor.since is None else cursor), None
+        return (self._cut(cursor, _highest(rows)) if cursor.since is None else cursor), None
 
-    def _cut(self, cursor: Cursor) -> Cursor:
+    def _cut(self, cursor: Cursor, known: int) -> Cursor:
         """Cut a whole list in parts of about the same size, by times of change, and remember what must come.
 
-        How changes lie in time is learnt from rows with ids at even distances. The parts touch, and the last one has
-        no end, so that nothing falls between them; the rows of the sample must all turn up in one of them.
+        How changes lie in time is learnt from rows with ids at even distances; `known` is the highest id so far, and
+        mostly near the last one, so that neither of the two is waited for. The parts touch, and the last one has no
+        end, so that nothing falls between them; the rows of the sample must all turn up in one of them.
         """
-        newest: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc", "limit": 1}
-        rows, _ = self._api.page(self._call, {**self._params, **newest})
-        highest = rows[0]["id"] if rows and is_id(rows[0].get("id")) else 0
-        count = IDS * min(MOST_SAMPLES, highest // A_SAMPLE_FOR + 1)
-        asked = {highest * n // count for n in range(1, count + 1)} - {0}
-        sample = self._some(asked)
+        asked = _evenly(known)
+        jobs: list[Callable[[], Any]] = [self._last_id, partial(self._some, asked)]
+        highest, sample = together(jobs)
+        if known < highest * GUESSED:
+            asked = _evenly(highest)
+            sample = self._some(asked)
         self.sample = Sample(highest, sample)
         self.total = highest * len(sample) // max(1, len(asked))
         stamps = sorted(at.replace(microsecond=0) for row in sample if (at := moment(row.get("update_time"))))
@@ -137,6 +137,10 @@ class Walk:
         bounds: list[datetime | None] = [None, *edges, None]
         cut = tuple(Part(since=start, until=end) for start, end in pairwise(bounds))
         return replace(cursor, parts=cut, owed=frozenset(row["id"] for row in sample))
+
+    def _last_id(self) -> int:
+        newest: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc", "limit": 1}
+        return _highest(self._api.page(self._call, {**self._params, **newest})[0])
 
     def _some(self, ids: set[int]) -> list[Row]:
         return list(rows_by_ids(self._api, self._call, self._params, ids))
@@ -250,14 +254,6 @@ def rows_by_ids(api: Api, call: str, params: Params, ids: Iterable[int]) -> Iter
         yield from (row for row in rows if is_id(row.get("id")))
 
 
-def together(jobs: Sequence[Callable[[], T]]) -> list[T]:
-    """Do jobs side by side, and give what they give in their order; a few are done one after the other."""
-    if len(jobs) < THREADS_FROM:
-        return [job() for job in jobs]
-    done = dict(side_by_side([partial(_once, job) for job in jobs], workers=WORKERS))
-    return [done[number] for number in range(len(jobs))]
-
-
 def times(since: datetime | None, until: datetime | None) -> dict[str, str]:
     """Give the parameters for what was updated from a time on (inclusive) and before another, in whole seconds."""
     asked = {"updated_since": since, "updated_until": until}
@@ -281,12 +277,18 @@ def _in_range(rows: Sequence[Row], part: Part) -> bool:
     return all(start <= str(row.get("update_time") or "")[:SECONDS] < end for row in rows)
 
 
+def _highest(rows: Iterable[Row]) -> int:
+    return max((row["id"] for row in rows if is_id(row.get("id"))), default=0)
+
+
+def _evenly(highest: int) -> set[int]:
+    """Give ids at even distances up to the highest one, more of them where there are many."""
+    count = IDS * min(MOST_SAMPLES, highest // A_SAMPLE_FOR + 1)
+    return {highest * n // count for n in range(1, count + 1)} - {0}
+
+
 def _by_id(row: Row) -> Any:
     return row["id"]
-
-
-def _once(job: Callable[[], T]) -> Iterator[T]:
-    yield job()
 
 
 def _all_rows(api: Api, call: str, params: Params) -> list[Row]:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
+from crmbridge.http import together
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge_pipedrive.account import Account
@@ -18,7 +19,6 @@ from crmbridge_pipedrive.finding import newest_keys
 from crmbridge_pipedrive.making import differs, field_body, field_named
 from crmbridge_pipedrive.values import decimal
 from crmbridge_pipedrive.verdicts import ForbiddenError
-from crmbridge_pipedrive.walking import together
 
 
 class _NotSentError(RetryLaterError):

@@ -10,8 +10,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 
+from crmbridge.http import together
 from crmbridge.model.records import Kind
 from crmbridge.ports import Clock, Page
 from crmbridge_salesforce.bulk import BulkUnavailableError, Part, QueryJobs, rows_of
@@ -103,24 +105,22 @@ class BulkWalk:
                     page = self._source.page(rows, span, cursor.dump(), beside.details())
                     if page.records:
                         yield page
-        for job in (place.job, place.history, place.roles, place.tracked):
-            if job:
-                self._jobs.drop(job)
+        done = [job for job in (place.job, place.history, place.roles, place.tracked) if job]
+        together([partial(self._jobs.drop, job) for job in done])
 
     def _ordered(self, place: Cursor, where: str) -> Cursor:
         """Order the job, and for a first walk through deals those beside it: the org works on all of them."""
         form = self._source.form
         statement = select(form.columns, form.table.name, where=where)
-        place = replace(place, job=self._jobs.order(statement, deleted_too=self._source.deleted_too))
+        order = partial(self._jobs.order, statement, deleted_too=self._source.deleted_too)
         if self._source.kind is not Kind.DEAL or not place.whole:
-            return place
-        tracked = select(_TRACKED, "OpportunityFieldHistory", where="Field = 'StageName'")
-        return replace(
-            place,
-            history=self._ordered_beside(select(_HISTORY, "OpportunityHistory")),
-            roles=self._ordered_beside(select(ROLE, "OpportunityContactRole")),
-            tracked=self._ordered_beside(tracked) if self._source.tracked() else "",
-        )
+            return replace(place, job=order())
+        beside = [select(_HISTORY, "OpportunityHistory"), select(ROLE, "OpportunityContactRole")]
+        if self._source.tracked():
+            beside.append(select(_TRACKED, "OpportunityFieldHistory", where="Field = 'StageName'"))
+        # One that can't be ordered leaves the others without use; the org takes them away after seven days.
+        job, history, roles, *tracked = together([order, *(partial(self._ordered_beside, each) for each in beside)])
+        return replace(place, job=job, history=history, roles=roles, tracked="".join(tracked))
 
     def _ordered_beside(self, statement: str) -> str:
         try:

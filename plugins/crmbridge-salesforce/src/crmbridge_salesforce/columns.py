@@ -46,12 +46,15 @@ def reader(one: Decoder | None) -> Reader:
 
 def amounts(cells: Sequence[Cell], currencies: Sequence[str | None]) -> list[Value]:
     """Read a column of amounts, as `money` does; raises ValueError when one can't be read, or has no currency."""
-    found: list[Value] = []
-    for number, currency in zip(_numbers(cells), currencies, strict=True):
-        if number is not None and currency is None:
-            raise ValueError(NO_CURRENCY)
-        found.append(None if number is None or currency is None else Money(number, currency))
-    return found
+    pairs = list(zip(_numbers(cells), currencies, strict=True))
+    if None in currencies and any(currency is None and number is not None for number, currency in pairs):
+        raise ValueError(NO_CURRENCY)
+    return [None if number is None else Money(number, currency or "") for number, currency in pairs]
+
+
+def ids(cells: Sequence[Cell]) -> list[str]:
+    """Write a column of ids in their 18-character form, as `to_18` does."""
+    return [to_18(cell) if len(cell) == SHORT else cell for cell in cells]
 
 
 def moments(cells: Sequence[Cell]) -> list[datetime | None]:
@@ -103,7 +106,7 @@ def _choices(cells: Sequence[Cell]) -> list[tuple[str, ...] | None]:
 
 
 def _ids(cells: Sequence[Cell]) -> list[str | None]:
-    return [to_18(cell) if len(cell) == SHORT else cell or None for cell in cells]
+    return [cell or None for cell in ids(cells)]
 
 
 def _texts(cells: Sequence[Cell]) -> list[str | None]:

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref
 from crmbridge.model.values import FieldType, Value
 from crmbridge.ports import FieldBinding
-from crmbridge_salesforce.columns import amounts, moments, reader
-from crmbridge_salesforce.ids import to_18
+from crmbridge_salesforce.columns import amounts, ids, moments, reader
 from crmbridge_salesforce.rows import Cells, Form
 from crmbridge_salesforce.schema import Table, pipeline_of, status_of
 from crmbridge_salesforce.values import COMPOUNDS, Cell, Decoder, decoder, money, read_moment
@@ -156,17 +155,18 @@ class Reader:
         columns = list(zip(*rows, strict=True))
         if not columns:
             return []
-        ids = list(map(to_18, columns[0]))
         fields, problems = self._read(rows, columns)
         for name, values in beside.items():
             for found, value in zip(fields, values, strict=True):
                 found[name] = value
-        # These three are empty where there are none, and stand beside every row.
+        # Where the org has no such column, nothing stands beside each row.
         created = moments(columns[self._created]) if self._created is not None else repeat(None)
         keys = columns[self._key] if self._key is not None else repeat("")
         positions = self._positions(columns) if self._place is not None else repeat(None)
         connection, kind, page_of, version = self._shape.connection, self._shape.kind, self._page_of, self.form.version
-        parts = zip(rows, ids, fields, problems, moments(columns[1]), created, keys, positions, strict=False)
+        parts = zip(
+            rows, ids(columns[0]), fields, problems, moments(columns[1]), created, keys, positions, strict=False
+        )
         return [
             Record(
                 ref=Ref(connection, kind, row_id),

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from crmbridge.model.records import Kind, Move, Position, Record
 from crmbridge.ports import Page
+from crmbridge_salesforce.columns import ids
 from crmbridge_salesforce.details import Details
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.mapping import Reader
@@ -135,9 +136,9 @@ class Deals:
 
     def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:
         """Make the deals of rows."""
-        ids = [to_18(cells[0]) for cells in rows]
-        contacts = details.contacts(ids)
-        return self._reader.records(rows, {"contacts": [contacts.get(row_id, ()) for row_id in ids]})
+        deals = ids([cells[0] for cells in rows])
+        contacts = details.contacts(deals)
+        return self._reader.records(rows, {"contacts": [contacts.get(deal, ()) for deal in deals]})
 
     def touched(self, span: Span) -> set[str]:
         """Find the deals whose contacts changed, which need not touch the deal."""
