@@ -5,6 +5,7 @@
     ├── AuthenticationError     a credential is refused or lacks a scope         exit 4
     ├── RetryLaterError         the CRM is unreachable, busy or limiting us      exit 5
     ├── RefusedError            the CRM said no; to one change it is an outcome  exit 3
+    │   └── StaleError          it was changed by somebody since we read it      exit 3
     ├── UnclearError            sent, and nobody knows whether it was done       exit 7
     ├── PlanStaleError          the plan is not for what is there now            exit 8
     ├── LockedError             another run holds the state                      exit 11
@@ -61,6 +62,10 @@ class RefusedError(CrmbridgeError):
 
     exit_code = 3
     code = "refused"
+
+
+class StaleError(RefusedError):
+    """Somebody changed the record since we read it, so nothing was written; to one change it is an outcome."""
 
 
 class UnclearError(CrmbridgeError):

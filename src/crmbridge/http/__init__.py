@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from crmbridge.http.client import Dialect, HttpClient, Reply
     from crmbridge.http.exact_json import dump_json, load_json
     from crmbridge.http.grants import TokenEndpoint
+    from crmbridge.http.opening import open_client
     from crmbridge.http.paging import pages
+    from crmbridge.http.rpc import JsonRpc, rewrite, rpc_failed
     from crmbridge.http.slices import side_by_side, together
 
 __all__ = [
     "Budget",
     "Dialect",
     "HttpClient",
+    "JsonRpc",
     "Rate",
     "Reply",
     "Signed",
@@ -31,7 +34,10 @@ __all__ = [
     "Usage",
     "dump_json",
     "load_json",
+    "open_client",
     "pages",
+    "rewrite",
+    "rpc_failed",
     "side_by_side",
     "together",
 ]
@@ -40,6 +46,7 @@ _HOMES = {
     "Budget": "budget",
     "Dialect": "client",
     "HttpClient": "client",
+    "JsonRpc": "rpc",
     "Rate": "budget",
     "Reply": "client",
     "Signed": "auth",
@@ -51,7 +58,10 @@ _HOMES = {
     "Usage": "budget",
     "dump_json": "exact_json",
     "load_json": "exact_json",
+    "open_client": "opening",
     "pages": "paging",
+    "rewrite": "rpc",
+    "rpc_failed": "rpc",
     "side_by_side": "slices",
     "together": "slices",
 }

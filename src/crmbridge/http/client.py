@@ -116,7 +116,7 @@ class HttpClient:
         signer: Signer | None = None,
         timeout: float = 30.0,
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         self._clock = clock
         self._budget = budget
         self._dialect = dialect
@@ -224,7 +224,7 @@ class HttpClient:
         try:
             # Once it is our turn: a token that was good when the waiting began may have run out since.
             signed = self._signer.sign() if self._signer is not None else Signed({})
-            url = _address(self._connection, request.path, signed.base_url)
+            url = _address(self.connection, request.path, signed.base_url)
             answer, content = self._exchange(request, url, {**request.headers, **signed.headers}, taken)
         finally:
             self._budget.settle(taken)
@@ -270,12 +270,12 @@ class HttpClient:
             case 401:
                 return AuthenticationError(
                     f"the credential was refused (401): {said}",
-                    advice=f"Check the credential of connection {self._connection!r}: is it right, and still valid?",
+                    advice=f"Check the credential of connection {self.connection!r}: is it right, and still valid?",
                 )
             case 403:
                 return AuthenticationError(
                     f"not allowed (403): {said}",
-                    advice=f"Give the credential of connection {self._connection!r} the scopes that it lacks.",
+                    advice=f"Give the credential of connection {self.connection!r} the scopes that it lacks.",
                 )
             case 429:
                 return RetryLaterError(f"too many requests (429): {said}", after=retry_after(reply))
@@ -286,17 +286,17 @@ class HttpClient:
 
     def _unreachable(self, error: Exception) -> RetryLaterError:
         return RetryLaterError(
-            f"{self._connection}: {self._client.base_url.host} can't be reached ({_name(error)})",
+            f"{self.connection}: {self._client.base_url.host} can't be reached ({_name(error)})",
             advice="Check the network and the connection's base_url, then try again; nothing was lost.",
         )
 
     def _where(self, path: str, reply: Reply) -> str:
         request_id = next((reply.headers[name] for name in REQUEST_IDS if name in reply.headers), "")
-        where = strike(f"{self._connection}: {path.partition('?')[0]}")
+        where = strike(f"{self.connection}: {path.partition('?')[0]}")
         return f"{where} (request {tidy(request_id, 60)})" if request_id else where
 
     def _asked(self, request: _Request) -> str:
-        return strike(f"{self._connection}: the answer to {request.method} {request.path.partition('?')[0]}")
+        return strike(f"{self.connection}: the answer to {request.method} {request.path.partition('?')[0]}")
 
     def _retrying(self) -> tenacity.Retrying:
         latest = self._clock.now() + timedelta(seconds=self._timeout * DEADLINE)

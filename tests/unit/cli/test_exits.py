@@ -24,7 +24,8 @@ def test_every_error_ends_with_a_code_of_the_table_by_the_same_name() -> None:
     """An error's code and the table's name for its exit code say the same where both speak of one thing."""
     found = [c for c in vars(errors).values() if inspect.isclass(c) and issubclass(c, errors.CrmbridgeError)]
     classes: list[type[errors.CrmbridgeError]] = [*found, InputNeededError]
-    outcomes = {errors.CrmbridgeError, errors.RefusedError, errors.UnclearError}  # seldom more than a row of a run
+    # Seldom more than a row of a run.
+    outcomes = {errors.CrmbridgeError, errors.RefusedError, errors.StaleError, errors.UnclearError}
     named = {c.exit_code: c.code for c in classes if c not in outcomes}
 
     assert named == {code: exit_of(code).name for code in named}

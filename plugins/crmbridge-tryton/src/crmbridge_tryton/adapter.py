@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
+from crmbridge.adapting import Deletions, Place, moves_from_revisions, read_in_lots, receipt_of, walk_by_time
 from crmbridge.model.changes import Action, Change, Receipt
-from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.records import Kind, Move, Position, Record, Ref, Tombstone
 from crmbridge.ports import (
-    Adapter,
     AdapterContext,
     Capabilities,
     Credential,
@@ -17,24 +20,23 @@ from crmbridge.ports import (
     Page,
     Pipeline,
 )
-from crmbridge_tryton.mapping import MODELS, PIPELINE, Mapper, position
-from crmbridge_tryton.pulling import Walk
-from crmbridge_tryton.server import Server, every
+from crmbridge_tryton.mapping import DEAL, MODELS, PIPELINE, TYPES, Mapper, position
+from crmbridge_tryton.server import Server
 from crmbridge_tryton.settings import TrytonSettings
-from crmbridge_tryton.values import TYPES
 from crmbridge_tryton.writing import Writer
 
 ACTIONS = frozenset({Action.CREATE, Action.UPDATE, Action.NOTE})  # the modules of opportunities have no tasks
-IDS = 500
+IDS, PAGE = 500, 100
+# A change has the time at which its transaction began, and is seen when that ends: this much is read again.
+OVERLAP = timedelta(seconds=60)
+ORDER = [["last_modified_at", "ASC"], ["id", "ASC"]]
 
 
 class TrytonAdapter:
     """The port, over a server's remote calls. Opening it sends nothing."""
 
     def __init__(self, settings: TrytonSettings, context: AdapterContext) -> None:
-        self._settings, self._connection = settings, context.connection
-        self._server = Server(settings, context)
-        self._mapper = Mapper(context.connection, context.fields, settings.key_field)
+        self._server, self._mapper = Server(settings, context), Mapper(context, settings.key_field)
         self._writer = Writer(self._server, self._mapper)
         actions = ACTIONS if settings.key is None else frozenset[Action]()
         self.capabilities = Capabilities(
@@ -50,27 +52,39 @@ class TrytonAdapter:
 
     def describe(self) -> Description:
         """Read the opportunities' states and fields, the employees and the currencies."""
-        asked = self._server.ask(MODELS[Kind.DEAL], "fields_get", fields_names=None)
-        fields = {name: _field(name, about) for name, about in asked.items()}
+        settings, asked = self._server.settings, self._server.ask(DEAL, "fields_get", fields_names=None)
+        fields = {
+            name: NativeField(
+                name=name, label=about["string"], type=TYPES.get(about["type"]), writable=not about["readonly"]
+            )
+            for name, about in asked.items()
+        }
         stages = tuple(
             NativeStage(id=state, label=label, status=position(state).status, writable=state != "won")
             for state, label in asked["state"]["selection"]
         )
+        way = "session" if settings.user else "application key"
         return Description(
-            account=f"{self._server.preferences.get('company.rec_name', '')} {self._settings.database}".strip(),
+            account=f"{self._server.preferences.get('company.rec_name', '')} {settings.database}".strip(),
             pipelines=(Pipeline(id=PIPELINE, label="Opportunities", stages=stages),),
             fields=tuple(fields.values()),
             users=tuple(user for page in self.pull(Kind.USER, None) for user in page.records),
             currencies=tuple(self._server.currencies),
-            key_field=fields.get(self._settings.key_field or ""),
-            credential=Credential(
-                way="session" if self._settings.user else "application key", user=self._settings.user
-            ),
+            key_field=fields.get(settings.key_field or ""),
+            credential=Credential(way=way, user=settings.user),
         )
 
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
-        """Yield pages of what changed since a cursor."""
-        return Walk(self._server, self._mapper, kind).pages(since)
+        """Yield pages of what changed since a cursor; employees come all, as their e-mail is another record's."""
+        scope = self._scope(kind)
+
+        def fetch(place: Place | None) -> Sequence[Record]:
+            return self._records(kind, [*scope, *_after(place)], limit=PAGE)
+
+        deal, since = kind is Kind.DEAL, None if kind is Kind.USER else since
+        deletions = Deletions(self._newest, self._gone) if deal else None
+        for page in walk_by_time(since, fetch, limit=PAGE, overlap=OVERLAP, deletions=deletions):
+            yield replace(page, moves=self._moves(page.records)) if deal else page
 
     def read(
         self,
@@ -79,15 +93,12 @@ class TrytonAdapter:
         fields: Collection[str] | None = None,  # noqa: ARG002  none of them costs a request of its own
     ) -> Mapping[Ref, Record]:
         """Read records by their ids; the ones that are gone are left out."""
-        found: dict[Ref, Record] = {}
-        for kind in {ref.kind for ref in refs}:
-            ids = [int(ref.id) for ref in refs if ref.kind is kind and ref.id.isdecimal() and len(ref.id) < 19]
-            for start in range(0, len(ids), IDS):
-                these = [*self._server.scope(MODELS[kind]), ["id", "in", ids[start : start + IDS]]]
-                wanted = every(self._mapper.fields(kind), these)
-                rows = self._server.ask(MODELS[kind], "search_read", **wanted)
-                found |= {record.ref: record for record in (self._mapper.record(kind, row) for row in rows)}
-        return found
+
+        def fetch(kind: Kind, ids: list[str]) -> list[Record]:
+            numbers = [int(number) for number in ids if number.isdecimal() and len(number) < 19]
+            return self._records(kind, [*self._scope(kind), ["id", "in", numbers]])
+
+        return read_in_lots(refs, fetch, lot=IDS)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a deal by its key, or a note on `near` by its marker; the server looks in its tables."""
@@ -95,18 +106,51 @@ class TrytonAdapter:
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Make changes, one call each; raises what means that nothing was sent."""
-        return [self._writer.write(change) for change in changes]
+        return [receipt_of(change, self._writer.make) for change in changes]
 
     def close(self) -> None:
         """Give back connections."""
         self._server.close()
 
+    def _scope(self, kind: Kind) -> list[Any]:
+        """Give the domain of the records that are read; only an administrator may list notes without their records."""
+        if kind is Kind.NOTE:
+            return [["resource", "in", [f"{DEAL},{deal}" for deal in self._server.ids(DEAL, [])]]]
+        return [["type", "!=", "website"]] if kind is Kind.CONTACT else []
 
-def _field(name: str, about: Mapping[str, object]) -> NativeField:
-    label, type_ = str(about["string"]), TYPES.get(str(about["type"]))
-    return NativeField(name=name, label=label, type=type_, writable=not about["readonly"])
+    def _records(self, kind: Kind, domain: list[Any], limit: int | None = None) -> list[Record]:
+        rows = self._server.rows(MODELS[kind][0], self._mapper.fields(kind), domain, limit, ORDER)
+        return [self._mapper.record(kind, row) for row in rows]
+
+    def _revisions(self, deals: list[int]) -> dict[str, list[datetime]]:
+        times: dict[str, list[datetime]] = {str(deal): [] for deal in deals}
+        for at, deal, *_ in self._server.ask(DEAL, "history_revisions", ids=deals):
+            times[str(deal)].append(at)
+        return times
+
+    def _moves(self, deals: Sequence[Record]) -> tuple[Move, ...]:
+        def as_of(at: datetime, ids: list[str]) -> dict[str, Position]:
+            rows = self._server.ask(DEAL, "read", at, ids=[int(deal) for deal in ids], fields_names=["state"])
+            return {str(row["id"]): position(row["state"]) for row in rows}
+
+        revisions = self._revisions([int(deal.ref.id) for deal in deals]) if deals else {}
+        return tuple(moves_from_revisions(deals, revisions, as_of))
+
+    def _newest(self) -> datetime | None:
+        rows = self._server.rows(DEAL, ["last_modified_at"], [], 1, [["last_modified_at", "DESC"]])
+        return rows[0]["last_modified_at"] if rows else None
+
+    def _gone(self, at: datetime) -> list[Tombstone]:
+        """Find the opportunities that were there at a time and are not any more."""
+        old = [["create_date", "<=", at]]
+        if self._server.ask(DEAL, "search_count", domain=old) == self._server.ask(DEAL, "search_count", at, domain=old):
+            return []
+        ended = self._revisions(sorted({*self._server.ids(DEAL, old, at)} - {*self._server.ids(DEAL, old)}))
+        return [Tombstone(ref=self._mapper.ref(Kind.DEAL, deal), at=max([at, *when])) for deal, when in ended.items()]
 
 
-def open_adapter(settings: TrytonSettings, context: AdapterContext) -> Adapter:
-    """Open a connection; nothing is sent yet."""
-    return TrytonAdapter(settings, context)
+def _after(place: Place | None) -> list[Any]:
+    if place is None:
+        return []
+    later = [["last_modified_at", "=", place.at], ["id", ">", int(place.id or 0)]]
+    return [["OR", [["last_modified_at", ">", place.at]], later]]

@@ -11,9 +11,9 @@ from crmbridge_tryton.settings import TrytonSettings
 
 
 def _open(settings: TrytonSettings, context: AdapterContext) -> Adapter:
-    from crmbridge_tryton.adapter import open_adapter  # noqa: PLC0415  every command imports this module
+    from crmbridge_tryton.adapter import TrytonAdapter  # noqa: PLC0415  every command imports this module
 
-    return open_adapter(settings, context)
+    return TrytonAdapter(settings, context)
 
 
 @hookimpl

@@ -31,8 +31,3 @@ class TrytonSettings(AdapterSettings):
         if (self.password is None) == (self.key is None) or bool(self.user) == (self.password is None):
             raise ValueError("give either user and password, or key")
         return self
-
-    @property
-    def secret(self) -> Secret:
-        """Give what signs in."""
-        return self.password or self.key or Secret()

@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
-from crmbridge.model.changes import Action, Change, Outcome, Receipt
+from crmbridge.adapting import number_id, partly
+from crmbridge.errors import RefusedError, StaleError
+from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Ref
-from crmbridge_tryton.mapping import MODELS, Mapper
-from crmbridge_tryton.server import Server, StaleError, every
-from crmbridge_tryton.values import native_id
+from crmbridge_tryton.mapping import DEAL, MODELS, NOTE, Mapper
+from crmbridge_tryton.server import Server
 
 # The buttons that take an opportunity from one state to another ("Sale Opportunity Module", States). Won has none:
 # the sales of an opportunity do that, as they do with one that is converted.
-BUTTONS: Mapping[str, tuple[str, frozenset[str]]] = {
-    "lead": ("lead", frozenset({"opportunity", "lost", "cancelled"})),
-    "opportunity": ("opportunity", frozenset({"lead"})),
-    "converted": ("convert", frozenset({"opportunity"})),
-    "lost": ("lost", frozenset({"lead", "opportunity"})),
-    "cancelled": ("cancel", frozenset({"lead", "opportunity"})),
+BUTTONS: Mapping[str, tuple[str, set[str]]] = {
+    "lead": ("lead", {"opportunity", "lost", "cancelled"}),
+    "opportunity": ("opportunity", {"lead"}),
+    "converted": ("convert", {"opportunity"}),
+    "lost": ("lost", {"lead", "opportunity"}),
+    "cancelled": ("cancel", {"lead", "opportunity"}),
 }
-DEAL = MODELS[Kind.DEAL]
-Row = Mapping[str, Any]
 
 
-def wanted(change: Change) -> str | None:
-    """Give the state that a change wants, if it wants one."""
-    return change.position.stage if change.position else None
-
-
-def button(before: str, change: Change) -> str | None:
-    """Name the one button that makes a change of state, if it has one; raises RefusedError where none leads there.
+def button(before: str, after: str) -> str:
+    """Name the one button that leads from a state to another, if they differ; raises RefusedError where none does.
 
     Several clicks could break off between them, and would leave the deal where nobody put it.
     """
-    after = wanted(change) or before
-    name, lefts = BUTTONS.get(after, ("", frozenset()))
+    name, lefts = BUTTONS.get(after, ("", set()))
     if before != after and before not in lefts:
         raise RefusedError(f"no button of Tryton's leads from {before} to {after}")
-    return name if before != after else None
+    return name if before != after else ""
 
 
 class Writer:
@@ -49,114 +40,81 @@ class Writer:
     def __init__(self, server: Server, mapper: Mapper) -> None:
         self._server, self._mapper = server, mapper
 
-    def write(self, change: Change) -> Receipt:
-        """Make one change; a change of several calls that broke off between them is unknown, and is read back."""
-        outcome, ref = Outcome.APPLIED, change.target
-        try:
-            ref = {Action.CREATE: self._create, Action.UPDATE: self._update, Action.NOTE: self._note}[change.action](
-                change
-            )
-            return Receipt(change=change.id, outcome=outcome, ref=ref)
-        except UnclearError as error:
-            outcome, message = Outcome.UNKNOWN, error.message
-        except StaleError as error:
-            outcome, message = Outcome.STALE, error.message
-        except RefusedError as error:
-            outcome, message = Outcome.REFUSED, error.message
-        return Receipt(
-            change=change.id, outcome=outcome, ref=ref if outcome is not Outcome.REFUSED else None, message=message
-        )
+    def make(self, change: Change) -> Ref:
+        """Make one change and give what was written. One of several calls that broke off between them is unclear."""
+        match change.action:
+            case Action.CREATE:
+                return self._mapper.ref(Kind.DEAL, self._create(change))
+            case Action.UPDATE if change.target is not None:
+                self._update(change, number_id(change.target.id) or 0)
+                return change.target
+            case Action.NOTE if change.target is not None:
+                message = f"{change.after['body']}\n\n{_marker(change.key or '')}"
+                made = self._server.tell(NOTE, "create", [{"resource": _on(change.target), "message": message}])
+                return self._mapper.ref(Kind.NOTE, made[0])
+        raise RefusedError(f"there is nothing to {change.action}")
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a deal by its key, or a note by its marker."""
-        field = self._server.settings.key_field
+        field, rows = self._server.settings.key_field, list[dict[str, Any]]()
         key = key.encode("utf-8", "replace").decode()  # half a surrogate pair stands in no database
-        rows: list[Row] = []
         if kind is Kind.DEAL and field:
-            rows = self._server.ask(DEAL, "search_read", **every([field], [[field, "=", key]]))
+            rows = self._server.rows(DEAL, [field], [[field, "=", key]])
         elif kind is Kind.NOTE and near is not None:
-            notes = self._server.ask("ir.note", "search_read", **every(["message"], [["resource", "=", _on(near)]]))
+            notes = self._server.rows(NOTE, ["message"], [["resource", "=", _on(near)]])
             rows = [note for note in notes if _marker(key) in note["message"]]
         return self._mapper.ref(kind, rows[0]["id"]) if rows else None
 
-    def _note(self, change: Change) -> Ref:
-        if change.target is None:
-            raise RefusedError("a note needs a record to hang on")
-        message = f"{change.after['body']}\n\n{_marker(change.key or '')}"
-        made = self._server.tell("ir.note", "create", [{"resource": _on(change.target), "message": message}])
-        return self._mapper.ref(Kind.NOTE, made[0])
-
-    def _create(self, change: Change) -> Ref:
-        click = button("lead", change)
-        values = self._mapper.values(change, self._server.currencies, "")
+    def _create(self, change: Change) -> int:
+        after = change.position.stage if change.position else "lead"
+        click, values = button("lead", after), self._mapper.values(change, self._server.currencies, "")
         own = {self._server.settings.key_field or "": change.key, "company": self._server.preferences.get("company")}
         values |= {name: value for name, value in own.items() if name and value is not None}
-        deal = self._server.tell(DEAL, "create", [values])[0]
+        deal: int = self._server.tell(DEAL, "create", [values])[0]
         if click:
-            with _partly(f"the deal was made as a lead and is not {wanted(change)} yet"):
-                self._click(self._now(deal), click, change)
-        return self._mapper.ref(Kind.DEAL, deal)
+            with partly(f"the deal was made as a lead and is not {after} yet"):
+                self._click(self._now(deal), click, after)
+        return deal
 
-    def _update(self, change: Change) -> Ref:
-        target = change.target or self._mapper.ref(Kind.DEAL, 0)
-        now = self._now(native_id(target.id))
+    def _update(self, change: Change, deal: int) -> None:
+        now = self._now(deal)
         if change.expects not in {None, now["_timestamp"]}:
             raise StaleError("somebody changed the deal since it was read")
-        click = button(now["state"], change)
-        values = self._mapper.values(change, self._server.currencies, now["currency."]["code"])
-        closed = now["state"] in {"lost", "cancelled"}  # takes few edits until it is opened again
-        if click and closed:
-            self._click(now, click, change)
-        elif values:
-            self._fill(now, values)
-        elif click:
-            self._click(now, click, change)
-        if click and values:
-            with _partly("only a part was written"):
-                self._finish(now, self._now(now["id"]), values, None if closed else click, change)
-        return target
+        after = change.position.stage if change.position else now["state"]
+        click = button(now["state"], after)
+        values = self._mapper.values(change, self._server.currencies, now["currency.code"])
+        steps = [step for step in ("write" if values else "", click) if step]
+        if now["state"] in {"lost", "cancelled"}:  # it takes few edits until it is opened again
+            steps.reverse()
+        for done, step in enumerate(steps):
+            with partly("only a part was written" if done else ""):
+                before, now = now, self._now(deal) if done else now
+                if step == click:
+                    self._click(now, click, after)
+                elif any(before[name] != now[name] for name in values if name in now):
+                    raise StaleError("somebody changed the deal meanwhile")
+                else:
+                    self._tell(now, step, values)
 
-    def _finish(self, before: Row, now: Row, values: Mapping[str, Any], click: str | None, change: Change) -> None:
-        """Take the second of two steps: the click, or the edits of a deal that was opened for them."""
-        if click:
-            self._click(now, click, change)
-        elif any(now.get(name) != before.get(name) for name in values):
-            raise StaleError("somebody changed the deal meanwhile")
-        else:
-            self._fill(now, values)
-
-    def _fill(self, now: Row, values: Mapping[str, Any]) -> None:
-        self._server.tell(DEAL, "write", [now["id"]], values, stamps=_stamps(now))
-
-    def _click(self, now: Row, click: str, change: Change) -> None:
-        self._server.tell(DEAL, click, [now["id"]], stamps=_stamps(now))
-        with _partly(f"Tryton took the click on {click}"):
-            if (state := self._now(now["id"])["state"]) != wanted(change):  # a rule of the button asks for more clicks
+    def _click(self, now: Mapping[str, Any], click: str, after: str) -> None:
+        self._tell(now, click)
+        with partly(f"Tryton took the click on {click}"):
+            if (state := self._now(now["id"])["state"]) != after:  # a rule of the button asks for more clicks
                 raise RefusedError(f"it left the deal {state}")
 
-    def _now(self, deal: int) -> Row:
-        rows = self._server.ask(DEAL, "search_read", **every(self._mapper.fields(Kind.DEAL), [["id", "=", deal]]))
+    def _tell(self, now: Mapping[str, Any], method: str, *params: Any) -> None:
+        stamps = {f"{DEAL},{now['id']}": now["_timestamp"]}
+        self._server.tell(DEAL, method, [now["id"]], *params, stamps=stamps)
+
+    def _now(self, deal: int) -> dict[str, Any]:
+        rows = self._server.rows(DEAL, self._mapper.fields(Kind.DEAL), [["id", "=", deal]])
         if not rows:
             raise RefusedError("the deal is gone")
-        found: Row = rows[0]
-        return found
-
-
-@contextlib.contextmanager
-def _partly(done: str) -> Iterator[None]:
-    """Let whatever goes wrong from here on be unclear, as something was written already; it is read back."""
-    try:
-        yield
-    except CrmbridgeError as error:
-        raise UnclearError(f"{done}: {error.message}") from error
-
-
-def _stamps(now: Row) -> dict[str, str]:
-    return {f"{DEAL},{now['id']}": now["_timestamp"]}
+        return rows[0]
 
 
 def _on(target: Ref) -> str:
-    return f"{MODELS[target.kind]},{target.id}"
+    return f"{MODELS[target.kind][0]},{target.id}"
 
 
 def _marker(key: str) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
+from crmbridge.adapting import read_in_lots
+from crmbridge.errors import CrmbridgeError, RefusedError, StaleError, UnclearError
 from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, StaticToken, pages
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref, Status
@@ -33,10 +34,6 @@ CAPABILITIES = Capabilities(
     merges=True,
     conditional_write=True,
 )
-
-
-class StaleError(RefusedError):
-    """Somebody changed the deal since we read it."""
 
 
 def judge(reply: Reply) -> CrmbridgeError | None:
@@ -103,13 +100,11 @@ class TinyAdapter:
         fields: Collection[str] | None = None,  # noqa: ARG002  none of them costs a request of its own
     ) -> Mapping[Ref, Record]:
         """Read records by id; the ones that are gone are left out."""
-        found: dict[Ref, Record] = {}
-        for kind in {ref.kind for ref in refs}:
-            ids = [ref.id for ref in refs if ref.kind is kind]
-            for start in range(0, len(ids), IDS):
-                items = self._get(PATHS[kind], ids=",".join(ids[start : start + IDS]))["items"]
-                found |= {record.ref: record for record in (self._mapper.record(kind, item) for item in items)}
-        return found
+
+        def fetch(kind: Kind, ids: list[str]) -> list[Record]:
+            return [self._mapper.record(kind, item) for item in self._get(PATHS[kind], ids=",".join(ids))["items"]]
+
+        return read_in_lots(refs, fetch, lot=IDS)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a deal by its key, or a task or note by its marker; TinyCRM looks in its tables, not in an index."""

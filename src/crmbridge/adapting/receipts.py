@@ -1,0 +1,40 @@
+"""Turning what became of a write into what the engine is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from crmbridge.errors import CrmbridgeError, RefusedError, StaleError, UnclearError
+from crmbridge.model.changes import Change, Outcome, Receipt
+from crmbridge.model.records import Ref
+
+
+def receipt_of(change: Change, make: Callable[[Change], Ref]) -> Receipt:
+    """Make a change and give its receipt; `make` gives the record that was written.
+
+    UnclearError is unknown, StaleError stale and RefusedError refused. Anything else goes through: with one change a
+    call, AuthenticationError and RetryLaterError mean that nothing was sent.
+    """
+    try:
+        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=make(change))
+    except UnclearError as error:
+        return Receipt(change=change.id, outcome=Outcome.UNKNOWN, ref=change.target, message=error.message)
+    except StaleError as error:
+        return Receipt(change=change.id, outcome=Outcome.STALE, ref=change.target, message=error.message)
+    except RefusedError as error:
+        return Receipt(change=change.id, outcome=Outcome.REFUSED, message=error.message)
+
+
+@contextmanager
+def partly(done: str) -> Iterator[None]:
+    """Let whatever goes wrong in here be unclear: `done` says what was written before it. Empty: nothing was.
+
+    For a change that takes several requests. One that broke off between them is read back, and not taken for refused.
+    """
+    try:
+        yield
+    except CrmbridgeError as error:
+        if not done:
+            raise
+        raise UnclearError(f"{done}: {error.message}") from error

@@ -1,0 +1,67 @@
+"""What became of a write, as its receipt says it."""
+
+from __future__ import annotations
+
+import pytest
+
+from crmbridge.adapting import partly, receipt_of
+from crmbridge.errors import (
+    AuthenticationError,
+    CrmbridgeError,
+    RefusedError,
+    RetryLaterError,
+    StaleError,
+    UnclearError,
+)
+from crmbridge.model.changes import Change, Outcome
+from crmbridge.model.records import Ref
+from crmbridge.testing.factories import make_change, make_ref
+
+
+def test_a_record_that_was_written_is_applied() -> None:
+    """The receipt names it."""
+    receipt = receipt_of(make_change(), lambda _: make_ref("8"))
+
+    assert (Outcome.APPLIED, make_ref("8")) == (receipt.outcome, receipt.ref)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (UnclearError("what?"), Outcome.UNKNOWN),
+        (StaleError("what?"), Outcome.STALE),
+        (RefusedError("what?"), Outcome.REFUSED),
+    ],
+)
+def test_an_answer_that_is_no_yes_is_an_outcome(error: CrmbridgeError, outcome: Outcome) -> None:
+    """With the words of the error; only what the CRM said no to is refused."""
+
+    def make(_: Change) -> Ref:
+        raise error
+
+    receipt = receipt_of(make_change(), make)
+    assert (outcome, "what?") == (receipt.outcome, receipt.message)
+
+
+@pytest.mark.parametrize("error", [AuthenticationError("who?"), RetryLaterError("later")])
+def test_what_was_not_sent_is_no_receipt(error: CrmbridgeError) -> None:
+    """It goes through, for the engine to plan again."""
+
+    def make(_: Change) -> Ref:
+        raise error
+
+    with pytest.raises(type(error)):
+        receipt_of(make_change(), make)
+
+
+@pytest.mark.parametrize("error", [RefusedError("no"), RetryLaterError("no"), StaleError("no")])
+def test_after_a_part_was_written_everything_is_unclear(error: CrmbridgeError) -> None:
+    """A refused second step does not undo the first one."""
+    with pytest.raises(UnclearError, match="the half: no"), partly("the half"):
+        raise error
+
+
+def test_before_anything_was_written_an_error_stays_what_it_is() -> None:
+    """No words, no part."""
+    with pytest.raises(RefusedError, match=r"^no$"), partly(""):
+        raise RefusedError("no")
