@@ -241,18 +241,21 @@ _kept_upserting = functools.cache(_upserting)  # made anew, each would leave a r
 def upsert_written(
     connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]], newest: str | None = None
 ) -> int:
-    """Insert or replace whole rows whose values are, column by column, as they are stored; give how many were saved.
+    """Insert or replace whole rows whose values are, column by column, as they are stored; give how many were left out.
 
     Where `newest` names a column, a row that by it is older than the one held is left out. SQLAlchemy would look at
     every value on its way, which costs more than the database does. The table's column types play no part here, so its
     twin made by `schema.as_written` is not needed.
     """
+    # Ids that differ only in what no database keeps are one key, and one statement may write a key only once.
+    keys = len(into.primary_key)
+    unique = list({row[:keys]: row for row in rows}.values())
     saved = 0
-    for start in range(0, len(rows), AT_ONCE):
-        some = rows[start : start + AT_ONCE]
+    for start in range(0, len(unique), AT_ONCE):
+        some = unique[start : start + AT_ONCE]
         sql = _upsert_sql(connection.dialect.name, into, newest, len(some))
         saved += connection.exec_driver_sql(sql, tuple(chain.from_iterable(some))).rowcount
-    return saved
+    return len(unique) - saved
 
 
 @functools.lru_cache(maxsize=10 * AT_ONCE)

@@ -113,8 +113,8 @@ def _save_records(open_: Connection, records: Sequence[Record]) -> set[Ref]:
         # An equal time replaces: many CRMs count in whole seconds, and two edits fit into one.
         if before is None or row[_UPDATED_AT] >= before[_UPDATED_AT]:
             rows[record.ref] = row
-    saved = upsert_written(open_, _records, list(rows.values()), newest="updated_at")
-    return _newer(open_, rows) if saved < len(rows) else set()
+    left_out = upsert_written(open_, _records, list(rows.values()), newest="updated_at")
+    return _newer(open_, rows) if left_out else set()
 
 
 def _newer(open_: Connection, rows: Mapping[Ref, tuple[Any, ...]]) -> set[Ref]:

@@ -135,6 +135,13 @@ class RecordSuite:
 
         assert {"1": newer} == deals(store)
 
+    def test_ids_that_no_database_tells_apart_do_not_end_a_pull(self, store: StateStore) -> None:
+        """Half a surrogate pair in an id is kept as its replacement, which may be another record's id."""
+        save(store, make_page(make_record("a\ud83d"), make_record("a\ufffd"), make_record("b")))
+
+        assert "b" in deals(store)
+        assert "a\ufffd" in deals(store)
+
     def test_moves_come_deal_by_deal_and_oldest_first(self, store: StateStore) -> None:
         """Two moves of one instant keep the CRM's order."""
         first = make_move("z", by="77")
