@@ -23,6 +23,7 @@ class LocalLedger:
         with self._lock:
             wait = 0.0
             for rate, amount in zip(rates, amounts, strict=True):
+                self._tidy(account, rate, now)
                 slots = self._counting(account, rate, now)
                 wait = max(wait, wait_for(slots, rate.requests, amount, rate.seconds, now))
             if wait > 0:
@@ -53,8 +54,11 @@ class LocalLedger:
             return sum(self._counting(account, rate, now).values())
 
     def _counting(self, account: str, rate: Rate, now: datetime) -> dict[int, int]:
+        return fresh(self._slots[account, rate.key], rate.seconds, now)
+
+    def _tidy(self, account: str, rate: Rate, now: datetime) -> None:
+        """Forget what counts no more; only by the time it is, as an answer may tell of an earlier one."""
         first, last = kept(rate.seconds, now)
         slots = self._slots[account, rate.key]
         for slot in [slot for slot in slots if not first <= slot <= last]:
             del slots[slot]
-        return fresh(slots, rate.seconds, now)

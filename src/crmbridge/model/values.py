@@ -120,7 +120,7 @@ _TAGS = _Tags(
         Decimal: lambda value: {"decimal": value},
         date: lambda value: {"date": value},
         datetime: lambda value: {"datetime": value if value.tzinfo is UTC else iso(value)},
-        Money: lambda value: {"money": (value.amount, value.currency)},
+        Money: lambda value: {"money": (str(value.amount), value.currency)},
         tuple: lambda value: {"set": value},
     }
 )

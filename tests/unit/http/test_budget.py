@@ -275,3 +275,13 @@ def test_who_waits_for_the_same_requests_waits_in_line() -> None:
 
     assert timedelta(seconds=30) <= clock.now() - NOON < timedelta(seconds=30.5)
     assert not clock.met
+
+
+def test_an_answer_that_tells_of_an_earlier_time_forgets_nothing_sent_since() -> None:
+    """One answer is settled three seconds back, by more than a window of two; what is under way still counts."""
+    ledger, rate = LocalLedger(), Rate(10, 2, "burst")
+    ledger.take("", [rate], [1], NOON)
+    ledger.take("", [rate], [1], NOON + timedelta(seconds=10))
+    ledger.settle("", [rate], [1], NOON, NOON + timedelta(seconds=7))
+
+    assert 1 == ledger.used("", rate, NOON + timedelta(seconds=10))
