@@ -35,12 +35,12 @@ class Layout:
         before = self.built_in if is_custom else 0
         return before + names.index(name) if name in names else len(self.names)
 
-    def counting(self, aside: Collection[str]) -> Pick:
-        """Make what picks the values of all fields but some built-in ones, in the order of the fields' names."""
+    def counting(self, aside: Collection[str]) -> tuple[list[list[str]], Pick]:
+        """Name all fields but some built-in ones, the custom ones apart, and make what picks their values in order."""
         built_in = sorted(set(self.names[: self.built_in]).difference(aside))
         custom = sorted(self.names[self.built_in :])
         places = [self.place(name, is_custom=False) for name in built_in]
-        return picking([*places, *(self.place(name, is_custom=True) for name in custom)])
+        return [built_in, custom], picking([*places, *(self.place(name, is_custom=True) for name in custom)])
 
 
 def values_of(row: Row, custom: Row) -> Values:

@@ -14,7 +14,7 @@ from crmbridge_pipedrive.account import DealFields
 from crmbridge_pipedrive.api import Row, is_id
 from crmbridge_pipedrive.layouts import Layout, Pick, values_of
 from crmbridge_pipedrive.own_fields import Arranged, OwnFields
-from crmbridge_pipedrive.prints import version_of
+from crmbridge_pipedrive.prints import digest, version_of
 from crmbridge_pipedrive.values import currency_of, decimal, moment
 
 # Built-in fields that are only sent when asked for. What people do around a deal changes them without editing the
@@ -82,7 +82,7 @@ class DealReader:
         return Record(
             ref=Ref(self._connection, Kind.DEAL, number),
             fields=values,
-            version=version_of(arranged.counting(in_places), updated),
+            version=version_of((arranged.named, arranged.counting(in_places)), updated),
             created_at=moment(row.get("add_time")),
             updated_at=updated,
             position=self._position(row, problems),
@@ -92,7 +92,8 @@ class DealReader:
         )
 
     def _arrange(self, layout: Layout) -> _Arrangement:
-        return _Arrangement(layout, layout.counting(UNVERSIONED), self._own.arranged(layout))
+        names, counting = layout.counting(UNVERSIONED)
+        return _Arrangement(layout, digest(names), counting, self._own.arranged(layout))
 
     def _fill_standard(self, values: dict[str, Value], row: Row, around: Surroundings, problems: list[Problem]) -> None:
         """Fill in the standard fields; the ones that the row does not tell, or that can't be read, are taken out."""
@@ -150,6 +151,7 @@ class _Arrangement(NamedTuple):
     """How rows of one layout are read."""
 
     layout: Layout
+    named: str  # a fingerprint of the names whose values count: made once, as most rows have the same
     counting: Pick
     own: Arranged
 
