@@ -104,9 +104,14 @@ class StageMap(SettingsPart):
 
 
 class FieldSync(SettingsPart):
-    """How one field is kept in step: what happens when two sides changed it to different values."""
+    """How one field is kept in step: what happens when two sides changed it to different values.
 
-    conflict: Annotated[str, Field(pattern=r"^(newest|ask|prefer: *[a-z][a-z0-9_]*)$")] = "ask"
+    `only_if_empty` fills in what is empty and writes over nothing. `direction` is `both`, or `from: CONNECTION`: then
+    that one alone speaks, and what others change in this field is theirs.
+    """
+
+    conflict: Annotated[str, Field(pattern=r"^(newest|ask|only_if_empty|prefer: *[a-z][a-z0-9_]*)$")] = "ask"
+    direction: Annotated[str, Field(pattern=r"^(both|from: *[a-z][a-z0-9_]*)$")] = "both"
     sync: bool = True
 
     @property
@@ -114,9 +119,26 @@ class FieldSync(SettingsPart):
         """Name the connection that wins, where one does."""
         return self.conflict.removeprefix("prefer:").strip() if self.conflict.startswith("prefer") else None
 
+    @property
+    def source(self) -> str | None:
+        """Name the connection that alone speaks, where the field goes one way."""
+        return self.direction.removeprefix("from:").strip() if self.direction.startswith("from") else None
 
-def _usual_match() -> dict[Literal["deal"], tuple[str | tuple[str, ...], ...]]:
-    return {"deal": ("external_key", ("name", "company.domain"))}
+
+MatchRules = tuple[str | tuple[str, ...], ...]
+MatchedKind = Literal["deal", "company", "contact"]
+USUAL_MATCH: dict[MatchedKind, MatchRules] = {
+    "deal": ("external_key", ("name", "company.domain")),
+    "company": ("domain",),
+    "contact": ("email",),
+}
+
+
+class DeleteCap(SettingsPart):
+    """The most deletions that one plan may carry to a connection: the larger of the two. Beyond it, none is."""
+
+    records: Annotated[int, Field(ge=0)] = 20
+    percent: Annotated[float, Field(ge=0, le=100)] = 5.0  # of the links between the connections
 
 
 class Sync(SettingsPart):
@@ -124,10 +146,21 @@ class Sync(SettingsPart):
 
     name: Id
     between: Annotated[tuple[Id, ...], Field(min_length=2)]
-    match: dict[Literal["deal"], tuple[str | tuple[str, ...], ...]] = Field(default_factory=_usual_match)
+    match: dict[MatchedKind, MatchRules] = Field(default_factory=dict)
     fields: dict[str, FieldSync] = Field(default_factory=lambda: {"*": FieldSync()})
     create: tuple[Id, ...] = ()  # where a missing counterpart may be created
-    delete: Literal["never"] = "never"
+    # What becomes of a deal's company and contacts: `match` those that are on both sides, `create` the missing ones
+    # (where `create` lets deals be created), or leave them `off`.
+    companies: Literal["match", "create", "off"] = "match"
+    contacts: Literal["match", "create", "off"] = "match"
+    notes: Annotated[str, Field(pattern=r"^(off|from: *[a-z][a-z0-9_]*)$")] = "off"  # copied from this connection
+    # When a linked deal is gone from one connection: do nothing in the others, archive it there, or end the link.
+    delete: Literal["never", "archive", "unlink"] = "never"
+    delete_cap: DeleteCap = DeleteCap()
+
+    def match_rules(self, kind: MatchedKind) -> MatchRules:
+        """Give the rules by which records of a kind are found to be the same, the usual ones when none are given."""
+        return self.match.get(kind, USUAL_MATCH[kind])
 
     def policy(self, field: str) -> FieldSync:
         """Give the field's own policy, else the one for `*`, else `ask`."""

@@ -17,11 +17,12 @@ from crmbridge.model.values import Fields, Value, to_json
 class Action(StrEnum):
     """What a change does in the CRM."""
 
-    CREATE = "create"  # a deal that is missing there
+    CREATE = "create"  # a deal, company or contact that is missing there
     UPDATE = "update"  # fields or stage of a deal
     TASK = "task"  # a task on a deal
     NOTE = "note"  # a note on a deal or company
     FIELD = "field"  # a field that deals shall have
+    ARCHIVE = "archive"  # take a record out of the CRM's lists: its own kind of delete that people can take back
 
 
 # What every adapter that writes can do; making fields is for CRMs whose API allows it.
@@ -35,6 +36,7 @@ class Origin(StrEnum):
     ENFORCE = "enforce"
     REPORT = "report"
     SETUP = "setup"
+    UNDO = "undo"
 
 
 class FieldEdit(NamedTuple):
@@ -49,7 +51,9 @@ class FieldEdit(NamedTuple):
 class Change:
     """One intended write.
 
-    `target` is the deal to update, or what a task or note hangs on; a create has none. A change of stage is in
+    `target` is the record to update or archive, or what a task or note hangs on; a create has none, and says by
+    `creates` what it makes. `linked` names the edits whose values are links (of a company, or several of contacts)
+    rather than ids of this CRM: they are turned into those when the change is applied. A change of stage is in
     `edits` under the name `stage`, with canonical stage names for people, and in `position` for the adapter.
     A task's edits are `subject`, `body`, `due_at`, `owner`; a note's is `body` (plain text). A field's are `name`,
     `label`, `type` (of FieldType), `options` and `unique`; it has no target, and its key is its name.
@@ -70,6 +74,8 @@ class Change:
     expects: str | None = None  # the record version that `before` was read at
     link: str | None = None
     finding: str | None = None
+    creates: Kind = Kind.DEAL
+    linked: tuple[str, ...] = ()
 
     @property
     def after(self) -> dict[str, Value]:
@@ -79,7 +85,29 @@ class Change:
     @property
     def kind(self) -> Kind:
         """The kind of thing that this change writes."""
-        return _KINDS.get(self.action, Kind.DEAL)
+        if self.action is Action.CREATE or self.target is None:
+            return _KINDS.get(self.action, self.creates)
+        return _KINDS.get(self.action, self.target.kind)
+
+
+class Cause(StrEnum):
+    """Why something needs a person."""
+
+    CONFLICT = "conflict"  # several sides changed a field, and the policy asks
+    LINK = "link"  # it is not clear which records belong together
+    COUNTERPART = "counterpart"  # a value has no counterpart in a connection
+    MOVE = "move"  # the process forbids a change of stage
+    DELETE = "delete"  # a deletion that the policy, or the cap on deletions, holds back
+    REFUSED = "refused"  # the CRM, or a plugin, said no
+    UNCLEAR = "unclear"  # it was sent, and nobody knows yet whether it was done
+    CHANGED = "changed"  # what a run wrote was changed by somebody since, so it is not undone
+
+
+class Edited(NamedTuple):
+    """Who changed a record last, and when, as far as its CRM says."""
+
+    at: datetime
+    by: str | None = None  # a name or e-mail for people; the CRM's user id where that is all that is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +119,8 @@ class Blocked:
     name: str  # the field, `stage` included
     reason: str
     values: Mapping[str, Value] = field(default_factory=dict)  # connection -> value
+    cause: Cause = Cause.CONFLICT
+    edited: Mapping[str, Edited] = field(default_factory=dict)  # connection -> the last edit of its record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +136,7 @@ class Plan:
     changes: tuple[Change, ...]
     blocked: tuple[Blocked, ...] = ()
     cursors: Mapping[str, str] = field(default_factory=dict)  # "connection/kind" -> cursor
-    version: int = 1
+    version: int = 2
 
 
 _KINDS = {Action.TASK: Kind.TASK, Action.NOTE: Kind.NOTE, Action.FIELD: Kind.FIELD}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from crmbridge.model.changes import Action, Blocked, Change, FieldEdit, JournalEntry, Origin, Outcome, Plan
+from crmbridge.model.changes import Action, Blocked, Cause, Change, Edited, FieldEdit, JournalEntry, Origin, Outcome, Plan
 from crmbridge.model.findings import Finding, FindingKind, Severity
 from crmbridge.model.records import Kind, Position, Problem, Ref, Status
 from crmbridge.model.values import fields_from_json, fields_to_json, from_json, iso, parse_iso, to_json
@@ -13,10 +13,11 @@ from crmbridge.model.values import fields_from_json, fields_to_json, from_json, 
 T = TypeVar("T")
 Json = dict[str, Any]
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 
 _CHANGE = ("id", "action", "origin", "connection", "edits", "reason")
-_CHANGE_MAYBE = ("target", "position", "position_before", "key", "expects", "link", "finding")
+_CHANGE_MAYBE = ("target", "position", "position_before", "key", "expects", "link", "finding", "creates", "linked")
+_BLOCKED = ("link", "deal", "name", "reason", "values")
 _PLAN = ("version", "id", "made_at", "settings", "changes", "blocked", "cursors")
 _FINDING = ("id", "deal", "rule", "kind", "severity", "message", "since")
 _FINDING_MAYBE = ("stage", "seen", "visit", "path")
@@ -90,6 +91,8 @@ def change_to_json(change: Change) -> Json:
         "expects": change.expects,
         "link": change.link,
         "finding": change.finding,
+        "creates": change.creates.value if change.creates is not Kind.DEAL else None,
+        "linked": list(change.linked) or None,
     }
     return {name: value for name, value in data.items() if value is not None}
 
@@ -114,6 +117,8 @@ def change_from_json(data: Any) -> Change:
         expects=_text_or_none(body, "expects"),
         link=_text_or_none(body, "link"),
         finding=_text_or_none(body, "finding"),
+        creates=Kind(body.get("creates", Kind.DEAL)),
+        linked=tuple(map(str, _list(body.get("linked", []), "linked"))),
     )
 
 
@@ -133,19 +138,32 @@ def blocked_to_json(blocked: Blocked) -> Json:
         "name": blocked.name,
         "reason": blocked.reason,
         "values": fields_to_json(blocked.values),
+        "cause": blocked.cause.value,
+        "edited": {name: [iso(edited.at), edited.by] for name, edited in blocked.edited.items()},
     }
 
 
 def blocked_from_json(data: Any) -> Blocked:
     """Read back what `blocked_to_json` wrote; raises ValueError for anything else."""
-    body = _object(data, "blocked entry", ("link", "deal", "name", "reason", "values"))
+    body = _object(data, "blocked entry", _BLOCKED, ("cause", "edited"))
+    edited = _mapping(body.get("edited", {}), "edited")
     return Blocked(
         link=_text(body, "link"),
         deal=ref_from_json(body["deal"]),
         name=_text(body, "name"),
         reason=_text(body, "reason"),
         values=fields_from_json(_mapping(body["values"], "values")),
+        cause=Cause(body.get("cause", Cause.CONFLICT)),
+        edited={name: _edited(edited[name]) for name in edited},
     )
+
+
+def _edited(data: Any) -> Edited:
+    match data:
+        case [str(at), (str() | None) as by]:
+            return Edited(parse_iso(at), by)
+        case _:
+            raise ValueError(f"not an edit of a record: {data!r}")
 
 
 def plan_to_json(plan: Plan) -> Json:

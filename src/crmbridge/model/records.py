@@ -127,6 +127,7 @@ class Record:
     position: Position | None = None
     key: str | None = None
     url: str | None = None
+    updated_by: str | None = None  # the CRM's id of the user who changed it last, where it says
     problems: tuple[Problem, ...] = field(default=())
 
 

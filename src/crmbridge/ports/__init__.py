@@ -18,21 +18,27 @@ from crmbridge.ports.guards import GuardRequest, Guards, LeftOut, rule_name
 from crmbridge.ports.rates import Rate, RateLedger
 from crmbridge.ports.sinks import Document, Sink
 from crmbridge.ports.state import (
+    Backlog,
     FindingStore,
     HintStore,
     Journal,
     LinkStore,
+    MatchIndex,
     RecordStore,
     Run,
     RunStore,
+    Signature,
     StateStore,
     StoredFinding,
+    Waiting,
+    WaitingStore,
 )
 from crmbridge.ports.webhooks import Hints, WebhookRequest, WebhookSpec
 
 __all__ = [
     "Adapter",
     "AdapterContext",
+    "Backlog",
     "Capabilities",
     "Clock",
     "Credential",
@@ -48,6 +54,7 @@ __all__ = [
     "Journal",
     "LeftOut",
     "LinkStore",
+    "MatchIndex",
     "NativeField",
     "NativeStage",
     "Page",
@@ -57,9 +64,12 @@ __all__ = [
     "RecordStore",
     "Run",
     "RunStore",
+    "Signature",
     "Sink",
     "StateStore",
     "StoredFinding",
+    "Waiting",
+    "WaitingStore",
     "WebhookRequest",
     "WebhookSpec",
     "rule_name",

@@ -29,6 +29,9 @@ class Capabilities:
     merges: bool = False  # the tombstone of a record that was merged away names the survivor
     conditional_write: bool = False  # the CRM itself refuses an update of a record that changed since `expects`
     slices: bool = False  # a big first pull reads parts of a list side by side
+    creates: frozenset[Kind] = frozenset({Kind.DEAL})  # what Action.CREATE can make: deals, companies, contacts
+    # What hangs on a deal and can be written with it, and by an update: `company`, `contacts`.
+    associates: frozenset[str] = frozenset()
     writers: int = 1  # how many batches may be written side by side, none of them with a record of another
 
 
@@ -185,7 +188,11 @@ class Adapter(Protocol):
         ...
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
-        """Find a deal by its external key, or the task or note with this marker on the deal `near`, past any index.
+        """Find a record past any index.
+
+        A deal by its external key; the task or note with this marker on the deal `near`; a company or contact, where
+        it can be created, by its natural key: `domain:acme.example`, `name:Acme Ltd` (where it has no domain) or
+        `email:ann@acme.example`, compared without case.
 
         None means that it is certainly not there. Raises RetryLaterError when the CRM can't say yet.
         """

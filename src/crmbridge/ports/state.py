@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
-from crmbridge.model.changes import Change, JournalEntry, Receipt
+from crmbridge.model.changes import Blocked, Change, JournalEntry, Receipt
 from crmbridge.model.findings import Evaluation, Finding, SlaClock, Visit
 from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
 from crmbridge.model.values import Value
@@ -59,16 +59,97 @@ class LinkStore(Protocol):
         """Give all links by id."""
         ...
 
-    def save(self, links: Mapping[str, Sequence[Ref]]) -> None:
-        """Create or replace links."""
+    def get(self, links: Collection[str]) -> dict[str, tuple[Ref, ...]]:
+        """Give the links of these ids, of those that there are."""
         ...
 
-    def bases(self) -> dict[Ref, dict[str, Value]]:
-        """Give the base of every linked ref, field by field."""
+    def of(self, refs: Collection[Ref]) -> dict[Ref, str]:
+        """Give the id of the link that each of these refs stands in, where it stands in one."""
+        ...
+
+    def save(self, links: Mapping[str, Sequence[Ref]]) -> None:
+        """Create or replace links. A ref leaves the link it was in; a link without refs is no more."""
+        ...
+
+    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, dict[str, Value]]:
+        """Give the base of these refs, or of every ref that has one, field by field."""
         ...
 
     def save_bases(self, bases: Mapping[Ref, Mapping[str, Value]]) -> None:
         """Set the base of the fields named; the others stay."""
+        ...
+
+
+class Backlog(Protocol):
+    """What a reader of the records has not dealt with yet: it costs what changed, not what there is.
+
+    A reader has a name of its own, and begins with everything. Records and tombstones are marked in the transaction
+    that saves them, so what is committed is never overlooked, whoever is killed.
+    """
+
+    def pending(self, reader: str) -> tuple[int, tuple[Ref, ...]]:
+        """Give the mark that all of this reaches to, and the refs that were saved, or are gone, since the reader's mark.
+
+        With those that it left the last time, in the order of the refs. A record that was saved again just as it was
+        held does not count.
+        """
+        ...
+
+    def dealt(self, reader: str, mark: int, left: Collection[Ref] = ()) -> None:
+        """Note that a reader has dealt with everything up to a mark, but for what it left: that is pending again."""
+        ...
+
+    def readers(self) -> frozenset[str]:
+        """Name the readers that there are."""
+        ...
+
+    def forget(self, readers: Collection[str]) -> None:
+        """Forget readers; one that comes back begins with everything."""
+        ...
+
+
+class Waiting(NamedTuple):
+    """Something that waits for a person, and since when."""
+
+    item: Blocked
+    since: datetime
+
+
+class WaitingStore(Protocol):
+    """What waits for a person, so that nothing waits silently."""
+
+    def replace(self, links: Collection[str], items: Sequence[Blocked], at: datetime) -> None:
+        """Put `items` in the place of everything that waits under these links.
+
+        What waited already, with the same link, deal, name and cause, keeps its time.
+        """
+        ...
+
+    def all(self) -> tuple[Waiting, ...]:
+        """Give everything that waits, ordered by deal, name and reason."""
+        ...
+
+
+class Signature(NamedTuple):
+    """What a record is compared by under one rule of matching: records of equal signatures may be the same thing."""
+
+    rule: str
+    text: str
+
+
+class MatchIndex(Protocol):
+    """The signatures of records, to find the ones of other connections without reading all of them."""
+
+    def put(self, signatures: Mapping[Ref, Collection[Signature]]) -> None:
+        """Set the signatures of these refs in the place of those they had; an empty collection takes them away."""
+        ...
+
+    def find(self, signatures: Collection[Signature]) -> dict[Signature, tuple[Ref, ...]]:
+        """Give the refs that have each of these signatures, ordered; signatures that none has are left out."""
+        ...
+
+    def clear(self) -> None:
+        """Take all away."""
         ...
 
 
@@ -217,6 +298,21 @@ class StateStore(Protocol):
     @property
     def links(self) -> LinkStore:
         """Links and bases."""
+        ...
+
+    @property
+    def backlog(self) -> Backlog:
+        """What readers of the records have not dealt with yet."""
+        ...
+
+    @property
+    def waiting(self) -> WaitingStore:
+        """What waits for a person."""
+        ...
+
+    @property
+    def matches(self) -> MatchIndex:
+        """What records are matched by."""
         ...
 
     @property

@@ -88,7 +88,7 @@ def _sync_one(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]) 
     known = _between(everywhere, entry)
     by_ref = {deal.ref: deal for side in deals.values() for deal in side}
     followed = follow_merges(known, _survivors(workspace, entry, by_ref))
-    matched = match_deals(deals, companies, followed, entry.match.get("deal", ()))
+    matched = match_deals(deals, companies, followed, entry.match_rules("deal"))
     bases = _with_inherited(workspace.store.links.bases(), known, followed)
     seen = _Seen(bases, bases_after(viewers, _unclear_updates(workspace)))
     changes, blocked, agreed = _merge_all(entry, matched.links, by_ref, viewers, seen)

@@ -59,7 +59,7 @@ plans = st.builds(
     changes=st.lists(changes, max_size=3).map(tuple),
     blocked=st.lists(blocked, max_size=2).map(tuple),
     cursors=st.dictionaries(texts, texts, max_size=2),
-    version=st.just(1),
+    version=st.just(2),
 )
 findings = st.builds(
     Finding,
