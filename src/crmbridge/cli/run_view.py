@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from crmbridge.cli.choices import left_lines
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
 from crmbridge.cli.plan_view import Names, deal_name
 from crmbridge.model.changes import Action, Outcome
@@ -25,6 +26,7 @@ def ran_lines(ran: Ran, names: Names) -> Iterator[Line]:
     if ran.cycle is not None:
         yield from table(_figures(ran.cycle))
         yield from trouble_lines(ran.cycle.applied, names)
+        yield from left_lines(ran.cycle.chosen, names)
         yield from _blocked_lines(ran.cycle)
         for connection, error in ran.cycle.errors:
             yield from error_lines(connection, error)

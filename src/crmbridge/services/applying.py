@@ -191,7 +191,7 @@ def _check(
 
 
 def _intend(scene: _Scene, batch: list[Change], receipts: dict[str, Receipt], native: Native) -> list[Change]:
-    """Decide on a batch and journal its intents, as they are sent; give the changes to write, and receipts to the rest."""
+    """Decide on a batch and journal its intents; give the changes as they are sent, and receipts to the others."""
     workspace = scene.workspace
     lost = [c for c in batch if c.id not in receipts and scene.decisions.lost(c)]
     receipts |= {c.id: _receipt(c, Outcome.STALE, "what it was made from changed since") for c in lost}

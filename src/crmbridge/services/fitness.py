@@ -48,7 +48,8 @@ def _unable_to_hang(can: Capabilities, change: Change) -> str:
     lacking = sorted({edit.name for edit in change.edits} & _ASSOCIATED.keys() - can.associates)
     if not lacking:
         return ""
-    return f"{change.connection} can't change a deal's {lacking[0]}; set `{_ASSOCIATED[lacking[0]]}: off` in the sync entry"
+    name = lacking[0]
+    return f"{change.connection} can't change a deal's {name}; set `{_ASSOCIATED[name]}: off` in the sync entry"
 
 
 def natural_key(change: Change) -> str | None:

@@ -28,7 +28,9 @@ def in_native_ids(workspace: Workspace, changes: Sequence[Change]) -> Native:
     of the change speaks of stay on it.
     """
     linked = [change for change in changes if change.linked]
-    links = workspace.store.links.get(sorted({link for change in linked for link in links_in(change)})) if linked else {}
+    links = (
+        workspace.store.links.get(sorted({link for change in linked for link in links_in(change)})) if linked else {}
+    )
     held = workspace.store.records.get(sorted({c.target for c in linked if c.target is not None}))
     found: dict[str, Change] = {}
     missing: dict[str, str] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from itertools import groupby
 
 from crmbridge.engine.views import STAGE
@@ -15,6 +16,8 @@ from crmbridge.services.fitness import natural_key
 from crmbridge.services.linked import in_links
 from crmbridge.services.syncing import make_viewers
 from crmbridge.services.workspace import Workspace
+
+SETTLES = timedelta(minutes=1)  # after which a CRM carries out nothing more of what was sent by a process that died
 
 
 def reconcile(workspace: Workspace, run: str) -> tuple[Receipt, ...]:
@@ -36,6 +39,7 @@ def _reconcile_connection(workspace: Workspace, entries: Sequence[JournalEntry],
     for entry in entries:
         try:
             receipt, there = _look(workspace, entry.change)
+            receipt = _not_too_soon(workspace, entry, receipt)
             change = _as_made(workspace, entry.change, receipt)
         except CrmbridgeError as error:  # out of reach or not able to say: it stays as it is
             receipt, there = Receipt(change=entry.change.id, outcome=Outcome.UNKNOWN, message=error.message), None
@@ -68,6 +72,20 @@ def _look(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]
     if found is None:
         return Receipt(change=change.id, outcome=Outcome.FAILED, message="read back: it was not done"), None
     return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=found, message="read back: it was done"), None
+
+
+def _not_too_soon(workspace: Workspace, entry: JournalEntry, receipt: Receipt) -> Receipt:
+    """Let what was sent a moment ago stay unclear where a second one could be made of it: it may still arrive."""
+    change = entry.change
+    keyed = change.action is Action.CREATE and change.creates is Kind.DEAL
+    if change.action in {Action.UPDATE, Action.ARCHIVE} or receipt.outcome is not Outcome.FAILED:
+        return receipt
+    if keyed and workspace.adapter(change.connection).capabilities.external_key:
+        return receipt
+    if workspace.clock.now() - entry.at >= SETTLES:
+        return receipt
+    said = f"sent less than {SETTLES.total_seconds():.0f} seconds ago, so it may still arrive"
+    return replace(receipt, outcome=Outcome.UNKNOWN, message=said)
 
 
 def _look_at_archive(workspace: Workspace, change: Change) -> Receipt:
