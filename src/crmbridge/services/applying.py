@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from crmbridge.engine.views import Viewer
 from crmbridge.errors import CrmbridgeError, PlanStaleError, UnclearError
-from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
+from crmbridge.model.changes import Action, Change, Origin, Outcome, Plan, Receipt
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.ports import Page
@@ -93,7 +93,7 @@ def _batches(workspace: Workspace, changes: Sequence[Change]) -> Iterator[list[C
 
 def _sort_of(change: Change) -> tuple[str, Action, Kind]:
     """Give what one write call has one of. A company is created before the deals that hang on it, not beside them."""
-    return change.connection, change.action, change.creates
+    return change.connection, change.action, change.kind
 
 
 def _cut(changes: Iterable[Change], size: int) -> Iterator[list[Change]]:
@@ -255,7 +255,9 @@ def settle(
         bases[ref] = {**bases.get(ref, {}), **(known or {}).get(ref, {})}
     store.journal.settle(run, [receipt for _, receipt in done], bases, workspace.clock.now())
     _keep(workspace, [(sent or {}).get(change.id, change) for change in updated])
-    _bury(workspace, [c.target for c, _ in applied if c.action is Action.ARCHIVE and c.target])
+    archived = [change for change, _ in applied if change.action is Action.ARCHIVE]
+    _bury(workspace, [change.target for change in archived if change.target])
+    _part(workspace, [c.target for c in archived if c.origin is Origin.UNDO and c.target])
     _read_created(workspace, [ref for _, ref in created])
 
 
@@ -278,6 +280,16 @@ def _bury(workspace: Workspace, refs: Sequence[Ref]) -> None:
         if cursor is not None:
             gone = tuple(Tombstone(ref=ref, at=now) for ref in group)
             records.save_page(connection, kind, Page(tombstones=gone, cursor=cursor), now)
+
+
+def _part(workspace: Workspace, refs: Sequence[Ref]) -> None:
+    """Take records whose creation was undone out of their links, where a deletion would be carried to the others."""
+    carried = {name for entry in workspace.project.settings.sync if entry.delete == "archive" for name in entry.between}
+    links = workspace.store.links
+    gone = links.of([ref for ref in refs if ref.connection in carried])
+    if gone:
+        before = links.get(set(gone.values()))
+        links.save({link: [ref for ref in found if ref not in gone] for link, found in before.items()})
 
 
 def _link(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:
