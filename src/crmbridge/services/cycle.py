@@ -117,7 +117,7 @@ def writing(workspace: Workspace, command: str) -> Iterator[str]:
 @contextlib.contextmanager
 def _lease(workspace: Workspace, holder: str) -> Iterator[None]:
     """Take the lease, now or once whoever holds it is done with it."""
-    until = workspace.clock.now() + workspace.patience
+    until, told = workspace.clock.now() + workspace.patience, ""
     with contextlib.ExitStack() as held:
         while True:
             now = workspace.clock.now()
@@ -127,7 +127,9 @@ def _lease(workspace: Workspace, holder: str) -> Iterator[None]:
             except LockedError as error:
                 if now >= until:
                     raise
-                workspace.progress("wait", error.message)
+                if error.message != told:  # it names the holder and when its lease ends, which is renewed
+                    workspace.progress("wait", error.message)
+                    told = error.message
                 workspace.clock.sleep(min(ASKS, until - now).total_seconds())
         yield
 

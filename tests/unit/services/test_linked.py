@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.unit.services.able import able_bench
 
 from crmbridge.engine.matching import link_id
 from crmbridge.engine.merge import decided_ref
@@ -17,7 +18,6 @@ from crmbridge.services.reconciling import reconcile
 from crmbridge.testing.factories import make_change, make_plan
 from crmbridge.testing.fake_crm import at
 from crmbridge.testing.workspaces import Bench
-from tests.unit.services.able import able_bench
 
 COMPANY = Ref("north", Kind.COMPANY, "77")
 DEAL = Ref("north", Kind.DEAL, "d77")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.unit.services.able import TWO, able_bench
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Action, Cause, Outcome, Plan
@@ -15,7 +16,6 @@ from crmbridge.services.running import Ran, run_apply
 from crmbridge.services.undoing import find_run, plan_undo
 from crmbridge.testing.fake_crm import FakeCrm, at
 from crmbridge.testing.workspaces import Bench, make_bench
-from tests.unit.services.able import TWO, able_bench
 
 
 def cycle(bench: Bench) -> Cycle:
