@@ -119,7 +119,7 @@ def split(workspace: Workspace, text: str) -> Linked | None:
         _remember_apart(workspace, ref, others)
         _settle(workspace, [ref, *others], {link})
         finish(workspace, run, "links", 0, {"split": str(ref)})
-    return show_link(workspace, link) if len(others) > 1 else None
+    return show_link(workspace, str(others[0])) if len(others) > 1 else None
 
 
 def apart_ref(ref: Ref) -> Ref:
