@@ -23,7 +23,7 @@ EXITS = (
     Exit(4, "authentication", "a CRM refused the credential, or it lacks a scope", "`crmbridge doctor` says which."),
     Exit(5, "retry_later", "a CRM can't be reached or limits us", "Run it again later; nothing was lost."),
     Exit(6, "partly_applied", "some changes failed", "Run it again; what was done is not done twice."),
-    Exit(7, "needs_person", "something needs a person", "`crmbridge conflicts` lists what waits; the message says what else it may be."),
+    Exit(7, "needs_person", "something needs a person", "`crmbridge conflicts` lists what waits."),
     Exit(8, "plan_stale", "the plan is not for what is there now", "Make a new one with `crmbridge plan`."),
     Exit(9, "findings", "findings at or above --fail-on", "`crmbridge findings` lists them."),
     Exit(10, "changes_pending", "changes are pending (plan --detailed-exitcode)", "`crmbridge apply` makes them."),

@@ -33,8 +33,8 @@ def waiting_lines(workspace: Workspace, found: Sequence[Waiting], now: datetime)
     """Show each of these in a few lines."""
     names = names_for(workspace, [], [one.item for one in found])
     for one in found:
-        yield _head(one, names, now)
-        rows = value_rows(one.item, names)
+        yield _head(one, names)
+        rows = [*_standing(one, now), *value_rows(one.item, names)]
         rows.append([dim("because"), dim(cut(one.item.reason, REASON))])
         yield from table(rows, indent=4)
         yield ""
@@ -44,8 +44,8 @@ def full_lines(workspace: Workspace, one: Waiting, now: datetime) -> Iterator[Li
     """Show one in full: every record of its link, what was agreed before, and what can be done."""
     item = one.item
     names = names_for(workspace, [], [item])
-    yield _head(one, names, now)
-    rows = value_rows(item, names)
+    yield _head(one, names)
+    rows = [*_standing(one, now), *value_rows(item, names)]
     rows += _agreed(workspace, item, names)
     rows.append([dim("because"), dim(cut(item.reason, REASON))])
     rows.append([dim("waits"), f"since {show(one.since)}"])
@@ -65,16 +65,16 @@ def age(length: timedelta) -> str:
     return "a moment"
 
 
-def _head(one: Waiting, names: Names, now: datetime) -> list[Part]:
+def _head(one: Waiting, names: Names) -> list[Part]:
     item = one.item
-    tone = Tone.BAD if item.cause is Cause.CONFLICT else Tone.WARN
-    return [
-        strong(item.id),
-        "  ",
-        Tinted(item.cause.value, tone),
-        f"  {cut(item.name, NAME)} of {deal_name(item.deal, names.deals)}",
-        dim(f"  {item.deal}  {age(now - one.since)}"),
-    ]
+    return [strong(item.id), f"  {cut(item.name, NAME)} of ", strong(deal_name(item.deal, names.deals))]
+
+
+def _standing(one: Waiting, now: datetime) -> Iterator[list[Part]]:
+    """Say what it is, on which record, and for how long it has waited."""
+    cause = one.item.cause
+    tone = Tone.BAD if cause is Cause.CONFLICT else Tone.WARN
+    yield [Tinted(cause.value, tone), f"on {one.item.deal}, waits for {age(now - one.since)}"]
 
 
 def _agreed(workspace: Workspace, item: Blocked, names: Names) -> Iterator[list[Part]]:

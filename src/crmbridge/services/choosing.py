@@ -70,7 +70,7 @@ def _select(workspace: Workspace, plan: Plan, expressions: Sequence[str]) -> Cho
         needs = [made[key] for link in sorted(needed_links(change)) if (key := (change.connection, link)) in made]
         if lacking := [id_ for id_ in needs if id_ not in wanted]:
             wanted.discard(change.id)
-            left.append((change, f"it needs the change {lacking[0]}, which was not selected"))
+            left.append((change, f"it needs the change {lacking[0]}, which is left out"))
         else:
             kept.append(change)
     unselected = len(plan.changes) - len(kept) - len(left)

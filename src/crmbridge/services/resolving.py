@@ -23,7 +23,7 @@ from crmbridge.services.workspace import Workspace
 
 MOST_SHOWN = 10  # items named when a text fits several
 ADVICE: Mapping[Cause, str] = {
-    Cause.LINK: "Say which belong together with `crmbridge links join`, or that two do not with `links split`.",
+    Cause.LINK: "Say which belong together with `crmbridge links join`, or that two do not with `crmbridge links split`.",
     Cause.COUNTERPART: "Map the value in the settings, or change it in its CRM.",
     Cause.MOVE: "Move the deal in its CRM as the process allows, or allow the move in the process.",
     Cause.DELETE: "Delete or restore the record by hand, or change `delete:` in the sync entry.",

@@ -91,7 +91,7 @@ def _fits(one: Unclear, text: str) -> bool:
 
 def _unclear_lines(one: Unclear) -> Iterator[Line]:
     """Show what may belong together side by side."""
-    yield [Tinted("! ", Tone.BAD), strong(str(one.item.deal)), dim(f"  {cut(one.item.reason, REASON)}")]
+    yield from table([[Tinted("!", Tone.BAD), strong(str(one.item.deal)), dim(cut(one.item.reason, REASON))]])
     records = [*([one.record] if one.record else []), *one.candidates]
     yield from table([_row(record) for record in records], indent=4)
     yield ["    ", dim(f"crmbridge links join {one.item.deal} RECORD")]
@@ -104,8 +104,8 @@ def _row(record: Record) -> list[Part]:
 
     names = ("amount", "close_date", "domain", "email", "title")
     said = [show(record.fields[name]) for name in names if record.fields.get(name)]
-    created = [f"created {record.created_at:%Y-%m-%d}"] if record.created_at else []
-    return [str(record.ref), cut(called_by(record), NAME), ", ".join([*said, *created])]
+    said += [f"created {record.created_at:%Y-%m-%d}"] if record.created_at else []
+    return [str(record.ref), cut(called_by(record), NAME), ", ".join([*said, *([record.url] if record.url else [])])]
 
 
 def _answer(linked: Linked | None, said: str) -> Reply:
@@ -119,7 +119,7 @@ def _link_lines(linked: Linked) -> Iterator[Line]:
     rows: list[list[Part]] = []
     for ref in linked.refs:
         record = linked.records.get(ref)
-        rows.append([*_row(record), dim(record.url or "")] if record else [str(ref), "gone", "", ""])
+        rows.append(_row(record) if record else [str(ref), dim("gone"), ""])
     yield from table(rows, indent=2)
 
 
