@@ -10,7 +10,7 @@ from datetime import datetime
 from crmbridge.engine.matching import PREFIX, external_key, link_id, natural_key
 from crmbridge.engine.merge import Merged
 from crmbridge.engine.moves import forbidden_move
-from crmbridge.engine.views import AROUND, COMPANY, LINK, OWNER, SHARED, STAGE, Viewer
+from crmbridge.engine.views import AROUND, COMPANY, OWNER, SHARED, STAGE, Viewer
 from crmbridge.model.changes import (
     Action,
     Blocked,
@@ -131,7 +131,7 @@ def create_around(record: Record, *, link: str, connection: str, company: str | 
     kind = record.ref.kind
     names = ("name", "email", "title") if kind is Kind.CONTACT else ("name", "domain")
     values = {name: record.fields[name] for name in names if not is_empty(record.fields.get(name))}
-    edits = edits_of({}, {**values, **({COMPANY: LINK + company} if company else {})})
+    edits = edits_of({}, {**values, **({COMPANY: company} if company else {})})
     change = Change(
         id="",
         action=Action.CREATE,

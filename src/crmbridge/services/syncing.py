@@ -13,7 +13,7 @@ from crmbridge.engine.mapping import LOST, WON
 from crmbridge.engine.matching import link_id
 from crmbridge.engine.merge import Side, decided_ref, merge
 from crmbridge.engine.planner import archive, create_counterpart, sync_updates
-from crmbridge.engine.views import CONTACTS, LINK, OWNER, STAGE, Viewer
+from crmbridge.engine.views import OWNER, STAGE, Viewer
 from crmbridge.model.changes import Action, Blocked, Change, Origin
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
@@ -160,13 +160,11 @@ def bases_after(viewers: Mapping[str, Viewer], written: Iterable[tuple[Change, R
 
 
 def canonical_edits(change: Change, viewer: Viewer) -> Iterator[tuple[str, Value]]:
-    """Give what a change writes as sync sees it: owners by e-mail, contacts by links."""
+    """Give what a change writes as sync sees it: owners by e-mail."""
     for edit in change.edits:
         after = edit.after
         if edit.name == OWNER:
             after = viewer.users.get(str(after))
-        elif edit.name == CONTACTS and isinstance(after, tuple):
-            after = tuple(link for link in after if link.startswith(LINK)) or None
         yield edit.name, after
 
 
