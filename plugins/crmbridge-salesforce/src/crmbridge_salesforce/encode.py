@@ -48,7 +48,7 @@ class Encoder:
         shape = self._shape_of(change.creates)
         table = self._setup.table(shape.object)
         known_by = change.after.get("domain" if change.creates is Kind.COMPANY else "email")
-        name = " ".join(str(change.after.get("name") or known_by or "").split())
+        name = one_line(change.after.get("name")) or one_line(known_by)
         if not name:
             raise RefusedError(f"A {change.creates} without a name can't be created")
         row: Payload = {"attributes": {"type": table.name}}
@@ -154,6 +154,11 @@ def currencies(table: Table, said: str | None) -> tuple[str, ...]:
     if column is None:
         return () if said is None else (said,)
     return tuple(option.value for option in column.options if option.active)
+
+
+def one_line(value: Value) -> str:
+    """Give a text without the spaces that an org takes away."""
+    return " ".join(str(value or "").split())
 
 
 def person(name: str) -> Payload:
