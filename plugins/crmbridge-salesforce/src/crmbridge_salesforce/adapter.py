@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from crmbridge_salesforce.ids import is_id, to_18
 from crmbridge_salesforce.judge import UnknownColumnError
 from crmbridge_salesforce.library import KINDS, Library
 from crmbridge_salesforce.listing import Pace
-from crmbridge_salesforce.org import COLLECTION, Org
+from crmbridge_salesforce.org import AT_ONCE, COLLECTION, Org
 from crmbridge_salesforce.pull import Walk
 from crmbridge_salesforce.settings import SalesforceSettings
 from crmbridge_salesforce.setup import Setup
@@ -71,13 +72,17 @@ class SalesforceAdapter:
     def describe(self) -> Description:
         """Read the org's record types, stages, fields, users and currencies, anew each time."""
         self._setup.forget()
-        table = self._setup.table("Opportunity")
+        table = self._setup.table("Opportunity")  # alone: whether the sign-in is any good need be asked once only
+        with ThreadPoolExecutor(AT_ONCE) as threads:  # none of these waits for another
+            account, users = threads.submit(self._account), threads.submit(self._users)
+            threads.submit(self._setup.tracks_stages)  # a pull of deals asks next
+            pipelines = self._setup.pipelines()
         key = table.columns.get(self._settings.key_name)
         return Description(
-            account=self._account(),
-            pipelines=self._setup.pipelines(),
+            account=account.result(),
+            pipelines=pipelines,
             fields=tuple(column.native() for column in table.columns.values()),
-            users=tuple(record for page in self.pull(Kind.USER, None) for record in page.records),
+            users=users.result(),
             currencies=currencies(table, self._settings.currency),
             api_version=self._settings.api_version,
             api_supported_until=supported_until(self._settings.api_version),
@@ -150,6 +155,9 @@ class SalesforceAdapter:
 
     def _walk(self, source: Source, since: str | None) -> Iterator[Page]:
         return Walk(self._org, self._clock, source, self._pace).pages(since)
+
+    def _users(self) -> tuple[Record, ...]:
+        return tuple(record for page in self.pull(Kind.USER, None) for record in page.records)
 
     def _account(self) -> str:
         try:
