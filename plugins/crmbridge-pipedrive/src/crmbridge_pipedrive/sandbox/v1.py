@@ -224,7 +224,7 @@ def _participants(state: PipedriveState, request: Request, _body: Any) -> Row:
 
 def _participant(state: PipedriveState, deal: Row, person: int) -> Row:
     row = state.tables.persons[person]
-    emails = [{"label": e["label"], "value": e["value"], "primary": e["primary"]} for e in row.get("emails", ())]
+    emails = [{name: email.get(name) for name in ("label", "value", "primary")} for email in row["emails"]]
     return {
         "id": participant_id(deal["id"], person),
         "person_id": {"active_flag": True, "name": row["name"], "email": emails, "phone": [], "value": person},
