@@ -6,21 +6,20 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import together
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
-from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.records import Kind, Ref
 from crmbridge_pipedrive.account import Account
 from crmbridge_pipedrive.api import Api, Row
 from crmbridge_pipedrive.archiving import archive
-from crmbridge_pipedrive.bodies import Bodies, company_body, contact_body, contacts_of, note_body, number_of, ref_of
+from crmbridge_pipedrive.bodies import Bodies, contacts_of, note_body, number_of, ref_of
+from crmbridge_pipedrive.comparing import differences
 from crmbridge_pipedrive.contacts import ContactSteps, NotAllContactsError, carry_out, main_of, steps_of
+from crmbridge_pipedrive.creating import create_company, create_contact
 from crmbridge_pipedrive.finding import Books, key_of
 from crmbridge_pipedrive.making import differs, field_body, field_named
-from crmbridge_pipedrive.mapping import organization_record, person_record
-from crmbridge_pipedrive.values import decimal
 from crmbridge_pipedrive.verdicts import ForbiddenError
 
 
@@ -63,7 +62,7 @@ class Writer:
         errors = [end for end in ended.values() if isinstance(end, CrmbridgeError)]
         if errors and len(errors) == len(changes):
             raise _first_told(errors)
-        return [self._as_receipt(change, ended[place]) for place, change in enumerate(changes)]
+        return [_as_receipt(change, ended[place]) for place, change in enumerate(changes)]
 
     def _in_order(
         self, changes: Sequence[Change], places: Sequence[int], made: Mapping[str, Ref], stop: threading.Event
@@ -88,11 +87,6 @@ class Writer:
                 stop.set()
                 ended[place] = error
         return ended
-
-    def _as_receipt(self, change: Change, end: Receipt | CrmbridgeError) -> Receipt:
-        if isinstance(end, Receipt):
-            return end
-        return Receipt(change=change.id, outcome=Outcome.FAILED, message=end.message)
 
     def _made_before(self, changes: Sequence[Change]) -> dict[str, Ref]:
         """Find what these creations would make a second time; one look for all of a kind."""
@@ -151,14 +145,14 @@ class Writer:
         receipt = Receipt(change=change.id, outcome=Outcome.APPLIED, ref=change.target)
         if sent or edit is None:
             receipt = self._receipt(change, sent, self.api.write("deals.update", sent, id_=deal))
-        return self._with_contacts(receipt, deal, steps, begun=bool(sent))
+        return _with_contacts(self.api, receipt, deal, steps, begun=bool(sent))
 
     def _create(self, change: Change) -> Receipt:
         match change.creates:
             case Kind.COMPANY:
-                return self._create_company(change)
+                return create_company(self.api, self.connection, change)
             case Kind.CONTACT:
-                return self._create_contact(change)
+                return create_contact(self.api, self.connection, change)
             case _:
                 return self._create_deal(change)
 
@@ -171,41 +165,7 @@ class Writer:
         steps = ContactSteps(add=tuple(contacts_of(change.after.get("contacts"))[1:]))
         sent = self._bodies.create_body(change)
         answered = self.api.write("deals.create", sent)
-        return self._with_contacts(self._receipt(change, sent, answered), answered["id"], steps, begun=True)
-
-    def _with_contacts(self, receipt: Receipt, deal: int, steps: ContactSteps, *, begun: bool) -> Receipt:
-        """Carry out what a deal's own request can't, and say when that is not done."""
-        try:
-            carry_out(self.api, deal, steps, begun=begun)
-        except (NotAllContactsError, UnclearError) as error:
-            message = "; ".join(filter(None, [receipt.message, error.message]))
-            return replace(receipt, outcome=Outcome.UNKNOWN, message=message)
-        return receipt
-
-    def _create_company(self, change: Change) -> Receipt:
-        answered = self.api.write("organizations.create", company_body(change))
-        return self._made(change, organization_record(answered, self.connection))
-
-    def _create_contact(self, change: Change) -> Receipt:
-        """Make a person; without the job title where the account keeps none.
-
-        It has that field only with contact sync ("Persons: Add a new person"), and refuses it otherwise, so nothing was
-        made by then.
-        """
-        body = contact_body(change)
-        try:
-            answered = self.api.write("persons.create", body)
-        except (RefusedError, ForbiddenError):
-            if body.pop("job_title", None) is None:
-                raise
-            answered = self.api.write("persons.create", body)
-        return self._made(change, person_record(answered, self.connection))
-
-    def _made(self, change: Change, record: Record) -> Receipt:
-        """Say that a company or contact was made, and what of it Pipedrive keeps in another way: it is there anyway."""
-        wrong = [name for name, value in change.after.items() if not _same(value, record.fields.get(name))]
-        message = f"Pipedrive keeps other values for {', '.join(wrong)}" if wrong else ""
-        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=record.ref, message=message)
+        return _with_contacts(self.api, self._receipt(change, sent, answered), answered["id"], steps, begun=True)
 
     def _make_field(self, change: Change) -> Receipt:
         """Make a deal field, unless one of its name is there; Pipedrive itself would make a second one."""
@@ -265,27 +225,17 @@ def _first_told(errors: Sequence[CrmbridgeError]) -> CrmbridgeError:
     return next((error for error in errors if not isinstance(error, _NotSentError)), errors[0])
 
 
-def differences(sent: Row, shown: Row) -> list[str]:
-    """Name the fields whose value is not what was sent; one that is not shown at all counts as empty."""
-    found = [name for name, value in sent.items() if name != "custom_fields" and not _same(value, shown.get(name))]
-    ours, theirs = sent.get("custom_fields") or {}, shown.get("custom_fields") or {}
-    return found + [code for code, value in ours.items() if not _same(value, theirs.get(code))]
+def _as_receipt(change: Change, end: Receipt | CrmbridgeError) -> Receipt:
+    if isinstance(end, Receipt):
+        return end
+    return Receipt(change=change.id, outcome=Outcome.FAILED, message=end.message)
 
 
-def _same(sent: Any, answered: Any) -> bool:
-    """Tell whether an answer holds what was sent, however it writes numbers and blanks."""
-    if sent in (None, "") or answered in (None, ""):
-        return (sent in (None, "", 0)) == (answered in (None, "", 0))
-    if isinstance(sent, dict) and isinstance(answered, dict):
-        return all(_same(value, answered.get(name)) for name, value in sent.items())
-    if isinstance(sent, list) and isinstance(answered, list):
-        return sorted(map(str, sent)) == sorted(map(str, answered))
+def _with_contacts(api: Api, receipt: Receipt, deal: int, steps: ContactSteps, *, begun: bool) -> Receipt:
+    """Carry out what a deal's own request can't, and say when that is not done."""
     try:
-        return decimal(sent) == decimal(answered)
-    except ValueError:
-        return _letters(str(sent)) == _letters(str(answered))
-
-
-def _letters(text: str) -> str:
-    """Leave out what a CRM may drop or replace in a text: blanks, control characters, halves of characters."""
-    return "".join(c for c in text if c.isprintable() and not c.isspace() and c != "\ufffd")
+        carry_out(api, deal, steps, begun=begun)
+    except (NotAllContactsError, UnclearError) as error:
+        message = "; ".join(filter(None, [receipt.message, error.message]))
+        return replace(receipt, outcome=Outcome.UNKNOWN, message=message)
+    return receipt
