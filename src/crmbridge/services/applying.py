@@ -17,7 +17,8 @@ from crmbridge.model.values import Value
 from crmbridge.services.applied import Applied
 from crmbridge.services.deciding import Decisions, decisions_of
 from crmbridge.services.fitness import unfit
-from crmbridge.services.syncing import bases_after, make_viewers
+from crmbridge.services.gathering import make_viewers
+from crmbridge.services.syncing import bases_after
 from crmbridge.services.workspace import Workspace
 
 T = TypeVar("T")

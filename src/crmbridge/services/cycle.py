@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,6 @@ from crmbridge.services.pulling import ConnectionPull, pull
 from crmbridge.services.workspace import Workspace
 
 if TYPE_CHECKING:
-    from crmbridge.services.evaluating import Evaluated
     from crmbridge.services.planning import Part
 
 LEASE = timedelta(minutes=10)  # renewed for as long as the run lives; a killed run frees the state after this
@@ -40,7 +39,8 @@ class Cycle:
     pulled: tuple[ConnectionPull, ...] = ()
     reconciled: tuple[Receipt, ...] = ()
     plan: Plan | None = None
-    judged: tuple[Evaluated, ...] = ()
+    judged: int = 0  # deals that were evaluated, as they changed or fell due
+    findings: Mapping[Severity, int] = field(default_factory=dict)  # all that are open now
     applied: Applied = field(default_factory=lambda: Applied(done=()))
 
     @property
@@ -64,16 +64,15 @@ class Cycle:
             return NEEDS_PERSON
         if self.applied.count(Outcome.STALE):
             return STALE
-        return FINDINGS if fail_on and _worst(self.judged) >= _RANK[fail_on] else 0
+        return FINDINGS if fail_on and _worst(self.findings) >= _RANK[fail_on] else 0
 
     def summary(self) -> dict[str, Any]:
         """Give the figures of the run as plain JSON, for the record of runs and for reports."""
-        findings = [finding for one in self.judged for finding in one.evaluation.findings]
         return {
             "records": sum(one.records for one in self.pulled),
             "moves": sum(one.moves for one in self.pulled),
-            "deals": len(self.judged),
-            "findings": len(findings),
+            "deals": self.judged,
+            "findings": sum(self.findings.values()),
             "planned": len(self.plan.changes) if self.plan else 0,
             "blocked": len(self.plan.blocked) if self.plan else 0,
             "outcomes": self.applied.counts,
@@ -84,8 +83,8 @@ class Cycle:
 _RANK = {Severity.INFO: 1, Severity.WARNING: 2, Severity.ERROR: 3}
 
 
-def _worst(judged: Sequence[Evaluated]) -> int:
-    return max((_RANK[f.severity] for one in judged for f in one.evaluation.findings), default=0)
+def _worst(findings: Mapping[Severity, int]) -> int:
+    return max((_RANK[severity] for severity, count in findings.items() if count), default=0)
 
 
 @contextlib.contextmanager
@@ -172,5 +171,11 @@ def run_cycle(
     planned = make_plan(workspace, parts, fresh)
     applied = apply_plan(workspace, planned.plan, run) if write else Applied(done=())
     return Cycle(
-        run=run, pulled=pulled, reconciled=reconciled, plan=planned.plan, judged=planned.judged, applied=applied
+        run=run,
+        pulled=pulled,
+        reconciled=reconciled,
+        plan=planned.plan,
+        judged=planned.judged.deals,
+        findings=workspace.store.findings.counts() if "enforce" in parts else {},
+        applied=applied,
     )

@@ -11,7 +11,7 @@ from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Outcome, Receipt
 from crmbridge.model.records import Record
 from crmbridge.services.applying import settle
-from crmbridge.services.syncing import make_viewers
+from crmbridge.services.gathering import make_viewers
 from crmbridge.services.workspace import Workspace
 
 
