@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple, TypeVar
@@ -19,6 +19,7 @@ from crmbridge.services.deciding import Decisions, decisions_of
 from crmbridge.services.fitness import unfit
 from crmbridge.services.syncing import bases_after, make_viewers
 from crmbridge.services.workspace import Workspace
+from crmbridge.threads import make_pool
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -156,7 +157,7 @@ def _at_once(call: Callable[[T], R], items: Sequence[T]) -> tuple[list[Future[R]
         only: Future[R] = Future()
         only.set_result(call(items[0]))
         return [only], None
-    with ThreadPoolExecutor(max_workers=len(items)) as threads:  # whose end waits for all once more
+    with make_pool(max_workers=len(items)) as threads:  # whose end waits for all once more
         try:
             futures.extend(threads.submit(call, item) for item in items)
             wait(futures)
