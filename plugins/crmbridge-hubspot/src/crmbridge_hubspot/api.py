@@ -163,6 +163,11 @@ class HubSpotApi:
         """Post something that changes the account; raises UnclearError when it may have been carried out."""
         return _mapping(self._writes.write("POST", path, body=body))
 
+    def send(self, path: str, body: Raw) -> Raw:
+        """Post something that changes the account and may be answered with nothing (204); raises as `write` does."""
+        reply = self._writes.write("POST", path, body=body)
+        return reply.body if isinstance(reply.body, dict) else {}
+
     def post_form(self, path: str, form: bytes) -> Any:
         """Post a form that changes nothing, and give what is answered."""
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
