@@ -160,11 +160,10 @@ class HubSpotApi:
         return fetch
 
     def write(self, path: str, body: Raw) -> Raw:
-        """Post something that changes the account; raises UnclearError when it may have been carried out."""
-        return _mapping(self._writes.write("POST", path, body=body))
+        """Post something that changes the account; raises UnclearError when it may have been carried out.
 
-    def send(self, path: str, body: Raw) -> Raw:
-        """Post something that changes the account and may be answered with nothing (204); raises as `write` does."""
+        It may be answered with nothing (204), and what was carried out is no error, whatever comes: an empty answer.
+        """
         reply = self._writes.write("POST", path, body=body)
         return reply.body if isinstance(reply.body, dict) else {}
 

@@ -73,7 +73,7 @@ class Archiver:
         if not ids:
             return {}
         try:
-            answer = self.api.send(self.api.paths.object(type_.name, "/batch/archive"), _body(ids))
+            answer = self.api.write(self.api.paths.object(type_.name, "/batch/archive"), _body(ids))
         except UnclearError as error:
             return dict.fromkeys(ids, (Outcome.UNKNOWN, error.message))
         except AbsentError as error:

@@ -89,7 +89,7 @@ class Associating:
         """Send a batch; what it does not clearly do is sent again, each alone."""
         path, body = self._request(steps)
         try:
-            answer = self.api.send(path, body)
+            answer = self.api.write(path, body)
         except CrmbridgeError as error:
             if isinstance(error, RefusedError) and len(steps) > 1:
                 self._each(steps)
