@@ -236,6 +236,21 @@ def test_too_many_new_companies_to_look_through(hubspot: respx.MockRouter, open_
     assert (MOST_PAGES + 1, 0) == (listed.call_count, made.call_count)
 
 
+def test_looking_again_costs_a_search_and_a_page(adapter: Adapter, bench: AdapterWorkbench) -> None:
+    """From where on the list is read is asked once; what was made since the last look is found all the same."""
+    state: Any = bench.hands
+    bench.clock.advance(timedelta(hours=1))
+    adapter.find(Kind.COMPANY, "domain:late.example", None)
+    made = state.create_company(name="Late", domain="late.example")
+    late = state.strikes
+    state.strikes = lambda name, method, path: name == "lag" or late(name, method, path)
+    bench.served.sandbox.log.clear()
+    found = [adapter.find(Kind.COMPANY, f"domain:{name}.example", None) for name in ("late", "nobody")]
+
+    assert [Ref("bench", Kind.COMPANY, made), None] == found
+    assert 4 == len(bench.served.sandbox.log.all())
+
+
 def test_the_end_of_the_list_is_read_once_for_a_batch(adapter: Adapter, bench: AdapterWorkbench) -> None:
     """Looking for a hundred companies costs a search each, and the list once; one that is there is not made again."""
     state: Any = bench.hands

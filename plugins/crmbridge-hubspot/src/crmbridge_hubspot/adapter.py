@@ -53,6 +53,7 @@ class HubSpotAdapter:
         self._signer = signer
         self._api = HubSpotApi(settings, context, signer)
         self._setup = SetUp(self._api, settings, context)
+        self._lookup = Lookup(api=self._api, connection=context.connection, now=context.clock.now)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -112,7 +113,7 @@ class HubSpotAdapter:
             there = name in self._setup.terms(afresh=True).account.fields
             return Ref(self._connection, Kind.FIELD, name) if there else None
         if kind in KNOWN_BY:
-            return Lookup(api=self._api, connection=self._connection, now=self._clock.now).find(kind, key)
+            return self._lookup.afresh().find(kind, key)
         if near is None or kind not in ATTACHMENTS or near.kind not in {Kind.DEAL, Kind.COMPANY, Kind.CONTACT}:
             return None
         return find_attachment(self._api, self._setup.terms().words, kind, key, near)
@@ -128,7 +129,8 @@ class HubSpotAdapter:
                 self._setup.forget()
         if changes[0].action is Action.ARCHIVE:
             return Archiver(api=self._api).archive(changes)
-        return Writer(api=self._api, terms=self._setup.terms(), now=self._clock.now).write(changes)
+        lookup = self._lookup.afresh()
+        return Writer(api=self._api, terms=self._setup.terms(), now=self._clock.now, lookup=lookup).write(changes)
 
     def close(self) -> None:
         """Give back the connections."""

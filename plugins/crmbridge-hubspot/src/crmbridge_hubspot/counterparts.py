@@ -13,7 +13,7 @@ from crmbridge.http import pages
 from crmbridge.model.changes import Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
-from crmbridge_hubspot.api import HubSpotApi, results_of
+from crmbridge_hubspot.api import LIST_PAGE, HubSpotApi, results_of
 from crmbridge_hubspot.cursor import OVERLAP
 from crmbridge_hubspot.mapping import CONTACT_NAME
 from crmbridge_hubspot.objects import TYPES
@@ -84,12 +84,20 @@ def _known(kind: Kind, key: str, raws: Sequence[Mapping[str, Any]]) -> list[str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """Finds companies and contacts as they are now. What it reads of the list it reads once."""
+    """Finds companies and contacts as they are now. What it reads of the list it reads once.
+
+    From where on the list is read stays good: the index does not lose what it has.
+    """
 
     api: HubSpotApi
     connection: str
     now: Callable[[], datetime]
+    _starts: dict[Kind, str] = field(default_factory=dict)
     _latest: dict[Kind, list[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def afresh(self) -> Lookup:
+        """Give one that reads the list anew."""
+        return Lookup(api=self.api, connection=self.connection, now=self.now, _starts=self._starts)
 
     def find(self, kind: Kind, key: str) -> Ref | None:
         """Find the oldest record with this key; None: there certainly is none.
@@ -134,18 +142,25 @@ class Lookup:
         """
         if kind in self._latest:
             return self._latest[kind]
-        before = str(int((self.now() - OVERLAP).timestamp() * 1000))
-        made = [{"propertyName": "hs_createdate", "operator": "LTE", "value": before}]
-        newest = self._search(kind, made, "DESCENDING", 1)
-        start = str(newest[0]["id"]) if newest else None
+        start = self._start(kind)
         found: list[Mapping[str, Any]] = []
         for number, (raws, _) in enumerate(pages(self._fetcher(kind, start))):
             if number >= MOST_PAGES:
                 message = f"too many {TYPES[kind][0].name} are too new for HubSpot's search to have them all"
                 raise RetryLaterError(message, after=OVERLAP)
             found += raws
+        if len(found) > LIST_PAGE:  # time to begin later
+            self._starts.pop(kind, None)
         self._latest[kind] = found
         return found
+
+    def _start(self, kind: Kind) -> str | None:
+        if kind not in self._starts:
+            before = str(int((self.now() - OVERLAP).timestamp() * 1000))
+            made = [{"propertyName": "hs_createdate", "operator": "LTE", "value": before}]
+            if newest := self._search(kind, made, "DESCENDING", 1):
+                self._starts[kind] = str(newest[0]["id"])
+        return self._starts.get(kind)
 
     def _fetcher(
         self, kind: Kind, start: str | None

@@ -33,6 +33,7 @@ class Writer:
     api: HubSpotApi
     terms: Terms
     now: Callable[[], datetime]
+    lookup: Lookup
 
     @property
     def words(self) -> Words:
@@ -95,7 +96,6 @@ class Writer:
         Nothing has been sent yet, so a search that can't say makes all of them wait. Of two with one key the second
         waits for the first.
         """
-        lookup = Lookup(api=self.api, connection=self.words.connection, now=self.now)
         receipts: dict[str, Receipt] = {}
         keys: set[str] = set()
         for change in changes:
@@ -104,7 +104,7 @@ class Writer:
                 continue
             if key.casefold() in keys:
                 receipts[change.id] = _receipt(change, Outcome.FAILED, f"another change of the batch makes {key}")
-            elif ref := lookup.find(Kind.COMPANY, key):
+            elif ref := self.lookup.find(Kind.COMPANY, key):
                 receipts[change.id] = _receipt(change, Outcome.APPLIED, "it was there already", ref)
             keys.add(key.casefold())
         return receipts
@@ -210,8 +210,7 @@ class Writer:
             return None
         if named := EXISTING.search(said):  # also where the e-mail is a second one of that contact
             return self.words.ref(Kind.CONTACT, named[1])
-        key = f"email:{change.after['email']}"
-        return Lookup(api=self.api, connection=self.words.connection, now=self.now).find(Kind.CONTACT, key)
+        return self.lookup.find(Kind.CONTACT, f"email:{change.after['email']}")
 
 
 def _alone(changes: Sequence[Change]) -> bool:
