@@ -116,3 +116,8 @@ def _road(source: str, target: str, process: Process) -> tuple[Stage, ...]:
         ways.extend((*way, step) for step in ahead)
     end = process.order(target) if target != WON else len(process.stages)
     return process.stages[process.order(source) : end]
+
+
+def forbidden_move(process: Process, before: str, after: str) -> str:
+    """STUB until merged."""
+    return ""
