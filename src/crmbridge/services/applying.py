@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple, TypeVar
@@ -22,6 +22,7 @@ from crmbridge.services.gathering import make_viewers
 from crmbridge.services.linked import Native, in_native_ids
 from crmbridge.services.syncing import bases_after
 from crmbridge.services.workspace import Workspace
+from crmbridge.threads import make_pool
 
 _ON_RECORDS = {Action.UPDATE, Action.ARCHIVE}  # of which one call has at most one for each record
 
@@ -167,7 +168,7 @@ def _at_once(call: Callable[[T], R], items: Sequence[T]) -> tuple[list[Future[R]
         only: Future[R] = Future()
         only.set_result(call(items[0]))
         return [only], None
-    with ThreadPoolExecutor(max_workers=len(items)) as threads:  # whose end waits for all once more
+    with make_pool(max_workers=len(items)) as threads:  # whose end waits for all once more
         try:
             futures.extend(threads.submit(call, item) for item in items)
             wait(futures)

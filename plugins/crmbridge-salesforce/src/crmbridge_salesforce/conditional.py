@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from email.utils import format_datetime
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, 
 from crmbridge.model.changes import Outcome
 from crmbridge.model.records import Kind
 from crmbridge.ports import Clock
+from crmbridge.threads import make_pool
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.library import Library
 from crmbridge_salesforce.org import Org
@@ -115,7 +115,7 @@ class Conditional:
         def send(lane: Sequence[Sequence[Item]]) -> dict[str, Answered]:
             return {k: v for part in lane for k, v in self._send_quietly(part, standing).items()}
 
-        with ThreadPoolExecutor(LANES) as threads:
+        with make_pool(LANES) as threads:
             return {k: v for found in threads.map(send, lanes) for k, v in found.items()}
 
     def _send_quietly(self, items: Sequence[Item], standing: Mapping[str, Standing]) -> dict[str, Answered]:
