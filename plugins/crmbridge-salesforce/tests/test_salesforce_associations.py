@@ -185,6 +185,23 @@ def test_contacts_that_others_added_meanwhile_stay(state: State, adapter: Salesf
     assert tuple(sorted((ben, cid))) == read(adapter, deal).fields["contacts"]
 
 
+def test_contacts_that_an_edit_keeps_are_left_to_others(
+    state: State, adapter: SalesforceAdapter, people: list[str]
+) -> None:
+    """They are neither taken off and put back, nor put back where somebody took them off meanwhile."""
+    ann, ben, cid = people
+    deal = state.create_deal(Name="D")
+    for contact in (ann, cid):
+        state.add_contact(deal, contact)
+    kept = state.tables.find("OpportunityContactRole", "ContactId", ann)
+    record = read(adapter, deal)
+    state.remove_contact(deal, cid)
+    receipt = adapter.write([make_update(record, contacts=((ann, cid), (ann, ben, cid)))])[0]
+
+    assert (Outcome.APPLIED, [ann, ben]) == (receipt.outcome, roles(state, deal))
+    assert kept == state.tables.find("OpportunityContactRole", "ContactId", ann)
+
+
 def test_contacts_are_not_added_twice_nor_missed_when_they_are_gone(
     state: State, adapter: SalesforceAdapter, people: list[str]
 ) -> None:

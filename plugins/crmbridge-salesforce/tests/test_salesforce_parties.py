@@ -154,6 +154,14 @@ def test_names_and_mail_addresses_are_compared_without_case(state: State, adapte
     assert adapter.find(Kind.COMPANY, "name:Gone", None) is None
 
 
+def test_what_was_created_is_found_again_however_its_name_is_spaced(adapter: SalesforceAdapter) -> None:
+    """An org takes away the spaces around a value: after an unclear answer no second one is made."""
+    ref = created(adapter, make_create(Kind.COMPANY, name="  Acme  and Sons "))
+
+    assert ref == adapter.find(Kind.COMPANY, "name:  Acme  and Sons ", None)
+    assert "Acme  and Sons" == adapter.read([ref])[ref].fields["name"]
+
+
 def test_other_keys_are_refused(adapter: SalesforceAdapter) -> None:
     """None would say that it is certainly not there."""
     for kind, key in ((Kind.COMPANY, "email:a@b.example"), (Kind.CONTACT, "acme"), (Kind.TASK, "marker")):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from crmbridge.errors import RefusedError
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import AdapterContext, Capabilities, Description, Page
+from crmbridge.threads import make_pool
 from crmbridge_salesforce.cursor import dump_several, parse_several
 from crmbridge_salesforce.encode import Encoder, currencies
 from crmbridge_salesforce.finding import Finder
@@ -73,7 +73,7 @@ class SalesforceAdapter:
         """Read the org's record types, stages, fields, users and currencies, anew each time."""
         self._setup.forget()
         table = self._setup.table("Opportunity")  # alone: whether the sign-in is any good need be asked once only
-        with ThreadPoolExecutor(AT_ONCE) as threads:  # none of these waits for another
+        with make_pool(AT_ONCE) as threads:  # none of these waits for another
             account, users = threads.submit(self._account), threads.submit(self._users)
             threads.submit(self._setup.tracks_stages)  # a pull of deals asks next
             pipelines = self._setup.pipelines()

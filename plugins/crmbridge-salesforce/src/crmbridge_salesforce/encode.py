@@ -48,7 +48,7 @@ class Encoder:
         shape = self._shape_of(change.creates)
         table = self._setup.table(shape.object)
         known_by = change.after.get("domain" if change.creates is Kind.COMPANY else "email")
-        name = one_line(change.after.get("name")) or one_line(known_by)
+        name = str(change.after.get("name") or "").strip() or str(known_by or "").strip()
         if not name:
             raise RefusedError(f"A {change.creates} without a name can't be created")
         row: Payload = {"attributes": {"type": table.name}}
@@ -156,15 +156,10 @@ def currencies(table: Table, said: str | None) -> tuple[str, ...]:
     return tuple(option.value for option in column.options if option.active)
 
 
-def one_line(value: Value) -> str:
-    """Give a text without the spaces that an org takes away."""
-    return " ".join(str(value or "").split())
-
-
 def person(name: str) -> Payload:
     """Split a name as the org keeps it: the last word is the last name, which everybody has."""
     first, _, last = name.rpartition(" ")
-    return {"FirstName": first, "LastName": last} if first else {"LastName": last}
+    return {"FirstName": first.rstrip(), "LastName": last} if first else {"LastName": last}
 
 
 def target_id(change: Change) -> str:

@@ -45,6 +45,7 @@ class Finder:
     def _people(self, kind: Kind, key: str) -> Iterator[str]:
         """Look through companies or contacts. Queries compare texts without case."""
         what, _, value = key.partition(":")
+        value = value.strip()  # as an org keeps it
         match kind, what:
             case _, "name":
                 where = f"Name = {text(value)}"
