@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from crmbridge.engine.matching import link_id
 from crmbridge.errors import ConfigurationError
@@ -46,17 +47,31 @@ def called_by(record: Record | None) -> str:
     return str(record.fields.get("name") or record.fields.get("email") or "") if record else ""
 
 
-def list_links(workspace: Workspace, text: str = "", kind: Kind = Kind.DEAL) -> list[Linked]:
-    """Give the links of a kind with at least two records, by name; with a text, those that have it in a name or ref."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """Some links by name, and how many there are of the kind that was asked for."""
+
+    links: tuple[Linked, ...]
+    count: int
+
+
+def list_links(workspace: Workspace, text: str = "", kind: Kind = Kind.DEAL, limit: int = 50) -> Listed:
+    """Give links of a kind with at least two records; with a text, those that have it in a name or ref.
+
+    Without one, only the records of the links that are given are read, however many there are.
+    """
     every = {
         link: refs
-        for link, refs in workspace.store.links.links().items()
+        for link, refs in sorted(workspace.store.links.links().items())
         if len(refs) > 1 and all(ref.kind is kind for ref in refs)
     }
-    records = workspace.store.records.get([ref for refs in every.values() for ref in refs])
-    found = [_linked(link, refs, records) for link, refs in every.items()]
-    wanted = [one for one in found if _fits(one, text.casefold())]
-    return sorted(wanted, key=lambda one: (one.name.casefold(), one.id))
+    some = every if text else dict(islice(every.items(), limit))
+    records = workspace.store.records.get([ref for refs in some.values() for ref in refs])
+    found = [_linked(link, refs, records) for link, refs in some.items()]
+    wanted = sorted(
+        (one for one in found if _fits(one, text.casefold())), key=lambda one: (one.name.casefold(), one.id)
+    )
+    return Listed(links=tuple(wanted[:limit]), count=len(wanted) if text else len(every))
 
 
 def show_link(workspace: Workspace, text: str) -> Linked:

@@ -66,18 +66,18 @@ def _list(workspace: Workspace, text: str, kind: str, limit: int) -> Reply:
     from crmbridge.services.linking_by_hand import list_links, list_unclear  # noqa: PLC0415  the same
 
     unclear = [one for one in list_unclear(workspace) if one.item.deal.kind == kind and _fits(one, text)]
-    links = list_links(workspace, text, Kind(kind))
+    listed = list_links(workspace, text, Kind(kind), limit)
     lines = [line for one in unclear for line in _unclear_lines(one)]
     rows: list[list[Part]] = [
-        [strong(one.id), cut(one.name, NAME) or "(no name)", ", ".join(map(str, one.refs))] for one in links[:limit]
+        [strong(one.id), cut(one.name, NAME) or "(no name)", ", ".join(map(str, one.refs))] for one in listed.links
     ]
     lines += table(rows, heads=("link", "name", "records"))
-    said = plural(len(links), "link")
-    more = f", of which {limit:,} are shown; name a part of a name to see others" if len(links) > limit else ""
+    said = plural(listed.count, "link")
+    more = f", of which {limit:,} are shown; name a part of a name to see others" if listed.count > limit else ""
     lines += [*([""] if rows else []), f"{said}{more}; {plural(len(unclear), 'record')} unclear."]
     result = {
-        "links": [_form(one) for one in links[:limit]],
-        "count": len(links),
+        "links": [_form(one) for one in listed.links],
+        "count": listed.count,
         "unclear": [_unclear_form(one) for one in unclear],
     }
     return Reply(result=result, lines=lines)

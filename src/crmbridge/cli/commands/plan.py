@@ -28,7 +28,8 @@ PENDING = 10
 def command(call: Call, out: Path | None, no_pull: bool, detailed_exitcode: bool) -> Reply:  # noqa: FBT001  click's flags
     """Show what would be written to the CRMs, and why. Nothing is written.
 
-    + creates a deal, a task or a note, ~ updates a deal, ! needs a person: the values on each side are shown.
+    + creates a record, a task or a note, ~ updates a deal, - archives a record, ! needs a person: the values on each
+    side are shown.
     """
     from crmbridge.cli.answers import answer_plan  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.plan_files import save_plan  # noqa: PLC0415  the same
