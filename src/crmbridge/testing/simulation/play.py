@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
@@ -68,7 +68,7 @@ class _Line:
 
     def answered(self, request: httpx.Request, status: int, fault: str) -> None:
         play = self._play
-        if play.diary.wanted:
+        if play.diary.wants_requests or (fault and play.diary.wanted):
             answer = str(status or "no answer") + (f" ({fault})" if fault else "")
             play.diary.note(self._connection, f"    {request.method} {request.url.path} -> {answer}")
         if play.writing == self._connection and request.method != "GET":
@@ -216,8 +216,9 @@ class Play:
         self.fuse.light(self.rng.randint(0, 40) if self.rng.random() < 0.4 else None)
 
     def calm(self) -> None:
-        """Let nothing go wrong any more."""
+        """Let nothing go wrong any more, from the next day on: what was used up for today is there again."""
         self.weather = CALM
+        self.scene.clock.advance(timedelta(days=1))
         self.fuse.light(None)
         for account in self.scene.accounts.values():
             account.sandbox.faults.clear()
@@ -259,14 +260,14 @@ def told(change: Change) -> str:
     return f"{change.id} {change.action} {change.target or change.connection} [{edits}] {change.reason}"
 
 
-def simulate(seed: int, write: Callable[[str], None] | None = None) -> Play:
+def simulate(seed: int, diary: Diary | None = None) -> Play:
     """Play one seed to its end; raises AssertionError, naming the seed, when a promise is broken.
 
     People, faults and kills have their time first; then all is calm for two runs, and the third must write nothing.
-    `write` takes the lines of the history as it goes on.
+    `diary` takes the lines of the history as it goes on.
     """
     rng = random.Random(f"simulation {seed}")  # noqa: S311  a seeded play, not a secret
-    play = Play(seed=seed, rng=rng, diary=Diary(write))
+    play = Play(seed=seed, rng=rng, diary=diary or Diary())
     with _seeded(seed), _on_stage(play):
         try:
             _go_through(play)
