@@ -286,8 +286,9 @@ class Oracle:
         mine = [edit for edit in self._edits if edit.ref in self._members[link] and edit.name == name]
         edits = [edit for edit in mine if edit.number > since or edit.ref not in together]
         last = {edit.ref: edit for edit in edits}
-        # An empty field of a new deal says nothing.
-        said = [edit for edit in last.values() if edit.value is not None or not edit.fresh]
+        # An empty field of a deal that is new, or was never in step with the others, says nothing.
+        known = {*together, *self._in_step.get((link, name), _Agreed(0, NOTHING, ())).refs}
+        said = [edit for edit in last.values() if edit.value is not None or not (edit.fresh or edit.ref not in known)]
         net = [edit for edit in said if not self._taken_back(link, edit, agreed)]
         allowed: list[object] = [edit.value for edit in said]
         if len(net) < len(last) or not net or any(edit.ref not in values for edit in net):

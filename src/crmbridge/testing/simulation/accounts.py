@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from crmbridge.engine.mapping import StageMapper
-from crmbridge.engine.views import OWNER, STAGE, Viewer, emails, user_ids
+from crmbridge.engine.views import OWNER, STAGE, Viewer
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, change_id
 from crmbridge.model.records import Kind, Position, Record, Ref
@@ -25,20 +24,24 @@ class Account:
     """
 
     def __init__(
-        self, connection: str, sandbox: Sandbox, people: Adapter, mapper: StageMapper, fields: Sequence[str]
+        self,
+        connection: str,
+        sandbox: Sandbox,
+        people: Adapter,
+        viewer: Viewer,
+        users: Sequence[Record],
+        companies: Sequence[Record],
     ) -> None:
         self.connection = connection
         self.sandbox = sandbox
+        self.viewer = viewer
+        self.companies = companies
         self.effects: Counter[str] = Counter()
         self.attached: dict[Ref, tuple[Ref, str]] = {}
         self.writes = 0
-        self.merged: dict[Ref, Ref] = {}
         self._people = people
+        self._users = {user.ref: user for user in users}
         self._known: dict[Ref, Record] | None = None
-        self._users = {user.ref: user for user in people.describe().users}
-        self.companies = tuple(sorted(_pulled(people, Kind.COMPANY), key=lambda company: company.ref))
-        users = tuple(self._users.values())
-        self.viewer = Viewer(mapper=mapper, users=emails(users), ids=user_ids(users), fields=tuple(sorted(fields)))
         self._made = 0
 
     @property
@@ -131,8 +134,10 @@ class Account:
         return receipts[0].outcome is Outcome.APPLIED
 
 
-def _pulled(adapter: Adapter, kind: Kind) -> list[Record]:
-    return [record for page in adapter.pull(kind, None) for record in page.records]
+def companies_of(adapter: Adapter) -> tuple[Record, ...]:
+    """Give an account's companies, in the order of their refs."""
+    found = (record for page in adapter.pull(Kind.COMPANY, None) for record in page.records)
+    return tuple(sorted(found, key=lambda company: company.ref))
 
 
 def _change(

@@ -11,8 +11,9 @@ from crmbridge.ports import Clock
 class Diary:
     """Notes what happens, if anybody wants to read it."""
 
-    def __init__(self, write: Callable[[str], None] | None = None) -> None:
+    def __init__(self, write: Callable[[str], None] | None = None, *, requests: bool = False) -> None:
         self._write = write
+        self._requests = requests
         self._clock: Clock | None = None
         self._day: datetime | None = None
 
@@ -20,6 +21,11 @@ class Diary:
     def wanted(self) -> bool:
         """Tell whether anybody reads it."""
         return self._write is not None
+
+    @property
+    def wants_requests(self) -> bool:
+        """Tell whether somebody wants to read of every request."""
+        return self.wanted and self._requests
 
     def begin(self, clock: Clock) -> None:
         """Note the times by this clock."""

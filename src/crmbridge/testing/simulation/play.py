@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import cast
 
 import httpx
 
@@ -67,7 +68,7 @@ class _Line:
 
     def answered(self, request: httpx.Request, status: int, fault: str) -> None:
         play = self._play
-        if play.diary.wanted:
+        if play.diary.wants_requests or (fault and play.diary.wanted):
             answer = str(status or "no answer") + (f" ({fault})" if fault else "")
             play.diary.note(self._connection, f"    {request.method} {request.url.path} -> {answer}")
         if play.writing == self._connection and request.method != "GET":
@@ -135,7 +136,7 @@ class Play:
     scene: Scene = field(init=False)
     oracle: Oracle = field(init=False)
     people: People = field(init=False)
-    state: StateStore = field(init=False)  # as the oracle reads it
+    _process: Workspace | None = None
     journal: bytes = b""
 
     def wrap(self, adapter: Adapter, connection: str) -> Adapter:
@@ -170,6 +171,7 @@ class Play:
         except Killed:
             self.kills += 1
             self.diary.note("run", f"{name} is killed")
+            self.end_process()
         except LockedError as error:
             self.diary.note("run", f"{name} finds the state locked: {error.message}")
         self.fuse.light(None)
@@ -181,24 +183,28 @@ class Play:
         return plan
 
     def _run(self, name: str) -> Cycle:
-        with burning_at_commits(self.fuse), self._process() as workspace:
+        workspace = self._process or self._begin_process()
+        with burning_at_commits(self.fuse):
             now = workspace.clock.now()
             with workspace.store.runs.lease(name, now, LEASE):
                 workspace.store.runs.start(Run(id=name, command="run", started_at=now))
                 return run_cycle(workspace, name)
 
-    @contextlib.contextmanager
-    def _process(self) -> Iterator[Workspace]:
-        workspace = Workspace(
+    def _begin_process(self) -> Workspace:
+        self._process = Workspace(
             project=self.scene.project,
-            store=self.scene.open_state(),
+            store=cast("StateStore", self.scene.state),
             clock=self.scene.clock,
             plugins=self.scene.plugins,
         )
-        try:
-            yield workspace
-        finally:
-            workspace.close()
+        return self._process
+
+    def end_process(self) -> None:
+        """Let nothing be left of the process but what stands in the state's file."""
+        if self._process is not None:
+            self._process.close()
+            self.scene.state.open()
+        self._process = None
 
     def disturb(self) -> None:
         """Prepare what goes wrong in the next run."""
@@ -210,8 +216,9 @@ class Play:
         self.fuse.light(self.rng.randint(0, 40) if self.rng.random() < 0.4 else None)
 
     def calm(self) -> None:
-        """Let nothing go wrong any more."""
+        """Let nothing go wrong any more, from the next day on: what was used up for today is there again."""
         self.weather = CALM
+        self.scene.clock.advance(timedelta(days=1))
         self.fuse.light(None)
         for account in self.scene.accounts.values():
             account.sandbox.faults.clear()
@@ -253,21 +260,21 @@ def told(change: Change) -> str:
     return f"{change.id} {change.action} {change.target or change.connection} [{edits}] {change.reason}"
 
 
-def simulate(seed: int, write: Callable[[str], None] | None = None) -> Play:
+def simulate(seed: int, diary: Diary | None = None) -> Play:
     """Play one seed to its end; raises AssertionError, naming the seed, when a promise is broken.
 
     People, faults and kills have their time first; then all is calm for two runs, and the third must write nothing.
-    `write` takes the lines of the history as it goes on.
+    `diary` takes the lines of the history as it goes on.
     """
     rng = random.Random(f"simulation {seed}")  # noqa: S311  a seeded play, not a secret
-    play = Play(seed=seed, rng=rng, diary=Diary(write))
+    play = Play(seed=seed, rng=rng, diary=diary or Diary())
     with _seeded(seed), _on_stage(play):
         try:
             _go_through(play)
         except AssertionError as error:
             play.diary.note("oracle", str(error))
             raise AssertionError(f"seed {seed} ({play.policy}): {error}") from error
-        play.journal = journal_of(play.state)
+        play.journal = journal_of(cast("StateStore", play.scene.state))
     return play
 
 
@@ -311,16 +318,12 @@ def _on_stage(play: Play) -> Iterator[None]:
     sync = [{"name": "main", "between": names, "create": names, "fields": {"*": {"conflict": play.policy}}}]
     with make_scene(play.seed, parts, play.line, play.wrap, deals=rng.randint(1, 4), sync=sync) as scene:
         play.scene = scene
-        play.state = scene.open_state()
         viewers = {name: account.viewer for name, account in scene.accounts.items()}
-        play.oracle = Oracle(scene.accounts, viewers, lambda: play.state, play.policy)
+        play.oracle = Oracle(scene.accounts, viewers, lambda: cast("StateStore", scene.state), play.policy)
         play.people = People(scene.accounts, play.oracle, scene.clock, rng, play.diary)
         play.diary.begin(scene.clock)
         play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; conflicts: {play.policy}")
-        try:
-            yield
-        finally:
-            play.state.close()
+        yield
 
 
 def journal_of(store: StateStore) -> bytes:

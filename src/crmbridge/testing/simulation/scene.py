@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import functools
 import shutil
+import sqlite3
 import tempfile
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,18 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from crmbridge.engine.mapping import stage_mapper
+from crmbridge.engine.views import Viewer, emails, user_ids
 from crmbridge.hookspecs import hookimpl
 from crmbridge.http.wires import instead_of_network
+from crmbridge.ledger import LocalLedger
 from crmbridge.model.process import Process
+from crmbridge.model.records import Record
 from crmbridge.plugins import AdapterSpec, Plugins, SandboxSpec, load_plugins
-from crmbridge.ports import Adapter, AdapterContext, StateStore
+from crmbridge.ports import Adapter, AdapterContext
 from crmbridge.sandbox import Sandbox, SandboxOptions, VirtualClock
 from crmbridge.services.checking import digest_of
 from crmbridge.services.workspace import Project, field_bindings
 from crmbridge.settings import Settings
 from crmbridge.store import open_store
 from crmbridge.testing.factories import make_process, make_stage
-from crmbridge.testing.simulation.accounts import Account
+from crmbridge.testing.simulation.accounts import Account, companies_of
 from crmbridge.testing.simulation.wire import Traffic, Wire
 from crmbridge.threads import one_at_a_time
 
@@ -47,14 +51,45 @@ class Scene:
     project: Project
     plugins: Plugins
     clock: VirtualClock
-    store_url: str
-
-    def open_state(self) -> StateStore:
-        """Open the state, as a new process does."""
-        return open_store(self.store_url)
+    state: State
 
 
 Wrap = Callable[[Adapter, str], Adapter]
+
+
+class State:
+    """The state in its file. It is emptied for each play, and opened anew where a process was killed.
+
+    Requests are counted in memory: how several processes share that is proved elsewhere.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "state.db"
+        self._store = open_store(f"sqlite:///{self._file}")
+        self._store.close()
+        self._empty = sqlite3.connect(":memory:")
+        with contextlib.closing(sqlite3.connect(self._file)) as made:
+            made.backup(self._empty)
+        self.open()
+
+    def open(self) -> None:
+        """Open it as a new process does."""
+        self._store.close()
+        self._store = open_store(f"sqlite:///{self._file}")
+        self.rates = LocalLedger()
+
+    def empty(self) -> None:
+        """Let it be as if nothing had ever happened."""
+        with contextlib.closing(sqlite3.connect(self._file)) as file:
+            self._empty.backup(file)
+        self.rates = LocalLedger()
+
+    def close(self) -> None:
+        """Leave it open for the next process, which is this one."""
+
+    def __getattr__(self, part: str) -> Any:
+        """Give a part of the store."""
+        return getattr(self._store, part)
 
 
 @contextlib.contextmanager
@@ -80,15 +115,19 @@ def make_scene(
     behinds = {name: Wire(box.backstage, box, clock, None, house.loop) for name, box in sandboxes.items()}
     wires = {_url(name, behind=False): wire for name, wire in fronts.items()}
     wires |= {_url(name, behind=True): wire for name, wire in behinds.items()}
+    house.state.empty()
     with instead_of_network(wires), one_at_a_time():
         project = _project(house, tuple(parts), settings)
-        accounts = {name: _account(house, project, clock, name, box) for name, box in sandboxes.items()}
+        accounts = {
+            name: _account(house, project, clock, name, box, (options.seed, deals, parts[name]))
+            for name, box in sandboxes.items()
+        }
         yield Scene(
             accounts=accounts,
             project=project,
             plugins=_wrapped(house, wrap),
             clock=clock,
-            store_url=house.fresh_state(),
+            state=house.state,
         )
 
 
@@ -101,14 +140,9 @@ class _House:
     process: Process
     adapters: Mapping[str, AdapterSpec]
     sandboxes: Mapping[str, SandboxSpec]
-    empty: bytes  # a state in which nothing stands yet
-
-    def fresh_state(self) -> str:
-        """Put an empty state in the place of the last one, and give its URL."""
-        for left in self.folder.glob("state.*"):
-            left.unlink()
-        (self.folder / "state.db").write_bytes(self.empty)
-        return f"sqlite:///{self.folder / 'state.db'}"
+    state: State
+    memories: Mapping[str, dict[str, str]]  # what the people's adapters keep, by sandbox
+    seen: dict[object, tuple[tuple[Record, ...], tuple[Record, ...]]]  # users and companies of an account
 
 
 @functools.cache
@@ -116,7 +150,6 @@ def _house() -> _House:
     folder = Path(tempfile.mkdtemp(prefix="crmbridge-sim-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "token").write_text(TOKEN, "utf-8")
-    open_store(f"sqlite:///{folder / 'state.db'}").close()
     installed = load_plugins()
     stages = [*(make_stage(stage) for stage in STAGES), make_stage("care", status="won")]
     fields = [{"id": name, "name": name, "type": type_} for name, type_ in FIELDS.items()]
@@ -126,7 +159,9 @@ def _house() -> _House:
         process=make_process(stages=stages, fields=fields),
         adapters=installed.adapters(),
         sandboxes=installed.sandboxes(),
-        empty=(folder / "state.db").read_bytes(),
+        state=State(folder),
+        memories={name: {} for name in installed.sandboxes()},
+        seen={},
     )
 
 
@@ -168,14 +203,21 @@ def _stages(spec: SandboxSpec) -> dict[str, Any]:
     return {"pipeline": spec.pipeline, "map": mapped}
 
 
-def _account(house: _House, project: Project, clock: VirtualClock, name: str, sandbox: Sandbox) -> Account:
+def _account(
+    house: _House, project: Project, clock: VirtualClock, name: str, sandbox: Sandbox, filled: object
+) -> Account:
     entry = project.settings.connections[name]
     spec = house.adapters[entry.adapter]
     options = {**entry.options, "base_url": _url(name, behind=True)}
-    context = AdapterContext(connection=name, clock=clock, fields=field_bindings(project.process, entry.fields))
+    bound = field_bindings(project.process, entry.fields)
+    context = AdapterContext(connection=name, clock=clock, fields=bound, memory=house.memories[name])
     people = spec.open(spec.settings.model_validate(options), context)
+    if (name, filled) not in house.seen:
+        house.seen[name, filled] = people.describe().users, companies_of(people)
+    users, companies = house.seen[name, filled]
     mapper = stage_mapper(name, project.process, project.settings.stages.get(name))
-    return Account(name, sandbox, people, mapper, tuple(entry.fields))
+    viewer = Viewer(mapper=mapper, users=emails(users), ids=user_ids(users), fields=tuple(sorted(entry.fields)))
+    return Account(name, sandbox, people, viewer, users, companies)
 
 
 def _wrapped(house: _House, wrap: Wrap) -> Plugins:
