@@ -31,6 +31,16 @@ class PeopledState(PipedriveState):
         """Make a person, and give its id."""
         return str(self.make_row("persons", {"name": "New contact", **native_fields}, by=self.me)["id"])
 
+    def delete_company(self, native_id: str) -> None:
+        """Delete an organization; it is in no list any more."""
+        row_of(self.tables.organizations, int(native_id), "Organization").update(
+            is_deleted=True, update_time=self.now()
+        )
+
+    def delete_contact(self, native_id: str) -> None:
+        """Delete a person; they are in no list any more."""
+        row_of(self.tables.persons, int(native_id), "Person").update(is_deleted=True, update_time=self.now())
+
     def edit_deal(self, native_id: str, /, **native_fields: Any) -> None:
         """Edit a deal as its owner would; custom fields are named by their codes."""
         owner = row_of(self.tables.deals, int(native_id), "Deal")["owner_id"]
