@@ -103,6 +103,14 @@ class TestNotes:
         assert {} == records(pull(adapter, Kind.NOTE, later[-1].cursor))
         assert {note.ref: note} == dict(adapter.read([note.ref, Ref("pd", Kind.NOTE, "99")]))
 
+    def test_a_note_tells_who_changed_it_last(self, adapter: Adapter, state: Any) -> None:
+        """No other row of Pipedrive's does ("Notes: Get all notes")."""
+        number = state.add_note("3", "x")
+        owner = state.tables.deals[3]["owner_id"]
+
+        assert str(owner) == records(pull(adapter, Kind.NOTE))[number].updated_by
+        assert {None} == {record.updated_by for record in records(pull(adapter, Kind.DEAL)).values()}
+
     def test_a_note_deleted_during_the_walk_hides_no_other(
         self, adapter: Adapter, state: Any, served: Served, monkeypatch: pytest.MonkeyPatch
     ) -> None:

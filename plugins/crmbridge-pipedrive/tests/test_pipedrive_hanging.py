@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from crmbridge.errors import RetryLaterError
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
@@ -121,17 +122,22 @@ class TestCompaniesAndContacts:
         state.tables.organizations[int(made)].update(is_deleted=True, update_time=state.now())
         assert None is adapter.find(Kind.COMPANY, "domain:other.example", None)
 
-    def test_a_walk_that_broke_off_goes_on(self, adapter: Adapter, state: Any, served: Served) -> None:
-        """What was not read because of an error is not taken for read: nothing is said to be missing too early."""
+    def test_a_walk_that_broke_off_goes_on(self, adapter: Adapter, clock: VirtualClock, served: Served) -> None:
+        """It is only walked as far as it must; the rest is not taken for read, also after an error."""
+        state = served.sandbox.state
         old = state.create_company(name="Old", website="old.example")
-        for number in range(1100):
+        for number in range(1600):
             state.create_company(name=f"Company {number}")
-        adapter.find(Kind.COMPANY, "name:company 1099", None)
+        clock.advance(timedelta(hours=1))
+        state.create_company(name="Newest")
+        adapter.find(Kind.COMPANY, "name:company 900", None)
+        walked = len(served.sandbox.log.matching("GET", "organizations"))
         served.sandbox.faults.plan("error_500", times=99, method="GET", path="organizations")
-        with pytest.raises(Exception, match="500"):
+        with pytest.raises(RetryLaterError, match="500"):
             adapter.find(Kind.COMPANY, "domain:old.example", None)
         served.sandbox.faults.clear()
 
+        assert 4 > walked
         assert Ref("pd", Kind.COMPANY, old) == adapter.find(Kind.COMPANY, "domain:old.example", None)
 
     @pytest.mark.parametrize(
@@ -303,6 +309,14 @@ class TestOnADeal:
             found.append((fields["contacts"], fields["company"]))
 
         assert [(("3", "4"), None), (("4",), None), (("4",), "2")] == found
+
+
+def test_the_main_contact_is_not_added_again() -> None:
+    """Who becomes the main one goes with the deal, and needs no request as a participant."""
+    edit = FieldEdit("contacts", (), ("3", "4"))
+
+    assert ContactSteps(sets_main=True, main=3, add=(4,)) == steps_of(edit, None)
+    assert ContactSteps(add=(4,)) == steps_of(edit, 3)
 
 
 @pytest.mark.parametrize("main", [None, 3, 4, 9])
