@@ -294,6 +294,24 @@ class TestOnADeal:
         assert Outcome.UNKNOWN == receipt.outcome
         assert ("3", "4") == read(adapter, Ref("pd", Kind.DEAL, deal)).fields["contacts"]
 
+    def test_what_can_not_be_looked_up_stays_unknown(self, adapter: Adapter, served: Served) -> None:
+        """An answer was lost, and nobody can say now what it was: that is not the same as not done."""
+        deal = bare_deal(served.sandbox.state, 3)
+        served.sandbox.faults.plan("drop_after", method="POST", path=PEOPLE)
+        served.sandbox.faults.plan("error_500", times=99, method="GET", path=PEOPLE)
+        receipt = write(adapter, update(deal, FieldEdit("contacts", ("3",), ("3", "4"))))
+
+        assert Outcome.UNKNOWN == receipt.outcome
+
+    @pytest.mark.parametrize(("fault", "outcome"), [("drop_after", "applied"), ("drop_before", "unknown")])
+    def test_an_unclear_removal_is_looked_for(self, adapter: Adapter, served: Served, fault: str, outcome: str) -> None:
+        """Once: it is not sent again."""
+        deal = bare_deal(served.sandbox.state, 3, 4)
+        served.sandbox.faults.plan(fault, method="DELETE", path=PEOPLE)
+        receipt = write(adapter, update(deal, FieldEdit("contacts", ("3", "4"), ("3",))))
+
+        assert (outcome, 1) == (receipt.outcome, len(served.sandbox.log.matching("DELETE", PEOPLE)))
+
     def test_what_people_do_to_contacts_is_pulled(self, adapter: Adapter, state: Any, clock: VirtualClock) -> None:
         """Adding, removing and another company, each of them in the next pull."""
         deal = bare_deal(state, 3)
