@@ -118,6 +118,13 @@ def _road(source: str, target: str, process: Process) -> tuple[Stage, ...]:
     return process.stages[process.order(source) : end]
 
 
-def forbidden_move(process: Process, before: str, after: str) -> str:
-    """STUB until merged."""
-    return ""
+_WORDS = {
+    Illegal.SKIPPED: "the process allows no stage to be skipped",
+    Illegal.WENT_BACK: "the process allows no way back",
+    Illegal.REOPENED: "the process lets nothing be opened again",
+}
+
+
+def why_forbidden(move: LastMove | None) -> str:
+    """Say why a move may not be made in another CRM as well; nothing where it may."""
+    return _WORDS[move.illegal] if move is not None and move.illegal is not None else ""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from crmbridge.engine.matching import PREFIX, external_key, link_id, natural_key
 from crmbridge.engine.merge import Merged
-from crmbridge.engine.moves import forbidden_move
-from crmbridge.engine.views import AROUND, COMPANY, LINK, OWNER, SHARED, STAGE, Viewer
+from crmbridge.engine.views import AROUND, COMPANY, OWNER, SHARED, STAGE, Viewer
 from crmbridge.model.changes import (
     Action,
     Blocked,
@@ -24,7 +23,6 @@ from crmbridge.model.changes import (
     change_id,
     edits_of,
 )
-from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value, is_empty, show
 
@@ -35,13 +33,20 @@ _CREATES = {Kind.COMPANY: 1, Kind.CONTACT: 2, Kind.DEAL: 5}
 
 
 def sync_updates(
-    link: str, merged: Merged, deals: Mapping[Ref, Record], viewers: Mapping[str, Viewer], process: Process
+    link: str,
+    merged: Merged,
+    deals: Mapping[Ref, Record],
+    viewers: Mapping[str, Viewer],
+    forbidden: Callable[[str], str] = lambda _: "",
 ) -> tuple[list[Change], list[Blocked]]:
-    """Turn the edits of one merged link into updates; a field that a side can't hold is blocked alone."""
+    """Turn the edits of one merged link into updates; a field that a side can't hold is blocked alone.
+
+    `forbidden` says why a deal may not be moved to a stage, and nothing where it may.
+    """
     changes: list[Change] = []
     blocked = list(merged.blocked)
     for ref, edits in merged.edits.items():
-        update, stopped = _update(link, deals[ref], edits, viewers[ref.connection], process)
+        update, stopped = _update(link, deals[ref], edits, viewers[ref.connection], forbidden)
         blocked += stopped
         if update is not None:
             changes.append(_change(replace(update, reason="; ".join(merged.reasons[ref]))))
@@ -49,7 +54,7 @@ def sync_updates(
 
 
 def _update(
-    link: str, deal: Record, edits: Iterable[FieldEdit], viewer: Viewer, process: Process
+    link: str, deal: Record, edits: Iterable[FieldEdit], viewer: Viewer, forbidden: Callable[[str], str]
 ) -> tuple[Change | None, list[Blocked]]:
     """Make the update of one deal, without its reason, and say what of the edits can't be made."""
     kept: list[FieldEdit] = []
@@ -62,7 +67,7 @@ def _update(
             continue  # this CRM can't hold it; `connections describe` says so
         if native is None or (edit.name == STAGE and there is None):
             blocked.append(_no_counterpart(link, deal.ref, edit))
-        elif edit.name == STAGE and (why := forbidden_move(process, str(edit.before), str(edit.after))):
+        elif edit.name == STAGE and (why := forbidden(str(edit.after))):
             blocked.append(_forbidden(link, deal.ref, edit, why))
         else:
             kept.append(native)
@@ -131,7 +136,7 @@ def create_around(record: Record, *, link: str, connection: str, company: str | 
     kind = record.ref.kind
     names = ("name", "email", "title") if kind is Kind.CONTACT else ("name", "domain")
     values = {name: record.fields[name] for name in names if not is_empty(record.fields.get(name))}
-    edits = edits_of({}, {**values, **({COMPANY: LINK + company} if company else {})})
+    edits = edits_of({}, {**values, **({COMPANY: company} if company else {})})
     change = Change(
         id="",
         action=Action.CREATE,

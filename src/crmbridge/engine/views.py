@@ -18,7 +18,6 @@ OWNER = "owner"
 COMPANY = "company"
 CONTACTS = "contacts"
 AROUND = MappingProxyType({COMPANY: Kind.COMPANY, CONTACTS: Kind.CONTACT})  # what hangs on a deal
-LINK = "link:"  # begins a value that names a link rather than something of one CRM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ class Viewer:
             return {name: None}
         natives = value if isinstance(value, tuple) else (str(value),)
         refs = [Ref(self.connection, kind, native) for native in natives]
-        links = tuple(sorted(LINK + self.links[ref] for ref in refs if ref in self.links))
+        links = tuple(sorted(self.links[ref] for ref in refs if ref in self.links))
         if name == CONTACTS:
             return {name: links}
         return {name: links[0]} if links else {}
@@ -86,7 +85,7 @@ class Viewer:
         `deal` is the one that is edited, where there is one already: several users can share an e-mail.
         """
         if edit.name in AROUND:
-            return self._native_around(edit, deal)
+            return edit if edit.name in self.writes else None  # links are turned into ids when it is applied
         if edit.name != OWNER:
             return edit
         before = deal.fields.get(OWNER) if deal else None
@@ -94,21 +93,6 @@ class Viewer:
             return FieldEdit(OWNER, before, None)
         after = self.ids.get(str(edit.after))
         return FieldEdit(OWNER, before, after) if after else None
-
-    def _native_around(self, edit: FieldEdit, deal: Record | None) -> FieldEdit | None:
-        """Give the edit of what hangs on a deal: what is there in this CRM's ids, and links that stand for its own.
-
-        Contacts that have no link are nobody's matter, and stay.
-        """
-        if edit.name not in self.writes:
-            return None
-        before = deal.fields.get(edit.name) if deal else None
-        if edit.name == COMPANY:
-            return FieldEdit(COMPANY, before, edit.after)
-        natives = before if isinstance(before, tuple) else ()
-        own = [native for native in natives if Ref(self.connection, Kind.CONTACT, native) not in self.links]
-        wanted = edit.after if isinstance(edit.after, tuple) else ()
-        return FieldEdit(CONTACTS, before, (*sorted(own), *sorted(wanted)) or None)
 
     def position(self, stage: Value, current: Position | None) -> Position | None:
         """Say what to write so that a deal stands in a stage here."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from crmbridge.engine.planner import create_around, renamed
-from crmbridge.engine.views import COMPANY, CONTACTS, LINK
+from crmbridge.engine.views import COMPANY, CONTACTS
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit
 from crmbridge.model.records import Kind, Record, Ref
@@ -65,21 +65,15 @@ class _Book:
         return None
 
     def _contacts(self, change: Change, edit: FieldEdit) -> FieldEdit | None:
-        natives = edit.after if isinstance(edit.after, tuple) else ()
-        after = tuple(n for n in natives if not n.startswith(LINK) or self._can_have(change.connection, n))
-        there = [ref.id for n in after for ref in self._members(n) if ref.connection == change.connection]
-        own = [n for n in after if not n.startswith(LINK)]
-        before = set(edit.before) if isinstance(edit.before, tuple) else set()
-        if len(there) + len(own) == len(after) and {*there, *own} == before:
+        links = edit.after if isinstance(edit.after, tuple) else ()
+        after = tuple(link for link in links if self._can_have(change.connection, link))
+        if after == (edit.before or ()):
             return None  # all that is new to it has no counterpart here
         return edit._replace(after=after or None)
 
-    def _members(self, value: str) -> Sequence[Ref]:
-        return self.around.companions.get(value.removeprefix(LINK), ()) if value.startswith(LINK) else ()
-
-    def _can_have(self, connection: str, value: str) -> bool:
+    def _can_have(self, connection: str, link: str) -> bool:
         """Tell whether a company or contact is there in a connection, or is made there first."""
-        link, members = value.removeprefix(LINK), self._members(value)
+        members = self.around.companions.get(link, ())
         if any(ref.connection == connection for ref in members) or (connection, link) in self.made:
             return True
         record = next(iter(self.workspace.store.records.get(members).values()), None)
@@ -106,11 +100,11 @@ class _Book:
             return None
         company = Ref(contact.ref.connection, Kind.COMPANY, str(native))
         link = self.around.viewers[contact.ref.connection].links.get(company)
-        return link if link and self._can_have(connection, LINK + link) else None
+        return link if link and self._can_have(connection, link) else None
 
-    def _name(self, value: str) -> str:
-        records = self.workspace.store.records.get(self._members(value)).values()
-        return next((str(record.fields.get("name")) for record in records), value)
+    def _name(self, link: str) -> str:
+        records = self.workspace.store.records.get(self.around.companions.get(link, ())).values()
+        return next((str(record.fields.get("name")) for record in records), link)
 
 
 def _lacking(change: Change, edit: FieldEdit, name: str) -> Blocked:

@@ -19,6 +19,7 @@ from crmbridge.engine.matching import (
     signatures,
 )
 from crmbridge.model.records import Kind, Record, Ref, Signature
+from crmbridge.services.apart import apart
 from crmbridge.services.hanging import index_hanging
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import MatchedKind, Sync
@@ -97,10 +98,22 @@ def match_fresh(workspace: Workspace, entry: Sync, kind: Kind, records: Mapping[
     taken = links.of({ref for refs in alike.values() for ref in refs})
     known = links.get({*named, *taken.values()})
     members = sorted({ref for refs in known.values() for ref in refs})
-    around = Around(signatures=signed, alike=alike, links=known, present=workspace.store.records.get(members).keys())
+    around = Around(
+        signatures=signed,
+        alike=alike,
+        links=known,
+        present=workspace.store.records.get(members).keys(),
+        apart=_told_apart(workspace, {*records, *members, *(ref for refs in alike.values() for ref in refs)}),
+    )
     matched = match(around, entry.match_rules(_KINDS[kind]), entry.between, kind)
     links.save(matched.links)
     return matched
+
+
+def _told_apart(workspace: Workspace, refs: Collection[Ref]) -> set[frozenset[Ref]]:
+    by_text = {str(ref): ref for ref in refs}
+    noted = apart(workspace, refs)
+    return {frozenset((ref, by_text[text])) for ref, others in noted.items() for text in others if text in by_text}
 
 
 def _comparable(signed: Iterable[Signature]) -> tuple[Signature, ...]:

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from crmbridge.engine.deleting import ARCHIVED, ENDED, UNDONE, Gone, hold_back, judge_gone
+from crmbridge.engine.forms import read, sent
 from crmbridge.engine.mapping import LOST, WON
 from crmbridge.engine.matching import link_id
 from crmbridge.engine.merge import Side, decided_ref, merge
+from crmbridge.engine.moves import last_move, why_forbidden
 from crmbridge.engine.planner import archive, create_counterpart, sync_updates
-from crmbridge.engine.views import CONTACTS, LINK, OWNER, STAGE, Viewer
+from crmbridge.engine.sameness import same
+from crmbridge.engine.views import OWNER, STAGE, Viewer
+from crmbridge.engine.visits import visits_of
 from crmbridge.model.changes import Action, Blocked, Change, Origin
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
@@ -155,18 +160,16 @@ def bases_after(viewers: Mapping[str, Viewer], written: Iterable[tuple[Change, R
         if change.action is Action.ARCHIVE:
             bases.setdefault(ref, {})[UNDONE if change.origin is Origin.UNDO else ARCHIVED] = True
         elif change.link is not None and change.origin is Origin.SYNC and ref.kind is Kind.DEAL:
-            bases.setdefault(ref, {}).update(canonical_edits(change, viewers[change.connection]))
+            bases.setdefault(ref, {}).update(sent(canonical_edits(change, viewers[change.connection]), change.expects))
     return bases
 
 
 def canonical_edits(change: Change, viewer: Viewer) -> Iterator[tuple[str, Value]]:
-    """Give what a change writes as sync sees it: owners by e-mail, contacts by links."""
+    """Give what a change writes as sync sees it: owners by e-mail."""
     for edit in change.edits:
         after = edit.after
         if edit.name == OWNER:
             after = viewer.users.get(str(after))
-        elif edit.name == CONTACTS and isinstance(after, tuple):
-            after = tuple(link for link in after if link.startswith(LINK)) or None
         yield edit.name, after
 
 
@@ -220,9 +223,20 @@ class _Part:
         deal = self.around.deals[ref]
         now = self.around.viewers[ref.connection].view(deal)
         unclear = self.unclear.get(ref, {})
-        ours = {name: value for name, value in unclear.items() if name in now and now[name] == value}
+        ours = {name: value for name, value in unclear.items() if name in now and same(now[name], value)}
         base = {**self.around.bases.get(ref, {}), **ours}
-        return Side(ref=ref, now=now, base=base, updated_at=deal.updated_at)
+        seen = read(now, base, deal.version)
+        if seen.news:
+            self.agreed[ref] = {**self.agreed.get(ref, {}), **seen.news}
+        viewer = self.around.viewers[ref.connection]
+        return Side(
+            ref=ref,
+            now=seen.now,
+            base=base,
+            updated_at=deal.updated_at,
+            updated_by=viewer.users.get(deal.updated_by or "", deal.updated_by),
+            held=now,
+        )
 
     def _ranked(self, refs: Iterable[Ref]) -> list[Ref]:
         """Put the deals that are there in the order in which the settings name their connections."""
@@ -249,12 +263,22 @@ class _Part:
             return []
         decided = self.around.bases.get(decided_ref(link), {})
         merged = merge(link, list(sides.values()), self.entry.policy, decided)
-        process = self.workspace.project.process
-        updates, stopped = sync_updates(link, merged, self.around.deals, self.around.viewers, process)
+        forbidden = partial(self._forbidden, sides)
+        updates, stopped = sync_updates(link, merged, self.around.deals, self.around.viewers, forbidden)
         self.blocked += stopped
         for ref, fields in merged.agreed.items():
             self.agreed[ref] = {**self.agreed.get(ref, {}), **fields}
         return updates
+
+    def _forbidden(self, sides: Mapping[Ref, Side], stage: str) -> str:
+        """Say why the move to a stage may not be made in the others: the process forbids it where it was made."""
+        process, records = self.workspace.project.process, self.workspace.store.records
+        for ref, side in sides.items():
+            if side.now.get(STAGE) == stage:
+                deal, mapper = self.around.deals[ref], self.around.viewers[ref.connection].mapper
+                visits = visits_of(deal, records.moves_of(ref), mapper)
+                return why_forbidden(last_move(visits, mapper.place(deal.position), process))
+        return ""
 
     def _create(
         self,
@@ -285,4 +309,4 @@ class _Part:
 
 
 def _edited(side: Side, name: str) -> bool:
-    return name in side.base and side.now[name] != side.base[name]
+    return name in side.base and not same(side.now[name], side.base[name])
