@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,19 @@ from crmbridge.store import open_store
 
 @contextlib.contextmanager
 def open_workspace(
-    path: Path, progress: Progress = silent, *, clock: Clock | None = None, plugins: Plugins | None = None
+    path: Path,
+    progress: Progress = silent,
+    *,
+    clock: Clock | None = None,
+    plugins: Plugins | None = None,
+    patience: timedelta = timedelta(0),
 ) -> Iterator[Workspace]:
     """Open the project in a folder (or of a settings file) for work, and close it when the block ends.
 
     The files are checked before anything else: raises InvalidFilesError, which carries every diagnostic, and touches
     neither the state nor a network. Raises StateError for a state that can't be used. Connections are opened later,
-    when they are first asked for. `plugins` are the installed ones unless said otherwise.
+    when they are first asked for. `plugins` are the installed ones unless said otherwise. A run waits at most
+    `patience` for another one that holds the state.
     """
     plugins = plugins or load_plugins()
     project = load_project(path, *models_of(plugins))
@@ -36,6 +43,7 @@ def open_workspace(
         clock=clock or SystemClock(),
         plugins=plugins,
         progress=progress,
+        patience=patience,
     )
     try:
         yield workspace

@@ -7,6 +7,7 @@
     ├── RefusedError            the CRM said no; to one change it is an outcome  exit 3
     │   └── StaleError          it was changed by somebody since we read it      exit 3
     ├── UnclearError            sent, and nobody knows whether it was done       exit 7
+    ├── OverLimitError          a plan is larger than whoever runs it allows     exit 7
     ├── PlanStaleError          the plan is not for what is there now            exit 8
     ├── LockedError             another run holds the state                      exit 11
     └── StateError              the state is damaged or too new                  exit 12
@@ -73,6 +74,13 @@ class UnclearError(CrmbridgeError):
 
     exit_code = 7
     code = "unclear"
+
+
+class OverLimitError(CrmbridgeError):
+    """A plan has more changes or deletions than whoever runs it allows, so nothing of it was written."""
+
+    exit_code = 7
+    code = "needs_person"
 
 
 class PlanStaleError(CrmbridgeError):

@@ -5,25 +5,35 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from unittest.mock import patch
 
 import pytest
 import yaml
 
+from crmbridge.app import open_workspace
+from crmbridge.cli.plan_files import save_plan
+from crmbridge.clock import SystemClock
 from crmbridge.engine.activities import tally
-from crmbridge.model.changes import Action, Outcome
-from crmbridge.model.records import Kind, Ref
+from crmbridge.engine.matching import external_key, link_id
+from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
+from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.plugins import SandboxSpec, load_plugins
 from crmbridge.ports import StateStore
 from crmbridge.sandbox import SandboxOptions, Served, serve
+from crmbridge.services.pulling import pull
+from crmbridge.services.running import run_apply, run_steps
+from crmbridge.services.workspace import Workspace
 from crmbridge.store import open_store
+from crmbridge.testing.factories import make_change, make_plan
 from crmbridge.testing.pytest_plugin import CommandProject
 
 PARTS = {"left": (0.0, 0.7), "right": (0.3, 1.0)}
@@ -94,14 +104,24 @@ def two_sandboxes() -> list[SandboxSpec]:
     return (specs * 2)[:2]
 
 
+class Guard(Protocol):
+    """Stands before the sandboxes."""
+
+    def guard(self, app: Any) -> Any:
+        """Put it before a sandbox's app."""
+        ...
+
+
 @contextlib.contextmanager
-def connected(project: CommandProject, assassin: Assassin) -> Iterator[dict[str, str]]:
+def connected(
+    project: CommandProject, guard: Guard, parts: Mapping[str, tuple[float, float]] = PARTS, deals: int = 10
+) -> Iterator[dict[str, str]]:
     """Connect a project to two sandboxes that hold parts of one company's deals; give the variables it needs."""
     with contextlib.ExitStack() as stack:
         served: dict[str, tuple[SandboxSpec, Served]] = {}
-        for (name, part), spec in zip(PARTS.items(), two_sandboxes(), strict=True):
-            sandbox = spec.build(SandboxOptions(seed=7, deals=10, part=part, limit="none"))
-            served[name] = (spec, stack.enter_context(serve(replace(sandbox, app=assassin.guard(sandbox.app)))))
+        for (name, part), spec in zip(parts.items(), two_sandboxes(), strict=True):
+            sandbox = spec.build(SandboxOptions(seed=7, deals=deals, part=part, limit="none"))
+            served[name] = (spec, stack.enter_context(serve(replace(sandbox, app=guard.guard(sandbox.app)))))
         settings = {
             "version": 1,
             "process": "processes/b2b.yaml",
@@ -150,9 +170,8 @@ def test_the_next_run_finishes_what_a_killed_one_began(
         planned = json.loads((project.folder / "plan.json").read_text("utf-8"))
         before = activities(project)
         assert -signal.SIGKILL == run_and_be_killed(project, assassin, tokens)
-        project.run("run", **tokens).expect(11)
-        let_the_lease_expire(project)
-        project.run("run", **tokens)
+        assert 11 != project.run("run", **tokens).exit_code, "a dead process of this machine holds nothing"
+        run_later(project, tokens)
         rows = journal(project)
         project.run("run", **tokens)
 
@@ -163,12 +182,25 @@ def test_the_next_run_finishes_what_a_killed_one_began(
     assert_nothing_is_doubled(project, before)
 
 
-def let_the_lease_expire(project: CommandProject) -> None:
-    """Take and give back the lease as it will be possible in eleven minutes, so that no test waits."""
-    with state_of(project) as store:
-        assert store is not None
-        with store.runs.lease("test", datetime.now(UTC) + timedelta(minutes=11), timedelta(minutes=1)):
-            pass
+class Later(SystemClock):
+    """The machine's clock, two minutes ahead: nothing that was sent before can still be under way."""
+
+    def now(self) -> datetime:
+        """Give the time as it will be."""
+        return super().now() + timedelta(minutes=2)
+
+
+@contextlib.contextmanager
+def opened_later(project: CommandProject, tokens: Mapping[str, str]) -> Iterator[Workspace]:
+    """Open the project in this process, two minutes later."""
+    with patch.dict(os.environ, tokens), open_workspace(project.folder, clock=Later()) as workspace:
+        yield workspace
+
+
+def run_later(project: CommandProject, tokens: Mapping[str, str]) -> None:
+    """Run a cycle as cron would, when what was sent a moment ago has arrived or never will."""
+    with opened_later(project, tokens) as workspace:
+        run_steps(workspace, "cycle")
 
 
 def journal(project: CommandProject) -> dict[str, list[Outcome | None]]:
@@ -203,3 +235,123 @@ def assert_nothing_is_doubled(project: CommandProject, before: Counter[Any]) -> 
     assert tasks
     after = activities(project)
     assert tasks == Counter({ref: after[ref] - before[ref] for ref in tasks})
+
+
+# ── Many times, at random moments ───────────────────────────────────────────────────────────────────────
+
+HALVES = (0, 1)  # that several workers of a test run can do side by side
+ROUNDS = max(int(os.environ.get("CRMBRIDGE_KILLS", "10")) // len(HALVES), 1)
+REQUESTS = 14  # about as many as applying one of the plans below takes
+
+
+@dataclass
+class Sniper:
+    """Stands before the sandboxes, and kills a process at its n-th request, or a moment after."""
+
+    chance: random.Random
+    process: subprocess.Popen[bytes] | None = None
+    left: int = 0
+    hit: int = 0
+
+    def guard(self, app: Any) -> Any:
+        """Put it before a sandbox's app."""
+
+        async def guarded(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http" and self.process is not None:
+                self.left -= 1
+                if self.left == 0:
+                    self.aim()
+            await app(scope, receive, send)
+
+        return guarded
+
+    def aim(self) -> None:
+        """Strike now, or within the time that a few writes to the state take."""
+        delay = self.chance.choice((0.0, 0.0, 0.003, 0.01, 0.03))
+        timer = threading.Timer(self.chance.random() * delay, self.strike, [self.process])
+        timer.run() if delay == 0.0 else timer.start()
+
+    def strike(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill the process, unless it is done already."""
+        if process.poll() is None:
+            process.kill()
+            self.hit += 1
+
+    def watch(self, project: CommandProject, tokens: Mapping[str, str]) -> None:
+        """Let a process apply the plan, and kill it somewhere on its way."""
+        self.left = self.chance.randint(1, REQUESTS)
+        command = project.command("apply", "plan.json", "--yes", "--quiet")
+        nowhere = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        with subprocess.Popen(command, cwd=project.folder, env={**os.environ, **tokens}, **nowhere) as process:  # type: ignore[call-overload]  # noqa: S603
+            self.process = process
+            process.wait(60)
+        self.process = None
+
+
+def small_plan(workspace: Workspace, deal: Record, number: int) -> list[Change]:
+    """Rename a deal, hang a task and a note on it, and create its counterpart: all that can be done twice."""
+    name, link = f"Round {number}", link_id(deal.ref)
+    workspace.store.links.save({link: [deal.ref]})
+    mapped = workspace.project.settings.stages["right"].map["qualification"][0]
+    position = workspace.mapper("right").position("qualification", None)
+    assert mapped == (position.stage if position else None)
+    usual: dict[str, Any] = {"connection": "left", "target": deal.ref, "expects": deal.version, "reason": "a test"}
+    say = (FieldEdit("body", None, f"{name} is here"),)
+    return [
+        make_change(id=f"u{number}", edits=(FieldEdit("name", deal.fields["name"], name),), **usual),
+        make_change(
+            id=f"t{number}",
+            action=Action.TASK,
+            edits=(FieldEdit("subject", None, name), *say),
+            key=f"crmbridge:t{number}",
+            **usual,
+        ),
+        make_change(id=f"n{number}", action=Action.NOTE, edits=say, key=f"crmbridge:n{number}", **usual),
+        make_change(
+            id=f"c{number}",
+            action=Action.CREATE,
+            edits=(FieldEdit("name", None, name),),
+            key=external_key(link),
+            link=link,
+            position=position,
+            **{**usual, "connection": "right", "target": None, "expects": None},
+        ),
+    ]
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_killed_again_and_again_everything_is_done_once(crmbridge_project: CommandProject, half: int) -> None:
+    """At random moments of applying: the same plan, applied again, does what is missing, and nothing twice.
+
+    CRMBRIDGE_KILLS says how many times in both halves together.
+    """
+    project, sniper = crmbridge_project, Sniper(random.Random(2 * ROUNDS + half))
+    with (
+        connected(project, sniper, {"left": (0.0, 1.0), "right": (0.0, 0.0)}, deals=ROUNDS) as tokens,
+        opened_later(project, tokens) as workspace,
+    ):
+        pull(workspace)
+        deals = list(workspace.store.records.records("left", Kind.DEAL))
+        for number, deal in enumerate(deals):
+            plan = make_plan(*small_plan(workspace, deal, number), settings=workspace.project.digest)
+            save_plan(plan, project.folder / "plan.json")
+            sniper.watch(project, tokens)
+            finished = run_apply(workspace, plan)
+            assert 0 == finished.exit_code, finished
+        assert_each_is_there_once(workspace, len(deals))
+
+    assert ROUNDS == len(deals)
+    assert sniper.hit >= ROUNDS // 2, "most of them died on the way"
+
+
+def assert_each_is_there_once(workspace: Workspace, rounds: int) -> None:
+    """Every deal and task has its name, no other has it, and each change was carried out."""
+    pull(workspace)
+    names = {f"Round {number}" for number in range(rounds)}
+    for connection in ("left", "right"):
+        found = Counter(str(r.fields["name"]) for r in workspace.store.records.records(connection, Kind.DEAL))
+        assert dict.fromkeys(names, 1) == {name: count for name, count in found.items() if name in names}
+    tasks = Counter(r.fields.get("subject") for r in workspace.store.records.records("left", Kind.ACTIVITY))
+    assert dict.fromkeys(names, 1) == {name: count for name, count in tasks.items() if name in names}
+    last = {entry.change.id: entry.outcome for entry in workspace.store.journal.entries()}
+    assert dict.fromkeys((f"{letter}{n}" for letter in "utnc" for n in range(rounds)), Outcome.APPLIED) == last

@@ -177,10 +177,10 @@ def test_a_plan_file_of_another_version_is_refused(shop: Shop, tmp_path: Path) -
     """A newer crmbridge may mean something else by the same words."""
     file = tmp_path / "plan.json"
     shop.call("plan", "--out", str(file))
-    body = {**json.loads(file.read_text("utf-8")), "version": 2}
+    body = {**json.loads(file.read_text("utf-8")), "version": 1}
     file.write_text(json.dumps(body), "utf-8")
 
-    assert "version 2" in shop.call("apply", str(file), "--yes").err
+    assert "version 1" in shop.call("apply", str(file), "--yes").err
 
 
 def raise_amount(body: dict[str, Any]) -> None:

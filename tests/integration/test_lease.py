@@ -1,13 +1,17 @@
 """A run keeps the state for as long as it lives, however long a CRM takes; once it is killed, the next run goes on."""
 
 import atexit
+import contextlib
+import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -19,6 +23,7 @@ from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.services.cycle import LEASE, Cycle, finish, run_cycle, writing
 from crmbridge.services.workspace import Workspace
 from crmbridge.store import open_store
+from crmbridge.store.liveness import Identity, is_dead, myself
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.fake_crm import FakeAdapter
 from crmbridge.testing.workspaces import MONDAY, Bench, fake_plugins, make_bench
@@ -240,21 +245,109 @@ def leave(workspace: Workspace, _clock: WatchedClock) -> None:
     atexit.register(holding.__exit__, None, None, None)  # called after Python waited for threads
 
 
-def test_a_killed_run_is_followed_by_the_next_once_its_lease_expired(tmp_path: Path) -> None:
-    """It held the state while it lived; nobody renews the lease of the dead."""
+@contextlib.contextmanager
+def holding(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Workspace, VirtualClock]]:
+    """Give a process that holds the state, and another workspace on it, an hour later; the process is killed after."""
     url = f"sqlite:///{tmp_path / 'state.db'}"
     with child("stay", url) as holder:
         assert holder.stdout is not None
         assert "held" == holder.stdout.readline().strip()
-        holder.send_signal(signal.SIGKILL)
-    clock, store = VirtualClock(MONDAY + HOUR), open_store(url)
-    workspace = open_again(bench_with_a_missing_deal(), store, clock, nothing)
+        clock, store = VirtualClock(MONDAY + HOUR), open_store(url)
+        try:
+            yield holder, open_again(bench_with_a_missing_deal(), store, clock, nothing), clock
+        finally:
+            store.close()
+            holder.kill()  # does nothing to one that has ended
 
-    with pytest.raises(LockedError):
-        run(workspace)
-    clock.advance(SHORT)
-    assert {"applied": 1} == run(workspace).applied.counts
-    store.close()
+
+def test_a_killed_run_is_followed_by_the_next_at_once(tmp_path: Path) -> None:
+    """On this machine it is known that it is dead, so there is nothing to wait for."""
+    with holding(tmp_path) as (holder, workspace, _):
+        with pytest.raises(LockedError):
+            run(workspace)
+        holder.send_signal(signal.SIGKILL)
+        holder.wait(LONG)
+
+        assert {"applied": 1} == run(workspace).applied.counts
+
+
+def test_a_killed_run_that_nobody_waited_for_is_dead_as_well(tmp_path: Path) -> None:
+    """Its parent may be a container's first process that never asks; the system keeps such processes in its list."""
+    with holding(tmp_path) as (holder, workspace, _):
+        holder.send_signal(signal.SIGKILL)
+        os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
+
+        assert {"applied": 1} == run(workspace).applied.counts
+
+
+def test_a_run_that_was_halted_is_not_dead(tmp_path: Path) -> None:
+    """It may go on at any time, so its lease has to expire; then it has no say any more."""
+    with holding(tmp_path) as (holder, workspace, clock):
+        holder.send_signal(signal.SIGSTOP)
+        with pytest.raises(LockedError):
+            run(workspace)
+        clock.advance(SHORT)
+
+        assert {"applied": 1} == run(workspace).applied.counts
+
+
+@pytest.mark.parametrize("elsewhere", [{"boot": "another"}, {"counted_in": "another"}], ids=["machine", "container"])
+def test_of_another_machine_or_container_nobody_knows_who_is_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: dict[str, Any]
+) -> None:
+    """The process ids of one mean nothing in the other: the lease has to expire."""
+    me = myself()
+    assert me is not None
+    with holding(tmp_path) as (holder, workspace, clock):
+        holder.send_signal(signal.SIGKILL)
+        holder.wait(LONG)
+        monkeypatch.setattr("crmbridge.store.runs.myself", lambda: me._replace(**elsewhere))
+        with pytest.raises(LockedError):
+            run(workspace)
+        clock.advance(SHORT)
+
+        assert {"applied": 1} == run(workspace).applied.counts
+
+
+def test_a_process_id_that_was_given_anew_is_not_the_same_process() -> None:
+    """It is told by when the process started."""
+    me = myself()
+    assert me is not None
+
+    assert (False, True) == (is_dead(me, me), is_dead(me._replace(start="1"), me))
+
+
+@pytest.mark.parametrize("text", ["", "a/b/c/d", "a/b/1", "/b/1/2", "a/b/1/2/3"])
+def test_a_lease_of_an_unknown_taker_is_left_alone(text: str) -> None:
+    """As one of an earlier crmbridge, or of a system that tells nothing."""
+    assert Identity.parse(text) is None
+    assert myself() == Identity.parse(str(myself()))
+
+
+def test_a_run_can_wait_for_another_one(stores: Stores) -> None:
+    """As long as it was told to; who holds the state is shown."""
+    bench, clock = bench_with_a_missing_deal(), VirtualClock(MONDAY)
+    shown: list[str] = []
+
+    def watch(step: str, about: str) -> None:
+        shown.append(f"{step}: {about}")
+
+    waiting = replace(open_again(bench, stores[1], clock, nothing), patience=timedelta(seconds=90), progress=watch)
+    with stores[0].runs.lease("cycle r1", MONDAY, timedelta(seconds=45)):
+        assert {"applied": 1} == run(waiting).applied.counts
+
+    assert MONDAY + timedelta(seconds=45) == clock.now()
+    assert "wait: The run cycle r1 holds the state" in shown[0]
+
+
+def test_patience_ends(stores: Stores) -> None:
+    """Then it is as without."""
+    bench, clock = bench_with_a_missing_deal(), VirtualClock(MONDAY)
+    waiting = replace(open_again(bench, stores[1], clock, nothing), patience=timedelta(seconds=90))
+    with stores[0].runs.lease("cycle r1", MONDAY, HOUR), pytest.raises(LockedError, match="cycle r1"):
+        run(waiting)
+
+    assert MONDAY + timedelta(seconds=90) == clock.now()
 
 
 def test_holding_the_state_keeps_no_process_alive(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ class Call:
     quiet: bool = False
     verbose: bool = False
     colour: bool = True
+    patience: timedelta = timedelta(0)  # how long to wait while another run holds the state
     stop: Stop = field(default_factory=Stop)
     clock: Clock | None = None  # a test's own
 
@@ -49,7 +51,9 @@ class Call:
         with (
             showing_warnings(self),
             showing_progress(self) as progress,
-            open_workspace(self.project, progress, clock=self.clock or patient_clock(self.stop)) as workspace,
+            open_workspace(
+                self.project, progress, clock=self.clock or patient_clock(self.stop), patience=self.patience
+            ) as workspace,
         ):
             yield workspace
 

@@ -32,12 +32,15 @@ COMMANDS = {
     "pull": Entry("daily", f"{_HERE}.pull", "Bring the state up to date with the CRMs"),
     "plan": Entry("daily", f"{_HERE}.plan", "Show what would be written to the CRMs, and why"),
     "apply": Entry("daily", f"{_HERE}.apply", "Make a plan, show it, ask, and write it; or write a saved plan"),
+    "undo": Entry("daily", f"{_HERE}.undo", "Restore what a run changed, except what people changed since"),
+    "conflicts": Entry("daily", f"{_HERE}.conflicts", "List what waits for a person, and decide on it"),
     "serve": Entry("daily", f"{_HERE}.serve", "Receive the CRMs' webhooks: hints what the next pull re-reads"),
     "enforce": Entry("daily", f"{_HERE}.enforce", "Act on findings only; keep nothing in step"),
     "explain": Entry("look", f"{_HERE}.explain", "Say why a deal stands as it does: rules, SLA, fields, journal"),
     "findings": Entry("look", f"{_HERE}.findings", "List what does not hold: broken rules, SLAs at risk"),
     "report": Entry("look", f"{_HERE}.report", "Show the indicators, save them, or push them to their sinks"),
     "history": Entry("look", f"{_HERE}.history", "List the runs, or everything that one run wrote"),
+    "links": Entry("look", f"{_HERE}.links", "List which records belong together; join them, or split them"),
     "schedule": Entry("look", f"{_HERE}.schedule", "Show what runs next, and the crontab line that drives it"),
     "export-rules": Entry(
         "build", f"{_HERE}.export_rules", "Write exit rules as a CRM's own enforcement, where it has one"

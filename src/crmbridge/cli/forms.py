@@ -74,6 +74,9 @@ def cycle_form(cycle: Cycle) -> dict[str, Any]:
             "changes": [change_to_json(change) for change in cycle.plan.changes],
             "blocked": [blocked_to_json(blocked) for blocked in cycle.plan.blocked],
         }
+    if cycle.chosen is not None and (cycle.chosen.left or cycle.chosen.unselected):
+        left = [{"change": change.id, "why": why} for change, why in cycle.chosen.left]
+        body["left_out"] = {"unselected": cycle.chosen.unselected, "dependent": left}
     if cycle.applied.done or cycle.applied.errors:
         body["applied"] = applied_form(cycle.applied)
     return body

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from crmbridge.cli.output import cut
 from crmbridge.errors import ConfigurationError, PlanStaleError
 from crmbridge.model.changes import Plan
-from crmbridge.model.codec import plan_from_json, plan_to_json
+from crmbridge.model.codec import PLAN_VERSION, plan_from_json, plan_to_json
 
 FORMAT = "crmbridge plan"
 LARGEST = 256 * 1024 * 1024  # bytes
@@ -41,6 +42,12 @@ def load_plan(path: Path) -> Plan:
     if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
         raise ConfigurationError(f"{path} is no plan of crmbridge", advice=ADVICE)
     digest = data.pop("digest", None)
+    if (version := data.get("version")) != PLAN_VERSION:
+        raise ConfigurationError(
+            f"{path} was saved by another crmbridge: it is a plan of version "
+            f"{cut(str(version), 20)}, and this one reads version {PLAN_VERSION}",
+            advice=ANEW,
+        )
     try:
         plan = plan_from_json(data)
     except (ValueError, KeyError, TypeError) as error:

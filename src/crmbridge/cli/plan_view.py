@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
-from crmbridge.model.changes import Action, Blocked, Change, FieldEdit, Plan
+from crmbridge.model.changes import Action, Blocked, Cause, Change, Edited, FieldEdit, Plan
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value, show
 
@@ -22,20 +22,26 @@ _MARKS = {
     Action.TASK: Tinted("+", Tone.GOOD),
     Action.NOTE: Tinted("+", Tone.GOOD),
     Action.FIELD: Tinted("+", Tone.GOOD),
+    Action.ARCHIVE: Tinted("-", Tone.BAD),
 }
-_KINDS = {"owner": Kind.USER, "company": Kind.COMPANY}  # fields that hold ids in the same CRM
+# Fields that hold ids in the same CRM, or of links.
+_KINDS = {"owner": Kind.USER, "company": Kind.COMPANY, "contacts": Kind.CONTACT}
 _WORDS = {
     Action.CREATE: "create",
     Action.UPDATE: "update",
     Action.TASK: "task on",
     Action.NOTE: "note on",
     Action.FIELD: "field",
+    Action.ARCHIVE: "archive",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What people call things: adapters by connection, deals, users and companies by ref, stages by id."""
+    """What people call things: adapters by connection, deals, users and companies by ref, stages by id.
+
+    Among the others are links, as refs without a connection.
+    """
 
     adapters: Mapping[str, str]
     deals: Mapping[Ref, str]
@@ -48,13 +54,22 @@ def names_for(workspace: Workspace, changes: Sequence[Change], blocked: Sequence
     refs = {change.target for change in changes if change.target} | {item.deal for item in blocked}
     found = workspace.store.records.get(sorted(refs))
     named = {ref for change in changes for edit in change.edits for ref in _refs_in(change, edit)}
-    others = workspace.store.records.get(sorted(named))
+    named |= {ref for item in blocked for value in item.values.values() for ref in _refs_of("", item.name, value)}
+    linked = _linked(workspace, {ref for ref in named if not ref.connection})
+    others = workspace.store.records.get(sorted(named | set(linked.values())))
+    others |= {link: others[ref] for link, ref in linked.items() if ref in others}
     return Names(
         adapters={name: c.adapter for name, c in workspace.project.settings.connections.items()},
         deals={ref: str(record.fields.get("name") or "") for ref, record in found.items()},
         others={ref: _called(record) for ref, record in others.items()},
         stages=stage_names(workspace),
     )
+
+
+def _linked(workspace: Workspace, links: set[Ref]) -> dict[Ref, Ref]:
+    """Give a record for each link, to call it by."""
+    found = workspace.store.links.get({link.id for link in links}) if links else {}
+    return {link: found[link.id][0] for link in links if found.get(link.id)}
 
 
 def stage_names(workspace: Workspace) -> dict[str, str]:
@@ -87,6 +102,8 @@ def change_lines(change: Change, names: Names) -> Iterator[Line]:
     shown = [edit for edit in change.edits if edit.name != "body"]  # it says what the reason says
     if change.action is Action.FIELD:
         shown = [edit for edit in shown if edit.after]  # no options, not unique: that is the usual
+    if change.action is Action.ARCHIVE:
+        shown = []  # the one that there may be is what it is called
     rows: list[list[Part]] = [_edit_row(change, edit, names) for edit in shown]
     rows.append([dim("because"), dim(cut(change.reason, REASON))])
     yield from table(rows, indent=6)
@@ -100,7 +117,8 @@ def summary_line(plan: Plan, *, complete: bool = True) -> Line:
     if not plan.changes and not plan.blocked:
         return "Plan: nothing to do. The CRMs agree, and no rule asks for anything."
     count = {action: sum(change.action is action for change in plan.changes) for action in Action}
-    said = [f"{count[action]:,} to {action}" for action in (Action.CREATE, Action.UPDATE) if count[action]]
+    on_records = (Action.CREATE, Action.UPDATE, Action.ARCHIVE)
+    said = [f"{count[action]:,} to {action}" for action in on_records if count[action]]
     others = (Action.FIELD, Action.TASK, Action.NOTE)
     said += [plural(count[action], action.value) for action in others if count[action]]
     if blocked := len(plan.blocked):
@@ -116,6 +134,20 @@ def edits_in_words(change: Change, names: Names) -> str:
     return ", ".join(f"{edit.name}: {_shown(change, edit.name, edit.after, names)}" for edit in change.edits)
 
 
+def value_shown(item: Blocked, value: Value, names: Names) -> str:
+    """Give a value of something that waits in the words that people use."""
+    if item.name == "stage":
+        return cut(names.stages.get(str(value), show(value)), VALUE)
+    return cut(_called_all("", item.name, value, names), VALUE)
+
+
+def edited_in_words(edited: Edited | None) -> str:
+    """Say who edited a record last, and when, as far as it is known."""
+    if edited is None:
+        return ""
+    return f"edited {show(edited.at)}" + (f" by {cut(edited.by, NAME)}" if edited.by else "")
+
+
 def deal_name(ref: Ref | None, names: Mapping[Ref, str]) -> str:
     """Give a deal's name in quotes, or its ref where it has none."""
     name = cut(names.get(ref, ""), NAME) if ref else ""
@@ -125,7 +157,11 @@ def deal_name(ref: Ref | None, names: Mapping[Ref, str]) -> str:
 def _what(change: Change, names: Names) -> list[Part]:
     if change.action is Action.CREATE:
         name = cut(show(change.after.get("name")), NAME)
-        return ["deal ", strong(f'"{name}"')]
+        return [f"{change.creates} ", strong(f'"{name}"')]
+    if change.action is Action.ARCHIVE and change.target is not None:
+        name = names.deals.get(change.target) or next((show(edit.before) for edit in change.edits), "")
+        kind = "deal" if change.target.kind is Kind.DEAL else change.target.kind
+        return [f"{kind} ", strong(deal_name(change.target, {change.target: name})), dim(f"  {change.target}")]
     if change.action is Action.FIELD:
         return [strong(f'"{cut(show(change.after.get("label")), NAME)}"')]
     return [strong(deal_name(change.target, names.deals)), dim(f"  {change.target}")]
@@ -143,17 +179,26 @@ def _edit_row(change: Change, edit: FieldEdit, names: Names) -> list[Part]:
 def _shown(change: Change, name: str, value: Value, names: Names) -> str:
     if name == "stage":
         return cut(names.stages.get(str(value), show(value)), VALUE)
-    kind = _KINDS.get(name)
-    called = names.others.get(Ref(change.connection, kind, str(value))) if kind else None
-    return cut(called or show(value), VALUE)
+    return cut(_called_all("" if name in change.linked else change.connection, name, value, names), VALUE)
+
+
+def _called_all(connection: str, name: str, value: Value, names: Names) -> str:
+    """Give what the users, companies or contacts are called that a field holds; other values as they are."""
+    refs = _refs_of(connection, name, value)
+    return ", ".join(names.others.get(ref, ref.id) for ref in refs) if refs else show(value)
 
 
 def _refs_in(change: Change, edit: FieldEdit) -> Iterator[Ref]:
-    """Give the users or companies that a field names by their ids."""
-    if kind := _KINDS.get(edit.name):
-        yield from (
-            Ref(change.connection, kind, str(value)) for value in (edit.before, edit.after) if value is not None
-        )
+    """Give the users, companies or contacts that a field names by their ids, or by their links."""
+    for value in (edit.before, edit.after):
+        yield from _refs_of("" if edit.name in change.linked else change.connection, edit.name, value)
+
+
+def _refs_of(connection: str, name: str, value: Value) -> list[Ref]:
+    kind = _KINDS.get(name)
+    if kind is None or value is None:
+        return []
+    return [Ref(connection, kind, native) for native in (value if isinstance(value, tuple) else (str(value),))]
 
 
 def _blocked_lines(item: Blocked, names: Names) -> Iterator[Line]:
@@ -164,14 +209,21 @@ def _blocked_lines(item: Blocked, names: Names) -> Iterator[Line]:
         strong(deal_name(item.deal, names.deals)),
         dim(f"  {item.deal}"),
     ]
-    rows: list[list[Part]] = [[connection, _value(item, value, names)] for connection, value in item.values.items()]
+    rows = value_rows(item, names)
     rows.append([dim("because"), dim(cut(item.reason, REASON))])
+    if item.cause is Cause.CONFLICT and item.link:
+        rows.append([dim("decide"), dim(f"crmbridge conflicts resolve {item.id} --take CONNECTION")])
     yield from table(rows, indent=6)
     yield ""
 
 
-def _value(item: Blocked, value: Value, names: Names) -> str:
-    return cut(names.stages.get(str(value), show(value)) if item.name == "stage" else show(value), VALUE)
+def value_rows(item: Blocked, names: Names) -> list[list[Part]]:
+    """Give a row for each side of something that waits: what it holds, and who edited it last."""
+    rows: list[list[Part]] = []
+    for connection, value in item.values.items():
+        said = edited_in_words(item.edited.get(connection))
+        rows.append([connection, value_shown(item, value, names) + (f"  ({said})" if said else "")])
+    return rows
 
 
 def _called(record: Record) -> str:

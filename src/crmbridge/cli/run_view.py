@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from crmbridge.cli.choices import left_lines
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
 from crmbridge.cli.plan_view import Names, deal_name
 from crmbridge.model.changes import Action, Outcome
+from crmbridge.model.values import show
 
 if TYPE_CHECKING:
     from crmbridge.errors import CrmbridgeError
+    from crmbridge.model.changes import Change
     from crmbridge.services.applied import Applied
     from crmbridge.services.cycle import Cycle
     from crmbridge.services.running import Ran
@@ -25,6 +28,7 @@ def ran_lines(ran: Ran, names: Names) -> Iterator[Line]:
     if ran.cycle is not None:
         yield from table(_figures(ran.cycle))
         yield from trouble_lines(ran.cycle.applied, names)
+        yield from left_lines(ran.cycle.chosen, names)
         yield from _blocked_lines(ran.cycle)
         for connection, error in ran.cycle.errors:
             yield from error_lines(connection, error)
@@ -40,9 +44,17 @@ def trouble_lines(applied: Applied, names: Names) -> Iterator[Line]:
     for change, receipt in applied.done:
         if receipt.outcome is not Outcome.APPLIED:
             tone = _TONES.get(receipt.outcome, Tone.BAD)
-            named = str(change.key) if change.action is Action.FIELD else deal_name(change.target, names.deals)
-            what = f"{change.action} {named}"
+            what = f"{change.action} {_named(change, names)}"
             yield ["  ", Tinted(receipt.outcome.value, tone), f"  {what}  ", dim(cut(receipt.message, 200))]
+
+
+def _named(change: Change, names: Names) -> str:
+    """Call what a change is about by its name, as far as it has one."""
+    if change.action is Action.FIELD:
+        return str(change.key)
+    if change.action is Action.CREATE:
+        return f'{change.creates} "{cut(show(change.after.get("name")), 60)}"'
+    return deal_name(change.target, names.deals)
 
 
 def error_lines(about: str, error: CrmbridgeError) -> Iterator[Line]:
@@ -60,9 +72,9 @@ def _figures(cycle: Cycle) -> Iterator[list[Part]]:
         yield [strong("pulled" if number == 0 else ""), said]
     if cycle.reconciled:
         yield [strong("read back"), plural(len(cycle.reconciled), "unclear change") + " of earlier runs"]
-    if cycle.judged:
-        findings = sum(len(one.evaluation.findings) for one in cycle.judged)
-        yield [strong("judged"), f"{plural(len(cycle.judged), 'deal')}, {plural(findings, 'finding')}"]
+    if cycle.judged or cycle.findings:
+        open_ = sum(cycle.findings.values())
+        yield [strong("judged"), f"{plural(cycle.judged, 'deal')} that changed; {plural(open_, 'finding')} open"]
     if cycle.plan is not None:
         count = len(cycle.plan.changes)
         yield [strong("planned"), plural(count, "change") if count else "nothing to write"]

@@ -122,6 +122,11 @@ class Blocked:
     cause: Cause = Cause.CONFLICT
     edited: Mapping[str, Edited] = field(default_factory=dict)  # connection -> the last edit of its record
 
+    @property
+    def id(self) -> str:
+        """Name it for people: short, and the same for as long as it waits."""
+        return hashlib.sha256("\x1f".join([self.link, *self.deal, self.name, self.cause]).encode()).hexdigest()[:10]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:

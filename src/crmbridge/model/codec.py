@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from crmbridge.model.changes import Action, Blocked, Cause, Change, Edited, FieldEdit, JournalEntry, Origin, Outcome, Plan
+from crmbridge.model.changes import (
+    Action,
+    Blocked,
+    Cause,
+    Change,
+    Edited,
+    FieldEdit,
+    JournalEntry,
+    Origin,
+    Outcome,
+    Plan,
+)
 from crmbridge.model.findings import Finding, FindingKind, Severity
 from crmbridge.model.records import Kind, Position, Problem, Ref, Status
 from crmbridge.model.values import fields_from_json, fields_to_json, from_json, iso, parse_iso, to_json

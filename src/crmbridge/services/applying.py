@@ -11,15 +11,20 @@ from typing import NamedTuple, TypeVar
 
 from crmbridge.engine.views import Viewer
 from crmbridge.errors import CrmbridgeError, PlanStaleError, UnclearError
-from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
-from crmbridge.model.records import Record, Ref
+from crmbridge.model.changes import Action, Change, Origin, Outcome, Plan, Receipt
+from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.values import Value
+from crmbridge.ports import Page
 from crmbridge.services.applied import Applied
 from crmbridge.services.deciding import Decisions, decisions_of
 from crmbridge.services.fitness import unfit
-from crmbridge.services.syncing import bases_after, make_viewers
+from crmbridge.services.gathering import make_viewers
+from crmbridge.services.linked import Native, in_native_ids
+from crmbridge.services.syncing import bases_after
 from crmbridge.services.workspace import Workspace
 from crmbridge.threads import make_pool
+
+_ON_RECORDS = {Action.UPDATE, Action.ARCHIVE}  # of which one call has at most one for each record
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -82,17 +87,22 @@ def _known_before(workspace: Workspace, changes: Sequence[Change]) -> dict[str, 
 
 
 def _batches(workspace: Workspace, changes: Sequence[Change]) -> Iterator[list[Change]]:
-    """Cut the changes, in their order, in runs of one connection and action that fit one write call."""
-    for (connection, action), group in groupby(changes, key=lambda change: (change.connection, change.action)):
+    """Cut the changes, in their order, in runs of one connection, action and kind that fit one write call."""
+    for (connection, action, _), group in groupby(changes, key=_sort_of):
         size = workspace.adapter(connection).capabilities.batch.get(action, 1)  # what it can't do is refused
         yield from _cut(group, size)
+
+
+def _sort_of(change: Change) -> tuple[str, Action, Kind]:
+    """Give what one write call has one of. A company is created before the deals that hang on it, not beside them."""
+    return change.connection, change.action, change.kind
 
 
 def _cut(changes: Iterable[Change], size: int) -> Iterator[list[Change]]:
     """Cut changes in parts of at most `size`, none of which writes to one record twice."""
     part: list[Change] = []
     for change in changes:
-        again = change.action is Action.UPDATE and any(change.target == other.target for other in part)
+        again = change.action in _ON_RECORDS and any(change.target == other.target for other in part)
         if part and (again or len(part) == size):
             yield part
             part = []
@@ -102,12 +112,12 @@ def _cut(changes: Iterable[Change], size: int) -> Iterator[list[Change]]:
 
 
 def _groups(workspace: Workspace, changes: Sequence[Change]) -> Iterator[list[list[Change]]]:
-    """Put batches together that may be written side by side: of one connection and action, no record in two of them."""
+    """Put batches together that may be written side by side: of one sort, and no record in two of them."""
     group: list[list[Change]] = []
     targets: set[Ref | None] = set()
     for batch in _batches(workspace, changes):
-        first, updated = batch[0], {change.target for change in batch if change.action is Action.UPDATE}
-        alike = group and (first.connection, first.action) == (group[0][0].connection, group[0][0].action)
+        first, updated = batch[0], {change.target for change in batch if change.action in _ON_RECORDS}
+        alike = group and _sort_of(first) == _sort_of(group[0][0])
         most = workspace.adapter(first.connection).capabilities.writers
         if group and (not alike or len(group) >= most or targets & updated):
             yield group
@@ -127,11 +137,12 @@ def _apply_group(
     are committed before its first write. What ends the run meanwhile ends it after the outcomes that are known.
     """
     workspace = scene.workspace
-    looked, stopped = _at_once(lambda batch: _check(workspace, batch), group)
+    native = in_native_ids(workspace, [change for batch in group for change in batch])
+    looked, stopped = _at_once(lambda batch: _check(workspace, batch, native), group)
     if stopped is not None:
         raise stopped
     checked = [future.result() for future in looked]
-    to_write = [_intend(scene, batch, receipts) for batch, (receipts, _) in zip(group, checked, strict=True)]
+    to_write = [_intend(scene, batch, receipts, native) for batch, (receipts, _) in zip(group, checked, strict=True)]
     written, stopped = _at_once(lambda changes: _write(workspace, changes), to_write)
     done = []
     for batch, (receipts, error), future in zip(group, checked, written, strict=True):
@@ -141,7 +152,7 @@ def _apply_group(
         more, failure = future.result()
         ordered = [{**receipts, **more}[change.id] for change in batch]
         tried = list(zip(batch, ordered, strict=True))
-        settle(workspace, tried, scene.run, scene.viewers)
+        settle(workspace, tried, scene.run, scene.viewers, sent=native.changes)
         workspace.plugins.applied(batch, ordered)
         done.append((tried, error or failure))
     if stopped is not None:
@@ -169,24 +180,30 @@ def _at_once(call: Callable[[T], R], items: Sequence[T]) -> tuple[list[Future[R]
     return futures, interruption
 
 
-def _check(workspace: Workspace, batch: Sequence[Change]) -> tuple[dict[str, Receipt], CrmbridgeError | None]:
+def _check(
+    workspace: Workspace, batch: Sequence[Change], native: Native
+) -> tuple[dict[str, Receipt], CrmbridgeError | None]:
     """Look whether the changes still fit; what can't be read can't be checked, so nothing of it is written."""
+    waiting = {c.id: _receipt(c, Outcome.STALE, native.missing[c.id]) for c in batch if c.id in native.missing}
     try:
-        return unfit(workspace, batch), None
+        rest = [native.changes[change.id] for change in batch if change.id not in waiting]
+        return waiting | (unfit(workspace, rest) if rest else {}), None
     except CrmbridgeError as failure:
         return {c.id: _receipt(c, Outcome.FAILED, failure.message) for c in batch}, failure
 
 
-def _intend(scene: _Scene, batch: list[Change], receipts: dict[str, Receipt]) -> list[Change]:
-    """Decide on a batch and journal its intents; give the changes to write, and receipts to the others."""
+def _intend(scene: _Scene, batch: list[Change], receipts: dict[str, Receipt], native: Native) -> list[Change]:
+    """Decide on a batch and journal its intents; give the changes as they are sent, and receipts to the others."""
     workspace = scene.workspace
     lost = [c for c in batch if c.id not in receipts and scene.decisions.lost(c)]
     receipts |= {c.id: _receipt(c, Outcome.STALE, "what it was made from changed since") for c in lost}
     to_write = [change for change in batch if change.id not in receipts]
     bases = scene.decisions.bases(to_write, [change for change in batch if change.id in receipts])
     workspace.store.links.save_bases(bases)
-    workspace.store.journal.intend(scene.run, batch, workspace.clock.now())
-    return to_write
+    workspace.store.journal.intend(
+        scene.run, [native.changes.get(change.id, change) for change in batch], workspace.clock.now()
+    )
+    return [native.changes[change.id] for change in to_write]
 
 
 def _write(workspace: Workspace, batch: Sequence[Change]) -> tuple[dict[str, Receipt], CrmbridgeError | None]:
@@ -215,30 +232,41 @@ def settle(
     run: str,
     viewers: Mapping[str, Viewer] | None = None,
     *,
+    sent: Mapping[str, Change] | None = None,
     partly: Sequence[Change] = (),
     known: Mapping[Ref, Mapping[str, Value]] | None = None,
 ) -> None:
     """Journal outcomes with the bases that follow from them, and bring links and records up to date.
 
-    `partly` are the parts that are there of updates that are not there as a whole: they are nobody's later edits.
-    `known` has bases that are newer than a creation which is only now found out about.
+    `sent` has the changes as they were sent, where they are planned in links. `partly` are the parts that are there of
+    updates that are not there as a whole: they are nobody's later edits. `known` has bases that are newer than a
+    creation which is only now found out about.
     Records are what the next pull would bring as well; the journal and the bases are not.
     """
     if not done:
         return
     viewers = viewers or make_viewers(workspace)
     store = workspace.store
-    updated = [c for c, receipt in done if receipt.outcome is Outcome.APPLIED and c.action is Action.UPDATE]
-    created = [(c, r.ref) for c, r in done if r.outcome is Outcome.APPLIED and c.action is Action.CREATE and r.ref]
+    applied = [(change, receipt) for change, receipt in done if receipt.outcome is Outcome.APPLIED]
+    updated = [change for change, _ in applied if change.action is Action.UPDATE]
+    created = [(c, receipt.ref) for c, receipt in applied if c.action is Action.CREATE and receipt.ref]
     written = [(change, change.target) for change in (*updated, *partly) if change.target] + created
     _link(workspace, created)  # first, so that a deal that was created is known as linked wherever the process dies
     bases = bases_after(viewers, written)
     for _, ref in created:
         bases[ref] = {**bases.get(ref, {}), **(known or {}).get(ref, {})}
     store.journal.settle(run, [receipt for _, receipt in done], bases, workspace.clock.now())
-    records = store.records.get([change.target for change in updated if change.target])
-    store.records.put([_as_written(records[c.target], c) for c in updated if c.target in records])
+    _keep(workspace, [(sent or {}).get(change.id, change) for change in updated])
+    archived = [change for change, _ in applied if change.action is Action.ARCHIVE]
+    _bury(workspace, [change.target for change in archived if change.target])
+    _part(workspace, [c.target for c in archived if c.origin is Origin.UNDO and c.target])
     _read_created(workspace, [ref for _, ref in created])
+
+
+def _keep(workspace: Workspace, updated: Sequence[Change]) -> None:
+    """Bring the records that we hold up to date with what was just written to them."""
+    records = workspace.store.records.get([change.target for change in updated if change.target])
+    workspace.store.records.put([_as_written(records[c.target], c) for c in updated if c.target in records])
 
 
 def _as_written(record: Record, change: Change) -> Record:
@@ -246,16 +274,39 @@ def _as_written(record: Record, change: Change) -> Record:
     return replace(record, fields={**record.fields, **change.after}, position=change.position or record.position)
 
 
+def _bury(workspace: Workspace, refs: Sequence[Ref]) -> None:
+    """Note that records are gone that were just archived; those of a kind that is never pulled are not held."""
+    records, now = workspace.store.records, workspace.clock.now()
+    for (connection, kind), group in groupby(sorted(refs), key=lambda ref: (ref.connection, ref.kind)):
+        cursor = records.cursor(connection, kind)
+        if cursor is not None:
+            gone = tuple(Tombstone(ref=ref, at=now) for ref in group)
+            records.save_page(connection, kind, Page(tombstones=gone, cursor=cursor), now)
+
+
+def _part(workspace: Workspace, refs: Sequence[Ref]) -> None:
+    """Take records whose creation was undone out of their links, where a deletion would be carried to the others."""
+    carried = {name for entry in workspace.project.settings.sync if entry.delete == "archive" for name in entry.between}
+    links = workspace.store.links
+    gone = links.of([ref for ref in refs if ref.connection in carried])
+    if gone:
+        before = links.get(set(gone.values()))
+        links.save({link: [ref for ref in found if ref not in gone] for link, found in before.items()})
+
+
 def _link(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:
-    """Link deals that were just created to the deals they were created for."""
-    links = workspace.store.links.links() if created else {}
-    longer = {change.link: (*links.get(change.link, ()), ref) for change, ref in created if change.link}
+    """Link records that were just created to the ones they were created for."""
+    links = workspace.store.links.get({change.link for change, _ in created if change.link})
+    longer: dict[str, tuple[Ref, ...]] = {}
+    for change, ref in created:
+        if change.link:
+            longer[change.link] = (*longer.get(change.link, links.get(change.link, ())), ref)
     if longer:
         workspace.store.links.save({link: tuple(dict.fromkeys(refs)) for link, refs in longer.items()})
 
 
 def _read_created(workspace: Workspace, refs: Sequence[Ref]) -> None:
-    """Read deals that were just created as the CRM keeps them, as far as it can be reached."""
+    """Read records that were just created as the CRM keeps them, as far as it can be reached."""
     if refs:
         with contextlib.suppress(CrmbridgeError):  # the next pull brings them
             workspace.store.records.put(list(workspace.adapter(refs[0].connection).read(refs).values()))

@@ -8,24 +8,26 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from crmbridge.errors import CrmbridgeError
+from crmbridge.errors import CrmbridgeError, LockedError
 from crmbridge.model.changes import Outcome, Plan, Receipt
 from crmbridge.model.findings import Severity
 from crmbridge.ports import Run
 from crmbridge.services.applied import Applied
+from crmbridge.services.choosing import ALL, Choice, Chosen, choose
 from crmbridge.services.pulling import ConnectionPull, pull
 from crmbridge.services.workspace import Workspace
 
 if TYPE_CHECKING:
-    from crmbridge.services.evaluating import Evaluated
     from crmbridge.services.planning import Part
 
-LEASE = timedelta(minutes=10)  # renewed for as long as the run lives; a killed run frees the state after this
+# Renewed for as long as the run lives. A killed run frees the state after this, and on its own machine at once.
+LEASE = timedelta(minutes=10)
+ASKS = timedelta(seconds=1)  # how often one that waits looks whether the state is free
 RENEWALS = 3  # within the time of one lease: two may fail before another run can take it over
 PARTLY, NEEDS_PERSON, STALE, FINDINGS = 6, 7, 8, 9
 
@@ -40,8 +42,10 @@ class Cycle:
     pulled: tuple[ConnectionPull, ...] = ()
     reconciled: tuple[Receipt, ...] = ()
     plan: Plan | None = None
-    judged: tuple[Evaluated, ...] = ()
+    judged: int = 0  # deals that were evaluated, as they changed or fell due
+    findings: Mapping[Severity, int] = field(default_factory=dict)  # all that are open now
     applied: Applied = field(default_factory=lambda: Applied(done=()))
+    chosen: Chosen | None = None  # what of the plan was to be written, where that is not all of it
 
     @property
     def errors(self) -> tuple[tuple[str, CrmbridgeError], ...]:
@@ -64,16 +68,15 @@ class Cycle:
             return NEEDS_PERSON
         if self.applied.count(Outcome.STALE):
             return STALE
-        return FINDINGS if fail_on and _worst(self.judged) >= _RANK[fail_on] else 0
+        return FINDINGS if fail_on and _worst(self.findings) >= _RANK[fail_on] else 0
 
     def summary(self) -> dict[str, Any]:
         """Give the figures of the run as plain JSON, for the record of runs and for reports."""
-        findings = [finding for one in self.judged for finding in one.evaluation.findings]
         return {
             "records": sum(one.records for one in self.pulled),
             "moves": sum(one.moves for one in self.pulled),
-            "deals": len(self.judged),
-            "findings": len(findings),
+            "deals": self.judged,
+            "findings": sum(self.findings.values()),
             "planned": len(self.plan.changes) if self.plan else 0,
             "blocked": len(self.plan.blocked) if self.plan else 0,
             "outcomes": self.applied.counts,
@@ -84,21 +87,22 @@ class Cycle:
 _RANK = {Severity.INFO: 1, Severity.WARNING: 2, Severity.ERROR: 3}
 
 
-def _worst(judged: Sequence[Evaluated]) -> int:
-    return max((_RANK[f.severity] for one in judged for f in one.evaluation.findings), default=0)
+def _worst(findings: Mapping[Severity, int]) -> int:
+    return max((_RANK[severity] for severity, count in findings.items() if count), default=0)
 
 
 @contextlib.contextmanager
 def writing(workspace: Workspace, command: str) -> Iterator[str]:
     """Hold the state for one run, and note how it began. The caller notes how it ended by `finish`.
 
-    It is held however long a CRM takes to answer. Raises LockedError when another run holds it, and at the next write
-    to the state after another run took it over, as it may when this machine slept.
+    It is held however long a CRM takes to answer. Raises LockedError when another run holds it for longer than the
+    workspace has patience, and at the next write to the state after another run took it over, as it may when this
+    machine slept.
     """
     now = workspace.clock.now()
     run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     holder = f"{command} {run} (process {os.getpid()} on {socket.gethostname()})"
-    with workspace.store.runs.lease(holder, now, LEASE), _renewing(workspace):
+    with _lease(workspace, holder), _renewing(workspace):
         workspace.store.runs.start(Run(id=run, command=command, started_at=now))
         try:
             yield run
@@ -107,6 +111,26 @@ def writing(workspace: Workspace, command: str) -> Iterator[str]:
             with contextlib.suppress(CrmbridgeError):  # what went wrong inside matters more
                 finish(workspace, run, command, code, {"error": _said(error)})
             raise
+
+
+@contextlib.contextmanager
+def _lease(workspace: Workspace, holder: str) -> Iterator[None]:
+    """Take the lease, now or once whoever holds it is done with it."""
+    until, told = workspace.clock.now() + workspace.patience, ""
+    with contextlib.ExitStack() as held:
+        while True:
+            now = workspace.clock.now()
+            try:
+                held.enter_context(workspace.store.runs.lease(holder, now, LEASE))
+                break
+            except LockedError as error:
+                if now >= until:
+                    raise
+                if error.message != told:  # it names the holder and when its lease ends, which is renewed
+                    workspace.progress("wait", error.message)
+                    told = error.message
+                workspace.clock.sleep(min(ASKS, until - now).total_seconds())
+        yield
 
 
 @contextlib.contextmanager
@@ -156,10 +180,12 @@ def run_cycle(
     parts: Collection[Part] = ("sync", "enforce"),
     refresh: bool = True,
     write: bool = True,
+    choice: Choice = ALL,
 ) -> Cycle:
     """Do one cycle within a run: with `refresh` it pulls first, with `write` it applies what it planned.
 
-    A connection that fails is left out of the plan; the others go on.
+    A connection that fails is left out of the plan; the others go on. Of the plan, what `choice` says is written.
+    Raises OverLimitError, having written nothing, when that is more than it allows.
     """
     from crmbridge.services.applying import apply_plan  # noqa: PLC0415  half of the product, which a pull does without
     from crmbridge.services.planning import make_plan  # noqa: PLC0415  the same
@@ -170,7 +196,15 @@ def run_cycle(
     fresh = [name for name in workspace.connections if name not in failed]
     reconciled = reconcile(workspace, run) if write else ()
     planned = make_plan(workspace, parts, fresh)
-    applied = apply_plan(workspace, planned.plan, run) if write else Applied(done=())
+    chosen = choose(workspace, planned.plan, choice) if write else Chosen(plan=planned.plan)
+    applied = apply_plan(workspace, chosen.plan, run) if write else Applied(done=())
     return Cycle(
-        run=run, pulled=pulled, reconciled=reconciled, plan=planned.plan, judged=planned.judged, applied=applied
+        run=run,
+        pulled=pulled,
+        reconciled=reconciled,
+        plan=planned.plan,
+        judged=planned.judged.deals,
+        findings=workspace.store.findings.counts() if "enforce" in parts else {},
+        applied=applied,
+        chosen=chosen,
     )

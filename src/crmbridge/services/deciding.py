@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from crmbridge.engine.merge import decided_ref
 from crmbridge.engine.views import Viewer
 from crmbridge.model.changes import Action, Change
-from crmbridge.model.records import Ref
+from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
+from crmbridge.services.gathering import around_deals, with_links
 from crmbridge.services.syncing import canonical_edits
 from crmbridge.services.workspace import Workspace
 
 View = Mapping[str, Value]
 Bases = dict[Ref, dict[str, Value]]
+_DECIDE = {Action.UPDATE, Action.CREATE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class Decisions:
 
     def lost(self, change: Change) -> bool:
         """Tell whether what an update writes is nobody's value any more: neither held nor decided on before."""
-        if change.link is None or change.action is not Action.UPDATE:
+        if change.link is None or change.id not in self.edits or change.action is not Action.UPDATE:
             return False
         sides = [view for ref, view in self.views[change.link].items() if ref != change.target]
         places = [self.decided.get(change.link, {}), *sides]
@@ -45,7 +47,7 @@ class Decisions:
         that were stopped: what somebody did there is not known yet.
         """
         out = {change.id for change in stopped}
-        fields = {(c.link or "", name) for c in going if c.link is not None for name in self.edits[c.id]}
+        fields = {(c.link or "", name) for c in going for name in self.edits.get(c.id, {})}
         new = fields - self._taken
         self._taken.update(new)
         bases: Bases = {}
@@ -73,12 +75,13 @@ def decisions_of(workspace: Workspace, viewers: Mapping[str, Viewer], changes: S
     """Look at what these changes of one plan decide on; what enforcement wants alone is no matter of sync."""
     by_link: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
-        if change.link is not None:
+        if change.link is not None and change.kind is Kind.DEAL and change.action in _DECIDE:
             by_link[change.link].append(change)
-    links = workspace.store.links.links() if by_link else {}
-    bases = workspace.store.links.bases() if by_link else {}
+    links = workspace.store.links.get(by_link)
+    bases = workspace.store.links.bases([decided_ref(link) for link in by_link])
     refs = {link: links.get(link, ()) for link in by_link}
     records = workspace.store.records.get([ref for found in refs.values() for ref in found])
+    viewers = with_links(viewers, workspace.store.links.of(around_deals(viewers, records.values())))
     return Decisions(
         edits={c.id: dict(canonical_edits(c, viewers[c.connection])) for found in by_link.values() for c in found},
         changes=by_link,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
-from crmbridge.model.records import Kind, Record
-from crmbridge.model.values import Value, is_empty
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.values import Value, is_empty, show
+from crmbridge.ports import Capabilities
 from crmbridge.services.workspace import Workspace
 
 _BOUND = {Action.TASK, Action.NOTE}  # what a binding asks for
+_ASSOCIATED = {"company": "companies", "contacts": "contacts"}  # what hangs on a deal, and the setting that says so
 
 
 def unfit(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
@@ -18,21 +20,48 @@ def unfit(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
 
     Raises the adapter's errors when that can't be found out.
     """
-    action = batch[0].action
-    if action not in workspace.adapter(batch[0].connection).capabilities.actions:
-        said = (
-            f"this connection writes no {action}s; bind the rule to another action"
-            if action in _BOUND
-            else ("this connection only reads")
-        )
-        return {c.id: Receipt(change=c.id, outcome=Outcome.REFUSED, message=said) for c in batch}
-    if action is Action.UPDATE:
-        return _updates(workspace, batch)
-    if action is Action.CREATE:
-        return _creates(workspace, batch)
-    if action is Action.FIELD:
-        return _fields(workspace, batch)
-    return {}
+    can = workspace.adapter(batch[0].connection).capabilities
+    refused = {change.id: said for change in batch if (said := _unable(can, change))}
+    receipts = {id_: Receipt(change=id_, outcome=Outcome.REFUSED, message=said) for id_, said in refused.items()}
+    rest = [change for change in batch if change.id not in refused]
+    look = _LOOKS.get(batch[0].action)
+    return receipts | (look(workspace, rest) if look and rest else {})
+
+
+def _unable(can: Capabilities, change: Change) -> str:
+    """Say that an adapter can't make a change, and what to do about it; nothing when it can."""
+    where = change.connection
+    if change.action is Action.ARCHIVE and Action.ARCHIVE not in can.actions:
+        return f"{where} archives nothing; delete it there by hand, or set `delete: unlink` or `delete: never`"
+    if change.action not in can.actions:
+        bound = f"this connection writes no {change.action}s; bind the rule to another action"
+        return bound if change.action in _BOUND else "this connection only reads"
+    if change.action is Action.CREATE and change.creates not in can.creates:
+        plural = {Kind.COMPANY: "companies", Kind.CONTACT: "contacts"}.get(change.creates, f"{change.creates}s")
+        return f"{where} makes no {plural}; set `{plural}: match` in the sync entry, or create it there by hand"
+    return _unable_to_hang(can, change)
+
+
+def _unable_to_hang(can: Capabilities, change: Change) -> str:
+    if change.kind is not Kind.DEAL or change.action is not Action.UPDATE:
+        return ""
+    lacking = sorted({edit.name for edit in change.edits} & _ASSOCIATED.keys() - can.associates)
+    if not lacking:
+        return ""
+    name = lacking[0]
+    return f"{change.connection} can't change a deal's {name}; set `{_ASSOCIATED[name]}: off` in the sync entry"
+
+
+def natural_key(change: Change) -> str | None:
+    """Give what a company or contact that a change creates is found by; a deal is found by the key it is created with.
+
+    None where it has neither a domain nor a name, or no e-mail: then nobody can tell it from another.
+    """
+    if change.creates is Kind.DEAL or change.action is not Action.CREATE:
+        return change.key
+    names = ("domain", "name") if change.creates is Kind.COMPANY else ("email",)
+    after = change.after
+    return next((f"{name}:{after[name]}" for name in names if not is_empty(after.get(name))), None)
 
 
 def _fields(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
@@ -51,42 +80,85 @@ def _updates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt
     targets = sorted({change.target for change in batch if change.target is not None})
     names = {edit.name for change in batch for edit in change.edits}
     now = workspace.adapter(batch[0].connection).read(targets, fields=names)
-    found = {c.id: _difference(c, now.get(c.target)) for c in batch if c.target is not None}
+    found = {c.id: _difference(workspace, c, now.get(c.target)) for c in batch if c.target is not None}
     return {c.id: _receipt(c, found[c.id]) for c in batch if found.get(c.id)}
 
 
-def _difference(change: Change, record: Record | None) -> str:
-    """Say what is no longer as the plan saw it; nothing when all is."""
+def _difference(workspace: Workspace, change: Change, record: Record | None) -> str:
+    """Say what is no longer as the plan saw it, and what is there now; nothing when all is."""
     if record is None:
         return "the record is gone"
     if change.position_before is not None and record.position != change.position_before:
-        return "its stage changed since the plan was made"
+        return f"its stage changed since the plan was made: it is now {_stage(workspace, record)}"
     for edit in change.edits:
-        if edit.name != STAGE and _filled(record.fields.get(edit.name)) != _filled(edit.before):
-            return f"{edit.name} changed since the plan was made"
+        now = record.fields.get(edit.name)
+        if edit.name != STAGE and _filled(now) != _filled(edit.before):
+            return f"{edit.name} changed since the plan was made: it is now {show(now)}"
     return ""
+
+
+def _stage(workspace: Workspace, record: Record) -> str:
+    """Name the stage that a deal is in now, in the process's words where it has a word for it."""
+    place = workspace.mapper(record.ref.connection).place(record.position)
+    native = record.position.stage if record.position else "none"
+    return place.stage or f"{place.status} ({native})"
 
 
 def _filled(value: Value) -> Value:
     return None if is_empty(value) else value
 
 
-def _creates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
-    """Find the creates whose deal has a counterpart by now, or is gone.
+def _archives(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
+    """Find the records that are gone already, and those that somebody edited since: an edit beats a delete.
 
-    A CRM that would take the same key twice is asked whether it has it already.
+    Those of a kind that the adapter can't read, such as tasks, are left to it.
     """
     adapter = workspace.adapter(batch[0].connection)
-    links = workspace.store.links.links()
+    kinds = adapter.capabilities.kinds
+    readable = {c.id: c.target for c in batch if c.target is not None and c.target.kind in kinds}
+    targets = sorted(set(readable.values()))
+    now: Mapping[Ref, Record] = adapter.read(targets) if targets else {}
+    held = workspace.store.records.get(targets)
+    found: dict[str, Receipt] = {}
+    for change in batch:
+        target = readable.get(change.id)
+        if target is None:
+            continue
+        if target not in now:
+            gone = "it was gone already"
+            found[change.id] = Receipt(change=change.id, outcome=Outcome.APPLIED, ref=target, message=gone)
+        elif not _untouched(change, now[target], held.get(target)):
+            found[change.id] = _receipt(change, "it was edited since the plan was made, and an edit beats a delete")
+    return found
+
+
+def _untouched(change: Change, now: Record, held: Record | None) -> bool:
+    """Tell whether a record is as the plan saw it. A new version of the same content is nobody's edit."""
+    if change.expects is not None and now.version == change.expects:
+        return True
+    if held is None or (change.expects is not None and held.version != change.expects):
+        return False
+    return now.fields == held.fields and now.position == held.position
+
+
+def _creates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
+    """Find the creates whose record has a counterpart by now, or is gone.
+
+    A CRM that would take the same key twice, as all do of companies and contacts, is asked whether it has it already.
+    """
+    adapter = workspace.adapter(batch[0].connection)
+    links = workspace.store.links.get({change.link for change in batch if change.link})
     found: dict[str, Receipt] = {}
     for change in batch:
         refs = links.get(change.link or "", ())
+        unique = change.creates is Kind.DEAL and adapter.capabilities.external_key
+        key = natural_key(change)
         if any(ref.connection == change.connection for ref in refs):
             found[change.id] = _receipt(change, "it has a counterpart there by now")
         elif refs and not workspace.store.records.get(refs):
-            found[change.id] = _receipt(change, "the deal that it was to stand for is gone")
-        elif change.key and not adapter.capabilities.external_key:
-            there = adapter.find(Kind.DEAL, change.key, None)
+            found[change.id] = _receipt(change, f"the {change.creates} that it was to stand for is gone")
+        elif key and not unique:
+            there = adapter.find(change.creates, key, None)
             if there is not None:
                 found[change.id] = Receipt(
                     change=change.id, outcome=Outcome.APPLIED, ref=there, message="it was there already, with its key"
@@ -96,3 +168,11 @@ def _creates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt
 
 def _receipt(change: Change, message: str) -> Receipt:
     return Receipt(change=change.id, outcome=Outcome.STALE, ref=change.target, message=message)
+
+
+_LOOKS = {
+    Action.UPDATE: _updates,
+    Action.CREATE: _creates,
+    Action.FIELD: _fields,
+    Action.ARCHIVE: _archives,
+}

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from itertools import groupby
 
 from crmbridge.engine.views import STAGE
-from crmbridge.errors import CrmbridgeError
+from crmbridge.errors import CrmbridgeError, RetryLaterError
 from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Outcome, Receipt
-from crmbridge.model.records import Record
+from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.applying import settle
-from crmbridge.services.syncing import make_viewers
+from crmbridge.services.fitness import natural_key
+from crmbridge.services.gathering import make_viewers
+from crmbridge.services.linked import in_links
 from crmbridge.services.workspace import Workspace
+
+SETTLES = timedelta(minutes=1)  # after which a CRM carries out nothing more of what was sent by a process that died
 
 
 def reconcile(workspace: Workspace, run: str) -> tuple[Receipt, ...]:
@@ -34,13 +39,23 @@ def _reconcile_connection(workspace: Workspace, entries: Sequence[JournalEntry],
     for entry in entries:
         try:
             receipt, there = _look(workspace, entry.change)
+            receipt = _not_too_soon(workspace, entry, receipt)
             change = _as_made(workspace, entry.change, receipt)
         except CrmbridgeError as error:  # out of reach or not able to say: it stays as it is
             receipt, there = Receipt(change=entry.change.id, outcome=Outcome.UNKNOWN, message=error.message), None
             change = entry.change
         done.append((change, receipt))
         partly += [there] if there else []
-    settle(workspace, done, run, partly=partly, known=workspace.store.links.bases())
+    seen = in_links(workspace, [change for change, _ in done])
+    refs = [receipt.ref for _, receipt in done if receipt.ref is not None]
+    settle(
+        workspace,
+        [(change, receipt) for change, (_, receipt) in zip(seen, done, strict=True)],
+        run,
+        sent={change.id: change for change, _ in done},
+        partly=in_links(workspace, partly),
+        known=workspace.store.links.bases(refs),
+    )
     return [receipt for _, receipt in done]
 
 
@@ -48,10 +63,50 @@ def _look(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]
     """Read back what a change would have left behind; of an update that is there in part, give that part as well."""
     if change.action is Action.UPDATE:
         return _look_at_update(workspace, change)
-    found = workspace.adapter(change.connection).find(change.kind, change.key or "", change.target)
+    if change.action is Action.ARCHIVE:
+        return _look_at_archive(workspace, change), None
+    key = natural_key(change)
+    if key is None and change.creates is not Kind.DEAL:
+        raise RetryLaterError(f"nobody can tell this {change.creates} from another; look for it in {change.connection}")
+    found = workspace.adapter(change.connection).find(change.kind, key or "", change.target)
     if found is None:
         return Receipt(change=change.id, outcome=Outcome.FAILED, message="read back: it was not done"), None
     return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=found, message="read back: it was done"), None
+
+
+def _not_too_soon(workspace: Workspace, entry: JournalEntry, receipt: Receipt) -> Receipt:
+    """Let what was sent a moment ago stay unclear where a second one could be made of it: it may still arrive."""
+    change = entry.change
+    keyed = change.action is Action.CREATE and change.creates is Kind.DEAL
+    if change.action in {Action.UPDATE, Action.ARCHIVE} or receipt.outcome is not Outcome.FAILED:
+        return receipt
+    if keyed and workspace.adapter(change.connection).capabilities.external_key:
+        return receipt
+    if workspace.clock.now() - entry.at >= SETTLES:
+        return receipt
+    said = f"sent less than {SETTLES.total_seconds():.0f} seconds ago, so it may still arrive"
+    return replace(receipt, outcome=Outcome.UNKNOWN, message=said)
+
+
+def _look_at_archive(workspace: Workspace, change: Change) -> Receipt:
+    """Read whether a record is gone; a task or note that can't be read is looked for by its marker."""
+    target = change.target
+    if target is None:
+        raise TypeError("an archive has a target")
+    adapter = workspace.adapter(change.connection)
+    if target.kind in adapter.capabilities.kinds:
+        there = target in adapter.read([target])
+    else:
+        there = adapter.find(target.kind, change.key or "", _where_it_hangs(workspace, target)) is not None
+    if there:
+        return Receipt(change=change.id, outcome=Outcome.FAILED, ref=target, message="read back: it was not done")
+    return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=target, message="read back: it was done")
+
+
+def _where_it_hangs(workspace: Workspace, target: Ref) -> Ref | None:
+    """Give what a task or note that we wrote hangs on."""
+    entries = workspace.store.journal.entries()
+    return next((e.change.target for e in entries if e.ref == target and e.change.action is not Action.ARCHIVE), None)
 
 
 def _as_made(workspace: Workspace, change: Change, receipt: Receipt) -> Change:

@@ -10,6 +10,7 @@ from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Plan
 from crmbridge.model.findings import Severity
 from crmbridge.ports import Run
+from crmbridge.services.choosing import ALL, Choice, choose
 from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.pulling import pull, pull_hinted
 from crmbridge.services.scheduling import TOLD, Due, command_of
@@ -55,26 +56,36 @@ def run_plan(workspace: Workspace, *, refresh: bool = True) -> Ran:
 
 
 def run_steps(
-    workspace: Workspace, command: str, *, parts: Collection[Part] = BOTH, fail_on: Severity | None = None
+    workspace: Workspace,
+    command: str,
+    *,
+    parts: Collection[Part] = BOTH,
+    fail_on: Severity | None = None,
+    choice: Choice = ALL,
 ) -> Ran:
     """Pull, plan and apply as one run; of all parts that is the cycle, which pushes the reports without a time."""
     with writing(workspace, command) as run:
-        cycle = run_cycle(workspace, run, parts=parts)
+        cycle = run_cycle(workspace, run, parts=parts, choice=choice)
         whole = set(parts) == set(BOTH)
         reports = [report for report in workspace.project.settings.reports if report.cron is None and whole]
         delivered = _push(workspace, run, reports, cycle.summary())
         return _finished(workspace, command, cycle, delivered, fail_on)
 
 
-def run_apply(workspace: Workspace, plan: Plan) -> Ran:
-    """Apply exactly this plan as one run, after finding out what became of unclear changes of earlier runs."""
+def run_apply(workspace: Workspace, plan: Plan, choice: Choice = ALL, command: str = "apply") -> Ran:
+    """Apply exactly this plan, or what is chosen of it, as one run; what earlier runs left unclear is looked up first.
+
+    Raises OverLimitError, having written nothing, when there is more to write than the choice allows.
+    """
     from crmbridge.services.applying import apply_plan  # noqa: PLC0415  half of the product, which a pull does without
     from crmbridge.services.reconciling import reconcile  # noqa: PLC0415  the same
 
-    with writing(workspace, "apply") as run:
+    with writing(workspace, command) as run:
+        chosen = choose(workspace, plan, choice)
         reconciled = reconcile(workspace, run)
-        applied = apply_plan(workspace, plan, run)
-        return _finished(workspace, "apply", Cycle(run=run, reconciled=reconciled, plan=plan, applied=applied))
+        applied = apply_plan(workspace, chosen.plan, run)
+        cycle = Cycle(run=run, reconciled=reconciled, plan=plan, applied=applied, chosen=chosen)
+        return _finished(workspace, command, cycle)
 
 
 def run_reports(workspace: Workspace, reports: Sequence[Report], name: str | None) -> Ran:
@@ -84,7 +95,7 @@ def run_reports(workspace: Workspace, reports: Sequence[Report], name: str | Non
         return _finished(workspace, command, Cycle(run=run), _push(workspace, run, reports, None))
 
 
-def run_due(workspace: Workspace, item: Due, fail_on: Severity | None = None) -> Ran:
+def run_due(workspace: Workspace, item: Due, fail_on: Severity | None = None, choice: Choice = ALL) -> Ran:
     """Run one thing that is due. What stops it is in the answer, so that the next one has its turn."""
     try:
         if item.step == "report":
@@ -93,7 +104,7 @@ def run_due(workspace: Workspace, item: Due, fail_on: Severity | None = None) ->
         if item.step == "pull":
             return run_pull(workspace)
         parts = ENFORCE if item.step == "enforce" else BOTH
-        return run_steps(workspace, item.command, parts=parts, fail_on=fail_on)
+        return run_steps(workspace, item.command, parts=parts, fail_on=fail_on, choice=choice)
     except CrmbridgeError as error:
         return Ran(command=item.command, exit_code=error.exit_code, error=error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from crmbridge.engine.mapping import StageMapper, stage_mapper
@@ -55,6 +56,7 @@ class Workspace:
     clock: Clock
     plugins: Plugins
     progress: Progress = silent
+    patience: timedelta = timedelta(0)  # how long a run waits while another one holds the state
     _open: dict[str, Adapter] = field(default_factory=dict, init=False, repr=False)
 
     def adapter(self, connection: str) -> Adapter:

@@ -15,6 +15,7 @@ from crmbridge.model.values import show
 from crmbridge.ports import Run
 from crmbridge.store import schema
 from crmbridge.store.database import Database, HeldLease, upsert
+from crmbridge.store.liveness import Identity, is_dead, myself
 
 _runs, _lease = schema.runs, schema.lease
 
@@ -65,8 +66,11 @@ class SqlRuns:
 
     @contextlib.contextmanager
     def lease(self, holder: str, now: datetime, lasts: timedelta) -> Iterator[None]:
-        """Hold the state for writing; raises LockedError while another run's lease has not expired."""
-        held = HeldLease(token=secrets.token_hex(16), lasts=lasts)
+        """Hold the state for writing; raises LockedError while another run's lease has not expired.
+
+        The lease of a process of this machine that is gone counts as expired.
+        """
+        held = HeldLease(token=f"{secrets.token_hex(16)}@{myself() or ''}", lasts=lasts)
         with self._database.write_freely() as open_:
             _take(open_, held, holder, now)
         self._database.held = held
@@ -95,12 +99,21 @@ def _take(open_: Connection, held: HeldLease, holder: str, now: datetime) -> Non
     row = {"one": 1, "token": held.token, "holder": holder, "since": now, "expires_at": now + held.lasts}
     upsert(open_, _lease, [row], only=_lease.c.expires_at <= now)
     other = open_.execute(select(_lease)).one()
+    if other.token != held.token and _is_left_behind(other.token):
+        upsert(open_, _lease, [row], only=_lease.c.token == other.token)
+        other = open_.execute(select(_lease)).one()
     if other.token != held.token:
         raise LockedError(
             f"The run {other.holder} holds the state since {show(other.since)}. Its lease expires at "
             f"{show(other.expires_at)} unless that run is still alive.",
-            advice="Wait until it is done. If it was killed, wait until the lease has expired.",
+            advice="Wait until it is done, or give --wait. If it was killed on another machine, its lease must expire.",
         )
+
+
+def _is_left_behind(token: str) -> bool:
+    """Tell whether the process that took a lease is certainly gone, so that nobody can hold it any more."""
+    taker = Identity.parse(token.partition("@")[2])
+    return taker is not None and is_dead(taker, myself())
 
 
 def _run(row: Row[Any]) -> Run:

@@ -13,7 +13,8 @@ from crmbridge.model.changes import Action, Change, Outcome, Plan
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
 from crmbridge.ports import Journal, StateStore
-from crmbridge.services.syncing import canonical_edits, make_viewers
+from crmbridge.services.gathering import make_viewers
+from crmbridge.services.syncing import canonical_edits
 from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.workspaces import Bench
 

@@ -30,6 +30,7 @@ UNVERSIONED = frozenset({*AROUND, "custom_fields"})
 # All fields that a deal may have beside its own, with nothing in them.
 STANDARD: dict[str, Value] = dict.fromkeys(STANDARD_FIELDS[Kind.DEAL])
 A_PLACE = (int, int, str)
+ALL_STATUSES = "open,won,lost,deleted"  # without being asked, a list leaves the deleted ones out
 STATUSES = {status.value: status for status in Status}
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 

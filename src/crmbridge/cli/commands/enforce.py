@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from crmbridge.cli.call import Call, Reply
+from crmbridge.cli.choices import wait_option
 from crmbridge.cli.grammar import as_command, fail_on_option
 
 
 @as_command("enforce", examples=[("enforce", "for cron, where another tool keeps the CRMs in step")])
 @fail_on_option
+@wait_option
 def command(call: Call, fail_on: str | None) -> Reply:
     """Pull, hold every deal against the process, and do what the bindings in `enforce:` say.
 

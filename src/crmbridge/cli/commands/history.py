@@ -47,15 +47,16 @@ def _list(runs: tuple[Run, ...]) -> Reply:
 def _one(workspace: Workspace, text: str) -> Reply:
     from crmbridge.cli.forms import run_form  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.model.codec import entry_to_json  # noqa: PLC0415  the same
+    from crmbridge.services.undoing import find_run  # noqa: PLC0415  the same
 
-    run = _find(workspace.store.runs.runs(SEARCHED), text)
+    run = find_run(workspace, text)
     entries = list(workspace.store.journal.entries(run.id))
     rows: list[list[Part]] = [
         [
             entry.at.strftime("%H:%M:%S"),
             entry.change.connection,
             entry.change.action.value,
-            str(entry.ref or entry.change.target or "a new deal"),
+            str(entry.ref or entry.change.target or f"a new {entry.change.kind}"),
             _outcome(entry),
             entry.message or entry.change.reason,
         ]
@@ -65,21 +66,6 @@ def _one(workspace: Workspace, text: str) -> Reply:
     lines: list[Line] = [head, ""]
     lines += table(rows) if rows else ["It wrote nothing."]
     return Reply(result={"run": run_form(run), "journal": [entry_to_json(e) for e in entries]}, lines=lines)
-
-
-def _find(runs: tuple[Run, ...], text: str) -> Run:
-    from crmbridge.errors import ConfigurationError  # noqa: PLC0415  imports are paid by the commands that use them
-
-    found = [run for run in runs if run.id.startswith(text)]
-    if len(found) == 1:
-        return found[0]
-    exact = next((run for run in found if run.id == text), None)
-    if exact is not None:
-        return exact
-    if found:
-        advice = f"Give more of its id: {', '.join(run.id for run in found[:10])}"
-        raise ConfigurationError(f"{plural(len(found), 'run')} begin with {text!r}", advice=advice)
-    raise ConfigurationError(f"There is no run {text!r}", advice="`crmbridge history` lists them.")
 
 
 def _ended(run: Run) -> Part:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from crmbridge.cli.call import Call, Reply
+from crmbridge.cli.choices import wait_option
 from crmbridge.cli.grammar import as_command
 
 PENDING = 10
@@ -23,10 +24,12 @@ PENDING = 10
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Save the plan to a file.")
 @click.option("--no-pull", is_flag=True, help="Plan from the state as it is, without asking the CRMs.")
 @click.option("--detailed-exitcode", is_flag=True, help="End with 10 when changes are pending.")
+@wait_option
 def command(call: Call, out: Path | None, no_pull: bool, detailed_exitcode: bool) -> Reply:  # noqa: FBT001  click's flags
     """Show what would be written to the CRMs, and why. Nothing is written.
 
-    + creates a deal, a task or a note, ~ updates a deal, ! needs a person: the values on each side are shown.
+    + creates a record, a task or a note, ~ updates a deal, - archives a record, ! needs a person: the values on each
+    side are shown.
     """
     from crmbridge.cli.answers import answer_plan  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.plan_files import save_plan  # noqa: PLC0415  the same

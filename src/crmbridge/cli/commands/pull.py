@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from crmbridge.cli.call import Call, Reply
+from crmbridge.cli.choices import wait_option
 from crmbridge.cli.grammar import as_command
 
 
@@ -18,6 +19,7 @@ from crmbridge.cli.grammar import as_command
 )
 @click.argument("connections", nargs=-1, metavar="[CONNECTION]...")
 @click.option("--hinted", is_flag=True, help="Re-read only what webhooks said has changed.")
+@wait_option
 def command(call: Call, connections: tuple[str, ...], hinted: bool) -> Reply:  # noqa: FBT001  click's flag
     """Bring the state up to date with the CRMs. Nothing is written to them.
 

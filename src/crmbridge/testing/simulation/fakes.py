@@ -34,6 +34,9 @@ FAULTS = ("drop_before", "drop_after", "drop_half", "unclear", "refuse", "limit"
 CHANGING: Mapping[str, tuple[str, ...]] = {
     "records": ("put",),
     "links": ("save", "save_bases"),
+    "backlog": ("dealt", "forget"),
+    "waiting": ("replace",),
+    "matches": ("put",),
     "findings": ("save", "forget"),
     "journal": ("intend", "settle"),
     "runs": (),

@@ -1,0 +1,147 @@
+"""`crmbridge conflicts`: what waits for a person, and deciding on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crmbridge.cli.call import Call, Reply
+from crmbridge.cli.choices import wait_option
+from crmbridge.cli.grammar import as_command
+from crmbridge.cli.output import Line, dim, plural, strong
+
+if TYPE_CHECKING:
+    from crmbridge.ports import Waiting
+    from crmbridge.services.resolving import Decision
+    from crmbridge.services.workspace import Workspace
+
+DECLINED = 10  # they still wait
+NEXT = "The next plan carries it out: `crmbridge plan` shows it, `crmbridge apply` or `crmbridge run` writes it."
+
+
+@as_command(
+    "conflicts",
+    examples=[
+        ("conflicts", "everything that waits for a person, the longest first"),
+        ("conflicts show 4f2a", "one in full, by the start of its id"),
+        ("conflicts resolve 4f2a --take hs", "what hs holds is right"),
+        ("conflicts resolve 4f2a --value '12000 EUR'", "something else is right; '' empties the field"),
+        ("conflicts resolve --all --take hs", "hs is right in all of them, after asking"),
+    ],
+)
+@click.argument("action", type=click.Choice(["list", "show", "resolve"]), default="list")
+@click.argument("conflict", required=False, metavar="[ID]")
+@click.option("--take", metavar="CONNECTION", help="For resolve: the value of this side.")
+@click.option("--value", metavar="TEXT", help="For resolve: this value, written as the plan shows such values.")
+@click.option("--all", "every", is_flag=True, help="For resolve: all conflicts that this side has a value in.")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@wait_option
+def command(
+    call: Call, *, action: str, conflict: str | None, take: str | None, value: str | None, every: bool, yes: bool
+) -> Reply:
+    """List what waits for a person, show one in full, or decide on a value that several CRMs changed.
+
+    A decision writes to no CRM: the next plan carries it out, and shows it like any other change. As long as nothing is
+    decided, all sides keep what they have.
+    """
+    _check_typed(action, conflict, take, value, every=every)
+    if action == "resolve":
+        return _resolve_all(call, str(take), yes=yes) if every else _resolve(call, str(conflict), take, value)
+    with call.workspace() as workspace:
+        return _show(workspace, str(conflict)) if action == "show" else _list(workspace)
+
+
+def _check_typed(action: str, conflict: str | None, take: str | None, value: str | None, *, every: bool) -> None:
+    """Raise a usage error for options that do not go together."""
+    if action != "resolve" and (take is not None or value is not None or every):
+        raise click.UsageError("--take, --value and --all are for `conflicts resolve`.")
+    if action != "list" and (conflict is None) != every:
+        raise click.UsageError(
+            f"Name the one to {action} by its id" + (", or give --all." if action == "resolve" else ".")
+        )
+    if action == "resolve" and (take is None) == (value is None):
+        raise click.UsageError("Say what is right: --take CONNECTION or --value TEXT.")
+    if every and take is None:
+        raise click.UsageError("With --all, say which side is right: --take CONNECTION.")
+
+
+def _list(workspace: Workspace) -> Reply:
+    from crmbridge.cli.waiting_view import waiting_form, waiting_lines  # noqa: PLC0415  imports are paid by their users
+
+    found = sorted(workspace.store.waiting.all(), key=lambda one: (one.since, one.item.deal, one.item.name))
+    now = workspace.clock.now()
+    lines: list[Line] = list(waiting_lines(workspace, found, now))
+    lines.append(f"{plural(len(found), 'thing')} {'waits' if len(found) == 1 else 'wait'} for a person.")
+    forms = [waiting_form(workspace, one, now) for one in found]
+    return Reply(result={"waiting": forms}, lines=lines if found else ["Nothing waits for a person."])
+
+
+def _show(workspace: Workspace, text: str) -> Reply:
+    from crmbridge.cli.waiting_view import full_lines, waiting_form  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.services.resolving import find_waiting  # noqa: PLC0415  the same
+
+    one, now = find_waiting(workspace, text), workspace.clock.now()
+    return Reply(result=waiting_form(workspace, one, now), lines=list(full_lines(workspace, one, now)))
+
+
+def _resolve(call: Call, text: str, side: str | None, value: str | None) -> Reply:
+    from crmbridge.services.resolving import find_waiting, give, resolve, take  # noqa: PLC0415  imports are paid late
+
+    with call.workspace() as workspace:
+        item = find_waiting(workspace, text).item
+        decision = take(item, side) if side is not None else give(workspace, item, value or "")
+        return _answer(workspace, resolve(workspace, [decision]), [decision], [])
+
+
+def _resolve_all(call: Call, side: str, *, yes: bool) -> Reply:
+    from crmbridge.cli.asking import ask, must_be_able_to_ask  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.cli.waiting_view import waiting_lines  # noqa: PLC0415  the same
+    from crmbridge.services.resolving import conflicts, resolve, take  # noqa: PLC0415  the same
+
+    if not yes:
+        must_be_able_to_ask("The decisions must be confirmed")
+    with call.workspace() as workspace:
+        found = conflicts(workspace)
+        some = [one for one in found if side in one.item.values]
+        shown = list(waiting_lines(workspace, some, workspace.clock.now()))
+    left = [one for one in found if one not in some]
+    if some and not yes:
+        call.err.show(shown) if call.json else call.out.show(shown)
+        if not ask(f"Take what {side} holds in {plural(len(some), 'conflict')}?"):
+            return Reply(result={"resolved": []}, lines=["Nothing was decided."], exit_code=DECLINED)
+    with call.workspace() as workspace:
+        decisions = [take(one.item, side) for one in some]
+        run = resolve(workspace, decisions) if decisions else None
+        return _answer(workspace, run, decisions, left)
+
+
+def _answer(workspace: Workspace, run: str | None, decisions: Sequence[Decision], left: Sequence[Waiting]) -> Reply:
+    from crmbridge.cli.plan_view import deal_name, names_for, value_shown  # noqa: PLC0415  imports are paid late
+    from crmbridge.model.codec import ref_to_json  # noqa: PLC0415  the same
+    from crmbridge.model.values import to_json  # noqa: PLC0415  the same
+
+    items = [decision.item for decision in decisions]
+    names = names_for(workspace, [], items)
+    lines: list[Line] = [
+        [
+            strong(one.item.name),
+            f" of {deal_name(one.item.deal, names.deals)}: {value_shown(one.item, one.value, names)}",
+        ]
+        for one in decisions
+    ]
+    lines += [NEXT] if decisions else ["No conflict has a value of that side."]
+    if left:
+        lines.append(dim(f"{plural(len(left), 'conflict')} without a value of that side still wait."))
+    resolved: list[dict[str, Any]] = [
+        {
+            "id": one.item.id,
+            "link": one.item.link,
+            "deal": ref_to_json(one.item.deal),
+            "name": one.item.name,
+            "value": to_json(one.value),
+        }
+        for one in decisions
+    ]
+    return Reply(result={"run": run, "resolved": resolved, "left": [one.item.id for one in left]}, lines=lines)
