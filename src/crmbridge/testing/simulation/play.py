@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import show
 from crmbridge.ports import Adapter, Capabilities, Description, Page, Run, StateStore
 from crmbridge.services.cycle import LEASE, Cycle, run_cycle
+from crmbridge.services.planning import Part
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.oracle import Oracle
 from crmbridge.testing.simulation.diary import Diary
@@ -26,6 +28,8 @@ from crmbridge.testing.simulation.fuse import Fuse, Killed, burning_at_commits
 from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.scene import Scene, make_scene
 
+LEAN = 0.6  # how many plays are about users and deals alone, which saves half of the requests
+CALM_RUNS = 3  # the last of them writes nothing
 POLICIES = ("newest", "newest", "newest", "ask", "prefer")
 # What can go wrong with a request; those that end a connection's part of the run come seldom.
 FAULTS = (
@@ -64,6 +68,7 @@ class _Line:
             play.people.act(play.exposed)
         if play.rng.random() < (play.weather.writing if writes else play.weather.reading):
             fault = play.rng.choice(FAULTS if play.rng.random() < 0.95 else SELDOM)
+            play.spent |= fault == "limit_day"
             play.scene.accounts[self._connection].sandbox.faults.plan(fault)
 
     def answered(self, request: httpx.Request, status: int, fault: str) -> None:
@@ -127,10 +132,12 @@ class Play:
     rng: random.Random
     diary: Diary
     policy: str = ""
+    parts: tuple[Part, ...] = ("sync", "enforce")
     fuse: Fuse = field(default_factory=Fuse)
     weather: Weather = CALM
     exposed: frozenset[str] = frozenset()  # connections in which nobody may do anything just now
     writing: str = ""  # the connection that is being written to
+    spent: bool = False  # whether a CRM lets nobody in any more today
     runs: int = 0
     kills: int = 0
     scene: Scene = field(init=False)
@@ -138,6 +145,11 @@ class Play:
     people: People = field(init=False)
     _process: Workspace | None = None
     journal: bytes = b""
+
+    @property
+    def writes(self) -> int:
+        """How often a CRM was written to."""
+        return sum(account.writes for account in self.scene.accounts.values())
 
     def wrap(self, adapter: Adapter, connection: str) -> Adapter:
         """Put the watch around an adapter."""
@@ -188,7 +200,7 @@ class Play:
             now = workspace.clock.now()
             with workspace.store.runs.lease(name, now, LEASE):
                 workspace.store.runs.start(Run(id=name, command="run", started_at=now))
-                return run_cycle(workspace, name)
+                return run_cycle(workspace, name, parts=self.parts)
 
     def _begin_process(self) -> Workspace:
         self._process = Workspace(
@@ -216,9 +228,11 @@ class Play:
         self.fuse.light(self.rng.randint(0, 40) if self.rng.random() < 0.4 else None)
 
     def calm(self) -> None:
-        """Let nothing go wrong any more, from the next day on: what was used up for today is there again."""
+        """Let nothing go wrong any more; what is used up for today is there again tomorrow."""
         self.weather = CALM
-        self.scene.clock.advance(timedelta(days=1))
+        if self.spent:
+            self.scene.clock.advance(timedelta(days=1))
+            self.spent = False
         self.fuse.light(None)
         for account in self.scene.accounts.values():
             account.sandbox.faults.clear()
@@ -279,7 +293,7 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
 
 
 def _go_through(play: Play) -> None:
-    for _ in range(play.rng.randint(1, 3)):
+    for _ in range(play.rng.choice((1, 1, 2, 3))):
         for _ in range(play.rng.randint(0, 4)):
             play.people.act()
         play.disturb()
@@ -287,12 +301,14 @@ def _go_through(play: Play) -> None:
         if play.rng.random() < 0.3:
             play.calm()
     play.calm()
-    play.run()
-    play.run()
-    sent = {name: account.writes for name, account in play.scene.accounts.items()}
-    plan = play.run()
-    assert sent == {name: account.writes for name, account in play.scene.accounts.items()}, "the third calm run wrote"
-    assert plan is not None, "a calm run was not killed"
+    for number in range(CALM_RUNS):
+        sent = play.writes
+        plan = play.run()
+        assert plan is not None, "a calm run was killed"
+        if number and sent == play.writes:
+            break
+    else:
+        raise AssertionError("P3: the third calm run wrote")
     play.oracle.judge(plan)
 
 
@@ -301,9 +317,11 @@ def _seeded(seed: int) -> Iterator[None]:
     """Let what waits a random while before it tries again wait the same each time."""
     before = random.getstate()
     random.seed(f"waits {seed}")
+    gc.disable()  # a play is short, and what it leaves behind is collected after it
     try:
         yield
     finally:
+        gc.enable()
         random.setstate(before)
 
 
@@ -316,7 +334,11 @@ def _on_stage(play: Play) -> Iterator[None]:
     known = rng.choice((0.0, 0.5, 1.0))  # how many of the deals all CRMs have from the start
     parts = {name: (0.0, 1.0 if name == names[0] else known) for name in names}
     sync = [{"name": "main", "between": names, "create": names, "fields": {"*": {"conflict": play.policy}}}]
-    with make_scene(play.seed, parts, play.line, play.wrap, deals=rng.randint(1, 4), sync=sync) as scene:
+    lean = rng.random() < LEAN
+    if lean:
+        play.parts = ("sync",)
+        sync[0]["match"] = {"deal": ["external_key", "name"]}
+    with make_scene(play.seed, parts, play.line, play.wrap, lean=lean, deals=rng.randint(1, 4), sync=sync) as scene:
         play.scene = scene
         viewers = {name: account.viewer for name, account in scene.accounts.items()}
         play.oracle = Oracle(scene.accounts, viewers, lambda: cast("StateStore", scene.state), play.policy)

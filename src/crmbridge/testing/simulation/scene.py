@@ -100,6 +100,7 @@ def make_scene(
     wrap: Wrap,
     *,
     deals: int,
+    lean: bool = False,
     **settings: Any,
 ) -> Iterator[Scene]:
     """Set up a scene until the block ends: one sandbox for each of `parts`, with its share of the world's deals.
@@ -117,7 +118,7 @@ def make_scene(
     wires |= {_url(name, behind=True): wire for name, wire in behinds.items()}
     house.state.empty()
     with instead_of_network(wires), one_at_a_time():
-        project = _project(house, tuple(parts), settings)
+        project = _project(house, tuple(parts), settings, lean=lean)
         accounts = {
             name: _account(house, project, clock, name, box, (options.seed, deals, parts[name]))
             for name, box in sandboxes.items()
@@ -141,7 +142,7 @@ class _House:
     adapters: Mapping[str, AdapterSpec]
     sandboxes: Mapping[str, SandboxSpec]
     state: State
-    memories: Mapping[str, dict[str, str]]  # what the people's adapters keep, by sandbox
+    memories: dict[str, dict[str, str]]  # what adapters keep of an account that they have just looked at, by sandbox
     seen: dict[object, tuple[tuple[Record, ...], tuple[Record, ...]]]  # users and companies of an account
 
 
@@ -160,7 +161,7 @@ def _house() -> _House:
         adapters=installed.adapters(),
         sandboxes=installed.sandboxes(),
         state=State(folder),
-        memories={name: {} for name in installed.sandboxes()},
+        memories={},
         seen={},
     )
 
@@ -170,11 +171,11 @@ def _url(name: str, *, behind: bool) -> str:
     return f"http://127.0.0.1:{(2 if behind else 1) + 2 * sorted(_house().sandboxes).index(name)}"
 
 
-def _project(house: _House, names: Sequence[str], settings: Mapping[str, Any]) -> Project:
+def _project(house: _House, names: Sequence[str], settings: Mapping[str, Any], *, lean: bool) -> Project:
     usual = {
         "version": 1,
         "process": "process.yaml",
-        "connections": {name: _connection(house, name) for name in names},
+        "connections": {name: _connection(house, name, lean=lean) for name in names},
         "stages": {name: _stages(house.sandboxes[name]) for name in names},
         "sync": [{"name": "main", "between": list(names), "create": list(names)}],
     }
@@ -187,7 +188,7 @@ def _project(house: _House, names: Sequence[str], settings: Mapping[str, Any]) -
     )
 
 
-def _connection(house: _House, name: str) -> dict[str, Any]:
+def _connection(house: _House, name: str, *, lean: bool) -> dict[str, Any]:
     spec = house.sandboxes[name]
     return {
         "adapter": name,
@@ -195,6 +196,7 @@ def _connection(house: _House, name: str) -> dict[str, Any]:
         "currency": "EUR",
         spec.credential: {"file": str(house.folder / "token")},
         "fields": {field: spec.fields[field] for field in FIELDS},
+        "kinds": ["user", "deal"] if lean else None,
     }
 
 
@@ -210,10 +212,11 @@ def _account(
     spec = house.adapters[entry.adapter]
     options = {**entry.options, "base_url": _url(name, behind=True)}
     bound = field_bindings(project.process, entry.fields)
-    context = AdapterContext(connection=name, clock=clock, fields=bound, memory=house.memories[name])
+    context = AdapterContext(connection=name, clock=clock, fields=bound, memory=dict(house.memories.get(name, {})))
     people = spec.open(spec.settings.model_validate(options), context)
     if (name, filled) not in house.seen:
         house.seen[name, filled] = people.describe().users, companies_of(people)
+        house.memories.setdefault(name, dict(context.memory))
     users, companies = house.seen[name, filled]
     mapper = stage_mapper(name, project.process, project.settings.stages.get(name))
     viewer = Viewer(mapper=mapper, users=emails(users), ids=user_ids(users), fields=tuple(sorted(entry.fields)))
