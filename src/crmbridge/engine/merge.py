@@ -182,12 +182,13 @@ def _speaking(sides: Sequence[Side], name: str, decided: Mapping[str, Value]) ->
     """Give the sides that have something to say.
 
     Nothing was agreed yet with a deal that just joined the link. What it holds stands beside what somebody changed in
-    the others, or else beside what they all hold.
+    the others, or else beside what was agreed on for all of them: not beside what one of them was only made with.
     """
     changed = [side for side in sides if _changed(side, name, decided)]
-    if changed and all(name not in side.base for side in changed):
-        return [side for side in sides if side.now[name] is not None]
-    return changed
+    if not changed or any(name in side.base for side in changed):
+        return changed
+    agreed = decided.get(name)
+    return [side for side in sides if side in changed or (agreed is not None and same(side.now[name], agreed))]
 
 
 def _changed(side: Side, name: str, decided: Mapping[str, Value]) -> bool:
