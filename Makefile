@@ -1,5 +1,5 @@
 # Each chore makes the environment first if it is missing or out of date.
-.PHONY: demo demo-tryton test lint fix docs bench requirements clean
+.PHONY: demo demo-tryton test simulate lint fix docs bench requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,6 +17,10 @@ demo-tryton: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest -q -n 2
+
+# As many histories as asked: make simulate N=100000
+simulate: $(READY)
+	$(BIN)/crmbridge-sim run $(or $(N),1000)
 
 lint: $(READY)
 	$(BIN)/ruff check .

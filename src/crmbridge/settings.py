@@ -158,6 +158,11 @@ class Sync(SettingsPart):
     delete: Literal["never", "archive", "unlink"] = "never"
     delete_cap: DeleteCap = DeleteCap()
 
+    @property
+    def notes_source(self) -> str | None:
+        """Name the connection whose notes are copied to the others."""
+        return self.notes.removeprefix("from:").strip() if self.notes.startswith("from") else None
+
     def match_rules(self, kind: MatchedKind) -> MatchRules:
         """Give the rules by which records of a kind are found to be the same, the usual ones when none are given."""
         return self.match.get(kind, USUAL_MATCH[kind])

@@ -14,7 +14,7 @@ import pytest
 
 from crmbridge.errors import AuthenticationError, ConfigurationError, LockedError, PlanStaleError
 from crmbridge.hookspecs import hookimpl
-from crmbridge.model.changes import Action, Outcome
+from crmbridge.model.changes import Action, Cause, Outcome
 from crmbridge.model.records import Kind, Status
 from crmbridge.model.values import Money
 from crmbridge.ports import StateStore
@@ -152,11 +152,27 @@ def test_a_deal_that_was_merged_into_another_keeps_its_counterpart(store: StateS
     assert "Rollout and more" == bench.crms["south"].deal(south).fields["name"]
 
 
-def test_a_stage_travels_by_its_place_in_the_process(store: StateStore) -> None:
-    """A deal won on one side is won on the other."""
+def test_a_move_that_the_process_forbids_is_not_made_again(store: StateStore) -> None:
+    """Somebody skipped stages: the other side stays where it is, the plan says why, and other fields travel."""
     bench = linked_bench(store)
     north, south = two_deals(bench)
-    bench.crms["north"].move_deal(north, "won")
+    bench.crms["north"].move_deal(north, "closing")
+    bench.crms["north"].edit_deal(north, name="Rollout and more")
+    cycle = run(bench)
+    there = bench.crms["south"].deal(south)
+
+    assert ("qualification", "Rollout and more") == (there.position and there.position.stage, there.fields["name"])
+    assert [("stage", Cause.MOVE)] == [(item.name, item.cause) for item in cycle.plan.blocked] if cycle.plan else False
+    assert 7 == cycle.exit_code()
+
+
+def test_a_stage_travels_by_its_place_in_the_process(store: StateStore) -> None:
+    """A deal won on one side is won on the other, whatever stages it went through meanwhile."""
+    bench = linked_bench(store)
+    north, south = two_deals(bench)
+    for stage in ("proposal", "closing", "won"):
+        bench.clock.advance(TEN)
+        bench.crms["north"].move_deal(north, stage)
     run(bench)
     position = bench.crms["south"].deal(south).position
 

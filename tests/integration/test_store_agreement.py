@@ -6,14 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from crmbridge.errors import CrmbridgeError
-from crmbridge.model.changes import Outcome, Receipt
+from crmbridge.model.changes import Blocked, Cause, Outcome, Receipt
 from crmbridge.model.findings import Place, SlaClock, SlaState, Visit
-from crmbridge.model.records import Kind, Ref, Status, Tombstone
+from crmbridge.model.records import Kind, Ref, Signature, Status, Tombstone
 from crmbridge.model.values import Money
 from crmbridge.ports import Page, Run, StateStore
 from crmbridge.store import open_store
@@ -34,6 +34,9 @@ from crmbridge.testing.store_makers import (
 ids = st.sampled_from(["1", "10", "2", "é", "B"])
 times = st.sampled_from([START + n * HOUR for n in range(4)])
 refs = st.builds(Ref, st.sampled_from(["hs", "sf"]), st.sampled_from([Kind.DEAL, Kind.COMPANY]), ids)
+ALL_REFS = [
+    Ref(c, k, id_) for c in ("hs", "sf") for k in (Kind.DEAL, Kind.COMPANY) for id_ in ("1", "10", "2", "é", "B")
+]
 values = st.sampled_from(
     [None, "", "a", "\x00\ud800", True, 1, Decimal("1.0"), Money(Decimal(5), "EUR"), ("a",), START]
 )
@@ -66,6 +69,16 @@ bases = st.dictionaries(refs, fields, max_size=2)
 receipts = st.builds(Receipt, change=ids, outcome=st.sampled_from(Outcome), ref=st.none() | refs, message=ids)
 
 
+RULES = ("deal: name", "company of deal")
+SIGNATURES = [Signature(rule, text) for rule in RULES for text in ("acme", "\ud800")]
+signatures = st.sampled_from(SIGNATURES)
+blocked = st.builds(Blocked, link=ids, deal=refs, name=ids, reason=ids, cause=st.sampled_from(Cause), values=fields)
+
+
+def _waits_as(item: Blocked) -> Any:
+    return item.link, item.deal, item.name, item.cause
+
+
 @st.composite
 def evaluations(draw: st.DrawFn) -> Any:
     """An evaluation with findings of its deal, visits in order and clocks on them."""
@@ -88,7 +101,8 @@ def evaluations(draw: st.DrawFn) -> Any:
         )
         for visit in visits
     ]
-    return make_evaluation(deal, *found, visits=tuple(visits), clocks=tuple(clocks))
+    until = draw(st.none() | times)
+    return make_evaluation(deal, *found, visits=tuple(visits), clocks=tuple(clocks), until=until)
 
 
 def attempt(call: Any, *arguments: Any) -> Any:
@@ -136,10 +150,31 @@ class TwoStores(RuleBasedStateMachine):
         """Save evaluations."""
         self.both(lambda store: store.findings.save(some, at))
 
-    @rule(keep=st.lists(refs, max_size=4), at=times)
-    def forget(self, keep: Any, at: Any) -> None:
+    @rule(deals=st.lists(refs, max_size=4), at=times)
+    def forget(self, deals: Any, at: Any) -> None:
         """Forget deals."""
-        self.both(lambda store: store.findings.forget(keep, at))
+        self.both(lambda store: store.findings.forget(deals, at))
+
+    @rule(reader=ids, left=st.lists(refs, max_size=2))
+    def deal_with(self, reader: str, left: Any) -> None:
+        """Deal with what is pending, and leave some; the marks themselves are each store's own."""
+        self.both(lambda store: store.backlog.dealt(reader, store.backlog.pending(reader)[0], left))
+
+    @rule(some=st.lists(refs, max_size=3), reader=ids)
+    def touch(self, some: Any, reader: str) -> None:
+        """Let records count as changed, and forget a reader."""
+        self.both(lambda store: store.backlog.touch(some))
+        self.both(lambda store: store.backlog.forget([reader]))
+
+    @rule(links=st.sets(ids, max_size=2), some=st.lists(blocked, max_size=3, unique_by=_waits_as), at=times)
+    def wait(self, links: Any, some: Any, at: Any) -> None:
+        """Let things wait for a person."""
+        self.both(lambda store: store.waiting.replace(links, some, at))
+
+    @rule(some=st.dictionaries(refs, st.sets(signatures, max_size=3), max_size=3))
+    def sign(self, some: Any) -> None:
+        """Say what records are matched by."""
+        self.both(lambda store: store.matches.put(some))
 
     @rule(run=ids, some=st.lists(ids, max_size=3), at=times)
     def intend(self, run: str, some: Any, at: Any) -> None:
@@ -198,6 +233,18 @@ class TwoStores(RuleBasedStateMachine):
                 self.both(lambda store, c=connection, k=kind: list(store.records.records(c, k)))
 
     @invariant()
+    def the_backlog_agrees(self) -> None:
+        """The same is pending for each reader, the same waits, and the same matches."""
+        for reader in ("1", "2"):
+            self.both(lambda store, r=reader: store.backlog.pending(r)[1])
+        self.both(lambda store: (store.backlog.readers(), store.waiting.all()))
+        self.both(lambda store: (store.matches.find(SIGNATURES), store.matches.of(ALL_REFS)))
+        self.both(lambda store: (store.links.get(["L1", "1"]), store.links.of(ALL_REFS), store.links.bases(ALL_REFS)))
+        self.both(lambda store: (store.records.get(ALL_REFS), store.records.tombstones(ALL_REFS)))
+        self.both(lambda store: store.records.moves_for(ALL_REFS))
+        self.both(lambda store: (store.findings.counts(), store.findings.due(START + HOUR)))
+
+    @invariant()
     def the_rest_agrees(self) -> None:
         """The same links, bases, findings, journal and runs."""
         asked = ["1", "2", "none"]
@@ -218,6 +265,7 @@ class TwoStores(RuleBasedStateMachine):
 TestTwoStores = TwoStores.TestCase
 TestTwoStores.settings = settings(
     max_examples=30,
+    phases=[phase for phase in Phase if phase is not Phase.shrink],  # shrinking takes minutes with real files
     stateful_step_count=20,
     deadline=None,  # nothing is timed
     suppress_health_check=[HealthCheck.too_slow],  # a real file each time

@@ -220,7 +220,7 @@ class TestRefusing:
 
         assert ["1"] == [record.ref.id for record in store.records.records("hs", Kind.DEAL)]
         assert (((make_ref(), START),), {"account": "1"}) == (store.hints.pending("hs"), dict(store.memory("hs")))
-        assert [("0002",)] == query(path, "SELECT version_num FROM alembic_version")
+        assert [(schema.VERSION,)] == query(path, "SELECT version_num FROM alembic_version")
         store.close()
 
     def test_a_migration_that_fails_leaves_the_file_as_it_was(self, path: Path) -> None:
@@ -294,6 +294,11 @@ class TestRefusing:
                 save(store, make_page(make_record()))
 
 
+def _without_spaces(rows: list[tuple[Any, ...]]) -> list[tuple[str, ...]]:
+    """Give rows of SQL as they are compared: a column that was added later stands on the same line."""
+    return [tuple("".join(str(value).split()) for value in row) for row in rows]
+
+
 class TestSchema:
     def test_the_steps_lead_to_the_tables_that_the_code_knows(self, stepped: Path) -> None:
         """Columns, types, keys and indices."""
@@ -305,12 +310,12 @@ class TestSchema:
         assert differences == []
 
     def test_a_new_state_is_what_the_steps_lead_to(self, store: SqlStore, path: Path, stepped: Path) -> None:
-        """Word for word: tables, indices, triggers and the version. A new one is made without the steps."""
+        """Word for word but for spaces: tables, indices, triggers, version. A new one is made without the steps."""
         store.close()
         everything = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
         version = "SELECT version_num FROM alembic_version"
 
-        assert query(stepped, everything) == query(path, everything)
+        assert _without_spaces(query(stepped, everything)) == _without_spaces(query(path, everything))
         assert query(stepped, version) == query(path, version) == [(schema.VERSION,)]
 
     def test_the_version_is_that_of_the_newest_step(self) -> None:
@@ -417,7 +422,7 @@ class TestPlainColumns:
         assert [(3600.0, 900.0, "on_time", 0)] == query(
             path, "SELECT goal_seconds, elapsed_seconds, state, running FROM sla_clocks"
         )
-        store.findings.forget([], START)
+        store.findings.forget([make_ref()], START)
         assert [(0, 0, 0)] == query(
             path,
             "SELECT (SELECT count(*) FROM places), (SELECT count(*) FROM visits), (SELECT count(*) FROM sla_clocks)",

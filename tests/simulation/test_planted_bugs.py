@@ -17,7 +17,7 @@ from crmbridge.services import applying, planning, reconciling, syncing
 from crmbridge.services.deciding import Decisions
 from crmbridge.store.memory import MemoryJournal, MemoryLinks, MemoryRecords
 from crmbridge.testing import fake_crm
-from crmbridge.testing.simulation import simulate
+from crmbridge.testing.simulation.fakes import simulate
 
 MOST_SEEDS = 300
 Patch = pytest.MonkeyPatch

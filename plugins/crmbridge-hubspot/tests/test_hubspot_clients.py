@@ -10,14 +10,17 @@ from hubspot.crm.associations.v4.models import (
     AssociationSpec as LinkSpec,
 )
 from hubspot.crm.associations.v4.models import (
+    BatchInputPublicAssociationMultiArchive,
     BatchInputPublicAssociationMultiPost,
     BatchInputPublicDefaultAssociationMultiPost,
     BatchInputPublicFetchAssociationsBatchRequest,
+    PublicAssociationMultiArchive,
     PublicAssociationMultiPost,
     PublicDefaultAssociationMultiPost,
     PublicFetchAssociationsBatchRequest,
     PublicObjectId,
 )
+from hubspot.crm.contacts.exceptions import ApiException as ContactsApiException
 from hubspot.crm.deals import (
     BatchInputSimplePublicObjectBatchInput,
     BatchInputSimplePublicObjectBatchInputForCreate,
@@ -247,6 +250,44 @@ def test_links_are_made_in_batches(client: HubSpot, state: Any) -> None:
     assert [contact] == [str(each.to_object_id) for each in one.results]
     assert {3, 4} == {each.association_spec.association_type_id for each in two.results}
     assert set(deals) <= {record.id for record, _ in state.links.of("contacts", contact, "deals")}
+
+
+def test_a_deal_gets_another_company(client: HubSpot, state: Any) -> None:
+    """Type 5 makes one the primary company; the one before stays unlabelled until it is taken away."""
+    api, deal = client.crm.associations.v4.batch_api, deal_ids(state, 1)[0]
+    ((before, _),) = state.links.of("deals", deal, "companies")
+    made = client.crm.companies.basic_api.create({"properties": {"name": "Acme Ltd", "domain": "acme.example"}})
+    spec = LinkSpec(association_category="HUBSPOT_DEFINED", association_type_id=5)
+    ends = {"_from": PublicObjectId(id=deal), "to": PublicObjectId(id=made.id)}
+    inputs = [PublicAssociationMultiPost(types=[spec], **ends)]
+    api.create("deals", "companies", BatchInputPublicAssociationMultiPost(inputs=inputs))
+    both = {record.id: types for record, types in state.links.of("deals", deal, "companies")}
+    gone = PublicAssociationMultiArchive(_from=PublicObjectId(id=deal), to=[PublicObjectId(id=before.id)])
+    for _ in range(2):  # repeating it is harmless
+        api.archive("deals", "companies", BatchInputPublicAssociationMultiArchive(inputs=[gone]))
+
+    assert {before.id: {341}, made.id: {341, 5}} == both
+    assert [made.id] == [record.id for record, _ in state.links.of("deals", deal, "companies")]
+
+
+def test_companies_and_contacts_go_to_the_bin(client: HubSpot, state: Any) -> None:
+    """In batches, as deals do, also an id that is archived already or that nobody knows (n8n#3219)."""
+    for name, api in (("companies", client.crm.companies), ("contacts", client.crm.contacts)):
+        gone = list(state.tables[name])[:2]
+        for _ in range(2):
+            api.batch_api.archive({"inputs": [{"id": each} for each in [*gone, "404"]]})
+
+        assert gone == [record.id for record in api.basic_api.get_page(archived=True).results]
+
+
+def test_a_contact_whose_mail_is_taken(client: HubSpot, state: Any) -> None:
+    """409, with the id of the other one in its words (hubspot-api-php#59)."""
+    there = next(iter(state.tables["contacts"].values()))
+    with pytest.raises(ContactsApiException) as taken:
+        client.crm.contacts.basic_api.create({"properties": {"email": there.properties["email"].upper()}})
+
+    assert (409, "CONFLICT") == said(taken)
+    assert f"Existing ID: {there.id}" in load_json(taken.value.body)["message"]
 
 
 def test_tasks_and_notes_hang_on_a_deal(client: HubSpot, state: Any) -> None:

@@ -243,7 +243,6 @@ def test_a_key_is_found_exactly(hubspot: respx.MockRouter, open_adapter: Opener)
         ({"amount": Money(Decimal(5), "JPY")}, "EUR only"),
         ({"closed": True}, "read-only"),
         ({"missing": "x"}, "has no deal property"),
-        ({"company": "30"}, "can't be written"),
     ],
 )
 def test_what_cannot_be_written_is_refused_unsent(

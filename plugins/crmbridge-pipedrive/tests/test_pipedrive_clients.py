@@ -91,6 +91,18 @@ def test_activities_and_notes(found: dict[str, Any]) -> None:
     assert {"dealChange"} == set(around["log"])
 
 
+def test_what_hangs_on_a_deal(found: dict[str, Any]) -> None:
+    """Company and people are made, a participant comes and goes, the main contact stays; all is taken away again."""
+    work = found["hanging"]
+    main, other = work["main"]["id"], work["other"]["id"]
+
+    assert ("acme.example", work["company"]["id"]) == (work["company"]["website"], work["main"]["org_id"])
+    assert ([main, other], [main], False) == (work["both"], work["left"], work["kept"]["success"])
+    assert (True, "open") == (work["archived"]["is_archived"], work["archived"]["status"])
+    assert work["archived"]["id"] in work["archive"]
+    assert (True, {"id": other}, {"id": work["company"]["id"]}) == (work["unwritten"], work["removed"], work["closed"])
+
+
 def test_fields_and_the_account(found: dict[str, Any]) -> None:
     """A field is made and required at a stage; stages, fields and the user are there."""
     setup = found["setup"]

@@ -287,11 +287,11 @@ class TestQuietPulls:
         """A deal that stands where it was made tells its only move itself."""
         cursor = pull(adapter)[-1].cursor
         clock.advance(timedelta(minutes=5))
-        made = state.create_deal({"title": "New"}, by=state.me)
+        made = state.create_deal(title="New")
         served.sandbox.log.clear()
         pages = pull(adapter, cursor)
 
-        assert [clock.now().replace(microsecond=0)] == [move.at for move in moves(pages)[str(made["id"])]]
+        assert [clock.now().replace(microsecond=0)] == [move.at for move in moves(pages)[made]]
         assert () == served.sandbox.log.matching("GET", "changelog")
 
 

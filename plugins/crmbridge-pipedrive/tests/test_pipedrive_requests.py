@@ -58,7 +58,7 @@ def vendor() -> Iterator[respx.MockRouter]:
     """Stand in for the vendor's host, which knows its field definitions and says so in pages of its own."""
     with respx.mock(base_url=HOST, assert_all_called=False) as router:
         router.get("/api/v2/dealFields").respond(json={"success": True, "data": FIELDS})
-        for name in ("pipelines", "stages", "deals"):
+        for name in ("pipelines", "stages", "deals", "deals/archived"):
             router.get(f"/api/v2/{name}").respond(json={"success": True, "data": []})
         yield router
 

@@ -45,6 +45,29 @@ async function around(deal) {
   return { task, done, open, note, kept, log: log.map((row) => row.object) };
 }
 
+async function hanging() {
+  const api = new v2.DealsApi(second);
+  const companies = new v2.OrganizationsApi(second);
+  const people = new v2.PersonsApi(second);
+  const old = new v1.DealsApi(first);
+  const company = (await companies.addOrganization({ AddOrganizationRequest: { name: "Acme", website: "acme.example" } })).data;
+  const person = async (name) => (await people.addPerson({ AddPersonRequest: { name, org_id: company.id, emails: [{ value: `${name}@acme.example`, primary: true }] } })).data;
+  const [main, other] = [await person("ann"), await person("bob")];
+  const deal = (await api.addDeal({ AddDealRequest: { title: "Hanging", org_id: company.id, person_id: main.id } })).data;
+  await old.addDealParticipant({ id: deal.id, AddDealParticipantRequest: { person_id: other.id } });
+  const both = (await old.getDealParticipants({ id: deal.id })).data;
+  const kept = await refused(old.deleteDealParticipant({ id: deal.id, deal_participant_id: both[0].id }));
+  await old.deleteDealParticipant({ id: deal.id, deal_participant_id: both[1].id });
+  const left = (await old.getDealParticipants({ id: deal.id })).data;
+  const archived = (await api.updateDeal({ id: deal.id, UpdateDealRequest: { is_archived: true } })).data;
+  const archive = await listed((cursor) => api.getArchivedDeals({ limit: 100, cursor }), "id");
+  const note = (await new v1.NotesApi(first).addNote({ AddNoteRequest: { content: "x", org_id: company.id } })).data;
+  const unwritten = (await new v1.NotesApi(first).deleteNote({ id: note.id })).data;
+  const removed = (await people.deletePerson({ id: other.id })).data;
+  const closed = (await companies.deleteOrganization({ id: company.id })).data;
+  return { company, main, other, both: both.map((row) => row.person_id.value), kept, left: left.map((row) => row.person_id.value), archived, archive, unwritten, removed, closed };
+}
+
 async function setup() {
   const api = new v2.DealFieldsApi(second);
   const wish = { field_name: "By client", field_type: "enum", options: [{ label: "A" }, { label: "B" }] };
@@ -61,7 +84,7 @@ async function setup() {
 async function main() {
   const bad = new v2.DealsApi(new v2.Configuration({ apiKey: "wrong", basePath: `${url}/api/v2` }));
   const first_deal = (await new v2.DealsApi(second).getDeals({ limit: 1 })).data[0].id;
-  return { deals: await deals(), around: await around(first_deal), setup: await setup(), unauthorized: await refused(bad.getDeals({})) };
+  return { deals: await deals(), around: await around(first_deal), hanging: await hanging(), setup: await setup(), unauthorized: await refused(bad.getDeals({})) };
 }
 
 main().then((found) => process.stdout.write(JSON.stringify(found)), (error) => {

@@ -35,6 +35,22 @@ async function main(url, token) {
   const several = await deals.create([fields, { Name: "no stage" }], { allOrNone: false });
   told.several = several.map((one) => (one.success ? "ok" : one.errors[0].statusCode || one.errors[0].errorCode));
   told.destroyed = (await deals.destroy([made.id, several[0].id])).map((one) => one.success);
+  const again = await deals.destroy([made.id, made.id.slice(0, -5) + "zzAAA"], { allOrNone: false });
+  told.gone = again.map((one) => one.errors[0].statusCode || one.errors[0].errorCode);
+  const node = (name, table, body) => ({
+    method: "POST",
+    url: `/services/data/v67.0/sobjects/${table}/`,
+    referenceId: name,
+    body,
+  });
+  const deal = node("deal", "Opportunity", fields);
+  const who = { OpportunityId: "@{deal.id}", ContactId: (await conn.sobject("Contact").findOne({}, "Id")).Id };
+  const role = node("role", "OpportunityContactRole", who);
+  const spoilt = node("spoilt", "OpportunityContactRole", { ...who, ContactId: "003Sb00000zzzzzAAA" });
+  const composite = await conn.requestPost("/composite", { allOrNone: true, compositeRequest: [deal, role, spoilt] });
+  told.composite = composite.compositeResponse.map((one) => one.body[0].errorCode);
+  const graphs = [[deal, role], [deal, spoilt]].map((compositeRequest, n) => ({ graphId: String(n), compositeRequest }));
+  told.graphs = (await conn.requestPost("/composite/graph", { graphs })).graphs.map((one) => one.isSuccessful);
   told.described = (await deals.describe()).fields.some((field) => field.name === "CrmBridge_Key__c");
   told.limits = (await conn.limits()).DailyApiRequests.Max;
   told.usage = conn.limitInfo.apiUsage.limit;

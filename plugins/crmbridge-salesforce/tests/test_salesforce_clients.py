@@ -152,6 +152,35 @@ def test_collections_and_composite(client: Any, state: State) -> None:
     assert (200, "A") == (answered[0]["httpStatusCode"], answered[0]["body"]["Name"])
 
 
+def test_deletions_and_composite_requests(client: Any, state: State) -> None:
+    """Rows are deleted each for itself; a composite request or a graph is done whole or not at all."""
+    first, second = state.deal_ids()[:2]
+    client.Opportunity.delete(first)
+    path = f"composite/sobjects?ids={first},{second}&allOrNone=false"
+    deleted = client.restful(path, method="DELETE")
+    contact = client.query("SELECT Id FROM Contact LIMIT 1")["records"][0]["Id"]
+
+    def nodes(who: str) -> list[dict[str, Any]]:
+        role = {"OpportunityId": "@{deal.id}", "ContactId": who}
+        paths = ("/services/data/v67.0/sobjects/Opportunity/", "/services/data/v67.0/sobjects/OpportunityContactRole/")
+        return [
+            {"method": "POST", "url": url, "referenceId": name, "body": body}
+            for url, name, body in zip(paths, ("deal", "role"), (NEW, role), strict=True)
+        ]
+
+    whole = {"allOrNone": True, "compositeRequest": nodes("003Sb00000zzzzzAAA")}
+    told = client.restful("composite", method="POST", json=whole)["compositeResponse"]
+    graphs = [{"graphId": who, "compositeRequest": nodes(who)} for who in (contact, "003Sb00000zzzzzAAA")]
+    drawn = client.restful("composite/graph", method="POST", json={"graphs": graphs})["graphs"]
+
+    assert ["ENTITY_IS_DELETED", None] == [
+        result["errors"][0]["statusCode"] if result["errors"] else None for result in deleted
+    ]
+    assert ["PROCESSING_HALTED", "INVALID_CROSS_REFERENCE_KEY"] == [one["body"][0]["errorCode"] for one in told]
+    assert [True, False] == [one["isSuccessful"] for one in drawn]
+    assert 19 == len(state.deal_ids())
+
+
 def test_a_bulk_query_in_pages(client: Any, state: State) -> None:
     """The client goes on until the locator is the word null, and each page has its header."""
     pages = list(client.bulk2.Opportunity.query("SELECT Id, Name FROM Opportunity", max_records=8, wait=0))

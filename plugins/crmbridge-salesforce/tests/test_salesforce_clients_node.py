@@ -80,6 +80,13 @@ def test_rows(told: dict[str, Any]) -> None:
     assert (True, True, {"Name": "Bolts", "Amount": 12.5}) == (told["made"], told["updated"], told["row"])
     assert ([True, False], ["ok", "REQUIRED_FIELD_MISSING"]) == (told["upserted"], told["several"])
     assert [True, True] == told["destroyed"]
+    assert ["ENTITY_IS_DELETED", "NOT_FOUND"] == told["gone"]
+
+
+def test_composite_requests(told: dict[str, Any]) -> None:
+    """What fails takes back the whole of which it is part: the request with allOrNone, or its graph."""
+    assert ["PROCESSING_HALTED", "PROCESSING_HALTED", "INVALID_CROSS_REFERENCE_KEY"] == told["composite"]
+    assert [True, False] == told["graphs"]
 
 
 def test_describing_and_limits(told: dict[str, Any]) -> None:
@@ -89,7 +96,7 @@ def test_describing_and_limits(told: dict[str, Any]) -> None:
 
 def test_bulk(told: dict[str, Any]) -> None:
     """A query job is read to its end; a load, sent in chunks, gives its rows' results."""
-    assert 21 == told["bulk"]
+    assert 22 == told["bulk"]
     assert {"good": 1, "bad": ["REQUIRED_FIELD_MISSING:Required fields are missing: [Name]:Name --"]} == told["loaded"]
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -14,9 +16,9 @@ import respx
 from crmbridge.errors import ConfigurationError, RefusedError, RetryLaterError
 from crmbridge.model.records import Kind, Record
 from crmbridge.ports import Adapter, Page
-from crmbridge.sandbox import Served, VirtualClock
+from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge_salesforce.adapter import SalesforceAdapter
-from crmbridge_salesforce.sandbox import State
+from crmbridge_salesforce.sandbox import State, build_org
 
 Opener = Callable[..., SalesforceAdapter]
 HOST = "https://acme.my.salesforce.com"
@@ -44,11 +46,34 @@ def settle(adapter: SalesforceAdapter, clock: VirtualClock) -> str:
 
 def asked(org: Served) -> list[str]:
     """Give the statements that were asked."""
-    found = [request.query.get("q", "") for request in org.sandbox.log.all() if "/query" in request.path]
-    return [statement for statement in found if statement]
+    return [found for request in org.sandbox.log.all() for found in parse_qs(request.query).get("q", [])]
 
 
 # ── What it costs ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_org_is_asked_side_by_side_what_it_looks_like(open_adapter: Opener, clock: VirtualClock) -> None:
+    """The first request tells whether the sign-in is any good; those after it do not wait for each other."""
+    options = SandboxOptions(seed=3, deals=20, clock=clock, latency_ms=30)
+    with serve(build_org(options, multi_currency=False)) as org:
+        described = open_adapter(org.url, org.token).describe()
+        log, statements = org.sandbox.log, asked(org)
+
+    assert (True, True) == (bool(described.users), bool(described.pipelines))
+    assert 4 == log.most_at_once
+    assert "/sobjects/Opportunity/describe" in log.all()[0].path
+    assert len(statements) == len(set(statements))
+
+
+def test_what_several_ask_for_at_a_time_is_asked_once(org: Served, open_adapter: Opener) -> None:
+    """Whoever comes second waits for the answer to the first."""
+    adapter = open_adapter(org.url, org.token)
+    org.sandbox.log.clear()
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: len(list(adapter.pull(Kind.COMPANY, None))), range(4)))
+
+    assert {found[0]} == set(found)
+    assert 1 == len(org.sandbox.log.matching("GET", "/sobjects/Account/describe"))
 
 
 def test_a_later_pull_takes_five_requests(org: Served, open_adapter: Opener, clock: VirtualClock) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crmbridge.errors import AuthenticationError, ConfigurationError, RefusedError
@@ -213,6 +213,7 @@ def test_what_can_not_be_read_is_refused(body: bytes) -> None:
         read(body)
 
 
+@example(b"[]")
 @given(st.binary(max_size=300) | st.text(alphabet='<>/?!&; "=[]{}:,0aNotification').map(str.encode))
 def test_any_body_is_read_or_refused(body: bytes) -> None:
     """Nothing else than a refusal comes of it."""

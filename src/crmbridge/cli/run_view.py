@@ -72,9 +72,9 @@ def _figures(cycle: Cycle) -> Iterator[list[Part]]:
         yield [strong("pulled" if number == 0 else ""), said]
     if cycle.reconciled:
         yield [strong("read back"), plural(len(cycle.reconciled), "unclear change") + " of earlier runs"]
-    if cycle.judged:
-        findings = sum(len(one.evaluation.findings) for one in cycle.judged)
-        yield [strong("judged"), f"{plural(len(cycle.judged), 'deal')}, {plural(findings, 'finding')}"]
+    if cycle.judged or cycle.findings:
+        open_ = sum(cycle.findings.values())
+        yield [strong("judged"), f"{plural(cycle.judged, 'deal')} that changed; {plural(open_, 'finding')} open"]
     if cycle.plan is not None:
         count = len(cycle.plan.changes)
         yield [strong("planned"), plural(count, "change") if count else "nothing to write"]

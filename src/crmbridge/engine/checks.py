@@ -92,6 +92,11 @@ def ask(check: Check, case: Case) -> Answer:
     return _CHECKS[type(check)](check, case)
 
 
+def looks_at_today(rule: ExitRule) -> bool:
+    """Tell whether a rule can turn out otherwise on another day, with nothing changed."""
+    return isinstance(rule.check, Dates) or isinstance(rule.when, Dates)
+
+
 def _message(rule: ExitRule, answer: Answer, case: Case) -> str:
     """Say it in the rule's own words where it has some and does not hold, else in the check's."""
     if rule.message is None or answer.judgement not in {Judgement.FAIL, Judgement.UNKNOWN}:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from crmbridge.engine.calendars import CompiledCalendar
-from crmbridge.engine.checks import Case, field_name, judge
+from crmbridge.engine.checks import Case, field_name, judge, looks_at_today
 from crmbridge.engine.mapping import WON, StageMapper
 from crmbridge.engine.moves import Illegal, LastMove, last_move
 from crmbridge.engine.sla import Limit, clocks, limit_of
@@ -33,6 +33,7 @@ from crmbridge.settings import Settings
 
 MOVE_RULE = "move"
 UNREADABLE_RULE = "unreadable"
+_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,8 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
     running = clocks(visits, subject.process, subject.calendars, subject.deal.fields, now)
     here = subject.process.stage(place.stage) if place.stage else None
     move = last_move(visits, place, subject.process)
-    judged = _verdicts(move.left_behind if move else (), subject, now)
+    left_behind = move.left_behind if move else ()
+    judged = _verdicts(left_behind, subject, now)
     findings = list(_unreadable(subject))
     if move:
         findings += _illegal_move(move, subject)
@@ -94,7 +96,25 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
         readiness=_verdicts((here,) if here else (), subject, now),
         judged=judged,
         findings=tuple(findings),
+        until=_until(running, (*left_behind, *((here,) if here else ())), subject, now),
     )
+
+
+def _until(running: Iterable[SlaClock], stages: Iterable[Stage], subject: Subject, now: datetime) -> datetime | None:
+    """Give the next moment at which a clock gets another state, or at which a new day begins that a rule looks at."""
+    moments = [_tomorrow(_zone(stage, subject), now) for stage in stages if any(map(looks_at_today, stage.exit))]
+    for clock in running:
+        limit = limit_of(clock.sla, subject.process) if clock.running else None
+        if limit is not None:
+            # Exactly the goal is still on time.
+            breach = clock.due_at + _INSTANT if clock.due_at else None
+            moments += (at for at in (limit.warns_at(clock.visit, subject.calendars), breach) if at is not None)
+    return min((moment for moment in moments if moment > now), default=None)
+
+
+def _tomorrow(zone: tzinfo, now: datetime) -> datetime:
+    following = now.astimezone(zone).date() + timedelta(days=1)
+    return datetime.combine(following, time.min, tzinfo=zone).astimezone(UTC)
 
 
 def _verdicts(stages: Sequence[Stage], subject: Subject, now: datetime) -> tuple[Verdict, ...]:

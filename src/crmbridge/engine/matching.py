@@ -1,33 +1,53 @@
-"""Finding out which deals of several CRMs are the same one: by external key, then by ordered rules, never by guess."""
+"""Finding out which records of several CRMs are the same: by external key, then by ordered rules, never by guess."""
 
 from __future__ import annotations
 
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from crmbridge.model.changes import Blocked
-from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.model.values import Value, show
+from crmbridge.model.changes import Blocked, Cause
+from crmbridge.model.records import Kind, Record, Ref, Signature
+from crmbridge.model.values import Value, is_empty, show
 
 EXTERNAL_KEY = "external_key"
 PREFIX = "crmbridge:"  # begins the keys that we write
+COMPANY_OF = "company of"  # not a rule: by it the deals and contacts of a company are found again
 Rule = str | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What must be known to match some records, the fresh ones, that stand in no link yet.
+
+    `signatures` are theirs; `alike` has everybody with one of these, `links` the links that any of those stands in or
+    that a key names, `present` the members of these links that are not gone. What stands together in `apart` was told
+    by a person to be different.
+    """
+
+    signatures: Mapping[Ref, Collection[Signature]]
+    alike: Mapping[Signature, Sequence[Ref]]
+    links: Mapping[str, Sequence[Ref]]
+    present: Collection[Ref]
+    apart: Collection[frozenset[Ref]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """The links as they stand now, the deals that have no counterpart, and what only a person can tell."""
+    """The links that are new or longer, the fresh records without a counterpart, and what only a person can tell."""
 
     links: Mapping[str, tuple[Ref, ...]]
-    single: tuple[Record, ...]
+    single: tuple[Ref, ...]
     ambiguous: tuple[Blocked, ...]
 
 
+# ── Names ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
 def link_id(ref: Ref) -> str:
-    """Make the id of a link from the deal that it starts with."""
+    """Make the id of a link from the record that it starts with."""
     return "lnk" + hashlib.sha256(f"{ref.connection}\x1f{ref.kind}\x1f{ref.id}".encode()).hexdigest()[:13]
 
 
@@ -45,142 +65,210 @@ def external_key(link: str) -> str:
     return PREFIX + link
 
 
-def follow_merges(links: Mapping[str, tuple[Ref, ...]], survivors: Mapping[Ref, Ref]) -> dict[str, tuple[Ref, ...]]:
-    """Put the survivor of a merge in the place of the deal that was merged away, unless it stands in a link itself.
+def natural_key(record: Record) -> str | None:
+    """Give what a company or contact is found by where it has no external key; None when it has nothing of its own."""
+    names = ("email",) if record.ref.kind is Kind.CONTACT else ("domain", "name")
+    found = ((name, _folded(record.fields.get(name))) for name in names)
+    return next((f"{name}:{text}" for name, text in found if text), None)
 
-    `survivors` has what deals were merged into. Left alone, a survivor with a new id would seem to have no counterpart,
-    and be given a second one.
+
+# ── Merged records ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def follow_merges(links: Mapping[str, Sequence[Ref]], survivors: Mapping[Ref, Ref]) -> dict[str, tuple[Ref, ...]]:
+    """Put the survivor of a merge in the place of the record that was merged away, unless it stands in a link itself.
+
+    `survivors` has what records were merged into. Left alone, a survivor with a new id would seem to have no
+    counterpart, and be given a second one.
     """
     taken = {ref for refs in links.values() for ref in refs}
     followed: dict[str, tuple[Ref, ...]] = {}
     for link in sorted(links):
-        ends = {ref: end for ref in links[link] if (end := _end_of(ref, survivors)) not in taken}
+        ends = {ref: end for ref in links[link] if (end := end_of(ref, survivors)) not in taken}
         taken.update(ends.values())
         followed[link] = tuple(ends.get(ref, ref) for ref in links[link])
     return followed
 
 
-def _end_of(ref: Ref, survivors: Mapping[Ref, Ref]) -> Ref:
-    """Follow a deal through all its merges; one that was merged in a circle stays where it was."""
+def end_of(ref: Ref, survivors: Mapping[Ref, Ref]) -> Ref:
+    """Follow a record through all its merges; one that was merged in a circle stays where it was."""
     seen = [ref]
     while (following := survivors.get(seen[-1])) is not None and following not in seen:
         seen.append(following)
     return ref if following is not None else seen[-1]
 
 
-def match_deals(
-    deals: Mapping[str, Sequence[Record]],
-    companies: Mapping[Ref, Record],
-    known: Mapping[str, tuple[Ref, ...]],
-    rules: Iterable[Rule],
-) -> Matched:
-    """Link the deals of several connections.
+# ── Signatures ──────────────────────────────────────────────────────────────────────────────────────────
 
-    `deals` has each connection's deals, in the order in which connections count. Links that are known stay. A link
-    has at most one deal per connection; when a rule fits several, none of them is linked and a person is asked.
+
+def signatures(record: Record, company: Record | None, rules: Iterable[Rule]) -> tuple[Signature, ...]:
+    """Give what a record is compared by: its keys, what each rule asks for, and the company it belongs to.
+
+    A deal has the key that a counterpart made for it would carry as well, so that the two find each other.
     """
-    links = {link: tuple(refs) for link, refs in known.items()}
-    links = _join_by_key(deals, links)
-    ambiguous: list[Blocked] = []
+    kind = record.ref.kind
+    found: list[Signature] = []
+    if kind is Kind.DEAL:
+        found.append(Signature(EXTERNAL_KEY, external_key(link_id(record.ref))))
+        if record.key:
+            found.append(Signature(EXTERNAL_KEY, record.key))
     for rule in rules:
-        if rule != EXTERNAL_KEY:
-            links, unclear = _join_by_rule(deals, companies, links, rule)
-            ambiguous.extend(unclear)
-    taken = {ref for refs in links.values() for ref in refs}
-    ambiguous.extend(_orphan(d) for side in deals.values() for d in side if d.ref not in taken and _has_our_key(d))
-    asked = {item.deal for item in ambiguous}
-    single = tuple(d for side in deals.values() for d in side if d.ref not in taken and d.ref not in asked)
-    return Matched(links=links, single=single, ambiguous=tuple(item for item in ambiguous if item.deal not in taken))
+        text = None if rule == EXTERNAL_KEY else _signature(record, company, _names(rule))
+        if text is not None:
+            found.append(Signature(rule_name(kind, rule), text))
+    native = record.fields.get("company")
+    if not is_empty(native):
+        found.append(company_of(Ref(record.ref.connection, Kind.COMPANY, str(native)), kind))
+    return tuple(found)
 
 
-def _join_by_key(
-    deals: Mapping[str, Sequence[Record]], links: dict[str, tuple[Ref, ...]]
-) -> dict[str, tuple[Ref, ...]]:
-    """Link deals that carry the same key, and a deal that carries a link's key to that link."""
-    taken = {ref for refs in links.values() for ref in refs}
-    by_key: dict[str, list[Ref]] = defaultdict(list)
-    for side in deals.values():
-        for deal in side:
-            if deal.key and deal.ref not in taken:
-                by_key[deal.key].append(deal.ref)
-    joined = dict(links)
-    for key, refs in by_key.items():
-        link = key.removeprefix(PREFIX)
-        start = joined.get(link) or _origin(deals, link)
-        together = _one_each((*start, *refs))
-        if len(together) > 1:
-            joined[link if start else link_id(together[0])] = together
-    return joined
+def rule_name(kind: Kind, rule: Rule) -> str:
+    """Name a rule of a kind as it stands in signatures."""
+    return f"{kind}: {' and '.join(_names(rule))}"
 
 
-def _origin(deals: Mapping[str, Sequence[Record]], link: str) -> tuple[Ref, ...]:
-    """Find the deal that a link was made for, when only the created counterpart carries its key."""
-    return next(((deal.ref,) for side in deals.values() for deal in side if link_id(deal.ref) == link), ())
+def company_of(company: Ref, kind: Kind) -> Signature:
+    """Give the signature that the deals, or contacts, of one company have."""
+    return Signature(f"{COMPANY_OF} {kind}", f"{company.connection}/{company.id}")
 
 
-def _join_by_rule(
-    deals: Mapping[str, Sequence[Record]],
-    companies: Mapping[Ref, Record],
-    links: dict[str, tuple[Ref, ...]],
-    rule: Rule,
-) -> tuple[dict[str, tuple[Ref, ...]], list[Blocked]]:
-    names = (rule,) if isinstance(rule, str) else rule
-    link_of = {ref: link for link, refs in links.items() for ref in refs}
-    present = {deal.ref for side in deals.values() for deal in side}
-    groups: dict[tuple[str, ...], dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
-    for connection, side in deals.items():
-        for deal in side:
-            signature = _signature(deal, companies, names)
-            if signature is not None:
-                groups[signature][connection].append(deal)
-    joined = dict(links)
+def hangs_on(deal: Ref, kind: Kind) -> Signature:
+    """Give the signature that the notes, or activities, on one deal have."""
+    return Signature(f"{kind} of deal", f"{deal.connection}/{deal.id}")
+
+
+def _names(rule: Rule) -> tuple[str, ...]:
+    return (rule,) if isinstance(rule, str) else rule
+
+
+def _signature(record: Record, company: Record | None, names: tuple[str, ...]) -> str | None:
+    """Give what a rule compares: without case, accents composed, spaces folded; None if any part is empty."""
+    texts = [_folded(_look_up(record, company, name)) for name in names]
+    return "\x1f".join(texts) if all(texts) else None
+
+
+def _folded(value: Value) -> str:
+    return "" if is_empty(value) else " ".join(unicodedata.normalize("NFC", show(value)).casefold().split())
+
+
+def _look_up(record: Record, company: Record | None, name: str) -> Value:
+    if not name.startswith("company."):
+        return record.fields.get(name)
+    return company.fields.get(name.removeprefix("company.")) if company else None
+
+
+# ── Matching ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class _Book:
+    """The links as they grow."""
+
+    around: Around
+    between: Sequence[str]
+    members: dict[str, tuple[Ref, ...]]
+    link_of: dict[Ref, str]
+    grown: dict[str, tuple[Ref, ...]] = field(default_factory=dict)
+
+    def write(self, link: str, refs: tuple[Ref, ...]) -> None:
+        """Set the members of a link, unless a person told two of them apart."""
+        if any(pair <= set(refs) for pair in self.around.apart):
+            return
+        self.members[link] = self.grown[link] = refs
+        self.link_of.update(dict.fromkeys(refs, link))
+
+    def ranked(self, refs: Iterable[Ref]) -> list[Ref]:
+        """Give the refs of the connections that are matched, in the order in which the settings name those."""
+        here = (ref for ref in refs if ref.connection in self.between)
+        return sorted(here, key=lambda ref: (self.between.index(ref.connection), ref))
+
+    def together(self, link: str, fresh: Iterable[Ref]) -> tuple[Ref, ...]:
+        """Give a link with these as well. One that was deleted and made again takes the place of the one gone."""
+        before = self.members.get(link, ())
+        return _one_each((*(ref for ref in before if ref in self.around.present), *fresh, *before))
+
+
+def match(around: Around, rules: Iterable[Rule], between: Sequence[str], kind: Kind = Kind.DEAL) -> Matched:
+    """Link the fresh records of one kind, of the connections `between`, in the order in which these count.
+
+    A link that is there stays, and has at most one record per connection. When a rule fits several, none of them is
+    linked and a person is asked.
+    """
+    link_of = {ref: link for link, refs in around.links.items() for ref in refs}
+    book = _Book(around, between, {link: tuple(refs) for link, refs in around.links.items()}, link_of)
+    for signature in _of(EXTERNAL_KEY, around):
+        _join_by_key(book, signature)
     unclear: list[Blocked] = []
-    for sides in groups.values():
-        fresh = [deal for side in sides.values() for deal in side if deal.ref not in link_of]
-        if len(sides) < 2 or not fresh:
-            continue
-        if any(len(side) > 1 for side in sides.values()):
-            unclear.extend(_ask(deal, sides, names) for deal in fresh)
-            continue
-        together = tuple(deal.ref for side in sides.values() for deal in side)
-        existing = {link_of[ref] for ref in together if ref in link_of}
-        if len(existing) > 1:
-            unclear.extend(_ask(deal, sides, names) for deal in fresh)
-            continue
-        link = next(iter(existing), link_id(together[0]))
-        # A deal that was deleted and made again takes the place of the one that is gone.
-        staying = [ref for ref in joined.get(link, ()) if ref in present]
-        joined[link] = _one_each((*staying, *together, *joined.get(link, ())))
-    return joined, unclear
+    for rule in rules:
+        for signature in _of(rule_name(kind, rule), around):
+            unclear.extend(_join_by_rule(book, signature, _names(rule)))
+    orphans = (_orphan(ref, sorted(around.signatures[ref])) for ref in sorted(around.signatures))
+    unclear.extend(orphan for orphan in orphans if orphan is not None)
+    return _matched(book, unclear)
 
 
-def _ask(deal: Record, sides: Mapping[str, list[Record]], names: tuple[str, ...]) -> Blocked:
-    others = {
-        connection: ", ".join(other.ref.id for other in side)
-        for connection, side in sides.items()
-        if connection != deal.ref.connection
-    }
+def _matched(book: _Book, unclear: Iterable[Blocked]) -> Matched:
+    asked = {item.deal: item for item in unclear if item.deal not in book.link_of}
+    fresh = [ref for ref in book.ranked(book.around.signatures) if ref not in book.link_of]
+    single = tuple(ref for ref in fresh if ref not in asked)
+    return Matched(links=book.grown, single=single, ambiguous=tuple(asked[ref] for ref in sorted(asked)))
+
+
+def _of(rule: str, around: Around) -> Iterator[Signature]:
+    return iter(sorted(signature for signature in around.alike if signature.rule == rule))
+
+
+def _join_by_key(book: _Book, signature: Signature) -> None:
+    """Link records that carry the same key, and one that carries a link's key to that link."""
+    fresh = [ref for ref in book.ranked(book.around.alike[signature]) if ref not in book.link_of]
+    link = signature.text.removeprefix(PREFIX) if signature.text.startswith(PREFIX) else ""
+    together = book.together(link, fresh)
+    if fresh and len(together) > 1:
+        book.write(link or link_id(together[0]), together)
+
+
+def _join_by_rule(book: _Book, signature: Signature, names: tuple[str, ...]) -> Iterator[Blocked]:
+    """Link the records of one signature where it is clear which; give the questions where it is not."""
+    sides: dict[str, list[Ref]] = defaultdict(list)
+    for ref in book.ranked(book.around.alike[signature]):
+        sides[ref.connection].append(ref)
+    group = [ref for side in sides.values() for ref in side]
+    fresh = [ref for ref in group if ref not in book.link_of]
+    if len(sides) < 2 or not fresh:
+        return
+    existing = {book.link_of[ref] for ref in group if ref in book.link_of}
+    if len(existing) > 1 or any(len(side) > 1 for side in sides.values()):
+        yield from (_ask(ref, sides, names) for ref in fresh)
+        return
+    link = next(iter(existing), link_id(group[0]))
+    book.write(link, book.together(link, group))
+
+
+def _ask(ref: Ref, sides: Mapping[str, Sequence[Ref]], names: tuple[str, ...]) -> Blocked:
+    others = {connection: ", ".join(each.id for each in side if each != ref) for connection, side in sides.items()}
     return Blocked(
-        link=link_id(deal.ref),
-        deal=deal.ref,
+        link=link_id(ref),
+        deal=ref,
         name="link",
-        reason=f"several deals have the same {' and '.join(names)}; a person must say which belong together",
-        values=others,
+        reason=f"several have the same {' and '.join(names)}; a person must say which belong together",
+        values={connection: ids for connection, ids in others.items() if ids},
+        cause=Cause.LINK,
     )
 
 
-def _has_our_key(deal: Record) -> bool:
-    return deal.key is not None and deal.key.startswith(PREFIX)
-
-
-def _orphan(deal: Record) -> Blocked:
+def _orphan(ref: Ref, signed: Sequence[Signature]) -> Blocked | None:
     """Ask about a deal that was created for another one which nobody knows any more; it may well be a double."""
+    own = external_key(link_id(ref))
+    keys = [text for rule, text in signed if rule == EXTERNAL_KEY and text.startswith(PREFIX) and text != own]
+    if not keys:
+        return None
     return Blocked(
-        link=link_id(deal.ref),
-        deal=deal.ref,
+        link=link_id(ref),
+        deal=ref,
         name="link",
         reason="it was created for a deal that is not known any more (a connection that was renamed or left out?)",
-        values={deal.ref.connection: deal.key},
+        values={ref.connection: keys[0]},
+        cause=Cause.LINK,
     )
 
 
@@ -190,18 +278,3 @@ def _one_each(refs: Iterable[Ref]) -> tuple[Ref, ...]:
     for ref in refs:
         found.setdefault(ref.connection, ref)
     return tuple(found.values())
-
-
-def _signature(deal: Record, companies: Mapping[Ref, Record], names: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Give what a rule compares: without case, accents composed, spaces folded; None if any part is empty."""
-    values = [_look_up(deal, companies, name) for name in names]
-    texts = [" ".join(unicodedata.normalize("NFC", show(v)).casefold().split()) for v in values if v not in {None, ""}]
-    return tuple(texts) if len(texts) == len(values) else None
-
-
-def _look_up(deal: Record, companies: Mapping[Ref, Record], name: str) -> Value:
-    if not name.startswith("company."):
-        return deal.fields.get(name)
-    company = deal.fields.get("company")
-    record = companies.get(Ref(deal.ref.connection, Kind.COMPANY, str(company))) if company else None
-    return record.fields.get(name.removeprefix("company.")) if record else None

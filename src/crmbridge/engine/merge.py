@@ -1,4 +1,16 @@
-"""The three-way merge: per link and field, what each side has now against what was last seen or written there."""
+"""The three-way merge: per link and field, what each side has now against what was last seen or written there.
+
+A side that has something else than its base has changed. If one side changed, or all that did hold the same, the others
+get it. Where they differ, the members of sets are merged one by one, an addition beating a removal; of other values the
+field's policy decides:
+
+- `newest`: the deal that was edited last wins
+- `prefer: X`: the side of X wins if it changed; if not, a person is asked
+- `ask`: a person is asked
+- `only_if_empty`: what is empty is filled from a side that changed; no value is ever written over. A field that a
+  person emptied is filled again when another side changes. Values that differ stay so, and are no conflict
+- `direction: from: X`: only the side of X speaks. What others change is theirs, until X changes the next time
+"""
 
 from __future__ import annotations
 
@@ -6,22 +18,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from crmbridge.model.changes import Blocked, FieldEdit
+from crmbridge.engine.sameness import same
+from crmbridge.model.changes import Blocked, Cause, Edited, FieldEdit
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
 from crmbridge.settings import FieldSync
 
 Policy = Callable[[str], FieldSync]
+ONLY_IF_EMPTY = "only_if_empty"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One linked deal: what it has now, and its base. A field that is missing from `now` does not exist there."""
+    """One linked deal: what it has now, and its base. A field that is missing from `now` does not exist there.
+
+    `held` has the values as the CRM holds them, where `now` has what they stand for.
+    """
 
     ref: Ref
     now: Mapping[str, Value]
     base: Mapping[str, Value]
     updated_at: datetime
+    updated_by: str | None = None  # for people
+    held: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +83,8 @@ def merge(link: str, sides: Sequence[Side], policy: Policy, decided: Mapping[str
     draft = _Draft(link, decided or {})
     for name in sorted({name for side in sides for name in side.now}):
         holders = [side for side in sides if name in side.now]
-        if len(holders) > 1 and policy(name).sync:
-            _merge_field(name, holders, policy(name), draft)
+        if len(holders) > 1 and (how := policy(name)).sync:
+            _merge_field(name, holders, how, draft)
     return Merged(
         edits={ref: tuple(edits) for ref, edits in draft.edits.items()},
         reasons={ref: tuple(reasons) for ref, reasons in draft.reasons.items()},
@@ -75,47 +94,108 @@ def merge(link: str, sides: Sequence[Side], policy: Policy, decided: Mapping[str
 
 
 def _merge_field(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) -> None:
-    decided = draft.decided
-    if all(side.now[name] == sides[0].now[name] for side in sides):
-        bases = {decided_ref(draft.link): decided, **{side.ref: side.base for side in sides}}
-        for ref, base in bases.items():
-            if name not in base or base[name] != sides[0].now[name]:
-                draft.agreed.setdefault(ref, {})[name] = sides[0].now[name]
+    if all(same(side.now[name], sides[0].now[name]) for side in sides):
+        _agree(name, sides, draft)
+    elif policy.source is not None:
+        _follow(name, policy.source, sides, draft)
+    elif policy.conflict == ONLY_IF_EMPTY:
+        _fill(name, sides, draft)
+    else:
+        _settle(name, sides, policy, draft)
+
+
+def _agree(name: str, sides: Sequence[Side], draft: _Draft) -> None:
+    """Remember what all sides hold."""
+    value = sides[0].now[name]
+    if name not in draft.decided or not same(draft.decided[name], value):
+        draft.agreed.setdefault(decided_ref(draft.link), {})[name] = value
+    for side in sides:
+        if name not in side.base or not same(side.base[name], value):
+            draft.agreed.setdefault(side.ref, {})[name] = value
+
+
+def _follow(name: str, source: str, sides: Sequence[Side], draft: _Draft) -> None:
+    """Let one side speak alone: what it changed goes to all, and what did not arrive goes again."""
+    speaker = next((side for side in sides if side.ref.connection == source), None)
+    if speaker is None:
         return
-    changed = _speaking(sides, name, decided)
+    if _changed(speaker, name, draft.decided):
+        why = f"changed in {source}, which speaks alone"
+        _spread(name, speaker.now[name], sides, draft, why=why)
+    elif name in draft.decided and same(speaker.now[name], draft.decided[name]):
+        untouched = [side for side in sides if name in side.base and same(side.now[name], side.base[name])]
+        _spread(name, draft.decided[name], untouched, draft, why=_AGAIN)
+
+
+def _fill(name: str, sides: Sequence[Side], draft: _Draft) -> None:
+    """Fill what is empty with what another side changed, and note that this was looked at."""
+    told = [side for side in sides if side.now[name] is not None and _changed(side, name, draft.decided)]
+    empty = [side for side in sides if side.now[name] is None]
+    if told:
+        _spread(name, told[0].now[name], empty, draft, why=f"is empty; changed in {told[0].ref.connection}")
+    elif (decided := draft.decided.get(name)) is not None:
+        missed = [side for side in empty if name in side.base and side.base[name] is None]
+        _spread(name, decided, missed, draft, why=_AGAIN)
+    if not empty:
+        for side in told:
+            draft.agreed.setdefault(side.ref, {})[name] = side.now[name]
+
+
+_AGAIN = "was decided on before, and is not written here yet"
+
+
+def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) -> None:
+    """Find the value that all sides shall hold, or ask."""
+    changed = _speaking(sides, name, draft.decided)
     if not changed:
-        if name in decided:
-            _spread(name, decided[name], sides, draft, why="was decided on before, and is not written here yet")
+        if name in draft.decided:
+            _spread(name, draft.decided[name], sides, draft, why=_AGAIN)
         return
-    if all(side.now[name] == changed[0].now[name] for side in changed):
+    if all(same(side.now[name], changed[0].now[name]) for side in changed):
         _spread(name, changed[0].now[name], sides, draft, why=f"changed in {_names(changed)}")
+        return
+    if all(side.now[name] is None or isinstance(side.now[name], tuple) for side in sides):
+        _spread(name, _members(name, changed, draft.decided), sides, draft, why=f"changed in {_names(changed)}")
         return
     winner = _winner(changed, policy)
     if winner is None:
-        draft.blocked.append(_conflict(draft.link, name, changed, policy))
+        draft.blocked.append(_conflict(draft.link, name, sides, changed, policy))
         return
-    losers = ", ".join(side.ref.connection for side in changed if side.now[name] != winner.now[name])
+    losers = ", ".join(side.ref.connection for side in changed if not same(side.now[name], winner.now[name]))
     why = f"changed in {_names(changed)}; {winner.ref.connection} wins over {losers} by the policy {policy.conflict!r}"
     _spread(name, winner.now[name], sides, draft, why=why)
+
+
+def _members(name: str, changed: Sequence[Side], decided: Mapping[str, Value]) -> Value:
+    """Merge sets member by member: what anybody added is in, what somebody removed and nobody added is out."""
+    start = _set(decided.get(name)).union(*(_set(side.base.get(name)) for side in changed))
+    added = frozenset().union(*(_set(side.now[name]) - _set(side.base.get(name)) for side in changed))
+    removed = frozenset().union(*(_set(side.base.get(name)) - _set(side.now[name]) for side in changed))
+    return tuple(sorted((start - removed) | added)) or None
+
+
+def _set(value: Value) -> frozenset[str]:
+    return frozenset(value) if isinstance(value, tuple) else frozenset()
 
 
 def _speaking(sides: Sequence[Side], name: str, decided: Mapping[str, Value]) -> list[Side]:
     """Give the sides that have something to say.
 
     Nothing was agreed yet with a deal that just joined the link. What it holds stands beside what somebody changed in
-    the others, or else beside what they all hold.
+    the others, or else beside what was agreed on for all of them: not beside what one of them was only made with.
     """
     changed = [side for side in sides if _changed(side, name, decided)]
-    if changed and all(name not in side.base for side in changed):
-        return [side for side in sides if side.now[name] is not None]
-    return changed
+    if not changed or any(name in side.base for side in changed):
+        return changed
+    agreed = decided.get(name)
+    return [side for side in sides if side in changed or (agreed is not None and same(side.now[name], agreed))]
 
 
 def _changed(side: Side, name: str, decided: Mapping[str, Value]) -> bool:
     """Tell whether a side has something to say. Where it has no base yet, an empty field says nothing."""
     if name in side.base:
-        return side.now[name] != side.base[name]
-    return side.now[name] is not None and not (name in decided and side.now[name] == decided[name])
+        return not same(side.now[name], side.base[name])
+    return side.now[name] is not None and not (name in decided and same(side.now[name], decided[name]))
 
 
 def _winner(changed: Sequence[Side], policy: FieldSync) -> Side | None:
@@ -129,12 +209,13 @@ def _winner(changed: Sequence[Side], policy: FieldSync) -> Side | None:
 
 def _spread(name: str, value: Value, sides: Sequence[Side], draft: _Draft, *, why: str) -> None:
     for side in sides:
-        if side.now[name] != value:
-            draft.edits.setdefault(side.ref, []).append(FieldEdit(name, side.now[name], value))
+        if not same(side.now[name], value):
+            before = side.held.get(name, side.now[name])
+            draft.edits.setdefault(side.ref, []).append(FieldEdit(name, before, value))
             draft.reasons.setdefault(side.ref, []).append(f"{name} {why}")
 
 
-def _conflict(link: str, name: str, changed: Sequence[Side], policy: FieldSync) -> Blocked:
+def _conflict(link: str, name: str, sides: Sequence[Side], changed: Sequence[Side], policy: FieldSync) -> Blocked:
     reason = (
         f"changed to different values in {_names(changed)}"
         if policy.preferred is None
@@ -145,7 +226,9 @@ def _conflict(link: str, name: str, changed: Sequence[Side], policy: FieldSync) 
         deal=changed[0].ref,
         name=name,
         reason=reason,
-        values={side.ref.connection: side.now[name] for side in changed},
+        values={side.ref.connection: side.now[name] for side in sides},
+        cause=Cause.CONFLICT,
+        edited={side.ref.connection: Edited(side.updated_at, side.updated_by) for side in sides},
     )
 
 

@@ -116,3 +116,15 @@ def _road(source: str, target: str, process: Process) -> tuple[Stage, ...]:
         ways.extend((*way, step) for step in ahead)
     end = process.order(target) if target != WON else len(process.stages)
     return process.stages[process.order(source) : end]
+
+
+_WORDS = {
+    Illegal.SKIPPED: "the process allows no stage to be skipped",
+    Illegal.WENT_BACK: "the process allows no way back",
+    Illegal.REOPENED: "the process lets nothing be opened again",
+}
+
+
+def why_forbidden(move: LastMove | None) -> str:
+    """Say why a move may not be made in another CRM as well; nothing where it may."""
+    return _WORDS[move.illegal] if move is not None and move.illegal is not None else ""

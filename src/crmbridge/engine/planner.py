@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from crmbridge.engine.matching import external_key
+from crmbridge.engine.matching import PREFIX, external_key, link_id, natural_key
 from crmbridge.engine.merge import Merged
-from crmbridge.engine.views import OWNER, SHARED, STAGE, Viewer
+from crmbridge.engine.views import AROUND, COMPANY, OWNER, SHARED, STAGE, Viewer
 from crmbridge.model.changes import (
     Action,
     Blocked,
+    Cause,
     Change,
     FieldEdit,
     JournalEntry,
@@ -23,82 +24,176 @@ from crmbridge.model.changes import (
     edits_of,
 )
 from crmbridge.model.records import Kind, Record, Ref, Status
-from crmbridge.model.values import Value, show
+from crmbridge.model.values import Value, is_empty, show
 
 AGAIN = {Outcome.FAILED, Outcome.STALE}  # it did not happen, so it may be planned again
-ORDER = {Action.FIELD: -1, Action.UPDATE: 0, Action.CREATE: 1, Action.TASK: 2, Action.NOTE: 3}
+# What others wait for comes first: companies before contacts before deals.
+ORDER = {Action.FIELD: 0, Action.UPDATE: 4, Action.CREATE: 5, Action.TASK: 6, Action.NOTE: 7, Action.ARCHIVE: 8}
+_CREATES = {Kind.COMPANY: 1, Kind.CONTACT: 2, Kind.DEAL: 5}
 
 
 def sync_updates(
-    link: str, merged: Merged, deals: Mapping[Ref, Record], viewers: Mapping[str, Viewer]
+    link: str,
+    merged: Merged,
+    deals: Mapping[Ref, Record],
+    viewers: Mapping[str, Viewer],
+    forbidden: Callable[[str], str] = lambda _: "",
 ) -> tuple[list[Change], list[Blocked]]:
-    """Turn the edits of one merged link into updates; a field that a side can't hold is blocked alone."""
+    """Turn the edits of one merged link into updates; a field that a side can't hold is blocked alone.
+
+    `forbidden` says why a deal may not be moved to a stage, and nothing where it may.
+    """
     changes: list[Change] = []
     blocked = list(merged.blocked)
     for ref, edits in merged.edits.items():
-        viewer, deal = viewers[ref.connection], deals[ref]
-        kept: list[FieldEdit] = []
-        position = None
-        for edit in edits:
-            native = viewer.native(edit, deal)
-            if edit.name == STAGE:
-                position = viewer.position(edit.after, deal.position)
-            if native is None or (edit.name == STAGE and position is None):
-                blocked.append(_no_counterpart(link, ref, edit))
-            else:
-                kept.append(native)
-        if kept:
-            reason = "; ".join(merged.reasons[ref])
-            changes.append(
-                _change(
-                    Change(
-                        id="",
-                        action=Action.UPDATE,
-                        origin=Origin.SYNC,
-                        connection=ref.connection,
-                        target=ref,
-                        edits=tuple(kept),
-                        reason=reason,
-                        position=position,
-                        position_before=deal.position if position else None,
-                        expects=deal.version,
-                        link=link,
-                    )
-                )
-            )
+        update, stopped = _update(link, deals[ref], edits, viewers[ref.connection], forbidden)
+        blocked += stopped
+        if update is not None:
+            changes.append(_change(replace(update, reason="; ".join(merged.reasons[ref]))))
     return changes, blocked
 
 
+def _update(
+    link: str, deal: Record, edits: Iterable[FieldEdit], viewer: Viewer, forbidden: Callable[[str], str]
+) -> tuple[Change | None, list[Blocked]]:
+    """Make the update of one deal, without its reason, and say what of the edits can't be made."""
+    kept: list[FieldEdit] = []
+    blocked: list[Blocked] = []
+    position = None
+    for edit in edits:
+        native = viewer.native(edit, deal)
+        there = viewer.position(edit.after, deal.position) if edit.name == STAGE else None
+        if edit.name in AROUND and edit.name not in viewer.writes:
+            continue  # this CRM can't hold it; `connections describe` says so
+        if native is None or (edit.name == STAGE and there is None):
+            blocked.append(_no_counterpart(link, deal.ref, edit))
+        elif edit.name == STAGE and (why := forbidden(str(edit.after))):
+            blocked.append(_forbidden(link, deal.ref, edit, why))
+        else:
+            kept.append(native)
+            position = there or position
+    if not kept:
+        return None, blocked
+    change = Change(
+        id="",
+        action=Action.UPDATE,
+        origin=Origin.SYNC,
+        connection=deal.ref.connection,
+        target=deal.ref,
+        edits=tuple(kept),
+        reason="",
+        position=position,
+        position_before=deal.position if position else None,
+        expects=deal.version,
+        link=link,
+        linked=tuple(edit.name for edit in kept if edit.name in AROUND),
+    )
+    return change, blocked
+
+
 def create_counterpart(
-    deal: Record, view: Mapping[str, Value], *, link: str, target: Viewer, connection: str, company: Ref | None
+    deal: Record, view: Mapping[str, Value], *, link: str, target: Viewer, again: Sequence[Ref] = ()
 ) -> tuple[Change | None, list[Blocked]]:
     """Plan the creation of an open deal's counterpart in another connection, with the key of their link.
 
     Fields that the other connection does not have are left out, and so is an owner without a user there. Nothing is
-    planned for a deal whose stage has no counterpart there.
+    planned for a deal whose stage has no counterpart there. `again` are the counterparts that it had and that are
+    gone: another creation than theirs.
     """
-    values = {name: view[name] for name in (*SHARED, *target.fields) if view.get(name) is not None}
-    edits = edits_of({}, values)
     stage = view.get(STAGE)
     position = target.position(str(stage), None) if stage else None
     if position is None or position.status is not Status.OPEN:
         edit = FieldEdit(STAGE, None, str(stage) if stage else None)
-        return None, [_no_counterpart(link, Ref(connection, Kind.DEAL, ""), edit)]
+        return None, [_no_counterpart(link, Ref(target.connection, Kind.DEAL, ""), edit)]
+    names = (*SHARED, *target.fields, *(name for name in AROUND if name in target.writes))
+    edits = edits_of({}, {name: view[name] for name in names if view.get(name) is not None})
     owner = target.native(FieldEdit(OWNER, None, view[OWNER])) if view.get(OWNER) else None
-    extra = (FieldEdit("company", None, company.id),) if company else ()
+    change = Change(
+        id="",
+        action=Action.CREATE,
+        origin=Origin.SYNC,
+        connection=target.connection,
+        target=None,
+        edits=(*edits, *((owner,) if owner else ()), FieldEdit(STAGE, None, str(stage))),
+        reason=f"{deal.ref} has no counterpart in {target.connection}",
+        position=position,
+        key=external_key(link),
+        link=link,
+        linked=tuple(edit.name for edit in edits if edit.name in AROUND),
+        expects=" ".join(sorted(ref.id for ref in again)) or None,
+    )
+    return _creation(change), []
+
+
+def create_around(record: Record, *, link: str, connection: str, company: str | None = None) -> Change | None:
+    """Plan the creation of a company's, or contact's, counterpart; None for one that nobody could find again.
+
+    `company` is the link of a contact's company.
+    """
+    key = natural_key(record)
+    if key is None:
+        return None
+    kind = record.ref.kind
+    names = ("name", "email", "title") if kind is Kind.CONTACT else ("name", "domain")
+    values = {name: record.fields[name] for name in names if not is_empty(record.fields.get(name))}
+    edits = edits_of({}, {**values, **({COMPANY: company} if company else {})})
     change = Change(
         id="",
         action=Action.CREATE,
         origin=Origin.SYNC,
         connection=connection,
         target=None,
-        edits=(*edits, *extra, *((owner,) if owner else ()), FieldEdit(STAGE, None, str(stage))),
-        reason=f"{deal.ref} has no counterpart in {connection}",
-        position=position,
-        key=external_key(link),
+        edits=edits,
+        reason=f"{record.ref} has no counterpart in {connection}",
+        key=key,
+        link=link,
+        creates=kind,
+        linked=(COMPANY,) if company else (),
+    )
+    return _creation(change)
+
+
+def archive(deal: Record, *, link: str, gone: Ref) -> Change:
+    """Plan to take a deal out of its CRM's lists, because a person did so with its counterpart."""
+    return _change(
+        Change(
+            id="",
+            action=Action.ARCHIVE,
+            origin=Origin.SYNC,
+            connection=deal.ref.connection,
+            target=deal.ref,
+            edits=(),
+            reason=f"{gone} was deleted",
+            expects=deal.version,
+            link=link,
+        )
+    )
+
+
+def copy_note(note: Record, *, link: str, target: Ref) -> Change:
+    """Plan a note's copy on the counterpart of its deal."""
+    return Change(
+        id=change_id(Action.NOTE, target.connection, link, target.id, str(note.ref)),
+        action=Action.NOTE,
+        origin=Origin.SYNC,
+        connection=target.connection,
+        target=target,
+        edits=(FieldEdit("body", None, note.fields.get("body")),),
+        reason=f"it was written on the deal in {note.ref.connection}",
+        key=f"{PREFIX}note:{link_id(note.ref)}",
         link=link,
     )
-    return replace(change, id=change_id(Action.CREATE, connection, link, edits=change.edits)), []
+
+
+def renamed(change: Change) -> Change:
+    """Give a change of sync the id that it has with these edits."""
+    return _creation(change) if change.action is Action.CREATE else _change(change)
+
+
+def _creation(change: Change) -> Change:
+    """Give a creation its id. The ones that came before it and are gone are part of it."""
+    parts = (change.link or "", *((change.expects,) if change.expects else ()))
+    return replace(change, id=change_id(Action.CREATE, change.connection, *parts, edits=change.edits))
 
 
 def _change(change: Change) -> Change:
@@ -111,7 +206,21 @@ def _change(change: Change) -> Change:
 def _no_counterpart(link: str, ref: Ref, edit: FieldEdit) -> Blocked:
     what = {STAGE: "stage", OWNER: "user with the e-mail"}.get(edit.name, edit.name)
     reason = f"{ref.connection} has no {what} {show(edit.after)!r}"
-    return Blocked(link=link, deal=ref, name=edit.name, reason=reason, values={ref.connection: edit.before})
+    return Blocked(
+        link=link,
+        deal=ref,
+        name=edit.name,
+        reason=reason,
+        values={ref.connection: edit.before},
+        cause=Cause.COUNTERPART,
+    )
+
+
+def _forbidden(link: str, ref: Ref, edit: FieldEdit, why: str) -> Blocked:
+    reason = f"{show(edit.before)} to {show(edit.after)}: {why}; a person may move it in {ref.connection}"
+    return Blocked(
+        link=link, deal=ref, name=edit.name, reason=reason, values={ref.connection: edit.before}, cause=Cause.MOVE
+    )
 
 
 def assemble(
@@ -152,7 +261,8 @@ def assemble(
 
 
 def _place_in_order(change: Change) -> tuple[str, int, str, str]:
-    return (change.connection, ORDER[change.action], change.target.id if change.target else "", change.id)
+    rank = _CREATES[change.creates] if change.action is Action.CREATE else ORDER[change.action]
+    return (change.connection, rank, change.target.id if change.target else "", change.id)
 
 
 def _without_contradictions(changes: Sequence[Change]) -> list[Change]:
@@ -201,8 +311,9 @@ def _stopped(change: Change, entry: JournalEntry) -> Blocked:
         reason = "sent before, and the CRM can't say yet whether it was done"
     return Blocked(
         link=change.link or "",
-        deal=change.target or Ref(change.connection, Kind.DEAL, ""),
+        deal=change.target or Ref(change.connection, change.kind, ""),
         name=", ".join(edit.name for edit in change.edits),
         reason=reason,
         values={change.connection: "; ".join(show(edit.after) for edit in change.edits)},
+        cause=Cause.REFUSED if entry.outcome is Outcome.REFUSED else Cause.UNCLEAR,
     )

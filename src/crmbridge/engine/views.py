@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from crmbridge.engine.mapping import LOST, WON, StageMapper
 from crmbridge.model.changes import FieldEdit
-from crmbridge.model.records import Kind, Position, Record, Status
+from crmbridge.model.records import Kind, Position, Record, Ref, Status
 from crmbridge.model.values import Value, is_empty
 
 # The standard fields of a deal that mean the same in every CRM. The rest (counts, contacts, company) belong to one.
 SHARED = ("name", "amount", "close_date")
 STAGE = "stage"
 OWNER = "owner"
+COMPANY = "company"
+CONTACTS = "contacts"
+AROUND = MappingProxyType({COMPANY: Kind.COMPANY, CONTACTS: Kind.CONTACT})  # what hangs on a deal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +25,22 @@ class Viewer:
     """Turns one connection's deals into views and back.
 
     `users` is user id -> e-mail, `ids` e-mail -> the user id that is written for it, `fields` the bound ones.
+    `around` names what comes along of what hangs on a deal, and `links` has the links of the companies and contacts;
+    `writes` is what of it can be written here.
     """
 
     mapper: StageMapper
     users: Mapping[str, str]
     ids: Mapping[str, str]
     fields: tuple[str, ...] = ()
+    around: tuple[str, ...] = ()
+    links: Mapping[Ref, str] = field(default_factory=dict)
+    writes: frozenset[str] = frozenset(AROUND)
+
+    @property
+    def connection(self) -> str:
+        """The connection whose deals these are."""
+        return self.mapper.connection
 
     def view(self, deal: Record) -> dict[str, Value]:
         """Give the deal's shared fields. A field that this connection can't tell of is left out, not empty.
@@ -40,7 +54,21 @@ class Viewer:
         owner = deal.fields.get(OWNER)
         if is_empty(owner) or owner in self.users:
             found[OWNER] = self.users.get(str(owner))
+        for name in self.around:
+            found.update(self._around(name, deal.fields.get(name)))
         return {name: None if is_empty(value) else value for name, value in found.items()}
+
+    def _around(self, name: str, value: Value) -> dict[str, Value]:
+        """Name what hangs on a deal by links; a company without one can't be told of, a contact is left out."""
+        kind = AROUND[name]
+        if is_empty(value):
+            return {name: None}
+        natives = value if isinstance(value, tuple) else (str(value),)
+        refs = [Ref(self.connection, kind, native) for native in natives]
+        links = tuple(sorted(self.links[ref] for ref in refs if ref in self.links))
+        if name == CONTACTS:
+            return {name: links}
+        return {name: links[0]} if links else {}
 
     def stage(self, deal: Record) -> str | None:
         """Name the deal's stage, `won` or `lost`; None when its position has no counterpart in the process."""
@@ -56,6 +84,8 @@ class Viewer:
 
         `deal` is the one that is edited, where there is one already: several users can share an e-mail.
         """
+        if edit.name in AROUND:
+            return edit if edit.name in self.writes else None  # links are turned into ids when it is applied
         if edit.name != OWNER:
             return edit
         before = deal.fields.get(OWNER) if deal else None

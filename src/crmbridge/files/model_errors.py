@@ -62,7 +62,11 @@ _PATTERNS: Mapping[str, str] = {  # regular expression of the model -> what it a
     r"^[A-Z]{3}$": "three capital letters, such as EUR",
     r"^\d+(d|h)$": "a number and d or h, such as 1d",
     r"^https?://[^\s/]+": "an address that begins with https:// or http://",
-    r"^(newest|ask|prefer: *[a-z][a-z0-9_]*)$": "newest, ask, or 'prefer: CONNECTION' in quotes",
+    r"^(newest|ask|only_if_empty|prefer: *[a-z][a-z0-9_]*)$": (
+        "newest, ask, only_if_empty, or 'prefer: CONNECTION' in quotes"
+    ),
+    r"^(both|from: *[a-z][a-z0-9_]*)$": "both, or 'from: CONNECTION' in quotes",
+    r"^(off|from: *[a-z][a-z0-9_]*)$": "off, or 'from: CONNECTION' in quotes",
 }
 
 

@@ -20,6 +20,7 @@ from crmbridge.http.exact_json import dump_json, load_json
 from crmbridge.http.library import httpx
 from crmbridge.http.slices import wait_for_room
 from crmbridge.http.trust import authorities_for
+from crmbridge.http.wires import wire_to
 from crmbridge.loopback import is_loopback
 from crmbridge.ports import Clock
 from crmbridge.revealed import strike
@@ -130,6 +131,7 @@ class HttpClient:
             follow_redirects=False,  # a redirect would carry the token to another host
             trust_env=not is_loopback(base_url),  # proxies are for the world outside
             verify=authorities_for(base_url),
+            transport=wire_to(base_url),  # None but in simulations: over the network
         )
 
     def read(

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from crmbridge.threads import alone
+
 T = TypeVar("T")
 Part = Callable[[], Iterator[T]]
 
@@ -27,6 +29,9 @@ def side_by_side(parts: Sequence[Part[T]], *, workers: int = 8) -> Iterator[tupl
     their current item; one that the CRM keeps waiting for long, such as for its turn, is not waited for: what went
     wrong is told at once.
     """
+    if alone():
+        yield from ((number, found) for number, part in enumerate(parts) for found in part())
+        return
     reading = _Reading(parts, workers)
     threads = [threading.Thread(target=reading.run, daemon=True) for _ in range(min(workers, len(parts)))]
     try:

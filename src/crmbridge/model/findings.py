@@ -121,7 +121,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Everything that evaluating one deal says; `explain` shows it, findings and actions come from it."""
+    """Everything that evaluating one deal says; `explain` shows it, findings and actions come from it.
+
+    `until` is the first moment at which it may say something else although nobody changed anything; None: never.
+    """
 
     deal: Ref
     at: datetime
@@ -131,6 +134,7 @@ class Evaluation:
     readiness: tuple[Verdict, ...]  # the exit rules of the stage the deal is in now
     judged: tuple[Verdict, ...]  # the exit rules of the stages that the last move left behind
     findings: tuple[Finding, ...]
+    until: datetime | None = None
 
 
 def finding_id(deal: Ref, rule: str, *parts: str) -> str:

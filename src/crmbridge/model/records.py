@@ -153,3 +153,10 @@ class Tombstone:
     ref: Ref
     at: datetime
     merged_into: Ref | None = None
+
+
+class Signature(NamedTuple):
+    """What a record is compared by under one rule of matching: records of equal signatures may be the same thing."""
+
+    rule: str
+    text: str

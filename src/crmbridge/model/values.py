@@ -113,6 +113,13 @@ class _Tags(dict[type, Callable[[Any], Any] | None]):
         return to_json
 
 
+def _read(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):  # half a surrogate pair, or a number that it finds too long
+        return json.loads(text)
+
+
 _write = msgspec.json.Encoder(order="sorted").encode
 _TAGS = _Tags(
     {
@@ -129,6 +136,12 @@ _TAGS = _Tags(
 def fields_from_json(data: Mapping[str, Any]) -> dict[str, Value]:
     """Read back what `fields_to_json` wrote."""
     return {name: from_json(value) for name, value in data.items()}
+
+
+def fields_from_text(text: str) -> dict[str, Value]:
+    """Read back what `fields_to_text` wrote."""
+    plain: dict[str, Any] = _read(text)
+    return {name: from_json(value) if type(value) is dict else value for name, value in plain.items()}
 
 
 def is_empty(value: Value) -> bool:

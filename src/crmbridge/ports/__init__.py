@@ -1,5 +1,6 @@
 """What the engine needs from outside: a CRM, a state store, a clock, a place for reports. All synchronous."""
 
+from crmbridge.model.records import Signature
 from crmbridge.ports.clock import Clock
 from crmbridge.ports.crm import (
     Adapter,
@@ -27,7 +28,6 @@ from crmbridge.ports.state import (
     RecordStore,
     Run,
     RunStore,
-    Signature,
     StateStore,
     StoredFinding,
     Waiting,

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from crmbridge.model.changes import Blocked, Change, JournalEntry, Receipt
-from crmbridge.model.findings import Evaluation, Finding, SlaClock, Visit
-from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
+from crmbridge.model.findings import Evaluation, Finding, Severity, SlaClock, Visit
+from crmbridge.model.records import Kind, Move, Record, Ref, Signature, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.ports.crm import Page
 from crmbridge.ports.rates import RateLedger
@@ -31,7 +31,7 @@ class RecordStore(Protocol):
         """Give all records that are not gone, ordered by id."""
         ...
 
-    def get(self, refs: Sequence[Ref]) -> dict[Ref, Record]:
+    def get(self, refs: Collection[Ref]) -> dict[Ref, Record]:
         """Give the records asked for that are known and not gone."""
         ...
 
@@ -43,12 +43,20 @@ class RecordStore(Protocol):
         """Give one deal's moves, oldest first."""
         ...
 
+    def moves_for(self, deals: Collection[Ref]) -> dict[Ref, tuple[Move, ...]]:
+        """Give the moves of those of these deals that have any, each deal's oldest first."""
+        ...
+
     def put(self, records: Sequence[Record]) -> None:
         """Replace single records with what was read outside a pull. The cursor stays."""
         ...
 
     def gone(self, connection: str) -> Iterator[Tombstone]:
         """Give the records of a connection that are gone."""
+        ...
+
+    def tombstones(self, refs: Collection[Ref]) -> dict[Ref, Tombstone]:
+        """Give the tombstones of those of these refs that are gone."""
         ...
 
 
@@ -88,7 +96,7 @@ class Backlog(Protocol):
     """
 
     def pending(self, reader: str) -> tuple[int, tuple[Ref, ...]]:
-        """Give the mark that all of this reaches to, and the refs that were saved, or are gone, since the reader's mark.
+        """Give the mark that all of this reaches to, and the refs that were saved or are gone since the reader's mark.
 
         With those that it left the last time, in the order of the refs. A record that was saved again just as it was
         held does not count.
@@ -97,6 +105,10 @@ class Backlog(Protocol):
 
     def dealt(self, reader: str, mark: int, left: Collection[Ref] = ()) -> None:
         """Note that a reader has dealt with everything up to a mark, but for what it left: that is pending again."""
+        ...
+
+    def touch(self, refs: Collection[Ref]) -> None:
+        """Let these records count as changed for every reader, so that all look at them again."""
         ...
 
     def readers(self) -> frozenset[str]:
@@ -130,18 +142,15 @@ class WaitingStore(Protocol):
         ...
 
 
-class Signature(NamedTuple):
-    """What a record is compared by under one rule of matching: records of equal signatures may be the same thing."""
-
-    rule: str
-    text: str
-
-
 class MatchIndex(Protocol):
     """The signatures of records, to find the ones of other connections without reading all of them."""
 
     def put(self, signatures: Mapping[Ref, Collection[Signature]]) -> None:
         """Set the signatures of these refs in the place of those they had; an empty collection takes them away."""
+        ...
+
+    def of(self, refs: Collection[Ref]) -> dict[Ref, tuple[Signature, ...]]:
+        """Give the signatures of those of these refs that have any."""
         ...
 
     def find(self, signatures: Collection[Signature]) -> dict[Signature, tuple[Ref, ...]]:
@@ -171,8 +180,16 @@ class FindingStore(Protocol):
         """
         ...
 
-    def forget(self, keep: Sequence[Ref], at: datetime) -> None:
-        """Clear the findings of all deals that are not among these, and drop their visits and clocks."""
+    def forget(self, deals: Collection[Ref], at: datetime) -> None:
+        """Clear the findings of these deals, and drop their visits and clocks."""
+        ...
+
+    def due(self, now: datetime) -> tuple[Ref, ...]:
+        """Give the deals whose evaluation was good until now or earlier, ordered."""
+        ...
+
+    def counts(self) -> dict[Severity, int]:
+        """Count the open findings by severity."""
         ...
 
     def findings(self, *, cleared: bool = False) -> tuple[StoredFinding, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -53,6 +54,16 @@ class Faults:
         self._random = random.Random(f"faults {seed}")
         self._planned: list[_Planned] = []
         self._lock = threading.Lock()
+        self._paused = False
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let nothing go wrong until the block ends; what was planned is kept for later."""
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
 
     def plan(self, name: str, *, times: int = 1, method: str = "", path: str = "") -> None:
         """Let the next matching requests go wrong; an empty method or path matches all."""
@@ -72,6 +83,8 @@ class Faults:
 
     def pick(self, names: Sequence[str], method: str, path: str) -> str:
         """Give which of these faults hits this request, or nothing: what was planned first, else one by its share."""
+        if self._paused:
+            return ""
         with self._lock:
             for planned in self._planned:
                 if planned.name in names and planned.method in {"", method} and planned.path in path:

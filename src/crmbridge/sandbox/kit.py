@@ -54,11 +54,16 @@ class SandboxOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """A sandbox ready to be served. `state` is the plugin's own; tests may reach into it to plant things."""
+    """A sandbox ready to be served. `state` is the plugin's own; tests may reach into it to plant things.
+
+    `backstage` is the same account for whoever looks and acts without being part of the traffic: no faults, no limits,
+    no log.
+    """
 
     name: str
     token: str
     app: ASGIApp
+    backstage: ASGIApp
     log: RequestLog
     faults: Faults
     clock: Clock
@@ -119,7 +124,16 @@ def assemble(*, name: str, state: Any, routes: Sequence[BaseRoute], vendor: Vend
     """
     token = options.token or f"sandbox-{name}-{options.seed}"
     gate = _Gate(Starlette(routes=list(routes)), vendor, options, token)
-    return Sandbox(name=name, token=token, app=gate, log=gate.log, faults=gate.faults, clock=options.clock, state=state)
+    return Sandbox(
+        name=name,
+        token=token,
+        app=gate,
+        backstage=gate.behind,
+        log=gate.log,
+        faults=gate.faults,
+        clock=options.clock,
+        state=state,
+    )
 
 
 class _Gate:
@@ -147,6 +161,14 @@ class _Gate:
             response, fault = await self._answer(request, body)
             self._note(request, body, response, fault)
             await deliver(response, fault, scope, receive, send)
+
+    async def behind(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer past everything that stands around the routes."""
+        body = await _whole_body(receive)
+        with self.faults.paused():
+            response = await self._carry_out(scope, body)
+        self._vendor.decorate(Request(scope), response)
+        await response(scope, receive, send)
 
     async def _answer(self, request: Request, body: bytes) -> tuple[Response | None, str]:
         """Give the response and the fault that shapes it; no response when the request is not carried out."""

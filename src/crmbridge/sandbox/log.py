@@ -65,6 +65,12 @@ class RequestLog:
         with self._lock:
             return tuple(self._requests)
 
+    @property
+    def newest(self) -> LoggedRequest:
+        """The request that was answered last; raises IndexError before the first."""
+        with self._lock:
+            return self._requests[-1]
+
     def matching(self, method: str, path: str) -> tuple[LoggedRequest, ...]:
         """Give the requests with this method whose path contains this text."""
         return tuple(request for request in self.all() if request.method == method and path in request.path)

@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,6 @@ from crmbridge.services.pulling import ConnectionPull, pull
 from crmbridge.services.workspace import Workspace
 
 if TYPE_CHECKING:
-    from crmbridge.services.evaluating import Evaluated
     from crmbridge.services.planning import Part
 
 # Renewed for as long as the run lives. A killed run frees the state after this, and on its own machine at once.
@@ -43,7 +42,8 @@ class Cycle:
     pulled: tuple[ConnectionPull, ...] = ()
     reconciled: tuple[Receipt, ...] = ()
     plan: Plan | None = None
-    judged: tuple[Evaluated, ...] = ()
+    judged: int = 0  # deals that were evaluated, as they changed or fell due
+    findings: Mapping[Severity, int] = field(default_factory=dict)  # all that are open now
     applied: Applied = field(default_factory=lambda: Applied(done=()))
     chosen: Chosen | None = None  # what of the plan was to be written, where that is not all of it
 
@@ -68,16 +68,15 @@ class Cycle:
             return NEEDS_PERSON
         if self.applied.count(Outcome.STALE):
             return STALE
-        return FINDINGS if fail_on and _worst(self.judged) >= _RANK[fail_on] else 0
+        return FINDINGS if fail_on and _worst(self.findings) >= _RANK[fail_on] else 0
 
     def summary(self) -> dict[str, Any]:
         """Give the figures of the run as plain JSON, for the record of runs and for reports."""
-        findings = [finding for one in self.judged for finding in one.evaluation.findings]
         return {
             "records": sum(one.records for one in self.pulled),
             "moves": sum(one.moves for one in self.pulled),
-            "deals": len(self.judged),
-            "findings": len(findings),
+            "deals": self.judged,
+            "findings": sum(self.findings.values()),
             "planned": len(self.plan.changes) if self.plan else 0,
             "blocked": len(self.plan.blocked) if self.plan else 0,
             "outcomes": self.applied.counts,
@@ -88,8 +87,8 @@ class Cycle:
 _RANK = {Severity.INFO: 1, Severity.WARNING: 2, Severity.ERROR: 3}
 
 
-def _worst(judged: Sequence[Evaluated]) -> int:
-    return max((_RANK[f.severity] for one in judged for f in one.evaluation.findings), default=0)
+def _worst(findings: Mapping[Severity, int]) -> int:
+    return max((_RANK[severity] for severity, count in findings.items() if count), default=0)
 
 
 @contextlib.contextmanager
@@ -204,7 +203,8 @@ def run_cycle(
         pulled=pulled,
         reconciled=reconciled,
         plan=planned.plan,
-        judged=planned.judged,
+        judged=planned.judged.deals,
+        findings=workspace.store.findings.counts() if "enforce" in parts else {},
         applied=applied,
         chosen=chosen,
     )

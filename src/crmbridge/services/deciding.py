@@ -7,15 +7,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crmbridge.engine.merge import decided_ref
+from crmbridge.engine.sameness import same
 from crmbridge.engine.views import Viewer
 from crmbridge.model.changes import Action, Change
-from crmbridge.model.records import Ref
+from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
+from crmbridge.services.gathering import around_deals, with_links
 from crmbridge.services.syncing import canonical_edits
 from crmbridge.services.workspace import Workspace
 
 View = Mapping[str, Value]
 Bases = dict[Ref, dict[str, Value]]
+_DECIDE = {Action.UPDATE, Action.CREATE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +33,12 @@ class Decisions:
 
     def lost(self, change: Change) -> bool:
         """Tell whether what an update writes is nobody's value any more: neither held nor decided on before."""
-        if change.link is None or change.action is not Action.UPDATE:
+        if change.link is None or change.id not in self.edits or change.action is not Action.UPDATE:
             return False
         sides = [view for ref, view in self.views[change.link].items() if ref != change.target]
         places = [self.decided.get(change.link, {}), *sides]
-        edits = self.edits[change.id].items()
-        return not all(any(name in place and place[name] == after for place in places) for name, after in edits)
+        here = self.views[change.link].get(change.target) if change.target else None
+        return not all(_is_said(name, after, places, here or {}) for name, after in self.edits[change.id].items())
 
     def bases(self, going: Iterable[Change], stopped: Iterable[Change]) -> Bases:
         """Give the bases that follow from deciding on what these changes write.
@@ -45,7 +48,7 @@ class Decisions:
         that were stopped: what somebody did there is not known yet.
         """
         out = {change.id for change in stopped}
-        fields = {(c.link or "", name) for c in going if c.link is not None for name in self.edits[c.id]}
+        fields = {(c.link or "", name) for c in going for name in self.edits.get(c.id, {})}
         new = fields - self._taken
         self._taken.update(new)
         bases: Bases = {}
@@ -59,7 +62,7 @@ class Decisions:
         views = self.views[link]
         for name, after in self.edits[change.id].items():
             sides = {ref: view[name] for ref, view in views.items() if name in view and ref != change.target}
-            holders = [ref for ref, value in sides.items() if value == after]
+            holders = [ref for ref, value in sides.items() if same(value, after)]
             # A new deal is made from one side; where others differ, that is for the merge to decide.
             if name not in fields or (change.action is Action.CREATE and len(holders) < len(sides)):
                 continue
@@ -69,16 +72,26 @@ class Decisions:
                 bases.setdefault(change.target, {})[name] = views[change.target][name]
 
 
+def _is_said(name: str, value: Value, places: Sequence[View], here: View) -> bool:
+    """Tell whether a value stands in one of these places; the members of a set may stand in several, and here."""
+    if any(name in place and same(place[name], value) for place in places):
+        return True
+    held = [place.get(name) for place in (*places, here)]
+    members = {member for value_ in held if isinstance(value_, tuple) for member in value_}
+    return isinstance(value, tuple) and members.issuperset(value)
+
+
 def decisions_of(workspace: Workspace, viewers: Mapping[str, Viewer], changes: Sequence[Change]) -> Decisions:
     """Look at what these changes of one plan decide on; what enforcement wants alone is no matter of sync."""
     by_link: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
-        if change.link is not None:
+        if change.link is not None and change.kind is Kind.DEAL and change.action in _DECIDE:
             by_link[change.link].append(change)
-    links = workspace.store.links.links() if by_link else {}
-    bases = workspace.store.links.bases() if by_link else {}
+    links = workspace.store.links.get(by_link)
+    bases = workspace.store.links.bases([decided_ref(link) for link in by_link])
     refs = {link: links.get(link, ()) for link in by_link}
     records = workspace.store.records.get([ref for found in refs.values() for ref in found])
+    viewers = with_links(viewers, workspace.store.links.of(around_deals(viewers, records.values())))
     return Decisions(
         edits={c.id: dict(canonical_edits(c, viewers[c.connection])) for found in by_link.values() for c in found},
         changes=by_link,

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from crmbridge.errors import ConfigurationError
-from crmbridge.model.records import Ref
+from crmbridge.model.records import Kind, Ref
 from crmbridge.plugins import Plugins, SandboxSpec
 from crmbridge.ports import Clock
 from crmbridge.sandbox import Sandbox, SandboxOptions, serve
@@ -65,7 +65,9 @@ def people_at_work(crms: Sequence[DemoCrm], links: Mapping[str, Sequence[Ref]]) 
     """Let people edit a few linked deals, one of them on two sides at once; gives what they did, for showing."""
     by_name = {crm.connection: crm for crm in crms}
     several = [
-        refs for _, refs in sorted(links.items()) if len(refs) > 1 and all(r.connection in by_name for r in refs)
+        refs
+        for _, refs in sorted(links.items())
+        if len(refs) > 1 and refs[0].kind is Kind.DEAL and all(ref.connection in by_name for ref in refs)
     ]
     told: list[str] = []
     for refs, text in zip(several, ("The plant manager", "The new finance lead", "The owner's daughter"), strict=False):

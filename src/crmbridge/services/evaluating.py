@@ -1,10 +1,12 @@
-"""Evaluate: hold every deal against the process and remember what it says."""
+"""Evaluate: hold deals against the process and remember what it says. It costs what changed or fell due."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from crmbridge import __version__
 from crmbridge.engine.actions import actions_for
 from crmbridge.engine.activities import counted, tally
 from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
@@ -12,12 +14,15 @@ from crmbridge.engine.evaluate import Subject, evaluate
 from crmbridge.engine.matching import lead
 from crmbridge.model.changes import Change
 from crmbridge.model.findings import Evaluation
-from crmbridge.model.records import Kind, Move, Record
+from crmbridge.model.records import Kind, Move, Record, Ref
+from crmbridge.services.hanging import hanging_on, index_hanging
 from crmbridge.services.holidays import public_holidays
 from crmbridge.services.kinds import wanted_kinds
+from crmbridge.services.linking import chunks
 from crmbridge.services.workspace import Workspace
 
 OLDEST_YEARS = 6  # calendars know the holidays of this many years back; older visits count every working day
+READER = "enforce/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,19 +34,91 @@ class Evaluated:
     changes: tuple[Change, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What came of looking at the deals that changed or fell due: what was said of them is saved already."""
+
+    deals: int = 0
+    changes: tuple[Change, ...] = ()
+    reader: str = ""
+    mark: int = 0
+
+
+def judge_pending(workspace: Workspace) -> Judged:
+    """Evaluate every deal that changed, or whose evaluation was good until now, and save what that says.
+
+    Linked deals are evaluated once, by the deal that leads them. `dealt` must be called with what is made of it.
+    """
+    reader = _reader(workspace)
+    mark, pending = workspace.store.backlog.pending(reader)
+    calendars = compile_calendars(workspace)
+    deals: set[Ref] = {ref for ref in pending if ref.kind is Kind.DEAL}
+    for part in chunks(ref for ref in pending if ref.kind is Kind.ACTIVITY):
+        deals |= index_hanging(workspace, part)
+    deals.update(workspace.store.findings.due(workspace.clock.now()))
+    count = 0
+    changes: list[Change] = []
+    for part in chunks(sorted(deals)):
+        for one in _judge(workspace, part, calendars):
+            count += 1
+            changes += one.changes
+        workspace.progress("evaluate", f"{count} deals")
+    return Judged(deals=count, changes=tuple(changes), reader=reader, mark=mark)
+
+
+def dealt(workspace: Workspace, judged: Judged, unfinished: Iterable[Change]) -> None:
+    """Note what was dealt with: all but the deals of which something is still to be written, or to be asked."""
+    ids = {change.id for change in judged.changes}
+    left = {change.target for change in unfinished if change.id in ids and change.target is not None}
+    workspace.store.backlog.dealt(judged.reader, judged.mark, sorted(left))
+    known = workspace.store.backlog.readers()
+    workspace.store.backlog.forget(sorted(r for r in known if r.startswith(READER) and r != judged.reader))
+
+
+def _reader(workspace: Workspace) -> str:
+    """Name the reader of the backlog: under another process, and in a year of other holidays, all is judged anew."""
+    return f"{READER}{workspace.project.digest}/{__version__}/{workspace.clock.now().year}"
+
+
+def _judge(workspace: Workspace, deals: Sequence[Ref], calendars: Mapping[str, CompiledCalendar]) -> list[Evaluated]:
+    """Evaluate those of these deals, and of the ones linked to them, that lead; save it, and forget the others."""
+    records, others = _leads(workspace, deals)
+    moves = workspace.store.records.moves_for(records)
+    judged = [
+        _evaluate(workspace, deal, moves.get(deal.ref, ()), calendars)
+        for deal in _with_activities(workspace, records.values(), _indexed)
+    ]
+    now = workspace.clock.now()
+    workspace.store.findings.save([one.evaluation for one in judged], now)
+    workspace.store.findings.forget(others, now)
+    return judged
+
+
+def _leads(workspace: Workspace, deals: Collection[Ref]) -> tuple[dict[Ref, Record], set[Ref]]:
+    """Give the deals that are evaluated: linked ones by the deal that leads them; and the ones that are not."""
+    links = workspace.store.links
+    members = links.get(set(links.of(deals).values()))
+    refs = {*deals, *(ref for together in members.values() for ref in together)}
+    mapped = [ref for ref in sorted(refs) if ref.connection in workspace.project.settings.stages]
+    present = workspace.store.records.get([ref for ref in mapped if ref.connection in workspace.connections])
+    following = {
+        ref
+        for link, together in members.items()
+        for ref in together
+        if ref != lead(link, present.keys() & set(together))
+    }
+    leading = {ref: record for ref, record in present.items() if ref not in following}
+    return leading, refs - leading.keys()
+
+
 def evaluate_all(workspace: Workspace) -> tuple[Evaluated, ...]:
     """Evaluate every deal once: linked ones by the deal that leads them. Nothing is saved or written."""
     calendars = compile_calendars(workspace)
-    judged = [_evaluate(workspace, deal, moves, calendars) for deal, moves in _deals(workspace)]
-    workspace.progress("evaluate", f"{len(judged)} deals")
-    return tuple(judged)
-
-
-def save(workspace: Workspace, judged: Sequence[Evaluated]) -> None:
-    """Remember what evaluating said, and clear what was known of deals that are not there any more."""
-    now = workspace.clock.now()
-    workspace.store.findings.save([one.evaluation for one in judged], now)
-    workspace.store.findings.forget([one.deal.ref for one in judged], now)
+    refs = [deal.ref for name in workspace.connections for deal in workspace.store.records.records(name, Kind.DEAL)]
+    records, _ = _leads(workspace, refs)
+    moves = workspace.store.records.moves_for(records)
+    deals = _with_activities(workspace, records.values(), _scanned)
+    return tuple(_evaluate(workspace, deal, moves.get(deal.ref, ()), calendars) for deal in deals)
 
 
 def compile_calendars(workspace: Workspace) -> dict[str, CompiledCalendar]:
@@ -75,39 +152,46 @@ def _evaluate(
     return Evaluated(deal=deal, evaluation=evaluation, changes=actions_for(subject, evaluation, now))
 
 
-def _deals(workspace: Workspace) -> Iterator[tuple[Record, tuple[Move, ...]]]:
-    """Give each deal of the connections whose stages are mapped, once: linked ones by the deal that leads them."""
-    records = workspace.store.records
-    mapped = [name for name in workspace.connections if name in workspace.project.settings.stages]
-    deals = {name: tuple(records.records(name, Kind.DEAL)) for name in mapped}
-    present = {deal.ref for side in deals.values() for deal in side}
-    following = {
-        ref
-        for link, refs in workspace.store.links.links().items()
-        for ref in refs
-        if ref != lead(link, present.intersection(refs))
-    }
-    for name in mapped:
-        moves = dict(records.moves(name))
-        for deal in _with_activities(workspace, name, deals[name]):
-            if deal.ref not in following:
-                yield deal, moves.get(deal.ref, ())
-
-
 def evaluate_one(workspace: Workspace, deal: Record) -> Evaluated:
     """Evaluate a single deal in the same way as all of them are."""
     moves = workspace.store.records.moves_of(deal.ref)
-    (whole,) = _with_activities(workspace, deal.ref.connection, [deal])
+    (whole,) = _with_activities(workspace, [deal], _scanned)
     return _evaluate(workspace, whole, moves, compile_calendars(workspace))
 
 
-def _with_activities(workspace: Workspace, connection: str, deals: Sequence[Record]) -> Iterator[Record]:
+def _with_activities(
+    workspace: Workspace,
+    deals: Iterable[Record],
+    activities: Callable[[Workspace, str, Sequence[Ref]], Iterable[Record]],
+) -> Iterator[Record]:
     """Give deals with their activities counted, where the connection pulls activities; else as the CRM gave them."""
-    project, records = workspace.project, workspace.store.records
+    by_connection: dict[str, list[Record]] = defaultdict(list)
+    for deal in deals:
+        by_connection[deal.ref.connection].append(deal)
+    for connection, own in by_connection.items():
+        if _counts_activities(workspace, connection):
+            tallies = tally(activities(workspace, connection, [deal.ref for deal in own]))
+            yield from (counted(deal, tallies) for deal in own)
+        else:
+            yield from own
+
+
+def _indexed(workspace: Workspace, _connection: str, deals: Sequence[Ref]) -> Iterable[Record]:
+    """Give the activities on deals by the index, which must be up to date."""
+    found = hanging_on(workspace, deals, Kind.ACTIVITY)
+    return {each.ref: each for hanging in found.values() for each in hanging}.values()
+
+
+def _scanned(workspace: Workspace, connection: str, _deals: Sequence[Ref]) -> Iterable[Record]:
+    """Give all activities of a connection: for those who only look, and may not bring the index up to date."""
+    return workspace.store.records.records(connection, Kind.ACTIVITY)
+
+
+def _counts_activities(workspace: Workspace, connection: str) -> bool:
+    """Tell whether a connection pulls activities, and has done so.
+
+    Without a cursor none were pulled yet, or the adapter knows none: that is not the same as there being none.
+    """
+    project = workspace.project
     wanted = wanted_kinds(project.process, project.settings.connections[connection])
-    # Without a cursor none were pulled yet, or the adapter knows none: that is not the same as there being none.
-    if Kind.ACTIVITY not in wanted or records.cursor(connection, Kind.ACTIVITY) is None:
-        yield from deals
-        return
-    tallies = tally(records.records(connection, Kind.ACTIVITY))
-    yield from (counted(deal, tallies) for deal in deals)
+    return Kind.ACTIVITY in wanted and workspace.store.records.cursor(connection, Kind.ACTIVITY) is not None

@@ -12,7 +12,8 @@ from crmbridge.model.changes import Change, JournalEntry
 from crmbridge.model.findings import Evaluation
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
-from crmbridge.services import evaluating, syncing
+from crmbridge.services import evaluating
+from crmbridge.services.gathering import make_viewers
 from crmbridge.services.workspace import Workspace
 
 MOST_SHOWN = 10  # candidates named when a text fits several deals
@@ -54,8 +55,8 @@ def explain(workspace: Workspace, text: str) -> Explanation:
     Raises ConfigurationError when it fits no deal, or several.
     """
     found = find_deal(workspace, text)
-    links = workspace.store.links.links().items()
-    link, refs = next(((link, refs) for link, refs in links if found.ref in refs), ("", (found.ref,)))
+    refs = _linked(workspace, found.ref)
+    link = workspace.store.links.of([found.ref]).get(found.ref, "")
     present = [ref for ref in refs if ref.connection in workspace.connections]  # one may have left the settings
     records = workspace.store.records.get(present)
     order = {name: rank for rank, name in enumerate(workspace.connections)}
@@ -63,7 +64,7 @@ def explain(workspace: Workspace, text: str) -> Explanation:
     mapped = [record.ref for record in linked if record.ref.connection in workspace.project.settings.stages]
     subject = records[lead(link, mapped) or found.ref]
     judged = evaluating.evaluate_one(workspace, subject)
-    viewers = syncing.make_viewers(workspace)
+    viewers = make_viewers(workspace)
     owner = subject.fields.get("owner")
     settings = workspace.project.settings
     bindings = {f.id: settings.binding(f.rule, subject.ref.connection) for f in judged.evaluation.findings}
@@ -100,18 +101,24 @@ def _only(workspace: Workspace, fitting: list[Record], text: str) -> Record:
         raise ConfigurationError(
             f"No deal fits {text!r}", advice="Pull first, or name it as CONNECTION:ID; `crmbridge findings` lists some."
         )
-    together = next((refs for refs in workspace.store.links.links().values() if fitting[0].ref in refs), ())
+    together = _linked(workspace, fitting[0].ref)
     if len(fitting) > 1 and not all(deal.ref in together for deal in fitting):
         names = ", ".join(f"{deal.ref} ({deal.fields.get('name')})" for deal in fitting[:MOST_SHOWN])
         raise ConfigurationError(f"{len(fitting)} deals fit {text!r}", advice=f"Name one of them: {names}")
     return fitting[0]
 
 
+def _linked(workspace: Workspace, ref: Ref) -> tuple[Ref, ...]:
+    """Give the refs that are linked with this one, itself among them."""
+    links = workspace.store.links
+    return next(iter(links.get(set(links.of([ref]).values())).values()), (ref,))
+
+
 def _fields(workspace: Workspace, linked: tuple[Record, ...]) -> tuple[SyncedField, ...]:
     if len(linked) < 2:
         return ()
-    viewers = syncing.make_viewers(workspace)
-    bases = workspace.store.links.bases()
+    viewers = make_viewers(workspace, linked)
+    bases = workspace.store.links.bases([record.ref for record in linked])
     views = {record.ref: viewers[record.ref.connection].view(record) for record in linked}
     names = sorted({name for view in views.values() for name in view})
     return tuple(

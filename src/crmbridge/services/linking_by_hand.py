@@ -10,12 +10,12 @@ from crmbridge.engine.matching import link_id
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.services.apart import forget_apart, remember_apart
 from crmbridge.services.choosing import ref_of
 from crmbridge.services.cycle import finish, writing
 from crmbridge.services.resolving import put_back
 from crmbridge.services.workspace import Workspace
 
-APART = "apart"  # the name under which a record's base holds what it does not belong to
 _KINDS = (Kind.DEAL, Kind.COMPANY, Kind.CONTACT)  # what can be linked
 
 
@@ -113,7 +113,7 @@ def join(workspace: Workspace, texts: Sequence[str]) -> Linked:
         owned = workspace.store.links.of(refs)
         emptied: dict[str, tuple[Ref, ...]] = {other: () for other in owned.values() if other != link}
         workspace.store.links.save({**emptied, link: together})
-        _forget_apart(workspace, together)
+        forget_apart(workspace, together)
         _settle(workspace, together, {link, *owned.values(), *map(link_id, together)})
         finish(workspace, run, "links", 0, {"joined": [str(ref) for ref in together]})
     return show_link(workspace, link)
@@ -131,27 +131,10 @@ def split(workspace: Workspace, text: str) -> Linked | None:
         if link is None or not others:
             raise ConfigurationError(f"{ref} is in no link with others", advice="`crmbridge links list` lists them.")
         workspace.store.links.save(_parted(link, ref, others))
-        _remember_apart(workspace, ref, others)
+        remember_apart(workspace, ref, others)
         _settle(workspace, [ref, *others], {link})
         finish(workspace, run, "links", 0, {"split": str(ref)})
     return show_link(workspace, str(others[0])) if len(others) > 1 else None
-
-
-def apart_ref(ref: Ref) -> Ref:
-    """Name what a record's own base is kept under that says which records it does not belong to."""
-    return Ref("", ref.kind, f"{APART}/{ref.connection}/{ref.id}")
-
-
-def apart(workspace: Workspace, refs: Collection[Ref]) -> dict[Ref, frozenset[str]]:
-    """Give, for those of these records that have any, the refs (as text) of what a person said they are not."""
-    named = {apart_ref(ref): ref for ref in refs}
-    bases = workspace.store.links.bases(list(named))
-    return {named[key]: _noted(base) for key, base in bases.items() if key in named}
-
-
-def _noted(base: Mapping[str, object]) -> frozenset[str]:
-    noted = base.get(APART)
-    return frozenset(map(str, noted)) if isinstance(noted, tuple) else frozenset()
 
 
 # ── How it is done ──────────────────────────────────────────────────────────────────────────────────────
@@ -233,23 +216,6 @@ def _one_each(refs: Sequence[Ref]) -> None:
 def _parted(link: str, ref: Ref, others: Sequence[Ref]) -> dict[str, list[Ref]]:
     """Give the links as they are without a record. Those named after it must not be taken for it later."""
     return {link: list(others)} if link != link_id(ref) else {link: [], link_id(others[0]): list(others)}
-
-
-def _remember_apart(workspace: Workspace, ref: Ref, others: Sequence[Ref]) -> None:
-    noted = apart(workspace, [ref, *others])
-    bases = {apart_ref(ref): noted.get(ref, frozenset()) | set(map(str, others))}
-    bases |= {apart_ref(other): noted.get(other, frozenset()) | {str(ref)} for other in others}
-    _save_apart(workspace, bases)
-
-
-def _forget_apart(workspace: Workspace, refs: Sequence[Ref]) -> None:
-    together = set(map(str, refs))
-    noted = apart(workspace, refs)
-    _save_apart(workspace, {apart_ref(ref): said - together for ref, said in noted.items() if said & together})
-
-
-def _save_apart(workspace: Workspace, noted: Mapping[Ref, Collection[str]]) -> None:
-    workspace.store.links.save_bases({key: {APART: tuple(sorted(said))} for key, said in noted.items()})
 
 
 def _settle(workspace: Workspace, refs: Sequence[Ref], links: Collection[str]) -> None:

@@ -3,57 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from crmbridge.engine.planner import assemble
-from crmbridge.model.changes import Plan
+from crmbridge.model.changes import Cause, Outcome, Plan
 from crmbridge.model.records import Kind
 from crmbridge.services import evaluating, syncing
-from crmbridge.services.evaluating import Evaluated
+from crmbridge.services.evaluating import Judged
 from crmbridge.services.workspace import Workspace
+from crmbridge.settings import DeleteCap
 
 Part = Literal["sync", "enforce"]
+_AGAIN = {Cause.DELETE, Cause.REFUSED, Cause.UNCLEAR}  # what may go another way the next time, though no record changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A plan, and the evaluations that its enforcement came from."""
+    """A plan, and what its enforcement came from."""
 
     plan: Plan
-    judged: tuple[Evaluated, ...]
+    judged: Judged
 
 
 def make_plan(
-    workspace: Workspace, parts: Collection[Part] = ("sync", "enforce"), fresh: Sequence[str] | None = None
+    workspace: Workspace,
+    parts: Collection[Part] = ("sync", "enforce"),
+    fresh: Sequence[str] | None = None,
+    *,
+    cap: DeleteCap | None = None,
 ) -> Planned:
     """Compute the plan from the state as it is.
 
     `fresh` names the connections whose records are up to date (all when not said); nothing is planned that would
-    need another. Links, what all sides agree on, and what evaluating said are remembered; no CRM is touched.
+    need another. Links, what all sides agree on, what waits for a person, and what evaluating said are remembered; no
+    CRM is touched. `cap` stands in for the cap on deletions of the settings.
     """
     current = tuple(workspace.connections if fresh is None else fresh)
-    synced = syncing.Synced()
-    if "sync" in parts:
-        synced = syncing.sync(workspace, syncing.make_viewers(workspace), current)
-        syncing.remember(workspace, synced)
-    judged: tuple[Evaluated, ...] = ()
-    if "enforce" in parts:
-        judged = evaluating.evaluate_all(workspace)
-        evaluating.save(workspace, judged)
-    enforced = [change for one in judged for change in one.changes if change.connection in current]
-    changes = [*synced.changes, *enforced]
+    synced = syncing.sync(workspace, current, cap) if "sync" in parts else syncing.Synced()
+    judged = evaluating.judge_pending(workspace) if "enforce" in parts else Judged()
+    changes = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
     journal = workspace.store.journal
+    outcomes = journal.outcomes([change.id for change in changes])
     plan = assemble(
         changes,
         synced.blocked,
-        outcomes=journal.outcomes([change.id for change in changes]),
+        outcomes=outcomes,
         unclear=journal.unsettled(),
         made_at=workspace.clock.now(),
         settings=workspace.project.digest,
         cursors=_cursors(workspace),
     )
+    if "enforce" in parts:
+        done = [entry for entry in outcomes.values() if entry.outcome is Outcome.APPLIED]
+        finished = {entry.change.id for entry in done}
+        evaluating.dealt(workspace, judged, (change for change in judged.changes if change.id not in finished))
+    if "sync" in parts:
+        plan = _remember(workspace, synced, plan)
     return Planned(plan=plan, judged=judged)
+
+
+def _remember(workspace: Workspace, synced: syncing.Synced, plan: Plan) -> Plan:
+    """Keep what waits for a person and what is not finished; give the plan with everything that waits."""
+    waiting = workspace.store.waiting
+    waiting.replace({*synced.looked, ""}, plan.blocked, workspace.clock.now())
+    held = {item.link for item in plan.blocked if item.cause in _AGAIN}
+    syncing.dealt(workspace, synced, {*held, *(change.link for change in plan.changes if change.link)})
+    return replace(plan, blocked=tuple(each.item for each in waiting.all()))
 
 
 def _cursors(workspace: Workspace) -> dict[str, str]:

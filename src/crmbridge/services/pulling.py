@@ -9,7 +9,6 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +20,7 @@ from crmbridge.services.hinting import asks_for_pull, reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.pace import Pace
 from crmbridge.services.workspace import Workspace, field_bindings
+from crmbridge.threads import make_pool
 
 MOST_AT_ONCE = 500  # records saved in one transaction
 GIVEN_BACK = 2_000  # after so many records, freed memory goes back to the system
@@ -55,7 +55,7 @@ def pull(workspace: Workspace, connections: Sequence[str] = ()) -> tuple[Connect
     names = chosen(workspace, connections)
     if not names:
         return ()
-    with _made_for_bulk(), ThreadPoolExecutor(max_workers=len(names)) as threads:
+    with _made_for_bulk(), make_pool(max_workers=len(names)) as threads:
         return tuple(threads.map(lambda name: _pull_one(workspace, name), names))
 
 

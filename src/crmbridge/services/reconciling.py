@@ -13,8 +13,8 @@ from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Out
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.applying import settle
 from crmbridge.services.fitness import natural_key
+from crmbridge.services.gathering import make_viewers
 from crmbridge.services.linked import in_links
-from crmbridge.services.syncing import make_viewers
 from crmbridge.services.workspace import Workspace
 
 SETTLES = timedelta(minutes=1)  # after which a CRM carries out nothing more of what was sent by a process that died

@@ -17,13 +17,13 @@ from crmbridge.model.records import STANDARD_FIELDS, Kind, Record, Ref
 from crmbridge.model.values import FieldType, Money, Value, show
 from crmbridge.ports import Waiting
 from crmbridge.services.cycle import finish, writing
+from crmbridge.services.gathering import make_viewers
 from crmbridge.services.linked import ASSOCIATED
-from crmbridge.services.syncing import make_viewers
 from crmbridge.services.workspace import Workspace
 
 MOST_SHOWN = 10  # items named when a text fits several
 ADVICE: Mapping[Cause, str] = {
-    Cause.LINK: "Say which belong together with `crmbridge links join`, or that two do not with `crmbridge links split`.",
+    Cause.LINK: "Say which belong together: `crmbridge links join`; or that two do not: `crmbridge links split`.",
     Cause.COUNTERPART: "Map the value in the settings, or change it in its CRM.",
     Cause.MOVE: "Move the deal in its CRM as the process allows, or allow the move in the process.",
     Cause.DELETE: "Delete or restore the record by hand, or change `delete:` in the sync entry.",
@@ -88,7 +88,7 @@ def _decide(workspace: Workspace, decisions: Sequence[Decision]) -> None:
     store = workspace.store
     links = store.links.get({decision.item.link for decision in decisions})
     records = store.records.get([ref for refs in links.values() for ref in refs])
-    viewers = make_viewers(workspace)
+    viewers = make_viewers(workspace, records.values())
     bases: dict[Ref, dict[str, Value]] = defaultdict(dict)
     for decision in decisions:
         item = decision.item
@@ -120,12 +120,8 @@ def _held(item: Blocked, sides: Sequence[Record], viewers: Mapping[str, Viewer])
 
 
 def put_back(workspace: Workspace, refs: Sequence[Ref]) -> None:
-    """Let every sync look at these records again, whether or not they change."""
-    backlog = workspace.store.backlog
-    for reader in sorted(backlog.readers()):
-        if reader.startswith("sync/"):
-            mark, pending = backlog.pending(reader)
-            backlog.dealt(reader, mark, {*pending, *refs})
+    """Let everybody look at these records again, whether or not they change."""
+    workspace.store.backlog.touch(refs)
 
 
 def _forget(workspace: Workspace, items: Sequence[Blocked]) -> None:

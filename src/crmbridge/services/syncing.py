@@ -1,176 +1,148 @@
-"""Sync: link the deals of several CRMs, merge them field by field, and say what has to be written where."""
+"""Sync: link the deals of several CRMs, merge them field by field, and say what has to be written where.
+
+It costs what changed, not what there is: the store's backlog names the records that a sync has not dealt with yet.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
 
+from crmbridge.engine.deleting import ARCHIVED, ENDED, UNDONE, Gone, hold_back, judge_gone
+from crmbridge.engine.forms import read, sent
 from crmbridge.engine.mapping import LOST, WON
-from crmbridge.engine.matching import follow_merges, link_id, match_deals
+from crmbridge.engine.matching import link_id
 from crmbridge.engine.merge import Side, decided_ref, merge
-from crmbridge.engine.planner import create_counterpart, sync_updates
-from crmbridge.engine.views import OWNER, STAGE, Viewer, emails, user_ids
-from crmbridge.model.changes import Blocked, Change
+from crmbridge.engine.moves import last_move, why_forbidden
+from crmbridge.engine.planner import archive, create_counterpart, sync_updates
+from crmbridge.engine.sameness import same
+from crmbridge.engine.views import OWNER, STAGE, Viewer
+from crmbridge.engine.visits import visits_of
+from crmbridge.model.changes import Action, Blocked, Change, Origin
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
+from crmbridge.services.companions import with_companions
+from crmbridge.services.gathering import Around, follow_merged, gather, make_viewers, writable
+from crmbridge.services.linking import chunks, deals_to_look_at, match_fresh
+from crmbridge.services.notes import copied_notes
 from crmbridge.services.workspace import Workspace
-from crmbridge.settings import Sync
+from crmbridge.settings import DeleteCap, Sync
+
+Bases = Mapping[Ref, Mapping[str, Value]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class Synced:
-    """What syncing wants, and what the state should remember whether or not it is carried out."""
+    """What syncing wants, and how far it got. Links and what all sides agree on are saved already."""
 
-    changes: tuple[Change, ...] = ()
-    blocked: tuple[Blocked, ...] = ()
-    links: Mapping[str, tuple[Ref, ...]] = field(default_factory=dict)  # new or longer than before
-    agreed: Mapping[Ref, Mapping[str, Value]] = field(default_factory=dict)
-
-
-def make_viewers(workspace: Workspace) -> dict[str, Viewer]:
-    """Make every connection's viewer from its stage map, its users and its bound fields."""
-    return {name: _viewer(workspace, name) for name in workspace.connections}
+    changes: list[Change] = field(default_factory=list)
+    blocked: list[Blocked] = field(default_factory=list)
+    looked: set[str] = field(default_factory=set)  # the links, and ids of those that single deals would get
+    asked: set[Ref] = field(default_factory=set)  # deals of which a person must say where they belong
+    marks: dict[str, int] = field(default_factory=dict)  # how far each reader of the backlog got
+    between: dict[str, tuple[str, ...]] = field(default_factory=dict)  # the connections of each reader
 
 
-def _viewer(workspace: Workspace, connection: str) -> Viewer:
-    users = tuple(workspace.store.records.records(connection, Kind.USER))
-    return Viewer(
-        mapper=workspace.mapper(connection),
-        users=emails(users),
-        ids=user_ids(users),
-        fields=tuple(sorted(workspace.project.settings.connections[connection].fields)),
-    )
+def sync(workspace: Workspace, fresh: Collection[str], cap: DeleteCap | None = None) -> Synced:
+    """Say what every `sync` entry of the settings wants. Entries with a connection that isn't fresh are left alone.
+
+    `cap` stands in for the entries' own caps on deletions. `dealt` must be called with what is made of the result.
+    """
+    synced = Synced()
+    viewers = make_viewers(workspace)
+    for entry in workspace.project.settings.sync:
+        if set(fresh).issuperset(entry.between):
+            _sync_entry(workspace, entry, writable(workspace, viewers, entry), synced, cap or entry.delete_cap)
+    return synced
 
 
-def sync(workspace: Workspace, viewers: Mapping[str, Viewer], fresh: Iterable[str]) -> Synced:
-    """Say what every `sync` entry of the settings wants. Entries with a connection that isn't fresh are left alone."""
-    reachable = set(fresh)
-    parts = [
-        _sync_one(workspace, entry, viewers)
-        for entry in workspace.project.settings.sync
-        if reachable.issuperset(entry.between)
-    ]
-    return Synced(
-        changes=tuple(change for part in parts for change in part.changes),
-        blocked=tuple(item for part in parts for item in part.blocked),
-        links={link: refs for part in parts for link, refs in part.links.items()},
-        agreed={ref: fields for part in parts for ref, fields in part.agreed.items()},
-    )
+def dealt(workspace: Workspace, synced: Synced, unfinished: Collection[str]) -> None:
+    """Note what was dealt with: everything but the links of which something is still to be written, or to be asked."""
+    links = workspace.store.links.get(unfinished)
+    left = {*synced.asked, *(ref for refs in links.values() for ref in refs)}
+    backlog = workspace.store.backlog
+    for reader, mark in synced.marks.items():
+        backlog.dealt(reader, mark, sorted(ref for ref in left if ref.connection in synced.between[reader]))
+    known = {reader for reader in backlog.readers() if reader.startswith(READER)}
+    current = {_reader(workspace, entry) for entry in workspace.project.settings.sync}
+    backlog.forget(sorted(known - current))
 
 
-def remember(workspace: Workspace, synced: Synced) -> None:
-    """Save the links that were found and what all sides agree on. Neither depends on anything being written."""
-    workspace.store.links.save(synced.links)
-    workspace.store.links.save_bases(synced.agreed)
+READER = "sync/"
 
 
-def bases_after(viewers: Mapping[str, Viewer], written: Iterable[tuple[Change, Ref]]) -> dict[Ref, dict[str, Value]]:
-    """Give the bases that follow from changes that were made: what was written there. Enforcement has none to keep."""
-    bases: dict[Ref, dict[str, Value]] = {}
-    for change, ref in written:
-        if change.link is not None:
-            bases.setdefault(ref, {}).update(canonical_edits(change, viewers[change.connection]))
-    return bases
+def _reader(workspace: Workspace, entry: Sync) -> str:
+    """Name an entry's reader of the backlog. Under other settings all deals are looked at anew."""
+    return f"{READER}{entry.name}/{workspace.project.digest}"
 
 
-def canonical_edits(change: Change, viewer: Viewer) -> Iterator[tuple[str, Value]]:
-    """Give what a change writes as sync sees it: owners by e-mail."""
-    for edit in change.edits:
-        yield edit.name, (viewer.users.get(str(edit.after)) if edit.name == OWNER else edit.after)
+def _sync_entry(
+    workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer], synced: Synced, cap: DeleteCap
+) -> None:
+    reader = _reader(workspace, entry)
+    mark, pending, first = _pending(workspace, entry, reader)
+    synced.marks[reader], synced.between[reader] = mark, entry.between
+    deals = deals_to_look_at(workspace, entry, pending, first=first)
+    for part in chunks(deals):
+        follow_merged(workspace, part)
+    links = sorted(_link_all(workspace, entry, deals, synced))
+    unclear = bases_after(viewers, _unclear_updates(workspace))
+    archives: list[Change] = []
+    for some in chunks(links):
+        around = gather(workspace, entry, viewers, some)
+        plan = _Part(workspace, entry, around, unclear)
+        plan.look()
+        workspace.store.links.save(plan.members)
+        workspace.store.links.save_bases(plan.agreed)
+        synced.looked.update(some)
+        synced.blocked += plan.blocked
+        archives += (change for change in plan.changes if change.action is Action.ARCHIVE)
+        synced.changes += (change for change in plan.changes if change.action is not Action.ARCHIVE)
+    kept, held = hold_back(archives, cap, _count_links(workspace) if archives else 0)
+    synced.changes += kept
+    synced.blocked += held
 
 
-def _sync_one(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]) -> Synced:
-    records = workspace.store.records
-    deals = {name: tuple(records.records(name, Kind.DEAL)) for name in entry.between}
-    companies = {c.ref: c for name in entry.between for c in records.records(name, Kind.COMPANY)}
-    everywhere = workspace.store.links.links()
-    known = _between(everywhere, entry)
-    by_ref = {deal.ref: deal for side in deals.values() for deal in side}
-    followed = follow_merges(known, _survivors(workspace, entry, by_ref))
-    matched = match_deals(deals, companies, followed, entry.match_rules("deal"))
-    bases = _with_inherited(workspace.store.links.bases(), known, followed)
-    seen = _Seen(bases, bases_after(viewers, _unclear_updates(workspace)))
-    changes, blocked, agreed = _merge_all(entry, matched.links, by_ref, viewers, seen)
-    wanted = _wanted(changes, by_ref, viewers)
-    groups = _groups(matched.links, matched.single, by_ref)
-    created, lacking = _create_all(entry, groups, companies, viewers, wanted)
-    links = dict(matched.links)
-    links.update({change.link: refs for change, refs in created if change.link and change.link not in links})
-    return Synced(
-        changes=(*changes, *(change for change, _ in created)),
-        blocked=(*matched.ambiguous, *blocked, *lacking),
-        links={
-            link: _with_others(refs, everywhere.get(link, ()), entry)
-            for link, refs in links.items()
-            if known.get(link) != refs
-        },
-        agreed=agreed,
-    )
+def _count_links(workspace: Workspace) -> int:
+    links = workspace.store.links.links().values()
+    return sum(len(refs) > 1 and refs[0].kind is Kind.DEAL for refs in links)
 
 
-def _survivors(workspace: Workspace, entry: Sync, deals: Mapping[Ref, Record]) -> dict[Ref, Ref]:
-    """Give what deals were merged into, as far as the CRMs say."""
-    gone = (each for name in entry.between for each in workspace.store.records.gone(name))
-    return {
-        each.ref: each.merged_into
-        for each in gone
-        if each.merged_into is not None and each.ref.kind is Kind.DEAL and each.ref not in deals
-    }
+def _pending(workspace: Workspace, entry: Sync, reader: str) -> tuple[int, list[Ref], bool]:
+    """Give what is pending between the connections of an entry, and whether that is everything."""
+    backlog = workspace.store.backlog
+    first = reader not in backlog.readers()
+    mark, pending = backlog.pending(reader)
+    here = [ref for ref in pending if ref.connection in entry.between]
+    if not first and any(ref.kind is Kind.USER for ref in here):  # an e-mail may stand for another owner now
+        backlog.forget([reader])
+        return _pending(workspace, entry, reader)
+    return mark, here, first
 
 
-def _with_inherited(
-    bases: Mapping[Ref, Mapping[str, Value]],
-    links: Mapping[str, tuple[Ref, ...]],
-    followed: Mapping[str, tuple[Ref, ...]],
-) -> dict[Ref, Mapping[str, Value]]:
-    """Let the survivor of a merge have the base of the deal whose place it takes: what differs was done by people."""
-    places = (place for link in links for place in zip(links[link], followed[link], strict=True))
-    return {**{end: bases[ref] for ref, end in places if ref in bases}, **bases}
-
-
-def _between(links: Mapping[str, tuple[Ref, ...]], entry: Sync) -> dict[str, tuple[Ref, ...]]:
-    """Give the links as far as they are between the connections of an entry."""
-    found = {link: tuple(ref for ref in refs if ref.connection in entry.between) for link, refs in links.items()}
-    return {link: refs for link, refs in found.items() if refs}
-
-
-def _with_others(refs: tuple[Ref, ...], before: tuple[Ref, ...], entry: Sync) -> tuple[Ref, ...]:
-    """Keep the deals of other connections in a link: they take part again when their connection does."""
-    return (*refs, *(ref for ref in before if ref.connection not in entry.between))
-
-
-class _Seen(NamedTuple):
-    """What the values of deals are compared with: the bases, and what may have been written without an answer."""
-
-    bases: Mapping[Ref, Mapping[str, Value]]
-    unclear: Mapping[Ref, Mapping[str, Value]]
-
-
-def _merge_all(
-    entry: Sync,
-    links: Mapping[str, tuple[Ref, ...]],
-    deals: Mapping[Ref, Record],
-    viewers: Mapping[str, Viewer],
-    seen: _Seen,
-) -> tuple[list[Change], list[Blocked], dict[Ref, Mapping[str, Value]]]:
-    changes: list[Change] = []
-    blocked: list[Blocked] = []
-    agreed: dict[Ref, Mapping[str, Value]] = {}
-    for link in sorted(links):
-        present = [ref for ref in links[link] if ref in deals]
-        if len(present) < 2:
+def _link_all(workspace: Workspace, entry: Sync, deals: Iterable[Ref], synced: Synced) -> set[str]:
+    """Give the links of these deals. One without a counterpart has a link of its own, where others may be created."""
+    links: set[str] = set()
+    for part in chunks(deals):
+        known = workspace.store.links.of(part)
+        links.update(known.values())
+        fresh = workspace.store.records.get([ref for ref in part if ref not in known])
+        if not fresh:
             continue
-        sides = [
-            _side(deals[ref], viewers[ref.connection], seen.bases.get(ref, {}), seen.unclear.get(ref, {}))
-            for ref in _ranked(present, entry)
-        ]
-        merged = merge(link, sides, entry.policy, seen.bases.get(decided_ref(link), {}))
-        updates, stopped = sync_updates(link, merged, deals, viewers)
-        changes += updates
-        blocked += stopped
-        agreed.update(merged.agreed)
-    return changes, blocked, agreed
+        matched = match_fresh(workspace, entry, Kind.DEAL, fresh)
+        synced.blocked += matched.ambiguous
+        synced.asked.update(item.deal for item in matched.ambiguous)
+        synced.looked.update(map(link_id, fresh))
+        links.update(matched.links)
+        alone = {link_id(ref): (ref,) for ref in matched.single if entry.create and _is_open(fresh[ref])}
+        workspace.store.links.save(alone)
+        links.update(alone)
+    return links
+
+
+def _is_open(deal: Record) -> bool:
+    return deal.position is not None and deal.position.status is Status.OPEN
 
 
 def _unclear_updates(workspace: Workspace) -> list[tuple[Change, Ref]]:
@@ -178,67 +150,163 @@ def _unclear_updates(workspace: Workspace) -> list[tuple[Change, Ref]]:
     return [(c, c.target) for c in changes if c.target is not None and c.connection in workspace.connections]
 
 
-def _side(deal: Record, viewer: Viewer, base: Mapping[str, Value], unclear: Mapping[str, Value]) -> Side:
-    """Make one side of a merge. What may have been written there, and is there, is not taken for somebody's edit."""
-    now = viewer.view(deal)
-    ours = {name: value for name, value in unclear.items() if name in now and now[name] == value}
-    return Side(ref=deal.ref, now=now, base={**base, **ours}, updated_at=deal.updated_at)
+# ── What was written ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _ranked(refs: Iterable[Ref], entry: Sync) -> list[Ref]:
-    """Put refs in the order in which the settings name their connections."""
-    return sorted(refs, key=lambda ref: entry.between.index(ref.connection))
+def bases_after(viewers: Mapping[str, Viewer], written: Iterable[tuple[Change, Ref]]) -> dict[Ref, dict[str, Value]]:
+    """Give the bases that follow from changes that were made: what was written there. Enforcement has none to keep."""
+    bases: dict[Ref, dict[str, Value]] = {}
+    for change, ref in written:
+        if change.action is Action.ARCHIVE:
+            bases.setdefault(ref, {})[UNDONE if change.origin is Origin.UNDO else ARCHIVED] = True
+        elif change.link is not None and change.origin is Origin.SYNC and ref.kind is Kind.DEAL:
+            bases.setdefault(ref, {}).update(sent(canonical_edits(change, viewers[change.connection]), change.expects))
+    return bases
 
 
-def _wanted(
-    changes: Iterable[Change], deals: Mapping[Ref, Record], viewers: Mapping[str, Viewer]
-) -> dict[Ref, Mapping[str, Value]]:
-    """Give each deal as it will be with these changes, so that a counterpart starts with what was just decided."""
-    edits = {change.target: dict(canonical_edits(change, viewers[change.connection])) for change in changes}
-    return {ref: {**viewers[ref.connection].view(deal), **edits.get(ref, {})} for ref, deal in deals.items()}
+def canonical_edits(change: Change, viewer: Viewer) -> Iterator[tuple[str, Value]]:
+    """Give what a change writes as sync sees it: owners by e-mail."""
+    for edit in change.edits:
+        after = edit.after
+        if edit.name == OWNER:
+            after = viewer.users.get(str(after))
+        yield edit.name, after
 
 
-def _groups(
-    links: Mapping[str, tuple[Ref, ...]], single: Iterable[Record], deals: Mapping[Ref, Record]
-) -> Iterator[tuple[str, tuple[Ref, ...], Record]]:
-    """Give each link, and each deal without one, with the deal that a counterpart would be made from."""
-    for link in sorted(links):
-        present = [ref for ref in links[link] if ref in deals]
-        if present:
-            yield link, links[link], deals[present[0]]
-    for deal in sorted(single, key=lambda deal: deal.ref):
-        yield link_id(deal.ref), (deal.ref,), deal
+# ── One part of the links ───────────────────────────────────────────────────────────────────────────────
 
 
-def _create_all(
-    entry: Sync,
-    groups: Iterable[tuple[str, tuple[Ref, ...], Record]],
-    companies: Mapping[Ref, Record],
-    viewers: Mapping[str, Viewer],
-    wanted: Mapping[Ref, Mapping[str, Value]],
-) -> tuple[list[tuple[Change, tuple[Ref, ...]]], list[Blocked]]:
-    """Plan the counterparts that are missing where the settings let them be created; open deals only."""
-    by_domain = {
-        (ref.connection, str(company.fields["domain"]).casefold()): ref
-        for ref, company in companies.items()
-        if company.fields.get("domain")
-    }
-    created: list[tuple[Change, tuple[Ref, ...]]] = []
-    blocked: list[Blocked] = []
-    for link, refs, deal in groups:
-        view = wanted[deal.ref]
-        if deal.position is None or deal.position.status is not Status.OPEN or view.get(STAGE) in {WON, LOST}:
-            continue
-        for connection in entry.create:
-            if any(ref.connection == connection for ref in refs):
-                continue
-            company = companies.get(Ref(deal.ref.connection, Kind.COMPANY, str(deal.fields.get("company"))))
-            domain = str(company.fields.get("domain") or "").casefold() if company else ""
-            target = viewers[connection]
-            change, lacking = create_counterpart(
-                deal, view, link=link, target=target, connection=connection, company=by_domain.get((connection, domain))
-            )
-            blocked += lacking
-            if change is not None:
-                created.append((change, refs))
-    return created, blocked
+@dataclass(slots=True)
+class _Part:
+    """Some links being looked at, and what comes of it."""
+
+    workspace: Workspace
+    entry: Sync
+    around: Around
+    unclear: Bases
+    changes: list[Change] = field(default_factory=list)
+    blocked: list[Blocked] = field(default_factory=list)
+    agreed: dict[Ref, Mapping[str, Value]] = field(default_factory=dict)
+    members: dict[str, tuple[Ref, ...]] = field(default_factory=dict)  # of the links that lose some
+
+    def look(self) -> None:
+        """Look at each link: what is gone, what differs, what is missing; then at what hangs on the deals."""
+        for link in sorted(self.around.links):
+            if not self.around.bases.get(decided_ref(link), {}).get(ENDED):
+                self._look_at(link)
+        self.changes, stopped = with_companions(self.workspace, self.entry, self.around, self.changes)
+        self.blocked += stopped
+
+    def _look_at(self, link: str) -> None:
+        refs = self.around.links[link]
+        here = [ref for ref in refs if ref.connection in self.entry.between]
+        sides = {ref: self._side(ref) for ref in self._ranked(here)}
+        gone = self._gone(link, here, sides)
+        self.blocked += gone.stopped
+        if gone.ended:
+            self.agreed[decided_ref(link)] = {ENDED: True}
+            return
+        if gone.members != tuple(here):
+            self.members[link] = (*gone.members, *(ref for ref in refs if ref not in here))
+        self.agreed.update({ref: {ARCHIVED: None} for ref in gone.came_back})
+        if gone.archive and gone.deleted:
+            self.changes += [archive(self.around.deals[ref], link=link, gone=gone.deleted) for ref in gone.archive]
+            return
+        updates = self._merge(link, sides)
+        self.changes += updates
+        if not gone.stopped:
+            self._create(link, gone.members, here, sides, updates)
+        self.changes += copied_notes(self.workspace, self.entry, link, [ref for ref in here if ref in sides])
+
+    def _side(self, ref: Ref) -> Side:
+        """Make one side of a merge. What may have been written there, and is there, is not somebody's edit."""
+        deal = self.around.deals[ref]
+        now = self.around.viewers[ref.connection].view(deal)
+        unclear = self.unclear.get(ref, {})
+        ours = {name: value for name, value in unclear.items() if name in now and same(now[name], value)}
+        base = {**self.around.bases.get(ref, {}), **ours}
+        seen = read(now, base, deal.version)
+        if seen.news:
+            self.agreed[ref] = {**self.agreed.get(ref, {}), **seen.news}
+        viewer = self.around.viewers[ref.connection]
+        return Side(
+            ref=ref,
+            now=seen.now,
+            base=base,
+            updated_at=deal.updated_at,
+            updated_by=viewer.users.get(deal.updated_by or "", deal.updated_by),
+            held=now,
+        )
+
+    def _ranked(self, refs: Iterable[Ref]) -> list[Ref]:
+        """Put the deals that are there in the order in which the settings name their connections."""
+        there = (ref for ref in refs if ref in self.around.deals)
+        return sorted(there, key=lambda ref: self.entry.between.index(ref.connection))
+
+    def _gone(self, link: str, refs: list[Ref], sides: Mapping[Ref, Side]) -> Gone:
+        tombstones, bases = self.around.tombstones, self.around.bases
+        marked = any(ARCHIVED in bases.get(ref, {}) for ref in refs)
+        if len(sides) == len(refs) and not marked:
+            return Gone(members=tuple(refs))
+        return judge_gone(
+            link,
+            refs,
+            {ref: tombstones[ref] for ref in refs if ref in tombstones},
+            bases,
+            edited={ref for ref, side in sides.items() if any(_edited(side, name) for name in side.now)},
+            policy=self.entry.delete,
+            linked_elsewhere=self.around.survivors,
+        )
+
+    def _merge(self, link: str, sides: Mapping[Ref, Side]) -> list[Change]:
+        if len(sides) < 2:
+            return []
+        decided = self.around.bases.get(decided_ref(link), {})
+        merged = merge(link, list(sides.values()), self.entry.policy, decided)
+        forbidden = partial(self._forbidden, sides)
+        updates, stopped = sync_updates(link, merged, self.around.deals, self.around.viewers, forbidden)
+        self.blocked += stopped
+        for ref, fields in merged.agreed.items():
+            self.agreed[ref] = {**self.agreed.get(ref, {}), **fields}
+        return updates
+
+    def _forbidden(self, sides: Mapping[Ref, Side], stage: str) -> str:
+        """Say why the move to a stage may not be made in the others: the process forbids it where it was made."""
+        process, records = self.workspace.project.process, self.workspace.store.records
+        for ref, side in sides.items():
+            if side.now.get(STAGE) == stage:
+                deal, mapper = self.around.deals[ref], self.around.viewers[ref.connection].mapper
+                visits = visits_of(deal, records.moves_of(ref), mapper)
+                return why_forbidden(last_move(visits, mapper.place(deal.position), process))
+        return ""
+
+    def _create(
+        self,
+        link: str,
+        members: tuple[Ref, ...],
+        before: list[Ref],
+        sides: Mapping[Ref, Side],
+        updates: Iterable[Change],
+    ) -> None:
+        """Plan the counterparts that are missing where the settings let them be created; of open deals only."""
+        first = next(iter(sides), None)
+        if first is None or not _is_open(self.around.deals[first]):
+            return
+        taken = {ref.connection for ref in members}
+        edits = (dict(canonical_edits(c, self.around.viewers[c.connection])) for c in updates if c.target == first)
+        view = {**sides[first].now, **next(edits, {})}  # as it will be: a counterpart starts with what was just decided
+        if view.get(STAGE) in {WON, LOST}:
+            return
+        for connection in self.entry.create:
+            if connection not in taken:
+                again = [ref for ref in before if ref.connection == connection]
+                target = self.around.viewers[connection]
+                change, lacking = create_counterpart(
+                    self.around.deals[first], view, link=link, target=target, again=again
+                )
+                self.blocked += lacking
+                self.changes += [change] if change else []
+
+
+def _edited(side: Side, name: str) -> bool:
+    return name in side.base and not same(side.now[name], side.base[name])

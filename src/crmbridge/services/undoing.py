@@ -27,7 +27,7 @@ from crmbridge.model.changes import (
 from crmbridge.model.records import Kind, Position, Record, Ref
 from crmbridge.model.values import Value, is_empty, show
 from crmbridge.ports import Run
-from crmbridge.services.syncing import make_viewers
+from crmbridge.services.gathering import make_viewers
 from crmbridge.services.workspace import Workspace
 
 SEARCHED = 10_000  # newest runs among which one is looked for

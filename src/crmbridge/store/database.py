@@ -204,12 +204,22 @@ def _version(connection: Connection, where: str) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A column that a replaced row keeps as it was, unless one of the compared columns changed."""
+
+    name: str
+    compared: tuple[str, ...]
+
+
 def upsert(
     connection: Connection,
     into: Table,
     rows: Sequence[Mapping[str, Any]],
     only: ColumnElement[bool] | None = None,
-    keep: Collection[str] = (),
+    *,
+    keep: tuple[str, ...] = (),
+    marked: Marked | None = None,
 ) -> None:
     """Insert rows, or replace the ones with the same primary key: all columns that the rows name, nothing else.
 
@@ -218,7 +228,9 @@ def upsert(
     """
     if rows:
         make = _kept_upserting if only is None else _upserting
-        connection.execute(make(connection.dialect.name, into, tuple(rows[0]), only, tuple(keep)), list(rows))
+        connection.execute(
+            make(connection.dialect.name, into, tuple(rows[0]), only, keep=keep, marked=marked), list(rows)
+        )
 
 
 def _upserting(
@@ -226,12 +238,17 @@ def _upserting(
     into: Table,
     names: Sequence[str],
     only: ColumnElement[bool] | None = None,
+    *,
     keep: Collection[str] = (),
+    marked: Marked | None = None,
 ) -> Insert | PostgresqlInsert:
     statement = _insert(dialect, into)
     keys = [column.name for column in into.primary_key]
     changed: dict[str, Any] = {name: statement.excluded[name] for name in names if name not in keys}
     changed |= {name: func.coalesce(changed[name], into.c[name]) for name in keep}
+    if marked is not None:
+        differs = or_(*(into.c[name].is_distinct_from(changed[name]) for name in marked.compared))
+        changed[marked.name] = case((differs, changed[marked.name]), else_=into.c[marked.name])
     return statement.on_conflict_do_update(index_elements=keys, set_=changed, where=only)
 
 
@@ -239,7 +256,11 @@ _kept_upserting = functools.cache(_upserting)  # made anew, each would leave a r
 
 
 def upsert_written(
-    connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]], newest: str | None = None
+    connection: Connection,
+    into: Table,
+    rows: Sequence[tuple[Any, ...]],
+    newest: str | None = None,
+    marked: Marked | None = None,
 ) -> int:
     """Insert or replace whole rows whose values are, column by column, as they are stored; give how many were left out.
 
@@ -253,23 +274,30 @@ def upsert_written(
     saved = 0
     for start in range(0, len(unique), AT_ONCE):
         some = unique[start : start + AT_ONCE]
-        sql = _upsert_sql(connection.dialect.name, into, newest, len(some))
+        sql = _upsert_sql(connection.dialect.name, into, newest, marked, len(some))
         saved += connection.exec_driver_sql(sql, tuple(chain.from_iterable(some))).rowcount
     return len(unique) - saved
 
 
 @functools.lru_cache(maxsize=10 * AT_ONCE)
-def _upsert_sql(dialect: str, into: Table, newest: str | None, rows: int) -> str:
+def _upsert_sql(dialect: str, into: Table, newest: str | None, marked: Marked | None, rows: int) -> str:
     names = [column.name for column in into.columns]
     only = None
     if newest is not None:
         held: ColumnElement[Any] = into.c[newest]
         new: ColumnElement[Any] = sql_column(f"excluded.{newest}", is_literal=True)
         only = or_(held.is_(None), held <= new)
-    statement = _upserting(dialect, into, names, only)
+    statement = _upserting(dialect, into, names, only, marked=marked)
     sql = str(statement.compile(dialect=_positional(dialect), column_keys=names))
     head, values, tail = re.split(r"(?<= VALUES )|(?= ON CONFLICT )", sql, maxsplit=2)
     return head + ", ".join([values] * rows) + tail
+
+
+def next_mark(connection: Connection) -> int:
+    """Take the next mark; nobody else gets one until this transaction is over, so they are committed in order."""
+    table = schema.marks
+    raised = update(table).values(mark=table.c.mark + 1).returning(table.c.mark)
+    return int(connection.execute(raised).scalar_one())
 
 
 def _positional(name: str) -> Dialect:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select, union, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
 
 from crmbridge.model.findings import Evaluation, Finding, FindingKind, Place, Severity, SlaClock, SlaState, Visit
 from crmbridge.model.records import Kind, Ref, Status
@@ -37,13 +37,24 @@ class SqlFindings:
             _forget_measures(open_, latest)
             _save_measures(open_, list(latest.values()))
 
-    def forget(self, keep: Sequence[Ref], at: datetime) -> None:
-        """Clear the findings of all deals that are not among these, and drop their places, visits and clocks."""
-        kept = set(keep)
+    def forget(self, deals: Collection[Ref], at: datetime) -> None:
+        """Clear the findings of these deals, and drop their places, visits and clocks."""
+        known = [deal for deal in deals if deal.kind is Kind.DEAL]
         with self._database.write() as open_:
-            others = [deal for deal in _known(open_) if deal not in kept]
-            _clear(open_, [row.id for row in _open_rows(open_, others)], at)
-            _forget_measures(open_, others)
+            _clear(open_, [row.id for row in _open_rows(open_, known)], at)
+            _forget_measures(open_, known)
+
+    def due(self, now: datetime) -> tuple[Ref, ...]:
+        """Give the deals whose evaluation was good until now or earlier, ordered."""
+        query = select(_places.c.connection, _places.c.deal).where(_places.c.until <= now)
+        with self._database.read() as open_:
+            return tuple(sorted(Ref(row.connection, Kind.DEAL, row.deal) for row in open_.execute(query)))
+
+    def counts(self) -> dict[Severity, int]:
+        """Count the open findings by severity."""
+        query = select(_findings.c.severity, func.count()).where(_findings.c.cleared_at.is_(None))
+        with self._database.read() as open_:
+            return {Severity(severity): count for severity, count in open_.execute(query.group_by("severity"))}
 
     def findings(self, *, cleared: bool = False) -> tuple[StoredFinding, ...]:
         """Give the open findings, with the cleared ones too if asked, oldest first."""
@@ -98,14 +109,6 @@ def _clear(open_: Connection, ids: Sequence[str], at: datetime) -> None:
         open_.execute(clear, [{"cleared": id_} for id_ in ids])
 
 
-def _known(open_: Connection) -> Iterator[Ref]:
-    """Give the deals of which anything is known that `forget` would take away."""
-    unclear = select(_findings.c.connection, _findings.c.deal).where(_findings.c.cleared_at.is_(None))
-    measured = select(_places.c.connection, _places.c.deal)
-    for row in open_.execute(union(unclear, measured)).all():
-        yield Ref(row.connection, Kind.DEAL, row.deal)
-
-
 def _forget_measures(open_: Connection, deals: Iterable[Ref]) -> None:
     keys = [{"of": deal.connection, "deal_id": deal.id} for deal in deals]
     for table in (_visits, _places) if keys else ():  # the clocks go with their visits
@@ -157,6 +160,7 @@ def _place_row(evaluation: Evaluation) -> dict[str, Any]:
         "stage": evaluation.place.stage,
         "status": evaluation.place.status,
         "evaluated_at": evaluation.at,
+        "until": evaluation.until,
     }
 
 

@@ -43,5 +43,6 @@ def make(connection: Connection) -> None:
         schema.rates.create(connection, checkfirst=False)
     for statement in APPEND_ONLY[connection.dialect.name]:
         connection.exec_driver_sql(statement)
+    connection.execute(schema.marks.insert().values(one=1, mark=0))
     stamp.create(connection, checkfirst=False)
     connection.execute(stamp.insert().values(version_num=schema.VERSION))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from crmbridge.errors import LockedError, StateError
 from crmbridge.model.changes import Change, JournalEntry, Outcome, Receipt
-from crmbridge.model.findings import Evaluation, SlaClock, Visit
+from crmbridge.model.findings import Evaluation, Severity, SlaClock, Visit
 from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
 from crmbridge.model.values import Value, show
 from crmbridge.ports import Page, Run, StoredFinding
+from crmbridge.store.memory_backlog import MemoryBacklog, MemoryMatches, MemoryWaiting
 from crmbridge.store.memory_hints import MemoryHints, MemoryMemory
 from crmbridge.store.memory_state import Lease, Opened, State
 
@@ -27,6 +29,9 @@ class MemoryStore:
         memory = Opened(self._state)
         self.records = MemoryRecords(memory)
         self.links = MemoryLinks(memory)
+        self.backlog = MemoryBacklog(memory)
+        self.waiting = MemoryWaiting(memory)
+        self.matches = MemoryMatches(memory)
         self.findings = MemoryFindings(memory)
         self.journal = MemoryJournal(memory)
         self.runs = MemoryRuns(memory)
@@ -60,7 +65,9 @@ class MemoryRecords:
             for move in page.moves:
                 moves.setdefault(move.deal, {})[move.id] = move
             fresh = {ref: tuple(sorted(m.values(), key=lambda m: m.at)) for ref, m in moves.items() if ref not in stale}
+            other = {ref for ref, found in fresh.items() if state.moves.get(ref) != found}
             state.moves |= fresh
+            state.mark_all(ref for ref in other if ref in state.records or ref in state.gone)
             for tombstone in page.tombstones:
                 _bury(state, tombstone)
             state.cursors[connection, kind] = page.cursor
@@ -81,7 +88,7 @@ class MemoryRecords:
             found = [r for r in state.records.values() if r.ref[:2] == (connection, kind) and r.ref not in state.gone]
         return iter(sorted(found, key=lambda record: record.ref.id))
 
-    def get(self, refs: Sequence[Ref]) -> dict[Ref, Record]:
+    def get(self, refs: Collection[Ref]) -> dict[Ref, Record]:
         """Give the records asked for that are known and not gone."""
         with self._memory.read() as state:
             return {ref: state.records[ref] for ref in refs if ref in state.records and ref not in state.gone}
@@ -96,6 +103,16 @@ class MemoryRecords:
         with self._memory.read() as state:
             return state.moves.get(deal, ())
 
+    def moves_for(self, deals: Collection[Ref]) -> dict[Ref, tuple[Move, ...]]:
+        """Give the moves of those of these deals that have any, each deal's oldest first."""
+        with self._memory.read() as state:
+            return {deal: state.moves[deal] for deal in deals if state.moves.get(deal)}
+
+    def tombstones(self, refs: Collection[Ref]) -> dict[Ref, Tombstone]:
+        """Give the tombstones of those of these refs that are gone."""
+        with self._memory.read() as state:
+            return {ref: state.gone[ref] for ref in refs if ref in state.gone}
+
     def gone(self, connection: str) -> Iterator[Tombstone]:
         """Give the records of a connection that are gone, ordered by kind and id."""
         with self._memory.read() as state:
@@ -108,16 +125,25 @@ def _save(state: State, records: Sequence[Record]) -> set[Ref]:
     for record in records:
         held = state.records.get(record.ref)
         if held is None or record.updated_at >= held.updated_at:
+            if state.gone.pop(record.ref, None) is not None or held is None or _said(held) != _said(record):
+                state.mark_all([record.ref])
             state.records[record.ref] = record
-            state.gone.pop(record.ref, None)
             saved.add(record.ref)
     return saved
+
+
+def _said(record: Record) -> tuple[Any, ...]:
+    """Give what makes a record another one than it was; its version and times alone do not."""
+    return (record.fields, record.position, record.key, record.created_at, record.problems)
 
 
 def _bury(state: State, tombstone: Tombstone) -> None:
     known = state.gone.get(tombstone.ref)
     merged_into = tombstone.merged_into or (known.merged_into if known else None)
-    state.gone[tombstone.ref] = replace(tombstone, merged_into=merged_into)
+    buried = replace(tombstone, merged_into=merged_into)
+    if buried != known:
+        state.mark_all([tombstone.ref])
+    state.gone[tombstone.ref] = buried
 
 
 class MemoryLinks:
@@ -142,10 +168,21 @@ class MemoryLinks:
             state.owners = {ref: link for ref, link in state.owners.items() if link not in links}
             state.owners |= {ref: link for link, refs in links.items() for ref in refs}
 
-    def bases(self) -> dict[Ref, dict[str, Value]]:
-        """Give every base known, by ref and field."""
+    def get(self, links: Collection[str]) -> dict[str, tuple[Ref, ...]]:
+        """Give the links of these ids, of those that there are."""
+        every = self.links()
+        return {link: every[link] for link in sorted(links) if link in every}
+
+    def of(self, refs: Collection[Ref]) -> dict[Ref, str]:
+        """Give the id of the link that each of these refs stands in, where it stands in one."""
         with self._memory.read() as state:
-            return {ref: dict(values) for ref, values in state.bases.items()}
+            return {ref: state.owners[ref] for ref in refs if ref in state.owners}
+
+    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, dict[str, Value]]:
+        """Give the base of these refs, or of every ref that has one, field by field."""
+        with self._memory.read() as state:
+            wanted = state.bases if refs is None else refs
+            return {ref: dict(state.bases[ref]) for ref in wanted if ref in state.bases}
 
     def save_bases(self, bases: Mapping[Ref, Mapping[str, Value]]) -> None:
         """Set the base of the fields named; the others stay."""
@@ -171,12 +208,21 @@ class MemoryFindings:
                 opened_at = known.opened_at if known and known.cleared_at is None else at
                 state.findings[finding.id] = StoredFinding(finding, opened_at, None)
 
-    def forget(self, keep: Sequence[Ref], at: datetime) -> None:
-        """Clear the findings of all deals that are not among these, and drop their visits and clocks."""
+    def forget(self, deals: Collection[Ref], at: datetime) -> None:
+        """Clear the findings of these deals, and drop their visits and clocks."""
         with self._memory.write() as state:
-            kept = set(keep)
-            _clear(state, [stored for stored in _open(state) if stored.finding.deal not in kept], set(), at)
-            state.evaluations = {deal: each for deal, each in state.evaluations.items() if deal in kept}
+            gone = set(deals)
+            _clear(state, [stored for stored in _open(state) if stored.finding.deal in gone], set(), at)
+            state.evaluations = {deal: each for deal, each in state.evaluations.items() if deal not in gone}
+
+    def due(self, now: datetime) -> tuple[Ref, ...]:
+        """Give the deals whose evaluation was good until now or earlier, ordered."""
+        with self._memory.read() as state:
+            return tuple(sorted(deal for deal, each in state.evaluations.items() if each.until and each.until <= now))
+
+    def counts(self) -> dict[Severity, int]:
+        """Count the open findings by severity."""
+        return dict(Counter(stored.finding.severity for stored in self.findings()))
 
     def findings(self, *, cleared: bool = False) -> tuple[StoredFinding, ...]:
         """Give the open findings, with the cleared ones too if asked, oldest first."""

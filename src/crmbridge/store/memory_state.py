@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from crmbridge.errors import LockedError
 from crmbridge.ledger import LocalLedger
-from crmbridge.model.changes import JournalEntry
+from crmbridge.model.changes import Cause, JournalEntry
 from crmbridge.model.findings import Evaluation
-from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
+from crmbridge.model.records import Kind, Move, Record, Ref, Signature, Tombstone
 from crmbridge.model.values import Value
-from crmbridge.ports import Run, StoredFinding
+from crmbridge.ports import Run, StoredFinding, Waiting
 
 
 @dataclass(kw_only=True)
@@ -37,6 +37,12 @@ class State:
     moves: dict[Ref, tuple[Move, ...]] = field(default_factory=dict)
     gone: dict[Ref, Tombstone] = field(default_factory=dict)
     cursors: dict[tuple[str, Kind], str] = field(default_factory=dict)
+    mark: int = 0
+    marks: dict[Ref, int] = field(default_factory=dict)  # when each record last changed
+    readers: dict[str, int] = field(default_factory=dict)
+    left: dict[str, frozenset[Ref]] = field(default_factory=dict)
+    waiting: dict[tuple[str, Ref, str, Cause], Waiting] = field(default_factory=dict)
+    signatures: dict[Ref, frozenset[Signature]] = field(default_factory=dict)
     owners: dict[Ref, str] = field(default_factory=dict)
     bases: dict[Ref, dict[str, Value]] = field(default_factory=dict)
     findings: dict[str, StoredFinding] = field(default_factory=dict)
@@ -47,6 +53,11 @@ class State:
     deliveries: dict[str, datetime] = field(default_factory=dict)
     memories: dict[str, dict[str, str]] = field(default_factory=dict)
     rates: LocalLedger = field(default_factory=LocalLedger)
+
+    def mark_all(self, refs: Iterable[Ref]) -> None:
+        """Let these records have changed now."""
+        self.mark += 1
+        self.marks |= dict.fromkeys(refs, self.mark)
 
     def set_bases(self, bases: Mapping[Ref, Mapping[str, Value]]) -> None:
         """Set the base of the fields named; the others stay."""

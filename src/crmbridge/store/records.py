@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, select
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from crmbridge.model.codec import problems_from_json, problems_to_json
-from crmbridge.model.records import Kind, Move, Position, Record, Ref, Status, Tombstone
-from crmbridge.model.values import Money, Value, fields_from_json, fields_to_text
+from crmbridge.model.records import Kind, Move, Position, Problem, Record, Ref, Status, Tombstone
+from crmbridge.model.values import Money, Value, fields_from_text, fields_to_text
 from crmbridge.ports import Page
 from crmbridge.store import schema
-from crmbridge.store.database import Database, among, upsert, upsert_written
+from crmbridge.store.database import Database, Marked, among, next_mark, upsert, upsert_written
 from crmbridge.store.schema import as_written, json_text, moment_text, ref_text, storable
 
 _STREAM = 1000  # rows read at a time
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
 _records_written, _moves_written = as_written(_records), as_written(_moves)
+_READ = _records_written.c[
+    "connection", "kind", "id", "key", "version", "created_at", "updated_at", "pipeline", "stage", "status", "url",
+    "updated_by", "fields", "problems",
+]  # fmt: skip
+# What makes a record another one than it was; its version and times alone do not.
+_CHANGED = Marked(
+    "mark", ("fields", "pipeline", "stage", "status", "key", "created_at", "problems", "gone_at", "merged_into")
+)
+_GONE = Marked("mark", ("gone_at", "merged_into"))
 _ID, _UPDATED_AT = (list(_records.c.keys()).index(name) for name in ("id", "updated_at"))
 _OLD_MOVES = delete(_moves_written).where(
     _moves_written.c.connection == bindparam("of"), _moves_written.c.deal == bindparam("deal_id")
@@ -42,16 +52,17 @@ class SqlRecords:
         """
         cursor = {"connection": connection, "kind": kind, "cursor": page.cursor, "saved_at": at}
         with self._database.write(at) as open_:
-            stale = _save_records(open_, page.records)
-            _save_moves(open_, page, stale)
-            tombstones = [_tombstone_row(tombstone) for tombstone in page.tombstones]
-            upsert(open_, _records_written, tombstones, keep=("merged_into",))
+            mark = next_mark(open_)
+            stale = _save_records(open_, page.records, mark)
+            _save_moves(open_, page, stale, mark)
+            tombstones = [_tombstone_row(tombstone, mark) for tombstone in page.tombstones]
+            upsert(open_, _records_written, tombstones, keep=("merged_into",), marked=_GONE)
             upsert(open_, _cursors, [cursor])
 
     def put(self, records: Sequence[Record]) -> None:
         """Replace records with what was read outside a pull, unless what is held is newer. The cursor stays."""
         with self._database.write() as open_:
-            _save_records(open_, records)
+            _save_records(open_, records, next_mark(open_))
 
     def cursor(self, connection: str, kind: Kind) -> str | None:
         """Give the cursor after the last page saved."""
@@ -61,15 +72,13 @@ class SqlRecords:
 
     def records(self, connection: str, kind: Kind) -> Iterator[Record]:
         """Give all records that are not gone, ordered by id, as they were when the first one was asked for."""
-        query = (
-            select(_records)
-            .where(_records.c.connection == connection, _records.c.kind == kind, _records.c.gone_at.is_(None))
-            .order_by(_records.c.id)
-        )
+        table = _records_written
+        of = (table.c.connection == connection, table.c.kind == kind.value, table.c.gone_at.is_(None))
+        query = select(*_READ).where(*of).order_by(table.c.id)
         with self._database.read() as open_:
             yield from map(_record, open_.execution_options(yield_per=_STREAM).execute(query))
 
-    def get(self, refs: Sequence[Ref]) -> dict[Ref, Record]:
+    def get(self, refs: Collection[Ref]) -> dict[Ref, Record]:
         """Give the records asked for that are known and not gone."""
         with self._database.read() as open_:
             found = {record.ref: record for record in map(_record, _rows_of(open_, refs))}
@@ -83,6 +92,17 @@ class SqlRecords:
             rows = open_.execution_options(yield_per=_STREAM).execute(query)
             for deal, group in groupby(map(_move, rows), key=lambda move: move.deal):
                 yield deal, tuple(group)
+
+    def moves_for(self, deals: Collection[Ref]) -> dict[Ref, tuple[Move, ...]]:
+        """Give the moves of those of these deals that have any, each deal's oldest first."""
+        found: dict[Ref, list[Move]] = defaultdict(list)
+        with self._database.read() as open_:
+            for connection, _, ids in by_kind(deal for deal in deals if deal.kind is Kind.DEAL):
+                for condition in among(_moves.c.deal, ids):
+                    query = select(_moves).where(_moves.c.connection == connection, condition)
+                    for row in open_.execute(query.order_by(_moves.c.deal, _moves.c.at, _moves.c.ordinal)):
+                        found[Ref(row.connection, Kind.DEAL, row.deal)].append(_move(row))
+        return {deal: tuple(moves) for deal, moves in found.items()}
 
     def moves_of(self, deal: Ref) -> tuple[Move, ...]:
         """Give one deal's moves, oldest first."""
@@ -101,19 +121,34 @@ class SqlRecords:
             for row in open_.execution_options(yield_per=_STREAM).execute(query):
                 yield Tombstone(ref=_ref(row), at=row.gone_at, merged_into=row.merged_into)
 
+    def tombstones(self, refs: Collection[Ref]) -> dict[Ref, Tombstone]:
+        """Give the tombstones of those of these refs that are gone."""
+        found: dict[Ref, Tombstone] = {}
+        columns = _records.c["connection", "kind", "id", "gone_at", "merged_into"]
+        with self._database.read() as open_:
+            for connection, kind, ids in by_kind(refs):
+                for condition in among(_records.c.id, ids):
+                    query = select(*columns).where(_records.c.connection == connection, _records.c.kind == kind)
+                    for row in open_.execute(query.where(condition, _records.c.gone_at.is_not(None))):
+                        found[_ref(row)] = Tombstone(ref=_ref(row), at=row.gone_at, merged_into=row.merged_into)
+        return found
+
 
 # ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _save_records(open_: Connection, records: Sequence[Record]) -> set[Ref]:
-    """Save the records that are not older than what is held; give the refs of the ones left out."""
+def _save_records(open_: Connection, records: Sequence[Record], mark: int) -> set[Ref]:
+    """Save the records that are not older than what is held; give the refs of the ones left out.
+
+    The ones that are other than they were held get the mark.
+    """
     rows: dict[Ref, tuple[Any, ...]] = {}
     for record in records:
-        row, before = _record_row(record), rows.get(record.ref)
+        row, before = _record_row(record, mark), rows.get(record.ref)
         # An equal time replaces: many CRMs count in whole seconds, and two edits fit into one.
         if before is None or row[_UPDATED_AT] >= before[_UPDATED_AT]:
             rows[record.ref] = row
-    left_out = upsert_written(open_, _records, list(rows.values()), newest="updated_at")
+    left_out = upsert_written(open_, _records, list(rows.values()), newest="updated_at", marked=_CHANGED)
     return _newer(open_, rows) if left_out else set()
 
 
@@ -121,7 +156,7 @@ def _newer(open_: Connection, rows: Mapping[Ref, tuple[Any, ...]]) -> set[Ref]:
     """Give the refs of the rows that are older than what is held. Times as they are written sort as the times do."""
     table = _records_written
     newer: set[Ref] = set()
-    for connection, kind, ids in _by_kind(rows):
+    for connection, kind, ids in by_kind(rows):
         refs = {storable(each): Ref(connection, kind, each) for each in ids}
         for condition in among(table.c.id, refs):
             query = select(table.c.id, table.c.updated_at).where(
@@ -133,30 +168,46 @@ def _newer(open_: Connection, rows: Mapping[Ref, tuple[Any, ...]]) -> set[Ref]:
     return newer
 
 
-def _save_moves(open_: Connection, page: Page, stale: set[Ref]) -> None:
+def _save_moves(open_: Connection, page: Page, stale: set[Ref], mark: int) -> None:
     moves: dict[Ref, dict[str, Move]] = {}
     for move in page.moves:
         moves.setdefault(move.deal, {})[move.id] = move
     kept = [ref for ref in moves if ref not in stale]
-    moved = _with_moves(open_, kept)  # few in a first pull, and asking costs less than taking away nothing
-    if moved:
-        open_.execute(_OLD_MOVES, [{"of": connection, "deal_id": deal} for connection, deal in moved])
-    rows = [_move_row(move, n) for ref in kept for n, move in enumerate(moves[ref].values())]
-    upsert_written(open_, _moves, rows)
+    rows = {ref: [_move_row(move, n) for n, move in enumerate(moves[ref].values())] for ref in kept}
+    held = _held_moves(open_, kept)  # few in a first pull, and asking costs less than taking away nothing
+    other = [ref for ref in kept if sorted(held.get(ref, ()), key=_order) != sorted(rows[ref], key=_order)]
+    if old := [{"of": ref.connection, "deal_id": storable(ref.id)} for ref in other if ref in held]:
+        open_.execute(_OLD_MOVES, old)
+    upsert_written(open_, _moves, [row for ref in other for row in rows[ref]])
+    _mark(open_, other, mark)
 
 
-def _with_moves(open_: Connection, deals: Sequence[Ref]) -> list[tuple[str, str]]:
-    """Give the connection and id of the deals, among these, that have moves."""
+def _order(row: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(map(str, row))
+
+
+def _mark(open_: Connection, refs: Iterable[Ref], mark: int) -> None:
+    """Give records the mark, unless they have it."""
+    table = _records_written
+    for connection, kind, ids in by_kind(refs):
+        for condition in among(table.c.id, map(storable, ids)):
+            of = (table.c.connection == connection, table.c.kind == kind.value, condition, table.c.mark < mark)
+            open_.execute(update(table).where(*of).values(mark=mark))
+
+
+def _held_moves(open_: Connection, deals: Sequence[Ref]) -> dict[Ref, list[tuple[Any, ...]]]:
+    """Give the moves that are held of these deals, as they are stored."""
     table = _moves_written
-    found: list[tuple[str, str]] = []
-    for connection, _, ids in _by_kind(deals):
-        for condition in among(table.c.deal, map(storable, ids)):
-            query = select(table.c.deal).where(table.c.connection == connection, condition).distinct()
-            found += [(connection, row[0]) for row in open_.execute(query)]
+    found: dict[Ref, list[tuple[Any, ...]]] = defaultdict(list)
+    for connection, _, ids in by_kind(deals):
+        by_text = {storable(each): Ref(connection, Kind.DEAL, each) for each in ids}
+        for condition in among(table.c.deal, by_text):
+            for row in open_.execute(select(table).where(table.c.connection == connection, condition)):
+                found[by_text[row.deal]].append(tuple(row))
     return found
 
 
-def _record_row(record: Record) -> tuple[Any, ...]:
+def _record_row(record: Record, mark: int) -> tuple[Any, ...]:
     """Write a record in the order of the table's columns."""
     ref, position, value = record.ref, record.position, record.fields.get
     amount, close_date = value("amount"), value("close_date")
@@ -184,6 +235,8 @@ def _record_row(record: Record) -> tuple[Any, ...]:
         json_text(problems_to_json(record.problems)) if record.problems else "[]",
         None,  # gone_at
         None,  # merged_into
+        _text(record.updated_by),
+        mark,
     )
 
 
@@ -191,7 +244,7 @@ def _text(value: Value) -> str | None:
     return storable(value) if isinstance(value, str) else None
 
 
-def _tombstone_row(tombstone: Tombstone) -> dict[str, Any]:
+def _tombstone_row(tombstone: Tombstone, mark: int) -> dict[str, Any]:
     ref = tombstone.ref
     return {
         "connection": ref.connection,
@@ -199,6 +252,7 @@ def _tombstone_row(tombstone: Tombstone) -> dict[str, Any]:
         "id": storable(ref.id),
         "gone_at": moment_text(tombstone.at),
         "merged_into": ref_text(tombstone.merged_into) if tombstone.merged_into else None,
+        "mark": mark,
     }
 
 
@@ -224,7 +278,8 @@ def _move_row(move: Move, ordinal: int) -> tuple[Any, ...]:
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
+def by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
+    """Give connection and kind with the ids of these refs, each id once."""
     groups: dict[tuple[str, Kind], list[str]] = defaultdict(list)
     for ref in dict.fromkeys(refs):
         groups[ref.connection, ref.kind].append(ref.id)
@@ -232,29 +287,37 @@ def _by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
         yield connection, kind, ids
 
 
-def _rows_of(open_: Connection, refs: Sequence[Ref]) -> Iterator[Row[Any]]:
-    for connection, kind, ids in _by_kind(refs):
-        for condition in among(_records.c.id, ids):
-            query = select(_records).where(_records.c.connection == connection, _records.c.kind == kind, condition)
-            yield from open_.execute(query.where(_records.c.gone_at.is_(None)))
+def _rows_of(open_: Connection, refs: Collection[Ref]) -> Iterator[Row[Any]]:
+    table = _records_written
+    for connection, kind, ids in by_kind(refs):
+        for condition in among(table.c.id, ids):
+            of = (table.c.connection == connection, table.c.kind == kind.value, condition, table.c.gone_at.is_(None))
+            yield from open_.execute(select(*_READ).where(*of))
 
 
 def _ref(row: Row[Any]) -> Ref:
     return Ref(row.connection, Kind(row.kind), row.id)
 
 
-def _record(row: Row[Any]) -> Record:
+def _record(row: Sequence[Any]) -> Record:
+    """Read a row of `_READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest."""
+    connection, kind, id_, key, version, created, updated, pipeline, stage, status, url, by, fields, problems = row
     return Record(
-        ref=_ref(row),
-        fields=fields_from_json(row.fields),
-        version=row.version,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        position=None if row.status is None else Position(row.pipeline, row.stage, Status(row.status)),
-        key=row.key,
-        url=row.url,
-        problems=problems_from_json(row.problems),
+        ref=Ref(connection, Kind(kind), id_),
+        fields=fields_from_text(fields),
+        version=version,
+        created_at=datetime.fromisoformat(created) if created else None,
+        updated_at=datetime.fromisoformat(updated),
+        position=None if status is None else Position(pipeline, stage, Status(status)),
+        key=key,
+        url=url,
+        updated_by=by,
+        problems=_problems(problems),
     )
+
+
+def _problems(text: str) -> tuple[Problem, ...]:
+    return () if text == "[]" else problems_from_json(json.loads(text))
 
 
 def _move(row: Row[Any]) -> Move:

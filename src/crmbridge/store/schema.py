@@ -27,7 +27,7 @@ from crmbridge.model.values import iso
 
 T = TypeVar("T")
 
-VERSION: Final = "0002"  # the newest migration; a test keeps it in step with migrations/versions
+VERSION: Final = "0003"  # the newest migration; a test keeps it in step with migrations/versions
 
 WIDTH: Final = len("2026-01-31T09:00:00.000000Z")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what SQLite or PostgreSQL refuse in text
@@ -166,6 +166,35 @@ records = Table(
     Column("problems", Json, nullable=False, default=list),
     Column("gone_at", Moment),
     Column("merged_into", RefText),
+    Column("updated_by", Words),
+    Column(
+        "mark", BigInteger, nullable=False, default=0, server_default="0"
+    ),  # when it last changed: the marks count up
+    Index("records_by_mark", "mark"),
+)
+
+# The last mark that was given. Who takes the next holds the row until it commits, so marks are committed in order.
+marks = Table(
+    "marks",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("mark", BigInteger, nullable=False),
+)
+
+readers = Table(
+    "readers",
+    metadata,
+    Column("reader", Words, primary_key=True),
+    Column("mark", BigInteger, nullable=False),  # everything up to here is dealt with, but for what was left
+)
+
+left_over = Table(
+    "left_over",
+    metadata,
+    Column("reader", Words, primary_key=True),
+    Column("connection", Words, primary_key=True),
+    Column("kind", Words, primary_key=True),
+    Column("id", Words, primary_key=True),
 )
 
 moves = Table(
@@ -210,8 +239,33 @@ bases = Table(
     Column("connection", Words, primary_key=True),
     Column("kind", Words, primary_key=True),
     Column("id", Words, primary_key=True),
-    Column("field", Words, primary_key=True),
-    Column("value", Json, nullable=False),
+    Column("fields", Json, nullable=False),
+)
+
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("link", Words, primary_key=True),
+    Column("connection", Words, primary_key=True),
+    Column("kind", Words, primary_key=True),
+    Column("id", Words, primary_key=True),
+    Column("name", Words, primary_key=True),
+    Column("cause", Words, primary_key=True),
+    Column("item", Json, nullable=False),
+    Column("since", Moment, nullable=False),
+)
+
+matches = Table(
+    "matches",
+    metadata,
+    Column("digest", Words, primary_key=True),  # of rule and text, which may be long
+    Column("connection", Words, primary_key=True),
+    Column("kind", Words, primary_key=True),
+    Column("id", Words, primary_key=True),
+    Column("rule", Words, nullable=False),
+    Column("text", Json, nullable=False),
+    Index("matches_by_ref", "connection", "kind", "id"),
+    sqlite_with_rowid=False,
 )
 
 findings = Table(
@@ -243,6 +297,8 @@ places = Table(
     Column("stage", Words),
     Column("status", Words, nullable=False),
     Column("evaluated_at", Moment, nullable=False),
+    Column("until", Moment),  # when it may say something else although nothing changes; NULL: never
+    Index("places_by_until", "until"),
 )
 
 visits = Table(

@@ -6,6 +6,7 @@ from collections.abc import MutableMapping
 from typing import Self
 
 from crmbridge.ports import RateLedger
+from crmbridge.store.backlog import SqlBacklog, SqlMatches, SqlWaiting
 from crmbridge.store.database import Database
 from crmbridge.store.findings import SqlFindings
 from crmbridge.store.hints import SqlHints
@@ -24,6 +25,9 @@ class SqlStore:
         self._database = database
         self.records = SqlRecords(database)
         self.links = SqlLinks(database)
+        self.backlog = SqlBacklog(database)
+        self.waiting = SqlWaiting(database)
+        self.matches = SqlMatches(database)
         self.findings = SqlFindings(database)
         self.journal = SqlJournal(database)
         self.runs = SqlRuns(database)

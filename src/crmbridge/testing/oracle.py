@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from crmbridge.engine.matching import link_id
 from crmbridge.engine.views import OWNER, Viewer, emails
 from crmbridge.model.changes import Action, Change, Outcome, Plan
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
-from crmbridge.ports import Journal
-from crmbridge.services.syncing import canonical_edits, make_viewers
+from crmbridge.ports import Journal, StateStore
+from crmbridge.services.gathering import make_viewers
+from crmbridge.services.syncing import canonical_edits
 from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.workspaces import Bench
 
@@ -49,6 +50,23 @@ class _Sent(NamedTuple):
     applied: bool
 
 
+class WatchedCrm(Protocol):
+    """A CRM as the oracle sees it from outside: what it holds now, and what it carried out, by change."""
+
+    connection: str
+    effects: Counter[str]
+
+    @property
+    def records(self) -> Mapping[Ref, Record]:
+        """What it holds; deals at the least."""
+        ...
+
+    @property
+    def attached(self) -> Mapping[Ref, tuple[Ref, str]]:
+        """Tasks and notes: what each hangs on, and its marker."""
+        ...
+
+
 class Oracle:
     """What is known from outside the core, with the promises as checks.
 
@@ -56,10 +74,17 @@ class Oracle:
     `created`, `edited` and `deleted` (the last one before it happens). `judge` is asked once, when all is calm.
     """
 
-    def __init__(self, bench: Bench, policy: str) -> None:
-        self._bench = bench
+    def __init__(
+        self,
+        crms: Mapping[str, WatchedCrm],
+        viewers: Mapping[str, Viewer],
+        store: Callable[[], StateStore],
+        policy: str,
+    ) -> None:
+        self._crms = crms
         self._policy = policy
-        self._viewers = _viewers(bench)
+        self._viewers = viewers
+        self._store = store
         self._count = 0
         self._edits: list[Edit] = []
         self._touched: dict[Ref, list[float]] = defaultdict(list)
@@ -201,7 +226,7 @@ class Oracle:
                 self._judge_field(link, refs, name, blocked=(link, name) in stopped)
 
     def _judge_counterparts(self, plan: Plan) -> None:
-        for crm in self._bench.crms.values():
+        for crm in self._crms.values():
             keys = Counter(r.key for r in crm.records.values() if r.key)
             assert not [key for key, count in keys.items() if count > 1], f"P2: doubled in {crm.connection}: {keys}"
             marks = Counter((on, mark) for on, mark in crm.attached.values())
@@ -210,9 +235,9 @@ class Oracle:
         for link, refs in self._links().items():
             sides = [ref.connection for ref in refs]
             assert len(sides) == len(set(sides)), f"P2: {link} has two records in one CRM: {refs}"
-            missing = set(self._bench.crms) - set(sides)
+            missing = set(self._crms) - set(sides)
             live = [ref for ref in refs if ref in self._deals()]
-            is_open = live and self._bench.crms[live[0].connection].records[live[0]].position
+            is_open = live and self._crms[live[0].connection].records[live[0]].position
             if is_open and is_open.status is Status.OPEN and missing:
                 assert link in stopped, f"P1: {link} lacks {missing}, and the plan says nothing of it"
         linked = {ref for refs in self._links().values() for ref in refs}
@@ -228,7 +253,7 @@ class Oracle:
         last = {entry.change.id: entry for entry in self._journal.entries() if entry.outcome is not None}
         known = set(last)
         effects: Counter[str] = Counter()
-        for crm in self._bench.crms.values():
+        for crm in self._crms.values():
             effects.update(crm.effects)
         assert set(+effects) <= known, "P6: something was carried out that the journal does not know"
         for change, entry in last.items():
@@ -261,8 +286,9 @@ class Oracle:
         mine = [edit for edit in self._edits if edit.ref in self._members[link] and edit.name == name]
         edits = [edit for edit in mine if edit.number > since or edit.ref not in together]
         last = {edit.ref: edit for edit in edits}
-        # An empty field of a new deal says nothing.
-        said = [edit for edit in last.values() if edit.value is not None or not edit.fresh]
+        # An empty field of a deal that is new, or was never in step with the others, says nothing.
+        known = {*together, *self._in_step.get((link, name), _Agreed(0, NOTHING, ())).refs}
+        said = [edit for edit in last.values() if edit.value is not None or not (edit.fresh or edit.ref not in known)]
         net = [edit for edit in said if not self._taken_back(link, edit, agreed)]
         allowed: list[object] = [edit.value for edit in said]
         if len(net) < len(last) or not net or any(edit.ref not in values for edit in net):
@@ -350,24 +376,24 @@ class Oracle:
 
     @property
     def _journal(self) -> Journal:
-        return self._bench.workspace.store.journal
+        return self._store().journal
 
     def _links(self) -> dict[str, tuple[Ref, ...]]:
-        links = self._bench.workspace.store.links.links()
+        links = self._store().links.links()
         for link, refs in links.items():
             self._members[link].update(refs)
         return links
 
     def _deals(self) -> dict[Ref, Record]:
-        crms = self._bench.crms.values()
+        crms = self._crms.values()
         return {ref: record for crm in crms for ref, record in crm.records.items() if ref.kind is Kind.DEAL}
 
     def _view(self, ref: Ref) -> dict[str, Value]:
-        return self._viewers[ref.connection].view(self._bench.crms[ref.connection].records[ref])
+        return self._viewers[ref.connection].view(self._crms[ref.connection].records[ref])
 
 
-def _viewers(bench: Bench) -> dict[str, Viewer]:
-    """Give viewers that know the CRMs' users already before the first pull."""
+def viewers_of(bench: Bench) -> dict[str, Viewer]:
+    """Give viewers that know the fake CRMs' users already before the first pull."""
     viewers = make_viewers(bench.workspace)
     return {name: replace(viewers[name], users=emails(_users(crm))) for name, crm in bench.crms.items()}
 

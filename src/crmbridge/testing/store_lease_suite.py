@@ -9,6 +9,7 @@ import pytest
 
 from crmbridge.errors import LockedError
 from crmbridge.model.changes import Outcome, Receipt
+from crmbridge.model.records import Signature
 from crmbridge.ports import Run, StateStore
 from crmbridge.testing.store_makers import (
     HOUR,
@@ -35,7 +36,12 @@ OTHERS: dict[str, Write] = {
     "links": lambda store, _: store.links.save({"L1": [make_ref()]}),
     "bases": lambda store, _: store.links.save_bases({make_ref(): {"name": "B"}}),
     "findings": lambda store, at: store.findings.save([make_evaluation("1", make_finding())], at),
-    "forgetting": lambda store, at: store.findings.forget([], at),
+    "forgetting": lambda store, at: store.findings.forget([make_ref()], at),
+    "what was dealt with": lambda store, _: store.backlog.dealt("r", 1),
+    "what counts as changed": lambda store, _: store.backlog.touch([make_ref()]),
+    "readers": lambda store, _: store.backlog.forget(["r"]),
+    "what waits": lambda store, at: store.waiting.replace(["L1"], [], at),
+    "matches": lambda store, _: store.matches.put({make_ref(): [Signature("rule", "text")]}),
     "start of a run": lambda store, at: store.runs.start(Run(id="r9", command="run", started_at=at)),
     "hint": lambda store, at: store.hints.add([make_ref()], at),
     "hint that was heeded": lambda store, at: store.hints.done([(make_ref("2"), at)]),

@@ -154,15 +154,15 @@ class FindingSuite:
         assert [clock, running] == list(store.findings.clocks())
         assert [False, True] == [each.running for each in store.findings.clocks()]
 
-    def test_deals_that_are_not_kept_are_forgotten(self, store: StateStore) -> None:
-        """Their findings are cleared, their visits and clocks dropped; the kept deals lose nothing."""
+    def test_deals_can_be_forgotten(self, store: StateStore) -> None:
+        """Their findings are cleared, their visits and clocks dropped; the other deals lose nothing."""
         kept, lost = make_finding("f1"), make_finding("f2", deal="2")
         visit = Visit(deal=make_ref("1"), stage="diagnosis", number=1, entered_at=START)
         gone = replace(visit, deal=make_ref("2"))
         evaluations = [make_evaluation("1", kept, visits=(visit,)), make_evaluation("2", lost, visits=(gone,))]
         store.findings.save(evaluations, START)
-        store.findings.forget([make_ref("1"), make_ref("5")], START + HOUR)
-        store.findings.forget([make_ref("1")], START + 2 * HOUR)
+        store.findings.forget([make_ref("2"), make_ref("5")], START + HOUR)
+        store.findings.forget([make_ref("2")], START + 2 * HOUR)
 
         assert ((kept, START, None), (lost, START, START + HOUR)) == store.findings.findings(cleared=True)
         assert [visit] == list(store.findings.visits())

@@ -297,3 +297,37 @@ def test_findings_are_the_evaluation_in_words(stages: list[str], hours: int) -> 
     assert failed == {f.rule for f in evaluation.findings if f.kind is FindingKind.EXIT_RULE}
     assert {f.rule for f in evaluation.findings} <= failed | late | {"move", "unreadable"}
     assert (evaluation.place == (None, Status.OPEN)) == ("unreadable" in {f.rule for f in evaluation.findings})
+
+
+# ── How long it stays true ──────────────────────────────────────────────────────────────────────────────
+
+
+CLOSES_SOON: dict[str, Any] = {"check": {"dates": {"field": "close_date", "from_days": 0}}}
+
+
+def test_an_evaluation_says_until_when_it_is_good() -> None:
+    """The next warning or breach, and the next day where a rule looks at the date; never, where nothing waits."""
+    at_work = evaluate(journey("qualification"), MONDAY)
+    dated = evaluate(journey("qualification", process=process_with(CLOSES_SOON, {}, {})), MONDAY)
+
+    assert at_work.until is not None
+    assert MONDAY < at_work.until < at_work.clocks[0].due_at  # type: ignore[operator]
+    assert MONDAY.replace(hour=0) + DAY == dated.until
+    assert None is evaluate(journey("qualification", "won"), MONDAY + 30 * DAY).until
+
+
+@given(minutes=st.integers(0, 21 * 24 * 60), share=st.floats(0, 0.999999), dated=st.booleans())
+def test_nothing_changes_before_that(minutes: int, share: float, *, dated: bool) -> None:
+    """At any moment before it, evaluating anew says the same of findings, rules and clocks; right after it may not."""
+    process = process_with(CLOSES_SOON if dated else {}, {}, {})
+    fields: dict[str, Value] = {"close_date": (MONDAY + 9 * DAY).date()}
+    subject = journey("qualification", fields=fields, process=process)
+    now = MONDAY + timedelta(minutes=minutes)
+    first = evaluate(subject, now)
+    end = first.until or now + 400 * DAY
+    later = evaluate(subject, now + (end - now) * share)
+
+    assert first.findings == later.findings
+    assert [(v.rule, v.judgement) for v in first.readiness] == [(v.rule, v.judgement) for v in later.readiness]
+    assert [clock.state for clock in first.clocks] == [clock.state for clock in later.clocks]
+    assert first.until == later.until

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.matching import Matched, external_key, follow_merges, lead, link_id, match_deals
-from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.engine.matching import Around, Matched, external_key, follow_merges, lead, link_id, signatures
+from crmbridge.engine.matching import match as match_around
+from crmbridge.model.records import Kind, Record, Ref, Signature
 from crmbridge.testing.factories import make_deal, make_ref
 
 BY_NAME = ("external_key", ("name", "company.domain"))
@@ -25,10 +28,27 @@ def deal(number: str, connection: str, name: str, firm: str | None = None, key: 
 def match(
     *deals: Record, companies: tuple[Record, ...] = (), known: dict[str, tuple[Ref, ...]] | None = None
 ) -> Matched:
-    sides: dict[str, list[Record]] = {"north": [], "south": []}
-    for one in deals:
-        sides.setdefault(one.ref.connection, []).append(one)
-    return match_deals(sides, {c.ref: c for c in companies}, known or {}, BY_NAME)
+    """Match deals as sync does: the fresh ones against everybody; give all links, the known ones among them."""
+    links = known or {}
+    firms = {firm.ref: firm for firm in companies}
+    signed = {one.ref: signatures(one, firms.get(_firm_of(one)), BY_NAME) for one in deals}
+    alike: dict[Signature, list[Ref]] = {}
+    for ref, found in sorted(signed.items()):
+        for signature in found:
+            alike.setdefault(signature, []).append(ref)
+    linked = {ref for refs in links.values() for ref in refs}
+    around = Around(
+        signatures={ref: found for ref, found in signed.items() if ref not in linked},
+        alike=alike,
+        links=links,
+        present={one.ref for one in deals},
+    )
+    matched = match_around(around, BY_NAME, ("north", "south", "west"))
+    return replace(matched, links={**links, **matched.links})
+
+
+def _firm_of(one: Record) -> Ref:
+    return Ref(one.ref.connection, Kind.COMPANY, str(one.fields.get("company")))
 
 
 FIRMS = (company("north", "c1", "Acme.example"), company("south", "c9", "acme.example"))

@@ -215,7 +215,7 @@ def test_cleared_findings_and_forgotten_deals_do_not_count(save_state: SaveState
     url = save_state(*found)
     store = open_store(url)
     store.findings.save([make_evaluation(deal=make_ref(1), visits=())], NOON)
-    store.findings.forget([make_ref(1), make_ref(2)], NOON)
+    store.findings.forget([make_ref(3)], NOON)
     store.close()
 
     card = compute(url, indicators(("open_findings", None, "1")), NOON)

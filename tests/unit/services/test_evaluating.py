@@ -11,7 +11,14 @@ from crmbridge.engine.calendars import business_time
 from crmbridge.engine.matching import lead, link_id
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Page
-from crmbridge.services.evaluating import OLDEST_YEARS, compile_calendars, evaluate_all, evaluate_one, save
+from crmbridge.services.evaluating import (
+    OLDEST_YEARS,
+    compile_calendars,
+    dealt,
+    evaluate_all,
+    evaluate_one,
+    judge_pending,
+)
 from crmbridge.services.pulling import pull
 from crmbridge.testing.factories import make_calendar, make_process, make_record, make_stage
 from crmbridge.testing.workspaces import Bench, make_bench
@@ -34,6 +41,13 @@ def judged(bench: Bench) -> list[Ref]:
     """Pull, evaluate, and give the deals in the order of their evaluation."""
     pull(bench.workspace)
     return [one.deal.ref for one in evaluate_all(bench.workspace)]
+
+
+def judge(bench: Bench) -> int:
+    """Judge what is pending, as a cycle does, and give how many deals that was."""
+    found = judge_pending(bench.workspace)
+    dealt(bench.workspace, found, ())
+    return found.deals
 
 
 def test_every_deal_is_evaluated_once(bench: Bench) -> None:
@@ -103,15 +117,15 @@ def test_what_was_said_is_saved_and_cleared(bench: Bench) -> None:
     findings = bench.workspace.store.findings
     times = [bench.clock.now()]
     pull(bench.workspace)
-    save(bench.workspace, evaluate_all(bench.workspace))
+    judge(bench)
     bench.clock.advance(timedelta(hours=1))
-    save(bench.workspace, evaluate_all(bench.workspace))
+    judge(bench)
     kept = findings.findings()
     bench.clock.advance(timedelta(hours=1))
     times.append(bench.clock.now())
     bench.crms["north"].edit_deal(ref.id, **{f"bant.{name}": "yes" for name in ("budget", "authority", "need")})
     pull(bench.workspace)
-    save(bench.workspace, evaluate_all(bench.workspace))
+    judge(bench)
 
     assert [(times[0], None)] == [(one.opened_at, one.cleared_at) for one in kept]
     assert () == findings.findings()
@@ -122,14 +136,46 @@ def test_what_is_known_of_a_deal_that_is_gone_is_forgotten(bench: Bench) -> None
     """Its findings are cleared and its visits dropped; those of others stay."""
     gone, stays = deal(bench, "north"), deal(bench, "south")
     pull(bench.workspace)
-    save(bench.workspace, evaluate_all(bench.workspace))
+    judge(bench)
     bench.crms["north"].delete_deal(gone.id)
     pull(bench.workspace)
-    save(bench.workspace, evaluate_all(bench.workspace))
+    judge(bench)
     findings = bench.workspace.store.findings
 
     assert [stays] == [one.finding.deal for one in findings.findings()]
     assert {stays} == {visit.deal for visit in findings.visits()} == {clock.visit.deal for clock in findings.clocks()}
+
+
+def test_only_what_changed_or_fell_due_is_judged_again(bench: Bench) -> None:
+    """Nothing, while nothing happens; the deal that is edited; and all whose clocks reach a warning."""
+    first, _ = (bench.crms[name].create_deal("Rollout", stage="qualification") for name in ("north", "south"))
+    pull(bench.workspace)
+    counts = [judge(bench), judge(bench)]
+    bench.crms["north"].edit_deal(first.id, name="Renamed")
+    pull(bench.workspace)
+    counts.append(judge(bench))
+    bench.clock.advance(timedelta(days=30))
+    counts += [judge(bench), judge(bench)]
+
+    assert [2, 0, 1, 2, 0] == counts
+
+
+def test_what_is_judged_bit_by_bit_is_what_is_judged_at_once(bench: Bench) -> None:
+    """After each of many steps, what is saved is what evaluating everything says, time included."""
+    refs = [deal(bench, name) for name in ("north", "south", "north")]
+    for step in range(12):
+        crm = bench.crms[refs[step % 3].connection]
+        crm.edit_deal(refs[step % 3].id, **{"bant.budget": "yes" if step % 2 else ""})
+        if step == 5:
+            bench.workspace.store.links.save({link_id(refs[0]): refs[:2]})
+            crm.edit_deal(refs[0].id, name="Linked") if refs[0].connection == crm.connection else None
+        bench.clock.advance(timedelta(hours=31))
+        pull(bench.workspace)
+        judge(bench)
+        stored = [one.finding for one in bench.workspace.store.findings.findings()]
+        wanted = [finding for one in evaluate_all(bench.workspace) for finding in one.evaluation.findings]
+
+        assert sorted(wanted, key=lambda one: one.id) == sorted(stored, key=lambda one: one.id)
 
 
 def test_bindings_say_what_is_done() -> None:

@@ -8,7 +8,8 @@ from crmbridge.engine.matching import link_id
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.records import Ref
-from crmbridge.services.linking_by_hand import apart, join, list_links, list_unclear, show_link, split
+from crmbridge.services.apart import apart
+from crmbridge.services.linking_by_hand import join, list_links, list_unclear, show_link, split
 from crmbridge.services.pulling import pull
 from crmbridge.testing.workspaces import Bench, make_bench
 

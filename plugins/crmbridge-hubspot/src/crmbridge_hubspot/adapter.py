@@ -11,6 +11,9 @@ from crmbridge.model.values import FieldType
 from crmbridge.ports import AdapterContext, Capabilities, Description, FieldWish, Page
 from crmbridge_hubspot.account import read_owners
 from crmbridge_hubspot.api import HubSpotApi
+from crmbridge_hubspot.archiving import Archiver
+from crmbridge_hubspot.bodies import LINKED
+from crmbridge_hubspot.counterparts import KNOWN_BY, Lookup
 from crmbridge_hubspot.cursor import OVERLAP
 from crmbridge_hubspot.fields import make_fields, property_name
 from crmbridge_hubspot.mapping import Words, to_user
@@ -22,10 +25,11 @@ from crmbridge_hubspot.setup import SetUp
 from crmbridge_hubspot.signing import credential
 from crmbridge_hubspot.writing import ATTACHMENTS, BATCH, Writer, find_attachment, find_deal
 
+WRITTEN = DEAL_ACTIONS | {Action.FIELD, Action.ARCHIVE}
 CAPABILITIES = Capabilities(
     kinds=frozenset({Kind.USER, *TYPES}),
-    actions=DEAL_ACTIONS | {Action.FIELD},
-    batch={**dict.fromkeys(DEAL_ACTIONS, BATCH), Action.FIELD: BATCH},
+    actions=WRITTEN,
+    batch=dict.fromkeys(WRITTEN, BATCH),
     external_key=True,
     history=True,
     tombstones=True,
@@ -33,6 +37,8 @@ CAPABILITIES = Capabilities(
     lag=OVERLAP,
     merges=True,
     slices=True,
+    creates=frozenset({Kind.DEAL, *KNOWN_BY}),
+    associates=frozenset(LINKED),
     writers=8,  # at 300 ms an answer, fewer would leave some of the burst limit unused
 )
 
@@ -47,6 +53,7 @@ class HubSpotAdapter:
         self._signer = signer
         self._api = HubSpotApi(settings, context, signer)
         self._setup = SetUp(self._api, settings, context)
+        self._lookup = Lookup(api=self._api, connection=context.connection, now=context.clock.now)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -93,7 +100,10 @@ class HubSpotAdapter:
         return {record.ref: record for record in found}
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
-        """Find a deal by its key, a deal property by its name, or a task or note by its marker on the record `near`."""
+        """Find a deal by its key, a deal property by its name, a task or note by its marker on the record `near`.
+
+        A company or contact is found by its natural key, without case; the oldest where there are several.
+        """
         if kind is Kind.DEAL:
             words, account, _ = self._setup.terms()
             known = account.fields.get(words.key_field)
@@ -102,6 +112,8 @@ class HubSpotAdapter:
             name = property_name(key)
             there = name in self._setup.terms(afresh=True).account.fields
             return Ref(self._connection, Kind.FIELD, name) if there else None
+        if kind in KNOWN_BY:
+            return self._lookup.afresh().find(kind, key)
         if near is None or kind not in ATTACHMENTS or near.kind not in {Kind.DEAL, Kind.COMPANY, Kind.CONTACT}:
             return None
         return find_attachment(self._api, self._setup.terms().words, kind, key, near)
@@ -115,7 +127,10 @@ class HubSpotAdapter:
                 return make_fields(self._api, self._connection, changes)
             finally:
                 self._setup.forget()
-        return Writer(api=self._api, terms=self._setup.terms(), now=self._clock.now).write(changes)
+        if changes[0].action is Action.ARCHIVE:
+            return Archiver(api=self._api).archive(changes)
+        lookup = self._lookup.afresh()
+        return Writer(api=self._api, terms=self._setup.terms(), now=self._clock.now, lookup=lookup).write(changes)
 
     def close(self) -> None:
         """Give back the connections."""

@@ -160,8 +160,12 @@ class HubSpotApi:
         return fetch
 
     def write(self, path: str, body: Raw) -> Raw:
-        """Post something that changes the account; raises UnclearError when it may have been carried out."""
-        return _mapping(self._writes.write("POST", path, body=body))
+        """Post something that changes the account; raises UnclearError when it may have been carried out.
+
+        It may be answered with nothing (204), and what was carried out is no error, whatever comes: an empty answer.
+        """
+        reply = self._writes.write("POST", path, body=body)
+        return reply.body if isinstance(reply.body, dict) else {}
 
     def post_form(self, path: str, form: bytes) -> Any:
         """Post a form that changes nothing, and give what is answered."""

@@ -14,13 +14,14 @@ from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind
 from crmbridge.model.values import Money, Value
 from crmbridge_hubspot.account import CURRENCY_PROPERTY
+from crmbridge_hubspot.counterparts import KNOWN_BY, made_properties
 from crmbridge_hubspot.mapping import Terms
 from crmbridge_hubspot.values import SAY_CURRENCY
 
-LINKED = ("company", "contacts")  # fields that HubSpot keeps as associations; set when a deal is created
-# HUBSPOT_DEFINED association types ("Associate records"): of a deal with its primary company and its contacts, and
-# of tasks and notes with what they hang on.
-DEAL_COMPANY, DEAL_CONTACT = 5, 3
+LINKED = ("company", "contacts")  # fields that HubSpot keeps as associations
+# HUBSPOT_DEFINED association types ("Associate records"): of a deal with its primary company and its contacts, of a
+# contact with its primary company, and of tasks and notes with what they hang on.
+DEAL_COMPANY, DEAL_CONTACT, CONTACT_COMPANY = 5, 3, 1
 ATTACHED = {
     (Kind.TASK, Kind.DEAL): 216,
     (Kind.TASK, Kind.COMPANY): 192,
@@ -46,8 +47,10 @@ class Bodies:
                 if change.target is None:
                     raise RefusedError("the change names no deal")
                 return {"id": change.target.id, "properties": self._properties(change), **_trace(change)}
-            case Action.CREATE:
+            case Action.CREATE if change.creates is Kind.DEAL:
                 return self._creation(change)
+            case Action.CREATE:
+                return _counterpart(change)
             case _:
                 return self._attachment(change)
 
@@ -66,9 +69,8 @@ class Bodies:
     def _properties(self, change: Change) -> dict[str, str]:
         properties: dict[str, str] = {}
         for name, value in change.after.items():
-            if name in LINKED and change.action is Action.CREATE:
-                continue
-            properties |= self._property(name, value)
+            if name not in LINKED:
+                properties |= self._property(name, value)
         if change.position is not None:  # the stage must belong to the pipeline, so both go in one write
             properties |= {"pipeline": change.position.pipeline, "dealstage": change.position.stage}
         return properties
@@ -112,6 +114,15 @@ class Bodies:
 
     def _time(self, value: Value) -> str:
         return self.terms.codec.encode(value if isinstance(value, datetime) else self.now(), "datetime")
+
+
+def _counterpart(change: Change) -> dict[str, Any]:
+    """Make a company or contact, a contact with its company in the same request."""
+    if change.creates not in KNOWN_BY:
+        raise RefusedError(f"HubSpot can't make a {change.creates}")
+    company = change.after.get("company") if change.creates is Kind.CONTACT else None
+    links = [_link(company, CONTACT_COMPANY)] if company else []
+    return {"properties": made_properties(change), "associations": links, **_trace(change)}
 
 
 def _trace(change: Change) -> dict[str, str]:

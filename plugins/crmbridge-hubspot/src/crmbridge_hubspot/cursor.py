@@ -13,6 +13,7 @@ from crmbridge_hubspot.slices import Span
 
 OVERLAP = timedelta(minutes=5)  # how late HubSpot's search index may be; "a few moments" is all it promises
 OVERLAP_MS = OVERLAP // timedelta(milliseconds=1)
+MOST_BINNED = 1_000  # beyond it, none is remembered
 MOST_SEEN = 2_000  # beyond it, some records come twice, which is harmless
 Way = Literal["", "list", "search", "pages"]
 
@@ -42,7 +43,7 @@ class Cursor:
     Else a nightly bulk edit would be read again in each pull until somebody edits something in the morning.
 
     `gone` is the newest deletion delivered; the list of deletions had `gone_pages` when it was read at `gone_read`, by
-    our clock.
+    our clock, and held the ids in `bin`; one that is not there the next time was restored, or is gone for good.
     """
 
     walk: Walk = Walk()
@@ -53,6 +54,7 @@ class Cursor:
     gone: int | None = None
     gone_read: int = 0
     gone_pages: int = 0
+    bin: tuple[str, ...] = ()
 
     @property
     def since(self) -> int:
@@ -92,6 +94,7 @@ class Cursor:
             "gone": self.gone,
             "gone_read": self.gone_read,
             "gone_pages": self.gone_pages,
+            "bin": list(self.bin),
             **{name: getattr(self.walk, name) for name in ("by", "left", "after", "counted", "total")},
         }
         return {name: value for name, value in data.items() if value}
@@ -117,6 +120,7 @@ class Cursor:
             gone=data.get("gone"),
             gone_read=data.get("gone_read", 0),
             gone_pages=data.get("gone_pages", 0),
+            bin=tuple(map(str, data.get("bin", ()))),
         )
 
 

@@ -7,13 +7,13 @@ an id; parts of the ids by search, which can be asked for them, with a read of e
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 from crmbridge.errors import RefusedError
 from crmbridge.http import pages, side_by_side
+from crmbridge.threads import make_pool
 from crmbridge_hubspot.cursor import Cursor, Walk, Way
 from crmbridge_hubspot.reading import Found, Reader
 from crmbridge_hubspot.search_walk import SearchWalk
@@ -65,7 +65,7 @@ class FullWalk:
     def _begin(self, cursor: Cursor) -> Generator[Progress, None, tuple[Cursor, int]]:
         """Read the first page; give where the walk goes on, and the highest id."""
         asked_at = self.reader.now()
-        with ThreadPoolExecutor(max_workers=2) as threads:
+        with make_pool(max_workers=2) as threads:
             asked = threads.submit(self.search.newest), threads.submit(self.search.highest)
             raws, following = self.reader.listed(None)
             newest, highest = asked[0].result(), asked[1].result()

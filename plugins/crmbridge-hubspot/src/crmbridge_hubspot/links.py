@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Any
 
 from crmbridge.model.records import Kind
 from crmbridge.model.values import Value
+from crmbridge.threads import make_pool
 from crmbridge_hubspot.api import HubSpotApi, next_of
 from crmbridge_hubspot.objects import ObjectType
 
@@ -48,7 +48,7 @@ def _all_linked(
     said = [_said(type_, other, raws) for other in others]
     asked = [(other, unclear) for other, (_, unclear) in zip(others, said, strict=True) if unclear]
     if len(asked) > 1:
-        with ThreadPoolExecutor(max_workers=len(asked)) as threads:
+        with make_pool(max_workers=len(asked)) as threads:
             answers = list(threads.map(lambda ask: api.links(type_.name, *ask), asked))
     else:
         answers = [api.links(type_.name, other, unclear) for other, unclear in asked]

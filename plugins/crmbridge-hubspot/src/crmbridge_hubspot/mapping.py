@@ -19,7 +19,8 @@ from crmbridge_hubspot.settings import HubSpotSettings
 from crmbridge_hubspot.values import Codec, moment
 
 MERGED = "hs_merged_object_ids"
-SYSTEM = ("hs_createdate", MERGED)
+UPDATED_BY = "hs_updated_by_user_id"  # a user id; records are owned by owner ids ("Owners" guide)
+SYSTEM = ("hs_createdate", MERGED, UPDATED_BY)
 DEAL_SYSTEM = ("pipeline", "dealstage", "hs_is_closed", "hs_is_closed_won", CURRENCY_PROPERTY)
 DEFAULT_KEY_FIELD = "crmbridge_key"
 CONTACT_NAME = ("firstname", "lastname")
@@ -127,6 +128,7 @@ class Mapper:
             key=(properties.get(self._key_field) or None) if is_deal else None,
             url=raw.get("url") or (f"{self._page}{raw['id']}" if self._page else None),
             problems=tuple(problems),
+            updated_by=self._account.owner_of(user) if (user := properties.get(UPDATED_BY)) else None,
         )
 
 

@@ -30,7 +30,11 @@ class Paths(NamedTuple):
 
     def links(self, start: str, end: str) -> str:
         """Give the path of the batch that reads associations."""
-        return f"{self.associations}/{start}/{end}/batch/read"
+        return self.linking(start, end, "read")
+
+    def linking(self, start: str, end: str, what: str) -> str:
+        """Give the path of a batch that reads, makes or takes away associations ("Associate records")."""
+        return f"{self.associations}/{start}/{end}/batch/{what}"
 
 
 def _dated(version: str, supported_until: date) -> Paths:

@@ -10,7 +10,7 @@ from typing import Any
 from crmbridge.http import pages
 from crmbridge.model.records import Tombstone
 from crmbridge.ports import Page
-from crmbridge_hubspot.cursor import OVERLAP_MS, Cursor, read_cursors, write_cursors
+from crmbridge_hubspot.cursor import MOST_BINNED, OVERLAP_MS, Cursor, read_cursors, write_cursors
 from crmbridge_hubspot.full_walk import FullWalk, Progress
 from crmbridge_hubspot.mapping import archived, stamp_of
 from crmbridge_hubspot.reading import Found, Reader
@@ -83,12 +83,24 @@ class _Pull:
         known = 0 if cursor.gone is None else cursor.gone - OVERLAP_MS
         newest, count = cursor.gone, 0
         gone: list[Tombstone] = []
+        ids: list[str] = []
         for raws, _ in pages(self.reader.listed_archived):
             count += 1
             found = [archived(self.reader.type, raw, self.reader.connection) for raw in raws]
+            ids += [str(raw["id"]) for raw in raws]
             gone += [each for each in found if _ms(each.at) >= known]
             newest = max((newest or 0, *(_ms(each.at) for each in found))) or None
-        return Progress(Found(tombstones=tuple(gone)), replace(cursor, gone=newest, gone_read=now, gone_pages=count))
+        back = self._restored([each for each in cursor.bin if each not in set(ids)])
+        found_all = back._replace(tombstones=(*back.tombstones, *gone))
+        kept = tuple(ids) if len(ids) <= MOST_BINNED else ()
+        return Progress(found_all, replace(cursor, gone=newest, gone_read=now, gone_pages=count, bin=kept))
+
+    def _restored(self, ids: Sequence[str]) -> Found:
+        """Read what was in the recycle bin and is not any more, unless it is gone for good.
+
+        Whether a record that people restore gets a new modification time is not documented, so it is not waited for.
+        """
+        return self.reader.by_id(ids) if ids else Found()
 
 
 def _is_due(cursor: Cursor, now: int) -> bool:

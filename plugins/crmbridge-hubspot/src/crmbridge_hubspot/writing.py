@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,19 +13,17 @@ from crmbridge.http.client import tidy
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge_hubspot.api import HubSpotApi
+from crmbridge_hubspot.associating import Associating
 from crmbridge_hubspot.bodies import BODIES, Bodies, has_marker
+from crmbridge_hubspot.counterparts import Lookup, has_key, natural_key
 from crmbridge_hubspot.mapping import Terms, Words
 from crmbridge_hubspot.objects import TYPES
 from crmbridge_hubspot.replies import TakenError
 
 BATCH = 100
 ATTACHMENTS = {Kind.TASK: "tasks", Kind.NOTE: "notes"}
-PATHS = {
-    Action.UPDATE: ("deals", "/batch/update"),
-    Action.CREATE: ("deals", "/batch/create"),
-    Action.TASK: ("tasks", "/batch/create"),
-    Action.NOTE: ("notes", "/batch/create"),
-}
+TABLES = {Kind.DEAL: "deals", Kind.COMPANY: "companies", Kind.CONTACT: "contacts", **ATTACHMENTS}
+EXISTING = re.compile(r"Existing ID: (\d+)")  # of a contact whose e-mail is taken; only the words say it (php#59)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +33,7 @@ class Writer:
     api: HubSpotApi
     terms: Terms
     now: Callable[[], datetime]
+    lookup: Lookup
 
     @property
     def words(self) -> Words:
@@ -50,24 +50,76 @@ class Writer:
                 inputs[change.id] = bodies.of(change)
             except RefusedError as error:
                 receipts[change.id] = _receipt(change, Outcome.REFUSED, error.message)
-        sendable = [change for change in changes if change.id in inputs]
-        if _alone(sendable):
-            receipts |= self._one_by_one(sendable, inputs)
-        elif sendable:
-            receipts |= self._together(sendable, inputs)
+        receipts |= self._there_already([change for change in changes if change.id in inputs])
+        sendable = [change for change in changes if change.id not in receipts]
+        for kind in dict.fromkeys(change.kind for change in sendable):
+            group = [change for change in sendable if change.kind is kind]
+            receipts |= self._of_kind(group, inputs, sent=kind is not sendable[0].kind)
         return [receipts[change.id] for change in changes]
 
+    def _of_kind(
+        self, changes: Sequence[Change], inputs: Mapping[str, Mapping[str, Any]], *, sent: bool
+    ) -> dict[str, Receipt]:
+        """Write changes of one object type; raises only where nothing was `sent` before."""
+        try:
+            filled = [change for change in changes if inputs[change.id]["properties"]]
+            send = self._one_by_one if _alone(filled) else self._together
+            receipts = send(filled, inputs) if filled else {}
+            return receipts | self._associate(changes, receipts)
+        except CrmbridgeError as error:
+            if not sent:
+                raise
+            return {change.id: _receipt(change, Outcome.FAILED, error.message) for change in changes}
+
+    def _associate(self, changes: Sequence[Change], receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
+        """Write what hangs on deals, after their fields; a change is applied when all of it is."""
+        done = [
+            change
+            for change in changes
+            if change.action is Action.UPDATE
+            and (change.id not in receipts or receipts[change.id].outcome is Outcome.APPLIED)
+        ]
+        results = Associating(api=self.api, begun=bool(receipts)).carry_out(done)
+        found: dict[str, Receipt] = {}
+        for change in done:
+            outcome, said = results.get(change.id, (Outcome.APPLIED, ""))
+            if outcome is not Outcome.APPLIED and change.id in receipts:
+                said = f"its fields were written, but {said}"
+            if change.id in results or change.id not in receipts:
+                ref = change.target if outcome is Outcome.APPLIED else None
+                found[change.id] = _receipt(change, outcome, said, ref)
+        return found
+
+    def _there_already(self, changes: Sequence[Change]) -> dict[str, Receipt]:
+        """Look for companies before they are made: HubSpot does not keep them apart by itself.
+
+        Nothing has been sent yet, so a search that can't say makes all of them wait. Of two with one key the second
+        waits for the first.
+        """
+        receipts: dict[str, Receipt] = {}
+        keys: set[str] = set()
+        for change in changes:
+            key = natural_key(change) if change.action is Action.CREATE and change.creates is Kind.COMPANY else None
+            if key is None:
+                continue
+            if key.casefold() in keys:
+                receipts[change.id] = _receipt(change, Outcome.FAILED, f"another change of the batch makes {key}")
+            elif ref := self.lookup.find(Kind.COMPANY, key):
+                receipts[change.id] = _receipt(change, Outcome.APPLIED, "it was there already", ref)
+            keys.add(key.casefold())
+        return receipts
+
     def _together(self, changes: Sequence[Change], inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Receipt]:
-        kind, rest = PATHS[changes[0].action]
+        rest = "/batch/update" if changes[0].action is Action.UPDATE else "/batch/create"
         body = {"inputs": [inputs[change.id] for change in changes]}
         try:
-            answer = self.api.write(self.api.paths.object(kind, rest), body)
+            answer = self.api.write(self.api.paths.object(TABLES[changes[0].kind], rest), body)
         except UnclearError as error:
             return {change.id: _receipt(change, Outcome.UNKNOWN, error.message) for change in changes}
         except RefusedError as error:
             if len(changes) > 1:  # nothing was done: one bad item can fail all of them
                 return self._one_by_one(changes, inputs)
-            taken = self._made_before(changes[0]) if isinstance(error, TakenError) else None
+            taken = self._made_before(changes[0], error.message) if isinstance(error, TakenError) else None
             return {changes[0].id: taken or _receipt(changes[0], Outcome.REFUSED, error.message)}
         return self._read_answer(changes, answer)
 
@@ -117,7 +169,7 @@ class Writer:
         error = next((each for each in errors if _speaks_of(each, change, alone=alone)), None)
         if error is not None:
             said = tidy(str(error.get("message") or error.get("category") or "refused"))
-            taken = self._made_before(change) if error.get("category") == "CONFLICT" else None
+            taken = self._made_before(change, said) if error.get("category") == "CONFLICT" else None
             return taken or _receipt(change, Outcome.REFUSED, f"HubSpot refused it: {said}")
         result = next((each for each in results if self._is_of(each, change, alone=alone)), None)
         if result is None:
@@ -127,33 +179,55 @@ class Writer:
     def _is_of(self, result: Mapping[str, Any], change: Change, *, alone: bool) -> bool:
         """Tell whether a result is that of a change; results come in no order."""
         properties = result.get("properties") or {}
+        if result.get("objectWriteTraceId") == change.id:
+            return True
         match change.action:
             case Action.UPDATE:
                 return change.target is not None and str(result.get("id")) == change.target.id
+            case Action.CREATE if change.creates is not Kind.DEAL:
+                key = natural_key(change)
+                return alone or (key is not None and has_key(change.creates, properties, key))
             case Action.CREATE:
                 return alone or (bool(change.key) and properties.get(self.words.key_field) == change.key)
             case _:
                 return alone or has_marker(properties.get(BODIES[change.kind]), change.key or "")
 
-    def _made_before(self, change: Change) -> Receipt | None:
-        """Tell of a creation that had happened before: the key is taken by the deal that it made."""
-        if change.action is not Action.CREATE or not change.key:
-            return None
+    def _made_before(self, change: Change, said: str) -> Receipt | None:
+        """Tell of a creation that had happened before: what is unique of it is taken by the record that it made."""
         try:
-            ref = find_deal(self.api, self.words, change.key)
+            ref = self._taken_by(change, said)
         except RetryLaterError as later:
             return _receipt(change, Outcome.UNKNOWN, later.message)
         return _receipt(change, Outcome.APPLIED, "it was there already", ref=ref) if ref else None
 
+    def _taken_by(self, change: Change, said: str) -> Ref | None:
+        """Give the record that has what must be unique: a deal its key, a contact its e-mail."""
+        if change.action is not Action.CREATE:
+            return None
+        if change.creates is Kind.DEAL:
+            return find_deal(self.api, self.words, change.key) if change.key else None
+        if change.creates is not Kind.CONTACT or not change.after.get("email"):
+            return None
+        if named := EXISTING.search(said):  # also where the e-mail is a second one of that contact
+            return self.words.ref(Kind.CONTACT, named[1])
+        return self.lookup.find(Kind.CONTACT, f"email:{change.after['email']}")
+
 
 def _alone(changes: Sequence[Change]) -> bool:
-    """Tell whether two changes are of one deal: their answers could not be told apart.
+    """Tell whether two changes are of one record: their answers could not be told apart.
 
     Of two creations with one key, together in a batch, both are refused (action-destinations PR 3969).
     """
     targets = [change.target for change in changes if change.action is Action.UPDATE]
-    keys = [change.key for change in changes if change.action is Action.CREATE]
+    keys = [_known_by(change) for change in changes if change.action is Action.CREATE]
     return len(set(targets)) < len(targets) or len(set(keys)) < len(keys)
+
+
+def _known_by(change: Change) -> str | None:
+    if change.creates is Kind.DEAL:
+        return change.key
+    key = natural_key(change)
+    return key.casefold() if key else None
 
 
 def _seen(change: Change, wanted: Mapping[str, str], found: Mapping[str, Any] | None) -> Receipt:

@@ -15,12 +15,12 @@ from crmbridge.ports import Adapter, AdapterContext, Capabilities, Description, 
 from crmbridge_pipedrive.account import Account, DealFields
 from crmbridge_pipedrive.api import IDS, Api
 from crmbridge_pipedrive.deals import DealSource
-from crmbridge_pipedrive.finding import find_deal, find_marked
+from crmbridge_pipedrive.finding import Books, find_marked
 from crmbridge_pipedrive.limits import Limits
 from crmbridge_pipedrive.making import field_named
 from crmbridge_pipedrive.mapping import DealReader
 from crmbridge_pipedrive.paths import PATHS
-from crmbridge_pipedrive.reading import pull_list, pull_notes, pull_users, read_list, read_notes, users
+from crmbridge_pipedrive.reading import LISTS, pull_list, pull_notes, pull_users, read_list, read_notes, users
 from crmbridge_pipedrive.rolls import Roll
 from crmbridge_pipedrive.settings import PipedriveSettings
 from crmbridge_pipedrive.signing import SignIn
@@ -28,7 +28,7 @@ from crmbridge_pipedrive.values import FieldDefinition
 from crmbridge_pipedrive.verdicts import judge
 from crmbridge_pipedrive.writing import Writer
 
-ACTIONS = DEAL_ACTIONS | {Action.FIELD}
+ACTIONS = DEAL_ACTIONS | {Action.FIELD, Action.ARCHIVE}
 CAPABILITIES = Capabilities(
     kinds=frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE}),
     actions=ACTIONS,
@@ -40,6 +40,8 @@ CAPABILITIES = Capabilities(
     lag=timedelta(0),
     merges=False,  # no answer names the deal that a merged one went into
     slices=True,
+    creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT}),
+    associates=frozenset({"company", "contacts"}),
 )
 API_VERSION = "v2; v1 for users, notes and history"
 # Built-in deal fields that the API reads but does not take.
@@ -64,6 +66,7 @@ class PipedriveAdapter:
         self._last_reader: DealReader | None = None
         place = f"{settings.host_url} {settings.oauth.client_id if settings.oauth else ''}"
         self._account = Account(api, context, place.strip(), settings.key_field)
+        self._books = Books(api, self._account)
         self._deals = DealSource(
             api=api,
             account=self._account,
@@ -113,10 +116,8 @@ class PipedriveAdapter:
                 return pull_users(self._api, self._connection)
             case Kind.NOTE:
                 return pull_notes(self._api, self._connection, since, self._roll(kind, "notes"))
-            case Kind.ACTIVITY:
-                return pull_list(self._api, kind, self._connection, since, self._roll(kind, "activities"))
             case _:
-                return pull_list(self._api, kind, self._connection, since)
+                return pull_list(self._api, kind, self._connection, since, self._roll(kind, LISTS[kind][0]))
 
     def read(
         self,
@@ -133,14 +134,18 @@ class PipedriveAdapter:
         return {ref: found[ref] for ref in refs if ref in found}
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
-        """Find a deal by its key, a task or note by its marker on `near`, or a deal field by its name; by lists."""
+        """Find a record by lists, never through search.
+
+        A deal by its key, a company or contact by its natural key, a task or note by its marker on `near`, or a deal
+        field by its name.
+        """
         found: int | str | None = None
         if kind is Kind.FIELD:
             self._account.renew(anyway=True)
             field = field_named(self._account.setup.definitions, key, self._connection)
             found = field.code if field else None
-        elif kind is Kind.DEAL:
-            found = find_deal(self._api, self._account.key_definition(), key)
+        elif kind in CAPABILITIES.creates:
+            found = self._books.find(kind, [key]).get(key)
         elif near is not None and near.id.isdecimal():
             found = find_marked(self._api, kind, key, near)
         return None if found is None else Ref(self._connection, kind, str(found))
@@ -150,6 +155,7 @@ class PipedriveAdapter:
         writer = Writer(
             api=self._api,
             account=self._account,
+            books=self._books,
             connection=self._connection,
             currency=self._settings.currency,
             task_type=self._settings.task_type,

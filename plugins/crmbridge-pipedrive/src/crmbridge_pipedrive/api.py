@@ -100,6 +100,17 @@ class Api:
             raise UnclearError(f"{path} answered {reply.status} without saying what it wrote: {tidy(reply.text)}")
         return data
 
+    def delete(self, call: str, id_: int | str, other: int | str = "") -> None:
+        """Delete something; raises UnclearError when the reply does not say that it is done.
+
+        v2 answers with the id, v1 with `true` for a note ("Notes: Delete a note").
+        """
+        asked = self._calls[call]
+        path = self._path(asked, id_, other)
+        reply = self._guarded(lambda: self._http.write(asked.method, path, cost=asked.tokens))
+        if not data_of(reply):
+            raise UnclearError(f"{path} answered {reply.status} without saying what it deleted: {tidy(reply.text)}")
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
@@ -111,9 +122,9 @@ class Api:
             lambda: self._http.read("GET", path, params=params or {}, cost=asked.tokens, expect=ENVELOPE)
         )
 
-    def _path(self, call: Call, id_: int | str) -> str:
+    def _path(self, call: Call, id_: int | str, other: int | str = "") -> str:
         v1 = self._v1_path() if call.path.startswith("{v1}") else ""
-        return call.path.format(v1=v1, id=id_)
+        return call.path.format(v1=v1, id=id_, other=other)
 
     def _guarded(self, send: Callable[[], Reply]) -> Reply:
         shut = self._shut

@@ -44,8 +44,10 @@ class Bodies:
 
     def create_body(self, change: Change) -> Row:
         """Give the body that makes a deal; the key goes into its custom field."""
+        body = self.deal_body(change)
         contacts = contacts_of(change.after.get("contacts"))
-        body = self.deal_body(change, {**change.after, "contacts": tuple(map(str, contacts[:1]))})
+        if contacts:
+            body["person_id"] = contacts[0]
         if change.key is not None:
             if self.fields.key is None:
                 raise RefusedError(
@@ -56,11 +58,15 @@ class Bodies:
             body.setdefault("custom_fields", {})[self.fields.key.code] = change.key
         return body
 
-    def deal_body(self, change: Change, after: Mapping[str, Value] | None = None) -> Row:
-        """Give the body of a deal: only what changes, custom fields apart, the pipeline with its stage."""
+    def deal_body(self, change: Change) -> Row:
+        """Give the body of a deal: only what changes, custom fields apart, the pipeline with its stage.
+
+        Its contacts are not in it: which of them goes into the body depends on the deal.
+        """
         body: Row = {}
-        for name, value in (change.after if after is None else after).items():
-            self._put(body, name, value)
+        for name, value in change.after.items():
+            if name != "contacts":
+                self._put(body, name, value)
         position, before = change.position, change.position_before
         if position is not None:
             body["pipeline_id"] = number_of(position.pipeline)
@@ -77,8 +83,6 @@ class Bodies:
                 self._put_bound(body, self.fields.bound[name].definition, value)
             elif name == "amount":
                 body |= _amount(value, self.currency)
-            elif name == "contacts":
-                body["person_id"] = _only_contact(value)
             elif name in PLAIN:
                 native, form = PLAIN[name]
                 body[native] = encode(value, form, self.currency)
@@ -115,6 +119,33 @@ class Bodies:
         return body
 
 
+def company_body(change: Change) -> Row:
+    """Give the body that makes an organization; its domain is kept as its website."""
+    after = _known(change, {"name", "domain"})
+    domain = after.get("domain")
+    return {"name": str(after.get("name") or domain or ""), **({"website": str(domain)} if domain else {})}
+
+
+def contact_body(change: Change) -> Row:
+    """Give the body that makes a person, with the company in the same request."""
+    after = _known(change, {"name", "email", "title", "company"})
+    email, title, company = after.get("email"), after.get("title"), after.get("company")
+    body: Row = {"name": str(after.get("name") or email or "")}
+    if email:
+        body["emails"] = [{"value": str(email), "primary": True, "label": "work"}]
+    if company:
+        body["org_id"] = number_of(str(company))
+    return body | ({"job_title": str(title)} if title else {})
+
+
+def _known(change: Change, names: set[str]) -> Mapping[str, Value]:
+    """Give what a change writes; raises RefusedError for a field that Pipedrive has no place for."""
+    unknown = sorted(name for name, value in change.after.items() if name not in names and value is not None)
+    if unknown:
+        raise RefusedError(f"{change.connection}: {unknown[0]} can't be written on a {change.creates}")
+    return change.after
+
+
 def note_body(change: Change) -> Row:
     """Give the body of a note; its content is HTML."""
     return {"content": marked_html(change.after.get("body"), change.key), **_where(change)}
@@ -136,14 +167,6 @@ def _amount(value: Value, currency: str | None) -> Row:
     if isinstance(value, Decimal | int):
         return {"value": decimal(value), "currency": currency_of(None, currency)}
     raise ValueError("not an amount")
-
-
-def _only_contact(value: Value) -> int | None:
-    """Give the main contact; which of a deal's participants to drop or add is not for an update to guess."""
-    people = contacts_of(value)
-    if len(people) > 1:
-        raise ValueError("a deal is updated with one contact; add the others as participants in Pipedrive")
-    return people[0] if people else None
 
 
 def contacts_of(value: Value) -> list[int]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from crmbridge.errors import RefusedError
 from crmbridge.http import together
@@ -14,6 +13,7 @@ from crmbridge.model.records import Move, Record, Tombstone
 from crmbridge.ports import Clock, Page
 from crmbridge_pipedrive.account import MOST_KEYS, Account, DealFields
 from crmbridge_pipedrive.api import LIMIT, Api, Row, is_id
+from crmbridge_pipedrive.contacts import participants
 from crmbridge_pipedrive.cursors import Cursor, Part, read_cursor
 from crmbridge_pipedrive.history import (
     History,
@@ -25,13 +25,12 @@ from crmbridge_pipedrive.history import (
     told_moves,
 )
 from crmbridge_pipedrive.limits import Limits
-from crmbridge_pipedrive.mapping import AROUND, TIMES, DealReader, Surroundings, tombstone
+from crmbridge_pipedrive.mapping import ALL_STATUSES, AROUND, TIMES, DealReader, Surroundings, tombstone
 from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.reading import is_gone
 from crmbridge_pipedrive.verdicts import ForbiddenError
 from crmbridge_pipedrive.walking import Found, Walk, ids_of, lots, rows_by_ids, times
 
-ALL_STATUSES = "open,won,lost,deleted"  # without being asked, a list leaves the deleted ones out
 LOT = 50  # deals that are read one by one between two cursors; a log costs 20 tokens or more
 MOST = 250  # deals of a page
 A_LOG = 20  # tokens
@@ -98,10 +97,9 @@ class DealSource:
     def _people(self, deal: int) -> list[int] | None:
         """Read a deal's contacts; of one deleted or merged meanwhile they can't be read."""
         try:
-            rows = list(self.api.rows_v1("participants", id_=deal))
+            return [person for _, person in participants(self.api, deal)]
         except (RefusedError, ForbiddenError):
             return None
-        return [person for row in rows if (person := _person(row.get("person_id"))) is not None]
 
 
 class _Pull:
@@ -290,8 +288,3 @@ def _has_several(row: Row) -> bool:
     """Tell whether there are participants beside the main contact, who is counted as one."""
     count = row.get("participants_count")
     return is_id(count) and count > int(is_id(row.get("person_id")))
-
-
-def _person(raw: Any) -> int | None:
-    number = raw.get("value") if isinstance(raw, dict) else raw
-    return number if is_id(number) else None

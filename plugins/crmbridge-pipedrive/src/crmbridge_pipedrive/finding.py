@@ -1,47 +1,114 @@
-"""Finding what crmbridge wrote before: a deal by its key, a task or note by its marker, never through search."""
+"""Finding what is there: deals by their key, companies and contacts by theirs, tasks and notes by their marker.
+
+Never through search: it indexes late, by an unknown delay, and does not look into websites.
+"""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
 
+from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Ref
-from crmbridge_pipedrive.api import LIMIT, Api, Row, is_id
+from crmbridge.model.values import Value
+from crmbridge_pipedrive.account import Account
+from crmbridge_pipedrive.api import Api, Row, is_id
+from crmbridge_pipedrive.keys import KeyBook, KeyList
+from crmbridge_pipedrive.mapping import ALL_STATUSES, organization_record
 from crmbridge_pipedrive.values import FieldDefinition
 
 
-def find_deal(api: Api, key_field: FieldDefinition | None, key: str) -> int | None:
-    """Find the deal that carries a key; None when it is certainly not there.
+class Books:
+    """Finds what is there by keys, for one account; what was read once of its lists is kept. Thread-safe."""
 
-    Search indexes late, by an unknown delay, so the lists are walked: newest first, because a key is looked for
-    after a create whose reply was unclear, and with the key as their only custom field. The first page of 500 deals,
-    for 10 tokens, usually has it. Only a deal that was never made costs the whole walk, archived deals included:
-    10 tokens per 500 deals, 20 per 500 archived ones.
+    def __init__(self, api: Api, account: Account) -> None:
+        self._api = api
+        self._account = account
+        self._books: dict[tuple[Kind, str], KeyBook] = {}
+        self._lock = threading.Lock()
+
+    def find(self, kind: Kind, keys: Collection[str]) -> dict[str, int]:
+        """Give the newest record of each key; the ones that are left out are certainly on none.
+
+        Where the account has no field for crmbridge's key, no deal carries one.
+        """
+        asked = {folded(key): key for key in keys} if kind is not Kind.DEAL else dict(zip(keys, keys, strict=True))
+        field = self._account.deal_fields.key if kind is Kind.DEAL else None
+        if not asked or (kind is Kind.DEAL and field is None):
+            return {}
+        return {asked[key]: number for key, number in self._book(kind, field).find(asked).items()}
+
+    def _book(self, kind: Kind, field: FieldDefinition | None) -> KeyBook:
+        name = (kind, field.code if field else "")
+        with self._lock:
+            if name not in self._books:
+                self._books[name] = deal_book(self._api, field) if field else _BOOKS[kind](self._api)
+            return self._books[name]
+
+
+def key_of(change: Change) -> str | None:
+    """Give what a creation is found by: a deal by its key, a company by its domain, else its name, a contact by email.
+
+    None where nobody could tell it from another.
     """
-    if key_field is None:
+    if change.action is not Action.CREATE:
         return None
-    for call in ("deals", "deals.archived"):
-        for row in api.rows(call, _newest_first(key_field)):
-            if _key(row, key_field) == key:
-                return int(row["id"])
-    return None
+    if change.creates is Kind.DEAL:
+        return change.key
+    names = ("domain", "name") if change.creates is Kind.COMPANY else ("email",)
+    return next((natural_key(name, value) for name in names if (value := change.after.get(name))), None)
 
 
-def newest_keys(api: Api, key_field: FieldDefinition) -> dict[str, int]:
-    """Give the keys of the newest 500 deals with their ids, for 10 tokens."""
-    rows, _ = api.page("deals", _newest_first(key_field))
-    return {key: int(row["id"]) for row in rows if (key := _key(row, key_field))}
+def deal_book(api: Api, key_field: FieldDefinition) -> KeyBook:
+    """Give what finds deals by crmbridge's key, archived ones among them; the key is their only custom field there."""
+
+    def keys_of(row: Row) -> Iterator[str]:
+        custom = row.get("custom_fields")
+        key = custom.get(key_field.code) if isinstance(custom, dict) else None
+        if isinstance(key, str):
+            yield key
+
+    asked = {"custom_fields": key_field.code}
+    live = KeyList(call="deals", params={**asked, "status": ALL_STATUSES}, tells_gone=True)
+    return KeyBook(api, (live, KeyList(call="deals.archived", params=asked)), keys_of)
 
 
-def _newest_first(key_field: FieldDefinition) -> dict[str, str | int]:
-    return {"sort_by": "add_time", "sort_direction": "desc", "limit": LIMIT, "custom_fields": key_field.code}
+def company_book(api: Api) -> KeyBook:
+    """Give what finds companies by `domain:` and `name:`."""
+
+    def keys_of(row: Row) -> Iterator[str]:
+        fields = organization_record(row, "").fields
+        return (natural_key(name, value) for name in ("domain", "name") if (value := fields.get(name)))
+
+    return KeyBook(api, (KeyList(call="organizations", params={}),), keys_of)
 
 
-def _key(row: Row, key_field: FieldDefinition) -> str | None:
-    custom = row.get("custom_fields")
-    key = custom.get(key_field.code) if isinstance(custom, dict) else None
-    return key if isinstance(key, str) and is_id(row.get("id")) else None
+def contact_book(api: Api) -> KeyBook:
+    """Give what finds contacts by `email:`, any of their addresses."""
+
+    def keys_of(row: Row) -> Iterator[str]:
+        emails = row.get("emails")
+        items = emails if isinstance(emails, list) else []
+        values = {item.get("value") for item in items if isinstance(item, dict)}
+        return (natural_key("email", value) for value in values if isinstance(value, str) and value)
+
+    return KeyBook(api, (KeyList(call="persons", params={}),), keys_of)
+
+
+_BOOKS: Mapping[Kind, Callable[[Api], KeyBook]] = {Kind.COMPANY: company_book, Kind.CONTACT: contact_book}
+
+
+def natural_key(name: str, value: Value) -> str:
+    """Write a natural key so that it compares without case."""
+    return f"{name}:{str(value).strip().casefold()}"
+
+
+def folded(key: str) -> str:
+    """Write a natural key that came from elsewhere in the same way."""
+    name, _, value = key.partition(":")
+    return natural_key(name, value)
 
 
 def find_marked(api: Api, kind: Kind, marker: str, near: Ref) -> int | None:

@@ -30,6 +30,7 @@ UNVERSIONED = frozenset({*AROUND, "custom_fields"})
 # All fields that a deal may have beside its own, with nothing in them.
 STANDARD: dict[str, Value] = dict.fromkeys(STANDARD_FIELDS[Kind.DEAL])
 A_PLACE = (int, int, str)
+ALL_STATUSES = "open,won,lost,deleted"  # without being asked, a list leaves the deleted ones out
 STATUSES = {status.value: status for status in Status}
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -191,7 +192,7 @@ def user_record(row: Row, connection: str) -> Record:
 
 
 def plain_record(row: Row, ref: Ref, fields: dict[str, Value]) -> Record:
-    """Make the record of anything but a deal."""
+    """Make the record of anything but a deal. Only notes tell who changed them last ("Notes: Get all notes")."""
     problems: list[Problem] = []
     updated = _updated(row, problems)
     return Record(
@@ -200,6 +201,7 @@ def plain_record(row: Row, ref: Ref, fields: dict[str, Value]) -> Record:
         version=version_of(row, updated),
         created_at=moment(row.get("add_time")),
         updated_at=updated,
+        updated_by=_id_text(row.get("last_update_user_id")),
         problems=tuple(problems),
     )
 

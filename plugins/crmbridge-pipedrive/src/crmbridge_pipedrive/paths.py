@@ -9,7 +9,10 @@ from crmbridge.http.client import Method
 
 
 class Call(NamedTuple):
-    """One call. `{v1}` in its path stands for the root of v1, `{id}` for a record; `page` is the vendor's title."""
+    """One call. `page` is the vendor's title.
+
+    `{v1}` in its path stands for the root of v1, `{id}` for a record, `{other}` for what belongs to that one.
+    """
 
     method: Method
     path: str
@@ -25,6 +28,11 @@ PATHS: Mapping[str, Mapping[str, Call]] = {
         "deals.archived": Call("GET", "api/v2/deals/archived", 20, "Deals: Get all archived deals"),
         "deals.create": Call("POST", "api/v2/deals", 5, "Deals: Add a new deal"),
         "deals.update": Call("PATCH", "api/v2/deals/{id}", 5, "Deals: Update a deal"),
+        "persons.create": Call("POST", "api/v2/persons", 5, "Persons: Add a new person"),
+        "persons.delete": Call("DELETE", "api/v2/persons/{id}", 3, "Persons: Delete a person"),
+        "organizations.create": Call("POST", "api/v2/organizations", 5, "Organizations: Add a new organization"),
+        "organizations.delete": Call("DELETE", "api/v2/organizations/{id}", 3, "Organizations: Delete a organization"),
+        "activities.delete": Call("DELETE", "api/v2/activities/{id}", 3, "Activities: Delete an activity"),
         "persons": Call("GET", "api/v2/persons", 10, "Persons: Get all persons"),
         "organizations": Call("GET", "api/v2/organizations", 10, "Organizations: Get all organizations"),
         "activities": Call("GET", "api/v2/activities", 10, "Activities: Get all activities"),
@@ -40,12 +48,16 @@ PATHS: Mapping[str, Mapping[str, Call]] = {
         "notes": Call("GET", "{v1}/notes", 20, "Notes: Get all notes"),
         "note": Call("GET", "{v1}/notes/{id}", 2, "Notes: Get one note"),
         "notes.create": Call("POST", "{v1}/notes", 10, "Notes: Add a note"),
+        "notes.delete": Call("DELETE", "{v1}/notes/{id}", 6, "Notes: Delete a note"),
         "changelog": Call("GET", "{v1}/deals/{id}/changelog", 20, "Deals: List updates about deal field values"),
         "flow": Call("GET", "{v1}/deals/{id}/flow", 40, "Deals: List updates about a deal"),
         "participants": Call("GET", "{v1}/deals/{id}/participants", 10, "Deals: List participants of a deal"),
         "participants.create": Call("POST", "{v1}/deals/{id}/participants", 10, "Deals: Add a participant to a deal"),
+        "participants.delete": Call(
+            "DELETE", "{v1}/deals/{id}/participants/{other}", 6, "Deals: Delete a participant from a deal"
+        ),
     }
 }
 
 # What an OAuth app must be granted for all of these ("Scopes and permissions explanations"). Notes ride on deals.
-SCOPES = frozenset({"base", "deals:full", "activities:full", "contacts:read", "users:read", "deal-fields:full"})
+SCOPES = frozenset({"base", "deals:full", "activities:full", "contacts:full", "users:read", "deal-fields:full"})

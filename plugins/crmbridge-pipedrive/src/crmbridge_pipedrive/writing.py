@@ -6,7 +6,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import together
@@ -14,10 +13,13 @@ from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge_pipedrive.account import Account
 from crmbridge_pipedrive.api import Api, Row
+from crmbridge_pipedrive.archiving import archive
 from crmbridge_pipedrive.bodies import Bodies, contacts_of, note_body, number_of, ref_of
-from crmbridge_pipedrive.finding import newest_keys
+from crmbridge_pipedrive.comparing import differences
+from crmbridge_pipedrive.contacts import ContactSteps, NotAllContactsError, carry_out, main_of, steps_of
+from crmbridge_pipedrive.creating import create_company, create_contact
+from crmbridge_pipedrive.finding import Books, key_of
 from crmbridge_pipedrive.making import differs, field_body, field_named
-from crmbridge_pipedrive.values import decimal
 from crmbridge_pipedrive.verdicts import ForbiddenError
 
 
@@ -34,6 +36,7 @@ class Writer:
 
     api: Api
     account: Account
+    books: Books
     connection: str
     currency: str | None  # of numbers that are written as amounts
     task_type: str
@@ -59,13 +62,17 @@ class Writer:
         errors = [end for end in ended.values() if isinstance(end, CrmbridgeError)]
         if errors and len(errors) == len(changes):
             raise _first_told(errors)
-        return [self._as_receipt(change, ended[place]) for place, change in enumerate(changes)]
+        return [_as_receipt(change, ended[place]) for place, change in enumerate(changes)]
 
     def _in_order(
         self, changes: Sequence[Change], places: Sequence[int], made: Mapping[str, Ref], stop: threading.Event
     ) -> dict[int, Receipt | CrmbridgeError]:
-        """Make the changes of one deal. After an error that stops everything nobody sends anything more."""
+        """Make the changes of one deal. After an error that stops everything nobody sends anything more.
+
+        Creations of one key are in one row as well: the second one stands for what the first one made.
+        """
         ended: dict[int, Receipt | CrmbridgeError] = {}
+        first: Receipt | None = None
         for place in places:
             change = changes[place]
             if stop.is_set():
@@ -73,29 +80,35 @@ class Writer:
                 continue
             try:
                 there = made.get(change.id)
-                ended[place] = self._there(change, there) if there else self._one(change)
+                receipt = self._there(change, there) if there else self._again(change, first) or self._one(change)
+                ended[place] = receipt
+                first = receipt if change.action is Action.CREATE else None
             except CrmbridgeError as error:
                 stop.set()
                 ended[place] = error
         return ended
 
-    def _as_receipt(self, change: Change, end: Receipt | CrmbridgeError) -> Receipt:
-        if isinstance(end, Receipt):
-            return end
-        return Receipt(change=change.id, outcome=Outcome.FAILED, message=end.message)
-
     def _made_before(self, changes: Sequence[Change]) -> dict[str, Ref]:
-        """Find the deals among the newest ones that carry a key of these creations already: one list for all."""
-        keys = {change.key: change.id for change in changes if change.action is Action.CREATE and change.key}
-        key_field = self.account.deal_fields.key if keys else None
-        if key_field is None:
-            return {}
-        found = newest_keys(self.api, key_field)
-        return {keys[key]: Ref(self.connection, Kind.DEAL, str(found[key])) for key in keys if key in found}
+        """Find what these creations would make a second time; one look for all of a kind."""
+        made: dict[str, Ref] = {}
+        for kind in sorted({change.creates for change in changes if change.action is Action.CREATE}):
+            keys = {change.id: key for change in changes if change.creates is kind and (key := key_of(change))}
+            found = self.books.find(kind, set(keys.values()))
+            made |= {id_: Ref(self.connection, kind, str(found[key])) for id_, key in keys.items() if key in found}
+        return made
 
     def _there(self, change: Change, ref: Ref) -> Receipt:
-        message = "a deal with this key is there already; nothing was sent"
+        message = f"a {change.creates} with this key is there already; nothing was sent"
         return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message=message)
+
+    def _again(self, change: Change, first: Receipt | None) -> Receipt | None:
+        """Answer for a creation after another one of the same key, unless that one certainly made nothing."""
+        if first is None or first.outcome is Outcome.REFUSED:
+            return None
+        if first.outcome is Outcome.APPLIED and first.ref:
+            return self._there(change, first.ref)
+        message = f"not sent: it is not clear whether another {change.creates} with this key was made"
+        return Receipt(change=change.id, outcome=Outcome.FAILED, message=message)
 
     def _one(self, change: Change) -> Receipt:
         try:
@@ -111,6 +124,8 @@ class Writer:
                 return self._create(change)
             case Action.UPDATE:
                 return self._update(change)
+            case Action.ARCHIVE:
+                return archive(self.api, self.connection, change)
             case Action.TASK:
                 return self._receipt(change, {}, self.api.write("activities.create", self._bodies.task_body(change)))
             case Action.NOTE:
@@ -119,26 +134,38 @@ class Writer:
                 return self._make_field(change)
 
     def _update(self, change: Change) -> Receipt:
-        sent = self._bodies.deal_body(change)
+        """Change a deal: all its fields in one request, then participants, each by its own."""
         deal = number_of(ref_of(change).id)
-        return self._receipt(change, sent, self.api.write("deals.update", sent, id_=deal))
+        sent, steps = self._bodies.deal_body(change), ContactSteps()
+        edit = next((edit for edit in change.edits if edit.name == "contacts"), None)
+        if edit is not None:
+            row = self.api.get("deal", id_=deal)
+            steps = steps_of(edit, main_of(row if isinstance(row, dict) else {}))
+            sent |= steps.body
+        receipt = Receipt(change=change.id, outcome=Outcome.APPLIED, ref=change.target)
+        if sent or edit is None:
+            receipt = self._receipt(change, sent, self.api.write("deals.update", sent, id_=deal))
+        return _with_contacts(self.api, receipt, deal, steps, begun=bool(sent))
 
     def _create(self, change: Change) -> Receipt:
-        """Make a deal, then add its further contacts: a deal is made with one, the others are its participants.
+        match change.creates:
+            case Kind.COMPANY:
+                return create_company(self.api, self.connection, change)
+            case Kind.CONTACT:
+                return create_contact(self.api, self.connection, change)
+            case _:
+                return self._create_deal(change)
 
-        The deal is what the change is about, so a contact that could not be added is only told.
+    def _create_deal(self, change: Change) -> Receipt:
+        """Make a deal with its company and main contact in one request, then add its further contacts, each by its own.
+
+        Where these are not all there in the end, the receipt says `unknown`: the deal is there, and can be found by its
+        key, but it is not what the change says.
         """
-        others = contacts_of(change.after.get("contacts"))[1:]
+        steps = ContactSteps(add=tuple(contacts_of(change.after.get("contacts"))[1:]))
         sent = self._bodies.create_body(change)
         answered = self.api.write("deals.create", sent)
-        receipt = self._receipt(change, sent, answered)
-        missed = []
-        for person in others:
-            try:
-                self.api.write("participants.create", {"person_id": person}, id_=answered["id"])
-            except CrmbridgeError as error:
-                missed.append(error.message)
-        return replace(receipt, message="; ".join([receipt.message, *missed])) if missed else receipt
+        return _with_contacts(self.api, self._receipt(change, sent, answered), answered["id"], steps, begun=True)
 
     def _make_field(self, change: Change) -> Receipt:
         """Make a deal field, unless one of its name is there; Pipedrive itself would make a second one."""
@@ -189,7 +216,7 @@ class Writer:
 def _row_of(change: Change) -> str:
     """Name what changes must keep their order about; creations are about nothing that is there, fields about all."""
     if change.action is Action.CREATE:
-        return f"create {change.id}"
+        return f"create {change.creates} {key_of(change) or change.id}"
     return str(change.target)
 
 
@@ -198,27 +225,17 @@ def _first_told(errors: Sequence[CrmbridgeError]) -> CrmbridgeError:
     return next((error for error in errors if not isinstance(error, _NotSentError)), errors[0])
 
 
-def differences(sent: Row, shown: Row) -> list[str]:
-    """Name the fields whose value is not what was sent; one that is not shown at all counts as empty."""
-    found = [name for name, value in sent.items() if name != "custom_fields" and not _same(value, shown.get(name))]
-    ours, theirs = sent.get("custom_fields") or {}, shown.get("custom_fields") or {}
-    return found + [code for code, value in ours.items() if not _same(value, theirs.get(code))]
+def _as_receipt(change: Change, end: Receipt | CrmbridgeError) -> Receipt:
+    if isinstance(end, Receipt):
+        return end
+    return Receipt(change=change.id, outcome=Outcome.FAILED, message=end.message)
 
 
-def _same(sent: Any, answered: Any) -> bool:
-    """Tell whether an answer holds what was sent, however it writes numbers and blanks."""
-    if sent in (None, "") or answered in (None, ""):
-        return (sent in (None, "", 0)) == (answered in (None, "", 0))
-    if isinstance(sent, dict) and isinstance(answered, dict):
-        return all(_same(value, answered.get(name)) for name, value in sent.items())
-    if isinstance(sent, list) and isinstance(answered, list):
-        return sorted(map(str, sent)) == sorted(map(str, answered))
+def _with_contacts(api: Api, receipt: Receipt, deal: int, steps: ContactSteps, *, begun: bool) -> Receipt:
+    """Carry out what a deal's own request can't, and say when that is not done."""
     try:
-        return decimal(sent) == decimal(answered)
-    except ValueError:
-        return _letters(str(sent)) == _letters(str(answered))
-
-
-def _letters(text: str) -> str:
-    """Leave out what a CRM may drop or replace in a text: blanks, control characters, halves of characters."""
-    return "".join(c for c in text if c.isprintable() and not c.isspace() and c != "\ufffd")
+        carry_out(api, deal, steps, begun=begun)
+    except (NotAllContactsError, UnclearError) as error:
+        message = "; ".join(filter(None, [receipt.message, error.message]))
+        return replace(receipt, outcome=Outcome.UNKNOWN, message=message)
+    return receipt

@@ -14,7 +14,7 @@ from crmbridge_salesforce.details import Details
 from crmbridge_salesforce.encode import NOTE_SUBJECT
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.org import Org
-from crmbridge_salesforce.rows import Cells, Form
+from crmbridge_salesforce.rows import BY, Cells, Form
 from crmbridge_salesforce.schema import Table
 from crmbridge_salesforce.soql import moment, select, text
 from crmbridge_salesforce.sources import Span
@@ -134,7 +134,7 @@ def hangs_on(ids: Sequence[str], account: str = "") -> dict[str, Value]:
 
 def record_of(ref: Ref, form: Form, row: Cells, fields: Mapping[str, Any]) -> Record:
     """Make the record of a row with these fields."""
-    created = form.get(row, "CreatedDate")
+    created, by = form.get(row, "CreatedDate"), form.get(row, BY)
     return Record(
         ref=ref,
         fields=dict(fields),
@@ -142,4 +142,5 @@ def record_of(ref: Ref, form: Form, row: Cells, fields: Mapping[str, Any]) -> Re
         created_at=read_moment(created) if created else None,
         updated_at=read_moment(row[1]),
         url=form.table.page_of.replace("{ID}", ref.id) or None,
+        updated_by=to_18(by) if by else None,
     )

@@ -8,36 +8,40 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from crmbridge.errors import RefusedError
-from crmbridge.model.changes import DEAL_ACTIONS, Change, Receipt
+from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import AdapterContext, Capabilities, Description, Page
+from crmbridge.threads import make_pool
 from crmbridge_salesforce.cursor import dump_several, parse_several
-from crmbridge_salesforce.encode import Encoder, currencies, has_marker
+from crmbridge_salesforce.encode import Encoder, currencies
+from crmbridge_salesforce.finding import Finder
 from crmbridge_salesforce.ids import is_id, to_18
 from crmbridge_salesforce.judge import UnknownColumnError
 from crmbridge_salesforce.library import KINDS, Library
 from crmbridge_salesforce.listing import Pace
-from crmbridge_salesforce.org import COLLECTION, Org
+from crmbridge_salesforce.org import AT_ONCE, COLLECTION, Org
 from crmbridge_salesforce.pull import Walk
 from crmbridge_salesforce.settings import SalesforceSettings
 from crmbridge_salesforce.setup import Setup
 from crmbridge_salesforce.signin import SignIn
-from crmbridge_salesforce.soql import select, text
 from crmbridge_salesforce.sources import Source
 from crmbridge_salesforce.steps import key_wish
 from crmbridge_salesforce.versions import supported_until
 from crmbridge_salesforce.write import Writer
 
+_ACTIONS = DEAL_ACTIONS | {Action.ARCHIVE}
 CAPABILITIES = Capabilities(
     kinds=frozenset(KINDS),
-    actions=DEAL_ACTIONS,
-    batch=dict.fromkeys(DEAL_ACTIONS, COLLECTION),
+    actions=_ACTIONS,
+    batch=dict.fromkeys(_ACTIONS, COLLECTION),
     external_key=True,
     history=True,
     tombstones=True,
     status_in_stage=True,
     merges=True,
     conditional_write=True,
+    creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT}),
+    associates=frozenset({"company", "contacts"}),
 )
 
 
@@ -55,8 +59,9 @@ class SalesforceAdapter:
         self._pace = Pace(
             overlap=timedelta(seconds=settings.overlap), page_size=settings.page_size, bulk_above=settings.bulk_above
         )
+        self._finder = Finder(self._org, self._setup, settings.key_name)
         self._writer = Writer(
-            self._org, Encoder(self._setup, self._library.deal_shape), self._library, context.clock, settings.key_name
+            self._org, Encoder(self._setup, self._library.shape), self._library, context.clock, settings.key_name
         )
 
     @property
@@ -67,13 +72,17 @@ class SalesforceAdapter:
     def describe(self) -> Description:
         """Read the org's record types, stages, fields, users and currencies, anew each time."""
         self._setup.forget()
-        table = self._setup.table("Opportunity")
+        table = self._setup.table("Opportunity")  # alone: whether the sign-in is any good need be asked once only
+        with make_pool(AT_ONCE) as threads:  # none of these waits for another
+            account, users = threads.submit(self._account), threads.submit(self._users)
+            threads.submit(self._setup.tracks_stages)  # a pull of deals asks next
+            pipelines = self._setup.pipelines()
         key = table.columns.get(self._settings.key_name)
         return Description(
-            account=self._account(),
-            pipelines=self._setup.pipelines(),
+            account=account.result(),
+            pipelines=pipelines,
             fields=tuple(column.native() for column in table.columns.values()),
-            users=tuple(record for page in self.pull(Kind.USER, None) for record in page.records),
+            users=users.result(),
             currencies=currencies(table, self._settings.currency),
             api_version=self._settings.api_version,
             api_supported_until=supported_until(self._settings.api_version),
@@ -109,20 +118,13 @@ class SalesforceAdapter:
         return found
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
-        """Find a deal by its external key, or a task or note by its marker among those on a record."""
-        if kind is Kind.DEAL:
-            return self._find_deal(key)
-        if near is None:
-            raise RefusedError("A task or note can only be found on the record that it hangs on")
-        column = "WhoId" if near.kind is Kind.CONTACT else "WhatId"
-        rows = self._org.query(select(["Id", "Description"], "Task", where=f"{column} = {text(near.id)}", order="Id"))
-        ids = (to_18(str(row["Id"])) for row in rows if has_marker(row.get("Description"), key))
-        return next((Ref(self._connection, kind, row_id) for row_id in ids), None)
+        """Find a deal by its external key, a company or contact by its natural one, a task or note by its marker."""
+        return self._finder.find(kind, key, near)
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Make up to 200 changes of one action, and read the result of each row.
 
-        An update that names the version it expects is only made if the deal is still as it was.
+        An update or archive that names the version it expects is only made if the record is still as it was.
         """
         return self._writer.write(changes)
 
@@ -154,12 +156,8 @@ class SalesforceAdapter:
     def _walk(self, source: Source, since: str | None) -> Iterator[Page]:
         return Walk(self._org, self._clock, source, self._pace).pages(since)
 
-    def _find_deal(self, key: str) -> Ref | None:
-        column = self._setup.table("Opportunity").columns.get(self._settings.key_name)
-        if column is None or not column.external_id:
-            return None  # no deal was ever created with a key here
-        rows = self._org.query(select(["Id"], "Opportunity", where=f"{column.name} = {text(key)}"))
-        return Ref(self._connection, Kind.DEAL, to_18(str(rows[0]["Id"]))) if rows else None
+    def _users(self) -> tuple[Record, ...]:
+        return tuple(record for page in self.pull(Kind.USER, None) for record in page.records)
 
     def _account(self) -> str:
         try:

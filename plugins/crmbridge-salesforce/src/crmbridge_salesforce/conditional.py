@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from email.utils import format_datetime
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, 
 from crmbridge.model.changes import Outcome
 from crmbridge.model.records import Kind
 from crmbridge.ports import Clock
+from crmbridge.threads import make_pool
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.library import Library
 from crmbridge_salesforce.org import Org
@@ -30,7 +30,7 @@ AT_A_TIME = 25  # requests inside a composite one
 LANES = 4  # requests under way at a time
 A_SECOND = 1.0
 LOOKS = 3  # at a row that keeps being changed
-STALE = "the deal was changed since the plan; nothing was written"
+STALE = "the record was changed since the plan; nothing was written"
 OVER = frozenset({200, 201, 204})
 
 
@@ -64,14 +64,14 @@ class Conditional:
         answers: dict[str, Answered] = {}
         fit: list[Item] = []
         for item in items:
-            problem = self._problem(item, standing.get(_id(item)))
+            problem = self._problem(item, standing.get(target_of(item)))
             if problem is not None:
                 answers[item.change.id] = problem
             elif item.empty:
                 answers[item.change.id] = Answered(receipt(item.change, Outcome.APPLIED))
             else:
                 fit.append(item)
-        first, *others = lanes_of(fit, lambda item: standing[_id(item)].account) or [[]]
+        first, *others = lanes_of(fit, lambda item: standing[target_of(item)].account) or [[]]
         if first:
             answers.update(self._send(first[0], standing))
             answers.update(self._side_by_side([first[1:], *others], standing))
@@ -81,7 +81,7 @@ class Conditional:
     def _settled(self, items: Sequence[Item]) -> dict[str, Standing]:
         """Read how the deals stand, until none of them was changed within the second that is still running."""
         found: dict[str, Standing] = {}
-        wanted = [_id(item) for item in items]
+        wanted = [target_of(item) for item in items]
         for look in range(LOOKS):
             if look:
                 self._clock.sleep(A_SECOND)
@@ -104,7 +104,7 @@ class Conditional:
             return Answered(receipt(item.change, Outcome.REFUSED, "the deal is not there any more"))
         expects = item.change.expects or ""
         with self._lock:
-            expects = self._ours.get((_id(item), expects), expects)
+            expects = self._ours.get((target_of(item), expects), expects)
         return None if standing.version == expects else Answered(receipt(item.change, Outcome.STALE, STALE))
 
     def _side_by_side(
@@ -115,7 +115,7 @@ class Conditional:
         def send(lane: Sequence[Sequence[Item]]) -> dict[str, Answered]:
             return {k: v for part in lane for k, v in self._send_quietly(part, standing).items()}
 
-        with ThreadPoolExecutor(LANES) as threads:
+        with make_pool(LANES) as threads:
             return {k: v for found in threads.map(send, lanes) for k, v in found.items()}
 
     def _send_quietly(self, items: Sequence[Item], standing: Mapping[str, Standing]) -> dict[str, Answered]:
@@ -126,7 +126,7 @@ class Conditional:
             return all_alike(items, Outcome.FAILED, error)
 
     def _send(self, items: Sequence[Item], standing: Mapping[str, Standing]) -> dict[str, Answered]:
-        requests = [self._request(number, item, standing[_id(item)]) for number, item in enumerate(items)]
+        requests = [self._request(number, item, standing[target_of(item)]) for number, item in enumerate(items)]
         try:
             answer = self._org.write("POST", "composite", body={"allOrNone": False, "compositeRequest": requests})
         except UnclearError as error:
@@ -142,7 +142,7 @@ class Conditional:
     def _request(self, number: int, item: Item, standing: Standing) -> dict[str, Any]:
         return {
             "method": "PATCH",
-            "url": self._org.row_path("Opportunity", _id(item)),
+            "url": self._org.row_path("Opportunity", target_of(item)),
             "referenceId": f"r{number}",
             "httpHeaders": {"If-Unmodified-Since": format_datetime(read_moment(standing.stamp), usegmt=True)},
             "body": {name: value for name, value in item.row.items() if name not in {"attributes", "id"}},
@@ -153,13 +153,13 @@ class Conditional:
         if not items:
             return
         try:
-            now = self._look([_id(item) for item in items])
+            now = self._look([target_of(item) for item in items])
         except CrmbridgeError:
             return
         with self._lock:
             for item in items:
-                if _id(item) in now:
-                    self._ours[_id(item), item.change.expects or ""] = now[_id(item)].version
+                if target_of(item) in now:
+                    self._ours[target_of(item), item.change.expects or ""] = now[target_of(item)].version
 
 
 def lanes_of(items: Sequence[Item], account: Callable[[Item], str]) -> list[list[list[Item]]]:
@@ -169,7 +169,7 @@ def lanes_of(items: Sequence[Item], account: Callable[[Item], str]) -> list[list
     lane where they are too many for one.
     """
     lanes: list[list[list[Item]]] = []
-    for _, group in groupby(sorted(items, key=lambda item: (account(item), _id(item))), key=account):
+    for _, group in groupby(sorted(items, key=lambda item: (account(item), target_of(item))), key=account):
         siblings = list(group)
         if lanes and len(lanes[-1]) == 1 and len(lanes[-1][0]) + len(siblings) <= AT_A_TIME:
             lanes[-1][0].extend(siblings)
@@ -178,7 +178,8 @@ def lanes_of(items: Sequence[Item], account: Callable[[Item], str]) -> list[list
     return lanes
 
 
-def _id(item: Item) -> str:
+def target_of(item: Item) -> str:
+    """Give the id of the record that a change is made to."""
     return to_18(item.change.target.id) if item.change.target else ""
 
 

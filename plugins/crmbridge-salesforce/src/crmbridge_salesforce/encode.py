@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Position
-from crmbridge.model.values import Money, Value
+from crmbridge.model.values import Money, Value, is_empty
 from crmbridge_salesforce.mapping import Shape
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, MASTER, Column, Table
 from crmbridge_salesforce.setup import Setup
@@ -23,9 +24,10 @@ Payload = dict[str, Any]
 class Encoder:
     """Writes the rows of changes; every method raises RefusedError with the reason when a change can't be written."""
 
-    def __init__(self, setup: Setup, shape: Shape) -> None:
+    def __init__(self, setup: Setup, shape_of: Callable[[Kind], Shape]) -> None:
         self._setup = setup
-        self._shape = shape
+        self._shape_of = shape_of
+        self._shape = shape_of(Kind.DEAL)
 
     def row(self, change: Change) -> Payload:
         """Write the row that makes a change, with its type and, for an update, the deal's id."""
@@ -34,8 +36,27 @@ class Encoder:
                 return self._task(change)
             case Action.NOTE:
                 return self._note(change)
+            case Action.ARCHIVE:
+                return {"id": target_id(change)}
+            case Action.CREATE if change.creates is not Kind.DEAL:
+                return self._party(change)
             case _:
                 return self._deal(change)
+
+    def _party(self, change: Change) -> Payload:
+        """Write the row of a new company or contact. A name is needed; where there is none, what it is known by."""
+        shape = self._shape_of(change.creates)
+        table = self._setup.table(shape.object)
+        known_by = change.after.get("domain" if change.creates is Kind.COMPANY else "email")
+        name = str(change.after.get("name") or "").strip() or str(known_by or "").strip()
+        if not name:
+            raise RefusedError(f"A {change.creates} without a name can't be created")
+        row: Payload = {"attributes": {"type": table.name}}
+        row.update({"Name": name} if change.creates is Kind.COMPANY else person(name))
+        for field, value in change.after.items():
+            if field != "name" and not is_empty(value):
+                row.update(self._field(shape, table, field, value, creating=True))
+        return row
 
     def _deal(self, change: Change) -> Payload:
         table = self._setup.table(self._shape.object)
@@ -45,15 +66,15 @@ class Encoder:
             row["id"] = target_id(change)
         for name, value in change.after.items():
             if name != "contacts":
-                row.update(self._field(table, name, value, creating=creating))
+                row.update(self._field(self._shape, table, name, value, creating=creating))
         if change.position is not None:
             row.update(self._place(table, change.position, change.position_before))
         if creating and change.key is not None:
             row[self._key_column(table).name] = change.key
         return row
 
-    def _field(self, table: Table, name: str, value: Value, *, creating: bool) -> Payload:
-        binding = self._shape.binding(name)
+    def _field(self, shape: Shape, table: Table, name: str, value: Value, *, creating: bool) -> Payload:
+        binding = shape.binding(name)
         column = table.find(binding.native) if binding else None
         if binding is None or column is None:
             where = f"field {binding.native}" if binding else f"field for {name!r}"
@@ -133,6 +154,12 @@ def currencies(table: Table, said: str | None) -> tuple[str, ...]:
     if column is None:
         return () if said is None else (said,)
     return tuple(option.value for option in column.options if option.active)
+
+
+def person(name: str) -> Payload:
+    """Split a name as the org keeps it: the last word is the last name, which everybody has."""
+    first, _, last = name.rpartition(" ")
+    return {"FirstName": first.rstrip(), "LastName": last} if first else {"LastName": last}
 
 
 def target_id(change: Change) -> str:

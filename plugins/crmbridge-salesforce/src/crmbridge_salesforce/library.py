@@ -9,9 +9,11 @@ from crmbridge.model.records import Kind, Record
 from crmbridge.ports import AdapterContext
 from crmbridge_salesforce.activities import Activities
 from crmbridge_salesforce.details import Asked
+from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.mapping import OBJECTS, Reader, Shape
 from crmbridge_salesforce.notes import ContentNotes, Notes
 from crmbridge_salesforce.org import Org
+from crmbridge_salesforce.rows import Cells, Form
 from crmbridge_salesforce.settings import SalesforceSettings
 from crmbridge_salesforce.setup import Setup
 from crmbridge_salesforce.sources import Deals, Plain, Source
@@ -41,10 +43,9 @@ class Library:
             for kind in OBJECTS
         }
 
-    @property
-    def deal_shape(self) -> Shape:
-        """Which columns stand for which fields of a deal."""
-        return self._shapes[Kind.DEAL]
+    def shape(self, kind: Kind) -> Shape:
+        """Tell which columns stand for which fields of a user, company, contact or deal."""
+        return self._shapes[kind]
 
     def reader(self, kind: Kind) -> Reader:
         """Give what reads the rows of a user, company, contact or deal."""
@@ -65,13 +66,25 @@ class Library:
             raise ConfigurationError(f"{self._connection}: there is no reading of {kind}s")
         return list(self._activities() if kind is Kind.ACTIVITY else self._notes())
 
+    def versions(self, kind: Kind, ids: Sequence[str]) -> dict[str, str]:
+        """Read the versions of records by their ids, past every index; the ones that are gone are left out."""
+        found: dict[str, str] = {}
+        for source in self.sources(kind):
+            form = source.form
+            found.update({to_18(row[0]): form.version(row) for row in self._rows(form, ids)})
+        return found
+
     def read(self, kind: Kind, ids: Sequence[str]) -> Iterator[Record]:
         """Read records by their ids; the ones that are gone are left out."""
         for source in self.sources(kind):
-            name = source.form.table.name
-            wanted = [row_id for row_id in ids if row_id.startswith(_PREFIXES.get(name, ""))]
-            rows = source.form.of_json(self._org.rows(name, wanted, source.form.columns))
+            rows = self._rows(source.form, ids)
             yield from source.records(rows, Asked(self._org)) if rows else ()
+
+    def _rows(self, form: Form, ids: Sequence[str]) -> list[Cells]:
+        """Read those of the ids that can lie in an object."""
+        name = form.table.name
+        wanted = [row_id for row_id in ids if row_id.startswith(_PREFIXES.get(name, ""))]
+        return form.of_json(self._org.rows(name, wanted, form.columns))
 
     def _deals(self) -> Deals:
         return Deals(self._org, self._setup, self.reader(Kind.DEAL))

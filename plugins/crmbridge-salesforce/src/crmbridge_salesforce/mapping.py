@@ -14,7 +14,7 @@ from crmbridge.model.records import Kind, Position, Problem, Record, Ref
 from crmbridge.model.values import FieldType, Value
 from crmbridge.ports import FieldBinding
 from crmbridge_salesforce.columns import amounts, ids, moments, reader
-from crmbridge_salesforce.rows import Cells, Form
+from crmbridge_salesforce.rows import BY, Cells, Form
 from crmbridge_salesforce.schema import Table, pipeline_of, status_of
 from crmbridge_salesforce.values import COMPOUNDS, Cell, Decoder, decoder, money, read_moment
 
@@ -134,6 +134,7 @@ class Reader:
         self._empty: dict[str, Value] = dict.fromkeys(plan.name for plan in (*self._plans, *self._amounts))
         self._code = self.form.place("CurrencyIsoCode")
         self._created = self.form.place("CreatedDate")
+        self._by = self.form.place(BY)
         self._key = self.form.place(shape.key_field)
         self._place = [self.form.place(name) for name in _PLACE[:4]] if shape.kind is Kind.DEAL else None
 
@@ -147,7 +148,7 @@ class Reader:
         elif binding.type is FieldType.MONEY:
             self._amounts.append(_Plan(binding.name, at, None, native))
         else:
-            read = _domain if (self._shape.kind, binding.name) == (Kind.COMPANY, "domain") else decoder(binding.type)
+            read = domain_of if (self._shape.kind, binding.name) == (Kind.COMPANY, "domain") else decoder(binding.type)
             self._plans.append(_Plan(binding.name, at, read, native))
 
     def records(self, rows: Sequence[Cells], beside: Mapping[str, Sequence[Value]] = _NOTHING) -> list[Record]:
@@ -161,11 +162,21 @@ class Reader:
                 found[name] = value
         # Where the org has no such column, nothing stands beside each row.
         created = moments(columns[self._created]) if self._created is not None else repeat(None)
+        authors: Iterable[str] = ids(columns[self._by]) if self._by is not None else repeat("")
         keys = columns[self._key] if self._key is not None else repeat("")
         positions = self._positions(columns) if self._place is not None else repeat(None)
         connection, kind, page_of, version = self._shape.connection, self._shape.kind, self._page_of, self.form.version
         parts = zip(
-            rows, ids(columns[0]), fields, problems, moments(columns[1]), created, keys, positions, strict=False
+            rows,
+            ids(columns[0]),
+            fields,
+            problems,
+            moments(columns[1]),
+            created,
+            authors,
+            keys,
+            positions,
+            strict=False,
         )
         return [
             Record(
@@ -177,9 +188,10 @@ class Reader:
                 position=position,
                 key=key or None,
                 url=page_of.replace("{ID}", row_id) or None,
+                updated_by=by or None,
                 problems=wrong,
             )
-            for row, row_id, found, wrong, changed, begun, key, position in parts
+            for row, row_id, found, wrong, changed, begun, by, key, position in parts
         ]
 
     def _positions(self, columns: Sequence[Cells]) -> Iterable[Position]:
@@ -233,7 +245,7 @@ def _position(record_type: Cell, stage: Cell, closed: Cell, won: Cell) -> Positi
     return Position(pipeline_of(record_type), stage, status_of(closed=closed == "true", won=won == "true"))
 
 
-def _domain(website: Cell) -> str | None:
+def domain_of(website: Cell) -> str | None:
     """Reduce a website, with or without its scheme, to the domain that records are matched by."""
     text = website.strip()
     try:

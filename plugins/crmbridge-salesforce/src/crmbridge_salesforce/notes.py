@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Page
+from crmbridge.threads import make_pool
 from crmbridge_salesforce.activities import COMPANY, CONTACT, DEAL, hangs_on, record_of
 from crmbridge_salesforce.details import Details
 from crmbridge_salesforce.encode import NOTE_SUBJECT
@@ -95,7 +95,7 @@ class ContentNotes:
         """Make the notes of rows that hang on a deal, company or contact."""
         ties = self._ties([to_18(row[0]) for row in rows])
         tied = [row for row in rows if to_18(row[0]) in ties]
-        with ThreadPoolExecutor(AT_ONCE) as threads:  # one request each: a text comes with nothing else
+        with make_pool(AT_ONCE) as threads:  # one request each: a text comes with nothing else
             texts = list(threads.map(self._text, tied))
         return [self._record(row, ties[to_18(row[0])], body) for row, body in zip(tied, texts, strict=True)]
 

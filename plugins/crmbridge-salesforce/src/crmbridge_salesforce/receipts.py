@@ -32,8 +32,8 @@ class Answered(NamedTuple):
 
 
 def receipt(change: Change, outcome: Outcome, message: str = "") -> Receipt:
-    """Make the receipt of a change; an update names its record whatever became of it."""
-    ref = change.target if change.action is Action.UPDATE else None
+    """Make the receipt of a change; an update or archive names its record whatever became of it."""
+    ref = change.target if change.action in {Action.UPDATE, Action.ARCHIVE} else None
     return Receipt(change=change.id, outcome=outcome, ref=ref, message=tidy(message, 400))
 
 

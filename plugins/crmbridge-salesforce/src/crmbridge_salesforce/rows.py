@@ -18,8 +18,10 @@ from crmbridge_salesforce.values import Cell, cell_of, read_moment
 
 Cells: TypeAlias = Sequence[Cell]
 
-# They say when a row was changed, or move when somebody works on a record without changing it: no part of its version.
-TIMES = ("LastModifiedDate", "LastActivityDate")
+BY = "LastModifiedById"
+# They say when a row was changed and by whom, or move when somebody works on a record without changing it: no part of
+# its version.
+BESIDE = ("LastModifiedDate", BY, "LastActivityDate")
 DIGEST = 16  # characters
 _EMPTY = hashlib.blake2b(digest_size=DIGEST // 2)  # copied for each row, which costs less than making one
 
@@ -30,7 +32,7 @@ class Form:
     def __init__(self, table: Table, wanted: Iterable[str]) -> None:
         self.table = table
         self.stamp = table.stamp
-        first = table.having("Id", self.stamp, "CreatedDate", *TIMES)
+        first = table.having("Id", self.stamp, "CreatedDate", *BESIDE)
         self.columns = tuple(dict.fromkeys((*first, *table.having(*wanted))))
         self._versioned = len(first)  # the version is made from the columns after these
         self._places = {name: number for number, name in enumerate(self.columns)}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from crmbridge.errors import RefusedError
 from crmbridge.http import dump_json, load_json
@@ -14,6 +15,8 @@ from crmbridge.ports import Clock, Pipeline
 from crmbridge_salesforce.judge import UnknownColumnError
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, OrgStage, RecordType, Table, stage_of, stage_values
+
+T = TypeVar("T")
 
 KEPT_FOR = timedelta(hours=1)
 PREFIX = "set-up 1: "  # of what is kept, with the form that it has
@@ -50,15 +53,17 @@ class Setup:
         self._org = org
         self._clock = clock
         self._memory = memory
-        self._lock = threading.RLock()
-        self._tables: dict[str, Table | None] = {}
-        self._stages: dict[str, OrgStage] | None = None
+        self._lock = threading.Lock()  # never held while the org is asked, so that it can be asked several things
+        self._turns: dict[str, threading.Lock] = {}
+        self._seen: dict[str, Any] = {}
         self._oldest: datetime | None = None  # when the first of these was read
+        self._forgotten = 0  # times; what was asked before the last of them is not kept
 
     def forget(self) -> None:
         """Read everything anew when it is next asked for."""
         with self._lock:
             self._drop()
+            self._forgotten += 1
             for key in [key for key in self._memory if key.startswith(PREFIX)]:
                 self._memory.pop(key, None)
 
@@ -71,34 +76,22 @@ class Setup:
 
     def table_if_there(self, name: str) -> Table | None:
         """Describe an object; None where the org has none of that name, or the user may not see it."""
-        with self._lock:
-            self._age()
-            if name not in self._tables:
-                data = self._kept(f"describe {name}", lambda: self._describe(name))
-                self._tables[name] = Table.parse(data) if data else None
-            return self._tables[name]
+        return self._once(f"describe {name}", partial(self._describe, name), _table)
 
     def stages(self) -> Mapping[str, OrgStage]:
         """Give all stages of the org by their API name, in their order, inactive ones too."""
-        with self._lock:
-            self._age()
-            if self._stages is None:
-                rows = self._kept("stages", lambda: [_plain(row) for row in self._org.query(_STAGES)])
-                self._stages = {stage.id: stage for stage in map(stage_of, rows)}
-            return self._stages
+        return self._once("stages", lambda: [_plain(row) for row in self._org.query(_STAGES)], _stages)
 
     def closed_task_status(self) -> str:
         """Give the status that stands for a task that is done; orgs may have renamed theirs."""
-        with self._lock:
-            names = self._kept("closed", lambda: [str(row["ApiName"]) for row in self._org.query(_CLOSED_STATUSES)])
-            if not names:
-                raise RefusedError("The org has no task status that counts as closed")
-            return str(names[0])
+        names = self._once("closed", lambda: [str(row["ApiName"]) for row in self._org.query(_CLOSED_STATUSES)], list)
+        if not names:
+            raise RefusedError("The org has no task status that counts as closed")
+        return str(names[0])
 
     def tracks_stages(self) -> bool:
         """Tell whether the org keeps a field history of stages, which is a choice of its people."""
-        with self._lock:
-            return bool(self._kept("tracked", lambda: [_plain(row) for row in self._ask_if_there(_TRACKED)]))
+        return self._once("tracked", lambda: [_plain(row) for row in self._ask_if_there(_TRACKED)], bool)
 
     def pipelines(self) -> tuple[Pipeline, ...]:
         """Give one pipeline per record type, and the default one for deals without."""
@@ -115,14 +108,35 @@ class Setup:
         stages = tuple(stage.native() for stage in active if not values or stage.id in values)
         return Pipeline(id=kind.id, label=kind.name, stages=stages)
 
+    def _once(self, key: str, read: Callable[[], Any], parse: Callable[[Any], T]) -> T:
+        """Give what is known under a key, or read it; whoever asks for the same meanwhile waits for that."""
+        with self._lock:
+            turn = self._turns.setdefault(key, threading.Lock())
+        with turn:
+            with self._lock:
+                self._age()
+                if key in self._seen:
+                    known: T = self._seen[key]
+                    return known
+                now, forgotten = self._clock.now(), self._forgotten
+                at, kept = self._remembered(key, now)
+            data = read() if kept is None else kept
+            found = parse(data)
+            with self._lock:
+                if forgotten == self._forgotten:
+                    self._seen[key] = found
+                    self._oldest = min(at, self._oldest or at)
+                    if kept is None:
+                        self._memory[PREFIX + key] = dump_json({"at": iso(now), "data": data}).decode()
+            return found
+
     def _age(self) -> None:
         """Let go of what a process that runs for long has read an hour ago."""
         if self._oldest is not None and not timedelta(0) <= self._clock.now() - self._oldest <= KEPT_FOR:
             self._drop()
 
     def _drop(self) -> None:
-        self._tables.clear()
-        self._stages = None
+        self._seen.clear()
         self._oldest = None
 
     def _ask_if_there(self, statement: str) -> Sequence[Mapping[str, Any]]:
@@ -137,23 +151,21 @@ class Setup:
         except UnknownColumnError:  # the object is not there
             return {}
 
-    def _kept(self, key: str, read: Callable[[], Any]) -> Any:
-        """Give what is remembered under a key if it is fresh, else read and remember it."""
-        now = self._clock.now()
-        at, kept = self._remembered(key, now)
-        if kept is None:
-            at, kept = now, read()
-            self._memory[PREFIX + key] = dump_json({"at": iso(now), "data": kept}).decode()
-        self._oldest = min(at, self._oldest or at)
-        return kept
-
     def _remembered(self, key: str, now: datetime) -> tuple[datetime, Any]:
         try:
             found = load_json(self._memory[PREFIX + key])
             at = parse_iso(found["at"])
-            return at, (found["data"] if now - KEPT_FOR <= at <= now else None)
+            return (at, found["data"]) if now - KEPT_FOR <= at <= now else (now, None)
         except (KeyError, ValueError, TypeError):
             return now, None
+
+
+def _table(data: Mapping[str, Any]) -> Table | None:
+    return Table.parse(data) if data else None
+
+
+def _stages(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, OrgStage]:
+    return {stage.id: stage for stage in map(stage_of, rows)}
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,11 @@ def text(value: str) -> str:
     return f"'{escaped}'"
 
 
+def containing(value: str) -> str:
+    """Write a pattern for LIKE that texts match which have a string in them."""
+    return f"'%{text(value)[1:-1].replace('%', chr(92) + '%').replace('_', chr(92) + '_')}%'"
+
+
 def moment(value: datetime) -> str:
     """Write a dateTime literal, to the second, in UTC."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -108,6 +108,8 @@ def _from_events(settings: SalesforceWebhook, request: WebhookRequest) -> Hints:
     except ValueError:
         raise _unreadable(request, "it is no JSON") from None
     events = [_payload(item, request) for item in (body if isinstance(body, list) else [body])]
+    if not events:
+        raise _unreadable(request, "it names no event")
     refs: dict[Ref, None] = {}
     names, whole = [], False
     for payload in events:

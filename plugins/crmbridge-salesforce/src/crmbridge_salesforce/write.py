@@ -8,27 +8,31 @@ from typing import Any, NamedTuple
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
-from crmbridge.model.records import Ref
+from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Clock
+from crmbridge_salesforce.archive import Archive
 from crmbridge_salesforce.conditional import Conditional
-from crmbridge_salesforce.contacts import set_contacts
+from crmbridge_salesforce.contacts import Wish, set_contacts
 from crmbridge_salesforce.encode import Encoder
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.library import Library
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.receipts import Answered, Item, all_alike, receipt, refused
+from crmbridge_salesforce.whole import EXISTED, WholeDeals
 
 LOCK_TRIES = 3
 
 
 class _Route(NamedTuple):
-    """How rows are sent: in one collections request, or each on its condition."""
+    """How rows are sent: in one collections request, each on its condition, whole with its contacts, or deleted."""
 
     method: str
     path: str
 
 
 CONDITIONAL = _Route("POST", "composite")
+WHOLE = _Route("POST", "composite/graph")
+DELETION = _Route("DELETE", "composite/sobjects")
 Send = Callable[[Sequence[Item]], dict[str, Answered]]
 
 
@@ -41,6 +45,11 @@ class Writer:
         self._clock = clock
         self._key_field = key_field
         self._conditional = Conditional(org, library, clock)
+        self._senders: dict[_Route, Send] = {
+            CONDITIONAL: self._conditional.write,
+            WHOLE: WholeDeals(org, key_field).write,
+            DELETION: Archive(org, library).write,
+        }
 
     def write(self, changes: Sequence[Change]) -> list[Receipt]:
         """Make the changes and give one receipt each, in order.
@@ -65,14 +74,18 @@ class Writer:
         change = item.change
         if change.action is Action.UPDATE:
             return CONDITIONAL if Conditional.takes(item) else _Route("PATCH", "composite/sobjects")
-        if change.action is Action.CREATE and change.key is not None:
+        if change.action is Action.ARCHIVE:
+            return DELETION
+        if change.action is Action.CREATE and change.creates is Kind.DEAL and change.after.get("contacts"):
+            return WHOLE
+        if change.action is Action.CREATE and change.creates is Kind.DEAL and change.key is not None:
             return _Route("PATCH", f"composite/sobjects/Opportunity/{self._key_field}")
         return _Route("POST", "composite/sobjects")
 
     def _deliver(self, route: _Route, items: Sequence[Item]) -> dict[str, Receipt]:
         """Send a batch, and once more what was only locked; one row that spoils its batch costs only itself."""
-        send: Send = self._conditional.write if route is CONDITIONAL else lambda batch: self._send(route, batch)
-        waiting = [item for item in items if route is CONDITIONAL or not item.empty]
+        send: Send = self._senders.get(route) or (lambda batch: self._send(route, batch))
+        waiting = [item for item in items if route in self._senders or not item.empty]
         receipts = {item.change.id: receipt(item.change, Outcome.APPLIED) for item in items if item not in waiting}
         for attempt in range(LOCK_TRIES):
             if not waiting:
@@ -118,35 +131,31 @@ class Writer:
         if not result.get("id"):
             return Answered(receipt(change, Outcome.UNKNOWN, "the answer names no record"))
         existed = change.action is Action.CREATE and result.get("created") is False
-        words = "it was there already and was brought up to date" if existed else ""
+        words = EXISTED if existed else ""
         ref = Ref(self._org.connection, change.kind, to_18(str(result["id"])))
         return Answered(Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message=words))
 
     def _with_contacts(self, changes: Sequence[Change], receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
-        """Set the contacts of the deals that were written; an update without its contacts is not applied."""
-        wanted: dict[str, tuple[str, ...]] = {}
+        """Set the contacts of the deals that were updated; an update without its contacts is not applied."""
+        wanted: dict[str, Wish] = {}
+        deals: dict[str, str] = {}  # by the changes
         for change in changes:
-            ref = receipts[change.id].ref
-            if receipts[change.id].outcome is Outcome.APPLIED and ref is not None and "contacts" in change.after:
-                value = change.after["contacts"]
-                wanted[ref.id] = value if isinstance(value, tuple) else ()
+            edit = next((edit for edit in change.edits if edit.name == "contacts"), None)
+            written = change.action is Action.UPDATE and receipts[change.id].outcome is Outcome.APPLIED
+            if written and edit is not None and change.target is not None:
+                deal = deals[change.id] = to_18(change.target.id)
+                wish = Wish.of(edit.before, edit.after)
+                wanted[deal] = wanted[deal].then(wish) if deal in wanted else wish
         problems = set_contacts(self._org, wanted) if wanted else {}
-        return {
-            change.id: _short_of(change, receipts[change.id], problems)
-            for change in changes
-            if (ref := receipts[change.id].ref) is not None and ref.id in problems and "contacts" in change.after
-        }
+        return {name: _short_of(receipts[name], problems[deal]) for name, deal in deals.items() if deal in problems}
 
 
-def _short_of(change: Change, written: Receipt, problems: Mapping[str, CrmbridgeError]) -> Receipt:
-    error = problems[written.ref.id if written.ref else ""]
-    # A created deal is there, whatever became of its contacts; saying otherwise would hide its id.
-    outcome = Outcome.APPLIED
-    if change.action is Action.UPDATE:
-        outcomes = {UnclearError: Outcome.UNKNOWN, RefusedError: Outcome.REFUSED}
-        outcome = outcomes.get(type(error), Outcome.FAILED)
+def _short_of(written: Receipt, error: CrmbridgeError) -> Receipt:
+    outcome = Outcome.FAILED
+    if isinstance(error, UnclearError | RefusedError):
+        outcome = Outcome.UNKNOWN if isinstance(error, UnclearError) else Outcome.REFUSED
     message = f"written, but not its contacts: {error.message}"
-    return Receipt(change=change.id, outcome=outcome, ref=written.ref, message=message)
+    return Receipt(change=written.change, outcome=outcome, ref=written.ref, message=message)
 
 
 def _quietly(send: Send, items: Sequence[Item]) -> dict[str, Answered]:

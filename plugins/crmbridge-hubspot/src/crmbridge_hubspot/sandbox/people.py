@@ -7,9 +7,8 @@ from html import escape
 from types import MappingProxyType
 from typing import NamedTuple
 
-from crmbridge_hubspot.sandbox.merging import merge
-from crmbridge_hubspot.sandbox.objects import HubSpotState
-from crmbridge_hubspot.sandbox.records import CrmObject, Source
+from crmbridge_hubspot.sandbox.deal_screens import DealScreens
+from crmbridge_hubspot.sandbox.records import CrmObject
 from crmbridge_hubspot.sandbox.replies import stamp
 
 
@@ -34,24 +33,8 @@ ACTIVITIES = MappingProxyType(
 )
 
 
-class HubSpotAccount(HubSpotState):
+class HubSpotAccount(DealScreens):
     """An account whose public methods act as a person in the HubSpot screens would, at the clock's time."""
-
-    def deal_ids(self) -> list[str]:
-        """Give the ids of all deals that are there."""
-        return [deal.id for deal in self.tables["deals"].values() if deal.archived_at is None]
-
-    def edit_deal(self, native_id: str, /, **native_fields: object) -> None:
-        """Change properties of a deal."""
-        self.update(self.get("deals", native_id), native_fields, self._person())
-
-    def delete_deal(self, native_id: str) -> None:
-        """Delete a deal: it goes to the recycle bin."""
-        self.archive(self.get("deals", native_id))
-
-    def merge_deals(self, winner: str, loser: str) -> None:
-        """Merge one deal into another."""
-        merge(self, "deals", winner, loser)
 
     def add_activity(self, deal_id: str, *, type: str, subject: str, at: datetime, done: bool) -> str:  # noqa: A002  the standard field's name
         """Note a call, email, meeting or task on a deal, for its owner, with a status that says whether it is done.
@@ -86,9 +69,6 @@ class HubSpotAccount(HubSpotState):
     def expire_session(self) -> None:
         """Let every access token that was given out have expired."""
         self.oauth.access = dict.fromkeys(self.oauth.access, self.clock.now())
-
-    def _person(self) -> Source:
-        return Source("CRM_UI", str(next(iter(self.owners.values())).user_id))
 
     def _noted(self, name: str, values: dict[str, str], deal: CrmObject) -> CrmObject:
         made = self.create(name, values, self._person())

@@ -98,6 +98,7 @@ _EVERYWHERE = (
     _read_only("hs_object_id", calculated=False),
     _read_only("hs_createdate", "datetime", calculated=False),
     _read_only("hs_merged_object_ids", "string", calculated=False),
+    _read_only("hs_updated_by_user_id", calculated=False),
     Property(name="createdate", label="Create date", type="datetime", field_type="date"),
 )
 _OWNER = Property(name="hubspot_owner_id", label="Owner", type="enumeration", field_type="select", owner=True)

@@ -42,9 +42,11 @@ class CrmObject:
     properties: dict[str, str] = field(default_factory=dict)
     history: dict[str, list[Version]] = field(default_factory=dict)
     archived_at: datetime | None = None
+    edited_by: str | None = None  # the user id of whoever changed a property last; None: no person
 
     def put(self, name: str, value: str, at: datetime, source: Source) -> None:
         """Set a property and note it in the history."""
+        self.edited_by = source.user
         if value:
             self.properties[name] = value
         else:
@@ -62,10 +64,10 @@ class CrmObject:
     def kept(self) -> Callable[[], None]:
         """Give what puts the record back as it is now."""
         history = {name: list(versions) for name, versions in self.history.items()}
-        before = (self.modified_at, self.archived_at, dict(self.properties), history)
+        before = (self.modified_at, self.archived_at, dict(self.properties), history, self.edited_by)
 
         def put_back() -> None:
-            self.modified_at, self.archived_at, self.properties, self.history = before
+            self.modified_at, self.archived_at, self.properties, self.history, self.edited_by = before
 
         return put_back
 

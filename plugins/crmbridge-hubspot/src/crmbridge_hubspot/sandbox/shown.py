@@ -47,6 +47,7 @@ def _modified(record: CrmObject, name: str) -> str | None:
 
 _EVERYWHERE: dict[str, Callable[[CrmObject], str | None]] = {
     "hs_object_id": lambda record: record.id,
+    "hs_updated_by_user_id": lambda record: record.edited_by,
     "hs_createdate": lambda record: stamp(record.created_at),
     "createdate": lambda record: stamp(record.created_at),
     "hs_lastmodifieddate": lambda record: _modified(record, "hs_lastmodifieddate"),

@@ -12,7 +12,17 @@ from crmbridge.model.values import Value
 from crmbridge.sandbox import SandboxOptions, World, WorldActivity, WorldDeal, WorldUser, make_world
 from crmbridge_pipedrive.sandbox.replies import Row
 from crmbridge_pipedrive.sandbox.state import closing
-from crmbridge_pipedrive.sandbox.tables import Tables, empty_activity, empty_deal, log_change, next_id, stamp, v1_stamp
+from crmbridge_pipedrive.sandbox.tables import (
+    Tables,
+    empty_activity,
+    empty_company,
+    empty_deal,
+    empty_person,
+    log_change,
+    next_id,
+    stamp,
+    v1_stamp,
+)
 from crmbridge_pipedrive.sandbox_account import KEY_FIELD, OTHER_FIELDS, PIPELINE, PROCESS_FIELDS, STAGES, CustomField
 
 FIRST_USER = 14_200_000  # users' ids are unique in all of Pipedrive, so they are large
@@ -145,40 +155,21 @@ def _companies(tables: Tables, world: World) -> None:
         # People write websites in many ways.
         website = f"https://www.{company.domain}/" if company.number % 2 else company.domain
         tables.organizations[company.number] = {
-            **_entity(company.number, company.name),
-            "address": None,
+            **empty_company(company.number, owner=ADMIN, at=LONG_AGO),
+            "name": company.name,
             "website": website,
-            "linkedin": None,
-            "industry": None,
-            "annual_revenue": None,
-            "employee_count": None,
         }
     for contact in world.contacts:
         first, _, last = contact.name.partition(" ")
         tables.persons[contact.number] = {
-            **_entity(contact.number, contact.name),
+            **empty_person(contact.number, owner=ADMIN, at=LONG_AGO),
+            "name": contact.name,
             "first_name": first,
             "last_name": last,
             "org_id": contact.company,
             "emails": [{"value": contact.email, "primary": True, "label": "work"}],
-            "phones": [],
-            "picture_id": None,
             "job_title": contact.title,
         }
-
-
-def _entity(number: int, name: str) -> Row:
-    return {
-        "id": number,
-        "name": name,
-        "owner_id": ADMIN,
-        "add_time": LONG_AGO,
-        "update_time": LONG_AGO,
-        "is_deleted": False,
-        "visible_to": 3,
-        "label_ids": [],
-        "custom_fields": {},
-    }
 
 
 def _deal(tables: Tables, deal: WorldDeal) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from crmbridge.ports import Clock
@@ -10,8 +11,12 @@ from crmbridge_pipedrive.sandbox.replies import Limits, Row, invalid, missing
 from crmbridge_pipedrive.sandbox.schema import check_custom
 from crmbridge_pipedrive.sandbox.signing import Sessions
 from crmbridge_pipedrive.sandbox.tables import (
+    Table,
     Tables,
+    empty_activity,
+    empty_company,
     empty_deal,
+    empty_person,
     log_change,
     next_id,
     row_of,
@@ -22,6 +27,11 @@ from crmbridge_pipedrive.sandbox.tables import (
 CLOSING = ("won_time", "lost_time", "close_time", "local_won_date", "local_lost_date", "local_close_date")
 UNLOGGED = frozenset({*CLOSING, "stage_change_time", "update_time", "first_won_time", "custom_fields"})
 SINGLY = frozenset({"pipeline_id", "stage_id", "custom_fields", "status", "is_deleted", "is_archived"})
+_EMPTY: Mapping[str, Callable[..., Row]] = {
+    "organizations": empty_company,
+    "persons": empty_person,
+    "activities": empty_activity,
+}
 
 
 class PipedriveState:
@@ -32,6 +42,7 @@ class PipedriveState:
         self.limits = limits
         self.sessions = sessions
         self.tables = tables
+        self.contact_sync = True  # without it persons have no job title
         self.me = me  # the user whose token the sandbox takes
         self.faults = Faults({}, 0)  # the kit's own, once the sandbox is assembled
 
@@ -51,7 +62,8 @@ class PipedriveState:
         """Make a note."""
         number, now = next_id(self.tables.notes), v1_stamp(self.now())
         links = dict.fromkeys(("deal_id", "org_id", "person_id", "lead_id", "project_id"))
-        about = {"id": number, "active_flag": True, "user_id": by, "add_time": now, "update_time": now}
+        about: Row = {"id": number, "active_flag": True, "user_id": by, "last_update_user_id": by}
+        about |= {"add_time": now, "update_time": now}
         self.tables.notes[number] = {**about, **links, **given}
         return self.tables.notes[number]
 
@@ -59,7 +71,7 @@ class PipedriveState:
         """Give the clock's time as v2 writes it."""
         return stamp(self.clock.now())
 
-    def create_deal(self, body: Row, *, by: int) -> Row:
+    def make_deal(self, body: Row, *, by: int) -> Row:
         """Make a deal; it stands in the first stage of the first pipeline unless it says otherwise."""
         deal = empty_deal(next_id(self.tables.deals), self.tables.fields, at=self.now(), owner=by)
         deal["pipeline_id"], deal["stage_id"] = self._place(body, None)
@@ -68,6 +80,29 @@ class PipedriveState:
         log_change(self.tables, deal["id"], "add_time", (None, v1_stamp(deal["add_time"])), at=self.now(), by=by)
         self._main_contact(deal)
         return deal
+
+    def make_row(self, name: str, given: Row, *, by: int) -> Row:
+        """Make an organization, a person or an activity of checked values."""
+        table: Table = getattr(self.tables, name)
+        number, now = next_id(table), self.now()
+        row = {**_EMPTY[name](number, owner=by, at=now), **given, "update_time": now}
+        if name == "persons":
+            first, _, last = str(row["name"] or "").partition(" ")
+            row.update(first_name=first, last_name=last or None)
+        table[number] = row
+        return row
+
+    def add_participant(self, number: int, person: int) -> None:
+        """Add a participant to a deal; that this counts as an edit of the deal is our guess."""
+        people = self.tables.participants.setdefault(number, [])
+        if person not in people:
+            people.append(person)
+            self.tables.deals[number]["update_time"] = self.now()
+
+    def drop_participant(self, number: int, person: int) -> None:
+        """Take a participant off a deal."""
+        self.tables.participants[number].remove(person)
+        self.tables.deals[number]["update_time"] = self.now()
 
     def change_deal(self, number: int, changes: Row, *, by: int, source: str = "app") -> Row:
         """Change a deal and write its history; nothing at all happens when a part of it is refused."""

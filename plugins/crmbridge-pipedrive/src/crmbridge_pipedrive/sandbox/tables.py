@@ -95,6 +95,37 @@ def empty_deal(number: int, fields: Mapping[str, Row], *, at: str, owner: int) -
     }
 
 
+def empty_company(number: int, *, owner: int, at: str) -> Row:
+    """Give an organization as it is when only its name was said."""
+    about: Row = {"address": None, "website": None, "linkedin": None, "industry": None}
+    return {**_entity(number, owner, at), **about, "annual_revenue": None, "employee_count": None}
+
+
+def empty_person(number: int, *, owner: int, at: str) -> Row:
+    """Give a person as it is when nothing was said about them."""
+    about: Row = {"first_name": None, "last_name": None, "org_id": None, "emails": [], "phones": [], "picture_id": None}
+    return {**_entity(number, owner, at), **about}
+
+
+def _entity(number: int, owner: int, at: str) -> Row:
+    return {
+        "id": number,
+        "name": None,
+        "owner_id": owner,
+        "add_time": at,
+        "update_time": at,
+        "is_deleted": False,
+        "visible_to": 3,
+        "label_ids": [],
+        "custom_fields": {},
+    }
+
+
+def participant_id(deal: int, person: int) -> int:
+    """Give the id that a person has as a participant of a deal, which is not the person's own."""
+    return deal * 1_000_000 + person
+
+
 def empty_activity(number: int, *, owner: int, at: str) -> Row:
     """Give an activity as it is when nothing was said about it."""
     return {

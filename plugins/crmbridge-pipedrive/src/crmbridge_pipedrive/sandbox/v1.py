@@ -13,7 +13,7 @@ from crmbridge_pipedrive.sandbox.replies import RefusalError, Row, missing
 from crmbridge_pipedrive.sandbox.routing import Router, number_in
 from crmbridge_pipedrive.sandbox.schema import TIME
 from crmbridge_pipedrive.sandbox.state import PipedriveState
-from crmbridge_pipedrive.sandbox.tables import row_of, v1_stamp
+from crmbridge_pipedrive.sandbox.tables import participant_id, row_of, v1_stamp
 
 ROOTS = ("/v1", "/api/v1")
 COMPANY = {"company_id": 7000001, "company_name": "Lumenworks", "company_domain": "lumenworks"}
@@ -43,6 +43,7 @@ def add_routes(router: Router) -> None:
         router.add("GET", f"{root}/deals/{{id}}/flow", 40, _flow)
         router.add("GET", f"{root}/deals/{{id}}/participants", 10, _participants)
         router.add("POST", f"{root}/deals/{{id}}/participants", 10, _add_participant)
+        router.add("DELETE", f"{root}/deals/{{id}}/participants/{{other}}", 6, _drop_participant)
         router.add("PUT", f"{root}/deals/{{id}}/merge", 40, _merge)
 
 
@@ -104,7 +105,7 @@ def _note(state: PipedriveState, request: Request, _body: Any) -> Row:
 
 def _change_note(state: PipedriveState, request: Request, body: Any) -> Row:
     row = _one_note(state, request)
-    row.update(_note_body(state, body), update_time=v1_stamp(state.now()))
+    row.update(_note_body(state, body), update_time=v1_stamp(state.now()), last_update_user_id=state.me)
     return {"success": True, "data": row}
 
 
@@ -218,14 +219,14 @@ def _participants(state: PipedriveState, request: Request, _body: Any) -> Row:
     number = number_in(request)
     deal = row_of(state.tables.deals, number, "Deal")
     people = state.tables.participants.get(number, ())
-    return _paged([_participant(state, deal, n, person) for n, person in enumerate(people, start=1)], request)
+    return _paged([_participant(state, deal, person) for person in people], request)
 
 
-def _participant(state: PipedriveState, deal: Row, number: int, person: int) -> Row:
+def _participant(state: PipedriveState, deal: Row, person: int) -> Row:
     row = state.tables.persons[person]
-    emails = [{"label": e["label"], "value": e["value"], "primary": e["primary"]} for e in row.get("emails", ())]
+    emails = [{name: email.get(name) for name in ("label", "value", "primary")} for email in row["emails"]]
     return {
-        "id": deal["id"] * 100 + number,
+        "id": participant_id(deal["id"], person),
         "person_id": {"active_flag": True, "name": row["name"], "email": emails, "phone": [], "value": person},
         "add_time": v1_stamp(deal["add_time"]),
         "active_flag": True,
@@ -238,12 +239,24 @@ def _add_participant(state: PipedriveState, request: Request, body: Any) -> Row:
     number = number_in(request)
     deal = row_of(state.tables.deals, number, "Deal")
     person = body.get("person_id") if isinstance(body, dict) else None
-    if not isinstance(person, int) or person not in state.tables.persons:
+    if not isinstance(person, int) or state.tables.persons.get(person, {"is_deleted": True})["is_deleted"]:
         raise RefusalError(400, "person_id is not valid")
-    people = state.tables.participants.setdefault(number, [])
-    if person not in people:
-        people.append(person)
-    return {"success": True, "data": _participant(state, deal, people.index(person) + 1, person)}
+    state.add_participant(number, person)
+    return {"success": True, "data": _participant(state, deal, person)}
+
+
+def _drop_participant(state: PipedriveState, request: Request, _body: Any) -> Row:
+    """Take a participant off a deal; the main contact can't be taken off in this way."""
+    number, asked = number_in(request), number_in(request, "other")
+    deal = row_of(state.tables.deals, number, "Deal")
+    people = state.tables.participants.get(number, ())
+    person = next((person for person in people if participant_id(number, person) == asked), None)
+    if person is None:
+        raise missing("Participant")
+    if person == deal["person_id"]:
+        raise RefusalError(400, "The main contact person of a deal can not be removed.")
+    state.drop_participant(number, person)
+    return {"success": True, "data": {"id": asked}}
 
 
 def _merge(state: PipedriveState, request: Request, body: Any) -> Row:

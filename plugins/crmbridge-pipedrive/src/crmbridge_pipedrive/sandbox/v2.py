@@ -12,11 +12,11 @@ from starlette.requests import Request
 from crmbridge_pipedrive.sandbox import fields
 from crmbridge_pipedrive.sandbox.deal_rows import OPTIONAL, deal_rows
 from crmbridge_pipedrive.sandbox.lists import ListRules, list_page
-from crmbridge_pipedrive.sandbox.replies import Row, invalid, missing
+from crmbridge_pipedrive.sandbox.replies import RefusalError, Row, invalid, missing
 from crmbridge_pipedrive.sandbox.routing import Router, number_in
 from crmbridge_pipedrive.sandbox.schema import ACTIVITY, DEAL, ORGANIZATION, PERSON, Check, check_body
 from crmbridge_pipedrive.sandbox.state import PipedriveState, require
-from crmbridge_pipedrive.sandbox.tables import Table, empty_activity, next_id, row_of, stamp
+from crmbridge_pipedrive.sandbox.tables import Table, row_of, stamp
 
 ROOT = "/api/v2"
 LATE = timedelta(seconds=30)  # how late the search index is when it is late
@@ -114,7 +114,7 @@ def _get_deal(state: PipedriveState, request: Request, _body: Any) -> Row:
 
 
 def _create_deal(state: PipedriveState, _request: Request, body: Any) -> Row:
-    row = state.create_deal(check_body(body, DEAL, required=("title",)), by=state.me)
+    row = state.make_deal(check_body(body, DEAL, required=("title",)), by=state.me)
     return _data(_whole(row))
 
 
@@ -149,13 +149,7 @@ def _add_entity(router: Router, name: str, entity: Entity) -> None:
 
 def _create(state: PipedriveState, name: str, entity: Entity, body: Any) -> Row:
     given = check_body(body, entity.schema, required=entity.required)
-    table = _table(state, name)
-    number = next_id(table)
-    base = {"id": number, "owner_id": state.me, "add_time": state.now(), "is_deleted": False, "custom_fields": {}}
-    if name == "activities":
-        base = empty_activity(number, owner=state.me, at=state.now())
-    table[number] = {**base, **_checked(state, given), "update_time": state.now()}
-    return _data(table[number])
+    return _data(state.make_row(name, _checked(state, given), by=state.me))
 
 
 def _change(state: PipedriveState, request: Request, name: str, entity: Entity, body: Any) -> Row:
@@ -169,6 +163,8 @@ def _change(state: PipedriveState, request: Request, name: str, entity: Entity, 
 
 def _checked(state: PipedriveState, given: Row) -> Row:
     """Refuse references to what is not there; a person's main participant is the activity's person."""
+    if "job_title" in given and not state.contact_sync:
+        raise RefusalError(403, "job_title: Contact sync is not enabled", "ERR_FORBIDDEN")
     require(state.tables.deals, given.get("deal_id"), "Deal")
     require(state.tables.organizations, given.get("org_id"), "Organization")
     require(state.tables.users, given.get("owner_id"), "User")

@@ -1,29 +1,22 @@
-"""Collections (many rows in one request) and composite (several requests in one)."""
+"""Collections: many rows in one request."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.responses import Response
-from starlette.types import ASGIApp
 
-from crmbridge.http import dump_json, load_json
 from crmbridge_salesforce.ids import is_id, to_18
 from crmbridge_salesforce.sandbox.answers import ApiError, answer, not_found, wire_row
 from crmbridge_salesforce.sandbox.checks import read_values
-from crmbridge_salesforce.sandbox.routes import Call, Handler
+from crmbridge_salesforce.sandbox.routes import Call
 
 MOST_ROWS = 200
 MOST_CHUNKS = 10
-MOST_REQUESTS = 25
-_PARTIAL = "This row was refused by a rule of the sandbox"
+PARTIAL = "This row was refused by a rule of the sandbox"
 
 
 async def create_rows(call: Call) -> Response:
@@ -105,12 +98,12 @@ async def _each(call: Call, work: Callable[[str, Mapping[str, Any]], dict[str, A
     records = _records(body)
     for record in records:  # a value of the wrong form spoils the whole request
         _read_early(call, record)
-    spoiled = _spoiled(call, len(records))
+    unlucky = spoiled(call, len(records))
     whole = body.get("allOrNone") is True
     call.state.tables.begin()
     results = [
-        _failed(ApiError("FIELD_CUSTOM_VALIDATION_EXCEPTION", _PARTIAL))
-        if number == spoiled
+        _failed(ApiError("FIELD_CUSTOM_VALIDATION_EXCEPTION", PARTIAL))
+        if number == unlucky
         else _attempt(partial(work, _type(record), _without(record, "attributes")))
         for number, record in enumerate(records)
     ]
@@ -122,7 +115,7 @@ async def _each(call: Call, work: Callable[[str, Mapping[str, Any]], dict[str, A
     return answer(results)
 
 
-def _spoiled(call: Call, count: int) -> int:
+def spoiled(call: Call, count: int) -> int:
     """Choose the one of several that the fault `partial` has refused; -1 for none."""
     return count // 2 if call.state.faults.strikes("partial", call.request.method, call.request.url.path) else -1
 
@@ -165,78 +158,3 @@ def _type(record: Mapping[str, Any]) -> str:
 
 def _without(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key.lower() != name.lower()}
-
-
-def composite(app: ASGIApp) -> Handler:
-    """Make the handler that runs several requests against the same routes."""
-
-    async def handler(call: Call) -> Response:
-        requests = (await call.row()).get("compositeRequest")
-        if not isinstance(requests, list) or not 0 < len(requests) <= MOST_REQUESTS:
-            raise ApiError("JSON_PARSER_ERROR", f"compositeRequest holds 1 to {MOST_REQUESTS} requests")
-        done: dict[str, Any] = {}
-        results = []
-        spoiled = _spoiled(call, len(requests))
-        for number, one in enumerate(requests):
-            url, content = _filled(one["url"], done), _filled(one.get("body"), done)
-            if number == spoiled:
-                status, body = 400, [ApiError("FIELD_CUSTOM_VALIDATION_EXCEPTION", _PARTIAL).whole()]
-            else:
-                status, body = await _inside(app, one["method"], url, content, one.get("httpHeaders") or {})
-            done[one["referenceId"]] = body
-            results.append(
-                {"body": body, "httpHeaders": {}, "httpStatusCode": status, "referenceId": one["referenceId"]}
-            )
-        return answer({"compositeResponse": results})
-
-    return handler
-
-
-def _filled(value: Any, done: Mapping[str, Any]) -> Any:
-    """Put the results of earlier requests where `@{ref.field}` stands."""
-
-    def found(match: re.Match[str]) -> str:
-        body = done.get(match[1])
-        if not isinstance(body, dict) or match[2] not in body:
-            raise ApiError("PROCESSING_HALTED", f"Invalid reference specified: {match[0]}")
-        return str(body[match[2]])
-
-    if isinstance(value, str):
-        return re.sub(r"@\{(\w+)\.(\w+)\}", found, value)
-    return json.loads(re.sub(r"@\{(\w+)\.(\w+)\}", found, json.dumps(value, default=str))) if value else value
-
-
-async def _inside(
-    app: ASGIApp, method: str, url: str, body: Any, headers: Mapping[str, str] = MappingProxyType({})
-) -> tuple[int, Any]:
-    """Run one request against the routes, and give its status and decoded body.
-
-    It may have headers of its own, but for those that say who asks, and in which form ("Composite Subrequest").
-    """
-    own = [(name.lower().encode(), str(value).encode()) for name, value in headers.items()]
-    if {name for name, _ in own} & {b"accept", b"authorization", b"content-type"}:
-        raise ApiError("JSON_PARSER_ERROR", "A request inside a composite one has a header that it must not have")
-    parts = urlsplit(url)
-    sent: list[Any] = []
-    content = dump_json(body) if body is not None else b""
-    scope = {
-        "type": "http",
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": parts.path.rstrip("/"),
-        "raw_path": parts.path.encode(),
-        "query_string": parts.query.replace(" ", "+").encode(),
-        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json"), *own],
-        "root_path": "",
-    }
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": content, "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await app(scope, receive, send)
-    text = b"".join(message.get("body", b"") for message in sent[1:])
-    return int(sent[0]["status"]), load_json(text) if text else None

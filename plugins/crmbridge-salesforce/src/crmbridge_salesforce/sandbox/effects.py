@@ -21,6 +21,15 @@ _SNAPSHOT = ("StageName", "Amount", "Probability", "CloseDate")
 _HISTORY = (*_SNAPSHOT, "ExpectedRevenue", "ForecastCategory")
 # What goes into the recycle bin with a row: the objects, and their references to it.
 _BELONGS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "Account": (
+        ("Opportunity", "AccountId"),
+        ("Contact", "AccountId"),
+        ("Task", "WhatId"),
+        ("Event", "WhatId"),
+        ("Note", "ParentId"),
+        ("ContentDocumentLink", "LinkedEntityId"),
+    ),
+    "Contact": (("OpportunityContactRole", "ContactId"),),
     "Opportunity": (
         ("Task", "WhatId"),
         ("Event", "WhatId"),
@@ -89,13 +98,26 @@ def after_write(tables: Tables, table: str, row: Values, before: Values | None) 
 
 
 def after_delete(tables: Tables, table: str, row: Values) -> None:
-    """Take what belongs to a deleted row with it; a deal's history goes for good."""
+    """Take what belongs to a deleted row with it."""
     for name, column in _BELONGS.get(table, ()):
         for other in tables.find(name, column, row["Id"]):
             tables.touch(name, {**other, "IsDeleted": True}, "")
+            after_delete(tables, name, other)
     if table == "Opportunity":
         for other in tables.find("OpportunityHistory", "OpportunityId", row["Id"]):
             tables.store("OpportunityHistory", {**other, "IsDeleted": True})
+
+
+def after_undelete(tables: Tables, table: str, row: Values) -> None:
+    """Bring back what went into the recycle bin with a row: not what had been deleted before."""
+    for name, column in _BELONGS.get(table, ()):
+        for other in list(tables.storage(name).where(column, {row["Id"]})):
+            if other.get("IsDeleted") and other["SystemModstamp"] >= row["SystemModstamp"]:
+                tables.touch(name, {**other, "IsDeleted": False}, "")
+                after_undelete(tables, name, other)
+    if table == "Opportunity":
+        for other in list(tables.storage("OpportunityHistory").where("OpportunityId", {row["Id"]})):
+            tables.store("OpportunityHistory", {**other, "IsDeleted": False})
 
 
 def track(tables: Tables, tracked: set[str], row: Values, before: Values | None) -> None:

@@ -7,6 +7,8 @@ import html
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from crmbridge_salesforce.ids import to_18
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 _SUBTYPES = {"call": "Call", "email": "Email"}
 
 
-class Hands:
-    """The part of the org's state that stands for its people. Values are given as the API takes them."""
+class DealHands:
+    """What people do with deals, companies and contacts. Values are given as the API takes them."""
 
     if TYPE_CHECKING:  # what the state has
         tables: Tables
@@ -33,6 +35,9 @@ class Hands:
         def delete(self, table: str, row_id: str, *, by: str = "") -> None:
             """Put a row into the recycle bin."""
 
+        def undelete(self, table: str, row_id: str, *, by: str = "") -> None:
+            """Take a row out of the recycle bin."""
+
     def deal_ids(self) -> list[str]:
         """Give the ids of all deals that are not deleted, in order."""
         return list(self.tables.rows("Opportunity"))
@@ -44,6 +49,42 @@ class Hands:
     def delete_deal(self, native_id: str) -> None:
         """Delete a deal."""
         self.delete("Opportunity", native_id, by=self.human)
+
+    def restore_deal(self, native_id: str) -> None:
+        """Take a deal out of the recycle bin, with what went into it together."""
+        self.undelete("Opportunity", native_id, by=self.human)
+
+    def create_deal(self, **native_fields: Any) -> str:
+        """Create a deal, in its first stage and closing in a month where nothing else is said; give its id."""
+        usual = {"StageName": "Prospecting", "CloseDate": (self.tables.now() + timedelta(days=30)).date().isoformat()}
+        return self.insert("Opportunity", usual | {"Name": "New deal"} | native_fields, by=self.human)
+
+    def create_company(self, **native_fields: Any) -> str:
+        """Create an account, and give its id."""
+        return self.insert("Account", native_fields, by=self.human)
+
+    def create_contact(self, **native_fields: Any) -> str:
+        """Create a contact, and give its id."""
+        return self.insert("Contact", native_fields, by=self.human)
+
+    def set_company(self, deal_id: str, company_id: str | None) -> None:
+        """Put a deal on another account, or on none."""
+        self.edit_deal(deal_id, AccountId=company_id)
+
+    def add_contact(self, deal_id: str, contact_id: str) -> None:
+        """Give a contact a role on a deal."""
+        values = {"OpportunityId": deal_id, "ContactId": contact_id}
+        self.insert("OpportunityContactRole", values, by=self.human)
+
+    def remove_contact(self, deal_id: str, contact_id: str) -> None:
+        """Take all the roles of a contact off a deal."""
+        for role in self.tables.find("OpportunityContactRole", "OpportunityId", to_18(deal_id)):
+            if role["ContactId"] == to_18(contact_id):
+                self.delete("OpportunityContactRole", role["Id"], by=self.human)
+
+
+class Hands(DealHands):
+    """The part of the org's state that stands for its people: what they do with deals, and all else."""
 
     def add_task(self, native_id: str, **native_fields: Any) -> str:
         """Put a task on a deal, and give its id."""

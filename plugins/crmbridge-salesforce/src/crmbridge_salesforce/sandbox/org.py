@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from crmbridge.sandbox import RateWindow, Sandbox, SandboxOptions, Vendor, assemble
-from crmbridge_salesforce.sandbox import batch, bulk, routes
+from crmbridge_salesforce.sandbox import batch, bulk, composites, routes
 from crmbridge_salesforce.sandbox.answers import ApiError, refusal
 from crmbridge_salesforce.sandbox.fill import fill
 from crmbridge_salesforce.sandbox.jobs import Jobs
@@ -135,7 +135,11 @@ def _routes(state: State, window: RateWindow) -> list[BaseRoute]:
     ]
     inner = Starlette(routes=list(found))
     found += [
-        Route(base + "/composite" + ending, endpoint(state, batch.composite(inner)), methods=["POST"])
+        Route(base + path + ending, endpoint(state, handler), methods=["POST"])
+        for path, handler in (
+            ("/composite", composites.composite(inner)),
+            ("/composite/graph", composites.graph(inner)),
+        )
         for ending in ("", "/")
     ]
     return [*found, Route("/{path:path}", _nothing, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])]

@@ -9,6 +9,7 @@ from typing import Any
 
 from crmbridge.ports import Clock
 from crmbridge.sandbox import Faults
+from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.sandbox.answers import ApiError
 from crmbridge_salesforce.sandbox.checks import (
     Values,
@@ -17,7 +18,7 @@ from crmbridge_salesforce.sandbox.checks import (
     check_writable,
     read_values,
 )
-from crmbridge_salesforce.sandbox.effects import after_delete, after_write, derive, track
+from crmbridge_salesforce.sandbox.effects import after_delete, after_undelete, after_write, derive, track
 from crmbridge_salesforce.sandbox.hands import Hands
 from crmbridge_salesforce.sandbox.jobs import Jobs
 from crmbridge_salesforce.sandbox.objects import Object
@@ -28,11 +29,12 @@ from crmbridge_salesforce.sandbox.tables import Tables
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A validation rule of the org: `refuses` sees the row before (None when it is new) and after."""
+    """A validation or duplicate rule of the org: `refuses` sees the row before (None when it is new) and after."""
 
     refuses: Callable[[Mapping[str, Any] | None, Mapping[str, Any]], bool]
     message: str
     object: str = "Opportunity"
+    code: str = "FIELD_CUSTOM_VALIDATION_EXCEPTION"  # duplicate rules say DUPLICATES_DETECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,15 @@ class State(Hands):
         self.tables.touch(one.name, {**row, "IsDeleted": True}, by)
         after_delete(self.tables, one.name, row)
 
+    def undelete(self, table: str, row_id: str, *, by: str = "") -> None:
+        """Take a row out of the recycle bin, with what went into it together; raises ApiError when it is not there."""
+        one = self.tables.object(table)
+        row = self.tables.storage(one.name).get(to_18(row_id))
+        if row is None or not row.get("IsDeleted"):
+            raise ApiError("UNDELETE_FAILED", "Entity is not in the recycle bin", status=404)
+        self.tables.touch(one.name, {**row, "IsDeleted": False}, by)
+        after_undelete(self.tables, one.name, row)
+
     def _check(self, one: Object, values: Values, before: Values | None) -> None:
         if not one.writable:
             raise ApiError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type {one.name} does not support writing")
@@ -121,7 +132,7 @@ class State(Hands):
         derive(self.tables, one.name, row, before)
         for rule in self.rules:
             if rule.object == one.name and rule.refuses(before, row):
-                raise ApiError("FIELD_CUSTOM_VALIDATION_EXCEPTION", rule.message, fields=[])
+                raise ApiError(rule.code, rule.message, fields=[])
         row = self.tables.touch(one.name, row, by)
         if one.name == "Opportunity":
             track(self.tables, self.tracked, row, before)

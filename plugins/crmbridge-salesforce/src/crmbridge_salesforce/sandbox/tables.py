@@ -45,7 +45,7 @@ class Tables:
         self._storages: dict[str, Storage] = {name: Storage() for name in objects}
         self._before: dict[str, Values | None] = {}  # what the last write of a row replaced
         self.ids = Serials()
-        self._undo: Undo | None = None
+        self._undo: list[Undo] = []  # of what is under way, the innermost last
 
     def now(self) -> datetime:
         """Give the time as rows are stamped with it: whole seconds."""
@@ -113,8 +113,8 @@ class Tables:
 
     def store(self, table: str, row: Values) -> None:
         """Store a row as it is, its stamp included."""
-        if self._undo is not None:
-            self._undo.append((table, row["Id"], self._storages[table].get(row["Id"])))
+        if self._undo:
+            self._undo[-1].append((table, row["Id"], self._storages[table].get(row["Id"])))
         self._storages[table].put(row)
 
     def plant(self, table: str, values: Values, *, created: datetime, changed: datetime, by: str = "") -> str:
@@ -129,12 +129,14 @@ class Tables:
         return str(row["Id"])
 
     def begin(self) -> None:
-        """Remember from now on what is replaced, so that it can be put back."""
-        self._undo = []
+        """Remember from now on what is replaced, so that it can be put back; one may begin within another."""
+        self._undo.append([])
 
     def end(self, *, keep: bool) -> None:
-        """Keep everything since `begin`, or put back what was there."""
-        undo, self._undo = self._undo or [], None
+        """Keep everything since the last `begin`, or put back what was there."""
+        undo = self._undo.pop()
+        if keep and self._undo:
+            self._undo[-1].extend(undo)
         for table, row_id, before in [] if keep else reversed(undo):
             if before is None:
                 self._storages[table].remove(row_id)

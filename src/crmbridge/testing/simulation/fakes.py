@@ -1,13 +1,12 @@
 """Whole runs on fake CRMs in which people edit, writes go wrong and processes die, all of it from one seed.
 
 `simulate` plays one seed and raises AssertionError when a promise is broken. From a command line,
-`python -m crmbridge.testing.simulation 5000` plays as many and names the seeds that fail.
+`crmbridge-sim run --fakes` plays as many as asked and names the seeds that fail.
 """
 
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -24,10 +23,10 @@ from crmbridge.services.workspace import Workspace
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process
 from crmbridge.testing.fake_crm import FakeAdapter
-from crmbridge.testing.oracle import Oracle
+from crmbridge.testing.oracle import Oracle, viewers_of
+from crmbridge.testing.simulation.fuse import Fuse, Killed
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
 
-FIRST_SEED = 1
 POLICIES = ("newest", "newest", "newest", "ask", "prefer: north")
 STAGES = ("qualification", "proposal", "closing")
 FAULTS = ("drop_before", "drop_after", "drop_half", "unclear", "refuse", "limit")
@@ -35,34 +34,13 @@ FAULTS = ("drop_before", "drop_after", "drop_half", "unclear", "refuse", "limit"
 CHANGING: Mapping[str, tuple[str, ...]] = {
     "records": ("put",),
     "links": ("save", "save_bases"),
+    "backlog": ("dealt", "forget"),
+    "waiting": ("replace",),
+    "matches": ("put",),
     "findings": ("save", "forget"),
     "journal": ("intend", "settle"),
     "runs": (),
 }
-
-
-class Killed(BaseException):
-    """The process is gone: nothing after this point is done, not even what errors are caught for."""
-
-
-class Fuse:
-    """Ends the process at one of the boundaries that it passes: before or after a write, or a change of the state."""
-
-    def __init__(self) -> None:
-        self._left: int | None = None
-
-    def light(self, boundaries: int | None) -> None:
-        """Burn down after this many boundaries; None never does."""
-        self._left = boundaries
-
-    def burn(self) -> None:
-        """Pass a boundary."""
-        if self._left is None:
-            return
-        self._left -= 1
-        if self._left < 0:
-            self._left = None
-            raise Killed
 
 
 class _Fused:
@@ -345,7 +323,7 @@ def _set_the_stage(seed: int, store: StateStore) -> Play:
     )
     for crm in bench.crms.values():
         crm.unique_keys = rng.random() < 0.5
-    oracle = Oracle(bench, policy)
+    oracle = Oracle(bench.crms, viewers_of(bench), lambda: bench.workspace.store, policy)
     return Play(seed=seed, rng=rng, bench=bench, policy=policy, oracle=oracle)
 
 
@@ -358,22 +336,3 @@ def journal_of(play: Play) -> list[tuple[str, str, str]]:
 def tasks_of(play: Play) -> list[Change]:
     """Give the tasks that were asked for."""
     return [e.change for e in play.bench.workspace.store.journal.entries() if e.change.action is Action.TASK]
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Play as many seeds as the first argument says, from the one that the second says; 1 when one failed."""
-    count = int(arguments[0]) if arguments else 300
-    first = int(arguments[1]) if len(arguments) > 1 else FIRST_SEED
-    failed = 0
-    for seed in range(first, first + count):
-        try:
-            simulate(seed)
-        except Exception as error:  # noqa: BLE001  any error of any seed is a result
-            failed += 1
-            sys.stdout.write(f"seed {seed}: {type(error).__name__}: {error}\n")
-    sys.stdout.write(f"{count} seeds played, {failed} failed\n")
-    return int(failed > 0)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,69 @@
+"""Finding records by a key, in SOQL: it looks at the rows themselves, so nothing is missed that an index lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crmbridge.errors import RefusedError
+from crmbridge.model.records import Kind, Ref
+from crmbridge_salesforce.encode import has_marker
+from crmbridge_salesforce.ids import to_18
+from crmbridge_salesforce.mapping import OBJECTS, domain_of
+from crmbridge_salesforce.org import Org
+from crmbridge_salesforce.setup import Setup
+from crmbridge_salesforce.soql import containing, select, text
+
+
+class Finder:
+    """Finds one record; None means that there is certainly none. Thread-safe."""
+
+    def __init__(self, org: Org, setup: Setup, key_field: str) -> None:
+        self._org = org
+        self._setup = setup
+        self._key_field = key_field
+
+    def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
+        """Find a deal by its external key, a company or contact by its natural one, a task or note by its marker."""
+        if kind is Kind.DEAL:
+            found = self._deals(key)
+        elif kind in {Kind.COMPANY, Kind.CONTACT}:
+            found = self._people(kind, key)
+        elif near is None:
+            raise RefusedError("A task or note can only be found on the record that it hangs on")
+        else:
+            found = self._tasks(key, near)
+        row_id = next(found, None)
+        return None if row_id is None else Ref(self._org.connection, kind, to_18(row_id))
+
+    def _deals(self, key: str) -> Iterator[str]:
+        column = self._setup.table("Opportunity").columns.get(self._key_field)
+        if column is None or not column.external_id:
+            return  # no deal was ever created with a key here
+        for row in self._org.query(select(["Id"], "Opportunity", where=f"{column.name} = {text(key)}")):
+            yield str(row["Id"])
+
+    def _people(self, kind: Kind, key: str) -> Iterator[str]:
+        """Look through companies or contacts. Queries compare texts without case."""
+        what, _, value = key.partition(":")
+        value = value.strip()  # as an org keeps it
+        match kind, what:
+            case _, "name":
+                where = f"Name = {text(value)}"
+            case Kind.CONTACT, "email":
+                where = f"Email = {text(value)}"
+            case Kind.COMPANY, "domain":
+                # A website is written in many ways; which of those that hold the domain have it, is seen from here.
+                where = f"Website LIKE {containing(value)}"
+            case _:
+                raise RefusedError(f"A {kind} can't be found by {what!r}")
+        columns = ["Id", "Website"] if what == "domain" else ["Id"]
+        for row in self._org.query(select(columns, OBJECTS[kind], where=where, order="Id")):
+            if what != "domain" or domain_of(str(row["Website"])) == value.casefold():
+                yield str(row["Id"])
+
+    def _tasks(self, marker: str, near: Ref) -> Iterator[str]:
+        column = "WhoId" if near.kind is Kind.CONTACT else "WhatId"
+        where = f"{column} = {text(near.id)}"
+        for row in self._org.query(select(["Id", "Description"], "Task", where=where, order="Id")):
+            if has_marker(row.get("Description"), marker):
+                yield str(row["Id"])

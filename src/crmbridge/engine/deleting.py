@@ -1,0 +1,100 @@
+"""Deals that are gone from one CRM: what that means for their counterparts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from crmbridge.model.changes import Blocked, Cause, Change
+from crmbridge.model.records import Ref, Tombstone
+from crmbridge.model.values import Value
+from crmbridge.settings import DeleteCap
+
+# Stand in a base beside the names of fields, which never begin so.
+ARCHIVED = "@archived"  # of a deal: we took it out of the CRM's lists ourselves
+UNDONE = "@undone"  # of a deal: its creation was undone, so its place stays empty, and nobody follows
+ENDED = "@ended"  # of a link: its deals are not kept in step any more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """What became of one link whose deals are not all there.
+
+    `deleted` is the deal that a person took away; `members` the link as it shall be; `archive` the counterparts that
+    shall follow; `came_back` those that a person brought back after we had taken them away.
+    """
+
+    members: tuple[Ref, ...]
+    deleted: Ref | None = None
+    archive: tuple[Ref, ...] = ()
+    came_back: tuple[Ref, ...] = ()
+    ended: bool = False
+    stopped: tuple[Blocked, ...] = ()
+
+
+def judge_gone(
+    link: str,
+    members: Sequence[Ref],
+    tombstones: Mapping[Ref, Tombstone],
+    bases: Mapping[Ref, Mapping[str, Value]],
+    *,
+    edited: Collection[Ref],
+    policy: str,
+    linked_elsewhere: Mapping[Ref, Ref],
+) -> Gone:
+    """Say what follows from the members that are gone.
+
+    `edited` are the deals that hold an edit which did not get to the others yet: an edit beats a delete.
+    `linked_elsewhere` has, for deals that were merged away, the survivor that stands in a link of its own.
+    """
+    stopped = tuple(_merged(link, ref, members, linked_elsewhere[ref]) for ref in members if ref in linked_elsewhere)
+    if stopped:
+        return Gone(members=tuple(members), stopped=stopped)
+    marks = {ref: bases.get(ref, {}) for ref in members}
+    there = [ref for ref in members if ref not in tombstones]
+    ours = [ref for ref in members if marks[ref].get(ARCHIVED)]
+    by_people = [ref for ref in members if ref in tombstones and ref not in ours and not marks[ref].get(UNDONE)]
+    came_back = tuple(ref for ref in ours if ref in there)
+    if came_back or (by_people and policy == "archive" and any(ref in edited for ref in there)):
+        return Gone(members=tuple(there), came_back=came_back)  # the others are made anew, where that is allowed
+    if not by_people:  # the one that was deleted is back, so what we took away for it is made anew
+        return Gone(members=tuple(ref for ref in members if ref in there or ref not in ours or not there))
+    archive = tuple(there) if policy == "archive" else ()
+    return Gone(members=tuple(members), deleted=by_people[0], archive=archive, ended=policy == "unlink")
+
+
+def _merged(link: str, ref: Ref, members: Sequence[Ref], survivor: Ref) -> Blocked:
+    others = [other for other in members if other != ref]
+    names = ", ".join(map(str, others))
+    return Blocked(
+        link=link,
+        deal=others[0] if others else ref,
+        name="link",
+        reason=f"{ref} was merged into {survivor}, which has counterparts of its own; {names} may be merged into those",
+        values={other.connection: other.id for other in others},
+        cause=Cause.LINK,
+    )
+
+
+def hold_back(archives: Sequence[Change], cap: DeleteCap, links: int) -> tuple[list[Change], list[Blocked]]:
+    """Let archives through, or none of a connection's where they are more than the cap allows of `links` links."""
+    by_connection: dict[str, list[Change]] = defaultdict(list)
+    for change in archives:
+        by_connection[change.connection].append(change)
+    most = max(cap.records, int(links * cap.percent / 100))
+    kept = [change for part in by_connection.values() if len(part) <= most for change in part]
+    held = [change for part in by_connection.values() if len(part) > most for change in part]
+    return kept, [_held(change, len(by_connection[change.connection]), most) for change in held]
+
+
+def _held(change: Change, count: int, most: int) -> Blocked:
+    if change.target is None:
+        raise TypeError("what is archived is there")
+    return Blocked(
+        link=change.link or "",
+        deal=change.target,
+        name="delete",
+        reason=f"{change.reason}; {count} deletions in {change.connection} are more than the {most} allowed at once",
+        cause=Cause.DELETE,
+    )

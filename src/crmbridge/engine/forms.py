@@ -1,0 +1,65 @@
+"""What a CRM makes of the values it is given: a rounded amount or a cut text is nobody's edit.
+
+Beside the base of a record stand, under reserved names, the values that were sent to it and not seen since, with the
+version that the record had then, and the forms in which the CRM keeps a value. While it holds such a form, it stands
+for the whole value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from crmbridge.engine.sameness import altered, same
+from crmbridge.model.values import Value
+
+MARK = "@"  # begins the reserved names; a field's name begins with a letter
+VERSION = "@version"  # of the record when values were last sent to it
+_SENT, _FORM = "@sent:", "@form:"
+
+
+class Read(NamedTuple):
+    """What a record stands for, and what there is to remember of it."""
+
+    now: Mapping[str, Value]
+    news: Mapping[str, Value]
+
+
+def sent(values: Iterable[tuple[str, Value]], version: str | None) -> dict[str, Value]:
+    """Give what to remember of values that were just written to a record which had this version before."""
+    written = dict(values)
+    marks: dict[str, Value] = {_SENT + name: value for name, value in written.items() if value is not None}
+    return {**written, **marks, VERSION: version or ""}
+
+
+def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> Read:
+    """Say what a record stands for, where it may hold another form of what it was given.
+
+    What was sent is looked at once, in the first copy that the CRM gives since: an edit that a person makes before
+    that, and that could be a rounding or a cut of what was sent, is taken for one.
+    """
+    if not any(name.startswith(MARK) for name in base):
+        return Read(now, {})
+    whole: dict[str, Value] = dict(now)
+    news: dict[str, Value] = {}
+    fresh = base.get(VERSION) is not None and base[VERSION] != version
+    for name, value in base.items():
+        if value is None:
+            continue
+        if name.startswith(_FORM):
+            field = name.removeprefix(_FORM)
+            if same(now.get(field), value):
+                whole[field] = base.get(field)
+            else:
+                news[name] = None
+        elif name.startswith(_SENT) and fresh:
+            field = name.removeprefix(_SENT)
+            news[name] = None
+            if field in now and _is_form(value, now[field], base.get(field)):
+                news[_FORM + field] = now[field]
+                whole[field] = value
+    return Read(whole, news)
+
+
+def _is_form(written: Value, seen: Value, base: Value) -> bool:
+    return same(base, written) and not same(seen, written) and altered(written, seen)

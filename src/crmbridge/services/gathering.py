@@ -1,0 +1,144 @@
+"""Gathering: load what is known around some links, so that they can be merged and planned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from crmbridge.engine.matching import end_of, follow_merges
+from crmbridge.engine.merge import decided_ref
+from crmbridge.engine.views import AROUND, COMPANY, CONTACTS, Viewer, emails, user_ids
+from crmbridge.errors import CrmbridgeError
+from crmbridge.model.records import Kind, Record, Ref, Tombstone
+from crmbridge.model.values import Value
+from crmbridge.services.linking import links_around
+from crmbridge.services.workspace import Workspace
+from crmbridge.settings import Sync
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """Some links with everything that is known around them.
+
+    `companions` are the members of the links of companies and contacts.
+    """
+
+    links: Mapping[str, tuple[Ref, ...]]
+    deals: Mapping[Ref, Record]
+    tombstones: Mapping[Ref, Tombstone]
+    survivors: Mapping[Ref, Ref]  # of deals that were merged into one of another link
+    bases: Mapping[Ref, Mapping[str, Value]]
+    viewers: Mapping[str, Viewer]
+    companions: Mapping[str, tuple[Ref, ...]]
+
+
+def make_viewers(workspace: Workspace, deals: Iterable[Record] = ()) -> dict[str, Viewer]:
+    """Make every connection's viewer from its stage map, its users, its bound fields, and what hangs on these deals."""
+    viewers = {name: _viewer(workspace, name) for name in workspace.connections}
+    return with_links(viewers, workspace.store.links.of(around_deals(viewers, deals)))
+
+
+def _viewer(workspace: Workspace, connection: str) -> Viewer:
+    users = tuple(workspace.store.records.records(connection, Kind.USER))
+    return Viewer(
+        mapper=workspace.mapper(connection),
+        users=emails(users),
+        ids=user_ids(users),
+        fields=tuple(sorted(workspace.project.settings.connections[connection].fields)),
+        around=_carried(workspace, connection),
+    )
+
+
+def _carried(workspace: Workspace, connection: str) -> tuple[str, ...]:
+    entry = next((each for each in workspace.project.settings.sync if connection in each.between), None)
+    if entry is None:
+        return ()
+    return tuple(name for name, how in ((COMPANY, entry.companies), (CONTACTS, entry.contacts)) if how != "off")
+
+
+def with_links(viewers: Mapping[str, Viewer], links: Mapping[Ref, str]) -> dict[str, Viewer]:
+    """Give viewers that know the links of these companies and contacts."""
+    return {name: replace(viewer, links=links) for name, viewer in viewers.items()}
+
+
+def writable(workspace: Workspace, viewers: Mapping[str, Viewer], entry: Sync) -> dict[str, Viewer]:
+    """Give the viewers of an entry, each knowing what its CRM can hold of what hangs on a deal."""
+    found: dict[str, Viewer] = {}
+    for name in entry.between:
+        try:
+            found[name] = replace(viewers[name], writes=workspace.adapter(name).capabilities.associates)
+        except CrmbridgeError:  # applying will say so, in words about signing in
+            found[name] = viewers[name]
+    return found
+
+
+def around_deals(viewers: Mapping[str, Viewer], deals: Iterable[Record]) -> set[Ref]:
+    """Name the companies and contacts that hang on deals, as far as they come along."""
+    found: set[Ref] = set()
+    for deal in deals:
+        viewer = viewers.get(deal.ref.connection)  # one may have left the settings
+        for name in viewer.around if viewer else ():
+            value = deal.fields.get(name)
+            natives = value if isinstance(value, tuple) else (str(value),) if value else ()
+            found.update(Ref(deal.ref.connection, AROUND[name], native) for native in natives)
+    return found
+
+
+def gather(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer], links: Sequence[str]) -> Around:
+    """Load these links, and match the companies and contacts that hang on their deals."""
+    store = workspace.store
+    found = store.links.get(links)
+    members = sorted({ref for refs in found.values() for ref in refs if ref.connection in entry.between})
+    deals = store.records.get(members)
+    tombstones = store.records.tombstones([ref for ref in members if ref not in deals])
+    linked = links_around(workspace, entry, around_deals(viewers, deals.values()))
+    return Around(
+        links=found,
+        deals=deals,
+        tombstones=tombstones,
+        survivors=_elsewhere(workspace, tombstones, found),
+        bases=store.links.bases({*members, *map(decided_ref, found)}),
+        viewers=with_links(viewers, linked),
+        companions=store.links.get(set(linked.values())),
+    )
+
+
+def _elsewhere(
+    workspace: Workspace, tombstones: Mapping[Ref, Tombstone], links: Mapping[str, tuple[Ref, ...]]
+) -> dict[Ref, Ref]:
+    """Name what members were merged into, where that did not take their place, as it stands in a link already."""
+    merged = merged_into(workspace, tombstones)
+    ends = {ref: end_of(ref, merged) for ref in tombstones if ref in merged}
+    link_of = {ref: link for link, refs in links.items() for ref in refs}
+    taken = workspace.store.links.of(set(ends.values()))
+    return {ref: end for ref, end in ends.items() if taken.get(end, link_of[ref]) != link_of[ref]}
+
+
+def follow_merged(workspace: Workspace, deals: Iterable[Ref]) -> None:
+    """Put the survivors of merges in the place of these deals in their links, before they could be linked anew.
+
+    A survivor has the base of the deal whose place it takes: what differs was done by people.
+    """
+    store = workspace.store
+    tombstones = store.records.tombstones(list(deals))
+    merged = merged_into(workspace, tombstones)
+    if not merged:
+        return
+    ends = {end_of(ref, merged) for ref in merged}
+    before = store.links.get(set(store.links.of({*tombstones, *ends}).values()))
+    after = follow_merges(before, merged)
+    store.links.save({link: after[link] for link in before if after[link] != before[link]})
+    places = [(ref, end) for link in before for ref, end in zip(before[link], after[link], strict=True) if ref != end]
+    bases = store.links.bases([ref for ref, _ in places])
+    store.links.save_bases({end: bases[ref] for ref, end in places if ref in bases})
+
+
+def merged_into(workspace: Workspace, tombstones: Mapping[Ref, Tombstone]) -> dict[Ref, Ref]:
+    """Say what deals were merged into, one after the other as far as it goes."""
+    found: dict[Ref, Ref] = {}
+    layer = dict(tombstones)
+    while layer:
+        into = {ref: each.merged_into for ref, each in layer.items() if each.merged_into is not None}
+        found.update(into)
+        layer = workspace.store.records.tombstones([end for end in into.values() if end not in found])
+    return found

@@ -1,0 +1,42 @@
+"""What hangs on deals: activities and notes, found by the deal without reading all of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+
+from crmbridge.engine.matching import hangs_on
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.services.workspace import Workspace
+
+
+def index_hanging(workspace: Workspace, refs: Sequence[Ref]) -> set[Ref]:
+    """Save which deals these activities or notes hang on; name those deals, and the ones that they hung on before."""
+    matches = workspace.store.matches
+    records = workspace.store.records.get(refs)
+    before = matches.of(refs)
+    after = {ref: [hangs_on(deal, ref.kind) for deal in _deals_of(records.get(ref))] for ref in refs}
+    matches.put(after)
+    return {
+        Ref(ref.connection, Kind.DEAL, signature.text.partition("/")[2])
+        for found in (before, after)
+        for ref, signatures in found.items()
+        for signature in signatures
+    }
+
+
+def hanging_on(workspace: Workspace, deals: Collection[Ref], kind: Kind) -> dict[Ref, list[Record]]:
+    """Give the activities, or notes, of deals, in the order of their ids; deals without any are left out."""
+    by_signature = {hangs_on(deal, kind): deal for deal in deals}
+    found = workspace.store.matches.find(by_signature)
+    records = workspace.store.records.get(sorted({ref for refs in found.values() for ref in refs}))
+    hanging: dict[Ref, list[Record]] = defaultdict(list)
+    for signature, refs in found.items():
+        hanging[by_signature[signature]] += [records[ref] for ref in refs if ref in records]
+    return hanging
+
+
+def _deals_of(record: Record | None) -> tuple[Ref, ...]:
+    deals = record.fields.get("deals") if record else None
+    natives = deals if record and isinstance(deals, tuple) else ()
+    return tuple(Ref(record.ref.connection, Kind.DEAL, native) for native in natives) if record else ()

@@ -1,0 +1,139 @@
+"""Linking: keep what records are matched by up to date, and find the counterparts of those that have none."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from crmbridge.engine.matching import (
+    COMPANY_OF,
+    EXTERNAL_KEY,
+    PREFIX,
+    Around,
+    Matched,
+    company_of,
+    link_id,
+    match,
+    signatures,
+)
+from crmbridge.model.records import Kind, Record, Ref, Signature
+from crmbridge.services.apart import apart
+from crmbridge.services.hanging import index_hanging
+from crmbridge.services.workspace import Workspace
+from crmbridge.settings import MatchedKind, Sync
+
+T = TypeVar("T")
+
+CHUNK = 500  # records that are looked at together; what a sync holds in memory does not grow with the CRMs
+_KINDS: Mapping[Kind, MatchedKind] = {Kind.COMPANY: "company", Kind.CONTACT: "contact", Kind.DEAL: "deal"}
+
+
+def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """Cut items in parts of a size that is handled at once."""
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+def deals_to_look_at(workspace: Workspace, entry: Sync, pending: Collection[Ref], *, first: bool) -> list[Ref]:
+    """Bring the index up to date with what is pending, and give the deals that this may matter to.
+
+    These are the pending ones, and those of a company that is pending, or of its look-alikes. `first` says that all
+    deals are pending anyway.
+    """
+    by_kind: dict[Kind, list[Ref]] = defaultdict(list)
+    for ref in pending:
+        by_kind[ref.kind].append(ref)
+    reached: set[Ref] = set()
+    for kind in (Kind.COMPANY, Kind.CONTACT):
+        for part in chunks(by_kind[kind]):
+            signed = _sign(workspace, entry, part)
+            if not first and kind is Kind.COMPANY:
+                reached.update(_deals_around(workspace, signed))
+    for part in chunks(ref for ref in by_kind[Kind.NOTE] if ref.connection == entry.notes_source):
+        reached |= index_hanging(workspace, part)
+    deals = sorted({*by_kind[Kind.DEAL], *reached})
+    for part in chunks(deals):
+        _sign(workspace, entry, part)
+    return deals
+
+
+def _sign(workspace: Workspace, entry: Sync, refs: Sequence[Ref]) -> dict[Ref, tuple[Signature, ...]]:
+    """Save what these records, of one kind, are matched by; the ones that are gone are matched by nothing."""
+    records = workspace.store.records.get(refs)
+    companies = _companies(workspace, records.values())
+    signed = {ref: _signatures(entry, records[ref], companies) if ref in records else () for ref in refs}
+    workspace.store.matches.put(signed)
+    return signed
+
+
+def _signatures(entry: Sync, record: Record, companies: Mapping[Ref, Record]) -> tuple[Signature, ...]:
+    company = Ref(record.ref.connection, Kind.COMPANY, str(record.fields.get("company")))
+    return signatures(record, companies.get(company), entry.match_rules(_KINDS[record.ref.kind]))
+
+
+def _companies(workspace: Workspace, records: Iterable[Record]) -> dict[Ref, Record]:
+    named = {(each.ref.connection, str(each.fields["company"])) for each in records if each.fields.get("company")}
+    return workspace.store.records.get([Ref(connection, Kind.COMPANY, id_) for connection, id_ in sorted(named)])
+
+
+def _deals_around(workspace: Workspace, signed: Mapping[Ref, Collection[Signature]]) -> set[Ref]:
+    """Find the deals of companies, and those of the companies that look like them."""
+    matches = workspace.store.matches
+    alike = matches.find({signature for each in signed.values() for signature in each})
+    companies = {*signed, *(ref for refs in alike.values() for ref in refs)}
+    found = matches.find({company_of(company, Kind.DEAL) for company in companies})
+    return {ref for refs in found.values() for ref in refs}
+
+
+def match_fresh(workspace: Workspace, entry: Sync, kind: Kind, records: Mapping[Ref, Record]) -> Matched:
+    """Match records of one kind that stand in no link, by the index, and save the links that this makes."""
+    companies = _companies(workspace, records.values())
+    signed = {ref: _comparable(_signatures(entry, record, companies)) for ref, record in records.items()}
+    alike = workspace.store.matches.find({signature for each in signed.values() for signature in each})
+    links = workspace.store.links
+    named = {s.text.removeprefix(PREFIX) for s in alike if s.rule == EXTERNAL_KEY and s.text.startswith(PREFIX)}
+    taken = links.of({ref for refs in alike.values() for ref in refs})
+    known = links.get({*named, *taken.values()})
+    members = sorted({ref for refs in known.values() for ref in refs})
+    around = Around(
+        signatures=signed,
+        alike=alike,
+        links=known,
+        present=workspace.store.records.get(members).keys(),
+        apart=_told_apart(workspace, {*records, *members, *(ref for refs in alike.values() for ref in refs)}),
+    )
+    matched = match(around, entry.match_rules(_KINDS[kind]), entry.between, kind)
+    links.save(matched.links)
+    return matched
+
+
+def _told_apart(workspace: Workspace, refs: Collection[Ref]) -> set[frozenset[Ref]]:
+    by_text = {str(ref): ref for ref in refs}
+    noted = apart(workspace, refs)
+    return {frozenset((ref, by_text[text])) for ref, others in noted.items() for text in others if text in by_text}
+
+
+def _comparable(signed: Iterable[Signature]) -> tuple[Signature, ...]:
+    return tuple(signature for signature in signed if not signature.rule.startswith(COMPANY_OF))
+
+
+def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> dict[Ref, str]:
+    """Give the links of companies and contacts, matching those that have none.
+
+    Where the settings let the missing ones be created, what has no counterpart gets a link of its own.
+    """
+    found = dict(workspace.store.links.of(refs))
+    for kind, policy in ((Kind.COMPANY, entry.companies), (Kind.CONTACT, entry.contacts)):
+        fresh = workspace.store.records.get(sorted(ref for ref in refs if ref.kind is kind and ref not in found))
+        if not fresh:
+            continue
+        matched = match_fresh(workspace, entry, kind, fresh)
+        found.update({ref: link for link, members in matched.links.items() for ref in members})
+        if policy == "create":
+            alone = {link_id(ref): (ref,) for ref in matched.single}
+            workspace.store.links.save(alone)
+            found.update({ref: link for link, (ref,) in alone.items()})
+    return found

@@ -1,0 +1,175 @@
+"""What readers of the records have not dealt with yet, what waits for a person, and what records are matched by."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+
+from crmbridge.model.changes import Blocked
+from crmbridge.model.codec import blocked_from_json, blocked_to_json
+from crmbridge.model.records import Kind, Ref, Signature
+from crmbridge.ports import Waiting
+from crmbridge.store import schema
+from crmbridge.store.database import Database, among, next_mark, upsert, upsert_written
+from crmbridge.store.records import by_kind
+from crmbridge.store.schema import as_written, json_text, storable
+
+_records, _left, _readers, _marks = schema.records, schema.left_over, schema.readers, schema.marks
+_waiting, _matches = schema.waiting, schema.matches
+_matches_written = as_written(_matches)
+
+
+class SqlBacklog:
+    """What readers have not dealt with yet, in SQL.
+
+    Every transaction that saves records takes the next mark and gives it to those that changed. As it holds the last
+    mark until it commits, whatever commits later has a higher one: nothing can appear below a mark that was read.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def pending(self, reader: str) -> tuple[int, tuple[Ref, ...]]:
+        """Give the mark that all of this reaches to, and the refs that are pending, ordered."""
+        with self._database.read() as open_:
+            upto = open_.execute(select(_marks.c.mark)).scalar() or 0
+            since = open_.execute(select(_readers.c.mark).where(_readers.c.reader == reader)).scalar() or 0
+            columns = _records.c["connection", "kind", "id"]
+            changed = select(*columns).where(_records.c.mark > since, _records.c.mark <= upto)
+            left = select(*_left.c["connection", "kind", "id"]).where(_left.c.reader == reader)
+            rows = [*open_.execute(changed), *open_.execute(left)]
+        return upto, tuple(sorted({Ref(row.connection, Kind(row.kind), row.id) for row in rows}))
+
+    def dealt(self, reader: str, mark: int, left: Collection[Ref] = ()) -> None:
+        """Note that a reader has dealt with everything up to a mark, but for what it left."""
+        keys = {(ref.connection, ref.kind.value, storable(ref.id)) for ref in left}
+        rows = [{"reader": reader, "connection": c, "kind": kind, "id": id_} for c, kind, id_ in sorted(keys)]
+        with self._database.write() as open_:
+            upsert(open_, _readers, [{"reader": reader, "mark": mark}])
+            open_.execute(delete(_left).where(_left.c.reader == reader))
+            if rows:
+                open_.execute(insert(_left), rows)
+
+    def touch(self, refs: Collection[Ref]) -> None:
+        """Let these records count as changed for every reader."""
+        with self._database.write() as open_:
+            mark = next_mark(open_)
+            for connection, kind, ids in by_kind(refs):
+                for condition in among(_records.c.id, ids):
+                    of = (_records.c.connection == connection, _records.c.kind == kind, condition)
+                    open_.execute(update(_records).where(*of).values(mark=mark))
+
+    def readers(self) -> frozenset[str]:
+        """Name the readers that there are."""
+        with self._database.read() as open_:
+            return frozenset(open_.execute(select(_readers.c.reader)).scalars())
+
+    def forget(self, readers: Collection[str]) -> None:
+        """Forget readers; one that comes back begins with everything."""
+        if readers:
+            with self._database.write() as open_:
+                for table in (_readers, _left):
+                    for condition in among(table.c.reader, readers):
+                        open_.execute(delete(table).where(condition))
+
+
+class SqlWaiting:
+    """What waits for a person, in SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def replace(self, links: Collection[str], items: Sequence[Blocked], at: datetime) -> None:
+        """Put these in the place of everything that waits under these links; what waited already keeps its time."""
+        rows = [_waiting_row(item) for item in items]
+        with self._database.write() as open_:
+            since: dict[tuple[str, ...], datetime] = {}
+            for condition in among(_waiting.c.link, sorted(links)):
+                for row in open_.execute(select(_waiting).where(condition)).all():
+                    since[tuple(row[: len(_KEYS)])] = row.since
+                open_.execute(delete(_waiting).where(condition))
+            upsert(open_, _waiting, [row | {"since": since.get(_key(row), at)} for row in rows])
+
+    def all(self) -> tuple[Waiting, ...]:
+        """Give everything that waits, ordered by deal, name and reason."""
+        with self._database.read() as open_:
+            rows = open_.execute(select(_waiting.c.item, _waiting.c.since)).all()
+        found = [Waiting(blocked_from_json(row.item), row.since) for row in rows]
+        return tuple(sorted(found, key=lambda each: (each.item.deal, each.item.name, each.item.reason)))
+
+
+_KEYS = ("link", "connection", "kind", "id", "name", "cause")
+
+
+def _waiting_row(item: Blocked) -> dict[str, object]:
+    return {
+        "link": item.link,
+        "connection": item.deal.connection,
+        "kind": item.deal.kind,
+        "id": item.deal.id,
+        "name": item.name,
+        "cause": item.cause,
+        "item": blocked_to_json(item),
+    }
+
+
+def _key(row: Mapping[str, object]) -> tuple[str, ...]:
+    return tuple(storable(str(row[name])) for name in _KEYS)
+
+
+class SqlMatches:
+    """What records are matched by, in SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, signatures: Mapping[Ref, Collection[Signature]]) -> None:
+        """Set the signatures of these refs in the place of those they had."""
+        rows = [
+            (_digest(each), ref.connection, ref.kind.value, storable(ref.id), storable(each.rule), json_text(each.text))
+            for ref, found in signatures.items()
+            for each in found
+        ]
+        with self._database.write() as open_:
+            for connection, kind, ids in by_kind(signatures):
+                for condition in among(_matches.c.id, ids):
+                    of = (_matches.c.connection == connection, _matches.c.kind == kind, condition)
+                    open_.execute(delete(_matches).where(*of))
+            upsert_written(open_, _matches, rows)
+
+    def of(self, refs: Collection[Ref]) -> dict[Ref, tuple[Signature, ...]]:
+        """Give the signatures of those of these refs that have any, ordered."""
+        found: dict[Ref, list[Signature]] = defaultdict(list)
+        with self._database.read() as open_:
+            for connection, kind, ids in by_kind(refs):
+                for condition in among(_matches.c.id, ids):
+                    query = select(_matches).where(_matches.c.connection == connection, _matches.c.kind == kind)
+                    for row in open_.execute(query.where(condition)):
+                        found[Ref(row.connection, Kind(row.kind), row.id)].append(Signature(row.rule, row.text))
+        return {ref: tuple(sorted(each)) for ref, each in found.items()}
+
+    def find(self, signatures: Collection[Signature]) -> dict[Signature, tuple[Ref, ...]]:
+        """Give the refs that have each of these signatures, ordered; signatures that none has are left out."""
+        by_digest = {_digest(each): each for each in signatures}
+        found: dict[Signature, list[Ref]] = defaultdict(list)
+        table = _matches_written
+        with self._database.read() as open_:
+            for condition in among(table.c.digest, sorted(by_digest)):
+                query = select(*table.c["digest", "connection", "kind", "id"]).where(condition)
+                for digest, connection, kind, id_ in open_.execute(query):
+                    found[by_digest[digest]].append(Ref(connection, Kind(kind), id_))
+        return {each: tuple(sorted(refs)) for each, refs in found.items()}
+
+    def clear(self) -> None:
+        """Take all away."""
+        with self._database.write() as open_:
+            open_.execute(delete(_matches))
+
+
+def _digest(signature: Signature) -> str:
+    text = f"{signature.rule}\x1f{signature.text}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=16).hexdigest()

@@ -1,0 +1,108 @@
+"""The command line of the simulation: `crmbridge-sim run`, `replay` and `plant`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from crmbridge.testing.simulation import fakes, play
+from crmbridge.testing.simulation.diary import Diary
+
+SHARE = 20  # seeds that one worker plays before it says how it went
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; gives 1 when a promise was broken, or a planted bug was not caught."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return int(asked.call(asked))
+    except BrokenPipeError:  # whoever read along has seen enough
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  closed by the process's end
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="crmbridge-sim", description="Play whole histories, each from a seed.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="play seeds, and name the ones in which a promise is broken")
+    run.add_argument("count", type=int, nargs="?", default=500, help="how many (500 when not said)")
+    run.add_argument("--first", type=int, default=1, help="the first seed (1 when not said)")
+    run.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many processes (one for each CPU)")
+    run.add_argument("--fakes", action="store_true", help="on CRMs in memory, without a wire: twenty times as fast")
+    run.set_defaults(call=_run)
+    replay = commands.add_parser("replay", help="show the history of a seed, step by step")
+    replay.add_argument("seed", type=int)
+    replay.add_argument("--requests", action="store_true", help="show the requests as well")
+    replay.set_defaults(call=_replay)
+    return parser
+
+
+# ── run ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _run(asked: argparse.Namespace) -> int:
+    began, failed = time.monotonic(), 0
+    for seed, error in _played(range(asked.first, asked.first + asked.count), asked.jobs, fakes_only=asked.fakes):
+        failed += 1
+        again = f"crmbridge-sim replay {seed}" if not asked.fakes else f"crmbridge-sim run 1 --fakes --first {seed}"
+        sys.stdout.write(f"{error}\n  again: {again}\n")
+        sys.stdout.flush()
+    rate = asked.count / max(time.monotonic() - began, 0.001)
+    sys.stdout.write(f"{asked.count} seeds played ({rate:.1f} a second), {failed} failed\n")
+    return int(failed > 0)
+
+
+def _played(seeds: range, jobs: int, *, fakes_only: bool) -> Iterator[tuple[int, str]]:
+    """Give the seeds that failed, with why, as they are found."""
+    job = _fakes_that_fail if fakes_only else seeds_that_fail
+    shares = [seeds[start : start + SHARE] for start in range(0, len(seeds), SHARE)]
+    if jobs < 2 or len(shares) < 2:
+        for share in shares:
+            yield from job(share)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as workers:
+        for found in workers.map(job, shares):
+            yield from found
+
+
+def seeds_that_fail(seeds: Sequence[int]) -> list[tuple[int, str]]:
+    """Play seeds on the sandboxes, and give those that failed, with why."""
+    return _failing(play.simulate, seeds)
+
+
+def _fakes_that_fail(seeds: Sequence[int]) -> list[tuple[int, str]]:
+    return _failing(fakes.simulate, seeds)
+
+
+def _failing(simulate: Callable[[int], object], seeds: Sequence[int]) -> list[tuple[int, str]]:
+    found = []
+    for seed in seeds:
+        try:
+            simulate(seed)
+        except AssertionError as error:
+            found.append((seed, str(error)))
+        except Exception as error:  # noqa: BLE001  any error of any seed is a result
+            found.append((seed, f"seed {seed}: {type(error).__name__}: {error}"))
+    return found
+
+
+# ── replay ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _replay(asked: argparse.Namespace) -> int:
+    diary = Diary(lambda line: print(line, flush=True), requests=asked.requests)
+    try:
+        played = play.simulate(asked.seed, diary)
+    except AssertionError:
+        return 1
+    sys.stdout.write(f"every promise held; {played.runs} runs, {played.kills} of them killed\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,133 @@
+"""The people of a simulation: what they do in the CRMs, at any moment."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+
+from crmbridge.engine.views import OWNER, STAGE
+from crmbridge.model.records import Kind, Record, Ref, Status
+from crmbridge.model.values import Money, Value, show
+from crmbridge.sandbox import VirtualClock
+from crmbridge.testing.oracle import Oracle
+from crmbridge.testing.simulation.accounts import Account
+from crmbridge.testing.simulation.diary import Diary
+
+STAGES = ("prospecting", "qualification", "diagnosis", "proposal", "negotiation", "closing")
+EDITED = ("name", "amount", "amount", "decision_maker", "decision_maker", "pains", "bant.budget", "discount")
+RARELY = ("close_date", OWNER)
+
+
+class People:
+    """Everybody who works in the CRMs. What they do is told to the oracle.
+
+    Some do nothing for minutes, some act in the same second as something else; and what one has just edited, another
+    one likes to edit as well.
+    """
+
+    def __init__(
+        self, accounts: Mapping[str, Account], oracle: Oracle, clock: VirtualClock, rng: random.Random, diary: Diary
+    ) -> None:
+        self._accounts = accounts
+        self._oracle = oracle
+        self._clock = clock
+        self._rng = rng
+        self._diary = diary
+        self._attention: tuple[Ref, str] | None = None  # the deal and field that somebody edited last
+        self._named = 0
+
+    def act(self, away: frozenset[str] = frozenset()) -> None:
+        """Do one thing that a person would do, in any CRM but those in `away`."""
+        names = sorted(set(self._accounts) - away)
+        if not names:
+            return
+        if self._rng.random() < 0.8:
+            self._clock.advance(timedelta(seconds=self._rng.randint(1, 200)))
+        if self._attention and self._rng.random() < 0.4:
+            near, field = self._attention
+            together = [ref for ref in self._oracle.linked(near) if ref.connection in names and self._is_there(ref)]
+            if together:
+                self._edit(self._rng.choice(together), field)
+                return
+        account = self._accounts[self._rng.choice(names)]
+        ids, choice = account.deal_ids(), self._rng.random()
+        if not ids or choice < 0.12:
+            self._create(account)
+            return
+        ref = Ref(account.connection, Kind.DEAL, self._rng.choice(ids))
+        if choice < 0.16:
+            self._delete(ref)
+        elif choice < 0.3:
+            self._move(ref)
+        else:
+            self._edit(ref, self._rng.choice((*EDITED, *EDITED, *RARELY)))
+
+    def _is_there(self, ref: Ref) -> bool:
+        return ref in self._accounts[ref.connection].records
+
+    def _create(self, account: Account) -> None:
+        """Create a deal: a new one, or one that another CRM has already, under the same name."""
+        others = [r for name, a in sorted(self._accounts.items()) if a is not account for r in _open_deals(a.records)]
+        self._named += 1
+        name = f"Deal {self._named}"
+        if others and self._rng.random() < 0.4:
+            name = str(self._rng.choice(others).fields["name"])
+        fields: dict[str, Value] = {"amount": self._value(account, "amount", ())}
+        fields["close_date"] = self._value(account, "close_date", ())
+        if account.companies and self._rng.random() < 0.8:
+            fields["company"] = self._rng.choice(account.companies).ref.id
+        ref = account.create(name, self._rng.choice(STAGES[1:]), fields)
+        if ref is not None:
+            self._diary.note(account.connection, f"a person creates {ref.id} {name!r}")
+            self._oracle.created(ref)
+
+    def _delete(self, ref: Ref) -> None:
+        self._diary.note(ref.connection, f"a person deletes {ref.id}")
+        self._oracle.deleted(ref)
+        self._accounts[ref.connection].delete(ref.id)
+
+    def _move(self, ref: Ref) -> None:
+        before = self._oracle.value(ref, STAGE)
+        self._set(ref, STAGE, self._rng.choice([s for s in (*STAGES, "won", "lost") if s != before]))
+
+    def _edit(self, ref: Ref, name: str) -> None:
+        if name == STAGE:
+            self._move(ref)
+            return
+        self._attention = (ref, name)
+        self._set(ref, name, self._value(self._accounts[ref.connection], name, self._oracle.values_seen(ref, name)))
+
+    def _set(self, ref: Ref, name: str, value: Value) -> None:
+        before = self._oracle.value(ref, name)
+        if before == value:
+            return
+        account = self._accounts[ref.connection]
+        done = account.edit(ref.id, name, value)
+        if done and self._oracle.value(ref, name) != before:
+            self._diary.note(ref.connection, f"a person sets {name} of {ref.id}: {show(before)} -> {show(value)}")
+            self._oracle.edited(ref, name, before)
+
+    def _value(self, account: Account, name: str, seen: Sequence[Value]) -> Value:
+        """Give a field's next value: often one that it had before, so that edits are taken back as well."""
+        known = [value for value in seen if value is not None or name in {"decision_maker", "pains"}]
+        if known and self._rng.random() < 0.5:
+            return self._rng.choice(known[-4:])
+        number = self._rng.randint(1, 10_000)
+        fresh: Mapping[str, Value] = {
+            "name": f"Deal renamed {number}",
+            "amount": Money(Decimal(number) / 100, "EUR"),
+            "decision_maker": self._rng.choice((None, f"Person {number}", f"Person {number}")),
+            "pains": self._rng.choice((None, f"Pain {number}", f"Pain {number}")),
+            "bant.budget": number % 2 == 0,
+            "discount": Decimal(number % 100) / 4,
+            "close_date": date(2026, 1, 1) + timedelta(days=number % 1000),
+            OWNER: self._rng.choice(sorted(account.viewer.ids)),
+        }
+        return fresh[name]
+
+
+def _open_deals(records: Mapping[Ref, Record]) -> list[Record]:
+    found = [record for ref, record in sorted(records.items()) if ref.kind is Kind.DEAL]
+    return [record for record in found if record.position and record.position.status is Status.OPEN]

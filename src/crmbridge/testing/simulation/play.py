@@ -1,0 +1,354 @@
+"""One seed being played on sandboxes: runs like those of the command, with people, faults and kills among them."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import random
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import cast
+
+import httpx
+
+from crmbridge.errors import LockedError
+from crmbridge.model.changes import Change, Outcome, Plan, Receipt
+from crmbridge.model.codec import entry_to_json
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.values import show
+from crmbridge.ports import Adapter, Capabilities, Description, Page, Run, StateStore
+from crmbridge.services.cycle import LEASE, Cycle, run_cycle
+from crmbridge.services.planning import Part
+from crmbridge.services.workspace import Workspace
+from crmbridge.testing.oracle import Oracle
+from crmbridge.testing.simulation.diary import Diary
+from crmbridge.testing.simulation.fuse import Fuse, Killed, burning_at_commits
+from crmbridge.testing.simulation.people import People
+from crmbridge.testing.simulation.scene import Scene, make_scene
+
+LEAN = 0.6  # how many plays are about users and deals alone, which saves half of the requests
+CALM_RUNS = 3  # the last of them writes nothing
+POLICIES = ("newest", "newest", "newest", "ask", "prefer")
+# What can go wrong with a request; those that end a connection's part of the run come seldom.
+FAULTS = (
+    "drop_before", "drop_after", "timeout_before", "timeout_after", "limit", "limit_after", "error_500", "error_503",
+    "reset", "cut_body", "cut_json", "drip", "wrong_type", "html", "html_json", "empty_body", "partial", "lag",
+)  # fmt: skip
+SELDOM = ("limit_day", "revoked")
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """How much goes wrong in a run."""
+
+    reading: float = 0.0  # how likely a request that reads goes wrong
+    writing: float = 0.0  # the same for one that may write
+    meddling: float = 0.0  # how likely somebody does something just before a request
+
+
+CALM = Weather()
+
+
+class _Line:
+    """What passes between the engine and one CRM, where faults, people and kills come in."""
+
+    def __init__(self, play: Play, connection: str) -> None:
+        self._play = play
+        self._connection = connection
+
+    def asked(self, request: httpx.Request) -> None:
+        play = self._play
+        play.fuse.check()
+        writes = play.writing == self._connection and request.method != "GET"
+        if writes:
+            play.fuse.burn()
+        if play.rng.random() < play.weather.meddling:
+            play.people.act(play.exposed)
+        if play.rng.random() < (play.weather.writing if writes else play.weather.reading):
+            fault = play.rng.choice(FAULTS if play.rng.random() < 0.95 else SELDOM)
+            play.spent |= fault == "limit_day"
+            play.scene.accounts[self._connection].sandbox.faults.plan(fault)
+
+    def answered(self, request: httpx.Request, status: int, fault: str) -> None:
+        play = self._play
+        if play.diary.wants_requests or (fault and play.diary.wanted):
+            answer = str(status or "no answer") + (f" ({fault})" if fault else "")
+            play.diary.note(self._connection, f"    {request.method} {request.url.path} -> {answer}")
+        if play.writing == self._connection and request.method != "GET":
+            play.fuse.burn()
+
+
+@dataclass(slots=True)
+class _Watched:
+    """An adapter that is watched at every write."""
+
+    inner: Adapter
+    play: Play
+    connection: str
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.inner.capabilities
+
+    def describe(self) -> Description:
+        return self.inner.describe()
+
+    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        return self.inner.pull(kind, since)
+
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        try:
+            return self.inner.read(refs, fields=fields)
+        finally:
+            # What was looked at may be written next. Where the CRM can't hold it until then, an edit between the two
+            # is one that nobody could see: the docs say so, and here nobody makes it.
+            if not self.capabilities.conditional_write:
+                self.play.exposed |= {self.connection}
+
+    def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
+        return self.inner.find(kind, key, near)
+
+    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
+        self.play.fuse.burn()
+        self.play.oracle.before_write(changes)
+        self.play.tell_changes("write", changes)
+        with self.play.scene.accounts[self.connection].counting(changes), self.play.writing_to(self.connection):
+            receipts = self.inner.write(changes)
+        self.play.tell_receipts(changes, receipts)
+        self.play.fuse.burn()
+        return receipts
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@dataclass(slots=True)
+class Play:
+    """One seed being played."""
+
+    seed: int
+    rng: random.Random
+    diary: Diary
+    policy: str = ""
+    parts: tuple[Part, ...] = ("sync", "enforce")
+    fuse: Fuse = field(default_factory=Fuse)
+    weather: Weather = CALM
+    exposed: frozenset[str] = frozenset()  # connections in which nobody may do anything just now
+    writing: str = ""  # the connection that is being written to
+    spent: bool = False  # whether a CRM lets nobody in any more today
+    runs: int = 0
+    kills: int = 0
+    scene: Scene = field(init=False)
+    oracle: Oracle = field(init=False)
+    people: People = field(init=False)
+    _process: Workspace | None = None
+    journal: bytes = b""
+
+    @property
+    def writes(self) -> int:
+        """How often a CRM was written to."""
+        return sum(account.writes for account in self.scene.accounts.values())
+
+    def wrap(self, adapter: Adapter, connection: str) -> Adapter:
+        """Put the watch around an adapter."""
+        return _Watched(adapter, self, connection)
+
+    def line(self, connection: str) -> _Line:
+        """Give what is told of a connection's requests."""
+        return _Line(self, connection)
+
+    @contextlib.contextmanager
+    def writing_to(self, connection: str) -> Iterator[None]:
+        """Mark the requests until the block ends as those that write."""
+        self.writing = connection
+        try:
+            yield
+        finally:
+            self.writing = ""
+            self.exposed -= {connection}
+
+    # ── Runs ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> Plan | None:
+        """Run one cycle as a new process would, to its end or to the kill; no plan when it did not get to its end."""
+        self.runs += 1
+        name = f"run{self.runs:03}"
+        self.diary.note("run", f"{name} begins")
+        self.oracle.begin(name)
+        cycle = None
+        try:
+            cycle = self._run(name)
+        except Killed:
+            self.kills += 1
+            self.diary.note("run", f"{name} is killed")
+            self.end_process()
+        except LockedError as error:
+            self.diary.note("run", f"{name} finds the state locked: {error.message}")
+        self.fuse.light(None)
+        self.exposed = frozenset()
+        plan = cycle.plan if cycle else None
+        self._tell_end(name, cycle)
+        self.oracle.end(plan)
+        self.scene.clock.advance(timedelta(minutes=15))
+        return plan
+
+    def _run(self, name: str) -> Cycle:
+        workspace = self._process or self._begin_process()
+        with burning_at_commits(self.fuse):
+            now = workspace.clock.now()
+            with workspace.store.runs.lease(name, now, LEASE):
+                workspace.store.runs.start(Run(id=name, command="run", started_at=now))
+                return run_cycle(workspace, name, parts=self.parts)
+
+    def _begin_process(self) -> Workspace:
+        self._process = Workspace(
+            project=self.scene.project,
+            store=cast("StateStore", self.scene.state),
+            clock=self.scene.clock,
+            plugins=self.scene.plugins,
+        )
+        return self._process
+
+    def end_process(self) -> None:
+        """Let nothing be left of the process but what stands in the state's file."""
+        if self._process is not None:
+            self._process.close()
+            self.scene.state.open()
+        self._process = None
+
+    def disturb(self) -> None:
+        """Prepare what goes wrong in the next run."""
+        self.weather = Weather(
+            reading=self.rng.choice((0.0, 0.02, 0.05)),
+            writing=self.rng.choice((0.0, 0.2, 0.4)),
+            meddling=self.rng.choice((0.0, 0.0, 0.05, 0.1)),
+        )
+        self.fuse.light(self.rng.randint(0, 40) if self.rng.random() < 0.4 else None)
+
+    def calm(self) -> None:
+        """Let nothing go wrong any more; what is used up for today is there again tomorrow."""
+        self.weather = CALM
+        if self.spent:
+            self.scene.clock.advance(timedelta(days=1))
+            self.spent = False
+        self.fuse.light(None)
+        for account in self.scene.accounts.values():
+            account.sandbox.faults.clear()
+
+    # ── Telling ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def tell_changes(self, who: str, changes: Sequence[Change]) -> None:
+        """Note changes."""
+        if self.diary.wanted:
+            for change in changes:
+                self.diary.note(who, told(change))
+
+    def tell_receipts(self, changes: Sequence[Change], receipts: Sequence[Receipt]) -> None:
+        """Note what came of changes."""
+        if self.diary.wanted:
+            for change, receipt in zip(changes, receipts, strict=True):
+                more = f" ({receipt.message})" if receipt.message else ""
+                self.diary.note("answer", f"{change.id} {receipt.outcome} {receipt.ref or ''}{more}")
+
+    def _tell_end(self, name: str, cycle: Cycle | None) -> None:
+        if cycle is None or cycle.plan is None or not self.diary.wanted:
+            return
+        for connection, error in cycle.errors:
+            self.diary.note("run", f"{name}: {connection} failed: {error.message}")
+        for receipt in cycle.reconciled:
+            self.diary.note("run", f"{name}: {receipt.change} turned out to be {receipt.outcome}")
+        for change, receipt in cycle.applied.done:
+            if receipt.outcome in {Outcome.STALE, Outcome.FAILED}:
+                self.diary.note("run", f"{name}: {change.id} is {receipt.outcome}: {receipt.message}")
+        for item in cycle.plan.blocked:
+            values = ", ".join(f"{at}: {show(value)}" for at, value in item.values.items())
+            self.diary.note("run", f"{name}: {item.link} {item.name} waits ({item.cause}): {item.reason} [{values}]")
+        self.diary.note("run", f"{name} ends with exit code {cycle.exit_code()}")
+
+
+def told(change: Change) -> str:
+    """Say what a change does, in a line."""
+    edits = ", ".join(f"{edit.name}: {show(edit.before)} -> {show(edit.after)}" for edit in change.edits)
+    return f"{change.id} {change.action} {change.target or change.connection} [{edits}] {change.reason}"
+
+
+def simulate(seed: int, diary: Diary | None = None) -> Play:
+    """Play one seed to its end; raises AssertionError, naming the seed, when a promise is broken.
+
+    People, faults and kills have their time first; then all is calm for two runs, and the third must write nothing.
+    `diary` takes the lines of the history as it goes on.
+    """
+    rng = random.Random(f"simulation {seed}")  # noqa: S311  a seeded play, not a secret
+    play = Play(seed=seed, rng=rng, diary=diary or Diary())
+    with _seeded(seed), _on_stage(play):
+        try:
+            _go_through(play)
+        except AssertionError as error:
+            play.diary.note("oracle", str(error))
+            raise AssertionError(f"seed {seed} ({play.policy}): {error}") from error
+        play.journal = journal_of(cast("StateStore", play.scene.state))
+    return play
+
+
+def _go_through(play: Play) -> None:
+    for _ in range(play.rng.choice((1, 1, 2, 3))):
+        for _ in range(play.rng.randint(0, 4)):
+            play.people.act()
+        play.disturb()
+        play.run()
+        if play.rng.random() < 0.3:
+            play.calm()
+    play.calm()
+    for number in range(CALM_RUNS):
+        sent = play.writes
+        plan = play.run()
+        assert plan is not None, "a calm run was killed"
+        if number and sent == play.writes:
+            break
+    else:
+        raise AssertionError("P3: the third calm run wrote")
+    play.oracle.judge(plan)
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Let what waits a random while before it tries again wait the same each time."""
+    before = random.getstate()
+    random.seed(f"waits {seed}")
+    gc.disable()  # a play is short, and what it leaves behind is collected after it
+    try:
+        yield
+    finally:
+        gc.enable()
+        random.setstate(before)
+
+
+@contextlib.contextmanager
+def _on_stage(play: Play) -> Iterator[None]:
+    rng = play.rng
+    names = sorted(rng.sample(("hubspot", "pipedrive", "salesforce"), rng.choice((2, 2, 2, 3))))
+    policy = rng.choice(POLICIES)
+    play.policy = policy if policy != "prefer" else f"prefer: {rng.choice(names)}"
+    known = rng.choice((0.0, 0.5, 1.0))  # how many of the deals all CRMs have from the start
+    parts = {name: (0.0, 1.0 if name == names[0] else known) for name in names}
+    sync = [{"name": "main", "between": names, "create": names, "fields": {"*": {"conflict": play.policy}}}]
+    lean = rng.random() < LEAN
+    if lean:
+        play.parts = ("sync",)
+        sync[0]["match"] = {"deal": ["external_key", "name"]}
+    with make_scene(play.seed, parts, play.line, play.wrap, lean=lean, deals=rng.randint(1, 4), sync=sync) as scene:
+        play.scene = scene
+        viewers = {name: account.viewer for name, account in scene.accounts.items()}
+        play.oracle = Oracle(scene.accounts, viewers, lambda: cast("StateStore", scene.state), play.policy)
+        play.people = People(scene.accounts, play.oracle, scene.clock, rng, play.diary)
+        play.diary.begin(scene.clock)
+        play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; conflicts: {play.policy}")
+        yield
+
+
+def journal_of(store: StateStore) -> bytes:
+    """Give the journal as text: what must be the same, to the byte, when a seed is played again."""
+    rows = (json.dumps(entry_to_json(entry), ensure_ascii=False, sort_keys=True) for entry in store.journal.entries())
+    return "\n".join(rows).encode()

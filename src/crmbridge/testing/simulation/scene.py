@@ -1,0 +1,241 @@
+"""The scene of a simulation: sandboxes without sockets, and a project between them whose state is a SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import functools
+import shutil
+import sqlite3
+import tempfile
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from crmbridge.engine.mapping import stage_mapper
+from crmbridge.engine.views import Viewer, emails, user_ids
+from crmbridge.hookspecs import hookimpl
+from crmbridge.http.wires import instead_of_network
+from crmbridge.ledger import LocalLedger
+from crmbridge.model.process import Process
+from crmbridge.model.records import Record
+from crmbridge.plugins import AdapterSpec, Plugins, SandboxSpec, load_plugins
+from crmbridge.ports import Adapter, AdapterContext
+from crmbridge.sandbox import Sandbox, SandboxOptions, VirtualClock
+from crmbridge.services.checking import digest_of
+from crmbridge.services.workspace import Project, field_bindings
+from crmbridge.settings import Settings
+from crmbridge.store import open_store
+from crmbridge.testing.factories import make_process, make_stage
+from crmbridge.testing.simulation.accounts import Account, companies_of
+from crmbridge.testing.simulation.wire import Traffic, Wire
+from crmbridge.threads import one_at_a_time
+
+MONDAY = datetime(2026, 6, 8, 9, tzinfo=UTC)
+STAGES = ("prospecting", "qualification", "diagnosis", "proposal", "negotiation", "closing")
+FIELDS: Mapping[str, str] = {"decision_maker": "text", "pains": "text", "bant.budget": "bool", "discount": "number"}
+WORLDS = 5  # different companies that the sandboxes are filled with
+TOKEN = "simulated-token"  # noqa: S105  of a sandbox
+IN_MEMORY = Path("/dev/shm")  # noqa: S108  where there is one, nothing waits for a disk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Everything that a play needs: the accounts, the project, and what opens adapters and the state."""
+
+    accounts: Mapping[str, Account]
+    project: Project
+    plugins: Plugins
+    clock: VirtualClock
+    state: State
+
+
+Wrap = Callable[[Adapter, str], Adapter]
+
+
+class State:
+    """The state in its file. It is emptied for each play, and opened anew where a process was killed.
+
+    Requests are counted in memory: how several processes share that is proved elsewhere.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "state.db"
+        self._store = open_store(f"sqlite:///{self._file}")
+        self._store.close()
+        self._empty = sqlite3.connect(":memory:")
+        with contextlib.closing(sqlite3.connect(self._file)) as made:
+            made.backup(self._empty)
+        self.open()
+
+    def open(self) -> None:
+        """Open it as a new process does."""
+        self._store.close()
+        self._store = open_store(f"sqlite:///{self._file}")
+        self.rates = LocalLedger()
+
+    def empty(self) -> None:
+        """Let it be as if nothing had ever happened."""
+        with contextlib.closing(sqlite3.connect(self._file)) as file:
+            self._empty.backup(file)
+        self.rates = LocalLedger()
+
+    def close(self) -> None:
+        """Leave it open for the next process, which is this one."""
+
+    def __getattr__(self, part: str) -> Any:
+        """Give a part of the store."""
+        return getattr(self._store, part)
+
+
+@contextlib.contextmanager
+def make_scene(
+    seed: int,
+    parts: Mapping[str, tuple[float, float]],
+    traffic: Callable[[str], Traffic],
+    wrap: Wrap,
+    *,
+    deals: int,
+    lean: bool = False,
+    **settings: Any,
+) -> Iterator[Scene]:
+    """Set up a scene until the block ends: one sandbox for each of `parts`, with its share of the world's deals.
+
+    `traffic` gives what is told of a connection's requests; `wrap` may put something around its adapter. `settings`
+    are laid over the usual ones.
+    """
+    clock = VirtualClock(MONDAY)
+    house = _house()
+    options = SandboxOptions(seed=seed % WORLDS, deals=deals, clock=clock, now=MONDAY, token=TOKEN)
+    sandboxes = {name: house.sandboxes[name].build(replace(options, part=part)) for name, part in parts.items()}
+    fronts = {name: Wire(box.app, box, clock, traffic(name), house.loop) for name, box in sandboxes.items()}
+    behinds = {name: Wire(box.backstage, box, clock, None, house.loop) for name, box in sandboxes.items()}
+    wires = {_url(name, behind=False): wire for name, wire in fronts.items()}
+    wires |= {_url(name, behind=True): wire for name, wire in behinds.items()}
+    house.state.empty()
+    with instead_of_network(wires), one_at_a_time():
+        project = _project(house, tuple(parts), settings, lean=lean)
+        accounts = {
+            name: _account(house, project, clock, name, box, (options.seed, deals, parts[name]))
+            for name, box in sandboxes.items()
+        }
+        yield Scene(
+            accounts=accounts,
+            project=project,
+            plugins=_wrapped(house, wrap),
+            clock=clock,
+            state=house.state,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _House:
+    """What all plays of a process share, as it takes long to make."""
+
+    folder: Path
+    loop: asyncio.AbstractEventLoop
+    process: Process
+    adapters: Mapping[str, AdapterSpec]
+    sandboxes: Mapping[str, SandboxSpec]
+    state: State
+    memories: dict[str, dict[str, str]]  # what adapters keep of an account that they have just looked at, by sandbox
+    seen: dict[object, tuple[tuple[Record, ...], tuple[Record, ...]]]  # users and companies of an account
+
+
+@functools.cache
+def _house() -> _House:
+    folder = Path(tempfile.mkdtemp(prefix="crmbridge-sim-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "token").write_text(TOKEN, "utf-8")
+    installed = load_plugins()
+    stages = [*(make_stage(stage) for stage in STAGES), make_stage("care", status="won")]
+    fields = [{"id": name, "name": name, "type": type_} for name, type_ in FIELDS.items()]
+    return _House(
+        folder=folder,
+        loop=asyncio.new_event_loop(),
+        process=make_process(stages=stages, fields=fields),
+        adapters=installed.adapters(),
+        sandboxes=installed.sandboxes(),
+        state=State(folder),
+        memories={},
+        seen={},
+    )
+
+
+def _url(name: str, *, behind: bool) -> str:
+    # No port of the machine is ever asked: the wires go by these names.
+    return f"http://127.0.0.1:{(2 if behind else 1) + 2 * sorted(_house().sandboxes).index(name)}"
+
+
+def _project(house: _House, names: Sequence[str], settings: Mapping[str, Any], *, lean: bool) -> Project:
+    usual = {
+        "version": 1,
+        "process": "process.yaml",
+        "connections": {name: _connection(house, name, lean=lean) for name in names},
+        "stages": {name: _stages(house.sandboxes[name]) for name in names},
+        "sync": [{"name": "main", "between": list(names), "create": list(names)}],
+    }
+    model = Settings.model_validate({**usual, **settings})
+    return Project(
+        settings=model,
+        process=house.process,
+        path=house.folder / "crmbridge.yaml",
+        digest=digest_of(model, house.process),
+    )
+
+
+def _connection(house: _House, name: str, *, lean: bool) -> dict[str, Any]:
+    spec = house.sandboxes[name]
+    return {
+        "adapter": name,
+        "base_url": _url(name, behind=False),
+        "currency": "EUR",
+        spec.credential: {"file": str(house.folder / "token")},
+        "fields": {field: spec.fields[field] for field in FIELDS},
+        "kinds": ["user", "deal"] if lean else None,
+    }
+
+
+def _stages(spec: SandboxSpec) -> dict[str, Any]:
+    mapped = {stage: spec.stages[stage] for stage in (*STAGES, "won", "lost") if stage in spec.stages}
+    return {"pipeline": spec.pipeline, "map": mapped}
+
+
+def _account(
+    house: _House, project: Project, clock: VirtualClock, name: str, sandbox: Sandbox, filled: object
+) -> Account:
+    entry = project.settings.connections[name]
+    spec = house.adapters[entry.adapter]
+    options = {**entry.options, "base_url": _url(name, behind=True)}
+    bound = field_bindings(project.process, entry.fields)
+    context = AdapterContext(connection=name, clock=clock, fields=bound, memory=dict(house.memories.get(name, {})))
+    people = spec.open(spec.settings.model_validate(options), context)
+    if (name, filled) not in house.seen:
+        house.seen[name, filled] = people.describe().users, companies_of(people)
+        house.memories.setdefault(name, dict(context.memory))
+    users, companies = house.seen[name, filled]
+    mapper = stage_mapper(name, project.process, project.settings.stages.get(name))
+    viewer = Viewer(mapper=mapper, users=emails(users), ids=user_ids(users), fields=tuple(sorted(entry.fields)))
+    return Account(name, sandbox, people, viewer, users, companies)
+
+
+def _wrapped(house: _House, wrap: Wrap) -> Plugins:
+    """Offer the installed adapters with something around them."""
+
+    def around(spec: AdapterSpec) -> AdapterSpec:
+        def opened(settings: Any, context: AdapterContext) -> Adapter:
+            return wrap(spec.open(settings, context), context.connection)
+
+        return replace(spec, open=opened)
+
+    @hookimpl
+    def crmbridge_adapters() -> list[AdapterSpec]:
+        return [around(spec) for spec in house.adapters.values()]
+
+    plugin = types.ModuleType("simulated_plugin")
+    plugin.__dict__["crmbridge_adapters"] = crmbridge_adapters
+    return load_plugins({"simulated": plugin}, installed=False)

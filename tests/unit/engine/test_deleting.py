@@ -1,0 +1,104 @@
+"""Deals that are gone from one CRM, and what that means for their counterparts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from crmbridge.engine.deleting import ARCHIVED, UNDONE, Gone, hold_back, judge_gone
+from crmbridge.model.changes import Action, Cause
+from crmbridge.model.records import Ref
+from crmbridge.model.values import Value
+from crmbridge.settings import DeleteCap
+from crmbridge.testing.factories import make_change, make_ref, make_tombstone
+
+NORTH, SOUTH, WEST = (make_ref(connection=name) for name in ("north", "south", "west"))
+ALL = (NORTH, SOUTH, WEST)
+
+
+def judged(
+    *gone: Ref,
+    policy: str = "archive",
+    edited: tuple[Ref, ...] = (),
+    marks: Mapping[Ref, Mapping[str, Value]] | None = None,
+    elsewhere: Mapping[Ref, Ref] | None = None,
+) -> Gone:
+    tombstones = {ref: make_tombstone(connection=ref.connection) for ref in gone}
+    return judge_gone("l", ALL, tombstones, marks or {}, edited=edited, policy=policy, linked_elsewhere=elsewhere or {})
+
+
+def test_nothing_follows_a_deletion_where_the_settings_say_never() -> None:
+    """The place of the deal that is gone stays taken, so nothing is created in it either."""
+    assert Gone(members=ALL, deleted=NORTH) == judged(NORTH, policy="never")
+
+
+def test_the_counterparts_follow_where_the_settings_say_archive() -> None:
+    """All that are there; the link stays, to know them again."""
+    assert Gone(members=ALL, deleted=NORTH, archive=(SOUTH, WEST)) == judged(NORTH)
+    assert Gone(members=ALL, deleted=NORTH, archive=(WEST,)) == judged(NORTH, SOUTH)
+
+
+def test_a_link_ends_where_the_settings_say_so() -> None:
+    """Nothing is taken away from anybody."""
+    assert Gone(members=ALL, deleted=NORTH, ended=True) == judged(NORTH, policy="unlink")
+
+
+def test_an_edit_beats_a_delete() -> None:
+    """The deal that somebody works on stays, and where it was deleted its place is free for a new counterpart."""
+    assert Gone(members=(SOUTH, WEST)) == judged(NORTH, edited=(WEST,))
+
+
+def test_a_deletion_of_ours_is_followed_by_none() -> None:
+    """What we took away because of another one is no person's deletion: only that other one speaks."""
+    marks = {SOUTH: {ARCHIVED: True}}
+
+    assert (WEST,) == judged(NORTH, SOUTH, marks=marks).archive
+    assert Gone(members=(NORTH, WEST)) == judged(SOUTH, marks=marks)  # the one that was deleted is back
+
+
+def test_a_deal_that_a_person_brings_back_stays() -> None:
+    """We took it away, and somebody restored it: it is not taken away again, whatever is gone elsewhere."""
+    marks = {SOUTH: {ARCHIVED: True}}
+
+    assert Gone(members=(SOUTH, WEST), came_back=(SOUTH,)) == judged(NORTH, marks=marks)
+
+
+@pytest.mark.parametrize("policy", ["never", "archive", "unlink"])
+def test_a_creation_that_was_undone_takes_nobody_with_it(policy: str) -> None:
+    """Its place stays taken: the deal that it was made for stays, and no new counterpart is made."""
+    assert Gone(members=ALL) == judged(SOUTH, marks={SOUTH: {UNDONE: True}}, policy=policy)
+
+
+def test_everything_gone_asks_for_nothing() -> None:
+    """There is nobody left to follow."""
+    assert () == judged(*ALL).archive
+
+
+def test_a_merge_into_a_deal_with_counterparts_of_its_own_is_told() -> None:
+    """Whether the others shall be merged as well is for a person to say; none of them is archived."""
+    survivor = make_ref("9")
+    found = judged(NORTH, elsewhere={NORTH: survivor})
+
+    assert ((), None) == (found.archive, found.deleted)
+    assert [(SOUTH, Cause.LINK)] == [(item.deal, item.cause) for item in found.stopped]
+    assert str(survivor) in found.stopped[0].reason
+
+
+def test_more_deletions_than_the_cap_are_held_back_as_a_whole() -> None:
+    """A CRM that lost everything must not empty the others; the other connections are not concerned."""
+    many = [make_change(n, connection="south", action=Action.ARCHIVE) for n in range(4)]
+    few = [make_change(n, connection="west", action=Action.ARCHIVE) for n in range(3)]
+    kept, held = hold_back([*many, *few], DeleteCap(records=3, percent=0), links=1000)
+
+    assert few == kept
+    assert [Cause.DELETE] * 4 == [item.cause for item in held]
+    assert "4 deletions in south are more than the 3 allowed at once" in held[0].reason
+
+
+def test_the_cap_grows_with_the_links() -> None:
+    """Five percent of many is more than twenty."""
+    many = [make_change(n, action=Action.ARCHIVE) for n in range(50)]
+
+    assert (many, []) == hold_back(many, DeleteCap(), links=1000)
+    assert [] == hold_back([*many, make_change(51, action=Action.ARCHIVE)], DeleteCap(), links=1000)[0]
