@@ -140,6 +140,34 @@ def test_associations_are_kept_in_step_member_by_member() -> None:
     assert () == quiet.plan.changes if quiet.plan else False
 
 
+class SlowCrm(AbleCrm):
+    """Makes a deal with its first contact only, and is not heard of when it should add the others."""
+
+    def carry_out(self, change: Change) -> Receipt:
+        edits = tuple(edit._replace(after=edit.after[:1]) if edit.name == "contacts" else edit for edit in change.edits)  # type: ignore[index]
+        done = super().carry_out(replace(change, edits=edits))
+        partly = edits != change.edits and change.action is Action.CREATE
+        return replace(done, outcome=Outcome.UNKNOWN, message="not all of its contacts") if partly else done
+
+
+def test_a_deal_that_was_made_in_part_is_finished() -> None:
+    """It is nobody's edit that some of its contacts are missing: they are added, and none is taken away elsewhere."""
+    bench = able_bench(**entry(contacts="create"))
+    for name in ("north", "south"):
+        for n in range(3):
+            add(bench, name, Kind.CONTACT, f"{name[0]}{n}", name=f"P{n}", email=f"p{n}@acme.example")
+    bench.crms["north"].create_deal("Rollout", stage="qualification", contacts=("n0", "n1", "n2"))
+    bench.crms["south"].__class__ = SlowCrm
+    run(bench)
+    bench.crms["south"].__class__ = AbleCrm
+    run(bench)
+    quiet = run(bench)
+
+    assert {"n0", "n1", "n2"} == set(only(bench, "north").fields["contacts"])  # type: ignore[arg-type]
+    assert {"s0", "s1", "s2"} == set(only(bench, "south").fields["contacts"])  # type: ignore[arg-type]
+    assert () == quiet.plan.changes if quiet.plan else False
+
+
 def test_another_company_travels_and_one_that_is_missing_is_told_of() -> None:
     """A company that only one side has, where none may be made, blocks that field alone."""
     bench = able_bench(**entry(companies="match"))

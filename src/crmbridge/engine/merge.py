@@ -151,11 +151,11 @@ def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) 
         if name in draft.decided:
             _spread(name, draft.decided[name], sides, draft, why=_AGAIN)
         return
-    if all(same(side.now[name], changed[0].now[name]) for side in changed):
-        _spread(name, changed[0].now[name], sides, draft, why=f"changed in {_names(changed)}")
-        return
     if all(side.now[name] is None or isinstance(side.now[name], tuple) for side in sides):
         _spread(name, _members(name, changed, draft.decided), sides, draft, why=f"changed in {_names(changed)}")
+        return
+    if all(same(side.now[name], changed[0].now[name]) for side in changed):
+        _spread(name, changed[0].now[name], sides, draft, why=f"changed in {_names(changed)}")
         return
     winner = _winner(changed, policy)
     if winner is None:
@@ -167,7 +167,10 @@ def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) 
 
 
 def _members(name: str, changed: Sequence[Side], decided: Mapping[str, Value]) -> Value:
-    """Merge sets member by member: what anybody added is in, what somebody removed and nobody added is out."""
+    """Merge sets member by member: what anybody added is in, what somebody removed and nobody added is out.
+
+    Also where one side alone changed: it may hold a part of what was decided on, whose rest did not arrive yet.
+    """
     start = _set(decided.get(name)).union(*(_set(side.base.get(name)) for side in changed))
     added = frozenset().union(*(_set(side.now[name]) - _set(side.base.get(name)) for side in changed))
     removed = frozenset().union(*(_set(side.base.get(name)) - _set(side.now[name]) for side in changed))

@@ -7,47 +7,51 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from crmbridge.engine.views import OWNER, STAGE, Viewer
+from crmbridge.engine.views import STAGE, Viewer
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, change_id
 from crmbridge.model.records import Kind, Position, Record, Ref
 from crmbridge.model.values import Value
-from crmbridge.ports import Adapter
+from crmbridge.ports import Adapter, Capabilities
 from crmbridge.sandbox import Sandbox
+from crmbridge.testing.simulation.sight import Sight
+
+Views = Mapping[Ref, Mapping[str, Value]]
+BESIDE = {STAGE: {"close_date", "lost_reason"}}  # what a CRM itself changes when a person, or we, change something
 
 
 class Account:
     """One CRM as it is, and what people do in it.
 
     `people` is an adapter that speaks to the sandbox from behind: it shows the account as it is, and does what people
-    do, where the sandbox has no hand of its own for that. `effects` counts how often each change was carried out.
+    do, where the sandbox has no hand of its own for that. `effects` counts how often each change was carried out,
+    `beyond` says what was changed beside what the changes say.
     """
 
-    def __init__(
-        self,
-        connection: str,
-        sandbox: Sandbox,
-        people: Adapter,
-        viewer: Viewer,
-        users: Sequence[Record],
-        companies: Sequence[Record],
-    ) -> None:
-        self.connection = connection
+    def __init__(self, sandbox: Sandbox, people: Adapter, sight: Sight, users: Sequence[Record]) -> None:
+        self.connection = sight.viewer.connection
         self.sandbox = sandbox
-        self.viewer = viewer
-        self.companies = companies
+        self.sight = sight
         self.effects: Counter[str] = Counter()
+        self.beyond: list[str] = []
         self.attached: dict[Ref, tuple[Ref, str]] = {}
         self.writes = 0
+        self.bin: list[str] = []  # deals that people deleted
         self._people = people
         self._users = {user.ref: user for user in users}
         self._known: dict[Ref, Record] | None = None
+        self._touched: set[Ref] = set()  # what people did something to while crmbridge wrote
         self._made = 0
 
     @property
-    def capabilities(self) -> Any:
+    def capabilities(self) -> Capabilities:
         """What the CRM can do."""
         return self._people.capabilities
+
+    @property
+    def viewer(self) -> Viewer:
+        """What turns values into the CRM's own."""
+        return self.sight.viewer
 
     # ── Looking ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -59,10 +63,6 @@ class Account:
             self._known = {**self._users, **(self._people.read(refs) if refs else {})}
         return self._known
 
-    def forget(self) -> None:
-        """Look anew the next time: something may have been written."""
-        self._known = None
-
     def deal_ids(self) -> list[str]:
         """Give the ids of the deals that are there."""
         return sorted(ref.id for ref in self.records if ref.kind is Kind.DEAL)
@@ -71,29 +71,70 @@ class Account:
         """Give a deal as it is now."""
         return self.records[Ref(self.connection, Kind.DEAL, native)]
 
+    def doubled(self) -> list[str]:
+        """Name the companies and contacts that are there more than once."""
+        return [name for names in self.sight.names.values() for name, n in Counter(names.values()).items() if n > 1]
+
+    def _views(self) -> dict[Ref, dict[str, Value]]:
+        return {ref: self.sight.view(record) for ref, record in self.records.items() if ref.kind is Kind.DEAL}
+
+    # ── What crmbridge does ─────────────────────────────────────────────────────────────────────────────
+
     @contextlib.contextmanager
     def counting(self, changes: Sequence[Change]) -> Iterator[None]:
         """Count which of these changes are carried out until the block ends, however it ends."""
-        before = self.records
+        before, names = self._views(), self.sight.names
+        self._touched = set()
         try:
             yield
         finally:
-            self.forget()
-            after = self.records
-            self.effects.update(change.id for change in changes if self._carried_out(change, before, after))
+            self._forget()
+            if any(change.kind in names for change in changes):
+                self.sight.names = names_in(self._people)
+            after = self._views()
+            keys = {record.key for ref, record in self.records.items() if ref not in before}
+            made = {
+                name for kind, known in self.sight.names.items() for i, name in known.items() if i not in names[kind]
+            }
+            self.effects.update(c.id for c in changes if self._carried_out(c, before, after, keys | made))
+            self.beyond += self._beside(changes, before, after)
             self.writes += 1
 
-    def _carried_out(self, change: Change, before: Mapping[Ref, Record], after: Mapping[Ref, Record]) -> bool:
-        if change.action is Action.CREATE:
-            return any(record.key == change.key for ref, record in after.items() if ref not in before)
-        if change.action is not Action.UPDATE or change.target not in after or change.target not in before:
-            return False
-        was, now = self.viewer.view(before[change.target]), self.viewer.view(after[change.target])
-        wanted = {edit.name: self._canonical(edit) for edit in change.edits}
-        return was != now and all(now.get(name) == value for name, value in wanted.items())
+    def _carried_out(self, change: Change, before: Views, after: Views, made: set[str | None]) -> bool:
+        match change.action:
+            case Action.CREATE:
+                return (change.key if change.creates is Kind.DEAL else str(change.key).partition(":")[2]) in made
+            case Action.ARCHIVE:
+                return change.target in before and change.target not in after
+            case Action.UPDATE if change.target in after and change.target in before:
+                now = after[change.target]
+                return before[change.target] != now and all(now.get(n) == v for n, v in self.sight.written(change))
+            case _:
+                return False
 
-    def _canonical(self, edit: FieldEdit) -> Value:
-        return self.viewer.users.get(str(edit.after)) if edit.name == OWNER else edit.after
+    def _beside(self, changes: Sequence[Change], before: Views, after: Views) -> Iterator[str]:
+        """Say what was changed beside what the changes say, and not by people."""
+        keys = {change.key for change in changes if change.action is Action.CREATE}
+        for ref in sorted({*before, *after} - self._touched):
+            was, now = before.get(ref), after.get(ref)
+            mine = [change for change in changes if change.target == ref]
+            if was is None:
+                if self.records[ref].key not in keys:
+                    yield f"{ref} was created"
+            elif now is None:
+                if not any(change.action is Action.ARCHIVE for change in mine):
+                    yield f"{ref} was taken away"
+            else:
+                names = {edit.name for change in mine for edit in change.edits}
+                names = names.union(*(BESIDE.get(name, ()) for name in names))
+                yield from (
+                    f"{name} of {ref} was changed" for name in now if now[name] != was[name] and name not in names
+                )
+
+    def _forget(self, *refs: Ref) -> None:
+        """Look anew the next time: something may have been written."""
+        self._known = None
+        self._touched.update(refs)
 
     # ── What people do ──────────────────────────────────────────────────────────────────────────────────
 
@@ -104,40 +145,55 @@ class Account:
         position = self.viewer.position(value, deal.position) if name == STAGE else None
         if edit is None or (name == STAGE and position is None):
             return False
-        change = _change(Action.UPDATE, self.connection, deal.ref, (edit,), position=position, before=deal.position)
-        return self._do(change)
+        return self._do(_change(Action.UPDATE, self.connection, deal.ref, (edit,), position=position), deal.ref)
 
     def create(self, name: str, stage: str, fields: Mapping[str, Value]) -> Ref | None:
         """Create a deal, and give it."""
         self._made += 1
         known = set(self.records)
         edits = tuple(FieldEdit(n, None, value) for n, value in sorted({**fields, "name": name}.items()))
-        change = _change(
-            Action.CREATE, self.connection, None, edits, position=self.viewer.position(stage, None),
-            key=f"someone-{self.connection}-{self._made}",
-        )  # fmt: skip
-        self._do(change)
-        return next((ref for ref in self.records if ref not in known), None)
+        key = f"someone-{self.connection}-{self._made}"
+        position = self.viewer.position(stage, None)
+        self._do(_change(Action.CREATE, self.connection, None, edits, position=position, key=key))
+        made = next((ref for ref in self.records if ref not in known), None)
+        self._touched.update({made} if made else ())
+        return made
 
     def delete(self, native: str) -> None:
         """Delete a deal."""
         self.sandbox.state.delete_deal(native)
-        self.forget()
+        self.bin.append(native)
+        self._forget(Ref(self.connection, Kind.DEAL, native))
 
-    def _do(self, change: Change) -> bool:
+    def do(self, hand: str, native: str, *arguments: Any, **named: Any) -> bool:
+        """Let a person do with a deal what the sandbox has a hand for; tell whether it has one and the CRM let them."""
+        found = getattr(self.sandbox.state, hand, None)
+        if found is None:
+            return False
+        try:
+            found(*arguments, **named)
+        except (KeyError, ValueError, LookupError):
+            return False
+        self._forget(Ref(self.connection, Kind.DEAL, native))
+        return True
+
+    def _do(self, change: Change, *refs: Ref) -> bool:
         try:
             receipts = self._people.write([change])
         except CrmbridgeError:
             return False
         finally:
-            self.forget()
+            self._forget(*refs)
         return receipts[0].outcome is Outcome.APPLIED
 
 
-def companies_of(adapter: Adapter) -> tuple[Record, ...]:
-    """Give an account's companies, in the order of their refs."""
-    found = (record for page in adapter.pull(Kind.COMPANY, None) for record in page.records)
-    return tuple(sorted(found, key=lambda company: company.ref))
+def names_in(adapter: Adapter) -> dict[Kind, dict[str, str]]:
+    """Give what an account's companies and contacts go by: domain or e-mail, or else their name."""
+    found: dict[Kind, dict[str, str]] = {}
+    for kind, known_by in ((Kind.COMPANY, "domain"), (Kind.CONTACT, "email")):
+        records = (record for page in adapter.pull(kind, None) for record in page.records)
+        found[kind] = {r.ref.id: str(r.fields.get(known_by) or r.fields.get("name")).casefold() for r in records}
+    return found
 
 
 def _change(
@@ -147,7 +203,6 @@ def _change(
     edits: tuple[FieldEdit, ...],
     *,
     position: Position | None = None,
-    before: Position | None = None,
     key: str | None = None,
 ) -> Change:
     if position is not None:
@@ -161,6 +216,5 @@ def _change(
         edits=edits,
         reason="a person wanted it",
         position=position,
-        position_before=before,
         key=key,
     )

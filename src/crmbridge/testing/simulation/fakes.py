@@ -23,8 +23,8 @@ from crmbridge.services.workspace import Workspace
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process
 from crmbridge.testing.fake_crm import FakeAdapter
-from crmbridge.testing.oracle import Oracle, viewers_of
 from crmbridge.testing.simulation.fuse import Fuse, Killed
+from crmbridge.testing.simulation.oracle import Oracle, sights_of
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
 
 POLICIES = ("newest", "newest", "newest", "ask", "prefer: north")
@@ -323,7 +323,8 @@ def _set_the_stage(seed: int, store: StateStore) -> Play:
     )
     for crm in bench.crms.values():
         crm.unique_keys = rng.random() < 0.5
-    oracle = Oracle(bench.crms, viewers_of(bench), lambda: bench.workspace.store, policy)
+    entry = bench.workspace.project.settings.sync[0]
+    oracle = Oracle(bench.crms, sights_of(bench), lambda: bench.workspace.store, entry)
     return Play(seed=seed, rng=rng, bench=bench, policy=policy, oracle=oracle)
 
 

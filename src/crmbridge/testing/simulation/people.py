@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
-from crmbridge.engine.views import OWNER, STAGE
+from crmbridge.engine.views import COMPANY, OWNER, STAGE
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Money, Value, show
 from crmbridge.sandbox import VirtualClock
-from crmbridge.testing.oracle import Oracle
 from crmbridge.testing.simulation.accounts import Account
 from crmbridge.testing.simulation.diary import Diary
+from crmbridge.testing.simulation.oracle import Oracle
+from crmbridge.testing.simulation.sight import HANGING
 
 STAGES = ("prospecting", "qualification", "diagnosis", "proposal", "negotiation", "closing")
 EDITED = ("name", "amount", "amount", "decision_maker", "decision_maker", "pains", "bant.budget", "discount")
@@ -59,8 +60,14 @@ class People:
         ref = Ref(account.connection, Kind.DEAL, self._rng.choice(ids))
         if choice < 0.16:
             self._delete(ref)
-        elif choice < 0.3:
+        elif choice < 0.18:
+            self._restore(account)
+        elif choice < 0.2:
+            self._merge(account, ref)
+        elif choice < 0.32:
             self._move(ref)
+        elif choice < 0.45 and account.sight.around:
+            self._hang(ref, self._rng.choice(account.sight.around))
         else:
             self._edit(ref, self._rng.choice((*EDITED, *EDITED, *RARELY)))
 
@@ -76,8 +83,9 @@ class People:
             name = str(self._rng.choice(others).fields["name"])
         fields: dict[str, Value] = {"amount": self._value(account, "amount", ())}
         fields["close_date"] = self._value(account, "close_date", ())
-        if account.companies and self._rng.random() < 0.8:
-            fields["company"] = self._rng.choice(account.companies).ref.id
+        companies = sorted(account.sight.names[Kind.COMPANY])
+        if companies and self._rng.random() < 0.8:
+            fields["company"] = self._rng.choice(companies)
         ref = account.create(name, self._rng.choice(STAGES[1:]), fields)
         if ref is not None:
             self._diary.note(account.connection, f"a person creates {ref.id} {name!r}")
@@ -88,6 +96,48 @@ class People:
         self._oracle.deleted(ref)
         self._accounts[ref.connection].delete(ref.id)
 
+    def _restore(self, account: Account) -> None:
+        """Bring back a deal that somebody deleted."""
+        if not account.bin:
+            return
+        ref = Ref(account.connection, Kind.DEAL, self._rng.choice(account.bin))
+        if account.do("restore_deal", ref.id, ref.id):
+            account.bin.remove(ref.id)
+            self._diary.note(ref.connection, f"a person brings {ref.id} back")
+            self._oracle.shaken(ref)
+
+    def _merge(self, account: Account, winner: Ref) -> None:
+        """Merge another deal into this one."""
+        others = [native for native in account.deal_ids() if native != winner.id]
+        if not others:
+            return
+        loser, before = Ref(account.connection, Kind.DEAL, self._rng.choice(others)), self._oracle.all_values(winner)
+        if not account.do("merge_deals", winner.id, winner=winner.id, loser=loser.id):
+            return
+        self._diary.note(winner.connection, f"a person merges {loser.id} into {winner.id}")
+        self._oracle.deleted(loser)
+        self._oracle.shaken(winner, loser)
+        for name, value in self._oracle.all_values(winner).items():
+            if value != before.get(name):
+                self._oracle.edited(winner, name, before.get(name))
+
+    def _hang(self, ref: Ref, name: str) -> None:
+        """Give a deal another company, or one contact more or fewer."""
+        account = self._accounts[ref.connection]
+        before = self._oracle.value(ref, name)
+        natives = sorted(account.sight.names[HANGING[name]])
+        native = self._rng.choice(natives) if natives else None
+        if name == COMPANY:
+            done = account.do("set_company", ref.id, ref.id, native if self._rng.random() < 0.9 else None)
+        else:
+            held = account.deal(ref.id).fields.get(name)
+            there = isinstance(held, tuple) and native in held
+            done = account.do("remove_contact" if there else "add_contact", ref.id, ref.id, native)
+        if done and self._oracle.value(ref, name) != before:
+            now = self._oracle.value(ref, name)
+            self._diary.note(ref.connection, f"a person sets {name} of {ref.id}: {show(before)} -> {show(now)}")
+            self._oracle.edited(ref, name, before)
+
     def _move(self, ref: Ref) -> None:
         before = self._oracle.value(ref, STAGE)
         self._set(ref, STAGE, self._rng.choice([s for s in (*STAGES, "won", "lost") if s != before]))
@@ -95,6 +145,9 @@ class People:
     def _edit(self, ref: Ref, name: str) -> None:
         if name == STAGE:
             self._move(ref)
+            return
+        if name in HANGING:
+            self._hang(ref, name)
             return
         self._attention = (ref, name)
         self._set(ref, name, self._value(self._accounts[ref.connection], name, self._oracle.values_seen(ref, name)))

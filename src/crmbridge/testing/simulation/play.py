@@ -9,11 +9,11 @@ import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import httpx
 
-from crmbridge.errors import LockedError
+from crmbridge.errors import LockedError, PlanStaleError
 from crmbridge.model.changes import Change, Outcome, Plan, Receipt
 from crmbridge.model.codec import entry_to_json
 from crmbridge.model.records import Kind, Record, Ref
@@ -21,12 +21,15 @@ from crmbridge.model.values import show
 from crmbridge.ports import Adapter, Capabilities, Description, Page, Run, StateStore
 from crmbridge.services.cycle import LEASE, Cycle, run_cycle
 from crmbridge.services.planning import Part
+from crmbridge.services.resolving import conflicts, resolve, take
 from crmbridge.services.workspace import Workspace
-from crmbridge.testing.oracle import Oracle
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.fuse import Fuse, Killed, burning_at_commits
+from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.people import People
+from crmbridge.testing.simulation.promised import Promised
 from crmbridge.testing.simulation.scene import Scene, make_scene
+from crmbridge.testing.simulation.sight import HANGING
 
 LEAN = 0.6  # how many plays are about users and deals alone, which saves half of the requests
 CALM_RUNS = 3  # the last of them writes nothing
@@ -113,6 +116,7 @@ class _Watched:
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         self.play.fuse.burn()
         self.play.oracle.before_write(changes)
+        self.play.promised.sends(list(changes))
         self.play.tell_changes("write", changes)
         with self.play.scene.accounts[self.connection].counting(changes), self.play.writing_to(self.connection):
             receipts = self.inner.write(changes)
@@ -137,6 +141,7 @@ class Play:
     weather: Weather = CALM
     exposed: frozenset[str] = frozenset()  # connections in which nobody may do anything just now
     writing: str = ""  # the connection that is being written to
+    promised: Promised = field(default_factory=Promised)
     spent: bool = False  # whether a CRM lets nobody in any more today
     runs: int = 0
     kills: int = 0
@@ -177,6 +182,7 @@ class Play:
         name = f"run{self.runs:03}"
         self.diary.note("run", f"{name} begins")
         self.oracle.begin(name)
+        self.promised.begin()
         cycle = None
         try:
             cycle = self._run(name)
@@ -190,9 +196,32 @@ class Play:
         self.exposed = frozenset()
         plan = cycle.plan if cycle else None
         self._tell_end(name, cycle)
+        self._judge_run(cycle)
         self.oracle.end(plan)
         self.scene.clock.advance(timedelta(minutes=15))
         return plan
+
+    def _judge_run(self, cycle: Cycle | None) -> None:
+        if cycle is not None:
+            self.promised.judge(cycle)
+        for account in self.scene.accounts.values():
+            assert not account.beyond, f"P7: beside what was sent, {', '.join(account.beyond)}"
+            assert not account.doubled(), f"P2: {', '.join(account.doubled())} is doubled in {account.connection}"
+
+    def settle_conflicts(self) -> None:
+        """Let a person settle some of what waits, if the state can be had."""
+        with contextlib.suppress(LockedError, PlanStaleError):
+            self._settle_conflicts()
+
+    def _settle_conflicts(self) -> None:
+        workspace = self._process or self._begin_process()
+        for waiting in conflicts(workspace):
+            item = waiting.item
+            if self.rng.random() < 0.5 and item.values and item.name not in HANGING:
+                decision = take(item, self.rng.choice(sorted(item.values)))
+                resolve(workspace, [decision])
+                self.diary.note("a person", f"settles {item.name} of {item.link}: {show(decision.value)}")
+                self.oracle.decided(item.link, item.name, decision.value)
 
     def _run(self, name: str) -> Cycle:
         workspace = self._process or self._begin_process()
@@ -294,6 +323,8 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
 
 def _go_through(play: Play) -> None:
     for _ in range(play.rng.choice((1, 1, 2, 3))):
+        if play.rng.random() < 0.3:
+            play.settle_conflicts()
         for _ in range(play.rng.randint(0, 4)):
             play.people.act()
         play.disturb()
@@ -329,23 +360,47 @@ def _seeded(seed: int) -> Iterator[None]:
 def _on_stage(play: Play) -> Iterator[None]:
     rng = play.rng
     names = sorted(rng.sample(("hubspot", "pipedrive", "salesforce"), rng.choice((2, 2, 2, 3))))
-    policy = rng.choice(POLICIES)
-    play.policy = policy if policy != "prefer" else f"prefer: {rng.choice(names)}"
-    known = rng.choice((0.0, 0.5, 1.0))  # how many of the deals all CRMs have from the start
-    parts = {name: (0.0, 1.0 if name == names[0] else known) for name in names}
-    sync = [{"name": "main", "between": names, "create": names, "fields": {"*": {"conflict": play.policy}}}]
     lean = rng.random() < LEAN
+    sync = _entry(rng, names, lean=lean)
     if lean:
         play.parts = ("sync",)
-        sync[0]["match"] = {"deal": ["external_key", "name"]}
-    with make_scene(play.seed, parts, play.line, play.wrap, lean=lean, deals=rng.randint(1, 4), sync=sync) as scene:
+    known = rng.choice((0.0, 0.5, 1.0))  # how many of the deals all CRMs have from the start
+    parts = {name: (0.0, 1.0 if name == names[0] else known) for name in names}
+    with make_scene(play.seed, parts, play.line, play.wrap, lean=lean, deals=rng.randint(1, 4), sync=[sync]) as scene:
         play.scene = scene
-        viewers = {name: account.viewer for name, account in scene.accounts.items()}
-        play.oracle = Oracle(scene.accounts, viewers, lambda: cast("StateStore", scene.state), play.policy)
+        play.policy = ", ".join(f"{name}: {how}" for name, how in sync.items() if name not in {"name", "between"})
+        sights = {name: account.sight for name, account in scene.accounts.items()}
+        entry = scene.project.settings.sync[0]
+        play.oracle = Oracle(scene.accounts, sights, lambda: cast("StateStore", scene.state), entry)
         play.people = People(scene.accounts, play.oracle, scene.clock, rng, play.diary)
         play.diary.begin(scene.clock)
-        play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; conflicts: {play.policy}")
+        play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; {play.policy}")
         yield
+
+
+def _entry(rng: random.Random, names: Sequence[str], *, lean: bool) -> dict[str, Any]:
+    """Draw what the settings say of sync."""
+    fields: dict[str, Any] = {"*": _policy(rng, names)}
+    for name in rng.sample(("amount", "decision_maker", "pains", "stage", "name"), rng.choice((0, 0, 1, 2))):
+        fields[name] = _policy(rng, names) if rng.random() < 0.5 else _policy_of_its_own(rng, names)
+    entry = {"name": "main", "between": list(names), "create": list(names), "fields": fields}
+    entry["delete"] = rng.choice(("never", "never", "archive", "unlink"))
+    if rng.random() < 0.2:
+        entry["delete_cap"] = {"records": rng.choice((0, 1)), "percent": 0}
+    if lean:
+        return {**entry, "match": {"deal": ["external_key", "name"]}}
+    return {**entry, "companies": rng.choice(("match", "create")), "contacts": rng.choice(("match", "create"))}
+
+
+def _policy(rng: random.Random, names: Sequence[str]) -> dict[str, str]:
+    policy = rng.choice(POLICIES)
+    return {"conflict": policy if policy != "prefer" else f"prefer: {rng.choice(names)}"}
+
+
+def _policy_of_its_own(rng: random.Random, names: Sequence[str]) -> dict[str, str]:
+    if rng.random() < 0.5:
+        return {"conflict": "only_if_empty"}
+    return {"direction": f"from: {rng.choice(names)}"}
 
 
 def journal_of(store: StateStore) -> bytes:

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from crmbridge.engine.mapping import stage_mapper
-from crmbridge.engine.views import Viewer, emails, user_ids
+from crmbridge.engine.views import COMPANY, Viewer, emails, user_ids
 from crmbridge.hookspecs import hookimpl
 from crmbridge.http.wires import instead_of_network
 from crmbridge.ledger import LocalLedger
 from crmbridge.model.process import Process
-from crmbridge.model.records import Record
+from crmbridge.model.records import Kind, Record
 from crmbridge.plugins import AdapterSpec, Plugins, SandboxSpec, load_plugins
 from crmbridge.ports import Adapter, AdapterContext
 from crmbridge.sandbox import Sandbox, SandboxOptions, VirtualClock
@@ -31,7 +31,8 @@ from crmbridge.services.workspace import Project, field_bindings
 from crmbridge.settings import Settings
 from crmbridge.store import open_store
 from crmbridge.testing.factories import make_process, make_stage
-from crmbridge.testing.simulation.accounts import Account, companies_of
+from crmbridge.testing.simulation.accounts import Account, names_in
+from crmbridge.testing.simulation.sight import HANGING, Sight
 from crmbridge.testing.simulation.wire import Traffic, Wire
 from crmbridge.threads import one_at_a_time
 
@@ -120,7 +121,7 @@ def make_scene(
     with instead_of_network(wires), one_at_a_time():
         project = _project(house, tuple(parts), settings, lean=lean)
         accounts = {
-            name: _account(house, project, clock, name, box, (options.seed, deals, parts[name]))
+            name: _account(house, project, name, box, (options.seed, deals, parts[name]))
             for name, box in sandboxes.items()
         }
         yield Scene(
@@ -143,7 +144,7 @@ class _House:
     sandboxes: Mapping[str, SandboxSpec]
     state: State
     memories: dict[str, dict[str, str]]  # what adapters keep of an account that they have just looked at, by sandbox
-    seen: dict[object, tuple[tuple[Record, ...], tuple[Record, ...]]]  # users and companies of an account
+    seen: dict[object, tuple[tuple[Record, ...], dict[Kind, dict[str, str]]]]  # users, and what others go by
 
 
 @functools.cache
@@ -205,22 +206,26 @@ def _stages(spec: SandboxSpec) -> dict[str, Any]:
     return {"pipeline": spec.pipeline, "map": mapped}
 
 
-def _account(
-    house: _House, project: Project, clock: VirtualClock, name: str, sandbox: Sandbox, filled: object
-) -> Account:
+def _account(house: _House, project: Project, name: str, sandbox: Sandbox, filled: object) -> Account:
     entry = project.settings.connections[name]
     spec = house.adapters[entry.adapter]
     options = {**entry.options, "base_url": _url(name, behind=True)}
-    bound = field_bindings(project.process, entry.fields)
-    context = AdapterContext(connection=name, clock=clock, fields=bound, memory=dict(house.memories.get(name, {})))
+    bound, memory = field_bindings(project.process, entry.fields), dict(house.memories.get(name, {}))
+    context = AdapterContext(connection=name, clock=sandbox.clock, fields=bound, memory=memory)
     people = spec.open(spec.settings.model_validate(options), context)
     if (name, filled) not in house.seen:
-        house.seen[name, filled] = people.describe().users, companies_of(people)
+        house.seen[name, filled] = people.describe().users, names_in(people)
         house.memories.setdefault(name, dict(context.memory))
-    users, companies = house.seen[name, filled]
+    users, names = house.seen[name, filled]
     mapper = stage_mapper(name, project.process, project.settings.stages.get(name))
     viewer = Viewer(mapper=mapper, users=emails(users), ids=user_ids(users), fields=tuple(sorted(entry.fields)))
-    return Account(name, sandbox, people, viewer, users, companies)
+    around = () if entry.kinds else tuple(field for field in HANGING if _carried(project, field))
+    return Account(sandbox, people, Sight(viewer, around, names), users)
+
+
+def _carried(project: Project, field: str) -> bool:
+    sync = project.settings.sync[0]
+    return (sync.companies if field == COMPANY else sync.contacts) != "off" and sync.policy(field).sync
 
 
 def _wrapped(house: _House, wrap: Wrap) -> Plugins:

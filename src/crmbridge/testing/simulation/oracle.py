@@ -8,28 +8,19 @@ from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from crmbridge.engine.matching import link_id
-from crmbridge.engine.views import OWNER, Viewer, emails
+from crmbridge.engine.views import OWNER, emails
 from crmbridge.model.changes import Action, Change, Outcome, Plan
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
 from crmbridge.ports import Journal, StateStore
 from crmbridge.services.gathering import make_viewers
-from crmbridge.services.syncing import canonical_edits
+from crmbridge.settings import FieldSync, Sync
 from crmbridge.testing.fake_crm import FakeCrm
+from crmbridge.testing.simulation.sight import HANGING, Sight
+from crmbridge.testing.simulation.verdicts import Edit, judge_filled, judge_members, judge_one_way, members
 from crmbridge.testing.workspaces import Bench
 
 NOTHING = object()  # stands for a value that was never agreed on
-
-
-class Edit(NamedTuple):
-    """What one person did to one field."""
-
-    number: int
-    ref: Ref
-    name: str
-    value: Value
-    before: Value = None
-    fresh: bool = False  # what a new deal starts with
 
 
 class _Agreed(NamedTuple):
@@ -77,13 +68,13 @@ class Oracle:
     def __init__(
         self,
         crms: Mapping[str, WatchedCrm],
-        viewers: Mapping[str, Viewer],
+        sights: Mapping[str, Sight],
         store: Callable[[], StateStore],
-        policy: str,
+        entry: Sync,
     ) -> None:
         self._crms = crms
-        self._policy = policy
-        self._viewers = viewers
+        self._entry = entry
+        self._sights = sights
         self._store = store
         self._count = 0
         self._edits: list[Edit] = []
@@ -91,10 +82,12 @@ class Oracle:
         self._agreed: dict[tuple[str, str], _Agreed] = {}  # by link and field
         self._in_step: dict[tuple[str, str], _Agreed] = {}  # the same for when a run began
         self._members: dict[str, set[Ref]] = defaultdict(set)  # everything that ever was in a link
-        self._deleted: set[Ref] = set()
+        self._deleted: dict[Ref, int] = {}
+        self._shaken: set[Ref] = set()  # merged, or deleted and brought back: what holds then is not all told
         self._sent: dict[str, list[tuple[int, Change]]] = defaultdict(list)  # by link: since when, and what
         self._run = ""
         self._began = 0
+        self._begins: list[int] = [0]  # what runs that came to their end could see
         for ref in self._deals():
             self.created(ref)
 
@@ -115,10 +108,26 @@ class Oracle:
         """Give what a field holds now, as sync sees it."""
         return self._view(ref).get(name)
 
+    def all_values(self, ref: Ref) -> Mapping[str, Value]:
+        """Give what a deal holds now, as sync sees it."""
+        return self._view(ref)
+
     def deleted(self, ref: Ref) -> None:
         """Note that a deal is about to be deleted."""
         self._count += 1
-        self._deleted.add(ref)
+        self._deleted[ref] = self._count
+
+    def shaken(self, *refs: Ref) -> None:
+        """Note that deals were merged, or one was brought back: their links must be in step, whoever won."""
+        self._count += 1
+        self._shaken.update(refs)
+
+    def decided(self, link: str, name: str, value: Value) -> None:
+        """Note how a person settled a conflict."""
+        self._count += 1
+        for ref in self._links()[link]:
+            if ref in self._deals():
+                self._edits.append(Edit(self._count, ref, name, value, self.value(ref, name), decided=True))
 
     def linked(self, ref: Ref) -> tuple[Ref, ...]:
         """Give the refs that are linked with this one, itself among them."""
@@ -164,14 +173,25 @@ class Oracle:
         """Check that what sync writes was put there by a person, in another record than the one written to."""
         if change.link is None or change.action is not Action.UPDATE or change.target is None:
             return
-        viewer = self._viewers[change.connection]
         self._links()
-        refs = self._members[change.link] - {change.target}
-        for edit in change.edits:
-            value = viewer.users.get(str(edit.after)) if edit.name == OWNER else edit.after
-            known = [e.value for e in self._edits if e.ref in refs and e.name == edit.name]
-            told = value in known or self._may_be_ours(change.link, change.target, edit.name)
-            assert told, f"P4: {value!r} was written to {change.target} {edit.name} of {change.link}; nobody set it"
+        for name, value in self._sights[change.connection].written(change):
+            edits = [e for e in self._edits if e.ref in self._members[change.link] and e.name == name]
+            told = value in [e.value for e in edits if e.ref != change.target or e.decided]
+            if name in HANGING:
+                told = told or members(value) <= frozenset().union(
+                    *(members(e.value) | members(e.before) for e in edits)
+                )
+            told = told or self._may_be_ours(change.link, change.target, name)
+            assert told, f"P4: {value!r} was written to {change.target} {name} of {change.link}; nobody set it"
+            self._check_policy(change.target, name)
+
+    def _check_policy(self, target: Ref, name: str) -> None:
+        """Check that a field's policy lets anything be written there at all."""
+        policy = self._entry.policy(name)
+        assert policy.source != target.connection, f"P1: {name} was written to {target}, which alone speaks of it"
+        if policy.source is None and policy.conflict == "only_if_empty":
+            held = self.value(target, name) if target in self._deals() else None
+            assert held is None, f"P1: {name} of {target} was written over, and is only filled where empty"
 
     def _may_be_ours(self, link: str, ref: Ref, name: str) -> bool:
         """Tell whether what stands there can't be told from something that was sent and not clearly answered."""
@@ -188,6 +208,7 @@ class Oracle:
         for change, outcomes in rows.items():
             settled = sum(outcome is not None for outcome in outcomes)
             assert settled >= len(outcomes) - settled, f"P6: {change} has an intent without an outcome"
+        self._begins.append(self._began)
         if self._count == self._began:
             self._note_agreement(plan)
 
@@ -278,6 +299,8 @@ class Oracle:
     def _judge_field(self, link: str, refs: Sequence[Ref], name: str, *, blocked: bool) -> None:
         """Check one field of one link: in step with what a person wants, or in the plan for a person to decide."""
         deals = self._deals()
+        if self._entry.delete == "unlink" and any(ref in self._deleted for ref in self._members[link]):
+            return
         views = {ref: self._view(ref) for ref in refs if ref in deals}
         values = {ref: view[name] for ref, view in views.items() if name in view}
         if len(values) < 2:
@@ -297,10 +320,22 @@ class Oracle:
         if any(edit.ref not in together for edit in edits):
             allowed.append(agreed)  # a deal that joined the link stands beside what the others had agreed on
         story = f"{link} {name}: {values}; agreed {agreed}; edits {edits}"
+        policy = self._entry.policy(name)
+        is_shaken = not self._shaken.isdisjoint(self._members[link])
+        if is_shaken and (blocked or policy.source or policy.conflict == "only_if_empty"):
+            return
+        if policy.source is not None:
+            if not blocked:
+                judge_one_way(policy.source, values, net, story)
+            return
+        if policy.conflict == "only_if_empty":
+            if not blocked and len(net) == len(last):
+                judge_filled(values, net, story)
+            return
         if blocked:
             for edit in net:
                 later: list[object] = [e.value for e in edits if e.number > edit.number]
-                if self._policy != "ask":
+                if policy.conflict != "ask":
                     later = [*later, *allowed]
                 assert edit.ref not in values or values[edit.ref] in [edit.value, *later], (
                     f"P1: lost though asked {story}"
@@ -308,7 +343,13 @@ class Oracle:
             return
         found = list(values.values())
         assert all(value == found[0] for value in found), f"P1: not in step {story}"
-        if not net and agreed is NOTHING:
+        if is_shaken or (not net and agreed is NOTHING):
+            return
+        if name in HANGING and (isinstance(found[0], tuple) or any(isinstance(e.value, tuple) for e in edits)):
+            judge_members(found[0], agreed, edits, story)
+            return
+        if edits and edits[-1].decided:
+            assert found[0] == edits[-1].value, f"P1: not what was decided {story}"
             return
         assert found[0] in allowed, f"P1: nobody's value {story}"
         # What came before all sides held the same is no rival of what came after.
@@ -318,7 +359,7 @@ class Oracle:
         taken_back = [edit for edit in said if edit not in net]
         joined = found[0] == held and any(edit.ref not in mates for edit in said)
         if not joined and found[0] not in [edit.value for edit in taken_back]:
-            self._judge_winner(found[0], said, rivals, story)
+            self._judge_winner(found[0], said, rivals, policy, story)
 
     def _taken_back(self, link: str, edit: Edit, agreed: object) -> bool:
         """Tell whether somebody went back to an earlier value before the edit in between was written anywhere.
@@ -348,27 +389,30 @@ class Oracle:
         outcomes = self._journal.outcomes([change.id for _, change in self._sent[link]])
         found = []
         for seen, change in self._sent[link]:
-            edits = dict(canonical_edits(change, self._viewers[change.connection]))
-            was = {edit.name: edit.before for edit in change.edits}
+            sight = self._sights[change.connection]
+            edits = dict(sight.written(change))
+            was = {edit.name: sight.shown(edit.name, edit.before) for edit in change.edits}
             last = outcomes.get(change.id)
             if name in edits:
                 applied = last is not None and last.outcome is Outcome.APPLIED
                 found.append(_Sent(seen, change.target, was[name], edits[name], applied))
         return found
 
-    def _judge_winner(self, value: Value, net: Sequence[Edit], live: Sequence[Edit], story: str) -> None:
+    def _judge_winner(
+        self, value: Value, net: Sequence[Edit], live: Sequence[Edit], policy: FieldSync, story: str
+    ) -> None:
         if not live or value == (newest := max(live, key=lambda edit: edit.number)).value:
             return
         mine = [edit for edit in net if edit.value == value]
         if any(edit.number > newest.number for edit in mine):  # of a deal that is gone
             return
-        if self._policy == "newest":
+        if policy.conflict == "newest":
             # The time is the record's: the side whose record was touched later, by us too, has the last word.
             later = any(touch > newest.number for edit in mine for touch in self._touched[edit.ref])
             assert later, f"P1: an older edit won {story}"
-        elif self._policy.startswith("prefer"):
-            preferred = self._policy.removeprefix("prefer:").strip()
-            assert any(edit.ref.connection == preferred for edit in mine), f"P1: the preferred did not win {story}"
+        elif policy.preferred is not None:
+            preferred = [edit for edit in mine if edit.ref.connection == policy.preferred]
+            assert preferred, f"P1: the preferred did not win {story}"
         else:
             raise AssertionError(f"P1: nobody was asked {story}")
 
@@ -389,13 +433,15 @@ class Oracle:
         return {ref: record for crm in crms for ref, record in crm.records.items() if ref.kind is Kind.DEAL}
 
     def _view(self, ref: Ref) -> dict[str, Value]:
-        return self._viewers[ref.connection].view(self._crms[ref.connection].records[ref])
+        return self._sights[ref.connection].view(self._crms[ref.connection].records[ref])
 
 
-def viewers_of(bench: Bench) -> dict[str, Viewer]:
-    """Give viewers that know the fake CRMs' users already before the first pull."""
+def sights_of(bench: Bench) -> dict[str, Sight]:
+    """Give sights that know the fake CRMs' users already before the first pull."""
     viewers = make_viewers(bench.workspace)
-    return {name: replace(viewers[name], users=emails(_users(crm))) for name, crm in bench.crms.items()}
+    return {
+        name: Sight(replace(viewers[name], users=emails(_users(crm)), around=())) for name, crm in bench.crms.items()
+    }
 
 
 def _users(crm: FakeCrm) -> tuple[Record, ...]:

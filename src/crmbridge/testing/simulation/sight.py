@@ -1,0 +1,46 @@
+"""A deal as the oracle sees it: free of what is native to one CRM, and of how the engine compares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from crmbridge.engine.views import COMPANY, CONTACTS, OWNER, Viewer
+from crmbridge.model.changes import Change
+from crmbridge.model.records import Kind, Record
+from crmbridge.model.values import Value
+
+HANGING = {COMPANY: Kind.COMPANY, CONTACTS: Kind.CONTACT}
+
+
+@dataclass(slots=True)
+class Sight:
+    """Shows one CRM's deals: owners and contacts by e-mail, companies by domain.
+
+    `around` names what is shown of what hangs on a deal, `names` has what companies and contacts go by: id -> name.
+    """
+
+    viewer: Viewer
+    around: tuple[str, ...] = ()
+    names: Mapping[Kind, Mapping[str, str]] = field(default_factory=dict)
+
+    def view(self, deal: Record) -> dict[str, Value]:
+        """Give what a deal holds."""
+        found = self.viewer.view(deal)
+        return found | {name: self.shown(name, deal.fields.get(name)) for name in self.around}
+
+    def shown(self, name: str, native: Value) -> Value:
+        """Give what the CRM's own value of a field stands for."""
+        if name == OWNER:
+            return self.viewer.users.get(str(native))
+        if name not in HANGING or native is None:
+            return native
+        names = self.names.get(HANGING[name], {})
+        if isinstance(native, tuple):
+            return tuple(sorted(names.get(each, each) for each in native)) or None
+        return names.get(str(native), str(native))
+
+    def written(self, change: Change) -> Iterator[tuple[str, Value]]:
+        """Give what a change writes."""
+        for edit in change.edits:
+            yield edit.name, self.shown(edit.name, edit.after)
