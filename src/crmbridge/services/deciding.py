@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crmbridge.engine.merge import decided_ref
+from crmbridge.engine.sameness import same
 from crmbridge.engine.views import Viewer
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Ref
@@ -36,8 +37,8 @@ class Decisions:
             return False
         sides = [view for ref, view in self.views[change.link].items() if ref != change.target]
         places = [self.decided.get(change.link, {}), *sides]
-        edits = self.edits[change.id].items()
-        return not all(any(name in place and place[name] == after for place in places) for name, after in edits)
+        here = self.views[change.link].get(change.target) if change.target else None
+        return not all(_is_said(name, after, places, here or {}) for name, after in self.edits[change.id].items())
 
     def bases(self, going: Iterable[Change], stopped: Iterable[Change]) -> Bases:
         """Give the bases that follow from deciding on what these changes write.
@@ -61,7 +62,7 @@ class Decisions:
         views = self.views[link]
         for name, after in self.edits[change.id].items():
             sides = {ref: view[name] for ref, view in views.items() if name in view and ref != change.target}
-            holders = [ref for ref, value in sides.items() if value == after]
+            holders = [ref for ref, value in sides.items() if same(value, after)]
             # A new deal is made from one side; where others differ, that is for the merge to decide.
             if name not in fields or (change.action is Action.CREATE and len(holders) < len(sides)):
                 continue
@@ -69,6 +70,15 @@ class Decisions:
                 bases.setdefault(ref, {})[name] = after
             if change.target is not None and name in views.get(change.target, {}):
                 bases.setdefault(change.target, {})[name] = views[change.target][name]
+
+
+def _is_said(name: str, value: Value, places: Sequence[View], here: View) -> bool:
+    """Tell whether a value stands in one of these places; the members of a set may stand in several, and here."""
+    if any(name in place and same(place[name], value) for place in places):
+        return True
+    held = [place.get(name) for place in (*places, here)]
+    members = {member for value_ in held if isinstance(value_, tuple) for member in value_}
+    return isinstance(value, tuple) and members.issuperset(value)
 
 
 def decisions_of(workspace: Workspace, viewers: Mapping[str, Viewer], changes: Sequence[Change]) -> Decisions:

@@ -24,6 +24,7 @@ from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
 from crmbridge.services.companions import with_companions
 from crmbridge.services.gathering import Around, follow_merged, gather, make_viewers, writable
+from crmbridge.services.linked import in_links
 from crmbridge.services.linking import chunks, deals_to_look_at, match_fresh
 from crmbridge.services.notes import copied_notes
 from crmbridge.services.workspace import Workspace
@@ -146,7 +147,7 @@ def _is_open(deal: Record) -> bool:
 
 
 def _unclear_updates(workspace: Workspace) -> list[tuple[Change, Ref]]:
-    changes = [entry.change for entry in workspace.store.journal.unsettled()]
+    changes = in_links(workspace, [entry.change for entry in workspace.store.journal.unsettled()])
     return [(c, c.target) for c in changes if c.target is not None and c.connection in workspace.connections]
 
 
