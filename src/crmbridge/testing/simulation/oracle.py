@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from crmbridge.engine.matching import link_id
 from crmbridge.engine.views import OWNER, emails
-from crmbridge.model.changes import Action, Change, Outcome, Plan
+from crmbridge.model.changes import Action, Change, Origin, Outcome, Plan
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
 from crmbridge.ports import Journal, StateStore
@@ -129,6 +129,21 @@ class Oracle:
             if ref in self._deals():
                 self._edits.append(Edit(self._count, ref, name, value, self.value(ref, name), decided=True))
 
+    def undone(self, change: Change) -> None:
+        """Note that something of a run was undone, which counts like what a person does."""
+        if change.target is None:
+            return
+        if change.action is Action.ARCHIVE:
+            self.deleted(change.target)
+            self.shaken(change.target)
+        elif change.target in self._deals():
+            for edit in change.edits:
+                self.edited(change.target, edit.name, self._sights[change.connection].shown(edit.name, edit.before))
+
+    def untouched(self, ref: Ref, name: str, since: int) -> bool:
+        """Tell whether nobody edited a field since so many edits."""
+        return not any(e.number > since and (e.ref, e.name) == (ref, name) for e in self._edits)
+
     def linked(self, ref: Ref) -> tuple[Ref, ...]:
         """Give the refs that are linked with this one, itself among them."""
         return next((refs for refs in self._links().values() if ref in refs), (ref,))
@@ -163,7 +178,9 @@ class Oracle:
             assert history[-1] is None, f"P6: {change.id} was sent with {history[-1]} as its last row"
             before = history[-2] if len(history) > 1 else Outcome.FAILED
             assert before in {Outcome.FAILED, Outcome.STALE}, f"P2: {change.id} was sent again after {before}"
-            self._check_sources(change)
+            if change.origin is Origin.SYNC:
+                self._check_sources(change)
+                self._check_archive(change)
             if change.target is not None:
                 self._touched[change.target].append(self._count + 0.5)  # after the last edit, before the next
             if change.link is not None:
@@ -193,6 +210,21 @@ class Oracle:
             held = self.value(target, name) if target in self._deals() else None
             assert held is None, f"P1: {name} of {target} was written over, and is only filled where empty"
 
+    def _check_archive(self, change: Change) -> None:
+        """Check that what is taken away was deleted elsewhere, and that nobody edited it since."""
+        if change.action is not Action.ARCHIVE or change.link is None:
+            return
+        self._links()
+        refs = self._members[change.link]
+        assert self._entry.delete == "archive", f"P1: {change.target} is taken away, and nothing says that it may be"
+        assert any(ref in self._deleted for ref in refs), f"P1: {change.target} is taken away, and nobody deleted it"
+        for edit in self._edits:
+            seen = self._begins[-1] < edit.number <= self._began and not edit.fresh and not edit.decided
+            if seen and edit.ref in refs and edit.ref in self._deals():
+                agreed = self._agreed.get((change.link, edit.name), _Agreed(0, NOTHING, ())).value
+                last = [each for each in self._edits if (each.ref, each.name) == (edit.ref, edit.name)][-1]
+                assert self._taken_back(change.link, last, agreed), f"P1: {edit} is lost by a deletion"
+
     def _may_be_ours(self, link: str, ref: Ref, name: str) -> bool:
         """Tell whether what stands there can't be told from something that was sent and not clearly answered."""
         now = self.value(ref, name)
@@ -200,6 +232,7 @@ class Oracle:
 
     def end(self, plan: Plan | None) -> None:
         """Check the journal after a run that was not killed, and note what all sides agree on."""
+        self._links()
         if plan is None:
             return
         rows: dict[str, list[Outcome | None]] = defaultdict(list)
@@ -209,6 +242,10 @@ class Oracle:
             settled = sum(outcome is not None for outcome in outcomes)
             assert settled >= len(outcomes) - settled, f"P6: {change} has an intent without an outcome"
         self._begins.append(self._began)
+        gone = Counter(change.connection for change in plan.changes if change.action is Action.ARCHIVE)
+        cap = self._entry.delete_cap
+        if cap.percent == 0:
+            assert max(gone.values(), default=0) <= cap.records, f"P7: more deletions than the cap allows: {gone}"
         if self._count == self._began:
             self._note_agreement(plan)
 
@@ -256,11 +293,17 @@ class Oracle:
         for link, refs in self._links().items():
             sides = [ref.connection for ref in refs]
             assert len(sides) == len(set(sides)), f"P2: {link} has two records in one CRM: {refs}"
-            missing = set() if self._is_ended(link) else set(self._crms) - set(sides)
+            missing = (
+                set()
+                if self._is_ended(link) or not self._shaken.isdisjoint(self._members[link])
+                else set(self._crms) - set(sides)
+            )
             live = [ref for ref in refs if ref in self._deals()]
             is_open = live and self._crms[live[0].connection].records[live[0]].position
             if is_open and is_open.status is Status.OPEN and missing:
                 assert link in stopped, f"P1: {link} lacks {missing}, and the plan says nothing of it"
+            if self._entry.delete == "archive":
+                self._judge_deletion(link, live, asked=link in stopped)
         linked = {ref for refs in self._links().values() for ref in refs}
         asked = {item.deal for item in plan.blocked}
         for ref, record in self._deals().items():
@@ -268,6 +311,17 @@ class Oracle:
                 assert ref in linked | asked or link_id(ref) in stopped, (
                     f"P1: {ref} has no link, and the plan says nothing of it"
                 )
+
+    def _judge_deletion(self, link: str, live: Sequence[Ref], *, asked: bool) -> None:
+        """Check that a deletion got to the others, unless somebody edited one of them at the time."""
+        members = self._members[link]
+        deleted = [self._deleted[ref] for ref in members if ref in self._deleted and ref not in self._shaken]
+        if not deleted or not live or asked or not self._shaken.isdisjoint(members):
+            return
+        before = max(begin for begin in self._begins if begin <= max(deleted))
+        edited = [e for e in self._edits if e.ref in members and e.number > before and not e.fresh]
+        remade = {ref.connection for ref in live} == set(self._crms)
+        assert edited or remade, f"P1: {link} was deleted in one CRM, and {live} is still there"
 
     def _judge_effects(self) -> None:
         """Check that what the CRMs carried out is what the journal says was applied, each once."""
@@ -420,6 +474,11 @@ class Oracle:
             raise AssertionError(f"P1: nobody was asked {story}")
 
     # ── Looking ─────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def began(self) -> int:
+        """How many edits there were when the last run began."""
+        return self._began
 
     @property
     def _journal(self) -> Journal:
