@@ -33,6 +33,7 @@ from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.promised import Promised
 from crmbridge.testing.simulation.scene import Scene, make_scene
 from crmbridge.testing.simulation.sight import HANGING
+from crmbridge.testing.simulation.witness import Witness
 
 LEAN = 0.6  # how many plays are about users and deals alone, which saves half of the requests
 CALM_RUNS = 3  # the last of them writes nothing
@@ -149,6 +150,7 @@ class Play:
     runs: int = 0
     kills: int = 0
     scene: Scene = field(init=False)
+    seen: Witness = field(init=False)
     oracle: Oracle = field(init=False)
     people: People = field(init=False)
     _process: Workspace | None = None
@@ -221,7 +223,7 @@ class Play:
         workspace, state = self._process or self._begin_process(), cast("StateStore", self.scene.state)
         run = next(run for run in state.runs.runs(100) if run.id == name)
         wrote = [e.change for e in state.journal.entries(name) if e.outcome is Outcome.APPLIED]
-        since = self.oracle.began
+        since = self.seen.began
         self.promised.begin()
         with workspace.store.runs.lease(f"undo of {name}", workspace.clock.now(), LEASE):
             plan = plan_undo(workspace, run)
@@ -231,7 +233,7 @@ class Play:
         self.tell_changes("undo", plan.changes)
         for change, receipt in applied.done:
             assert receipt.outcome is Outcome.APPLIED, f"P7: {change} of an undo is {receipt}"
-            self.oracle.undone(change)
+            self.seen.undone(change)
         self._judge_undone(wrote, plan, since)
 
     def _judge_undone(self, wrote: Sequence[Change], plan: Plan, since: int) -> None:
@@ -243,7 +245,7 @@ class Play:
             now = account.sight.view(account.records[change.target])
             for edit in change.edits:
                 before = account.sight.shown(edit.name, edit.before)
-                kept = not self.oracle.untouched(change.target, edit.name, since)
+                kept = not self.seen.untouched(change.target, edit.name, since)
                 told_of = (change.target, edit.name) in said
                 is_back = now.get(edit.name) == before or edit.name == STAGE
                 assert kept or told_of or is_back, f"P7: {edit} of {change.target} is not undone: {now.get(edit.name)}"
@@ -256,7 +258,7 @@ class Play:
                 decision = take(item, self.rng.choice(sorted(item.values)))
                 resolve(workspace, [decision])
                 self.diary.note("a person", f"settles {item.name} of {item.link}: {show(decision.value)}")
-                self.oracle.decided(item.link, item.name, decision.value)
+                self.seen.decided(item.link, item.name, decision.value)
 
     def _run(self, name: str) -> Cycle:
         workspace = self._process or self._begin_process()
@@ -408,8 +410,9 @@ def _on_stage(play: Play) -> Iterator[None]:
         play.policy = ", ".join(f"{name}: {how}" for name, how in sync.items() if name not in {"name", "between"})
         sights = {name: account.sight for name, account in scene.accounts.items()}
         entry = scene.project.settings.sync[0]
-        play.oracle = Oracle(scene.accounts, sights, lambda: cast("StateStore", scene.state), entry)
-        play.people = People(scene.accounts, play.oracle, scene.clock, rng, play.diary)
+        play.seen = Witness(scene.accounts, sights, lambda: cast("StateStore", scene.state), entry)
+        play.oracle = Oracle(play.seen)
+        play.people = People(scene.accounts, play.seen, scene.clock, rng, play.diary)
         play.diary.begin(scene.clock)
         play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; {play.policy}")
         yield
