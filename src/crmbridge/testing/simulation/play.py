@@ -13,15 +13,18 @@ from typing import Any, cast
 
 import httpx
 
+from crmbridge.engine.views import STAGE
 from crmbridge.errors import LockedError, PlanStaleError
-from crmbridge.model.changes import Change, Outcome, Plan, Receipt
+from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
 from crmbridge.model.codec import entry_to_json
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import show
 from crmbridge.ports import Adapter, Capabilities, Description, Page, Run, StateStore
+from crmbridge.services.applying import apply_plan
 from crmbridge.services.cycle import LEASE, Cycle, run_cycle
 from crmbridge.services.planning import Part
 from crmbridge.services.resolving import conflicts, resolve, take
+from crmbridge.services.undoing import plan_undo
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.fuse import Fuse, Killed, burning_at_commits
@@ -30,6 +33,7 @@ from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.promised import Promised
 from crmbridge.testing.simulation.scene import Scene, make_scene
 from crmbridge.testing.simulation.sight import HANGING
+from crmbridge.testing.simulation.witness import Witness
 
 LEAN = 0.6  # how many plays are about users and deals alone, which saves half of the requests
 CALM_RUNS = 3  # the last of them writes nothing
@@ -146,6 +150,7 @@ class Play:
     runs: int = 0
     kills: int = 0
     scene: Scene = field(init=False)
+    seen: Witness = field(init=False)
     oracle: Oracle = field(init=False)
     people: People = field(init=False)
     _process: Workspace | None = None
@@ -213,6 +218,38 @@ class Play:
         with contextlib.suppress(LockedError, PlanStaleError):
             self._settle_conflicts()
 
+    def undo(self, name: str) -> None:
+        """Undo a run that came to its end: all that it wrote is as before, but for what people changed since."""
+        workspace, state = self._process or self._begin_process(), cast("StateStore", self.scene.state)
+        run = next(run for run in state.runs.runs(100) if run.id == name)
+        wrote = [e.change for e in state.journal.entries(name) if e.outcome is Outcome.APPLIED]
+        since = self.seen.began
+        self.promised.begin()
+        with workspace.store.runs.lease(f"undo of {name}", workspace.clock.now(), LEASE):
+            plan = plan_undo(workspace, run)
+            workspace.store.runs.start(Run(id=f"{name}-undo", command="undo", started_at=workspace.clock.now()))
+            applied = apply_plan(workspace, plan, f"{name}-undo")
+        self.promised.judge(Cycle(run=name, plan=plan, applied=applied))
+        self.tell_changes("undo", plan.changes)
+        for change, receipt in applied.done:
+            assert receipt.outcome is Outcome.APPLIED, f"P7: {change} of an undo is {receipt}"
+            self.seen.undone(change)
+        self._judge_undone(wrote, plan, since)
+
+    def _judge_undone(self, wrote: Sequence[Change], plan: Plan, since: int) -> None:
+        said = {(item.deal, name) for item in plan.blocked for name in item.name.split(", ")}
+        for change in wrote:
+            account = self.scene.accounts[change.connection]
+            if change.action is not Action.UPDATE or change.target not in account.records:
+                continue
+            now = account.sight.view(account.records[change.target])
+            for edit in change.edits:
+                before = account.sight.shown(edit.name, edit.before)
+                kept = not self.seen.untouched(change.target, edit.name, since)
+                told_of = (change.target, edit.name) in said
+                is_back = now.get(edit.name) == before or edit.name == STAGE
+                assert kept or told_of or is_back, f"P7: {edit} of {change.target} is not undone: {now.get(edit.name)}"
+
     def _settle_conflicts(self) -> None:
         workspace = self._process or self._begin_process()
         for waiting in conflicts(workspace):
@@ -221,7 +258,7 @@ class Play:
                 decision = take(item, self.rng.choice(sorted(item.values)))
                 resolve(workspace, [decision])
                 self.diary.note("a person", f"settles {item.name} of {item.link}: {show(decision.value)}")
-                self.oracle.decided(item.link, item.name, decision.value)
+                self.seen.decided(item.link, item.name, decision.value)
 
     def _run(self, name: str) -> Cycle:
         workspace = self._process or self._begin_process()
@@ -328,9 +365,11 @@ def _go_through(play: Play) -> None:
         for _ in range(play.rng.randint(0, 4)):
             play.people.act()
         play.disturb()
-        play.run()
+        plan = play.run()
         if play.rng.random() < 0.3:
             play.calm()
+            if plan is not None and play.rng.random() < 0.4:
+                play.undo(f"run{play.runs:03}")
     play.calm()
     for number in range(CALM_RUNS):
         sent = play.writes
@@ -371,8 +410,9 @@ def _on_stage(play: Play) -> Iterator[None]:
         play.policy = ", ".join(f"{name}: {how}" for name, how in sync.items() if name not in {"name", "between"})
         sights = {name: account.sight for name, account in scene.accounts.items()}
         entry = scene.project.settings.sync[0]
-        play.oracle = Oracle(scene.accounts, sights, lambda: cast("StateStore", scene.state), entry)
-        play.people = People(scene.accounts, play.oracle, scene.clock, rng, play.diary)
+        play.seen = Witness(scene.accounts, sights, lambda: cast("StateStore", scene.state), entry)
+        play.oracle = Oracle(play.seen)
+        play.people = People(scene.accounts, play.seen, scene.clock, rng, play.diary)
         play.diary.begin(scene.clock)
         play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; {play.policy}")
         yield
