@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Any, NamedTuple
 
 from crmbridge.errors import RefusedError
@@ -13,6 +13,7 @@ from crmbridge.model.records import Problem
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.ports import FieldBinding
 
+_NEW: Mapping[str, Any] = MappingProxyType({})  # a row that is not there yet
 MOST_DIGITS = 19  # of an id that is a number; it may be stored in 64 bits
 
 
@@ -26,12 +27,20 @@ class Form(NamedTuple):
     write: Callable[[Value], Any]
 
 
+Row = Mapping[str, Any]  # one record as the CRM gives it, under its own names
+FormOf = Form | Callable[[Row], Form]  # a form, or what gives it for a row, such as the one of amounts in its currency
+
+
 class Column(NamedTuple):
     """A field of records, and where a CRM's rows have it."""
 
     name: str  # crmbridge's name, or the process's
     native: str  # the CRM's
-    form: Form
+    form: FormOf
+
+    def form_in(self, row: Row) -> Form:
+        """Give the form that its values have in a row."""
+        return self.form if isinstance(self.form, Form) else self.form(row)
 
 
 def _same(value: Any) -> Any:
@@ -105,6 +114,11 @@ def money_form(currency: str, *, others: bool = False) -> Form:
     return form(Decimal, lambda amount: Money(amount, currency), write)
 
 
+def money_in(native: str, *, others: bool = False) -> Callable[[Row], Form]:
+    """Make the forms of amounts in the currency that stands in another field of their row; see `money_form`."""
+    return lambda row: money_form(str(row.get(native) or ""), others=others)
+
+
 # The forms of values that come as what they are; a CRM that has another for one of them, or ids of users, adds its own.
 FORMS: Mapping[FieldType, Form] = {
     FieldType.TEXT: form(str),
@@ -121,25 +135,40 @@ FORMS: Mapping[FieldType, Form] = {
 ID = form(int, str, number_id)  # of a record that the CRM numbers
 
 
-def bound_columns(bindings: Iterable[FieldBinding], forms: Mapping[FieldType, Form]) -> tuple[Column, ...]:
+# What programs on a database call the types of their fields, and what those are here.
+TYPE_NAMES: Mapping[str, FieldType] = {
+    **dict.fromkeys(("char", "text"), FieldType.TEXT),
+    **dict.fromkeys(("numeric", "float", "integer"), FieldType.NUMBER),
+    **dict.fromkeys(("datetime", "timestamp"), FieldType.DATETIME),
+    "boolean": FieldType.BOOL,
+    "date": FieldType.DATE,
+    "selection": FieldType.CHOICE,
+    "multiselection": FieldType.CHOICES,
+}
+
+
+def bound_columns(bindings: Iterable[FieldBinding], forms: Mapping[FieldType, FormOf]) -> tuple[Column, ...]:
     """Give the columns of the fields that a connection binds."""
     return tuple(Column(binding.name, binding.native, forms[binding.type]) for binding in bindings)
 
 
-def read_columns(columns: Iterable[Column], row: Mapping[str, Any]) -> tuple[dict[str, Value], tuple[Problem, ...]]:
+def read_columns(columns: Iterable[Column], row: Row) -> tuple[dict[str, Value], tuple[Problem, ...]]:
     """Read the fields of a row. A value that can't be read becomes a problem; what the row lacks is empty."""
     fields, problems = dict[str, Value](), list[Problem]()
     for column in columns:
         try:
-            fields[column.name] = column.form.read(row.get(column.native))
+            fields[column.name] = column.form_in(row).read(row.get(column.native))
         except (ValueError, ArithmeticError) as error:
             problems.append(Problem(column.native, str(error)))
     return fields, tuple(problems)
 
 
-def write_columns(columns: Iterable[Column], after: Mapping[str, Value]) -> dict[str, Any]:
-    """Write values under the CRM's names; raises RefusedError for a field that no column has."""
+def write_columns(columns: Iterable[Column], after: Mapping[str, Value], row: Row = _NEW) -> dict[str, Any]:
+    """Write values under the CRM's names; raises RefusedError for a field that no column has.
+
+    `row` is what is there now, as far as a column's form depends on it.
+    """
     named = {column.name: column for column in columns}
     if unknown := sorted(after.keys() - named.keys()):
         raise RefusedError(f"the CRM has no field for {', '.join(unknown)}")
-    return {named[name].native: named[name].form.write(value) for name, value in after.items()}
+    return {named[name].native: named[name].form_in(row).write(value) for name, value in after.items()}
