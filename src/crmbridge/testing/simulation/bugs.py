@@ -30,8 +30,9 @@ BUGS: tuple[Bug, ...] = (
         "an unclear answer counts as a failure",
         APPLYING,
         "    return {c.id: found.get(c.id) or _receipt(c, outcome, message) for c in batch}, error\n",
-        "    unclear = {i: replace(r, outcome=Outcome.FAILED) for i, r in found.items() if r.outcome is Outcome.UNKNOWN}\n"
-        "    return {c.id: {**found, **unclear}.get(c.id) or _receipt(c, outcome, message) for c in batch}, error\n",
+        "    no, unclear = Outcome.FAILED, Outcome.UNKNOWN\n"
+        "    found = {i: replace(r, outcome=no) if r.outcome is unclear else r for i, r in found.items()}\n"
+        "    return {c.id: found.get(c.id) or _receipt(c, outcome, message) for c in batch}, error\n",
     ),
     Bug(
         "intents are not journaled",
@@ -214,7 +215,8 @@ BUGS: tuple[Bug, ...] = (
         "a company is not brought along",
         "crmbridge.services.companions",
         "        edits = [kept for edit in change.edits if (kept := self._edit(change, edit)) is not None]\n",
-        "        edits = [kept for edit in change.edits if (kept := self._edit(change, edit)) and kept.name != COMPANY]\n",
+        "        edits = [kept for edit in change.edits if (kept := self._edit(change, edit)) is not None]\n"
+        "        edits = [edit for edit in edits if edit.name != COMPANY]\n",
     ),
     Bug(
         "the receipts of a batch are in another order",

@@ -73,7 +73,7 @@ class _Planter(MetaPathFinder):
     def find_spec(
         self,
         fullname: str,
-        path: Sequence[str] | None,
+        path: Sequence[str] | None,  # noqa: ARG002  the protocol's
         target: ModuleType | None = None,  # noqa: ARG002  the protocol's
     ) -> ModuleSpec | None:
         """Find it."""
