@@ -34,10 +34,13 @@ class Decisions:
         """Tell whether what an update writes is nobody's value any more: neither held nor decided on before."""
         if change.link is None or change.id not in self.edits or change.action is not Action.UPDATE:
             return False
-        sides = [view for ref, view in self.views[change.link].items() if ref != change.target]
-        places = [self.decided.get(change.link, {}), *sides]
-        edits = self.edits[change.id].items()
-        return not all(any(name in place and place[name] == after for place in places) for name, after in edits)
+        views = self.views[change.link]
+        places = [self.decided.get(change.link, {}), *(view for ref, view in views.items() if ref != change.target)]
+        every = [*places, *views.values()]
+        return not all(
+            any(name in place and place[name] == after for place in places) or _is_put_together(name, after, every)
+            for name, after in self.edits[change.id].items()
+        )
 
     def bases(self, going: Iterable[Change], stopped: Iterable[Change]) -> Bases:
         """Give the bases that follow from deciding on what these changes write.
@@ -69,6 +72,14 @@ class Decisions:
                 bases.setdefault(ref, {})[name] = after
             if change.target is not None and name in views.get(change.target, {}):
                 bases.setdefault(change.target, {})[name] = views[change.target][name]
+
+
+def _is_put_together(name: str, after: Value, places: Iterable[View]) -> bool:
+    """Tell whether a set can come of merging these: none holds it as a whole, but each of its members is held."""
+    held = [found for place in places if isinstance(found := place.get(name), tuple)]
+    return bool(held) and set(after if isinstance(after, tuple) else ()) <= {
+        member for found in held for member in found
+    }
 
 
 def decisions_of(workspace: Workspace, viewers: Mapping[str, Viewer], changes: Sequence[Change]) -> Decisions:
