@@ -1,5 +1,6 @@
 """Activities and notes: pulled whole and by what changed, with texts as plain text and times in UTC."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -102,6 +103,14 @@ class TestNotes:
         assert {} == records(pull(adapter, Kind.NOTE, later[-1].cursor))
         assert {note.ref: note} == dict(adapter.read([note.ref, Ref("pd", Kind.NOTE, "99")]))
 
+    def test_a_note_tells_who_changed_it_last(self, adapter: Adapter, state: Any) -> None:
+        """No other row of Pipedrive's does ("Notes: Get all notes")."""
+        number = state.add_note("3", "x")
+        owner = state.tables.deals[3]["owner_id"]
+
+        assert str(owner) == records(pull(adapter, Kind.NOTE))[number].updated_by
+        assert {None} == {record.updated_by for record in records(pull(adapter, Kind.DEAL)).values()}
+
     def test_a_note_deleted_during_the_walk_hides_no_other(
         self, adapter: Adapter, state: Any, served: Served, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -141,20 +150,28 @@ class TestNotes:
 
 
 class TestDeleted:
-    """No list tells of a deleted activity or note; who was there yesterday and is not found any more is gone."""
+    """No list tells of any deleted ones but deals; who was there yesterday and is not found any more is gone."""
 
-    @pytest.fixture(params=[Kind.ACTIVITY, Kind.NOTE])
+    @pytest.fixture(params=[Kind.ACTIVITY, Kind.NOTE, Kind.COMPANY, Kind.CONTACT])
     def kind(self, request: pytest.FixtureRequest) -> Kind:
         return Kind(request.param)
 
     @pytest.fixture
     def made(self, kind: Kind, state: Any) -> list[str]:
-        if kind is Kind.NOTE:
-            return [state.add_note("3", f"Note {n}") for n in range(4)]
-        return [state.add_activity("3", type="call", subject=str(n), at=AT, done=True) for n in range(4)]
+        return [self.make(kind, state, f"Number {n}") for n in range(4)]
+
+    def make(self, kind: Kind, state: Any, name: str) -> str:
+        makers: dict[Kind, Callable[[], str]] = {
+            Kind.NOTE: lambda: state.add_note("3", name),
+            Kind.ACTIVITY: lambda: state.add_activity("3", type="call", subject=name, at=AT, done=True),
+            Kind.COMPANY: lambda: state.create_company(name=name),
+            Kind.CONTACT: lambda: state.create_contact(name=name),
+        }
+        return makers[kind]()
 
     def delete(self, kind: Kind, state: Any, number: str) -> None:
-        (state.delete_note if kind is Kind.NOTE else state.delete_activity)(number)
+        hands = {Kind.NOTE: "note", Kind.ACTIVITY: "activity", Kind.COMPANY: "company", Kind.CONTACT: "contact"}
+        getattr(state, f"delete_{hands[kind]}")(number)
 
     def gone(self, pages: list[Page]) -> list[str]:
         return [tombstone.ref.id for page in pages for tombstone in page.tombstones]
@@ -184,8 +201,7 @@ class TestDeleted:
         memory: dict[str, str] = {}
         cursor = pull(opened(memory=memory), kind)[-1].cursor
         clock.advance(timedelta(hours=1))
-        new = state.add_note("3", "x") if kind is Kind.NOTE else None
-        new = new or state.add_activity("3", type="call", subject="x", at=AT, done=True)
+        new = self.make(kind, state, "x")
         cursor = pull(opened(memory=memory), kind, cursor)[-1].cursor
         self.delete(kind, state, new)
         clock.advance(timedelta(days=1))
@@ -204,7 +220,7 @@ class TestDeleted:
 
         assert [] == self.gone(pull(opened(memory=memory), kind, cursor))
 
-    @pytest.mark.parametrize("kept", [{}, {"roll of activity": "rubbish", "roll of note": "[]"}])
+    @pytest.mark.parametrize("kept", [{}, {f"roll of {kind}": "rubbish" for kind in Kind}])
     def test_without_memory_nobody_is_gone(
         self, opened: Any, state: Any, clock: VirtualClock, *, kind: Kind, made: list[str], kept: dict[str, str]
     ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from crmbridge.errors import RetryLaterError
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
@@ -121,17 +122,22 @@ class TestCompaniesAndContacts:
         state.tables.organizations[int(made)].update(is_deleted=True, update_time=state.now())
         assert None is adapter.find(Kind.COMPANY, "domain:other.example", None)
 
-    def test_a_walk_that_broke_off_goes_on(self, adapter: Adapter, state: Any, served: Served) -> None:
-        """What was not read because of an error is not taken for read: nothing is said to be missing too early."""
+    def test_a_walk_that_broke_off_goes_on(self, adapter: Adapter, clock: VirtualClock, served: Served) -> None:
+        """It is only walked as far as it must; the rest is not taken for read, also after an error."""
+        state = served.sandbox.state
         old = state.create_company(name="Old", website="old.example")
-        for number in range(1100):
+        for number in range(1600):
             state.create_company(name=f"Company {number}")
-        adapter.find(Kind.COMPANY, "name:company 1099", None)
+        clock.advance(timedelta(hours=1))
+        state.create_company(name="Newest")
+        adapter.find(Kind.COMPANY, "name:company 900", None)
+        walked = len(served.sandbox.log.matching("GET", "organizations"))
         served.sandbox.faults.plan("error_500", times=99, method="GET", path="organizations")
-        with pytest.raises(Exception, match="500"):
+        with pytest.raises(RetryLaterError, match="500"):
             adapter.find(Kind.COMPANY, "domain:old.example", None)
         served.sandbox.faults.clear()
 
+        assert 4 > walked
         assert Ref("pd", Kind.COMPANY, old) == adapter.find(Kind.COMPANY, "domain:old.example", None)
 
     @pytest.mark.parametrize(
@@ -288,6 +294,24 @@ class TestOnADeal:
         assert Outcome.UNKNOWN == receipt.outcome
         assert ("3", "4") == read(adapter, Ref("pd", Kind.DEAL, deal)).fields["contacts"]
 
+    def test_what_can_not_be_looked_up_stays_unknown(self, adapter: Adapter, served: Served) -> None:
+        """An answer was lost, and nobody can say now what it was: that is not the same as not done."""
+        deal = bare_deal(served.sandbox.state, 3)
+        served.sandbox.faults.plan("drop_after", method="POST", path=PEOPLE)
+        served.sandbox.faults.plan("error_500", times=99, method="GET", path=PEOPLE)
+        receipt = write(adapter, update(deal, FieldEdit("contacts", ("3",), ("3", "4"))))
+
+        assert Outcome.UNKNOWN == receipt.outcome
+
+    @pytest.mark.parametrize(("fault", "outcome"), [("drop_after", "applied"), ("drop_before", "unknown")])
+    def test_an_unclear_removal_is_looked_for(self, adapter: Adapter, served: Served, fault: str, outcome: str) -> None:
+        """Once: it is not sent again."""
+        deal = bare_deal(served.sandbox.state, 3, 4)
+        served.sandbox.faults.plan(fault, method="DELETE", path=PEOPLE)
+        receipt = write(adapter, update(deal, FieldEdit("contacts", ("3", "4"), ("3",))))
+
+        assert (outcome, 1) == (receipt.outcome, len(served.sandbox.log.matching("DELETE", PEOPLE)))
+
     def test_what_people_do_to_contacts_is_pulled(self, adapter: Adapter, state: Any, clock: VirtualClock) -> None:
         """Adding, removing and another company, each of them in the next pull."""
         deal = bare_deal(state, 3)
@@ -303,6 +327,14 @@ class TestOnADeal:
             found.append((fields["contacts"], fields["company"]))
 
         assert [(("3", "4"), None), (("4",), None), (("4",), "2")] == found
+
+
+def test_the_main_contact_is_not_added_again() -> None:
+    """Who becomes the main one goes with the deal, and needs no request as a participant."""
+    edit = FieldEdit("contacts", (), ("3", "4"))
+
+    assert ContactSteps(sets_main=True, main=3, add=(4,)) == steps_of(edit, None)
+    assert ContactSteps(add=(4,)) == steps_of(edit, 3)
 
 
 @pytest.mark.parametrize("main", [None, 3, 4, 9])

@@ -264,6 +264,16 @@ class TestFinding:
         assert None is adapter.find(Kind.DEAL, "k", None)
         assert () == served.sandbox.log.matching("GET", "search")
 
+    def test_a_deleted_deal_has_no_key_any_more(self, adapter: Adapter, state: Any, clock: VirtualClock) -> None:
+        """Also where it was found before; the list of changes tells that it went."""
+        code = next(c for c, row in state.tables.fields.items() if row["field_name"] == "crmbridge key")
+        made = state.create_deal(title="New", **{code: "k9"})
+        assert Ref("pd", Kind.DEAL, made) == adapter.find(Kind.DEAL, "k9", None)
+        clock.advance(timedelta(hours=1))
+        state.delete_deal(made)
+
+        assert None is adapter.find(Kind.DEAL, "k9", None)
+
     def test_a_new_deal_costs_one_page(self, adapter: Adapter, served: Served, state: Any) -> None:
         """The newest deals are looked at first, because a key is looked for after an unclear create."""
         code = next(c for c, row in state.tables.fields.items() if row["field_name"] == "crmbridge key")

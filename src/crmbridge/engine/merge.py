@@ -151,11 +151,11 @@ def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) 
         if name in draft.decided:
             _spread(name, draft.decided[name], sides, draft, why=_AGAIN)
         return
-    if all(same(side.now[name], changed[0].now[name]) for side in changed):
-        _spread(name, changed[0].now[name], sides, draft, why=f"changed in {_names(changed)}")
-        return
     if all(side.now[name] is None or isinstance(side.now[name], tuple) for side in sides):
         _spread(name, _members(name, changed, draft.decided), sides, draft, why=f"changed in {_names(changed)}")
+        return
+    if all(same(side.now[name], changed[0].now[name]) for side in changed):
+        _spread(name, changed[0].now[name], sides, draft, why=f"changed in {_names(changed)}")
         return
     winner = _winner(changed, policy)
     if winner is None:
@@ -167,7 +167,10 @@ def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) 
 
 
 def _members(name: str, changed: Sequence[Side], decided: Mapping[str, Value]) -> Value:
-    """Merge sets member by member: what anybody added is in, what somebody removed and nobody added is out."""
+    """Merge sets member by member: what anybody added is in, what somebody removed and nobody added is out.
+
+    Also where one side alone changed: it may hold a part of what was decided on, whose rest did not arrive yet.
+    """
     start = _set(decided.get(name)).union(*(_set(side.base.get(name)) for side in changed))
     added = frozenset().union(*(_set(side.now[name]) - _set(side.base.get(name)) for side in changed))
     removed = frozenset().union(*(_set(side.base.get(name)) - _set(side.now[name]) for side in changed))
@@ -182,12 +185,13 @@ def _speaking(sides: Sequence[Side], name: str, decided: Mapping[str, Value]) ->
     """Give the sides that have something to say.
 
     Nothing was agreed yet with a deal that just joined the link. What it holds stands beside what somebody changed in
-    the others, or else beside what they all hold.
+    the others, or else beside what was agreed on for all of them: not beside what one of them was only made with.
     """
     changed = [side for side in sides if _changed(side, name, decided)]
-    if changed and all(name not in side.base for side in changed):
-        return [side for side in sides if side.now[name] is not None]
-    return changed
+    if not changed or any(name in side.base for side in changed):
+        return changed
+    agreed = decided.get(name)
+    return [side for side in sides if side in changed or (agreed is not None and same(side.now[name], agreed))]
 
 
 def _changed(side: Side, name: str, decided: Mapping[str, Value]) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from crmbridge.engine.views import Viewer
 from crmbridge.errors import CrmbridgeError, PlanStaleError, UnclearError
-from crmbridge.model.changes import Action, Change, Origin, Outcome, Plan, Receipt
+from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.ports import Page
@@ -250,16 +250,15 @@ def settle(
     applied = [(change, receipt) for change, receipt in done if receipt.outcome is Outcome.APPLIED]
     updated = [change for change, _ in applied if change.action is Action.UPDATE]
     created = [(c, receipt.ref) for c, receipt in applied if c.action is Action.CREATE and receipt.ref]
-    written = [(change, change.target) for change in (*updated, *partly) if change.target] + created
+    archived = [change for change, _ in applied if change.action is Action.ARCHIVE]
+    written = [(change, change.target) for change in (*updated, *partly, *archived) if change.target] + created
     _link(workspace, created)  # first, so that a deal that was created is known as linked wherever the process dies
     bases = bases_after(viewers, written)
     for _, ref in created:
         bases[ref] = {**bases.get(ref, {}), **(known or {}).get(ref, {})}
     store.journal.settle(run, [receipt for _, receipt in done], bases, workspace.clock.now())
     _keep(workspace, [(sent or {}).get(change.id, change) for change in updated])
-    archived = [change for change, _ in applied if change.action is Action.ARCHIVE]
     _bury(workspace, [change.target for change in archived if change.target])
-    _part(workspace, [c.target for c in archived if c.origin is Origin.UNDO and c.target])
     _read_created(workspace, [ref for _, ref in created])
 
 
@@ -282,16 +281,6 @@ def _bury(workspace: Workspace, refs: Sequence[Ref]) -> None:
         if cursor is not None:
             gone = tuple(Tombstone(ref=ref, at=now) for ref in group)
             records.save_page(connection, kind, Page(tombstones=gone, cursor=cursor), now)
-
-
-def _part(workspace: Workspace, refs: Sequence[Ref]) -> None:
-    """Take records whose creation was undone out of their links, where a deletion would be carried to the others."""
-    carried = {name for entry in workspace.project.settings.sync if entry.delete == "archive" for name in entry.between}
-    links = workspace.store.links
-    gone = links.of([ref for ref in refs if ref.connection in carried])
-    if gone:
-        before = links.get(set(gone.values()))
-        links.save({link: [ref for ref in found if ref not in gone] for link, found in before.items()})
 
 
 def _link(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crmbridge.engine.merge import decided_ref
+from crmbridge.engine.sameness import same
 from crmbridge.engine.views import Viewer
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Ref
@@ -34,13 +35,10 @@ class Decisions:
         """Tell whether what an update writes is nobody's value any more: neither held nor decided on before."""
         if change.link is None or change.id not in self.edits or change.action is not Action.UPDATE:
             return False
-        views = self.views[change.link]
-        places = [self.decided.get(change.link, {}), *(view for ref, view in views.items() if ref != change.target)]
-        every = [*places, *views.values()]
-        return not all(
-            any(name in place and place[name] == after for place in places) or _is_put_together(name, after, every)
-            for name, after in self.edits[change.id].items()
-        )
+        sides = [view for ref, view in self.views[change.link].items() if ref != change.target]
+        places = [self.decided.get(change.link, {}), *sides]
+        here = self.views[change.link].get(change.target) if change.target else None
+        return not all(_is_said(name, after, places, here or {}) for name, after in self.edits[change.id].items())
 
     def bases(self, going: Iterable[Change], stopped: Iterable[Change]) -> Bases:
         """Give the bases that follow from deciding on what these changes write.
@@ -64,7 +62,7 @@ class Decisions:
         views = self.views[link]
         for name, after in self.edits[change.id].items():
             sides = {ref: view[name] for ref, view in views.items() if name in view and ref != change.target}
-            holders = [ref for ref, value in sides.items() if value == after]
+            holders = [ref for ref, value in sides.items() if same(value, after)]
             # A new deal is made from one side; where others differ, that is for the merge to decide.
             if name not in fields or (change.action is Action.CREATE and len(holders) < len(sides)):
                 continue
@@ -74,12 +72,14 @@ class Decisions:
                 bases.setdefault(change.target, {})[name] = views[change.target][name]
 
 
-def _is_put_together(name: str, after: Value, places: Iterable[View]) -> bool:
-    """Tell whether a set can come of merging these: none holds it as a whole, but each of its members is held."""
-    held = [found for place in places if isinstance(found := place.get(name), tuple)]
-    return bool(held) and set(after if isinstance(after, tuple) else ()) <= {
-        member for found in held for member in found
-    }
+def _is_said(name: str, value: Value, places: Sequence[View], here: View) -> bool:
+    """Tell whether a value stands in one of these places; the members of a set may stand in several, and here."""
+    if any(name in place and same(place[name], value) for place in places):
+        return True
+    sets = [found for place in (*places, here) if isinstance(found := place.get(name), tuple)]
+    if not sets or not (value is None or isinstance(value, tuple)):
+        return False
+    return {member for found in sets for member in found}.issuperset(value or ())  # None: each side removed some
 
 
 def decisions_of(workspace: Workspace, viewers: Mapping[str, Viewer], changes: Sequence[Change]) -> Decisions:

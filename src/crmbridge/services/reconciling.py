@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
 
+from crmbridge.engine.sameness import altered, same
 from crmbridge.engine.views import STAGE
 from crmbridge.errors import CrmbridgeError, RetryLaterError
 from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Outcome, Receipt
@@ -110,20 +111,31 @@ def _where_it_hangs(workspace: Workspace, target: Ref) -> Ref | None:
 
 
 def _as_made(workspace: Workspace, change: Change, receipt: Receipt) -> Change:
-    """Give a creation as it was made, where that is another stage and nobody touched the deal since.
+    """Give a creation as it was made, where parts of it are still missing.
 
-    Some CRMs make a deal in their first stage, and move it by a second request, which may never have been sent: that
-    the deal is not where it should be is then nobody's edit.
+    Some CRMs take several requests to make a deal, and the later ones may never have been sent: that a deal nobody
+    touched is not where it should be, or has only some of its contacts, is then nobody's edit.
     """
     if change.action is not Action.CREATE or receipt.ref is None:
         return change
     record = workspace.adapter(change.connection).read([receipt.ref]).get(receipt.ref)
-    if record is None or record.position in {None, change.position} or record.updated_at != record.created_at:
+    if record is None:
+        return change
+    change = replace(change, edits=tuple(_as_far_as_made(edit, record) for edit in change.edits))
+    if record.position in {None, change.position} or record.updated_at != record.created_at:
         return change
     stage = make_viewers(workspace)[change.connection].stage(record)
     others = [edit for edit in change.edits if edit.name != STAGE]
     edits = [*others, FieldEdit(STAGE, None, stage)] if stage else others
     return replace(change, position=record.position, edits=tuple(edits))
+
+
+def _as_far_as_made(edit: FieldEdit, record: Record) -> FieldEdit:
+    """Give an edit of a set with the members that are there, if they are a part of what was sent."""
+    there = record.fields.get(edit.name) or ()
+    if not isinstance(edit.after, tuple) or not isinstance(there, tuple):
+        return edit
+    return edit._replace(after=there or None) if set(there) < set(edit.after) else edit
 
 
 def _look_at_update(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]:
@@ -142,4 +154,5 @@ def _look_at_update(workspace: Workspace, change: Change) -> tuple[Receipt, Chan
 def _holds(change: Change, edit: FieldEdit, record: Record) -> bool:
     if edit.name == STAGE and change.position is not None:
         return record.position == change.position
-    return record.fields.get(edit.name) == edit.after
+    now = record.fields.get(edit.name)
+    return same(now, edit.after) or altered(edit.after, now)

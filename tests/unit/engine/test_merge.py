@@ -138,7 +138,16 @@ def test_a_field_that_is_not_synced_is_left_alone() -> None:
 
 def test_a_deal_that_joins_a_link_does_not_overrule_it() -> None:
     """Nothing was agreed with it yet, so its value and the one that the others agree on are a conflict."""
-    merged = merge_x(side("a", "agreed", "agreed"), side("b", "agreed", "agreed"), side("c", "its own"))
+    sides = (side("a", "agreed", "agreed"), side("b", "agreed", "agreed"), side("c", "its own"))
+    merged = merge("link", sides, lambda _: FieldSync(), {"x": "agreed"})
+
+    assert (not merged.edits, 1) == (True, len(merged.blocked))
+
+
+def test_a_deal_does_not_speak_for_what_it_was_made_with() -> None:
+    """It was made from one of two that differ, which went on since; the value it got is nobody's, preferred or not."""
+    sides = (side("a", "first", "first"), side("b", "second"), side("c", "other"))
+    merged = merge("link", sides, lambda _: FieldSync(conflict="prefer: a"))
 
     assert (not merged.edits, 1) == (True, len(merged.blocked))
 

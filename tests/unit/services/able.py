@@ -53,7 +53,7 @@ class AbleAdapter(FakeAdapter):
         actions = usual.actions | {Action.ARCHIVE}
         return replace(
             usual,
-            kinds=KINDS,
+            kinds=KINDS | {Kind.NOTE},
             actions=actions,
             batch=dict.fromkeys(actions, 20),
             creates=ABLE,

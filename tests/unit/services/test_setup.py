@@ -14,6 +14,7 @@ from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import FieldType
 from crmbridge.plugins import AdapterSpec, Plugins, load_plugins
 from crmbridge.ports import Adapter, Capabilities, Description, FieldWish, NativeField
+from crmbridge.services.reconciling import SETTLES
 from crmbridge.services.setup import plan_setup, run_setup
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import AdapterSettings
@@ -199,6 +200,7 @@ def test_what_was_never_answered_is_read_back(fault: str, made: int) -> None:
     workspace = workspace_of(account)
     assert 7 == run_setup(workspace, plan_setup(workspace, "north")).ran.exit_code
 
+    workspace.clock.sleep(SETTLES.total_seconds() + 1)
     run_setup(workspace, plan_setup(workspace, "north"))
     assert ["champion"] == account.made
     assert () == workspace.store.journal.unsettled()

@@ -20,7 +20,7 @@ from crmbridge_pipedrive.limits import Limits
 from crmbridge_pipedrive.making import field_named
 from crmbridge_pipedrive.mapping import DealReader
 from crmbridge_pipedrive.paths import PATHS
-from crmbridge_pipedrive.reading import pull_list, pull_notes, pull_users, read_list, read_notes, users
+from crmbridge_pipedrive.reading import LISTS, pull_list, pull_notes, pull_users, read_list, read_notes, users
 from crmbridge_pipedrive.rolls import Roll
 from crmbridge_pipedrive.settings import PipedriveSettings
 from crmbridge_pipedrive.signing import SignIn
@@ -116,10 +116,8 @@ class PipedriveAdapter:
                 return pull_users(self._api, self._connection)
             case Kind.NOTE:
                 return pull_notes(self._api, self._connection, since, self._roll(kind, "notes"))
-            case Kind.ACTIVITY:
-                return pull_list(self._api, kind, self._connection, since, self._roll(kind, "activities"))
             case _:
-                return pull_list(self._api, kind, self._connection, since)
+                return pull_list(self._api, kind, self._connection, since, self._roll(kind, LISTS[kind][0]))
 
     def read(
         self,

@@ -91,8 +91,8 @@ def _add(api: Api, deal: int, person: int) -> None:
     """Add a participant; after an unclear answer look whether that was done, and never send it again."""
     try:
         api.write("participants.create", {"person_id": person}, id_=deal)
-    except UnclearError:
-        if person not in {other for _, other in participants(api, deal)}:
+    except UnclearError as error:
+        if person not in {other for _, other in _now(api, deal, error)}:
             raise
 
 
@@ -103,8 +103,16 @@ def _remove(api: Api, deal: int, people: Collection[int], *, begun: bool) -> boo
             continue
         try:
             api.delete("participants.delete", deal, number)
-        except (RefusedError, UnclearError):
-            if number in {other for other, _ in participants(api, deal)}:
+        except (RefusedError, UnclearError) as error:
+            if number in {other for other, _ in _now(api, deal, error)}:
                 raise
         begun = True
     return begun
+
+
+def _now(api: Api, deal: int, error: CrmbridgeError) -> list[tuple[int, int]]:
+    """Read the participants after an error, which stands where they can't be read either."""
+    try:
+        return participants(api, deal)
+    except CrmbridgeError:
+        raise error from None

@@ -84,7 +84,7 @@ class KeyBook:
     def _take(self, rows: Iterable[Row]) -> None:
         for row in rows:
             number = row.get("id")
-            if is_id(number) and number not in self._read:  # a walk is older than what changed since
+            if is_id(number):
                 self._read.add(number)
                 self._put(number, () if row.get("is_deleted") is True else tuple(self._keys_of(row)))
 

@@ -192,7 +192,7 @@ def user_record(row: Row, connection: str) -> Record:
 
 
 def plain_record(row: Row, ref: Ref, fields: dict[str, Value]) -> Record:
-    """Make the record of anything but a deal."""
+    """Make the record of anything but a deal. Only notes tell who changed them last ("Notes: Get all notes")."""
     problems: list[Problem] = []
     updated = _updated(row, problems)
     return Record(
@@ -201,6 +201,7 @@ def plain_record(row: Row, ref: Ref, fields: dict[str, Value]) -> Record:
         version=version_of(row, updated),
         created_at=moment(row.get("add_time")),
         updated_at=updated,
+        updated_by=_id_text(row.get("last_update_user_id")),
         problems=tuple(problems),
     )
 

@@ -1,4 +1,4 @@
-"""Which activities and notes there were: lists just leave out what was deleted, so the roll is called once a day."""
+"""Who was there, of all but deals: lists just leave out what was deleted, so the roll is called once a day."""
 
 from __future__ import annotations
 

@@ -58,9 +58,9 @@ def planted(bug: Bug) -> str:
 
 def _loader(bug: Bug) -> SourceFileLoader:
     spec = importlib.util.find_spec(bug.module)
-    if spec is None or not isinstance(spec.loader, SourceFileLoader):
+    if spec is None or spec.origin is None:
         raise ValueError(f"there is no source of {bug.module}")
-    return spec.loader
+    return SourceFileLoader(bug.module, spec.origin)
 
 
 class _Planter(MetaPathFinder):

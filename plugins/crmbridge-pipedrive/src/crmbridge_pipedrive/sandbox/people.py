@@ -11,8 +11,8 @@ from crmbridge_pipedrive.sandbox.state import PipedriveState
 from crmbridge_pipedrive.sandbox.tables import empty_activity, log_change, next_id, row_of, v1_stamp
 
 
-class PeopledState(PipedriveState):
-    """A Pipedrive account with hands for the people who work in it; everything happens at the clock's time."""
+class DealHands(PipedriveState):
+    """What people do with deals, and with what hangs on them."""
 
     def deal_ids(self) -> list[str]:
         """Give the ids of the deals that are neither deleted nor archived."""
@@ -22,14 +22,6 @@ class PeopledState(PipedriveState):
     def create_deal(self, **native_fields: Any) -> str:
         """Make a deal, in the first stage of the first pipeline where nothing else is said, and give its id."""
         return str(self.make_deal({"title": "New deal", **_by_column(native_fields)}, by=self.me)["id"])
-
-    def create_company(self, **native_fields: Any) -> str:
-        """Make an organization, and give its id."""
-        return str(self.make_row("organizations", {"name": "New company", **native_fields}, by=self.me)["id"])
-
-    def create_contact(self, **native_fields: Any) -> str:
-        """Make a person, and give its id."""
-        return str(self.make_row("persons", {"name": "New contact", **native_fields}, by=self.me)["id"])
 
     def edit_deal(self, native_id: str, /, **native_fields: Any) -> None:
         """Edit a deal as its owner would; custom fields are named by their codes."""
@@ -68,6 +60,28 @@ class PeopledState(PipedriveState):
         """Archive a deal; it vanishes from all lists but the archived one."""
         deal = row_of(self.tables.deals, int(native_id), "Deal")
         deal.update(is_archived=True, archive_time=self.now(), update_time=self.now())
+
+
+class PeopledState(DealHands):
+    """A Pipedrive account with hands for the people who work in it; everything happens at the clock's time."""
+
+    def create_company(self, **native_fields: Any) -> str:
+        """Make an organization, and give its id."""
+        return str(self.make_row("organizations", {"name": "New company", **native_fields}, by=self.me)["id"])
+
+    def create_contact(self, **native_fields: Any) -> str:
+        """Make a person, and give its id."""
+        return str(self.make_row("persons", {"name": "New contact", **native_fields}, by=self.me)["id"])
+
+    def delete_company(self, native_id: str) -> None:
+        """Delete an organization; it is in no list any more."""
+        row_of(self.tables.organizations, int(native_id), "Organization").update(
+            is_deleted=True, update_time=self.now()
+        )
+
+    def delete_contact(self, native_id: str) -> None:
+        """Delete a person; they are in no list any more."""
+        row_of(self.tables.persons, int(native_id), "Person").update(is_deleted=True, update_time=self.now())
 
     def add_activity(self, deal_id: str, *, type: str, subject: str, at: datetime, done: bool) -> str:  # noqa: A002  the field's name
         """Note an activity on a deal, for its owner, and give its id."""

@@ -62,7 +62,8 @@ class PipedriveState:
         """Make a note."""
         number, now = next_id(self.tables.notes), v1_stamp(self.now())
         links = dict.fromkeys(("deal_id", "org_id", "person_id", "lead_id", "project_id"))
-        about = {"id": number, "active_flag": True, "user_id": by, "add_time": now, "update_time": now}
+        about: Row = {"id": number, "active_flag": True, "user_id": by, "last_update_user_id": by}
+        about |= {"add_time": now, "update_time": now}
         self.tables.notes[number] = {**about, **links, **given}
         return self.tables.notes[number]
 

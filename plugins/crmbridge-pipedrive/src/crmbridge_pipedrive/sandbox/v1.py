@@ -105,7 +105,7 @@ def _note(state: PipedriveState, request: Request, _body: Any) -> Row:
 
 def _change_note(state: PipedriveState, request: Request, body: Any) -> Row:
     row = _one_note(state, request)
-    row.update(_note_body(state, body), update_time=v1_stamp(state.now()))
+    row.update(_note_body(state, body), update_time=v1_stamp(state.now()), last_update_user_id=state.me)
     return {"success": True, "data": row}
 
 
