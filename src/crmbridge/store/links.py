@@ -88,7 +88,7 @@ def _bases_of(open_: Connection, refs: Collection[Ref]) -> Iterator[Row[Any]]:
     for connection, kind, ids in by_kind(refs):
         for condition in among(table.c.id, map(storable, ids)):
             of = (table.c.connection == connection, table.c.kind == kind.value, condition)
-            yield from open_.execute(select(table).where(*of))
+            yield from open_.execute(select(table).where(*of)).all()
 
 
 def write_bases(open_: Connection, bases: Mapping[Ref, Mapping[str, Value]]) -> None:

@@ -21,6 +21,7 @@ from crmbridge.store.database import Database, Marked, among, next_mark, upsert,
 from crmbridge.store.schema import as_written, json_text, moment_text, ref_text, storable
 
 _STREAM = 1000  # rows read at a time
+_KINDS, _STATUSES = {each.value: each for each in Kind}, {each.value: each for each in Status}  # faster than to call them
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
 _records_written, _moves_written = as_written(_records), as_written(_moves)
 _READ = _records_written.c[
@@ -292,7 +293,7 @@ def _rows_of(open_: Connection, refs: Collection[Ref]) -> Iterator[Row[Any]]:
     for connection, kind, ids in by_kind(refs):
         for condition in among(table.c.id, ids):
             of = (table.c.connection == connection, table.c.kind == kind.value, condition, table.c.gone_at.is_(None))
-            yield from open_.execute(select(*_READ).where(*of))
+            yield from open_.execute(select(*_READ).where(*of)).all()
 
 
 def _ref(row: Row[Any]) -> Ref:
@@ -303,12 +304,12 @@ def _record(row: Sequence[Any]) -> Record:
     """Read a row of `_READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest."""
     connection, kind, id_, key, version, created, updated, pipeline, stage, status, url, by, fields, problems = row
     return Record(
-        ref=Ref(connection, Kind(kind), id_),
+        ref=Ref(connection, _KINDS[kind], id_),
         fields=fields_from_text(fields),
         version=version,
         created_at=datetime.fromisoformat(created) if created else None,
         updated_at=datetime.fromisoformat(updated),
-        position=None if status is None else Position(pipeline, stage, Status(status)),
+        position=None if status is None else Position(pipeline, stage, _STATUSES[status]),
         key=key,
         url=url,
         updated_by=by,
