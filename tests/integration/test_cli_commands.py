@@ -159,7 +159,7 @@ def test_a_plan_of_other_settings_is_stale(shop: Shop, tmp_path: Path) -> None:
         ("not json", "no JSON file"),
         ("{}", "no plan of crmbridge"),
         ('{"format": "terraform"}', "no plan of crmbridge"),
-        ('{"format": "crmbridge plan", "version": 99}', "can't be read as a plan"),
+        ('{"format": "crmbridge plan", "version": 99}', "saved by another crmbridge"),
         ("[" * 100_000, "no JSON file"),
     ],
 )

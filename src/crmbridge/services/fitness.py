@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from crmbridge.engine.sameness import same
 from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.model.values import Value, is_empty, show
+from crmbridge.model.values import is_empty, show
 from crmbridge.ports import Capabilities
 from crmbridge.services.workspace import Workspace
 
@@ -92,7 +93,7 @@ def _difference(workspace: Workspace, change: Change, record: Record | None) -> 
         return f"its stage changed since the plan was made: it is now {_stage(workspace, record)}"
     for edit in change.edits:
         now = record.fields.get(edit.name)
-        if edit.name != STAGE and _filled(now) != _filled(edit.before):
+        if edit.name != STAGE and not same(now, edit.before):
             return f"{edit.name} changed since the plan was made: it is now {show(now)}"
     return ""
 
@@ -102,10 +103,6 @@ def _stage(workspace: Workspace, record: Record) -> str:
     place = workspace.mapper(record.ref.connection).place(record.position)
     native = record.position.stage if record.position else "none"
     return place.stage or f"{place.status} ({native})"
-
-
-def _filled(value: Value) -> Value:
-    return None if is_empty(value) else value
 
 
 def _archives(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:

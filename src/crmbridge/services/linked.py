@@ -88,7 +88,7 @@ def _with_ids(change: Change, ids: Mapping[str, str], held: Record | None) -> Ch
 def _edit_with_ids(edit: FieldEdit, ids: Mapping[str, str], held: Record | None) -> FieldEdit:
     before = {ids[link] for link in _several(edit.before) if link in ids}
     after = {ids[link] for link in _several(edit.after)}
-    if not isinstance(edit.after, tuple):
+    if not isinstance(edit.after, tuple) and not isinstance(edit.before, tuple):
         return FieldEdit(edit.name, next(iter(before), None), next(iter(after), None))
     there = set(_several(held.fields.get(edit.name))) if held is not None else before
     # Where one that the plan saw is no longer there, `before` says so, and the change will be found stale.

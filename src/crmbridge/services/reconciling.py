@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
 
+from crmbridge.engine.sameness import altered, same
 from crmbridge.engine.views import STAGE
 from crmbridge.errors import CrmbridgeError, RetryLaterError
 from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Outcome, Receipt
@@ -153,4 +154,5 @@ def _look_at_update(workspace: Workspace, change: Change) -> tuple[Receipt, Chan
 def _holds(change: Change, edit: FieldEdit, record: Record) -> bool:
     if edit.name == STAGE and change.position is not None:
         return record.position == change.position
-    return record.fields.get(edit.name) == edit.after
+    now = record.fields.get(edit.name)
+    return same(now, edit.after) or altered(edit.after, now)

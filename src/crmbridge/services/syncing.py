@@ -24,6 +24,7 @@ from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
 from crmbridge.services.companions import with_companions
 from crmbridge.services.gathering import Around, follow_merged, gather, make_viewers, writable
+from crmbridge.services.linked import in_links
 from crmbridge.services.linking import chunks, deals_to_look_at, match_fresh
 from crmbridge.services.notes import copied_notes
 from crmbridge.services.workspace import Workspace
@@ -94,6 +95,8 @@ def _sync_entry(
         plan = _Part(workspace, entry, around, unclear)
         plan.look()
         workspace.store.links.save(plan.members)
+        # Another deal may lead them now, so enforcement has to look at what is left.
+        workspace.store.backlog.touch([ref for refs in plan.members.values() for ref in refs])
         workspace.store.links.save_bases(plan.agreed)
         synced.looked.update(some)
         synced.blocked += plan.blocked
@@ -127,17 +130,18 @@ def _link_all(workspace: Workspace, entry: Sync, deals: Iterable[Ref], synced: S
     for part in chunks(deals):
         known = workspace.store.links.of(part)
         links.update(known.values())
-        fresh = workspace.store.records.get([ref for ref in part if ref not in known])
+        alone = [ref for ref in part if ref not in known]
+        synced.looked.update(map(link_id, alone))
+        fresh = workspace.store.records.get(alone)
         if not fresh:
             continue
         matched = match_fresh(workspace, entry, Kind.DEAL, fresh)
         synced.blocked += matched.ambiguous
         synced.asked.update(item.deal for item in matched.ambiguous)
-        synced.looked.update(map(link_id, fresh))
         links.update(matched.links)
-        alone = {link_id(ref): (ref,) for ref in matched.single if entry.create and _is_open(fresh[ref])}
-        workspace.store.links.save(alone)
-        links.update(alone)
+        single = {link_id(ref): (ref,) for ref in matched.single if entry.create and _is_open(fresh[ref])}
+        workspace.store.links.save(single)
+        links.update(single)
     return links
 
 
@@ -146,7 +150,7 @@ def _is_open(deal: Record) -> bool:
 
 
 def _unclear_updates(workspace: Workspace) -> list[tuple[Change, Ref]]:
-    changes = [entry.change for entry in workspace.store.journal.unsettled()]
+    changes = in_links(workspace, [entry.change for entry in workspace.store.journal.unsettled()])
     return [(c, c.target) for c in changes if c.target is not None and c.connection in workspace.connections]
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from crmbridge.engine.sameness import altered, same
 from crmbridge.engine.views import OWNER, STAGE, Viewer
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import (
@@ -178,9 +178,9 @@ def _restored(scene: _Scene, target: Ref, entries: Sequence[JournalEntry]) -> tu
                 blocked.append(_changed(scene, target, STAGE, moved, _both(values, before, after)))
             continue
         now = record.fields.get(name)
-        if _same(now, before):
+        if same(now, before):
             continue
-        if _same(now, after):
+        if _holds(now, after):
             edits.append(FieldEdit(name, now, before))
         else:
             called = scene.viewers[target.connection].users if name == OWNER else {}
@@ -234,13 +234,9 @@ def _both(now: Mapping[str, Value], before: Value, after: Value) -> dict[str, Va
     return {**now, "the run wrote": after, "before it": before}
 
 
-def _same(one: Value, other: Value) -> bool:
-    """Compare what was written with what is held: empty is empty, and text is the same in any composition."""
-    if is_empty(one) or is_empty(other):
-        return is_empty(one) and is_empty(other)
-    if isinstance(one, str) and isinstance(other, str):
-        return unicodedata.normalize("NFC", one).strip() == unicodedata.normalize("NFC", other).strip()
-    return one == other
+def _holds(now: Value, written: Value) -> bool:
+    """Tell whether a field holds what was written, or what its CRM made of that, such as fewer decimal places."""
+    return same(now, written) or altered(written, now)
 
 
 # ── What was made ───────────────────────────────────────────────────────────────────────────────────────
@@ -279,7 +275,7 @@ def _what_goes(made: Change) -> tuple[FieldEdit, ...]:
 def _edited_since(scene: _Scene, entry: JournalEntry, record: Record) -> str:
     """Say how a record is not as it was made; nothing when it is."""
     written = entry.change.after if record.ref.kind in _LAST else {}
-    differing = sorted(name for name, value in written.items() if not _same(record.fields.get(name), value))
+    differing = sorted(name for name, value in written.items() if not _holds(record.fields.get(name), value))
     if record.position is not None and entry.change.position not in {None, record.position}:
         differing.append(STAGE)
     if differing:

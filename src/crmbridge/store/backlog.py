@@ -16,7 +16,8 @@ from crmbridge.ports import Waiting
 from crmbridge.store import schema
 from crmbridge.store.database import Database, among, next_mark, upsert, upsert_written
 from crmbridge.store.records import by_kind
-from crmbridge.store.schema import as_written, json_text, storable
+from crmbridge.store.schema import as_written
+from crmbridge.store.written import json_text, storable
 
 _records, _left, _readers, _marks = schema.records, schema.left_over, schema.readers, schema.marks
 _waiting, _matches = schema.waiting, schema.matches

@@ -37,6 +37,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crmbridge.errors import ConfigurationError, LockedError, StateError
 from crmbridge.store import fresh, postgresql, schema, sqlite
+from crmbridge.store.written import Moment
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
@@ -157,7 +158,7 @@ class Database:
 
 
 def _later(known: Column[datetime], at: datetime) -> ColumnElement[datetime]:
-    new = literal(at, schema.Moment)
+    new = literal(at, Moment)
     return case((known < new, new), else_=known)
 
 

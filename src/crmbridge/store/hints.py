@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, select
 from crmbridge.model.records import Kind, Ref
 from crmbridge.store import schema
 from crmbridge.store.database import Database, insert_new, upsert
+from crmbridge.store.written import Moment
 
 _hints, _deliveries = schema.hints, schema.deliveries
 
@@ -37,7 +38,7 @@ class SqlHints:
         if not seen:
             return
         same = [_hints.c[name] == bindparam(f"the_{name}") for name in ("connection", "kind", "id")]
-        gone = delete(_hints).where(and_(*same, _hints.c.noted_at <= bindparam("until", type_=schema.Moment)))
+        gone = delete(_hints).where(and_(*same, _hints.c.noted_at <= bindparam("until", type_=Moment)))
         rows = [{f"the_{name}": value for name, value in _key(ref).items()} | {"until": at} for ref, at in sorted(seen)]
         with self._database.write() as open_:
             open_.execute(gone, rows)

@@ -13,7 +13,8 @@ from crmbridge.model.values import Value, fields_from_text, fields_to_text
 from crmbridge.store import schema
 from crmbridge.store.database import Database, among, upsert, upsert_written
 from crmbridge.store.records import by_kind
-from crmbridge.store.schema import as_written, storable
+from crmbridge.store.schema import as_written
+from crmbridge.store.written import storable
 
 _links, _bases = schema.links, schema.bases
 _bases_written = as_written(_bases)

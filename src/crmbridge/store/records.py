@@ -18,7 +18,8 @@ from crmbridge.model.values import Money, Value, fields_from_text, fields_to_tex
 from crmbridge.ports import Page
 from crmbridge.store import schema
 from crmbridge.store.database import Database, Marked, among, next_mark, upsert, upsert_written
-from crmbridge.store.schema import as_written, json_text, moment_text, ref_text, storable
+from crmbridge.store.schema import as_written
+from crmbridge.store.written import json_text, moment_text, ref_text, storable
 
 _STREAM = 1000  # rows read at a time
 _KINDS, _STATUSES = {each.value: each for each in Kind}, {each.value: each for each in Status}  # faster than to call them

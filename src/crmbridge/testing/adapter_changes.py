@@ -197,5 +197,5 @@ def _probe(bench: AdapterWorkbench, adapter: Adapter, action: Action, word: str)
             return make_task(bench, deal, word)
         case Action.NOTE:
             return make_note(deal.ref, word)
-        case Action.FIELD:
-            raise ValueError("a field is no record, so there is no request to learn from a deal")
+        case Action.FIELD | Action.ARCHIVE:
+            raise ValueError(f"a {action} carries no word of ours, so there is no request to learn")

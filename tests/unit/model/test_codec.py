@@ -165,7 +165,7 @@ def damaged(path: list[Any], value: Any) -> Any:
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        (["version"], 2, "version 2"),
+        (["version"], 1, "version 1"),
         (["version"], True, "version"),
         (["id"], ..., "without id"),
         (["id"], 7, "id is not text"),

@@ -178,6 +178,20 @@ def test_contacts_that_nobody_spoke_of_stay_on_the_deal(bench: Bench) -> None:
     assert (links["3"],) == bench.workspace.store.links.bases()[deal]["contacts"]
 
 
+def test_the_last_contact_can_go(bench: Bench) -> None:
+    """Nothing after it is not taken for another kind of value than what was before."""
+    south = bench.crms["south"]
+    deal = south.create_deal("Rollout", contacts=("1",))
+    pull(bench.workspace)
+    link = link_id(Ref("north", Kind.CONTACT, "1"))
+    bench.workspace.store.links.save({link: [Ref("south", Kind.CONTACT, "1")]})
+    edits = (FieldEdit("contacts", (link,), None),)
+    done = applied(bench, make_change(id="hang", connection="south", target=deal, edits=edits, linked=("contacts",)))
+
+    assert Outcome.APPLIED == receipts(done)["hang"].outcome
+    assert not south.deal(deal.id).fields["contacts"]
+
+
 def test_contacts_that_changed_since_the_plan_are_stale(bench: Bench) -> None:
     """In the CRM, or in what was pulled meanwhile."""
     deal, links = with_contacts(bench)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from crmbridge.model.changes import Outcome
+from crmbridge.model.values import Money, Value
 from crmbridge.services.applying import apply_plan
 from crmbridge.services.cycle import run_cycle
 from crmbridge.services.planning import make_plan
@@ -18,7 +20,7 @@ from crmbridge.testing.workspaces import Bench, make_bench
 TWO = ("north", "south")
 
 
-def unclear(fault: str, **fields: str) -> tuple[Bench, dict[str, str]]:
+def unclear(fault: str, **fields: Value) -> tuple[Bench, dict[str, str]]:
     """Link a deal, edit it in the north, and lose the reply to the write in the south; give the deals' ids."""
     newest = [{"name": "main", "between": TWO, "fields": {"*": {"conflict": "newest"}}}]
     bench = make_bench(deals=3, parts=dict.fromkeys(TWO, (0, 0)), sync=newest)
@@ -118,3 +120,13 @@ def test_a_deal_that_was_made_in_the_first_stage_and_not_moved_on_is_nobodys_edi
         bench.clock.sleep(600)
 
     assert {at(stage)} == {crm.named("Rollout")[0].position for crm in bench.crms.values()}
+
+
+def test_an_update_that_the_crm_rounded_was_done() -> None:
+    """It holds what it made of the amount; else it would seem to be somebody's edit, and win."""
+    bench, ids = unclear("drop_after", amount=Money(Decimal("10.125"), "EUR"))
+    south = bench.crms["south"]
+    record = south.deal(ids["south"])
+    south.records[record.ref] = replace(record, fields={**record.fields, "amount": Money(Decimal("10.13"), "EUR")})
+
+    assert [Outcome.APPLIED] == [receipt.outcome for receipt in reconcile(bench.workspace, "r3")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ from tests.unit.services.able import TWO, able_bench
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Action, Cause, Outcome, Plan
-from crmbridge.model.records import Kind
+from crmbridge.model.records import Kind, Ref
+from crmbridge.model.values import Money, is_empty
 from crmbridge.ports import Run
 from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.running import Ran, run_apply
@@ -270,3 +273,19 @@ def test_an_undo_whose_record_is_edited_in_between_is_stale() -> None:
 
     assert [Outcome.STALE] == [receipt.outcome for _, receipt in ran.cycle.applied.done] if ran.cycle else []
     assert "Quick" == names(bench, ids)["south"]
+
+
+def test_what_the_crm_made_of_a_value_is_nobodys_edit() -> None:
+    """It rounded the amount that the run wrote; the undo restores what was there before."""
+    bench, ids = linked()
+    bench.crms["north"].edit_deal(ids["north"], amount=Money(Decimal("10.125"), "EUR"))
+    run = cycle(bench).run
+    south = bench.crms["south"]
+    ref = Ref("south", Kind.DEAL, ids["south"])
+    south.records[ref] = replace(
+        south.records[ref], fields={**south.records[ref].fields, "amount": Money(Decimal("10.13"), "EUR")}
+    )
+    plan, _ = undone(bench, run)
+
+    assert () == plan.blocked
+    assert is_empty(south.deal(ids["south"]).fields.get("amount"))

@@ -7,11 +7,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
 from crmbridge.testing.simulation import fakes, play
+from crmbridge.testing.simulation.bugs import BUGS
 from crmbridge.testing.simulation.diary import Diary
+from crmbridge.testing.simulation.planting import hunt
 
 SHARE = 20  # seeds that one worker plays before it says how it went
 
@@ -39,6 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("seed", type=int)
     replay.add_argument("--requests", action="store_true", help="show the requests as well")
     replay.set_defaults(call=_replay)
+    bugs = commands.add_parser("plant", help="plant bugs on purpose, and show after how many seeds each is caught")
+    bugs.add_argument("words", nargs="*", help="only the bugs with one of these words in their name")
+    bugs.add_argument("--most", type=int, default=20_000, help="seeds to play before a bug has survived (20,000)")
+    bugs.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many processes (one for each CPU)")
+    bugs.set_defaults(call=_plant)
     return parser
 
 
@@ -95,13 +102,32 @@ def _failing(simulate: Callable[[int], object], seeds: Sequence[int]) -> list[tu
 
 
 def _replay(asked: argparse.Namespace) -> int:
-    diary = Diary(lambda line: print(line, flush=True), requests=asked.requests)
+    diary = Diary(_show, requests=asked.requests)
     try:
         played = play.simulate(asked.seed, diary)
     except AssertionError:
         return 1
     sys.stdout.write(f"every promise held; {played.runs} runs, {played.kills} of them killed\n")
     return 0
+
+
+def _show(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+# ── plant ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _plant(asked: argparse.Namespace) -> int:
+    chosen = [bug for bug in BUGS if not asked.words or any(word in bug.name for word in asked.words)]
+    sys.stdout.write("| bug | caught by | after seeds |\n|---|---|---|\n")
+    survived = 0
+    with ThreadPoolExecutor(asked.jobs) as hunters:
+        for caught in hunters.map(lambda bug: hunt(bug, asked.most), chosen):
+            survived += not caught.promise
+            sys.stdout.write(f"| {caught.bug} | {caught.promise or 'nobody'} | {caught.seeds:,} |\n")
+            sys.stdout.flush()
+    return int(survived > 0)
 
 
 if __name__ == "__main__":

@@ -256,7 +256,7 @@ class Oracle:
         for link, refs in self._links().items():
             sides = [ref.connection for ref in refs]
             assert len(sides) == len(set(sides)), f"P2: {link} has two records in one CRM: {refs}"
-            missing = set(self._crms) - set(sides)
+            missing = set() if self._is_ended(link) else set(self._crms) - set(sides)
             live = [ref for ref in refs if ref in self._deals()]
             is_open = live and self._crms[live[0].connection].records[live[0]].position
             if is_open and is_open.status is Status.OPEN and missing:
@@ -296,10 +296,13 @@ class Oracle:
         again = any(edit in other.edits for _, other in others for edit in change.edits)  # wanted anew since, and done
         return again or target in self._deleted or any(e.ref == target and e.name in names for e in self._edits)
 
+    def _is_ended(self, link: str) -> bool:
+        return self._entry.delete == "unlink" and any(ref in self._deleted for ref in self._members[link])
+
     def _judge_field(self, link: str, refs: Sequence[Ref], name: str, *, blocked: bool) -> None:
         """Check one field of one link: in step with what a person wants, or in the plan for a person to decide."""
         deals = self._deals()
-        if self._entry.delete == "unlink" and any(ref in self._deleted for ref in self._members[link]):
+        if self._is_ended(link):
             return
         views = {ref: self._view(ref) for ref in refs if ref in deals}
         values = {ref: view[name] for ref, view in views.items() if name in view}
@@ -333,7 +336,7 @@ class Oracle:
                 judge_filled(values, net, story)
             return
         if blocked:
-            for edit in net:
+            for edit in (each for each in net if not each.decided):
                 later: list[object] = [e.value for e in edits if e.number > edit.number]
                 if policy.conflict != "ask":
                     later = [*later, *allowed]

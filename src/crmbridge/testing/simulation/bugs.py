@@ -1,0 +1,226 @@
+"""The bugs that are planted on purpose, each a line of the source and what it says instead."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Bug(NamedTuple):
+    """A bug: what reads right in a module, and the wrong that takes its place."""
+
+    name: str
+    module: str
+    right: str
+    wrong: str
+
+
+APPLYING, RECONCILING = "crmbridge.services.applying", "crmbridge.services.reconciling"
+MERGE, PLANNING = "crmbridge.engine.merge", "crmbridge.services.planning"
+JOURNAL, RECORDS = "crmbridge.store.journal", "crmbridge.store.records"
+
+BUGS: tuple[Bug, ...] = (
+    # ── Writing ─────────────────────────────────────────────────────────────────────────────────────────
+    Bug(
+        "a write is sent again after a timeout",
+        "crmbridge.http.client",
+        'raise UnclearError(f"{self._asked(request)} is not clear ({_name(error)})") from error',
+        "raise self._unreachable(error) from error",
+    ),
+    Bug(
+        "an unclear answer counts as a failure",
+        APPLYING,
+        "    return {c.id: found.get(c.id) or _receipt(c, outcome, message) for c in batch}, error\n",
+        "    unclear = {i: replace(r, outcome=Outcome.FAILED) for i, r in found.items() if r.outcome is Outcome.UNKNOWN}\n"
+        "    return {c.id: {**found, **unclear}.get(c.id) or _receipt(c, outcome, message) for c in batch}, error\n",
+    ),
+    Bug(
+        "intents are not journaled",
+        JOURNAL,
+        "        with self._database.write(at) as open_:\n            _append(open_, rows)\n",
+        "        return\n",
+    ),
+    Bug(
+        "outcomes are not journaled",
+        JOURNAL,
+        "            _append(open_, [_outcome_row(run, receipt, intended, at) for receipt in receipts])\n",
+        "",
+    ),
+    Bug(
+        "what changed since the plan is written over",
+        APPLYING,
+        "return waiting | (unfit(workspace, rest) if rest else {}), None",
+        "return waiting, None",
+    ),
+    Bug(
+        "what a new record was linked for is forgotten",
+        APPLYING,
+        "    _link(workspace, created)  # first",
+        "    # first",
+    ),
+    Bug(
+        "a change is left out without a word",
+        APPLYING,
+        "    todo = [change for change in plan.changes if change.id not in before]\n",
+        "    todo = [change for change in plan.changes if change.id not in before][:3]\n",
+    ),
+    Bug(
+        "a stage is written that the plan does not have",
+        "crmbridge.services.linked",
+        "    if not change.linked:\n        return change\n    edits = [_edit_with",
+        "    if not change.linked:\n"
+        "        more = FieldEdit('discount', None, None)\n"
+        "        return replace(change, edits=(*change.edits, more)) if change.target else change\n"
+        "    edits = [_edit_with",
+    ),
+    # ── After a crash ───────────────────────────────────────────────────────────────────────────────────
+    Bug(
+        "nobody looks what became of an unclear write",
+        "crmbridge.services.cycle",
+        "reconciled = reconcile(workspace, run) if write else ()",
+        "reconciled = ()",
+    ),
+    Bug(
+        "what is read back counts as done, there or not",
+        RECONCILING,
+        "    there = tuple(edit for edit in change.edits if record is not None and _holds(change, edit, record))\n",
+        "    there = change.edits\n",
+    ),
+    Bug(
+        "a creation is never found again",
+        RECONCILING,
+        "    if found is None:\n        return Receipt(change=change.id, outcome=Outcome.FAILED",
+        "    if True:\n        return Receipt(change=change.id, outcome=Outcome.FAILED",
+    ),
+    Bug(
+        "decisions are not kept before they are written",
+        APPLYING,
+        "    workspace.store.links.save_bases(bases)\n",
+        "",
+    ),
+    # ── Echo and money ──────────────────────────────────────────────────────────────────────────────────
+    Bug(
+        "an echo is not recognised",
+        APPLYING,
+        "    bases = bases_after(viewers, written)\n    for _, ref in created:",
+        "    bases = {ref: {} for _, ref in written}\n    for _, ref in created:",
+    ),
+    Bug(
+        "money is a float",
+        "crmbridge.model.values",
+        "            return Money(_decimal(amount), currency)",
+        "            return Money(Decimal(float(amount)), currency)",
+    ),
+    # ── Pulling ─────────────────────────────────────────────────────────────────────────────────────────
+    Bug(
+        "a cursor is committed before its records",
+        RECORDS,
+        "        with self._database.write(at) as open_:\n            mark = next_mark(open_)\n            stale",
+        "        with self._database.write(at) as open_:\n            upsert(open_, _cursors, [cursor])\n"
+        "        with self._database.write(at) as open_:\n            mark = next_mark(open_)\n            stale",
+    ),
+    Bug(
+        "a page is saved without its tombstones",
+        RECORDS,
+        "        tombstones = [_tombstone_row(tombstone, mark) for tombstone in page.tombstones]\n",
+        "        tombstones = []\n",
+    ),
+    Bug(
+        "what a CRM shows late is not read again (Pipedrive)",
+        "crmbridge_pipedrive.cursors",
+        "return self.since - OVERLAP if self.since else None",
+        "return self.since + timedelta(seconds=1) if self.since else None",
+    ),
+    Bug(
+        "strictly later than the cursor (Salesforce)",
+        "crmbridge_salesforce.listing",
+        'return f"{stamp} >= {moment(place.at - self._pace.overlap)}"',
+        'return f"{stamp} > {moment(place.at)}"',
+    ),
+    Bug(
+        "what a CRM shows late is not read again (HubSpot)",
+        "crmbridge_hubspot.cursor",
+        "return max(0, (self.at or 0) - OVERLAP_MS, self.settled + 1 if self.settled else 0)",
+        "return (self.at or 0) + 1",
+    ),
+    # ── Deciding ────────────────────────────────────────────────────────────────────────────────────────
+    Bug(
+        "what is not finished is forgotten",
+        PLANNING,
+        "    syncing.dealt(workspace, synced, {*held, *(change.link for change in plan.changes if change.link)})\n",
+        "    syncing.dealt(workspace, synced, held)\n",
+    ),
+    Bug(
+        "the oldest edit wins",
+        MERGE,
+        "return max(changed, key=lambda side: side.updated_at)",
+        "return min(changed, key=lambda side: side.updated_at)",
+    ),
+    Bug(
+        "nobody is asked about a conflict",
+        MERGE,
+        "    winner = _winner(changed, policy)\n",
+        "    winner = _winner(changed, policy) or changed[0]\n",
+    ),
+    Bug(
+        "what waits for a person is not said",
+        PLANNING,
+        '    waiting.replace({*synced.looked, ""}, plan.blocked, workspace.clock.now())\n',
+        '    waiting.replace({*synced.looked, ""}, (), workspace.clock.now())\n',
+    ),
+    Bug(
+        "one way is both ways",
+        MERGE,
+        "    elif policy.source is not None:\n",
+        "    elif False:\n",
+    ),
+    Bug(
+        "only if empty writes over values",
+        MERGE,
+        "_spread(name, told[0].now[name], empty, draft,",
+        "_spread(name, told[0].now[name], sides, draft,",
+    ),
+    Bug(
+        "of two sets one wins as a whole",
+        MERGE,
+        "    if all(side.now[name] is None or isinstance(side.now[name], tuple) for side in sides):\n",
+        "    if False:\n",
+    ),
+    Bug(
+        "a delete beats an edit",
+        "crmbridge.engine.deleting",
+        '    if came_back or (by_people and policy == "archive" and any(ref in edited for ref in there)):\n',
+        "    if came_back:\n",
+    ),
+    Bug(
+        "the cap on deletions is ignored",
+        "crmbridge.engine.deleting",
+        "    kept = [change for part in by_connection.values() if len(part) <= most for change in part]\n"
+        "    held = [change for part in by_connection.values() if len(part) > most for change in part]\n",
+        "    kept = list(archives)\n    held: list[Change] = []\n",
+    ),
+    Bug(
+        "a deletion is carried on though nobody asked for it",
+        "crmbridge.engine.deleting",
+        '    archive = tuple(there) if policy == "archive" else ()\n',
+        "    archive = tuple(there)\n",
+    ),
+    Bug(
+        "a merged deal is not followed",
+        "crmbridge.services.syncing",
+        "        follow_merged(workspace, part)\n",
+        "        pass\n",
+    ),
+    Bug(
+        "a company is not brought along",
+        "crmbridge.services.companions",
+        "        edits = [kept for edit in change.edits if (kept := self._edit(change, edit)) is not None]\n",
+        "        edits = [kept for edit in change.edits if (kept := self._edit(change, edit)) and kept.name != COMPANY]\n",
+    ),
+    Bug(
+        "the receipts of a batch are in another order",
+        APPLYING,
+        "    found = {receipt.change: receipt for receipt in receipts}\n",
+        "    turned = reversed(receipts)\n"
+        "    found = {c.id: replace(r, change=c.id) for c, r in zip(batch, turned, strict=True)} if receipts else {}\n",
+    ),
+)

@@ -1,0 +1,151 @@
+"""What waits for a person on the command line: conflicts and links, listed, shown and settled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Shop
+
+
+@pytest.fixture
+def asking(shop: Shop) -> Shop:
+    """Let the amount of a deal wait, which both sides hold differently."""
+    settings = shop.folder / "crmbridge.yaml"
+    settings.write_text(settings.read_text("utf-8").replace("prefer: north", "ask"), "utf-8")
+    assert 7 == shop.call("plan").code
+    return shop
+
+
+def waiting(shop: Shop) -> list[dict[str, Any]]:
+    """Give what waits."""
+    found: list[dict[str, Any]] = shop.call("conflicts", "--json").document["result"]["waiting"]
+    return found
+
+
+def test_what_waits_is_listed_with_both_values(asking: Shop) -> None:
+    """And in the plan with the way to decide."""
+    said = asking.call("conflicts")
+    (one,) = waiting(asking)
+
+    assert 0 == said.code
+    assert f'{one["id"]}  amount of "Rollout"' in said.out
+    assert "north     12,000 EUR" in said.out
+    assert "south     10,000 EUR" in said.out
+    assert "1 thing waits for a person." in said.out
+    assert f"crmbridge conflicts resolve {one['id']} --take CONNECTION" in asking.call("plan", "--no-pull").out
+
+
+def test_one_is_shown_in_full_by_the_start_of_its_id(asking: Shop) -> None:
+    """With its records."""
+    (one,) = waiting(asking)
+    said = asking.call("conflicts", "show", one["id"][:4])
+
+    assert 0 == said.code
+    assert f"crmbridge conflicts resolve {one['id']} --take south" in said.out
+    assert {"north:d16", "south:d16"} <= set(said.out.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "amounts"),
+    [
+        (["--take", "south"], {"north": "10,000 EUR", "south": "10,000 EUR"}),
+        (["--value", "11000 EUR"], {"north": "11,000 EUR", "south": "11,000 EUR"}),
+    ],
+)
+def test_a_decision_is_carried_out_by_the_next_run(asking: Shop, options: list[str], amounts: dict[str, str]) -> None:
+    """And by nothing before it; it is in the history."""
+    (one,) = waiting(asking)
+    said = asking.call("conflicts", "resolve", one["id"], *options)
+    before = {name: str(asking.crm(name).deal("d16").fields["amount"]) for name in amounts}
+
+    assert 0 == said.code
+    assert "The next plan carries it out" in said.out
+    assert {"north": "12,000 EUR", "south": "10,000 EUR"} == before
+    assert [] == waiting(asking)
+    assert 0 == asking.call("run").code
+    assert amounts == {name: str(asking.crm(name).deal("d16").fields["amount"]) for name in amounts}
+    commands = [run["command"] for run in asking.call("history", "--json").document["result"]["runs"]]
+    assert "conflicts" in commands
+
+
+def test_all_are_decided_for_one_side_after_asking(asking: Shop) -> None:
+    """Without a terminal it must be told yes."""
+    assert 13 == asking.call("conflicts", "resolve", "--all", "--take", "north").code
+    answer = asking.call("conflicts", "resolve", "--all", "--take", "north", "--yes", "--json").document["result"]
+
+    assert [("amount", {"money": ["12000", "EUR"]})] == [(one["name"], one["value"]) for one in answer["resolved"]]
+    assert [] == waiting(asking)
+    again = asking.call("conflicts", "resolve", "--all", "--take", "north", "--yes")
+    assert (0, "No conflict has a value of that side.") == (again.code, again.out.strip())
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "says"),
+    [
+        (["resolve"], 2, "by its id, or give --all"),
+        (["resolve", "x"], 2, "--take CONNECTION or --value TEXT"),
+        (["resolve", "x", "--take", "north", "--value", "1"], 2, "--take CONNECTION or --value TEXT"),
+        (["resolve", "--all", "--value", "1"], 2, "which side"),
+        (["list", "--take", "north"], 2, "are for `conflicts resolve`"),
+        (["show"], 2, "by its id"),
+        (["show", "zz"], 3, "Nothing waits under 'zz'"),
+        (["resolve", "ID", "--take", "west"], 3, "Take one of: north, south"),
+        (["resolve", "ID", "--value", "much"], 3, "Write it as 12000 EUR"),
+    ],
+)
+def test_what_was_typed_wrong_is_said(asking: Shop, typed: list[str], code: int, says: str) -> None:
+    """And nothing is decided."""
+    (one,) = waiting(asking)
+    said = asking.call("conflicts", *(one["id"] if word == "ID" else word for word in typed))
+
+    assert code == said.code
+    assert says in said.err
+    assert [one["id"]] == [each["id"] for each in waiting(asking)]
+
+
+def test_links_are_listed_shown_split_and_joined(shop: Shop) -> None:
+    """A deal that was split off is not joined again by itself, and not made a second time."""
+    shop.call("run")
+    listed = shop.call("links", "list", "rollout", "--json").document["result"]
+    (link,) = listed["links"]
+    assert (1, "Rollout") == (listed["count"], link["name"])
+    assert link["id"] in shop.call("links", "show", "south:d16").out
+    said = shop.call("links", "split", "south:d16")
+    assert 0 == said.code
+    shop.call("plan")
+    assert 0 == shop.call("links", "list", "rollout", "--json").document["result"]["count"]
+    joined = shop.call("links", "join", "north:d16", "south:d16", "--json").document["result"]["link"]
+
+    assert [["north", "deal", "d16"], ["south", "deal", "d16"]] == [one["ref"] for one in joined["records"]]
+    assert 1 == shop.call("links", "list", "rollout", "--json").document["result"]["count"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "says"),
+    [
+        (["join", "north:d16"], 2, "Name the records that are the same"),
+        (["split"], 2, "Name the one record to split"),
+        (["show", "north:nope"], 3, "There is no link of"),
+        (["join", "north:d16", "north:d18"], 3, "both of north"),
+        (["join", "north:d16", "somewhere"], 3, "names no record"),
+    ],
+)
+def test_links_that_can_not_be_are_said(shop: Shop, typed: list[str], code: int, says: str) -> None:
+    """With what to do."""
+    shop.call("pull")
+    said = shop.call("links", *typed)
+
+    assert code == said.code
+    assert says in said.err
+
+
+def test_names_from_a_crm_drive_no_terminal(shop: Shop) -> None:
+    """In none of these screens."""
+    shop.call("run")
+    said = shop.call("links").out + shop.call("conflicts").out
+
+    assert "New one here" in said
+    assert set() == {"\x1b", "\u202e"} & set(said)
