@@ -1,4 +1,4 @@
-"""A project for one stand-in or two: settings and a process with 41 fields of its own, in a folder that is thrown away."""
+"""A project for one stand-in or two: settings and a process with 41 fields of its own, in a passing folder."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ def write_pair(folder: Path, urls: Mapping[str, str], kinds: Sequence[str] | Non
     """
     connections = {vendor: _connection(vendor, url, limited=False) for vendor, url in urls.items()}
     for connection in connections.values():
-        del connection["kinds"]
-        connection |= {"kinds": list(kinds)} if kinds else {}
+        connection["kinds"] = list(kinds) if kinds else None
     sync = {"name": "pair", "between": list(urls), "match": {"deal": ["name"]}, "fields": {"*": {"conflict": "ask"}}}
     return _write(folder, connections, RULES, sync=[sync])
 
@@ -79,8 +78,14 @@ def _process(rules: Mapping[str, Any]) -> dict[str, Any]:
         "leader": "sales",
         "roles": [{"id": "sales", "name": "Sales"}],
         "fields": [_field(column.name, column.type) for column in COLUMNS],
-        "stages": [{"id": stage, "name": stage, "purpose": "Go on.", "owner": "sales", **rules} for stage in OPEN_STAGES],
+        "stages": [
+            {"id": stage, "name": stage, "purpose": "Go on.", "owner": "sales", **rules} for stage in OPEN_STAGES
+        ],
     }
+
+
+def _stage(name: str) -> dict[str, Any]:
+    return {"id": name, "name": name, "purpose": "Go on.", "owner": "sales"}
 
 
 def _field(name: str, type_: str) -> dict[str, Any]:

@@ -47,7 +47,9 @@ class Serving:
 
     def edit(self, count: int, *, value: str, field: str, step: int = 1, offset: int = 0) -> None:
         """Let people have written a value in a field of so many deals now: every `step`th from `offset` on."""
-        self._call("edit?" + urlencode({"count": count, "step": step, "offset": offset, "field": field, "value": value}))
+        self._call(
+            "edit?" + urlencode({"count": count, "step": step, "offset": offset, "field": field, "value": value})
+        )
 
     def let_another_app_in(self) -> None:
         """From now on another app takes half of what the account may be sent."""

@@ -58,8 +58,11 @@ def judge_pending(workspace: Workspace) -> Judged:
     deals.update(workspace.store.findings.due(workspace.clock.now()))
     count = 0
     changes: list[Change] = []
+    done: set[Ref] = set()
     for part in chunks(sorted(deals)):
-        for one in _judge(workspace, part, calendars):
+        records, others = _leads(workspace, [deal for deal in part if deal not in done])
+        done |= records.keys() | others  # a link is looked at once, with whichever of its deals comes first
+        for one in _judge(workspace, records, others, calendars):
             count += 1
             changes += one.changes
         workspace.progress("evaluate", f"{count} deals")
@@ -80,9 +83,13 @@ def _reader(workspace: Workspace) -> str:
     return f"{READER}{workspace.project.digest}/{__version__}/{workspace.clock.now().year}"
 
 
-def _judge(workspace: Workspace, deals: Sequence[Ref], calendars: Mapping[str, CompiledCalendar]) -> list[Evaluated]:
-    """Evaluate those of these deals, and of the ones linked to them, that lead; save it, and forget the others."""
-    records, others = _leads(workspace, deals)
+def _judge(
+    workspace: Workspace,
+    records: Mapping[Ref, Record],
+    others: Collection[Ref],
+    calendars: Mapping[str, CompiledCalendar],
+) -> list[Evaluated]:
+    """Evaluate deals that lead; save it, and forget the ones linked to them."""
     moves = workspace.store.records.moves_for(records)
     judged = [
         _evaluate(workspace, deal, moves.get(deal.ref, ()), calendars)
