@@ -139,6 +139,17 @@ def edit(folder: Path) -> dict[str, Any]:
     return {}
 
 
+def touch(folder: Path) -> dict[str, Any]:
+    """Let every deal of the first connection be pending again."""
+    from crmbridge.app import open_workspace  # noqa: PLC0415  as above
+    from crmbridge.model.records import Kind  # noqa: PLC0415  the same
+
+    with open_workspace(folder) as workspace:
+        connection = workspace.connections[0]
+        workspace.store.backlog.touch([r.ref for r in workspace.store.records.records(connection, Kind.DEAL)])
+    return {}
+
+
 def _edited(record: Record) -> Record:
     fields = {**record.fields, FIELD: f"edited {record.ref.id}"}
     later = record.updated_at + timedelta(hours=2)
@@ -151,6 +162,7 @@ TASKS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "cycle": cycle,
     "plan": plan,
     "edit": edit,
+    "touch": touch,
 }
 
 

@@ -17,6 +17,7 @@ import time
 from collections import defaultdict
 from typing import Any
 
+TRANSLATED = {"owner", "stage", "company", "contacts"}  # each CRM has its own word for these
 QUERY = """
     SELECT l.link, r.connection, r.id, r.fields, b.fields FROM links l
     JOIN records r ON r.connection = l.connection AND r.kind = l.kind AND r.id = l.id
@@ -30,7 +31,7 @@ def diff(sides: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> list[tuple[
     updates = []
     for deal, now, base in sides:
         for name, value in now.items():
-            if name in base and value != base[name]:
+            if name not in TRANSLATED and name in base and value != base[name]:
                 updates += [(other, name, held.get(name), value) for other, held, _ in sides if other != deal]
     return updates
 
