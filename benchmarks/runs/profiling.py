@@ -13,7 +13,7 @@ from typing import TextIO, TypeVar
 from unittest import mock
 
 T = TypeVar("T")
-TOP = 45
+TOP = 25
 # The first one that is found in a function's place and name counts. Builtins have no place, and are their callers'
 # work as a rule; the ones that wait, read JSON or speak to SQLite are told by name.
 LAYERS = (
