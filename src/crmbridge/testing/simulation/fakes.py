@@ -22,7 +22,7 @@ from crmbridge.services.cycle import run_cycle
 from crmbridge.services.workspace import Workspace
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process
-from crmbridge.testing.fake_crm import FakeAdapter
+from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.simulation.fuse import Fuse, Killed
 from crmbridge.testing.simulation.oracle import Oracle, sights_of
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
