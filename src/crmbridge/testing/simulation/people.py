@@ -44,7 +44,7 @@ class People:
         names = sorted(set(self._accounts) - away)
         if not names:
             return
-        if self._rng.random() < 0.8:
+        if self._rng.random() < 0.6:
             self._clock.advance(timedelta(seconds=self._rng.randint(1, 200)))
         if self._attention and self._rng.random() < 0.4:
             near, field = self._attention
@@ -53,20 +53,23 @@ class People:
                 self._edit(self._rng.choice(together), field)
                 return
         account = self._accounts[self._rng.choice(names)]
-        ids, choice = account.deal_ids(), self._rng.random()
-        if not ids or choice < 0.12:
+        ids = account.deal_ids()
+        if not ids or self._rng.random() < 0.12:
             self._create(account)
             return
-        ref = Ref(account.connection, Kind.DEAL, self._rng.choice(ids))
-        if choice < 0.16:
+        self._do(account, Ref(account.connection, Kind.DEAL, self._rng.choice(ids)))
+
+    def _do(self, account: Account, ref: Ref) -> None:
+        choice = self._rng.random()
+        if choice < 0.05:
             self._delete(ref)
-        elif choice < 0.18:
+        elif choice < 0.07:
             self._restore(account)
-        elif choice < 0.2:
+        elif choice < 0.09:
             self._merge(account, ref)
-        elif choice < 0.32:
+        elif choice < 0.23:
             self._move(ref)
-        elif choice < 0.45 and account.sight.around:
+        elif choice < 0.38 and account.sight.around:
             self._hang(ref, self._rng.choice(account.sight.around))
         else:
             self._edit(ref, self._rng.choice((*EDITED, *EDITED, *RARELY)))

@@ -6,20 +6,17 @@ import contextlib
 import gc
 import json
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, cast
-
-import httpx
+from typing import cast
 
 from crmbridge.engine.views import STAGE
 from crmbridge.errors import LockedError, PlanStaleError
 from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
 from crmbridge.model.codec import entry_to_json
-from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import show
-from crmbridge.ports import Adapter, Capabilities, Description, Page, Run, StateStore
+from crmbridge.ports import Adapter, Run, StateStore
 from crmbridge.services.applying import apply_plan
 from crmbridge.services.cycle import LEASE, Cycle, run_cycle
 from crmbridge.services.planning import Part
@@ -27,23 +24,19 @@ from crmbridge.services.resolving import conflicts, resolve, take
 from crmbridge.services.undoing import plan_undo
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.simulation.diary import Diary
+from crmbridge.testing.simulation.drawing import draw_entry
 from crmbridge.testing.simulation.fuse import Fuse, Killed, burning_at_commits
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.promised import Promised
 from crmbridge.testing.simulation.scene import Scene, make_scene
 from crmbridge.testing.simulation.sight import HANGING
+from crmbridge.testing.simulation.watching import Line, Watched
 from crmbridge.testing.simulation.witness import Witness
 
 LEAN = 0.6  # how many plays are about users and deals alone, which saves half of the requests
+LITTER = 20  # plays that leave something behind before it is collected
 CALM_RUNS = 3  # the last of them writes nothing
-POLICIES = ("newest", "newest", "newest", "ask", "prefer")
-# What can go wrong with a request; those that end a connection's part of the run come seldom.
-FAULTS = (
-    "drop_before", "drop_after", "timeout_before", "timeout_after", "limit", "limit_after", "error_500", "error_503",
-    "reset", "cut_body", "cut_json", "drip", "wrong_type", "html", "html_json", "empty_body", "partial", "lag",
-)  # fmt: skip
-SELDOM = ("limit_day", "revoked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,80 +49,6 @@ class Weather:
 
 
 CALM = Weather()
-
-
-class _Line:
-    """What passes between the engine and one CRM, where faults, people and kills come in."""
-
-    def __init__(self, play: Play, connection: str) -> None:
-        self._play = play
-        self._connection = connection
-
-    def asked(self, request: httpx.Request) -> None:
-        play = self._play
-        play.fuse.check()
-        writes = play.writing == self._connection and request.method != "GET"
-        if writes:
-            play.fuse.burn()
-        if play.rng.random() < play.weather.meddling:
-            play.people.act(play.exposed)
-        if play.rng.random() < (play.weather.writing if writes else play.weather.reading):
-            fault = play.rng.choice(FAULTS if play.rng.random() < 0.95 else SELDOM)
-            play.spent |= fault == "limit_day"
-            play.scene.accounts[self._connection].sandbox.faults.plan(fault)
-
-    def answered(self, request: httpx.Request, status: int, fault: str) -> None:
-        play = self._play
-        if play.diary.wants_requests or (fault and play.diary.wanted):
-            answer = str(status or "no answer") + (f" ({fault})" if fault else "")
-            play.diary.note(self._connection, f"    {request.method} {request.url.path} -> {answer}")
-        if play.writing == self._connection and request.method != "GET":
-            play.fuse.burn()
-
-
-@dataclass(slots=True)
-class _Watched:
-    """An adapter that is watched at every write."""
-
-    inner: Adapter
-    play: Play
-    connection: str
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self.inner.capabilities
-
-    def describe(self) -> Description:
-        return self.inner.describe()
-
-    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
-        return self.inner.pull(kind, since)
-
-    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
-        try:
-            return self.inner.read(refs, fields=fields)
-        finally:
-            # What was looked at may be written next. Where the CRM can't hold it until then, an edit between the two
-            # is one that nobody could see: the docs say so, and here nobody makes it.
-            if not self.capabilities.conditional_write:
-                self.play.exposed |= {self.connection}
-
-    def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
-        return self.inner.find(kind, key, near)
-
-    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
-        self.play.fuse.burn()
-        self.play.oracle.before_write(changes)
-        self.play.promised.sends(list(changes))
-        self.play.tell_changes("write", changes)
-        with self.play.scene.accounts[self.connection].counting(changes), self.play.writing_to(self.connection):
-            receipts = self.inner.write(changes)
-        self.play.tell_receipts(changes, receipts)
-        self.play.fuse.burn()
-        return receipts
-
-    def close(self) -> None:
-        self.inner.close()
 
 
 @dataclass(slots=True)
@@ -163,11 +82,11 @@ class Play:
 
     def wrap(self, adapter: Adapter, connection: str) -> Adapter:
         """Put the watch around an adapter."""
-        return _Watched(adapter, self, connection)
+        return Watched(adapter, self, connection)
 
-    def line(self, connection: str) -> _Line:
+    def line(self, connection: str) -> Line:
         """Give what is told of a connection's requests."""
-        return _Line(self, connection)
+        return Line(self, connection)
 
     @contextlib.contextmanager
     def writing_to(self, connection: str) -> Iterator[None]:
@@ -239,16 +158,16 @@ class Play:
     def _judge_undone(self, wrote: Sequence[Change], plan: Plan, since: int) -> None:
         said = {(item.deal, name) for item in plan.blocked for name in item.name.split(", ")}
         for change in wrote:
-            account = self.scene.accounts[change.connection]
-            if change.action is not Action.UPDATE or change.target not in account.records:
+            account, target = self.scene.accounts[change.connection], change.target
+            if change.action is not Action.UPDATE or target is None or target not in account.records:
                 continue
-            now = account.sight.view(account.records[change.target])
+            now = account.sight.view(account.records[target])
             for edit in change.edits:
                 before = account.sight.shown(edit.name, edit.before)
-                kept = not self.seen.untouched(change.target, edit.name, since)
-                told_of = (change.target, edit.name) in said
+                kept = not self.seen.untouched(target, edit.name, since)
+                told_of = (target, edit.name) in said
                 is_back = now.get(edit.name) == before or edit.name == STAGE
-                assert kept or told_of or is_back, f"P7: {edit} of {change.target} is not undone: {now.get(edit.name)}"
+                assert kept or told_of or is_back, f"P7: {edit} of {target} is not undone: {now.get(edit.name)}"
 
     def _settle_conflicts(self) -> None:
         workspace = self._process or self._begin_process()
@@ -393,6 +312,8 @@ def _seeded(seed: int) -> Iterator[None]:
     finally:
         gc.enable()
         random.setstate(before)
+        if seed % LITTER == 0:
+            gc.collect()
 
 
 @contextlib.contextmanager
@@ -400,7 +321,7 @@ def _on_stage(play: Play) -> Iterator[None]:
     rng = play.rng
     names = sorted(rng.sample(("hubspot", "pipedrive", "salesforce"), rng.choice((2, 2, 2, 3))))
     lean = rng.random() < LEAN
-    sync = _entry(rng, names, lean=lean)
+    sync = draw_entry(rng, names, lean=lean)
     if lean:
         play.parts = ("sync",)
     known = rng.choice((0.0, 0.5, 1.0))  # how many of the deals all CRMs have from the start
@@ -416,31 +337,6 @@ def _on_stage(play: Play) -> Iterator[None]:
         play.diary.begin(scene.clock)
         play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; {play.policy}")
         yield
-
-
-def _entry(rng: random.Random, names: Sequence[str], *, lean: bool) -> dict[str, Any]:
-    """Draw what the settings say of sync."""
-    fields: dict[str, Any] = {"*": _policy(rng, names)}
-    for name in rng.sample(("amount", "decision_maker", "pains", "stage", "name"), rng.choice((0, 0, 1, 2))):
-        fields[name] = _policy(rng, names) if rng.random() < 0.5 else _policy_of_its_own(rng, names)
-    entry = {"name": "main", "between": list(names), "create": list(names), "fields": fields}
-    entry["delete"] = rng.choice(("never", "never", "archive", "unlink"))
-    if rng.random() < 0.2:
-        entry["delete_cap"] = {"records": rng.choice((0, 1)), "percent": 0}
-    if lean:
-        return {**entry, "match": {"deal": ["external_key", "name"]}}
-    return {**entry, "companies": rng.choice(("match", "create")), "contacts": rng.choice(("match", "create"))}
-
-
-def _policy(rng: random.Random, names: Sequence[str]) -> dict[str, str]:
-    policy = rng.choice(POLICIES)
-    return {"conflict": policy if policy != "prefer" else f"prefer: {rng.choice(names)}"}
-
-
-def _policy_of_its_own(rng: random.Random, names: Sequence[str]) -> dict[str, str]:
-    if rng.random() < 0.5:
-        return {"conflict": "only_if_empty"}
-    return {"direction": f"from: {rng.choice(names)}"}
 
 
 def journal_of(store: StateStore) -> bytes:

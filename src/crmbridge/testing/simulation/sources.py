@@ -42,8 +42,8 @@ def check_archive(seen: Witness, change: Change) -> None:
     assert seen.entry.delete == "archive", f"P1: {change.target} is taken away, and nothing says that it may be"
     assert any(ref in seen.deleted_at for ref in refs), f"P1: {change.target} is taken away, and nobody deleted it"
     for edit in seen.edits:
-        seen = seen.begins[-1] < edit.number <= seen.began and not edit.fresh and not edit.decided
-        if seen and edit.ref in refs and edit.ref in seen.deals():
+        is_seen = seen.begins[-1] < edit.number <= seen.began and not edit.fresh and not edit.decided
+        if is_seen and edit.ref in refs and edit.ref in seen.deals():
             agreed = seen.agreed.get((change.link, edit.name), Agreed(0, NOTHING, ())).value
             last = [each for each in seen.edits if (each.ref, each.name) == (edit.ref, edit.name)][-1]
             assert seen.taken_back(change.link, last, agreed), f"P1: {edit} is lost by a deletion"

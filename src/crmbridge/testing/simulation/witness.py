@@ -167,19 +167,23 @@ class Witness:
 
     @property
     def journal(self) -> Journal:
+        """The journal, as it is now."""
         return self._store().journal
 
     def links(self) -> dict[str, tuple[Ref, ...]]:
+        """Give the links as they are now."""
         links = self._store().links.links()
         for link, refs in links.items():
             self.members[link].update(refs)
         return links
 
     def deals(self) -> dict[Ref, Record]:
+        """Give all deals as they are now."""
         crms = self.crms.values()
         return {ref: record for crm in crms for ref, record in crm.records.items() if ref.kind is Kind.DEAL}
 
     def view(self, ref: Ref) -> dict[str, Value]:
+        """Give what a deal holds now."""
         return self.sights[ref.connection].view(self.crms[ref.connection].records[ref])
 
     def equal_fields(self) -> dict[tuple[str, str], Value]:
