@@ -455,6 +455,12 @@ LIES = {
         'self._client.read("GET", "about").body | {"id": change.target.id}',
         "test_archiving_twice_is_harmless",
     ),
+    "people can restore what it archives": Planted(
+        "sandbox", "def restore_deal", "def _restore_deal", "test_a_restored_deal_comes_back"
+    ),
+    "people can tie what it ties": Planted(
+        "sandbox", "def remove_contact", "def _remove_contact", "test_what_a_person_ties_is_seen"
+    ),
     "won and lost are statuses": Planted(
         "adapter", "status_in_stage=True", "status_in_stage=False", "test_positions_are_native"
     ),
