@@ -7,7 +7,6 @@ None of it knows a CRM, and none of it has to be used: an adapter takes the part
 from crmbridge.adapting.columns import (
     FORMS,
     ID,
-    TYPE_NAMES,
     Column,
     Form,
     FormOf,
@@ -18,35 +17,42 @@ from crmbridge.adapting.columns import (
     money_in,
     never_empty,
     number_id,
+    numbered,
+    other_currency,
     read_columns,
     single,
+    standard_columns,
     write_columns,
 )
-from crmbridge.adapting.history import moves_from_revisions
+from crmbridge.adapting.describing import flat, native_fields
+from crmbridge.adapting.history import History, moves_from_revisions, walk_with_history
 from crmbridge.adapting.keys import WEBSITE, domain_of, folded_key, has_marker, known_by, marked, natural_key
 from crmbridge.adapting.reading import read_in_lots
 from crmbridge.adapting.receipts import partly, receipt_of
-from crmbridge.adapting.steps import Button, Step, button_between, in_steps
+from crmbridge.adapting.steps import Step, in_steps
 from crmbridge.adapting.tables import Table
 from crmbridge.adapting.walking import Deletions, Place, walk_by_time
+from crmbridge.adapting.workflow import Button, Desk, Workflow
 
 __all__ = [
     "FORMS",
     "ID",
-    "TYPE_NAMES",
     "WEBSITE",
     "Button",
     "Column",
     "Deletions",
+    "Desk",
     "Form",
     "FormOf",
+    "History",
     "Place",
     "Row",
     "Step",
     "Table",
+    "Workflow",
     "bound_columns",
-    "button_between",
     "domain_of",
+    "flat",
     "folded_key",
     "form",
     "has_marker",
@@ -56,14 +62,19 @@ __all__ = [
     "money_form",
     "money_in",
     "moves_from_revisions",
+    "native_fields",
     "natural_key",
     "never_empty",
     "number_id",
+    "numbered",
+    "other_currency",
     "partly",
     "read_columns",
     "read_in_lots",
     "receipt_of",
     "single",
+    "standard_columns",
     "walk_by_time",
+    "walk_with_history",
     "write_columns",
 ]

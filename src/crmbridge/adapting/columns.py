@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from types import MappingProxyType, UnionType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from crmbridge.errors import RefusedError
-from crmbridge.model.records import Problem
+from crmbridge.model.records import STANDARD_FIELDS, Kind, Problem
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.ports import FieldBinding
 
@@ -27,6 +27,7 @@ class Form(NamedTuple):
     write: Callable[[Value], Any]
 
 
+T = TypeVar("T")
 Row = Mapping[str, Any]  # one record as the CRM gives it, under its own names
 FormOf = Form | Callable[[Row], Form]  # a form, or what gives it for a row, such as the one of amounts in its currency
 
@@ -71,6 +72,11 @@ def number_id(value: Value) -> int | None:
     if isinstance(value, str) and value.isdecimal() and len(value) < MOST_DIGITS:
         return int(value)
     raise RefusedError(f"{value!r:.80} is no id of this CRM's")
+
+
+def numbered(ids: Iterable[str]) -> list[int]:
+    """Write ids of a CRM that numbers its records, without those that can't be one there."""
+    return [int(id_) for id_ in ids if id_.isdecimal() and len(id_) < MOST_DIGITS]
 
 
 def single(one: Form) -> Form:
@@ -120,7 +126,7 @@ def money_in(native: str, *, others: bool = False) -> Callable[[Row], Form]:
 
 
 # The forms of values that come as what they are; a CRM that has another for one of them, or ids of users, adds its own.
-FORMS: Mapping[FieldType, Form] = {
+FORMS: Mapping[FieldType, FormOf] = {
     FieldType.TEXT: form(str),
     FieldType.CHOICE: form(str),
     FieldType.NUMBER: form(int | Decimal, Decimal),
@@ -135,16 +141,10 @@ FORMS: Mapping[FieldType, Form] = {
 ID = form(int, str, number_id)  # of a record that the CRM numbers
 
 
-# What programs on a database call the types of their fields, and what those are here.
-TYPE_NAMES: Mapping[str, FieldType] = {
-    **dict.fromkeys(("char", "text"), FieldType.TEXT),
-    **dict.fromkeys(("numeric", "float", "integer"), FieldType.NUMBER),
-    **dict.fromkeys(("datetime", "timestamp"), FieldType.DATETIME),
-    "boolean": FieldType.BOOL,
-    "date": FieldType.DATE,
-    "selection": FieldType.CHOICE,
-    "multiselection": FieldType.CHOICES,
-}
+def standard_columns(kind: Kind, forms: Mapping[FieldType, FormOf], **natives: str) -> tuple[Column, ...]:
+    """Give the columns of standard fields, by the names that the CRM has for them; each has the form of its type."""
+    types = STANDARD_FIELDS[kind]
+    return tuple(Column(name, native, forms[types[name]]) for name, native in natives.items())
 
 
 def bound_columns(bindings: Iterable[FieldBinding], forms: Mapping[FieldType, FormOf]) -> tuple[Column, ...]:
@@ -172,3 +172,16 @@ def write_columns(columns: Iterable[Column], after: Mapping[str, Value], row: Ro
     if unknown := sorted(after.keys() - named.keys()):
         raise RefusedError(f"the CRM has no field for {', '.join(unknown)}")
     return {named[name].native: named[name].form_in(row).write(value) for name, value in after.items()}
+
+
+def other_currency(amount: Value, currency: str | None, known: Callable[[], Mapping[str, T]]) -> T | None:
+    """Give the CRM's own name of the currency that a row must get with an amount; None where it has that already.
+
+    `known` reads the CRM's names by code, only where one is needed. Raises RefusedError for one that is not among them.
+    """
+    if not isinstance(amount, Money) or amount.currency == currency:
+        return None
+    names = known()
+    if amount.currency not in names:
+        raise RefusedError(f"the CRM has no currency {amount.currency}")
+    return names[amount.currency]

@@ -1,13 +1,13 @@
-"""Changes that take several requests, and deals that are moved by buttons, for CRMs that are worked that way."""
+"""Changes that take several requests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from crmbridge.adapting.columns import Row
 from crmbridge.adapting.receipts import partly
-from crmbridge.errors import RefusedError, StaleError
+from crmbridge.errors import StaleError
 
 
 class Step(NamedTuple):
@@ -17,7 +17,7 @@ class Step(NamedTuple):
     fields: Collection[str] = ()
 
 
-def in_steps(steps: Sequence[Step], row: Row, read: Callable[[], Row]) -> None:
+def in_steps(steps: Iterable[Step], row: Row, read: Callable[[], Row]) -> None:
     """Make a change of a row step by step; before each but the first the row is read again.
 
     What somebody else wrote meanwhile, in a field that the next step writes, is not overwritten: the rest is left
@@ -29,24 +29,3 @@ def in_steps(steps: Sequence[Step], row: Row, read: Callable[[], Row]) -> None:
             if any(before.get(name) != row.get(name) for name in step.fields):
                 raise StaleError("somebody changed it meanwhile")
             step.do(row)
-
-
-class Button(NamedTuple):
-    """A method of a CRM's that moves deals to a stage from any of some others, and does nothing elsewhere."""
-
-    name: str
-    lefts: Collection[str]
-
-
-def button_between(buttons: Mapping[str, Button], before: str, after: str) -> str | None:
-    """Name the one button that leads from a stage to another; None where they are the same.
-
-    Raises RefusedError where none does. Several in a row could break off between them, and would leave the deal where
-    nobody put it.
-    """
-    if before == after:
-        return None
-    button = buttons.get(after)
-    if button is None or before not in button.lefts:
-        raise RefusedError(f"no button of the CRM leads from {before} to {after}")
-    return button.name

@@ -43,6 +43,10 @@ class Table:
         """Name a record of a connection."""
         return Ref(connection, self.kind, str(native))
 
+    def stage(self, row: Row) -> str:
+        """Give the stage of a deal's row; empty for what stands in none."""
+        return self.position(row).stage if self.position else ""
+
     def record(self, connection: str, row: Row) -> Record:
         """Read one row. A value that can't be read becomes a problem; the record is kept."""
         fields, problems = read_columns(self.columns, self.tidied(row) if self.tidied else row)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -14,15 +13,9 @@ from crmbridge.model.values import FieldType
 PIPELINE = "opportunity"
 CLOSED = {"won": Status.WON, "lost": Status.LOST, "cancelled": Status.LOST}
 YES = adapting.never_empty(adapting.form(int, bool))  # on SQLite a yes-or-no is a number; it is empty nowhere
-MONEY, ANY_MONEY = adapting.money_in("currency.code"), adapting.money_in("currency.code", others=True)
-FORMS: Mapping[FieldType, adapting.FormOf] = {
-    **adapting.FORMS,
-    FieldType.USER: ID,
-    FieldType.BOOL: YES,
-    FieldType.MONEY: MONEY,
-}
-TEXT, DATE, TIME = FORMS[FieldType.TEXT], FORMS[FieldType.DATE], FORMS[FieldType.DATETIME]
-ON = adapting.form(str, lambda resource: (resource.partition(",")[2],))
+MONEY = adapting.money_in("currency.code")
+FORMS = {**adapting.FORMS, FieldType.USER: ID, FieldType.BOOL: YES, FieldType.MONEY: MONEY}
+RESOURCE = adapting.form(str, lambda resource: (resource.partition(",")[2],))
 
 
 def position(state: str) -> Position:
@@ -37,35 +30,29 @@ def _reached(row: Row) -> Row:
 
 
 table = partial(Table, version="_timestamp", created_at="create_date", updated_at="last_modified_at")
-USERS = table(
-    Kind.USER,
-    "company.employee",
-    (Column("name", "rec_name", TEXT), Column("email", "party.email", TEXT), Column("active", "active", YES)),
-)
+columns = partial(adapting.standard_columns, forms=FORMS)
+USERS = table(Kind.USER, "company.employee", columns(Kind.USER, name="rec_name", email="party.email", active="active"))
 COMPANIES = table(
-    Kind.COMPANY, "party.party", (Column("name", "name", TEXT), Column("domain", "website", adapting.WEBSITE))
+    Kind.COMPANY, "party.party", (*columns(Kind.COMPANY, name="name"), Column("domain", "website", adapting.WEBSITE))
 )
 CONTACTS = table(
     Kind.CONTACT,
     "party.contact_mechanism",
-    (Column("name", "name", TEXT), Column("email", "value", TEXT), Column("company", "party", ID)),
+    (*columns(Kind.CONTACT, name="name", email="value"), Column("company", "party", ID)),
     beside=("type", "party.name"),
     tidied=_reached,
 )
 NOTES = table(
     Kind.NOTE,
     "ir.note",
-    (Column("body", "message", TEXT), Column("at", "create_date", TIME), Column("deals", "resource", ON)),
+    (*columns(Kind.NOTE, body="message", at="create_date"), Column("deals", "resource", RESOURCE)),
 )
 DEALS = table(
     Kind.DEAL,
     "sale.opportunity",
     (
-        Column("name", "description", TEXT),
-        Column("amount", "amount", ANY_MONEY),
-        Column("close_date", "end_date", DATE),
-        Column("lost_reason", "lost_reason", TEXT),
-        Column("owner", "employee", ID),
+        *columns(Kind.DEAL, name="description", close_date="end_date", lost_reason="lost_reason", owner="employee"),
+        Column("amount", "amount", adapting.money_in("currency.code", others=True)),
         Column("company", "party", ID),
         Column("contacts", "contact", adapting.single(ID)),
     ),
@@ -76,6 +63,6 @@ DEALS = table(
 
 def tables(context: ports.AdapterContext, key_field: str | None) -> dict[Kind, Table]:
     """Give the tables of a connection, with the fields that its settings bind."""
-    columns = (*DEALS.columns, *adapting.bound_columns(context.fields, FORMS))
-    deals = replace(DEALS, columns=columns, key=key_field)
+    bound = adapting.bound_columns(context.fields, FORMS)
+    deals = replace(DEALS, key=key_field, columns=(*DEALS.columns, *bound))
     return {each.kind: each for each in (USERS, COMPANIES, CONTACTS, NOTES, deals)}

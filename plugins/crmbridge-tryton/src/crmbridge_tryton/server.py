@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from crmbridge import http, ports
+from crmbridge import adapting, http, ports
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, StaleError
 from crmbridge.model.records import Kind, Record
 from crmbridge.secrets import reveal
@@ -60,22 +60,14 @@ class Server:
         return http.rewrite(self._http.read("POST", path, body=body, headers=headers).body, http.unmark)
 
     def rows(self, model: str, fields: list[str], domain: list[Any], **more: Any) -> list[dict[str, Any]]:
-        """Search and read. What is read through a link stands under its whole name, such as `party.email`."""
+        """Search and read, with `more` of the method's arguments."""
         wanted = {"domain": domain, "offset": 0, "limit": None, "order": None, **more, "fields_names": fields}
-        rows: list[dict[str, Any]] = self.ask(model, "search_read", **wanted)
-        for row in rows:
-            linked = {name: of for name, of in row.items() if name.endswith(".") and of}
-            row |= {f"{name}{own}": value for name, of in linked.items() for own, value in of.items()}
-        return rows
+        return [adapting.flat(row) for row in self.ask(model, "search_read", **wanted)]
 
     def records(self, kind: Kind, domain: list[Any], **more: Any) -> list[Record]:
         """Search and read records."""
         table = self.tables[kind]
         return [table.record(self.connection, row) for row in self.rows(table.model, table.natives, domain, **more)]
-
-    def ids(self, model: str, domain: list[Any], at: datetime | None = None) -> list[int]:
-        """Search, in what is there now or was at a time."""
-        return list(self.ask(model, "search", at, domain=domain, offset=0, limit=None, order=None))
 
     def tell(self, model: str, method: str, *params: Any, stamps: dict[str, str] | None = None) -> Any:
         """Call what changes something; with `stamps`, only if these records are as they were."""
@@ -101,7 +93,6 @@ class Server:
         user = self.settings.user
         said = self._door.read("common.db.login", user, {"password": password.get_secret_value()}, "en")
         if not isinstance(said, list) or len(said) < 2:
-            advice = "Does the user sign in with more than one step?"
-            raise AuthenticationError(f"{self.connection}: signing in gave no session", advice=advice)
+            raise AuthenticationError(f"{self.connection}: signing in takes more than one step for this user")
         session = base64.b64encode(f"{user}:{said[0]}:{said[1]}".encode()).decode()
         return http.Token(value=SecretStr(session), user=user)
