@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,7 +80,7 @@ class Writer:
 
 
 def _like(key: str) -> list[str]:
-    """Search for what is like a natural key: a website is written in many ways."""
+    """Search for what is like a natural key: a website is written in many ways, and SQLite folds no other letters."""
     name, _, value = adapting.folded_key(key).partition(":")
-    like = value.replace("\\", "_")  # a backslash would be an escape
+    like = re.sub(r"[^!-~]+|\\", "%", value)  # a backslash would be an escape
     return ["name", "ilike", like] if name == "name" else ["contact_mechanisms.value", "ilike", f"%{like}%"]
