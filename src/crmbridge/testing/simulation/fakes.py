@@ -24,7 +24,8 @@ from crmbridge.services.gathering import make_viewers
 from crmbridge.services.workspace import Workspace
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process
-from crmbridge.testing.fake_crm import FakeAdapter, FakeCrm
+from crmbridge.testing.fake_adapter import FakeAdapter
+from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.simulation.fuse import Fuse, Killed
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.sight import Sight
