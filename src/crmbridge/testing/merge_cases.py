@@ -170,7 +170,7 @@ class _Case:
         for name, side in sides.items():
             if side.ref in merged.edits or same_text(side.held[X]) == same_text(after):
                 self.crms[name].base[X] = side.held[X] if side.ref in merged.edits else after
-        self.oracle.decide(after)
+        self.oracle.decide(after, [ref.connection for ref in merged.edits])
 
     def _arrive(self, name: str, after: Value) -> None:
         crm = self.crms[name]

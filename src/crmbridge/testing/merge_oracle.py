@@ -6,7 +6,7 @@ nothing of bases.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,10 +39,15 @@ class Oracle:
             self.said.update((seen or ()) if self.sets else [seen])
         self.minute[name] = minute
 
-    def decide(self, after: Value) -> None:
-        """Note that something was decided on: all sides are heard, whatever becomes of the writes."""
+    def decide(self, after: Value, written: Iterable[str]) -> None:
+        """Note what was decided on. Who holds it is heard, and who gets it, whatever becomes of the writes.
+
+        A CRM that keeps a form of the value before stands for no more than that form from now on.
+        """
         self.goal = self.plain(after)
-        self.heard = dict(self.truth)
+        given = set(written)
+        self.truth.update({name: self.shown[name] for name in given})
+        self.heard.update({n: held for n, held in self.truth.items() if n in given or held == self.goal})
 
     def write(self, name: str, after: Value, kept: Value) -> None:
         """Note what was written to a side."""
