@@ -223,7 +223,7 @@ def play(seed: int, say: Callable[[str], None] = lambda _: None) -> None:
         case.pass_once(people=True)
     case.late = None
     say("— people hold still")
-    wrote = [case.pass_once(people=False) for _ in range(QUIET_AFTER + 2)]
+    wrote = [case.pass_once(people=False) for _ in range(QUIET_AFTER + 1)]
     if any(wrote[QUIET_AFTER:]):
         raise Broken(f"P3: it goes on writing: {wrote}")
 
