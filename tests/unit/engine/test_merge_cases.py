@@ -18,14 +18,34 @@ BUGS = (
     Bug("the oldest wins", MERGE, "return max(changed", "return min(changed"),
     Bug("ask lets the first win", MERGE, 'policy.conflict == "newest"', 'policy.conflict in {"newest", "ask"}'),
     Bug("who is not preferred wins", MERGE, "preferred[0] if preferred else None", "changed[0]"),
-    Bug("what was lost is not sent again", MERGE, "draft.decided[name], sides, draft, why", "sides[0].now[name], [], draft, why"),
+    Bug(
+        "what was lost is not sent again",
+        MERGE,
+        "draft.decided[name], sides, draft, why",
+        "sides[0].now[name], [], draft, why",
+    ),
     Bug("a removal beats an addition", MERGE, "(start - removed) | added", "(start | added) - removed"),
     Bug("sets are not merged", MERGE, "_members(name, changed, draft.decided)", "changed[0].now[name]"),
     Bug("filling writes over", MERGE, "for side in sides if is_empty(side.now[name])]", "for side in sides]"),
-    Bug("filling asks for no change", MERGE, "is_empty(side.now[name]) and _changed(side, name, draft.decided)", "side.now[name]"),
+    Bug(
+        "filling asks for no change",
+        MERGE,
+        "is_empty(side.now[name]) and _changed(side, name, draft.decided)",
+        "side.now[name]",
+    ),
     Bug("one way undoes others", MERGE, "if name in side.base and same(side.now[name], side.base[name])", ""),
-    Bug("agreeing is forgotten", MERGE, "            draft.agreed.setdefault(side.ref, {})[name] = value", "            pass"),
-    Bug("blank text speaks", MERGE, "return not is_empty(side.now[name]) and not (", "return side.now[name] is not None and not ("),
+    Bug(
+        "agreeing is forgotten",
+        MERGE,
+        "            draft.agreed.setdefault(side.ref, {})[name] = value",
+        "            pass",
+    ),
+    Bug(
+        "blank text speaks",
+        MERGE,
+        "return not is_empty(side.now[name]) and not (",
+        "return side.now[name] is not None and not (",
+    ),
     Bug("a newcomer overrules", MERGE, "if not changed or any(name in side.base for side in changed)", "if changed"),
     Bug("a form is forgotten", FORMS, "news[_FORM + field] = now[field]", "pass"),
     Bug("an old form stays", FORMS, "**marks, **forgotten,", "**marks,"),
@@ -33,7 +53,7 @@ BUGS = (
     Bug("a form outlives an edit", FORMS, "            else:\n                news[name] = None\n", ""),
     Bug("case does not count", SAMENESS, '"\\n").strip()', '"\\n").strip().casefold()'),
     Bug("numbers are cut", SAMENESS, "    number = Decimal(value)\n", "    number = Decimal(int(value))\n"),
-)  # fmt: skip
+)
 
 
 def load(name: str, bug: Bug, patch: pytest.MonkeyPatch) -> ModuleType:
