@@ -38,7 +38,7 @@ POLICIES = tuple(
     + [{"direction": f"from: {name}"} for name in NAMES]
 )
 TEXTS = ("North Wind", "north wind", "Zo\u00eb", "Zoe\u0308", "Zo\u00eb ", "South", "", None)
-NUMBERS = tuple(Decimal(text) for text in ("1", "1.0", "1.24", "1.21", "1.2", "7.77")) + (None,)
+NUMBERS = (*(Decimal(text) for text in ("1", "1.0", "1.24", "1.21", "1.2", "7.77")), None)
 TIMES = tuple(NOON + timedelta(seconds=seconds) for seconds in (0, 30, 59, 60, 61, 3600))
 SETS = (None, ("p",), ("q",), ("p", "q"), ("q", "r"), ("p", "q", "r"))
 Lossy = Callable[[Any], Value]
@@ -90,7 +90,7 @@ class _Crm:
     base: dict[str, Value] = field(default_factory=dict)
 
 
-class Broken(AssertionError):
+class BrokenError(AssertionError):
     """A promise does not hold; the message says which."""
 
 
@@ -195,7 +195,7 @@ def _told(merged: Merged) -> str:
 
 
 def _deal(seed: int, say: Callable[[str], None]) -> _Case:
-    dice = random.Random(seed)
+    dice = random.Random(seed)  # noqa: S311  it plays
     number = dice.randrange(len(POLICIES))
     pool, forms = dice.choice(POOLS)
     names = NAMES if dice.random() < 0.8 else tuple(dice.sample(NAMES, 2))
@@ -210,7 +210,7 @@ def _deal(seed: int, say: Callable[[str], None]) -> _Case:
 
 
 def play(seed: int, say: Callable[[str], None] = lambda _: None) -> None:
-    """Play one case; raises Broken, naming the promise, when the merge does not keep it."""
+    """Play one case; raises BrokenError, naming the promise, when the merge does not keep it."""
     case = _deal(seed, say)
     dice = case.dice
     for number in range(dice.randrange(1, MOST_ROUNDS + 1)):
@@ -225,7 +225,7 @@ def play(seed: int, say: Callable[[str], None] = lambda _: None) -> None:
     say("— people hold still")
     wrote = [case.pass_once(people=False) for _ in range(QUIET_AFTER + 1)]
     if any(wrote[QUIET_AFTER:]):
-        raise Broken(f"P3: it goes on writing: {wrote}")
+        raise BrokenError(f"P3: it goes on writing: {wrote}")
 
 
 def failures(first: int, count: int) -> list[tuple[int, str]]:
@@ -242,7 +242,7 @@ def failures(first: int, count: int) -> list[tuple[int, str]]:
 def main(arguments: Sequence[str]) -> int:
     """Play many cases on all cores, or replay one; gives 1 if any failed."""
     if arguments[0] == "replay":
-        play(int(arguments[1]), lambda line: print(line))  # noqa: T201
+        play(int(arguments[1]), print)  # noqa: T201
         return 0
     count, first = int(arguments[0]), int(arguments[1]) if len(arguments) > 1 else 1
     starts = range(first, first + count, CHUNK)
