@@ -242,7 +242,7 @@ def failures(first: int, count: int) -> list[tuple[int, str]]:
 def main(arguments: Sequence[str]) -> int:
     """Play many cases on all cores, or replay one; gives 1 if any failed."""
     if arguments[0] == "replay":
-        play(int(arguments[1]), print)  # noqa: T201
+        play(int(arguments[1]), print)
         return 0
     count, first = int(arguments[0]), int(arguments[1]) if len(arguments) > 1 else 1
     starts = range(first, first + count, CHUNK)
