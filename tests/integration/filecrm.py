@@ -38,7 +38,8 @@ from crmbridge.ports import (
 from crmbridge.sandbox import RateWindow, Sandbox, SandboxOptions, Vendor, assemble
 from crmbridge.secrets import reveal
 from crmbridge.settings import AdapterSettings, Secret, SettingsPart
-from crmbridge.testing.fake_crm import PIPELINE, FakeAdapter, FakeCrm
+from crmbridge.testing.fake_adapter import FakeAdapter
+from crmbridge.testing.fake_crm import PIPELINE, FakeCrm
 
 LONG = 600  # seconds; no test waits for its end
 

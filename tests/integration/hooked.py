@@ -17,7 +17,8 @@ from crmbridge.plugins import AdapterSpec
 from crmbridge.ports import Adapter, AdapterContext, Hints, WebhookRequest, WebhookSpec
 from crmbridge.secrets import reveal
 from crmbridge.settings import AdapterSettings, Secret, SettingsPart
-from crmbridge.testing.fake_crm import FakeAdapter, FakeCrm
+from crmbridge.testing.fake_adapter import FakeAdapter
+from crmbridge.testing.fake_crm import FakeCrm
 
 FRESH = timedelta(minutes=5)
 

@@ -25,7 +25,7 @@ from crmbridge.services.workspace import Workspace
 from crmbridge.store import open_store
 from crmbridge.store.liveness import Identity, is_dead, myself
 from crmbridge.store.memory import MemoryStore
-from crmbridge.testing.fake_crm import FakeAdapter
+from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.workspaces import MONDAY, Bench, fake_plugins, make_bench
 
 HOUR = timedelta(hours=1)

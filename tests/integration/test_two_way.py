@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.unit.services.able import AbleCrm, able_bench
+from tests.unit.services.able import able_bench
 
 from crmbridge.model.changes import Action, Cause, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Money, Value
 from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
+from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.workspaces import Bench
 
 TEN = timedelta(minutes=10)
@@ -36,10 +37,8 @@ def run(bench: Bench) -> Cycle:
     return cycle
 
 
-def crm(bench: Bench, name: str) -> AbleCrm:
-    found = bench.crms[name]
-    assert isinstance(found, AbleCrm)
-    return found
+def crm(bench: Bench, name: str) -> FakeCrm:
+    return bench.crms[name]
 
 
 def add(bench: Bench, where: str, kind: Kind, native: str, /, **fields: Value) -> str:
@@ -140,7 +139,7 @@ def test_associations_are_kept_in_step_member_by_member() -> None:
     assert () == quiet.plan.changes if quiet.plan else False
 
 
-class SlowCrm(AbleCrm):
+class SlowCrm(FakeCrm):
     """Makes a deal with its first contact only, and is not heard of when it should add the others."""
 
     def carry_out(self, change: Change) -> Receipt:
@@ -159,7 +158,7 @@ def test_a_deal_that_was_made_in_part_is_finished() -> None:
     bench.crms["north"].create_deal("Rollout", stage="qualification", contacts=("n0", "n1", "n2"))
     bench.crms["south"].__class__ = SlowCrm
     run(bench)
-    bench.crms["south"].__class__ = AbleCrm
+    bench.crms["south"].__class__ = FakeCrm
     run(bench)
     quiet = run(bench)
 
@@ -251,6 +250,18 @@ def test_an_edit_beats_a_deletion() -> None:
     run(bench)
 
     assert ("We go on", "We go on") == (only(bench, "north").fields["name"], only(bench, "south").fields["name"])
+
+
+def test_what_was_never_agreed_on_beats_a_deletion() -> None:
+    """The two differed from the start and nobody decided: one of them going does not decide it."""
+    bench = able_bench(**entry(fields={"*": {"conflict": "ask"}}, delete="archive", match={"deal": ["name"]}))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification", amount=Money(Decimal(5), "EUR")).id
+    south = bench.crms["south"].create_deal("Rollout", stage="qualification", amount=Money(Decimal(7), "EUR")).id
+    run(bench)
+    bench.crms["north"].delete_deal(north)
+    run(bench)
+
+    assert [south] == bench.crms["south"].deal_ids()
 
 
 def test_a_deal_that_is_brought_back_comes_back_everywhere() -> None:
@@ -368,7 +379,7 @@ def test_a_field_that_is_only_filled() -> None:
     assert [((), ())] * 2 == [(cycle.plan.changes, cycle.plan.blocked) for cycle in cycles if cycle.plan]
 
 
-class RoundingCrm(AbleCrm):
+class RoundingCrm(FakeCrm):
     """Keeps whole amounts and forty characters of a name."""
 
     def carry_out(self, change: Change) -> Receipt:

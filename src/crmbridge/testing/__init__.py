@@ -23,7 +23,8 @@ _HOMES = {
     "plugin_workbench": "adapter_workbench",
 }
 _WITH_ASSERTIONS = (
-    "adapter_capabilities", "adapter_changes", "adapter_faults", "adapter_hostile", "adapter_incremental",
+    "adapter_archiving", "adapter_associations", "adapter_capabilities", "adapter_changes", "adapter_counterparts",
+    "adapter_faults", "adapter_hostile", "adapter_incremental",
     "adapter_kinds", "adapter_reading", "adapter_replies", "adapter_signing", "adapter_suite", "adapter_values",
     "adapter_walks", "adapter_workbench", "adapter_writing", "store_record_suite", "store_suite",
 )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Receipt, change_id
-from crmbridge.model.records import Position, Record, Ref, Status
+from crmbridge.model.records import Kind, Position, Record, Ref, Status
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.ports import Adapter
 from crmbridge.testing.adapter_workbench import CONNECTION, CURRENCY, AdapterWorkbench, Pulled, open_deals, pull_all
@@ -54,6 +54,49 @@ def make_create(bench: AdapterWorkbench, number: int | str, **fields: Value) -> 
         reason="it is missing here",
         position=Position(bench.pipeline, first_stage(bench), Status.OPEN),
         key=f"suite-{number}",
+    )
+
+
+def make_archive(target: Ref, key: str | None = None) -> Change:
+    """Make a change that archives a record; `key` is the marker of a task or note."""
+    return Change(
+        id=change_id(Action.ARCHIVE, CONNECTION, str(target)),
+        action=Action.ARCHIVE,
+        origin=Origin.SYNC,
+        connection=CONNECTION,
+        target=target,
+        edits=(),
+        reason="it is gone elsewhere",
+        key=key,
+    )
+
+
+def make_company(word: str, **fields: Value) -> Change:
+    """Make the creation of a company, with the domain `<word>.suite.example`."""
+    return _counterpart(
+        Kind.COMPANY, word, {"name": f"Suite company {word}", "domain": f"{word}.suite.example", **fields}
+    )
+
+
+def make_contact(word: str, **fields: Value) -> Change:
+    """Make the creation of a contact, with the address `<word>@suite.example`."""
+    return _counterpart(Kind.CONTACT, word, {"name": f"Suite {word}", "email": f"{word}@suite.example", **fields})
+
+
+def _counterpart(kind: Kind, word: str, fields: Mapping[str, Value]) -> Change:
+    given = {name: value for name, value in sorted(fields.items()) if value is not None}
+    edits = tuple(FieldEdit(name, None, value) for name, value in given.items())
+    known_by = next((f"{name}:{given[name]}" for name in ("domain", "email", "name") if name in given), None)
+    return Change(
+        id=change_id(Action.CREATE, CONNECTION, kind, word, edits=edits),
+        action=Action.CREATE,
+        origin=Origin.SYNC,
+        connection=CONNECTION,
+        target=None,
+        edits=edits,
+        reason="it is missing here",
+        key=known_by,
+        creates=kind,
     )
 
 
@@ -161,6 +204,22 @@ def strike(bench: AdapterWorkbench, adapter: Adapter, action: Action, fault: str
     request = learn_request(bench, adapter, action)
     bench.served.sandbox.faults.plan(fault, method=request.method, path=request.path)
     return request
+
+
+def learn_requests(bench: AdapterWorkbench, adapter: Adapter, probes: Sequence[Change]) -> list[WriteRequest]:
+    """Find out which requests make up a write, in their order, by making two changes that are alike.
+
+    Only those of methods that change something: where a CRM also reads by these, such reads are among them.
+    """
+    log, sent = bench.served.sandbox.log, []
+    for change in probes:
+        seen = len(log.all())
+        assert Outcome.APPLIED == write_one(adapter, change).outcome
+        sent.append([request for request in log.all()[seen:] if request.writes])
+    # From the end: what an adapter learns of an account, it asks before its first write only.
+    pairs = list(zip(*(reversed(each) for each in sent), strict=False))[::-1]
+    assert pairs, "what is written is sent"
+    return [WriteRequest(one.method, _common_path(one.path, other.path)) for one, other in pairs]
 
 
 def struck(bench: AdapterWorkbench, fault: str) -> int:

@@ -48,6 +48,32 @@ class CompanyMergingHands(Protocol):
 
 
 @runtime_checkable
+class RestoringHands(Protocol):
+    """For the action `archive`."""
+
+    def restore_deal(self, native_id: str) -> None:
+        """Take back a deal that was archived, as the CRM's own screens would."""
+        ...
+
+
+@runtime_checkable
+class AssociatingHands(Protocol):
+    """For `associates`: what a person does to what hangs on a deal."""
+
+    def set_company(self, deal_id: str, company_id: str | None) -> None:
+        """Give a deal another company instead of the one it has, or none."""
+        ...
+
+    def add_contact(self, deal_id: str, contact_id: str) -> None:
+        """Put a contact on a deal, beside those that are there."""
+        ...
+
+    def remove_contact(self, deal_id: str, contact_id: str) -> None:
+        """Take a contact off a deal; the others stay."""
+        ...
+
+
+@runtime_checkable
 class ActivityHands(Protocol):
     """For the kind `activity`; the sandbox is filled with the world's activities as well."""
 

@@ -41,7 +41,7 @@ class HostileTests:
         after = adapter.read([deal.ref])[deal.ref].fields.get(field)
 
         if receipt.outcome is Outcome.APPLIED:
-            assert _storable(text) == _storable(str(after))
+            assert storable(text) == storable(str(after))
         else:
             assert (Outcome.REFUSED, True) == (receipt.outcome, bool(receipt.message))
             assert deal.fields.get(field) == after
@@ -74,7 +74,7 @@ class HostileTests:
         assert None is adapter.find(Kind.DEAL, HOSTILE[what][:200], None)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Leave out what a CRM may drop or replace: control characters, ends of lines and halves of pairs."""
     kept = unicodedata.normalize("NFC", text)
     return "".join(c for c in kept if unicodedata.category(c) not in {"Cc", "Cs", "Zl"} and c not in {"\ufffd", "?"})

@@ -23,7 +23,10 @@ import pytest
 
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import SandboxOptions, VirtualClock
+from crmbridge.testing.adapter_archiving import ArchivingTests
+from crmbridge.testing.adapter_associations import AssociationTests
 from crmbridge.testing.adapter_capabilities import CapabilityTests
+from crmbridge.testing.adapter_counterparts import CounterpartTests
 from crmbridge.testing.adapter_faults import FaultTests
 from crmbridge.testing.adapter_hostile import HostileTests
 from crmbridge.testing.adapter_incremental import IncrementalTests
@@ -48,6 +51,9 @@ class AdapterSuite(
     IncrementalTests,
     WalkTests,
     WritingTests,
+    ArchivingTests,
+    CounterpartTests,
+    AssociationTests,
     CapabilityTests,
     FaultTests,
     BadReplyTests,

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
-from crmbridge.errors import AuthenticationError, RetryLaterError, UnclearError
-from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Outcome, Receipt
-from crmbridge.model.records import STANDARD_FIELDS, Kind, Move, Position, Record, Ref, Status, Tombstone
-from crmbridge.model.values import FieldType, Money, Value
-from crmbridge.ports import Capabilities, Clock, Description, NativeField, NativeStage, Page, Pipeline
-from crmbridge.sandbox.world import WORLD_FIELDS, World, WorldDeal
+from crmbridge.model.changes import Action, Change, Outcome, Receipt
+from crmbridge.model.records import Kind, Move, Position, Record, Ref, Status, Tombstone
+from crmbridge.model.values import Money, Value
+from crmbridge.ports import Clock
+from crmbridge.sandbox.world import World, WorldDeal
 
 PIPELINE = "sales"
 STAGES = ("prospecting", "qualification", "diagnosis", "proposal", "negotiation", "closing", "won", "lost")
-KINDS = frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL})
-PAGE, BATCH = 50, 20
 AS_CLOSED = {"won": Status.WON, "lost": Status.LOST}
 
 
@@ -27,19 +24,22 @@ class FakeCrm:
     first half is carried out), `unclear` (carried out, and the adapter knows nothing of it), `refuse`, `limit`,
     `revoked`; an empty name lets one write pass. `blind` is how many of the next reads and finds are limited.
     `writes` counts the write calls, `effects` how often each change was carried out. Without `unique_keys` the
-    account takes two deals of one key.
+    account takes two deals of one key. Only an `able` one archives, makes companies and contacts, and takes edits of
+    what hangs on a deal.
     """
 
-    def __init__(self, connection: str, clock: Clock, *, unique_keys: bool = True) -> None:
+    def __init__(self, connection: str, clock: Clock, *, unique_keys: bool = True, able: bool = False) -> None:
         self.connection = connection
         self.clock = clock
         self.unique_keys = unique_keys
+        self.able = able
         self.account = connection
         self.blind = 0
         self.effects: Counter[str] = Counter()
         self.records: dict[Ref, Record] = {}
         self.moves: dict[Ref, list[Move]] = {}
         self.gone: dict[Ref, Tombstone] = {}
+        self.bin: dict[Ref, Record] = {}  # what is gone, as it was
         self.changed: dict[Ref, int] = {}  # the number of each record's last change; a pull goes on from there
         self.attached: dict[Ref, tuple[Ref, str]] = {}  # task or note -> what it hangs on, marker
         self.faults: list[str] = []
@@ -88,10 +88,34 @@ class FakeCrm:
 
     def delete_deal(self, native_id: str) -> None:
         """Delete a deal as a person would."""
+        self._drop(self._ref(Kind.DEAL, native_id))
+
+    def restore_deal(self, native_id: str) -> None:
+        """Take a deal back that was archived or deleted, as a person would."""
         ref = self._ref(Kind.DEAL, native_id)
-        del self.records[ref]
-        self.gone[ref] = Tombstone(ref=ref, at=self.clock.now())
-        self._touch(ref)
+        was = self.bin.pop(ref)
+        del self.gone[ref]
+        self._store(ref, was.fields, was.position, created=was.created_at, key=was.key)
+
+    def create_company(self, **fields: Value) -> str:
+        """Create a company as a person would."""
+        return self._make(Kind.COMPANY, fields).id
+
+    def create_contact(self, **fields: Value) -> str:
+        """Create a contact as a person would."""
+        return self._make(Kind.CONTACT, fields).id
+
+    def set_company(self, deal_id: str, company_id: str | None) -> None:
+        """Give a deal another company as a person would, or none."""
+        self.edit_deal(deal_id, company=company_id)
+
+    def add_contact(self, deal_id: str, contact_id: str) -> None:
+        """Put a contact on a deal as a person would."""
+        self.edit_deal(deal_id, contacts=changed_set(self.deal(deal_id).fields.get("contacts"), (), (contact_id,)))
+
+    def remove_contact(self, deal_id: str, contact_id: str) -> None:
+        """Take a contact off a deal as a person would."""
+        self.edit_deal(deal_id, contacts=changed_set(self.deal(deal_id).fields.get("contacts"), (contact_id,), ()))
 
     def merge_deals(self, *, winner: str, loser: str) -> None:
         """Merge a deal into another one as a person would."""
@@ -99,6 +123,14 @@ class FakeCrm:
         ref = self._ref(Kind.DEAL, loser)
         self.gone[ref] = Tombstone(ref=ref, at=self.clock.now(), merged_into=self._ref(Kind.DEAL, winner))
         self._touch(self._ref(Kind.DEAL, winner))
+
+    def add_note(self, deal_id: str, body: str) -> str:
+        """Write a note on a deal as a person would."""
+        return self._hang(Kind.NOTE, self._ref(Kind.DEAL, deal_id), {"body": body}, "").id
+
+    def delete_note(self, native_id: str) -> None:
+        """Delete a note as a person would."""
+        self._drop(self._ref(Kind.NOTE, native_id))
 
     def named(self, name: str) -> list[Record]:
         """Give the deals of this name."""
@@ -118,24 +150,61 @@ class FakeCrm:
             Action.CREATE: self._create,
             Action.TASK: self._attach,
             Action.NOTE: self._attach,
+            Action.ARCHIVE: self._archive,
         }
         answer = todo[change.action](change)
         self.effects[change.id] += answer.outcome is Outcome.APPLIED
         return answer
 
+    def find_known(self, kind: Kind, key: str) -> Ref | None:
+        """Find a company or contact by what it is known by, without case; one with a domain not by its name."""
+        name, _, value = key.partition(":")
+        for ref, record in sorted(self.records.items()):
+            known = str(record.fields.get(name) or "").casefold() == value.casefold() != ""
+            if ref.kind is kind and known and not (name == "name" and record.fields.get("domain")):
+                return ref
+        return None
+
+    def _archive(self, change: Change) -> Receipt:
+        if change.target in self.records:
+            self._drop(change.target)
+        return receipt(change, Outcome.APPLIED)
+
+    def _missing(self, change: Change) -> str:
+        """Say which company or contact a deal can't hang on, because it is not there."""
+        ends = {Kind.COMPANY: (change.after.get("company"),), Kind.CONTACT: change.after.get("contacts") or ()}
+        wanted = {self._ref(kind, str(each)) for kind, ids in ends.items() for each in ids if each}  # type: ignore[union-attr]
+        lacking = sorted(wanted - self.records.keys()) if self.able else []
+        return f"there is no {lacking[0].kind} {lacking[0].id}" if lacking else ""
+
     def _update(self, change: Change) -> Receipt:
         record = self.records.get(change.target) if change.target else None
         if record is None:
             return receipt(change, Outcome.REFUSED, "there is no such deal")
+        if lacking := self._missing(change):
+            return receipt(change, Outcome.REFUSED, lacking)
         if change.position is not None and change.position.stage not in STAGES:
             return receipt(change, Outcome.REFUSED, f"there is no stage {change.position.stage}")
         fields = {**record.fields, **change.after}
+        for edit in change.edits:
+            if edit.name == "contacts":
+                fields[edit.name] = changed_set(record.fields.get(edit.name), edit.before, edit.after)
         self._store(record.ref, fields, record.position, created=record.created_at, key=record.key)
         if change.position is not None:
             self._write_position(record.ref, change.position)
         return receipt(change, Outcome.APPLIED, ref=record.ref)
 
+    def _create_counterpart(self, change: Change) -> Receipt:
+        after = change.after
+        key = next((f"{name}:{after[name]}" for name in ("domain", "email", "name") if after.get(name)), "")
+        ref = self.find_known(change.creates, key) or self._make(change.creates, after)
+        return receipt(change, Outcome.APPLIED, ref=ref)
+
     def _create(self, change: Change) -> Receipt:
+        if change.creates is not Kind.DEAL:
+            return self._create_counterpart(change)
+        if lacking := self._missing(change):
+            return receipt(change, Outcome.REFUSED, lacking)
         known = [r for r in self.records.values() if r.key and r.key == change.key]
         if known and self.unique_keys:
             return receipt(change, Outcome.APPLIED, ref=known[0].ref)
@@ -149,10 +218,7 @@ class FakeCrm:
     def _attach(self, change: Change) -> Receipt:
         if change.target not in self.records:
             return receipt(change, Outcome.REFUSED, "there is nothing to hang it on")
-        self._count += 1
-        ref = self._ref(change.kind, f"a{self._count}")
-        self._store(ref, change.after, None, created=self.clock.now())
-        self.attached[ref] = (change.target, change.key or "")
+        ref = self._hang(change.kind, change.target, change.after, change.key or "")
         return receipt(change, Outcome.APPLIED, ref=ref)
 
     # ── How it keeps things ─────────────────────────────────────────────────────────────────────────────
@@ -180,6 +246,26 @@ class FakeCrm:
         self._store(ref, fields, steps[-1][0], created=deal.created_at)
         for before, (after, when) in zip([None, *(position for position, _ in steps)], steps, strict=False):
             self._move(ref, before, after, when)
+
+    def _hang(self, kind: Kind, on: Ref, fields: Mapping[str, Value], marker: str) -> Ref:
+        if kind is Kind.NOTE:
+            place: dict[str, Value] = {"company": on.id} if on.kind is Kind.COMPANY else {"deals": (on.id,)}
+            fields = {"at": self.clock.now(), **place, **fields}
+        ref = self._make(kind, fields)
+        self.attached[ref] = (on, marker)
+        return ref
+
+    def _make(self, kind: Kind, fields: Mapping[str, Value]) -> Ref:
+        self._count += 1
+        ref = self._ref(kind, f"{kind[0]}{self._count}")
+        self._store(ref, fields, None, created=self.clock.now())
+        return ref
+
+    def _drop(self, ref: Ref) -> None:
+        self.bin[ref] = self.records.pop(ref)
+        self.attached.pop(ref, None)
+        self.gone[ref] = Tombstone(ref=ref, at=self.clock.now())
+        self._touch(ref)
 
     def _put(self, kind: Kind, native_id: str, fields: Mapping[str, Value]) -> None:
         self._store(self._ref(kind, native_id), fields, None, created=self.clock.now())
@@ -222,115 +308,15 @@ class FakeCrm:
         return Ref(self.connection, kind, native_id)
 
 
-class FakeAdapter:
-    """Speaks to a FakeCrm."""
-
-    def __init__(self, crm: FakeCrm) -> None:
-        self._crm = crm
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do: everything."""
-        return Capabilities(
-            kinds=KINDS,
-            actions=DEAL_ACTIONS,
-            batch=dict.fromkeys(DEAL_ACTIONS, BATCH),
-            external_key=self._crm.unique_keys,
-            history=True,
-            tombstones=True,
-            status_in_stage=True,
-            lag=timedelta(0),
-        )
-
-    def describe(self) -> Description:
-        """Describe the account."""
-        self._let_in()
-        stages = tuple(NativeStage(id=s, label=s.title(), status=AS_CLOSED.get(s, Status.OPEN)) for s in STAGES)
-        users = tuple(record for ref, record in sorted(self._crm.records.items()) if ref.kind is Kind.USER)
-        types = {**WORLD_FIELDS, **STANDARD_FIELDS[Kind.DEAL]}
-        return Description(
-            account=self._crm.account,
-            pipelines=(Pipeline(id=PIPELINE, label="Sales", stages=stages),),
-            fields=tuple(NativeField(name=name, label=name, type=types[name]) for name in sorted(types)),
-            users=users,
-            key_field=NativeField(name="key", label="Key", type=FieldType.TEXT, unique=True),
-        )
-
-    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
-        """Yield what changed after the change that the cursor names."""
-        self._let_in()
-        after = int(since or 0)
-        changed = sorted((n, ref) for ref, n in self._crm.changed.items() if ref.kind is kind and n > after)
-        for start in range(0, max(len(changed), 1), PAGE):
-            part = changed[start : start + PAGE]
-            refs = [ref for _, ref in part]
-            yield Page(
-                records=tuple(self._crm.records[ref] for ref in refs if ref in self._crm.records),
-                moves=tuple(m for ref in refs if ref in self._crm.records for m in self._crm.moves.get(ref, ())),
-                tombstones=tuple(self._crm.gone[ref] for ref in refs if ref not in self._crm.records),
-                cursor=str(part[-1][0]) if part else str(after),
-            )
-
-    def read(
-        self,
-        refs: Sequence[Ref],
-        *,
-        fields: Collection[str] | None = None,  # noqa: ARG002  none of them costs a request of its own
-    ) -> Mapping[Ref, Record]:
-        """Give the records that are there."""
-        self._let_in()
-        self._see()
-        return {ref: self._crm.records[ref] for ref in refs if ref in self._crm.records}
-
-    def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
-        """Find a deal by its key, or what hangs on a record by its marker."""
-        self._let_in()
-        self._see()
-        if kind is Kind.DEAL:
-            return next((ref for ref, record in self._crm.records.items() if key and record.key == key), None)
-        hanging = (ref for ref, (on, marker) in self._crm.attached.items() if on == near and marker == key)
-        return next((ref for ref in hanging if ref.kind is kind), None)
-
-    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
-        """Carry out changes, unless a fault is planned for this call."""
-        fault = self._crm.faults.pop(0) if self._crm.faults else ""
-        self._let_in(fault)
-        if fault == "limit":
-            raise RetryLaterError(f"{self._crm.connection}: too many requests")
-        self._crm.writes += 1
-        if fault == "drop_half":
-            _ = [self._crm.carry_out(change) for change in changes[: (len(changes) + 1) // 2]]
-        if fault in {"drop_before", "drop_half"}:
-            return [receipt(change, Outcome.UNKNOWN, "no answer") for change in changes]
-        refused = changes[0].id if fault == "refuse" else None
-        receipts = [
-            receipt(c, Outcome.REFUSED, "a rule of the account says no") if c.id == refused else self._crm.carry_out(c)
-            for c in changes
-        ]
-        if fault == "unclear":
-            raise UnclearError(f"{self._crm.connection}: the answer can't be read")
-        if fault == "drop_after":
-            return [receipt(change, Outcome.UNKNOWN, "no answer") for change in changes]
-        return receipts
-
-    def close(self) -> None:
-        """Do nothing; there is nothing to give back."""
-
-    def _see(self) -> None:
-        if self._crm.blind:
-            self._crm.blind -= 1
-            raise RetryLaterError(f"{self._crm.connection}: too many requests")
-
-    def _let_in(self, fault: str = "") -> None:
-        if "revoked" in {fault, *self._crm.faults[:1]}:
-            raise AuthenticationError(
-                f"{self._crm.connection}: the credential was refused", advice="Give the connection a valid one."
-            )
-
-
 def at(stage: str) -> Position:
     """Give the position of a stage."""
     return Position(PIPELINE, stage, AS_CLOSED.get(stage, Status.OPEN))
+
+
+def changed_set(there: Value, before: Value, after: Value) -> tuple[str, ...]:
+    """Add and remove what an edit of a set adds and removes; whatever else is there stays."""
+    held, old, new = (set(each) if isinstance(each, tuple) else set() for each in (there, before, after))
+    return tuple(sorted((held | (new - old)) - (old - new)))
 
 
 def receipt(change: Change, outcome: Outcome, message: str = "", ref: Ref | None = None) -> Receipt:

@@ -20,7 +20,8 @@ from crmbridge.services.workspace import Project, Workspace
 from crmbridge.settings import AdapterSettings, Settings
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process
-from crmbridge.testing.fake_crm import PIPELINE, STAGES, FakeAdapter, FakeCrm
+from crmbridge.testing.fake_adapter import FakeAdapter
+from crmbridge.testing.fake_crm import PIPELINE, STAGES, FakeCrm
 
 MONDAY = datetime(2026, 6, 8, 9, tzinfo=UTC)
 

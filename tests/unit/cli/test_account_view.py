@@ -15,7 +15,8 @@ from crmbridge.ports import Credential, Description
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.services.signin import SignIn
 from crmbridge.testing.factories import NOON
-from crmbridge.testing.fake_crm import FakeAdapter, FakeCrm
+from crmbridge.testing.fake_adapter import FakeAdapter
+from crmbridge.testing.fake_crm import FakeCrm
 
 CAN = FakeAdapter(FakeCrm("north", VirtualClock(NOON))).capabilities
 ACCOUNT = Description(

@@ -19,7 +19,7 @@ from crmbridge.services.applied import Applied
 from crmbridge.services.applying import apply_plan
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.factories import make_change, make_plan
-from crmbridge.testing.fake_crm import FakeAdapter
+from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
 
 AT_ONCE = 3

@@ -16,7 +16,8 @@ from crmbridge.services.health import Check, Health
 from crmbridge.services.running import run_steps
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.factories import make_process, make_stage
-from crmbridge.testing.fake_crm import STAGES, FakeAdapter
+from crmbridge.testing.fake_adapter import FakeAdapter
+from crmbridge.testing.fake_crm import STAGES
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench, usual_settings
 
 SEVEN = make_process(stages=[make_stage(stage) for stage in STAGES[:-2]])

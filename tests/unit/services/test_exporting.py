@@ -16,7 +16,8 @@ from crmbridge.services.exporting import export_rules, write_files
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import AdapterSettings
 from crmbridge.testing.factories import make_process
-from crmbridge.testing.fake_crm import FakeAdapter, FakeCrm
+from crmbridge.testing.fake_adapter import FakeAdapter
+from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.workspaces import make_bench, usual_settings
 
 

@@ -12,7 +12,8 @@ from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.services.kinds import pulled_kinds
 from crmbridge.settings import Connection
 from crmbridge.testing.factories import NOON, make_process, make_stage
-from crmbridge.testing.fake_crm import FakeAdapter, FakeCrm
+from crmbridge.testing.fake_adapter import FakeAdapter
+from crmbridge.testing.fake_crm import FakeCrm
 
 USUAL = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL)
 CAPABILITIES = FakeAdapter(FakeCrm("north", VirtualClock(NOON))).capabilities

@@ -20,7 +20,7 @@ from crmbridge.services.running import Ran, run_hinted, run_pull
 from crmbridge.services.workspace import Project, Workspace
 from crmbridge.settings import AdapterSettings, Secret, Settings
 from crmbridge.testing.factories import NOON, make_deal, make_move
-from crmbridge.testing.fake_crm import FakeAdapter
+from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.workspaces import Bench, make_bench
 
 

@@ -19,7 +19,8 @@ from crmbridge.services.setup import plan_setup, run_setup
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import AdapterSettings
 from crmbridge.testing.factories import make_process
-from crmbridge.testing.fake_crm import FakeAdapter, FakeCrm
+from crmbridge.testing.fake_adapter import FakeAdapter
+from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.workspaces import Bench, make_bench
 
 KEY = FieldWish(name="crmbridge_key", label="crmbridge key", type=FieldType.TEXT, unique=True, why="finds deals again")

@@ -6,6 +6,7 @@ Never through search: it indexes late, by an unknown delay, and does not look in
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -76,11 +77,12 @@ def deal_book(api: Api, key_field: FieldDefinition) -> KeyBook:
 
 
 def company_book(api: Api) -> KeyBook:
-    """Give what finds companies by `domain:` and `name:`."""
+    """Give what finds companies by `domain:`, or by `name:` where they have none."""
 
     def keys_of(row: Row) -> Iterator[str]:
         fields = organization_record(row, "").fields
-        return (natural_key(name, value) for name in ("domain", "name") if (value := fields.get(name)))
+        keys = (natural_key(name, value) for name in ("domain", "name") if (value := fields.get(name)))
+        return itertools.islice(keys, 1)
 
     return KeyBook(api, (KeyList(call="organizations", params={}),), keys_of)
 

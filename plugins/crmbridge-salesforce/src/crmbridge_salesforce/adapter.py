@@ -61,7 +61,12 @@ class SalesforceAdapter:
         )
         self._finder = Finder(self._org, self._setup, settings.key_name)
         self._writer = Writer(
-            self._org, Encoder(self._setup, self._library.shape), self._library, context.clock, settings.key_name
+            self._org,
+            Encoder(self._setup, self._library.shape),
+            self._library,
+            context.clock,
+            key_field=settings.key_name,
+            finder=self._finder,
         )
 
     @property

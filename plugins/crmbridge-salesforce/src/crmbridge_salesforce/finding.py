@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crmbridge.errors import RefusedError
+from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge_salesforce.encode import has_marker
 from crmbridge_salesforce.ids import to_18
@@ -12,6 +13,14 @@ from crmbridge_salesforce.mapping import OBJECTS, domain_of
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.setup import Setup
 from crmbridge_salesforce.soql import containing, select, text
+
+
+def natural_key(change: Change) -> str | None:
+    """Give what a company or contact to be made is known by; None where nobody could tell it from another."""
+    names = {Kind.COMPANY: ("domain", "name"), Kind.CONTACT: ("email",)}.get(change.creates, ())
+    if change.action is not Action.CREATE:
+        return None
+    return next((f"{name}:{value}" for name in names if (value := change.after.get(name))), None)
 
 
 class Finder:
@@ -56,9 +65,10 @@ class Finder:
                 where = f"Website LIKE {containing(value)}"
             case _:
                 raise RefusedError(f"A {kind} can't be found by {what!r}")
-        columns = ["Id", "Website"] if what == "domain" else ["Id"]
+        columns = ["Id", "Website"] if kind is Kind.COMPANY else ["Id"]
+        wanted = value.casefold() if what == "domain" else None  # one with a domain is not known by its name
         for row in self._org.query(select(columns, OBJECTS[kind], where=where, order="Id")):
-            if what != "domain" or domain_of(str(row["Website"])) == value.casefold():
+            if kind is Kind.CONTACT or domain_of(str(row.get("Website") or "")) == wanted:
                 yield str(row["Id"])
 
     def _tasks(self, marker: str, near: Ref) -> Iterator[str]:

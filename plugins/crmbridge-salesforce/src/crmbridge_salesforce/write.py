@@ -14,6 +14,7 @@ from crmbridge_salesforce.archive import Archive
 from crmbridge_salesforce.conditional import Conditional
 from crmbridge_salesforce.contacts import Wish, set_contacts
 from crmbridge_salesforce.encode import Encoder
+from crmbridge_salesforce.finding import Finder, natural_key
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.library import Library
 from crmbridge_salesforce.org import Org
@@ -39,9 +40,12 @@ Send = Callable[[Sequence[Item]], dict[str, Answered]]
 class Writer:
     """Makes the changes of one action; the receipts say what the org said, row by row."""
 
-    def __init__(self, org: Org, encoder: Encoder, library: Library, clock: Clock, key_field: str) -> None:
+    def __init__(
+        self, org: Org, encoder: Encoder, library: Library, clock: Clock, *, key_field: str, finder: Finder
+    ) -> None:
         self._org = org
         self._encoder = encoder
+        self._finder = finder
         self._clock = clock
         self._key_field = key_field
         self._conditional = Conditional(org, library, clock)
@@ -56,9 +60,11 @@ class Writer:
 
         Raises AuthenticationError or RetryLaterError only while nothing was sent.
         """
-        receipts: dict[str, Receipt] = {}
+        receipts = self._there_already(changes)
         groups: dict[_Route, list[Item]] = {}
         for change in changes:
+            if change.id in receipts:
+                continue
             try:
                 item = Item(change, self._encoder.row(change))
             except RefusedError as error:
@@ -69,6 +75,24 @@ class Writer:
             receipts.update(self._guarded(route, items) if number else self._deliver(route, items))
         receipts.update(self._with_contacts(changes, receipts))
         return [receipts[change.id] for change in changes]
+
+    def _there_already(self, changes: Sequence[Change]) -> dict[str, Receipt]:
+        """Look for companies and contacts before they are made: without a duplicate rule an org takes the same twice.
+
+        Of two with one key the second waits for the first.
+        """
+        receipts: dict[str, Receipt] = {}
+        keys: set[str] = set()
+        for change in changes:
+            key = natural_key(change)
+            if key is None:
+                continue
+            if key.casefold() in keys:
+                receipts[change.id] = receipt(change, Outcome.FAILED, f"another change of the batch makes {key}")
+            elif ref := self._finder.find(change.creates, key, None):
+                receipts[change.id] = Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message=EXISTED)
+            keys.add(key.casefold())
+        return receipts
 
     def _route(self, item: Item) -> _Route:
         change = item.change

@@ -145,7 +145,8 @@ class PipedriveState:
             ("person_id", self.tables.persons),
             ("org_id", self.tables.organizations),
         ):
-            if changes.get(name) is not None and changes[name] not in table:
+            number = changes.get(name)
+            if number is not None and (number not in table or table[number].get("is_deleted")):
                 raise invalid(f"{name}: Not found")
         custom = changes.get("custom_fields") or {}
         check_custom(custom, self.tables.fields)
