@@ -20,7 +20,7 @@ test: $(READY)
 
 # As many histories as asked: make simulate N=100000
 simulate: $(READY)
-	$(BIN)/crmbridge-sim run $(or $(N),1000)
+	$(BIN)/crmbridge-sim run $(or $(N),1000) --first $(or $(FIRST),1)
 
 lint: $(READY)
 	$(BIN)/ruff check .

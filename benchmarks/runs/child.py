@@ -11,6 +11,8 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from runs.projects import CONNECTION
 
 if TYPE_CHECKING:
     from crmbridge.model.changes import Plan
+    from crmbridge.model.records import Record
     from crmbridge.services.workspace import Workspace
 
 FIELD = "text_1"
@@ -82,7 +85,85 @@ def updates(workspace: Workspace) -> Plan:
     return Plan(id="bench", made_at=now, settings=workspace.project.digest, changes=tuple(changes))
 
 
-TASKS: dict[str, Callable[[Path], dict[str, Any]]] = {"pull": pull, "write": write}
+def cycle(folder: Path) -> dict[str, Any]:
+    """Do what `crmbridge run` does: pull, keep in step, enforce, write."""
+    from crmbridge.app import open_workspace  # noqa: PLC0415  as above
+    from crmbridge.services.running import run_steps  # noqa: PLC0415  the same
+
+    imported = cpu_seconds()
+    with open_workspace(folder) as workspace:
+        ran = run_steps(workspace, "cycle")
+    done = ran.cycle
+    return {
+        "imports_cpu_s": imported,
+        "exit_code": ran.exit_code,
+        "outcomes": done.applied.counts if done else {},
+        "planned": len(done.plan.changes) if done and done.plan else 0,
+        "blocked": len(done.plan.blocked) if done and done.plan else 0,
+        "judged": done.judged if done else 0,
+        "errors": [error.message for _, error in done.errors] if done else [],
+    }
+
+
+def plan(folder: Path) -> dict[str, Any]:
+    """Do what `crmbridge plan --no-pull --out plan.json` does; the file is told of apart."""
+    from crmbridge.app import open_workspace  # noqa: PLC0415  as above
+    from crmbridge.cli.plan_files import save_plan  # noqa: PLC0415  the same
+    from crmbridge.services.running import run_plan  # noqa: PLC0415  the same
+
+    with open_workspace(folder) as workspace:
+        start, before = time.perf_counter(), cpu_seconds()
+        ran = run_plan(workspace, refresh=False)
+        cost = {"plan_seconds": time.perf_counter() - start, "plan_cpu_s": cpu_seconds() - before, "plan_mb": peak_mb()}
+        found = ran.cycle.plan if ran.cycle else None
+        if found is not None:
+            save_plan(found, folder / "plan.json")
+    return {
+        **cost,
+        "planned": len(found.changes) if found else 0,
+        "blocked": len(found.blocked) if found else 0,
+        "judged": ran.cycle.judged if ran.cycle else 0,
+    }
+
+
+def edit(folder: Path) -> dict[str, Any]:
+    """Let every deal of the first connection have been edited since, as a pull would have saved it."""
+    from crmbridge.app import open_workspace  # noqa: PLC0415  as above
+    from crmbridge.model.records import Kind  # noqa: PLC0415  the same
+    from crmbridge.services.linking import chunks  # noqa: PLC0415  the same
+
+    with open_workspace(folder) as workspace:
+        connection = workspace.connections[0]
+        for part in chunks(list(workspace.store.records.records(connection, Kind.DEAL))):
+            workspace.store.records.put([_edited(record) for record in part])
+    return {}
+
+
+def touch(folder: Path) -> dict[str, Any]:
+    """Let every deal of the first connection be pending again."""
+    from crmbridge.app import open_workspace  # noqa: PLC0415  as above
+    from crmbridge.model.records import Kind  # noqa: PLC0415  the same
+
+    with open_workspace(folder) as workspace:
+        connection = workspace.connections[0]
+        workspace.store.backlog.touch([r.ref for r in workspace.store.records.records(connection, Kind.DEAL)])
+    return {}
+
+
+def _edited(record: Record) -> Record:
+    fields = {**record.fields, FIELD: f"edited {record.ref.id}"}
+    later = record.updated_at + timedelta(hours=2)
+    return replace(record, fields=fields, updated_at=later, version=later.isoformat())
+
+
+TASKS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "pull": pull,
+    "write": write,
+    "cycle": cycle,
+    "plan": plan,
+    "edit": edit,
+    "touch": touch,
+}
 
 
 def main() -> None:
@@ -96,15 +177,19 @@ def main() -> None:
     task = TASKS[asked.task]
     found = _profiled(task, asked.folder, asked.profile) if asked.profile else task(asked.folder)
     seconds = time.perf_counter() - start
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peak = most / (1024 if sys.platform == "linux" else 1024 * 1024)
-    print(json.dumps({"seconds": seconds, "cpu_s": cpu_seconds(), "peak_mb": peak, **found}))
+    print(json.dumps({"seconds": seconds, "cpu_s": cpu_seconds(), "peak_mb": peak_mb(), **found}))
 
 
 def _profiled(task: Callable[[Path], dict[str, Any]], folder: Path, into: Path) -> dict[str, Any]:
     from runs.profiling import profiled  # noqa: PLC0415  its imports are not what is measured
 
     return profiled(lambda: task(folder), into)
+
+
+def peak_mb() -> float:
+    """Give the most memory that this process has had so far, in MB."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (1024 if sys.platform == "linux" else 1024 * 1024)
 
 
 def cpu_seconds() -> float:

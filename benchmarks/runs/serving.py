@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 BENCHMARKS = Path(__file__).parents[1]
@@ -43,6 +44,12 @@ class Serving:
     def touch(self, count: int) -> None:
         """Let so many deals have been changed now."""
         self._call(f"touch?count={count}")
+
+    def edit(self, count: int, *, value: str, field: str, step: int = 1, offset: int = 0) -> None:
+        """Let people have written a value in a field of so many deals now: every `step`th from `offset` on."""
+        self._call(
+            "edit?" + urlencode({"count": count, "step": step, "offset": offset, "field": field, "value": value})
+        )
 
     def let_another_app_in(self) -> None:
         """From now on another app takes half of what the account may be sent."""

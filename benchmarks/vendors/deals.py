@@ -22,14 +22,14 @@ Render = Callable[["Sample"], bytes]
 class Sample(NamedTuple):
     """A deal to be rendered with gaps: its values, and whether it has moved since it was created.
 
-    What is rendered has the marks `ID`, `CREATED` and `CHANGED` where these differ from deal to deal.
+    What is rendered has the marks `ID`, `CREATED`, `CHANGED` and `NAME` where these differ from deal to deal.
     """
 
     row: Row
     moved: bool
 
 
-ID, CREATED, CHANGED = "@@id@@", "@@created@@", "@@changed@@"
+ID, CREATED, CHANGED, NAME = "@@id@@", "@@created@@", "@@changed@@", "@@name@@"
 
 
 class Deals:
@@ -63,6 +63,8 @@ class Deals:
         self._id_texts = [id_text(each).encode() for each in ids]
         self._created_texts = [times(at) for at in self.created]
         self._changed_texts = [times(at) for at in self.changed]
+        # No two are the same in one account, and the accounts of two vendors have the same ones.
+        self._names = [f"Rollout {index:06} for customer {index % 9_973}".encode() for index in range(count)]
         self._times = times
         self._rows = [make_row(number) for number in range(min(POOL, count))]
 
@@ -111,20 +113,21 @@ class Deals:
         return Templates(self, render)
 
     def sample(self, index: int) -> Sample:
-        """Give what a deal is rendered from; deals with the same one differ in ids and times only."""
+        """Give what a deal is rendered from; deals with the same one differ in ids, times and names only."""
         return Sample(self.row(index), self.moved[index])
 
     def fill(self, template: bytes, index: int) -> bytes:
-        """Put a deal's own id and times into a template."""
+        """Put a deal's own id, times and name into a template."""
         return template % {
             b"id": self._id_texts[index],
             b"created": self._created_texts[index],
             b"changed": self._changed_texts[index],
+            b"name": self._names[index],
         }
 
 
 class Templates:
-    """Deals in one form, each rendered once but for its id and times."""
+    """Deals in one form, each rendered once but for its id, times and name."""
 
     def __init__(self, deals: Deals, render: Render) -> None:
         self._deals = deals
@@ -147,7 +150,7 @@ class Templates:
 def gaps(text: bytes) -> bytes:
     """Turn rendered text with marked gaps into a template."""
     text = text.replace(b"%", b"%%")
-    for mark in (ID, CREATED, CHANGED):
+    for mark in (ID, CREATED, CHANGED, NAME):
         text = text.replace(mark.encode(), f"%({mark.strip('@')})b".encode())
     return text
 

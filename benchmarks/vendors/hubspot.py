@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vendors.columns import COLUMNS, CURRENCY, OPTIONS, STAGES
-from vendors.deals import CHANGED, CREATED, ID, Deals, Sample, Templates, iso
+from vendors.deals import CHANGED, CREATED, ID, NAME, Deals, Sample, Templates, iso
 from vendors.limits import Window
 from vendors.wire import Reply, Request
 
@@ -75,6 +75,12 @@ class HubSpot:
         """Let some deals have been changed now."""
         step = max(1, len(self.deals) // count)
         self.deals.touch(range(0, step * count, step))
+
+    def edit(self, places: range, field: str, value: str) -> None:
+        """Let a person have written a value in one field of these deals now."""
+        for place in places:
+            self._written.setdefault(place, {})[field] = value
+        self.deals.touch(places)
 
     def answer(self, request: Request) -> Reply:
         """Answer one request."""
@@ -271,7 +277,7 @@ def _values(sample: Sample) -> dict[str, str | None]:
     first = STAGES[0] if sample.moved and stage != STAGES[0] else stage
     values: dict[str, str | None] = {column.name: _text(row[column.name]) for column in COLUMNS}
     values |= {
-        "dealname": row["title"],
+        "dealname": NAME,
         "amount": row["amount"],
         "closedate": f"{row['close_date']}T09:30:00Z",
         "dealstage": stage,

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from vendors.columns import COLUMNS, CURRENCY, OPTIONS, STAGES, Column
-from vendors.deals import CHANGED, CREATED, ID, Deals, Sample, Templates, iso
+from vendors.deals import CHANGED, CREATED, ID, NAME, Deals, Sample, Templates, iso
 from vendors.limits import Window
 from vendors.wire import Reply, Request
 
@@ -65,6 +65,13 @@ class Pipedrive:
         """Let some deals have been changed now."""
         step = max(1, len(self.deals) // count)
         self._change(range(0, step * count, step))
+
+    def edit(self, places: range, field: str, value: str) -> None:
+        """Let a person have written a value in one field of these deals now."""
+        code = next(column.code for column in COLUMNS if column.name == field)
+        for place in places:
+            self._written.setdefault(place, {"custom_fields": {}})["custom_fields"][code] = value
+        self._change(places)
 
     def answer(self, request: Request) -> Reply:
         """Answer one request."""
@@ -292,7 +299,7 @@ def _deal(sample: Sample, more: Sequence[str], codes: set[str]) -> bytes:
     person = row["contacts"][0] if row["contacts"] else None
     shown: dict[str, Any] = {
         "id": ID,
-        "title": row["title"],
+        "title": NAME,
         "creator_user_id": 1001,
         "owner_id": row["owner"],
         "person_id": person,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from vendors import soql
 from vendors.columns import COLUMNS, OPTIONS
-from vendors.deals import CHANGED, CREATED, ID, Deals, Sample, Templates, iso
+from vendors.deals import CHANGED, CREATED, ID, NAME, Deals, Sample, Templates, iso
 from vendors.limits import Window
 from vendors.salesforce_tables import COLUMN_TYPES, STAGE_NAMES, describe, other_rows
 from vendors.wire import Reply, Request
@@ -56,6 +56,11 @@ class Salesforce:
         """Let some deals have been changed now."""
         step = max(1, len(self.deals) // count)
         self.deals.touch(range(0, step * count, step))
+
+    def edit(self, places: range, field: str, value: str) -> None:
+        """Let a person have written a value in one field of these deals now."""
+        for place in places:
+            self._write(place, {f"{field}__c": value})
 
     def answer(self, request: Request) -> Reply:
         """Answer one request."""
@@ -325,7 +330,7 @@ def _values(sample: Sample) -> dict[str, Any]:
         **dict.fromkeys(COLUMN_TYPES),
         **own,
         "Id": ID,
-        "Name": row["title"],
+        "Name": NAME,
         "Amount": float(row["amount"]),
         "CloseDate": row["close_date"],
         "StageName": STAGE_NAMES[stage],

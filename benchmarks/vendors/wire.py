@@ -52,6 +52,10 @@ class Vendor(Protocol):
         """Let so many deals have been changed now."""
         ...
 
+    def edit(self, places: range, field: str, value: str) -> None:
+        """Let a person have written a value in one of the fields of `vendors.columns`, in these deals, now."""
+        ...
+
 
 class Counts:
     """What was asked and how it was answered, by second since the first request."""
@@ -124,12 +128,20 @@ class Server:
         match request.path.removeprefix(CONTROL):
             case "touch":
                 self.vendor.touch(int(request.query["count"]))
+            case "edit":
+                self.vendor.edit(_places(request.query), request.query["field"], request.query["value"])
             case "reset":
                 self.counts = Counts()
             case "other" if self.other is not None:
                 task = asyncio.get_running_loop().create_task(self.other.run())
                 self._tasks.add(task)
         return Reply(json.dumps(self.counts.report(self.other)).encode())
+
+
+def _places(query: Mapping[str, str]) -> range:
+    """Read which deals are meant: `count` of them, every `step`th from `offset` on."""
+    step, offset = int(query.get("step", 1)), int(query.get("offset", 0))
+    return range(offset, offset + step * int(query["count"]), step)
 
 
 class Connection(asyncio.Protocol):

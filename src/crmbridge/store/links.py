@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, select
+from sqlalchemy import Connection, select
 
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value, fields_from_text, fields_to_text
 from crmbridge.store import schema
-from crmbridge.store.database import Database, among, upsert, upsert_written
+from crmbridge.store.database import Database, Rows, chunks, delete_among, rows_among, upsert_written
 from crmbridge.store.records import by_kind
 from crmbridge.store.schema import as_written
 from crmbridge.store.written import storable
 
 _links, _bases = schema.links, schema.bases
 _bases_written = as_written(_bases)
-_OLD = delete(_links).where(_links.c.link == bindparam("old"))
+_links_written = as_written(_links)
+_COLUMNS = tuple(_links_written.c["link", "connection", "kind", "id"])
+_LINK_OF = tuple(_links_written.c["id", "link"])
 
 
 class SqlLinks:
@@ -30,14 +32,14 @@ class SqlLinks:
     def links(self) -> dict[str, tuple[Ref, ...]]:
         """Give all links by id, refs in order."""
         with self._database.read() as open_:
-            return _by_link(open_.execute(select(_links).order_by(*_ORDER)))
+            return _by_link(open_.execute(select(*_COLUMNS).order_by(*_COLUMNS)))
 
     def get(self, links: Collection[str]) -> dict[str, tuple[Ref, ...]]:
         """Give the links of these ids, of those that there are, refs in order."""
         found: dict[str, tuple[Ref, ...]] = {}
         with self._database.read() as open_:
-            for condition in among(_links.c.link, sorted(links)):
-                found |= _by_link(open_.execute(select(_links).where(condition).order_by(*_ORDER)))
+            for part in chunks(sorted(map(storable, links))):
+                found |= _by_link(sorted(rows_among(open_, _COLUMNS, "link", part), key=tuple))
         return found
 
     def of(self, refs: Collection[Ref]) -> dict[Ref, str]:
@@ -45,10 +47,9 @@ class SqlLinks:
         found: dict[Ref, str] = {}
         with self._database.read() as open_:
             for connection, kind, ids in by_kind(refs):
-                for condition in among(_links.c.id, ids):
-                    query = select(_links.c.id, _links.c.link).where(_links.c.connection == connection)
-                    for row in open_.execute(query.where(_links.c.kind == kind, condition)):
-                        found[Ref(connection, kind, row.id)] = row.link
+                of = {"connection": connection, "kind": kind.value}
+                for id_, link in rows_among(open_, _LINK_OF, "id", map(storable, ids), of):
+                    found[Ref(connection, kind, id_)] = link
         return found
 
     def save(self, links: Mapping[str, Sequence[Ref]]) -> None:
@@ -56,10 +57,10 @@ class SqlLinks:
         if not links:
             return
         owner = {ref: link for link, refs in links.items() for ref in refs}
-        rows = [{"connection": r.connection, "kind": r.kind, "id": r.id, "link": link} for r, link in owner.items()]
+        rows = [(ref.connection, ref.kind.value, storable(ref.id), storable(link)) for ref, link in owner.items()]
         with self._database.write() as open_:
-            open_.execute(_OLD, [{"old": link} for link in links])
-            upsert(open_, _links, rows)
+            delete_among(open_, _links, "link", map(storable, links))
+            upsert_written(open_, _links, rows)
 
     def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, dict[str, Value]]:
         """Give the base of these refs, or of every ref that has one, field by field."""
@@ -74,22 +75,17 @@ class SqlLinks:
                 write_bases(open_, bases)
 
 
-_ORDER = (_links.c.link, _links.c.connection, _links.c.kind, _links.c.id)
-
-
 def _by_link(rows: Any) -> dict[str, tuple[Ref, ...]]:
     found: dict[str, list[Ref]] = defaultdict(list)
-    for row in rows:
-        found[row.link].append(Ref(row.connection, Kind(row.kind), row.id))
+    for link, connection, kind, id_ in rows:
+        found[link].append(Ref(connection, Kind(kind), id_))
     return {link: tuple(refs) for link, refs in found.items()}
 
 
-def _bases_of(open_: Connection, refs: Collection[Ref]) -> Iterator[Row[Any]]:
-    table = _bases_written
+def _bases_of(open_: Connection, refs: Collection[Ref]) -> Rows:
     for connection, kind, ids in by_kind(refs):
-        for condition in among(table.c.id, map(storable, ids)):
-            of = (table.c.connection == connection, table.c.kind == kind.value, condition)
-            yield from open_.execute(select(table).where(*of))
+        of = {"connection": connection, "kind": kind.value}
+        yield from rows_among(open_, tuple(_bases_written.c), "id", map(storable, ids), of)
 
 
 def write_bases(open_: Connection, bases: Mapping[Ref, Mapping[str, Value]]) -> None:

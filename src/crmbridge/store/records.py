@@ -17,17 +17,20 @@ from crmbridge.model.records import Kind, Move, Position, Problem, Record, Ref, 
 from crmbridge.model.values import Money, Value, fields_from_text, fields_to_text
 from crmbridge.ports import Page
 from crmbridge.store import schema
-from crmbridge.store.database import Database, Marked, among, next_mark, upsert, upsert_written
+from crmbridge.store.database import Database, Marked, among, next_mark, rows_among, upsert, upsert_written
 from crmbridge.store.schema import as_written
 from crmbridge.store.written import json_text, moment_text, ref_text, storable
 
 _STREAM = 1000  # rows read at a time
+_KINDS = {each.value: each for each in Kind}  # looked up faster than made
+_STATUSES = {each.value: each for each in Status}
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
 _records_written, _moves_written = as_written(_records), as_written(_moves)
-_READ = _records_written.c[
+_READ = tuple(_records_written.c[
     "connection", "kind", "id", "key", "version", "created_at", "updated_at", "pipeline", "stage", "status", "url",
     "updated_by", "fields", "problems",
-]  # fmt: skip
+])  # fmt: skip
+_READ_UPDATED_AT = [column.name for column in _READ].index("updated_at")
 # What makes a record another one than it was; its version and times alone do not.
 _CHANGED = Marked(
     "mark", ("fields", "pipeline", "stage", "status", "key", "created_at", "problems", "gone_at", "merged_into")
@@ -83,6 +86,14 @@ class SqlRecords:
         """Give the records asked for that are known and not gone."""
         with self._database.read() as open_:
             found = {record.ref: record for record in map(_record, _rows_of(open_, refs))}
+        return {ref: found[ref] for ref in refs if ref in found}
+
+    def last_known(self, refs: Collection[Ref]) -> dict[Ref, Record]:
+        """Give the records asked for as they were last known, also those that are gone."""
+        with self._database.read() as open_:
+            # Of some only the tombstone is known.
+            known = (row for row in _rows_of(open_, refs, gone=True) if row[_READ_UPDATED_AT] is not None)
+            found = {record.ref: record for record in map(_record, known)}
         return {ref: found[ref] for ref in refs if ref in found}
 
     def moves(self, connection: str) -> Iterator[tuple[Ref, tuple[Move, ...]]]:
@@ -288,12 +299,10 @@ def by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
         yield connection, kind, ids
 
 
-def _rows_of(open_: Connection, refs: Collection[Ref]) -> Iterator[Row[Any]]:
-    table = _records_written
+def _rows_of(open_: Connection, refs: Collection[Ref], *, gone: bool = False) -> Iterator[Sequence[Any]]:
     for connection, kind, ids in by_kind(refs):
-        for condition in among(table.c.id, ids):
-            of = (table.c.connection == connection, table.c.kind == kind.value, condition, table.c.gone_at.is_(None))
-            yield from open_.execute(select(*_READ).where(*of))
+        of = {"connection": connection, "kind": kind.value, **({} if gone else {"gone_at": None})}
+        yield from rows_among(open_, _READ, "id", ids, of)
 
 
 def _ref(row: Row[Any]) -> Ref:
@@ -304,12 +313,12 @@ def _record(row: Sequence[Any]) -> Record:
     """Read a row of `_READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest."""
     connection, kind, id_, key, version, created, updated, pipeline, stage, status, url, by, fields, problems = row
     return Record(
-        ref=Ref(connection, Kind(kind), id_),
+        ref=Ref(connection, _KINDS[kind], id_),
         fields=fields_from_text(fields),
         version=version,
         created_at=datetime.fromisoformat(created) if created else None,
         updated_at=datetime.fromisoformat(updated),
-        position=None if status is None else Position(pipeline, stage, Status(status)),
+        position=None if status is None else Position(pipeline, stage, _STATUSES[status]),
         key=key,
         url=url,
         updated_by=by,

@@ -106,7 +106,7 @@ class Account:
                 return (change.key if change.creates is Kind.DEAL else str(change.key).partition(":")[2]) in made
             case Action.ARCHIVE:
                 return change.target in before and change.target not in after
-            case Action.UPDATE if change.target in after and change.target in before:
+            case Action.UPDATE if change.target is not None and change.target in after and change.target in before:
                 now = after[change.target]
                 return before[change.target] != now and all(now.get(n) == v for n, v in self.sight.written(change))
             case _:

@@ -30,8 +30,9 @@ BUGS: tuple[Bug, ...] = (
         "an unclear answer counts as a failure",
         APPLYING,
         "    return {c.id: found.get(c.id) or _receipt(c, outcome, message) for c in batch}, error\n",
-        "    unclear = {i: replace(r, outcome=Outcome.FAILED) for i, r in found.items() if r.outcome is Outcome.UNKNOWN}\n"
-        "    return {c.id: {**found, **unclear}.get(c.id) or _receipt(c, outcome, message) for c in batch}, error\n",
+        "    no, unclear = Outcome.FAILED, Outcome.UNKNOWN\n"
+        "    found = {i: replace(r, outcome=no) if r.outcome is unclear else r for i, r in found.items()}\n"
+        "    return {c.id: found.get(c.id) or _receipt(c, outcome, message) for c in batch}, error\n",
     ),
     Bug(
         "intents are not journaled",
@@ -52,10 +53,10 @@ BUGS: tuple[Bug, ...] = (
         "return waiting, None",
     ),
     Bug(
-        "what a new record was linked for is forgotten",
-        APPLYING,
-        "    _link(workspace, created)  # first",
-        "    # first",
+        "a new deal carries no key",
+        "crmbridge_pipedrive.bodies",
+        "        if change.key is not None:\n",
+        "        if change.key is None:\n",
     ),
     Bug(
         "a change is left out without a word",
@@ -146,7 +147,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "what is not finished is forgotten",
         PLANNING,
-        "    syncing.dealt(workspace, synced, {*held, *(change.link for change in plan.changes if change.link)})\n",
+        "    syncing.dealt(workspace, synced, held | wanted)\n",
         "    syncing.dealt(workspace, synced, held)\n",
     ),
     Bug(
@@ -164,8 +165,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "what waits for a person is not said",
         PLANNING,
-        '    waiting.replace({*synced.looked, ""}, plan.blocked, workspace.clock.now())\n',
-        '    waiting.replace({*synced.looked, ""}, (), workspace.clock.now())\n',
+        'waiting.replace({*synced.looked, *left_behind, ""}, plan.blocked,',
+        'waiting.replace({*synced.looked, *left_behind, ""}, (),',
     ),
     Bug(
         "one way is both ways",
@@ -214,7 +215,8 @@ BUGS: tuple[Bug, ...] = (
         "a company is not brought along",
         "crmbridge.services.companions",
         "        edits = [kept for edit in change.edits if (kept := self._edit(change, edit)) is not None]\n",
-        "        edits = [kept for edit in change.edits if (kept := self._edit(change, edit)) and kept.name != COMPANY]\n",
+        "        edits = [kept for edit in change.edits if (kept := self._edit(change, edit)) is not None]\n"
+        "        edits = [edit for edit in edits if edit.name != COMPANY]\n",
     ),
     Bug(
         "the receipts of a batch are in another order",

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from multiprocessing import get_context
 
 from crmbridge.testing.simulation import fakes, play
@@ -123,7 +123,8 @@ def _plant(asked: argparse.Namespace) -> int:
     sys.stdout.write("| bug | caught by | after seeds |\n|---|---|---|\n")
     survived = 0
     with ThreadPoolExecutor(asked.jobs) as hunters:
-        for caught in hunters.map(lambda bug: hunt(bug, asked.most), chosen):
+        for done in as_completed([hunters.submit(hunt, bug, asked.most) for bug in chosen]):
+            caught = done.result()
             survived += not caught.promise
             sys.stdout.write(f"| {caught.bug} | {caught.promise or 'nobody'} | {caught.seeds:,} |\n")
             sys.stdout.flush()

@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
+from crmbridge.engine.views import emails
 from crmbridge.model.changes import Action, Change, Plan, Receipt
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Adapter, Capabilities, Description, Page, Run, StateStore
 from crmbridge.services.cycle import run_cycle
+from crmbridge.services.gathering import make_viewers
 from crmbridge.services.workspace import Workspace
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process
 from crmbridge.testing.fake_adapter import FakeAdapter
+from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.simulation.fuse import Fuse, Killed
-from crmbridge.testing.simulation.oracle import Oracle, sights_of
+from crmbridge.testing.simulation.oracle import Oracle
+from crmbridge.testing.simulation.sight import Sight
+from crmbridge.testing.simulation.witness import Witness
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
 
 POLICIES = ("newest", "newest", "newest", "ask", "prefer: north")
@@ -128,6 +133,7 @@ class Play:
     bench: Bench
     policy: str
     oracle: Oracle
+    seen: Witness
     fuse: Fuse = field(default_factory=Fuse)
     killed_pull: tuple[str, Kind, int] | None = None
     meddling: float = 0.0  # how likely somebody edits something in the middle of a run
@@ -199,7 +205,7 @@ class Play:
         self.bench.clock.advance(timedelta(seconds=self.rng.randint(1, 200)))
         if self.attention and self.rng.random() < 0.4:
             near, name = self.attention
-            together = [ref for ref in self.oracle.linked(near) if ref.id in self._ids(ref.connection)]
+            together = [ref for ref in self.seen.linked(near) if ref.id in self._ids(ref.connection)]
             if together:
                 ref = self.rng.choice(together)
                 self._edit(ref.connection, ref.id, name)
@@ -211,7 +217,7 @@ class Play:
             self._create(connection)
         elif choice < 0.16:
             ref = Ref(connection, Kind.DEAL, self.rng.choice(ids))
-            self.oracle.deleted(ref)
+            self.seen.deleted(ref)
             self.bench.crms[connection].delete_deal(ref.id)
         elif choice < 0.32:
             self._move(connection, self.rng.choice(ids))
@@ -234,26 +240,26 @@ class Play:
         if self.rng.random() < 0.5:
             fields["amount"] = self._value("amount", ())
         ref = self.bench.crms[connection].create_deal(name, stage=self.rng.choice(STAGES), **fields)
-        self.oracle.created(ref)
+        self.seen.created(ref)
 
     def _move(self, connection: str, native: str) -> None:
         crm = self.bench.crms[connection]
         record, ref = crm.deal(native), Ref(connection, Kind.DEAL, native)
         stages = [s for s in (*STAGES, *STAGES, "won", "lost") if record.position and s != record.position.stage]
-        before = self.oracle.value(ref, "stage")
+        before = self.seen.value(ref, "stage")
         crm.move_deal(native, self.rng.choice(stages))
-        self.oracle.edited(ref, "stage", before)
+        self.seen.edited(ref, "stage", before)
 
     def _edit(self, connection: str, native: str, name: str) -> None:
         crm = self.bench.crms[connection]
         ref = Ref(connection, Kind.DEAL, native)
         self.attention = (ref, name)
-        value = self._value(name, self.oracle.values_seen(ref, name))
+        value = self._value(name, self.seen.values_seen(ref, name))
         if value == crm.deal(native).fields.get(name):
             return
-        before = self.oracle.value(ref, name)
+        before = self.seen.value(ref, name)
         crm.edit_deal(native, **{name.replace(".", "__"): value})
-        self.oracle.edited(ref, name, before)
+        self.seen.edited(ref, name, before)
 
     def _value(self, name: str, seen: Sequence[Value]) -> Value:
         """Give a field's next value: often one that it had before, so that edits are taken back as well."""
@@ -324,8 +330,8 @@ def _set_the_stage(seed: int, store: StateStore) -> Play:
     for crm in bench.crms.values():
         crm.unique_keys = rng.random() < 0.5
     entry = bench.workspace.project.settings.sync[0]
-    oracle = Oracle(bench.crms, sights_of(bench), lambda: bench.workspace.store, entry)
-    return Play(seed=seed, rng=rng, bench=bench, policy=policy, oracle=oracle)
+    seen = Witness(bench.crms, sights_of(bench), lambda: bench.workspace.store, entry)
+    return Play(seed=seed, rng=rng, bench=bench, policy=policy, oracle=Oracle(seen), seen=seen)
 
 
 def journal_of(play: Play) -> list[tuple[str, str, str]]:
@@ -337,3 +343,15 @@ def journal_of(play: Play) -> list[tuple[str, str, str]]:
 def tasks_of(play: Play) -> list[Change]:
     """Give the tasks that were asked for."""
     return [e.change for e in play.bench.workspace.store.journal.entries() if e.change.action is Action.TASK]
+
+
+def sights_of(bench: Bench) -> dict[str, Sight]:
+    """Give sights that know the fake CRMs' users already before the first pull."""
+    viewers = make_viewers(bench.workspace)
+    return {
+        name: Sight(replace(viewers[name], users=emails(_users(crm)), around=())) for name, crm in bench.crms.items()
+    }
+
+
+def _users(crm: FakeCrm) -> tuple[Record, ...]:
+    return tuple(record for ref, record in crm.records.items() if ref.kind is Kind.USER)

@@ -13,8 +13,8 @@ from crmbridge.model.values import Money, Value, show
 from crmbridge.sandbox import VirtualClock
 from crmbridge.testing.simulation.accounts import Account
 from crmbridge.testing.simulation.diary import Diary
-from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.sight import HANGING
+from crmbridge.testing.simulation.witness import Witness
 
 STAGES = ("prospecting", "qualification", "diagnosis", "proposal", "negotiation", "closing")
 EDITED = ("name", "amount", "amount", "decision_maker", "decision_maker", "pains", "bant.budget", "discount")
@@ -22,17 +22,17 @@ RARELY = ("close_date", OWNER)
 
 
 class People:
-    """Everybody who works in the CRMs. What they do is told to the oracle.
+    """Everybody who works in the CRMs. What they do is told to the witness.
 
     Some do nothing for minutes, some act in the same second as something else; and what one has just edited, another
     one likes to edit as well.
     """
 
     def __init__(
-        self, accounts: Mapping[str, Account], oracle: Oracle, clock: VirtualClock, rng: random.Random, diary: Diary
+        self, accounts: Mapping[str, Account], seen: Witness, clock: VirtualClock, rng: random.Random, diary: Diary
     ) -> None:
         self._accounts = accounts
-        self._oracle = oracle
+        self._seen = seen
         self._clock = clock
         self._rng = rng
         self._diary = diary
@@ -44,29 +44,32 @@ class People:
         names = sorted(set(self._accounts) - away)
         if not names:
             return
-        if self._rng.random() < 0.8:
+        if self._rng.random() < 0.6:
             self._clock.advance(timedelta(seconds=self._rng.randint(1, 200)))
         if self._attention and self._rng.random() < 0.4:
             near, field = self._attention
-            together = [ref for ref in self._oracle.linked(near) if ref.connection in names and self._is_there(ref)]
+            together = [ref for ref in self._seen.linked(near) if ref.connection in names and self._is_there(ref)]
             if together:
                 self._edit(self._rng.choice(together), field)
                 return
         account = self._accounts[self._rng.choice(names)]
-        ids, choice = account.deal_ids(), self._rng.random()
-        if not ids or choice < 0.12:
+        ids = account.deal_ids()
+        if not ids or self._rng.random() < 0.12:
             self._create(account)
             return
-        ref = Ref(account.connection, Kind.DEAL, self._rng.choice(ids))
-        if choice < 0.16:
+        self._do(account, Ref(account.connection, Kind.DEAL, self._rng.choice(ids)))
+
+    def _do(self, account: Account, ref: Ref) -> None:
+        choice = self._rng.random()
+        if choice < 0.05:
             self._delete(ref)
-        elif choice < 0.18:
+        elif choice < 0.07:
             self._restore(account)
-        elif choice < 0.2:
+        elif choice < 0.09:
             self._merge(account, ref)
-        elif choice < 0.32:
+        elif choice < 0.23:
             self._move(ref)
-        elif choice < 0.45 and account.sight.around:
+        elif choice < 0.38 and account.sight.around:
             self._hang(ref, self._rng.choice(account.sight.around))
         else:
             self._edit(ref, self._rng.choice((*EDITED, *EDITED, *RARELY)))
@@ -89,11 +92,11 @@ class People:
         ref = account.create(name, self._rng.choice(STAGES[1:]), fields)
         if ref is not None:
             self._diary.note(account.connection, f"a person creates {ref.id} {name!r}")
-            self._oracle.created(ref)
+            self._seen.created(ref)
 
     def _delete(self, ref: Ref) -> None:
         self._diary.note(ref.connection, f"a person deletes {ref.id}")
-        self._oracle.deleted(ref)
+        self._seen.deleted(ref)
         self._accounts[ref.connection].delete(ref.id)
 
     def _restore(self, account: Account) -> None:
@@ -104,27 +107,27 @@ class People:
         if account.do("restore_deal", ref.id, ref.id):
             account.bin.remove(ref.id)
             self._diary.note(ref.connection, f"a person brings {ref.id} back")
-            self._oracle.shaken(ref)
+            self._seen.shaken(ref)
 
     def _merge(self, account: Account, winner: Ref) -> None:
         """Merge another deal into this one."""
         others = [native for native in account.deal_ids() if native != winner.id]
         if not others:
             return
-        loser, before = Ref(account.connection, Kind.DEAL, self._rng.choice(others)), self._oracle.all_values(winner)
+        loser, before = Ref(account.connection, Kind.DEAL, self._rng.choice(others)), self._seen.all_values(winner)
         if not account.do("merge_deals", winner.id, winner=winner.id, loser=loser.id):
             return
         self._diary.note(winner.connection, f"a person merges {loser.id} into {winner.id}")
-        self._oracle.deleted(loser)
-        self._oracle.shaken(winner, loser)
-        for name, value in self._oracle.all_values(winner).items():
+        self._seen.deleted(loser)
+        self._seen.shaken(winner, loser)
+        for name, value in self._seen.all_values(winner).items():
             if value != before.get(name):
-                self._oracle.edited(winner, name, before.get(name))
+                self._seen.edited(winner, name, before.get(name))
 
     def _hang(self, ref: Ref, name: str) -> None:
         """Give a deal another company, or one contact more or fewer."""
         account = self._accounts[ref.connection]
-        before = self._oracle.value(ref, name)
+        before = self._seen.value(ref, name)
         natives = sorted(account.sight.names[HANGING[name]])
         native = self._rng.choice(natives) if natives else None
         if name == COMPANY:
@@ -133,13 +136,13 @@ class People:
             held = account.deal(ref.id).fields.get(name)
             there = isinstance(held, tuple) and native in held
             done = account.do("remove_contact" if there else "add_contact", ref.id, ref.id, native)
-        if done and self._oracle.value(ref, name) != before:
-            now = self._oracle.value(ref, name)
+        if done and self._seen.value(ref, name) != before:
+            now = self._seen.value(ref, name)
             self._diary.note(ref.connection, f"a person sets {name} of {ref.id}: {show(before)} -> {show(now)}")
-            self._oracle.edited(ref, name, before)
+            self._seen.edited(ref, name, before)
 
     def _move(self, ref: Ref) -> None:
-        before = self._oracle.value(ref, STAGE)
+        before = self._seen.value(ref, STAGE)
         self._set(ref, STAGE, self._rng.choice([s for s in (*STAGES, "won", "lost") if s != before]))
 
     def _edit(self, ref: Ref, name: str) -> None:
@@ -150,17 +153,17 @@ class People:
             self._hang(ref, name)
             return
         self._attention = (ref, name)
-        self._set(ref, name, self._value(self._accounts[ref.connection], name, self._oracle.values_seen(ref, name)))
+        self._set(ref, name, self._value(self._accounts[ref.connection], name, self._seen.values_seen(ref, name)))
 
     def _set(self, ref: Ref, name: str, value: Value) -> None:
-        before = self._oracle.value(ref, name)
+        before = self._seen.value(ref, name)
         if before == value:
             return
         account = self._accounts[ref.connection]
         done = account.edit(ref.id, name, value)
-        if done and self._oracle.value(ref, name) != before:
+        if done and self._seen.value(ref, name) != before:
             self._diary.note(ref.connection, f"a person sets {name} of {ref.id}: {show(before)} -> {show(value)}")
-            self._oracle.edited(ref, name, before)
+            self._seen.edited(ref, name, before)
 
     def _value(self, account: Account, name: str, seen: Sequence[Value]) -> Value:
         """Give a field's next value: often one that it had before, so that edits are taken back as well."""

@@ -1,7 +1,7 @@
 """Bugs planted on purpose, one at a time, to see that the simulation catches each.
 
 A bug is a line of the source that reads otherwise. It is planted while its module is imported, in a process of its own:
-`python -m crmbridge.testing.simulation.planting BUG FIRST COUNT` plays seeds until one fails, and prints what it was.
+`python -m crmbridge.testing.simulation.planting FIRST COUNT BUG` plays seeds until one fails, and prints what it was.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import NamedTuple
 
-from crmbridge.testing.simulation.bugs import BUGS, Bug
+from crmbridge.testing.simulation.bugs import Bug
 
 MOST_SEEDS = 20_000
 
@@ -33,7 +33,7 @@ class Caught(NamedTuple):
 
 def hunt(bug: Bug, most: int = MOST_SEEDS, first: int = 1) -> Caught:
     """Play seeds with a bug in a process of its own, until one fails."""
-    command = [sys.executable, "-m", __name__, bug.name, str(first), str(most)]
+    command = [sys.executable, "-m", __name__, str(first), str(most), *bug]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own command
     if done.returncode:
         raise RuntimeError(f"{bug.name}: {done.stderr[-2000:]}")
@@ -58,9 +58,9 @@ def planted(bug: Bug) -> str:
 
 def _loader(bug: Bug) -> SourceFileLoader:
     spec = importlib.util.find_spec(bug.module)
-    if spec is None or not isinstance(spec.loader, SourceFileLoader):
+    if spec is None or spec.origin is None:
         raise ValueError(f"there is no source of {bug.module}")
-    return spec.loader
+    return SourceFileLoader(bug.module, spec.origin)
 
 
 class _Planter(MetaPathFinder):
@@ -73,7 +73,7 @@ class _Planter(MetaPathFinder):
     def find_spec(
         self,
         fullname: str,
-        path: Sequence[str] | None,
+        path: Sequence[str] | None,  # noqa: ARG002  the protocol's
         target: ModuleType | None = None,  # noqa: ARG002  the protocol's
     ) -> ModuleSpec | None:
         """Find it."""
@@ -112,5 +112,5 @@ def _play(bug: Bug, first: int, most: int) -> Caught:
 
 
 if __name__ == "__main__":
-    found = _play(next(bug for bug in BUGS if bug.name == sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    found = _play(Bug(*sys.argv[3:]), int(sys.argv[1]), int(sys.argv[2]))
     sys.stdout.write(f"{json.dumps(found[1:])}\n")

@@ -6,40 +6,37 @@ import contextlib
 import gc
 import json
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
-import httpx
-
+from crmbridge.engine.views import STAGE
 from crmbridge.errors import LockedError, PlanStaleError
-from crmbridge.model.changes import Change, Outcome, Plan, Receipt
+from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
 from crmbridge.model.codec import entry_to_json
-from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import show
-from crmbridge.ports import Adapter, Capabilities, Description, Page, Run, StateStore
+from crmbridge.ports import Adapter, Run, StateStore
+from crmbridge.services.applying import apply_plan
 from crmbridge.services.cycle import LEASE, Cycle, run_cycle
 from crmbridge.services.planning import Part
 from crmbridge.services.resolving import conflicts, resolve, take
+from crmbridge.services.undoing import plan_undo
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.simulation.diary import Diary
+from crmbridge.testing.simulation.drawing import draw_entry
 from crmbridge.testing.simulation.fuse import Fuse, Killed, burning_at_commits
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.promised import Promised
 from crmbridge.testing.simulation.scene import Scene, make_scene
 from crmbridge.testing.simulation.sight import HANGING
+from crmbridge.testing.simulation.watching import Line, Watched
+from crmbridge.testing.simulation.witness import Witness
 
 LEAN = 0.6  # how many plays are about users and deals alone, which saves half of the requests
+LITTER = 20  # plays that leave something behind before it is collected
 CALM_RUNS = 3  # the last of them writes nothing
-POLICIES = ("newest", "newest", "newest", "ask", "prefer")
-# What can go wrong with a request; those that end a connection's part of the run come seldom.
-FAULTS = (
-    "drop_before", "drop_after", "timeout_before", "timeout_after", "limit", "limit_after", "error_500", "error_503",
-    "reset", "cut_body", "cut_json", "drip", "wrong_type", "html", "html_json", "empty_body", "partial", "lag",
-)  # fmt: skip
-SELDOM = ("limit_day", "revoked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,80 +49,6 @@ class Weather:
 
 
 CALM = Weather()
-
-
-class _Line:
-    """What passes between the engine and one CRM, where faults, people and kills come in."""
-
-    def __init__(self, play: Play, connection: str) -> None:
-        self._play = play
-        self._connection = connection
-
-    def asked(self, request: httpx.Request) -> None:
-        play = self._play
-        play.fuse.check()
-        writes = play.writing == self._connection and request.method != "GET"
-        if writes:
-            play.fuse.burn()
-        if play.rng.random() < play.weather.meddling:
-            play.people.act(play.exposed)
-        if play.rng.random() < (play.weather.writing if writes else play.weather.reading):
-            fault = play.rng.choice(FAULTS if play.rng.random() < 0.95 else SELDOM)
-            play.spent |= fault == "limit_day"
-            play.scene.accounts[self._connection].sandbox.faults.plan(fault)
-
-    def answered(self, request: httpx.Request, status: int, fault: str) -> None:
-        play = self._play
-        if play.diary.wants_requests or (fault and play.diary.wanted):
-            answer = str(status or "no answer") + (f" ({fault})" if fault else "")
-            play.diary.note(self._connection, f"    {request.method} {request.url.path} -> {answer}")
-        if play.writing == self._connection and request.method != "GET":
-            play.fuse.burn()
-
-
-@dataclass(slots=True)
-class _Watched:
-    """An adapter that is watched at every write."""
-
-    inner: Adapter
-    play: Play
-    connection: str
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self.inner.capabilities
-
-    def describe(self) -> Description:
-        return self.inner.describe()
-
-    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
-        return self.inner.pull(kind, since)
-
-    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
-        try:
-            return self.inner.read(refs, fields=fields)
-        finally:
-            # What was looked at may be written next. Where the CRM can't hold it until then, an edit between the two
-            # is one that nobody could see: the docs say so, and here nobody makes it.
-            if not self.capabilities.conditional_write:
-                self.play.exposed |= {self.connection}
-
-    def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
-        return self.inner.find(kind, key, near)
-
-    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
-        self.play.fuse.burn()
-        self.play.oracle.before_write(changes)
-        self.play.promised.sends(list(changes))
-        self.play.tell_changes("write", changes)
-        with self.play.scene.accounts[self.connection].counting(changes), self.play.writing_to(self.connection):
-            receipts = self.inner.write(changes)
-        self.play.tell_receipts(changes, receipts)
-        self.play.fuse.burn()
-        return receipts
-
-    def close(self) -> None:
-        self.inner.close()
 
 
 @dataclass(slots=True)
@@ -146,6 +69,7 @@ class Play:
     runs: int = 0
     kills: int = 0
     scene: Scene = field(init=False)
+    seen: Witness = field(init=False)
     oracle: Oracle = field(init=False)
     people: People = field(init=False)
     _process: Workspace | None = None
@@ -158,11 +82,11 @@ class Play:
 
     def wrap(self, adapter: Adapter, connection: str) -> Adapter:
         """Put the watch around an adapter."""
-        return _Watched(adapter, self, connection)
+        return Watched(adapter, self, connection)
 
-    def line(self, connection: str) -> _Line:
+    def line(self, connection: str) -> Line:
         """Give what is told of a connection's requests."""
-        return _Line(self, connection)
+        return Line(self, connection)
 
     @contextlib.contextmanager
     def writing_to(self, connection: str) -> Iterator[None]:
@@ -213,6 +137,38 @@ class Play:
         with contextlib.suppress(LockedError, PlanStaleError):
             self._settle_conflicts()
 
+    def undo(self, name: str) -> None:
+        """Undo a run that came to its end: all that it wrote is as before, but for what people changed since."""
+        workspace, state = self._process or self._begin_process(), cast("StateStore", self.scene.state)
+        run = next(run for run in state.runs.runs(100) if run.id == name)
+        wrote = [e.change for e in state.journal.entries(name) if e.outcome is Outcome.APPLIED]
+        since = self.seen.began
+        self.promised.begin()
+        with workspace.store.runs.lease(f"undo of {name}", workspace.clock.now(), LEASE):
+            plan = plan_undo(workspace, run)
+            workspace.store.runs.start(Run(id=f"{name}-undo", command="undo", started_at=workspace.clock.now()))
+            applied = apply_plan(workspace, plan, f"{name}-undo")
+        self.promised.judge(Cycle(run=name, plan=plan, applied=applied))
+        self.tell_changes("undo", plan.changes)
+        for change, receipt in applied.done:
+            assert receipt.outcome is Outcome.APPLIED, f"P7: {change} of an undo is {receipt}"
+            self.seen.undone(change)
+        self._judge_undone(wrote, plan, since)
+
+    def _judge_undone(self, wrote: Sequence[Change], plan: Plan, since: int) -> None:
+        said = {(item.deal, name) for item in plan.blocked for name in item.name.split(", ")}
+        for change in wrote:
+            account, target = self.scene.accounts[change.connection], change.target
+            if change.action is not Action.UPDATE or target is None or target not in account.records:
+                continue
+            now = account.sight.view(account.records[target])
+            for edit in change.edits:
+                before = account.sight.shown(edit.name, edit.before)
+                kept = not self.seen.untouched(target, edit.name, since)
+                told_of = (target, edit.name) in said
+                is_back = now.get(edit.name) == before or edit.name == STAGE
+                assert kept or told_of or is_back, f"P7: {edit} of {target} is not undone: {now.get(edit.name)}"
+
     def _settle_conflicts(self) -> None:
         workspace = self._process or self._begin_process()
         for waiting in conflicts(workspace):
@@ -221,7 +177,7 @@ class Play:
                 decision = take(item, self.rng.choice(sorted(item.values)))
                 resolve(workspace, [decision])
                 self.diary.note("a person", f"settles {item.name} of {item.link}: {show(decision.value)}")
-                self.oracle.decided(item.link, item.name, decision.value)
+                self.seen.decided(item.link, item.name, decision.value)
 
     def _run(self, name: str) -> Cycle:
         workspace = self._process or self._begin_process()
@@ -328,9 +284,11 @@ def _go_through(play: Play) -> None:
         for _ in range(play.rng.randint(0, 4)):
             play.people.act()
         play.disturb()
-        play.run()
+        plan = play.run()
         if play.rng.random() < 0.3:
             play.calm()
+            if plan is not None and play.rng.random() < 0.4:
+                play.undo(f"run{play.runs:03}")
     play.calm()
     for number in range(CALM_RUNS):
         sent = play.writes
@@ -354,6 +312,8 @@ def _seeded(seed: int) -> Iterator[None]:
     finally:
         gc.enable()
         random.setstate(before)
+        if seed % LITTER == 0:
+            gc.collect()
 
 
 @contextlib.contextmanager
@@ -361,7 +321,7 @@ def _on_stage(play: Play) -> Iterator[None]:
     rng = play.rng
     names = sorted(rng.sample(("hubspot", "pipedrive", "salesforce"), rng.choice((2, 2, 2, 3))))
     lean = rng.random() < LEAN
-    sync = _entry(rng, names, lean=lean)
+    sync = draw_entry(rng, names, lean=lean)
     if lean:
         play.parts = ("sync",)
     known = rng.choice((0.0, 0.5, 1.0))  # how many of the deals all CRMs have from the start
@@ -371,36 +331,12 @@ def _on_stage(play: Play) -> Iterator[None]:
         play.policy = ", ".join(f"{name}: {how}" for name, how in sync.items() if name not in {"name", "between"})
         sights = {name: account.sight for name, account in scene.accounts.items()}
         entry = scene.project.settings.sync[0]
-        play.oracle = Oracle(scene.accounts, sights, lambda: cast("StateStore", scene.state), entry)
-        play.people = People(scene.accounts, play.oracle, scene.clock, rng, play.diary)
+        play.seen = Witness(scene.accounts, sights, lambda: cast("StateStore", scene.state), entry)
+        play.oracle = Oracle(play.seen)
+        play.people = People(scene.accounts, play.seen, scene.clock, rng, play.diary)
         play.diary.begin(scene.clock)
         play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; {play.policy}")
         yield
-
-
-def _entry(rng: random.Random, names: Sequence[str], *, lean: bool) -> dict[str, Any]:
-    """Draw what the settings say of sync."""
-    fields: dict[str, Any] = {"*": _policy(rng, names)}
-    for name in rng.sample(("amount", "decision_maker", "pains", "stage", "name"), rng.choice((0, 0, 1, 2))):
-        fields[name] = _policy(rng, names) if rng.random() < 0.5 else _policy_of_its_own(rng, names)
-    entry = {"name": "main", "between": list(names), "create": list(names), "fields": fields}
-    entry["delete"] = rng.choice(("never", "never", "archive", "unlink"))
-    if rng.random() < 0.2:
-        entry["delete_cap"] = {"records": rng.choice((0, 1)), "percent": 0}
-    if lean:
-        return {**entry, "match": {"deal": ["external_key", "name"]}}
-    return {**entry, "companies": rng.choice(("match", "create")), "contacts": rng.choice(("match", "create"))}
-
-
-def _policy(rng: random.Random, names: Sequence[str]) -> dict[str, str]:
-    policy = rng.choice(POLICIES)
-    return {"conflict": policy if policy != "prefer" else f"prefer: {rng.choice(names)}"}
-
-
-def _policy_of_its_own(rng: random.Random, names: Sequence[str]) -> dict[str, str]:
-    if rng.random() < 0.5:
-        return {"conflict": "only_if_empty"}
-    return {"direction": f"from: {rng.choice(names)}"}
 
 
 def journal_of(store: StateStore) -> bytes:

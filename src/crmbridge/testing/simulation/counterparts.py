@@ -1,0 +1,88 @@
+"""Links as a whole: one counterpart in each CRM, what became of deletions, and that each effect is accounted for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from crmbridge.engine.matching import link_id
+from crmbridge.model.changes import Action, Change, Outcome, Plan
+from crmbridge.model.records import Ref, Status
+from crmbridge.testing.simulation.witness import Witness
+
+
+def judge_counterparts(seen: Witness, plan: Plan) -> None:
+    """Check that nothing is doubled, that each link is whole, and each open deal linked, or a person is asked."""
+    _judge_doubles(seen)
+    stopped = {item.link for item in plan.blocked}
+    for link, refs in seen.links().items():
+        sides = [ref.connection for ref in refs]
+        assert len(sides) == len(set(sides)), f"P2: {link} has two records in one CRM: {refs}"
+        live = [ref for ref in refs if ref in seen.deals()]
+        if live and link not in stopped:
+            _judge_missing(seen, link, live, set(seen.crms) - set(sides))
+            _judge_deletion(seen, link, live)
+    linked = {ref for refs in seen.links().values() for ref in refs}
+    asked = {item.deal for item in plan.blocked}
+    for ref in seen.deals():
+        told = ref in linked | asked or link_id(ref) in stopped
+        assert told or not _is_open(seen, ref), f"P1: {ref} has no link, and the plan says nothing of it"
+
+
+def _judge_doubles(seen: Witness) -> None:
+    for crm in seen.crms.values():
+        keys = Counter(record.key for record in crm.records.values() if record.key)
+        assert not [key for key, count in keys.items() if count > 1], f"P2: doubled in {crm.connection}: {keys}"
+        marks = Counter((on, mark) for on, mark in crm.attached.values())
+        assert not [mark for mark, count in marks.items() if count > 1], f"P2: doubled tasks in {crm.connection}"
+
+
+def _is_open(seen: Witness, ref: Ref) -> bool:
+    position = seen.crms[ref.connection].records[ref].position
+    return position is not None and position.status is Status.OPEN
+
+
+def _judge_missing(seen: Witness, link: str, live: Sequence[Ref], missing: Collection[str]) -> None:
+    whole = not missing or seen.is_ended(link) or seen.is_shaken(link) or not _is_open(seen, live[0])
+    assert whole, f"P1: {link} lacks {missing}, and the plan says nothing of it"
+
+
+def _judge_deletion(seen: Witness, link: str, live: Sequence[Ref]) -> None:
+    """Check that a deletion got to the others where it should, unless somebody edited one of them at the time."""
+    refs = seen.members[link]
+    deleted = [seen.deleted_at[ref] for ref in refs if ref in seen.deleted_at]
+    if seen.entry.delete != "archive" or not deleted or seen.is_shaken(link):
+        return
+    before = max(begin for begin in seen.begins if begin <= max(deleted))
+    edited = [edit for edit in seen.edits if edit.ref in refs and edit.number > before and not edit.fresh]
+    remade = {ref.connection for ref in live} == set(seen.crms)
+    assert edited or remade, f"P1: {link} was deleted in one CRM, and {live} is still there"
+
+
+def judge_effects(seen: Witness) -> None:
+    """Check that what the CRMs carried out is what the journal says was applied, each once."""
+    last = {entry.change.id: entry for entry in seen.journal.entries() if entry.outcome is not None}
+    known = set(last)
+    effects: Counter[str] = Counter()
+    for crm in seen.crms.values():
+        effects.update(crm.effects)
+    assert set(+effects) <= known, "P6: something was carried out that the journal does not know"
+    for change, entry in last.items():
+        if _blurred(seen, entry.change, entry.ref):
+            continue
+        expected = int(entry.outcome is Outcome.APPLIED)
+        found = effects[change]
+        assert expected == found, f"P6: {change} is {entry.outcome} and was carried out {found} times"
+
+
+def _blurred(seen: Witness, change: Change, ref: Ref | None) -> bool:
+    """Tell whether what a change wrote was written by others too, so that reading back can't tell who did it."""
+    target = change.target or ref
+    names = {edit.name for edit in change.edits}
+    if change.action is Action.CREATE:
+        return bool(seen.deleted_at)
+    if change.action is not Action.UPDATE:
+        return target in seen.deleted_at
+    others = [c for c in seen.sent[change.link or ""] if c[1].target == target and c[1].id != change.id]
+    again = any(edit in other.edits for _, other in others for edit in change.edits)  # wanted anew since, and done
+    return again or target in seen.deleted_at or any(e.ref == target and e.name in names for e in seen.edits)

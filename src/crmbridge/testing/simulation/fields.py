@@ -1,0 +1,140 @@
+"""One field of one link: in step with what a person wants, or in the plan for a person to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from crmbridge.model.records import Ref
+from crmbridge.model.values import Value
+from crmbridge.settings import FieldSync
+from crmbridge.testing.simulation.sight import HANGING
+from crmbridge.testing.simulation.verdicts import Edit, judge_filled, judge_members, judge_one_way, members
+from crmbridge.testing.simulation.witness import NOTHING, Agreed, Witness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """What is known of a field: what the deals hold, what was agreed, and what people did since.
+
+    `said` are the last edits of each deal that say something, `net` those of them that were not taken back.
+    """
+
+    link: str
+    name: str
+    values: Mapping[Ref, Value]
+    agreed: object
+    edits: Sequence[Edit]
+    said: Sequence[Edit]
+    net: Sequence[Edit]
+    allowed: Sequence[object]
+    policy: FieldSync
+
+    @property
+    def found(self) -> Value:
+        """What the first deal holds."""
+        return next(iter(self.values.values()))
+
+    def __str__(self) -> str:
+        """Tell it all, for whoever looks for what went wrong."""
+        return f"{self.link} {self.name}: {self.values}; agreed {self.agreed}; edits {self.edits}"
+
+
+def judge_field(seen: Witness, link: str, refs: Sequence[Ref], name: str, *, blocked: bool) -> None:
+    """Check one field of one link; `blocked` tells that a person is asked about it."""
+    deals = seen.deals()
+    views = {ref: seen.view(ref) for ref in refs if ref in deals}
+    values = {ref: view[name] for ref, view in views.items() if name in view}
+    if len(values) < 2 or seen.is_ended(link):
+        return
+    case = _case(seen, link, name, values)
+    if case.policy.source is not None or case.policy.conflict == "only_if_empty":
+        if not blocked and not seen.is_shaken(link):
+            _judge_by_policy(case)
+    elif not blocked:
+        _judge_in_step(seen, case)
+    elif not seen.is_shaken(link):
+        _judge_kept(case)
+
+
+def _case(seen: Witness, link: str, name: str, values: Mapping[Ref, Value]) -> _Case:
+    since, agreed, together = seen.agreed.get((link, name), Agreed(0, NOTHING, ()))
+    mine = [edit for edit in seen.edits if edit.ref in seen.members[link] and edit.name == name]
+    edits = [edit for edit in mine if edit.number > since or edit.ref not in together]
+    last = {edit.ref: edit for edit in edits}
+    # An empty field of a deal that is new, or was never in step with the others, says nothing.
+    known = {*together, *seen.in_step.get((link, name), Agreed(0, NOTHING, ())).refs}
+    said = [edit for edit in last.values() if edit.value is not None or not (edit.fresh or edit.ref not in known)]
+    net = [edit for edit in said if not seen.taken_back(link, edit, agreed)]
+    allowed: list[object] = [edit.value for edit in said]
+    if len(net) < len(last) or not net or any(edit.ref not in values for edit in net):
+        # What was taken back, or deleted, may count for nothing; then what was there before stands.
+        allowed += [agreed, *(edit.value for edit in edits)]
+    if any(edit.ref not in together for edit in edits):
+        allowed.append(agreed)  # a deal that joined the link stands beside what the others had agreed on
+    policy = seen.entry.policy(name)
+    return _Case(
+        link=link, name=name, values=values, agreed=agreed, edits=edits, said=said, net=net, allowed=allowed,
+        policy=policy,
+    )  # fmt: skip
+
+
+def _judge_by_policy(case: _Case) -> None:
+    if case.policy.source is not None:
+        judge_one_way(case.policy.source, case.values, case.net, str(case))
+    elif len(case.net) == len({edit.ref for edit in case.edits}):
+        judge_filled(case.values, case.net, str(case))
+
+
+def _judge_kept(case: _Case) -> None:
+    """Check that whoever is asked can see what each side wanted: it still stands there."""
+    for edit in case.net:
+        if edit.decided or edit.ref not in case.values:
+            continue
+        later: list[object] = [other.value for other in case.edits if other.number > edit.number]
+        if case.policy.conflict != "ask":
+            later = [*later, *case.allowed]
+        assert case.values[edit.ref] in [edit.value, *later], f"P1: lost though asked {case}"
+
+
+def _judge_in_step(seen: Witness, case: _Case) -> None:
+    found = case.found
+    assert all(value == found for value in case.values.values()), f"P1: not in step {case}"
+    if seen.is_shaken(case.link) or (not case.net and case.agreed is NOTHING):
+        return
+    if case.name in HANGING and (members(found) or any(members(edit.value) for edit in case.edits)):
+        judge_members(found, case.agreed, case.edits, str(case))
+    elif case.edits and case.edits[-1].decided:
+        assert found == case.edits[-1].value, f"P1: not what was decided {case}"
+    else:
+        assert found in case.allowed, f"P1: nobody's value {case}"
+        _judge_rivals(seen, case)
+
+
+def _judge_rivals(seen: Witness, case: _Case) -> None:
+    # What came before all sides held the same is no rival of what came after.
+    after, held, mates = seen.in_step.get((case.link, case.name), Agreed(0, NOTHING, ()))
+    said = [edit for edit in case.said if edit.number > after or edit.ref not in mates]
+    rivals = [edit for edit in case.net if edit in said and edit.ref in case.values]
+    taken_back = [edit for edit in said if edit not in case.net]
+    joined = case.found == held and any(edit.ref not in mates for edit in said)
+    if not joined and case.found not in [edit.value for edit in taken_back]:
+        _judge_winner(seen, case, said, rivals)
+
+
+def _judge_winner(seen: Witness, case: _Case, said: Sequence[Edit], live: Sequence[Edit]) -> None:
+    value = case.found
+    if not live or value == (newest := max(live, key=lambda edit: edit.number)).value:
+        return
+    mine = [edit for edit in said if edit.value == value]
+    if any(edit.number > newest.number for edit in mine):  # of a deal that is gone
+        return
+    if case.policy.conflict == "newest":
+        # The time is the record's: the side whose record was touched later, by us too, has the last word.
+        later = any(touch > newest.number for edit in mine for touch in seen.touched[edit.ref])
+        assert later, f"P1: an older edit won {case}"
+    elif case.policy.preferred is not None:
+        preferred = [edit for edit in mine if edit.ref.connection == case.policy.preferred]
+        assert preferred, f"P1: the preferred did not win {case}"
+    else:
+        raise AssertionError(f"P1: nobody was asked {case}")

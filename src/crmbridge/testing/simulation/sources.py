@@ -1,0 +1,49 @@
+"""What sync may write: what somebody put there, where the policy lets it; and take away only what was deleted."""
+
+from __future__ import annotations
+
+from crmbridge.model.changes import Action, Change
+from crmbridge.model.records import Ref
+from crmbridge.testing.simulation.sight import HANGING
+from crmbridge.testing.simulation.verdicts import members
+from crmbridge.testing.simulation.witness import NOTHING, Agreed, Witness
+
+
+def check_sources(seen: Witness, change: Change) -> None:
+    """Check that what sync writes was put there by a person, in another record than the one written to."""
+    if change.link is None or change.action is not Action.UPDATE or change.target is None:
+        return
+    seen.links()
+    for name, value in seen.sights[change.connection].written(change):
+        edits = [e for e in seen.edits if e.ref in seen.members[change.link] and e.name == name]
+        told = value in [e.value for e in edits if e.ref != change.target or e.decided]
+        if name in HANGING:
+            told = told or members(value) <= frozenset().union(*(members(e.value) | members(e.before) for e in edits))
+        told = told or seen.may_be_ours(change.link, change.target, name)
+        assert told, f"P4: {value!r} was written to {change.target} {name} of {change.link}; nobody set it"
+        _check_policy(seen, change.target, name)
+
+
+def _check_policy(seen: Witness, target: Ref, name: str) -> None:
+    """Check that a field's policy lets anything be written there at all."""
+    policy = seen.entry.policy(name)
+    assert policy.source != target.connection, f"P1: {name} was written to {target}, which alone speaks of it"
+    if policy.source is None and policy.conflict == "only_if_empty":
+        held = seen.value(target, name) if target in seen.deals() else None
+        assert held is None, f"P1: {name} of {target} was written over, and is only filled where empty"
+
+
+def check_archive(seen: Witness, change: Change) -> None:
+    """Check that what is taken away was deleted elsewhere, and that nobody edited it since."""
+    if change.action is not Action.ARCHIVE or change.link is None:
+        return
+    seen.links()
+    refs = seen.members[change.link]
+    assert seen.entry.delete == "archive", f"P1: {change.target} is taken away, and nothing says that it may be"
+    assert any(ref in seen.deleted_at for ref in refs), f"P1: {change.target} is taken away, and nobody deleted it"
+    for edit in seen.edits:
+        is_seen = seen.begins[-1] < edit.number <= seen.began and not edit.fresh and not edit.decided
+        if is_seen and edit.ref in refs and edit.ref in seen.deals():
+            agreed = seen.agreed.get((change.link, edit.name), Agreed(0, NOTHING, ())).value
+            last = [each for each in seen.edits if (each.ref, each.name) == (edit.ref, edit.name)][-1]
+            assert seen.taken_back(change.link, last, agreed), f"P1: {edit} is lost by a deletion"

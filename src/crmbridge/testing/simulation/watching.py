@@ -1,0 +1,106 @@
+"""What stands between the engine and one CRM: there faults, people and kills come in, and the oracle looks on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+
+from crmbridge.model.changes import Change, Receipt
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.ports import Adapter, Capabilities, Description, Page
+
+if TYPE_CHECKING:
+    from crmbridge.testing.simulation.play import Play
+
+# What can go wrong with a request; those that end a connection's part of the run come seldom.
+FAULTS = (
+    "drop_before", "drop_after", "timeout_before", "timeout_after", "limit", "limit_after", "error_500", "error_503",
+    "reset", "cut_body", "cut_json", "drip", "wrong_type", "html", "html_json", "empty_body", "partial", "lag",
+)  # fmt: skip
+SELDOM = ("limit_day", "revoked")
+
+
+class Line:
+    """What passes between the engine and one CRM, where faults, people and kills come in."""
+
+    def __init__(self, play: Play, connection: str) -> None:
+        self._play = play
+        self._connection = connection
+
+    def asked(self, request: httpx.Request) -> None:
+        """Let come in what comes in before a request."""
+        play = self._play
+        play.fuse.check()
+        writes = play.writing == self._connection and request.method != "GET"
+        if writes:
+            play.fuse.burn()
+        if play.rng.random() < play.weather.meddling:
+            play.people.act(play.exposed)
+        if play.rng.random() < (play.weather.writing if writes else play.weather.reading):
+            fault = play.rng.choice(FAULTS if play.rng.random() < 0.95 else SELDOM)
+            play.spent |= fault == "limit_day"
+            play.scene.accounts[self._connection].sandbox.faults.plan(fault)
+
+    def answered(self, request: httpx.Request, status: int, fault: str) -> None:
+        """Note the answer, and pass the boundary after a write."""
+        play = self._play
+        if play.diary.wants_requests or (fault and play.diary.wanted):
+            answer = str(status or "no answer") + (f" ({fault})" if fault else "")
+            play.diary.note(self._connection, f"    {request.method} {request.url.path} -> {answer}")
+        if play.writing == self._connection and request.method != "GET":
+            play.fuse.burn()
+
+
+@dataclass(slots=True)
+class Watched:
+    """An adapter that is watched at every write."""
+
+    inner: Adapter
+    play: Play
+    connection: str
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the adapter can do."""
+        return self.inner.capabilities
+
+    def describe(self) -> Description:
+        """Describe the account."""
+        return self.inner.describe()
+
+    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        """Pull."""
+        return self.inner.pull(kind, since)
+
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        """Read, and let nobody come between this and the write that follows, where the CRM can't."""
+        try:
+            return self.inner.read(refs, fields=fields)
+        finally:
+            # What was looked at may be written next. Where the CRM can't hold it until then, an edit between the two
+            # is one that nobody could see: the docs say so, and here nobody makes it.
+            if not self.capabilities.conditional_write:
+                self.play.exposed |= {self.connection}
+
+    def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
+        """Find."""
+        return self.inner.find(kind, key, near)
+
+    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
+        """Write, with the oracle looking on."""
+        self.play.fuse.burn()
+        self.play.oracle.before_write(changes)
+        self.play.promised.sends(list(changes))
+        self.play.tell_changes("write", changes)
+        with self.play.scene.accounts[self.connection].counting(changes), self.play.writing_to(self.connection):
+            receipts = self.inner.write(changes)
+        self.play.tell_receipts(changes, receipts)
+        self.play.fuse.burn()
+        return receipts
+
+    def close(self) -> None:
+        """Close the adapter."""
+        self.inner.close()

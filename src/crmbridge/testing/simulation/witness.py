@@ -1,0 +1,241 @@
+"""What is known of a play from outside the core: what people did, what was sent, and what stands in the CRMs now."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+from crmbridge.engine.views import OWNER
+from crmbridge.model.changes import Action, Change, Outcome
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.values import Value
+from crmbridge.ports import Journal, StateStore
+from crmbridge.settings import Sync
+from crmbridge.testing.simulation.sight import Sight
+from crmbridge.testing.simulation.verdicts import Edit
+
+NOTHING = object()  # stands for a value that was never agreed on
+
+
+class Agreed(NamedTuple):
+    """What all deals of a link held in one field when a run had come to rest."""
+
+    number: int  # of the last edit before it
+    value: object
+    refs: tuple[Ref, ...]
+
+
+class Sent(NamedTuple):
+    """One field's value that was sent to a CRM."""
+
+    seen: int  # the number of the last edit that the run could see when it began
+    ref: Ref | None
+    before: Value
+    value: Value
+    applied: bool
+
+
+class WatchedCrm(Protocol):
+    """A CRM as the oracle sees it from outside: what it holds now, and what it carried out, by change."""
+
+    connection: str
+    effects: Counter[str]
+
+    @property
+    def records(self) -> Mapping[Ref, Record]:
+        """What it holds; deals at the least."""
+        ...
+
+    @property
+    def attached(self) -> Mapping[Ref, tuple[Ref, str]]:
+        """Tasks and notes: what each hangs on, and its marker."""
+        ...
+
+
+class Witness:
+    """Sees everything and judges nothing. What people do is told by the first half of its methods.
+
+    `agreed` and `in_step` are by link and field: what all sides held when a run had come to rest, and when one began.
+    """
+
+    def __init__(
+        self,
+        crms: Mapping[str, WatchedCrm],
+        sights: Mapping[str, Sight],
+        store: Callable[[], StateStore],
+        entry: Sync,
+    ) -> None:
+        self.crms = crms
+        self.entry = entry
+        self.sights = sights
+        self._store = store
+        self.count = 0
+        self.edits: list[Edit] = []
+        self.touched: dict[Ref, list[float]] = defaultdict(list)
+        self.agreed: dict[tuple[str, str], Agreed] = {}  # by link and field
+        self.in_step: dict[tuple[str, str], Agreed] = {}  # the same for when a run began
+        self.members: dict[str, set[Ref]] = defaultdict(set)  # everything that ever was in a link
+        self.deleted_at: dict[Ref, int] = {}
+        self.was_shaken: set[Ref] = set()  # merged, or deleted and brought back: what holds then is not all told
+        self.sent: dict[str, list[tuple[int, Change]]] = defaultdict(list)  # by link: since when, and what
+        self.began = 0
+        self.begins: list[int] = [0]  # what runs that came to their end could see
+        for ref in self.deals():
+            self.created(ref)
+
+    # ── What people do ──────────────────────────────────────────────────────────────────────────────────
+
+    def created(self, ref: Ref) -> None:
+        """Note a new deal: each of its fields is an edit."""
+        for name in self.view(ref):
+            self.edited(ref, name, fresh=True)
+
+    def edited(self, ref: Ref, name: str, before: Value = None, *, fresh: bool = False) -> None:
+        """Note an edit that was just made, with what `value` gave before it."""
+        self.count += 1
+        self.edits.append(Edit(self.count, ref, name, self.value(ref, name), before, fresh))
+        self.touched[ref].append(self.count)
+
+    def value(self, ref: Ref, name: str) -> Value:
+        """Give what a field holds now, as sync sees it."""
+        return self.view(ref).get(name)
+
+    def all_values(self, ref: Ref) -> Mapping[str, Value]:
+        """Give what a deal holds now, as sync sees it."""
+        return self.view(ref)
+
+    def deleted(self, ref: Ref) -> None:
+        """Note that a deal is about to be deleted."""
+        self.count += 1
+        self.deleted_at[ref] = self.count
+
+    def shaken(self, *refs: Ref) -> None:
+        """Note that deals were merged, or one was brought back: their links must be in step, whoever won."""
+        self.count += 1
+        self.was_shaken.update(refs)
+
+    def decided(self, link: str, name: str, value: Value) -> None:
+        """Note how a person settled a conflict."""
+        self.count += 1
+        for ref in self.links()[link]:
+            if ref in self.deals():
+                self.edits.append(Edit(self.count, ref, name, value, self.value(ref, name), decided=True))
+
+    def undone(self, change: Change) -> None:
+        """Note that something of a run was undone, which counts like what a person does."""
+        if change.target is None:
+            return
+        if change.action is Action.ARCHIVE:
+            self.deleted(change.target)
+            self.shaken(change.target)
+        elif change.target in self.deals():
+            for edit in change.edits:
+                self.edited(change.target, edit.name, self.sights[change.connection].shown(edit.name, edit.before))
+
+    def untouched(self, ref: Ref, name: str, since: int) -> bool:
+        """Tell whether nobody edited a field since so many edits."""
+        return not any(e.number > since and (e.ref, e.name) == (ref, name) for e in self.edits)
+
+    def sends(self, change: Change) -> None:
+        """Note a change that is about to be sent."""
+        if change.target is not None:
+            self.touched[change.target].append(self.count + 0.5)  # after the last edit, before the next
+        if change.link is not None:
+            self.sent[change.link].append((self.began, change))
+
+    def is_ended(self, link: str) -> bool:
+        """Tell whether a deletion ended a link: its deals are not kept in step any more."""
+        return self.entry.delete == "unlink" and any(ref in self.deleted_at for ref in self.members[link])
+
+    def is_shaken(self, link: str) -> bool:
+        """Tell whether deals of a link were merged, or brought back."""
+        return not self.was_shaken.isdisjoint(self.members[link])
+
+    def linked(self, ref: Ref) -> tuple[Ref, ...]:
+        """Give the refs that are linked with this one, itself among them."""
+        return next((refs for refs in self.links().values() if ref in refs), (ref,))
+
+    def values_seen(self, ref: Ref, name: str) -> list[Value]:
+        """Give the CRM's own values that a field had on this deal and the ones linked to it."""
+        if name == OWNER:
+            return []
+        together = self.linked(ref)
+        return [edit.value for edit in self.edits if edit.ref in together and edit.name == name]
+
+    # ── Looking ─────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def journal(self) -> Journal:
+        """The journal, as it is now."""
+        return self._store().journal
+
+    def links(self) -> dict[str, tuple[Ref, ...]]:
+        """Give the links as they are now."""
+        links = self._store().links.links()
+        for link, refs in links.items():
+            self.members[link].update(refs)
+        return links
+
+    def deals(self) -> dict[Ref, Record]:
+        """Give all deals as they are now."""
+        crms = self.crms.values()
+        return {ref: record for crm in crms for ref, record in crm.records.items() if ref.kind is Kind.DEAL}
+
+    def view(self, ref: Ref) -> dict[str, Value]:
+        """Give what a deal holds now."""
+        return self.sights[ref.connection].view(self.crms[ref.connection].records[ref])
+
+    def equal_fields(self) -> dict[tuple[str, str], Value]:
+        """Find the fields, as (link, name), in which all linked deals hold the same."""
+        equal: dict[tuple[str, str], Value] = {}
+        deals = self.deals()
+        for link, refs in self.links().items():
+            views = [self.view(ref) for ref in refs if ref in deals]
+            for name in {name for view in views for name in view}:
+                values = [view[name] for view in views if name in view]
+                if len(values) > 1 and all(value == values[0] for value in values):
+                    equal[link, name] = values[0]
+        return equal
+
+    def values_sent(self, link: str, name: str) -> list[Sent]:
+        """Give what was sent of one field of a link, oldest first, as sync sees it."""
+        outcomes = self.journal.outcomes([change.id for _, change in self.sent[link]])
+        found = []
+        for seen, change in self.sent[link]:
+            sight = self.sights[change.connection]
+            edits = dict(sight.written(change))
+            was = {edit.name: sight.shown(edit.name, edit.before) for edit in change.edits}
+            last = outcomes.get(change.id)
+            if name in edits:
+                applied = last is not None and last.outcome is Outcome.APPLIED
+                found.append(Sent(seen, change.target, was[name], edits[name], applied))
+        return found
+
+    def taken_back(self, link: str, edit: Edit, agreed: object) -> bool:
+        """Tell whether somebody went back to an earlier value before the edit in between was written anywhere.
+
+        That may count as a later edit, or as none at all: what happened in between may never have been seen.
+        """
+        mine = [e for e in self.edits if (e.ref, e.name) == (edit.ref, edit.name) and e.number < edit.number]
+        sent = [one for one in self.values_sent(link, edit.name) if one.ref == edit.ref]
+        written = [value for one in sent for value in (one.before, one.value)]
+        earlier = [agreed, *(e.value for e in mine), *(e.before for e in mine), *written]
+        return edit.value in earlier and not (mine and self._moved_on(link, edit, mine[-1]))
+
+    def _moved_on(self, link: str, edit: Edit, before: Edit) -> bool:
+        """Tell whether the edit before this one was written elsewhere meanwhile, or something was written over it.
+
+        Only what the journal knows was applied counts.
+        """
+        since = [sent for sent in self.values_sent(link, edit.name) if before.number <= sent.seen < edit.number]
+        over = [sent for sent in since if sent.ref == edit.ref]
+        if over:
+            # A person who enters just what was sent, and did not arrive, can't be told from its arrival.
+            return over[-1].applied and over[-1].value != edit.value
+        return any(sent.applied and sent.value == before.value for sent in since)
+
+    def may_be_ours(self, link: str, ref: Ref, name: str) -> bool:
+        """Tell whether what stands there can't be told from something that was sent and not clearly answered."""
+        now = self.value(ref, name)
+        return any(s.ref == ref and not s.applied and s.value == now for s in self.values_sent(link, name))
