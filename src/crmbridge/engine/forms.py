@@ -26,10 +26,14 @@ class Read(NamedTuple):
 
 
 def sent(values: Iterable[tuple[str, Value]], version: str | None) -> dict[str, Value]:
-    """Give what to remember of values that were just written to a record which had this version before."""
+    """Give what to remember of values that were just written to a record which had this version before.
+
+    The form of what stood there before is forgotten: should the record hold it again, a person put it there.
+    """
     written = dict(values)
     marks: dict[str, Value] = {_SENT + name: value for name, value in written.items() if value is not None}
-    return {**written, **marks, VERSION: version or ""}
+    forgotten: dict[str, Value] = {_FORM + name: None for name in written}
+    return {**written, **marks, **forgotten, VERSION: version or ""}
 
 
 def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> Read:

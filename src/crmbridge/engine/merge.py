@@ -21,7 +21,7 @@ from datetime import datetime
 from crmbridge.engine.sameness import same
 from crmbridge.model.changes import Blocked, Cause, Edited, FieldEdit
 from crmbridge.model.records import Kind, Ref
-from crmbridge.model.values import Value
+from crmbridge.model.values import Value, is_empty
 from crmbridge.settings import FieldSync
 
 Policy = Callable[[str], FieldSync]
@@ -129,12 +129,12 @@ def _follow(name: str, source: str, sides: Sequence[Side], draft: _Draft) -> Non
 
 def _fill(name: str, sides: Sequence[Side], draft: _Draft) -> None:
     """Fill what is empty with what another side changed, and note that this was looked at."""
-    told = [side for side in sides if side.now[name] is not None and _changed(side, name, draft.decided)]
-    empty = [side for side in sides if side.now[name] is None]
+    told = [side for side in sides if not is_empty(side.now[name]) and _changed(side, name, draft.decided)]
+    empty = [side for side in sides if is_empty(side.now[name])]
     if told:
         _spread(name, told[0].now[name], empty, draft, why=f"is empty; changed in {told[0].ref.connection}")
-    elif (decided := draft.decided.get(name)) is not None:
-        missed = [side for side in empty if name in side.base and side.base[name] is None]
+    elif not is_empty(decided := draft.decided.get(name)):
+        missed = [side for side in empty if name in side.base and is_empty(side.base[name])]
         _spread(name, decided, missed, draft, why=_AGAIN)
     if not empty:
         for side in told:
@@ -151,7 +151,7 @@ def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) 
         if name in draft.decided:
             _spread(name, draft.decided[name], sides, draft, why=_AGAIN)
         return
-    if all(side.now[name] is None or isinstance(side.now[name], tuple) for side in sides):
+    if all(is_empty(side.now[name]) or isinstance(side.now[name], tuple) for side in sides):
         _spread(name, _members(name, changed, draft.decided), sides, draft, why=f"changed in {_names(changed)}")
         return
     if all(same(side.now[name], changed[0].now[name]) for side in changed):
@@ -191,14 +191,14 @@ def _speaking(sides: Sequence[Side], name: str, decided: Mapping[str, Value]) ->
     if not changed or any(name in side.base for side in changed):
         return changed
     agreed = decided.get(name)
-    return [side for side in sides if side in changed or (agreed is not None and same(side.now[name], agreed))]
+    return [side for side in sides if side in changed or (not is_empty(agreed) and same(side.now[name], agreed))]
 
 
 def _changed(side: Side, name: str, decided: Mapping[str, Value]) -> bool:
     """Tell whether a side has something to say. Where it has no base yet, an empty field says nothing."""
     if name in side.base:
         return not same(side.now[name], side.base[name])
-    return side.now[name] is not None and not (name in decided and same(side.now[name], decided[name]))
+    return not is_empty(side.now[name]) and not (name in decided and same(side.now[name], decided[name]))
 
 
 def _winner(changed: Sequence[Side], policy: FieldSync) -> Side | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
@@ -10,7 +10,7 @@ from crmbridge.engine.nearest import nearest
 from crmbridge.engine.process_coherence import RESERVED_STAGES, deal_fields
 from crmbridge.model.process import Process
 from crmbridge.model.records import STANDARD_FIELDS, Kind
-from crmbridge.settings import Binding, Settings
+from crmbridge.settings import Binding, MatchedKind, MatchRules, Settings, Sync
 
 
 def rule_ids(process: Process) -> tuple[str, ...]:
@@ -61,14 +61,22 @@ def check_sync(settings: Settings, process: Process) -> Iterator[Issue]:
         yield from unknown("connection", between, settings.connections)
         yield from duplicates("connection", between)
         members: list[tuple[Path, str]] = [((*at, "create", j), name) for j, name in enumerate(sync.create)]
-        members += [
-            ((*at, "fields", field, "conflict"), policy.preferred)
-            for field, policy in sync.fields.items()
-            if policy.preferred is not None
-        ]
+        members += _named_connections(at, sync)
         yield from unknown("connection", members, sync.between)
         yield from unknown("field", [((*at, "fields", field), field) for field in sync.fields], fields, at_key=True)
-        yield from unknown("field", _match_names(at, sync.match.get("deal", ())), _match_fields(process))
+        for kind, rules in sync.match.items():
+            yield from unknown("field", _match_names(at, kind, rules), _match_fields(process, kind))
+
+
+def _named_connections(at: Path, sync: Sync) -> Iterator[tuple[Path, str]]:
+    """Name the connections that win, or speak alone, and where the settings say so."""
+    for field, policy in sync.fields.items():
+        if policy.preferred is not None:
+            yield (*at, "fields", field, "conflict"), policy.preferred
+        if policy.source is not None:
+            yield (*at, "fields", field, "direction"), policy.source
+    if sync.notes_source is not None:
+        yield (*at, "notes"), sync.notes_source
 
 
 def check_shared(settings: Settings, _process: Process) -> Iterator[Issue]:
@@ -149,16 +157,18 @@ def _speaks_of(binding: Binding, rule: str) -> bool:
     return binding.matches(rule, binding.on[0] if binding.on else "")
 
 
-def _match_names(at: Path, keys: Iterable[str | tuple[str, ...]]) -> Iterator[tuple[Path, str]]:
-    for i, key in enumerate(keys):
-        path = (*at, "match", "deal", i)
+def _match_names(at: Path, kind: MatchedKind, rules: MatchRules) -> Iterator[tuple[Path, str]]:
+    for i, key in enumerate(rules):
+        path = (*at, "match", kind, i)
         if isinstance(key, str):
             yield path, key
         else:
             yield from (((*path, j), name) for j, name in enumerate(key))
 
 
-def _match_fields(process: Process) -> tuple[str, ...]:
+def _match_fields(process: Process, matched: MatchedKind) -> tuple[str, ...]:
+    if matched != "deal":  # what all CRMs have of them
+        return tuple(STANDARD_FIELDS[Kind(matched)])
     related = [f"{kind}.{name}" for kind in (Kind.COMPANY, Kind.CONTACT) for name in STANDARD_FIELDS[kind]]
     return ("external_key", *deal_fields(process), *related)
 

@@ -37,6 +37,10 @@ def edits(merged: Merged) -> dict[str, FieldEdit]:
     return {ref.connection: found[0] for ref, found in merged.edits.items()}
 
 
+def after(merged: Merged) -> dict[str, Value]:
+    return {name: edit.after for name, edit in edits(merged).items()}
+
+
 def test_a_change_on_one_side_goes_to_the_others() -> None:
     """What one side changed is written to every side that holds something else."""
     merged = merge_x(side("a", "new", "old"), side("b", "old", "old"), side("c", "old", "old"))
@@ -161,6 +165,93 @@ def test_a_deal_that_joins_does_not_hide_what_somebody_changed() -> None:
     }
 
 
+@pytest.mark.parametrize("blank", [None, "", " ", ()])
+@pytest.mark.parametrize("policy", [FieldSync(), FieldSync(conflict="newest"), FieldSync(conflict="only_if_empty")])
+def test_a_blank_field_of_a_new_side_says_nothing(policy: FieldSync, blank: Value) -> None:
+    """However a CRM writes that a field is empty, the side that knows something fills it."""
+    merged = merge("link", (side("a", blank, minutes=5), side("b", "known")), lambda _: policy)
+
+    assert ({"a": "known"}, ()) == (after(merged), merged.blocked)
+
+
+def test_only_if_empty_fills_and_writes_over_nothing() -> None:
+    """What is empty gets what another changed; a value that stands there stays, and nobody is asked."""
+    policy = FieldSync(conflict="only_if_empty")
+    sides = (side("a", "new", "old"), side("b", None, None), side("c", "old", "old"))
+    merged = merge("link", sides, lambda _: policy)
+
+    assert ({"b": "new"}, ()) == (after(merged), merged.blocked)
+    assert not merge("link", (side("a", "new", "old"), side("b", "old", "old")), lambda _: policy).edits
+
+
+def test_a_field_that_a_person_emptied_is_filled_when_another_changes() -> None:
+    """Not before: what the other holds was heard already."""
+    policy = FieldSync(conflict="only_if_empty")
+
+    assert not merge("link", (side("a", None, "old"), side("b", "old", "old")), lambda _: policy, {"x": "old"}).edits
+    merged = merge("link", (side("a", None, "old"), side("b", "new", "old")), lambda _: policy, {"x": "old"})
+
+    assert {"a": "new"} == after(merged)
+
+
+def test_one_side_speaks_alone() -> None:
+    """What the source changed goes to all, also over what others changed."""
+    policy = FieldSync(direction="from: a")
+    merged = merge("link", (side("a", "new", "old"), side("b", "own", "old", minutes=9)), lambda _: policy)
+
+    assert {"b": "new"} == after(merged)
+
+
+def test_what_others_change_is_theirs_until_the_source_speaks() -> None:
+    """It goes nowhere, and is not written over by what was decided on before."""
+    policy = FieldSync(direction="from: a")
+    sides = (side("a", "old", "old"), side("b", "own", "old"), side("c", "older", "older"))
+    merged = merge("link", sides, lambda _: policy, {"x": "old"})
+
+    assert ({"c": "old"}, ()) == (after(merged), merged.blocked)
+
+
+def test_without_its_source_a_field_stays_as_it_is() -> None:
+    """The deal of the connection that speaks is not there."""
+    merged = merge("link", (side("b", "new", "old"), side("c", "old", "old")), lambda _: FieldSync(direction="from: a"))
+
+    assert (not merged.edits, not merged.blocked) == (True, True)
+
+
+SETS = st.sampled_from([None, ("p",), ("q",), ("p", "q"), ("p", "q", "r")])
+
+
+@pytest.mark.parametrize("conflict", ["ask", "newest", "prefer: a"])
+def test_members_are_merged_one_by_one(conflict: str) -> None:
+    """Whatever the policy: what one side added is in, what the other removed is out."""
+    merged = merge_x(side("a", ("p", "q", "r"), ("p", "q")), side("b", ("q",), ("p", "q")), conflict=conflict)
+
+    assert ({"a": ("q", "r"), "b": ("q", "r")}, ()) == (after(merged), merged.blocked)
+
+
+def test_an_addition_beats_a_removal() -> None:
+    """One side took a member out that another, whose base lacks it, put in."""
+    merged = merge_x(side("a", None, ("p",)), side("b", ("p", "q"), ("q",)))
+
+    assert {"a": ("p", "q")} == after(merged)
+
+
+@given(st.lists(st.tuples(SETS, SETS), min_size=2, max_size=3))
+def test_what_is_added_to_a_set_arrives_and_what_is_removed_goes(drawn: list[tuple[Value, Value]]) -> None:
+    """On all sides, and all hold the same in the end."""
+    sides = [side(f"s{n}", now, base) for n, (now, base) in enumerate(drawn)]
+    moved = [(set(now or ()), set(base or ())) for now, base in drawn if now != base]  # type: ignore[arg-type]
+    added = {member for now, base in moved for member in now - base}
+    removed = {member for now, base in moved for member in base - now}
+    found = after(merge_x(*sides))
+    ends = {found.get(s.ref.connection, s.now["x"]) for s in sides}
+
+    if moved:
+        assert 1 == len(ends)
+        assert added <= set(next(iter(ends)) or ())  # type: ignore[arg-type]
+        assert not (removed - added) & set(next(iter(ends)) or ())  # type: ignore[arg-type]
+
+
 VALUES = st.sampled_from([None, "p", "q", "r"])
 
 
@@ -178,15 +269,15 @@ def test_no_change_is_lost_and_merging_ends(drawn: list[tuple[Value, Value, bool
     changed = [s for s in sides if (s.now["x"] != s.base["x"] if "x" in s.base else s.now["x"] is not None)]
     if changed and all("x" not in s.base for s in changed):
         changed = [s for s in sides if s.now["x"] is not None]
-    after = [merged.edits[s.ref][0].after if s.ref in merged.edits else s.now["x"] for s in sides]
+    held = [merged.edits[s.ref][0].after if s.ref in merged.edits else s.now["x"] for s in sides]
 
     if merged.blocked:
         assert not merged.edits
         assert len({s.now["x"] for s in changed}) > 1
     elif changed:
-        assert 1 == len(set(after))
-        assert after[0] in {s.now["x"] for s in changed}
+        assert 1 == len(set(held))
+        assert held[0] in {s.now["x"] for s in changed}
     else:
         assert not merged.edits
-    settled = [Side(ref=s.ref, now={"x": a}, base={"x": a}, updated_at=NOON) for s, a in zip(sides, after, strict=True)]
+    settled = [Side(ref=s.ref, now={"x": a}, base={"x": a}, updated_at=NOON) for s, a in zip(sides, held, strict=True)]
     assert not merge_x(*settled, conflict=conflict).edits

@@ -34,7 +34,7 @@ from crmbridge.testing.simulation.sight import HANGING
 from crmbridge.testing.simulation.watching import Line, Watched
 from crmbridge.testing.simulation.witness import Witness
 
-LEAN = 0.6  # how many plays are about users and deals alone, which saves half of the requests
+LEAN = 0.7  # how many plays are about users and deals alone, which saves half of the requests
 LITTER = 20  # plays that leave something behind before it is collected
 CALM_RUNS = 3  # the last of them writes nothing
 
@@ -319,7 +319,7 @@ def _seeded(seed: int) -> Iterator[None]:
 @contextlib.contextmanager
 def _on_stage(play: Play) -> Iterator[None]:
     rng = play.rng
-    names = sorted(rng.sample(("hubspot", "pipedrive", "salesforce"), rng.choice((2, 2, 2, 3))))
+    names = sorted(rng.sample(("hubspot", "pipedrive", "salesforce"), rng.choice((2, 2, 2, 2, 3))))
     lean = rng.random() < LEAN
     sync = draw_entry(rng, names, lean=lean)
     if lean:

@@ -1,0 +1,82 @@
+"""What a CRM makes of the values it is given: looked at once, quiet from then on, and no edit is taken for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from crmbridge.engine.forms import Read, read, sent
+from crmbridge.model.values import Value
+
+CASES = [
+    pytest.param(Decimal("10.126"), Decimal("10.13"), Decimal("10.14"), id="rounded"),
+    pytest.param("a very long name of a deal", "a very long name of a", "another name", id="cut"),
+    pytest.param("Acme  Ltd ", "acme ltd", "acme inc", id="case and spaces"),
+    pytest.param(
+        datetime(2026, 6, 10, 12, 0, 31, tzinfo=UTC),
+        datetime(2026, 6, 10, 12, 0, tzinfo=UTC),
+        datetime(2026, 6, 10, 12, 5, tzinfo=UTC),
+        id="seconds",
+    ),
+]
+
+
+def look(now: Value, base: dict[str, Value], version: str) -> Read:
+    """Look at a record as sync does: what is remembered of it is kept."""
+    found = read({"x": now}, base, version)
+    base.update(found.news)
+    return found
+
+
+@pytest.mark.parametrize(("written", "kept", "edited"), CASES)
+def test_a_form_stands_for_the_whole_value(written: Value, kept: Value, edited: Value) -> None:
+    """After one look there is nothing more to remember, and it is the whole value; an edit is seen as what it is."""
+    base = sent([("x", written)], "1")
+
+    assert written == look(kept, base, "2").now["x"]
+    assert Read({"x": written}, {}) == look(kept, base, "3")
+    assert edited == look(edited, base, "4").now["x"]
+    assert kept == look(kept, base, "5").now["x"], "what was edited since is no form any more"
+
+
+@pytest.mark.parametrize(("written", "kept", "edited"), CASES)
+def test_what_is_no_form_is_an_edit(written: Value, kept: Value, edited: Value) -> None:
+    """An edit before the first look, too, unless it could be a form."""
+    base = sent([("x", written)], "1")
+
+    assert edited == look(edited, base, "2").now["x"]
+    assert kept == look(kept, base, "3").now["x"]
+
+
+def test_a_copy_from_before_the_write_is_not_looked_at() -> None:
+    """The CRM has not said yet what it made of the value."""
+    base = sent([("x", Decimal("1.26"))], "1")
+
+    assert Read({"x": Decimal("1.3")}, {}) == look(Decimal("1.3"), base, "1")
+    assert Decimal("1.26") == look(Decimal("1.3"), base, "2").now["x"]
+
+
+def test_the_form_of_an_older_value_is_forgotten_when_another_is_written() -> None:
+    """A person who writes what looks like the old form writes a value of their own."""
+    base = sent([("x", "Acme")], "1")
+    look("acme", base, "2")
+    base.update(sent([("x", "Other")], "2"))
+
+    assert "acme" == look("acme", base, "3").now["x"]
+
+
+def test_the_form_of_a_later_value_takes_the_place_of_an_older_one() -> None:
+    """In whatever order the marks are kept, the new form stays."""
+    base = sent([("x", Decimal("1.21"))], "1")
+    look(Decimal("1.2"), base, "2")
+    base.update(sent([("x", Decimal("7.77"))], "2"))
+    look(Decimal("7.8"), base, "3")
+
+    assert Decimal("7.77") == look(Decimal("7.8"), base, "4").now["x"]
+
+
+def test_a_record_without_marks_stands_for_what_it_holds() -> None:
+    """Nothing was written there."""
+    assert Read({"x": "held"}, {}) == read({"x": "held"}, {"x": "base"}, "1")

@@ -1,0 +1,120 @@
+"""When two values say the same, and what a CRM may have made of one."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmbridge.engine.sameness import altered, canonical, same
+from crmbridge.model.values import Money, Value
+
+EAST = timezone(timedelta(hours=2))
+MIDNIGHT = datetime(2026, 6, 10, tzinfo=UTC)
+EUROS = Money(Decimal(100), "EUR")
+
+TEXTS = st.sampled_from(["", " ", "a", "a ", "A", "Zo\u00eb", "Zoe\u0308", "l\r\nm", "l\nm", "1", "NaN"])
+NUMBERS = st.sampled_from([0, 1, Decimal(1), Decimal("1.0"), Decimal("NaN"), Decimal("-0"), Decimal("1E+1"), 10])
+MONEY = st.builds(Money, st.sampled_from([Decimal(1), Decimal("1.00")]), st.sampled_from(["EUR", "USD"]))
+MOMENTS = st.sampled_from([MIDNIGHT, MIDNIGHT.astimezone(EAST), MIDNIGHT + timedelta(seconds=1), date(2026, 6, 10)])
+SETS = st.sampled_from([(), ("a",), ("a", "b"), ("b", "a"), ("a ", "b")])
+VALUES = st.one_of(st.none(), st.booleans(), TEXTS, NUMBERS, MONEY, MOMENTS, SETS)
+
+
+@given(VALUES, VALUES, VALUES)
+def test_being_the_same_is_an_equivalence(one: Value, two: Value, three: Value) -> None:
+    """Each value is the same as itself, both ways round, and what is the same as a third is the same."""
+    assert same(one, one)
+    assert same(one, two) == same(two, one)
+    assert same(one, two) == (canonical(one) == canonical(two))
+    if same(one, two) and same(two, three):
+        assert same(one, three)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (None, ""),
+        (None, " \n"),
+        (None, ()),
+        ("Zo\u00eb", "Zoe\u0308"),
+        ("one\r\ntwo", "one\ntwo "),
+        (1, Decimal("1.00")),
+        (EUROS, Money(Decimal("100.00"), "EUR")),
+        (MIDNIGHT, date(2026, 6, 10)),
+        (MIDNIGHT, MIDNIGHT.astimezone(EAST)),
+        (("a", "b"), ("b", "a")),
+        (Decimal("NaN"), Decimal("NaN")),
+    ],
+)
+def test_what_says_the_same(one: Value, other: Value) -> None:
+    """Ways of writing one value."""
+    assert same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("acme", "Acme"),
+        ("a b", "a  b"),
+        (1, True),
+        (0, False),
+        (0, None),
+        (False, None),
+        (1, "1"),
+        (EUROS, Money(Decimal(100), "USD")),
+        (EUROS, Decimal(100)),
+        (MIDNIGHT + timedelta(hours=1), date(2026, 6, 10)),
+        (MIDNIGHT + timedelta(seconds=1), MIDNIGHT),
+        (("a",), ("a", "b")),
+        (Decimal("1.001"), Decimal("1.00")),
+    ],
+)
+def test_what_says_something_else(one: Value, other: Value) -> None:
+    """Values that look alike, and are not."""
+    assert not same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("written", "seen"),
+    [
+        (Decimal("1.26"), Decimal("1.3")),
+        (Decimal("1.26"), Decimal("1.2")),
+        (Decimal("1.5"), 2),
+        (Money(Decimal("9.999"), "EUR"), Money(Decimal(10), "EUR")),
+        ("a name that is too long for it", "a name that is too lo"),
+        ("Acme  Ltd", "acme ltd"),
+        (MIDNIGHT + timedelta(seconds=31), MIDNIGHT),
+        (MIDNIGHT + timedelta(microseconds=1500), MIDNIGHT + timedelta(microseconds=1000)),
+        (MIDNIGHT + timedelta(hours=5), date(2026, 6, 10)),
+        (("A", "b"), ("b", "a")),
+    ],
+)
+def test_what_a_crm_may_make_of_a_value(written: Value, seen: Value) -> None:
+    """It keeps less, and nobody edited it; the other way round it has more than it was given."""
+    assert altered(written, seen)
+
+
+@pytest.mark.parametrize(
+    ("written", "seen"),
+    [
+        (Decimal("1.26"), Decimal("1.4")),
+        (Decimal("1.2"), Decimal("1.26")),
+        (2, 3),
+        (1, True),
+        (EUROS, Money(Decimal(101), "EUR")),
+        (Money(Decimal("9.999"), "EUR"), Money(Decimal(10), "USD")),
+        ("a short name", "a short"),
+        ("a name", None),
+        (MIDNIGHT, MIDNIGHT + timedelta(minutes=1)),
+        (MIDNIGHT + timedelta(hours=5), date(2026, 6, 11)),
+        (("a", "b"), ("a",)),
+        ("1", 1),
+    ],
+)
+def test_what_a_person_did(written: Value, seen: Value) -> None:
+    """No CRM makes this of what it is given."""
+    assert not altered(written, seen)
