@@ -177,6 +177,20 @@ class RecordSuite:
         assert ["m3"] == [move.id for move in store.records.moves_of(make_ref("1"))]
         assert ["m1"] == [move.id for move in store.records.moves_of(make_ref("2"))]
 
+    def test_put_replaces_records_and_leaves_cursor_and_moves(self, store: StateStore) -> None:
+        """What was read outside a pull is no page."""
+        save(store, make_page(make_record(), moves=(make_move(),), cursor="c1"))
+        read = make_record(version="v2", updated_at=START + HOUR)
+        store.records.put([read, make_record("2")])
+
+        assert {"1": read, "2": make_record("2")} == deals(store)
+        assert store.records.cursor("hs", Kind.DEAL) == "c1"
+        assert (make_move(),) == store.records.moves_of(make_ref())
+
+
+class AskingSuite:
+    """Records that are asked for by their refs."""
+
     def test_get_finds_what_is_known_however_much_is_asked_for(self, store: StateStore) -> None:
         """Unknown refs are left out."""
         known = [make_record(str(number)) for number in range(1200)]
@@ -197,16 +211,6 @@ class RecordSuite:
         assert {make_ref("1"): (make_move(),)} == store.records.moves_for(asked)
         assert {make_ref("2"): tombstone} == store.records.tombstones(asked)
         assert store.records.moves_of(make_ref(text)) == ()
-
-    def test_put_replaces_records_and_leaves_cursor_and_moves(self, store: StateStore) -> None:
-        """What was read outside a pull is no page."""
-        save(store, make_page(make_record(), moves=(make_move(),), cursor="c1"))
-        read = make_record(version="v2", updated_at=START + HOUR)
-        store.records.put([read, make_record("2")])
-
-        assert {"1": read, "2": make_record("2")} == deals(store)
-        assert store.records.cursor("hs", Kind.DEAL) == "c1"
-        assert (make_move(),) == store.records.moves_of(make_ref())
 
 
 class TombstoneSuite:

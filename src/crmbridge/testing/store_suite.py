@@ -45,7 +45,7 @@ from crmbridge.testing.store_makers import (
     make_finding,
     make_ref,
 )
-from crmbridge.testing.store_record_suite import RecordSuite, TombstoneSuite
+from crmbridge.testing.store_record_suite import AskingSuite, RecordSuite, TombstoneSuite
 from crmbridge.testing.store_sync_suite import BacklogSuite, MatchSuite, WaitingSuite
 
 
@@ -354,6 +354,7 @@ class RunSuite:
 
 class StoreSuite(
     RecordSuite,
+    AskingSuite,
     TombstoneSuite,
     BacklogSuite,
     LinkSuite,

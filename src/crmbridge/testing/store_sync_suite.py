@@ -168,7 +168,12 @@ class BacklogSuite:
         gone = Tombstone(ref=make_ref(), at=START + HOUR)
         merged = Tombstone(ref=make_ref(), at=START + HOUR, merged_into=make_ref("2"))
         save(store, make_page(make_record()))
-        for page in (make_page(tombstones=(gone,)), make_page(tombstones=(merged,)), make_page(make_record())):
+        back = make_page(make_record())
+        for page in (make_page(tombstones=(gone,)), back, make_page(tombstones=(gone,))):
+            catch_up(store)
+            save(store, page)
+            assert ["1"] == pending(store)
+        for page in (make_page(tombstones=(merged,)), back):
             catch_up(store)
             save(store, page)
             assert ["1"] == pending(store)
