@@ -141,7 +141,9 @@ class Play:
         """Undo a run that came to its end: all that it wrote is as before, but for what people changed since."""
         workspace, state = self._process or self._begin_process(), cast("StateStore", self.scene.state)
         run = next(run for run in state.runs.runs(100) if run.id == name)
-        wrote = [e.change for e in state.journal.entries(name) if e.outcome is Outcome.APPLIED]
+        rows = list(state.journal.entries(name))
+        intended = {e.change.id for e in rows if e.outcome is None}  # not what it only found out about
+        wrote = [e.change for e in rows if e.outcome is Outcome.APPLIED and e.change.id in intended]
         since = self.seen.began
         self.promised.begin()
         with workspace.store.runs.lease(f"undo of {name}", workspace.clock.now(), LEASE):
