@@ -157,9 +157,15 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"  # sent, but the reply is unclear; resolved by reading back, never by sending again
 
 
+FOUND = "it was there already"  # begins the message of a creation that made nothing
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What the CRM answered to one change. `ref` is the record written, where it is known."""
+    """What the CRM answered to one change. `ref` is the record written, where it is known.
+
+    Where a creation found what it should make, its message begins with FOUND, so that undoing it takes nothing away.
+    """
 
     change: str
     outcome: Outcome

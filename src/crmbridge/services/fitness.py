@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from crmbridge.engine.sameness import same
 from crmbridge.engine.views import STAGE
-from crmbridge.model.changes import Action, Change, Outcome, Receipt
+from crmbridge.model.changes import FOUND, Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import is_empty, show
 from crmbridge.ports import Capabilities
@@ -70,7 +70,7 @@ def _fields(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]
     adapter = workspace.adapter(batch[0].connection)
     there = {change.id: adapter.find(Kind.FIELD, change.key or "", None) for change in batch}
     return {
-        id_: Receipt(change=id_, outcome=Outcome.APPLIED, ref=ref, message="it was there already")
+        id_: Receipt(change=id_, outcome=Outcome.APPLIED, ref=ref, message=FOUND)
         for id_, ref in there.items()
         if ref is not None
     }
@@ -158,7 +158,7 @@ def _creates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt
             there = adapter.find(change.creates, key, None)
             if there is not None:
                 found[change.id] = Receipt(
-                    change=change.id, outcome=Outcome.APPLIED, ref=there, message="it was there already, with its key"
+                    change=change.id, outcome=Outcome.APPLIED, ref=there, message=f"{FOUND}, with its key"
                 )
     return found
 

@@ -114,8 +114,10 @@ def join(workspace: Workspace, texts: Sequence[str]) -> Linked:
         _one_each(together)
         owned = workspace.store.links.of(refs)
         emptied: dict[str, tuple[Ref, ...]] = {other: () for other in owned.values() if other != link}
+        gone = [ref for ref in together if ref not in workspace.store.records.get(together)]
+        together = tuple(ref for ref in together if ref not in gone)  # what is gone has no say in what was just said
         workspace.store.links.save({**emptied, link: together})
-        workspace.store.links.save_bases({decided_ref(link): {ENDED: None}})  # joined by hand, it is kept in step again
+        _note_lost(workspace, link, gone)  # joined by hand, it is kept in step again
         forget_apart(workspace, together)
         _settle(workspace, together, {link, *owned.values(), *map(link_id, together)})
         finish(workspace, run, "links", 0, {"joined": [str(ref) for ref in together]})
@@ -223,7 +225,7 @@ def _parted(link: str, ref: Ref, others: Sequence[Ref]) -> dict[str, list[Ref]]:
 
 
 def _note_lost(workspace: Workspace, link: str, refs: Sequence[Ref]) -> None:
-    """Note what left a link, so that a counterpart made in its place is another one: the old ones carry their keys."""
+    """Note what left a link, which did not end: a counterpart made in its place is another one than it was."""
     base = workspace.store.links.bases([decided_ref(link)]).get(decided_ref(link), {})
     workspace.store.links.save_bases({decided_ref(link): {HAD: with_lost(base, refs), ENDED: None}})
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from crmbridge.engine.actions import typed
+from crmbridge.engine.forms import read
 from crmbridge.engine.mapping import LOST, WON
 from crmbridge.engine.merge import decided_ref
+from crmbridge.engine.sameness import same
 from crmbridge.engine.views import OWNER, STAGE, Viewer
 from crmbridge.errors import ConfigurationError, PlanStaleError
 from crmbridge.model.changes import Blocked, Cause
@@ -89,11 +91,12 @@ def _decide(workspace: Workspace, decisions: Sequence[Decision]) -> None:
     links = store.links.get({decision.item.link for decision in decisions})
     records = store.records.get([ref for refs in links.values() for ref in refs])
     viewers = make_viewers(workspace, records.values())
+    before = store.links.bases(records.keys())
     bases: dict[Ref, dict[str, Value]] = defaultdict(dict)
     for decision in decisions:
         item = decision.item
         sides = [records[ref] for ref in links.get(item.link, ()) if ref in records]
-        for ref, value in _held(item, sides, viewers).items():
+        for ref, value in _held(item, sides, viewers, before).items():
             bases[ref][item.name] = value
         bases[decided_ref(item.link)][item.name] = decision.value
     store.links.save_bases(bases)
@@ -101,16 +104,21 @@ def _decide(workspace: Workspace, decisions: Sequence[Decision]) -> None:
     _forget(workspace, [decision.item for decision in decisions])
 
 
-def _held(item: Blocked, sides: Sequence[Record], viewers: Mapping[str, Viewer]) -> dict[Ref, Value]:
-    """Give what each side holds; it must be what was shown to whoever decides."""
+def _held(
+    item: Blocked,
+    sides: Sequence[Record],
+    viewers: Mapping[str, Viewer],
+    bases: Mapping[Ref, Mapping[str, Value]],
+) -> dict[Ref, Value]:
+    """Give what each side stands for; it must be what was shown to whoever decides."""
     held: dict[Ref, Value] = {}
     for record in sides:
         viewer = viewers.get(record.ref.connection)
-        view = viewer.view(record) if viewer else {}
+        view = read(viewer.view(record), bases.get(record.ref, {}), record.version).now if viewer else {}
         if item.name not in view:
             continue
         now, shown = view[item.name], item.values.get(record.ref.connection)
-        if record.ref.connection in item.values and now != shown:
+        if record.ref.connection in item.values and not same(now, shown):
             raise PlanStaleError(
                 f"{item.name} of {record.ref} changed since it was listed: it is now {show(now)}",
                 advice="Run `crmbridge plan`, then look at `crmbridge conflicts list` again.",

@@ -12,6 +12,7 @@ from crmbridge.engine.sameness import altered, same
 from crmbridge.engine.views import OWNER, STAGE, Viewer
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import (
+    FOUND,
     Action,
     Blocked,
     Cause,
@@ -126,6 +127,8 @@ def _sort_in(done: _Done, entry: JournalEntry) -> None:
     change = entry.change
     if change.action is Action.UPDATE and change.target is not None:
         done.updates[change.target].append(entry)
+    elif entry.message.startswith(FOUND):
+        return  # it made nothing
     elif change.action in {Action.CREATE, Action.TASK, Action.NOTE} and entry.ref is not None:
         done.made.append((entry, entry.ref))
     else:
