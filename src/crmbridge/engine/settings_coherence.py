@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
@@ -10,7 +10,7 @@ from crmbridge.engine.nearest import nearest
 from crmbridge.engine.process_coherence import RESERVED_STAGES, deal_fields
 from crmbridge.model.process import Process
 from crmbridge.model.records import STANDARD_FIELDS, Kind
-from crmbridge.settings import Binding, Settings
+from crmbridge.settings import Binding, MatchedKind, MatchRules, Settings, Sync
 
 
 def rule_ids(process: Process) -> tuple[str, ...]:
@@ -60,15 +60,60 @@ def check_sync(settings: Settings, process: Process) -> Iterator[Issue]:
         between: list[tuple[Path, str]] = [((*at, "between", j), name) for j, name in enumerate(sync.between)]
         yield from unknown("connection", between, settings.connections)
         yield from duplicates("connection", between)
-        members: list[tuple[Path, str]] = [((*at, "create", j), name) for j, name in enumerate(sync.create)]
-        members += [
-            ((*at, "fields", field, "conflict"), policy.preferred)
-            for field, policy in sync.fields.items()
-            if policy.preferred is not None
-        ]
-        yield from unknown("connection", members, sync.between)
+        yield from unknown("connection", _members(at, sync), sync.between)
         yield from unknown("field", [((*at, "fields", field), field) for field in sync.fields], fields, at_key=True)
-        yield from unknown("field", _match_names(at, sync.match.get("deal", ())), _match_fields(process))
+        for kind, rules in sync.match.items():
+            yield from unknown("field", _match_names((*at, "match", kind), rules), _match_fields(kind, process))
+
+
+def _members(at: Path, sync: Sync) -> Iterator[tuple[Path, str]]:
+    """Give the connections that an entry gives a part of its own, which only one of its own can play."""
+    yield from (((*at, "create", j), name) for j, name in enumerate(sync.create))
+    for field, policy in sync.fields.items():
+        if policy.preferred is not None:
+            yield (*at, "fields", field, "conflict"), policy.preferred
+        if policy.source is not None:
+            yield (*at, "fields", field, "direction"), policy.source
+    if sync.notes_source is not None:
+        yield (*at, "notes"), sync.notes_source
+
+
+def check_idle(settings: Settings, _process: Process) -> Iterator[Issue]:
+    """Find what a sync says and nothing comes of, because of something else that it says or doesn't."""
+    for i, sync in enumerate(settings.sync):
+        at: Path = ("sync", i)
+        for path, sentence in (*_idle_policies(sync), *_idle_creations(sync), *_idle_rest(sync, settings)):
+            yield issue((*at, *path), "idle-setting", sentence)
+
+
+def _idle_policies(sync: Sync) -> Iterator[tuple[Path, str]]:
+    for field, policy in sync.fields.items():
+        if policy.source is not None and "conflict" in policy.model_fields_set:
+            sentence = f"there are no conflicts where {policy.source} alone speaks; leave out `conflict` or `direction`"
+            yield ("fields", field, "conflict"), sentence
+        elif field == "stage" and policy.conflict == "only_if_empty":
+            sentence = (
+                "a deal always stands in a stage, so nothing is filled in; write newest, ask or prefer: CONNECTION"
+            )
+            yield ("fields", field, "conflict"), sentence
+
+
+def _idle_creations(sync: Sync) -> Iterator[tuple[Path, str]]:
+    for name, policy in (("companies", sync.companies), ("contacts", sync.contacts)):
+        if policy == "create" and not sync.create:
+            yield (name,), f"{name} are created where deals are, and `create` names no connection; add `create: [...]`"
+
+
+def _idle_rest(sync: Sync, settings: Settings) -> Iterator[tuple[Path, str]]:
+    if "delete_cap" in sync.model_fields_set and sync.delete != "archive":
+        sentence = (
+            f"nothing is deleted with `delete: {sync.delete}`; write `delete: archive`, or leave `delete_cap` out"
+        )
+        yield ("delete_cap",), sentence
+    source = settings.connections.get(sync.notes_source or "")
+    if source is not None and "note" not in (source.kinds or ()):
+        sentence = f"{sync.notes_source} pulls no notes; write `kinds: [user, company, contact, deal, note]` there"
+        yield ("notes",), sentence
 
 
 def check_shared(settings: Settings, _process: Process) -> Iterator[Issue]:
@@ -149,18 +194,21 @@ def _speaks_of(binding: Binding, rule: str) -> bool:
     return binding.matches(rule, binding.on[0] if binding.on else "")
 
 
-def _match_names(at: Path, keys: Iterable[str | tuple[str, ...]]) -> Iterator[tuple[Path, str]]:
-    for i, key in enumerate(keys):
-        path = (*at, "match", "deal", i)
-        if isinstance(key, str):
-            yield path, key
+def _match_names(at: Path, rules: MatchRules) -> Iterator[tuple[Path, str]]:
+    for i, rule in enumerate(rules):
+        if isinstance(rule, str):
+            yield (*at, i), rule
         else:
-            yield from (((*path, j), name) for j, name in enumerate(key))
+            yield from (((*at, i, j), name) for j, name in enumerate(rule))
 
 
-def _match_fields(process: Process) -> tuple[str, ...]:
-    related = [f"{kind}.{name}" for kind in (Kind.COMPANY, Kind.CONTACT) for name in STANDARD_FIELDS[kind]]
-    return ("external_key", *deal_fields(process), *related)
+def _match_fields(kind: MatchedKind, process: Process) -> tuple[str, ...]:
+    """Name what records of a kind can be told by: deals also by our key, and all but companies by their company."""
+    company = [f"company.{name}" for name in STANDARD_FIELDS[Kind.COMPANY]]
+    if kind == "deal":
+        return ("external_key", *deal_fields(process), *company)
+    own = [name for name in STANDARD_FIELDS[Kind(kind)] if name != "company"]  # an id, which another CRM doesn't know
+    return (*own, *(company if kind == "contact" else ()))
 
 
 SETTINGS_CHECKS: tuple[Callable[[Settings, Process], Iterator[Issue]], ...] = (
@@ -168,6 +216,7 @@ SETTINGS_CHECKS: tuple[Callable[[Settings, Process], Iterator[Issue]], ...] = (
     check_coverage,
     check_connection_fields,
     check_sync,
+    check_idle,
     check_shared,
     check_one_sided,
     check_bindings,
