@@ -241,6 +241,7 @@ class TwoStores(RuleBasedStateMachine):
         self.both(lambda store: (store.matches.find(SIGNATURES), store.matches.of(ALL_REFS)))
         self.both(lambda store: (store.links.get(["L1", "1"]), store.links.of(ALL_REFS), store.links.bases(ALL_REFS)))
         self.both(lambda store: (store.records.get(ALL_REFS), store.records.tombstones(ALL_REFS)))
+        self.both(lambda store: store.records.last_known(ALL_REFS))
         self.both(lambda store: store.records.moves_for(ALL_REFS))
         self.both(lambda store: (store.findings.counts(), store.findings.due(START + HOUR)))
 

@@ -252,6 +252,18 @@ def test_an_edit_beats_a_deletion() -> None:
     assert ("We go on", "We go on") == (only(bench, "north").fields["name"], only(bench, "south").fields["name"])
 
 
+def test_what_was_never_agreed_on_beats_a_deletion() -> None:
+    """The two differed from the start and nobody decided: one of them going does not decide it."""
+    bench = able_bench(**entry(fields={"*": {"conflict": "ask"}}, delete="archive", match={"deal": ["name"]}))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification", amount=Money(Decimal(5), "EUR")).id
+    south = bench.crms["south"].create_deal("Rollout", stage="qualification", amount=Money(Decimal(7), "EUR")).id
+    run(bench)
+    bench.crms["north"].delete_deal(north)
+    run(bench)
+
+    assert [south] == bench.crms["south"].deal_ids()
+
+
 def test_a_deal_that_is_brought_back_comes_back_everywhere() -> None:
     """The counterpart that was taken away for it is made anew, once."""
     bench, north, _ = linked(delete="archive")

@@ -150,7 +150,9 @@ def fields_from_text(text: str) -> dict[str, Value]:
 
 def is_empty(value: Value) -> bool:
     """Tell whether a field counts as not filled in: no value, blank text or an empty set."""
-    return value is None or value == () or (isinstance(value, str) and not value.strip())
+    if isinstance(value, str):
+        return not value or value.isspace()
+    return value is None or (isinstance(value, tuple) and not value)
 
 
 def iso(moment: datetime) -> str:

@@ -35,6 +35,10 @@ class RecordStore(Protocol):
         """Give the records asked for that are known and not gone."""
         ...
 
+    def last_known(self, refs: Collection[Ref]) -> dict[Ref, Record]:
+        """Give the records asked for as they were last known, also those that are gone."""
+        ...
+
     def moves(self, connection: str) -> Iterator[tuple[Ref, tuple[Move, ...]]]:
         """Give each deal's moves, oldest first, deal by deal in the order of their ids."""
         ...

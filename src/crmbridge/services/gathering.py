@@ -26,6 +26,7 @@ class Around:
     links: Mapping[str, tuple[Ref, ...]]
     deals: Mapping[Ref, Record]
     tombstones: Mapping[Ref, Tombstone]
+    lost: Mapping[Ref, Record]  # the ones that are gone, as they were last known
     survivors: Mapping[Ref, Ref]  # of deals that were merged into one of another link
     bases: Mapping[Ref, Mapping[str, Value]]
     viewers: Mapping[str, Viewer]
@@ -96,6 +97,7 @@ def gather(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer], lin
         links=found,
         deals=deals,
         tombstones=tombstones,
+        lost=store.records.last_known(list(tombstones)) if tombstones else {},
         survivors=_elsewhere(workspace, tombstones, found),
         bases=store.links.bases({*members, *map(decided_ref, found)}),
         viewers=with_links(viewers, linked),

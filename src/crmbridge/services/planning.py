@@ -10,6 +10,7 @@ from crmbridge.engine.planner import assemble
 from crmbridge.model.changes import Cause, Outcome, Plan
 from crmbridge.model.records import Kind
 from crmbridge.services import evaluating, syncing
+from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.evaluating import Judged
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import DeleteCap
@@ -26,6 +27,7 @@ class Planned:
     judged: Judged
 
 
+@made_for_bulk()
 def make_plan(
     workspace: Workspace,
     parts: Collection[Part] = ("sync", "enforce"),

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import gc
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +13,7 @@ from crmbridge.engine.text import plain
 from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Page
+from crmbridge.services.bulk import give_memory_back, made_for_bulk
 from crmbridge.services.hinting import asks_for_pull, reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.pace import Pace
@@ -55,7 +53,7 @@ def pull(workspace: Workspace, connections: Sequence[str] = ()) -> tuple[Connect
     names = chosen(workspace, connections)
     if not names:
         return ()
-    with _made_for_bulk(), make_pool(max_workers=len(names)) as threads:
+    with made_for_bulk(), make_pool(max_workers=len(names)) as threads:
         return tuple(threads.map(lambda name: _pull_one(workspace, name), names))
 
 
@@ -86,33 +84,6 @@ def _hinted(workspace: Workspace, connection: str) -> ConnectionPull:
         return ConnectionPull(connection=connection, records=reread_hints(workspace, connection))
     except CrmbridgeError as error:
         return ConnectionPull(connection=connection, error=error)
-
-
-@contextlib.contextmanager
-def _made_for_bulk() -> Iterator[None]:
-    """Let Python work as suits a pull, and as before afterwards.
-
-    A pull makes millions of objects that are gone at once, and the collector would look at all that live again and
-    again.
-    """
-    thresholds = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    try:
-        yield
-    finally:
-        _give_memory_back()
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
-
-
-def _give_memory_back() -> None:
-    """Hand freed memory back to the system, where the C library can (glibc).
-
-    What readers in threads free lies in many pieces, and would add up to half as much again in a long pull.
-    """
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
-        trim(0)
 
 
 def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
@@ -155,7 +126,7 @@ def _pull_kind(workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark
         pace.add(len(page.records))
         workspace.progress("pull", f"{connection}: {pace}")
         if total.records // GIVEN_BACK > before // GIVEN_BACK:
-            _give_memory_back()
+            give_memory_back()
         before = total.records
         yield total
 

@@ -212,7 +212,8 @@ class _Part:
             return
         if gone.members != tuple(here):
             self.members[link] = (*gone.members, *(ref for ref in refs if ref not in here))
-        self.agreed.update({ref: {ARCHIVED: None} for ref in gone.came_back})
+        for ref in gone.came_back:
+            self.agreed[ref] = {**self.agreed.get(ref, {}), ARCHIVED: None}
         if gone.archive and gone.deleted:
             self.changes += [archive(self.around.deals[ref], link=link, gone=gone.deleted) for ref in gone.archive]
             return
@@ -257,10 +258,19 @@ class _Part:
             refs,
             {ref: tombstones[ref] for ref in refs if ref in tombstones},
             bases,
-            edited={ref for ref, side in sides.items() if any(_edited(side, name) for name in side.now)},
+            edited={ref for ref, side in sides.items() if self._says_more(side, refs)},
             policy=self.entry.delete,
             linked_elsewhere=self.around.survivors,
         )
+
+    def _says_more(self, side: Side, refs: Iterable[Ref]) -> bool:
+        """Tell whether a deal holds what did not get to the ones that are gone: edits, and what was never agreed on."""
+        if any(name in side.base and not same(value, side.base[name]) for name, value in side.now.items()):
+            return True
+        lost = (self.around.lost[ref] for ref in refs if ref in self.around.lost)
+        views = [self.around.viewers[deal.ref.connection].view(deal) for deal in lost]
+        open_ = {name: value for name, value in side.now.items() if name not in side.base and value is not None}
+        return any(name in view and not same(value, view[name]) for view in views for name, value in open_.items())
 
     def _merge(self, link: str, sides: Mapping[Ref, Side]) -> list[Change]:
         if len(sides) < 2:
@@ -310,7 +320,3 @@ class _Part:
                 )
                 self.blocked += lacking
                 self.changes += [change] if change else []
-
-
-def _edited(side: Side, name: str) -> bool:
-    return name in side.base and not same(side.now[name], side.base[name])

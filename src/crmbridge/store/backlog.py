@@ -48,13 +48,12 @@ class SqlBacklog:
 
     def dealt(self, reader: str, mark: int, left: Collection[Ref] = ()) -> None:
         """Note that a reader has dealt with everything up to a mark, but for what it left."""
-        keys = {(ref.connection, ref.kind.value, storable(ref.id)) for ref in left}
-        rows = [{"reader": reader, "connection": c, "kind": kind, "id": id_} for c, kind, id_ in sorted(keys)]
+        rows = sorted({(reader, ref.connection, ref.kind.value, storable(ref.id)) for ref in left})
         with self._database.write() as open_:
             upsert(open_, _readers, [{"reader": reader, "mark": mark}])
             open_.execute(delete(_left).where(_left.c.reader == reader))
             if rows:
-                open_.execute(insert(_left), rows)
+                open_.execute(insert(as_written(_left)), [dict(zip(_left.c.keys(), row, strict=True)) for row in rows])
 
     def touch(self, refs: Collection[Ref]) -> None:
         """Let these records count as changed for every reader."""
@@ -90,7 +89,8 @@ class SqlWaiting:
         rows = [_waiting_row(item) for item in items]
         with self._database.write() as open_:
             since: dict[tuple[str, ...], datetime] = {}
-            for condition in among(_waiting.c.link, sorted(links)):
+            waiting = rows_among(open_, (_waiting.c.link,), "link", sorted(map(storable, links)))
+            for condition in among(_waiting.c.link, sorted({link for (link,) in waiting})):
                 for row in open_.execute(select(_waiting).where(condition)).all():
                     since[tuple(row[: len(_KEYS)])] = row.since
                 open_.execute(delete(_waiting).where(condition))

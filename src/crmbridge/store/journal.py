@@ -14,7 +14,7 @@ from crmbridge.model.codec import change_from_json, change_to_json
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
 from crmbridge.store import schema
-from crmbridge.store.database import Database, among
+from crmbridge.store.database import Database, among, rows_among
 from crmbridge.store.links import write_bases
 
 INTENT, OUTCOME = "intent", "outcome"
@@ -108,8 +108,9 @@ def _intended(open_: Connection, changes: Sequence[str]) -> dict[str, Any]:
 
 
 def _last(open_: Connection, changes: Sequence[str], phase: str) -> Iterator[Row[Any]]:
-    """Give the last row of a phase for each of these changes."""
-    for condition in among(_journal.c.change_id, dict.fromkeys(changes)):
+    """Give the last row of a phase for each of these changes that has one; of a new plan's, hardly any has."""
+    known = rows_among(open_, (_journal.c.change_id,), "change_id", dict.fromkeys(changes), {"phase": phase})
+    for condition in among(_journal.c.change_id, dict.fromkeys(id_ for (id_,) in known)):
         latest = select(func.max(_journal.c.seq)).where(condition, _journal.c.phase == phase)
         query = select(_journal).where(_journal.c.seq.in_(latest.group_by(_journal.c.change_id)))
         yield from open_.execute(query)

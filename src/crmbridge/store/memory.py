@@ -93,6 +93,11 @@ class MemoryRecords:
         with self._memory.read() as state:
             return {ref: state.records[ref] for ref in refs if ref in state.records and ref not in state.gone}
 
+    def last_known(self, refs: Collection[Ref]) -> dict[Ref, Record]:
+        """Give the records asked for as they were last known, also those that are gone."""
+        with self._memory.read() as state:
+            return {ref: state.records[ref] for ref in refs if ref in state.records}
+
     def moves(self, connection: str) -> Iterator[tuple[Ref, tuple[Move, ...]]]:
         """Give each deal's moves, oldest first, deal by deal in the order of their ids."""
         with self._memory.read() as state:

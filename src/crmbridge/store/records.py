@@ -30,6 +30,7 @@ _READ = tuple(_records_written.c[
     "connection", "kind", "id", "key", "version", "created_at", "updated_at", "pipeline", "stage", "status", "url",
     "updated_by", "fields", "problems",
 ])  # fmt: skip
+_READ_UPDATED_AT = [column.name for column in _READ].index("updated_at")
 # What makes a record another one than it was; its version and times alone do not.
 _CHANGED = Marked(
     "mark", ("fields", "pipeline", "stage", "status", "key", "created_at", "problems", "gone_at", "merged_into")
@@ -85,6 +86,14 @@ class SqlRecords:
         """Give the records asked for that are known and not gone."""
         with self._database.read() as open_:
             found = {record.ref: record for record in map(_record, _rows_of(open_, refs))}
+        return {ref: found[ref] for ref in refs if ref in found}
+
+    def last_known(self, refs: Collection[Ref]) -> dict[Ref, Record]:
+        """Give the records asked for as they were last known, also those that are gone."""
+        with self._database.read() as open_:
+            # Of some only the tombstone is known.
+            known = (row for row in _rows_of(open_, refs, gone=True) if row[_READ_UPDATED_AT] is not None)
+            found = {record.ref: record for record in map(_record, known)}
         return {ref: found[ref] for ref in refs if ref in found}
 
     def moves(self, connection: str) -> Iterator[tuple[Ref, tuple[Move, ...]]]:
@@ -290,9 +299,9 @@ def by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
         yield connection, kind, ids
 
 
-def _rows_of(open_: Connection, refs: Collection[Ref]) -> Iterator[Sequence[Any]]:
+def _rows_of(open_: Connection, refs: Collection[Ref], *, gone: bool = False) -> Iterator[Sequence[Any]]:
     for connection, kind, ids in by_kind(refs):
-        of = {"connection": connection, "kind": kind.value, "gone_at": None}
+        of = {"connection": connection, "kind": kind.value, **({} if gone else {"gone_at": None})}
         yield from rows_among(open_, _READ, "id", ids, of)
 
 

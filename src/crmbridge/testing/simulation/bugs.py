@@ -147,7 +147,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "what is not finished is forgotten",
         PLANNING,
-        "    syncing.dealt(workspace, synced, {*held, *(change.link for change in plan.changes if change.link)})\n",
+        "    syncing.dealt(workspace, synced, held | wanted)\n",
         "    syncing.dealt(workspace, synced, held)\n",
     ),
     Bug(
@@ -165,8 +165,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "what waits for a person is not said",
         PLANNING,
-        '    waiting.replace({*synced.looked, ""}, plan.blocked, workspace.clock.now())\n',
-        '    waiting.replace({*synced.looked, ""}, (), workspace.clock.now())\n',
+        'waiting.replace({*synced.looked, *left_behind, ""}, plan.blocked,',
+        'waiting.replace({*synced.looked, *left_behind, ""}, (),',
     ),
     Bug(
         "one way is both ways",

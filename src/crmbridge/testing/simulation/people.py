@@ -44,7 +44,7 @@ class People:
         names = sorted(set(self._accounts) - away)
         if not names:
             return
-        if self._rng.random() < 0.8:
+        if self._rng.random() < 0.6:
             self._clock.advance(timedelta(seconds=self._rng.randint(1, 200)))
         if self._attention and self._rng.random() < 0.4:
             near, field = self._attention

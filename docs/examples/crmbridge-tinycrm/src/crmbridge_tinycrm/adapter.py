@@ -14,15 +14,14 @@ from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Outcome, Recei
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import FieldType
 from crmbridge.ports import AdapterContext, Capabilities, Description, NativeField, NativeStage, Page, Pipeline
-from crmbridge_tinycrm.mapping import CLOSED, PATHS, TYPES, Mapper, on
+from crmbridge_tinycrm.mapping import CLOSED, PATHS, PLACES, TYPES, Mapper, on
 from crmbridge_tinycrm.settings import TinySettings
 from crmbridge_tinycrm.terms import PIPELINE
 
 HOST = "https://api.tinycrm.example"
 PAGE, IDS = 20, 100
 CHANGED = 412
-ATTACHED = {Kind.TASK: "activities", Kind.NOTE: "notes"}
-ACTIONS = DEAL_ACTIONS | {Action.FIELD}
+ACTIONS = DEAL_ACTIONS | {Action.FIELD, Action.ARCHIVE}
 CAPABILITIES = Capabilities(
     kinds=frozenset(PATHS),
     actions=ACTIONS,
@@ -31,6 +30,8 @@ CAPABILITIES = Capabilities(
     history=True,
     tombstones=True,
     status_in_stage=True,
+    creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT}),
+    associates=frozenset({"company", "contacts"}),
     merges=True,
     conditional_write=True,
 )
@@ -107,15 +108,17 @@ class TinyAdapter:
         return read_in_lots(refs, fetch, lot=IDS)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
-        """Find a deal by its key, or a task or note by its marker; TinyCRM looks in its tables, not in an index."""
+        """Find a record by what it is known by; TinyCRM looks in its tables, not in an index."""
         key = key.encode("utf-8", "replace").decode()  # half a surrogate pair can't stand in an address
         match kind:
             case Kind.FIELD:
                 items = [{"id": field["name"]} for field in self._get("about")["fields"] if field["name"] == key]
             case Kind.DEAL:
                 items = self._get("deals", key=key)["items"]
+            case Kind.COMPANY | Kind.CONTACT:
+                items = self._get(PATHS[kind], known_by=key)["items"]
             case _:
-                items = self._get(ATTACHED[kind], on=on(near) if near else "", marker=key)["items"]
+                items = self._get(PLACES[kind], on=on(near) if near else "", marker=key)["items"]
         return self._mapper.ref(kind, items[0]["id"]) if items else None
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
@@ -143,6 +146,11 @@ class TinyAdapter:
                 unchanged = {"If-Match": change.expects} if change.expects else None
                 body = self._mapper.deal_body(change)
                 return self._client.write("PATCH", on(change.target), body=body, headers=unchanged).body
+            case Action.ARCHIVE if change.target is not None:
+                return self._client.write("DELETE", on(change.target)).body
+            case Action.CREATE if change.creates is not Kind.DEAL:
+                body = self._mapper.counterpart_body(change)
+                return self._client.write("POST", PATHS[change.creates], body=body).body
             case Action.CREATE:
                 return self._client.write(
                     "POST", "deals", body={**self._mapper.deal_body(change), "key": change.key}
@@ -150,7 +158,7 @@ class TinyAdapter:
             case Action.FIELD:
                 return self._client.write("POST", "fields", body=self._mapper.field_body(change)).body
             case _:
-                path = ATTACHED[change.kind]
+                path = PLACES[change.kind]
                 return self._client.write("POST", path, body=self._mapper.attached_body(change)).body
 
     def _get(self, path: str, **params: Any) -> Any:

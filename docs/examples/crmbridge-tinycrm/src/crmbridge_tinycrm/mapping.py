@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from crmbridge.errors import RefusedError
-from crmbridge.model.changes import Action, Change
+from crmbridge.model.changes import Action, Change, FieldEdit
 from crmbridge.model.records import Kind, Move, Position, Problem, Record, Ref, Status, Tombstone
 from crmbridge.model.values import FieldType, Money, Value, iso, parse_iso
 from crmbridge.ports import FieldBinding, Page
@@ -22,6 +22,7 @@ PATHS = {
     Kind.ACTIVITY: "activities",
     Kind.NOTE: "notes",
 }
+PLACES = {**PATHS, Kind.TASK: "activities"}  # a task that we wrote is read as an activity
 PLAIN = {
     Kind.USER: ("name", "email", "active"),
     Kind.COMPANY: ("name", "domain"),
@@ -109,9 +110,19 @@ class Mapper:
                 body[name] = write_value(value)
             else:
                 raise RefusedError(f"TinyCRM has no field for {name}")
+        for edit in change.edits:
+            if edit.name == "contacts" and change.action is Action.UPDATE:
+                body["contacts"] = added_and_removed(edit)
         if change.position is not None:
             body["stage"] = change.position.stage
         return body
+
+    def counterpart_body(self, change: Change) -> dict[str, Any]:
+        """Write a company or contact; raises RefusedError for a field that TinyCRM does not have."""
+        for name in change.after:
+            if name not in PLAIN[change.creates]:
+                raise RefusedError(f"TinyCRM has no field for the {name} of a {change.creates}")
+        return {name: write_value(value) for name, value in change.after.items()}
 
     def attached_body(self, change: Change) -> dict[str, Any]:
         """Write a task or note, with the marker that finds it again."""
@@ -138,7 +149,13 @@ class Mapper:
 
 def on(target: Ref) -> str:
     """Write what something hangs on as TinyCRM does."""
-    return f"{PATHS[target.kind]}/{target.id}"
+    return f"{PLACES[target.kind]}/{target.id}"
+
+
+def added_and_removed(edit: FieldEdit) -> dict[str, list[str]]:
+    """Write an edit of a set as what it adds and removes: what others put there meanwhile stays."""
+    old, new = (set(value) if isinstance(value, tuple) else set() for value in (edit.before, edit.after))
+    return {"add": sorted(new - old), "remove": sorted(old - new)}
 
 
 def hangs_on(text: str, kind: Kind) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ class TinyState:
         self.rows: dict[str, dict[str, Row]] = {kind: {} for kind in KINDS}
         self.fields = [{"name": native, "label": native, "type": TYPES.get(n, "text")} for n, native in FIELDS.items()]
         self.faults: Faults | None = None
+        self.bin: dict[str, Row] = {}  # deleted deals, as they were
         self._seq = 0
         world = make_world(options.seed, options.deals, options.as_of)
         self._fill(world, world.part(options.part))
@@ -58,6 +59,22 @@ class TinyState:
         """Delete a deal; the feed remembers that it was there."""
         self._delete("deals", native_id)
 
+    def restore_deal(self, native_id: str) -> None:
+        """Take a deal out of the bin."""
+        self._put("deals", {**self.bin.pop(native_id), "updated_at": iso(self.clock.now())})
+
+    def set_company(self, deal_id: str, company_id: str | None) -> None:
+        """Give a deal another company, or none."""
+        self.change(deal_id, {"company": company_id})
+
+    def add_contact(self, deal_id: str, contact_id: str) -> None:
+        """Put a contact on a deal."""
+        self.change(deal_id, {"contacts": {"add": [contact_id], "remove": []}})
+
+    def remove_contact(self, deal_id: str, contact_id: str) -> None:
+        """Take a contact off a deal."""
+        self.change(deal_id, {"contacts": {"add": [], "remove": [contact_id]}})
+
     def merge_deals(self, *, winner: str, loser: str) -> None:
         """Merge a deal into another; the feed tells which."""
         self._delete("deals", loser, merged_into=winner)
@@ -73,9 +90,7 @@ class TinyState:
 
     def delete_activity(self, native_id: str) -> None:
         """Delete an activity."""
-        row = self.rows["activities"][native_id]
-        self.count(row, -1)
-        self._delete("activities", native_id)
+        self.remove("activities", native_id)
 
     def add_note(self, deal_id: str, body: str) -> str:
         """Write a note on a deal."""
@@ -88,9 +103,11 @@ class TinyState:
     # ── What a request does ─────────────────────────────────────────────────────────────────────────────
 
     def change(self, native_id: str, body: Mapping[str, Any]) -> Row:
-        """Change a deal."""
+        """Change a deal; contacts are given as all that it shall have, or as those to add and to remove."""
         row = self.rows["deals"][native_id]
         fresh = {**row, **body, "values": {**row["values"], **body.get("values", {})}}
+        if isinstance(edit := body.get("contacts"), dict):
+            fresh["contacts"] = sorted((set(row["contacts"]) | set(edit["add"])) - set(edit["remove"]))
         if fresh["stage"] != row["stage"]:
             stop = {"number": len(row["history"]) + 1, "stage": fresh["stage"], "at": iso(self.clock.now())}
             fresh["history"] = [*row["history"], stop]
@@ -104,6 +121,27 @@ class TinyState:
         history = [{"number": 1, "stage": body["stage"], "at": now}]
         row = {**empty, "contacts": [], **body, "history": history, "activities": counts}
         return self._put("deals", {**row, "id": f"n{self._seq}", "created_at": now, "updated_at": now})
+
+    def add(self, kind: str, body: Mapping[str, Any]) -> Row:
+        """Create a company or contact."""
+        now = iso(self.clock.now())
+        return self._put(kind, {**body, "id": f"n{self._seq}", "created_at": now, "updated_at": now})
+
+    def remove(self, kind: str, native_id: str) -> None:
+        """Delete a record, if it is there."""
+        if "deleted_at" in self.rows[kind].get(native_id, {"deleted_at": "never there"}):
+            return
+        if kind == "activities":
+            self.count(self.rows[kind][native_id], -1)
+        self._delete(kind, native_id)
+
+    def lacks(self, body: Mapping[str, Any]) -> str:
+        """Say which company or contact a deal can't hang on, because it is not there."""
+        contacts = body.get("contacts") or ()
+        wanted = {"contacts": contacts["add"] if isinstance(contacts, dict) else contacts}
+        wanted["companies"] = [body["company"]] if body.get("company") else []
+        lacking = (f"{k}/{i}" for k, ids in wanted.items() for i in ids if "name" not in self.rows[k].get(i, {}))
+        return next(lacking, "")
 
     def attach(self, kind: str, body: Mapping[str, Any]) -> Row:
         """Create an activity or note."""
@@ -121,6 +159,8 @@ class TinyState:
             deal["activities"]["done" if activity["done"] else "open"] += by
 
     def _delete(self, kind: str, native_id: str, **more: str) -> None:
+        if kind == "deals":
+            self.bin[native_id] = self.rows[kind][native_id]
         self._put(kind, {"id": native_id, "deleted_at": iso(self.clock.now()), **more})
 
     def _put(self, kind: str, row: Row) -> Row:
@@ -208,6 +248,8 @@ class Routes:
             return _json({"items": [row for row in alive if row["id"] in wanted]})
         if {"key", "marker"} & set(asked):
             return _json({"items": [row for row in alive if all(row.get(n) == text for n, text in asked.items())]})
+        if "known_by" in asked:
+            return _json({"items": [row for row in alive if is_known_by(row, asked["known_by"])]})
         after, limit = int(asked.get("after", 0)), min(int(asked.get("limit", 50)), 100)
         feed = sorted((row for row in rows.values() if row["seq"] > after), key=lambda row: row["seq"])
         page = feed[:limit]
@@ -218,7 +260,21 @@ class Routes:
         body = load_json(await request.body())
         if any(row.get("key") == body["key"] for row in self._state.rows["deals"].values()):
             return _json({"error": "this key is taken"}, 409)
-        return _said_no(body) or _json(self._state.create(body), 201)
+        return self._said_no(body) or _json(self._state.create(body), 201)
+
+    async def add(self, request: Request) -> Response:
+        """Create a company or contact; what they are known by is unique."""
+        kind, body = request.url.path.strip("/"), load_json(await request.body())
+        key = next((f"{name}:{body[name]}" for name in ("domain", "email", "name") if body.get(name)), "")
+        if any(is_known_by(row, key) for row in self._state.rows[kind].values()):
+            return _json({"error": f"{key} is there already"}, 409)
+        return _json(self._state.add(kind, body), 201)
+
+    async def remove(self, request: Request) -> Response:
+        """Delete a record; one that is gone already is no error."""
+        kind, native_id = request.path_params["kind"], request.path_params["id"]
+        self._state.remove(kind, native_id)
+        return _json({"id": native_id})
 
     async def change(self, request: Request) -> Response:
         """Change a deal."""
@@ -229,11 +285,25 @@ class Routes:
             return _json({"error": "a rule of the account says no"}, 422)
         if request.headers.get("if-match", seq := str(self._state.rows["deals"][native_id]["seq"])) != seq:
             return _json({"error": "somebody was faster"}, 412)
-        return _said_no(body) or _json(self._state.change(native_id, body))
+        return self._said_no(body) or _json(self._state.change(native_id, body))
 
     async def attach(self, request: Request) -> Response:
         """Create a task or note."""
         return _json(self._state.attach(request.url.path.strip("/"), load_json(await request.body())), 201)
+
+    def _said_no(self, body: Mapping[str, Any]) -> Response | None:
+        if "stage" in body and body["stage"] not in STAGES.values():
+            return _json({"error": f"there is no stage {body['stage']}"}, 422)
+        lacking = self._state.lacks(body)
+        return _json({"error": f"there is no {lacking}"}, 422) if lacking else None
+
+
+def is_known_by(row: Row, key: str) -> bool:
+    """Tell whether a company or contact is known by a key, without case; one with a domain is not by its name."""
+    name, _, value = key.partition(":")
+    if not value or (name == "name" and row.get("domain")):
+        return False
+    return str(row.get(name) or "").casefold() == value.casefold()
 
 
 def build(options: SandboxOptions) -> Sandbox:
@@ -246,7 +316,10 @@ def build(options: SandboxOptions) -> Sandbox:
         Route("/activities", serves.attach, methods=["POST"]),
         Route("/notes", serves.attach, methods=["POST"]),
         Route("/deals", serves.create, methods=["POST"]),
+        Route("/companies", serves.add, methods=["POST"]),
+        Route("/contacts", serves.add, methods=["POST"]),
         Route("/deals/{id}", serves.change, methods=["PATCH"]),
+        Route("/{kind}/{id}", serves.remove, methods=["DELETE"]),
         Route("/{kind}", serves.listed),
     ]
     vendor = Vendor(
@@ -265,12 +338,6 @@ def build(options: SandboxOptions) -> Sandbox:
 
 def _name(_request: Request, response: Response) -> None:
     response.headers["X-Request-Id"] = f"tiny-{secrets.token_hex(4)}"
-
-
-def _said_no(body: Mapping[str, Any]) -> Response | None:
-    if "stage" in body and body["stage"] not in STAGES.values():
-        return _json({"error": f"there is no stage {body['stage']}"}, 422)
-    return None
 
 
 def _json(data: Any, status: int = 200) -> Response:
