@@ -40,17 +40,17 @@ def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> R
     also shows where our write changed nothing that it keeps, settles nothing. A form stands for a value only while it
     could be made of it: what was kept of an earlier value, and a person types again, is an edit.
     """
-    if not any(name.startswith(MARK) for name in base):
+    marks = sorted(name for name in base if name.startswith(MARK) and base[name] is not None)
+    if not marks:
         return Read(now, {})
     whole: dict[str, Value] = dict(now)
     news: dict[str, Value] = {}
     fresh = base.get(VERSION) is not None and base[VERSION] != version
-    for name, value in base.items():
-        if value is None:
-            continue
+    for name in marks:  # forms come before what was sent, and may be of something that was sent earlier
+        value = base[name]
         if name.startswith(_FORM):
             field = name.removeprefix(_FORM)
-            if same(now.get(field), value) and altered(base.get(field), value):
+            if same(now.get(field), value) and altered(base.get(field), now.get(field)):
                 whole[field] = base[field]
             else:
                 news[name] = None

@@ -10,8 +10,8 @@ field's policy decides:
 - `only_if_empty`: what is empty is filled from a side that changed, or for a side that joins from what there is. No
   value is ever written over. A field that a person emptied stays empty until another side changes or joins. Values
   that differ stay so, and are no conflict
-- `direction: from: X`: only the side of X speaks, sets as a whole. What others change is theirs, until X changes the
-  next time
+- `direction: from: X`: only the side of X speaks, sets as a whole; a side that joins gets what X has. What others
+  change is theirs, until X changes the next time
 
 Values are compared by what they say (`same`); where a CRM keeps a form of what it was given, by what that stands for.
 """
@@ -138,14 +138,17 @@ def _agree(name: str, value: Value, sides: Sequence[Side], draft: _Draft) -> Non
 
 
 def _follow(name: str, source: str, sides: Sequence[Side], draft: _Draft) -> None:
-    """Let one side speak alone: what it changed goes to all, and what did not arrive goes again."""
+    """Let one side speak alone: what it changed goes to all; again where it did not arrive, and to who joins."""
     speaker = next((side for side in sides if side.ref.connection == source), None)
     if speaker is None:
         return
     if _changed(speaker, name, draft.decided):
         why = f"changed in {source}, which speaks alone"
         _spread(name, speaker.now[name], sides, draft, why=why)
-    elif name in draft.decided and same(speaker.now[name], draft.decided[name]):
+        return
+    joining = [side for side in sides if name not in side.base and not is_empty(speaker.now[name])]
+    _spread(name, speaker.now[name], joining, draft, why=f"is what {source} has, which speaks alone")
+    if name in draft.decided and same(speaker.now[name], draft.decided[name]):
         untouched = [side for side in sides if name in side.base and same(side.now[name], side.base[name])]
         _spread(name, draft.decided[name], untouched, draft, why=_AGAIN)
 
@@ -156,8 +159,8 @@ def _fill(name: str, sides: Sequence[Side], draft: _Draft) -> None:
     empty = [side for side in sides if is_empty(side.now[name])]
     if told:
         _spread(name, told[0].now[name], empty, draft, why=f"is empty; changed in {told[0].ref.connection}")
-        _note(name, [side for side in told if not (empty and same(side.now[name], told[0].now[name]))], draft)
-        if not empty:
+        if noted := [side for side in told if not (empty and same(side.now[name], told[0].now[name]))]:
+            _note(name, noted, draft)
             _part(name, draft)
     elif missed := [side for side in empty if _was_missed(side, name, draft.decided)]:
         full = [side.now[name] for side in sides if not is_empty(side.now[name])]
@@ -196,8 +199,7 @@ def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) 
     """Find the value that all sides shall hold, or ask."""
     changed = _speaking(sides, name, draft.decided)
     if not changed:
-        if name in draft.decided and draft.decided[name] != APART:
-            _spread(name, draft.decided[name], sides, draft, why=_AGAIN)
+        _repeat(name, sides, draft)
         return
     if all(side.now[name] is None or isinstance(side.now[name], tuple) for side in sides):
         _spread(name, _members(name, sides, changed, draft.decided), sides, draft, why=f"changed in {_names(changed)}")
@@ -212,6 +214,18 @@ def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) 
     losers = ", ".join(side.ref.connection for side in changed if not same(side.now[name], winner.now[name]))
     why = f"changed in {_names(changed)}; {winner.ref.connection} wins over {losers} by the policy {policy.conflict!r}"
     _spread(name, winner.now[name], sides, draft, why=why)
+
+
+def _repeat(name: str, sides: Sequence[Side], draft: _Draft) -> None:
+    """Write what was decided on where it did not arrive; without such a thing, fill the ones that join."""
+    value = draft.decided.get(name, APART)
+    if value != APART:
+        _spread(name, value, sides, draft, why=_AGAIN)
+        return
+    others = [side for side in sides if name in side.base]
+    if others and all(same(side.now[name], others[0].now[name]) for side in others):
+        joining = [side for side in sides if name not in side.base]
+        _spread(name, others[0].now[name], joining, draft, why="is what all others have")
 
 
 def _members(name: str, sides: Sequence[Side], changed: Sequence[Side], decided: Mapping[str, Value]) -> Value:

@@ -57,6 +57,16 @@ def test_the_form_of_an_earlier_value_does_not_stand_for_a_later_one() -> None:
     assert {"x": ROUNDED} == read({"x": ROUNDED}, base, "4").now
 
 
+def test_the_form_of_a_later_value_takes_the_place_of_an_earlier_one() -> None:
+    """In whichever order the marks of both are kept."""
+    base = {**kept(), **sent([("x", Decimal("0.777777"))], "3")}
+    for marks in (base, dict(reversed(base.items()))):
+        seen = read({"x": Decimal("0.78")}, marks, "4")
+
+        assert {"x": Decimal("0.777777")} == seen.now
+        assert {"x": Decimal("0.777777")} == read({"x": Decimal("0.78")}, {**base, **seen.news}, "5").now
+
+
 def test_a_copy_from_before_the_write_settles_nothing() -> None:
     """A CRM that keeps the same form as before may show no new version; the next one is looked at all the same."""
     base = sent([("x", THIRD)], "1")

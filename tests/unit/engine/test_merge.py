@@ -216,6 +216,12 @@ def test_a_conflict_shows_what_every_crm_holds_and_who_edited_it() -> None:
     assert {"a", "b", "c"} == set(blocked.edited)
 
 
+def test_an_empty_deal_that_joins_gets_what_all_others_have() -> None:
+    """Also where nothing was decided on; but no value where they differ."""
+    assert {"b": "p"} == written(merge_x(side("a", "p", "p"), side("b", None)))
+    assert not merge_x(side("a", "p", "p"), side("b", None), side("c", "q", "q")).edits
+
+
 # ── Only if empty ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -290,7 +296,7 @@ def test_of_two_that_changed_the_other_was_looked_at_as_well() -> None:
     merged = merge_filling(side("a", "p", None), side("b", "q", None), side("c", None, None))
 
     assert {"c": "p"} == written(merged)
-    assert {make_ref(connection="b"): {"x": "q"}} == merged.agreed
+    assert {make_ref(connection="b"): {"x": "q"}, decided_ref("link"): {"x": APART}} == merged.agreed
 
 
 # ── One way ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -322,6 +328,14 @@ def test_what_did_not_arrive_goes_again_but_not_over_what_others_changed() -> No
     sides = (side("a", "new", "new"), side("b", "old", "old"), side("c", "own", "old"))
 
     assert {"b": "new"} == written(merge_one_way(*sides, decided={"x": "new"}))
+
+
+def test_a_deal_that_joins_gets_what_the_one_that_speaks_has() -> None:
+    """Whatever it has; but an empty field empties nothing that it never filled."""
+    sides = (side("b", "old", "old"), side("c", "its own"), side("d", None))
+
+    assert {"c": "old", "d": "old"} == written(merge_one_way(side("a", "old", "old"), *sides))
+    assert not merge_one_way(side("a", None, None), *sides).edits
 
 
 def test_without_the_side_that_speaks_nothing_is_said() -> None:
@@ -397,7 +411,7 @@ def test_no_change_is_lost_and_merging_ends(drawn: list[tuple[Value, Value, bool
     elif changed:
         assert 1 == len(set(after))
         assert after[0] in {s.now["x"] for s in changed}
-    else:
-        assert not merged.edits
+    else:  # who joins with nothing gets what all others have
+        assert not [s for s in sides if s.ref in merged.edits and "x" in s.base]
     settled = [Side(ref=s.ref, now={"x": a}, base={"x": a}, updated_at=NOON) for s, a in zip(sides, after, strict=True)]
     assert not merge_x(*settled, conflict=conflict).edits
