@@ -41,6 +41,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/pull.py --deals 20000 --latency 50
 	$(BIN)/python benchmarks/write.py
+	$(BIN)/python benchmarks/sync.py --pairs 10000
 
 # Needs uv. The files name no index, so that every mirror serves.
 requirements:

@@ -24,7 +24,8 @@ from typing import Any
 from runs.pairs import Pair, pair
 
 Found = dict[str, Any]
-SHARED_FIELD = "text_2"
+EDITED = "text_2"
+IDS_IN_A_QUERY = 438  # ids that a query for contacts has room for
 CONFLICTS = 10  # of so many changes on one side, one meets another on the other side
 
 
@@ -81,23 +82,25 @@ def edit(both: Pair, count: int) -> None:
     shared = count // CONFLICTS
     for place, (vendor, served) in enumerate(both.served.items()):
         offset = place * count
-        served.edit(count - shared, value=f"changed in {vendor}", field=SHARED_FIELD, offset=offset, step=1)
-        served.edit(shared, value=f"disputed by {vendor}", field=SHARED_FIELD, offset=2 * count, step=1)
+        served.edit(count - shared, value=f"changed in {vendor}", field=EDITED, offset=offset)
+        served.edit(shared, value=f"disputed by {vendor}", field=EDITED, offset=2 * count)
 
 
 def least_requests(changed: int, written: int) -> Mapping[str, int]:
-    """Give the fewest requests with which so many changes can be read, and so many written without losing an edit.
+    """Give the fewest requests that read so many changed deals of one CRM, and write so many without losing an edit.
 
-    HubSpot: searches of 200 name what changed; neither they nor a write is enough by itself. What changed is read by
-    100, with the links to companies and to contacts (1,000 each); what is written is read first, by 100, as HubSpot has
-    no conditional write; writes of 100; one list of deletions.
+    HubSpot: searches of 200 name what changed; deals with their history are read by 50, what hangs on them by 1,000
+    for each of companies and contacts; one page lists deletions. It has no conditional write, so what is written is
+    read right before, by 100, and written by 100.
 
-    Salesforce: queries of 2,000, one for contacts' roles, one for deletions, and of what changed the roles and the
-    history by ids that fit a query (200 at the least); what is written is read first, 2,000 at a time, and by 200.
+    Salesforce: queries of 2,000, of which a full one is followed by another; contacts of changed deals by as many ids
+    as fit a query; one query each for roles and for deletions. Updates on a condition go 25 in a request, and as their
+    condition has whole seconds only, what is written is read right before, by 200 as it is written.
     """
-    hubspot = _pages(changed, 200) + _pages(changed, 100) + 2 * _pages(changed, 1_000) + 1
-    hubspot += 2 * _pages(written, 100)
-    salesforce = _pages(changed, 2_000) + 1 + 1 + _pages(written, 2_000) + _pages(written, 200)
+    hubspot = _pages(changed, 200) + _pages(changed, 50) + 2 * _pages(changed, 1_000) + 1
+    hubspot += _pages(written, 100) + _pages(written, 100)
+    salesforce = changed // 2_000 + 1 + _pages(changed, IDS_IN_A_QUERY) + 1 + 1
+    salesforce += _pages(written, 200) + _pages(written, 25)
     return {"hubspot": hubspot, "salesforce": salesforce}
 
 

@@ -15,6 +15,7 @@ POOL = 1_000  # as many deals differ from each other; ids and times differ for a
 YEARS = 3
 SECONDS = 365 * 24 * 3600
 HOUR = 3600
+EDITS_TAKE = 60.0  # seconds over which people make their edits: as a rule, no two share a millisecond
 Times = Callable[[int], bytes]  # how a vendor writes a time, from epoch milliseconds
 Render = Callable[["Sample"], bytes]
 
@@ -99,10 +100,11 @@ class Deals:
         first = bisect.bisect_left(self.by_change, (start, -1))
         return self.by_change[first : bisect.bisect_left(self.by_change, (end, -1))]
 
-    def touch(self, indexes: Sequence[int]) -> None:
-        """Let these deals have been changed now."""
-        for index in indexes:
-            now = self._whole(time.time() * 1000)
+    def touch(self, indexes: Sequence[int], over: float = 0) -> None:
+        """Let these deals have been changed now, or one after the other over so many seconds until now."""
+        until = time.time()
+        for number, index in enumerate(indexes, 1):
+            now = self._whole((until - over + over * number / len(indexes)) * 1000)
             del self.by_change[bisect.bisect_left(self.by_change, (self.changed[index], index))]
             bisect.insort(self.by_change, (now, index))
             self.changed[index] = now

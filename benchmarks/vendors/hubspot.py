@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vendors.columns import COLUMNS, CURRENCY, OPTIONS, STAGES
-from vendors.deals import CHANGED, CREATED, ID, NAME, Deals, Sample, Templates, iso
+from vendors.deals import CHANGED, CREATED, EDITS_TAKE, ID, NAME, Deals, Sample, Templates, iso
 from vendors.limits import Window
 from vendors.wire import Reply, Request
 
@@ -80,7 +80,7 @@ class HubSpot:
         """Let a person have written a value in one field of these deals now."""
         for place in places:
             self._written.setdefault(place, {})[field] = value
-        self.deals.touch(places)
+        self.deals.touch(places, EDITS_TAKE)
 
     def answer(self, request: Request) -> Reply:
         """Answer one request."""

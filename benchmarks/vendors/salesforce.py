@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from vendors import soql
 from vendors.columns import COLUMNS, OPTIONS
-from vendors.deals import CHANGED, CREATED, ID, NAME, Deals, Sample, Templates, iso
+from vendors.deals import CHANGED, CREATED, EDITS_TAKE, ID, NAME, Deals, Sample, Templates, iso
 from vendors.limits import Window
 from vendors.salesforce_tables import COLUMN_TYPES, STAGE_NAMES, describe, other_rows
 from vendors.wire import Reply, Request
@@ -60,7 +60,8 @@ class Salesforce:
     def edit(self, places: range, field: str, value: str) -> None:
         """Let a person have written a value in one field of these deals now."""
         for place in places:
-            self._write(place, {f"{field}__c": value})
+            self._written.setdefault(place, {})[f"{field}__c"] = value
+        self.deals.touch(places, EDITS_TAKE)
 
     def answer(self, request: Request) -> Reply:
         """Answer one request."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from crmbridge.cli.main import commands
 from crmbridge.plugins import load_plugins
 from crmbridge.services.checking import check_project
+from crmbridge.testing.simulation import cli as simulation
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md")])
@@ -105,6 +107,10 @@ def fault(line: str) -> str:
     while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
         words = words[1:]
     program, rest = words[0].rpartition("/")[2], words[1:]
+    if program == "crmbridge-sim":
+        with contextlib.suppress(SystemExit):  # which is how it says what is wrong
+            return "" if simulation.make_parser().parse_args(rest) else program
+        return line
     if program == "make":
         targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
         return ", ".join(sorted(set(rest) - targets))

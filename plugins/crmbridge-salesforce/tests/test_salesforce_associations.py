@@ -68,6 +68,20 @@ def roles(state: State, deal: str) -> list[str]:
     return sorted(row["ContactId"] for row in state.tables.find("OpportunityContactRole", "OpportunityId", deal))
 
 
+def test_contacts_are_asked_for_only_where_they_are_wanted(
+    org: Served, adapter: SalesforceAdapter, state: State
+) -> None:
+    """They lie in another object and cost a request of their own, in each batch that is looked at before a write."""
+    ref = Ref("sf", Kind.DEAL, state.deal_ids()[0])
+    asked = []
+    for fields in ({"amount"}, {"contacts"}, None):
+        org.sandbox.log.clear()
+        adapter.read([ref], fields=fields)
+        asked.append(len([each for each in org.sandbox.log.all() if "OpportunityContactRole" in each.query]))
+
+    assert [0, 1, 1] == asked
+
+
 # ── Creating ────────────────────────────────────────────────────────────────────────────────────────────
 
 

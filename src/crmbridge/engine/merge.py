@@ -201,7 +201,7 @@ def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) 
     if not changed:
         _repeat(name, sides, draft)
         return
-    if all(side.now[name] is None or isinstance(side.now[name], tuple) for side in sides):
+    if all(is_empty(side.now[name]) or isinstance(side.now[name], tuple) for side in sides):
         _spread(name, _members(name, sides, changed, draft.decided), sides, draft, why=f"changed in {_names(changed)}")
         return
     if all(same(side.now[name], changed[0].now[name]) for side in changed):
@@ -257,7 +257,7 @@ def _speaking(sides: Sequence[Side], name: str, decided: Mapping[str, Value]) ->
     agreed = decided.get(name)
     if agreed == APART:
         return [side for side in sides if not is_empty(side.now[name])]
-    return [side for side in sides if side in changed or (agreed is not None and same(side.now[name], agreed))]
+    return [side for side in sides if side in changed or (not is_empty(agreed) and same(side.now[name], agreed))]
 
 
 def _changed(side: Side, name: str, decided: Mapping[str, Value]) -> bool:

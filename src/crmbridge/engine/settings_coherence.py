@@ -60,15 +60,16 @@ def check_sync(settings: Settings, process: Process) -> Iterator[Issue]:
         between: list[tuple[Path, str]] = [((*at, "between", j), name) for j, name in enumerate(sync.between)]
         yield from unknown("connection", between, settings.connections)
         yield from duplicates("connection", between)
-        yield from unknown("connection", _members(at, sync), sync.between)
+        members: list[tuple[Path, str]] = [((*at, "create", j), name) for j, name in enumerate(sync.create)]
+        members += _named_connections(at, sync)
+        yield from unknown("connection", members, sync.between)
         yield from unknown("field", [((*at, "fields", field), field) for field in sync.fields], fields, at_key=True)
         for kind, rules in sync.match.items():
-            yield from unknown("field", _match_names((*at, "match", kind), rules), _match_fields(kind, process))
+            yield from unknown("field", _match_names(at, kind, rules), _match_fields(process, kind))
 
 
-def _members(at: Path, sync: Sync) -> Iterator[tuple[Path, str]]:
-    """Give the connections that an entry gives a part of its own, which only one of its own can play."""
-    yield from (((*at, "create", j), name) for j, name in enumerate(sync.create))
+def _named_connections(at: Path, sync: Sync) -> Iterator[tuple[Path, str]]:
+    """Name the connections that win, or speak alone, and where the settings say so."""
     for field, policy in sync.fields.items():
         if policy.preferred is not None:
             yield (*at, "fields", field, "conflict"), policy.preferred
@@ -110,7 +111,7 @@ def _idle_rest(sync: Sync, settings: Settings) -> Iterator[tuple[Path, str]]:
             f"nothing is deleted with `delete: {sync.delete}`; write `delete: archive`, or leave `delete_cap` out"
         )
         yield ("delete_cap",), sentence
-    source = settings.connections.get(sync.notes_source or "")
+    source = settings.connections.get(sync.notes_source or "") if sync.notes_source in sync.between else None
     if source is not None and "note" not in (source.kinds or ()):
         sentence = f"{sync.notes_source} pulls no notes; write `kinds: [user, company, contact, deal, note]` there"
         yield ("notes",), sentence
@@ -194,15 +195,16 @@ def _speaks_of(binding: Binding, rule: str) -> bool:
     return binding.matches(rule, binding.on[0] if binding.on else "")
 
 
-def _match_names(at: Path, rules: MatchRules) -> Iterator[tuple[Path, str]]:
-    for i, rule in enumerate(rules):
-        if isinstance(rule, str):
-            yield (*at, i), rule
+def _match_names(at: Path, kind: MatchedKind, rules: MatchRules) -> Iterator[tuple[Path, str]]:
+    for i, key in enumerate(rules):
+        path = (*at, "match", kind, i)
+        if isinstance(key, str):
+            yield path, key
         else:
-            yield from (((*at, i, j), name) for j, name in enumerate(rule))
+            yield from (((*path, j), name) for j, name in enumerate(key))
 
 
-def _match_fields(kind: MatchedKind, process: Process) -> tuple[str, ...]:
+def _match_fields(process: Process, kind: MatchedKind) -> tuple[str, ...]:
     """Name what records of a kind can be told by: deals also by our key, and all but companies by their company."""
     company = [f"company.{name}" for name in STANDARD_FIELDS[Kind.COMPANY]]
     if kind == "deal":

@@ -180,6 +180,64 @@ def test_the_won_stage_and_won_are_two_names_for_one_thing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("match", "known"), [("external_key", True), ("amount", True), ("company.domain", True), ("company.dmain", False)]
+)
+def test_deals_are_matched_by_known_fields(match: str, known: bool) -> None:  # noqa: FBT001  a table's column
+    """A misspelt match key would never match anything."""
+    settings = make_settings(sync=[{"name": "s", "between": ["one", "two"], "match": {"deal": [["name", match]]}}])
+    issues = check_settings(settings, make_process())
+
+    assert ([] if known else [("unknown-field", ("sync", 0, "match", "deal", 0, 1))]) == told(issues)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "known"),
+    [
+        ("company", "domain", True),
+        ("company", "name", True),
+        ("company", "email", False),
+        ("contact", "email", True),
+        ("contact", "emial", False),
+        ("contact", "external_key", False),
+    ],
+)
+def test_companies_and_contacts_are_matched_by_known_fields(kind: str, name: str, known: bool) -> None:  # noqa: FBT001
+    """They have the fields of all CRMs, and no key."""
+    settings = make_settings(sync=[{"name": "s", "between": ["one", "two"], "match": {kind: [name]}}])
+    issues = check_settings(settings, make_process())
+
+    assert ([] if known else [("unknown-field", ("sync", 0, "match", kind, 0))]) == told(issues)
+
+
+@pytest.mark.parametrize(
+    ("part", "path"),
+    [
+        ({"fields": {"*": {"direction": "from: three"}}}, ("fields", "*", "direction")),
+        ({"fields": {"*": {"conflict": "prefer: three"}}}, ("fields", "*", "conflict")),
+        ({"notes": "from: three"}, ("notes",)),
+    ],
+)
+def test_who_wins_or_speaks_is_in_its_own_sync(part: dict[str, Any], path: tuple[str, ...]) -> None:
+    """A connection that isn't part of the sync has no say in it; one that is part of it has."""
+    connections = {name: {"adapter": "acme"} for name in ("one", "two", "three")}
+    sync = {"name": "s", "between": ["one", "two"], **part}
+    wider = {**sync, "between": ["one", "two", "three"]}
+
+    issues = check_settings(make_settings(connections=connections, sync=[sync]), make_process())
+    assert [("unknown-connection", ("sync", 0, *path))] == told(issues)
+    assert () == check_settings(make_settings(connections=connections, sync=[wider]), make_process())
+
+
+def test_what_a_connection_prefers_is_in_its_own_sync() -> None:
+    """A connection that isn't part of the sync can't win in it."""
+    connections = {name: {"adapter": "acme"} for name in ("one", "two", "three")}
+    sync = {"name": "s", "between": ["one", "two"], "create": ["three"], "fields": {"*": {"conflict": "prefer: three"}}}
+    issues = check_settings(make_settings(connections=connections, sync=[sync]), make_process())
+
+    assert ["unknown-connection", "unknown-connection"] == [issue.code for issue in issues]
+
+
+@pytest.mark.parametrize(
     ("kind", "match", "known"),
     [
         ("deal", "external_key", True),
@@ -201,24 +259,6 @@ def test_records_are_matched_by_what_their_kind_has(kind: str, match: str, known
     issues = check_settings(settings, make_process())
 
     assert ([] if known else [("unknown-field", ("sync", 0, "match", kind, 0, 1))]) == told(issues)
-
-
-@pytest.mark.parametrize(
-    ("said", "path"),
-    [
-        ({"fields": {"*": {"conflict": "prefer: three"}}}, ("fields", "*", "conflict")),
-        ({"fields": {"amount": {"direction": "from: three"}}}, ("fields", "amount", "direction")),
-        ({"notes": "from: three"}, ("notes",)),
-        ({"create": ["three"]}, ("create", 0)),
-    ],
-)
-def test_who_has_a_part_in_a_sync_is_in_it(said: dict[str, Any], path: tuple[str | int, ...]) -> None:
-    """A connection that isn't part of the sync can't win in it, speak in it, or get its deals."""
-    connections = {name: {"adapter": "acme", "kinds": ["note"]} for name in ("one", "two", "three")}
-    sync = {"name": "s", "between": ["one", "two"], **said}
-    issues = check_settings(make_settings(connections=connections, sync=[sync]), make_process())
-
-    assert [("unknown-connection", ("sync", 0, *path))] == told(issues)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""What a record stands for, where its CRM made something else of what it was given."""
+"""What a CRM makes of the values it is given: looked at once, quiet from then on, and no edit is taken for it."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -9,71 +10,79 @@ import pytest
 from crmbridge.engine.forms import Read, read, sent
 from crmbridge.model.values import Value
 
+CASES = [
+    pytest.param(Decimal("10.126"), Decimal("10.13"), Decimal("10.14"), id="rounded"),
+    pytest.param("a very long name of a deal", "a very long name of a", "another name", id="cut"),
+    pytest.param("Acme  Ltd ", "acme ltd", "acme inc", id="case and spaces"),
+    pytest.param(
+        datetime(2026, 6, 10, 12, 0, 31, tzinfo=UTC),
+        datetime(2026, 6, 10, 12, 0, tzinfo=UTC),
+        datetime(2026, 6, 10, 12, 5, tzinfo=UTC),
+        id="seconds",
+    ),
+]
+
+
+def look(now: Value, base: dict[str, Value], version: str) -> Read:
+    """Look at a record as sync does: what is remembered of it is kept."""
+    found = read({"x": now}, base, version)
+    base.update(found.news)
+    return found
+
+
+@pytest.mark.parametrize(("written", "kept", "edited"), CASES)
+def test_a_form_stands_for_the_whole_value(written: Value, kept: Value, edited: Value) -> None:
+    """After one look there is nothing more to remember, and it is the whole value; an edit is seen as what it is."""
+    base = sent([("x", written)], "1")
+
+    assert written == look(kept, base, "2").now["x"]
+    assert Read({"x": written}, {}) == look(kept, base, "3")
+    assert edited == look(edited, base, "4").now["x"]
+    assert kept == look(kept, base, "5").now["x"], "what was edited since is no form any more"
+
+
+@pytest.mark.parametrize(("written", "kept", "edited"), CASES)
+def test_what_is_no_form_is_an_edit(written: Value, kept: Value, edited: Value) -> None:
+    """An edit before the first look, too, unless it could be a form."""
+    base = sent([("x", written)], "1")
+
+    assert edited == look(edited, base, "2").now["x"]
+    assert kept == look(kept, base, "3").now["x"]
+
+
+def test_the_form_of_an_older_value_is_forgotten_when_another_is_written() -> None:
+    """A person who writes what looks like the old form writes a value of their own."""
+    base = sent([("x", "Acme")], "1")
+    look("acme", base, "2")
+    base.update(sent([("x", "Other")], "2"))
+
+    assert "acme" == look("acme", base, "3").now["x"]
+
+
+def test_the_form_of_a_later_value_takes_the_place_of_an_older_one() -> None:
+    """In whatever order the marks are kept, the new form stays."""
+    base = sent([("x", Decimal("1.21"))], "1")
+    look(Decimal("1.2"), base, "2")
+    base.update(sent([("x", Decimal("7.77"))], "2"))
+    look(Decimal("7.8"), base, "3")
+
+    assert Decimal("7.77") == look(Decimal("7.8"), base, "4").now["x"]
+
+
+def test_a_record_without_marks_stands_for_what_it_holds() -> None:
+    """Nothing was written there."""
+    assert Read({"x": "held"}, {}) == read({"x": "held"}, {"x": "base"}, "1")
+
+
 THIRD, ROUNDED = Decimal("0.333333"), Decimal("0.33")
 
 
-def kept(value: Value = THIRD, form: Value = ROUNDED) -> dict[str, Value]:
-    """Give the base after a value was written at version 1 and its form was seen at version 2."""
-    base = sent([("x", value)], "1")
-    return {**base, **read({"x": form}, base, "2").news}
-
-
-def test_without_marks_a_record_stands_for_what_it_holds() -> None:
-    """Nothing was written there that could have become something else."""
-    assert ({"x": ROUNDED}, {}) == read({"x": ROUNDED}, {"x": THIRD}, "2")
-
-
-def test_a_form_that_is_seen_after_a_write_stands_for_what_was_written() -> None:
-    """Also in every later version, as long as the form is there."""
-    assert {"x": THIRD} == read({"x": ROUNDED}, sent([("x", THIRD)], "1"), "2").now
-    assert ({"x": THIRD}, {}) == read({"x": ROUNDED}, kept(), "3")
-
-
-def test_what_is_seen_later_is_an_edit() -> None:
-    """A person may round as well; what was sent is looked at once."""
-    base = sent([("x", THIRD)], "1")
-    looked = {**base, **read({"x": THIRD}, base, "2").news}
-
-    assert {"x": ROUNDED} == read({"x": ROUNDED}, looked, "3").now
-
-
-def test_what_no_crm_makes_of_a_value_is_an_edit() -> None:
-    """However soon after the write it is seen."""
-    assert {"x": Decimal(7)} == read({"x": Decimal(7)}, sent([("x", THIRD)], "1"), "2").now
-
-
-def test_an_edit_of_a_form_is_an_edit() -> None:
-    """The form is forgotten, so that typing it later is an edit as well."""
-    seen = read({"x": Decimal(7)}, kept(), "3")
-
-    assert {"x": Decimal(7)} == seen.now
-    assert {"x": ROUNDED} == read({"x": ROUNDED}, {**kept(), **seen.news}, "4").now
-
-
-def test_the_form_of_an_earlier_value_does_not_stand_for_a_later_one() -> None:
-    """A person types what the CRM had made of an earlier value, before the later one was seen there."""
-    base = {**kept(), **sent([("x", Decimal(200))], "2")}
-
-    assert {"x": ROUNDED} == read({"x": ROUNDED}, base, "4").now
-
-
-def test_the_form_of_a_later_value_takes_the_place_of_an_earlier_one() -> None:
-    """In whichever order the marks of both are kept."""
-    base = {**kept(), **sent([("x", Decimal("0.777777"))], "3")}
-    for marks in (base, dict(reversed(base.items()))):
-        seen = read({"x": Decimal("0.78")}, marks, "4")
-
-        assert {"x": Decimal("0.777777")} == seen.now
-        assert {"x": Decimal("0.777777")} == read({"x": Decimal("0.78")}, {**base, **seen.news}, "5").now
-
-
-def test_a_copy_from_before_the_write_settles_nothing() -> None:
+def test_a_copy_from_before_the_write_that_may_be_a_form_is_no_edit() -> None:
     """A CRM that keeps the same form as before may show no new version; the next one is looked at all the same."""
     base = sent([("x", THIRD)], "1")
-    early = read({"x": ROUNDED}, base, "1")
 
-    assert Read({"x": THIRD}, {}) == early
-    assert {"x": THIRD} == read({"x": Decimal("0.3333")}, {**base, **early.news}, "2").now
+    assert Read({"x": THIRD}, {}) == look(ROUNDED, base, "1")
+    assert THIRD == look(Decimal("0.3333"), base, "2").now["x"]
 
 
 @pytest.mark.parametrize("cleared", [None, "", "other"])
@@ -86,4 +95,7 @@ def test_what_was_emptied_or_replaced_since_does_not_come_back(cleared: Value) -
 
 def test_a_field_that_is_gone_stands_for_nothing() -> None:
     """The connection does not bind it any more."""
-    assert {} == read({}, kept(), "3").now
+    base = sent([("x", THIRD)], "1")
+    look(ROUNDED, base, "2")
+
+    assert {} == read({}, base, "3").now

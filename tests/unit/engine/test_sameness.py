@@ -1,4 +1,4 @@
-"""What says the same, whatever it is written as, and what a CRM may have made of a value."""
+"""When two values say the same, and what a CRM may have made of one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from hypothesis import strategies as st
 from crmbridge.engine.sameness import altered, canonical, same
 from crmbridge.model.values import Money, Value
 
-NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 EAST = timezone(timedelta(hours=2))
+MIDNIGHT = datetime(2026, 6, 10, tzinfo=UTC)
+EUROS = Money(Decimal(100), "EUR")
 
-
-def euros(text: str, currency: str = "EUR") -> Money:
-    return Money(Decimal(text), currency)
+TEXTS = st.sampled_from(["", " ", "a", "a ", "A", "Zo\u00eb", "Zoe\u0308", "l\r\nm", "l\nm", "1", "NaN"])
+NUMBERS = st.sampled_from([0, 1, Decimal(1), Decimal("1.0"), Decimal("NaN"), Decimal("-0"), Decimal("1E+1"), 10])
+MONEY = st.builds(Money, st.sampled_from([Decimal(1), Decimal("1.00")]), st.sampled_from(["EUR", "USD"]))
+MOMENTS = st.sampled_from([MIDNIGHT, MIDNIGHT.astimezone(EAST), MIDNIGHT + timedelta(seconds=1), date(2026, 6, 10)])
+SETS = st.sampled_from([(), ("a",), ("a", "b"), ("b", "a"), ("a ", "b")])
+VALUES = st.one_of(st.none(), st.booleans(), TEXTS, NUMBERS, MONEY, MOMENTS, SETS)
 
 
 class Colour(StrEnum):
@@ -27,127 +31,108 @@ class Colour(StrEnum):
     RED = "red"
 
 
+@given(VALUES, VALUES, VALUES)
+def test_being_the_same_is_an_equivalence(one: Value, two: Value, three: Value) -> None:
+    """Each value is the same as itself, both ways round, and what is the same as a third is the same."""
+    assert same(one, one)
+    assert same(one, two) == same(two, one)
+    assert same(one, two) == (canonical(one) == canonical(two))
+    assert same(one, two) or one != two
+    if same(one, two) and same(two, three):
+        assert same(one, three)
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (euros("1.50"), euros("1.5")),
-        (euros("1E+2"), euros("100.00")),
-        (3, Decimal("3.0")),
-        (Decimal("-0"), 0),
-        (Decimal("NaN"), Decimal("NaN")),
-        (True, 1),
-        (date(2026, 6, 10), datetime(2026, 6, 10, tzinfo=UTC)),
-        (datetime(2026, 6, 10, 14, tzinfo=EAST), NOON),
-        (("b", "a", "a"), ("a", "b")),
-        ("Zu\u0308rich", "Z\u00fcrich"),
-        (("Zu\u0308rich",), ("Z\u00fcrich",)),
-        ("one\r\ntwo\rthree", "one\ntwo\nthree"),
-        ("  Acme ", "Acme"),
         (None, ""),
         (None, " \n"),
         (None, ()),
+        ("Zo\u00eb", "Zoe\u0308"),
+        ("one\r\ntwo", "one\ntwo "),
+        (1, Decimal("1.00")),
+        (EUROS, Money(Decimal("100.00"), "EUR")),
+        (MIDNIGHT, date(2026, 6, 10)),
+        (MIDNIGHT, MIDNIGHT.astimezone(EAST)),
+        (("a", "b"), ("b", "a")),
+        (Decimal("NaN"), Decimal("NaN")),
+        (True, 1),
+        (0, False),
+        ("one\rtwo", "one\ntwo"),
+        (("Zo\u00eb",), ("Zoe\u0308",)),
         (Colour.RED, "red"),
     ],
 )
-def test_what_says_the_same_is_the_same(one: Value, other: Value) -> None:
-    """How a CRM writes a value is no news."""
+def test_what_says_the_same(one: Value, other: Value) -> None:
+    """Ways of writing one value."""
     assert same(one, other)
-    assert same(other, one)
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (euros("10"), euros("10", "USD")),
-        (euros("10"), Decimal(10)),
-        (euros("10.01"), euros("10.02")),
-        ("Acme", "ACME"),
+        ("acme", "Acme"),
         ("a b", "a  b"),
-        ("10", 10),
         (0, None),
         (False, None),
-        (date(2026, 6, 10), NOON),
-        (date(2026, 6, 10), datetime(2026, 6, 10, tzinfo=EAST)),
+        (1, "1"),
+        (EUROS, Money(Decimal(100), "USD")),
+        (EUROS, Decimal(100)),
+        (MIDNIGHT + timedelta(hours=1), date(2026, 6, 10)),
+        (MIDNIGHT + timedelta(seconds=1), MIDNIGHT),
         (("a",), ("a", "b")),
-        (("a",), "a"),
-        ("2026-06-10", date(2026, 6, 10)),
-        (Decimal("NaN"), None),
+        (Decimal("1.001"), Decimal("1.00")),
     ],
 )
-def test_what_says_something_else_is_not_the_same(one: Value, other: Value) -> None:
-    """An edit is not missed because the two look alike."""
+def test_what_says_something_else(one: Value, other: Value) -> None:
+    """Values that look alike, and are not."""
     assert not same(one, other)
-    assert not same(other, one)
-
-
-NUMBERS = st.one_of(st.integers(-3, 3), st.decimals(-3, 3, places=1), st.just(Decimal("NaN")), st.booleans())
-TEXTS = st.sampled_from(["", " ", "a", "A", " a", "a\r\n", "u\u0308", "\u00fc", "1", "2026-06-10"])
-VALUES = st.one_of(
-    st.none(),
-    NUMBERS,
-    TEXTS,
-    st.builds(Money, st.sampled_from([Decimal(1), Decimal("1.0"), Decimal(2)]), st.sampled_from(["EUR", "USD"])),
-    st.sampled_from([date(2026, 6, 10), date(2026, 6, 11)]),
-    st.sampled_from([NOON, NOON.astimezone(EAST), datetime(2026, 6, 10, tzinfo=UTC), NOON + timedelta(seconds=1)]),
-    st.lists(TEXTS, max_size=3).map(tuple),
-)
-
-
-@given(VALUES, VALUES, VALUES)
-def test_being_the_same_is_an_equivalence(one: Value, two: Value, three: Value) -> None:
-    """A value is the same as itself, the other way round as well, and so is what is the same as the same."""
-    assert same(one, one)
-    assert same(one, two) == same(two, one) == (canonical(one) == canonical(two))
-    assert not (same(one, two) and same(two, three)) or same(one, three)
-    assert same(one, two) or one != two
 
 
 @pytest.mark.parametrize(
     ("written", "seen"),
     [
-        (Decimal("0.333333"), Decimal("0.33")),
-        (Decimal("0.5"), 1),
-        (Decimal("0.5"), 0),
-        (euros("10.005"), euros("10.01")),
-        (euros("12345678901234567890123456789.5"), euros("12345678901234567890123456789")),
-        (" Acme  GmbH", "Acme GmbH"),
-        ("Sales@Acme.example", "sales@acme.example"),
-        ("A text that is longer than the field", "A text that is longer"),
-        (NOON + timedelta(seconds=30, milliseconds=5), NOON + timedelta(seconds=30)),
-        (NOON + timedelta(seconds=30), NOON),
-        (NOON, date(2026, 6, 10)),
-        (("Red", "blue"), ("red", "Blue")),
+        (Decimal("1.26"), Decimal("1.3")),
+        (Decimal("1.26"), Decimal("1.2")),
+        (Decimal("1.5"), 2),
+        (Money(Decimal("9.999"), "EUR"), Money(Decimal(10), "EUR")),
+        (
+            Money(Decimal("12345678901234567890123456789.5"), "EUR"),
+            Money(Decimal(12345678901234567890123456789), "EUR"),
+        ),
+        ("a name that is too long for it", "a name that is too lo"),
+        ("Acme  Ltd", "acme ltd"),
+        (MIDNIGHT + timedelta(seconds=31), MIDNIGHT),
+        (MIDNIGHT + timedelta(microseconds=1500), MIDNIGHT + timedelta(microseconds=1000)),
+        (MIDNIGHT + timedelta(hours=5), date(2026, 6, 10)),
+        (("A", "b"), ("b", "a")),
     ],
 )
-def test_what_a_crm_may_have_made_of_a_value(written: Value, seen: Value) -> None:
-    """It rounds, trims, cuts, changes the case, or keeps a time less exactly."""
+def test_what_a_crm_may_make_of_a_value(written: Value, seen: Value) -> None:
+    """It keeps less, and nobody edited it; the other way round it has more than it was given."""
     assert altered(written, seen)
 
 
 @pytest.mark.parametrize(
     ("written", "seen"),
     [
-        (Decimal("10.04"), Decimal("10.2")),
-        (Decimal("10.0"), Decimal("10.04")),
-        (Decimal(10), Decimal(11)),
+        (Decimal("1.26"), Decimal("1.4")),
+        (Decimal("1.2"), Decimal("1.26")),
+        (2, 3),
         (Decimal("Infinity"), Decimal(1)),
         (True, 0),
-        (euros("10.005"), euros("10.01", "USD")),
-        (euros("10.5"), Decimal(10)),
-        ("Acme GmbH", "Acme"),
-        ("Acme", "Acme GmbH"),
-        ("Acme GmbH", "Bcme GmbH"),
-        ("Acme", None),
-        (None, "Acme"),
-        (NOON, NOON + timedelta(minutes=2)),
-        (NOON, NOON + timedelta(microseconds=1)),
-        (NOON, date(2026, 6, 11)),
-        (date(2026, 6, 10), date(2026, 6, 11)),
-        (("red", "blue"), ("red",)),
+        (EUROS, Money(Decimal(101), "EUR")),
+        (Money(Decimal("9.999"), "EUR"), Money(Decimal(10), "USD")),
+        ("a short name", "a short"),
+        ("a name", None),
+        (MIDNIGHT, MIDNIGHT + timedelta(minutes=1)),
+        (MIDNIGHT + timedelta(hours=5), date(2026, 6, 11)),
+        (("a", "b"), ("a",)),
+        ("1", 1),
     ],
 )
-def test_what_no_crm_makes_of_a_value_is_an_edit(written: Value, seen: Value) -> None:
-    """More digits, other words, another currency, nothing at all: that was a person."""
+def test_what_a_person_did(written: Value, seen: Value) -> None:
+    """No CRM makes this of what it is given."""
     assert not altered(written, seen)
 
 

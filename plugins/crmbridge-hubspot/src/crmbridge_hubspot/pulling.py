@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from crmbridge.errors import CrmbridgeError
 from crmbridge.http import pages
 from crmbridge.model.records import Tombstone
 from crmbridge.ports import Page
+from crmbridge_hubspot.api import LINK_BATCH
 from crmbridge_hubspot.cursor import MOST_BINNED, OVERLAP_MS, Cursor, read_cursors, write_cursors
 from crmbridge_hubspot.full_walk import FullWalk, Progress
 from crmbridge_hubspot.mapping import archived, stamp_of
 from crmbridge_hubspot.reading import Found, Reader
+from crmbridge_hubspot.search_walk import Found as Named
 from crmbridge_hubspot.search_walk import LostCountError, SearchWalk
 from crmbridge_hubspot.values import milliseconds
 
@@ -69,7 +72,7 @@ class _Pull:
 
     def _changed(self, cursor: Cursor, search: SearchWalk) -> Generator[Progress, None, Cursor]:
         type_ = self.reader.type
-        for found in search.since(cursor.since):
+        for found in _in_fewer(search.since(cursor.since)):
             wanted = [each.id for each in found if not cursor.has(each.id, each.stamp)]
             raws = self.reader.read_whole(wanted)
             stamps = [(str(raw["id"]), milliseconds(stamp_of(type_, raw))) for raw in raws]
@@ -101,6 +104,23 @@ class _Pull:
         Whether a record that people restore gets a new modification time is not documented, so it is not waited for.
         """
         return self.reader.by_id(ids) if ids else Found()
+
+
+def _in_fewer(pages: Iterator[list[Named]], most: int = LINK_BATCH) -> Iterator[list[Named]]:
+    """Put pages of search together until what hangs on their records fills a request; none is held over an error."""
+    held: list[Named] = []
+    try:
+        for page in pages:
+            if held and len(held) + len(page) > most:
+                yield held
+                held = []
+            held = [*held, *page]
+    except CrmbridgeError:
+        if held:
+            yield held
+        raise
+    if held:
+        yield held
 
 
 def _is_due(cursor: Cursor, now: int) -> bool:

@@ -113,13 +113,13 @@ class SalesforceAdapter:
         self,
         refs: Sequence[Ref],
         *,
-        fields: Collection[str] | None = None,  # noqa: ARG002  none of them costs a request of its own
+        fields: Collection[str] | None = None,
     ) -> Mapping[Ref, Record]:
         """Read records by their ids, which no index or open transaction stands before."""
         found: dict[Ref, Record] = {}
         for kind in dict.fromkeys(ref.kind for ref in refs):
             wanted = {to_18(ref.id): ref for ref in refs if ref.kind is kind and is_id(ref.id)}
-            found.update({wanted[record.ref.id]: record for record in self._read(kind, list(wanted))})
+            found.update({wanted[record.ref.id]: record for record in self._read(kind, list(wanted), fields)})
         return found
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
@@ -151,12 +151,12 @@ class SalesforceAdapter:
                     yield replace(page, cursor=dump_several(cursors))
         yield Page(cursor=dump_several(cursors))
 
-    def _read(self, kind: Kind, ids: Sequence[str]) -> list[Record]:
+    def _read(self, kind: Kind, ids: Sequence[str], fields: Collection[str] | None) -> list[Record]:
         try:
-            return list(self._library.read(kind, ids))
+            return list(self._library.read(kind, ids, fields))
         except UnknownColumnError:  # what we remember of the org may be old
             self._setup.forget()
-            return list(self._library.read(kind, ids))
+            return list(self._library.read(kind, ids, fields))
 
     def _walk(self, source: Source, since: str | None) -> Iterator[Page]:
         return Walk(self._org, self._clock, source, self._pace).pages(since)

@@ -58,3 +58,15 @@ class Asked:
                 cells = [cell_of(row.get(name)) for name in columns]
                 found[to_18(str(row["OpportunityId"]))].append(snapshot(cells))
         return {deal: in_order(snapshots) for deal, snapshots in found.items()}
+
+
+class Unasked:
+    """Asks for nothing, for those who look at other fields only."""
+
+    def contacts(self, deals: Sequence[str]) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG002  none is asked for
+        """Give none."""
+        return {}
+
+    def history(self, deals: Sequence[str]) -> Mapping[str, list[Snapshot]]:  # noqa: ARG002  the same
+        """Give none."""
+        return {}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.records import Kind, Record
 from crmbridge.ports import AdapterContext
 from crmbridge_salesforce.activities import Activities
-from crmbridge_salesforce.details import Asked
+from crmbridge_salesforce.details import Asked, Details, Unasked
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.mapping import OBJECTS, Reader, Shape
 from crmbridge_salesforce.notes import ContentNotes, Notes
@@ -74,11 +74,16 @@ class Library:
             found.update({to_18(row[0]): form.version(row) for row in self._rows(form, ids)})
         return found
 
-    def read(self, kind: Kind, ids: Sequence[str]) -> Iterator[Record]:
-        """Read records by their ids; the ones that are gone are left out."""
+    def read(self, kind: Kind, ids: Sequence[str], fields: Collection[str] | None = None) -> Iterator[Record]:
+        """Read records by their ids; the ones that are gone are left out.
+
+        With `fields`, the contacts of deals are only asked for where they are among these.
+        """
+        needless = kind is Kind.DEAL and fields is not None and "contacts" not in fields
+        details: Details = Unasked() if needless else Asked(self._org)
         for source in self.sources(kind):
             rows = self._rows(source.form, ids)
-            yield from source.records(rows, Asked(self._org)) if rows else ()
+            yield from source.records(rows, details) if rows else ()
 
     def _rows(self, form: Form, ids: Sequence[str]) -> list[Cells]:
         """Read those of the ids that can lie in an object."""

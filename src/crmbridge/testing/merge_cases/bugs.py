@@ -35,6 +35,7 @@ BUGS: tuple[Bug, ...] = (
         "        return not same(side.now[name], side.base[name])\n",
         "        return True\n",
     ),
+    Bug("numbers are cut", SAMENESS, "    number = Decimal(value)\n", "    number = Decimal(int(value))\n"),
     # ── What CRMs make of values ────────────────────────────────────────────────────────────────────────
     Bug(
         "what a CRM makes of a value is carried on",
@@ -60,6 +61,7 @@ BUGS: tuple[Bug, ...] = (
         "{_FORM + field: now[field]} if is_form else {}",
         "{}",
     ),
+    Bug("a form outlives an edit", FORMS, "            else:\n                news[name] = None\n", ""),
     Bug(
         "a later edit is taken for what the CRM made",
         FORMS,
@@ -86,6 +88,12 @@ BUGS: tuple[Bug, ...] = (
         "    winner = _winner(changed, policy) or changed[0]\n",
     ),
     Bug(
+        "who is not preferred wins",
+        MERGE,
+        "        return preferred[0] if preferred else None\n",
+        "        return changed[0]\n",
+    ),
+    Bug(
         "who is preferred wins with an old value",
         MERGE,
         "    winner = _winner(changed, policy)\n",
@@ -103,6 +111,12 @@ BUGS: tuple[Bug, ...] = (
         MERGE,
         "    return not is_empty(side.now[name]) and not (name in decided",
         "    return not (name in decided",
+    ),
+    Bug(
+        "blank text says something",
+        MERGE,
+        "    return not is_empty(side.now[name]) and not (name in decided",
+        "    return side.now[name] is not None and not (name in decided",
     ),
     Bug(
         "a deal that joins overrules what was agreed on",
@@ -150,6 +164,12 @@ BUGS: tuple[Bug, ...] = (
         "_spread(name, told[0].now[name], sides, draft,",
     ),
     Bug(
+        "an empty field is filled though nobody changed anything",
+        MERGE,
+        "not is_empty(side.now[name]) and _changed(side, name, draft.decided)]",
+        "not is_empty(side.now[name])]",
+    ),
+    Bug(
         "what a person emptied is filled at once",
         MERGE,
         "    return name not in side.base or (",
@@ -164,7 +184,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "of two sets one wins as a whole",
         MERGE,
-        "    if all(side.now[name] is None or isinstance(side.now[name], tuple) for side in sides):\n",
+        "    if all(is_empty(side.now[name]) or isinstance(side.now[name], tuple) for side in sides):\n",
         "    if False:\n",
     ),
     Bug("a removal beats an addition", MERGE, "((start - removed) | added)", "((start | added) - removed)"),

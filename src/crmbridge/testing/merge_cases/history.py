@@ -12,7 +12,7 @@ from crmbridge.engine.merge import Merged, Side, decided_ref, merge
 from crmbridge.engine.sameness import canonical, same
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin
 from crmbridge.model.records import Kind, Ref
-from crmbridge.model.values import Value
+from crmbridge.model.values import Value, is_empty
 from crmbridge.services.deciding import Decisions
 from crmbridge.settings import FieldSync
 from crmbridge.testing.merge_cases.pools import POOLS, Form, Pool
@@ -49,6 +49,7 @@ class Account:
     has_field: bool
     version: int = 1
     base: dict[str, Value] = field(default_factory=dict)
+    past: list[Value] = field(default_factory=list)  # what it held
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,7 +124,8 @@ class _History:
         drawn, account = self.random.random(), self.random.choice(self.accounts)
         self.minute += self.random.choice((0, 1))
         if drawn < 0.88:
-            self.type(account, account.form(self.random.choice(self.pool.values)))
+            values = self.pool.values if self.random.random() < 0.75 else account.past  # or what was there before
+            self.type(account, account.form(self.random.choice(values)))
         elif drawn < 0.92:
             account.version += 1
             account.truth.at = self.minute
@@ -138,6 +140,7 @@ class _History:
     def type(self, account: Account, value: Value) -> None:
         """Let a person have typed something of which the CRM keeps this value."""
         account.version += 1
+        account.past.append(account.truth.holds)
         account.truth.at = self.minute
         account.truth.typed(value, self.minute)
         self.said.add(canonical(value))
@@ -155,6 +158,7 @@ class _History:
                 counts=self.random.random() < 0.7,
                 truth=Standing(connection=name, holds=value, stands=value, at=self.minute),
                 has_field=self.random.random() < 0.97,
+                past=[value],
             )
         )
 
@@ -234,7 +238,8 @@ class _History:
             assert value is None or whole, f"nobody typed {edit.after!r}"
             assert name != self.policy.source, "the side that speaks alone is written to"
             if self.policy.source is None and self.policy.conflict == "only_if_empty":
-                assert (edit.before, edit.after is None) == (None, False), f"{edit} fills nothing"
+                assert is_empty(edit.before), f"{edit} writes over a value"
+                assert not is_empty(edit.after), f"{edit} fills nothing"
 
     def _note(self, planned: Planned) -> None:
         """Follow what is at rest from looking alone."""
@@ -254,8 +259,8 @@ class _History:
             self._note_what_stays(planned)
 
     def _note_what_stays(self, planned: Planned) -> None:
-        empty = [each.truth for each in self.here() if each.truth.stands is None]
-        givers = [each.truth for each in planned.voices if each.truth.stands is not None]
+        empty = [each.truth for each in self.here() if is_empty(each.truth.stands)]
+        givers = [each.truth for each in planned.voices if not is_empty(each.truth.stands)]
         noted = [truth for truth in givers if not empty or not same(truth.stands, givers[0].stands)]
         for truth in noted:
             truth.rest = truth.stands
@@ -297,8 +302,7 @@ class _History:
         for account in self.here():
             truth, seen = account.truth, planned.views.get(account.ref)
             if account.ref in planned.edits:
-                truth.rest = seen
-                truth.stands = seen if truth.holds == seen else truth.stands
+                truth.rest, truth.stands = seen, truth.holds  # what its CRM made of something earlier is over
             elif account.ref in planned.views and same(seen, planned.value):
                 truth.rest = planned.value
 
@@ -307,6 +311,7 @@ class _History:
         kept = account.form(value)
         if account.counts or not same(kept, account.truth.holds):
             account.version += 1
+        account.past.append(account.truth.holds)
         account.truth.written(value, kept, self.minute)
         account.base |= forms.sent([(FIELD, value)], change.expects)
         self.log.append(f"{account.ref.connection}: {value!r} is written, and {kept!r} kept")

@@ -65,10 +65,10 @@ def _by_the_day(value: Value) -> Value:
 _NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 _LONG = "Roll-out of the new line in Z\u00fcrich"
 POOLS = (
-    Pool("plain", (None, "p", "q", "r"), (_as_it_is,)),
+    Pool("plain", (None, "", "p", "q", "r"), (_as_it_is,)),
     Pool(
         "text",
-        (None, "Acme", " Acme", "acme", "Acme  AG", "Acme AG", "acme ag", _LONG, _LONG[:24], _LONG.lower()),
+        (None, " ", "Acme", " Acme", "acme", "Acme  AG", "Acme AG", "acme ag", _LONG, _LONG[:24], _LONG.lower()),
         (_as_it_is, _as_it_is, _lower, _trimmed, _cut, _decomposed),
     ),
     Pool(

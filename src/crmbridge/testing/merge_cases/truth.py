@@ -12,7 +12,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from crmbridge.engine.sameness import altered, same
-from crmbridge.model.values import Value
+from crmbridge.model.values import Value, is_empty
 from crmbridge.settings import FieldSync
 
 
@@ -43,7 +43,8 @@ class Standing:
         if same(value, self.holds):
             return
         self.holds, self.at = value, at
-        if self.sent is not None and altered(self.sent, value) and not same(self.sent, value):
+        unseen = self.sent is not None and _is(self.sent, self.rest)  # nothing else was settled meanwhile
+        if unseen and altered(self.sent, value) and not same(self.sent, value):
             self.stands = self.sent  # nobody can tell it from what the CRM may have made of it
         elif self._is_form_again(value):
             self.stands = self.form_of
@@ -60,7 +61,7 @@ class Standing:
 
     def looked_at(self) -> None:
         """Let a new version of it have been read."""
-        if self.sent is not None and same(self.stands, self.sent) and not same(self.holds, self.sent):
+        if not is_empty(self.sent) and same(self.stands, self.sent) and not same(self.holds, self.sent):
             self.form = self.holds
         elif self.form is not None and not self._is_form_again(self.holds):
             self.form = None
@@ -74,7 +75,7 @@ class Standing:
     def speaks(self, owed: Known) -> bool:
         """Tell whether somebody said something here that is not settled."""
         if self.rest is Unknown.NEW:
-            return self.stands is not None and not _is(self.stands, owed)
+            return not is_empty(self.stands) and not _is(self.stands, owed)
         return not _is(self.stands, self.rest)
 
 
@@ -117,20 +118,20 @@ def _one_way(sides: Sequence[Standing], voices: Sequence[Standing], owed: Known,
     if speaker[0] in voices:
         return _to(sides, speaker[0].stands)
     value = speaker[0].stands
-    joining = [side for side in sides if side.rest is Unknown.NEW and value is not None]
+    joining = [side for side in sides if side.rest is Unknown.NEW and not is_empty(value)]
     quiet = [side for side in sides if side.rest is not Unknown.NEW and side not in voices]
     return _to((*joining, *(quiet if _is(value, owed) else ())), value)
 
 
 def _filled(sides: Sequence[Standing], voices: Sequence[Standing], owed: Known) -> Wanted:
-    empty = [side for side in sides if side.stands is None]
-    full = [side for side in sides if side.stands is not None]
+    empty = [side for side in sides if is_empty(side.stands)]
+    full = [side for side in sides if not is_empty(side.stands)]
     for side in full:
         if side in voices:
             return _to(empty, side.stands)
     there = [side.stands for side in full if _is(side.stands, owed)] or [side.stands for side in full]
-    was_owed = not isinstance(owed, Unknown) and owed is not None
-    return _to((s for s in empty if s.rest is Unknown.NEW or (s.rest is None and was_owed)), there[0])
+    was_owed = not isinstance(owed, Unknown) and not is_empty(owed)
+    return _to((s for s in empty if s.rest is Unknown.NEW or (_is(None, s.rest) and was_owed)), there[0])
 
 
 def _in_step(sides: Sequence[Standing], voices: list[Standing], owed: Known, policy: FieldSync) -> Wanted:
@@ -138,10 +139,10 @@ def _in_step(sides: Sequence[Standing], voices: list[Standing], owed: Known, pol
         return _again(sides, owed)
     if all(side.rest is Unknown.NEW for side in voices):  # they joined: what was agreed on stands beside them
         if owed is Unknown.APART:
-            voices = [side for side in sides if side.stands is not None]
-        elif not isinstance(owed, Unknown) and owed is not None:
+            voices = [side for side in sides if not is_empty(side.stands)]
+        elif not isinstance(owed, Unknown) and not is_empty(owed):
             voices = [side for side in sides if side in voices or same(side.stands, owed)]
-    if all(side.stands is None or isinstance(side.stands, tuple) for side in sides):
+    if all(is_empty(side.stands) or isinstance(side.stands, tuple) for side in sides):
         return _to(sides, _members(sides, voices, owed))
     if all(same(side.stands, voices[0].stands) for side in voices):
         return _to(sides, voices[0].stands)

@@ -20,7 +20,7 @@ SHARE = 20  # seeds that one worker plays before it says how it went
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives 1 when a promise was broken, or a planted bug was not caught."""
-    asked = _parser().parse_args(arguments)
+    asked = make_parser().parse_args(arguments)
     try:
         return int(asked.call(asked))
     except BrokenPipeError:  # whoever read along has seen enough
@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make what reads the command line."""
     parser = argparse.ArgumentParser(prog="crmbridge-sim", description="Play whole histories, each from a seed.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="play seeds, and name the ones in which a promise is broken")

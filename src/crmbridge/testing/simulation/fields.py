@@ -62,8 +62,9 @@ def _case(seen: Witness, link: str, name: str, values: Mapping[Ref, Value]) -> _
     mine = [edit for edit in seen.edits if edit.ref in seen.members[link] and edit.name == name]
     edits = [edit for edit in mine if edit.number > since or edit.ref not in together]
     last = {edit.ref: edit for edit in edits}
-    # An empty field of a deal that is new, or was never in step with the others, says nothing.
-    known = {*together, *seen.in_step.get((link, name), Agreed(0, NOTHING, ())).refs}
+    # An empty field of a deal that is new, or of which crmbridge never knew anything else, says nothing.
+    known: set[Ref | None] = {*together, *seen.in_step.get((link, name), Agreed(0, NOTHING, ())).refs}
+    known |= {one.ref for one in seen.values_sent(link, name)} | {edit.ref for edit in edits if edit.decided}
     said = [edit for edit in last.values() if edit.value is not None or not (edit.fresh or edit.ref not in known)]
     net = [edit for edit in said if not seen.taken_back(link, edit, agreed)]
     allowed: list[object] = [edit.value for edit in said]

@@ -25,6 +25,7 @@ class Oracle:
     def begin(self, run: str) -> None:
         """Note that a run begins."""
         self._run, self.seen.began = run, self.seen.count
+        self.seen.look_again()
         links = self.seen.links()
         for (link, name), value in self.seen.equal_fields().items():
             judge_field(self.seen, link, links[link], name, blocked=False)
@@ -32,6 +33,7 @@ class Oracle:
 
     def before_write(self, changes: Sequence[Change]) -> None:
         """Check that each change that is sent has its intent, and that nothing else of it is still unclear."""
+        self.seen.look_again()
         rows: dict[str, list[Outcome | None]] = defaultdict(list)
         wanted = {change.id for change in changes}
         for entry in self.seen.journal.entries():
@@ -50,6 +52,7 @@ class Oracle:
 
     def end(self, plan: Plan | None) -> None:
         """Check the journal after a run that came to its end, and note what all sides agree on."""
+        self.seen.look_again()
         self.seen.links()
         if plan is None:
             return
@@ -80,6 +83,7 @@ class Oracle:
 
     def judge(self, plan: Plan) -> None:
         """Check every promise that can be told from the end; `plan` is that of the last calm run."""
+        self.seen.look_again()
         assert () == self.seen.journal.unsettled(), "P5: something is still unclear after calm runs"
         assert () == plan.changes, f"P3: a calm run still plans {plan.changes}"
         judge_counterparts(self.seen, plan)

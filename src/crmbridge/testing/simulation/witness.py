@@ -70,6 +70,7 @@ class Witness:
         self.entry = entry
         self.sights = sights
         self._store = store
+        self._outcomes: dict[str, Outcome] | None = None
         self.count = 0
         self.edits: list[Edit] = []
         self.touched: dict[Ref, list[float]] = defaultdict(list)
@@ -144,6 +145,16 @@ class Witness:
         if change.link is not None:
             self.sent[change.link].append((self.began, change))
 
+    def look_again(self) -> None:
+        """Read anew what the journal says: something may have been written."""
+        self._outcomes = None
+
+    def _outcomes_by_now(self) -> Mapping[str, Outcome]:
+        if self._outcomes is None:
+            settled = ((entry.change.id, entry.outcome) for entry in self.journal.entries())
+            self._outcomes = {change: outcome for change, outcome in settled if outcome is not None}
+        return self._outcomes
+
     def is_ended(self, link: str) -> bool:
         """Tell whether a deletion ended a link: its deals are not kept in step any more."""
         return self.entry.delete == "unlink" and any(ref in self.deleted_at for ref in self.members[link])
@@ -200,7 +211,7 @@ class Witness:
 
     def values_sent(self, link: str, name: str) -> list[Sent]:
         """Give what was sent of one field of a link, oldest first, as sync sees it."""
-        outcomes = self.journal.outcomes([change.id for _, change in self.sent[link]])
+        outcomes = self._outcomes_by_now()
         found = []
         for seen, change in self.sent[link]:
             sight = self.sights[change.connection]
@@ -208,7 +219,7 @@ class Witness:
             was = {edit.name: sight.shown(edit.name, edit.before) for edit in change.edits}
             last = outcomes.get(change.id)
             if name in edits:
-                applied = last is not None and last.outcome is Outcome.APPLIED
+                applied = last is Outcome.APPLIED
                 found.append(Sent(seen, change.target, was[name], edits[name], applied))
         return found
 

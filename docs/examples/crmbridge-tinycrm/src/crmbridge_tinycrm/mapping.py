@@ -81,6 +81,7 @@ class Mapper:
             updated_at=parse_iso(item["updated_at"]),
             position=position(item["stage"]) if kind is Kind.DEAL else None,
             key=item.get("key"),
+            updated_by=item.get("by"),
             problems=tuple(problems),
         )
 

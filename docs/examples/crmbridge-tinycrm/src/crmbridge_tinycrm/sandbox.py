@@ -52,8 +52,8 @@ class TinyState:
         return [row["id"] for row in self.rows["deals"].values() if "deleted_at" not in row]
 
     def edit_deal(self, native_id: str, /, **native_fields: object) -> None:
-        """Edit the account's own fields of a deal."""
-        self.change(native_id, {"values": native_fields})
+        """Edit the account's own fields of a deal, as its owner."""
+        self.change(native_id, {"values": native_fields, "by": self.rows["deals"][native_id]["owner"]})
 
     def delete_deal(self, native_id: str) -> None:
         """Delete a deal; the feed remembers that it was there."""
@@ -285,7 +285,7 @@ class Routes:
             return _json({"error": "a rule of the account says no"}, 422)
         if request.headers.get("if-match", seq := str(self._state.rows["deals"][native_id]["seq"])) != seq:
             return _json({"error": "somebody was faster"}, 412)
-        return self._said_no(body) or _json(self._state.change(native_id, body))
+        return self._said_no(body) or _json(self._state.change(native_id, {**body, "by": None}))
 
     async def attach(self, request: Request) -> Response:
         """Create a task or note."""
