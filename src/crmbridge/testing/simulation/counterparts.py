@@ -58,7 +58,16 @@ def _judge_deletion(seen: Witness, link: str, live: Sequence[Ref]) -> None:
     before = max(begin for begin in seen.begins if begin <= max(deleted))
     edited = [edit for edit in seen.edits if edit.ref in refs and edit.number > before and not edit.fresh]
     remade = {ref.connection for ref in live} == set(seen.crms)
-    assert edited or remade, f"P1: {link} was deleted in one CRM, and {live} is still there"
+    whole = edited or remade or _differed(seen, refs, live)
+    assert whole, f"P1: {link} was deleted in one CRM, and {live} is still there"
+
+
+def _differed(seen: Witness, refs: Collection[Ref], live: Sequence[Ref]) -> bool:
+    """Tell whether people said different things of deals: what was never agreed on beats a deletion."""
+    last = {(edit.ref, edit.name): edit.value for edit in seen.edits if edit.ref in refs}
+    gone = [ref for ref in refs if ref in seen.deleted_at]
+    said = [(name, value) for (ref, name), value in last.items() if ref in live]
+    return any(last.get((ref, name), value) != value for name, value in said for ref in gone)
 
 
 def judge_effects(seen: Witness) -> None:
