@@ -219,7 +219,7 @@ def test_companies_and_contacts_are_matched_by_known_fields(kind: str, name: str
 )
 def test_who_wins_or_speaks_is_in_its_own_sync(part: dict[str, Any], path: tuple[str, ...]) -> None:
     """A connection that isn't part of the sync has no say in it; one that is part of it has."""
-    connections = {name: {"adapter": "acme"} for name in ("one", "two", "three")}
+    connections = {name: {"adapter": "acme", "kinds": ["note"]} for name in ("one", "two", "three")}
     sync = {"name": "s", "between": ["one", "two"], **part}
     wider = {**sync, "between": ["one", "two", "three"]}
 
