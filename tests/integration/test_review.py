@@ -1,0 +1,353 @@
+"""What a review of two-way sync found: each test states what a user may expect, and fails."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from tests.integration.test_two_way import FIRM, RoundingCrm, add, crm, entry, linked, only, run
+from tests.unit.services.able import able_bench
+
+from crmbridge.model.records import Kind, Ref, Tombstone
+from crmbridge.model.values import Money
+from crmbridge.services import linking_by_hand, syncing
+from crmbridge.services.applying import apply_plan
+from crmbridge.services.cycle import finish, run_cycle, writing
+from crmbridge.services.planning import make_plan
+from crmbridge.services.pulling import pull
+from crmbridge.services.resolving import conflicts, resolve, take
+from crmbridge.services.undoing import find_run, plan_undo
+from crmbridge.settings import Settings
+from crmbridge.testing.workspaces import Bench
+
+
+def only_plan(bench: Bench) -> None:
+    """Pull and plan, and write nothing: `crmbridge plan`, or a run that is killed before it applies."""
+    pull(bench.workspace)
+    make_plan(bench.workspace)
+
+
+def test_f1_a_plan_before_the_run_does_not_keep_a_restored_deal_from_its_counterpart() -> None:
+    """The deal was deleted, its counterpart archived, the deal restored: whoever only looks at the plan changes nothing."""
+    bench, north, _ = linked(delete="archive")
+    bench.crms["north"].delete_deal(north)
+    run(bench)
+    bench.crms["north"].restore_deal(north)
+    only_plan(bench)
+    run(bench)
+    run(bench)
+
+    assert 1 == len(bench.crms["south"].deal_ids())
+
+
+def test_f1b_a_failed_write_does_not_keep_a_restored_deal_from_its_counterpart() -> None:
+    bench, north, _ = linked(delete="archive")
+    bench.crms["north"].delete_deal(north)
+    run(bench)
+    bench.crms["north"].restore_deal(north)
+    bench.crms["south"].faults.append("limit")
+    run(bench)
+    run(bench)
+    run(bench)
+
+    assert 1 == len(bench.crms["south"].deal_ids())
+
+
+def test_f2_split_by_hand_is_not_undone_by_the_next_creation() -> None:
+    bench, north, south = linked()
+    linking_by_hand.split(bench.workspace, f"south:{south}")
+    bench.crms["north"].edit_deal(north, name="Other")
+    run(bench)
+    run(bench)
+    links = [refs for refs in bench.workspace.store.links.links().values() if len(refs) > 1]
+
+    assert not [refs for refs in links if {Ref("north", Kind.DEAL, north), Ref("south", Kind.DEAL, south)} <= set(refs)]
+
+
+def test_f3_a_merge_into_a_deal_that_did_not_change_carries_what_differs() -> None:
+    bench = able_bench(**entry(create=[], match={"deal": ["name"]}))
+    n1 = bench.crms["north"].create_deal("Rollout", stage="qualification", amount=Money(1, "EUR")).id
+    n2 = bench.crms["north"].create_deal("Rollout II", stage="qualification", amount=Money(2, "EUR")).id
+    s1 = bench.crms["south"].create_deal("Rollout", stage="qualification", amount=Money(1, "EUR")).id
+    run(bench)
+    run(bench)
+    bench.crms["north"].merge_deals(winner=n2, loser=n1)
+    run(bench)
+    run(bench)
+    run(bench)
+
+    assert bench.crms["north"].deal(n2).fields["name"] == bench.crms["south"].deal(s1).fields["name"]
+
+
+def test_f4_a_contact_that_a_person_took_off_stays_off() -> None:
+    """Beside it the deal has a contact without an e-mail, which has no counterpart."""
+    bench = able_bench(**entry(contacts="create"))
+    ann = add(bench, "north", Kind.CONTACT, "n1", name="Ann", email="ann@acme.example")
+    bob = add(bench, "north", Kind.CONTACT, "n2", name="Bob")
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification", contacts=(ann, bob)).id
+    run(bench)
+    run(bench)
+    south = only(bench, "south")
+    (there,) = south.fields["contacts"]  # type: ignore[misc]
+    bench.crms["south"].remove_contact(south.ref.id, str(there))
+    run(bench)
+    run(bench)
+
+    assert () == (only(bench, "south").fields["contacts"] or ())
+    assert (bob,) == bench.crms["north"].deal(north).fields["contacts"]
+
+
+def test_f5b_a_refused_company_waits_no_longer_once_it_is_there() -> None:
+    bench = able_bench(**entry(companies="create"))
+    firm = add(bench, "north", Kind.COMPANY, "c1", **FIRM)
+    bench.crms["north"].create_deal("Rollout", stage="qualification", company=firm)
+    bench.crms["south"].faults.append("refuse")
+    run(bench)
+    run(bench)
+    crm(bench, "north")._put(Kind.COMPANY, "c1", {**FIRM, "name": "Acme Limited"})
+    run(bench)
+    run(bench)
+
+    assert only(bench, "south").fields["company"]
+    assert () == bench.workspace.store.waiting.all()
+
+
+def test_f6_a_field_that_is_not_kept_in_step_does_not_keep_a_deletion_from_being_followed() -> None:
+    bench, north, south = linked(delete="archive", fields={"*": {"conflict": "newest"}, "amount": {"sync": False}})
+    bench.crms["north"].edit_deal(north, amount=Money(1, "EUR"))
+    bench.crms["south"].edit_deal(south, amount=Money(2, "EUR"))
+    run(bench)
+    bench.crms["north"].delete_deal(north)
+    run(bench)
+    run(bench)
+
+    assert ([], []) == (bench.crms["north"].deal_ids(), bench.crms["south"].deal_ids())
+
+
+def test_f7_linking_by_hand_takes_up_a_link_that_ended() -> None:
+    bench, north, south = linked(delete="unlink")
+    bench.crms["north"].delete_deal(north)
+    run(bench)
+    bench.crms["north"].restore_deal(north)
+    run(bench)
+    linking_by_hand.join(bench.workspace, [f"north:{north}", f"south:{south}"])
+    bench.crms["north"].edit_deal(north, name="Rollout again")
+    run(bench)
+
+    assert "Rollout again" == bench.crms["south"].deal(south).fields["name"]
+
+
+def test_f8_an_empty_answer_does_not_end_all_links() -> None:
+    bench = able_bench(**entry(delete="unlink"))
+    for n in range(60):
+        bench.crms["north"].create_deal(f"Deal {n}", stage="qualification")
+    run(bench)
+    ids = bench.crms["north"].deal_ids()
+    for n in ids:
+        bench.crms["north"].delete_deal(n)
+    run(bench)
+    for n in ids:
+        bench.crms["north"].restore_deal(n)
+        bench.crms["north"].edit_deal(n, amount=Money(5, "EUR"))
+    run(bench)
+
+    assert {Money(5, "EUR")} == {
+        bench.crms["south"].deal(s).fields.get("amount") for s in bench.crms["south"].deal_ids()
+    }
+
+
+def test_f9_a_survivor_that_nobody_can_read_does_not_crash_every_run() -> None:
+    bench = able_bench(**entry(delete="archive"))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    run(bench)
+    south = only(bench, "south").ref.id
+    bench.crms["south"].delete_deal(south)
+    ref = Ref("south", Kind.DEAL, south)
+    bench.crms["south"].gone[ref] = Tombstone(ref=ref, at=bench.clock.now(), merged_into=Ref("south", Kind.DEAL, "x9"))
+    run(bench)
+    bench.crms["north"].delete_deal(north)
+    run(bench)
+
+
+def test_f10_undo_does_not_archive_a_company_that_a_person_made() -> None:
+    bench = able_bench(**entry(companies="create"))
+    firm = add(bench, "north", Kind.COMPANY, "c1", **FIRM)
+    bench.crms["north"].create_deal("Rollout", stage="qualification", company=firm)
+    pull(bench.workspace)
+    plan = make_plan(bench.workspace).plan
+    add(bench, "south", Kind.COMPANY, "theirs", **FIRM)
+    with writing(bench.workspace, "apply") as name:
+        apply_plan(bench.workspace, plan, name)
+        finish(bench.workspace, name, "apply", 0, {})
+    undo = plan_undo(bench.workspace, find_run(bench.workspace, name))
+
+    assert Ref("south", Kind.COMPANY, "theirs") not in {c.target for c in undo.changes}
+
+
+def cycle_without_south(bench: Bench) -> None:
+    from crmbridge.services.cycle import run_cycle
+
+    pull(bench.workspace, ["north"])
+    with writing(bench.workspace, "run") as name:
+        run_cycle(bench.workspace, name, refresh=False)
+        finish(bench.workspace, name, "run", 0, {})
+
+
+def test_f5c_after_an_unclear_company_nothing_waits() -> None:
+    bench = able_bench(**entry(companies="create"))
+    firm = add(bench, "north", Kind.COMPANY, "c1", **FIRM)
+    bench.crms["north"].create_deal("Rollout", stage="qualification", company=firm)
+    bench.crms["south"].faults.append("drop_before")
+    for _ in range(2):  # within the same minute
+        with writing(bench.workspace, "run") as name:
+            run_cycle(bench.workspace, name)
+            finish(bench.workspace, name, "run", 0, {})
+    run(bench)
+    run(bench)
+    run(bench)
+
+    assert only(bench, "south").fields["company"]
+    assert () == bench.workspace.store.waiting.all()
+
+
+def test_f11b_deals_that_get_linked_are_judged_once() -> None:
+    bench = able_bench(**entry(create=[], companies="match"))
+    for name, domain in (("north", "acme.example"), ("south", None)):
+        add(bench, name, Kind.COMPANY, "c", name="Acme", domain=domain)
+        native = bench.crms[name].create_deal("Rollout", stage="qualification", company="c").id
+        bench.crms[name].move_deal(native, "proposal")
+    run(bench)
+    crm(bench, "south")._put(Kind.COMPANY, "c", {"name": "Acme", "domain": "ACME.example"})
+    run(bench)
+    run(bench)
+    assert 1 == len(bench.workspace.store.links.links()) - 1, bench.workspace.store.links.links()
+
+    assert 1 == len({f.finding.deal for f in bench.workspace.store.findings.findings()})
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_f12_settings_changed_and_changed_back_around_a_kill_make_no_doubles(killed: bool) -> None:
+    first = entry(match={"deal": ["name"]})
+    bench = able_bench(**first)
+    bench.crms["north"].create_deal("Rollout", stage="won")
+    run(bench)
+    if killed:
+        settings = bench.workspace.project.settings
+        second = Settings.model_validate(
+            {**settings.model_dump(mode="json", by_alias=True), **entry(match={"deal": ["external_key"]})}
+        )
+        other = bench.again(second)
+        syncing.sync(other.workspace, ["north", "south"])  # and killed
+        bench = bench.again()
+    bench.crms["south"].create_deal("Rollout", stage="qualification")
+    run(bench)
+    assert (1, 1) == (len(bench.crms["north"].deal_ids()), len(bench.crms["south"].deal_ids()))
+
+
+@pytest.mark.parametrize("values", ["AB", "ABA", "ABAB", "CDEF"])
+def test_f13_back_and_forth_without_a_pull_of_the_target(values: str) -> None:
+    bench, north, south = linked()
+    run(bench)
+    for value in values:
+        bench.crms["north"].edit_deal(north, name=value)
+        cycle_without_south(bench)
+    [run(bench), run(bench)]
+    assert values[-1] == bench.crms["south"].deal(south).fields["name"]
+
+
+def test_f14_conflict_with_a_third_that_rounds_can_be_resolved() -> None:
+    names = ("north", "south", "west")
+    bench = able_bench(names, **entry(*names, fields={"*": {"conflict": "ask"}}))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    run(bench)
+    bench.crms["west"].__class__ = RoundingCrm
+    bench.crms["north"].edit_deal(north, amount=Money(Decimal("10.25"), "EUR"))
+    run(bench)
+    run(bench)
+    bench.crms["north"].edit_deal(north, amount=Money(Decimal("11"), "EUR"))
+    bench.crms["south"].edit_deal(only(bench, "south").ref.id, amount=Money(Decimal("12"), "EUR"))
+    run(bench)
+    (one,) = conflicts(bench.workspace)
+    resolve(bench.workspace, [take(one.item, "south")])
+    run(bench)
+    assert {Money(Decimal(12), "EUR")} == {only(bench, n).fields["amount"] for n in names}
+
+
+@pytest.mark.parametrize("how", [{"direction": "from: north"}, {"conflict": "only_if_empty"}])
+def test_f6b_a_field_that_is_theirs_does_not_beat_a_deletion(how) -> None:
+    bench, north, south = linked(delete="archive", fields={"*": {"conflict": "newest"}, "amount": how})
+    bench.crms["north"].edit_deal(north, amount=Money(1, "EUR"))
+    run(bench)
+    bench.crms["south"].edit_deal(south, amount=Money(2, "EUR"))
+    run(bench)
+    run(bench)
+    bench.crms["north"].delete_deal(north)
+    run(bench)
+    run(bench)
+    assert ([], []) == (bench.crms["north"].deal_ids(), bench.crms["south"].deal_ids())
+
+
+def test_f15_undone_restored_deleted_again_is_followed() -> None:
+    bench, north, south = linked(delete="archive")
+    (r,) = [x for x in bench.workspace.store.runs.runs(9) if x.command == "run"]
+    plan = plan_undo(bench.workspace, r)
+    with writing(bench.workspace, "undo") as name:
+        apply_plan(bench.workspace, plan, name)
+        finish(bench.workspace, name, "undo", 0, {})
+    run(bench)
+    assert [] == bench.crms["south"].deal_ids()
+    bench.crms["south"].restore_deal(south)
+    run(bench)
+    bench.crms["north"].edit_deal(north, name="x")
+    run(bench)
+    assert "x" == only(bench, "south").fields["name"]
+    bench.crms["south"].delete_deal(south)
+    run(bench)
+    run(bench)
+    assert [] == bench.crms["north"].deal_ids()
+
+
+def test_f9b_read_failed_then_deleted() -> None:
+    bench = able_bench(**entry(delete="archive"))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    pull(bench.workspace)
+    plan = make_plan(bench.workspace).plan
+    bench.crms["south"].blind = 0
+    with writing(bench.workspace, "apply") as name:
+        import crmbridge.services.applying as a
+
+        old = a._read_created
+        a._read_created = lambda *x: None
+        apply_plan(bench.workspace, plan, name)
+        a._read_created = old
+        finish(bench.workspace, name, "apply", 0, {})
+    bench.crms["north"].delete_deal(north)
+    pull(bench.workspace, ["north"])
+    make_plan(bench.workspace)
+
+
+def test_f2d_split_off_the_first_one_stays_split() -> None:
+    bench, north, south = linked()
+    linking_by_hand.split(bench.workspace, f"north:{north}")
+    bench.crms["north"].edit_deal(north, name="Other")
+    run(bench)
+    run(bench)
+    links = [set(refs) for refs in bench.workspace.store.links.links().values()]
+
+    assert not any({Ref("north", Kind.DEAL, north), Ref("south", Kind.DEAL, south)} <= refs for refs in links)
+
+
+def test_f19_a_link_that_ended_and_is_split_goes_on_without_the_third() -> None:
+    names = ("north", "south", "west")
+    bench = able_bench(names, **entry(*names, delete="unlink", create=["south", "west"]))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    run(bench)
+    bench.crms["north"].delete_deal(north)
+    run(bench)
+    south, west = (only(bench, n).ref for n in ("south", "west"))
+    linking_by_hand.split(bench.workspace, str(south).replace("deal:", ""))
+    linking_by_hand.join(bench.workspace, [str(r).replace("deal:", "") for r in (south, west)])
+    bench.crms["south"].edit_deal(south.id, name="Again")
+    run(bench)
+
+    assert "Again" == only(bench, "west").fields["name"]
