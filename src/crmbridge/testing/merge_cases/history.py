@@ -179,7 +179,7 @@ class _History:
 
     def plan(self, *, notes: bool = True) -> Planned:
         """Merge, hold what it wants against what was promised, and save what it notes."""
-        read = {account.ref: self._read(account) for account in self.accounts}
+        read = {account.ref: _read(account) for account in self.accounts}
         merged = merge(LINK, [side for side, _ in read.values()], lambda _: self.policy, self.decided)
         self._hold_against(merged)
         noted = [*(news for _, news in read.values() if news), *merged.agreed.values()]
@@ -198,14 +198,6 @@ class _History:
         )
         self._note(planned)
         return planned
-
-    def _read(self, account: Account) -> tuple[Side, Mapping[str, Value]]:
-        truth = account.truth
-        if account.base.get(forms.VERSION) != str(account.version):
-            truth.looked_at()
-        held = {FIELD: truth.holds} if account.has_field else {}
-        now, news = forms.read(held, account.base, str(account.version))
-        return Side(ref=account.ref, now=now, base=account.base, updated_at=MINUTES[truth.at], held=held), news
 
     def _hold_against(self, merged: Merged) -> None:
         """Check that what the merge wants is what was promised, to the letter."""
@@ -288,23 +280,14 @@ class _History:
                 (by_ref[each].base if each in by_ref else self.decided).update(base)
             if not stale and not is_decided:
                 is_decided = True
-                self._decide(planned)
+                _decide(self.here(), planned)
+                self.owed = planned.value
             if stale:
                 self.log.append(f"{account.ref.connection}: edited since")
             elif self.random.random() < failing:
                 self.log.append(f"{account.ref.connection}: the write fails")
             else:
                 self._write(account, change)
-
-    def _decide(self, planned: Planned) -> None:
-        """Follow what is at rest once a plan is carried out: what each side had then, and what all should hold."""
-        self.owed = planned.value
-        for account in self.here():
-            truth, seen = account.truth, planned.views.get(account.ref)
-            if account.ref in planned.edits:
-                truth.rest, truth.stands = seen, truth.holds  # what its CRM made of something earlier is over
-            elif account.ref in planned.views and same(seen, planned.value):
-                truth.rest = planned.value
 
     def _write(self, account: Account, change: Change) -> None:
         value = change.edits[0].after
@@ -315,6 +298,25 @@ class _History:
         account.truth.written(value, kept, self.minute)
         account.base |= forms.sent([(FIELD, value)], change.expects)
         self.log.append(f"{account.ref.connection}: {value!r} is written, and {kept!r} kept")
+
+
+def _read(account: Account) -> tuple[Side, Mapping[str, Value]]:
+    truth = account.truth
+    if account.base.get(forms.VERSION) != str(account.version):
+        truth.looked_at()
+    held = {FIELD: truth.holds} if account.has_field else {}
+    now, news = forms.read(held, account.base, str(account.version))
+    return Side(ref=account.ref, now=now, base=account.base, updated_at=MINUTES[truth.at], held=held), news
+
+
+def _decide(here: Sequence[Account], planned: Planned) -> None:
+    """Follow what is at rest once a plan is carried out: what each side had then, and what all should hold."""
+    for account in here:
+        truth, seen = account.truth, planned.views.get(account.ref)
+        if account.ref in planned.edits:
+            truth.rest, truth.stands = seen, truth.holds  # what its CRM made of something earlier is over
+        elif account.ref in planned.views and same(seen, planned.value):
+            truth.rest = planned.value
 
 
 def _change(ref: Ref, edit: FieldEdit, version: int) -> Change:
