@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import logging
 import os
@@ -25,6 +26,16 @@ GROUP = "crmbridge"
 BLOCK_VARIABLE = "CRMBRIDGE_BLOCK_PLUGINS"  # comma-separated entry point names that must not be loaded
 
 log = logging.getLogger(__name__)
+
+
+def lazily(module: str, name: str) -> Callable[[Any, AdapterContext], Adapter]:
+    """Give an adapter's class as what opens it, whose module is imported only then: every command loads all plugins."""
+
+    def open_adapter(settings: Any, context: AdapterContext) -> Adapter:
+        adapter: Adapter = getattr(importlib.import_module(module), name)(settings, context)
+        return adapter
+
+    return open_adapter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

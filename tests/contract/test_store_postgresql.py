@@ -10,15 +10,19 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import URL, Connection, create_engine, make_url
 
 from crmbridge.errors import StateError
 from crmbridge.ports import Rate, StateStore
 from crmbridge.store import fresh, open_store
-from crmbridge.store.migrations import upgrade
+from crmbridge.store.database import next_mark
+from crmbridge.store.migrations import config, upgrade
+from crmbridge.store.records import _save_records
 from crmbridge.store.sql import SqlStore
+from crmbridge.testing.store_before import NOW_BASES, fill_as_before
 from crmbridge.testing.store_hint_suite import BURST, take_all
-from crmbridge.testing.store_makers import START
+from crmbridge.testing.store_makers import START, make_page, make_record, make_ref, save
 from crmbridge.testing.store_suite import StoreSuite
 
 _NUMBERS = count(1)
@@ -140,6 +144,40 @@ class TestPostgresql(StoreSuite):
         assert {"records", "journal_keeps_all", "journal_by_run", "runs_id_key", "lease_is_one"} <= {
             name for found in made[1] for name in found
         }
+
+    def test_bases_of_a_row_a_field_become_one_row_a_record(self, server: URL) -> None:
+        """As in SQLite: nothing is lost, and sync looks at all records once."""
+        url = _emptied(server, "before")
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            command.upgrade(config(connection), "0002")
+            fill_as_before(lambda sql, row: connection.exec_driver_sql(sql.replace("?", "%s"), row))
+        engine.dispose()
+        store = open_store(_text(url))
+
+        assert NOW_BASES == store.links.bases()
+        assert {"L1": (make_ref(), make_ref("1", "sf"))} == store.links.links()
+        assert ["1", "2", "3"] == [ref.id for ref in store.backlog.pending("r")[1]]
+        store.backlog.dealt("r", store.backlog.pending("r")[0])
+        save(store, make_page(make_record("2", fields={"name": "New"}), make_record("4")))
+        assert ["2", "4"] == [ref.id for ref in store.backlog.pending("r")[1]]
+        store.close()
+
+    def test_marks_are_committed_in_their_order(self, store: SqlStore, again: SqlStore) -> None:
+        """Who comes later waits, so that nothing appears below a mark that a reader was told."""
+        save(store, make_page(make_record("1")))
+        later = threading.Thread(target=save, args=(again, make_page(make_record("3"))))
+        with store._database.write() as connection:
+            _save_records(connection, [make_record("2")], next_mark(connection))
+            later.start()
+            later.join(0.5)
+            assert later.is_alive()
+            mark, told = store.backlog.pending("r")
+        later.join()
+        store.backlog.dealt("r", mark)
+
+        assert ["1"] == [ref.id for ref in told]
+        assert ["2", "3"] == [ref.id for ref in store.backlog.pending("r")[1]]
 
     def test_stores_that_are_opened_at_once_make_one_state(self, server: URL) -> None:
         """Who comes second waits, and finds it made."""

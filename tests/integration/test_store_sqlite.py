@@ -25,6 +25,7 @@ from crmbridge.model.records import Kind, Status
 from crmbridge.model.values import Money
 from crmbridge.store import migrations, open_store, schema, sqlite
 from crmbridge.store.sql import SqlStore
+from crmbridge.testing.store_before import BEFORE_BASES, NOW_BASES, fill_as_before
 from crmbridge.testing.store_makers import (
     HOUR,
     OPEN,
@@ -222,6 +223,34 @@ class TestRefusing:
         assert (((make_ref(), START),), {"account": "1"}) == (store.hints.pending("hs"), dict(store.memory("hs")))
         assert [(schema.VERSION,)] == query(path, "SELECT version_num FROM alembic_version")
         store.close()
+
+    def test_bases_of_a_row_a_field_become_one_row_a_record(self, path: Path) -> None:
+        """Each value stays, whatever it is and says; sync looks at all records once."""
+        path.parent.mkdir(parents=True)
+        take_steps(path, "0002")
+        fill_as_before(lambda sql, row: query(path, sql, *row))
+        store = SqlStore.open(f"sqlite:///{path}")
+
+        assert NOW_BASES == store.links.bases()
+        assert {"L1": (make_ref(), make_ref("1", "sf"))} == store.links.links()
+        assert [("1", None), ("2", None)] == [(r.ref.id, r.updated_by) for r in store.records.records("hs", Kind.DEAL)]
+        assert ["1", "2", "3"] == [ref.id for ref in store.backlog.pending("r")[1]]
+        store.backlog.dealt("r", store.backlog.pending("r")[0])
+        save(store, make_page(make_record("2", fields={"name": "New"}), make_record("4")))
+        assert ["2", "4"] == [ref.id for ref in store.backlog.pending("r")[1]]
+        store.close()
+
+    def test_a_migration_that_fails_halfway_keeps_every_base(self, path: Path) -> None:
+        """A base that can't be read is no reason to lose the others: the state stays as it was."""
+        path.parent.mkdir(parents=True)
+        take_steps(path, "0002")
+        fill_as_before(lambda sql, row: query(path, sql, *row))
+        query(path, "INSERT INTO bases VALUES ('zz', 'deal', '9', 'name', 'no JSON')")
+        with pytest.raises(ValueError, match="Expecting value"):
+            open_store(f"sqlite:///{path}")
+
+        assert len(BEFORE_BASES) + 1 == query(path, "SELECT count(*) FROM bases")[0][0]
+        assert [("0002",)] == query(path, "SELECT version_num FROM alembic_version")
 
     def test_a_migration_that_fails_leaves_the_file_as_it_was(self, path: Path) -> None:
         """It is one transaction: all tables or none."""

@@ -17,8 +17,9 @@ from pydantic import BaseModel
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.hookspecs import hookimpl
-from crmbridge.plugins import BLOCK_VARIABLE, GROUP, AdapterSpec, SandboxSpec, SinkSpec, load_plugins
-from crmbridge.ports import Run
+from crmbridge.plugins import BLOCK_VARIABLE, GROUP, AdapterSpec, SandboxSpec, SinkSpec, lazily, load_plugins
+from crmbridge.ports import AdapterContext, Run
+from crmbridge.sandbox import VirtualClock
 from crmbridge.services.running import run_steps
 from crmbridge.testing.factories import NOON, make_change, make_receipt
 from crmbridge.testing.workspaces import make_bench
@@ -78,6 +79,18 @@ def test_an_installed_plugin_is_found(install: Install) -> None:
 
     assert (("tried_here", ("crmbridge_run_finished",)),) == load_plugins().names()
     assert () == load_plugins(installed=False).names()
+
+
+def test_an_adapter_is_imported_when_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not before: every command loads all plugins."""
+    (tmp_path / "slow_crm.py").write_text("class Slow:\n    def __init__(self, *given):\n        self.given = given\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    opened = lazily("slow_crm", "Slow")
+
+    assert "slow_crm" not in sys.modules
+    adapter: Any = opened("settings", AdapterContext(connection="slow", clock=VirtualClock(NOON)))
+    assert ("settings", "slow") == (adapter.given[0], adapter.given[1].connection)
+    del sys.modules["slow_crm"]
 
 
 def test_a_blocked_plugin_is_not_imported(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:

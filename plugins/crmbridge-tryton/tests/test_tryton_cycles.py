@@ -170,6 +170,24 @@ def test_edits_on_both_sides_meet(shop: Shop) -> None:
     shop.is_quiet()
 
 
+def test_a_company_that_tryton_lacks_is_made_there(shop: Shop) -> None:
+    """A deal gets a new company in HubSpot: Tryton gets one party of its name and website, and the deal is on it."""
+    settings = shop.project.folder / "crmbridge.yaml"
+    settings.write_text(settings.read_text("utf-8").replace("  create:\n", "  companies: create\n  create:\n"), "utf-8")
+    shop.settle()
+    here, there = shop.pair()
+    people = shop.hubspot.sandbox.state
+    people.set_company(there.ref.id, people.create_company(name="Kite & Sons", domain="kite.example"))
+    shop.run("run")
+    (party,) = shop.tryton.client("party.party", "search", [["name", "=", "Kite & Sons"]])
+    (read,) = shop.tryton.client("party.party", "read", [party], ["website"])
+    (deal,) = shop.tryton.client(DEAL, "read", [int(here.ref.id)], ["party"])
+
+    assert ("https://kite.example", party) == (read["website"], deal["party"])
+    shop.run("run")
+    shop.is_quiet()
+
+
 def test_a_stage_travels_by_the_buttons(shop: Shop) -> None:
     """A deal that is moved in HubSpot moves in Tryton by its buttons, and one that is moved there moves in HubSpot."""
     shop.settle()

@@ -17,7 +17,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Money
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import SandboxOptions, VirtualClock
-from crmbridge.testing.adapter_changes import make_create, make_update, open_deal, write_one
+from crmbridge.testing.adapter_changes import make_company, make_create, make_update, open_deal, write_one
 from crmbridge.testing.adapter_workbench import CONNECTION, AdapterWorkbench, pull_all
 from crmbridge_tryton.mapping import position
 from crmbridge_tryton_server.bench import tryton_workbench
@@ -209,6 +209,24 @@ def test_one_transaction_on_more_deals_than_fit_on_a_page(crowd: AdapterWorkbenc
     assert sorted(crowd.hands.deal_ids()) == sorted(ref.id for ref in changed.records)
     assert len(changed.records) == changed.delivered
     assert 0 == pull_all(adapter, since=changed.cursor).delivered
+
+
+@pytest.mark.parametrize("name", ["100% Acme_ & Co", r"C:\Acme\new", "Ärzte  Öl"])
+def test_a_company_with_the_signs_of_a_search_in_its_name_is_found(adapter: Adapter, name: str) -> None:
+    """Or letters that SQLite folds no case of; nor does what is only like it find it."""
+    made = write_one(adapter, make_company("signs", name=name, domain=None))
+
+    assert (Outcome.APPLIED, made.ref) == (made.outcome, adapter.find(Kind.COMPANY, f"name:{name.lower()}", None))
+    assert None is adapter.find(Kind.COMPANY, f"name:{name.replace('_', '-').replace('Ä', 'A')}x", None)
+
+
+def test_a_company_is_known_by_its_website_however_it_is_written(adapter: Adapter, hands: TrytonHands) -> None:
+    """A person wrote it with a path; making a company of that domain gives this one."""
+    ways = [["create", [{"type": "website", "value": "http://WWW.Kite.example/start?x=1"}]]]
+    (there,) = hands.client("party.party", "create", [{"name": "Kite", "contact_mechanisms": ways}])
+    made = write_one(adapter, make_company("kite", domain="kite.example"))
+
+    assert (Outcome.APPLIED, str(there)) == (made.outcome, made.ref.id if made.ref else None)
 
 
 def test_a_deal_that_came_and_went_is_told_of(adapter: Adapter, hands: TrytonHands) -> None:

@@ -1,5 +1,6 @@
-"""What adapters compose beside `crmbridge.http`: walks, history, columns and receipts, as functions and small values.
+"""What adapters compose beside `crmbridge.http`: walks, history, tables, keys, steps and receipts.
 
+These are functions and small values.
 None of it knows a CRM, and none of it has to be used: an adapter takes the parts that fit.
 """
 
@@ -8,38 +9,72 @@ from crmbridge.adapting.columns import (
     ID,
     Column,
     Form,
+    FormOf,
+    Row,
     bound_columns,
     form,
     money_form,
+    money_in,
     never_empty,
     number_id,
+    numbered,
+    other_currency,
     read_columns,
     single,
+    standard_columns,
     write_columns,
 )
-from crmbridge.adapting.history import moves_from_revisions
+from crmbridge.adapting.describing import flat, native_fields
+from crmbridge.adapting.history import History, moves_from_revisions, walk_with_history
+from crmbridge.adapting.keys import WEBSITE, domain_of, folded_key, has_marker, known_by, marked, natural_key
 from crmbridge.adapting.reading import read_in_lots
 from crmbridge.adapting.receipts import partly, receipt_of
+from crmbridge.adapting.steps import Step, in_steps
+from crmbridge.adapting.tables import Table
 from crmbridge.adapting.walking import Deletions, Place, walk_by_time
+from crmbridge.adapting.workflow import Button, Desk, Workflow
 
 __all__ = [
     "FORMS",
     "ID",
+    "WEBSITE",
+    "Button",
     "Column",
     "Deletions",
+    "Desk",
     "Form",
+    "FormOf",
+    "History",
     "Place",
+    "Row",
+    "Step",
+    "Table",
+    "Workflow",
     "bound_columns",
+    "domain_of",
+    "flat",
+    "folded_key",
     "form",
+    "has_marker",
+    "in_steps",
+    "known_by",
+    "marked",
     "money_form",
+    "money_in",
     "moves_from_revisions",
+    "native_fields",
+    "natural_key",
     "never_empty",
     "number_id",
+    "numbered",
+    "other_currency",
     "partly",
     "read_columns",
     "read_in_lots",
     "receipt_of",
     "single",
+    "standard_columns",
     "walk_by_time",
+    "walk_with_history",
     "write_columns",
 ]

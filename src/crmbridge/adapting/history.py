@@ -3,15 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from crmbridge.model.records import Move, Position, Record
+from crmbridge.adapting.walking import Deletions, Place, walk_by_time
+from crmbridge.model.records import Kind, Move, Position, Record, Ref, Tombstone
 from crmbridge.model.values import iso
+from crmbridge.ports import Page
 
 BLINK = timedelta(microseconds=1)
 AsOf = Callable[[datetime, list[str]], Mapping[str, Position]]
+
+
+class History(Protocol):
+    """What a CRM tells of its deals at any time. Ids are the native ones; without a time, it is as of now."""
+
+    connection: str
+
+    def newest(self) -> datetime | None:
+        """Give the time of the last change that there is, by the CRM's clock."""
+        ...
+
+    def revisions(self, deals: list[str]) -> Iterable[tuple[str, datetime]]:
+        """Give the times at which each of these deals was changed, also of those that are gone."""
+        ...
+
+    def as_of(self, at: datetime, deals: list[str]) -> Mapping[str, Position]:
+        """Read where deals stood at a time."""
+        ...
+
+    def ids(self, made_by: datetime, at: datetime | None = None) -> Iterable[str]:
+        """Name the deals made by a time that were there at another."""
+        ...
+
+    def count(self, made_by: datetime, at: datetime | None = None) -> int:
+        """Count them."""
+        ...
+
+
+def walk_with_history(
+    since: str | None,
+    fetch: Callable[[Place | None], Sequence[Record]],
+    *,
+    limit: int,
+    overlap: timedelta,
+    history: History,
+) -> Iterator[Page]:
+    """Yield pages of deals that changed since a cursor, with all their moves, and tombstones of those that are gone.
+
+    See `walk_by_time` for the walk and `moves_from_revisions` for the moves.
+    """
+
+    def gone(at: datetime) -> list[Tombstone]:
+        if history.count(at) == history.count(at, at):  # as a rule: so the ids of all deals are not asked for
+            return []
+        lost = sorted({*history.ids(at, at)} - {*history.ids(at)})
+        ended = _times(lost, history.revisions(lost))
+        return [Tombstone(ref=Ref(history.connection, Kind.DEAL, deal), at=max([at, *ended[deal]])) for deal in lost]
+
+    for page in walk_by_time(since, fetch, limit=limit, overlap=overlap, deletions=Deletions(history.newest, gone)):
+        deals = [record.ref.id for record in page.records]
+        revisions = _times(deals, history.revisions(deals)) if deals else {}
+        yield replace(page, moves=tuple(moves_from_revisions(page.records, revisions, history.as_of)))
+
+
+def _times(deals: Sequence[str], revisions: Iterable[tuple[str, datetime]]) -> dict[str, list[datetime]]:
+    times: dict[str, list[datetime]] = {deal: [] for deal in deals}
+    for deal, at in revisions:
+        times[deal].append(at)
+    return times
 
 
 class _Stay(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crmbridge.model.changes import Blocked, Cause, Change
@@ -15,6 +15,13 @@ from crmbridge.settings import DeleteCap
 ARCHIVED = "@archived"  # of a deal: we took it out of the CRM's lists ourselves
 UNDONE = "@undone"  # of a deal: its creation was undone, so its place stays empty, and nobody follows
 ENDED = "@ended"  # of a link: its deals are not kept in step any more
+HAD = "@had"  # of a link: the deals that left it, so that what is made in their place is another creation
+
+
+def with_lost(base: Mapping[str, Value], refs: Iterable[Ref]) -> tuple[str, ...]:
+    """Give what a link has lost, by its own base, with these deals as well."""
+    known = base.get(HAD)
+    return tuple(sorted({*(known if isinstance(known, tuple) else ()), *map(str, refs)}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,29 +46,35 @@ def judge_gone(
     tombstones: Mapping[Ref, Tombstone],
     bases: Mapping[Ref, Mapping[str, Value]],
     *,
+    present: Collection[Ref],
     edited: Collection[Ref],
     policy: str,
     linked_elsewhere: Mapping[Ref, Ref],
 ) -> Gone:
     """Say what follows from the members that are gone.
 
-    `edited` are the deals that hold an edit which did not get to the others yet: an edit beats a delete.
-    `linked_elsewhere` has, for deals that were merged away, the survivor that stands in a link of its own.
+    A member that is neither `present` nor has a tombstone is not known yet, and keeps its place. `edited` are the
+    deals that hold an edit which did not get to the others yet: an edit beats a delete. `linked_elsewhere` has, for
+    deals that were merged away, the survivor that stands in a link of its own.
     """
     stopped = tuple(_merged(link, ref, members, linked_elsewhere[ref]) for ref in members if ref in linked_elsewhere)
     if stopped:
         return Gone(members=tuple(members), stopped=stopped)
     marks = {ref: bases.get(ref, {}) for ref in members}
-    there = [ref for ref in members if ref not in tombstones]
+    there = [ref for ref in members if ref in present]
+    left = tuple(ref for ref in members if ref not in tombstones)
     ours = [ref for ref in members if marks[ref].get(ARCHIVED)]
     by_people = [ref for ref in members if ref in tombstones and ref not in ours and not marks[ref].get(UNDONE)]
     came_back = tuple(ref for ref in ours if ref in there)
     if came_back or (by_people and policy == "archive" and any(ref in edited for ref in there)):
-        return Gone(members=tuple(there), came_back=came_back)  # the others are made anew, where that is allowed
-    if not by_people:  # the one that was deleted is back, so what we took away for it is made anew
-        return Gone(members=tuple(ref for ref in members if ref in there or ref not in ours or not there))
-    archive = tuple(there) if policy == "archive" else ()
-    return Gone(members=tuple(members), deleted=by_people[0], archive=archive, ended=policy == "unlink")
+        return Gone(members=left, came_back=came_back)  # the others are made anew, where that is allowed
+    if by_people:
+        archive = tuple(there) if policy == "archive" else ()
+        return Gone(members=tuple(members), deleted=by_people[0], archive=archive, ended=policy == "unlink")
+    if not there:
+        return Gone(members=tuple(members))
+    # The one that a person had deleted is back, so what we took away for it is made anew.
+    return Gone(members=tuple(ref for ref in members if ref not in ours or ref in left))
 
 
 def _merged(link: str, ref: Ref, members: Sequence[Ref], survivor: Ref) -> Blocked:
@@ -82,10 +95,29 @@ def hold_back(archives: Sequence[Change], cap: DeleteCap, links: int) -> tuple[l
     by_connection: dict[str, list[Change]] = defaultdict(list)
     for change in archives:
         by_connection[change.connection].append(change)
-    most = max(cap.records, int(links * cap.percent / 100))
+    most = most_at_once(cap, links)
     kept = [change for part in by_connection.values() if len(part) <= most for change in part]
     held = [change for part in by_connection.values() if len(part) > most for change in part]
     return kept, [_held(change, len(by_connection[change.connection]), most) for change in held]
+
+
+def most_at_once(cap: DeleteCap, links: int) -> int:
+    """Say how many deletions one plan may carry, of `links` links."""
+    return max(cap.records, int(links * cap.percent / 100))
+
+
+def hold_ends(ends: Mapping[str, tuple[Ref, Ref]], most: int) -> list[Blocked]:
+    """Say of links that would end, each with the deal that is gone and one that is left, that they are too many."""
+    return [
+        Blocked(
+            link=link,
+            deal=left,
+            name="delete",
+            reason=f"{gone} was deleted; {len(ends)} links that end are more than the {most} allowed at once",
+            cause=Cause.DELETE,
+        )
+        for link, (gone, left) in sorted(ends.items())
+    ]
 
 
 def _held(change: Change, count: int, most: int) -> Blocked:

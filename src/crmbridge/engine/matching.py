@@ -60,9 +60,14 @@ def lead(link: str, refs: Iterable[Ref]) -> Ref | None:
     return next((ref for ref in known if link_id(ref) == link), known[0] if known else None)
 
 
-def external_key(link: str) -> str:
-    """Give the key that a deal of this link is created with."""
-    return PREFIX + link
+def external_key(link: str, lost: int = 0) -> str:
+    """Give the key that a deal of this link is created with; one in the place of others has another than theirs."""
+    return f"{PREFIX}{link}.{lost}" if lost else PREFIX + link
+
+
+def link_of_key(key: str) -> str:
+    """Name the link that a key of ours was written for; nothing for another key."""
+    return key.removeprefix(PREFIX).partition(".")[0] if key.startswith(PREFIX) else ""
 
 
 def natural_key(record: Record) -> str | None:
@@ -209,7 +214,8 @@ def match(around: Around, rules: Iterable[Rule], between: Sequence[str], kind: K
     for rule in rules:
         for signature in _of(rule_name(kind, rule), around):
             unclear.extend(_join_by_rule(book, signature, _names(rule)))
-    orphans = (_orphan(ref, sorted(around.signatures[ref])) for ref in sorted(around.signatures))
+    told = {ref for pair in around.apart for ref in pair}  # of these a person said where they do not belong
+    orphans = (_orphan(ref, sorted(around.signatures[ref])) for ref in sorted(set(around.signatures) - told))
     unclear.extend(orphan for orphan in orphans if orphan is not None)
     return _matched(book, unclear)
 
@@ -228,7 +234,7 @@ def _of(rule: str, around: Around) -> Iterator[Signature]:
 def _join_by_key(book: _Book, signature: Signature) -> None:
     """Link records that carry the same key, and one that carries a link's key to that link."""
     fresh = [ref for ref in book.ranked(book.around.alike[signature]) if ref not in book.link_of]
-    link = signature.text.removeprefix(PREFIX) if signature.text.startswith(PREFIX) else ""
+    link = link_of_key(signature.text)
     together = book.together(link, fresh)
     if fresh and len(together) > 1:
         book.write(link or link_id(together[0]), together)

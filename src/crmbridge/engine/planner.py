@@ -92,13 +92,13 @@ def _update(
 
 
 def create_counterpart(
-    deal: Record, view: Mapping[str, Value], *, link: str, target: Viewer, again: Sequence[Ref] = ()
+    deal: Record, view: Mapping[str, Value], *, link: str, target: Viewer, again: Collection[str] = ()
 ) -> tuple[Change | None, list[Blocked]]:
     """Plan the creation of an open deal's counterpart in another connection, with the key of their link.
 
     Fields that the other connection does not have are left out, and so is an owner without a user there. Nothing is
     planned for a deal whose stage has no counterpart there. `again` are the counterparts that it had and that are
-    gone: another creation than theirs.
+    not there any more: this is another creation than theirs, and has another key.
     """
     stage = view.get(STAGE)
     position = target.position(str(stage), None) if stage else None
@@ -117,10 +117,9 @@ def create_counterpart(
         edits=(*edits, *((owner,) if owner else ()), FieldEdit(STAGE, None, str(stage))),
         reason=f"{deal.ref} has no counterpart in {target.connection}",
         position=position,
-        key=external_key(link),
+        key=external_key(link, len(again)),
         link=link,
         linked=tuple(edit.name for edit in edits if edit.name in AROUND),
-        expects=" ".join(sorted(ref.id for ref in again)) or None,
     )
     return _creation(change), []
 
@@ -191,15 +190,18 @@ def renamed(change: Change) -> Change:
 
 
 def _creation(change: Change) -> Change:
-    """Give a creation its id. The ones that came before it and are gone are part of it."""
-    parts = (change.link or "", *((change.expects,) if change.expects else ()))
+    """Give a creation its id. Its key is part of it, which tells it from those that came before it."""
+    parts = (change.link or "", change.key or "")
     return replace(change, id=change_id(Action.CREATE, change.connection, *parts, edits=change.edits))
 
 
-def _change(change: Change) -> Change:
-    """Give an update its id. The version it expects is part of it: the same edit made again later is another change."""
+def _change(change: Change, again: int | None = None) -> Change:
+    """Give an update its id. The version it expects is part of it: the same edit made again later is another change.
+
+    `again` is the journal row of the same edit of that version, which was made before.
+    """
     target = change.target.id if change.target else ""
-    parts = (change.link or "", target, change.expects or "")
+    parts = (change.link or "", target, change.expects or "", *((str(again),) if again is not None else ()))
     return replace(change, id=change_id(change.action, change.connection, *parts, edits=change.edits))
 
 
@@ -247,6 +249,8 @@ def assemble(
         entry = waiting.get((change.connection, change.key or change.id)) or outcomes.get(change.id)
         if entry is None or entry.outcome in AGAIN:
             kept.append(change)
+        elif is_wanted_again(change, entry):
+            kept.append(_change(change, again=entry.seq))
         elif entry.outcome is not Outcome.APPLIED:
             stopped.append(_stopped(change, entry))
     digest = hashlib.sha256("\n".join([settings, *(change.id for change in kept)]).encode()).hexdigest()[:16]
@@ -258,6 +262,12 @@ def assemble(
         blocked=tuple(sorted(stopped, key=lambda b: (b.deal, b.name, b.reason))),
         cursors=dict(sorted(cursors.items())),
     )
+
+
+def is_wanted_again(change: Change, entry: JournalEntry) -> bool:
+    """Tell whether an update was made before and is wanted once more: the record does not hold it any more."""
+    made = entry.outcome is Outcome.APPLIED and entry.change.id == change.id
+    return made and change.origin is Origin.SYNC and change.action is Action.UPDATE
 
 
 def _place_in_order(change: Change) -> tuple[str, int, str, str]:

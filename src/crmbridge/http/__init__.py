@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from crmbridge.http.client import Dialect, HttpClient, Reply
     from crmbridge.http.exact_json import dump_json, load_json
     from crmbridge.http.grants import TokenEndpoint
+    from crmbridge.http.marks import mark, unmark
     from crmbridge.http.opening import open_client
     from crmbridge.http.paging import pages
     from crmbridge.http.rpc import JsonRpc, rewrite, rpc_failed
@@ -34,12 +35,14 @@ __all__ = [
     "Usage",
     "dump_json",
     "load_json",
+    "mark",
     "open_client",
     "pages",
     "rewrite",
     "rpc_failed",
     "side_by_side",
     "together",
+    "unmark",
 ]
 
 _HOMES = {
@@ -58,12 +61,14 @@ _HOMES = {
     "Usage": "budget",
     "dump_json": "exact_json",
     "load_json": "exact_json",
+    "mark": "marks",
     "open_client": "opening",
     "pages": "paging",
     "rewrite": "rpc",
     "rpc_failed": "rpc",
     "side_by_side": "slices",
     "together": "slices",
+    "unmark": "marks",
 }
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from crmbridge.engine.planner import create_around, renamed
 from crmbridge.engine.views import COMPANY, CONTACTS
-from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
 from crmbridge.services.gathering import Around
+from crmbridge.services.linking import may_make
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Sync
 
@@ -77,21 +77,12 @@ class _Book:
         if any(ref.connection == connection for ref in members) or (connection, link) in self.made:
             return True
         record = next(iter(self.workspace.store.records.get(members).values()), None)
-        if record is None or not self._may_make(connection, record.ref.kind):
+        if record is None or not may_make(self.workspace, self.entry, connection, record.ref.kind):
             return False
         change = create_around(record, link=link, connection=connection, company=self._company(connection, record))
         if change is not None:
             self.made[connection, link] = change
         return change is not None
-
-    def _may_make(self, connection: str, kind: Kind) -> bool:
-        policy = self.entry.contacts if kind is Kind.CONTACT else self.entry.companies
-        if policy != "create" or connection not in self.entry.create:
-            return False
-        try:
-            return kind in self.workspace.adapter(connection).capabilities.creates
-        except CrmbridgeError:  # applying will say so, in words about signing in
-            return True
 
     def _company(self, connection: str, contact: Record) -> str | None:
         """Give the link of a contact's company, where that is there or made too."""

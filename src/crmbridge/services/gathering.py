@@ -116,16 +116,17 @@ def _elsewhere(
     return {ref: end for ref, end in ends.items() if taken.get(end, link_of[ref]) != link_of[ref]}
 
 
-def follow_merged(workspace: Workspace, deals: Iterable[Ref]) -> None:
+def follow_merged(workspace: Workspace, deals: Iterable[Ref]) -> set[Ref]:
     """Put the survivors of merges in the place of these deals in their links, before they could be linked anew.
 
-    A survivor has the base of the deal whose place it takes: what differs was done by people.
+    A survivor has the base of the deal whose place it takes: what differs was done by people. Give the survivors that
+    took a place, as nothing need have changed in them.
     """
     store = workspace.store
     tombstones = store.records.tombstones(list(deals))
     merged = merged_into(workspace, tombstones)
     if not merged:
-        return
+        return set()
     ends = {end_of(ref, merged) for ref in merged}
     before = store.links.get(set(store.links.of({*tombstones, *ends}).values()))
     after = follow_merges(before, merged)
@@ -133,6 +134,9 @@ def follow_merged(workspace: Workspace, deals: Iterable[Ref]) -> None:
     places = [(ref, end) for link in before for ref, end in zip(before[link], after[link], strict=True) if ref != end]
     bases = store.links.bases([ref for ref, _ in places])
     store.links.save_bases({end: bases[ref] for ref, end in places if ref in bases})
+    moved = {end for _, end in places}
+    store.backlog.touch(moved)
+    return moved
 
 
 def merged_into(workspace: Workspace, tombstones: Mapping[Ref, Tombstone]) -> dict[Ref, Ref]:

@@ -10,14 +10,16 @@ from typing import TypeVar
 from crmbridge.engine.matching import (
     BELONGS,
     EXTERNAL_KEY,
-    PREFIX,
     Around,
     Matched,
     belongs_to,
     link_id,
+    link_of_key,
     match,
+    natural_key,
     signatures,
 )
+from crmbridge.errors import CrmbridgeError
 from crmbridge.model.records import Kind, Record, Ref, Signature
 from crmbridge.services.apart import apart
 from crmbridge.services.hanging import index_hanging
@@ -94,7 +96,7 @@ def match_fresh(workspace: Workspace, entry: Sync, kind: Kind, records: Mapping[
     signed = {ref: _comparable(_signatures(entry, record, companies)) for ref, record in records.items()}
     alike = workspace.store.matches.find({signature for each in signed.values() for signature in each})
     links = workspace.store.links
-    named = {s.text.removeprefix(PREFIX) for s in alike if s.rule == EXTERNAL_KEY and s.text.startswith(PREFIX)}
+    named = {link_of_key(s.text) for s in alike if s.rule == EXTERNAL_KEY} - {""}
     taken = links.of({ref for refs in alike.values() for ref in refs})
     known = links.get({*named, *taken.values()})
     members = sorted({ref for refs in known.values() for ref in refs})
@@ -123,7 +125,8 @@ def _comparable(signed: Iterable[Signature]) -> tuple[Signature, ...]:
 def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> dict[Ref, str]:
     """Give the links of companies and contacts, matching those that have none.
 
-    Where the settings let the missing ones be created, what has no counterpart gets a link of its own.
+    Where the missing ones can be created in all the other CRMs, what has no counterpart gets a link of its own. What
+    has none and can't be had is nobody's matter: in a deal's view it would stand as somebody's edit for ever.
     """
     found = dict(workspace.store.links.of(refs))
     for kind, policy in ((Kind.COMPANY, entry.companies), (Kind.CONTACT, entry.contacts)):
@@ -133,7 +136,23 @@ def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> di
         matched = match_fresh(workspace, entry, kind, fresh)
         found.update({ref: link for link, members in matched.links.items() for ref in members})
         if policy == "create":
-            alone = {link_id(ref): (ref,) for ref in matched.single}
+            alone = {link_id(ref): (ref,) for ref in matched.single if _can_be_had(workspace, entry, fresh[ref])}
             workspace.store.links.save(alone)
             found.update({ref: link for link, (ref,) in alone.items()})
     return found
+
+
+def _can_be_had(workspace: Workspace, entry: Sync, record: Record) -> bool:
+    others = [name for name in entry.between if name != record.ref.connection]
+    return natural_key(record) is not None and all(may_make(workspace, entry, name, record.ref.kind) for name in others)
+
+
+def may_make(workspace: Workspace, entry: Sync, connection: str, kind: Kind) -> bool:
+    """Tell whether companies, or contacts, that are missing in a connection are created there."""
+    policy = entry.contacts if kind is Kind.CONTACT else entry.companies
+    if policy != "create" or connection not in entry.create:
+        return False
+    try:
+        return kind in workspace.adapter(connection).capabilities.creates
+    except CrmbridgeError:  # applying will say so, in words about signing in
+        return True

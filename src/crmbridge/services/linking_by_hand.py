@@ -6,7 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from crmbridge.engine.deleting import ENDED, HAD, with_lost
 from crmbridge.engine.matching import link_id
+from crmbridge.engine.merge import decided_ref
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.records import Kind, Record, Ref
@@ -113,6 +115,7 @@ def join(workspace: Workspace, texts: Sequence[str]) -> Linked:
         owned = workspace.store.links.of(refs)
         emptied: dict[str, tuple[Ref, ...]] = {other: () for other in owned.values() if other != link}
         workspace.store.links.save({**emptied, link: together})
+        workspace.store.links.save_bases({decided_ref(link): {ENDED: None}})  # joined by hand, it is kept in step again
         forget_apart(workspace, together)
         _settle(workspace, together, {link, *owned.values(), *map(link_id, together)})
         finish(workspace, run, "links", 0, {"joined": [str(ref) for ref in together]})
@@ -131,6 +134,7 @@ def split(workspace: Workspace, text: str) -> Linked | None:
         if link is None or not others:
             raise ConfigurationError(f"{ref} is in no link with others", advice="`crmbridge links list` lists them.")
         workspace.store.links.save(_parted(link, ref, others))
+        _note_lost(workspace, link, [ref] if link != link_id(ref) else others)
         remember_apart(workspace, ref, others)
         _settle(workspace, [ref, *others], {link})
         finish(workspace, run, "links", 0, {"split": str(ref)})
@@ -216,6 +220,12 @@ def _one_each(refs: Sequence[Ref]) -> None:
 def _parted(link: str, ref: Ref, others: Sequence[Ref]) -> dict[str, list[Ref]]:
     """Give the links as they are without a record. Those named after it must not be taken for it later."""
     return {link: list(others)} if link != link_id(ref) else {link: [], link_id(others[0]): list(others)}
+
+
+def _note_lost(workspace: Workspace, link: str, refs: Sequence[Ref]) -> None:
+    """Note what left a link, so that a counterpart made in its place is another one: the old ones carry their keys."""
+    base = workspace.store.links.bases([decided_ref(link)]).get(decided_ref(link), {})
+    workspace.store.links.save_bases({decided_ref(link): {HAD: with_lost(base, refs), ENDED: None}})
 
 
 def _settle(workspace: Workspace, refs: Sequence[Ref], links: Collection[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from crmbridge.engine.planner import assemble
+from crmbridge.engine.planner import assemble, is_wanted_again
 from crmbridge.model.changes import Cause, Outcome, Plan
 from crmbridge.model.records import Kind
 from crmbridge.services import evaluating, syncing
@@ -56,7 +56,13 @@ def make_plan(
         settings=workspace.project.digest,
         cursors=_cursors(workspace),
     )
-    finished = {entry.change.id for entry in outcomes.values() if entry.outcome is Outcome.APPLIED}
+    finished = {
+        change.id
+        for change in changes
+        if (entry := outcomes.get(change.id)) is not None
+        and entry.outcome is Outcome.APPLIED
+        and not is_wanted_again(change, entry)
+    }
     if "enforce" in parts:
         evaluating.dealt(workspace, judged, (change for change in judged.changes if change.id not in finished))
     if "sync" in parts:

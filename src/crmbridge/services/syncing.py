@@ -9,7 +9,18 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from crmbridge.engine.deleting import ARCHIVED, ENDED, UNDONE, Gone, hold_back, judge_gone
+from crmbridge.engine.deleting import (
+    ARCHIVED,
+    ENDED,
+    HAD,
+    UNDONE,
+    Gone,
+    hold_back,
+    hold_ends,
+    judge_gone,
+    most_at_once,
+    with_lost,
+)
 from crmbridge.engine.forms import read, sent
 from crmbridge.engine.mapping import LOST, WON
 from crmbridge.engine.matching import link_id
@@ -85,11 +96,12 @@ def _sync_entry(
     mark, pending, first = _pending(workspace, entry, reader)
     synced.marks[reader], synced.between[reader] = mark, entry.between
     deals = deals_to_look_at(workspace, entry, pending, first=first)
-    for part in chunks(deals):
-        follow_merged(workspace, part)
-    links = sorted(_link_all(workspace, entry, deals, synced))
+    survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}
+    deals = sorted({*deals, *survivors})
+    links = sorted(_link_all(workspace, entry, deals, synced, set(pending)))
     unclear = bases_after(viewers, _unclear_updates(workspace))
     archives: list[Change] = []
+    ends: dict[str, tuple[Ref, Ref]] = {}
     for some in chunks(links):
         around = gather(workspace, entry, viewers, some)
         plan = _Part(workspace, entry, around, unclear)
@@ -99,12 +111,19 @@ def _sync_entry(
         workspace.store.backlog.touch([ref for refs in plan.members.values() for ref in refs])
         workspace.store.links.save_bases(plan.agreed)
         synced.looked.update(some)
+        synced.looked.update(around.companions)
         synced.blocked += plan.blocked
+        ends |= plan.ends
         archives += (change for change in plan.changes if change.action is Action.ARCHIVE)
         synced.changes += (change for change in plan.changes if change.action is not Action.ARCHIVE)
-    kept, held = hold_back(archives, cap, _count_links(workspace) if archives else 0)
+    count = _count_links(workspace) if archives or ends else 0
+    kept, held = hold_back(archives, cap, count)
     synced.changes += kept
     synced.blocked += held
+    if len(ends) > most_at_once(cap, count):
+        synced.blocked += hold_ends(ends, most_at_once(cap, count))
+    else:
+        workspace.store.links.save_bases({decided_ref(link): {ENDED: True} for link in ends})
 
 
 def _count_links(workspace: Workspace) -> int:
@@ -116,6 +135,10 @@ def _pending(workspace: Workspace, entry: Sync, reader: str) -> tuple[int, list[
     """Give what is pending between the connections of an entry, and whether that is everything."""
     backlog = workspace.store.backlog
     first = reader not in backlog.readers()
+    if first:
+        # What was signed for other rules is signed anew, so who looked by those may not go on where it was.
+        others = f"{READER}{entry.name}/"
+        backlog.forget([each for each in backlog.readers() if each.startswith(others)])
     mark, pending = backlog.pending(reader)
     here = [ref for ref in pending if ref.connection in entry.between]
     if not first and any(ref.kind is Kind.USER for ref in here):  # an e-mail may stand for another owner now
@@ -124,8 +147,13 @@ def _pending(workspace: Workspace, entry: Sync, reader: str) -> tuple[int, list[
     return mark, here, first
 
 
-def _link_all(workspace: Workspace, entry: Sync, deals: Iterable[Ref], synced: Synced) -> set[str]:
-    """Give the links of these deals. One without a counterpart has a link of its own, where others may be created."""
+def _link_all(
+    workspace: Workspace, entry: Sync, deals: Iterable[Ref], synced: Synced, pending: Collection[Ref]
+) -> set[str]:
+    """Give the links of these deals. One without a counterpart has a link of its own, where others may be created.
+
+    Enforcement has to look at deals that are linked without having changed, as another one may lead them now.
+    """
     links: set[str] = set()
     for part in chunks(deals):
         known = workspace.store.links.of(part)
@@ -136,6 +164,7 @@ def _link_all(workspace: Workspace, entry: Sync, deals: Iterable[Ref], synced: S
         if not fresh:
             continue
         matched = match_fresh(workspace, entry, Kind.DEAL, fresh)
+        workspace.store.backlog.touch([r for refs in matched.links.values() for r in refs if r not in pending])
         synced.blocked += matched.ambiguous
         synced.asked.update(item.deal for item in matched.ambiguous)
         links.update(matched.links)
@@ -192,6 +221,7 @@ class _Part:
     blocked: list[Blocked] = field(default_factory=list)
     agreed: dict[Ref, Mapping[str, Value]] = field(default_factory=dict)
     members: dict[str, tuple[Ref, ...]] = field(default_factory=dict)  # of the links that lose some
+    ends: dict[str, tuple[Ref, Ref]] = field(default_factory=dict)  # links that end: what is gone, and what is left
 
     def look(self) -> None:
         """Look at each link: what is gone, what differs, what is missing; then at what hangs on the deals."""
@@ -207,20 +237,25 @@ class _Part:
         sides = {ref: self._side(ref) for ref in self._ranked(here)}
         gone = self._gone(link, here, sides)
         self.blocked += gone.stopped
-        if gone.ended:
-            self.agreed[decided_ref(link)] = {ENDED: True}
+        if gone.ended and gone.deleted:
+            self.ends[link] = (gone.deleted, next(iter(sides), gone.deleted))
             return
+        base = self.around.bases.get(decided_ref(link), {})
         if gone.members != tuple(here):
             self.members[link] = (*gone.members, *(ref for ref in refs if ref not in here))
-        for ref in gone.came_back:
-            self.agreed[ref] = {**self.agreed.get(ref, {}), ARCHIVED: None}
+            lost = with_lost(base, [ref for ref in here if ref not in gone.members])
+            self._agree(decided_ref(link), {HAD: lost})
+            base = {**base, HAD: lost}
+        for ref in sides:
+            marks = [mark for mark in (ARCHIVED, UNDONE) if self.around.bases.get(ref, {}).get(mark)]
+            self._agree(ref, dict.fromkeys(marks))  # somebody brought it back
         if gone.archive and gone.deleted:
             self.changes += [archive(self.around.deals[ref], link=link, gone=gone.deleted) for ref in gone.archive]
             return
         updates = self._merge(link, sides)
         self.changes += updates
         if not gone.stopped:
-            self._create(link, gone.members, here, sides, updates)
+            self._create(link, gone.members, base, sides, updates)
         self.changes += copied_notes(self.workspace, self.entry, link, [ref for ref in here if ref in sides])
 
     def _side(self, ref: Ref) -> Side:
@@ -231,8 +266,7 @@ class _Part:
         ours = {name: value for name, value in unclear.items() if name in now and same(now[name], value)}
         base = {**self.around.bases.get(ref, {}), **ours}
         seen = read(now, base, deal.version)
-        if seen.news:
-            self.agreed[ref] = {**self.agreed.get(ref, {}), **seen.news}
+        self._agree(ref, seen.news)
         viewer = self.around.viewers[ref.connection]
         return Side(
             ref=ref,
@@ -250,7 +284,7 @@ class _Part:
 
     def _gone(self, link: str, refs: list[Ref], sides: Mapping[Ref, Side]) -> Gone:
         tombstones, bases = self.around.tombstones, self.around.bases
-        marked = any(ARCHIVED in bases.get(ref, {}) for ref in refs)
+        marked = any(bases.get(ref, {}).get(ARCHIVED) for ref in refs)
         if len(sides) == len(refs) and not marked:
             return Gone(members=tuple(refs))
         return judge_gone(
@@ -258,6 +292,7 @@ class _Part:
             refs,
             {ref: tombstones[ref] for ref in refs if ref in tombstones},
             bases,
+            present=sides.keys(),
             edited={ref for ref, side in sides.items() if self._says_more(side, refs)},
             policy=self.entry.delete,
             linked_elsewhere=self.around.survivors,
@@ -265,12 +300,18 @@ class _Part:
 
     def _says_more(self, side: Side, refs: Iterable[Ref]) -> bool:
         """Tell whether a deal holds what did not get to the ones that are gone: edits, and what was never agreed on."""
-        if any(name in side.base and not same(value, side.base[name]) for name, value in side.now.items()):
+        spoken = {name: value for name, value in side.now.items() if self._speaks(side.ref, name)}
+        if any(name in side.base and not same(value, side.base[name]) for name, value in spoken.items()):
             return True
         lost = (self.around.lost[ref] for ref in refs if ref in self.around.lost)
         views = [self.around.viewers[deal.ref.connection].view(deal) for deal in lost]
-        open_ = {name: value for name, value in side.now.items() if name not in side.base and value is not None}
+        open_ = {name: value for name, value in spoken.items() if name not in side.base and value is not None}
         return any(name in view and not same(value, view[name]) for view in views for name, value in open_.items())
+
+    def _speaks(self, ref: Ref, name: str) -> bool:
+        """Tell whether what a deal holds in a field is said to the others as well."""
+        policy = self.entry.policy(name)
+        return policy.sync and policy.source in {None, ref.connection}
 
     def _merge(self, link: str, sides: Mapping[Ref, Side]) -> list[Change]:
         if len(sides) < 2:
@@ -281,8 +322,12 @@ class _Part:
         updates, stopped = sync_updates(link, merged, self.around.deals, self.around.viewers, forbidden)
         self.blocked += stopped
         for ref, fields in merged.agreed.items():
-            self.agreed[ref] = {**self.agreed.get(ref, {}), **fields}
+            self._agree(ref, fields)
         return updates
+
+    def _agree(self, ref: Ref, fields: Mapping[str, Value]) -> None:
+        if fields:
+            self.agreed[ref] = {**self.agreed.get(ref, {}), **fields}
 
     def _forbidden(self, sides: Mapping[Ref, Side], stage: str) -> str:
         """Say why the move to a stage may not be made in the others: the process forbids it where it was made."""
@@ -298,7 +343,7 @@ class _Part:
         self,
         link: str,
         members: tuple[Ref, ...],
-        before: list[Ref],
+        base: Mapping[str, Value],
         sides: Mapping[Ref, Side],
         updates: Iterable[Change],
     ) -> None:
@@ -313,7 +358,7 @@ class _Part:
             return
         for connection in self.entry.create:
             if connection not in taken:
-                again = [ref for ref in before if ref.connection == connection]
+                again = [lost for lost in with_lost(base, ()) if lost.startswith(f"{connection}:")]
                 target = self.around.viewers[connection]
                 change, lacking = create_counterpart(
                     self.around.deals[first], view, link=link, target=target, again=again

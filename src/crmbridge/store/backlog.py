@@ -48,7 +48,7 @@ class SqlBacklog:
 
     def dealt(self, reader: str, mark: int, left: Collection[Ref] = ()) -> None:
         """Note that a reader has dealt with everything up to a mark, but for what it left."""
-        rows = sorted({(reader, ref.connection, ref.kind.value, storable(ref.id)) for ref in left})
+        rows = sorted({(storable(reader), ref.connection, ref.kind.value, storable(ref.id)) for ref in left})
         with self._database.write() as open_:
             upsert(open_, _readers, [{"reader": reader, "mark": mark}])
             open_.execute(delete(_left).where(_left.c.reader == reader))
@@ -87,13 +87,11 @@ class SqlWaiting:
     def replace(self, links: Collection[str], items: Sequence[Blocked], at: datetime) -> None:
         """Put these in the place of everything that waits under these links; what waited already keeps its time."""
         rows = [_waiting_row(item) for item in items]
+        named = sorted({*links, *(item.link for item in items)})
         with self._database.write() as open_:
-            since: dict[tuple[str, ...], datetime] = {}
-            waiting = rows_among(open_, (_waiting.c.link,), "link", sorted(map(storable, links)))
-            for condition in among(_waiting.c.link, sorted({link for (link,) in waiting})):
-                for row in open_.execute(select(_waiting).where(condition)).all():
-                    since[tuple(row[: len(_KEYS)])] = row.since
-                open_.execute(delete(_waiting).where(condition))
+            held = rows_among(open_, tuple(_waiting.c[_SINCE]), "link", named)
+            since = {tuple(key): datetime.fromisoformat(at) for *key, at in held}
+            delete_among(open_, _waiting, "link", links)
             upsert(open_, _waiting, [row | {"since": since.get(_key(row), at)} for row in rows])
 
     def all(self) -> tuple[Waiting, ...]:
@@ -101,10 +99,16 @@ class SqlWaiting:
         with self._database.read() as open_:
             rows = open_.execute(select(_waiting.c.item, _waiting.c.since)).all()
         found = [Waiting(blocked_from_json(row.item), row.since) for row in rows]
-        return tuple(sorted(found, key=lambda each: (each.item.deal, each.item.name, each.item.reason)))
+        return tuple(sorted(found, key=_in_order))
 
 
 _KEYS = ("link", "connection", "kind", "id", "name", "cause")
+_SINCE = (*_KEYS, "since")
+
+
+def _in_order(waiting: Waiting) -> tuple[object, ...]:
+    item = waiting.item
+    return item.deal, item.name, item.reason, item.link, item.cause
 
 
 def _waiting_row(item: Blocked) -> dict[str, object]:
@@ -178,7 +182,7 @@ def _held(open_: Connection, refs: Collection[Ref]) -> dict[Key, list[tuple[str,
     columns = tuple(_matches_written.c["id", "digest", "rule", "text"])
     for connection, kind, ids in by_kind(refs):
         of = {"connection": connection, "kind": kind.value}
-        for id_, digest, rule, text in rows_among(open_, columns, "id", map(storable, ids), of):
+        for id_, digest, rule, text in rows_among(open_, columns, "id", ids, of):
             found[connection, kind.value, id_].append((digest, rule, text))
     return found
 

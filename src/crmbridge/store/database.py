@@ -38,7 +38,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crmbridge.errors import ConfigurationError, LockedError, StateError
 from crmbridge.store import fresh, postgresql, schema, sqlite
-from crmbridge.store.written import Moment
+from crmbridge.store.written import Moment, storable
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
@@ -355,7 +355,7 @@ def rows_among(
     """Give rows of a table as they are stored, where a column is one of these values and others have a fixed one.
 
     It says what `select` with `among` says. SQLAlchemy would look at every value on its way in and out, which costs
-    more than the database does.
+    more than the database does. Values are made storable here, as what people type may not be.
     """
     names = ", ".join(_quoted(each.name) for each in columns)
     for some in chunks(values):
@@ -376,7 +376,7 @@ def _run_among(connection: Connection, what: str, column: str, values: Sequence[
     where = [f"{_quoted(name)} {'IS NULL' if value is None else f'= {mark}'}" for name, value in of.items()]
     where.append(f"{_quoted(column)} IN ({', '.join([mark] * len(values))})")
     known = (value for value in of.values() if value is not None)
-    return connection.exec_driver_sql(f"{what} WHERE {' AND '.join(where)}", (*known, *values))
+    return connection.exec_driver_sql(f"{what} WHERE {' AND '.join(where)}", (*known, *map(storable, values)))
 
 
 def _quoted(name: str) -> str:

@@ -48,7 +48,7 @@ class SqlLinks:
         with self._database.read() as open_:
             for connection, kind, ids in by_kind(refs):
                 of = {"connection": connection, "kind": kind.value}
-                for id_, link in rows_among(open_, _LINK_OF, "id", map(storable, ids), of):
+                for id_, link in rows_among(open_, _LINK_OF, "id", ids, of):
                     found[Ref(connection, kind, id_)] = link
         return found
 
@@ -59,7 +59,7 @@ class SqlLinks:
         owner = {ref: link for link, refs in links.items() for ref in refs}
         rows = [(ref.connection, ref.kind.value, storable(ref.id), storable(link)) for ref, link in owner.items()]
         with self._database.write() as open_:
-            delete_among(open_, _links, "link", map(storable, links))
+            delete_among(open_, _links, "link", links)
             upsert_written(open_, _links, rows)
 
     def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, dict[str, Value]]:
@@ -85,7 +85,7 @@ def _by_link(rows: Any) -> dict[str, tuple[Ref, ...]]:
 def _bases_of(open_: Connection, refs: Collection[Ref]) -> Rows:
     for connection, kind, ids in by_kind(refs):
         of = {"connection": connection, "kind": kind.value}
-        yield from rows_among(open_, tuple(_bases_written.c), "id", map(storable, ids), of)
+        yield from rows_among(open_, tuple(_bases_written.c), "id", ids, of)
 
 
 def write_bases(open_: Connection, bases: Mapping[Ref, Mapping[str, Value]]) -> None:

@@ -68,7 +68,12 @@ class MemoryWaiting:
         """Give everything that waits, ordered by deal, name and reason."""
         with self._memory.read() as state:
             found = list(state.waiting.values())
-        return tuple(sorted(found, key=lambda each: (each.item.deal, each.item.name, each.item.reason)))
+        return tuple(sorted(found, key=_in_order))
+
+
+def _in_order(waiting: Waiting) -> tuple[object, ...]:
+    item = waiting.item
+    return item.deal, item.name, item.reason, item.link, item.cause
 
 
 class MemoryMatches:

@@ -26,7 +26,7 @@ _WITH_ASSERTIONS = (
     "adapter_archiving", "adapter_associations", "adapter_capabilities", "adapter_changes", "adapter_counterparts",
     "adapter_faults", "adapter_hostile", "adapter_incremental",
     "adapter_kinds", "adapter_reading", "adapter_replies", "adapter_signing", "adapter_suite", "adapter_values",
-    "adapter_walks", "adapter_workbench", "adapter_writing", "store_record_suite", "store_suite",
+    "adapter_walks", "adapter_workbench", "adapter_writing", "store_record_suite", "store_suite", "store_sync_suite",
 )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import pytest
+
 from crmbridge.model.records import Kind, Problem, Tombstone
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import StateStore
@@ -52,6 +54,7 @@ class RecordSuite:
             created_at=START - HOUR,
             key="crmbridge-1",
             url="https://crm.example/deals/1?a=b&c=%20",
+            updated_by="77",
             problems=(Problem("amount_native", "'12,5x' is no number"),),
         )
         save(store, make_page(record))
@@ -108,6 +111,13 @@ class RecordSuite:
 
         assert {"1": newer} == deals(store)
 
+    def test_who_changed_a_record_is_known(self, store: StateStore) -> None:
+        """As the newest copy says it, though it says nothing else that is new."""
+        for version, by in (("v1", "77"), ("v2", "78"), ("v3", None)):
+            record = make_record(version=version, updated_by=by)
+            save(store, make_page(record))
+            assert {"1": record} == deals(store)
+
     def test_a_copy_of_the_same_time_replaces_the_one_held(self, store: StateStore) -> None:
         """A CRM that counts in seconds can change a record twice in one."""
         save(store, make_page(make_record()))
@@ -154,6 +164,8 @@ class RecordSuite:
         assert (first, second, third) == store.records.moves_of(make_ref())
         assert [(make_ref("1"), (first, second, third)), (make_ref("10"), (other,))] == list(store.records.moves("hs"))
         assert store.records.moves_of(make_ref("2")) == ()
+        asked = [make_ref("2"), make_ref("10"), make_ref("1"), make_ref("1", kind=Kind.COMPANY)]
+        assert {make_ref("1"): (first, second, third), make_ref("10"): (other,)} == store.records.moves_for(asked)
 
     def test_the_moves_in_a_page_replace_the_deals_moves(self, store: StateStore) -> None:
         """A page has all moves of the deals that moved; a deal that comes without moves keeps what was known."""
@@ -165,15 +177,6 @@ class RecordSuite:
         assert ["m3"] == [move.id for move in store.records.moves_of(make_ref("1"))]
         assert ["m1"] == [move.id for move in store.records.moves_of(make_ref("2"))]
 
-    def test_get_finds_what_is_known_however_much_is_asked_for(self, store: StateStore) -> None:
-        """Unknown refs are left out."""
-        known = [make_record(str(number)) for number in range(1200)]
-        save(store, make_page(*known))
-        refs = [make_ref(str(number)) for number in range(1500)] + [make_ref("1", "sf"), make_ref("1", kind=Kind.USER)]
-
-        assert {record.ref: record for record in known} == store.records.get(refs)
-        assert store.records.get([]) == {}
-
     def test_put_replaces_records_and_leaves_cursor_and_moves(self, store: StateStore) -> None:
         """What was read outside a pull is no page."""
         save(store, make_page(make_record(), moves=(make_move(),), cursor="c1"))
@@ -183,6 +186,31 @@ class RecordSuite:
         assert {"1": read, "2": make_record("2")} == deals(store)
         assert store.records.cursor("hs", Kind.DEAL) == "c1"
         assert (make_move(),) == store.records.moves_of(make_ref())
+
+
+class AskingSuite:
+    """Records that are asked for by their refs."""
+
+    def test_get_finds_what_is_known_however_much_is_asked_for(self, store: StateStore) -> None:
+        """Unknown refs are left out."""
+        known = [make_record(str(number)) for number in range(1200)]
+        save(store, make_page(*known))
+        refs = [make_ref(str(number)) for number in range(1500)] + [make_ref("1", "sf"), make_ref("1", kind=Kind.USER)]
+
+        assert {record.ref: record for record in known} == store.records.get(refs)
+        assert store.records.get([]) == {}
+
+    @pytest.mark.parametrize("text", ["a\x00b", "half \ud83d"], ids=ascii)
+    def test_ids_that_no_database_keeps_can_be_asked_for(self, store: StateStore, text: str) -> None:
+        """Somebody may type one, or a CRM send it: it ends nothing, and the others are found as always."""
+        tombstone = Tombstone(ref=make_ref("2"), at=START)
+        save(store, make_page(make_record("1"), moves=(make_move(),), tombstones=(tombstone,)))
+        asked = [make_ref(text), make_ref("1"), make_ref("2")]
+
+        assert {make_ref("1"): make_record("1")} == store.records.get(asked) == store.records.last_known(asked)
+        assert {make_ref("1"): (make_move(),)} == store.records.moves_for(asked)
+        assert {make_ref("2"): tombstone} == store.records.tombstones(asked)
+        assert store.records.moves_of(make_ref(text)) == ()
 
 
 class TombstoneSuite:
@@ -206,6 +234,16 @@ class TombstoneSuite:
 
         assert [tombstone] == list(store.records.gone("hs"))
         assert deals(store) == {}
+
+    def test_a_record_that_is_gone_is_known_as_it_was(self, store: StateStore) -> None:
+        """For who asks for it; of one that was never pulled nothing is known."""
+        tombstones = tuple(Tombstone(ref=make_ref(id_), at=START) for id_ in ("1", "9"))
+        save(store, make_page(make_record("1"), make_record("2")))
+        save(store, make_page(tombstones=tombstones))
+        refs = [make_ref("1"), make_ref("2"), make_ref("8"), make_ref("9")]
+
+        assert {make_ref(id_): make_record(id_) for id_ in ("1", "2")} == store.records.last_known(refs)
+        assert {each.ref: each for each in tombstones} == store.records.tombstones(refs)
 
     def test_a_tombstone_keeps_what_the_record_was_merged_into(self, store: StateStore) -> None:
         """Also when it is delivered again without saying so."""

@@ -31,7 +31,7 @@ from crmbridge.model.findings import (
     SlaState,
     Visit,
 )
-from crmbridge.model.records import Ref, Status
+from crmbridge.model.records import Kind, Ref, Status
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Run, StateStore
 from crmbridge.testing.store_hint_suite import HintSuite, MemorySuite, RateSuite
@@ -45,7 +45,8 @@ from crmbridge.testing.store_makers import (
     make_finding,
     make_ref,
 )
-from crmbridge.testing.store_record_suite import RecordSuite, TombstoneSuite
+from crmbridge.testing.store_record_suite import AskingSuite, RecordSuite, TombstoneSuite
+from crmbridge.testing.store_sync_suite import BacklogSuite, MatchSuite, WaitingSuite
 
 
 class LinkSuite:
@@ -84,6 +85,42 @@ class LinkSuite:
             make_ref("1", "sf"): {"name": "A"},
         }
         assert expected == store.links.bases()
+        assert {make_ref("1", "sf"): {"name": "A"}} == store.links.bases([make_ref("1", "sf"), make_ref("2")])
+        assert store.links.bases([]) == {}
+
+    def test_links_are_found_by_id_and_by_ref(self, store: StateStore) -> None:
+        """Of deals, companies and contacts; what there is not is left out."""
+        company, deal = make_ref("1", kind=Kind.COMPANY), make_ref("1")
+        store.links.save({"L1": [make_ref("1", "sf"), deal], "L2": [company], "L3": [make_ref("3")]})
+
+        assert {"L1": (deal, make_ref("1", "sf")), "L2": (company,)} == store.links.get({"L1", "L2", "L9"})
+        assert {deal: "L1", company: "L2"} == store.links.of([deal, company, make_ref("9"), make_ref("1", "pd")])
+        assert ({}, {}) == (store.links.get([]), store.links.of([]))
+
+    def test_links_and_bases_are_found_however_many_are_asked_for(self, store: StateStore) -> None:
+        """More than one statement can name."""
+        links = {f"L{number}": (make_ref(str(number)), make_ref(str(number), "sf")) for number in range(1200)}
+        refs = [ref for members in links.values() for ref in members]
+        store.links.save(links)
+        store.links.save_bases({ref: {"name": ref.id} for ref in refs})
+        store.links.save_bases({ref: {"owner": ref.connection} for ref in refs})
+
+        assert links == store.links.get(list(links))
+        assert {ref: link for link, members in links.items() for ref in members} == store.links.of(refs)
+        assert {ref: {"name": ref.id, "owner": ref.connection} for ref in refs} == store.links.bases(refs)
+
+    @pytest.mark.parametrize("text", ["a\x00b", "half \ud83d"], ids=ascii)
+    def test_what_no_database_keeps_in_text_can_be_asked_for(self, store: StateStore, text: str) -> None:
+        """It ends nothing: the others are found as always. In a base it is kept."""
+        hostile = make_ref(text)
+        store.links.save({text: [hostile], "L1": [make_ref()]})
+        store.links.save_bases({hostile: {"name": "A"}, make_ref(): {text: text}})
+
+        assert (make_ref(),) == store.links.get([text, "L1"])["L1"]
+        assert store.links.of([hostile, make_ref()])[make_ref()] == "L1"
+        assert {text: text} == store.links.bases([hostile, make_ref()])[make_ref()]
+        store.links.save({text: []})
+        assert {"L1": (make_ref(),)} == store.links.links()
 
 
 class FindingSuite:
@@ -317,8 +354,12 @@ class RunSuite:
 
 class StoreSuite(
     RecordSuite,
+    AskingSuite,
     TombstoneSuite,
+    BacklogSuite,
     LinkSuite,
+    WaitingSuite,
+    MatchSuite,
     FindingSuite,
     JournalSuite,
     RunSuite,

@@ -25,7 +25,16 @@ def judged(
     elsewhere: Mapping[Ref, Ref] | None = None,
 ) -> Gone:
     tombstones = {ref: make_tombstone(connection=ref.connection) for ref in gone}
-    return judge_gone("l", ALL, tombstones, marks or {}, edited=edited, policy=policy, linked_elsewhere=elsewhere or {})
+    return judge_gone(
+        "l",
+        ALL,
+        tombstones,
+        marks or {},
+        present=[ref for ref in ALL if ref not in gone],
+        edited=edited,
+        policy=policy,
+        linked_elsewhere=elsewhere or {},
+    )
 
 
 def test_nothing_follows_a_deletion_where_the_settings_say_never() -> None:

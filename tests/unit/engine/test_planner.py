@@ -52,10 +52,19 @@ def test_what_did_not_happen_is_planned_again(outcome: Outcome) -> None:
 
 def test_what_was_done_is_not_planned_again() -> None:
     """A task for a finding that still stands is not written twice."""
-    change = make_change()
+    change = make_change(action=Action.TASK)
     plan = plan_of(change, done={change.id: Outcome.APPLIED})
 
     assert ((), ()) == (plan.changes, plan.blocked)
+
+
+def test_what_sync_wants_again_is_another_change() -> None:
+    """The record does not hold any more what was written: a person changed it back, and the other side did as well."""
+    change = make_change()
+    plan = plan_of(change, done={change.id: Outcome.APPLIED})
+
+    assert [change.edits] == [again.edits for again in plan.changes]
+    assert change.id not in {again.id for again in plan.changes}
 
 
 def test_what_was_refused_waits_for_a_person_with_the_reason() -> None:

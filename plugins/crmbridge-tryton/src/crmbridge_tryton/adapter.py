@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from crmbridge.adapting import Deletions, Place, moves_from_revisions, read_in_lots, receipt_of, walk_by_time
+from crmbridge import adapting, ports
 from crmbridge.model.changes import Action, Change, Receipt
-from crmbridge.model.records import Kind, Move, Position, Record, Ref, Tombstone
-from crmbridge.ports import (
-    AdapterContext,
-    Capabilities,
-    Credential,
-    Description,
-    NativeField,
-    NativeStage,
-    Page,
-    Pipeline,
-)
-from crmbridge_tryton.mapping import DEAL, MODELS, PIPELINE, TYPES, Mapper, position
+from crmbridge.model.records import Kind, Position, Record, Ref
+from crmbridge_tryton.mapping import DEALS, PIPELINE, position
 from crmbridge_tryton.server import Server
 from crmbridge_tryton.settings import TrytonSettings
-from crmbridge_tryton.writing import Writer
+from crmbridge_tryton.writing import WORKFLOW, Writer
 
-ACTIONS = frozenset({Action.CREATE, Action.UPDATE, Action.NOTE})  # the modules of opportunities have no tasks
+ACTIONS = {Action.CREATE, Action.UPDATE, Action.NOTE}  # the modules of opportunities have no tasks
 IDS, PAGE = 500, 100
 # A change has the time at which its transaction began, and is seen when that ends: this much is read again.
 OVERLAP = timedelta(seconds=60)
@@ -35,12 +25,12 @@ ORDER = [["last_modified_at", "ASC"], ["id", "ASC"]]
 class TrytonAdapter:
     """The port, over a server's remote calls. Opening it sends nothing."""
 
-    def __init__(self, settings: TrytonSettings, context: AdapterContext) -> None:
-        self._server, self._mapper = Server(settings, context), Mapper(context, settings.key_field)
-        self._writer = Writer(self._server, self._mapper)
-        actions = ACTIONS if settings.key is None else frozenset[Action]()
-        self.capabilities = Capabilities(
-            kinds=frozenset(MODELS),
+    def __init__(self, settings: TrytonSettings, context: ports.AdapterContext) -> None:
+        self._server = Server(settings, context)
+        self._writer = Writer(self._server)
+        actions = frozenset(ACTIONS if settings.key is None else ())
+        self.capabilities = ports.Capabilities(
+            kinds=frozenset(self._server.tables),
             actions=actions,
             batch=dict.fromkeys(actions, 1),
             external_key=False,  # the field may be any, and Tryton keeps none of its own unique
@@ -48,65 +38,55 @@ class TrytonAdapter:
             tombstones=True,
             status_in_stage=True,
             conditional_write=True,
+            creates=frozenset({Kind.DEAL, Kind.COMPANY}),
+            associates=frozenset({"company"}),  # of contacts, it holds one
         )
 
-    def describe(self) -> Description:
+    def describe(self) -> ports.Description:
         """Read the opportunities' states and fields, the employees and the currencies."""
-        settings, asked = self._server.settings, self._server.ask(DEAL, "fields_get", fields_names=None)
-        fields = {
-            name: NativeField(
-                name=name, label=about["string"], type=TYPES.get(about["type"]), writable=not about["readonly"]
-            )
-            for name, about in asked.items()
-        }
-        stages = tuple(
-            NativeStage(id=state, label=label, status=position(state).status, writable=state != "won")
+        settings, asked = self._server.settings, self._server.ask(DEALS.model, "fields_get", fields_names=None)
+        fields = adapting.native_fields(asked)
+        stages = [
+            ports.NativeStage(id=state, label=label, status=position(state).status, writable=state != "won")
             for state, label in asked["state"]["selection"]
-        )
-        way = "session" if settings.user else "application key"
-        return Description(
+        ]
+        return ports.Description(
             account=f"{self._server.preferences.get('company.rec_name', '')} {settings.database}".strip(),
-            pipelines=(Pipeline(id=PIPELINE, label="Opportunities", stages=stages),),
+            pipelines=(ports.Pipeline(id=PIPELINE, label="Opportunities", stages=tuple(stages)),),
             fields=tuple(fields.values()),
             users=tuple(user for page in self.pull(Kind.USER, None) for user in page.records),
             currencies=tuple(self._server.currencies),
             key_field=fields.get(settings.key_field or ""),
-            credential=Credential(way=way, user=settings.user),
+            credential=ports.Credential(way="session" if settings.user else "application key", user=settings.user),
         )
 
-    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+    def pull(self, kind: Kind, since: str | None) -> Iterator[ports.Page]:
         """Yield pages of what changed since a cursor; employees come all, as their e-mail is another record's."""
         scope = self._scope(kind)
 
-        def fetch(place: Place | None) -> Sequence[Record]:
-            return self._records(kind, [*scope, *_after(place)], limit=PAGE)
+        def fetch(place: adapting.Place | None) -> Sequence[Record]:
+            return self._server.records(kind, [*scope, *_after(place)], limit=PAGE, order=ORDER)
 
-        deal, since = kind is Kind.DEAL, None if kind is Kind.USER else since
-        deletions = Deletions(self._newest, self._gone) if deal else None
-        for page in walk_by_time(since, fetch, limit=PAGE, overlap=OVERLAP, deletions=deletions):
-            yield replace(page, moves=self._moves(page.records)) if deal else page
+        if kind is not Kind.DEAL:
+            return adapting.walk_by_time(None if kind is Kind.USER else since, fetch, limit=PAGE, overlap=OVERLAP)
+        history = OpportunityHistory(self._server)
+        return adapting.walk_with_history(since, fetch, limit=PAGE, overlap=OVERLAP, history=history)
 
-    def read(
-        self,
-        refs: Sequence[Ref],
-        *,
-        fields: Collection[str] | None = None,  # noqa: ARG002  none of them costs a request of its own
-    ) -> Mapping[Ref, Record]:
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:  # noqa: ARG002  none costs a request of its own
         """Read records by their ids; the ones that are gone are left out."""
 
         def fetch(kind: Kind, ids: list[str]) -> list[Record]:
-            numbers = [int(number) for number in ids if number.isdecimal() and len(number) < 19]
-            return self._records(kind, [*self._scope(kind), ["id", "in", numbers]])
+            return self._server.records(kind, [*self._scope(kind), ["id", "in", adapting.numbered(ids)]])
 
-        return read_in_lots(refs, fetch, lot=IDS)
+        return adapting.read_in_lots(refs, fetch, lot=IDS)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
-        """Find a deal by its key, or a note on `near` by its marker; the server looks in its tables."""
+        """Find a deal or company by its key, or a note on `near` by its marker; the server looks in its tables."""
         return self._writer.find(kind, key, near)
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Make changes, one call each; raises what means that nothing was sent."""
-        return [receipt_of(change, self._writer.make) for change in changes]
+        return [adapting.receipt_of(change, partial(WORKFLOW.make, desk=self._writer)) for change in changes]
 
     def close(self) -> None:
         """Give back connections."""
@@ -115,41 +95,42 @@ class TrytonAdapter:
     def _scope(self, kind: Kind) -> list[Any]:
         """Give the domain of the records that are read; only an administrator may list notes without their records."""
         if kind is Kind.NOTE:
-            return [["resource", "in", [f"{DEAL},{deal}" for deal in self._server.ids(DEAL, [])]]]
+            deals = self._server.ask(DEALS.model, "search", domain=[])
+            return [["resource", "in", [f"{DEALS.model},{deal}" for deal in deals]]]
         return [["type", "!=", "website"]] if kind is Kind.CONTACT else []
 
-    def _records(self, kind: Kind, domain: list[Any], limit: int | None = None) -> list[Record]:
-        rows = self._server.rows(MODELS[kind][0], self._mapper.fields(kind), domain, limit, ORDER)
-        return [self._mapper.record(kind, row) for row in rows]
 
-    def _revisions(self, deals: list[int]) -> dict[str, list[datetime]]:
-        times: dict[str, list[datetime]] = {str(deal): [] for deal in deals}
-        for at, deal, *_ in self._server.ask(DEAL, "history_revisions", ids=deals):
-            times[str(deal)].append(at)
-        return times
+class OpportunityHistory:
+    """What the server tells of opportunities at any time."""
 
-    def _moves(self, deals: Sequence[Record]) -> tuple[Move, ...]:
-        def as_of(at: datetime, ids: list[str]) -> dict[str, Position]:
-            rows = self._server.ask(DEAL, "read", at, ids=[int(deal) for deal in ids], fields_names=["state"])
-            return {str(row["id"]): position(row["state"]) for row in rows}
+    def __init__(self, server: Server) -> None:
+        self.connection, self._ask = server.connection, partial(server.ask, DEALS.model)
 
-        revisions = self._revisions([int(deal.ref.id) for deal in deals]) if deals else {}
-        return tuple(moves_from_revisions(deals, revisions, as_of))
-
-    def _newest(self) -> datetime | None:
-        rows = self._server.rows(DEAL, ["last_modified_at"], [], 1, [["last_modified_at", "DESC"]])
+    def newest(self) -> datetime | None:
+        """Give the time of the last change."""
+        order = [["last_modified_at", "DESC"]]
+        rows = self._ask("search_read", domain=[], offset=0, limit=1, order=order, fields_names=["last_modified_at"])
         return rows[0]["last_modified_at"] if rows else None
 
-    def _gone(self, at: datetime) -> list[Tombstone]:
-        """Find the opportunities that were there at a time and are not any more."""
-        old = [["create_date", "<=", at]]
-        if self._server.ask(DEAL, "search_count", domain=old) == self._server.ask(DEAL, "search_count", at, domain=old):
-            return []
-        ended = self._revisions(sorted({*self._server.ids(DEAL, old, at)} - {*self._server.ids(DEAL, old)}))
-        return [Tombstone(ref=self._mapper.ref(Kind.DEAL, deal), at=max([at, *when])) for deal, when in ended.items()]
+    def revisions(self, deals: list[str]) -> list[tuple[str, datetime]]:
+        """Give the times of all changes."""
+        return [(str(deal), at) for at, deal, *_ in self._ask("history_revisions", ids=adapting.numbered(deals))]
+
+    def as_of(self, at: datetime, deals: list[str]) -> dict[str, Position]:
+        """Read the states at a time."""
+        rows = self._ask("read", at, ids=adapting.numbered(deals), fields_names=["state"])
+        return {str(row["id"]): position(row["state"]) for row in rows}
+
+    def ids(self, made_by: datetime, at: datetime | None = None) -> list[str]:
+        """Search those made by a time."""
+        return [str(deal) for deal in self._ask("search", at, domain=[["create_date", "<=", made_by]])]
+
+    def count(self, made_by: datetime, at: datetime | None = None) -> int:
+        """Count them."""
+        return int(self._ask("search_count", at, domain=[["create_date", "<=", made_by]]))
 
 
-def _after(place: Place | None) -> list[Any]:
+def _after(place: adapting.Place | None) -> list[Any]:
     if place is None:
         return []
     later = [["last_modified_at", "=", place.at], ["id", ">", int(place.id or 0)]]

@@ -1,50 +1,21 @@
-"""Turns rows of Tryton's models into records, and changes into values to write; sends nothing."""
+"""Where Tryton's models have what records are made of, and under which names; sends nothing."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from functools import partial
 
-from crmbridge.adapting import (
-    FORMS,
-    ID,
-    Column,
-    bound_columns,
-    form,
-    money_form,
-    never_empty,
-    read_columns,
-    single,
-    write_columns,
-)
-from crmbridge.errors import RefusedError
-from crmbridge.model.changes import Change
-from crmbridge.model.records import Kind, Position, Record, Ref, Status
-from crmbridge.model.values import FieldType, Money, Value
-from crmbridge.ports import AdapterContext
+from crmbridge import adapting, ports
+from crmbridge.adapting import ID, Column, Row, Table
+from crmbridge.model.records import Kind, Position, Status
+from crmbridge.model.values import FieldType
 
 PIPELINE = "opportunity"
-DEAL, NOTE = "sale.opportunity", "ir.note"
-USUAL = ["create_date", "last_modified_at", "_timestamp"]
-# What a record of each kind is made from. Of deals, that is in their columns.
-MODELS: Mapping[Kind, tuple[str, list[str]]] = {
-    Kind.USER: ("company.employee", ["rec_name", "active", "party.email"]),
-    Kind.COMPANY: ("party.party", ["name", "website"]),
-    Kind.CONTACT: ("party.contact_mechanism", ["name", "type", "value", "party", "party.name"]),
-    Kind.DEAL: (DEAL, ["state", "currency.code"]),
-    Kind.NOTE: (NOTE, ["message", "resource"]),
-}
 CLOSED = {"won": Status.WON, "lost": Status.LOST, "cancelled": Status.LOST}
-TYPES: Mapping[str, FieldType] = {
-    **dict.fromkeys(("char", "text"), FieldType.TEXT),
-    **dict.fromkeys(("numeric", "float", "integer"), FieldType.NUMBER),
-    **dict.fromkeys(("datetime", "timestamp"), FieldType.DATETIME),
-    "boolean": FieldType.BOOL,
-    "date": FieldType.DATE,
-    "selection": FieldType.CHOICE,
-    "multiselection": FieldType.CHOICES,
-}
+YES = adapting.never_empty(adapting.form(int, bool))  # on SQLite a yes-or-no is a number; it is empty nowhere
+MONEY = adapting.money_in("currency.code")
+FORMS = {**adapting.FORMS, FieldType.USER: ID, FieldType.BOOL: YES, FieldType.MONEY: MONEY}
+RESOURCE = adapting.form(str, lambda resource: (resource.partition(",")[2],))
 
 
 def position(state: str) -> Position:
@@ -52,84 +23,46 @@ def position(state: str) -> Position:
     return Position(PIPELINE, state, CLOSED.get(state, Status.OPEN))
 
 
-TEXT = FORMS[FieldType.TEXT]
-# On SQLite a yes-or-no is a number; it is empty nowhere.
-TRYTON = {**FORMS, FieldType.USER: ID, FieldType.BOOL: never_empty(form(int, bool))}
-STANDARD = (
-    Column("name", "description", TEXT),
-    Column("close_date", "end_date", FORMS[FieldType.DATE]),
-    Column("lost_reason", "lost_reason", TEXT),
-    Column("owner", "employee", ID),
-    Column("company", "party", ID),
-    Column("contacts", "contact", single(ID)),
+def _reached(row: Row) -> Row:
+    """Read a way to reach somebody: without a name it has the party's, and only some are addresses of e-mail."""
+    email = row["value"] if row["type"] == "email" else None
+    return {**row, "name": row["name"] or row["party.name"], "value": email}
+
+
+table = partial(Table, version="_timestamp", created_at="create_date", updated_at="last_modified_at")
+columns = partial(adapting.standard_columns, forms=FORMS)
+USERS = table(Kind.USER, "company.employee", columns(Kind.USER, name="rec_name", email="party.email", active="active"))
+COMPANIES = table(
+    Kind.COMPANY, "party.party", (*columns(Kind.COMPANY, name="name"), Column("domain", "website", adapting.WEBSITE))
+)
+CONTACTS = table(
+    Kind.CONTACT,
+    "party.contact_mechanism",
+    (*columns(Kind.CONTACT, name="name", email="value"), Column("company", "party", ID)),
+    beside=("type", "party.name"),
+    tidied=_reached,
+)
+NOTES = table(
+    Kind.NOTE,
+    "ir.note",
+    (*columns(Kind.NOTE, body="message", at="create_date"), Column("deals", "resource", RESOURCE)),
+)
+DEALS = table(
+    Kind.DEAL,
+    "sale.opportunity",
+    (
+        *columns(Kind.DEAL, name="description", close_date="end_date", lost_reason="lost_reason", owner="employee"),
+        Column("amount", "amount", adapting.money_in("currency.code", others=True)),
+        Column("company", "party", ID),
+        Column("contacts", "contact", adapting.single(ID)),
+    ),
+    beside=("state", "currency.code"),
+    position=lambda row: position(row["state"]),
 )
 
 
-class Mapper:
-    """Reads and writes the records of one connection, with the fields that its settings bind."""
-
-    def __init__(self, context: AdapterContext, key_field: str | None) -> None:
-        self._connection, self._bound, self._key = context.connection, context.fields, key_field
-
-    def fields(self, kind: Kind) -> list[str]:
-        """Name the fields that a record is made from."""
-        columns = self.columns("") if kind is Kind.DEAL else ()
-        own = [*(column.native for column in columns), *([self._key] if self._key and columns else [])]
-        return [*USUAL, *MODELS[kind][1], *own]
-
-    def columns(self, currency: str) -> tuple[Column, ...]:
-        """Give the columns of a deal in a currency."""
-        bound = bound_columns(self._bound, {**TRYTON, FieldType.MONEY: money_form(currency)})
-        return (*STANDARD, Column("amount", "amount", money_form(currency, others=True)), *bound)
-
-    def ref(self, kind: Kind, native: int | str) -> Ref:
-        """Name a record of this connection."""
-        return Ref(self._connection, kind, str(native))
-
-    def record(self, kind: Kind, row: Mapping[str, Any]) -> Record:
-        """Read one row. A value that can't be read becomes a problem; the record is kept."""
-        deal = kind is Kind.DEAL
-        fields, problems = read_columns(self.columns(row["currency.code"]), row) if deal else (READ[kind](row), ())
-        return Record(
-            ref=self.ref(kind, row["id"]),
-            fields=fields,
-            version=row["_timestamp"],
-            created_at=row["create_date"],
-            updated_at=row["last_modified_at"],
-            position=position(row["state"]) if deal else None,
-            key=row.get(self._key or "") or None,
-            problems=problems,
-        )
-
-    def values(self, change: Change, currencies: Mapping[str, int], currency: str) -> dict[str, Any]:
-        """Write what a change says of a deal in a currency; raises RefusedError for what Tryton has no room for."""
-        values, amount = write_columns(self.columns(currency), change.after), change.after.get("amount")
-        # Written only where it changes: it can't be, once an opportunity is no lead any more.
-        if isinstance(amount, Money) and amount.currency != currency:
-            if amount.currency not in currencies:
-                raise RefusedError(f"Tryton has no currency {amount.currency}")
-            values["currency"] = currencies[amount.currency]
-        return values
-
-
-def _user(row: Mapping[str, Any]) -> dict[str, Value]:
-    return {"name": row["rec_name"], "email": row["party.email"] or None, "active": row["active"]}
-
-
-def _company(row: Mapping[str, Any]) -> dict[str, Value]:
-    host = re.sub(r"^[a-z]+://(www\.)?|[/?#].*$", "", (row["website"] or "").lower())
-    return {"name": row["name"], "domain": host or None}
-
-
-def _contact(row: Mapping[str, Any]) -> dict[str, Value]:
-    email = row["value"] if row["type"] == "email" else None
-    name, company = row["name"] or row["party.name"], ID.read(row["party"])
-    return {"name": name, "email": email, "title": None, "company": company}
-
-
-def _note(row: Mapping[str, Any]) -> dict[str, Value]:
-    on = {"deals": (row["resource"].partition(",")[2],), "company": None, "contacts": ()}
-    return {"body": row["message"], "at": row["create_date"], "owner": None, **on}
-
-
-READ = {Kind.USER: _user, Kind.COMPANY: _company, Kind.CONTACT: _contact, Kind.NOTE: _note}
+def tables(context: ports.AdapterContext, key_field: str | None) -> dict[Kind, Table]:
+    """Give the tables of a connection, with the fields that its settings bind."""
+    bound = adapting.bound_columns(context.fields, FORMS)
+    deals = replace(DEALS, key=key_field, columns=(*DEALS.columns, *bound))
+    return {each.kind: each for each in (USERS, COMPANIES, CONTACTS, NOTES, deals)}

@@ -39,6 +39,20 @@ class TrytonHands:
             self.client(DEAL, button, [deal])
         self.client(DEAL, "delete", [deal])
 
+    def set_company(self, deal_id: str, company_id: str | None) -> None:
+        """Give a deal another party, or none, which a lead may have."""
+        self.client(DEAL, "write", [int(deal_id)], {"party": int(company_id) if company_id else None})
+
+    def add_contact(self, deal_id: str, contact_id: str) -> None:
+        """Give a deal a contact, the only one that it can have."""
+        self.client(DEAL, "write", [int(deal_id)], {"contact": int(contact_id)})
+
+    def remove_contact(self, deal_id: str, contact_id: str) -> None:
+        """Take the contact off a deal, if it is this one."""
+        (row,) = self.client(DEAL, "read", [int(deal_id)], ["contact"])
+        if row["contact"] == int(contact_id):
+            self.client(DEAL, "write", [int(deal_id)], {"contact": None})
+
     def add_note(self, deal_id: str, body: str) -> str:
         """Write a note on a deal."""
         (note,) = self.client("ir.note", "create", [{"resource": f"{DEAL},{deal_id}", "message": body}])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from itertools import groupby
+from collections.abc import Iterable
+from itertools import groupby, islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,8 @@ from alembic import op
 
 revision = "0003"
 down_revision = "0002"
+
+AT_ONCE = 1000  # rows
 
 # Code point order, which SQLite has anyway.
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
@@ -50,14 +53,24 @@ def _readers() -> None:
 
 
 def _bases() -> None:
+    """Go through the old rows some at a time: there may be millions."""
     bind = op.get_bind()
-    order = "ORDER BY connection, kind, id, field"
-    rows = bind.execute(sa.text(f"SELECT connection, kind, id, field, value FROM bases {order}")).all()  # noqa: S608  no input
+    op.execute("CREATE TEMPORARY TABLE bases_before AS SELECT connection, kind, id, field, value FROM bases")
     op.drop_table("bases")
     made = op.create_table("bases", *_ref(), sa.Column("fields", TEXT, nullable=False))
-    for (connection, kind, id_), group in groupby(rows, key=lambda row: tuple(row[:3])):
-        text = json.dumps({row.field: json.loads(row.value) for row in group}, separators=(",", ":"))
-        bind.execute(made.insert().values(connection=connection, kind=kind, id=id_, fields=text))
+    query = sa.text("SELECT connection, kind, id, field, value FROM bases_before ORDER BY connection, kind, id, field")
+    rows = bind.execute(query, execution_options={"yield_per": AT_ONCE})
+    groups = groupby(rows, key=lambda row: tuple(row[:3]))
+    bases = (_base(key, group) for key, group in groups)
+    while some := list(islice(bases, AT_ONCE)):
+        bind.execute(made.insert(), some)
+    op.execute("DROP TABLE bases_before")
+
+
+def _base(key: tuple[str, ...], rows: Iterable[sa.Row[Any]]) -> dict[str, str]:
+    connection, kind, id_ = key
+    text = json.dumps({row.field: json.loads(row.value) for row in rows}, separators=(",", ":"))
+    return {"connection": connection, "kind": kind, "id": id_, "fields": text}
 
 
 def _waiting() -> None:
