@@ -79,12 +79,12 @@ def _standing(one: Waiting, now: datetime) -> Iterator[list[Part]]:
 
 def _agreed(workspace: Workspace, item: Blocked, names: Names) -> Iterator[list[Part]]:
     """Show what all sides agreed on last, where they did."""
-    from crmbridge.engine.merge import decided_ref  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.engine.merge import APART, decided_ref  # noqa: PLC0415  imports are paid by the commands that use them
 
     if item.cause is Cause.CONFLICT:
         link = decided_ref(item.link)
         base = workspace.store.links.bases([link]).get(link, {})
-        if item.name in base:
+        if base.get(item.name, APART) != APART:
             yield [dim("agreed"), dim(f"{value_shown(item, base[item.name], names)}, before that")]
 
 

@@ -26,42 +26,41 @@ class Read(NamedTuple):
 
 
 def sent(values: Iterable[tuple[str, Value]], version: str | None) -> dict[str, Value]:
-    """Give what to remember of values that were just written to a record which had this version before.
-
-    The form of what stood there before is forgotten: should the record hold it again, a person put it there.
-    """
+    """Give what to remember of values that were just written to a record which had this version before."""
     written = dict(values)
     marks: dict[str, Value] = {_SENT + name: value for name, value in written.items() if value is not None}
-    forgotten: dict[str, Value] = {_FORM + name: None for name in written}
-    return {**written, **marks, **forgotten, VERSION: version or ""}
+    return {**written, **marks, VERSION: version or ""}
 
 
 def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> Read:
     """Say what a record stands for, where it may hold another form of what it was given.
 
-    What was sent is looked at once, in the first copy that the CRM gives since: an edit that a person makes before
-    that, and that could be a rounding or a cut of what was sent, is taken for one.
+    What was sent is looked at in the first copy that the CRM gives since: an edit that a person makes before that, and
+    that could be a rounding or a cut of what was sent, is taken for one. A copy of the version from before, which a CRM
+    also shows where our write changed nothing that it keeps, settles nothing. A form stands for a value only while it
+    could be made of it: what was kept of an earlier value, and a person types again, is an edit.
     """
-    if not any(name.startswith(MARK) for name in base):
+    marks = sorted(name for name in base if name.startswith(MARK) and base[name] is not None)
+    if not marks:
         return Read(now, {})
     whole: dict[str, Value] = dict(now)
     news: dict[str, Value] = {}
     fresh = base.get(VERSION) is not None and base[VERSION] != version
-    for name, value in base.items():
-        if value is None:
-            continue
+    for name in marks:  # forms come before what was sent, and may be of something that was sent earlier
+        value = base[name]
         if name.startswith(_FORM):
             field = name.removeprefix(_FORM)
-            if same(now.get(field), value):
-                whole[field] = base.get(field)
+            if same(now.get(field), value) and altered(base.get(field), now.get(field)):
+                whole[field] = base[field]
             else:
                 news[name] = None
-        elif name.startswith(_SENT) and fresh:
+        elif name.startswith(_SENT):
             field = name.removeprefix(_SENT)
-            news[name] = None
-            if field in now and _is_form(value, now[field], base.get(field)):
-                news[_FORM + field] = now[field]
+            is_form = field in now and _is_form(value, now[field], base.get(field))
+            if is_form:
                 whole[field] = value
+            if fresh:
+                news |= {name: None, **({_FORM + field: now[field]} if is_form else {})}
     return Read(whole, news)
 
 

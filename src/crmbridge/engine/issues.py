@@ -45,6 +45,7 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "wrong-sink": ("error", "a sink that isn't one key with its settings"),
         "uncovered-stage": ("warning", "a stage of the process without a counterpart in a mapped connection"),
         "one-sided-sync": ("warning", "connections kept in step of which only some have their stages mapped"),
+        "idle-setting": ("warning", "something that a sync says and that nothing comes of as the rest stands"),
         "unknown-language": ("warning", "a language that the process is not written in"),
     }
 )

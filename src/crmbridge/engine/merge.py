@@ -7,9 +7,13 @@ field's policy decides:
 - `newest`: the deal that was edited last wins
 - `prefer: X`: the side of X wins if it changed; if not, a person is asked
 - `ask`: a person is asked
-- `only_if_empty`: what is empty is filled from a side that changed; no value is ever written over. A field that a
-  person emptied is filled again when another side changes. Values that differ stay so, and are no conflict
-- `direction: from: X`: only the side of X speaks. What others change is theirs, until X changes the next time
+- `only_if_empty`: what is empty is filled from a side that changed, or for a side that joins from what there is. No
+  value is ever written over. A field that a person emptied stays empty until another side changes or joins. Values
+  that differ stay so, and are no conflict
+- `direction: from: X`: only the side of X speaks, sets as a whole; a side that joins gets what X has. What others
+  change is theirs, until X changes the next time
+
+Values are compared by what they say (`same`); where a CRM keeps a form of what it was given, by what that stands for.
 """
 
 from __future__ import annotations
@@ -26,6 +30,8 @@ from crmbridge.settings import FieldSync
 
 Policy = Callable[[str], FieldSync]
 ONLY_IF_EMPTY = "only_if_empty"
+APART: Value = ("@apart",)  # in a link's own base: the sides differ, and may; there is nothing that all should hold
+_NOTHING = object()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +87,9 @@ def merge(link: str, sides: Sequence[Side], policy: Policy, decided: Mapping[str
     `decided` is the base of the link itself, which `decided_ref` names.
     """
     draft = _Draft(link, decided or {})
-    for name in sorted({name for side in sides for name in side.now}):
+    for name in sorted(set[str]().union(*(side.now for side in sides))):
         holders = [side for side in sides if name in side.now]
-        if len(holders) > 1 and (how := policy(name)).sync:
+        if len(holders) > 1 and not _is_quiet(name, holders, draft.decided) and (how := policy(name)).sync:
             _merge_field(name, holders, how, draft)
     return Merged(
         edits={ref: tuple(edits) for ref, edits in draft.edits.items()},
@@ -93,9 +99,23 @@ def merge(link: str, sides: Sequence[Side], policy: Policy, decided: Mapping[str
     )
 
 
+def _is_quiet(name: str, sides: Sequence[Side], decided: Mapping[str, Value]) -> bool:
+    """Tell whether everybody holds what was decided on, and is known to. This is what nearly all fields come to."""
+    value = decided.get(name, _NOTHING)
+    said = [value]
+    for side in sides:
+        said += (side.now[name], side.base.get(name, _NOTHING))
+    return said.count(value) == len(said)
+
+
 def _merge_field(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) -> None:
-    if all(same(side.now[name], sides[0].now[name]) for side in sides):
-        _agree(name, sides, draft)
+    first = sides[0]
+    if all(same(side.now[name], first.now[name]) for side in sides):
+        _agree(name, first.now[name], sides, draft)
+    elif any(_held(side, name) is not side.now[name] for side in sides) and all(
+        same(_held(side, name), _held(first, name)) for side in sides
+    ):
+        _agree(name, _held(first, name), sides, draft)  # somebody changed a value to the form that a CRM made of it
     elif policy.source is not None:
         _follow(name, policy.source, sides, draft)
     elif policy.conflict == ONLY_IF_EMPTY:
@@ -104,9 +124,12 @@ def _merge_field(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Dr
         _settle(name, sides, policy, draft)
 
 
-def _agree(name: str, sides: Sequence[Side], draft: _Draft) -> None:
+def _held(side: Side, name: str) -> Value:
+    return side.held.get(name, side.now[name])
+
+
+def _agree(name: str, value: Value, sides: Sequence[Side], draft: _Draft) -> None:
     """Remember what all sides hold."""
-    value = sides[0].now[name]
     if name not in draft.decided or not same(draft.decided[name], value):
         draft.agreed.setdefault(decided_ref(draft.link), {})[name] = value
     for side in sides:
@@ -115,14 +138,17 @@ def _agree(name: str, sides: Sequence[Side], draft: _Draft) -> None:
 
 
 def _follow(name: str, source: str, sides: Sequence[Side], draft: _Draft) -> None:
-    """Let one side speak alone: what it changed goes to all, and what did not arrive goes again."""
+    """Let one side speak alone: what it changed goes to all; again where it did not arrive, and to who joins."""
     speaker = next((side for side in sides if side.ref.connection == source), None)
     if speaker is None:
         return
     if _changed(speaker, name, draft.decided):
         why = f"changed in {source}, which speaks alone"
         _spread(name, speaker.now[name], sides, draft, why=why)
-    elif name in draft.decided and same(speaker.now[name], draft.decided[name]):
+        return
+    joining = [side for side in sides if name not in side.base and not is_empty(speaker.now[name])]
+    _spread(name, speaker.now[name], joining, draft, why=f"is what {source} has, which speaks alone")
+    if name in draft.decided and same(speaker.now[name], draft.decided[name]):
         untouched = [side for side in sides if name in side.base and same(side.now[name], side.base[name])]
         _spread(name, draft.decided[name], untouched, draft, why=_AGAIN)
 
@@ -133,12 +159,37 @@ def _fill(name: str, sides: Sequence[Side], draft: _Draft) -> None:
     empty = [side for side in sides if is_empty(side.now[name])]
     if told:
         _spread(name, told[0].now[name], empty, draft, why=f"is empty; changed in {told[0].ref.connection}")
-    elif not is_empty(decided := draft.decided.get(name)):
-        missed = [side for side in empty if name in side.base and is_empty(side.base[name])]
-        _spread(name, decided, missed, draft, why=_AGAIN)
-    if not empty:
-        for side in told:
-            draft.agreed.setdefault(side.ref, {})[name] = side.now[name]
+        if noted := [side for side in told if not (empty and same(side.now[name], told[0].now[name]))]:
+            _note(name, noted, draft)
+            _part(name, draft)
+    elif missed := [side for side in empty if _was_missed(side, name, draft.decided)]:
+        full = [side.now[name] for side in sides if not is_empty(side.now[name])]
+        value = next((value for value in full if same(value, draft.decided.get(name))), full[0])
+        _spread(name, value, missed, draft, why=f"is empty; {_AGAIN}")
+    else:
+        _note(name, [side for side in empty if not is_empty(side.base[name])], draft)  # a person emptied it
+        _part(name, draft)
+
+
+def _was_missed(side: Side, name: str, decided: Mapping[str, Value]) -> bool:
+    """Tell whether an empty field was never filled: a deal joins, or what was decided on did not arrive."""
+    return name not in side.base or (is_empty(side.base[name]) and not is_empty(_agreed_on(name, decided)))
+
+
+def _note(name: str, sides: Sequence[Side], draft: _Draft) -> None:
+    for side in sides:
+        draft.agreed.setdefault(side.ref, {})[name] = side.now[name]
+
+
+def _part(name: str, draft: _Draft) -> None:
+    """Note that the sides may differ: under another policy, nothing that was decided before is written over them."""
+    if draft.decided.get(name) != APART:
+        draft.agreed.setdefault(decided_ref(draft.link), {})[name] = APART
+
+
+def _agreed_on(name: str, decided: Mapping[str, Value]) -> Value:
+    """Give what all sides should hold; None where that is not known either."""
+    return None if decided.get(name) == APART else decided.get(name)
 
 
 _AGAIN = "was decided on before, and is not written here yet"
@@ -148,11 +199,10 @@ def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) 
     """Find the value that all sides shall hold, or ask."""
     changed = _speaking(sides, name, draft.decided)
     if not changed:
-        if name in draft.decided:
-            _spread(name, draft.decided[name], sides, draft, why=_AGAIN)
+        _repeat(name, sides, draft)
         return
     if all(is_empty(side.now[name]) or isinstance(side.now[name], tuple) for side in sides):
-        _spread(name, _members(name, changed, draft.decided), sides, draft, why=f"changed in {_names(changed)}")
+        _spread(name, _members(name, sides, changed, draft.decided), sides, draft, why=f"changed in {_names(changed)}")
         return
     if all(same(side.now[name], changed[0].now[name]) for side in changed):
         _spread(name, changed[0].now[name], sides, draft, why=f"changed in {_names(changed)}")
@@ -166,14 +216,28 @@ def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) 
     _spread(name, winner.now[name], sides, draft, why=why)
 
 
-def _members(name: str, changed: Sequence[Side], decided: Mapping[str, Value]) -> Value:
+def _repeat(name: str, sides: Sequence[Side], draft: _Draft) -> None:
+    """Write what was decided on where it did not arrive; without such a thing, fill the ones that join."""
+    value = draft.decided.get(name, APART)
+    if value != APART:
+        _spread(name, value, sides, draft, why=_AGAIN)
+        return
+    others = [side for side in sides if name in side.base]
+    if others and all(same(side.now[name], others[0].now[name]) for side in others):
+        joining = [side for side in sides if name not in side.base]
+        _spread(name, others[0].now[name], joining, draft, why="is what all others have")
+
+
+def _members(name: str, sides: Sequence[Side], changed: Sequence[Side], decided: Mapping[str, Value]) -> Value:
     """Merge sets member by member: what anybody added is in, what somebody removed and nobody added is out.
 
-    Also where one side alone changed: it may hold a part of what was decided on, whose rest did not arrive yet.
+    Also where one side alone changed: it may hold a part of what was decided on, whose rest did not arrive yet. Where
+    nothing was decided on, what any side had before stands for it.
     """
-    start = _set(decided.get(name)).union(*(_set(side.base.get(name)) for side in changed))
-    added = frozenset().union(*(_set(side.now[name]) - _set(side.base.get(name)) for side in changed))
-    removed = frozenset().union(*(_set(side.base.get(name)) - _set(side.now[name]) for side in changed))
+    agreed = [decided[name]] if decided.get(name, APART) != APART else [side.base.get(name) for side in sides]
+    start = frozenset[str]().union(*map(_set, agreed))
+    added = frozenset[str]().union(*(_set(side.now[name]) - _set(side.base.get(name)) for side in changed))
+    removed = frozenset[str]().union(*(_set(side.base.get(name)) - _set(side.now[name]) for side in changed))
     return tuple(sorted((start - removed) | added)) or None
 
 
@@ -191,6 +255,8 @@ def _speaking(sides: Sequence[Side], name: str, decided: Mapping[str, Value]) ->
     if not changed or any(name in side.base for side in changed):
         return changed
     agreed = decided.get(name)
+    if agreed == APART:
+        return [side for side in sides if not is_empty(side.now[name])]
     return [side for side in sides if side in changed or (not is_empty(agreed) and same(side.now[name], agreed))]
 
 
@@ -212,10 +278,14 @@ def _winner(changed: Sequence[Side], policy: FieldSync) -> Side | None:
 
 def _spread(name: str, value: Value, sides: Sequence[Side], draft: _Draft, *, why: str) -> None:
     for side in sides:
-        if not same(side.now[name], value):
-            before = side.held.get(name, side.now[name])
-            draft.edits.setdefault(side.ref, []).append(FieldEdit(name, before, value))
-            draft.reasons.setdefault(side.ref, []).append(f"{name} {why}")
+        now, held = side.now[name], _held(side, name)
+        if same(now, value):
+            continue
+        if held is not now and same(held, value):  # what its CRM made of an earlier value is what it should hold now
+            draft.agreed.setdefault(side.ref, {})[name] = value
+            continue
+        draft.edits.setdefault(side.ref, []).append(FieldEdit(name, held, value))
+        draft.reasons.setdefault(side.ref, []).append(f"{name} {why}")
 
 
 def _conflict(link: str, name: str, sides: Sequence[Side], changed: Sequence[Side], policy: FieldSync) -> Blocked:
@@ -229,7 +299,7 @@ def _conflict(link: str, name: str, sides: Sequence[Side], changed: Sequence[Sid
         deal=changed[0].ref,
         name=name,
         reason=reason,
-        values={side.ref.connection: side.now[name] for side in sides},
+        values={side.ref.connection: _held(side, name) for side in sides},
         cause=Cause.CONFLICT,
         edited={side.ref.connection: Edited(side.updated_at, side.updated_by) for side in sides},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -25,14 +25,14 @@ def canonical(value: Value) -> Any:
     """Give the form in which values that say the same are equal.
 
     All ways of being empty are one. Text is compared with accents composed, lines ended one way and nothing around
-    it; case counts. Numbers and amounts by their value, amounts with their currency. A day is the same as its midnight
-    in UTC. Sets have no order.
+    it; case counts. Numbers and amounts by their value, amounts with their currency; yes is 1 and no is 0. A day is the
+    same as its midnight in UTC. Sets have no order. What Python calls equal says the same.
     """
     return None if is_empty(value) else _FORMS[type(value)](value)
 
 
 def _text(text: str) -> str:
-    return unicodedata.normalize("NFC", text).replace("\r\n", "\n").strip()
+    return unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
 def _moment(moment: datetime) -> date:
@@ -45,16 +45,27 @@ def _number(value: int | Decimal) -> Any:
     return number if number.is_finite() else str(number)  # not even NaN is other than itself
 
 
-_FORMS: Mapping[type, Callable[[Any], Any]] = {
-    str: _text,
-    bool: lambda value: ("yes", value),
-    int: lambda value: ("number", _number(value)),
-    Decimal: lambda value: ("number", _number(value)),
-    Money: lambda value: ("money", _number(value.amount), value.currency),
-    date: lambda value: value,
-    datetime: _moment,
-    tuple: lambda value: frozenset(map(_text, value)),
-}
+class _Forms(dict[type, Callable[[Any], Any]]):
+    """By type how a value is brought to its canonical form; a type of one's own is taken for what it derives from."""
+
+    def __missing__(self, key: type) -> Callable[[Any], Any]:
+        form = next(self[base] for base in key.__mro__ if base in self)
+        self[key] = form
+        return form
+
+
+_FORMS = _Forms(
+    {
+        str: _text,
+        bool: lambda value: ("number", _number(value)),
+        int: lambda value: ("number", _number(value)),
+        Decimal: lambda value: ("number", _number(value)),
+        Money: lambda value: ("money", _number(value.amount), value.currency),
+        date: lambda value: value,
+        datetime: _moment,
+        tuple: lambda value: frozenset(map(_text, value)),
+    }
+)
 
 
 def altered(written: Value, seen: Value) -> bool:
@@ -75,8 +86,15 @@ def _rounded(written: Any, seen: Any) -> bool:
     before, after = Decimal(written), Decimal(seen)
     if not (before.is_finite() and after.is_finite()):
         return False
-    places = max(0, -int(after.normalize().as_tuple().exponent))
-    return abs(before - after) < Decimal(1).scaleb(-places) and before != before.quantize(Decimal(1).scaleb(-places))
+    places = _places(after)
+    return places < _places(before) and abs(before - after) < Decimal(1).scaleb(-places)
+
+
+def _places(number: Decimal) -> int:
+    """Count the digits after the point that say something."""
+    _, digits, exponent = number.as_tuple()
+    ending = len(digits) - len("".join(map(str, digits)).rstrip("0"))
+    return max(0, -int(exponent) - ending)
 
 
 def _rounded_money(written: Money, seen: Money) -> bool:

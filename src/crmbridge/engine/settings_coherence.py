@@ -79,6 +79,44 @@ def _named_connections(at: Path, sync: Sync) -> Iterator[tuple[Path, str]]:
         yield (*at, "notes"), sync.notes_source
 
 
+def check_idle(settings: Settings, _process: Process) -> Iterator[Issue]:
+    """Find what a sync says and nothing comes of, because of something else that it says or doesn't."""
+    for i, sync in enumerate(settings.sync):
+        at: Path = ("sync", i)
+        for path, sentence in (*_idle_policies(sync), *_idle_creations(sync), *_idle_rest(sync, settings)):
+            yield issue((*at, *path), "idle-setting", sentence)
+
+
+def _idle_policies(sync: Sync) -> Iterator[tuple[Path, str]]:
+    for field, policy in sync.fields.items():
+        if policy.source is not None and "conflict" in policy.model_fields_set:
+            sentence = f"there are no conflicts where {policy.source} alone speaks; leave out `conflict` or `direction`"
+            yield ("fields", field, "conflict"), sentence
+        elif field == "stage" and policy.conflict == "only_if_empty":
+            sentence = (
+                "a deal always stands in a stage, so nothing is filled in; write newest, ask or prefer: CONNECTION"
+            )
+            yield ("fields", field, "conflict"), sentence
+
+
+def _idle_creations(sync: Sync) -> Iterator[tuple[Path, str]]:
+    for name, policy in (("companies", sync.companies), ("contacts", sync.contacts)):
+        if policy == "create" and not sync.create:
+            yield (name,), f"{name} are created where deals are, and `create` names no connection; add `create: [...]`"
+
+
+def _idle_rest(sync: Sync, settings: Settings) -> Iterator[tuple[Path, str]]:
+    if "delete_cap" in sync.model_fields_set and sync.delete != "archive":
+        sentence = (
+            f"nothing is deleted with `delete: {sync.delete}`; write `delete: archive`, or leave `delete_cap` out"
+        )
+        yield ("delete_cap",), sentence
+    source = settings.connections.get(sync.notes_source or "") if sync.notes_source in sync.between else None
+    if source is not None and "note" not in (source.kinds or ()):
+        sentence = f"{sync.notes_source} pulls no notes; write `kinds: [user, company, contact, deal, note]` there"
+        yield ("notes",), sentence
+
+
 def check_shared(settings: Settings, _process: Process) -> Iterator[Issue]:
     """Find connections that stand in more than one sync: each would undo the other's links."""
     first: dict[str, int] = {}
@@ -166,11 +204,13 @@ def _match_names(at: Path, kind: MatchedKind, rules: MatchRules) -> Iterator[tup
             yield from (((*path, j), name) for j, name in enumerate(key))
 
 
-def _match_fields(process: Process, matched: MatchedKind) -> tuple[str, ...]:
-    if matched != "deal":  # what all CRMs have of them
-        return tuple(STANDARD_FIELDS[Kind(matched)])
-    related = [f"{kind}.{name}" for kind in (Kind.COMPANY, Kind.CONTACT) for name in STANDARD_FIELDS[kind]]
-    return ("external_key", *deal_fields(process), *related)
+def _match_fields(process: Process, kind: MatchedKind) -> tuple[str, ...]:
+    """Name what records of a kind can be told by: deals also by our key, and all but companies by their company."""
+    company = [f"company.{name}" for name in STANDARD_FIELDS[Kind.COMPANY]]
+    if kind == "deal":
+        return ("external_key", *deal_fields(process), *company)
+    own = [name for name in STANDARD_FIELDS[Kind(kind)] if name != "company"]  # an id, which another CRM doesn't know
+    return (*own, *(company if kind == "contact" else ()))
 
 
 SETTINGS_CHECKS: tuple[Callable[[Settings, Process], Iterator[Issue]], ...] = (
@@ -178,6 +218,7 @@ SETTINGS_CHECKS: tuple[Callable[[Settings, Process], Iterator[Issue]], ...] = (
     check_coverage,
     check_connection_fields,
     check_sync,
+    check_idle,
     check_shared,
     check_one_sided,
     check_bindings,

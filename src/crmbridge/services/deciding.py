@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from crmbridge.engine.merge import decided_ref
+from crmbridge.engine.merge import APART, decided_ref
 from crmbridge.engine.sameness import same
 from crmbridge.engine.views import Viewer
 from crmbridge.model.changes import Action, Change
@@ -76,7 +76,7 @@ def _is_said(name: str, value: Value, places: Sequence[View], here: View) -> boo
     """Tell whether a value stands in one of these places; the members of a set may stand in several, and here."""
     if any(name in place and same(place[name], value) for place in places):
         return True
-    sets = [found for place in (*places, here) if isinstance(found := place.get(name), tuple)]
+    sets = [found for place in (*places, here) if isinstance(found := place.get(name), tuple) and found != APART]
     if not sets or not (value is None or isinstance(value, tuple)):
         return False
     return {member for found in sets for member in found}.issuperset(value or ())  # None: each side removed some

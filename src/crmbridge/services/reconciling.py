@@ -155,4 +155,5 @@ def _holds(change: Change, edit: FieldEdit, record: Record) -> bool:
     if edit.name == STAGE and change.position is not None:
         return record.position == change.position
     now = record.fields.get(edit.name)
-    return same(now, edit.after) or altered(edit.after, now)
+    # What looks like a form of what was sent, and stood there before, says nothing of whether it arrived.
+    return same(now, edit.after) or (altered(edit.after, now) and not same(now, edit.before))

@@ -219,7 +219,7 @@ def test_companies_and_contacts_are_matched_by_known_fields(kind: str, name: str
 )
 def test_who_wins_or_speaks_is_in_its_own_sync(part: dict[str, Any], path: tuple[str, ...]) -> None:
     """A connection that isn't part of the sync has no say in it; one that is part of it has."""
-    connections = {name: {"adapter": "acme"} for name in ("one", "two", "three")}
+    connections = {name: {"adapter": "acme", "kinds": ["note"]} for name in ("one", "two", "three")}
     sync = {"name": "s", "between": ["one", "two"], **part}
     wider = {**sync, "between": ["one", "two", "three"]}
 
@@ -235,6 +235,61 @@ def test_what_a_connection_prefers_is_in_its_own_sync() -> None:
     issues = check_settings(make_settings(connections=connections, sync=[sync]), make_process())
 
     assert ["unknown-connection", "unknown-connection"] == [issue.code for issue in issues]
+
+
+@pytest.mark.parametrize(
+    ("kind", "match", "known"),
+    [
+        ("deal", "external_key", True),
+        ("deal", "amount", True),
+        ("deal", "company.domain", True),
+        ("deal", "company.dmain", False),
+        ("deal", "contact.email", False),
+        ("company", "domain", True),
+        ("company", "external_key", False),
+        ("company", "email", False),
+        ("contact", "email", True),
+        ("contact", "company.name", True),
+        ("contact", "company", False),
+    ],
+)
+def test_records_are_matched_by_what_their_kind_has(kind: str, match: str, known: bool) -> None:  # noqa: FBT001  a table's column
+    """A match key that this kind doesn't have would never match anything."""
+    settings = make_settings(sync=[{"name": "s", "between": ["one", "two"], "match": {kind: [["name", match]]}}])
+    issues = check_settings(settings, make_process())
+
+    assert ([] if known else [("unknown-field", ("sync", 0, "match", kind, 0, 1))]) == told(issues)
+
+
+@pytest.mark.parametrize(
+    ("said", "path", "advice"),
+    [
+        (
+            {"fields": {"amount": {"direction": "from: one", "conflict": "ask"}}},
+            ("fields", "amount", "conflict"),
+            "leave out",
+        ),
+        ({"fields": {"amount": {"direction": "from: one"}}}, None, ""),
+        ({"fields": {"stage": {"conflict": "only_if_empty"}}}, ("fields", "stage", "conflict"), "write newest"),
+        ({"fields": {"amount": {"conflict": "only_if_empty"}}}, None, ""),
+        ({"companies": "create"}, ("companies",), "add `create:"),
+        ({"contacts": "create"}, ("contacts",), "add `create:"),
+        ({"contacts": "create", "create": ["two"]}, None, ""),
+        ({"delete_cap": {"records": 3}}, ("delete_cap",), "write `delete: archive`"),
+        ({"delete": "unlink", "delete_cap": {"records": 3}}, ("delete_cap",), "write `delete: archive`"),
+        ({"delete": "archive", "delete_cap": {"records": 3}}, None, ""),
+        ({"notes": "from: one"}, ("notes",), "write `kinds:"),
+        ({"notes": "from: two"}, None, ""),
+    ],
+)
+def test_what_a_sync_says_in_vain_is_told(said: dict[str, Any], path: tuple[str, ...] | None, advice: str) -> None:
+    """Somebody wrote it to have an effect, and would wait for it."""
+    connections = {"one": {"adapter": "acme"}, "two": {"adapter": "acme", "kinds": ["deal", "note"]}}
+    sync = {"name": "s", "between": ["one", "two"], **said}
+    issues = check_settings(make_settings(connections=connections, sync=[sync]), make_process())
+
+    assert ([("idle-setting", ("sync", 0, *path))] if path else []) == told(issues)
+    assert all(advice in issue.sentence for issue in issues)
 
 
 @given(st.text(max_size=80), st.lists(st.text(max_size=20)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.merge import Merged, Side, decided_ref, merge
-from crmbridge.model.changes import FieldEdit
+from crmbridge.engine.merge import APART, Merged, Side, decided_ref, merge
+from crmbridge.model.changes import Cause, Edited, FieldEdit
 from crmbridge.model.values import Money, Value
 from crmbridge.settings import FieldSync
 from crmbridge.testing.factories import make_ref
@@ -165,6 +167,65 @@ def test_a_deal_that_joins_does_not_hide_what_somebody_changed() -> None:
     }
 
 
+def held(connection: str, value: Value, *, whole: Value, base: Value) -> Side:
+    """Make a side whose CRM made something else of what it was given."""
+    return replace(side(connection, whole, base), held={"x": value})
+
+
+def test_a_form_that_a_crm_keeps_is_not_carried_on() -> None:
+    """The others keep the whole value, and the side is not written again."""
+    sides = (side("a", "Whole ", "Whole "), held("b", "whole", whole="Whole ", base="Whole "))
+
+    assert not merge("link", sides, lambda _: FieldSync(), {"x": "Whole "}).edits
+
+
+def test_an_edit_replaces_a_form_that_a_crm_keeps() -> None:
+    """What is shown and expected before it is what the CRM holds."""
+    merged = merge_x(side("a", "new", "Whole"), held("b", "whole", whole="Whole", base="Whole"))
+
+    assert {"b": FieldEdit("x", "whole", "new")} == edits(merged)
+
+
+def test_an_edit_to_the_form_that_another_crm_keeps_needs_no_write() -> None:
+    """All hold the same then, and that is what they agree on from now on."""
+    sides = (side("a", "whole", "Whole"), held("b", "whole", whole="Whole", base="Whole"))
+    merged = merge("link", sides, lambda _: FieldSync(), {"x": "Whole"})
+    everywhere = (make_ref(connection="a"), make_ref(connection="b"), decided_ref("link"))
+
+    assert not merged.edits
+    assert {ref: {"x": "whole"} for ref in everywhere} == merged.agreed
+
+
+def test_an_edit_to_a_form_is_written_only_where_it_is_not() -> None:
+    """Of three, the one that kept the form is done with it, and knows."""
+    sides = (side("a", "whole", "W"), held("b", "whole", whole="W", base="W"), side("c", "W", "W"))
+    merged = merge("link", sides, lambda _: FieldSync(), {"x": "W"})
+
+    assert {"c": FieldEdit("x", "W", "whole")} == edits(merged)
+    assert {make_ref(connection="b"): {"x": "whole"}} == merged.agreed
+
+
+def test_a_conflict_shows_what_every_crm_holds_and_who_edited_it() -> None:
+    """Also the side that changed nothing, and what its CRM made of what it was given: that is what people see there."""
+    sides = (
+        replace(side("a", "one", "W", minutes=1), updated_by="ann@acme.example"),
+        side("b", "two", "W", minutes=2),
+        held("c", "w", whole="W", base="W"),
+    )
+    (blocked,) = merge_x(*sides).blocked
+
+    assert {"a": "one", "b": "two", "c": "w"} == blocked.values
+    assert Cause.CONFLICT == blocked.cause
+    assert Edited(NOON + timedelta(minutes=1), "ann@acme.example") == blocked.edited["a"]
+    assert {"a", "b", "c"} == set(blocked.edited)
+
+
+def test_an_empty_deal_that_joins_gets_what_all_others_have() -> None:
+    """Also where nothing was decided on; but no value where they differ."""
+    assert {"b": "p"} == after(merge_x(side("a", "p", "p"), side("b", None)))
+    assert not merge_x(side("a", "p", "p"), side("b", None), side("c", "q", "q")).edits
+
+
 @pytest.mark.parametrize("blank", [None, "", " ", ()])
 @pytest.mark.parametrize("policy", [FieldSync(), FieldSync(conflict="newest"), FieldSync(conflict="only_if_empty")])
 def test_a_blank_field_of_a_new_side_says_nothing(policy: FieldSync, blank: Value) -> None:
@@ -194,6 +255,70 @@ def test_a_field_that_a_person_emptied_is_filled_when_another_changes() -> None:
     assert {"a": "new"} == after(merged)
 
 
+def merge_filling(*sides: Side, decided: Mapping[str, Value] | None = None) -> Merged:
+    return merge("link", sides, lambda _: FieldSync(conflict="only_if_empty"), decided)
+
+
+def test_what_may_differ_is_noted() -> None:
+    """Values that differ stay, and ask nobody; that they may differ is noted, whatever was agreed on before."""
+    merged = merge_filling(side("a", "new", "old"), side("b", "old", "old"), decided={"x": "old"})
+
+    assert (not merged.edits, not merged.blocked) == (True, True)
+    assert {make_ref(connection="a"): {"x": "new"}, decided_ref("link"): {"x": APART}} == merged.agreed
+
+
+def test_what_may_differ_is_not_written_over_under_another_policy() -> None:
+    """What was agreed on before is not brought back by a change of the settings; an edit made then counts."""
+    sides = (side("a", "r", "r"), side("b", "q", "q"))
+
+    for policy in map(FieldSync.model_validate, ({"conflict": "newest"}, {"conflict": "prefer: a"}, {})):
+        assert not merge("link", sides, {"x": policy}.__getitem__, {"x": APART}).edits
+    later = merge("link", (side("a", "s", "r"), sides[1]), lambda _: FieldSync(), {"x": APART})
+    assert {"b": "s"} == after(later)
+
+
+def test_a_deal_that_joins_some_that_may_differ_is_asked_about() -> None:
+    """All of them have a value that a person gave them."""
+    sides = (side("a", "r", "r"), side("b", "q", "q"), side("c", "own"))
+    merged = merge("link", sides, lambda _: FieldSync(), {"x": APART})
+
+    assert (not merged.edits, 1) == (True, len(merged.blocked))
+
+
+def test_a_field_that_a_person_emptied_stays_empty_until_another_side_changes() -> None:
+    """It is noted, so that another policy does not take it for an edit either."""
+    emptied = merge_filling(side("a", "p", "p"), side("b", None, "p"), decided={"x": "p"})
+
+    assert not emptied.edits
+    assert {make_ref(connection="b"): {"x": None}, decided_ref("link"): {"x": APART}} == emptied.agreed
+    assert not merge_filling(side("a", "p", "p"), side("b", None, None), decided={"x": APART}).edits
+    assert {"b": "q"} == after(merge_filling(side("a", "q", "p"), side("b", None, None), decided={"x": APART}))
+
+
+def test_a_filling_that_did_not_arrive_is_written_again() -> None:
+    """The side was empty before, and is not because a person made it so."""
+    merged = merge_filling(side("a", "p", "p"), side("b", None, None), decided={"x": "p"})
+
+    assert {"b": "p"} == after(merged)
+
+
+def test_an_empty_deal_that_joins_is_filled_with_what_is_there() -> None:
+    """With what was agreed on where anybody holds it still, not with a value that nobody has."""
+    sides = (side("a", "r", "r"), side("b", "p", "p"), side("c", None))
+
+    assert {"c": "p"} == after(merge_filling(*sides, decided={"x": "p"}))
+    assert {"c": "r"} == after(merge_filling(*sides, decided={"x": "gone"}))
+    assert {"c": "r"} == after(merge_filling(*sides, decided={"x": APART}))
+
+
+def test_of_two_that_changed_the_other_was_looked_at_as_well() -> None:
+    """Its value is no news any more when somebody empties what was just filled."""
+    merged = merge_filling(side("a", "p", None), side("b", "q", None), side("c", None, None))
+
+    assert {"c": "p"} == after(merged)
+    assert {make_ref(connection="b"): {"x": "q"}, decided_ref("link"): {"x": APART}} == merged.agreed
+
+
 def test_one_side_speaks_alone() -> None:
     """What the source changed goes to all, also over what others changed."""
     policy = FieldSync(direction="from: a")
@@ -218,6 +343,25 @@ def test_without_its_source_a_field_stays_as_it_is() -> None:
     assert (not merged.edits, not merged.blocked) == (True, True)
 
 
+def merge_one_way(*sides: Side, decided: Mapping[str, Value] | None = None) -> Merged:
+    return merge("link", sides, lambda _: FieldSync(direction="from: a"), decided)
+
+
+def test_what_did_not_arrive_goes_again_but_not_over_what_others_changed() -> None:
+    """The side that nobody touched since gets it."""
+    sides = (side("a", "new", "new"), side("b", "old", "old"), side("c", "own", "old"))
+
+    assert {"b": "new"} == after(merge_one_way(*sides, decided={"x": "new"}))
+
+
+def test_a_deal_that_joins_gets_what_the_one_that_speaks_has() -> None:
+    """Whatever it has; but an empty field empties nothing that it never filled."""
+    sides = (side("b", "old", "old"), side("c", "its own"), side("d", None))
+
+    assert {"c": "old", "d": "old"} == after(merge_one_way(side("a", "old", "old"), *sides))
+    assert not merge_one_way(side("a", None, None), *sides).edits
+
+
 SETS = st.sampled_from([None, ("p",), ("q",), ("p", "q"), ("p", "q", "r")])
 
 
@@ -234,6 +378,28 @@ def test_an_addition_beats_a_removal() -> None:
     merged = merge_x(side("a", None, ("p",)), side("b", ("p", "q"), ("q",)))
 
     assert {"a": ("p", "q")} == after(merged)
+
+
+def test_a_removal_that_did_not_arrive_is_not_undone_by_an_addition_there() -> None:
+    """What is decided on counts, not what a side had that missed it."""
+    sides = (side("a", ("n",), ("n",)), side("b", ("m", "n", "q"), ("m", "n")))
+    merged = merge("link", sides, lambda _: FieldSync(), {"x": ("n",)})
+
+    assert {"a": ("n", "q"), "b": ("n", "q")} == after(merged)
+
+
+def test_where_nothing_was_decided_on_a_member_is_removed_by_nobody() -> None:
+    """One side changed; what the other was made with stays."""
+    sides = (side("a", ("m", "n"), ("m",)), side("b", ("q",), ("q",)))
+
+    assert {"a": ("m", "n", "q"), "b": ("m", "n", "q")} == after(merge_x(*sides))
+
+
+def test_the_last_member_can_be_removed() -> None:
+    """No members is no value."""
+    merged = merge("link", (side("a", None, ("m",)), side("b", ("m",), ("m",))), lambda _: FieldSync(), {"x": ("m",)})
+
+    assert {"b": None} == after(merged)
 
 
 @given(st.lists(st.tuples(SETS, SETS), min_size=2, max_size=3))
@@ -277,7 +443,7 @@ def test_no_change_is_lost_and_merging_ends(drawn: list[tuple[Value, Value, bool
     elif changed:
         assert 1 == len(set(held))
         assert held[0] in {s.now["x"] for s in changed}
-    else:
-        assert not merged.edits
+    else:  # who joins with nothing gets what all others have
+        assert not [s for s in sides if s.ref in merged.edits and "x" in s.base]
     settled = [Side(ref=s.ref, now={"x": a}, base={"x": a}, updated_at=NOON) for s, a in zip(sides, held, strict=True)]
     assert not merge_x(*settled, conflict=conflict).edits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from crmbridge.engine.merge import APART
 from crmbridge.model.changes import FieldEdit
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
@@ -13,13 +14,14 @@ from crmbridge.testing.factories import make_change
 NORTH, SOUTH = Ref("north", Kind.DEAL, "1"), Ref("south", Kind.DEAL, "1")
 
 
-def lost(after: Value, north: Value, south: Value) -> bool:
+def lost(after: Value, north: Value, south: Value, decided: dict[str, dict[str, Value]] | None = None) -> bool:
     """Tell whether writing a value to the south is found to be nobody's any more."""
     change = make_change(id="c", connection="south", target=SOUTH, edits=(FieldEdit("f", south, after),), link="lnk")
     views: dict[Ref, dict[str, Value]] = {NORTH: {"f": north}, SOUTH: {"f": south}}
-    return Decisions(edits={"c": {"f": after}}, changes={"lnk": [change]}, views={"lnk": views}, decided={}).lost(
-        change
+    decisions = Decisions(
+        edits={"c": {"f": after}}, changes={"lnk": [change]}, views={"lnk": views}, decided=decided or {}
     )
+    return decisions.lost(change)
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,8 @@ def test_what_nobody_holds_any_more_is_lost(after: Value, north: Value, expected
     south = ("1", "3") if isinstance(north, tuple) else "a"
 
     assert expected == lost(after, north, south)
+
+
+def test_that_sides_may_differ_is_nobodys_value() -> None:
+    """What stands in the place of an agreed value then has no members."""
+    assert lost(None, "c", "a", {"lnk": {"f": APART}})

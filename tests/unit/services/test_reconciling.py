@@ -130,3 +130,21 @@ def test_an_update_that_the_crm_rounded_was_done() -> None:
     south.records[record.ref] = replace(record, fields={**record.fields, "amount": Money(Decimal("10.13"), "EUR")})
 
     assert [Outcome.APPLIED] == [receipt.outcome for receipt in reconcile(bench.workspace, "r3")]
+
+
+def test_a_value_that_was_there_before_is_none_that_a_crm_rounded() -> None:
+    """The write did not arrive. What stood there looks like a form of what was sent, and stands for nothing."""
+    bench, ids = unclear("drop_before", amount=Money(Decimal(100), "EUR"))
+    reconcile(bench.workspace, "r3")
+    run_cycle(bench.workspace, "r4")
+    bench.clock.sleep(600)
+    bench.crms["north"].edit_deal(ids["north"], amount=Money(Decimal("100.25"), "EUR"), name="New")
+    bench.crms["south"].faults.append("drop_before")
+    for run in ("r5", "r6", "r7"):
+        run_cycle(bench.workspace, run)
+        bench.clock.sleep(600)
+    deals = {name: bench.crms[name].deal(number).fields for name, number in ids.items()}
+
+    assert dict.fromkeys(TWO, ("New", Money(Decimal("100.25"), "EUR"))) == {
+        name: (fields["name"], fields["amount"]) for name, fields in deals.items()
+    }

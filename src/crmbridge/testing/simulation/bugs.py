@@ -183,7 +183,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "of two sets one wins as a whole",
         MERGE,
-        "    if all(side.now[name] is None or isinstance(side.now[name], tuple) for side in sides):\n",
+        "    if all(is_empty(side.now[name]) or isinstance(side.now[name], tuple) for side in sides):\n",
         "    if False:\n",
     ),
     Bug(
