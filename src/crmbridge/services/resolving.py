@@ -114,11 +114,12 @@ def _held(
     held: dict[Ref, Value] = {}
     for record in sides:
         viewer = viewers.get(record.ref.connection)
-        view = read(viewer.view(record), bases.get(record.ref, {}), record.version).now if viewer else {}
+        view = viewer.view(record) if viewer else {}
+        whole = read(view, bases.get(record.ref, {}), record.version).now
         if item.name not in view:
             continue
-        now, shown = view[item.name], item.values.get(record.ref.connection)
-        if record.ref.connection in item.values and not same(now, shown):
+        now, shown = whole[item.name], item.values.get(record.ref.connection)
+        if record.ref.connection in item.values and not (same(now, shown) or same(view[item.name], shown)):
             raise PlanStaleError(
                 f"{item.name} of {record.ref} changed since it was listed: it is now {show(now)}",
                 advice="Run `crmbridge plan`, then look at `crmbridge conflicts list` again.",

@@ -108,8 +108,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "money is a float",
         "crmbridge.model.values",
-        "            return Money(_decimal(amount), currency)",
-        "            return Money(Decimal(float(amount)), currency)",
+        '    "money": lambda data: Money(Decimal(data[0]), data[1]),\n',
+        '    "money": lambda data: Money(Decimal(float(data[0])), data[1]),\n',
     ),
     # ── Pulling ─────────────────────────────────────────────────────────────────────────────────────────
     Bug(
@@ -208,8 +208,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a merged deal is not followed",
         "crmbridge.services.syncing",
-        "        follow_merged(workspace, part)\n",
-        "        pass\n",
+        "    survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}\n",
+        "    survivors: set[Ref] = set()\n",
     ),
     Bug(
         "a company is not brought along",
