@@ -197,7 +197,9 @@ class _Book:
     def together(self, link: str, fresh: Iterable[Ref]) -> tuple[Ref, ...]:
         """Give a link with these as well. One that was deleted and made again takes the place of the one gone."""
         before = self.members.get(link, ())
-        return _one_each((*(ref for ref in before if ref in self.around.present), *fresh, *before))
+        # One that was linked just now is there as well: the index has nothing that is gone.
+        there = (ref for ref in before if ref in self.around.present or ref in self.around.signatures)
+        return _one_each((*there, *fresh, *before))
 
 
 def match(around: Around, rules: Iterable[Rule], between: Sequence[str], kind: Kind = Kind.DEAL) -> Matched:
@@ -254,7 +256,10 @@ def _join_by_rule(book: _Book, signature: Signature, names: tuple[str, ...]) -> 
         yield from (_ask(ref, sides, names) for ref in fresh)
         return
     link = next(iter(existing), link_id(group[0]))
-    book.write(link, book.together(link, group))
+    together = book.together(link, group)
+    book.write(link, together)
+    # Another record of the same CRM has the place already, so which of the two belongs there is not clear.
+    yield from (_ask(ref, sides, names) for ref in fresh if ref not in together)
 
 
 def _ask(ref: Ref, sides: Mapping[str, Sequence[Ref]], names: tuple[str, ...]) -> Blocked:

@@ -57,8 +57,9 @@ class Change:
     `edits` under the name `stage`, with canonical stage names for people, and in `position` for the adapter.
     A task's edits are `subject`, `body`, `due_at`, `owner`; a note's is `body` (plain text). A field's are `name`,
     `label`, `type` (of FieldType), `options` and `unique`; it has no target, and its key is its name.
-    `key` finds the thing again after an unclear reply: the external key of a created deal, the marker of a task
-    or note. `id` is the same each time the same change is planned.
+    `key` finds the thing again after an unclear reply: the external key of a created deal, the natural key of a
+    company or contact (`domain:acme.example`), the marker of a task or note. `id` is the same each time the same
+    change is planned.
     """
 
     id: str

@@ -161,10 +161,6 @@ class MatchIndex(Protocol):
         """Give the refs that have each of these signatures, ordered; signatures that none has are left out."""
         ...
 
-    def clear(self) -> None:
-        """Take all away."""
-        ...
-
 
 class StoredFinding(NamedTuple):
     """A finding and its life so far."""

@@ -8,7 +8,7 @@ from crmbridge.engine.sameness import same
 from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import FOUND, Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.model.values import is_empty, show
+from crmbridge.model.values import show
 from crmbridge.ports import Capabilities
 from crmbridge.services.workspace import Workspace
 
@@ -51,18 +51,6 @@ def _unable_to_hang(can: Capabilities, change: Change) -> str:
         return ""
     name = lacking[0]
     return f"{change.connection} can't change a deal's {name}; set `{_ASSOCIATED[name]}: off` in the sync entry"
-
-
-def natural_key(change: Change) -> str | None:
-    """Give what a company or contact that a change creates is found by; a deal is found by the key it is created with.
-
-    None where it has neither a domain nor a name, or no e-mail: then nobody can tell it from another.
-    """
-    if change.creates is Kind.DEAL or change.action is not Action.CREATE:
-        return change.key
-    names = ("domain", "name") if change.creates is Kind.COMPANY else ("email",)
-    after = change.after
-    return next((f"{name}:{after[name]}" for name in names if not is_empty(after.get(name))), None)
 
 
 def _fields(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
@@ -149,13 +137,12 @@ def _creates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt
     for change in batch:
         refs = links.get(change.link or "", ())
         unique = change.creates is Kind.DEAL and adapter.capabilities.external_key
-        key = natural_key(change)
         if any(ref.connection == change.connection for ref in refs):
             found[change.id] = _receipt(change, "it has a counterpart there by now")
         elif refs and not workspace.store.records.get(refs):
             found[change.id] = _receipt(change, f"the {change.creates} that it was to stand for is gone")
-        elif key and not unique:
-            there = adapter.find(change.creates, key, None)
+        elif change.key and not unique:
+            there = adapter.find(change.creates, change.key, None)
             if there is not None:
                 found[change.id] = Receipt(
                     change=change.id, outcome=Outcome.APPLIED, ref=there, message=f"{FOUND}, with its key"

@@ -13,7 +13,6 @@ from crmbridge.errors import CrmbridgeError, RetryLaterError
 from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.applying import settle
-from crmbridge.services.fitness import natural_key
 from crmbridge.services.gathering import make_viewers
 from crmbridge.services.linked import in_links
 from crmbridge.services.workspace import Workspace
@@ -66,10 +65,9 @@ def _look(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]
         return _look_at_update(workspace, change)
     if change.action is Action.ARCHIVE:
         return _look_at_archive(workspace, change), None
-    key = natural_key(change)
-    if key is None and change.creates is not Kind.DEAL:
+    if change.key is None and change.creates is not Kind.DEAL:
         raise RetryLaterError(f"nobody can tell this {change.creates} from another; look for it in {change.connection}")
-    found = workspace.adapter(change.connection).find(change.kind, key or "", change.target)
+    found = workspace.adapter(change.connection).find(change.kind, change.key or "", change.target)
     if found is None:
         return Receipt(change=change.id, outcome=Outcome.FAILED, message="read back: it was not done"), None
     return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=found, message="read back: it was done"), None

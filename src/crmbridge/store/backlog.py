@@ -167,11 +167,6 @@ class SqlMatches:
                 found[by_digest[digest]].append(Ref(connection, Kind(kind), id_))
         return {each: tuple(sorted(refs)) for each, refs in found.items()}
 
-    def clear(self) -> None:
-        """Take all away."""
-        with self._database.write() as open_:
-            open_.execute(delete(_matches))
-
 
 Key = tuple[str, str, str]
 

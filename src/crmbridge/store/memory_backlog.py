@@ -101,8 +101,3 @@ class MemoryMatches:
                 for signature in signed & wanted:
                     found[signature].append(ref)
         return {signature: tuple(sorted(refs)) for signature, refs in found.items()}
-
-    def clear(self) -> None:
-        """Take all away."""
-        with self._memory.write() as state:
-            state.signatures.clear()

@@ -333,15 +333,6 @@ class MatchSuite:
         assert {NAME: (make_ref("3"),), other: (make_ref("1"),)} == store.matches.find([NAME, other])
         assert {make_ref("1"), make_ref("3")} == set(store.matches.of([make_ref(str(n)) for n in range(10)]))
 
-    def test_all_can_be_taken_away(self, store: StateStore) -> None:
-        """To be made anew."""
-        store.matches.put({make_ref("1"): [NAME]})
-        store.matches.clear()
-        assert store.matches.find([NAME]) == {}
-
-        store.matches.put({make_ref("1"): [NAME]})
-        assert {NAME: (make_ref("1"),)} == store.matches.find([NAME])
-
     @pytest.mark.parametrize("text", [*HOSTILE, "long " * 20_000, ""], ids=lambda text: ascii(text[:12]))
     def test_any_text_can_be_matched_by(self, store: StateStore, text: str) -> None:
         """However long, empty or hostile; what looks alike on a screen or in a database is not the same."""

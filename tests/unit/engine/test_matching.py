@@ -12,6 +12,7 @@ from crmbridge.engine.matching import match as match_around
 from crmbridge.model.records import Kind, Record, Ref, Signature
 from crmbridge.testing.factories import make_deal, make_ref
 
+NORTH_LINK = link_id(make_ref(1))
 BY_NAME = ("external_key", ("name", "company.domain"))
 
 
@@ -105,6 +106,16 @@ def test_a_key_is_stronger_than_a_name() -> None:
 
     assert (two.ref, keyed.ref) == matched.links[link_id(two.ref)]
     assert keyed.ref not in matched.links.get(link_id(one.ref), ())
+
+
+def test_a_name_does_not_take_the_place_that_a_key_just_gave() -> None:
+    """The deal that was created for another one, seen for the first time together with a person's of the same name."""
+    origin, created = deal("1", "north", "Rollout", "c1"), deal("7", "south", "Renamed", key=external_key(NORTH_LINK))
+    matched = match(origin, created, deal("8", "south", "Rollout", "c9"), companies=FIRMS)
+
+    assert {NORTH_LINK: (origin.ref, created.ref)} == dict(matched.links)
+    assert [make_ref(8, connection="south")] == [item.deal for item in matched.ambiguous]
+    assert not matched.single
 
 
 def test_known_links_stay() -> None:
