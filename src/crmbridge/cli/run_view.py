@@ -87,6 +87,6 @@ def _blocked_lines(cycle: Cycle) -> Iterator[Line]:
     if blocked:
         verb = "needs" if blocked == 1 else "need"
         yield [
-            Tinted(f"{plural(blocked, 'value')} {verb} a person; ", Tone.WARN),
-            "`crmbridge plan` shows them under `!`.",
+            Tinted(f"{plural(blocked, 'question')} {verb} a person; ", Tone.WARN),
+            "`crmbridge conflicts` lists what waits, and how it is settled.",
         ]

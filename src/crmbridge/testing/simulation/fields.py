@@ -128,7 +128,8 @@ def _judge_winner(seen: Witness, case: _Case, said: Sequence[Edit], live: Sequen
     if not live or value == (newest := max(live, key=lambda edit: edit.number)).value:
         return
     mine = [edit for edit in said if edit.value == value]
-    if any(edit.number > newest.number for edit in mine):  # of a deal that is gone
+    # Of a deal that is gone, or an emptied field: whether that says something depends on what was agreed before.
+    if any(edit.number > newest.number and edit.value == value for edit in case.edits):
         return
     if case.policy.conflict == "newest":
         # The time is the record's: the side whose record was touched later, by us too, has the last word.
