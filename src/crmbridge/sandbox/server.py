@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import uvicorn
@@ -47,8 +47,24 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def make_server(sandbox: Sandbox) -> uvicorn.Server:
-    """Make the server of a sandbox; `run(sockets=[...])` serves until `should_exit` or a signal."""
+class _Server(uvicorn.Server):
+    """A server that says when it serves: from then on signals are its own, and end it in good order."""
+
+    def __init__(self, config: uvicorn.Config, serving: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._serving = serving
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        self._serving()
+
+
+def make_server(sandbox: Sandbox, serving: Callable[[], None] = lambda: None) -> uvicorn.Server:
+    """Make the server of a sandbox; `run(sockets=[...])` serves until `should_exit` or a signal.
+
+    `serving` is called once it does.
+    """
     # Cut connections are faults on purpose, so the server's own complaints about them are not shown.
     config = uvicorn.Config(
         sandbox.app,
@@ -58,7 +74,7 @@ def make_server(sandbox: Sandbox) -> uvicorn.Server:
         timeout_graceful_shutdown=1,
         date_header=False,  # the machine's time is not the sandbox's; a vendor that sends one sets its own
     )
-    return uvicorn.Server(config)
+    return _Server(config, serving)
 
 
 @contextlib.contextmanager

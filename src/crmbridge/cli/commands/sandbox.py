@@ -64,8 +64,9 @@ def _serve(call: Call, sandbox: Sandbox, spec: SandboxSpec, url: str, listener: 
     from crmbridge.sandbox.server import make_server  # noqa: PLC0415  imports are paid by the commands that use them
 
     try:
-        _announce(call, sandbox, spec, url)
-        make_server(sandbox).run(sockets=[listener])  # it ends its connections first, then gives the signal back
+        # It is announced once it serves: whoever reads that may end it at once, and no signal meets it half made.
+        server = make_server(sandbox, lambda: _announce(call, sandbox, spec, url))
+        server.run(sockets=[listener])  # it ends its connections first, then gives the signal back
     except Terminated:
         return Terminated.exit_code
     except KeyboardInterrupt:  # how it is meant to end
@@ -103,7 +104,7 @@ def _faults(given: tuple[str, ...]) -> Mapping[str, float]:
 
 
 def _announce(call: Call, sandbox: Sandbox, spec: SandboxSpec, url: str) -> None:
-    """Say where it is and how to get in, before it serves."""
+    """Say where it is and how to get in."""
     from crmbridge.engine.text import fill  # noqa: PLC0415  imports are paid by the commands that use them
 
     if call.json:
