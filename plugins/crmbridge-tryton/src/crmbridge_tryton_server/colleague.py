@@ -18,10 +18,15 @@ DESK = Path(__file__).with_name("desk.py")
 
 
 class Colleague:
-    """Makes, edits and moves deals. Amounts and days are given as text; the server's no is a SaidNoError."""
+    """Makes, edits and moves deals, once signed in: with the first piece of work.
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    Amounts and days are given as text; the server's no is a SaidNoError. A database that is loaded after the sign-in
+    does not know them.
+    """
+
+    def __init__(self, server: TrytonServer) -> None:
+        self._server = server
+        self._process: subprocess.Popen[str] | None = None
 
     def make_deal(self, **values: Any) -> str:
         """Make a deal, and give its id."""
@@ -35,7 +40,14 @@ class Colleague:
         """Click a button of a deal: lead, opportunity, convert, lost or cancel."""
         self._asks(what="click", deal=int(native_id), values={}, button=button)
 
+    def leave(self) -> None:
+        """Go home."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+
     def _asks(self, **work: Any) -> str:
+        self._process = self._process or _sit_down(self._server)
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("a colleague is talked to through pipes")
         self._process.stdin.write(json.dumps(work) + "\n")
@@ -48,21 +60,20 @@ class Colleague:
 
 @contextlib.contextmanager
 def colleague(server: TrytonServer) -> Iterator[Colleague]:
-    """Let a colleague sign in, who leaves at the end. A database that is loaded meanwhile does not know them."""
-    told = {
-        "DESK_URL": f"{server.url}/{DATABASE}/rpc/",
-        "DESK_USER": ADMIN,
-        "DESK_PASSWORD": PASSWORD,
-        "PYTHONPATH": "",
-    }
-    with subprocess.Popen(  # noqa: S603  our own command
+    """Give a colleague, who leaves at the end."""
+    person = Colleague(server)
+    try:
+        yield person
+    finally:
+        person.leave()
+
+
+def _sit_down(server: TrytonServer) -> subprocess.Popen[str]:
+    told = {"DESK_URL": f"{server.url}/{DATABASE}/rpc/", "DESK_USER": ADMIN, "DESK_PASSWORD": PASSWORD}
+    return subprocess.Popen(  # noqa: S603  our own command
         [str(server.env / "bin/python"), str(DESK)],
         env={**os.environ, "PYTHONPATH": "", **told},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    ) as process:
-        try:
-            yield Colleague(process)
-        finally:
-            process.kill()
+    )
