@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from crmbridge.engine.calendars import CompiledCalendar
-from crmbridge.engine.checks import Case, field_name, judge, looks_at_today
+from crmbridge.engine.checks import Case, Verdicts, field_name, judge_stages, looks_at_today
 from crmbridge.engine.mapping import WON, StageMapper
 from crmbridge.engine.moves import Illegal, LastMove, last_move
 from crmbridge.engine.sla import Limit, clocks, limit_of
@@ -85,7 +85,7 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
     findings = list(_unreadable(subject))
     if move:
         findings += _illegal_move(move, subject)
-        findings += (finding for verdict in judged for finding in _broken(verdict, move, subject))
+        findings += (finding for verdict in judged.broken() for finding in _broken(verdict, move, subject))
     findings += (finding for clock in running if clock.running for finding in _late(clock, subject))
     return Evaluation(
         deal=subject.deal.ref,
@@ -102,7 +102,7 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
 
 def _until(running: Iterable[SlaClock], stages: Iterable[Stage], subject: Subject, now: datetime) -> datetime | None:
     """Give the next moment at which a clock gets another state, or at which a new day begins that a rule looks at."""
-    moments = [_tomorrow(_zone(stage, subject), now) for stage in stages if any(map(looks_at_today, stage.exit))]
+    moments = [_tomorrow(_zone(stage, subject), now) for stage in stages if looks_at_today(stage, subject.process)]
     for clock in running:
         limit = limit_of(clock.sla, subject.process) if clock.running else None
         if limit is not None:
@@ -117,8 +117,8 @@ def _tomorrow(zone: tzinfo, now: datetime) -> datetime:
     return datetime.combine(following, time.min, tzinfo=zone).astimezone(UTC)
 
 
-def _verdicts(stages: Sequence[Stage], subject: Subject, now: datetime) -> tuple[Verdict, ...]:
-    return tuple(judge(rule, _case(stage, subject, now)) for stage in stages for rule in stage.exit)
+def _verdicts(stages: Sequence[Stage], subject: Subject, now: datetime) -> Verdicts:
+    return judge_stages(_case(stage, subject, now) for stage in stages)
 
 
 def _case(stage: Stage, subject: Subject, now: datetime) -> Case:

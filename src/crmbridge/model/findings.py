@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -131,8 +131,8 @@ class Evaluation:
     place: Place
     visits: tuple[Visit, ...]
     clocks: tuple[SlaClock, ...]
-    readiness: tuple[Verdict, ...]  # the exit rules of the stage the deal is in now
-    judged: tuple[Verdict, ...]  # the exit rules of the stages that the last move left behind
+    readiness: Sequence[Verdict]  # the exit rules of the stage the deal is in now
+    judged: Sequence[Verdict]  # the exit rules of the stages that the last move left behind
     findings: tuple[Finding, ...]
     until: datetime | None = None
 

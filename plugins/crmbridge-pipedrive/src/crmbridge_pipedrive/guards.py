@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, assert_never
 
 from crmbridge.http import dump_json
-from crmbridge.model.checks import Activities, Approval, AtLeast, Bounds, Dates, OneOf, Outputs, Required
+from crmbridge.model.checks import Activities, Approval, AtLeast, Bounds, Dates, Expr, OneOf, Outputs, Required
 from crmbridge.model.process import ExitRule, OnUnknown, Stage
 from crmbridge.model.values import FieldType
 from crmbridge.ports import GuardRequest, Guards, LeftOut, NativeField, rule_name
@@ -109,13 +109,15 @@ def _needs_of(stage: Stage, rule: ExitRule, request: GuardRequest) -> Needs:
             return Needs((limits.field,), f"{limits.field} is required, but Pipedrive can't hold its limits")
         case OneOf(one_of=choice):
             return _one_of(choice.field, choice.values, request)
-        case Activities() | Approval():
+        case Activities() | Approval() | Expr():
             return Needs((), _never_required(rule.check))
         case _ as never:
             assert_never(never)
 
 
-def _never_required(check: Activities | Approval) -> str:
+def _never_required(check: Activities | Approval | Expr) -> str:
+    if isinstance(check, Expr):
+        return "it is an expression, and Pipedrive can't compute one"
     if isinstance(check, Activities):
         return "Pipedrive can't require activities"
     return f"{check.approval.by} is needed above a limit only, and Pipedrive requires a field of all deals"

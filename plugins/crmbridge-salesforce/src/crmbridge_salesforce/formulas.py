@@ -9,7 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from crmbridge.model.checks import Activities, Approval, AtLeast, Bounds, Check, Dates, OneOf, Outputs, Required
+from crmbridge.model.checks import Activities, Approval, AtLeast, Bounds, Check, Dates, Expr, OneOf, Outputs, Required
 from crmbridge.model.process import Stage
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType
@@ -198,6 +198,10 @@ def _activities(_check: Activities, _stage: Stage, _request: GuardRequest) -> Sa
     raise UnsayableError("a validation rule sees the deal only, not its activities")
 
 
+def _expr(_check: Expr, _stage: Stage, _request: GuardRequest) -> Said:
+    raise UnsayableError("it is an expression, which is checked by crmbridge alone")
+
+
 _CHECKS: Mapping[type, Callable[[Any, Stage, GuardRequest], Said]] = MappingProxyType(
     {
         Required: _required,
@@ -208,6 +212,7 @@ _CHECKS: Mapping[type, Callable[[Any, Stage, GuardRequest], Said]] = MappingProx
         Dates: _dates,
         OneOf: _one_of,
         Approval: _approval,
+        Expr: _expr,
     }
 )
 
