@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple, overload
 
 from crmbridge.engine.rules.asking import JUDGEMENTS
@@ -11,9 +12,9 @@ from crmbridge.engine.rules.case import Answer, Case, field_name, quote
 from crmbridge.engine.rules.compiled import CompiledRule, CompiledStage, compiled_rule, compiled_stage
 from crmbridge.engine.text import fill
 from crmbridge.model.findings import Judgement, Verdict
-from crmbridge.model.process import ExitRule, Process, Stage
+from crmbridge.model.process import ExitRule
 
-__all__ = ["Case", "Verdicts", "field_name", "judge", "judge_stage", "judge_stages", "looks_at_today"]
+__all__ = ["Case", "Verdicts", "field_name", "judge", "judge_stage", "judge_stages", "turns_at"]
 _BROKEN = frozenset({Judgement.FAIL, Judgement.UNKNOWN})
 
 
@@ -106,9 +107,10 @@ def verdict(rule: CompiledRule, code: int, case: Case) -> Verdict:
     )
 
 
-def looks_at_today(stage: Stage, process: Process) -> bool:
-    """Tell whether a rule of a stage can turn out otherwise on another day, with nothing changed."""
-    return compiled_stage(stage, process).looks_at_time
+def turns_at(case: Case) -> datetime | None:
+    """Give the next moment at which a rule of the case's stage may turn out otherwise, with nothing changed."""
+    turning = compiled_stage(case.stage, case.process).turning
+    return turning.next(case.fields, case.moment) if turning else None
 
 
 def _message(rule: ExitRule, answer: Answer, case: Case) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from crmbridge.engine.calendars import CompiledCalendar
-from crmbridge.engine.checks import Case, Verdicts, field_name, judge_stages, looks_at_today
+from crmbridge.engine.checks import Case, Verdicts, field_name, judge_stages, turns_at
 from crmbridge.engine.mapping import WON, StageMapper
 from crmbridge.engine.moves import Illegal, LastMove, last_move
 from crmbridge.engine.sla import Limit, clocks, limit_of
@@ -101,8 +101,8 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
 
 
 def _until(running: Iterable[SlaClock], stages: Iterable[Stage], subject: Subject, now: datetime) -> datetime | None:
-    """Give the next moment at which a clock gets another state, or at which a new day begins that a rule looks at."""
-    moments = [_tomorrow(_zone(stage, subject), now) for stage in stages if looks_at_today(stage, subject.process)]
+    """Give the next moment at which a clock gets another state, or at which a rule may turn out otherwise."""
+    moments = [at for stage in stages if (at := turns_at(_case(stage, subject, now))) is not None]
     for clock in running:
         limit = limit_of(clock.sla, subject.process) if clock.running else None
         if limit is not None:
@@ -110,11 +110,6 @@ def _until(running: Iterable[SlaClock], stages: Iterable[Stage], subject: Subjec
             breach = clock.due_at + _INSTANT if clock.due_at else None
             moments += (at for at in (limit.warns_at(clock.visit, subject.calendars), breach) if at is not None)
     return min((moment for moment in moments if moment > now), default=None)
-
-
-def _tomorrow(zone: tzinfo, now: datetime) -> datetime:
-    following = now.astimezone(zone).date() + timedelta(days=1)
-    return datetime.combine(following, time.min, tzinfo=zone).astimezone(UTC)
 
 
 def _verdicts(stages: Sequence[Stage], subject: Subject, now: datetime) -> Verdicts:

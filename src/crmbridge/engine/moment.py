@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 
 class Moment:
@@ -21,6 +21,11 @@ class Moment:
         if self._today is None:
             self._today = self.day(self.now)
         return self._today
+
+    @property
+    def tomorrow(self) -> datetime:
+        """When the next day begins."""
+        return self.beginning(self.today + timedelta(days=1))
 
     def day(self, value: date | datetime) -> date:
         """Give the day of a date or of a moment."""

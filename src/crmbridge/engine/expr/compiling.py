@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -49,7 +49,10 @@ class Held(NamedTuple):
     sure: bool = False
 
 
-def compiled(term: Term) -> Callable[[Fields, Moment], Value]:
+Run = Callable[[Fields, Moment], Value | timedelta]
+
+
+def compiled(term: Term) -> Run:
     """Compile a term alone; None is unknown."""
     writer = Writer()
     writer.line(f"return {emit(term, writer).name}")

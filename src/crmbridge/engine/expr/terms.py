@@ -246,11 +246,15 @@ Term = (
 def parts(term: Term) -> Iterator[Term]:
     """Give a term and all within it, in the order in which they are written."""
     yield term
+    for part in within(term):
+        yield from parts(part)
+
+
+def within(term: Term) -> Iterator[Term]:
+    """Give the terms that a term is directly made of."""
     for field in fields(term):
         value = getattr(term, field.name)
-        for part in value if isinstance(value, tuple) else (value,):
-            if isinstance(part, Term):
-                yield from parts(part)
+        yield from (part for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, Term))
 
 
 def field_names(term: Term) -> tuple[str, ...]:

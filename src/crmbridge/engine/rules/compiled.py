@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from crmbridge.engine.expr.checking import checked
 from crmbridge.engine.expr.faults import Fault
-from crmbridge.engine.expr.terms import looks_at_time
+from crmbridge.engine.expr.turning import Turning, joined, turning_of
 from crmbridge.engine.expr.writing import Writer
 from crmbridge.engine.rule_fields import deal_fields, deal_options, operands
 from crmbridge.engine.rules.asking import NOT_APPLICABLE, UNKNOWN, output_fields, write_check, write_term
@@ -25,12 +25,12 @@ Say = Callable[[Judgement, int, Case], Answer]
 
 
 class Prepared(NamedTuple):
-    """A check that is ready to be compiled: how it decides, how it says so, and what it looks at."""
+    """A check that is ready to be compiled: how it decides, how it says so, what it looks at, and when that matters."""
 
     write: Callable[[Writer], None]
     say: Say
     fields: tuple[str, ...]
-    looks_at_time: bool
+    turning: Turning
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class CompiledRule:
     run: Run
     say: Say
     when: tuple[str, ...]
-    looks_at_time: bool
+    turning: Turning
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class CompiledStage:
 
     rules: tuple[CompiledRule, ...]
     run: Callable[[Any, Any], tuple[int, ...]]
-    looks_at_time: bool
+    turning: Turning
 
 
 _stages: dict[tuple[int, int], tuple[Process, Stage, CompiledStage]] = {}
@@ -87,7 +87,7 @@ def _compile_stage(stage: Stage, process: Process) -> CompiledStage:
     writer = Writer()
     codes = "".join(f"{writer.value(rule.run)}(get, at), " for rule in rules)
     writer.line(f"return ({codes})")
-    return CompiledStage(rules, writer.function(), any(rule.looks_at_time for rule in rules))
+    return CompiledStage(rules, writer.function(), joined([rule.turning for rule in rules]))
 
 
 def _compile_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRule:
@@ -104,7 +104,7 @@ def _compile_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRul
         run=writer.function(),
         say=check.say,
         when=when.fields if when else (),
-        looks_at_time=check.looks_at_time or (when is not None and when.looks_at_time),
+        turning=joined([check.turning, *([when.turning] if when else [])]),
     )
 
 
@@ -124,16 +124,16 @@ def _prepare(check: Check, stage: Stage, process: Process) -> Prepared:
         write=partial(write_check, check, stage),
         say=partial(say, check),
         fields=fields,
-        looks_at_time=isinstance(check, Dates),
+        turning=Turning(daily=isinstance(check, Dates)),
     )
 
 
 def _prepare_expr(check: Expr, process: Process) -> Prepared:
     term, faults = checked(check.expr, deal_fields(process), deal_options(process))
     if term is None:
-        return Prepared(_write_unknown, partial(_say_unreadable, faults[0]), (), looks_at_time=False)
+        return Prepared(_write_unknown, partial(_say_unreadable, faults[0]), (), Turning())
     said = Expression(check.expr, term)
-    return Prepared(partial(write_term, term), said.say, said.fields, looks_at_time(term))
+    return Prepared(partial(write_term, term), said.say, said.fields, turning_of(term))
 
 
 def _write_unknown(writer: Writer) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from crmbridge.engine.expr.compiling import compiled
+from crmbridge.engine.expr.compiling import Run, compiled
 from crmbridge.engine.expr.terms import Field, Filled, Joined, Term, field_names
 from crmbridge.engine.expr.terms import parts as all_parts
 from crmbridge.engine.moment import Moment
@@ -15,7 +15,7 @@ from crmbridge.engine.rules.case import Answer, Case, quote
 from crmbridge.engine.rules.words import undecided
 from crmbridge.engine.text import plain
 from crmbridge.model.findings import Judgement
-from crmbridge.model.values import Fields, Value, is_empty
+from crmbridge.model.values import is_empty
 
 LONGEST_QUOTE = 100  # characters of an expression
 
@@ -24,8 +24,8 @@ class Part(NamedTuple):
     """One of the operands that must all hold; `fields` are what it looks at, and how each is read."""
 
     text: str
-    run: Callable[[Fields, Moment], Value]
-    fields: dict[str, Callable[[Fields, Moment], Value]]
+    run: Run
+    fields: dict[str, Run]
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ class Expression:
         return tuple(dict.fromkeys(unread or [name for part in telling for name in part.fields]))
 
 
-def _readings(term: Term) -> dict[str, Callable[[Fields, Moment], Value]]:
-    found: dict[str, Callable[[Fields, Moment], Value]] = {}
+def _readings(term: Term) -> dict[str, Run]:
+    found: dict[str, Run] = {}
     for part in all_parts(term):
         if isinstance(part, Field):
             found[part.name] = compiled(part)
@@ -95,7 +95,7 @@ def _readings(term: Term) -> dict[str, Callable[[Fields, Moment], Value]]:
     return found
 
 
-def _as_filled(name: str) -> Callable[[Fields, Moment], Value]:
+def _as_filled(name: str) -> Run:
     return lambda fields, _at: None if is_empty(fields.get(name)) else True
 
 
