@@ -11,10 +11,10 @@ from pydantic import BaseModel
 from crmbridge.engine.beside_coherence import check_approvers, check_beside, check_criteria, check_movers
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
-from crmbridge.engine.rule_fields import operands
+from crmbridge.engine.rule_fields import check_expr, deal_fields, deal_options, operands
 from crmbridge.engine.stage_flow import check_flow
 from crmbridge.model.business_time import Duration
-from crmbridge.model.checks import AtLeast, Outputs, Required
+from crmbridge.model.checks import AtLeast, Expr, Outputs, Required
 from crmbridge.model.parts import Text
 from crmbridge.model.process import ExitRule, Measure, Process, Stage
 from crmbridge.model.records import STANDARD_FIELDS, Kind
@@ -25,11 +25,6 @@ MOST_PER_STAGE = 3
 RESERVED_STAGES = ("won", "lost")  # keys of a stage map that stand for a status
 RESERVED_RULES = ("sla", "handoff")  # `stage.sla` and `stage.handoff` are rule ids of their own
 _CHOICES = (FieldType.CHOICE, FieldType.CHOICES)
-
-
-def deal_fields(process: Process) -> dict[str, FieldType]:
-    """Give every field a rule can name, with its type: the standard ones and the process's own."""
-    return {**{field.id: field.type for field in process.fields}, **STANDARD_FIELDS[Kind.DEAL]}
 
 
 def check_ids(process: Process) -> Iterator[Issue]:
@@ -89,11 +84,13 @@ def check_things(process: Process) -> Iterator[Issue]:
 
 def check_fields(process: Process) -> Iterator[Issue]:
     """Find fields that don't exist or have a type that doesn't fit, and values that are no option of theirs."""
-    fields = deal_fields(process)
-    options = {field.id: field.options for field in process.fields if field.options}
+    fields, options = deal_fields(process), deal_options(process)
     for at, stage in _stages(process):
         yield from unknown("field", _named_fields(at, stage), fields)
         for path, _, check in _checks(at, stage):
+            if isinstance(check, Expr):
+                yield from check_expr(path, check, fields, options)
+                continue
             for operand in operands(path, check):
                 yield from unknown("field", [(operand.path, operand.name)], fields)
                 yield from operand.misfits(fields.get(operand.name))

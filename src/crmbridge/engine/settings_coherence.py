@@ -8,7 +8,8 @@ from typing import Any
 from crmbridge.engine.beside_coherence import roles_named
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
-from crmbridge.engine.process_coherence import RESERVED_STAGES, deal_fields
+from crmbridge.engine.process_coherence import RESERVED_STAGES
+from crmbridge.engine.rule_fields import deal_fields
 from crmbridge.model.process import Process
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.settings import Binding, MatchedKind, MatchRules, Settings, Sync

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -138,10 +138,10 @@ class Evaluation:
     place: Place
     visits: tuple[Visit, ...]
     clocks: tuple[SlaClock, ...]
-    readiness: tuple[Verdict, ...]  # the exit rules of the stage the deal is in now
-    judged: tuple[Verdict, ...]  # the exit rules of the stages that the deal's moves left behind
+    readiness: Sequence[Verdict]  # the exit rules of the stage the deal is in now
+    judged: Sequence[Verdict]  # the exit rules of the stages that the deal's moves left behind
     findings: tuple[Finding, ...]
-    entry: tuple[Verdict, ...] = ()  # the entry rules of the stage the deal is in now
+    entry: Sequence[Verdict] = ()  # the entry rules of the stage the deal is in now
     until: datetime | None = None
 
 
