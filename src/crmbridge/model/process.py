@@ -77,14 +77,25 @@ class OnUnknown(StrEnum):
     SKIP = "skip"
 
 
+class WaivedBy(Part):
+    """The field whose value approves an exception from a rule, and the one that says until when."""
+
+    field: FieldName
+    until: FieldName | None = None  # a date, which still counts, or a moment; for good where it is empty
+
+
 class ExitRule(Part):
-    """What must hold before a deal leaves the stage. With `when`, only for deals for which that check passes."""
+    """What must hold before a deal leaves the stage. With `when`, only for deals for which that check passes.
+
+    A deal with an approval in the field that `waived_by` names is waived: nothing is done about it.
+    """
 
     id: Id
     check: Check
     when: Check | None = None
     message: Text | None = None
     on_unknown: OnUnknown = OnUnknown.FAIL
+    waived_by: WaivedBy | None = None
 
 
 class Sla(Part):

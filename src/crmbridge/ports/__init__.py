@@ -20,6 +20,7 @@ from crmbridge.ports.rates import Rate, RateLedger
 from crmbridge.ports.sinks import Document, Sink
 from crmbridge.ports.state import (
     Backlog,
+    FindingQuery,
     FindingStore,
     HintStore,
     Journal,
@@ -32,6 +33,7 @@ from crmbridge.ports.state import (
     StoredFinding,
     Waiting,
     WaitingStore,
+    WaiverStore,
 )
 from crmbridge.ports.webhooks import Hints, WebhookRequest, WebhookSpec
 
@@ -46,6 +48,7 @@ __all__ = [
     "Document",
     "FieldBinding",
     "FieldWish",
+    "FindingQuery",
     "FindingStore",
     "GuardRequest",
     "Guards",
@@ -70,6 +73,7 @@ __all__ = [
     "StoredFinding",
     "Waiting",
     "WaitingStore",
+    "WaiverStore",
     "WebhookRequest",
     "WebhookSpec",
     "rule_name",

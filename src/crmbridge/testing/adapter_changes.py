@@ -256,5 +256,5 @@ def _probe(bench: AdapterWorkbench, adapter: Adapter, action: Action, word: str)
             return make_task(bench, deal, word)
         case Action.NOTE:
             return make_note(deal.ref, word)
-        case Action.FIELD | Action.ARCHIVE:
+        case Action.FIELD | Action.ARCHIVE | Action.AMEND | Action.NOTIFY:
             raise ValueError(f"a {action} carries no word of ours, so there is no request to learn")
