@@ -141,6 +141,16 @@ class FakeCrm:
         deal = self._ref(Kind.DEAL, native_id)
         return [self.records[r] for r, (on, _) in sorted(self.attached.items()) if on == deal and r.kind is kind]
 
+    def tick_off(self, marker: str) -> None:
+        """Say that a task is done, as a person would."""
+        ref = next(ref for ref, (_, known) in self.attached.items() if known == marker)
+        record = self.records[ref]
+        self._store(ref, {**record.fields, "done": True}, None, created=record.created_at)
+
+    def remove(self, ref: Ref) -> None:
+        """Delete a task or note as a person would."""
+        self._drop(ref)
+
     # ── What the adapter does here ──────────────────────────────────────────────────────────────────────
 
     def carry_out(self, change: Change) -> Receipt:
