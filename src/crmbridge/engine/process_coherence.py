@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel
 
+from crmbridge.engine.acting_coherence import check_approvals
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.rule_fields import operands
@@ -202,6 +203,11 @@ def _named_fields(at: Path, stage: Stage) -> Iterator[tuple[Path, str]]:
         yield (*at, "outputs", i, "field"), output.field
     if stage.handoff and stage.handoff.accepted is not None:
         yield (*at, "handoff", "accepted"), stage.handoff.accepted
+    for i, rule in enumerate(stage.exit):
+        if rule.waived_by is not None:
+            yield (*at, "exit", i, "waived_by", "field"), rule.waived_by.field
+        if rule.waived_by is not None and rule.waived_by.until is not None:
+            yield (*at, "exit", i, "waived_by", "until"), rule.waived_by.until
 
 
 def _clocks(at: Path, stage: Stage, process: Process) -> Iterator[tuple[Path, str | None, Duration]]:
@@ -270,6 +276,7 @@ PROCESS_CHECKS: tuple[Callable[[Process], Iterator[Issue]], ...] = (
     check_roles,
     check_things,
     check_fields,
+    check_approvals,
     check_counts,
     check_flow,
     check_calendars,

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from crmbridge.engine.acting_coherence import (
+    check_conditions,
+    check_notices,
+    check_people,
+    check_thresholds,
+    check_time,
+)
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.process_coherence import RESERVED_STAGES, deal_fields
@@ -147,6 +154,8 @@ def check_bindings(settings: Settings, process: Process) -> Iterator[Issue]:
         yield from unknown("connection", on, settings.connections)
         if binding.field is not None:
             yield from unknown("field", [(("enforce", i, "field"), binding.field)], fields)
+    yield from check_conditions(settings, process, fields)
+    yield from check_thresholds(settings, rules)
 
 
 def check_reports(settings: Settings, process: Process) -> Iterator[Issue]:
@@ -222,6 +231,9 @@ SETTINGS_CHECKS: tuple[Callable[[Settings, Process], Iterator[Issue]], ...] = (
     check_shared,
     check_one_sided,
     check_bindings,
+    check_people,
+    check_notices,
+    check_time,
     check_reports,
     check_schedule,
 )
