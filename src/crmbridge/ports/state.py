@@ -179,7 +179,7 @@ class FindingQuery:
     """Which findings are looked for; what is not said lets all through.
 
     `states` are those they may be in, `rule` may hold `*` and `?`, `severity` is the least one, `opened_before` the
-    newest opening. `skip` of them are left out, and no more than `limit` are given.
+    newest opening, `id_begins` the start of the id. `skip` of them are left out, and no more than `limit` are given.
     """
 
     states: frozenset[State] = frozenset({"open", "waived"})
@@ -188,6 +188,7 @@ class FindingQuery:
     rule: str | None = None
     severity: Severity | None = None
     opened_before: datetime | None = None
+    id_begins: str | None = None
     skip: int = 0
     limit: int | None = None
 
@@ -213,6 +214,10 @@ class FindingStore(Protocol):
 
     def total(self, query: FindingQuery) -> int:
         """Count the findings looked for, whatever the query skips and limits."""
+        ...
+
+    def deals(self, query: FindingQuery) -> int:
+        """Count the deals that have such findings, whatever the query skips and limits."""
         ...
 
     def events(self, deal: Ref, rule: str) -> tuple[FindingEvent, ...]:

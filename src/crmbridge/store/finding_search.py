@@ -42,6 +42,8 @@ def _conditions(query: FindingQuery) -> Iterator[ColumnElement[bool]]:
         yield _findings.c.rule.like(_pattern(query.rule), escape=_ESCAPE)
     if query.severity is not None:
         yield _findings.c.severity.in_([s.value for s in Severity if RANK[s] >= RANK[query.severity]])
+    if query.id_begins is not None:
+        yield _findings.c.id.startswith(query.id_begins.lower(), autoescape=True)
     if query.opened_before is not None:
         yield _findings.c.opened_at <= query.opened_before
 

@@ -65,6 +65,12 @@ class SqlFindings:
         with self._database.read() as open_:
             return int(open_.execute(narrowed(select(func.count()).select_from(_findings), query)).scalar_one())
 
+    def deals(self, query: FindingQuery) -> int:
+        """Count the deals that have such findings."""
+        each = narrowed(select(_findings.c.connection, _findings.c.deal).distinct(), query).subquery()
+        with self._database.read() as open_:
+            return int(open_.execute(select(func.count()).select_from(each)).scalar_one())
+
     def events(self, deal: Ref, rule: str) -> tuple[FindingEvent, ...]:
         """Give what happened to the findings of one rule on one deal, in order."""
         with self._database.read() as open_:

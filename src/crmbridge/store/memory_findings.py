@@ -60,6 +60,10 @@ class MemoryFindings:
         """Count the findings looked for."""
         return len(self._wanted(query))
 
+    def deals(self, query: FindingQuery) -> int:
+        """Count the deals that have such findings."""
+        return len({known.finding.deal for known in self._wanted(query)})
+
     def events(self, deal: Ref, rule: str) -> tuple[FindingEvent, ...]:
         """Give what happened to the findings of one rule on one deal, in order."""
         with self._memory.read() as state:
@@ -175,6 +179,7 @@ def _fits(known: Known, query: FindingQuery) -> bool:
         and query.stage in {None, finding.stage}
         and (query.rule is None or _like(query.rule, finding.rule))
         and (query.severity is None or RANK[finding.severity] >= RANK[query.severity])
+        and (query.id_begins is None or finding.id.startswith(query.id_begins.lower()))
         and (query.opened_before is None or life.opened_at <= query.opened_before)
     )
 
