@@ -21,11 +21,10 @@ class Crossed(NamedTuple):
     @property
     def in_words(self) -> str:
         """Say what was found and which limit it reaches."""
-        amount = getattr(self.threshold, self.limit)
-        what = (
-            f"{self.findings:,} open findings" if amount.count else f"{self.deals:,} of {self.open_deals:,} open deals"
-        )
-        limit = f"{amount.count:,}" if amount.count else f"{amount.percent:g} %"
+        amount: Amount = getattr(self.threshold, self.limit)
+        what, limit = f"{self.deals:,} of {self.open_deals:,} open deals", f"{amount.percent} %"
+        if amount.count is not None:
+            what, limit = f"{self.findings:,} open finding{'' if self.findings == 1 else 's'}", f"{amount.count:,}"
         grave = "" if self.threshold.severity == "info" else f" ({self.threshold.severity} or graver)"
         return f"{self.threshold.rule}{grave}: {what}, {self.limit} says {limit}"
 

@@ -36,6 +36,7 @@ from crmbridge.model.values import Money, Value
 from crmbridge.ports import Run, StateStore
 from crmbridge.testing.store_hint_suite import HintSuite, MemorySuite, RateSuite
 from crmbridge.testing.store_lease_suite import LeaseSuite
+from crmbridge.testing.store_life_suite import LifeSuite
 from crmbridge.testing.store_makers import (
     HOUR,
     START,
@@ -361,6 +362,7 @@ class StoreSuite(
     WaitingSuite,
     MatchSuite,
     FindingSuite,
+    LifeSuite,
     JournalSuite,
     RunSuite,
     LeaseSuite,

@@ -23,6 +23,7 @@ STATES = ("open", "waived", "cleared")
 _AGE = re.compile(r"(\d{1,5})([hd])")
 _LISTS = ("owner", "stage", "rule", "severity", "connection", "age", "state", "fail_on")
 NOTHING_YET = "Nothing was looked at yet: `crmbridge plan` or `crmbridge run` does."
+NOTHING_YET = "Nothing was looked at yet: `crmbridge plan` or `crmbridge run` does."
 NEXT = "The next `crmbridge run` or `crmbridge enforce` acts on it."
 
 
@@ -46,9 +47,7 @@ NEXT = "The next `crmbridge run` or `crmbridge enforce` acts on it."
 @click.option("--severity", type=click.Choice(SEVERITIES), help="At least this grave.")
 @click.option("--connection", metavar="NAME", help="Of deals of this connection.")
 @click.option("--age", metavar="TIME", help="Open for at least so long, such as 3d or 12h.")
-@click.option(
-    "--state", type=click.Choice(STATES), multiple=True, help="Open and waived ones, if not said; repeatable."
-)
+@click.option("--state", type=click.Choice(STATES), multiple=True, help="Open and waived if not said; repeatable.")
 @click.option("--limit", type=click.IntRange(min=1), default=MOST, show_default=True, help="Show at most so many.")
 @click.option("--skip", type=click.IntRange(min=0), default=0, help="Leave out so many before them.")
 @click.option("--by", metavar="WHO", help="For waive and unwaive: who says so.")
@@ -107,9 +106,7 @@ def _list(workspace: Workspace, typed: dict[str, Any]) -> Reply:
     lines: list[Line] = list(list_lines(listed, now, ended=typed["skip"]))
     if not listed.total:
         never_ran = not workspace.store.runs.runs(1)
-        lines = [
-            "Nothing was looked at yet: `crmbridge plan` or `crmbridge run` does." if never_ran else "No findings."
-        ]
+        lines = [NOTHING_YET if never_ran else "No findings."]
     soon = sum(one.ends_soon(now) for one in listed.found)
     return Reply(
         result={"findings": [finding_form(one) for one in listed.found], "total": listed.total, "ending_soon": soon},
