@@ -11,13 +11,36 @@ from typing import Final, NamedTuple, overload
 from crmbridge.engine.rules.activities import turns
 from crmbridge.engine.rules.asking import JUDGEMENTS
 from crmbridge.engine.rules.case import Answer, Case, field_name, quote
-from crmbridge.engine.rules.compiled import CompiledRule, CompiledStage, compiled_rule, compiled_stage
+from crmbridge.engine.rules.compiled import CompiledRule, CompiledStage, compiled_check, compiled_rule, compiled_stage
 from crmbridge.engine.text import fill
 from crmbridge.model.checks import Activities, Check
 from crmbridge.model.findings import Judgement, Verdict
 from crmbridge.model.process import ExitRule
 
-__all__ = ["Case", "Verdicts", "field_name", "judge", "judge_stage", "judge_stages", "judged", "turns_at", "verdict"]
+__all__ = [
+    "Case",
+    "Verdicts",
+    "field_name",
+    "holds",
+    "judge",
+    "judge_stage",
+    "judge_stages",
+    "judged",
+    "turns_at",
+    "verdict",
+]
+__all__ = [
+    "Case",
+    "Verdicts",
+    "field_name",
+    "holds",
+    "judge",
+    "judge_stage",
+    "judge_stages",
+    "judged",
+    "turns_at",
+    "verdict",
+]
 NOTHING_SETTLED: Final[Mapping[int, tuple[int, Case]]] = MappingProxyType({})
 _BROKEN = frozenset({Judgement.FAIL, Judgement.UNKNOWN})
 
@@ -100,6 +123,12 @@ def judge(rule: ExitRule, case: Case) -> Verdict:
     """
     compiled = compiled_rule(rule, case.stage, case.process)
     return verdict(compiled, compiled.run(case.fields.get, case.moment), case)
+
+
+def holds(check: Check, case: Case) -> bool:
+    """Tell whether a check that stands in no rule holds for the case's deal; what can't be decided does not."""
+    run = compiled_check(check, case.stage, case.process)
+    return JUDGEMENTS[run(case.fields.get, case.moment) & 3] is Judgement.PASS
 
 
 def verdict(rule: CompiledRule, code: int, case: Case) -> Verdict:

@@ -77,7 +77,6 @@ def case_now(stage: Stage, visit: Visit | None, subject: Subject, now: datetime)
         visit=visit,
         activities=subject.activities,
         beside=subject.beside,
-        people=subject.settings.people,
         language=subject.language,
     )
 

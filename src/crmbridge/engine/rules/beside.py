@@ -112,7 +112,7 @@ def approver_misfit(rule: ApprovalRule, case: Case) -> Answer | None:
 
 
 def _stands_outside(rule: ApprovalRule, approver: str, case: Case) -> Answer | None:
-    allowed, nobody = listed(rule.who or (), case.people)
+    allowed, nobody = listed(rule.who or (), case.beside.people)
     if approver in allowed:
         return None
     if nobody:

@@ -24,12 +24,14 @@ class Beside:
     """What stands beside a deal: the records that it names, and those that hang on it.
 
     Each is None where nobody can tell, because its connection pulls none: that is not the same as there being none.
+    `people` are the e-mail addresses of those who stand for a role.
     """
 
     notes: Sequence[Record] | None = None
     companies: Sequence[Record] | None = None  # the deal's company: one, or none
     contacts: Sequence[Record] | None = None
     users: Sequence[Record] | None = None  # all of the connection
+    people: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 NOTHING_BESIDE: Final = Beside()
@@ -39,9 +41,9 @@ NOTHING_BESIDE: Final = Beside()
 class Case:
     """What checks look at: a deal's fields, the stage whose rules are asked, and what today is there.
 
-    `visit` is the stay in the stage that is judged; None where there was none, as the stage was skipped. `people` are
-    e-mail addresses by the role that they have. `zone` is where a day begins and ends; `language` is the one that
-    names of fields are given in. `values` says whether the fields are those of an earlier moment, which `now` then is.
+    `visit` is the stay in the stage that is judged; None where there was none, as the stage was skipped. `zone` is
+    where a day begins and ends; `language` is the one that names of fields are given in. `values` says whether the
+    fields are those of an earlier moment, which `now` then is.
     """
 
     process: Process
@@ -52,7 +54,6 @@ class Case:
     visit: Visit | None = None
     activities: Sequence[Record] | None = None
     beside: Beside = NOTHING_BESIDE
-    people: Mapping[str, Sequence[str]] = field(default_factory=dict)
     language: str = "en"
     values: Literal["then", "now"] = "now"
 

@@ -56,6 +56,7 @@ class CompiledStage:
 
 _stages: dict[tuple[int, int], tuple[Process, Stage, CompiledStage]] = {}
 _rules: dict[tuple[int, int, int], tuple[Process, Stage, ExitRule, CompiledRule]] = {}
+_checks: dict[tuple[int, int, int], tuple[Process, Stage, Check, Run]] = {}
 MOST_KEPT = 1_000
 
 
@@ -79,6 +80,17 @@ def compiled_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRul
         if len(_rules) >= MOST_KEPT:
             _rules.clear()
         found = _rules[key] = (process, stage, rule, _compile_rule(rule, stage, process))
+    return found[3]
+
+
+def compiled_check(check: Check, stage: Stage, process: Process) -> Run:
+    """Give one compiled check that stands in no rule."""
+    key = id(check), id(stage), id(process)
+    found = _checks.get(key)
+    if found is None:
+        if len(_checks) >= MOST_KEPT:
+            _checks.clear()
+        found = _checks[key] = (process, stage, check, _function(_prepare(check, stage, process)))
     return found[3]
 
 
