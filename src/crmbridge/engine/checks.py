@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, overload
 
-from crmbridge.engine.rules.asking import JUDGEMENTS
+from crmbridge.engine.rules.asking import FAIL, JUDGEMENTS, NOT_APPLICABLE, PASS, UNKNOWN
 from crmbridge.engine.rules.case import Answer, Case, field_name, quote
 from crmbridge.engine.rules.compiled import CompiledRule, CompiledStage, compiled_rule, compiled_stage
 from crmbridge.engine.text import fill
 from crmbridge.model.findings import Judgement, Verdict
+from crmbridge.model.parts import Text
 from crmbridge.model.process import ExitRule
 
 __all__ = ["Case", "Verdicts", "field_name", "judge", "judge_stage", "judge_stages", "turns_at"]
-_BROKEN = frozenset({Judgement.FAIL, Judgement.UNKNOWN})
 
 
 class Judged(NamedTuple):
@@ -58,7 +58,7 @@ class Verdicts(Sequence[Verdict]):
 
     def broken(self) -> Iterator[Verdict]:
         """Give the verdicts of the rules that do not hold, or can't be decided."""
-        return (verdict(*one) for one in self._each() if JUDGEMENTS[one[1] & 3] in _BROKEN)
+        return (verdict(*one) for one in self._each() if one[1] & 3 in {FAIL, UNKNOWN})
 
     def _each(self) -> Iterator[tuple[CompiledRule, int, Case]]:
         for case, stage, codes in self.judged:
@@ -92,18 +92,20 @@ def judge(rule: ExitRule, case: Case) -> Verdict:
 def verdict(rule: CompiledRule, code: int, case: Case) -> Verdict:
     """Put in words what a rule decided about the case's deal."""
     judgement = JUDGEMENTS[code & 3]
-    if judgement is Judgement.NOT_APPLICABLE:
-        answer = Answer(judgement=judgement, message="This rule is for other deals.", looked_at=rule.when)
+    if code & 3 == NOT_APPLICABLE:
+        answer = Answer(judgement, "This rule is for other deals.", rule.when)
     else:
         answer = rule.say(judgement, code >> 2, case)
+    holds = code & 3 in {PASS, NOT_APPLICABLE}
+    fields = case.fields
     return Verdict(
         rule=rule.id,
         stage=case.stage.id,
         judgement=judgement,
-        message=_message(rule.rule, answer, case),
-        seen={field: case.fields.get(field) for field in answer.looked_at},
+        message=answer.message if holds or rule.rule.message is None else _own_words(rule.rule.message, answer, case),
+        seen={field: fields.get(field) for field in answer.looked_at},
         missing=tuple(answer.missing),
-        on_unknown=rule.rule.on_unknown.value,
+        on_unknown=rule.on_unknown,
     )
 
 
@@ -113,13 +115,14 @@ def turns_at(case: Case) -> datetime | None:
     return turning.next(case.fields, case.moment) if turning else None
 
 
-def _message(rule: ExitRule, answer: Answer, case: Case) -> str:
-    """Say it in the rule's own words where it has some and does not hold, else in the check's."""
-    if rule.message is None or answer.judgement not in _BROKEN:
-        return answer.message
+def _own_words(message: Text, answer: Answer, case: Case) -> str:
+    """Say it in the rule's own words."""
+    template = message.in_language(case.language)
+    if "{" not in template:
+        return template
     values = {
         "passed": str(answer.passed),
         "missing": case.names(answer.missing),
         "value": quote(answer.value),
     }
-    return fill(rule.message.in_language(case.language), values)
+    return fill(template, values)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
+from typing import NamedTuple
 
 from crmbridge.engine.moment import Moment
 from crmbridge.engine.text import plain
@@ -38,19 +39,19 @@ class Case:
 
     def name(self, field: str) -> str:
         """Give a field's name for people."""
-        return field_name(field, self.process, self.language)
+        return field_names(self.process, self.language)[field]
 
     def names(self, fields: Iterable[str]) -> str:
         """Give the names of several fields for people."""
-        return ", ".join(self.name(field) for field in fields)
+        known = field_names(self.process, self.language)
+        return ", ".join([known[field] for field in fields])
 
     def day(self, value: date | datetime) -> date:
         """Give the day of a date or of a moment."""
         return self.moment.day(value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """What one check found: the judgement, a sentence saying so, and what it was reached from."""
 
     judgement: Judgement
@@ -61,20 +62,31 @@ class Answer:
     value: Value = None
 
 
-_names: dict[tuple[int, str], tuple[Process, Mapping[str, str]]] = {}
+class _Names(dict[str, str]):
+    """The names of fields for people, in one language: as declared, else the id in words."""
+
+    def __missing__(self, field: str) -> str:
+        return field.replace("_", " ").replace(".", " ")
 
 
-def field_name(field: str, process: Process, language: str) -> str:
-    """Give a field's name for people: the one the process declares, else its id in words."""
+_names: dict[tuple[int, str], tuple[Process, _Names]] = {}
+
+
+def field_names(process: Process, language: str) -> Mapping[str, str]:
+    """Give the names of all fields for people; those that the process does not declare are named, too."""
     entry = _names.get((id(process), language))
     if entry is None:
         if len(_names) >= 100:
             _names.clear()
         # The process is kept beside its names, so that no other one gets its identity.
-        entry = process, {known.id: known.name.in_language(language) for known in reversed(process.fields)}
-        _names[id(process), language] = entry
-    declared = entry[1].get(field)
-    return field.replace("_", " ").replace(".", " ") if declared is None else declared
+        declared = {field.id: field.name.in_language(language) for field in reversed(process.fields)}
+        entry = _names[id(process), language] = (process, _Names(declared))
+    return entry[1]
+
+
+def field_name(field: str, process: Process, language: str) -> str:
+    """Give a field's name for people: the one the process declares, else its id in words."""
+    return field_names(process, language)[field]
 
 
 def quote(value: Value) -> str:
