@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from crmbridge.engine.moment import Moment
 from crmbridge.engine.text import plain
 from crmbridge.model.findings import Judgement
 from crmbridge.model.process import Process, Stage
-from crmbridge.model.values import Fields, Money, Value, show
+from crmbridge.model.values import Fields, Money, Value, is_empty, show
 
 SHOWN = 80  # how much of a CRM's value a message quotes
 _MOST_DIGITS = 40
@@ -31,20 +31,30 @@ class Case:
     now: datetime
     zone: tzinfo
     language: str = "en"
+    _said: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def moment(self) -> Moment:
         """When and where it is judged."""
         return Moment(self.now, self.zone)
 
-    def name(self, field: str) -> str:
+    def name(self, name: str) -> str:
         """Give a field's name for people."""
-        return field_names(self.process, self.language)[field]
+        return field_names(self.process, self.language)[name]
 
     def names(self, fields: Iterable[str]) -> str:
         """Give the names of several fields for people."""
         known = field_names(self.process, self.language)
-        return ", ".join([known[field] for field in fields])
+        return ", ".join([known[name] for name in fields])
+
+    def says(self, name: str) -> str:
+        """Say in words what a field holds; made once, as several rules look at the same fields."""
+        said = self._said.get(name)
+        if said is None:
+            value = self.fields.get(name)
+            said = f"{self.name(name)} is {'empty' if is_empty(value) else quote(value)}"
+            self._said[name] = said
+        return said
 
     def day(self, value: date | datetime) -> date:
         """Give the day of a date or of a moment."""
@@ -79,14 +89,14 @@ def field_names(process: Process, language: str) -> Mapping[str, str]:
         if len(_names) >= 100:
             _names.clear()
         # The process is kept beside its names, so that no other one gets its identity.
-        declared = {field.id: field.name.in_language(language) for field in reversed(process.fields)}
+        declared = {known.id: known.name.in_language(language) for known in reversed(process.fields)}
         entry = _names[id(process), language] = (process, _Names(declared))
     return entry[1]
 
 
-def field_name(field: str, process: Process, language: str) -> str:
+def field_name(name: str, process: Process, language: str) -> str:
     """Give a field's name for people: the one the process declares, else its id in words."""
-    return field_names(process, language)[field]
+    return field_names(process, language)[name]
 
 
 def quote(value: Value) -> str:
