@@ -43,6 +43,7 @@ class CompiledRule:
     say: Say
     when: tuple[str, ...]
     turning: Turning
+    on_unknown: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ def _compile_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRul
         say=check.say,
         when=when.fields if when else (),
         turning=joined([check.turning, *([when.turning] if when else [])]),
+        on_unknown=rule.on_unknown.value,
     )
 
 
