@@ -13,10 +13,10 @@ from crmbridge.engine.rules.asking import FAIL, JUDGEMENTS, NOT_APPLICABLE, PASS
 from crmbridge.engine.rules.case import Answer, Case, field_name, quote
 from crmbridge.engine.rules.compiled import CompiledRule, CompiledStage, compiled_check, compiled_rule, compiled_stage
 from crmbridge.engine.text import fill
-from crmbridge.model.checks import Activities, Check
+from crmbridge.model.checks import Check
 from crmbridge.model.findings import Judgement, Verdict
 from crmbridge.model.parts import Text
-from crmbridge.model.process import ExitRule
+from crmbridge.model.process import ExitRule, Process, Stage
 
 __all__ = [
     "Case",
@@ -27,6 +27,7 @@ __all__ = [
     "judge_stage",
     "judge_stages",
     "judged",
+    "may_turn",
     "turns_at",
     "verdict",
 ]
@@ -143,15 +144,15 @@ def verdict(rule: CompiledRule, code: int, case: Case) -> Verdict:
 
 def turns_at(case: Case) -> datetime | None:
     """Give the next moment at which a rule of the case's stage may turn out otherwise, with nothing changed."""
-    turning = compiled_stage(case.stage, case.process).turning
-    moments = [turning.next(case.fields, case.moment)] if turning else []
-    for rule in case.stage.rules:
-        moments += (at for check in (rule.check, rule.when) for at in _turns(check, case))
+    stage = compiled_stage(case.stage, case.process)
+    moments = [stage.turning.next(case.fields, case.moment)] if stage.turning else []
+    moments += (at for wanted in stage.counts for at in turns(wanted, case.activities))
     return min((at for at in moments if at is not None and at > case.now), default=None)
 
 
-def _turns(check: Check | None, case: Case) -> Iterator[datetime]:
-    return turns(check.activities, case.activities) if isinstance(check, Activities) else iter(())
+def may_turn(stage: Stage, process: Process) -> bool:
+    """Tell whether any rule of a stage can turn out otherwise with nothing changed."""
+    return compiled_stage(stage, process).turns
 
 
 def _own_words(message: Text, answer: Answer, case: Case) -> str:
