@@ -88,13 +88,13 @@ def _rules(title: str, verdicts: Sequence[Verdict]) -> Iterator[Line]:
         yield ["  ", _MARKS[verdict.judgement], f" {verdict.rule.rpartition('.')[2]}  ", cut(verdict.message, 200)]
         if verdict.seen:
             seen = ", ".join(f"{name} = {cut(show(value), 40)}" for name, value in sorted(verdict.seen.items()))
-            yield ["      ", dim(f"seen{_then(verdict)}: {seen}")]
+            yield ["      ", dim(f"seen: {seen}{_then(verdict)}")]
         if verdict.missing and verdict.judgement in {Judgement.FAIL, Judgement.UNKNOWN}:
             yield f"      to clear it, fill in: {', '.join(verdict.missing)}"
 
 
 def _then(verdict: Verdict) -> str:
-    return f" on {_moment(verdict.as_of)}" if verdict.values == "then" else ""
+    return f"; as it was on {_moment(verdict.as_of)}" if verdict.values == "then" else ""
 
 
 def _clocks(clocks: Sequence[SlaClock], process: Process, stages: Mapping[str, str]) -> Iterator[Line]:
