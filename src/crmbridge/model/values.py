@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -138,14 +138,50 @@ def fields_from_json(data: Mapping[str, Any]) -> dict[str, Value]:
     return {name: from_json(value) for name, value in data.items()}
 
 
-def fields_from_text(text: str) -> dict[str, Value]:
+class StoredFields(Mapping[str, Value]):
+    """Fields as they are stored, each read when somebody asks for it: of fifty, most uses look at a few."""
+
+    __slots__ = ("plain",)
+
+    def __init__(self, plain: Mapping[str, Any]) -> None:
+        """Take fields as `fields_to_json` gives them; they belong to this object from now on."""
+        self.plain = plain
+
+    def __getitem__(self, name: str) -> Value:
+        """Give one value; raises KeyError where there is none."""
+        data = self.plain[name]
+        return _untagged(data) if type(data) is dict else data
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter(self.plain)
+
+    def __len__(self) -> int:
+        """Count the fields."""
+        return len(self.plain)
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is a field."""
+        return name in self.plain
+
+    def __repr__(self) -> str:
+        """Show what a dictionary of the same values would."""
+        return repr(dict(self))
+
+
+def _untagged(data: dict[str, Any]) -> Value:
+    ((tag, content),) = data.items()
+    return _UNTAG[tag](content)
+
+
+def fields_from_text(text: str) -> StoredFields:
     """Read back what `fields_to_text` wrote."""
-    fields: dict[str, Any] = _read(text)
-    for name, value in fields.items():
-        if type(value) is dict:
-            ((tag, data),) = value.items()
-            fields[name] = _UNTAG[tag](data)
-    return fields
+    return StoredFields(_read(text))
+
+
+def as_plain(fields: Fields) -> Mapping[str, Any]:
+    """Give fields as they are held. What is equal there says the same; what is not may still do so."""
+    return fields.plain if isinstance(fields, StoredFields) else fields
 
 
 def is_empty(value: Value) -> bool:

@@ -5,7 +5,7 @@ It costs what changed, not what there is: the store's backlog names the records 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -21,7 +21,8 @@ from crmbridge.engine.deleting import (
     most_at_once,
     with_lost,
 )
-from crmbridge.engine.forms import read, sent
+from crmbridge.engine.forms import Read, read, sent
+from crmbridge.engine.glance import Glance, glance_at, is_marked
 from crmbridge.engine.mapping import LOST, WON
 from crmbridge.engine.matching import link_id
 from crmbridge.engine.merge import Side, decided_ref, merge
@@ -100,11 +101,12 @@ def _sync_entry(
     deals = sorted({*deals, *survivors})
     links = sorted(_link_all(workspace, entry, deals, synced, set(pending)))
     unclear = bases_after(viewers, _unclear_updates(workspace))
+    glance = glance_at([viewers[name] for name in entry.between])
     archives: list[Change] = []
     ends: dict[str, tuple[Ref, Ref]] = {}
     for some in chunks(links):
         around = gather(workspace, entry, viewers, some)
-        plan = _Part(workspace, entry, around, unclear)
+        plan = _Part(workspace, entry, around, unclear, glance)
         plan.look()
         workspace.store.links.save(plan.members)
         # Another deal may lead them now, so enforcement has to look at what is left.
@@ -217,6 +219,7 @@ class _Part:
     entry: Sync
     around: Around
     unclear: Bases
+    glance: Glance
     changes: list[Change] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
     agreed: dict[Ref, Mapping[str, Value]] = field(default_factory=dict)
@@ -234,7 +237,8 @@ class _Part:
     def _look_at(self, link: str) -> None:
         refs = self.around.links[link]
         here = [ref for ref in refs if ref.connection in self.entry.between]
-        sides = {ref: self._side(ref) for ref in self._ranked(here)}
+        only = self._unsettled(link, here)
+        sides = {ref: self._side(ref, only) for ref in self._ranked(here)}
         gone = self._gone(link, here, sides)
         self.blocked += gone.stopped
         if gone.ended and gone.deleted:
@@ -258,14 +262,26 @@ class _Part:
             self._create(link, gone.members, base, sides, updates)
         self.changes += copied_notes(self.workspace, self.entry, link, [ref for ref in here if ref in sides])
 
-    def _side(self, ref: Ref) -> Side:
+    def _unsettled(self, link: str, refs: Sequence[Ref]) -> set[str] | None:
+        """Name the fields of a link that may need merging; None where all that its deals hold has to be known.
+
+        That is where one of them is gone, or missing and to be created, or may hold what nobody knows of yet.
+        """
+        deals, bases = self.around.deals, [self.around.bases.get(ref, {}) for ref in (*refs, decided_ref(link))]
+        missing = set(self.entry.create).difference(ref.connection for ref in refs)
+        if missing or any(ref not in deals or ref in self.unclear for ref in refs) or any(map(is_marked, bases)):
+            return None
+        return self.glance.unsettled([deals[ref].fields for ref in refs], bases[-1], bases[:-1])
+
+    def _side(self, ref: Ref, only: Collection[str] | None) -> Side:
         """Make one side of a merge. What may have been written there, and is there, is not somebody's edit."""
         deal = self.around.deals[ref]
-        now = self.around.viewers[ref.connection].view(deal)
+        now = self.around.viewers[ref.connection].view(deal, only)
         unclear = self.unclear.get(ref, {})
         ours = {name: value for name, value in unclear.items() if name in now and same(now[name], value)}
-        base = {**self.around.bases.get(ref, {}), **ours}
-        seen = read(now, base, deal.version)
+        known = self.around.bases.get(ref, {})
+        base = {**known, **ours} if ours else known
+        seen = read(now, base, deal.version) if only is None else Read(now, {})
         self._agree(ref, seen.news)
         viewer = self.around.viewers[ref.connection]
         return Side(

@@ -22,7 +22,7 @@ from crmbridge.store.schema import as_written
 from crmbridge.store.written import json_text, moment_text, ref_text, storable
 
 _STREAM = 1000  # rows read at a time
-_KINDS = {each.value: each for each in Kind}  # looked up faster than made
+KINDS = {each.value: each for each in Kind}  # looked up faster than made
 _STATUSES = {each.value: each for each in Status}
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
 _records_written, _moves_written = as_written(_records), as_written(_moves)
@@ -314,7 +314,7 @@ def _record(row: Sequence[Any]) -> Record:
     """Read a row of `_READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest."""
     connection, kind, id_, key, version, created, updated, pipeline, stage, status, url, by, fields, problems = row
     return Record(
-        ref=Ref(connection, _KINDS[kind], id_),
+        ref=Ref(connection, KINDS[kind], id_),
         fields=fields_from_text(fields),
         version=version,
         created_at=datetime.fromisoformat(created) if created else None,

@@ -1,0 +1,57 @@
+"""A first look at a link: which of its fields need merging. Of fifty, nearly all are as they were agreed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
+from operator import ne
+
+from crmbridge.engine.forms import MARK, VERSION
+from crmbridge.engine.views import Viewer
+from crmbridge.model.values import Fields, as_plain
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a first look needs to know: the fields that all CRMs show as they hold them, and the others."""
+
+    alike: tuple[str, ...]
+    others: frozenset[str]
+    _known: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Keep the names as a set as well."""
+        object.__setattr__(self, "_known", frozenset(self.alike))
+
+    def unsettled(self, deals: Iterable[Fields], decided: Fields, bases: Iterable[Fields]) -> set[str]:
+        """Name the fields in which these deals, their bases, and what was decided on are not all equal as stored.
+
+        What is equal there is what everybody holds and is known to hold, so merging it would say nothing. Values are
+        not read for this. A field that is missing in a deal is empty; in a base it is one that nobody agreed on yet.
+        """
+        first = as_plain(decided)
+        found = set(self.others)
+        for base in {id(each): each for each in map(as_plain, bases)}.values():
+            found |= self._known - base.keys()
+            if base is not first:
+                found.update(self._other(first, base))
+        found |= self._known - first.keys()
+        for deal in deals:
+            found.update(self._other(first, as_plain(deal)))
+        return found
+
+    def _other(self, one: Fields, two: Fields) -> Iterable[str]:
+        return compress(self.alike, map(ne, map(one.get, self.alike), map(two.get, self.alike)))
+
+
+def glance_at(viewers: Sequence[Viewer]) -> Glance:
+    """Give the first look at links between these connections."""
+    names = [viewer.as_held for viewer in viewers]
+    alike, everything = names[0].intersection(*names), names[0].union(*names)
+    return Glance(tuple(sorted(alike)), everything - alike)
+
+
+def is_marked(base: Fields) -> bool:
+    """Tell whether a base says more than which values it has, and which version they were sent to."""
+    return any(name[0] == MARK and name != VERSION and base[name] is not None for name in base)
