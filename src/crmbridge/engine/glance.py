@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import compress, repeat
 from operator import ne
 
 from crmbridge.engine.forms import MARK, VERSION
 from crmbridge.engine.views import Viewer
-from crmbridge.model.values import Fields, as_plain
+from crmbridge.model.values import NOTHING_WRITTEN, Fields, as_written
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +30,20 @@ class Glance:
         What is equal there is what everybody holds and is known to hold, so merging it would say nothing. Values are
         not read for this. A field that is missing in a deal is empty; in a base it is one that nobody agreed on yet.
         """
-        first = as_plain(decided)
+        first = as_written(decided)
         found = set(self.others)
-        for base in {id(each): each for each in map(as_plain, bases)}.values():
+        for base in {id(each): each for each in map(as_written, bases)}.values():
             found |= self._known - base.keys()
             if base is not first:
                 found.update(self._other(first, base))
         found |= self._known - first.keys()
         for deal in deals:
-            found.update(self._other(first, as_plain(deal)))
+            found.update(self._other(first, as_written(deal)))
         return found
 
     def _other(self, one: Fields, two: Fields) -> Iterable[str]:
-        return compress(self.alike, map(ne, map(one.get, self.alike), map(two.get, self.alike)))
+        missing = repeat(NOTHING_WRITTEN)
+        return compress(self.alike, map(ne, map(one.get, self.alike, missing), map(two.get, self.alike, missing)))
 
 
 def glance_at(viewers: Sequence[Viewer]) -> Glance:

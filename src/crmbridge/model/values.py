@@ -113,14 +113,9 @@ class _Tags(dict[type, Callable[[Any], Any] | None]):
         return to_json
 
 
-def _read(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):  # half a surrogate pair, or a number that it finds too long
-        return json.loads(text)
-
-
 _write = msgspec.json.Encoder(order="sorted").encode
+NOTHING_WRITTEN = msgspec.Raw(b"null")  # what a field that is missing stands for, as it is written
+_split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _TAGS = _Tags(
     {
         **dict.fromkeys((str, bool, int, type(None))),
@@ -141,47 +136,64 @@ def fields_from_json(data: Mapping[str, Any]) -> dict[str, Value]:
 class StoredFields(Mapping[str, Value]):
     """Fields as they are stored, each read when somebody asks for it: of fifty, most uses look at a few."""
 
-    __slots__ = ("plain",)
+    __slots__ = ("written",)
 
-    def __init__(self, plain: Mapping[str, Any]) -> None:
-        """Take fields as `fields_to_json` gives them; they belong to this object from now on."""
-        self.plain = plain
+    def __init__(self, written: Mapping[str, Any]) -> None:
+        """Take each field's JSON as text, or what it stands for as `to_json` gives it."""
+        self.written = written
 
     def __getitem__(self, name: str) -> Value:
         """Give one value; raises KeyError where there is none."""
-        data = self.plain[name]
-        return _untagged(data) if type(data) is dict else data
+        return _value(self.written[name])
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """Give one value, or the default where there is none."""
+        return _value(self.written[name]) if name in self.written else default
 
     def __iter__(self) -> Iterator[str]:
         """Go through the names."""
-        return iter(self.plain)
+        return iter(self.written)
 
     def __len__(self) -> int:
         """Count the fields."""
-        return len(self.plain)
+        return len(self.written)
 
     def __contains__(self, name: object) -> bool:
         """Tell whether there is a field."""
-        return name in self.plain
+        return name in self.written
 
     def __repr__(self) -> str:
         """Show what a dictionary of the same values would."""
         return repr(dict(self))
 
 
-def _untagged(data: dict[str, Any]) -> Value:
-    ((tag, content),) = data.items()
-    return _UNTAG[tag](content)
+def _value(written: Any) -> Value:
+    data: Any = _read(written) if type(written) is msgspec.Raw else written
+    if type(data) is dict:
+        ((tag, content),) = data.items()
+        data = _UNTAG[tag](content)
+    found: Value = data
+    return found
+
+
+def _read(written: msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(written)
+    except msgspec.DecodeError:  # a number that it finds too long
+        return json.loads(bytes(written))
 
 
 def fields_from_text(text: str) -> StoredFields:
     """Read back what `fields_to_text` wrote."""
-    return StoredFields(_read(text))
+    try:
+        return StoredFields(_split(text))
+    except (msgspec.DecodeError, UnicodeEncodeError):  # half a surrogate pair
+        return StoredFields(json.loads(text))
 
 
-def as_plain(fields: Fields) -> Mapping[str, Any]:
+def as_written(fields: Fields) -> Mapping[str, Any]:
     """Give fields as they are held. What is equal there says the same; what is not may still do so."""
-    return fields.plain if isinstance(fields, StoredFields) else fields
+    return fields.written if isinstance(fields, StoredFields) else fields
 
 
 def is_empty(value: Value) -> bool:
