@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -44,18 +44,26 @@ class Tally:
         return {**counts, **dict(zip(TIMES, (self.last, self.next), strict=True))}
 
 
-def tally(activities: Iterable[Record]) -> dict[str, Tally]:
-    """Count the activities of each deal, by the deal's id, in one pass. Deals without any are left out."""
-    found: dict[str, Tally] = {}
+def by_deal(activities: Iterable[Record]) -> dict[str, list[Record]]:
+    """Give the activities of each deal, by the deal's id, in one pass. Deals without any are left out."""
+    found: dict[str, list[Record]] = {}
     for activity in activities:
         for deal in _deals(activity):
-            found.setdefault(deal, Tally()).add(activity)
+            found.setdefault(deal, []).append(activity)
     return found
 
 
-def counted(deal: Record, tallies: Mapping[str, Tally]) -> Record:
+def tally(activities: Iterable[Record]) -> Tally:
+    """Count the activities of one deal."""
+    count = Tally()
+    for activity in activities:
+        count.add(activity)
+    return count
+
+
+def counted(deal: Record, activities: Iterable[Record]) -> Record:
     """Give the deal with its activities counted. Times that its CRM gives itself stay."""
-    fields = tallies.get(deal.ref.id, Tally()).fields
+    fields = tally(activities).fields
     given = {name: deal.fields[name] for name in TIMES if deal.fields.get(name) is not None}
     return replace(deal, fields={**deal.fields, **fields, **given})
 

@@ -38,8 +38,9 @@ _INSTANT = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A deal with all its moves, and everything that it is evaluated against.
+    """A deal with all its moves and activities, and everything that it is evaluated against.
 
+    `activities` is None where its connection pulls none: that is not the same as there being none.
     `calendars` has every calendar of the process by its id; `mapper` is that of the deal's connection. `language` is
     the one that findings name stages and fields in.
     """
@@ -50,6 +51,7 @@ class Subject:
     settings: Settings
     calendars: Mapping[str, CompiledCalendar]
     mapper: StageMapper
+    activities: Sequence[Record] | None = None
     language: str = "en"
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from crmbridge import __version__
 from crmbridge.engine.actions import actions_for
-from crmbridge.engine.activities import counted, tally
+from crmbridge.engine.activities import by_deal, counted
 from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
 from crmbridge.engine.evaluate import Subject, evaluate
 from crmbridge.engine.matching import lead
@@ -92,8 +92,8 @@ def _judge(
     """Evaluate deals that lead; save it, and forget the ones linked to them."""
     moves = workspace.store.records.moves_for(records)
     judged = [
-        _evaluate(workspace, deal, moves.get(deal.ref, ()), calendars)
-        for deal in _with_activities(workspace, records.values(), _indexed)
+        _evaluate(workspace, deal, moves.get(deal.ref, ()), calendars, activities)
+        for deal, activities in _with_activities(workspace, records.values(), _indexed)
     ]
     now = workspace.clock.now()
     workspace.store.findings.save([one.evaluation for one in judged], now)
@@ -132,7 +132,9 @@ def evaluate_all(workspace: Workspace) -> tuple[Evaluated, ...]:
     records, _ = _leads(workspace, refs)
     moves = workspace.store.records.moves_for(records)
     deals = _with_activities(workspace, records.values(), _scanned)
-    return tuple(_evaluate(workspace, deal, moves.get(deal.ref, ()), calendars) for deal in deals)
+    return tuple(
+        _evaluate(workspace, deal, moves.get(deal.ref, ()), calendars, activities) for deal, activities in deals
+    )
 
 
 def compile_calendars(workspace: Workspace) -> dict[str, CompiledCalendar]:
@@ -144,12 +146,17 @@ def compile_calendars(workspace: Workspace) -> dict[str, CompiledCalendar]:
 
 
 def subject_of(
-    workspace: Workspace, deal: Record, moves: Sequence[Move], calendars: Mapping[str, CompiledCalendar]
+    workspace: Workspace,
+    deal: Record,
+    moves: Sequence[Move],
+    calendars: Mapping[str, CompiledCalendar],
+    activities: Sequence[Record] | None = None,
 ) -> Subject:
     """Give a deal with everything that it is evaluated against."""
     return Subject(
         deal=deal,
         moves=moves,
+        activities=activities,
         process=workspace.project.process,
         settings=workspace.project.settings,
         calendars=calendars,
@@ -158,10 +165,14 @@ def subject_of(
 
 
 def _evaluate(
-    workspace: Workspace, deal: Record, moves: Sequence[Move], calendars: Mapping[str, CompiledCalendar]
+    workspace: Workspace,
+    deal: Record,
+    moves: Sequence[Move],
+    calendars: Mapping[str, CompiledCalendar],
+    activities: Sequence[Record] | None,
 ) -> Evaluated:
     now = workspace.clock.now()
-    subject = subject_of(workspace, deal, moves, calendars)
+    subject = subject_of(workspace, deal, moves, calendars, activities)
     evaluation = evaluate(subject, now)
     return Evaluated(deal=deal, evaluation=evaluation, changes=actions_for(subject, evaluation, now))
 
@@ -169,25 +180,28 @@ def _evaluate(
 def evaluate_one(workspace: Workspace, deal: Record) -> Evaluated:
     """Evaluate a single deal in the same way as all of them are."""
     moves = workspace.store.records.moves_of(deal.ref)
-    (whole,) = _with_activities(workspace, [deal], _scanned)
-    return _evaluate(workspace, whole, moves, compile_calendars(workspace))
+    ((whole, activities),) = _with_activities(workspace, [deal], _scanned)
+    return _evaluate(workspace, whole, moves, compile_calendars(workspace), activities)
 
 
 def _with_activities(
     workspace: Workspace,
     deals: Iterable[Record],
     activities: Callable[[Workspace, str, Sequence[Ref]], Iterable[Record]],
-) -> Iterator[Record]:
-    """Give deals with their activities counted, where the connection pulls activities; else as the CRM gave them."""
+) -> Iterator[tuple[Record, Sequence[Record] | None]]:
+    """Give deals with their activities, and these counted, where the connection pulls activities.
+
+    Else the deals as the CRM gave them, and None.
+    """
     by_connection: dict[str, list[Record]] = defaultdict(list)
     for deal in deals:
         by_connection[deal.ref.connection].append(deal)
     for connection, own in by_connection.items():
         if _counts_activities(workspace, connection):
-            tallies = tally(activities(workspace, connection, [deal.ref for deal in own]))
-            yield from (counted(deal, tallies) for deal in own)
+            hanging = by_deal(activities(workspace, connection, [deal.ref for deal in own]))
+            yield from ((counted(deal, found), found) for deal in own for found in [hanging.get(deal.ref.id, ())])
         else:
-            yield from own
+            yield from ((deal, None) for deal in own)
 
 
 def _indexed(workspace: Workspace, _connection: str, deals: Sequence[Ref]) -> Iterable[Record]:
