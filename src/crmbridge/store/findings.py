@@ -6,17 +6,21 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
 
 from crmbridge.model.findings import Evaluation, Finding, FindingKind, Place, Severity, SlaClock, SlaState, Visit
 from crmbridge.model.records import Kind, Ref, Status
 from crmbridge.model.values import fields_from_json, fields_to_json
 from crmbridge.ports import StoredFinding
 from crmbridge.store import schema
-from crmbridge.store.database import Database, among, upsert
+from crmbridge.store.database import Database, delete_among, rows_among, upsert, upsert_written
+from crmbridge.store.records import by_kind
+from crmbridge.store.schema import as_written
+from crmbridge.store.written import moment_text, storable
 
 _STREAM = 1000  # rows read at a time
 _findings, _places, _visits, _clocks = schema.findings, schema.places, schema.visits, schema.sla_clocks
+_findings_written = as_written(_findings)
 
 
 class SqlFindings:
@@ -41,7 +45,7 @@ class SqlFindings:
         """Clear the findings of these deals, and drop their places, visits and clocks."""
         known = [deal for deal in deals if deal.kind is Kind.DEAL]
         with self._database.write() as open_:
-            _clear(open_, [row.id for row in _open_rows(open_, known)], at)
+            _clear(open_, [id_ for id_, _ in _open_rows(open_, known)], at)
             _forget_measures(open_, known)
 
     def due(self, now: datetime) -> tuple[Ref, ...]:
@@ -86,21 +90,20 @@ class SqlFindings:
 
 
 def _save_findings(open_: Connection, latest: dict[Ref, Evaluation], at: datetime) -> None:
-    opened = {row.id: row.opened_at for row in _open_rows(open_, latest)}
+    opened = dict(_open_rows(open_, latest))
     holding = {finding.id: finding for evaluation in latest.values() for finding in evaluation.findings}
     rows = [_finding_row(finding) | {"opened_at": opened.get(id_, at)} for id_, finding in holding.items()]
     upsert(open_, _findings, rows)
     _clear(open_, [id_ for id_ in opened if id_ not in holding], at)
 
 
-def _open_rows(open_: Connection, deals: Iterable[Ref]) -> Iterator[Row[Any, Any]]:
+def _open_rows(open_: Connection, deals: Iterable[Ref]) -> Iterator[tuple[str, datetime]]:
     """Give id and opening time of the open findings of these deals."""
-    for connection, ids in _by_connection(deals).items():
-        for condition in among(_findings.c.deal, ids):
-            query = select(_findings.c.id, _findings.c.opened_at).where(
-                _findings.c.connection == connection, condition, _findings.c.cleared_at.is_(None)
-            )
-            yield from open_.execute(query)
+    columns = tuple(_findings_written.c["id", "opened_at"])
+    for connection, _, ids in by_kind(deals):
+        of = {"connection": connection, "cleared_at": None}
+        for id_, opened in rows_among(open_, columns, "deal", ids, of):
+            yield id_, datetime.fromisoformat(opened)
 
 
 def _clear(open_: Connection, ids: Sequence[str], at: datetime) -> None:
@@ -110,29 +113,19 @@ def _clear(open_: Connection, ids: Sequence[str], at: datetime) -> None:
 
 
 def _forget_measures(open_: Connection, deals: Iterable[Ref]) -> None:
-    keys = [{"of": deal.connection, "deal_id": deal.id} for deal in deals]
-    for table in (_visits, _places) if keys else ():  # the clocks go with their visits
-        open_.execute(
-            delete(table).where(table.c.connection == bindparam("of"), table.c.deal == bindparam("deal_id")), keys
-        )
+    for connection, _, ids in by_kind(deals):
+        for table in (_visits, _places):  # the clocks go with their visits
+            delete_among(open_, table, "deal", ids, {"connection": connection})
 
 
 def _save_measures(open_: Connection, evaluations: Sequence[Evaluation]) -> None:
-    tables = {
-        _places: [_place_row(evaluation) for evaluation in evaluations],
-        _visits: [_visit_row(visit, n) for each in evaluations for n, visit in enumerate(each.visits)],
-        _clocks: [_clock_row(clock) for each in evaluations for clock in each.clocks],
-    }
-    for table, rows in tables.items():
-        if rows:
-            open_.execute(insert(table), rows)
-
-
-def _by_connection(deals: Iterable[Ref]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for deal in deals:
-        groups.setdefault(deal.connection, []).append(deal.id)
-    return groups
+    upsert_written(open_, _places, [_place_row(evaluation) for evaluation in evaluations])
+    upsert_written(
+        open_, _visits, [_visit_row(visit, n) for each in evaluations for n, visit in enumerate(each.visits)]
+    )
+    clocks = [_clock_row(clock) for each in evaluations for clock in each.clocks]
+    if clocks:
+        open_.execute(insert(_clocks), clocks)
 
 
 def _finding_row(finding: Finding) -> dict[str, Any]:
@@ -153,29 +146,36 @@ def _finding_row(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _place_row(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "connection": evaluation.deal.connection,
-        "deal": evaluation.deal.id,
-        "stage": evaluation.place.stage,
-        "status": evaluation.place.status,
-        "evaluated_at": evaluation.at,
-        "until": evaluation.until,
-    }
+def _place_row(evaluation: Evaluation) -> tuple[Any, ...]:
+    """Write where a deal stands in the order of the table's columns."""
+    deal, place, until = evaluation.deal, evaluation.place, evaluation.until
+    return (
+        deal.connection,
+        storable(deal.id),
+        _text(place.stage),
+        place.status.value,
+        moment_text(evaluation.at),
+        moment_text(until) if until else None,
+    )
 
 
-def _visit_row(visit: Visit, ordinal: int) -> dict[str, Any]:
-    return {
-        "connection": visit.deal.connection,
-        "deal": visit.deal.id,
-        "stage": visit.stage,
-        "number": visit.number,
-        "ordinal": ordinal,
-        "entered_at": visit.entered_at,
-        "left_at": visit.left_at,
-        "to_stage": visit.to.stage if visit.to else None,
-        "to_status": visit.to.status if visit.to else None,
-    }
+def _visit_row(visit: Visit, ordinal: int) -> tuple[Any, ...]:
+    """Write a visit in the order of the table's columns."""
+    return (
+        visit.deal.connection,
+        storable(visit.deal.id),
+        storable(visit.stage),
+        visit.number,
+        ordinal,
+        moment_text(visit.entered_at),
+        moment_text(visit.left_at) if visit.left_at else None,
+        _text(visit.to.stage) if visit.to else None,
+        visit.to.status.value if visit.to else None,
+    )
+
+
+def _text(text: str | None) -> str | None:
+    return None if text is None else storable(text)
 
 
 def _clock_row(clock: SlaClock) -> dict[str, Any]:
