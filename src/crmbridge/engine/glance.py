@@ -11,6 +11,8 @@ from crmbridge.engine.forms import MARK, VERSION
 from crmbridge.engine.views import Viewer
 from crmbridge.model.values import NOTHING_WRITTEN, Fields, as_written
 
+_NONE = (None, NOTHING_WRITTEN)
+
 
 @dataclass(frozen=True, slots=True)
 class Glance:
@@ -24,21 +26,24 @@ class Glance:
         """Keep the names as a set as well."""
         object.__setattr__(self, "_known", frozenset(self.alike))
 
-    def unsettled(self, deals: Iterable[Fields], decided: Fields, bases: Iterable[Fields]) -> set[str]:
-        """Name the fields in which these deals, their bases, and what was decided on are not all equal as stored.
+    def unsettled(self, deals: Iterable[Fields], bases: Sequence[Fields]) -> set[str] | None:
+        """Name the fields in which these deals and bases are not all equal as they are written.
 
         What is equal there is what everybody holds and is known to hold, so merging it would say nothing. Values are
         not read for this. A field that is missing in a deal is empty; in a base it is one that nobody agreed on yet.
+        None where a base says more than which values it has.
         """
-        first = as_written(decided)
+        # Bases that are written alike are one object.
+        distinct = list({id(each): each for each in map(as_written, bases)}.values())
+        if any(map(_is_marked, distinct)):
+            return None
+        first, *others = distinct
         found = set(self.others)
-        for base in {id(each): each for each in map(as_written, bases)}.values():
-            found |= self._known - base.keys()
-            if base is not first:
-                found.update(self._other(first, base))
-        found |= self._known - first.keys()
-        for deal in deals:
-            found.update(self._other(first, as_written(deal)))
+        for base in distinct:
+            if not base.keys() >= self._known:
+                found |= self._known - base.keys()
+        for one in (*others, *map(as_written, deals)):
+            found.update(self._other(first, one))
         return found
 
     def _other(self, one: Fields, two: Fields) -> Iterable[str]:
@@ -53,6 +58,6 @@ def glance_at(viewers: Sequence[Viewer]) -> Glance:
     return Glance(tuple(sorted(alike)), everything - alike)
 
 
-def is_marked(base: Fields) -> bool:
-    """Tell whether a base says more than which values it has, and which version they were sent to."""
-    return any(name[0] == MARK and name != VERSION and base[name] is not None for name in base)
+def _is_marked(base: Fields) -> bool:
+    marks = [name for name in base if name[0] == MARK and name != VERSION]
+    return any(base[name] not in _NONE for name in marks)

@@ -22,7 +22,7 @@ from crmbridge.engine.deleting import (
     with_lost,
 )
 from crmbridge.engine.forms import Read, read, sent
-from crmbridge.engine.glance import Glance, glance_at, is_marked
+from crmbridge.engine.glance import Glance, glance_at
 from crmbridge.engine.mapping import LOST, WON
 from crmbridge.engine.matching import link_id
 from crmbridge.engine.merge import Side, decided_ref, merge
@@ -37,7 +37,7 @@ from crmbridge.model.values import Value
 from crmbridge.services.companions import with_companions
 from crmbridge.services.gathering import Around, follow_merged, gather, make_viewers, writable
 from crmbridge.services.linked import in_links
-from crmbridge.services.linking import chunks, deals_to_look_at, match_fresh
+from crmbridge.services.linking import chunks, deals_to_look_at, match_fresh, sign
 from crmbridge.services.notes import copied_notes
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import DeleteCap, Sync
@@ -99,13 +99,15 @@ def _sync_entry(
     deals = deals_to_look_at(workspace, entry, pending, first=first)
     survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}
     deals = sorted({*deals, *survivors})
-    links = sorted(_link_all(workspace, entry, deals, synced, set(pending)))
+    found, unsigned = _link_all(workspace, entry, deals, synced, set(pending))
+    links = sorted(found)
     unclear = bases_after(viewers, _unclear_updates(workspace))
     glance = glance_at([viewers[name] for name in entry.between])
     archives: list[Change] = []
     ends: dict[str, tuple[Ref, Ref]] = {}
     for some in chunks(links):
         around = gather(workspace, entry, viewers, some)
+        sign(workspace, entry, [ref for refs in around.links.values() for ref in refs if ref in unsigned], around.deals)
         plan = _Part(workspace, entry, around, unclear, glance)
         plan.look()
         workspace.store.links.save(plan.members)
@@ -150,29 +152,49 @@ def _pending(workspace: Workspace, entry: Sync, reader: str) -> tuple[int, list[
 
 
 def _link_all(
-    workspace: Workspace, entry: Sync, deals: Iterable[Ref], synced: Synced, pending: Collection[Ref]
-) -> set[str]:
-    """Give the links of these deals. One without a counterpart has a link of its own, where others may be created.
+    workspace: Workspace, entry: Sync, deals: Collection[Ref], synced: Synced, pending: Collection[Ref]
+) -> tuple[set[str], frozenset[Ref]]:
+    """Give the links of these deals, and those of the deals that are still to be signed.
 
-    Enforcement has to look at deals that are linked without having changed, as another one may lead them now.
+    Where all are linked nothing is matched with them, so that can be done when they are loaded to be looked at.
     """
     links: set[str] = set()
+    alone: list[Ref] = []
     for part in chunks(deals):
         known = workspace.store.links.of(part)
         links.update(known.values())
-        alone = [ref for ref in part if ref not in known]
-        synced.looked.update(map(link_id, alone))
-        fresh = workspace.store.records.get(alone)
-        if not fresh:
-            continue
-        matched = match_fresh(workspace, entry, Kind.DEAL, fresh)
-        workspace.store.backlog.touch([r for refs in matched.links.values() for r in refs if r not in pending])
-        synced.blocked += matched.ambiguous
-        synced.asked.update(item.deal for item in matched.ambiguous)
-        links.update(matched.links)
-        single = {link_id(ref): (ref,) for ref in matched.single if entry.create and _is_open(fresh[ref])}
-        workspace.store.links.save(single)
-        links.update(single)
+        alone += [ref for ref in part if ref not in known]
+    if not alone:
+        return links, frozenset(deals)
+    for part in chunks(deals):
+        sign(workspace, entry, part, workspace.store.records.get(part))
+    for part in chunks(alone):
+        links.update(_link(workspace, entry, part, synced, pending))
+    return links, frozenset()
+
+
+def _link(
+    workspace: Workspace, entry: Sync, deals: Collection[Ref], synced: Synced, pending: Collection[Ref]
+) -> set[str]:
+    """Give the links of deals that stood in none. One without a counterpart has its own, where others may be created.
+
+    Enforcement has to look at deals that are linked without having changed, as another one may lead them now.
+    """
+    known = workspace.store.links.of(deals)  # by now some are the counterparts of others
+    links = set(known.values())
+    alone = [ref for ref in deals if ref not in known]
+    synced.looked.update(map(link_id, alone))
+    fresh = workspace.store.records.get(alone)
+    if not fresh:
+        return links
+    matched = match_fresh(workspace, entry, Kind.DEAL, fresh)
+    workspace.store.backlog.touch([r for refs in matched.links.values() for r in refs if r not in pending])
+    synced.blocked += matched.ambiguous
+    synced.asked.update(item.deal for item in matched.ambiguous)
+    links.update(matched.links)
+    single = {link_id(ref): (ref,) for ref in matched.single if entry.create and _is_open(fresh[ref])}
+    workspace.store.links.save(single)
+    links.update(single)
     return links
 
 
@@ -267,11 +289,13 @@ class _Part:
 
         That is where one of them is gone, or missing and to be created, or may hold what nobody knows of yet.
         """
-        deals, bases = self.around.deals, [self.around.bases.get(ref, {}) for ref in (*refs, decided_ref(link))]
-        missing = set(self.entry.create).difference(ref.connection for ref in refs)
-        if missing or any(ref not in deals or ref in self.unclear for ref in refs) or any(map(is_marked, bases)):
+        deals = self.around.deals
+        if any(ref not in deals or ref in self.unclear for ref in refs):
             return None
-        return self.glance.unsettled([deals[ref].fields for ref in refs], bases[-1], bases[:-1])
+        if self.entry.create and not {ref.connection for ref in refs}.issuperset(self.entry.create):
+            return None
+        bases = [self.around.bases.get(ref, {}) for ref in (decided_ref(link), *refs)]
+        return self.glance.unsettled([deals[ref].fields for ref in refs], bases)
 
     def _side(self, ref: Ref, only: Collection[str] | None) -> Side:
         """Make one side of a merge. What may have been written there, and is there, is not somebody's edit."""

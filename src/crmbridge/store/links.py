@@ -40,7 +40,7 @@ class SqlLinks:
         found: dict[str, tuple[Ref, ...]] = {}
         with self._database.read() as open_:
             for part in chunks(sorted(map(storable, links))):
-                found |= _by_link(sorted(rows_among(open_, _COLUMNS, "link", part), key=tuple))
+                found |= _by_link(sorted(rows_among(open_, _COLUMNS, "link", part)))
         return found
 
     def of(self, refs: Collection[Ref]) -> dict[Ref, str]:
