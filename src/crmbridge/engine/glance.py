@@ -8,8 +8,9 @@ from itertools import compress, repeat
 from operator import ne
 
 from crmbridge.engine.forms import MARK, VERSION
+from crmbridge.engine.merge import Policy
 from crmbridge.engine.views import Viewer
-from crmbridge.model.values import NOTHING_WRITTEN, Fields, as_written
+from crmbridge.model.values import NOTHING_WRITTEN, Fields, Value, as_written, is_empty
 
 _NONE = (None, NOTHING_WRITTEN)
 
@@ -25,6 +26,11 @@ class Glance:
     def __post_init__(self) -> None:
         """Keep the names as a set as well."""
         object.__setattr__(self, "_known", frozenset(self.alike))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All fields that are looked at."""
+        return self._known | self.others
 
     def unsettled(self, deals: Iterable[Fields], bases: Sequence[Fields]) -> set[str] | None:
         """Name the fields in which these deals and bases are not all equal as they are written.
@@ -46,14 +52,21 @@ class Glance:
             found.update(self._other(first, one))
         return found
 
+    def settled(self, deals: Sequence[Fields]) -> dict[str, Value]:
+        """Give the fields that all these deals hold as the same, with their values: what is empty is None."""
+        first, *others = map(as_written, deals)
+        differ = {name for one in others for name in self._other(first, one)}
+        values = ((name, deals[0].get(name)) for name in self.alike if name not in differ)
+        return {name: None if is_empty(value) else value for name, value in values}
+
     def _other(self, one: Fields, two: Fields) -> Iterable[str]:
         missing = repeat(NOTHING_WRITTEN)
         return compress(self.alike, map(ne, map(one.get, self.alike, missing), map(two.get, self.alike, missing)))
 
 
-def glance_at(viewers: Sequence[Viewer]) -> Glance:
-    """Give the first look at links between these connections."""
-    names = [viewer.as_held for viewer in viewers]
+def glance_at(viewers: Sequence[Viewer], policy: Policy) -> Glance:
+    """Give the first look at links between these connections, at the fields that are kept in step."""
+    names = [frozenset(name for name in viewer.as_held if policy(name).sync) for viewer in viewers]
     alike, everything = names[0].intersection(*names), names[0].union(*names)
     return Glance(tuple(sorted(alike)), everything - alike)
 

@@ -47,7 +47,7 @@ def sync_updates(
     blocked = list(merged.blocked)
     for ref, edits in merged.edits.items():
         why = "; ".join(merged.reasons[ref])
-        update, stopped = _update(link, deals[ref], edits, why, viewers[ref.connection], forbidden)
+        update, stopped = _update(link, deals[ref], edits, viewers[ref.connection], forbidden, why=why)
         blocked += stopped
         if update is not None:
             changes.append(update)
@@ -55,7 +55,13 @@ def sync_updates(
 
 
 def _update(
-    link: str, deal: Record, edits: Iterable[FieldEdit], why: str, viewer: Viewer, forbidden: Callable[[str], str]
+    link: str,
+    deal: Record,
+    edits: Iterable[FieldEdit],
+    viewer: Viewer,
+    forbidden: Callable[[str], str],
+    *,
+    why: str,
 ) -> tuple[Change | None, list[Blocked]]:
     """Make the update of one deal, and say what of the edits can't be made."""
     kept: list[FieldEdit] = []

@@ -64,10 +64,25 @@ def sign(
     workspace: Workspace, entry: Sync, refs: Collection[Ref], records: Mapping[Ref, Record]
 ) -> dict[Ref, tuple[Signature, ...]]:
     """Save what these records are matched by; the ones that are not there, as they are gone, by nothing."""
-    companies = _companies(workspace, entry, (records[ref] for ref in refs if ref in records))
-    signed = {ref: _signatures(entry, records[ref], companies) if ref in records else () for ref in refs}
+    signed = _signed(workspace, entry, refs, records)
     workspace.store.matches.put(signed)
     return signed
+
+
+def sign_all(workspace: Workspace, entry: Sync, refs: Iterable[Ref]) -> None:
+    """Save what many records are matched by. The index grows all over, so few large steps cost less than many."""
+    for many in chunks(refs, 10 * CHUNK):
+        signed: dict[Ref, tuple[Signature, ...]] = {}
+        for part in chunks(many):
+            signed |= _signed(workspace, entry, part, workspace.store.records.get(part))
+        workspace.store.matches.put(signed)
+
+
+def _signed(
+    workspace: Workspace, entry: Sync, refs: Collection[Ref], records: Mapping[Ref, Record]
+) -> dict[Ref, tuple[Signature, ...]]:
+    companies = _companies(workspace, entry, (records[ref] for ref in refs if ref in records))
+    return {ref: _signatures(entry, records[ref], companies) if ref in records else () for ref in refs}
 
 
 def _signatures(entry: Sync, record: Record, companies: Mapping[Ref, Record]) -> tuple[Signature, ...]:

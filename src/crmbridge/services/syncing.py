@@ -5,7 +5,7 @@ It costs what changed, not what there is: the store's backlog names the records 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -21,7 +21,7 @@ from crmbridge.engine.deleting import (
     most_at_once,
     with_lost,
 )
-from crmbridge.engine.forms import Read, read, sent
+from crmbridge.engine.forms import Read, read
 from crmbridge.engine.glance import Glance, glance_at
 from crmbridge.engine.mapping import LOST, WON
 from crmbridge.engine.matching import link_id
@@ -29,17 +29,18 @@ from crmbridge.engine.merge import Side, decided_ref, merge
 from crmbridge.engine.moves import last_move, why_forbidden
 from crmbridge.engine.planner import archive, create_counterpart, sync_updates
 from crmbridge.engine.sameness import same
-from crmbridge.engine.views import OWNER, STAGE, Viewer
+from crmbridge.engine.views import STAGE, Viewer
 from crmbridge.engine.visits import visits_of
-from crmbridge.model.changes import Action, Blocked, Change, Origin
+from crmbridge.model.changes import Action, Blocked, Change
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
 from crmbridge.services.companions import with_companions
 from crmbridge.services.gathering import Around, follow_merged, gather, make_viewers, writable
 from crmbridge.services.linked import in_links
-from crmbridge.services.linking import chunks, deals_to_look_at, match_fresh, sign
+from crmbridge.services.linking import chunks, deals_to_look_at, match_fresh, sign, sign_all
 from crmbridge.services.notes import copied_notes
 from crmbridge.services.workspace import Workspace
+from crmbridge.services.written import bases_after, canonical_edits
 from crmbridge.settings import DeleteCap, Sync
 
 Bases = Mapping[Ref, Mapping[str, Value]]
@@ -102,7 +103,7 @@ def _sync_entry(
     found, unsigned = _link_all(workspace, entry, deals, synced, set(pending))
     links = sorted(found)
     unclear = bases_after(viewers, _unclear_updates(workspace))
-    glance = glance_at([viewers[name] for name in entry.between])
+    glance = glance_at([viewers[name] for name in entry.between], entry.policy)
     archives: list[Change] = []
     ends: dict[str, tuple[Ref, Ref]] = {}
     for some in chunks(links):
@@ -166,8 +167,7 @@ def _link_all(
         alone += [ref for ref in part if ref not in known]
     if not alone:
         return links, frozenset(deals)
-    for part in chunks(deals):
-        sign(workspace, entry, part, workspace.store.records.get(part))
+    sign_all(workspace, entry, deals)
     for part in chunks(alone):
         links.update(_link(workspace, entry, part, synced, pending))
     return links, frozenset()
@@ -205,29 +205,6 @@ def _is_open(deal: Record) -> bool:
 def _unclear_updates(workspace: Workspace) -> list[tuple[Change, Ref]]:
     changes = in_links(workspace, [entry.change for entry in workspace.store.journal.unsettled()])
     return [(c, c.target) for c in changes if c.target is not None and c.connection in workspace.connections]
-
-
-# ── What was written ────────────────────────────────────────────────────────────────────────────────────
-
-
-def bases_after(viewers: Mapping[str, Viewer], written: Iterable[tuple[Change, Ref]]) -> dict[Ref, dict[str, Value]]:
-    """Give the bases that follow from changes that were made: what was written there. Enforcement has none to keep."""
-    bases: dict[Ref, dict[str, Value]] = {}
-    for change, ref in written:
-        if change.action is Action.ARCHIVE:
-            bases.setdefault(ref, {})[UNDONE if change.origin is Origin.UNDO else ARCHIVED] = True
-        elif change.link is not None and change.origin is Origin.SYNC and ref.kind is Kind.DEAL:
-            bases.setdefault(ref, {}).update(sent(canonical_edits(change, viewers[change.connection]), change.expects))
-    return bases
-
-
-def canonical_edits(change: Change, viewer: Viewer) -> Iterator[tuple[str, Value]]:
-    """Give what a change writes as sync sees it: owners by e-mail."""
-    for edit in change.edits:
-        after = edit.after
-        if edit.name == OWNER:
-            after = viewer.users.get(str(after))
-        yield edit.name, after
 
 
 # ── One part of the links ───────────────────────────────────────────────────────────────────────────────
@@ -284,7 +261,7 @@ class _Part:
             self._create(link, gone.members, base, sides, updates)
         self.changes += copied_notes(self.workspace, self.entry, link, [ref for ref in here if ref in sides])
 
-    def _unsettled(self, link: str, refs: Sequence[Ref]) -> set[str] | None:
+    def _unsettled(self, link: str, refs: Sequence[Ref]) -> Collection[str] | None:
         """Name the fields of a link that may need merging; None where all that its deals hold has to be known.
 
         That is where one of them is gone, or missing and to be created, or may hold what nobody knows of yet.
@@ -294,8 +271,14 @@ class _Part:
             return None
         if self.entry.create and not {ref.connection for ref in refs}.issuperset(self.entry.create):
             return None
+        held = [deals[ref].fields for ref in refs]
         bases = [self.around.bases.get(ref, {}) for ref in (decided_ref(link), *refs)]
-        return self.glance.unsettled([deals[ref].fields for ref in refs], bases)
+        if any(bases) or len(refs) < 2:
+            return self.glance.unsettled(held, bases)
+        settled = self.glance.settled(held)  # they are linked just now, and what they hold alike is agreed on
+        for ref in (decided_ref(link), *refs):
+            self._agree(ref, settled)
+        return self.glance.names - settled.keys()
 
     def _side(self, ref: Ref, only: Collection[str] | None) -> Side:
         """Make one side of a merge. What may have been written there, and is there, is not somebody's edit."""

@@ -153,7 +153,7 @@ class SqlMatches:
             for (connection, kind), ids in _grouped(key for key in other if key in held).items():
                 delete_among(open_, _matches, "id", ids, {"connection": connection, "kind": kind})
             rows = [(digest, *key, *rest) for key, found in other.items() for digest, *rest in found]
-            upsert_written(open_, _matches, rows)
+            upsert_written(open_, _matches, sorted(rows))  # as they lie in the table
 
     def of(self, refs: Collection[Ref]) -> dict[Ref, tuple[Signature, ...]]:
         """Give the signatures of those of these refs that have any, ordered."""

@@ -95,5 +95,16 @@ def write_bases(open_: Connection, bases: Mapping[Ref, Mapping[str, Value]]) -> 
     said = {(ref.connection, ref.kind.value, storable(ref.id)): fields for ref, fields in bases.items() if fields}
     rows_held = _bases_of(open_, [ref for ref in bases if bases[ref]])
     held = {(connection, kind, id_): fields_from_text(text) for connection, kind, id_, text in rows_held}
-    rows = [(*key, fields_to_text({**held.get(key, {}), **fields})) for key, fields in said.items()]
+    rows = []
+    last: tuple[Mapping[str, Value], str] = {}, "{}"
+    for key, fields in said.items():
+        whole = {**held[key], **fields} if key in held else fields
+        if not _are_the_same(whole, last[0]):
+            last = whole, fields_to_text(whole)
+        rows.append((*key, last[1]))
     upsert_written(open_, _bases, rows)
+
+
+def _are_the_same(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
+    """Tell whether two bases are of the very same values, as those of a link that just came to be are."""
+    return one.keys() == other.keys() and all(one[name] is other[name] for name in one)
