@@ -94,7 +94,7 @@ class LinkStore(Protocol):
         """Create or replace links. A ref leaves the link it was in; a link without refs is no more."""
         ...
 
-    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, dict[str, Value]]:
+    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, Mapping[str, Value]]:
         """Give the base of these refs, or of every ref that has one, field by field."""
         ...
 
