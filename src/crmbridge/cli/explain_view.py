@@ -11,6 +11,7 @@ from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, str
 from crmbridge.cli.plan_view import Names, edits_in_words
 from crmbridge.engine.sla import limit_of
 from crmbridge.model.findings import Finding, FindingKind, Judgement, SlaClock, SlaState, Verdict
+from crmbridge.model.lives import accepted
 from crmbridge.model.values import Value, show
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _verdict_line(said: Explanation, process: Process) -> Line:
     running = [clock for clock in said.evaluation.clocks if clock.running]
     first = min(running, key=lambda clock: clock.goal - clock.elapsed, default=None)
     left = f"; {left_of(first, process)}" if first else ""
-    count = len(said.evaluation.findings)
+    count = sum(finding.waived is None for finding in said.evaluation.findings)
     verdict = Tinted(f"held by {plural(count, 'finding')}", Tone.BAD) if count else Tinted("fine", Tone.GOOD)
     return [strong(name), ": ", verdict, f"{left}."]
 
@@ -73,7 +74,9 @@ def _findings(said: Explanation) -> Iterator[Line]:
     for finding in said.evaluation.findings:
         opened = said.opened.get(finding.id)
         since = f"since {_moment(opened)}" if opened else "new"
-        rows.append([_severity(finding), finding.rule, since, said.actions.get(finding.id, "audit"), finding.message])
+        action = "waived" if finding.waived else said.actions.get(finding.id, "audit")
+        message = f"waived {accepted(finding.waived)}" if finding.waived else finding.message
+        rows.append([_severity(finding), finding.rule, since, action, message])
     yield from table(rows, indent=2, heads=("severity", "rule", "open", "action", "says"))
 
 
