@@ -308,6 +308,9 @@ class Report(SettingsPart):
     timezone: ZoneName = "UTC"
 
 
+Emails = str | tuple[str, ...]
+
+
 class Settings(SettingsPart):
     """The whole settings file."""
 
@@ -318,8 +321,8 @@ class Settings(SettingsPart):
     stages: dict[Id, StageMap] = Field(default_factory=dict)
     sync: tuple[Sync, ...] = ()
     enforce: tuple[Binding, ...] = ()
-    # Who stands for a role: one e-mail, or one for each connection where it differs.
-    people: dict[Id, str | dict[Id, str]] = Field(default_factory=dict)
+    # Who stands for a role: one e-mail, or several, of which the first is who is told; by connection where they differ.
+    people: dict[Id, Emails | dict[Id, Emails]] = Field(default_factory=dict)
     notices: dict[Id, dict[str, Any]] = Field(default_factory=dict)  # sinks for notices, by a name
     thresholds: tuple[Threshold, ...] = ()
     schedule: tuple[ScheduleEntry, ...] = ()
@@ -329,3 +332,10 @@ class Settings(SettingsPart):
         """Give the binding that counts for a rule in a connection, among those that are for all deals and stages."""
         every = (b for b in reversed(self.enforce) if b.when is None and not b.stages)
         return next((b for b in every if b.matches(rule, connection)), None)
+
+    def emails(self, role: str, connection: str) -> tuple[str, ...]:
+        """Give the e-mails of those who stand for a role in a connection, the one who is told first."""
+        found = self.people.get(role, ())
+        if isinstance(found, dict):
+            found = found.get(connection, ())
+        return (found,) if isinstance(found, str) else found

@@ -83,11 +83,11 @@ def check_approvals(process: Process) -> Iterator[Issue]:
     """Find approvals whose last day is kept in a field that holds no day."""
     types = {field.id: field.type for field in process.fields}
     for i, stage in enumerate(process.stages):
-        for j, rule in enumerate(stage.exit):
+        for part, j, rule in stage.placed():
             name = rule.waived_by.until if rule.waived_by else None
             if name is not None and types.get(name, FieldType.DATE) not in _DAYS:
                 sentence = f"this needs a date or datetime field, and {name!r} is a {types[name]} field"
-                yield issue(("stages", i, "exit", j, "waived_by", "until"), "wrong-field-type", sentence)
+                yield issue(("stages", i, part, j, "waived_by", "until"), "wrong-field-type", sentence)
 
 
 def _named(settings: Settings) -> Iterator[tuple[Path, str]]:

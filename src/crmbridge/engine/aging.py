@@ -99,4 +99,4 @@ def _end(until: object, subject: Subject, finding: Finding) -> datetime | None:
 def _rule(subject: Subject, finding: Finding) -> ExitRule | None:
     stage_id, _, name = finding.rule.rpartition(".")
     stage = subject.process.stage(stage_id)
-    return next((rule for rule in stage.exit if rule.id == name), None) if stage else None
+    return next((rule for rule in stage.rules if rule.id == name), None) if stage else None

@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from crmbridge.engine.calendars import CompiledCalendar, due
-from crmbridge.engine.checks import Case, ask
-from crmbridge.model.findings import Finding, Judgement
+from crmbridge.engine.checks import holds
+from crmbridge.engine.judging import case_now
+from crmbridge.model.findings import Finding
 from crmbridge.model.process import Process, Stage
 from crmbridge.settings import Binding, Escalation, Settings
 
@@ -40,13 +41,10 @@ def _speaks_of(binding: Binding, subject: Subject, finding: Finding, now: dateti
         return False
     if binding.stages and finding.stage not in binding.stages:
         return False
-    return binding.when is None or ask(binding.when, _case(subject, finding, now)).judgement is Judgement.PASS
-
-
-def _case(subject: Subject, finding: Finding, now: datetime) -> Case:
+    if binding.when is None:
+        return True
     stage = _stage(subject, finding) or subject.process.stages[0]
-    zone, language = zone_of(subject, finding), subject.language
-    return Case(process=subject.process, stage=stage, fields=subject.deal.fields, now=now, zone=zone, language=language)
+    return holds(binding.when, case_now(stage, None, subject, now))
 
 
 def _stage(subject: Subject, finding: Finding) -> Stage | None:
@@ -103,5 +101,5 @@ def email_of(to: str, connection: str, settings: Settings, process: Process) -> 
     """
     if "@" in to or to == OWNER:
         return to if "@" in to else None
-    found = settings.people.get(to) or (settings.people.get(process.leader) if to == LEADER else None)
-    return found.get(connection) if isinstance(found, dict) else found
+    found = settings.emails(to, connection) or (settings.emails(process.leader, connection) if to == LEADER else ())
+    return next(iter(found), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from crmbridge.engine.nearest import nearest
 
@@ -27,6 +27,13 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "unknown-time-zone": ("error", "a time zone that doesn't exist"),
         "wrong-field-type": ("error", "a check that can't be made on a field of this type"),
         "impossible-count": ("error", "more is asked for than is listed"),
+        "expr-syntax": ("error", "an expression that is not written as expressions are"),
+        "expr-literal": ("error", "a number, date, duration or text in an expression that can't be read"),
+        "expr-type": ("error", "a part of an expression that has another type than is needed there"),
+        "expr-pattern": ("error", "a regular expression that is not understood"),
+        "expr-constant": ("error", "an expression that says the same of every deal"),
+        "expr-too-large": ("error", "an expression that is too long, nested too deep, or a loop within a loop"),
+        "unknown-function": ("error", "a function that expressions don't have"),
         "unreachable-stage": ("error", "no way through `next` leads to the stage"),
         "dead-end": ("error", "no way through `next` leads from the stage to the end of the process"),
         "several-won-stages": ("error", "more than one stage has `status: won`"),
@@ -48,6 +55,7 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "uncovered-stage": ("warning", "a stage of the process without a counterpart in a mapped connection"),
         "one-sided-sync": ("warning", "connections kept in step of which only some have their stages mapped"),
         "idle-setting": ("warning", "something that a sync says and that nothing comes of as the rest stands"),
+        "nobody-listed": ("warning", "a role that may approve or move deals, and that the settings list nobody for"),
         "unknown-language": ("warning", "a language that the process is not written in"),
     }
 )
@@ -55,7 +63,10 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """What doesn't hang together, and the path to it in the file. `at_key`: the key is wrong, not its value."""
+    """What doesn't hang together, and the path to it in the file.
+
+    `at_key`: the key is wrong, not its value. `within`: only this piece of the text at the path, in characters.
+    """
 
     path: Path
     code: str
@@ -63,11 +74,13 @@ class Issue:
     nearest: str | None = None
     severity: Severity
     at_key: bool = False
+    advice: str = ""
+    within: tuple[int, int] | None = None
 
 
-def issue(path: Path, code: str, sentence: str, *, nearest: str | None = None, at_key: bool = False) -> Issue:
+def issue(path: Path, code: str, sentence: str, **details: Any) -> Issue:
     """Make an issue with the severity of its code."""
-    return Issue(path=path, code=code, sentence=sentence, nearest=nearest, severity=CODES[code][0], at_key=at_key)
+    return Issue(path=path, code=code, sentence=sentence, severity=CODES[code][0], **details)
 
 
 def unknown(

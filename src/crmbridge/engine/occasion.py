@@ -18,6 +18,7 @@ MESSAGE_LIMIT, REASON_LIMIT = 1500, 300  # characters
 
 LABELS = {
     FindingKind.EXIT_RULE: "Exit rule not met",
+    FindingKind.ENTRY_RULE: "Entry rule not met",
     FindingKind.SLA_AT_RISK: "SLA at risk",
     FindingKind.SLA_BREACHED: "SLA breached",
     FindingKind.ILLEGAL_MOVE: "Move not allowed",
@@ -26,6 +27,7 @@ LABELS = {
 }
 ADVICE = {
     FindingKind.EXIT_RULE: "Complete what the stage asks for, or move the deal back.",
+    FindingKind.ENTRY_RULE: "Complete what the stage asks for, or move the deal back.",
     FindingKind.SLA_AT_RISK: "Take the next step now, or move the deal to where it belongs.",
     FindingKind.SLA_BREACHED: "Take the next step now, or move the deal to where it belongs.",
     FindingKind.ILLEGAL_MOVE: "Move the deal to the stage where it belongs.",

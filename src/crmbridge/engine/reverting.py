@@ -14,7 +14,7 @@ from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit, O
 from crmbridge.model.findings import Evaluation, FindingKind, Visit
 from crmbridge.model.records import Position, Status
 
-_ABOUT_MOVES = {FindingKind.EXIT_RULE, FindingKind.UNDECIDED, FindingKind.ILLEGAL_MOVE}
+_ABOUT_MOVES = {FindingKind.EXIT_RULE, FindingKind.ENTRY_RULE, FindingKind.UNDECIDED, FindingKind.ILLEGAL_MOVE}
 
 
 def revert(at: Occasion) -> Change | Blocked | None:
@@ -83,7 +83,8 @@ def _revert_id(source: Visit, target: Visit) -> str:
 def _may_revert(move: LastMove, at: Occasion) -> bool:
     origin = at.subject.process.stage(move.source.stage)
     still_open = at.evaluation.place.status is Status.OPEN and origin is not None and origin.status != WON
-    return at.finding.kind in _ABOUT_MOVES and still_open and move.forward and move.direct
+    about_it = at.finding.kind in _ABOUT_MOVES and at.finding.since == move.at  # and not about one before it
+    return about_it and still_open and move.forward and move.direct
 
 
 def _left(move: LastMove, subject: Subject) -> Position | None:

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from crmbridge.engine.expr.checking import checked, names_in
 from crmbridge.engine.issues import Issue, Path, issue
 from crmbridge.engine.nearest import nearest
-from crmbridge.model.checks import Approval, AtLeast, Bounds, Dates, OneOf, Required
+from crmbridge.model.checks import (
+    Activities,
+    Approval,
+    AtLeast,
+    Attachments,
+    Bounds,
+    Company,
+    Contacts,
+    Dates,
+    Expr,
+    OneOf,
+    Outputs,
+    Required,
+)
+from crmbridge.model.process import ExitRule, Process, Stage
+from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType
 
 _NUMBERS = (FieldType.NUMBER, FieldType.MONEY)
 _DAYS = (FieldType.DATE, FieldType.DATETIME)
 _WORDS = (FieldType.TEXT, FieldType.CHOICE, FieldType.CHOICES, FieldType.USER)
+_LINKS = (FieldType.TEXT, FieldType.CHOICE, FieldType.CHOICES)
 _PEOPLE = (FieldType.TEXT, FieldType.CHOICE, FieldType.USER)
 
 
@@ -43,9 +60,37 @@ class Operand:
                 yield issue((*self.path[:-1], "values", i), "unknown-option", sentence, nearest=guess)
 
 
+def deal_fields(process: Process) -> dict[str, FieldType]:
+    """Give every field a rule can name, with its type: the standard ones and the process's own."""
+    return {**{field.id: field.type for field in process.fields}, **STANDARD_FIELDS[Kind.DEAL]}
+
+
+def deal_options(process: Process) -> dict[str, tuple[str, ...]]:
+    """Give the values that fields can have, for those of which that is known."""
+    return {field.id: field.options for field in process.fields if field.options}
+
+
+def check_expr(
+    path: Path, expr: Expr, fields: Mapping[str, FieldType], options: Mapping[str, tuple[str, ...]]
+) -> Iterator[Issue]:
+    """Find what is wrong with an expression, each at its place in the text."""
+    _, faults = checked(expr.expr, fields, options)
+    for fault in faults:
+        yield issue(
+            (*path, "expr"),
+            fault.code,
+            fault.sentence,
+            nearest=fault.nearest,
+            advice=fault.advice,
+            within=tuple(fault.span),
+        )
+
+
 def operands(path: Path, check: BaseModel) -> tuple[Operand, ...]:
     """List the fields that a check looks at, each with its place in the file."""
     match check:
+        case Expr():
+            found = tuple(Operand((*path, "expr"), name) for name in names_in(check.expr))
         case Required():
             found = tuple(Operand((*path, "required", i), name) for i, name in enumerate(check.required))
         case AtLeast():
@@ -59,6 +104,30 @@ def operands(path: Path, check: BaseModel) -> tuple[Operand, ...]:
         case Approval():
             rule, at = check.approval, (*path, "approval")
             found = (Operand((*at, "field"), rule.field, _NUMBERS), Operand((*at, "by"), rule.by, _PEOPLE))
+        case Attachments():
+            links = check.attachments.links
+            found = tuple(Operand((*path, "attachments", "links", i), name, _LINKS) for i, name in enumerate(links))
         case _:
             found = ()
     return found
+
+
+def looked_at(rule: ExitRule, stage: Stage) -> frozenset[str]:
+    """Name all fields of a deal that a rule of a stage looks at, counts of activities among them."""
+    return frozenset(name for check in (rule.check, rule.when) if check is not None for name in _names(check, stage))
+
+
+def has_history(rule: ExitRule) -> bool:
+    """Tell whether what a rule looks at is known of earlier times: what companies and contacts were like is not."""
+    return not any(isinstance(check, Company | Contacts) for check in (rule.check, rule.when))
+
+
+def _names(check: BaseModel, stage: Stage) -> Iterator[str]:
+    yield from (operand.name for operand in operands((), check))
+    if isinstance(check, Outputs):
+        yield from (output.field for output in stage.outputs if output.id in check.outputs)
+    elif isinstance(check, Activities):
+        state = check.activities.state
+        yield "activities" if state == "any" else f"activities_{state}"
+    elif isinstance(check, Approval) and check.approval.not_owner:
+        yield "owner"

@@ -12,19 +12,21 @@ from crmbridge.engine.acting_coherence import (
     check_thresholds,
     check_time,
 )
+from crmbridge.engine.beside_coherence import roles_named
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
-from crmbridge.engine.process_coherence import RESERVED_STAGES, deal_fields
+from crmbridge.engine.process_coherence import RESERVED_STAGES
+from crmbridge.engine.rule_fields import deal_fields
 from crmbridge.model.process import Process
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.settings import Binding, MatchedKind, MatchRules, Settings, Sync
 
 
 def rule_ids(process: Process) -> tuple[str, ...]:
-    """Give the id of every rule a binding can name: exit rules, SLAs, hand-offs, and `move`."""
+    """Give the id of every rule a binding can name: entry and exit rules, SLAs, hand-offs, and `move`."""
     found = ["move"]
     for stage in process.stages:
-        found += [f"{stage.id}.{rule.id}" for rule in stage.exit]
+        found += [f"{stage.id}.{rule.id}" for rule in stage.rules]
         found += [f"{stage.id}.sla"] if stage.sla else []
         found += [f"{stage.id}.handoff"] if stage.handoff else []
     return tuple(found)
@@ -158,6 +160,14 @@ def check_bindings(settings: Settings, process: Process) -> Iterator[Issue]:
     yield from check_thresholds(settings, rules)
 
 
+def check_listed(settings: Settings, process: Process) -> Iterator[Issue]:
+    """Find roles that may approve or move deals and that nobody is listed for."""
+    missing = sorted(roles_named(process) - {role for role, people in settings.people.items() if people})
+    if missing and settings.connections:
+        sentence = f"the process lets {', '.join(missing)} approve or move deals, and nobody is listed for it here"
+        yield issue(("people",), "nobody-listed", sentence, at_key=True)
+
+
 def check_reports(settings: Settings, process: Process) -> Iterator[Issue]:
     """Find reports with the same name, unreadable sinks, or a language that the process isn't written in."""
     yield from duplicates("report", [(("reports", i, "name"), r.name) for i, r in enumerate(settings.reports)])
@@ -232,6 +242,7 @@ SETTINGS_CHECKS: tuple[Callable[[Settings, Process], Iterator[Issue]], ...] = (
     check_one_sided,
     check_bindings,
     check_people,
+    check_listed,
     check_notices,
     check_time,
     check_reports,

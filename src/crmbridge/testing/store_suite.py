@@ -34,6 +34,7 @@ from crmbridge.model.findings import (
 from crmbridge.model.records import Kind, Ref, Status
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Run, StateStore
+from crmbridge.testing.store_edit_suite import EditSuite
 from crmbridge.testing.store_hint_suite import HintSuite, MemorySuite, RateSuite
 from crmbridge.testing.store_lease_suite import LeaseSuite
 from crmbridge.testing.store_life_suite import LifeSuite
@@ -356,6 +357,7 @@ class RunSuite:
 class StoreSuite(
     RecordSuite,
     AskingSuite,
+    EditSuite,
     TombstoneSuite,
     BacklogSuite,
     LinkSuite,

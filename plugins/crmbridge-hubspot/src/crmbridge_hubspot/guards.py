@@ -10,7 +10,21 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, NamedTuple, assert_never
 
-from crmbridge.model.checks import Activities, Approval, AtLeast, Bounds, Dates, NumberBounds, OneOf, Outputs, Required
+from crmbridge.model.checks import (
+    Activities,
+    Approval,
+    AtLeast,
+    Attachments,
+    Bounds,
+    Company,
+    Contacts,
+    Dates,
+    Expr,
+    NumberBounds,
+    OneOf,
+    Outputs,
+    Required,
+)
 from crmbridge.model.process import ExitRule, OnUnknown, Stage
 from crmbridge.model.values import FieldType
 from crmbridge.ports import GuardRequest, Guards, LeftOut, NativeField, rule_name
@@ -140,15 +154,26 @@ def _asked_of_a_value(rule: ExitRule, request: GuardRequest) -> Asked:
             if native is not None and native.options and set(native.options) <= set(choice.values):
                 return Asked(fields)
             return Asked(fields, why=f"HubSpot can't ask for certain options of {choice.field} in a stage")
-        case Activities():
-            return Asked(why="HubSpot can't require activities")
-        case Approval(approval=approval):
-            why = f"{approval.by} is needed only above a value of {approval.field}, and HubSpot can't compare the two"
-            return Asked(why=why)
+        case Activities() | Approval() | Attachments() | Company() | Contacts() | Expr():
+            return Asked(why=_never_asked(rule.check))
         case Required() | AtLeast() | Outputs():
             raise ValueError("what asks for fields to be filled in is read elsewhere")
         case _ as never:
             assert_never(never)
+
+
+def _never_asked(check: Activities | Approval | Attachments | Company | Contacts | Expr) -> str:
+    match check:
+        case Activities():
+            return "HubSpot can't require activities"
+        case Expr():
+            return "it is an expression, and HubSpot can't compute one"
+        case Approval(approval=rule):
+            return f"{rule.by} is needed only above a value of {rule.field}, and HubSpot can't compare the two"
+        case Attachments():
+            return "HubSpot can't require links or notes"
+        case Company() | Contacts():
+            return "a stage of HubSpot's requires properties of the deal itself only"
 
 
 def _at_least(count: int, fields: tuple[str, ...], request: GuardRequest) -> Asked:
