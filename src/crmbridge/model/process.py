@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crmbridge.model.business_time import Calendar, DurationField, Share
+from crmbridge.model.cases import ProcessCase
 from crmbridge.model.checks import Check
 from crmbridge.model.parts import FieldName, Id, Part, Text
 from crmbridge.model.values import FieldType
@@ -170,6 +171,9 @@ class Process(Part):
     moves: Moves = Moves()
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     indicators: tuple[Indicator, ...] = ()
+    # What the process is tested by, here or in files beside it; nothing that is judged depends on it.
+    process_tests: tuple[ProcessCase, ...] = ()
+    tests: tuple[str, ...] = ()  # such as tests/*.yaml, counted from the process file
 
     def stage(self, stage_id: str) -> Stage | None:
         """Find a stage by its id."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from crmbridge import __version__
 from crmbridge.engine.actions import actions_for
@@ -12,8 +13,10 @@ from crmbridge.engine.activities import by_deal, counted
 from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
 from crmbridge.engine.evaluate import Subject, evaluate
 from crmbridge.engine.matching import lead
+from crmbridge.model.business_time import Calendar
 from crmbridge.model.changes import Change
 from crmbridge.model.findings import Evaluation
+from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Move, Record, Ref
 from crmbridge.services.hanging import hanging_on, index_hanging
 from crmbridge.services.holidays import public_holidays
@@ -140,9 +143,18 @@ def evaluate_all(workspace: Workspace) -> tuple[Evaluated, ...]:
 def compile_calendars(workspace: Workspace) -> dict[str, CompiledCalendar]:
     """Compile the process's calendars, with the public holidays of the years that matter."""
     year = workspace.clock.now().year
-    years = range(year - OLDEST_YEARS, year + 2)
-    calendars = workspace.project.process.calendars
-    return {name: compile_calendar(calendar, public_holidays(calendar, years)) for name, calendar in calendars.items()}
+    return compile_for(workspace.project.process, range(year, year + 1))
+
+
+def compile_for(process: Process, years: range) -> dict[str, CompiledCalendar]:
+    """Compile a process's calendars for looking at deals within these years."""
+    known = range(years.start - OLDEST_YEARS, years.stop + 1)
+    return {name: _compiled(calendar, known) for name, calendar in process.calendars.items()}
+
+
+@lru_cache(maxsize=64)  # what it works out when it is asked serves all deals of a process
+def _compiled(calendar: Calendar, years: range) -> CompiledCalendar:
+    return compile_calendar(calendar, public_holidays(calendar, years))
 
 
 def subject_of(
