@@ -241,6 +241,9 @@ class Report(SettingsPart):
     timezone: ZoneName = "UTC"
 
 
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+
+
 class Settings(SettingsPart):
     """The whole settings file."""
 
@@ -249,6 +252,7 @@ class Settings(SettingsPart):
     store: str = "sqlite:///.crmbridge/state.db"
     connections: dict[Id, Connection] = Field(default_factory=dict)
     stages: dict[Id, StageMap] = Field(default_factory=dict)
+    people: dict[Id, tuple[Email, ...]] = Field(default_factory=dict)  # who has a role, by e-mail address
     sync: tuple[Sync, ...] = ()
     enforce: tuple[Binding, ...] = ()
     schedule: tuple[ScheduleEntry, ...] = ()

@@ -138,7 +138,7 @@ def explanation_form(said: Explanation, stage: Mapping[str, str]) -> dict[str, A
             }
             for finding in now.findings
         ],
-        "rules": [_verdict(verdict) for verdict in (*now.readiness, *now.judged)],
+        "rules": [_verdict(verdict) for verdict in (*now.readiness, *now.entry, *now.judged)],
         "clocks": [_clock(clock) for clock in now.clocks],
         "visits": [_visit(visit) for visit in now.visits],
         "wanted": _changes(said.wanted),
@@ -167,6 +167,8 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "message": verdict.message,
         "seen": fields_to_json(verdict.seen),
         "missing": list(verdict.missing),
+        "as_of": iso(verdict.as_of) if verdict.as_of else None,
+        "values": verdict.values,
     }
 
 

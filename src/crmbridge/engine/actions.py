@@ -22,6 +22,7 @@ SUBJECT_LIMIT, MESSAGE_LIMIT, FIELD_LIMIT, REASON_LIMIT = 120, 1500, 250, 300  #
 
 _LABELS = {
     FindingKind.EXIT_RULE: "Exit rule not met",
+    FindingKind.ENTRY_RULE: "Entry rule not met",
     FindingKind.SLA_AT_RISK: "SLA at risk",
     FindingKind.SLA_BREACHED: "SLA breached",
     FindingKind.ILLEGAL_MOVE: "Move not allowed",
@@ -30,6 +31,7 @@ _LABELS = {
 }
 _ADVICE = {
     FindingKind.EXIT_RULE: "Complete what the stage asks for, or move the deal back.",
+    FindingKind.ENTRY_RULE: "Complete what the stage asks for, or move the deal back.",
     FindingKind.SLA_AT_RISK: "Take the next step now, or move the deal to where it belongs.",
     FindingKind.SLA_BREACHED: "Take the next step now, or move the deal to where it belongs.",
     FindingKind.ILLEGAL_MOVE: "Move the deal to the stage where it belongs.",
@@ -161,8 +163,8 @@ def _field(occasion: _Occasion) -> Change | None:
 def _revert(occasion: _Occasion) -> Change | None:
     """Move the deal back to the stage that its last move left, if that went forward and the deal is still open.
 
-    A deal is never moved forward, nor out of or into won and lost. The change's id is the move's: a deal that was
-    moved back once is left alone until somebody moves it again.
+    A deal is never moved forward, nor out of or into won and lost, nor for what an earlier move left behind. The
+    change's id is the move's: a deal that was moved back once is left alone until somebody moves it again.
     """
     deal, finding = occasion.subject.deal, occasion.finding
     move = last_move(occasion.evaluation.visits, occasion.evaluation.place, occasion.subject.process)
@@ -187,6 +189,8 @@ def _revert(occasion: _Occasion) -> Change | None:
     )
 
 
+_OF_A_MOVE = frozenset({FindingKind.EXIT_RULE, FindingKind.ENTRY_RULE, FindingKind.UNDECIDED, FindingKind.ILLEGAL_MOVE})
+
 # `audit` and `warn` change nothing, so they have no line.
 _ACTIONS: Mapping[str, Callable[[_Occasion], Change | None]] = {
     "task": _task,
@@ -197,7 +201,7 @@ _ACTIONS: Mapping[str, Callable[[_Occasion], Change | None]] = {
 
 
 def _may_revert(move: LastMove, occasion: _Occasion) -> bool:
-    about_move = occasion.finding.kind in {FindingKind.EXIT_RULE, FindingKind.UNDECIDED, FindingKind.ILLEGAL_MOVE}
+    about_move = occasion.finding.kind in _OF_A_MOVE and occasion.finding.since == move.at
     origin = occasion.subject.process.stage(move.source.stage)
     still_open = occasion.evaluation.place.status is Status.OPEN and origin is not None and origin.status != WON
     return about_move and still_open and move.forward and move.direct

@@ -8,9 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from crmbridge.engine.rule_fields import operands
-from crmbridge.model.checks import Activities, Check
+from crmbridge.model.checks import Activities, Approval, AttachmentRule, Attachments, Check, Company, Contacts
 from crmbridge.model.process import Process
-from crmbridge.model.records import Record
+from crmbridge.model.records import Kind, Record
 from crmbridge.model.values import Value
 
 COUNTS = ("activities", "activities_done", "activities_open")
@@ -77,9 +77,29 @@ def asks_for_activities(process: Process) -> bool:
     )
 
 
+def kinds_asked_for(process: Process) -> frozenset[Kind]:
+    """Name the kinds of records beside deals that a rule of the process looks at, or that say who made a move."""
+    found = {kind for check in _checks(process) for kind in _kinds_of(check)}
+    if process.moves.who:
+        found.add(Kind.USER)
+    return frozenset(found | {Kind.ACTIVITY} if asks_for_activities(process) else found)
+
+
+def _kinds_of(check: Check) -> Iterator[Kind]:
+    match check:
+        case Company():
+            yield Kind.COMPANY
+        case Contacts():
+            yield Kind.CONTACT
+        case Attachments(attachments=AttachmentRule(note=str())):
+            yield Kind.NOTE
+        case Approval(approval=rule) if rule.who is not None or rule.not_owner:
+            yield Kind.USER
+
+
 def _checks(process: Process) -> Iterator[Check]:
     for stage in process.stages:
-        for rule in stage.exit:
+        for rule in stage.rules:
             yield rule.check
             if rule.when is not None:
                 yield rule.when

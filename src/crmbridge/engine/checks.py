@@ -2,64 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from crmbridge.engine.text import fill, plain
-from crmbridge.model.checks import Activities, Approval, AtLeast, Bounds, Check, Dates, OneOf, Outputs, Required
+from crmbridge.engine.activity_checks import count_activities, turns
+from crmbridge.engine.beside_checks import approver_misfit, check_attachments, check_company, check_contacts
+from crmbridge.engine.cases import Answer, Case, as_choices, quote, says_yes
+from crmbridge.engine.text import fill
+from crmbridge.model.checks import (
+    Activities,
+    Approval,
+    AtLeast,
+    Attachments,
+    Bounds,
+    Check,
+    Company,
+    Contacts,
+    Dates,
+    OneOf,
+    Outputs,
+    Required,
+)
 from crmbridge.model.findings import Judgement, Verdict
-from crmbridge.model.process import ExitRule, Process, Stage
-from crmbridge.model.values import Fields, Money, Value, is_empty, show
-
-SHOWN = 80  # how much of a CRM's value a message quotes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """What checks look at: a deal's fields, the stage whose rules are asked, and what today is there.
-
-    `zone` is where a day begins and ends; `language` is the one that names of fields are given in.
-    """
-
-    process: Process
-    stage: Stage
-    fields: Fields
-    now: datetime
-    zone: tzinfo
-    language: str = "en"
-
-    def name(self, field: str) -> str:
-        """Give a field's name for people."""
-        return field_name(field, self.process, self.language)
-
-    def names(self, fields: Iterable[str]) -> str:
-        """Give the names of several fields for people."""
-        return ", ".join(self.name(field) for field in fields)
-
-    def day(self, value: date | datetime) -> date:
-        """Give the day of a date or of a moment."""
-        return value.astimezone(self.zone).date() if isinstance(value, datetime) else value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What one check found: the judgement, a sentence saying so, and what it was reached from."""
-
-    judgement: Judgement
-    message: str
-    looked_at: Sequence[str] = ()
-    missing: Sequence[str] = ()
-    passed: int = 0
-    value: Value = None
-
-
-def field_name(field: str, process: Process, language: str) -> str:
-    """Give a field's name for people: the one the process declares, else its id in words."""
-    declared = next((known for known in process.fields if known.id == field), None)
-    return declared.name.in_language(language) if declared else field.replace("_", " ").replace(".", " ")
+from crmbridge.model.process import ExitRule
+from crmbridge.model.records import Record
+from crmbridge.model.values import Money, Value, is_empty
 
 
 def judge(rule: ExitRule, case: Case) -> Verdict:
@@ -81,9 +50,11 @@ def judge(rule: ExitRule, case: Case) -> Verdict:
         stage=case.stage.id,
         judgement=answer.judgement,
         message=_message(rule, answer, case),
-        seen={field: case.fields.get(field) for field in answer.looked_at},
+        seen={**{field: case.fields.get(field) for field in answer.looked_at}, **answer.seen},
         missing=tuple(answer.missing),
         on_unknown=rule.on_unknown.value,
+        as_of=case.now,
+        values=case.values,
     )
 
 
@@ -97,6 +68,13 @@ def looks_at_today(rule: ExitRule) -> bool:
     return isinstance(rule.check, Dates) or isinstance(rule.when, Dates)
 
 
+def turning_points(rule: ExitRule, activities: Sequence[Record] | None) -> Iterator[datetime]:
+    """Give the moments at which a rule can turn out otherwise with nothing changed, beside the beginning of a day."""
+    for check in (rule.check, rule.when):
+        if isinstance(check, Activities):
+            yield from turns(check.activities, activities)
+
+
 def _message(rule: ExitRule, answer: Answer, case: Case) -> str:
     """Say it in the rule's own words where it has some and does not hold, else in the check's."""
     if rule.message is None or answer.judgement not in {Judgement.FAIL, Judgement.UNKNOWN}:
@@ -104,7 +82,7 @@ def _message(rule: ExitRule, answer: Answer, case: Case) -> str:
     values = {
         "passed": str(answer.passed),
         "missing": case.names(answer.missing),
-        "value": _quote(answer.value),
+        "value": quote(answer.value),
     }
     return fill(rule.message.in_language(case.language), values)
 
@@ -114,7 +92,7 @@ def _required(check: Required, case: Case) -> Answer:
 
 
 def _at_least(check: AtLeast, case: Case) -> Answer:
-    return _filled(check.of, check.at_least, case, is_filled=_says_yes)
+    return _filled(check.of, check.at_least, case, is_filled=says_yes)
 
 
 def _outputs(check: Outputs, case: Case) -> Answer:
@@ -123,7 +101,7 @@ def _outputs(check: Outputs, case: Case) -> Answer:
     if unknown:
         return Answer(judgement=Judgement.UNKNOWN, message=f"The stage has no output {', '.join(unknown)}.")
     wanted = tuple(fields[output] for output in check.outputs)
-    return _filled(wanted, len(wanted), case, is_filled=_says_yes)
+    return _filled(wanted, len(wanted), case, is_filled=says_yes)
 
 
 def _filled(fields: Sequence[str], needed: int, case: Case, *, is_filled: Callable[[Value], bool]) -> Answer:
@@ -148,6 +126,8 @@ def _filled(fields: Sequence[str], needed: int, case: Case, *, is_filled: Callab
 
 def _activities(check: Activities, case: Case) -> Answer:
     wanted = check.activities
+    if not wanted.counts_all:
+        return count_activities(wanted, case)
     field = "activities" if wanted.state == "any" else f"activities_{wanted.state}"
     kind = "activities" if wanted.state == "any" else f"{wanted.state} activities"
     count = _number(case.fields.get(field))
@@ -195,7 +175,7 @@ def _one_of(check: OneOf, case: Case) -> Answer:
     value = case.fields.get(choice.field)
     if is_empty(value):
         return _undecided(choice.field, case)
-    holds = not set(_as_choices(value)).isdisjoint(choice.values)
+    holds = not set(as_choices(value)).isdisjoint(choice.values)
     return _compared(choice.field, holds=holds, limit=f"one of {', '.join(choice.values)}", case=case)
 
 
@@ -212,12 +192,14 @@ def _approval(check: Approval, case: Case) -> Answer:
             passed=1,
             value=case.fields.get(rule.field),
         )
-    approved = _says_yes(case.fields.get(rule.by))
+    approved = says_yes(case.fields.get(rule.by))
+    if approved and (misfit := approver_misfit(rule, case)):
+        return misfit
     return Answer(
         judgement=Judgement.PASS if approved else Judgement.FAIL,
-        message=f"{case.name(rule.field)} is {_quote(case.fields.get(rule.field))}, which is over {rule.over:,f}: "
+        message=f"{case.name(rule.field)} is {quote(case.fields.get(rule.field))}, which is over {rule.over:,f}: "
         + (
-            f"approved by {_quote(case.fields.get(rule.by))}."
+            f"approved by {quote(case.fields.get(rule.by))}."
             if approved
             else f"{case.name(rule.by)} must be filled in."
         ),
@@ -226,6 +208,18 @@ def _approval(check: Approval, case: Case) -> Answer:
         passed=int(approved),
         value=case.fields.get(rule.field),
     )
+
+
+def _attachments(check: Attachments, case: Case) -> Answer:
+    return check_attachments(check.attachments, case)
+
+
+def _company(check: Company, case: Case) -> Answer:
+    return check_company(check.company, case)
+
+
+def _contacts(check: Contacts, case: Case) -> Answer:
+    return check_contacts(check.contacts, case)
 
 
 # A new check is one function above and one line here. The argument is of the check's own class.
@@ -238,6 +232,9 @@ _CHECKS: Mapping[type, Callable[[Any, Case], Answer]] = {
     Dates: _dates,
     OneOf: _one_of,
     Approval: _approval,
+    Attachments: _attachments,
+    Company: _company,
+    Contacts: _contacts,
 }
 
 
@@ -246,7 +243,7 @@ def _compared(field: str, *, holds: bool, limit: str, case: Case) -> Answer:
     middle = "as it must be" if holds else "but must be"
     return Answer(
         judgement=Judgement.PASS if holds else Judgement.FAIL,
-        message=f"{case.name(field)} is {_quote(value)}, {middle} {limit}.",
+        message=f"{case.name(field)} is {quote(value)}, {middle} {limit}.",
         looked_at=(field,),
         missing=() if holds else (field,),
         passed=int(holds),
@@ -257,7 +254,7 @@ def _compared(field: str, *, holds: bool, limit: str, case: Case) -> Answer:
 def _undecided(field: str, case: Case) -> Answer:
     """Say that a check can't be decided, because its field is empty or holds another kind of value."""
     value = case.fields.get(field)
-    why = "is empty" if is_empty(value) else f"is {_quote(value)}, which can't be compared"
+    why = "is empty" if is_empty(value) else f"is {quote(value)}, which can't be compared"
     return Answer(
         judgement=Judgement.UNKNOWN,
         message=f"{case.name(field)} {why}, so this can't be decided.",
@@ -265,10 +262,6 @@ def _undecided(field: str, case: Case) -> Answer:
         missing=(field,),
         value=value,
     )
-
-
-def _says_yes(value: Value) -> bool:
-    return not is_empty(value) and value is not False
 
 
 def _number(value: Value) -> Decimal | None:
@@ -281,25 +274,9 @@ def _number(value: Value) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def _as_choices(value: Value) -> tuple[str, ...]:
-    match value:
-        case tuple():
-            return value
-        case bool():
-            return ("yes", "true") if value else ("no", "false")
-        case Money():
-            return (str(value.amount),)
-        case _:
-            return (str(value),)
-
-
 def _day_text(days: int) -> str:
     # Without a date in it, the sentence stays the same from day to day.
     if days == 0:
         return "today"
     unit = "day" if abs(days) == 1 else "days"
     return f"{days} {unit} from today" if days > 0 else f"{-days} {unit} ago"
-
-
-def _quote(value: Value) -> str:
-    return plain(show(value), SHOWN)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel
 
+from crmbridge.engine.beside_coherence import check_approvers, check_beside, check_criteria, check_movers
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.rule_fields import operands
@@ -33,12 +34,12 @@ def deal_fields(process: Process) -> dict[str, FieldType]:
 
 def check_ids(process: Process) -> Iterator[Issue]:
     """Find ids that are not unique among things of one kind."""
-    for name in ("roles", "touch_points", "materials", "fields", "stages", "indicators"):
+    for name in ("roles", "touch_points", "materials", "fields", "criteria", "stages", "indicators"):
         yield from duplicates(name.rstrip("s").replace("_", " "), _ids((name,), getattr(process, name)))
     for at, stage in _stages(process):
         yield from duplicates("activity", _ids((*at, "activities"), stage.activities))
         yield from duplicates("output", _ids((*at, "outputs"), stage.outputs))
-        yield from duplicates("exit rule", _ids((*at, "exit"), stage.exit))
+        yield from duplicates("rule", (*_ids((*at, "entry"), stage.entry), *_ids((*at, "exit"), stage.exit)))
 
 
 def check_reserved(process: Process) -> Iterator[Issue]:
@@ -50,7 +51,7 @@ def check_reserved(process: Process) -> Iterator[Issue]:
         if name in STANDARD_FIELDS[Kind.DEAL] or name == "stage":
             yield issue(path, "reserved-id", f"{name!r} is a standard field; every process has it without saying so")
     for at, stage in _stages(process):
-        for path, name in _ids((*at, "exit"), stage.exit):
+        for path, name in (*_ids((*at, "entry"), stage.entry), *_ids((*at, "exit"), stage.exit)):
             if name in RESERVED_RULES:
                 yield issue(path, "reserved-id", f"{name!r} is the id of the stage's own {name} rule")
 
@@ -169,7 +170,7 @@ def check_indicators(process: Process) -> Iterator[Issue]:
 
 def check_use(process: Process) -> Iterator[Issue]:
     """Find fields of the process that nothing uses."""
-    used: set[str] = set()
+    used = {process.moves.reason}
     for at, stage in _stages(process):
         used.update(name for _, name in _named_fields(at, stage))
         used.update(operand.name for path, _, check in _checks(at, stage) for operand in operands(path, check))
@@ -191,10 +192,11 @@ def _listed(at: Path, names: Iterable[str]) -> Iterator[tuple[Path, str]]:
 
 
 def _checks(at: Path, stage: Stage) -> Iterator[tuple[Path, ExitRule, BaseModel]]:
-    for i, rule in enumerate(stage.exit):
-        yield (*at, "exit", i, "check"), rule, rule.check
-        if rule.when is not None:
-            yield (*at, "exit", i, "when"), rule, rule.when
+    for part in ("entry", "exit"):
+        for i, rule in enumerate(getattr(stage, part)):
+            yield (*at, part, i, "check"), rule, rule.check
+            if rule.when is not None:
+                yield (*at, part, i, "when"), rule, rule.when
 
 
 def _named_fields(at: Path, stage: Stage) -> Iterator[tuple[Path, str]]:
@@ -274,6 +276,10 @@ PROCESS_CHECKS: tuple[Callable[[Process], Iterator[Issue]], ...] = (
     check_flow,
     check_calendars,
     check_handoffs,
+    check_beside,
+    check_approvers,
+    check_movers,
+    check_criteria,
     check_languages,
     check_indicators,
     check_use,

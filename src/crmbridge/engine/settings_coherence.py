@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from crmbridge.engine.beside_coherence import roles_named
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.process_coherence import RESERVED_STAGES, deal_fields
@@ -14,10 +15,10 @@ from crmbridge.settings import Binding, MatchedKind, MatchRules, Settings, Sync
 
 
 def rule_ids(process: Process) -> tuple[str, ...]:
-    """Give the id of every rule a binding can name: exit rules, SLAs, hand-offs, and `move`."""
+    """Give the id of every rule a binding can name: entry and exit rules, SLAs, hand-offs, and `move`."""
     found = ["move"]
     for stage in process.stages:
-        found += [f"{stage.id}.{rule.id}" for rule in stage.exit]
+        found += [f"{stage.id}.{rule.id}" for rule in stage.rules]
         found += [f"{stage.id}.sla"] if stage.sla else []
         found += [f"{stage.id}.handoff"] if stage.handoff else []
     return tuple(found)
@@ -149,6 +150,16 @@ def check_bindings(settings: Settings, process: Process) -> Iterator[Issue]:
             yield from unknown("field", [(("enforce", i, "field"), binding.field)], fields)
 
 
+def check_people(settings: Settings, process: Process) -> Iterator[Issue]:
+    """Find people in roles that don't exist, and roles that may do something and that nobody is listed for."""
+    named = [(("people", role), role) for role in settings.people]
+    yield from unknown("role", named, [role.id for role in process.roles], at_key=True)
+    missing = sorted(roles_named(process) - {role for role, people in settings.people.items() if people})
+    if missing and settings.connections:
+        sentence = f"the process lets {', '.join(missing)} approve or move deals, and nobody is listed for it here"
+        yield issue(("people",), "nobody-listed", sentence, at_key=True)
+
+
 def check_reports(settings: Settings, process: Process) -> Iterator[Issue]:
     """Find reports with the same name, unreadable sinks, or a language that the process isn't written in."""
     yield from duplicates("report", [(("reports", i, "name"), r.name) for i, r in enumerate(settings.reports)])
@@ -222,6 +233,7 @@ SETTINGS_CHECKS: tuple[Callable[[Settings, Process], Iterator[Issue]], ...] = (
     check_shared,
     check_one_sided,
     check_bindings,
+    check_people,
     check_reports,
     check_schedule,
 )

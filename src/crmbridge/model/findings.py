@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from crmbridge.model.records import Ref, Status
 from crmbridge.model.values import Value
@@ -69,7 +69,11 @@ class Judgement(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One rule's judgement on one deal, with the values it was reached from."""
+    """One rule's judgement on one deal, with the values it was reached from.
+
+    `values` says which: those of then, when the deal made the move that is judged, or those of now. `as_of` is that
+    moment.
+    """
 
     rule: str  # "stage.rule", such as "qualification.bant"
     stage: str
@@ -78,12 +82,15 @@ class Verdict:
     seen: Mapping[str, Value] = field(default_factory=dict)
     missing: tuple[str, ...] = ()  # the fields whose filling would clear it
     on_unknown: str = "warn"
+    as_of: datetime | None = None
+    values: Literal["then", "now"] = "now"
 
 
 class FindingKind(StrEnum):
     """What kind of thing does not hold."""
 
     EXIT_RULE = "exit_rule"
+    ENTRY_RULE = "entry_rule"
     SLA_AT_RISK = "sla_at_risk"
     SLA_BREACHED = "sla_breached"
     ILLEGAL_MOVE = "illegal_move"
@@ -132,8 +139,9 @@ class Evaluation:
     visits: tuple[Visit, ...]
     clocks: tuple[SlaClock, ...]
     readiness: tuple[Verdict, ...]  # the exit rules of the stage the deal is in now
-    judged: tuple[Verdict, ...]  # the exit rules of the stages that the last move left behind
+    judged: tuple[Verdict, ...]  # the exit rules of the stages that the deal's moves left behind
     findings: tuple[Finding, ...]
+    entry: tuple[Verdict, ...] = ()  # the entry rules of the stage the deal is in now
     until: datetime | None = None
 
 

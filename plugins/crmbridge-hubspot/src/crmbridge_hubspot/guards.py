@@ -10,7 +10,20 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, NamedTuple, assert_never
 
-from crmbridge.model.checks import Activities, Approval, AtLeast, Bounds, Dates, NumberBounds, OneOf, Outputs, Required
+from crmbridge.model.checks import (
+    Activities,
+    Approval,
+    AtLeast,
+    Attachments,
+    Bounds,
+    Company,
+    Contacts,
+    Dates,
+    NumberBounds,
+    OneOf,
+    Outputs,
+    Required,
+)
 from crmbridge.model.process import ExitRule, OnUnknown, Stage
 from crmbridge.model.values import FieldType
 from crmbridge.ports import GuardRequest, Guards, LeftOut, NativeField, rule_name
@@ -25,6 +38,13 @@ STANDARD = MappingProxyType(
 _LINK = "is a link in HubSpot, which no stage can require"
 _SETTING = "is in a property that the connection's settings name, unless one is bound to it"
 WITHOUT = MappingProxyType({"company": _LINK, "contacts": _LINK, "source": _SETTING, "lost_reason": _SETTING})
+_NEVER: Mapping[type, str] = MappingProxyType(
+    {
+        Activities: "HubSpot can't require activities",
+        Attachments: "HubSpot can't require links or notes",
+        **dict.fromkeys((Company, Contacts), "a stage of HubSpot's requires properties of the deal itself only"),
+    }
+)
 NUMBERS = frozenset({FieldType.NUMBER, FieldType.MONEY})
 
 
@@ -140,8 +160,8 @@ def _asked_of_a_value(rule: ExitRule, request: GuardRequest) -> Asked:
             if native is not None and native.options and set(native.options) <= set(choice.values):
                 return Asked(fields)
             return Asked(fields, why=f"HubSpot can't ask for certain options of {choice.field} in a stage")
-        case Activities():
-            return Asked(why="HubSpot can't require activities")
+        case Activities() | Attachments() | Company() | Contacts():
+            return Asked(why=_NEVER[type(rule.check)])
         case Approval(approval=approval):
             why = f"{approval.by} is needed only above a value of {approval.field}, and HubSpot can't compare the two"
             return Asked(why=why)
