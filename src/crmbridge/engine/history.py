@@ -6,17 +6,15 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from crmbridge.engine.activities import COUNTS, TIMES, tally
+from crmbridge.engine.activities import tally
 from crmbridge.engine.activity_checks import known_then
 from crmbridge.engine.cases import as_choices
-from crmbridge.engine.views import STAGE
+from crmbridge.model.edits import COUNTED, STAGE
 from crmbridge.model.records import Edit
 from crmbridge.model.values import Fields, Value, is_empty
 
 if TYPE_CHECKING:
     from crmbridge.engine.evaluate import Subject
-
-COUNTED = frozenset({*COUNTS, *TIMES})  # follow from the activities, and have no history of their own
 
 
 def fields_at(subject: Subject, moment: datetime) -> Fields:
@@ -42,11 +40,8 @@ def is_known(subject: Subject, names: Collection[str], moment: datetime) -> bool
     if counted and subject.activities is None:
         return False
     own = frozenset(names) - counted
-    if not own or moment >= subject.deal.updated_at:
-        return True
-    first = seen_since(subject)
     between = any(edit.since < moment < edit.at for edit in subject.edits if edit.field in own)
-    return moment >= first and not between
+    return not own or (moment >= seen_since(subject) and not between)
 
 
 def seen_since(subject: Subject) -> datetime:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from crmbridge.model.changes import Blocked, Change, JournalEntry, Receipt
 from crmbridge.model.findings import Evaluation, Finding, Severity, SlaClock, Visit
-from crmbridge.model.records import Kind, Move, Record, Ref, Signature, Tombstone
+from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Signature, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.ports.crm import Page
 from crmbridge.ports.rates import RateLedger
@@ -20,7 +20,10 @@ class RecordStore(Protocol):
     """What was pulled. All calls are transactions of their own."""
 
     def save_page(self, connection: str, kind: Kind, page: Page, at: datetime) -> None:
-        """Save records, moves, tombstones and the cursor of one page together, or nothing. Repeating is harmless."""
+        """Save records, moves, tombstones and the cursor of one page together, or nothing. Repeating is harmless.
+
+        Of a deal that is known and held other values, it is written down with it what that were.
+        """
         ...
 
     def cursor(self, connection: str, kind: Kind) -> str | None:
@@ -51,8 +54,15 @@ class RecordStore(Protocol):
         """Give the moves of those of these deals that have any, each deal's oldest first."""
         ...
 
-    def put(self, records: Sequence[Record]) -> None:
-        """Replace single records with what was read outside a pull. The cursor stays."""
+    def edits_for(self, deals: Collection[Ref]) -> dict[Ref, tuple[Edit, ...]]:
+        """Give the edits of those of these deals that have any, in the order in which they were seen."""
+        ...
+
+    def put(self, records: Sequence[Record], at: datetime | None = None) -> None:
+        """Replace single records with what was read outside a pull. The cursor stays.
+
+        `at` is when they were read or written, for those whose CRM does not say that they changed.
+        """
         ...
 
     def gone(self, connection: str) -> Iterator[Tombstone]:

@@ -265,7 +265,8 @@ def settle(
 def _keep(workspace: Workspace, updated: Sequence[Change]) -> None:
     """Bring the records that we hold up to date with what was just written to them."""
     records = workspace.store.records.get([change.target for change in updated if change.target])
-    workspace.store.records.put([_as_written(records[c.target], c) for c in updated if c.target in records])
+    written = [_as_written(records[c.target], c) for c in updated if c.target in records]
+    workspace.store.records.put(written, workspace.clock.now())
 
 
 def _as_written(record: Record, change: Change) -> Record:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from crmbridge import __version__
 from crmbridge.engine.actions import actions_for
-from crmbridge.engine.activities import by_deal, counted
 from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
 from crmbridge.engine.evaluate import Subject, evaluate
 from crmbridge.engine.matching import lead
@@ -17,11 +15,10 @@ from crmbridge.model.business_time import Calendar
 from crmbridge.model.changes import Change
 from crmbridge.model.findings import Evaluation
 from crmbridge.model.process import Process
-from crmbridge.model.records import Kind, Move, Record, Ref
-from crmbridge.services.hanging import hanging_on, index_hanging
+from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.holidays import public_holidays
-from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.linking import chunks
+from crmbridge.services.surrounding import indexed, reached, scanned, surrounded
 from crmbridge.services.workspace import Workspace
 
 OLDEST_YEARS = 6  # calendars know the holidays of this many years back; older visits count every working day
@@ -55,9 +52,7 @@ def judge_pending(workspace: Workspace) -> Judged:
     reader = _reader(workspace)
     mark, pending = workspace.store.backlog.pending(reader)
     calendars = compile_calendars(workspace)
-    deals: set[Ref] = {ref for ref in pending if ref.kind is Kind.DEAL}
-    for part in chunks(ref for ref in pending if ref.kind is Kind.ACTIVITY):
-        deals |= index_hanging(workspace, part)
+    deals = reached(workspace, pending)
     deals.update(workspace.store.findings.due(workspace.clock.now()))
     count = 0
     changes: list[Change] = []
@@ -93,11 +88,8 @@ def _judge(
     calendars: Mapping[str, CompiledCalendar],
 ) -> list[Evaluated]:
     """Evaluate deals that lead; save it, and forget the ones linked to them."""
-    moves = workspace.store.records.moves_for(records)
-    judged = [
-        _evaluate(workspace, deal, moves.get(deal.ref, ()), calendars, activities)
-        for deal, activities in _with_activities(workspace, records.values(), _indexed)
-    ]
+    subjects = surrounded(workspace, records.values(), calendars, indexed)
+    judged = [_evaluate(workspace, subject) for subject in subjects]
     now = workspace.clock.now()
     workspace.store.findings.save([one.evaluation for one in judged], now)
     workspace.store.findings.forget(others, now)
@@ -133,11 +125,12 @@ def evaluate_all(workspace: Workspace) -> tuple[Evaluated, ...]:
     calendars = compile_calendars(workspace)
     refs = [deal.ref for name in workspace.connections for deal in workspace.store.records.records(name, Kind.DEAL)]
     records, _ = _leads(workspace, refs)
-    moves = workspace.store.records.moves_for(records)
-    deals = _with_activities(workspace, records.values(), _scanned)
-    return tuple(
-        _evaluate(workspace, deal, moves.get(deal.ref, ()), calendars, activities) for deal, activities in deals
+    subjects = (
+        subject
+        for part in chunks(records.values())
+        for subject in surrounded(workspace, part, calendars, scanned(workspace))
     )
+    return tuple(_evaluate(workspace, subject) for subject in subjects)
 
 
 def compile_calendars(workspace: Workspace) -> dict[str, CompiledCalendar]:
@@ -157,81 +150,18 @@ def _compiled(calendar: Calendar, years: range) -> CompiledCalendar:
     return compile_calendar(calendar, public_holidays(calendar, years))
 
 
-def subject_of(
-    workspace: Workspace,
-    deal: Record,
-    moves: Sequence[Move],
-    calendars: Mapping[str, CompiledCalendar],
-    activities: Sequence[Record] | None = None,
-) -> Subject:
-    """Give a deal with everything that it is evaluated against."""
-    return Subject(
-        deal=deal,
-        moves=moves,
-        activities=activities,
-        process=workspace.project.process,
-        settings=workspace.project.settings,
-        calendars=calendars,
-        mapper=workspace.mapper(deal.ref.connection),
-    )
-
-
-def _evaluate(
-    workspace: Workspace,
-    deal: Record,
-    moves: Sequence[Move],
-    calendars: Mapping[str, CompiledCalendar],
-    activities: Sequence[Record] | None,
-) -> Evaluated:
+def _evaluate(workspace: Workspace, subject: Subject) -> Evaluated:
     now = workspace.clock.now()
-    subject = subject_of(workspace, deal, moves, calendars, activities)
     evaluation = evaluate(subject, now)
-    return Evaluated(deal=deal, evaluation=evaluation, changes=actions_for(subject, evaluation, now))
+    return Evaluated(deal=subject.deal, evaluation=evaluation, changes=actions_for(subject, evaluation, now))
+
+
+def subject_of(workspace: Workspace, deal: Record) -> Subject:
+    """Give a single deal with everything that it is evaluated against."""
+    (subject,) = surrounded(workspace, [deal], compile_calendars(workspace), scanned(workspace))
+    return subject
 
 
 def evaluate_one(workspace: Workspace, deal: Record) -> Evaluated:
     """Evaluate a single deal in the same way as all of them are."""
-    moves = workspace.store.records.moves_of(deal.ref)
-    ((whole, activities),) = _with_activities(workspace, [deal], _scanned)
-    return _evaluate(workspace, whole, moves, compile_calendars(workspace), activities)
-
-
-def _with_activities(
-    workspace: Workspace,
-    deals: Iterable[Record],
-    activities: Callable[[Workspace, str, Sequence[Ref]], Iterable[Record]],
-) -> Iterator[tuple[Record, Sequence[Record] | None]]:
-    """Give deals with their activities, and these counted, where the connection pulls activities.
-
-    Else the deals as the CRM gave them, and None.
-    """
-    by_connection: dict[str, list[Record]] = defaultdict(list)
-    for deal in deals:
-        by_connection[deal.ref.connection].append(deal)
-    for connection, own in by_connection.items():
-        if _counts_activities(workspace, connection):
-            hanging = by_deal(activities(workspace, connection, [deal.ref for deal in own]))
-            yield from ((counted(deal, found), found) for deal in own for found in [hanging.get(deal.ref.id, ())])
-        else:
-            yield from ((deal, None) for deal in own)
-
-
-def _indexed(workspace: Workspace, _connection: str, deals: Sequence[Ref]) -> Iterable[Record]:
-    """Give the activities on deals by the index, which must be up to date."""
-    found = hanging_on(workspace, deals, Kind.ACTIVITY)
-    return {each.ref: each for hanging in found.values() for each in hanging}.values()
-
-
-def _scanned(workspace: Workspace, connection: str, _deals: Sequence[Ref]) -> Iterable[Record]:
-    """Give all activities of a connection: for those who only look, and may not bring the index up to date."""
-    return workspace.store.records.records(connection, Kind.ACTIVITY)
-
-
-def _counts_activities(workspace: Workspace, connection: str) -> bool:
-    """Tell whether a connection pulls activities, and has done so.
-
-    Without a cursor none were pulled yet, or the adapter knows none: that is not the same as there being none.
-    """
-    project = workspace.project
-    wanted = wanted_kinds(project.process, project.settings.connections[connection])
-    return Kind.ACTIVITY in wanted and workspace.store.records.cursor(connection, Kind.ACTIVITY) is not None
+    return _evaluate(workspace, subject_of(workspace, deal))

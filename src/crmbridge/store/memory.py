@@ -12,8 +12,9 @@ from typing import Any
 
 from crmbridge.errors import LockedError, StateError
 from crmbridge.model.changes import Change, JournalEntry, Outcome, Receipt
+from crmbridge.model.edits import edits_between
 from crmbridge.model.findings import Evaluation, Severity, SlaClock, Visit
-from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
+from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Tombstone
 from crmbridge.model.values import Value, show
 from crmbridge.ports import Page, Run, StoredFinding
 from crmbridge.store.memory_backlog import MemoryBacklog, MemoryMatches, MemoryWaiting
@@ -60,7 +61,7 @@ class MemoryRecords:
     def save_page(self, connection: str, kind: Kind, page: Page, at: datetime) -> None:
         """Save one page and its cursor."""
         with self._memory.write(at) as state:
-            stale = {record.ref for record in page.records} - _save(state, page.records)
+            stale = {record.ref for record in page.records} - _save(state, page.records, at)
             moves: dict[Ref, dict[str, Move]] = {}
             for move in page.moves:
                 moves.setdefault(move.deal, {})[move.id] = move
@@ -72,10 +73,10 @@ class MemoryRecords:
                 _bury(state, tombstone)
             state.cursors[connection, kind] = page.cursor
 
-    def put(self, records: Sequence[Record]) -> None:
+    def put(self, records: Sequence[Record], at: datetime | None = None) -> None:
         """Replace records with what was read outside a pull, unless what is held is newer."""
         with self._memory.write() as state:
-            _save(state, records)
+            _save(state, records, at)
 
     def cursor(self, connection: str, kind: Kind) -> str | None:
         """Give the cursor after the last page saved."""
@@ -113,6 +114,11 @@ class MemoryRecords:
         with self._memory.read() as state:
             return {deal: state.moves[deal] for deal in deals if state.moves.get(deal)}
 
+    def edits_for(self, deals: Collection[Ref]) -> dict[Ref, tuple[Edit, ...]]:
+        """Give the edits of those of these deals that have any, in the order in which they were seen."""
+        with self._memory.read() as state:
+            return {deal: state.edits[deal] for deal in deals if deal in state.edits}
+
     def tombstones(self, refs: Collection[Ref]) -> dict[Ref, Tombstone]:
         """Give the tombstones of those of these refs that are gone."""
         with self._memory.read() as state:
@@ -124,9 +130,10 @@ class MemoryRecords:
             return iter([state.gone[ref] for ref in sorted(state.gone) if ref.connection == connection])
 
 
-def _save(state: State, records: Sequence[Record]) -> set[Ref]:
-    """Save what is not older than what is held; give the refs saved."""
+def _save(state: State, records: Sequence[Record], at: datetime | None) -> set[Ref]:
+    """Save what is not older than what is held, and what deals held before; give the refs saved."""
     saved = set()
+    before = {record.ref: state.records.get(record.ref) for record in records}
     for record in records:
         held = state.records.get(record.ref)
         if held is None or record.updated_at >= held.updated_at:
@@ -134,6 +141,9 @@ def _save(state: State, records: Sequence[Record]) -> set[Ref]:
                 state.mark_all([record.ref])
             state.records[record.ref] = record
             saved.add(record.ref)
+    for ref in saved:
+        if (held := before[ref]) and ref.kind is Kind.DEAL and (edits := edits_between(held, state.records[ref], at)):
+            state.edits[ref] = (*state.edits.get(ref, ()), *edits)
     return saved
 
 

@@ -12,7 +12,7 @@ from crmbridge.errors import LockedError
 from crmbridge.ledger import LocalLedger
 from crmbridge.model.changes import Cause, JournalEntry
 from crmbridge.model.findings import Evaluation
-from crmbridge.model.records import Kind, Move, Record, Ref, Signature, Tombstone
+from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Signature, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.ports import Run, StoredFinding, Waiting
 
@@ -35,6 +35,7 @@ class State:
     lease: Lease | None = None
     records: dict[Ref, Record] = field(default_factory=dict)
     moves: dict[Ref, tuple[Move, ...]] = field(default_factory=dict)
+    edits: dict[Ref, tuple[Edit, ...]] = field(default_factory=dict)
     gone: dict[Ref, Tombstone] = field(default_factory=dict)
     cursors: dict[tuple[str, Kind], str] = field(default_factory=dict)
     mark: int = 0

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from crmbridge.store.written import Json, Moment, RefText, Words
 
-VERSION: Final = "0003"  # the newest migration; a test keeps it in step with migrations/versions
+VERSION: Final = "0004"  # the newest migration; a test keeps it in step with migrations/versions
 
 _EMPTY = {"fields": "{}", "problems": "[]"}  # what a row that names none of them has
 
@@ -112,6 +112,19 @@ moves = Table(
     Column("to_stage", Words, nullable=False),
     Column("to_status", Words, nullable=False),
     Column("by", Words),
+)
+
+# What deals were found to hold before: a row for each time that one was found changed.
+edits = Table(
+    "edits",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("deal", Words, primary_key=True),
+    Column("mark", BigInteger, primary_key=True, autoincrement=False),  # in the order in which they were seen
+    Column("since", Moment, nullable=False),  # when the copy before was last changed
+    Column("at", Moment, nullable=False),  # when the copy that was found was last changed
+    Column("before", Json, nullable=False),  # the fields that differ, as they were
+    Column("after", Json, nullable=False),
 )
 
 cursors = Table(

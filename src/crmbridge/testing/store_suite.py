@@ -34,6 +34,7 @@ from crmbridge.model.findings import (
 from crmbridge.model.records import Kind, Ref, Status
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Run, StateStore
+from crmbridge.testing.store_edit_suite import EditSuite
 from crmbridge.testing.store_hint_suite import HintSuite, MemorySuite, RateSuite
 from crmbridge.testing.store_lease_suite import LeaseSuite
 from crmbridge.testing.store_makers import (
@@ -355,6 +356,7 @@ class RunSuite:
 class StoreSuite(
     RecordSuite,
     AskingSuite,
+    EditSuite,
     TombstoneSuite,
     BacklogSuite,
     LinkSuite,
