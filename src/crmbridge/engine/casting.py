@@ -10,6 +10,7 @@ from functools import partial
 from crmbridge.engine.activities import counted
 from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.case_values import moment_of, now_of, value_of
+from crmbridge.engine.cases import Beside
 from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.issues import Issue, Path, issue, unknown
 from crmbridge.engine.mapping import LOST, WON, stage_mapper
@@ -47,6 +48,7 @@ def cast_case(
             deal=deal if activities is None else counted(deal, activities),
             moves=moves,
             activities=activities,
+            beside=reader.beside(moves),
             process=process,
             settings=settings,
             calendars=calendars,
@@ -141,9 +143,9 @@ class _Reader:
         if written is None:
             return None
         return tuple(
-            self._beside(
+            self._record(
                 Kind.ACTIVITY,
-                number,
+                str(number),
                 {
                     "type": activity.type,
                     "subject": activity.subject,
@@ -154,6 +156,30 @@ class _Reader:
                 at=min(self._moment(activity.at), self.now),
             )
             for number, activity in enumerate(written, start=1)
+        )
+
+    def beside(self, moves: Sequence[Move]) -> Beside:
+        """Give the people and the company that the case speaks of."""
+        written = self._case.deal
+        company = [written.company] if written.company is not None else None
+        addresses = {written.owner: OWNER} if written.owner else {}
+        addresses = {**{move.by: move.by for move in moves if move.by}, **addresses}
+        users = tuple(
+            self._record(Kind.USER, id_, {"name": address, "email": address, "active": True})
+            for address, id_ in addresses.items()
+        )
+        return Beside(
+            companies=self._people(Kind.COMPANY, company),
+            contacts=self._people(Kind.CONTACT, written.contacts),
+            users=users or None,
+        )
+
+    def _people(self, kind: Kind, written: Sequence[Mapping[str, CaseValue]] | None) -> tuple[Record, ...] | None:
+        if written is None:
+            return None
+        return tuple(
+            self._record(kind, str(number), {name: self._value(value, FieldType.TEXT) for name, value in one.items()})
+            for number, one in enumerate(written, start=1)
         )
 
     def faults(self, at: Path) -> Iterator[Issue]:
@@ -181,9 +207,9 @@ class _Reader:
         native = won.id if place == WON and won else f"_{place}" if stage is None else place
         return Position(_PIPELINE, native, status)
 
-    def _beside(self, kind: Kind, number: int, fields: Mapping[str, Value], *, at: datetime) -> Record:
-        ref = Ref(CONNECTION, kind, str(number))
-        return Record(ref=ref, fields=fields, version="1", created_at=at, updated_at=at)
+    def _record(self, kind: Kind, id_: str, fields: Mapping[str, Value], *, at: datetime | None = None) -> Record:
+        made = at or self.now
+        return Record(ref=Ref(CONNECTION, kind, id_), fields=fields, version="1", created_at=made, updated_at=made)
 
     def _moment(self, when: When) -> datetime:
         return moment_of(when, self.now, self._calendar)
