@@ -18,7 +18,7 @@ from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.holidays import public_holidays
 from crmbridge.services.linking import chunks
-from crmbridge.services.surrounding import indexed, reached, scanned, surrounded
+from crmbridge.services.surrounding import Hanging, indexed, reached, scanned, since_indexed, surrounded
 from crmbridge.services.workspace import Workspace
 
 OLDEST_YEARS = 6  # calendars know the holidays of this many years back; older visits count every working day
@@ -158,8 +158,17 @@ def _evaluate(workspace: Workspace, subject: Subject) -> Evaluated:
 
 def subject_of(workspace: Workspace, deal: Record) -> Subject:
     """Give a single deal with everything that it is evaluated against."""
-    (subject,) = surrounded(workspace, [deal], compile_calendars(workspace), scanned(workspace))
+    (subject,) = surrounded(workspace, [deal], compile_calendars(workspace), looked_up(workspace))
     return subject
+
+
+def looked_up(workspace: Workspace) -> Hanging:
+    """Find what hangs on deals for somebody who only looks, and may not bring the index up to date."""
+    reader = _reader(workspace)
+    if reader not in workspace.store.backlog.readers():  # what the index has was made for another process
+        return scanned(workspace)
+    _, changed = workspace.store.backlog.pending(reader)
+    return since_indexed(workspace, frozenset(changed))
 
 
 def evaluate_one(workspace: Workspace, deal: Record) -> Evaluated:
