@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
 from crmbridge.cli.plan_view import Names, edits_in_words
-from crmbridge.cli.rules_view import moment, readiness_parts, rule_lines
+from crmbridge.cli.rules_view import moment, read_parts, readiness_parts, rule_lines
 from crmbridge.engine.sla import limit_of
 from crmbridge.model.findings import Finding, FindingKind, SlaClock, SlaState
 from crmbridge.model.values import Value, show
@@ -27,10 +27,9 @@ _STATES = {
 }
 
 
-_SYNC: Mapping[InStep, tuple[Part, Part]] = {
-    InStep.IN_STEP: (Tinted("=", Tone.DIM), ""),
-    InStep.WAITING: (Tinted("≠", Tone.WARN), Tinted("waits for the next run", Tone.WARN)),
-    InStep.CONFLICT: (Tinted("≠", Tone.BAD), Tinted("conflict", Tone.BAD)),
+_APART = {
+    InStep.WAITING: Tinted("waits for the next run", Tone.WARN),
+    InStep.CONFLICT: Tinted("conflict", Tone.BAD),
 }
 _TITLES = {
     Asked.TO_LEAVE: "To leave this stage",
@@ -41,7 +40,8 @@ _TITLES = {
 
 def explanation_lines(said: Explanation, process: Process, names: Names) -> Iterator[Line]:
     """Show a whole explanation."""
-    yield _verdict_line(said, process)
+    yield readiness_parts(said.readiness)
+    yield _standing(said, process)
     yield from _as_of(said)
     yield ""
     yield from table(_facts(said, names.stages))
@@ -54,13 +54,13 @@ def explanation_lines(said: Explanation, process: Process, names: Names) -> Iter
     yield from _journal(said, names)
 
 
-def _verdict_line(said: Explanation, process: Process) -> Line:
+def _standing(said: Explanation, process: Process) -> Line:
     running = [one.clock for one in said.clocks if one.clock.running]
     first = min(running, key=lambda clock: clock.goal - clock.elapsed, default=None)
     left = left_of(first, process) if first else ""
     count = len(said.evaluation.findings)
-    found = Tinted(f" {plural(count, 'finding')}.", Tone.BAD) if count else Tinted(" No finding.", Tone.DIM)
-    return [*readiness_parts(said.readiness), found, f" {left[0].upper()}{left[1:]}." if left else ""]
+    found = Tinted(f"{plural(count, 'finding')}.", Tone.BAD) if count else Tinted("No finding.", Tone.GOOD)
+    return [found, f" {left[0].upper()}{left[1:]}." if left else ""]
 
 
 def _as_of(said: Explanation) -> Iterator[Line]:
@@ -79,6 +79,8 @@ def _facts(said: Explanation, stages: Mapping[str, str]) -> Iterator[list[Part]]
     yield [dim("ref"), refs]
     yield [dim("stage"), f"{stage} ({place.status})"]
     yield [dim("owner"), said.owner or "nobody"]
+    for text in read_parts(said.rules):
+        yield [dim("read"), text]
     if said.subject.url:
         yield [dim("link"), said.subject.url]
 
@@ -90,7 +92,8 @@ def _findings(said: Explanation) -> Iterator[Line]:
     rows: list[list[Part]] = []
     for finding in said.evaluation.findings:
         opened = said.opened.get(finding.id)
-        since = f"since {moment(opened)}" if opened else "new"
+        is_stored = opened is not None and (said.at is None or opened <= said.at)
+        since = f"since {moment(opened)}" if is_stored else "then" if said.at else "new"
         rows.append([_severity(finding), finding.rule, since, said.actions.get(finding.id, "audit"), finding.message])
     yield from table(rows, indent=2, heads=("severity", "rule", "open", "action", "says"))
 
@@ -111,7 +114,7 @@ def _clocks(clocks: Sequence[ExplainedClock], process: Process, stages: Mapping[
             if clock.running
             else f"left {moment(clock.visit.left_at)}"
         )
-        place = f"  {one.place}" if one.place else ""
+        place = f"; {one.place}" if one.place else ""
         rows.append(
             [_STATES[clock.state], f"{stage}{handoff}{again}", took, clock.calendar or "plain time", due + place]
         )
@@ -121,15 +124,16 @@ def _clocks(clocks: Sequence[ExplainedClock], process: Process, stages: Mapping[
 def _fields(said: Explanation, stages: Mapping[str, str]) -> Iterator[Line]:
     if not said.fields:
         return
+    apart = [field for field in said.fields if field.state is not InStep.IN_STEP]
     yield from _title("Kept in step")
     sides = [record.ref.connection for record in said.linked]
+    yield f"  {plural(len(said.fields) - len(apart), 'field')} the same in {', '.join(sides)}"
     rows: list[list[Part]] = []
-    for field in said.fields:
-        mark, state = _SYNC[field.state]
+    for field in apart:
         called = stages if field.name == "stage" else {}
-        agreed = "" if field.in_step else _agreed(field.base, called)
-        rows.append([mark, field.name, *(_side(field.now, side, called) for side in sides), state, agreed])
-    yield from table(rows, indent=2, heads=("", "field", *sides, "", "last agreed"), most=36)
+        values = [_side(field.now, side, called) for side in sides]
+        rows.append([field.name, *values, _APART[field.state], _agreed(field.base, called)])
+    yield from table(rows, indent=2, heads=("field", *sides, "state", "last agreed"), most=36)
 
 
 def _waiting(said: Explanation) -> Iterator[Line]:

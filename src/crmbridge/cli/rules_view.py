@@ -55,32 +55,28 @@ def _rows(rule: ExplainedRule) -> Iterator[list[Part]]:
     yield [_MARKS[verdict.judgement], name, cut(verdict.message, MESSAGE)]
     if rule.remedy:
         who = ", ".join(filter(None, [rule.role, rule.person]))
-        yield ["", "", f"To clear it: {rule.remedy}" + (f" By: {who}." if who else "")]
-    for text in _sources(rule.seen):
-        yield ["", "", dim(text)]
-    if rule.place:
-        yield ["", "", dim(rule.place)]
+        yield ["", "", f"{rule.remedy}" + (f" Who can: {who}." if who else "")]
+    about = [*_sources(rule.seen), *([rule.place] if rule.place else [])]
+    if about:
+        yield ["", "", dim("; ".join(about))]
 
 
 def _sources(seen: Sequence[Seen]) -> Iterator[str]:
-    """Say what was seen, values from one place and time together."""
-    for _, group in groupby(sorted(seen, key=_source_key), key=_source_key):
-        together = list(group)
-        first = together[0]
-        values = ", ".join(f"{cut(one.label, VALUE)} = {cut(show(one.value), VALUE)}" for one in together)
-        yield f"saw {values} ({_where(first)})"
+    """Say what was seen, and whether that is what the deal held at the moment judged."""
+    for of_then, group in groupby(sorted(seen, key=lambda one: one.of_then), key=lambda one: one.of_then):
+        values = ", ".join(f"{cut(one.label, VALUE)} = {cut(show(one.value), VALUE)}" for one in group)
+        yield f"saw {values}" + (", as it was then" if of_then else "")
 
 
-def _source_key(one: Seen) -> tuple[str, bool, str, str]:
-    return one.source, one.of_then, moment(one.changed_at), moment(one.pulled_at)
-
-
-def _where(one: Seen) -> str:
-    said = [one.source]
-    said += ["as it was then"] if one.of_then else []
-    said += [f"changed {moment(one.changed_at)}"] if one.changed_at and not one.of_then else []
-    said += [f"pulled {moment(one.pulled_at)}"] if one.pulled_at else []
-    return "; ".join(said)
+def read_parts(rules: Sequence[ExplainedRule]) -> Iterator[str]:
+    """Say where the values that rules saw were read, and when: of each place once."""
+    told: dict[tuple[str, str], None] = {}
+    for one in (one for rule in rules for one in rule.seen):
+        changed = f", changed {moment(one.changed_at)}" if one.changed_at else ""
+        what = "deal" if one.changed_at else "activities"
+        told[one.source, f"{what} pulled {moment(one.pulled_at)}{changed}"] = None
+    for source, group in groupby(sorted(told), key=lambda each: each[0]):
+        yield f"{source}: {'; '.join(said for _, said in group)}"
 
 
 def moment(at: datetime | None) -> str:

@@ -27,7 +27,7 @@ def rewind(subject: Subject, at: datetime) -> Subject | None:
         subject.deal,
         fields=fields_at(subject, at),
         position=_position(subject, moves, past, at),
-        updated_at=min(subject.deal.updated_at, at),
+        updated_at=_changed_at(subject, past, at),
     )
     activities = None if subject.activities is None else known_then(subject.activities, at)
     notes = None if subject.beside.notes is None else known_then(subject.beside.notes, at)
@@ -39,6 +39,15 @@ def rewind(subject: Subject, at: datetime) -> Subject | None:
         activities=activities,
         beside=replace(subject.beside, notes=notes),
     )
+
+
+def _changed_at(subject: Subject, past: tuple[Move, ...], at: datetime) -> datetime:
+    """Say when the deal had last changed by then; of what changed later, the copy before tells when it was made."""
+    if subject.deal.updated_at <= at:
+        return subject.deal.updated_at
+    known = [edit.at for edit in subject.edits if edit.at <= at]
+    known += [edit.since for edit in subject.edits if edit.since <= at]
+    return max([*known, *(move.at for move in past)], default=at)
 
 
 def _position(subject: Subject, moves: tuple[Move, ...], past: tuple[Move, ...], at: datetime) -> Position | None:
