@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,7 +44,9 @@ def explain(workspace: Workspace, text: str, at: datetime | None = None) -> Expl
     """
     refs, linked = _records(workspace, find_deal(workspace, text).ref)
     subject = subject_of(workspace, _leading(workspace, linked))
-    return _Explaining(workspace=workspace, refs=refs, linked=linked, today=subject, at=at).whole()
+    connection = subject.deal.ref.connection
+    pulled = {kind: workspace.store.records.pulled_at(connection, kind) for kind in (Kind.DEAL, Kind.ACTIVITY)}
+    return _Explaining(workspace=workspace, refs=refs, linked=linked, today=subject, at=at, pulled=pulled).whole()
 
 
 def _records(workspace: Workspace, ref: Ref) -> tuple[tuple[Ref, ...], tuple[Record, ...]]:
@@ -74,6 +76,7 @@ class _Explaining:
     linked: tuple[Record, ...]
     today: Subject
     at: datetime | None
+    pulled: Mapping[Kind, datetime | None]
 
     def whole(self) -> Explanation:
         """Give the whole explanation."""
@@ -163,7 +166,7 @@ class _Explaining:
 
     def _seen(self, name: str, verdict: Verdict) -> Seen:
         """Say of a value that a rule saw where it was read, and when."""
-        deal, records = self.today.deal, self.workspace.store.records
+        deal = self.today.deal
         counted = name in COUNTED and self.today.activities is not None
         moment = verdict.as_of or self.at
         then = self._is_of_then(name, moment) if self.at and moment else verdict.values == "then"
@@ -175,7 +178,7 @@ class _Explaining:
             source=deal.ref.connection,
             of_then=then,
             changed_at=None if counted else deal.updated_at,
-            pulled_at=records.pulled_at(deal.ref.connection, kind),
+            pulled_at=self.pulled[kind],
         )
 
 
