@@ -1,34 +1,119 @@
-"""Judge one deal by one exit rule; what each check looks at stands in a function of its own, found through a table."""
+"""Judge a deal by exit rules; what each check looks at, and how it says what it found, stands in `rules`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final, NamedTuple, overload
 
-from crmbridge.engine.activity_checks import count_activities, turns
-from crmbridge.engine.beside_checks import approver_misfit, check_attachments, check_company, check_contacts
-from crmbridge.engine.cases import Answer, Case, as_choices, quote, says_yes
+from crmbridge.engine.rules.activities import turns
+from crmbridge.engine.rules.asking import JUDGEMENTS
+from crmbridge.engine.rules.case import Answer, Case, field_name, quote
+from crmbridge.engine.rules.compiled import CompiledRule, CompiledStage, compiled_check, compiled_rule, compiled_stage
 from crmbridge.engine.text import fill
-from crmbridge.model.checks import (
-    Activities,
-    Approval,
-    AtLeast,
-    Attachments,
-    Bounds,
-    Check,
-    Company,
-    Contacts,
-    Dates,
-    OneOf,
-    Outputs,
-    Required,
-)
+from crmbridge.model.checks import Activities, Check
 from crmbridge.model.findings import Judgement, Verdict
 from crmbridge.model.process import ExitRule
-from crmbridge.model.records import Record
-from crmbridge.model.values import Money, Value, is_empty
+
+__all__ = [
+    "Case",
+    "Verdicts",
+    "field_name",
+    "holds",
+    "judge",
+    "judge_stage",
+    "judge_stages",
+    "judged",
+    "turns_at",
+    "verdict",
+]
+__all__ = [
+    "Case",
+    "Verdicts",
+    "field_name",
+    "holds",
+    "judge",
+    "judge_stage",
+    "judge_stages",
+    "judged",
+    "turns_at",
+    "verdict",
+]
+NOTHING_SETTLED: Final[Mapping[int, tuple[int, Case]]] = MappingProxyType({})
+_BROKEN = frozenset({Judgement.FAIL, Judgement.UNKNOWN})
+
+
+class Judged(NamedTuple):
+    """A deal's case in one stage, with the codes of that stage's rules, which say the judgement and the reason.
+
+    `settled` has the rules, by their number, that were decided by the deal as it was at another moment.
+    """
+
+    case: Case
+    stage: CompiledStage
+    codes: tuple[int, ...]
+    settled: Mapping[int, tuple[int, Case]] = NOTHING_SETTLED
+
+    def each(self) -> Iterator[tuple[CompiledRule, int, Case]]:
+        """Give each rule with the code and the case that it was decided by."""
+        for number, (rule, code) in enumerate(zip(self.stage.rules, self.codes, strict=True)):
+            yield rule, *self.settled.get(number, (code, self.case))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdicts(Sequence[Verdict]):
+    """What rules said of a deal, in their order. Words are made when a verdict is looked at, from what was decided."""
+
+    judged: tuple[Judged, ...] = ()
+
+    def __len__(self) -> int:
+        return sum(len(part.codes) for part in self.judged)
+
+    @overload
+    def __getitem__(self, index: int) -> Verdict: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Verdict]: ...
+    def __getitem__(self, index: int | slice) -> Verdict | Sequence[Verdict]:
+        return tuple(self)[index]
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return (verdict(*one) for one in self._each())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self.judgements)
+
+    @property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """The judgements alone, in order."""
+        return tuple(JUDGEMENTS[code & 3] for _, code, _ in self._each())
+
+    def broken(self) -> Iterator[Verdict]:
+        """Give the verdicts of the rules that do not hold, or can't be decided."""
+        return (verdict(*one) for one in self._each() if JUDGEMENTS[one[1] & 3] in _BROKEN)
+
+    def _each(self) -> Iterator[tuple[CompiledRule, int, Case]]:
+        return (one for part in self.judged for one in part.each())
+
+
+def judge_stage(case: Case) -> Verdicts:
+    """Judge the case's deal by all rules of the case's stage."""
+    return judge_stages((case,))
+
+
+def judge_stages(cases: Iterable[Case]) -> Verdicts:
+    """Judge a deal by all rules of the stages of some cases."""
+    return Verdicts(tuple(map(judged, cases)))
+
+
+def judged(case: Case) -> Judged:
+    """Let all rules of the case's stage decide."""
+    stage = compiled_stage(case.stage, case.process)
+    return Judged(case, stage, stage.run(case.fields.get, case.moment))
 
 
 def judge(rule: ExitRule, case: Case) -> Verdict:
@@ -36,48 +121,52 @@ def judge(rule: ExitRule, case: Case) -> Verdict:
 
     A rule whose `when` does not pass, or can't be decided, is not applicable.
     """
-    condition = ask(rule.when, case) if rule.when is not None else None
-    if condition and condition.judgement is not Judgement.PASS:
-        answer = Answer(
-            judgement=Judgement.NOT_APPLICABLE,
-            message="This rule is for other deals.",
-            looked_at=condition.looked_at,
-        )
+    compiled = compiled_rule(rule, case.stage, case.process)
+    return verdict(compiled, compiled.run(case.fields.get, case.moment), case)
+
+
+def holds(check: Check, case: Case) -> bool:
+    """Tell whether a check that stands in no rule holds for the case's deal; what can't be decided does not."""
+    run = compiled_check(check, case.stage, case.process)
+    return JUDGEMENTS[run(case.fields.get, case.moment) & 3] is Judgement.PASS
+
+
+def verdict(rule: CompiledRule, code: int, case: Case) -> Verdict:
+    """Put in words what a rule decided about the case's deal."""
+    judgement = JUDGEMENTS[code & 3]
+    if judgement is Judgement.NOT_APPLICABLE:
+        answer = Answer(judgement=judgement, message="This rule is for other deals.", looked_at=rule.when)
     else:
-        answer = ask(rule.check, case)
+        answer = rule.say(judgement, code >> 2, case)
     return Verdict(
-        rule=f"{case.stage.id}.{rule.id}",
+        rule=rule.id,
         stage=case.stage.id,
-        judgement=answer.judgement,
-        message=_message(rule, answer, case),
+        judgement=judgement,
+        message=_message(rule.rule, answer, case),
         seen={**{field: case.fields.get(field) for field in answer.looked_at}, **answer.seen},
         missing=tuple(answer.missing),
-        on_unknown=rule.on_unknown.value,
+        on_unknown=rule.rule.on_unknown.value,
         as_of=case.now,
         values=case.values,
     )
 
 
-def ask(check: Check, case: Case) -> Answer:
-    """Ask one check about the case's deal."""
-    return _CHECKS[type(check)](check, case)
+def turns_at(case: Case) -> datetime | None:
+    """Give the next moment at which a rule of the case's stage may turn out otherwise, with nothing changed."""
+    turning = compiled_stage(case.stage, case.process).turning
+    moments = [turning.next(case.fields, case.moment)] if turning else []
+    for rule in case.stage.rules:
+        moments += (at for check in (rule.check, rule.when) for at in _turns(check, case))
+    return min((at for at in moments if at is not None and at > case.now), default=None)
 
 
-def looks_at_today(rule: ExitRule) -> bool:
-    """Tell whether a rule can turn out otherwise on another day, with nothing changed."""
-    return isinstance(rule.check, Dates) or isinstance(rule.when, Dates)
-
-
-def turning_points(rule: ExitRule, activities: Sequence[Record] | None) -> Iterator[datetime]:
-    """Give the moments at which a rule can turn out otherwise with nothing changed, beside the beginning of a day."""
-    for check in (rule.check, rule.when):
-        if isinstance(check, Activities):
-            yield from turns(check.activities, activities)
+def _turns(check: Check | None, case: Case) -> Iterator[datetime]:
+    return turns(check.activities, case.activities) if isinstance(check, Activities) else iter(())
 
 
 def _message(rule: ExitRule, answer: Answer, case: Case) -> str:
     """Say it in the rule's own words where it has some and does not hold, else in the check's."""
-    if rule.message is None or answer.judgement not in {Judgement.FAIL, Judgement.UNKNOWN}:
+    if rule.message is None or answer.judgement not in _BROKEN:
         return answer.message
     values = {
         "passed": str(answer.passed),
@@ -85,198 +174,3 @@ def _message(rule: ExitRule, answer: Answer, case: Case) -> str:
         "value": quote(answer.value),
     }
     return fill(rule.message.in_language(case.language), values)
-
-
-def _required(check: Required, case: Case) -> Answer:
-    return _filled(check.required, len(check.required), case, is_filled=lambda value: not is_empty(value))
-
-
-def _at_least(check: AtLeast, case: Case) -> Answer:
-    return _filled(check.of, check.at_least, case, is_filled=says_yes)
-
-
-def _outputs(check: Outputs, case: Case) -> Answer:
-    fields = {output.id: output.field for output in case.stage.outputs}
-    unknown = [output for output in check.outputs if output not in fields]
-    if unknown:
-        return Answer(judgement=Judgement.UNKNOWN, message=f"The stage has no output {', '.join(unknown)}.")
-    wanted = tuple(fields[output] for output in check.outputs)
-    return _filled(wanted, len(wanted), case, is_filled=says_yes)
-
-
-def _filled(fields: Sequence[str], needed: int, case: Case, *, is_filled: Callable[[Value], bool]) -> Answer:
-    missing = [field for field in fields if not is_filled(case.fields.get(field))]
-    passed = len(fields) - len(missing)
-    holds = passed >= needed
-    if holds:
-        message = f"{passed} of {len(fields)} filled in: {case.names(fields)}."
-    elif needed == len(fields):
-        message = f"Still to be filled in: {case.names(missing)}."
-    else:
-        message = f"{passed} of the {needed} needed are filled in; missing: {case.names(missing)}."
-    return Answer(
-        judgement=Judgement.PASS if holds else Judgement.FAIL,
-        message=message,
-        looked_at=fields,
-        missing=() if holds else missing,
-        passed=passed,
-        value=case.fields.get(fields[0]) if len(fields) == 1 else None,
-    )
-
-
-def _activities(check: Activities, case: Case) -> Answer:
-    wanted = check.activities
-    if not wanted.counts_all:
-        return count_activities(wanted, case)
-    field = "activities" if wanted.state == "any" else f"activities_{wanted.state}"
-    kind = "activities" if wanted.state == "any" else f"{wanted.state} activities"
-    count = _number(case.fields.get(field))
-    if count is None:
-        return _undecided(field, case)
-    return Answer(
-        judgement=Judgement.PASS if count >= wanted.at_least else Judgement.FAIL,
-        message=f"The deal has {count:f} of the {wanted.at_least} {kind} it needs.",
-        looked_at=(field,),
-        missing=() if count >= wanted.at_least else (field,),
-        passed=int(count),
-        value=case.fields.get(field),
-    )
-
-
-def _bounds(check: Bounds, case: Case) -> Answer:
-    bounds = check.bounds
-    number = _number(case.fields.get(bounds.field))
-    if number is None:
-        return _undecided(bounds.field, case)
-    low = bounds.min is not None and number < bounds.min
-    high = bounds.max is not None and number > bounds.max
-    limit = f"at least {bounds.min:,f}" if bounds.min is not None else ""
-    limit += " and " if limit and bounds.max is not None else ""
-    limit += f"at most {bounds.max:,f}" if bounds.max is not None else ""
-    return _compared(bounds.field, holds=not (low or high), limit=limit, case=case)
-
-
-def _dates(check: Dates, case: Case) -> Answer:
-    bounds = check.dates
-    value = case.fields.get(bounds.field)
-    if not isinstance(value, date):
-        return _undecided(bounds.field, case)
-    days = (case.day(value) - case.day(case.now)).days
-    early = bounds.from_days is not None and days < bounds.from_days
-    late = bounds.to_days is not None and days > bounds.to_days
-    limit = f"not before {_day_text(bounds.from_days)}" if bounds.from_days is not None else ""
-    limit += " and " if limit and bounds.to_days is not None else ""
-    limit += f"not after {_day_text(bounds.to_days)}" if bounds.to_days is not None else ""
-    return _compared(bounds.field, holds=not (early or late), limit=limit, case=case)
-
-
-def _one_of(check: OneOf, case: Case) -> Answer:
-    choice = check.one_of
-    value = case.fields.get(choice.field)
-    if is_empty(value):
-        return _undecided(choice.field, case)
-    holds = not set(as_choices(value)).isdisjoint(choice.values)
-    return _compared(choice.field, holds=holds, limit=f"one of {', '.join(choice.values)}", case=case)
-
-
-def _approval(check: Approval, case: Case) -> Answer:
-    rule = check.approval
-    number = _number(case.fields.get(rule.field))
-    if number is None:
-        return _undecided(rule.field, case)
-    if number <= rule.over:
-        return Answer(
-            judgement=Judgement.PASS,
-            message=f"{case.name(rule.field)} needs no approval up to {rule.over:,f}.",
-            looked_at=(rule.field,),
-            passed=1,
-            value=case.fields.get(rule.field),
-        )
-    approved = says_yes(case.fields.get(rule.by))
-    if approved and (misfit := approver_misfit(rule, case)):
-        return misfit
-    return Answer(
-        judgement=Judgement.PASS if approved else Judgement.FAIL,
-        message=f"{case.name(rule.field)} is {quote(case.fields.get(rule.field))}, which is over {rule.over:,f}: "
-        + (
-            f"approved by {quote(case.fields.get(rule.by))}."
-            if approved
-            else f"{case.name(rule.by)} must be filled in."
-        ),
-        looked_at=(rule.field, rule.by),
-        missing=() if approved else (rule.by,),
-        passed=int(approved),
-        value=case.fields.get(rule.field),
-    )
-
-
-def _attachments(check: Attachments, case: Case) -> Answer:
-    return check_attachments(check.attachments, case)
-
-
-def _company(check: Company, case: Case) -> Answer:
-    return check_company(check.company, case)
-
-
-def _contacts(check: Contacts, case: Case) -> Answer:
-    return check_contacts(check.contacts, case)
-
-
-# A new check is one function above and one line here. The argument is of the check's own class.
-_CHECKS: Mapping[type, Callable[[Any, Case], Answer]] = {
-    Required: _required,
-    AtLeast: _at_least,
-    Activities: _activities,
-    Outputs: _outputs,
-    Bounds: _bounds,
-    Dates: _dates,
-    OneOf: _one_of,
-    Approval: _approval,
-    Attachments: _attachments,
-    Company: _company,
-    Contacts: _contacts,
-}
-
-
-def _compared(field: str, *, holds: bool, limit: str, case: Case) -> Answer:
-    value = case.fields.get(field)
-    middle = "as it must be" if holds else "but must be"
-    return Answer(
-        judgement=Judgement.PASS if holds else Judgement.FAIL,
-        message=f"{case.name(field)} is {quote(value)}, {middle} {limit}.",
-        looked_at=(field,),
-        missing=() if holds else (field,),
-        passed=int(holds),
-        value=value,
-    )
-
-
-def _undecided(field: str, case: Case) -> Answer:
-    """Say that a check can't be decided, because its field is empty or holds another kind of value."""
-    value = case.fields.get(field)
-    why = "is empty" if is_empty(value) else f"is {quote(value)}, which can't be compared"
-    return Answer(
-        judgement=Judgement.UNKNOWN,
-        message=f"{case.name(field)} {why}, so this can't be decided.",
-        looked_at=(field,),
-        missing=(field,),
-        value=value,
-    )
-
-
-def _number(value: Value) -> Decimal | None:
-    """Give a number or the amount of money; None for anything that is neither, NaN and infinity included."""
-    if isinstance(value, Money):
-        value = value.amount
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-        return None
-    number = Decimal(value)
-    return number if number.is_finite() else None
-
-
-def _day_text(days: int) -> str:
-    # Without a date in it, the sentence stays the same from day to day.
-    if days == 0:
-        return "today"
-    unit = "day" if abs(days) == 1 else "days"
-    return f"{days} {unit} from today" if days > 0 else f"{-days} {unit} ago"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import Any
 
 from crmbridge.engine.calendars import CompiledCalendar
-from crmbridge.engine.cases import NOTHING_BESIDE, Beside, field_name
-from crmbridge.engine.checks import looks_at_today, turning_points
-from crmbridge.engine.judging import broken_kind, on_entry, on_leaving, ready, zone_of
+from crmbridge.engine.checks import Verdicts, field_name, turns_at
+from crmbridge.engine.judging import broken_kind, case_now, on_entry, on_leaving, ready
 from crmbridge.engine.mapping import WON, StageMapper
 from crmbridge.engine.moves import Illegal, LastMove, standing_moves
 from crmbridge.engine.people import email_of
 from crmbridge.engine.permission import mover, permitted
+from crmbridge.engine.rules.case import NOTHING_BESIDE, Beside
 from crmbridge.engine.sla import Limit, clocks, limit_of
 from crmbridge.engine.text import plain
 from crmbridge.engine.visits import visits_of
@@ -93,7 +93,12 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
     entry = on_entry(here, visit, subject, now) if here and visit else ()
     findings = list(_unreadable(subject))
     findings += (finding for move in moves for finding in _illegal_move(move, subject, last=move is moves[-1]))
-    findings += (finding for move, verdict in left for finding in _broken(verdict, move, subject))
+    findings += (
+        finding
+        for move, found in left
+        for verdict in Verdicts((found,)).broken()
+        for finding in _broken(verdict, move, subject)
+    )
     findings += (finding for verdict in entry if visit for finding in _unfit(verdict, visit, subject))
     findings += (finding for clock in running if clock.running for finding in _late(clock, subject))
     stages = (*(stage for move in moves for stage in move.left_behind), *((here,) if here else ()))
@@ -105,7 +110,7 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
         clocks=running,
         readiness=ready(here, visit, subject, now) if here else (),
         entry=entry,
-        judged=tuple(verdict for _, verdict in left),
+        judged=Verdicts(tuple(found for _, found in left)),
         findings=tuple(findings),
         until=_until(running, stages, subject, now),
     )
@@ -119,10 +124,7 @@ def _here(place: Place, visits: Sequence[Visit], process: Process) -> tuple[Stag
 
 def _until(running: Iterable[SlaClock], stages: Iterable[Stage], subject: Subject, now: datetime) -> datetime | None:
     """Give the next moment at which a clock gets another state, or at which a rule that looks at the time may turn."""
-    moments: list[datetime] = []
-    for stage in stages:
-        moments += [_tomorrow(zone_of(stage, subject), now)] if any(map(looks_at_today, stage.rules)) else []
-        moments += (at for rule in stage.rules for at in turning_points(rule, subject.activities))
+    moments = [at for stage in stages if (at := turns_at(case_now(stage, None, subject, now))) is not None]
     for clock in running:
         limit = limit_of(clock.sla, subject.process) if clock.running else None
         if limit is not None:
@@ -130,11 +132,6 @@ def _until(running: Iterable[SlaClock], stages: Iterable[Stage], subject: Subjec
             breach = clock.due_at + _INSTANT if clock.due_at else None
             moments += (at for at in (limit.warns_at(clock.visit, subject.calendars), breach) if at is not None)
     return min((moment for moment in moments if moment > now), default=None)
-
-
-def _tomorrow(zone: tzinfo, now: datetime) -> datetime:
-    following = now.astimezone(zone).date() + timedelta(days=1)
-    return datetime.combine(following, time.min, tzinfo=zone).astimezone(UTC)
 
 
 def _broken(verdict: Verdict, move: LastMove, subject: Subject) -> Iterator[Finding]:

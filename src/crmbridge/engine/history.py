@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from crmbridge.engine.activities import tally
-from crmbridge.engine.activity_checks import known_then
-from crmbridge.engine.cases import as_choices
+from crmbridge.engine.expr.runtime import choices
+from crmbridge.engine.rules.activities import known_then
 from crmbridge.model.edits import COUNTED, STAGE
 from crmbridge.model.records import Edit
 from crmbridge.model.values import Fields, Value, is_empty
@@ -58,7 +58,7 @@ def intervals(subject: Subject, field: str, values: Iterable[str]) -> tuple[tupl
     found: list[tuple[datetime, datetime | None]] = []
     start: datetime | None = None
     for at, value in _course(subject, field):
-        holds = not is_empty(value) and not wanted.isdisjoint(as_choices(value))
+        holds = not is_empty(value) and not wanted.isdisjoint(choices(value))
         if holds and start is None:
             start = at
         elif not holds and start is not None:

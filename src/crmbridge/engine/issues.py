@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from crmbridge.engine.nearest import nearest
 
@@ -27,6 +27,13 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "unknown-time-zone": ("error", "a time zone that doesn't exist"),
         "wrong-field-type": ("error", "a check that can't be made on a field of this type"),
         "impossible-count": ("error", "more is asked for than is listed"),
+        "expr-syntax": ("error", "an expression that is not written as expressions are"),
+        "expr-literal": ("error", "a number, date, duration or text in an expression that can't be read"),
+        "expr-type": ("error", "a part of an expression that has another type than is needed there"),
+        "expr-pattern": ("error", "a regular expression that is not understood"),
+        "expr-constant": ("error", "an expression that says the same of every deal"),
+        "expr-too-large": ("error", "an expression that is too long, nested too deep, or a loop within a loop"),
+        "unknown-function": ("error", "a function that expressions don't have"),
         "unreachable-stage": ("error", "no way through `next` leads to the stage"),
         "dead-end": ("error", "no way through `next` leads from the stage to the end of the process"),
         "several-won-stages": ("error", "more than one stage has `status: won`"),
@@ -40,7 +47,9 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "unknown-connection": ("error", "a connection that is not listed under `connections`"),
         "shared-connection": ("error", "a connection that stands in two syncs, which would fight over its links"),
         "ambiguous-stage": ("error", "a CRM's stage that stands for two stages of the process"),
-        "unknown-rule": ("error", "a binding whose pattern matches no rule of the process"),
+        "unknown-rule": ("error", "a binding or threshold whose pattern matches no rule of the process"),
+        "unknown-person": ("error", "a role that nobody stands for under `people`"),
+        "unknown-sink": ("error", "a sink that is not listed under `notices`"),
         "unknown-report": ("error", "a report that is not listed under `reports`"),
         "wrong-sink": ("error", "a sink that isn't one key with its settings"),
         "wrong-case": ("error", "a value or a moment in a case that can't be what it must be"),
@@ -56,7 +65,10 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """What doesn't hang together, and the path to it in the file. `at_key`: the key is wrong, not its value."""
+    """What doesn't hang together, and the path to it in the file.
+
+    `at_key`: the key is wrong, not its value. `within`: only this piece of the text at the path, in characters.
+    """
 
     path: Path
     code: str
@@ -64,11 +76,13 @@ class Issue:
     nearest: str | None = None
     severity: Severity
     at_key: bool = False
+    advice: str = ""
+    within: tuple[int, int] | None = None
 
 
-def issue(path: Path, code: str, sentence: str, *, nearest: str | None = None, at_key: bool = False) -> Issue:
+def issue(path: Path, code: str, sentence: str, **details: Any) -> Issue:
     """Make an issue with the severity of its code."""
-    return Issue(path=path, code=code, sentence=sentence, nearest=nearest, severity=CODES[code][0], at_key=at_key)
+    return Issue(path=path, code=code, sentence=sentence, severity=CODES[code][0], **details)
 
 
 def unknown(

@@ -1,55 +1,49 @@
-"""Judge a deal by the rules of its stages: at the moment that each speaks of, by the values of then or of now."""
+"""Judge a deal by the rules of its stages: at the moment that each speaks of, by the values of then or of now.
+
+A rule that holds now holds. One that is broken now is looked at once more with what the deal held at the moment that
+counts, where that is known: what held then needs no mending.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
-from crmbridge.engine.activity_checks import known_then
-from crmbridge.engine.cases import Case
-from crmbridge.engine.checks import judge
+from crmbridge.engine.checks import Case, Judged, Verdicts, judge, judge_stage, judged, verdict
 from crmbridge.engine.history import fields_at, is_known
 from crmbridge.engine.moves import LastMove
 from crmbridge.engine.rule_fields import has_history, looked_at
+from crmbridge.engine.rules.activities import known_then
+from crmbridge.engine.rules.asking import JUDGEMENTS
 from crmbridge.model.findings import FindingKind, Judgement, Verdict, Visit
 from crmbridge.model.process import ExitRule, OnUnknown, Stage
 
 if TYPE_CHECKING:
     from crmbridge.engine.evaluate import Subject
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """Whose rules are asked, of which visit; None where a deal never was in the stage."""
-
-    stage: Stage
-    visit: Visit | None
-    subject: Subject
-    now: datetime
+_BROKEN = frozenset({Judgement.FAIL, Judgement.UNKNOWN})
 
 
-def ready(stage: Stage, visit: Visit | None, subject: Subject, now: datetime) -> tuple[Verdict, ...]:
+def ready(stage: Stage, visit: Visit | None, subject: Subject, now: datetime) -> Verdicts:
     """Judge by the exit rules of the stage where a deal stands, as if it left now."""
-    asked = _Asked(stage=stage, visit=visit, subject=subject, now=now)
-    case = _case_now(asked)
-    return tuple(judge(rule, case) for rule in stage.exit)
+    return judge_stage(case_now(stage, visit, subject, now))
 
 
 def on_entry(stage: Stage, visit: Visit, subject: Subject, now: datetime) -> tuple[Verdict, ...]:
     """Judge by the entry rules of a stage, at the moment when the deal came in."""
-    asked = _Asked(stage=stage, visit=visit, subject=subject, now=now)
-    return tuple(_judged(stage.entry, visit.entered_at, asked))
+    case = case_now(stage, visit, subject, now) if stage.entry else None
+    return tuple(_of_entry(rule, case, visit.entered_at, subject) for rule in stage.entry if case)
 
 
-def on_leaving(moves: Iterable[LastMove], subject: Subject, now: datetime) -> Iterator[tuple[LastMove, Verdict]]:
+def on_leaving(moves: Iterable[LastMove], subject: Subject, now: datetime) -> Iterator[tuple[LastMove, Judged]]:
     """Judge by the exit rules of the stages that moves left behind, at the moment of each."""
     for move in moves:
         for stage in move.left_behind:
             visit = move.source if move.source.stage == stage.id else None
-            asked = _Asked(stage=stage, visit=visit, subject=subject, now=now)
-            yield from ((move, verdict) for verdict in _judged(stage.exit, move.at, asked))
+            found = judged(case_now(stage, visit, subject, now))
+            yield move, found._replace(settled=dict(_settled(found, move.at, subject)))
 
 
 def broken_kind(verdict: Verdict, kind: FindingKind) -> FindingKind | None:
@@ -72,49 +66,59 @@ def zone_of(stage: Stage, subject: Subject) -> tzinfo:
     return calendar.zone if calendar else UTC
 
 
-def _judged(rules: Sequence[ExitRule], moment: datetime, asked: _Asked) -> Iterator[Verdict]:
-    """Judge by the values of a moment where they are known, else by those of now.
-
-    What was broken then and holds now was mended: it holds. What is broken both then and now is told by the values of
-    now, which are the ones to mend, unless they are still the same.
-    """
-    if not rules:
-        return
-    case_now, case_then = _case_now(asked), _case_then(asked, moment)
-    for rule in rules:
-        then = judge(rule, case_then) if _is_known(rule, moment, asked) else None
-        if then is not None and broken_kind(then, FindingKind.EXIT_RULE) is None:
-            yield then
-            continue
-        verdict = judge(rule, case_now)
-        same = then is not None and (then.judgement, then.seen) == (verdict.judgement, verdict.seen)
-        yield then if then is not None and same else verdict
-
-
-def _is_known(rule: ExitRule, moment: datetime, asked: _Asked) -> bool:
-    return has_history(rule) and is_known(asked.subject, looked_at(rule, asked.stage), moment)
-
-
-def _case_now(asked: _Asked) -> Case:
-    subject = asked.subject
+def case_now(stage: Stage, visit: Visit | None, subject: Subject, now: datetime) -> Case:
+    """Give what the rules of a stage look at now."""
     return Case(
         process=subject.process,
-        stage=asked.stage,
+        stage=stage,
         fields=subject.deal.fields,
-        now=asked.now,
-        zone=zone_of(asked.stage, subject),
-        visit=asked.visit,
+        now=now,
+        zone=zone_of(stage, subject),
+        visit=visit,
         activities=subject.activities,
         beside=subject.beside,
-        people=subject.settings.people,
         language=subject.language,
     )
 
 
-def _case_then(asked: _Asked, moment: datetime) -> Case:
-    subject, notes = asked.subject, asked.subject.beside.notes
+def _settled(found: Judged, moment: datetime, subject: Subject) -> Iterator[tuple[int, tuple[int, Case]]]:
+    """Decide the rules that are broken now by the deal as it was at a moment, where that is known.
+
+    What held then is fine. What is broken both then and now is told by the values of now, which are the ones to mend,
+    unless they are still the same.
+    """
+    case_then: Case | None = None
+    for number, (rule, code) in enumerate(zip(found.stage.rules, found.codes, strict=True)):
+        if JUDGEMENTS[code & 3] not in _BROKEN or not _is_known(rule.rule, moment, found.case.stage, subject):
+            continue
+        case_then = case_then or _case_then(found.case, moment, subject)
+        code_then = rule.run(case_then.fields.get, case_then.moment)
+        if _counts_then(verdict(rule, code_then, case_then), verdict(rule, code, found.case)):
+            yield number, (code_then, case_then)
+
+
+def _of_entry(rule: ExitRule, case: Case, moment: datetime, subject: Subject) -> Verdict:
+    said = judge(rule, case)
+    if said.judgement not in _BROKEN or not _is_known(rule, moment, case.stage, subject):
+        return said
+    then = judge(rule, _case_then(case, moment, subject))
+    return then if _counts_then(then, said) else said
+
+
+def _counts_then(then: Verdict, now: Verdict) -> bool:
+    """Tell whether what was decided then counts, of a rule that is broken now: it held, or all is as it was."""
+    held = broken_kind(then, FindingKind.EXIT_RULE) is None
+    return held or (then.judgement, then.seen) == (now.judgement, now.seen)
+
+
+def _is_known(rule: ExitRule, moment: datetime, stage: Stage, subject: Subject) -> bool:
+    return has_history(rule) and is_known(subject, looked_at(rule, stage), moment)
+
+
+def _case_then(case: Case, moment: datetime, subject: Subject) -> Case:
+    notes = subject.beside.notes
     return replace(
-        _case_now(asked),
+        case,
         now=moment,
         values="then",
         fields=fields_at(subject, moment),

@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel
 
+from crmbridge.engine.acting_coherence import check_approvals
 from crmbridge.engine.beside_coherence import check_approvers, check_beside, check_criteria, check_movers
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
-from crmbridge.engine.rule_fields import operands
+from crmbridge.engine.rule_fields import check_expr, deal_fields, deal_options, operands
 from crmbridge.engine.stage_flow import check_flow
 from crmbridge.model.business_time import Duration
-from crmbridge.model.checks import AtLeast, Outputs, Required
+from crmbridge.model.checks import AtLeast, Expr, Outputs, Required
 from crmbridge.model.parts import Text
 from crmbridge.model.process import ExitRule, Measure, Process, Stage
 from crmbridge.model.records import STANDARD_FIELDS, Kind
@@ -25,11 +26,6 @@ MOST_PER_STAGE = 3
 RESERVED_STAGES = ("won", "lost")  # keys of a stage map that stand for a status
 RESERVED_RULES = ("sla", "handoff")  # `stage.sla` and `stage.handoff` are rule ids of their own
 _CHOICES = (FieldType.CHOICE, FieldType.CHOICES)
-
-
-def deal_fields(process: Process) -> dict[str, FieldType]:
-    """Give every field a rule can name, with its type: the standard ones and the process's own."""
-    return {**{field.id: field.type for field in process.fields}, **STANDARD_FIELDS[Kind.DEAL]}
 
 
 def check_ids(process: Process) -> Iterator[Issue]:
@@ -89,11 +85,13 @@ def check_things(process: Process) -> Iterator[Issue]:
 
 def check_fields(process: Process) -> Iterator[Issue]:
     """Find fields that don't exist or have a type that doesn't fit, and values that are no option of theirs."""
-    fields = deal_fields(process)
-    options = {field.id: field.options for field in process.fields if field.options}
+    fields, options = deal_fields(process), deal_options(process)
     for at, stage in _stages(process):
         yield from unknown("field", _named_fields(at, stage), fields)
         for path, _, check in _checks(at, stage):
+            if isinstance(check, Expr):
+                yield from check_expr(path, check, fields, options)
+                continue
             for operand in operands(path, check):
                 yield from unknown("field", [(operand.path, operand.name)], fields)
                 yield from operand.misfits(fields.get(operand.name))
@@ -192,11 +190,10 @@ def _listed(at: Path, names: Iterable[str]) -> Iterator[tuple[Path, str]]:
 
 
 def _checks(at: Path, stage: Stage) -> Iterator[tuple[Path, ExitRule, BaseModel]]:
-    for part in ("entry", "exit"):
-        for i, rule in enumerate(getattr(stage, part)):
-            yield (*at, part, i, "check"), rule, rule.check
-            if rule.when is not None:
-                yield (*at, part, i, "when"), rule, rule.when
+    for part, i, rule in stage.placed():
+        yield (*at, part, i, "check"), rule, rule.check
+        if rule.when is not None:
+            yield (*at, part, i, "when"), rule, rule.when
 
 
 def _named_fields(at: Path, stage: Stage) -> Iterator[tuple[Path, str]]:
@@ -204,6 +201,11 @@ def _named_fields(at: Path, stage: Stage) -> Iterator[tuple[Path, str]]:
         yield (*at, "outputs", i, "field"), output.field
     if stage.handoff and stage.handoff.accepted is not None:
         yield (*at, "handoff", "accepted"), stage.handoff.accepted
+    for part, i, rule in stage.placed():
+        if rule.waived_by is not None:
+            yield (*at, part, i, "waived_by", "field"), rule.waived_by.field
+        if rule.waived_by is not None and rule.waived_by.until is not None:
+            yield (*at, part, i, "waived_by", "until"), rule.waived_by.until
 
 
 def _clocks(at: Path, stage: Stage, process: Process) -> Iterator[tuple[Path, str | None, Duration]]:
@@ -272,6 +274,7 @@ PROCESS_CHECKS: tuple[Callable[[Process], Iterator[Issue]], ...] = (
     check_roles,
     check_things,
     check_fields,
+    check_approvals,
     check_counts,
     check_flow,
     check_calendars,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from crmbridge.engine.expr.checking import checked, names_in
 from crmbridge.engine.issues import Issue, Path, issue
 from crmbridge.engine.nearest import nearest
 from crmbridge.model.checks import (
@@ -18,11 +19,13 @@ from crmbridge.model.checks import (
     Company,
     Contacts,
     Dates,
+    Expr,
     OneOf,
     Outputs,
     Required,
 )
-from crmbridge.model.process import ExitRule, Stage
+from crmbridge.model.process import ExitRule, Process, Stage
+from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType
 
 _NUMBERS = (FieldType.NUMBER, FieldType.MONEY)
@@ -57,9 +60,37 @@ class Operand:
                 yield issue((*self.path[:-1], "values", i), "unknown-option", sentence, nearest=guess)
 
 
+def deal_fields(process: Process) -> dict[str, FieldType]:
+    """Give every field a rule can name, with its type: the standard ones and the process's own."""
+    return {**{field.id: field.type for field in process.fields}, **STANDARD_FIELDS[Kind.DEAL]}
+
+
+def deal_options(process: Process) -> dict[str, tuple[str, ...]]:
+    """Give the values that fields can have, for those of which that is known."""
+    return {field.id: field.options for field in process.fields if field.options}
+
+
+def check_expr(
+    path: Path, expr: Expr, fields: Mapping[str, FieldType], options: Mapping[str, tuple[str, ...]]
+) -> Iterator[Issue]:
+    """Find what is wrong with an expression, each at its place in the text."""
+    _, faults = checked(expr.expr, fields, options)
+    for fault in faults:
+        yield issue(
+            (*path, "expr"),
+            fault.code,
+            fault.sentence,
+            nearest=fault.nearest,
+            advice=fault.advice,
+            within=tuple(fault.span),
+        )
+
+
 def operands(path: Path, check: BaseModel) -> tuple[Operand, ...]:
     """List the fields that a check looks at, each with its place in the file."""
     match check:
+        case Expr():
+            found = tuple(Operand((*path, "expr"), name) for name in names_in(check.expr))
         case Required():
             found = tuple(Operand((*path, "required", i), name) for i, name in enumerate(check.required))
         case AtLeast():

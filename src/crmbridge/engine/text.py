@@ -12,7 +12,9 @@ _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 
 def plain(text: str, limit: int = 200) -> str:
     """Give text as one line without control and direction characters, cut to `limit` characters."""
-    kept = "".join(_kept(character) for character in text[: 4 * limit])
+    kept = text[: 4 * limit]
+    if not kept.isprintable():  # most texts are, and then there is nothing to leave out
+        kept = "".join(_kept(character) for character in kept)
     line = " ".join(kept.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 

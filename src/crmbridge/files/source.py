@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from crmbridge.files import yaml_nodes
 from crmbridge.files.codes import CODES
 from crmbridge.files.diagnostics import Diagnostic
 from crmbridge.files.masking import mask_line, mask_text
+from crmbridge.files.scalar_places import place_within
 from crmbridge.files.yaml_errors import Fault
 from crmbridge.files.yaml_nodes import Node, Span
 
@@ -52,16 +53,23 @@ class Source:
 
     def at(
         self,
-        path: Iterable[str | int],
+        path: Sequence[str | int],
         code: str,
         sentence: str,
         *,
         key: bool = False,
+        within: tuple[int, int] | None = None,
         nearest: str | None = None,
         advice: str = "",
     ) -> Diagnostic:
-        """Make a diagnostic at a path of the tree: at its value, or with `key` at its key."""
+        """Make a diagnostic at a path of the tree: at its value, or with `key` at its key.
+
+        `within` is the piece of a text's value that is meant, in characters of the value.
+        """
         span = yaml_nodes.locate(self.root, path, key=key) if self.root else Span(0, 0)
+        value = yaml_nodes.scalar_at(self.root, path) if self.root and within is not None else None
+        if value is not None and within is not None:
+            span = place_within(self.text, span, value, within)
         return self.spanning(span, code, sentence, nearest=nearest, advice=advice)
 
     def spanning(

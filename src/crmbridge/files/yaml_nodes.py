@@ -87,6 +87,19 @@ def start_of(node: Node) -> Span:
     return first if first is not None and first.start == node.start else Span(node.start, node.end)
 
 
+def scalar_at(root: Node, path: Iterable[str | int]) -> str | None:
+    """Give the text at a path, or the one that stands where the path leads further; None where no text stands."""
+    value = root.value
+    for part in path:
+        if isinstance(value, str):
+            break
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value if isinstance(value, str) else None
+
+
 def value_at(root: Node, path: Iterable[str | int]) -> Any:
     """Give the plain value at a path, or None."""
     value = root.value

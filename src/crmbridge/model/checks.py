@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from crmbridge.model.business_time import Duration, DurationField
 from crmbridge.model.parts import FieldName, Id, Part
@@ -210,6 +210,26 @@ class Contacts(Part):
     contacts: ContactRule
 
 
+def _or_text(schema: dict[str, Any]) -> None:
+    """Let the JSON Schema take what the model takes."""
+    mapping = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [{"type": "string"}, mapping]
+
+
+class Expr(Part):
+    """What an expression says of the deal is true. Written as text alone, it is meant, too."""
+
+    model_config = ConfigDict(json_schema_extra=_or_text)
+
+    expr: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, data: Any) -> Any:
+        return {"expr": data} if isinstance(data, str) else data
+
+
 CHECKS: dict[str, type[Part]] = {
     "required": Required,
     "at_least": AtLeast,
@@ -222,11 +242,14 @@ CHECKS: dict[str, type[Part]] = {
     "attachments": Attachments,
     "company": Company,
     "contacts": Contacts,
+    "expr": Expr,
 }
 
 
 def _which_check(value: Any) -> str | None:
     """Tell the checks apart by the key that names them; the tag starts with `check:` so a path can drop it."""
+    if isinstance(value, str):
+        return "check:expr"
     keys = value.keys() if isinstance(value, dict) else getattr(type(value), "model_fields", ())
     return next((f"check:{name}" for name in CHECKS if name in keys), None)
 
@@ -242,7 +265,8 @@ Check = Annotated[
     | Annotated[Approval, Tag("check:approval")]
     | Annotated[Attachments, Tag("check:attachments")]
     | Annotated[Company, Tag("check:company")]
-    | Annotated[Contacts, Tag("check:contacts")],
+    | Annotated[Contacts, Tag("check:contacts")]
+    | Annotated[Expr, Tag("check:expr")],
     Discriminator(
         _which_check,
         custom_error_type="unknown_check",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -106,6 +106,35 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
+class Waived(NamedTuple):
+    """By whom and why a finding is accepted. `until` is when that ends; None where a CRM's field gives no end."""
+
+    by: str
+    why: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """What somebody accepted: that one rule does not hold for one deal, however often, until a moment."""
+
+    deal: Ref
+    rule: str
+    by: str
+    why: str
+    until: datetime
+    at: datetime  # when it was given
+
+    def holds(self, now: datetime) -> bool:
+        """Tell whether it has not run out yet."""
+        return now < self.until
+
+    @property
+    def waived(self) -> Waived:
+        """What it says of a finding."""
+        return Waived(self.by, self.why, self.until)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """An exit rule or SLA that does not hold for a deal, or a value that can't be read.
@@ -124,6 +153,7 @@ class Finding:
     seen: Mapping[str, Value] = field(default_factory=dict)
     visit: int | None = None
     path: str | None = None
+    waived: Waived | None = None  # accepted for now: nothing is done about it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +168,10 @@ class Evaluation:
     place: Place
     visits: tuple[Visit, ...]
     clocks: tuple[SlaClock, ...]
-    readiness: tuple[Verdict, ...]  # the exit rules of the stage the deal is in now
-    judged: tuple[Verdict, ...]  # the exit rules of the stages that the deal's moves left behind
+    readiness: Sequence[Verdict]  # the exit rules of the stage the deal is in now
+    judged: Sequence[Verdict]  # the exit rules of the stages that the deal's moves left behind
     findings: tuple[Finding, ...]
-    entry: tuple[Verdict, ...] = ()  # the entry rules of the stage the deal is in now
+    entry: Sequence[Verdict] = ()  # the entry rules of the stage the deal is in now
     until: datetime | None = None
 
 

@@ -136,7 +136,15 @@ def digest_of(settings: Settings, process: Process) -> str:
 
 def _placed(issues: Iterable[Issue], source: Source) -> Iterator[Diagnostic]:
     for issue in issues:
-        yield source.at(issue.path, issue.code, issue.sentence, key=issue.at_key, nearest=issue.nearest)
+        yield source.at(
+            issue.path,
+            issue.code,
+            issue.sentence,
+            key=issue.at_key,
+            within=issue.within,
+            nearest=issue.nearest,
+            advice=issue.advice,
+        )
 
 
 def _check_adapters(settings: Settings, source: Source, adapters: Adapters) -> Iterator[Diagnostic]:

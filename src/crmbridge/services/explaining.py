@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from crmbridge.engine.actions import actions_for
-from crmbridge.engine.evaluate import Subject, evaluate
+from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.hindsight import rewind
 from crmbridge.engine.history import is_known
 from crmbridge.engine.matching import lead
@@ -18,7 +17,7 @@ from crmbridge.model.findings import Evaluation, Judgement, Verdict
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import show
 from crmbridge.ports import Waiting
-from crmbridge.services.evaluating import subject_of
+from crmbridge.services.evaluating import evaluate_at, subject_of
 from crmbridge.services.explained import (
     Asked,
     ExplainedClock,
@@ -82,11 +81,10 @@ class _Explaining:
         """Give the whole explanation."""
         now = self.workspace.clock.now()
         subject = self._then() if self.at else self.today
-        evaluation = evaluate(subject, self.at or now)
-        settings = self.workspace.project.settings
+        judged = evaluate_at(self.workspace, subject, self.at or now)
+        evaluation = judged.evaluation
         waiting = tuple(one for one in self.workspace.store.waiting.all() if one.item.deal in self.refs)
-        bindings = {f.id: settings.binding(f.rule, subject.deal.ref.connection) for f in evaluation.findings}
-        stored = self.workspace.store.findings.findings()
+        known = self.workspace.store.findings.known([subject.deal.ref]).get(subject.deal.ref, ())
         owner = self._owner(subject.deal)
         rules = tuple(self._rules(evaluation, owner))
         return Explanation(
@@ -97,9 +95,9 @@ class _Explaining:
             readiness=readiness_of(evaluation, subject.stage_name(evaluation.place.stage)),
             rules=rules,
             clocks=tuple(ExplainedClock(clock=clock, place=self._place(clock.sla)) for clock in evaluation.clocks),
-            opened={s.finding.id: s.opened_at for s in stored if s.finding.deal == subject.deal.ref},
-            wanted=() if self.at else actions_for(subject, evaluation, now),
-            actions={finding: binding.action if binding else "audit" for finding, binding in bindings.items()},
+            opened={one.finding.id: one.life.opened_at for one in known if one.life.cleared_at is None},
+            wanted=() if self.at else judged.changes,
+            actions={finding.id: judged.bound.get(finding.id, "audit") for finding in evaluation.findings},
             fields=_fields(self.workspace, self.linked, waiting),
             waiting=waiting,
             journal=self.workspace.store.journal.about(self.refs),

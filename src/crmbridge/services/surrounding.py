@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from crmbridge.engine.activities import by_deal, counted, kinds_asked_for
 from crmbridge.engine.calendars import CompiledCalendar
-from crmbridge.engine.cases import Beside
 from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.matching import around
+from crmbridge.engine.rules.case import Beside
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.hanging import deals_naming, hanging_on, index_hanging, index_named
 from crmbridge.services.kinds import wanted_kinds
@@ -59,13 +59,14 @@ class _Around:
     hanging: Mapping[Kind, Mapping[str, Sequence[Record]]]
     named: Mapping[Ref, Record]
     pulled: Collection[Kind]
-    users: Sequence[Record] | None = field(default=None)
+    users: Sequence[Record] | None
+    people: Mapping[str, Sequence[str]]
 
     @classmethod
     def load(cls, workspace: Workspace, deals: Sequence[Record], pulled: Collection[Kind], hanging: Hanging) -> _Around:
         """Read it, all deals at once."""
         refs = [deal.ref for deal in deals]
-        asked = kinds_asked_for(workspace.project.process)
+        asked, settings = kinds_asked_for(workspace.project.process), workspace.project.settings
         wanted = {ref for deal in deals for ref in around(deal) if ref.kind in asked and ref.kind in pulled}
         users = asked & {Kind.USER} and Kind.USER in pulled
         return cls(
@@ -77,6 +78,7 @@ class _Around:
             named=workspace.store.records.get(sorted(wanted)),
             pulled=asked.intersection(pulled),
             users=tuple(workspace.store.records.records(refs[0].connection, Kind.USER)) if users else None,
+            people={role: settings.emails(role, refs[0].connection) for role in settings.people},
         )
 
     def of(self, deal: Record) -> Beside:
@@ -93,6 +95,7 @@ class _Around:
             companies=named.get(Kind.COMPANY),
             contacts=named.get(Kind.CONTACT),
             users=self.users,
+            people=self.people,
         )
 
 

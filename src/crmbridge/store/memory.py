@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,11 +12,11 @@ from typing import Any
 from crmbridge.errors import LockedError, StateError
 from crmbridge.model.changes import Change, JournalEntry, Outcome, Receipt
 from crmbridge.model.edits import edits_between
-from crmbridge.model.findings import Evaluation, Severity, SlaClock, Visit
 from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Tombstone
 from crmbridge.model.values import Value, show
-from crmbridge.ports import Page, Run, StoredFinding
+from crmbridge.ports import Page, Run
 from crmbridge.store.memory_backlog import MemoryBacklog, MemoryMatches, MemoryWaiting
+from crmbridge.store.memory_findings import MemoryFindings, MemoryWaivers
 from crmbridge.store.memory_hints import MemoryHints, MemoryMemory
 from crmbridge.store.memory_state import Lease, Opened, State
 
@@ -34,6 +33,7 @@ class MemoryStore:
         self.waiting = MemoryWaiting(memory)
         self.matches = MemoryMatches(memory)
         self.findings = MemoryFindings(memory)
+        self.waivers = MemoryWaivers(memory)
         self.journal = MemoryJournal(memory)
         self.runs = MemoryRuns(memory)
         self.hints = MemoryHints(memory)
@@ -214,75 +214,6 @@ class MemoryLinks:
         """Set the base of the fields named; the others stay."""
         with self._memory.write() as state:
             state.set_bases(bases)
-
-
-class MemoryFindings:
-    """What evaluating said, in memory."""
-
-    def __init__(self, memory: Opened) -> None:
-        self._memory = memory
-
-    def save(self, evaluations: Sequence[Evaluation], at: datetime) -> None:
-        """Replace what is known of these deals."""
-        with self._memory.write() as state:
-            latest = {evaluation.deal: evaluation for evaluation in evaluations}
-            state.evaluations |= latest
-            holding = {finding.id: finding for each in latest.values() for finding in each.findings}
-            _clear(state, [stored for stored in _open(state) if stored.finding.deal in latest], set(holding), at)
-            for finding in holding.values():
-                known = state.findings.get(finding.id)
-                opened_at = known.opened_at if known and known.cleared_at is None else at
-                state.findings[finding.id] = StoredFinding(finding, opened_at, None)
-
-    def forget(self, deals: Collection[Ref], at: datetime) -> None:
-        """Clear the findings of these deals, and drop their visits and clocks."""
-        with self._memory.write() as state:
-            gone = set(deals)
-            _clear(state, [stored for stored in _open(state) if stored.finding.deal in gone], set(), at)
-            state.evaluations = {deal: each for deal, each in state.evaluations.items() if deal not in gone}
-
-    def due(self, now: datetime) -> tuple[Ref, ...]:
-        """Give the deals whose evaluation was good until now or earlier, ordered."""
-        with self._memory.read() as state:
-            return tuple(sorted(deal for deal, each in state.evaluations.items() if each.until and each.until <= now))
-
-    def counts(self) -> dict[Severity, int]:
-        """Count the open findings by severity."""
-        return dict(Counter(stored.finding.severity for stored in self.findings()))
-
-    def findings(self, *, cleared: bool = False) -> tuple[StoredFinding, ...]:
-        """Give the open findings, with the cleared ones too if asked, oldest first."""
-        with self._memory.read() as state:
-            found = list(state.findings.values()) if cleared else _open(state)
-        return tuple(sorted(found, key=lambda stored: (stored.opened_at, stored.finding.id)))
-
-    def visits(self) -> Iterator[Visit]:
-        """Give all visits, deal by deal, in each deal's own order."""
-        return iter([visit for each in self._in_order() for visit in each.visits])
-
-    def clocks(self) -> Iterator[SlaClock]:
-        """Give all SLA clocks, in the order of their visits."""
-        return iter(
-            [
-                clock
-                for each in self._in_order()
-                for clock in sorted(each.clocks, key=lambda clock: (each.visits.index(clock.visit), clock.sla))
-            ]
-        )
-
-    def _in_order(self) -> list[Evaluation]:
-        with self._memory.read() as state:
-            return [state.evaluations[deal] for deal in sorted(state.evaluations)]
-
-
-def _open(state: State) -> list[StoredFinding]:
-    return [stored for stored in state.findings.values() if stored.cleared_at is None]
-
-
-def _clear(state: State, candidates: Sequence[StoredFinding], holding: set[str], at: datetime) -> None:
-    for stored in candidates:
-        if stored.finding.id not in holding:
-            state.findings[stored.finding.id] = stored._replace(cleared_at=at)
 
 
 class MemoryJournal:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.cases import Beside
 from crmbridge.engine.evaluate import Subject, evaluate
+from crmbridge.engine.rules.case import Beside
 from crmbridge.model.findings import Evaluation, FindingKind, Judgement
 from crmbridge.model.process import Process
 from crmbridge.model.records import Edit, Kind
@@ -138,21 +138,21 @@ def test_a_date_is_held_against_the_day_of_the_move() -> None:
 
 
 def test_activities_tell_when_they_were() -> None:
-    """A call after the move does not count for it, and is no worse for now: it mends."""
-    called = {"id": "rule", "check": {"activities": {"kind": "call", "state": "done"}}}
+    """A call within two hours before the move counted then, however long ago that is; one after it did not."""
+    called = {"id": "rule", "check": {"activities": {"kind": "call", "state": "done", "within": "2h"}}}
     process = process_of(qualification={"exit": [called]})
     before, after = (
         make_record(Kind.ACTIVITY, n, fields={"type": "call", "done": True, "at": MONDAY + n * HOUR}) for n in (0, 5)
     )
     subject = journey("qualification", "proposal", process=process, updated_at=MONDAY + HOUR)
 
-    def judged(*activities: Any) -> list[tuple[str, Judgement, str]]:
+    def judged(*activities: Any, now: datetime = NOON) -> list[tuple[str, Judgement, str]]:
         whole = make_subject(*subject.moves, deal=subject.deal, process=process, activities=activities)
-        return told(evaluate(whole, NOON))
+        return told(evaluate(whole, now))
 
     assert [("qualification.rule", Judgement.PASS, "then")] == judged(before)
-    assert [("qualification.rule", Judgement.PASS, "now")] == judged(after)
-    assert [("qualification.rule", Judgement.FAIL, "then")] == judged()
+    assert [("qualification.rule", Judgement.PASS, "now")] == judged(after, now=MONDAY + 6 * HOUR)
+    assert [("qualification.rule", Judgement.FAIL, "then")] == judged(after) == judged()
 
 
 def test_contacts_have_no_history() -> None:

@@ -19,6 +19,7 @@ from crmbridge.model.checks import (
     Company,
     Contacts,
     Dates,
+    Expr,
     NumberBounds,
     OneOf,
     Outputs,
@@ -38,13 +39,6 @@ STANDARD = MappingProxyType(
 _LINK = "is a link in HubSpot, which no stage can require"
 _SETTING = "is in a property that the connection's settings name, unless one is bound to it"
 WITHOUT = MappingProxyType({"company": _LINK, "contacts": _LINK, "source": _SETTING, "lost_reason": _SETTING})
-_NEVER: Mapping[type, str] = MappingProxyType(
-    {
-        Activities: "HubSpot can't require activities",
-        Attachments: "HubSpot can't require links or notes",
-        **dict.fromkeys((Company, Contacts), "a stage of HubSpot's requires properties of the deal itself only"),
-    }
-)
 NUMBERS = frozenset({FieldType.NUMBER, FieldType.MONEY})
 
 
@@ -160,15 +154,26 @@ def _asked_of_a_value(rule: ExitRule, request: GuardRequest) -> Asked:
             if native is not None and native.options and set(native.options) <= set(choice.values):
                 return Asked(fields)
             return Asked(fields, why=f"HubSpot can't ask for certain options of {choice.field} in a stage")
-        case Activities() | Attachments() | Company() | Contacts():
-            return Asked(why=_NEVER[type(rule.check)])
-        case Approval(approval=approval):
-            why = f"{approval.by} is needed only above a value of {approval.field}, and HubSpot can't compare the two"
-            return Asked(why=why)
+        case Activities() | Approval() | Attachments() | Company() | Contacts() | Expr():
+            return Asked(why=_never_asked(rule.check))
         case Required() | AtLeast() | Outputs():
             raise ValueError("what asks for fields to be filled in is read elsewhere")
         case _ as never:
             assert_never(never)
+
+
+def _never_asked(check: Activities | Approval | Attachments | Company | Contacts | Expr) -> str:
+    match check:
+        case Activities():
+            return "HubSpot can't require activities"
+        case Expr():
+            return "it is an expression, and HubSpot can't compute one"
+        case Approval(approval=rule):
+            return f"{rule.by} is needed only above a value of {rule.field}, and HubSpot can't compare the two"
+        case Attachments():
+            return "HubSpot can't require links or notes"
+        case Company() | Contacts():
+            return "a stage of HubSpot's requires properties of the deal itself only"
 
 
 def _at_least(count: int, fields: tuple[str, ...], request: GuardRequest) -> Asked:

@@ -17,6 +17,7 @@ from crmbridge.model.checks import (
     Company,
     Contacts,
     Dates,
+    Expr,
     OneOf,
     Outputs,
     Required,
@@ -121,14 +122,16 @@ def _needs_of(stage: Stage, rule: ExitRule, request: GuardRequest) -> Needs:
             return Needs((limits.field,), f"{limits.field} is required, but Pipedrive can't hold its limits")
         case OneOf(one_of=choice):
             return _one_of(choice.field, choice.values, request)
-        case Activities() | Approval() | Attachments() | Company() | Contacts():
+        case Activities() | Approval() | Attachments() | Company() | Contacts() | Expr():
             return Needs((), _never_required(rule.check))
         case _ as never:
             assert_never(never)
 
 
-def _never_required(check: Activities | Approval | Attachments | Company | Contacts) -> str:
+def _never_required(check: Activities | Approval | Attachments | Company | Contacts | Expr) -> str:
     match check:
+        case Expr():
+            return "it is an expression, and Pipedrive can't compute one"
         case Activities():
             return "Pipedrive can't require activities"
         case Approval(approval=approval):

@@ -19,6 +19,7 @@ from crmbridge.model.checks import (
     Company,
     Contacts,
     Dates,
+    Expr,
     OneOf,
     Outputs,
     Required,
@@ -217,6 +218,10 @@ def _beside(_check: Attachments | Company | Contacts, _stage: Stage, _request: G
     raise UnsayableError("a validation rule sees the deal only, not its links, company and contacts")
 
 
+def _expr(_check: Expr, _stage: Stage, _request: GuardRequest) -> Said:
+    raise UnsayableError("it is an expression, which is checked by crmbridge alone")
+
+
 _CHECKS: Mapping[type, Callable[[Any, Stage, GuardRequest], Said]] = MappingProxyType(
     {
         Required: _required,
@@ -230,6 +235,7 @@ _CHECKS: Mapping[type, Callable[[Any, Stage, GuardRequest], Said]] = MappingProx
         Attachments: _beside,
         Company: _beside,
         Contacts: _beside,
+        Expr: _expr,
     }
 )
 

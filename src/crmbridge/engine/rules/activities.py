@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from crmbridge.engine.cases import Answer, Case, undecided
+from crmbridge.engine.rules.case import Answer, Case, undecided
 from crmbridge.model.business_time import Duration, Unit
 from crmbridge.model.checks import ActivityCount
 from crmbridge.model.findings import Judgement, Visit

@@ -5,16 +5,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from crmbridge.engine.cases import Answer, Case, as_choices, quote, undecided
+from crmbridge.engine.expr.runtime import choices
 from crmbridge.engine.people import email_of, listed
-from crmbridge.model.checks import ApprovalRule, AttachmentRule, CompanyRule, ContactRule
+from crmbridge.engine.rules.activities import count_activities
+from crmbridge.engine.rules.case import Answer, Case, quote, undecided
+from crmbridge.model.checks import (
+    Activities,
+    ApprovalRule,
+    AttachmentRule,
+    Attachments,
+    Company,
+    CompanyRule,
+    ContactRule,
+    Contacts,
+)
 from crmbridge.model.findings import Judgement
 from crmbridge.model.records import Record
 from crmbridge.model.values import Value, is_empty
 
 
-def check_company(wanted: CompanyRule, case: Case) -> Answer:
-    """Answer whether the deal has a company of which enough is known."""
+def answer(check: Activities | Attachments | Company | Contacts, case: Case) -> Answer:
+    """Answer a check that looks at more than the deal's fields."""
+    match check:
+        case Activities():
+            return count_activities(check.activities, case)
+        case Attachments():
+            return _attachments(check.attachments, case)
+        case Company():
+            return _company(check.company, case)
+        case Contacts():
+            return _contacts(check.contacts, case)
+
+
+def says_yes(value: Value) -> bool:
+    """Tell whether a field is filled in, and not with a no."""
+    return not is_empty(value) and value is not False
+
+
+def _company(wanted: CompanyRule, case: Case) -> Answer:
     names = tuple(f"company.{name}" for name in wanted.required)
     if case.beside.companies is None:
         return undecided(names, "Companies are not pulled from this CRM, so this can't be decided.")
@@ -35,8 +63,7 @@ def check_company(wanted: CompanyRule, case: Case) -> Answer:
     )
 
 
-def check_contacts(wanted: ContactRule, case: Case) -> Answer:
-    """Answer whether enough contacts of the right kind are linked to the deal."""
+def _contacts(wanted: ContactRule, case: Case) -> Answer:
     if case.beside.contacts is None:
         return undecided(("contacts",), "Contacts are not pulled from this CRM, so this can't be decided.")
     fitting = [contact for contact in case.beside.contacts if _fits(contact, wanted)]
@@ -51,8 +78,7 @@ def check_contacts(wanted: ContactRule, case: Case) -> Answer:
     )
 
 
-def check_attachments(wanted: AttachmentRule, case: Case) -> Answer:
-    """Answer whether fields hold links to documents, and a note speaks of one."""
+def _attachments(wanted: AttachmentRule, case: Case) -> Answer:
     if wanted.note is not None and case.beside.notes is None:
         return undecided(("notes",), "Notes are not pulled from this CRM, so this can't be decided.")
     missing = [name for name in wanted.links if not _is_link(case.fields.get(name))]
@@ -86,7 +112,7 @@ def approver_misfit(rule: ApprovalRule, case: Case) -> Answer | None:
 
 
 def _stands_outside(rule: ApprovalRule, approver: str, case: Case) -> Answer | None:
-    allowed, nobody = listed(rule.who or (), case.people)
+    allowed, nobody = listed(rule.who or (), case.beside.people)
     if approver in allowed:
         return None
     if nobody:
@@ -142,7 +168,7 @@ def _notes(case: Case) -> Sequence[Record]:
 
 def _is_link(value: Value) -> bool:
     """Tell whether a value is an address somewhere: a scheme and a host, or a share of files."""
-    return not is_empty(value) and all(map(_is_address, as_choices(value)))
+    return not is_empty(value) and all(map(_is_address, choices(value)))
 
 
 def _is_address(text: str) -> bool:

@@ -1,19 +1,22 @@
-"""What checks look at, and what they answer."""
+"""The deal that rules are asked about, and what one check finds of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
+from decimal import Decimal
 from typing import Final, Literal
 
+from crmbridge.engine.moment import Moment
 from crmbridge.engine.text import plain
 from crmbridge.model.findings import Judgement, Visit
 from crmbridge.model.process import Process, Stage
 from crmbridge.model.records import Record
-from crmbridge.model.values import Fields, Money, Value, is_empty, show
+from crmbridge.model.values import Fields, Money, Value, show
 
 SHOWN = 80  # how much of a CRM's value a message quotes
+_MOST_DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +24,14 @@ class Beside:
     """What stands beside a deal: the records that it names, and those that hang on it.
 
     Each is None where nobody can tell, because its connection pulls none: that is not the same as there being none.
+    `people` are the e-mail addresses of those who stand for a role.
     """
 
     notes: Sequence[Record] | None = None
     companies: Sequence[Record] | None = None  # the deal's company: one, or none
     contacts: Sequence[Record] | None = None
     users: Sequence[Record] | None = None  # all of the connection
+    people: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 NOTHING_BESIDE: Final = Beside()
@@ -36,9 +41,9 @@ NOTHING_BESIDE: Final = Beside()
 class Case:
     """What checks look at: a deal's fields, the stage whose rules are asked, and what today is there.
 
-    `visit` is the stay in the stage that is judged; None where there was none, as the stage was skipped. `people` are
-    e-mail addresses by the role that they have. `zone` is where a day begins and ends; `language` is the one that
-    names of fields are given in.
+    `visit` is the stay in the stage that is judged; None where there was none, as the stage was skipped. `zone` is
+    where a day begins and ends; `language` is the one that names of fields are given in. `values` says whether the
+    fields are those of an earlier moment, which `now` then is.
     """
 
     process: Process
@@ -49,9 +54,13 @@ class Case:
     visit: Visit | None = None
     activities: Sequence[Record] | None = None
     beside: Beside = NOTHING_BESIDE
-    people: Mapping[str, Sequence[str]] = field(default_factory=dict)
     language: str = "en"
-    values: Literal["then", "now"] = "now"  # whether the fields are those of an earlier moment, which `now` then is
+    values: Literal["then", "now"] = "now"
+
+    @property
+    def moment(self) -> Moment:
+        """When and where it is judged."""
+        return Moment(self.now, self.zone, self)
 
     def name(self, field: str) -> str:
         """Give a field's name for people."""
@@ -63,7 +72,7 @@ class Case:
 
     def day(self, value: date | datetime) -> date:
         """Give the day of a date or of a moment."""
-        return value.astimezone(self.zone).date() if isinstance(value, datetime) else value
+        return self.moment.day(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,35 +88,31 @@ class Answer:
     seen: Mapping[str, Value] = field(default_factory=dict)  # what it looked at beside the deal's fields
 
 
+_names: dict[tuple[int, str], tuple[Process, Mapping[str, str]]] = {}
+
+
 def field_name(field: str, process: Process, language: str) -> str:
     """Give a field's name for people: the one the process declares, else its id in words."""
-    declared = next((known for known in process.fields if known.id == field), None)
-    return declared.name.in_language(language) if declared else field.replace("_", " ").replace(".", " ")
+    entry = _names.get((id(process), language))
+    if entry is None:
+        if len(_names) >= 100:
+            _names.clear()
+        # The process is kept beside its names, so that no other one gets its identity.
+        entry = process, {known.id: known.name.in_language(language) for known in reversed(process.fields)}
+        _names[id(process), language] = entry
+    declared = entry[1].get(field)
+    return field.replace("_", " ").replace(".", " ") if declared is None else declared
+
+
+def quote(value: Value) -> str:
+    """Show a value in a message."""
+    number = value.amount if isinstance(value, Money) else value
+    if isinstance(number, (int, Decimal)) and abs(Decimal(number).adjusted()) > _MOST_DIGITS:
+        # Spelt out, it could fill the memory.
+        return f"{Decimal(number):.3E}" + (f" {plain(value.currency, 8)}" if isinstance(value, Money) else "")
+    return plain(show(value), SHOWN)
 
 
 def undecided(names: Sequence[str], why: str) -> Answer:
     """Say that a check can't be decided; the names are what it would take."""
     return Answer(judgement=Judgement.UNKNOWN, message=why, looked_at=names, missing=names)
-
-
-def says_yes(value: Value) -> bool:
-    """Tell whether a field is filled in, and not with a no."""
-    return not is_empty(value) and value is not False
-
-
-def as_choices(value: Value) -> tuple[str, ...]:
-    """Give what a value is compared with options by."""
-    match value:
-        case tuple():
-            return value
-        case bool():
-            return ("yes", "true") if value else ("no", "false")
-        case Money():
-            return (str(value.amount),)
-        case _:
-            return (str(value),)
-
-
-def quote(value: Value) -> str:
-    """Show a CRM's value in a message."""
-    return plain(show(value), SHOWN)

@@ -1,0 +1,302 @@
+"""Checked expressions as Python: each term becomes a few lines, and a name that holds its value, None for unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from crmbridge.engine.expr import runtime
+from crmbridge.engine.expr.terms import (
+    BOOL,
+    DATE,
+    DATETIME,
+    MONEY,
+    NUMBER,
+    TEXT,
+    TEXTS,
+    Among,
+    Calculate,
+    Choose,
+    Compare,
+    Const,
+    Day,
+    Field,
+    Filled,
+    Items,
+    Joined,
+    Loop,
+    Matches,
+    Negative,
+    Not,
+    Now,
+    Search,
+    Size,
+    Term,
+    Type,
+    Variable,
+)
+from crmbridge.engine.expr.writing import Writer
+from crmbridge.engine.moment import Moment
+from crmbridge.model.values import Fields, Money, Value
+
+
+class Held(NamedTuple):
+    """Where a value is. `sure`: it is never unknown."""
+
+    name: str
+    sure: bool = False
+
+
+Run = Callable[[Fields, Moment], Value | timedelta]
+
+
+def compiled(term: Term) -> Run:
+    """Compile a term alone; None is unknown."""
+    writer = Writer()
+    writer.line(f"return {emit(term, writer).name}")
+    run = writer.function()
+    return lambda fields, at: run(fields.get, at)
+
+
+def emit(term: Term, writer: Writer) -> Held:
+    """Write what computes a term."""
+    return _EMITTERS[type(term)](term, writer)
+
+
+def emit_number(name: str, writer: Writer) -> str:
+    """Write what loads a field as a number, or as the amount of its money, whatever was declared."""
+    held = writer.new(f"get({writer.value(name)})")
+    with writer.block(f"if type({held}) is {writer.use(Money)}:"):
+        writer.line(f"{held} = {held}.amount")
+    _finite(held, writer)
+    return held
+
+
+def emit_empty(name: str, writer: Writer) -> tuple[str, str]:
+    """Write what loads a field as it is; give where it is, and the condition under which it counts as empty."""
+    held = writer.new(f"get({writer.value(name)})")
+    nothing = f"(not {held} and ({held} is None or isinstance({held}, (str, tuple))))"
+    return held, f"{nothing} or (isinstance({held}, str) and {held}.isspace())"
+
+
+def _finite(held: str, writer: Writer) -> None:
+    with writer.block(f"if type({held}) is not {writer.use(Decimal)}:"):
+        writer.line(f"{held} = {writer.use(runtime.number)}({held})")
+    with writer.block(f"elif not {held}.is_finite():"):
+        writer.line(f"{held} = None")
+
+
+def _const(term: Const, writer: Writer) -> Held:
+    return Held(writer.value(term.value), sure=True)
+
+
+def _field(term: Field, writer: Writer) -> Held:
+    held = writer.new(f"get({writer.value(term.name)})")
+    _LOADS[term.type](held, writer)
+    return Held(held)
+
+
+def _load_text(held: str, writer: Writer) -> None:
+    with writer.block(f"if not isinstance({held}, str) or not {held} or {held}.isspace():"):
+        writer.line(f"{held} = None")
+
+
+def _load_money(held: str, writer: Writer) -> None:
+    with writer.block(f"if type({held}) is not {writer.use(Money)} or not {held}.amount.is_finite():"):
+        writer.line(f"{held} = {writer.use(runtime.money)}({held})")
+
+
+def _load_bool(held: str, writer: Writer) -> None:
+    with writer.block(f"if {held} is not True and {held} is not False:"):
+        writer.line(f"{held} = None")
+
+
+def _load_date(held: str, writer: Writer) -> None:
+    with writer.block(f"if type({held}) is not {writer.use(date)}:"):
+        writer.line(f"{held} = {writer.use(runtime.day)}({held}, at)")
+
+
+def _load_datetime(held: str, writer: Writer) -> None:
+    with writer.block(f"if type({held}) is not {writer.use(datetime)} or {held}.tzinfo is None:"):
+        writer.line(f"{held} = {writer.use(runtime.instant)}({held}, at)")
+
+
+def _load_texts(held: str, writer: Writer) -> None:
+    with writer.block(f"if type({held}) is not tuple:"):
+        writer.line(f"{held} = {writer.use(runtime.texts)}({held})")
+
+
+_LOADS: Mapping[Type, Callable[[str, Writer], None]] = {
+    TEXT: _load_text,
+    NUMBER: _finite,
+    MONEY: _load_money,
+    BOOL: _load_bool,
+    DATE: _load_date,
+    DATETIME: _load_datetime,
+    TEXTS: _load_texts,
+}
+
+
+def _variable(term: Variable, writer: Writer) -> Held:
+    return Held(writer.variables[term.name], sure=True)
+
+
+def _now(term: Now, writer: Writer) -> Held:
+    return Held(writer.new("at.today" if term.type == DATE else "at.now"), sure=True)
+
+
+def _filled(term: Filled, writer: Writer) -> Held:
+    _, empty = emit_empty(term.name, writer)
+    return Held(writer.new(f"not ({empty})"), sure=True)
+
+
+def _known(text: str, writer: Writer, *needed: Held) -> Held:
+    """Write a value that is unknown when one of those that it needs is."""
+    missing = " or ".join(f"{held.name} is None" for held in needed if not held.sure)
+    return Held(writer.new(f"None if {missing} else {text}" if missing else text), sure=not missing)
+
+
+def _not(term: Not, writer: Writer) -> Held:
+    of = emit(term.of, writer)
+    return _known(f"not {of.name}", writer, of)
+
+
+def _joined(term: Joined, writer: Writer) -> Held:
+    neutral, deciding = ("True", "False") if term.op == "&&" else ("False", "True")
+    result, sure = writer.new(neutral), True
+    for operand in term.operands:
+        with writer.block(f"if {result} is not {deciding}:"):
+            held = emit(operand, writer)
+            with writer.block(f"if {held.name} is not {neutral}:"):
+                writer.line(f"{result} = {held.name}")
+        sure = sure and held.sure
+    return Held(result, sure)
+
+
+def _choose(term: Choose, writer: Writer) -> Held:
+    condition = emit(term.condition, writer)
+    result = writer.new("None")
+    for answer, chosen in ((True, term.yes), (False, term.no)):
+        with writer.block(f"if {condition.name} is {answer}:"):
+            writer.line(f"{result} = {emit(chosen, writer).name}")
+    return Held(result)
+
+
+def _bare(held: Held, term: Term, writer: Writer) -> Held:
+    """Write the amount of what may be money."""
+    if term.type != MONEY:
+        return held
+    bare = f"{held.name}.amount if type({held.name}) is {writer.use(Money)} else {held.name}"
+    return Held(writer.new(bare), held.sure)
+
+
+def _compare(term: Compare, writer: Writer) -> Held:
+    left, right = emit(term.left, writer), emit(term.right, writer)
+    if term.left.type == term.right.type == MONEY:
+        pair = _known(f"{writer.use(runtime.moneys)}({left.name}, {right.name})", writer, left, right)
+        return _known(f"{pair.name}[0] {term.op} {pair.name}[1]", writer, Held(pair.name))
+    left, right = _bare(left, term.left, writer), _bare(right, term.right, writer)
+    return _known(f"{left.name} {term.op} {right.name}", writer, left, right)
+
+
+def _among(term: Among, writer: Writer) -> Held:
+    if isinstance(term.items, Items):
+        constants = [item.value for item in term.items.items if isinstance(item, Const)]
+        if len(constants) < len(term.items.items):
+            equal = tuple(Compare(term.span, "==", term.item, item) for item in term.items.items)
+            return emit(Joined(term.span, "||", equal), writer)
+        item = _bare(emit(term.item, writer), term.item, writer)
+        return _known(f"{item.name} in {writer.value(frozenset(constants))}", writer, item)
+    item, items = emit(term.item, writer), emit(term.items, writer)
+    return _known(f"{item.name} in {items.name}", writer, item, items)
+
+
+def _calculate(term: Calculate, writer: Writer) -> Held:
+    left, right = emit(term.left, writer), emit(term.right, writer)
+    function = writer.use(_calculation(term))
+    return Held(_known(f"{function}({term.op!r}, {left.name}, {right.name})", writer, left, right).name)
+
+
+def _calculation(term: Calculate) -> Callable[..., Any]:
+    if term.type == MONEY:
+        return runtime.calculate_money
+    if term.type == NUMBER:
+        return runtime.divide_money if term.left.type == MONEY else runtime.calculate
+    return runtime.join if term.type == TEXT else runtime.move
+
+
+def _negative(term: Negative, writer: Writer) -> Held:
+    of = emit(term.of, writer)
+    return _known(f"{writer.use(runtime.negative)}({of.name})", writer, of)
+
+
+def _search(term: Search, writer: Writer) -> Held:
+    where, what = emit(term.text, writer), emit(term.part, writer)
+    found = _known(f"{writer.use(runtime.search)}({term.how!r}, {where.name}, {what.name})", writer, where, what)
+    return Held(found.name)
+
+
+def _matches(term: Matches, writer: Writer) -> Held:
+    where = emit(term.text, writer)
+    call = f"{writer.use(runtime.match)}({writer.value(term.pattern)}, {where.name})"
+    return Held(_known(call, writer, where).name)
+
+
+def _size(term: Size, writer: Writer) -> Held:
+    of = emit(term.of, writer)
+    return _known(f"{writer.use(Decimal)}(len({of.name}))", writer, of)
+
+
+def _day(term: Day, writer: Writer) -> Held:
+    of = emit(term.of, writer)
+    return Held(_known(f"{writer.use(runtime.day)}({of.name}, at)", writer, of).name)
+
+
+def _items(term: Items, writer: Writer) -> Held:
+    items = [emit(item, writer) for item in term.items]
+    return _known(f"({', '.join(item.name for item in items)},)", writer, *items)
+
+
+def _loop(term: Loop, writer: Writer) -> Held:
+    items = emit(term.items, writer)
+    known = _known(f"{writer.use(runtime.short_list)}({items.name})", writer, items)
+    result = writer.new("None")
+    with writer.block(f"if {known.name} is not None:"):
+        writer.line(f"{result} = {_BEGINNINGS[term.how]}")
+        item = writer.fresh()
+        with writer.block(f"for {item} in {known.name}:"), writer.variable(term.variable, item):
+            body = emit(term.body, writer).name
+            for line in _STEPS[term.how]:
+                writer.line(line.format(result=result, body=body, item=item))
+    return Held(result)
+
+
+_BEGINNINGS = {"exists": "False", "all": "True", "filter": "()", "map": "()"}
+_STEPS: Mapping[str, tuple[str, ...]] = {
+    "exists": ("if {body} is not False: {result} = {body}", "if {body}: break"),
+    "all": ("if {body} is not True: {result} = {body}", "if {body} is False: break"),
+    "filter": ("if {body} is None: {result} = None; break", "if {body}: {result} += ({item},)"),
+    "map": ("if {body} is None: {result} = None; break", "{result} += ({body},)"),
+}
+_EMITTERS: Mapping[type, Callable[[Any, Writer], Held]] = {
+    Const: _const,
+    Field: _field,
+    Variable: _variable,
+    Now: _now,
+    Filled: _filled,
+    Not: _not,
+    Joined: _joined,
+    Choose: _choose,
+    Compare: _compare,
+    Among: _among,
+    Calculate: _calculate,
+    Negative: _negative,
+    Search: _search,
+    Matches: _matches,
+    Size: _size,
+    Day: _day,
+    Items: _items,
+    Loop: _loop,
+}

@@ -1,0 +1,187 @@
+"""How each check decides: lines of Python that end by giving a code.
+
+A code is one of the four below in its last two bits; the rest is the reason, which the check's words start from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from crmbridge.engine.expr import runtime
+from crmbridge.engine.expr.compiling import emit, emit_empty, emit_number
+from crmbridge.engine.expr.faults import Span
+from crmbridge.engine.expr.terms import DATE, Field, Joined, Term
+from crmbridge.engine.expr.writing import Writer
+from crmbridge.engine.rules.beside import answer, approver_misfit
+from crmbridge.engine.rules.case import Case
+from crmbridge.model.checks import (
+    Activities,
+    Approval,
+    ApprovalRule,
+    AtLeast,
+    Attachments,
+    Bounds,
+    Company,
+    Contacts,
+    Dates,
+    OneOf,
+    Outputs,
+    Required,
+)
+from crmbridge.model.findings import Judgement
+from crmbridge.model.process import Stage
+
+PASS, FAIL, UNKNOWN, NOT_APPLICABLE = range(4)
+JUDGEMENTS = (Judgement.PASS, Judgement.FAIL, Judgement.UNKNOWN, Judgement.NOT_APPLICABLE)
+_NOWHERE = Span(0, 0)
+
+
+def write_check(check: Any, stage: Stage, writer: Writer) -> None:
+    """Write how a check of a stage decides; expressions are written by `write_term`."""
+    _CHECKS[type(check)](check, stage, writer)
+
+
+def write_term(term: Term, writer: Writer) -> None:
+    """Write how an expression decides.
+
+    Where all of several must hold, the reason is the number of the one that decides.
+    """
+    operands = term.operands if isinstance(term, Joined) and term.op == "&&" else (term,)
+    code = writer.new("0")
+    for number, operand in enumerate(operands):
+        held = emit(operand, writer)
+        with writer.block(f"if {held.name} is not True:"):
+            writer.line(f"if {held.name} is False: return {FAIL | number << 2}")
+            writer.line(f"if not {code}: {code} = {UNKNOWN | number << 2}")
+    writer.line(f"return {code}")
+
+
+def activity_field(check: Activities) -> str:
+    """Name the field that counts the activities that a check asks for."""
+    state = check.activities.state
+    return "activities" if state == "any" else f"activities_{state}"
+
+
+def output_fields(check: Outputs, stage: Stage) -> tuple[str, ...] | None:
+    """Name the fields that show a stage's outputs; None when the stage has not all of them."""
+    fields = {output.id: output.field for output in stage.outputs}
+    return tuple(fields[output] for output in check.outputs) if fields.keys() >= set(check.outputs) else None
+
+
+def _required(check: Required, _stage: Stage, writer: Writer) -> None:
+    _count(check.required, len(check.required), writer, yes=False)
+
+
+def _at_least(check: AtLeast, _stage: Stage, writer: Writer) -> None:
+    _count(check.of, check.at_least, writer, yes=True)
+
+
+def _outputs(check: Outputs, stage: Stage, writer: Writer) -> None:
+    fields = output_fields(check, stage)
+    if fields is None:
+        writer.line(f"return {UNKNOWN}")
+    else:
+        _count(fields, len(fields), writer, yes=True)
+
+
+def _count(fields: Sequence[str], needed: int, writer: Writer, *, yes: bool) -> None:
+    """Write that so many fields must be filled in; the reason has a bit for each that is not.
+
+    With `yes`, a No counts as not filled in.
+    """
+    missing = writer.new("0")
+    for bit, name in enumerate(fields):
+        held, empty = emit_empty(name, writer)
+        refused = f" or {held} is False" if yes else ""
+        writer.line(f"if {empty}{refused}: {missing} |= {4 << bit}")
+    if needed == len(fields):
+        writer.line(f"return {missing} and {missing} | {FAIL}")
+    else:
+        holds = f"{missing}.bit_count() <= {len(fields) - needed}"
+        writer.line(f"return {missing} | ({PASS} if {holds} else {FAIL})")
+
+
+def _activities(check: Activities, stage: Stage, writer: Writer) -> None:
+    if not check.activities.counts_all:
+        _beside(check, stage, writer)
+        return
+    held = _number(activity_field(check), writer)
+    writer.line(f"return {PASS} if {held} >= {check.activities.at_least} else {FAIL}")
+
+
+def _number(field: str, writer: Writer) -> str:
+    held = emit_number(field, writer)
+    writer.line(f"if {held} is None: return {UNKNOWN}")
+    return held
+
+
+def _bounds(check: Bounds, _stage: Stage, writer: Writer) -> None:
+    held = _number(check.bounds.field, writer)
+    for limit, beyond in ((check.bounds.min, "<"), (check.bounds.max, ">")):
+        if limit is not None:
+            writer.line(f"if {held} {beyond} {writer.value(limit)}: return {FAIL}")
+    writer.line(f"return {PASS}")
+
+
+def _dates(check: Dates, _stage: Stage, writer: Writer) -> None:
+    held = emit(Field(_NOWHERE, DATE, check.dates.field), writer).name
+    writer.line(f"if {held} is None: return {UNKNOWN}")
+    days = writer.new(f"({held} - at.today).days")
+    for limit, beyond in ((check.dates.from_days, "<"), (check.dates.to_days, ">")):
+        if limit is not None:
+            writer.line(f"if {days} {beyond} {limit}: return {FAIL}")
+    writer.line(f"return {PASS}")
+
+
+def _one_of(check: OneOf, _stage: Stage, writer: Writer) -> None:
+    held, empty = emit_empty(check.one_of.field, writer)
+    writer.line(f"if {empty}: return {UNKNOWN}")
+    values, choices = writer.value(frozenset(check.one_of.values)), writer.use(runtime.choices)
+    with writer.block(f"if type({held}) is str:"):
+        writer.line(f"return {PASS} if {held} in {values} else {FAIL}")
+    writer.line(f"return {FAIL} if {values}.isdisjoint({choices}({held})) else {PASS}")
+
+
+def _approval(check: Approval, _stage: Stage, writer: Writer) -> None:
+    rule = check.approval
+    held = _number(rule.field, writer)
+    writer.line(f"if {held} <= {writer.value(rule.over)}: return {PASS}")
+    by, empty = emit_empty(rule.by, writer)
+    # The reason is that an approval is needed.
+    writer.line(f"if {empty} or {by} is False: return {FAIL | 4}")
+    if rule.who is None and not rule.not_owner:
+        writer.line(f"return {PASS | 4}")
+    else:
+        writer.line(f"return {writer.value(partial(_approver, rule))}(at.case) | 4")
+
+
+def _approver(rule: ApprovalRule, case: Case) -> int:
+    misfit = approver_misfit(rule, case)
+    return JUDGEMENTS.index(misfit.judgement) if misfit else PASS
+
+
+def _beside(check: Any, _stage: Stage, writer: Writer) -> None:
+    """Write that a check which looks at more than fields is asked as a whole."""
+    writer.line(f"return {writer.value(partial(_whole, check))}(at.case)")
+
+
+def _whole(check: Any, case: Case) -> int:
+    return JUDGEMENTS.index(answer(check, case).judgement)
+
+
+# A new check is one function above and one line here, and the same in `words`. The argument is of its own class.
+_CHECKS: Mapping[type, Callable[[Any, Stage, Writer], None]] = {
+    Required: _required,
+    AtLeast: _at_least,
+    Activities: _activities,
+    Outputs: _outputs,
+    Bounds: _bounds,
+    Dates: _dates,
+    OneOf: _one_of,
+    Approval: _approval,
+    Attachments: _beside,
+    Company: _beside,
+    Contacts: _beside,
+}

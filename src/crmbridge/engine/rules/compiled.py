@@ -1,0 +1,158 @@
+"""Exit rules as functions, made once for each stage of a process, and asked about one deal after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+from crmbridge.engine.expr.checking import checked
+from crmbridge.engine.expr.faults import Fault
+from crmbridge.engine.expr.turning import Turning, joined, turning_of
+from crmbridge.engine.expr.writing import Writer
+from crmbridge.engine.rule_fields import deal_fields, deal_options, operands
+from crmbridge.engine.rules.asking import NOT_APPLICABLE, UNKNOWN, output_fields, write_check, write_term
+from crmbridge.engine.rules.case import Answer, Case
+from crmbridge.engine.rules.expressions import Expression
+from crmbridge.engine.rules.words import say
+from crmbridge.model.checks import Check, Dates, Expr, Outputs
+from crmbridge.model.findings import Judgement
+from crmbridge.model.process import ExitRule, Process, Stage
+
+Run = Callable[[Any, Any], int]
+Say = Callable[[Judgement, int, Case], Answer]
+
+
+class Prepared(NamedTuple):
+    """A check that is ready to be compiled: how it decides, how it says so, what it looks at, and when that matters."""
+
+    write: Callable[[Writer], None]
+    say: Say
+    fields: tuple[str, ...]
+    turning: Turning
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """An exit rule of a stage. `run` gives a code of `asking`; `say` puts it in words; `when` is what narrows it."""
+
+    id: str
+    rule: ExitRule
+    run: Run
+    say: Say
+    when: tuple[str, ...]
+    turning: Turning
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledStage:
+    """The exit rules of a stage. `run` gives all their codes, in order; `turning` is of its entry rules, too."""
+
+    rules: tuple[CompiledRule, ...]
+    run: Callable[[Any, Any], tuple[int, ...]]
+    turning: Turning
+
+
+_stages: dict[tuple[int, int], tuple[Process, Stage, CompiledStage]] = {}
+_rules: dict[tuple[int, int, int], tuple[Process, Stage, ExitRule, CompiledRule]] = {}
+_checks: dict[tuple[int, int, int], tuple[Process, Stage, Check, Run]] = {}
+MOST_KEPT = 1_000
+
+
+def compiled_stage(stage: Stage, process: Process) -> CompiledStage:
+    """Give the compiled rules of a stage; compiled when it is asked for the first time."""
+    key = id(stage), id(process)
+    found = _stages.get(key)
+    if found is None:
+        if len(_stages) >= MOST_KEPT:
+            _stages.clear()
+        # What it was made from is kept beside it, so that nothing else gets its identity.
+        found = _stages[key] = (process, stage, _compile_stage(stage, process))
+    return found[2]
+
+
+def compiled_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRule:
+    """Give one compiled rule, of the stage or not."""
+    key = id(rule), id(stage), id(process)
+    found = _rules.get(key)
+    if found is None:
+        if len(_rules) >= MOST_KEPT:
+            _rules.clear()
+        found = _rules[key] = (process, stage, rule, _compile_rule(rule, stage, process))
+    return found[3]
+
+
+def compiled_check(check: Check, stage: Stage, process: Process) -> Run:
+    """Give one compiled check that stands in no rule."""
+    key = id(check), id(stage), id(process)
+    found = _checks.get(key)
+    if found is None:
+        if len(_checks) >= MOST_KEPT:
+            _checks.clear()
+        found = _checks[key] = (process, stage, check, _function(_prepare(check, stage, process)))
+    return found[3]
+
+
+def _compile_stage(stage: Stage, process: Process) -> CompiledStage:
+    rules = tuple(_compile_rule(rule, stage, process) for rule in stage.exit)
+    writer = Writer()
+    codes = "".join(f"{writer.value(rule.run)}(get, at), " for rule in rules)
+    writer.line(f"return ({codes})")
+    entry = [_compile_rule(rule, stage, process) for rule in stage.entry]
+    return CompiledStage(rules, writer.function(), joined([rule.turning for rule in (*entry, *rules)]))
+
+
+def _compile_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRule:
+    check = _prepare(rule.check, stage, process)
+    when = _prepare(rule.when, stage, process) if rule.when is not None else None
+    writer = Writer()
+    if when is not None:
+        # Who is not asked is not judged: a condition that does not hold, or can't be decided.
+        writer.line(f"if {writer.value(_function(when))}(get, at) & 3: return {NOT_APPLICABLE}")
+    check.write(writer)
+    return CompiledRule(
+        id=f"{stage.id}.{rule.id}",
+        rule=rule,
+        run=writer.function(),
+        say=check.say,
+        when=when.fields if when else (),
+        turning=joined([check.turning, *([when.turning] if when else [])]),
+    )
+
+
+def _function(check: Prepared) -> Run:
+    writer = Writer()
+    check.write(writer)
+    return writer.function()
+
+
+def _prepare(check: Check, stage: Stage, process: Process) -> Prepared:
+    if isinstance(check, Expr):
+        return _prepare_expr(check, process)
+    fields = tuple(operand.name for operand in operands((), check))
+    if isinstance(check, Outputs):
+        fields = output_fields(check, stage) or ()
+    return Prepared(
+        write=partial(write_check, check, stage),
+        say=partial(say, check),
+        fields=fields,
+        turning=Turning(daily=isinstance(check, Dates)),
+    )
+
+
+def _prepare_expr(check: Expr, process: Process) -> Prepared:
+    term, faults = checked(check.expr, deal_fields(process), deal_options(process))
+    if term is None:
+        return Prepared(_write_unknown, partial(_say_unreadable, faults[0]), (), Turning())
+    said = Expression(check.expr, term)
+    return Prepared(partial(write_term, term), said.say, said.fields, turning_of(term))
+
+
+def _write_unknown(writer: Writer) -> None:
+    writer.line(f"return {UNKNOWN}")
+
+
+def _say_unreadable(fault: Fault, judgement: Judgement, _reason: int, _case: Case) -> Answer:
+    # `check` refuses such a file; a process that was made otherwise may still hold one.
+    return Answer(judgement=judgement, message=f"The expression makes no sense: {fault.sentence}.")
