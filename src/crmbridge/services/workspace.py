@@ -26,12 +26,16 @@ def silent(_step: str, _about: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A settings file with its process, read and checked. `digest` changes whenever either does."""
+    """A settings file with its process, read and checked. `digest` changes whenever either does.
+
+    `places` says where each rule stands, by its id, such as `processes/b2b.yaml:57`.
+    """
 
     settings: Settings
     process: Process
     path: Path
     digest: str
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:

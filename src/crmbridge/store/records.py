@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
@@ -77,6 +77,23 @@ class SqlRecords:
         query = select(_cursors.c.cursor).where(_cursors.c.connection == connection, _cursors.c.kind == kind)
         with self._database.read() as open_:
             return open_.execute(query).scalar()
+
+    def pulled_at(self, connection: str, kind: Kind) -> datetime | None:
+        """Give when the last page was saved."""
+        query = select(_cursors.c.saved_at).where(_cursors.c.connection == connection, _cursors.c.kind == kind)
+        with self._database.read() as open_:
+            return open_.execute(query).scalar()
+
+    def named(self, connection: str, kind: Kind, text: str, limit: int) -> tuple[Ref, ...]:
+        """Give the records that are not gone and whose name holds a text, whatever the case; ordered, not more."""
+        table, wanted = _records_written, text.casefold()
+        of = (table.c.connection == connection, table.c.kind == kind.value, table.c.gone_at.is_(None))
+        query = select(table.c.id, table.c.name).where(*of, table.c.name.is_not(None)).order_by(table.c.id)
+        with self._database.read() as open_:
+            rows = open_.execution_options(yield_per=_STREAM).execute(query)
+            # SQL knows other letters as the same than people do: Straße and STRASSE.
+            fitting = (Ref(connection, kind, id_) for id_, name in rows if wanted in name.casefold())
+            return tuple(islice(fitting, limit))
 
     def records(self, connection: str, kind: Kind) -> Iterator[Record]:
         """Give all records that are not gone, ordered by id, as they were when the first one was asked for."""
