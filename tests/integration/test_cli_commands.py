@@ -252,7 +252,7 @@ def test_explain_gives_the_verdict_first(shop: Shop) -> None:
 
     assert said.startswith("Handover: held by 1 finding.")
     assert "✗ who  missing Decision maker" in said
-    assert "seen: decision_maker = (empty); as it was on " in said
+    assert "seen: decision_maker = (empty)" in said
     assert "to clear it, fill in: decision_maker" in said
     assert "5 business days" in said
     assert "create  applied" in said
