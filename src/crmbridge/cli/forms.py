@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from crmbridge.model.codec import blocked_to_json, change_to_json, entry_to_json, finding_to_json, ref_to_json
-from crmbridge.model.values import fields_to_json, iso
+from crmbridge.model.values import fields_to_json, iso, to_json
 
 if TYPE_CHECKING:
     from crmbridge.errors import CrmbridgeError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crmbridge.ports import Run
     from crmbridge.services.applied import Applied
     from crmbridge.services.cycle import Cycle
-    from crmbridge.services.explaining import Explanation
+    from crmbridge.services.explained import ExplainedRule, Explanation
     from crmbridge.services.listing import ListedFinding, Shown
     from crmbridge.services.publishing import Delivery
     from crmbridge.services.running import Ran
@@ -188,25 +188,58 @@ def explanation_form(said: Explanation, stage: Mapping[str, str]) -> dict[str, A
             }
             for finding in now.findings
         ],
-        "rules": [_verdict(verdict) for verdict in (*now.readiness, *now.entry, *now.judged)],
-        "clocks": [_clock(clock) for clock in now.clocks],
+        "as_of_then": said.at is not None,
+        "values_of_today": list(said.unknown_then),
+        "ready": said.readiness.ready,
+        "verdict": {
+            "rules": said.readiness.rules,
+            "failing": said.readiness.failing,
+            "undecided": said.readiness.undecided,
+        },
+        "rules": [_rule(rule) for rule in said.rules],
+        "clocks": [{**_clock(one.clock), "place": one.place or None} for one in said.clocks],
         "visits": [_visit(visit) for visit in now.visits],
         "wanted": _changes(said.wanted),
         "fields": [
             {
                 "name": field.name,
                 "in_step": field.in_step,
+                "state": field.state.value,
                 "now": fields_to_json(field.now),
                 "base": fields_to_json(field.base),
             }
             for field in said.fields
         ],
+        "waiting": [{"id": one.item.id, **blocked_to_json(one.item), "since": iso(one.since)} for one in said.waiting],
         "journal": [entry_to_json(entry) for entry in said.journal],
     }
 
 
 def _changes(changes: Iterable[Change]) -> list[dict[str, Any]]:
     return [change_to_json(change) for change in changes]
+
+
+def _rule(rule: ExplainedRule) -> dict[str, Any]:
+    return {
+        **_verdict(rule.verdict),
+        "asked": rule.asked.value,
+        "place": rule.place or None,
+        "holds": rule.holds,
+        "remedy": rule.remedy or None,
+        "role": rule.role or None,
+        "person": rule.person,
+        "sources": [
+            {
+                "field": one.name,
+                "value": to_json(one.value),
+                "connection": one.source,
+                "of_then": one.of_then,
+                "changed_at": iso(one.changed_at) if one.changed_at else None,
+                "pulled_at": iso(one.pulled_at) if one.pulled_at else None,
+            }
+            for one in rule.seen
+        ],
+    }
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:

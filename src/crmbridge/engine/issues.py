@@ -52,6 +52,8 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "unknown-sink": ("error", "a sink that is not listed under `notices`"),
         "unknown-report": ("error", "a report that is not listed under `reports`"),
         "wrong-sink": ("error", "a sink that isn't one key with its settings"),
+        "wrong-case": ("error", "a value or a moment in a case that can't be what it must be"),
+        "case-failed": ("error", "a case of `process_tests` of which the process says something else than it must"),
         "uncovered-stage": ("warning", "a stage of the process without a counterpart in a mapped connection"),
         "one-sided-sync": ("warning", "connections kept in step of which only some have their stages mapped"),
         "idle-setting": ("warning", "something that a sync says and that nothing comes of as the rest stands"),

@@ -106,7 +106,7 @@ def explain_errors(
 def allowed_keys(model: type[BaseModel], loc: Iterable[str | int]) -> tuple[str, ...]:
     """List the keys of the models that pydantic may have tried at an error's location."""
     *_, models = _models_along(model, loc)
-    return tuple(dict.fromkeys(name for kind in models for name in kind.model_fields))
+    return tuple(dict.fromkeys(f.alias or name for kind in models for name, f in kind.model_fields.items()))
 
 
 def leads_through(kind: type[BaseModel], model: type[BaseModel], loc: Iterable[str | int]) -> bool:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from crmbridge.model.business_time import Calendar, DurationField, Share
+from crmbridge.model.cases import ProcessCase
 from crmbridge.model.checks import Check, Words
 from crmbridge.model.parts import FieldName, Id, Part, Text
 from crmbridge.model.values import FieldType
@@ -213,6 +214,9 @@ class Process(Part):
     moves: Moves = Moves()
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     indicators: tuple[Indicator, ...] = ()
+    # What the process is tested by, here or in files beside it; nothing that is judged depends on it.
+    process_tests: tuple[ProcessCase, ...] = ()
+    tests: tuple[str, ...] = ()  # such as tests/*.yaml, counted from the process file
 
     @model_validator(mode="before")
     @classmethod

@@ -30,6 +30,14 @@ class RecordStore(Protocol):
         """Give the cursor after the last page saved."""
         ...
 
+    def pulled_at(self, connection: str, kind: Kind) -> datetime | None:
+        """Give when the last page was saved."""
+        ...
+
+    def named(self, connection: str, kind: Kind, text: str, limit: int) -> tuple[Ref, ...]:
+        """Give the records that are not gone and whose name holds a text, whatever the case; ordered, not more."""
+        ...
+
     def records(self, connection: str, kind: Kind) -> Iterator[Record]:
         """Give all records that are not gone, ordered by id."""
         ...
@@ -93,7 +101,7 @@ class LinkStore(Protocol):
         """Create or replace links. A ref leaves the link it was in; a link without refs is no more."""
         ...
 
-    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, dict[str, Value]]:
+    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, Mapping[str, Value]]:
         """Give the base of these refs, or of every ref that has one, field by field."""
         ...
 
@@ -195,6 +203,10 @@ class Journal(Protocol):
 
     def entries(self, run: str | None = None) -> Iterator[JournalEntry]:
         """Give all rows, or those of one run, in order."""
+        ...
+
+    def about(self, refs: Collection[Ref]) -> tuple[JournalEntry, ...]:
+        """Give the rows whose change was meant for one of these records, or made it, in order."""
         ...
 
 

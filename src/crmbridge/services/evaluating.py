@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from crmbridge import __version__
 from crmbridge.engine.actions import Acts, acts_for
@@ -13,13 +14,15 @@ from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
 from crmbridge.engine.evaluate import Subject, evaluate
 from crmbridge.engine.matching import lead
 from crmbridge.engine.tasks import endings
+from crmbridge.model.business_time import Calendar
 from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.findings import Evaluation
+from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.holidays import public_holidays
 from crmbridge.services.linking import chunks
 from crmbridge.services.recalling import Recall
-from crmbridge.services.surrounding import indexed, reached, scanned, surrounded
+from crmbridge.services.surrounding import Hanging, indexed, reached, scanned, since_indexed, surrounded
 from crmbridge.services.workspace import Workspace
 
 OLDEST_YEARS = 6  # calendars know the holidays of this many years back; older visits count every working day
@@ -146,15 +149,33 @@ def evaluate_all(workspace: Workspace) -> tuple[Evaluated, ...]:
 def compile_calendars(workspace: Workspace) -> dict[str, CompiledCalendar]:
     """Compile the process's calendars, with the public holidays of the years that matter."""
     year = workspace.clock.now().year
-    years = range(year - OLDEST_YEARS, year + 2)
-    calendars = workspace.project.process.calendars
-    return {name: compile_calendar(calendar, public_holidays(calendar, years)) for name, calendar in calendars.items()}
+    return compile_for(workspace.project.process, range(year, year + 1))
+
+
+def compile_for(process: Process, years: range) -> dict[str, CompiledCalendar]:
+    """Compile a process's calendars for looking at deals within these years."""
+    known = range(years.start - OLDEST_YEARS, years.stop + 1)
+    return {name: _compiled(calendar, known) for name, calendar in process.calendars.items()}
+
+
+@lru_cache(maxsize=64)  # what it works out when it is asked serves all deals of a process
+def _compiled(calendar: Calendar, years: range) -> CompiledCalendar:
+    return compile_calendar(calendar, public_holidays(calendar, years))
 
 
 def subject_of(workspace: Workspace, deal: Record) -> Subject:
     """Give a single deal with everything that it is evaluated against."""
-    (subject,) = surrounded(workspace, [deal], compile_calendars(workspace), scanned(workspace))
+    (subject,) = surrounded(workspace, [deal], compile_calendars(workspace), looked_up(workspace))
     return subject
+
+
+def looked_up(workspace: Workspace) -> Hanging:
+    """Find what hangs on deals for somebody who only looks, and may not bring the index up to date."""
+    reader = _reader(workspace)
+    if reader not in workspace.store.backlog.readers():  # what the index has was made for another process
+        return scanned(workspace)
+    _, changed = workspace.store.backlog.pending(reader)
+    return since_indexed(workspace, frozenset(changed))
 
 
 def _evaluated(recall: Recall, subjects: Sequence[Subject], now: datetime) -> list[Evaluated]:
@@ -178,6 +199,11 @@ def _with_acts(subject: Subject, evaluation: Evaluation, acts: Acts) -> Evaluate
 
 def evaluate_one(workspace: Workspace, deal: Record) -> Evaluated:
     """Evaluate a single deal in the same way as all of them are."""
-    subject = subject_of(workspace, deal)
-    (one,) = _evaluated(Recall.of(workspace), [subject], workspace.clock.now())
+    return evaluate_at(workspace, subject_of(workspace, deal), workspace.clock.now())
+
+
+def evaluate_at(workspace: Workspace, subject: Subject, at: datetime) -> Evaluated:
+    """Evaluate a deal as it is, or was, at a moment, with what had been accepted of it by then."""
+    recall = Recall(workspace, tuple(waiver for waiver in workspace.store.waivers.all() if waiver.at <= at))
+    (one,) = _evaluated(recall, [subject], at)
     return one

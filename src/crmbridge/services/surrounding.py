@@ -138,6 +138,21 @@ def scanned(workspace: Workspace) -> Hanging:
     return find
 
 
+def since_indexed(workspace: Workspace, changed: Collection[Ref]) -> Hanging:
+    """Find it by the index and by what changed since: for those who only look, at what a few deals have."""
+    fresh = workspace.store.records.get([ref for ref in changed if ref.kind in _HANGING])
+
+    def find(_workspace: Workspace, deals: Sequence[Ref], kind: Kind) -> Mapping[str, Sequence[Record]]:
+        known = indexed(workspace, deals, kind)
+        own = [record for ref, record in fresh.items() if ref[:2] == (deals[0].connection, kind)]
+        newer = by_deal(own)
+        kept = {deal.id: [each for each in known.get(deal.id, ()) if each.ref not in changed] for deal in deals}
+        both = {deal: sorted([*kept[deal], *newer.get(deal, ())], key=lambda each: each.ref) for deal in kept}
+        return {deal: found for deal, found in both.items() if found}
+
+    return find
+
+
 def _is_pulled(workspace: Workspace, connection: str, kind: Kind) -> bool:
     """Tell whether a connection pulls a kind, and has done so.
 

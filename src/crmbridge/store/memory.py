@@ -71,7 +71,7 @@ class MemoryRecords:
             state.mark_all(ref for ref in other if ref in state.records or ref in state.gone)
             for tombstone in page.tombstones:
                 _bury(state, tombstone)
-            state.cursors[connection, kind] = page.cursor
+            state.cursors[connection, kind], state.pulled[connection, kind] = page.cursor, at
 
     def put(self, records: Sequence[Record], at: datetime | None = None) -> None:
         """Replace records with what was read outside a pull, unless what is held is newer."""
@@ -82,6 +82,17 @@ class MemoryRecords:
         """Give the cursor after the last page saved."""
         with self._memory.read() as state:
             return state.cursors.get((connection, kind))
+
+    def pulled_at(self, connection: str, kind: Kind) -> datetime | None:
+        """Give when the last page was saved."""
+        with self._memory.read() as state:
+            return state.pulled.get((connection, kind))
+
+    def named(self, connection: str, kind: Kind, text: str, limit: int) -> tuple[Ref, ...]:
+        """Give the records that are not gone and whose name holds a text, whatever the case; ordered, not more."""
+        wanted = text.casefold()
+        named = ((record.ref, record.fields.get("name")) for record in self.records(connection, kind))
+        return tuple(ref for ref, name in named if isinstance(name, str) and wanted in name.casefold())[:limit]
 
     def records(self, connection: str, kind: Kind) -> Iterator[Record]:
         """Give all records that are not gone, ordered by id."""
@@ -193,7 +204,7 @@ class MemoryLinks:
         with self._memory.read() as state:
             return {ref: state.owners[ref] for ref in refs if ref in state.owners}
 
-    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, dict[str, Value]]:
+    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, Mapping[str, Value]]:
         """Give the base of these refs, or of every ref that has one, field by field."""
         with self._memory.read() as state:
             wanted = state.bases if refs is None else refs
@@ -257,6 +268,10 @@ class MemoryJournal:
         """Give all rows, or those of one run, in order."""
         with self._memory.read() as state:
             return iter([entry for entry in state.entries if run is None or entry.run == run])
+
+    def about(self, refs: Collection[Ref]) -> tuple[JournalEntry, ...]:
+        """Give the rows whose change was meant for one of these records, or made it, in order."""
+        return tuple(entry for entry in self.entries() if entry.change.target in refs or entry.ref in refs)
 
 
 class MemoryRuns:

@@ -39,6 +39,7 @@ class State:
     edits: dict[Ref, tuple[Edit, ...]] = field(default_factory=dict)
     gone: dict[Ref, Tombstone] = field(default_factory=dict)
     cursors: dict[tuple[str, Kind], str] = field(default_factory=dict)
+    pulled: dict[tuple[str, Kind], datetime] = field(default_factory=dict)
     mark: int = 0
     marks: dict[Ref, int] = field(default_factory=dict)  # when each record last changed
     readers: dict[str, int] = field(default_factory=dict)

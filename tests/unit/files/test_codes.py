@@ -24,7 +24,7 @@ def keys(annotation: Any) -> Iterator[str]:
     """Give every key of a model and of the models in it."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         for name, field in annotation.model_fields.items():
-            yield name
+            yield field.alias or name
             yield from keys(field.annotation)
     else:
         for inner in typing.get_args(annotation):
