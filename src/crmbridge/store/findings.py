@@ -51,7 +51,7 @@ class SqlFindings:
         """Give all findings that these deals have or had, ordered by id."""
         found: dict[Ref, list[Known]] = {}
         with self._database.read() as open_:
-            for each in finding_rows.known_findings(open_, deals):
+            for each in finding_rows.known_findings(open_, [deal for deal in deals if deal.kind is Kind.DEAL]):
                 found.setdefault(each.finding.deal, []).append(each)
         return {deal: tuple(each) for deal, each in found.items()}
 
