@@ -22,7 +22,7 @@ import yaml
 from crmbridge.app import open_workspace
 from crmbridge.cli.plan_files import save_plan
 from crmbridge.clock import SystemClock
-from crmbridge.engine.activities import tally
+from crmbridge.engine.activities import by_deal
 from crmbridge.engine.matching import external_key, link_id
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Record, Ref
@@ -217,10 +217,8 @@ def activities(project: CommandProject) -> Counter[Any]:
     """Give how many activities each deal has."""
     with state_of(project) as store:
         assert store is not None
-        found = {name: tally(store.records.records(name, Kind.ACTIVITY)) for name in PARTS}
-    return Counter(
-        {Ref(name, Kind.DEAL, deal): each.done + each.open for name in PARTS for deal, each in found[name].items()}
-    )
+        found = {name: by_deal(store.records.records(name, Kind.ACTIVITY)) for name in PARTS}
+    return Counter({Ref(name, Kind.DEAL, deal): len(each) for name in PARTS for deal, each in found[name].items()})
 
 
 def assert_nothing_is_doubled(project: CommandProject, before: Counter[Any]) -> None:

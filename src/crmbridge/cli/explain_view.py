@@ -38,7 +38,8 @@ def explanation_lines(said: Explanation, process: Process, names: Names) -> Iter
     yield from table(_facts(said, names.stages))
     yield from _findings(said)
     yield from _rules("To leave this stage", said.evaluation.readiness)
-    yield from _rules("Left behind by the last move", said.evaluation.judged)
+    yield from _rules("To come into this stage", said.evaluation.entry)
+    yield from _rules("Left behind", said.evaluation.judged)
     yield from _clocks(said.evaluation.clocks, process, names.stages)
     yield from _fields(said, names.stages)
     yield from _journal(said, names)
@@ -84,9 +85,13 @@ def _rules(title: str, verdicts: Sequence[Verdict]) -> Iterator[Line]:
         yield ["  ", _MARKS[verdict.judgement], f" {verdict.rule.rpartition('.')[2]}  ", cut(verdict.message, 200)]
         if verdict.seen:
             seen = ", ".join(f"{name} = {cut(show(value), 40)}" for name, value in sorted(verdict.seen.items()))
-            yield ["      ", dim(f"seen: {seen}")]
+            yield ["      ", dim(f"seen{_then(verdict)}: {seen}")]
         if verdict.missing and verdict.judgement in {Judgement.FAIL, Judgement.UNKNOWN}:
             yield f"      to clear it, fill in: {', '.join(verdict.missing)}"
+
+
+def _then(verdict: Verdict) -> str:
+    return f" on {_moment(verdict.as_of)}" if verdict.values == "then" else ""
 
 
 def _clocks(clocks: Sequence[SlaClock], process: Process, stages: Mapping[str, str]) -> Iterator[Line]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from crmbridge.engine.rule_fields import operands
-from crmbridge.model.checks import Activities, Check
+from crmbridge.model.checks import Activities, Approval, AttachmentRule, Attachments, Check, Company, Contacts
 from crmbridge.model.process import Process
-from crmbridge.model.records import Record
+from crmbridge.model.records import Kind, Record
 from crmbridge.model.values import Value
 
 COUNTS = ("activities", "activities_done", "activities_open")
@@ -44,18 +44,26 @@ class Tally:
         return {**counts, **dict(zip(TIMES, (self.last, self.next), strict=True))}
 
 
-def tally(activities: Iterable[Record]) -> dict[str, Tally]:
-    """Count the activities of each deal, by the deal's id, in one pass. Deals without any are left out."""
-    found: dict[str, Tally] = {}
+def by_deal(activities: Iterable[Record]) -> dict[str, list[Record]]:
+    """Give the activities of each deal, by the deal's id, in one pass. Deals without any are left out."""
+    found: dict[str, list[Record]] = {}
     for activity in activities:
         for deal in _deals(activity):
-            found.setdefault(deal, Tally()).add(activity)
+            found.setdefault(deal, []).append(activity)
     return found
 
 
-def counted(deal: Record, tallies: Mapping[str, Tally]) -> Record:
+def tally(activities: Iterable[Record]) -> Tally:
+    """Count the activities of one deal."""
+    count = Tally()
+    for activity in activities:
+        count.add(activity)
+    return count
+
+
+def counted(deal: Record, activities: Iterable[Record]) -> Record:
     """Give the deal with its activities counted. Times that its CRM gives itself stay."""
-    fields = tallies.get(deal.ref.id, Tally()).fields
+    fields = tally(activities).fields
     given = {name: deal.fields[name] for name in TIMES if deal.fields.get(name) is not None}
     return replace(deal, fields={**deal.fields, **fields, **given})
 
@@ -69,9 +77,29 @@ def asks_for_activities(process: Process) -> bool:
     )
 
 
+def kinds_asked_for(process: Process) -> frozenset[Kind]:
+    """Name the kinds of records beside deals that a rule of the process looks at, or that say who made a move."""
+    found = {kind for check in _checks(process) for kind in _kinds_of(check)}
+    if process.moves.who:
+        found.add(Kind.USER)
+    return frozenset(found | {Kind.ACTIVITY} if asks_for_activities(process) else found)
+
+
+def _kinds_of(check: Check) -> Iterator[Kind]:
+    match check:
+        case Company():
+            yield Kind.COMPANY
+        case Contacts():
+            yield Kind.CONTACT
+        case Attachments(attachments=AttachmentRule(note=str())):
+            yield Kind.NOTE
+        case Approval(approval=rule) if rule.who is not None or rule.not_owner:
+            yield Kind.USER
+
+
 def _checks(process: Process) -> Iterator[Check]:
     for stage in process.stages:
-        for rule in stage.exit:
+        for rule in stage.rules:
             yield rule.check
             if rule.when is not None:
                 yield rule.when

@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, overload
+from types import MappingProxyType
+from typing import Final, NamedTuple, overload
 
+from crmbridge.engine.rules.activities import turns
 from crmbridge.engine.rules.asking import FAIL, JUDGEMENTS, NOT_APPLICABLE, PASS, UNKNOWN
 from crmbridge.engine.rules.case import Answer, Case, field_name, quote
-from crmbridge.engine.rules.compiled import CompiledRule, CompiledStage, compiled_rule, compiled_stage
+from crmbridge.engine.rules.compiled import CompiledRule, CompiledStage, compiled_check, compiled_rule, compiled_stage
 from crmbridge.engine.text import fill
+from crmbridge.model.checks import Activities, Check
 from crmbridge.model.findings import Judgement, Verdict
 from crmbridge.model.parts import Text
 from crmbridge.model.process import ExitRule
 
-__all__ = ["Case", "Verdicts", "field_name", "judge", "judge_stage", "judge_stages", "turns_at"]
+__all__ = [
+    "Case",
+    "Verdicts",
+    "field_name",
+    "holds",
+    "judge",
+    "judge_stage",
+    "judge_stages",
+    "judged",
+    "turns_at",
+    "verdict",
+]
+NOTHING_SETTLED: Final[Mapping[int, tuple[int, Case]]] = MappingProxyType({})
 
 
 class Judged(NamedTuple):
-    """A deal's case in one stage, with the codes of that stage's rules, which say the judgement and the reason."""
+    """A deal's case in one stage, with the codes of that stage's rules, which say the judgement and the reason.
+
+    `settled` has the rules, by their number, that were decided by the deal as it was at another moment.
+    """
 
     case: Case
     stage: CompiledStage
     codes: tuple[int, ...]
+    settled: Mapping[int, tuple[int, Case]] = NOTHING_SETTLED
+
+    def each(self) -> Iterator[tuple[CompiledRule, int, Case]]:
+        """Give each rule with the code and the case that it was decided by."""
+        for number, (rule, code) in enumerate(zip(self.stage.rules, self.codes, strict=True)):
+            yield rule, *self.settled.get(number, (code, self.case))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,16 +78,14 @@ class Verdicts(Sequence[Verdict]):
     @property
     def judgements(self) -> tuple[Judgement, ...]:
         """The judgements alone, in order."""
-        return tuple(JUDGEMENTS[code & 3] for part in self.judged for code in part.codes)
+        return tuple(JUDGEMENTS[code & 3] for _, code, _ in self._each())
 
     def broken(self) -> Iterator[Verdict]:
         """Give the verdicts of the rules that do not hold, or can't be decided."""
         return (verdict(*one) for one in self._each() if one[1] & 3 in {FAIL, UNKNOWN})
 
     def _each(self) -> Iterator[tuple[CompiledRule, int, Case]]:
-        for case, stage, codes in self.judged:
-            for rule, code in zip(stage.rules, codes, strict=True):
-                yield rule, code, case
+        return (one for part in self.judged for one in part.each())
 
 
 def judge_stage(case: Case) -> Verdicts:
@@ -73,11 +95,13 @@ def judge_stage(case: Case) -> Verdicts:
 
 def judge_stages(cases: Iterable[Case]) -> Verdicts:
     """Judge a deal by all rules of the stages of some cases."""
-    judged = []
-    for case in cases:
-        stage = compiled_stage(case.stage, case.process)
-        judged.append(Judged(case, stage, stage.run(case.fields.get, case.moment)))
-    return Verdicts(tuple(judged))
+    return Verdicts(tuple(map(judged, cases)))
+
+
+def judged(case: Case) -> Judged:
+    """Let all rules of the case's stage decide."""
+    stage = compiled_stage(case.stage, case.process)
+    return Judged(case, stage, stage.run(case.fields.get, case.moment))
 
 
 def judge(rule: ExitRule, case: Case) -> Verdict:
@@ -89,6 +113,12 @@ def judge(rule: ExitRule, case: Case) -> Verdict:
     return verdict(compiled, compiled.run(case.fields.get, case.moment), case)
 
 
+def holds(check: Check, case: Case) -> bool:
+    """Tell whether a check that stands in no rule holds for the case's deal; what can't be decided does not."""
+    run = compiled_check(check, case.stage, case.process)
+    return JUDGEMENTS[run(case.fields.get, case.moment) & 3] is Judgement.PASS
+
+
 def verdict(rule: CompiledRule, code: int, case: Case) -> Verdict:
     """Put in words what a rule decided about the case's deal."""
     judgement = JUDGEMENTS[code & 3]
@@ -96,23 +126,32 @@ def verdict(rule: CompiledRule, code: int, case: Case) -> Verdict:
         answer = Answer(judgement, "This rule is for other deals.", rule.when)
     else:
         answer = rule.say(judgement, code >> 2, case)
-    holds = code & 3 in {PASS, NOT_APPLICABLE}
+    fine = code & 3 in {PASS, NOT_APPLICABLE}
     fields = case.fields
     return Verdict(
         rule=rule.id,
         stage=case.stage.id,
         judgement=judgement,
-        message=answer.message if holds or rule.rule.message is None else _own_words(rule.rule.message, answer, case),
-        seen={field: fields.get(field) for field in answer.looked_at},
+        message=answer.message if fine or rule.rule.message is None else _own_words(rule.rule.message, answer, case),
+        seen={**{field: fields.get(field) for field in answer.looked_at}, **answer.seen},
         missing=tuple(answer.missing),
         on_unknown=rule.on_unknown,
+        as_of=case.now,
+        values=case.values,
     )
 
 
 def turns_at(case: Case) -> datetime | None:
     """Give the next moment at which a rule of the case's stage may turn out otherwise, with nothing changed."""
     turning = compiled_stage(case.stage, case.process).turning
-    return turning.next(case.fields, case.moment) if turning else None
+    moments = [turning.next(case.fields, case.moment)] if turning else []
+    for rule in case.stage.rules:
+        moments += (at for check in (rule.check, rule.when) for at in _turns(check, case))
+    return min((at for at in moments if at is not None and at > case.now), default=None)
+
+
+def _turns(check: Check | None, case: Case) -> Iterator[datetime]:
+    return turns(check.activities, case.activities) if isinstance(check, Activities) else iter(())
 
 
 def _own_words(message: Text, answer: Answer, case: Case) -> str:

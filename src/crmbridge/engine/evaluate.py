@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import Any
 
 from crmbridge.engine.calendars import CompiledCalendar
-from crmbridge.engine.checks import Case, Verdicts, field_name, judge_stages, turns_at
+from crmbridge.engine.checks import Verdicts, field_name, turns_at
+from crmbridge.engine.judging import broken_kind, case_now, on_entry, on_leaving, ready
 from crmbridge.engine.mapping import WON, StageMapper
-from crmbridge.engine.moves import Illegal, LastMove, last_move
+from crmbridge.engine.moves import Illegal, LastMove, standing_moves
+from crmbridge.engine.people import email_of
+from crmbridge.engine.permission import mover, permitted
+from crmbridge.engine.rules.case import NOTHING_BESIDE, Beside
 from crmbridge.engine.sla import Limit, clocks, limit_of
 from crmbridge.engine.text import plain
 from crmbridge.engine.visits import visits_of
@@ -18,16 +22,16 @@ from crmbridge.model.findings import (
     Evaluation,
     Finding,
     FindingKind,
-    Judgement,
     Place,
     Severity,
     SlaClock,
     SlaState,
     Verdict,
+    Visit,
     finding_id,
 )
-from crmbridge.model.process import OnUnknown, Process, Stage
-from crmbridge.model.records import Move, Position, Record
+from crmbridge.model.process import Process, Stage
+from crmbridge.model.records import Edit, Move, Position, Record
 from crmbridge.model.values import show
 from crmbridge.settings import Settings
 
@@ -38,10 +42,12 @@ _INSTANT = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A deal with all its moves, and everything that it is evaluated against.
+    """A deal with all its moves and activities, and everything that it is evaluated against.
 
-    `calendars` has every calendar of the process by its id; `mapper` is that of the deal's connection. `language` is
-    the one that findings name stages and fields in.
+    `activities` is None where its connection pulls none: that is not the same as there being none. `beside` has the
+    other records around it. `edits` are the changes of its fields that were seen, by which rules are judged with the
+    values of an earlier moment. `calendars` has every calendar of the process by its id; `mapper` is that of the
+    deal's connection. `language` is the one that findings name stages and fields in.
     """
 
     deal: Record
@@ -50,6 +56,9 @@ class Subject:
     settings: Settings
     calendars: Mapping[str, CompiledCalendar]
     mapper: StageMapper
+    activities: Sequence[Record] | None = None
+    beside: Beside = NOTHING_BESIDE
+    edits: Sequence[Edit] = ()
     language: str = "en"
 
     @property
@@ -70,39 +79,52 @@ class Subject:
 def evaluate(subject: Subject, now: datetime) -> Evaluation:
     """Say everything that the process says of a deal at a moment.
 
-    `readiness` are the exit rules of the stage where the deal stands. `judged` are those of the stages that it left
-    behind with its last move, if that went forward, judged by the values it has now. Findings come from the judged
-    rules, the last move, the running SLA clocks and what could not be read. A lost deal has no last move and no
-    running clock, so only the last of these is left.
+    `readiness` are the exit rules of the stage where the deal stands, and `entry` its entry rules, judged when the
+    deal came in. `judged` are the exit rules of the stages that are behind it, judged at the move that left them.
+    Findings come from the last two, from the moves, the running SLA clocks and what could not be read. A lost deal
+    has no moves that matter and no running clock, so only the last of these is left.
     """
     place = subject.place
     visits = visits_of(subject.deal, subject.moves, subject.mapper)
     running = clocks(visits, subject.process, subject.calendars, subject.deal.fields, now)
-    here = subject.process.stage(place.stage) if place.stage else None
-    move = last_move(visits, place, subject.process)
-    left_behind = move.left_behind if move else ()
-    judged = _verdicts(left_behind, subject, now)
+    here, visit = _here(place, visits, subject.process)
+    moves = [permitted(move, subject) for move in standing_moves(visits, place, subject.process)]
+    left = tuple(on_leaving(moves, subject, now))
+    entry = on_entry(here, visit, subject, now) if here and visit else ()
     findings = list(_unreadable(subject))
-    if move:
-        findings += _illegal_move(move, subject)
-        findings += (finding for verdict in judged.broken() for finding in _broken(verdict, move, subject))
+    findings += (finding for move in moves for finding in _illegal_move(move, subject, last=move is moves[-1]))
+    findings += (
+        finding
+        for move, found in left
+        for verdict in Verdicts((found,)).broken()
+        for finding in _broken(verdict, move, subject)
+    )
+    findings += (finding for verdict in entry if visit for finding in _unfit(verdict, visit, subject))
     findings += (finding for clock in running if clock.running for finding in _late(clock, subject))
+    stages = (*(stage for move in moves for stage in move.left_behind), *((here,) if here else ()))
     return Evaluation(
         deal=subject.deal.ref,
         at=now,
         place=place,
         visits=visits,
         clocks=running,
-        readiness=_verdicts((here,) if here else (), subject, now),
-        judged=judged,
+        readiness=ready(here, visit, subject, now) if here else (),
+        entry=entry,
+        judged=Verdicts(tuple(found for _, found in left)),
         findings=tuple(findings),
-        until=_until(running, (*left_behind, *((here,) if here else ())), subject, now),
+        until=_until(running, stages, subject, now),
     )
 
 
+def _here(place: Place, visits: Sequence[Visit], process: Process) -> tuple[Stage | None, Visit | None]:
+    """Give the stage where a deal stands, and its visit there."""
+    stage = process.stage(place.stage) if place.stage else None
+    return stage, visits[-1] if stage and visits else None
+
+
 def _until(running: Iterable[SlaClock], stages: Iterable[Stage], subject: Subject, now: datetime) -> datetime | None:
-    """Give the next moment at which a clock gets another state, or at which a rule may turn out otherwise."""
-    moments = [at for stage in stages if (at := turns_at(_case(stage, subject, now))) is not None]
+    """Give the next moment at which a clock gets another state, or at which a rule that looks at the time may turn."""
+    moments = [at for stage in stages if (at := turns_at(case_now(stage, None, subject, now))) is not None]
     for clock in running:
         limit = limit_of(clock.sla, subject.process) if clock.running else None
         if limit is not None:
@@ -112,34 +134,11 @@ def _until(running: Iterable[SlaClock], stages: Iterable[Stage], subject: Subjec
     return min((moment for moment in moments if moment > now), default=None)
 
 
-def _verdicts(stages: Sequence[Stage], subject: Subject, now: datetime) -> Verdicts:
-    return judge_stages(_case(stage, subject, now) for stage in stages)
-
-
-def _case(stage: Stage, subject: Subject, now: datetime) -> Case:
-    return Case(
-        process=subject.process,
-        stage=stage,
-        fields=subject.deal.fields,
-        now=now,
-        zone=_zone(stage, subject),
-        language=subject.language,
-    )
-
-
-def _zone(stage: Stage, subject: Subject) -> tzinfo:
-    """Say where a stage's days begin and end: in its SLA's calendar, else in the first one of the process, else UTC."""
-    named = stage.sla.calendar if stage.sla else next(iter(subject.process.calendars), None)
-    calendar = subject.calendars.get(named) if named else None
-    return calendar.zone if calendar else UTC
-
-
 def _broken(verdict: Verdict, move: LastMove, subject: Subject) -> Iterator[Finding]:
     """Say that the deal went on although a rule of a stage behind it does not hold, or can't be decided."""
-    kind = _kind(verdict)
+    kind = broken_kind(verdict, FindingKind.EXIT_RULE)
     if kind is None:
         return
-    remedy = f"Fill in or correct: {subject.field_names(verdict.missing)}." if verdict.missing else "Make it hold."
     yield _finding(
         subject,
         verdict.rule,
@@ -148,27 +147,45 @@ def _broken(verdict: Verdict, move: LastMove, subject: Subject) -> Iterator[Find
         str(move.source.number),
         stage=verdict.stage,
         message=f"{_sentence(verdict.message)} The deal went on from {subject.stage_name(verdict.stage)} "
-        f"on {show(move.at)}. {remedy}",
+        f"on {show(move.at)}{_by_values(verdict)}. {_remedy(verdict, subject)}",
         since=move.at,
         seen=verdict.seen,
         visit=move.source.number,
     )
 
 
-def _kind(verdict: Verdict) -> FindingKind | None:
-    if verdict.judgement is Judgement.FAIL:
-        return FindingKind.EXIT_RULE
-    if verdict.judgement is not Judgement.UNKNOWN:
-        return None
-    return {
-        OnUnknown.FAIL: FindingKind.EXIT_RULE,
-        OnUnknown.WARN: FindingKind.UNDECIDED,
-        OnUnknown.SKIP: None,
-    }[OnUnknown(verdict.on_unknown)]
+def _unfit(verdict: Verdict, visit: Visit, subject: Subject) -> Iterator[Finding]:
+    """Say that the deal came in although a rule of the stage does not hold, or can't be decided."""
+    kind = broken_kind(verdict, FindingKind.ENTRY_RULE)
+    if kind is None:
+        return
+    yield _finding(
+        subject,
+        verdict.rule,
+        kind,
+        FindingKind.ENTRY_RULE,
+        visit.stage,
+        str(visit.number),
+        stage=visit.stage,
+        message=f"{_sentence(verdict.message)} The deal came into {subject.stage_name(visit.stage)} "
+        f"on {show(visit.entered_at)}{_by_values(verdict)}. {_remedy(verdict, subject)}",
+        since=visit.entered_at,
+        seen=verdict.seen,
+        visit=visit.number,
+    )
 
 
-def _illegal_move(move: LastMove, subject: Subject) -> Iterator[Finding]:
-    if move.illegal is None:
+def _by_values(verdict: Verdict) -> str:
+    return ", judged by what it held then" if verdict.values == "then" else ", judged by what it holds now"
+
+
+def _remedy(verdict: Verdict, subject: Subject) -> str:
+    return f"Fill in or correct: {subject.field_names(verdict.missing)}." if verdict.missing else "Make it hold."
+
+
+def _illegal_move(move: LastMove, subject: Subject, *, last: bool) -> Iterator[Finding]:
+    """Say what was wrong with a move; of one before the last only by whom it was made, as the rest is overtaken."""
+    if move.illegal is None or not (last or move.illegal is Illegal.BY_ANOTHER):
         return
     stage = move.target.stage if move.target else None
     number = move.target.number if move.target else None
@@ -182,8 +199,8 @@ def _illegal_move(move: LastMove, subject: Subject) -> Iterator[Finding]:
         str(number),
         stage=stage,
         message=f"The deal {_wrong(move, move.illegal, subject)}, which the process does not allow. "
-        f"It stands in {subject.stage_name(stage or WON)} since {show(move.at)}. "
-        f"Move it to where it belongs; it was in {subject.stage_name(move.source.stage)} before.",
+        f"It {'stands' if last else 'stood'} in {subject.stage_name(stage or WON)} since {show(move.at)}. "
+        f"{_way_out(move, subject)}",
         since=move.at,
         visit=number,
     )
@@ -196,7 +213,24 @@ def _wrong(move: LastMove, illegal: Illegal, subject: Subject) -> str:
         Illegal.SKIPPED: f"came from {origin}" + (f" and skipped {skipped}" if skipped else ""),
         Illegal.WENT_BACK: f"went back from {origin}",
         Illegal.REOPENED: "was opened again after it was won or lost",
+        Illegal.WITHOUT_REASON: f"went back from {origin} without a reason",
+        Illegal.BY_ANOTHER: f"was moved on from {origin} by {_who(move, subject)}",
     }[illegal]
+
+
+def _way_out(move: LastMove, subject: Subject) -> str:
+    reason = subject.process.moves.reason
+    if move.illegal is Illegal.WITHOUT_REASON and reason is not None:
+        return f"Fill in: {subject.field_names([reason])}."
+    before = subject.stage_name(move.source.stage)
+    if move.illegal is Illegal.BY_ANOTHER:
+        return f"Somebody who may make this move has to: move it back to {before} first."
+    return f"Move it to where it belongs; it was in {before} before."
+
+
+def _who(move: LastMove, subject: Subject) -> str:
+    by = mover(move, subject)
+    return plain(email_of(by, subject.beside.users or ()) or str(by))
 
 
 def _late(clock: SlaClock, subject: Subject) -> Iterator[Finding]:

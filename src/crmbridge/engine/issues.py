@@ -47,12 +47,15 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "unknown-connection": ("error", "a connection that is not listed under `connections`"),
         "shared-connection": ("error", "a connection that stands in two syncs, which would fight over its links"),
         "ambiguous-stage": ("error", "a CRM's stage that stands for two stages of the process"),
-        "unknown-rule": ("error", "a binding whose pattern matches no rule of the process"),
+        "unknown-rule": ("error", "a binding or threshold whose pattern matches no rule of the process"),
+        "unknown-person": ("error", "a role that nobody stands for under `people`"),
+        "unknown-sink": ("error", "a sink that is not listed under `notices`"),
         "unknown-report": ("error", "a report that is not listed under `reports`"),
         "wrong-sink": ("error", "a sink that isn't one key with its settings"),
         "uncovered-stage": ("warning", "a stage of the process without a counterpart in a mapped connection"),
         "one-sided-sync": ("warning", "connections kept in step of which only some have their stages mapped"),
         "idle-setting": ("warning", "something that a sync says and that nothing comes of as the rest stands"),
+        "nobody-listed": ("warning", "a role that may approve or move deals, and that the settings list nobody for"),
         "unknown-language": ("warning", "a language that the process is not written in"),
     }
 )

@@ -6,13 +6,17 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 
 class Moment:
-    """A moment and the zone in which days begin and end. `today` is computed once, when it is asked for."""
+    """A moment and the zone in which days begin and end. `today` is computed once, when it is asked for.
 
-    __slots__ = ("_today", "now", "zone")
+    `case` is what is judged then, for checks that look at more than the deal's fields.
+    """
 
-    def __init__(self, now: datetime, zone: tzinfo = UTC) -> None:
+    __slots__ = ("_today", "case", "now", "zone")
+
+    def __init__(self, now: datetime, zone: tzinfo = UTC, case: object = None) -> None:
         self.now = now
         self.zone = zone
+        self.case = case
         self._today: date | None = None
 
     @property

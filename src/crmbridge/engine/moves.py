@@ -1,10 +1,10 @@
-"""Read a deal's last move off its visits: what it left behind, and whether the process allows it."""
+"""Read a deal's moves off its visits: what each left behind, and whether the process allows it."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -20,11 +20,13 @@ class Illegal(StrEnum):
     SKIPPED = "skipped"  # forward to where `next` does not lead
     WENT_BACK = "went_back"
     REOPENED = "reopened"
+    WITHOUT_REASON = "without_reason"  # back, and nobody said why
+    BY_ANOTHER = "by_another"  # by somebody who may not move deals there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastMove:
-    """The move that brought a deal to the place where it stands, as the process sees it.
+    """A move as the process sees it: the one that brought a deal to the place where it stands, or one before it.
 
     `source` is the visit it left. `target` is the visit it came to; None when it was won in a process that has no
     stage for won deals. Being lost or unmapped in between does not count as a place: the move is from the stage
@@ -37,6 +39,7 @@ class LastMove:
     direct: bool
     forward: bool
     reopened: bool  # from won or lost to open
+    back: bool = False  # against the process's direction, other than by taking back the move before it
     left_behind: tuple[Stage, ...]  # of a forward move: the source's stage and the ones that were skipped
     illegal: Illegal | None = None
 
@@ -47,38 +50,68 @@ def last_move(visits: Sequence[Visit], place: Place, process: Process) -> LastMo
     earlier = visits[:-1] if target else visits
     if not earlier or place.status is Status.LOST or (target is None and place.status is Status.OPEN):
         return None
+    return _move(earlier, target, place, process)
+
+
+def standing_moves(visits: Sequence[Visit], place: Place, process: Process) -> tuple[LastMove, ...]:
+    """Give the moves that still matter, oldest first, each with the stages that it left behind for good.
+
+    That are the last one, and of an open deal every one before it that went forward past a stage which is behind the
+    deal ever since. A stage is left behind by one move only: the last that did. A deal that was won is measured by
+    its last move alone, as nothing before that can be mended for the sale.
+    """
+    last = last_move(visits, place, process)
+    if last is None:
+        return ()
+    found = [last]
+    seen = {stage.id for stage in last.left_behind}
+    lowest = _order(place, process)
+    earlier = range(len(visits) - 2, 0, -1) if place.status is Status.OPEN else ()
+    for index in earlier:
+        target = visits[index]
+        lowest = min(lowest, process.order(target.stage))
+        move = _move(visits[:index], target, _place(target, process), process)
+        behind = tuple(s for s in move.left_behind if s.id not in seen and process.order(s.id) < lowest)
+        seen.update(stage.id for stage in behind)
+        found += [replace(move, left_behind=behind)] if behind else []
+    return tuple(reversed(found))
+
+
+def _place(visit: Visit, process: Process) -> Place:
+    stage = process.stage(visit.stage)
+    return Place(visit.stage, Status(stage.status) if stage else Status.OPEN)
+
+
+def _move(earlier: Sequence[Visit], target: Visit | None, place: Place, process: Process) -> LastMove:
     source = earlier[-1]
     through = source.to or place
     came_from = process.stage(source.stage)
     was_closed = through != place and through.status is not Status.OPEN
     was_won = came_from is not None and came_from.status == WON
-    reopened = place.status is Status.OPEN and (was_closed or was_won)
     forward = _order(place, process) > process.order(source.stage)
-    road = _road(source.stage, place.stage or WON, process) if forward else ()
-    return LastMove(
+    led_to = place.stage == source.stage or (place.stage or WON) in _following(source.stage, process)
+    reopened = place.status is Status.OPEN and (was_closed or was_won)
+    undone = len(earlier) > 1 and _undoes(earlier[-2], source, place)
+    move = LastMove(
         source=source,
         target=target,
         at=target.entered_at if target else source.left_at or source.entered_at,
         direct=through == place,
         forward=forward,
         reopened=reopened,
-        left_behind=road,
-        illegal=_illegal(earlier, place, process, forward=forward, reopened=reopened),
+        back=not (led_to or forward or reopened or undone),
+        left_behind=_road(source.stage, place.stage or WON, process) if forward else (),
     )
+    return replace(move, illegal=_illegal(move, process, led_to=led_to))
 
 
-def _illegal(
-    earlier: Sequence[Visit], place: Place, process: Process, *, forward: bool, reopened: bool
-) -> Illegal | None:
-    source, allowed = earlier[-1], process.moves
-    if reopened and not allowed.reopen:
+def _illegal(move: LastMove, process: Process, *, led_to: bool) -> Illegal | None:
+    allowed = process.moves
+    if move.reopened and not allowed.reopen:
         return Illegal.REOPENED
-    if place.stage == source.stage or (place.stage or WON) in _following(source.stage, process):
-        return None
-    if forward:
-        return None if allowed.skip else Illegal.SKIPPED
-    undone = len(earlier) > 1 and _undoes(earlier[-2], source, place)
-    return None if allowed.back or reopened or undone else Illegal.WENT_BACK
+    if move.forward and not led_to and not allowed.skip:
+        return Illegal.SKIPPED
+    return Illegal.WENT_BACK if move.back and not allowed.back else None
 
 
 def _undoes(before: Visit, source: Visit, place: Place) -> bool:
@@ -122,6 +155,8 @@ _WORDS = {
     Illegal.SKIPPED: "the process allows no stage to be skipped",
     Illegal.WENT_BACK: "the process allows no way back",
     Illegal.REOPENED: "the process lets nothing be opened again",
+    Illegal.WITHOUT_REASON: "the process allows no way back without a reason",
+    Illegal.BY_ANOTHER: "the process lets others make it",
 }
 
 

@@ -29,6 +29,7 @@ from crmbridge.model.values import Value, is_empty, show
 AGAIN = {Outcome.FAILED, Outcome.STALE}  # it did not happen, so it may be planned again
 # What others wait for comes first: companies before contacts before deals.
 ORDER = {Action.FIELD: 0, Action.UPDATE: 4, Action.CREATE: 5, Action.TASK: 6, Action.NOTE: 7, Action.ARCHIVE: 8}
+ORDER |= {Action.AMEND: 9, Action.NOTIFY: 10}
 _CREATES = {Kind.COMPANY: 1, Kind.CONTACT: 2, Kind.DEAL: 5}
 
 
@@ -272,6 +273,8 @@ def is_wanted_again(change: Change, entry: JournalEntry) -> bool:
 
 def _place_in_order(change: Change) -> tuple[str, int, str, str]:
     rank = _CREATES[change.creates] if change.action is Action.CREATE else ORDER[change.action]
+    if change.action is Action.NOTIFY:  # those to one sink are sent together
+        return (change.connection, rank, str(change.after.get("sink")), change.id)
     return (change.connection, rank, change.target.id if change.target else "", change.id)
 
 

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel
 
+from crmbridge.engine.acting_coherence import check_approvals
+from crmbridge.engine.beside_coherence import check_approvers, check_beside, check_criteria, check_movers
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.rule_fields import check_expr, deal_fields, deal_options, operands
@@ -28,12 +30,12 @@ _CHOICES = (FieldType.CHOICE, FieldType.CHOICES)
 
 def check_ids(process: Process) -> Iterator[Issue]:
     """Find ids that are not unique among things of one kind."""
-    for name in ("roles", "touch_points", "materials", "fields", "stages", "indicators"):
+    for name in ("roles", "touch_points", "materials", "fields", "criteria", "stages", "indicators"):
         yield from duplicates(name.rstrip("s").replace("_", " "), _ids((name,), getattr(process, name)))
     for at, stage in _stages(process):
         yield from duplicates("activity", _ids((*at, "activities"), stage.activities))
         yield from duplicates("output", _ids((*at, "outputs"), stage.outputs))
-        yield from duplicates("exit rule", _ids((*at, "exit"), stage.exit))
+        yield from duplicates("rule", (*_ids((*at, "entry"), stage.entry), *_ids((*at, "exit"), stage.exit)))
 
 
 def check_reserved(process: Process) -> Iterator[Issue]:
@@ -45,7 +47,7 @@ def check_reserved(process: Process) -> Iterator[Issue]:
         if name in STANDARD_FIELDS[Kind.DEAL] or name == "stage":
             yield issue(path, "reserved-id", f"{name!r} is a standard field; every process has it without saying so")
     for at, stage in _stages(process):
-        for path, name in _ids((*at, "exit"), stage.exit):
+        for path, name in (*_ids((*at, "entry"), stage.entry), *_ids((*at, "exit"), stage.exit)):
             if name in RESERVED_RULES:
                 yield issue(path, "reserved-id", f"{name!r} is the id of the stage's own {name} rule")
 
@@ -166,7 +168,7 @@ def check_indicators(process: Process) -> Iterator[Issue]:
 
 def check_use(process: Process) -> Iterator[Issue]:
     """Find fields of the process that nothing uses."""
-    used: set[str] = set()
+    used = {process.moves.reason}
     for at, stage in _stages(process):
         used.update(name for _, name in _named_fields(at, stage))
         used.update(operand.name for path, _, check in _checks(at, stage) for operand in operands(path, check))
@@ -188,10 +190,10 @@ def _listed(at: Path, names: Iterable[str]) -> Iterator[tuple[Path, str]]:
 
 
 def _checks(at: Path, stage: Stage) -> Iterator[tuple[Path, ExitRule, BaseModel]]:
-    for i, rule in enumerate(stage.exit):
-        yield (*at, "exit", i, "check"), rule, rule.check
+    for part, i, rule in stage.placed():
+        yield (*at, part, i, "check"), rule, rule.check
         if rule.when is not None:
-            yield (*at, "exit", i, "when"), rule, rule.when
+            yield (*at, part, i, "when"), rule, rule.when
 
 
 def _named_fields(at: Path, stage: Stage) -> Iterator[tuple[Path, str]]:
@@ -199,6 +201,11 @@ def _named_fields(at: Path, stage: Stage) -> Iterator[tuple[Path, str]]:
         yield (*at, "outputs", i, "field"), output.field
     if stage.handoff and stage.handoff.accepted is not None:
         yield (*at, "handoff", "accepted"), stage.handoff.accepted
+    for part, i, rule in stage.placed():
+        if rule.waived_by is not None:
+            yield (*at, part, i, "waived_by", "field"), rule.waived_by.field
+        if rule.waived_by is not None and rule.waived_by.until is not None:
+            yield (*at, part, i, "waived_by", "until"), rule.waived_by.until
 
 
 def _clocks(at: Path, stage: Stage, process: Process) -> Iterator[tuple[Path, str | None, Duration]]:
@@ -267,10 +274,15 @@ PROCESS_CHECKS: tuple[Callable[[Process], Iterator[Issue]], ...] = (
     check_roles,
     check_things,
     check_fields,
+    check_approvals,
     check_counts,
     check_flow,
     check_calendars,
     check_handoffs,
+    check_beside,
+    check_approvers,
+    check_movers,
+    check_criteria,
     check_languages,
     check_indicators,
     check_use,

@@ -10,14 +10,28 @@ from pydantic import BaseModel
 from crmbridge.engine.expr.checking import checked, names_in
 from crmbridge.engine.issues import Issue, Path, issue
 from crmbridge.engine.nearest import nearest
-from crmbridge.model.checks import Approval, AtLeast, Bounds, Dates, Expr, OneOf, Required
-from crmbridge.model.process import Process
+from crmbridge.model.checks import (
+    Activities,
+    Approval,
+    AtLeast,
+    Attachments,
+    Bounds,
+    Company,
+    Contacts,
+    Dates,
+    Expr,
+    OneOf,
+    Outputs,
+    Required,
+)
+from crmbridge.model.process import ExitRule, Process, Stage
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType
 
 _NUMBERS = (FieldType.NUMBER, FieldType.MONEY)
 _DAYS = (FieldType.DATE, FieldType.DATETIME)
 _WORDS = (FieldType.TEXT, FieldType.CHOICE, FieldType.CHOICES, FieldType.USER)
+_LINKS = (FieldType.TEXT, FieldType.CHOICE, FieldType.CHOICES)
 _PEOPLE = (FieldType.TEXT, FieldType.CHOICE, FieldType.USER)
 
 
@@ -90,6 +104,30 @@ def operands(path: Path, check: BaseModel) -> tuple[Operand, ...]:
         case Approval():
             rule, at = check.approval, (*path, "approval")
             found = (Operand((*at, "field"), rule.field, _NUMBERS), Operand((*at, "by"), rule.by, _PEOPLE))
+        case Attachments():
+            links = check.attachments.links
+            found = tuple(Operand((*path, "attachments", "links", i), name, _LINKS) for i, name in enumerate(links))
         case _:
             found = ()
     return found
+
+
+def looked_at(rule: ExitRule, stage: Stage) -> frozenset[str]:
+    """Name all fields of a deal that a rule of a stage looks at, counts of activities among them."""
+    return frozenset(name for check in (rule.check, rule.when) if check is not None for name in _names(check, stage))
+
+
+def has_history(rule: ExitRule) -> bool:
+    """Tell whether what a rule looks at is known of earlier times: what companies and contacts were like is not."""
+    return not any(isinstance(check, Company | Contacts) for check in (rule.check, rule.when))
+
+
+def _names(check: BaseModel, stage: Stage) -> Iterator[str]:
+    yield from (operand.name for operand in operands((), check))
+    if isinstance(check, Outputs):
+        yield from (output.field for output in stage.outputs if output.id in check.outputs)
+    elif isinstance(check, Activities):
+        state = check.activities.state
+        yield "activities" if state == "any" else f"activities_{state}"
+    elif isinstance(check, Approval) and check.approval.not_owner:
+        yield "owner"

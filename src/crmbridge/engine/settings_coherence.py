@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from crmbridge.engine.acting_coherence import (
+    check_conditions,
+    check_notices,
+    check_people,
+    check_thresholds,
+    check_time,
+)
+from crmbridge.engine.beside_coherence import roles_named
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.process_coherence import RESERVED_STAGES
@@ -15,10 +23,10 @@ from crmbridge.settings import Binding, MatchedKind, MatchRules, Settings, Sync
 
 
 def rule_ids(process: Process) -> tuple[str, ...]:
-    """Give the id of every rule a binding can name: exit rules, SLAs, hand-offs, and `move`."""
+    """Give the id of every rule a binding can name: entry and exit rules, SLAs, hand-offs, and `move`."""
     found = ["move"]
     for stage in process.stages:
-        found += [f"{stage.id}.{rule.id}" for rule in stage.exit]
+        found += [f"{stage.id}.{rule.id}" for rule in stage.rules]
         found += [f"{stage.id}.sla"] if stage.sla else []
         found += [f"{stage.id}.handoff"] if stage.handoff else []
     return tuple(found)
@@ -148,6 +156,16 @@ def check_bindings(settings: Settings, process: Process) -> Iterator[Issue]:
         yield from unknown("connection", on, settings.connections)
         if binding.field is not None:
             yield from unknown("field", [(("enforce", i, "field"), binding.field)], fields)
+    yield from check_conditions(settings, process, fields)
+    yield from check_thresholds(settings, rules)
+
+
+def check_listed(settings: Settings, process: Process) -> Iterator[Issue]:
+    """Find roles that may approve or move deals and that nobody is listed for."""
+    missing = sorted(roles_named(process) - {role for role, people in settings.people.items() if people})
+    if missing and settings.connections:
+        sentence = f"the process lets {', '.join(missing)} approve or move deals, and nobody is listed for it here"
+        yield issue(("people",), "nobody-listed", sentence, at_key=True)
 
 
 def check_reports(settings: Settings, process: Process) -> Iterator[Issue]:
@@ -223,6 +241,10 @@ SETTINGS_CHECKS: tuple[Callable[[Settings, Process], Iterator[Issue]], ...] = (
     check_shared,
     check_one_sided,
     check_bindings,
+    check_people,
+    check_listed,
+    check_notices,
+    check_time,
     check_reports,
     check_schedule,
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from crmbridge.model.business_time import Duration, DurationField
 from crmbridge.model.parts import FieldName, Id, Part
 
 
@@ -16,18 +17,62 @@ class Required(Part):
     required: Annotated[tuple[FieldName, ...], Field(min_length=1)]
 
 
+def _no_unknown_group(value: Any) -> Any:
+    """Refuse the name of criteria that the process does not have; the known ones were replaced by their fields."""
+    if isinstance(value, str):
+        raise ValueError(f"there are no criteria {value!r}; list fields here, or declare them under `criteria`")  # noqa: TRY004  a TypeError would not be the file's
+    return value
+
+
 class AtLeast(Part):
-    """At least this many of the named fields are filled in (a yes/no field must say yes)."""
+    """At least this many of the named fields are filled in (a yes/no field must say yes).
+
+    In a file, `of` can name criteria that the process declares; their fields then stand here.
+    """
 
     at_least: Annotated[int, Field(ge=1)]
-    of: Annotated[tuple[FieldName, ...], Field(min_length=1)]
+    of: Annotated[
+        tuple[FieldName, ...],
+        Field(min_length=1),
+        BeforeValidator(_no_unknown_group, json_schema_input_type=tuple[FieldName, ...] | Id),
+    ]
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Words = Annotated[
+    tuple[Annotated[str, Field(pattern=r"\S")], ...],
+    Field(min_length=1),
+    BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
+]
+
+
+def _around_the_clock(value: Duration) -> Duration:
+    if value.is_business:
+        raise ValueError(f"{value} is business time; write days, hours or minutes around the clock, such as 30d")
+    return value
 
 
 class ActivityCount(Part):
-    """How many activities a deal must have."""
+    """How many activities a deal must have, and which ones count.
+
+    `kind` is call, meeting, email, task, or a CRM's own word. `within` looks back for what is done, and ahead for
+    what is open. `in_stage` counts those of the visit that is judged; `subject` those whose subject has these words.
+    """
 
     at_least: Annotated[int, Field(ge=1)] = 1
     state: Literal["any", "done", "open"] = "any"
+    kind: Words | None = None
+    within: Annotated[DurationField, AfterValidator(_around_the_clock)] | None = None
+    in_stage: bool = False
+    subject: Annotated[str, Field(pattern=r"\S")] | None = None
+
+    @property
+    def counts_all(self) -> bool:
+        """Tell whether every activity of the state counts, so that a count is enough to judge by."""
+        return self.kind is None and self.within is None and self.subject is None and not self.in_stage
 
 
 class Activities(Part):
@@ -98,17 +143,71 @@ class OneOf(Part):
 
 
 class ApprovalRule(Part):
-    """When `field` is above `over`, `by` must name who approved."""
+    """When `field` is above `over`, `by` must name who approved.
+
+    `who` lists those who may: roles of the process, or e-mail addresses. `not_owner` says that nobody approves for a
+    deal of their own.
+    """
 
     field: FieldName
     over: Decimal
     by: FieldName
+    who: Words | None = None
+    not_owner: bool = False
 
 
 class Approval(Part):
     """A value above a threshold carries the name of who approved it."""
 
     approval: ApprovalRule
+
+
+class AttachmentRule(Part):
+    """What shows that a document is there: fields that hold a link to it, a note that speaks of it, or both."""
+
+    links: tuple[FieldName, ...] = ()
+    note: Annotated[str, Field(pattern=r"\S")] | None = None
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if not self.links and self.note is None:
+            raise ValueError("give links, note or both")
+        return self
+
+
+class Attachments(Part):
+    """The documents that a deal needs are there."""
+
+    attachments: AttachmentRule
+
+
+class CompanyRule(Part):
+    """What must be filled in of the deal's company."""
+
+    required: Annotated[tuple[FieldName, ...], Field(min_length=1)] = ("name",)
+
+
+class Company(Part):
+    """The deal has a company, and enough is known of it."""
+
+    company: CompanyRule
+
+
+class ContactRule(Part):
+    """How many contacts a deal must have, and which ones count.
+
+    `title` lists words, one of which must stand in the contact's job title; `required` what must be filled in of it.
+    """
+
+    at_least: Annotated[int, Field(ge=1)] = 1
+    title: Words | None = None
+    required: tuple[FieldName, ...] = ()
+
+
+class Contacts(Part):
+    """Enough of the people that it takes are linked to the deal."""
+
+    contacts: ContactRule
 
 
 def _or_text(schema: dict[str, Any]) -> None:
@@ -140,6 +239,9 @@ CHECKS: dict[str, type[Part]] = {
     "dates": Dates,
     "one_of": OneOf,
     "approval": Approval,
+    "attachments": Attachments,
+    "company": Company,
+    "contacts": Contacts,
     "expr": Expr,
 }
 
@@ -161,6 +263,9 @@ Check = Annotated[
     | Annotated[Dates, Tag("check:dates")]
     | Annotated[OneOf, Tag("check:one_of")]
     | Annotated[Approval, Tag("check:approval")]
+    | Annotated[Attachments, Tag("check:attachments")]
+    | Annotated[Company, Tag("check:company")]
+    | Annotated[Contacts, Tag("check:contacts")]
     | Annotated[Expr, Tag("check:expr")],
     Discriminator(
         _which_check,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from crmbridge.model.records import Ref, Status
 from crmbridge.model.values import Value
@@ -69,7 +69,11 @@ class Judgement(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One rule's judgement on one deal, with the values it was reached from."""
+    """One rule's judgement on one deal, with the values it was reached from.
+
+    `values` says which: those of then, when the deal made the move that is judged, or those of now. `as_of` is that
+    moment.
+    """
 
     rule: str  # "stage.rule", such as "qualification.bant"
     stage: str
@@ -78,12 +82,15 @@ class Verdict:
     seen: Mapping[str, Value] = field(default_factory=dict)
     missing: tuple[str, ...] = ()  # the fields whose filling would clear it
     on_unknown: str = "warn"
+    as_of: datetime | None = None
+    values: Literal["then", "now"] = "now"
 
 
 class FindingKind(StrEnum):
     """What kind of thing does not hold."""
 
     EXIT_RULE = "exit_rule"
+    ENTRY_RULE = "entry_rule"
     SLA_AT_RISK = "sla_at_risk"
     SLA_BREACHED = "sla_breached"
     ILLEGAL_MOVE = "illegal_move"
@@ -97,6 +104,35 @@ class Severity(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+class Waived(NamedTuple):
+    """By whom and why a finding is accepted. `until` is when that ends; None where a CRM's field gives no end."""
+
+    by: str
+    why: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """What somebody accepted: that one rule does not hold for one deal, however often, until a moment."""
+
+    deal: Ref
+    rule: str
+    by: str
+    why: str
+    until: datetime
+    at: datetime  # when it was given
+
+    def holds(self, now: datetime) -> bool:
+        """Tell whether it has not run out yet."""
+        return now < self.until
+
+    @property
+    def waived(self) -> Waived:
+        """What it says of a finding."""
+        return Waived(self.by, self.why, self.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +153,7 @@ class Finding:
     seen: Mapping[str, Value] = field(default_factory=dict)
     visit: int | None = None
     path: str | None = None
+    waived: Waived | None = None  # accepted for now: nothing is done about it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +169,9 @@ class Evaluation:
     visits: tuple[Visit, ...]
     clocks: tuple[SlaClock, ...]
     readiness: Sequence[Verdict]  # the exit rules of the stage the deal is in now
-    judged: Sequence[Verdict]  # the exit rules of the stages that the last move left behind
+    judged: Sequence[Verdict]  # the exit rules of the stages that the deal's moves left behind
     findings: tuple[Finding, ...]
+    entry: Sequence[Verdict] = ()  # the entry rules of the stage the deal is in now
     until: datetime | None = None
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from crmbridge.model.business_time import Calendar, DurationField, Share
-from crmbridge.model.checks import Check
+from crmbridge.model.checks import Check, Words
 from crmbridge.model.parts import FieldName, Id, Part, Text
 from crmbridge.model.values import FieldType
 
@@ -39,6 +40,14 @@ class ProcessField(Part):
     type: FieldType = FieldType.TEXT
     options: tuple[str, ...] = ()
     help: Text | None = None
+
+
+class Criteria(Part):
+    """A framework that deals are qualified by, such as BANT: a name for its fields, which rules can use."""
+
+    id: Id
+    name: Text
+    fields: Annotated[tuple[FieldName, ...], Field(min_length=1)]
 
 
 class Activity(Part):
@@ -77,14 +86,27 @@ class OnUnknown(StrEnum):
     SKIP = "skip"
 
 
+class WaivedBy(Part):
+    """The field whose value approves an exception from a rule, and the one that says until when."""
+
+    field: FieldName
+    until: FieldName | None = None  # a date, which still counts, or a moment; for good where it is empty
+
+
 class ExitRule(Part):
-    """What must hold before a deal leaves the stage. With `when`, only for deals for which that check passes."""
+    """What must hold before a deal leaves the stage, or, under `entry`, when it comes in.
+
+    With `when`, only for deals for which that check passes.
+
+    A deal with an approval in the field that `waived_by` names is waived: nothing is done about it.
+    """
 
     id: Id
     check: Check
     when: Check | None = None
     message: Text | None = None
     on_unknown: OnUnknown = OnUnknown.FAIL
+    waived_by: WaivedBy | None = None
 
 
 class Sla(Part):
@@ -117,19 +139,39 @@ class Stage(Part):
     status: Literal["open", "won"] = "open"  # won: the stage where deals stand after they are won
     activities: tuple[Activity, ...] = ()
     outputs: tuple[Output, ...] = ()
+    entry: tuple[ExitRule, ...] = ()
     exit: tuple[ExitRule, ...] = ()
     sla: Sla | None = None
     handoff: Handoff | None = None
     touch_points: tuple[Id, ...] = ()
     next: tuple[Id, ...] | None = None  # where a deal may go forward; the next stage in the file when not said
 
+    @property
+    def rules(self) -> tuple[ExitRule, ...]:
+        """Give the entry and exit rules."""
+        return (*self.entry, *self.exit)
+
+    def placed(self) -> Iterator[tuple[Literal["entry", "exit"], int, ExitRule]]:
+        """Give the rules with where they stand: under which key, and at which number from 0."""
+        yield from (("entry", number, rule) for number, rule in enumerate(self.entry))
+        yield from (("exit", number, rule) for number, rule in enumerate(self.exit))
+
 
 class Moves(Part):
-    """Which moves are allowed beside a stage's `next`."""
+    """Which moves are allowed beside a stage's `next`, and who makes them."""
 
     skip: bool = False  # forward past stages
-    back: bool = True  # to an earlier stage
+    back: bool | Literal["with_reason"] = True  # to an earlier stage
     reopen: bool = True  # from won or lost to open
+    reason: FieldName | None = None  # for back: with_reason, the field that holds it
+    # Who may move a deal into a stage: roles, e-mail addresses, or `owner` for the deal's own. All where not said.
+    who: dict[Id, Words] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _reason_is_complete(self) -> Self:
+        if (self.back == "with_reason") != (self.reason is not None):
+            raise ValueError("back: with_reason needs `reason`, the field that holds it, and only that takes one")
+        return self
 
 
 class Measure(StrEnum):
@@ -166,10 +208,18 @@ class Process(Part):
     touch_points: tuple[TouchPoint, ...] = ()
     materials: tuple[Material, ...] = ()
     fields: tuple[ProcessField, ...] = ()
+    criteria: tuple[Criteria, ...] = ()
     calendars: dict[Id, Calendar] = Field(default_factory=dict)
     moves: Moves = Moves()
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     indicators: tuple[Indicator, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_criteria(cls, data: Any) -> Any:
+        """Put the fields of criteria where a rule names them by `of: bant`."""
+        groups = _groups(data)
+        return _with_fields(data, groups) if groups else data
 
     def stage(self, stage_id: str) -> Stage | None:
         """Find a stage by its id."""
@@ -186,3 +236,36 @@ class Process(Part):
     def won_stage(self) -> Stage | None:
         """The stage where won deals stand, if the process has one."""
         return next((stage for stage in self.stages if stage.status == "won"), None)
+
+
+def _groups(data: Any) -> dict[str, Any]:
+    """Give the fields of each of the criteria, as far as they are written rightly."""
+    listed = data.get("criteria") if isinstance(data, dict) else None
+    groups = [group for group in listed if isinstance(group, dict)] if isinstance(listed, list | tuple) else []
+    return {str(group.get("id")): group.get("fields") for group in groups if isinstance(group.get("fields"), list)}
+
+
+def _with_fields(data: dict[str, Any], groups: dict[str, Any]) -> dict[str, Any]:
+    stages = data.get("stages")
+    if not isinstance(stages, list | tuple):
+        return data
+    return {**data, "stages": [_stage_with_fields(stage, groups) for stage in stages]}
+
+
+def _stage_with_fields(stage: Any, groups: dict[str, Any]) -> Any:
+    if not isinstance(stage, dict):
+        return stage
+    named = {key: stage[key] for key in ("entry", "exit") if isinstance(stage.get(key), list | tuple)}
+    return {**stage, **{key: [_rule_with_fields(rule, groups) for rule in rules] for key, rules in named.items()}}
+
+
+def _rule_with_fields(rule: Any, groups: dict[str, Any]) -> Any:
+    if not isinstance(rule, dict):
+        return rule
+    checks = {key: check for key in ("check", "when") if isinstance(check := rule.get(key), dict)}
+    return {**rule, **{key: _check_with_fields(check, groups) for key, check in checks.items()}}
+
+
+def _check_with_fields(check: dict[str, Any], groups: dict[str, Any]) -> dict[str, Any]:
+    of = check.get("of")
+    return {**check, "of": groups[of]} if isinstance(of, str) and of in groups else check

@@ -147,6 +147,21 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """A field of a deal that was found to hold another value than before.
+
+    The value before held at `since`, when the copy that had it was last changed; the one after held at `at`, when the
+    copy that has it was last changed. In between it is not known which. The field `stage` stands for the position.
+    """
+
+    field: str
+    since: datetime
+    at: datetime
+    before: Value
+    after: Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstone:
     """A record that is gone from its CRM: deleted, archived, or merged into another."""
 

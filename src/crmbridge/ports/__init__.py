@@ -20,6 +20,7 @@ from crmbridge.ports.rates import Rate, RateLedger
 from crmbridge.ports.sinks import Document, Sink
 from crmbridge.ports.state import (
     Backlog,
+    FindingQuery,
     FindingStore,
     HintStore,
     Journal,
@@ -28,10 +29,12 @@ from crmbridge.ports.state import (
     RecordStore,
     Run,
     RunStore,
+    State,
     StateStore,
     StoredFinding,
     Waiting,
     WaitingStore,
+    WaiverStore,
 )
 from crmbridge.ports.webhooks import Hints, WebhookRequest, WebhookSpec
 
@@ -46,6 +49,7 @@ __all__ = [
     "Document",
     "FieldBinding",
     "FieldWish",
+    "FindingQuery",
     "FindingStore",
     "GuardRequest",
     "Guards",
@@ -66,10 +70,12 @@ __all__ = [
     "RunStore",
     "Signature",
     "Sink",
+    "State",
     "StateStore",
     "StoredFinding",
     "Waiting",
     "WaitingStore",
+    "WaiverStore",
     "WebhookRequest",
     "WebhookSpec",
     "rule_name",

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, MutableMapping, Seque
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from crmbridge.model.changes import Blocked, Change, JournalEntry, Receipt
-from crmbridge.model.findings import Evaluation, Finding, Severity, SlaClock, Visit
-from crmbridge.model.records import Kind, Move, Record, Ref, Signature, Tombstone
+from crmbridge.model.findings import Evaluation, Finding, Severity, SlaClock, Visit, Waiver
+from crmbridge.model.lives import FindingEvent, Known
+from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Signature, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.ports.crm import Page
 from crmbridge.ports.rates import RateLedger
@@ -20,7 +21,10 @@ class RecordStore(Protocol):
     """What was pulled. All calls are transactions of their own."""
 
     def save_page(self, connection: str, kind: Kind, page: Page, at: datetime) -> None:
-        """Save records, moves, tombstones and the cursor of one page together, or nothing. Repeating is harmless."""
+        """Save records, moves, tombstones and the cursor of one page together, or nothing. Repeating is harmless.
+
+        Of a deal that is known and held other values, it is written down with it what that were.
+        """
         ...
 
     def cursor(self, connection: str, kind: Kind) -> str | None:
@@ -51,8 +55,15 @@ class RecordStore(Protocol):
         """Give the moves of those of these deals that have any, each deal's oldest first."""
         ...
 
-    def put(self, records: Sequence[Record]) -> None:
-        """Replace single records with what was read outside a pull. The cursor stays."""
+    def edits_for(self, deals: Collection[Ref]) -> dict[Ref, tuple[Edit, ...]]:
+        """Give the edits of those of these deals that have any, in the order in which they were seen."""
+        ...
+
+    def put(self, records: Sequence[Record], at: datetime | None = None) -> None:
+        """Replace single records with what was read outside a pull. The cursor stays.
+
+        `at` is when they were read or written, for those whose CRM does not say that they changed.
+        """
         ...
 
     def gone(self, connection: str) -> Iterator[Tombstone]:
@@ -170,14 +181,61 @@ class StoredFinding(NamedTuple):
     cleared_at: datetime | None
 
 
+State = Literal["open", "waived", "cleared"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingQuery:
+    """Which findings are looked for; what is not said lets all through.
+
+    `states` are those they may be in, `rule` may hold `*` and `?`, `severity` is the least one, `opened_before` the
+    newest opening, `id_begins` the start of the id. `skip` of them are left out, and no more than `limit` are given.
+    """
+
+    states: frozenset[State] = frozenset({"open", "waived"})
+    connection: str | None = None
+    stage: str | None = None
+    rule: str | None = None
+    severity: Severity | None = None
+    opened_before: datetime | None = None
+    id_begins: str | None = None
+    skip: int = 0
+    limit: int | None = None
+
+
 class FindingStore(Protocol):
     """What evaluating said."""
 
     def save(self, evaluations: Sequence[Evaluation], at: datetime) -> None:
         """Replace what is known of these deals: their visits, SLA clocks and findings.
 
-        New findings are opened, known ones keep their opening time, ones that no longer hold are cleared.
+        New findings are opened, known ones keep their opening time, ones that no longer hold are cleared. What happens
+        to a finding is noted once (`crmbridge.model.lives`).
         """
+        ...
+
+    def known(self, deals: Collection[Ref]) -> dict[Ref, tuple[Known, ...]]:
+        """Give all findings that these deals have or had, ordered by id; deals without any are left out."""
+        ...
+
+    def search(self, query: FindingQuery) -> Iterator[StoredFinding]:
+        """Give the findings looked for, the gravest first, then the oldest, then by id."""
+        ...
+
+    def total(self, query: FindingQuery) -> int:
+        """Count the findings looked for, whatever the query skips and limits."""
+        ...
+
+    def deals(self, query: FindingQuery) -> int:
+        """Count the deals that have such findings, whatever the query skips and limits."""
+        ...
+
+    def events(self, deal: Ref, rule: str) -> tuple[FindingEvent, ...]:
+        """Give what happened to the findings of one rule on one deal, in the order it happened."""
+        ...
+
+    def open_deals(self) -> int:
+        """Count the deals that were evaluated and are open."""
         ...
 
     def forget(self, deals: Collection[Ref], at: datetime) -> None:
@@ -189,7 +247,7 @@ class FindingStore(Protocol):
         ...
 
     def counts(self) -> dict[Severity, int]:
-        """Count the open findings by severity."""
+        """Count the open findings by severity; waived ones are left out."""
         ...
 
     def findings(self, *, cleared: bool = False) -> tuple[StoredFinding, ...]:
@@ -202,6 +260,25 @@ class FindingStore(Protocol):
 
     def clocks(self) -> Iterator[SlaClock]:
         """Give all SLA clocks."""
+        ...
+
+
+class WaiverStore(Protocol):
+    """What was accepted, and by whom. One that ran out stays until another takes its place."""
+
+    def put(self, waiver: Waiver) -> None:
+        """Keep a waiver in the place of the one that the deal's rule had.
+
+        Findings of it that are open are waived from `waiver.at` on, and the deal falls due at once.
+        """
+        ...
+
+    def drop(self, deal: Ref, rule: str, at: datetime, by: str) -> bool:
+        """Take back a waiver and tell whether there was one. Findings of it are open again, and the deal falls due."""
+        ...
+
+    def all(self) -> tuple[Waiver, ...]:
+        """Give all waivers, ordered by deal and rule."""
         ...
 
 
@@ -335,6 +412,11 @@ class StateStore(Protocol):
     @property
     def findings(self) -> FindingStore:
         """Findings, visits and SLA clocks."""
+        ...
+
+    @property
+    def waivers(self) -> WaiverStore:
+        """Waivers."""
         ...
 
     @property

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 from crmbridge.errors import CrmbridgeError, LockedError
 from crmbridge.model.changes import Outcome, Plan, Receipt
 from crmbridge.model.findings import Severity
+from crmbridge.model.lives import RANK
 from crmbridge.ports import Run
 from crmbridge.services.applied import Applied
 from crmbridge.services.choosing import ALL, Choice, Chosen, choose
 from crmbridge.services.pulling import ConnectionPull, pull
+from crmbridge.services.thresholds import Crossed, crossed
 from crmbridge.services.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Cycle:
     judged: int = 0  # deals that were evaluated, as they changed or fell due
     findings: Mapping[Severity, int] = field(default_factory=dict)  # all that are open now
     applied: Applied = field(default_factory=lambda: Applied(done=()))
+    crossed: tuple[Crossed, ...] = ()  # the thresholds that the open findings reach
     chosen: Chosen | None = None  # what of the plan was to be written, where that is not all of it
 
     @property
@@ -57,7 +60,7 @@ class Cycle:
         """Give the exit code: the first of these that is true, else 0.
 
         A connection failed (its error's code) · some changes failed, 6 · something needs a person, 7 ·
-        the plan was stale in part, 8 · findings at or above `fail_on`, 9.
+        the plan was stale in part, 8 · findings at or above `fail_on`, or more than an `error_if` allows, 9.
         """
         if self.errors:
             return self.errors[0][1].exit_code
@@ -68,7 +71,8 @@ class Cycle:
             return NEEDS_PERSON
         if self.applied.count(Outcome.STALE):
             return STALE
-        return FINDINGS if fail_on and _worst(self.findings) >= _RANK[fail_on] else 0
+        too_many = any(one.limit == "error_if" for one in self.crossed)
+        return FINDINGS if too_many or (fail_on and _worst(self.findings) >= RANK[fail_on]) else 0
 
     def summary(self) -> dict[str, Any]:
         """Give the figures of the run as plain JSON, for the record of runs and for reports."""
@@ -81,14 +85,12 @@ class Cycle:
             "blocked": len(self.plan.blocked) if self.plan else 0,
             "outcomes": self.applied.counts,
             "errors": {connection: error.message for connection, error in self.errors},
+            **({"thresholds": [one.in_words for one in self.crossed]} if self.crossed else {}),
         }
 
 
-_RANK = {Severity.INFO: 1, Severity.WARNING: 2, Severity.ERROR: 3}
-
-
 def _worst(findings: Mapping[Severity, int]) -> int:
-    return max((_RANK[severity] for severity, count in findings.items() if count), default=0)
+    return max((RANK[severity] for severity, count in findings.items() if count), default=0)
 
 
 @contextlib.contextmanager
@@ -206,5 +208,6 @@ def run_cycle(
         judged=planned.judged.deals,
         findings=workspace.store.findings.counts() if "enforce" in parts else {},
         applied=applied,
+        crossed=crossed(workspace) if write and "enforce" in parts else (),
         chosen=chosen,
     )

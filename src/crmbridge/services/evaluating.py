@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from crmbridge import __version__
-from crmbridge.engine.actions import actions_for
-from crmbridge.engine.activities import counted, tally
+from crmbridge.engine.actions import Acts, acts_for
+from crmbridge.engine.bindings import binding_for
 from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
 from crmbridge.engine.evaluate import Subject, evaluate
 from crmbridge.engine.matching import lead
-from crmbridge.model.changes import Change
+from crmbridge.engine.tasks import endings
+from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.findings import Evaluation
-from crmbridge.model.records import Kind, Move, Record, Ref
-from crmbridge.services.hanging import hanging_on, index_hanging
+from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.holidays import public_holidays
-from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.linking import chunks
+from crmbridge.services.recalling import Recall
+from crmbridge.services.surrounding import indexed, reached, scanned, surrounded
 from crmbridge.services.workspace import Workspace
 
 OLDEST_YEARS = 6  # calendars know the holidays of this many years back; older visits count every working day
@@ -27,11 +28,13 @@ READER = "enforce/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
-    """One deal's evaluation, with the changes that the bindings ask for."""
+    """One deal's evaluation, with what the bindings ask for; `bound` has the action of each finding's binding."""
 
     deal: Record
     evaluation: Evaluation
     changes: tuple[Change, ...]
+    blocked: tuple[Blocked, ...] = ()
+    bound: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,7 @@ class Judged:
 
     deals: int = 0
     changes: tuple[Change, ...] = ()
+    blocked: tuple[Blocked, ...] = ()  # what needs a person before anything is done about it
     reader: str = ""
     mark: int = 0
 
@@ -52,27 +56,31 @@ def judge_pending(workspace: Workspace) -> Judged:
     reader = _reader(workspace)
     mark, pending = workspace.store.backlog.pending(reader)
     calendars = compile_calendars(workspace)
-    deals: set[Ref] = {ref for ref in pending if ref.kind is Kind.DEAL}
-    for part in chunks(ref for ref in pending if ref.kind is Kind.ACTIVITY):
-        deals |= index_hanging(workspace, part)
+    deals = reached(workspace, pending)
     deals.update(workspace.store.findings.due(workspace.clock.now()))
+    recall = Recall.of(workspace)
     count = 0
     changes: list[Change] = []
+    blocked: list[Blocked] = []
     done: set[Ref] = set()
     for part in chunks(sorted(deals)):
         records, others = _leads(workspace, [deal for deal in part if deal not in done])
         done |= records.keys() | others  # a link is looked at once, with whichever of its deals comes first
-        for one in _judge(workspace, records, others, calendars):
+        for past in recall.left_behind(others):
+            changes += endings(past, (), workspace.clock.now())
+        for one in _judge(workspace, recall, records, others, calendars):
             count += 1
             changes += one.changes
+            blocked += one.blocked
         workspace.progress("evaluate", f"{count} deals")
-    return Judged(deals=count, changes=tuple(changes), reader=reader, mark=mark)
+    return Judged(deals=count, changes=tuple(changes), blocked=tuple(blocked), reader=reader, mark=mark)
 
 
 def dealt(workspace: Workspace, judged: Judged, unfinished: Iterable[Change]) -> None:
     """Note what was dealt with: all but the deals of which something is still to be written, or to be asked."""
     ids = {change.id for change in judged.changes}
     left = {change.target for change in unfinished if change.id in ids and change.target is not None}
+    left |= {item.deal for item in judged.blocked}
     workspace.store.backlog.dealt(judged.reader, judged.mark, sorted(left))
     known = workspace.store.backlog.readers()
     workspace.store.backlog.forget(sorted(r for r in known if r.startswith(READER) and r != judged.reader))
@@ -85,17 +93,15 @@ def _reader(workspace: Workspace) -> str:
 
 def _judge(
     workspace: Workspace,
+    recall: Recall,
     records: Mapping[Ref, Record],
     others: Collection[Ref],
     calendars: Mapping[str, CompiledCalendar],
 ) -> list[Evaluated]:
     """Evaluate deals that lead; save it, and forget the ones linked to them."""
-    moves = workspace.store.records.moves_for(records)
-    judged = [
-        _evaluate(workspace, deal, moves.get(deal.ref, ()), calendars)
-        for deal in _with_activities(workspace, records.values(), _indexed)
-    ]
+    subjects = list(surrounded(workspace, records.values(), calendars, indexed))
     now = workspace.clock.now()
+    judged = _evaluated(recall, subjects, now)
     workspace.store.findings.save([one.evaluation for one in judged], now)
     workspace.store.findings.forget(others, now)
     return judged
@@ -130,9 +136,11 @@ def evaluate_all(workspace: Workspace) -> tuple[Evaluated, ...]:
     calendars = compile_calendars(workspace)
     refs = [deal.ref for name in workspace.connections for deal in workspace.store.records.records(name, Kind.DEAL)]
     records, _ = _leads(workspace, refs)
-    moves = workspace.store.records.moves_for(records)
-    deals = _with_activities(workspace, records.values(), _scanned)
-    return tuple(_evaluate(workspace, deal, moves.get(deal.ref, ()), calendars) for deal in deals)
+    hanging = scanned(workspace)
+    subjects = [
+        subject for part in chunks(records.values()) for subject in surrounded(workspace, part, calendars, hanging)
+    ]
+    return tuple(_evaluated(Recall.of(workspace), subjects, workspace.clock.now()))
 
 
 def compile_calendars(workspace: Workspace) -> dict[str, CompiledCalendar]:
@@ -143,69 +151,33 @@ def compile_calendars(workspace: Workspace) -> dict[str, CompiledCalendar]:
     return {name: compile_calendar(calendar, public_holidays(calendar, years)) for name, calendar in calendars.items()}
 
 
-def subject_of(
-    workspace: Workspace, deal: Record, moves: Sequence[Move], calendars: Mapping[str, CompiledCalendar]
-) -> Subject:
-    """Give a deal with everything that it is evaluated against."""
-    return Subject(
-        deal=deal,
-        moves=moves,
-        process=workspace.project.process,
-        settings=workspace.project.settings,
-        calendars=calendars,
-        mapper=workspace.mapper(deal.ref.connection),
+def subject_of(workspace: Workspace, deal: Record) -> Subject:
+    """Give a single deal with everything that it is evaluated against."""
+    (subject,) = surrounded(workspace, [deal], compile_calendars(workspace), scanned(workspace))
+    return subject
+
+
+def _evaluated(recall: Recall, subjects: Sequence[Subject], now: datetime) -> list[Evaluated]:
+    """Evaluate deals, and say what is to be done about what that finds."""
+    return [
+        _with_acts(subject, evaluation, acts_for(subject, evaluation, past, now))
+        for subject, evaluation, past in recall.aged([(subject, evaluate(subject, now)) for subject in subjects])
+    ]
+
+
+def _with_acts(subject: Subject, evaluation: Evaluation, acts: Acts) -> Evaluated:
+    bindings = {found.id: binding_for(subject, found, evaluation.at) for found in evaluation.findings}
+    return Evaluated(
+        deal=subject.deal,
+        evaluation=evaluation,
+        changes=acts.changes,
+        blocked=acts.blocked,
+        bound={finding: binding.action for finding, binding in bindings.items() if binding},
     )
-
-
-def _evaluate(
-    workspace: Workspace, deal: Record, moves: Sequence[Move], calendars: Mapping[str, CompiledCalendar]
-) -> Evaluated:
-    now = workspace.clock.now()
-    subject = subject_of(workspace, deal, moves, calendars)
-    evaluation = evaluate(subject, now)
-    return Evaluated(deal=deal, evaluation=evaluation, changes=actions_for(subject, evaluation, now))
 
 
 def evaluate_one(workspace: Workspace, deal: Record) -> Evaluated:
     """Evaluate a single deal in the same way as all of them are."""
-    moves = workspace.store.records.moves_of(deal.ref)
-    (whole,) = _with_activities(workspace, [deal], _scanned)
-    return _evaluate(workspace, whole, moves, compile_calendars(workspace))
-
-
-def _with_activities(
-    workspace: Workspace,
-    deals: Iterable[Record],
-    activities: Callable[[Workspace, str, Sequence[Ref]], Iterable[Record]],
-) -> Iterator[Record]:
-    """Give deals with their activities counted, where the connection pulls activities; else as the CRM gave them."""
-    by_connection: dict[str, list[Record]] = defaultdict(list)
-    for deal in deals:
-        by_connection[deal.ref.connection].append(deal)
-    for connection, own in by_connection.items():
-        if _counts_activities(workspace, connection):
-            tallies = tally(activities(workspace, connection, [deal.ref for deal in own]))
-            yield from (counted(deal, tallies) for deal in own)
-        else:
-            yield from own
-
-
-def _indexed(workspace: Workspace, _connection: str, deals: Sequence[Ref]) -> Iterable[Record]:
-    """Give the activities on deals by the index, which must be up to date."""
-    found = hanging_on(workspace, deals, Kind.ACTIVITY)
-    return {each.ref: each for hanging in found.values() for each in hanging}.values()
-
-
-def _scanned(workspace: Workspace, connection: str, _deals: Sequence[Ref]) -> Iterable[Record]:
-    """Give all activities of a connection: for those who only look, and may not bring the index up to date."""
-    return workspace.store.records.records(connection, Kind.ACTIVITY)
-
-
-def _counts_activities(workspace: Workspace, connection: str) -> bool:
-    """Tell whether a connection pulls activities, and has done so.
-
-    Without a cursor none were pulled yet, or the adapter knows none: that is not the same as there being none.
-    """
-    project = workspace.project
-    wanted = wanted_kinds(project.process, project.settings.connections[connection])
-    return Kind.ACTIVITY in wanted and workspace.store.records.cursor(connection, Kind.ACTIVITY) is not None
+    subject = subject_of(workspace, deal)
+    (one,) = _evaluated(Recall.of(workspace), [subject], workspace.clock.now())
+    return one

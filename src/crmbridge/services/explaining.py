@@ -66,8 +66,6 @@ def explain(workspace: Workspace, text: str) -> Explanation:
     judged = evaluating.evaluate_one(workspace, subject)
     viewers = make_viewers(workspace)
     owner = subject.fields.get("owner")
-    settings = workspace.project.settings
-    bindings = {f.id: settings.binding(f.rule, subject.ref.connection) for f in judged.evaluation.findings}
     stored = workspace.store.findings.findings()
     return Explanation(
         subject=subject,
@@ -76,7 +74,7 @@ def explain(workspace: Workspace, text: str) -> Explanation:
         evaluation=judged.evaluation,
         opened={s.finding.id: s.opened_at for s in stored if s.finding.deal == subject.ref},
         wanted=judged.changes,
-        actions={finding: binding.action if binding else "audit" for finding, binding in bindings.items()},
+        actions={finding.id: judged.bound.get(finding.id, "audit") for finding in judged.evaluation.findings},
         fields=_fields(workspace, linked),
         journal=tuple(e for e in workspace.store.journal.entries() if _is_about(e, refs)),
     )

@@ -12,7 +12,7 @@ from crmbridge.model.values import show
 from crmbridge.ports import Capabilities
 from crmbridge.services.workspace import Workspace
 
-_BOUND = {Action.TASK, Action.NOTE}  # what a binding asks for
+_BOUND = {Action.TASK, Action.NOTE, Action.AMEND}  # what a binding asks for
 _ASSOCIATED = {"company": "companies", "contacts": "contacts"}  # what hangs on a deal, and the setting that says so
 
 
@@ -21,6 +21,8 @@ def unfit(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
 
     Raises the adapter's errors when that can't be found out.
     """
+    if batch[0].action is Action.NOTIFY:
+        return {}
     can = workspace.adapter(batch[0].connection).capabilities
     refused = {change.id: said for change in batch if (said := _unable(can, change))}
     receipts = {id_: Receipt(change=id_, outcome=Outcome.REFUSED, message=said) for id_, said in refused.items()}
@@ -35,7 +37,7 @@ def _unable(can: Capabilities, change: Change) -> str:
     if change.action is Action.ARCHIVE and Action.ARCHIVE not in can.actions:
         return f"{where} archives nothing; delete it there by hand, or set `delete: unlink` or `delete: never`"
     if change.action not in can.actions:
-        bound = f"this connection writes no {change.action}s; bind the rule to another action"
+        bound = f"this connection writes no {change.kind}s; bind the rule to another action"
         return bound if change.action in _BOUND else "this connection only reads"
     if change.action is Action.CREATE and change.creates not in can.creates:
         plural = {Kind.COMPANY: "companies", Kind.CONTACT: "contacts"}.get(change.creates, f"{change.creates}s")

@@ -1,11 +1,11 @@
-"""What hangs on deals: activities and notes, found by the deal without reading all of them."""
+"""What hangs on deals, and what deals name, found in both directions without reading all of it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from crmbridge.engine.matching import hangs_on
+from crmbridge.engine.matching import BELONGS, around, belongs_to, hangs_on
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.workspace import Workspace
 
@@ -34,6 +34,27 @@ def hanging_on(workspace: Workspace, deals: Collection[Ref], kind: Kind) -> dict
     for signature, refs in found.items():
         hanging[by_signature[signature]] += [records[ref] for ref in refs if ref in records]
     return hanging
+
+
+def index_named(workspace: Workspace, deals: Sequence[Ref]) -> None:
+    """Save which companies and contacts these deals name. What else they are matched by stays."""
+    matches = workspace.store.matches
+    records = workspace.store.records.get(deals)
+    before = matches.of(deals)
+    after = {}
+    for deal in deals:
+        held = before.get(deal, ())
+        named = {belongs_to(ref) for ref in around(records[deal])} if deal in records else set()
+        others = {signature for signature in held if not signature.rule.startswith(BELONGS)}
+        if others | named != set(held):
+            after[deal] = sorted(others | named)
+    matches.put(after)
+
+
+def deals_naming(workspace: Workspace, refs: Collection[Ref]) -> set[Ref]:
+    """Find the deals that name one of these companies or contacts."""
+    found = workspace.store.matches.find(set(map(belongs_to, refs)))
+    return {ref for refs in found.values() for ref in refs if ref.kind is Kind.DEAL}
 
 
 def _deals_of(record: Record | None) -> tuple[Ref, ...]:

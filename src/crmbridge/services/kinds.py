@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crmbridge.engine.activities import asks_for_activities
+from crmbridge.engine.activities import kinds_asked_for
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind
 from crmbridge.ports import Capabilities
@@ -16,11 +16,11 @@ USUAL = frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL})
 def wanted_kinds(process: Process, entry: Connection) -> frozenset[Kind]:
     """Give the kinds that the settings name, deals always among them.
 
-    Where they name none: users, companies, contacts and deals, and activities when a rule looks at them.
+    Where they name none: users, companies, contacts and deals, and activities and notes when a rule looks at them.
     """
     if entry.kinds is not None:
         return frozenset({Kind.DEAL, *map(Kind, entry.kinds)})
-    return USUAL | {Kind.ACTIVITY} if asks_for_activities(process) else USUAL
+    return USUAL | kinds_asked_for(process)
 
 
 def pulled_kinds(process: Process, entry: Connection, capabilities: Capabilities) -> tuple[Kind, ...]:

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
 
-from crmbridge.model.findings import Evaluation, Finding, FindingKind, Place, Severity, SlaClock, SlaState, Visit
+from crmbridge.model.findings import Evaluation, Place, Severity, SlaClock, SlaState, Visit
+from crmbridge.model.lives import FindingEvent, Known, Turn, event, events_of, next_life
 from crmbridge.model.records import Kind, Ref, Status
-from crmbridge.model.values import fields_from_json, fields_to_json
-from crmbridge.ports import StoredFinding
-from crmbridge.store import schema
-from crmbridge.store.database import Database, among, upsert
+from crmbridge.ports import FindingQuery, StoredFinding
+from crmbridge.store import finding_rows, schema
+from crmbridge.store.database import Database, upsert
+from crmbridge.store.finding_search import narrowed, ranked
 
 _STREAM = 1000  # rows read at a time
 _findings, _places, _visits, _clocks = schema.findings, schema.places, schema.visits, schema.sla_clocks
@@ -41,8 +42,45 @@ class SqlFindings:
         """Clear the findings of these deals, and drop their places, visits and clocks."""
         known = [deal for deal in deals if deal.kind is Kind.DEAL]
         with self._database.write() as open_:
-            _clear(open_, [row.id for row in _open_rows(open_, known)], at)
+            _clear(open_, [each for each in finding_rows.known_findings(open_, known) if _is_open(each)], at)
             _forget_measures(open_, known)
+
+    def known(self, deals: Collection[Ref]) -> dict[Ref, tuple[Known, ...]]:
+        """Give all findings that these deals have or had, ordered by id."""
+        found: dict[Ref, list[Known]] = {}
+        with self._database.read() as open_:
+            for each in finding_rows.known_findings(open_, deals):
+                found.setdefault(each.finding.deal, []).append(each)
+        return {deal: tuple(each) for deal, each in found.items()}
+
+    def search(self, query: FindingQuery) -> Iterator[StoredFinding]:
+        """Give the findings looked for, the gravest first, then the oldest, then by id."""
+        asked = ranked(narrowed(select(_findings), query)).offset(query.skip).limit(query.limit)
+        with self._database.read() as open_:
+            for row in open_.execution_options(yield_per=_STREAM).execute(asked):
+                yield StoredFinding(finding_rows.finding(row), row.opened_at, row.cleared_at)
+
+    def total(self, query: FindingQuery) -> int:
+        """Count the findings looked for."""
+        with self._database.read() as open_:
+            return int(open_.execute(narrowed(select(func.count()).select_from(_findings), query)).scalar_one())
+
+    def deals(self, query: FindingQuery) -> int:
+        """Count the deals that have such findings."""
+        each = narrowed(select(_findings.c.connection, _findings.c.deal).distinct(), query).subquery()
+        with self._database.read() as open_:
+            return int(open_.execute(select(func.count()).select_from(each)).scalar_one())
+
+    def events(self, deal: Ref, rule: str) -> tuple[FindingEvent, ...]:
+        """Give what happened to the findings of one rule on one deal, in order."""
+        with self._database.read() as open_:
+            return tuple(finding_rows.events(open_, deal, rule))
+
+    def open_deals(self) -> int:
+        """Count the deals that were evaluated and are open."""
+        query = select(func.count()).select_from(_places).where(_places.c.status == Status.OPEN)
+        with self._database.read() as open_:
+            return int(open_.execute(query).scalar_one())
 
     def due(self, now: datetime) -> tuple[Ref, ...]:
         """Give the deals whose evaluation was good until now or earlier, ordered."""
@@ -51,8 +89,10 @@ class SqlFindings:
             return tuple(sorted(Ref(row.connection, Kind.DEAL, row.deal) for row in open_.execute(query)))
 
     def counts(self) -> dict[Severity, int]:
-        """Count the open findings by severity."""
-        query = select(_findings.c.severity, func.count()).where(_findings.c.cleared_at.is_(None))
+        """Count the open findings by severity, without the waived ones."""
+        query = select(_findings.c.severity, func.count()).where(
+            _findings.c.cleared_at.is_(None), _findings.c.waived_by.is_(None)
+        )
         with self._database.read() as open_:
             return {Severity(severity): count for severity, count in open_.execute(query.group_by("severity"))}
 
@@ -63,7 +103,7 @@ class SqlFindings:
             query = query.where(_findings.c.cleared_at.is_(None))
         with self._database.read() as open_:
             rows = open_.execute(query)
-            return tuple(StoredFinding(_finding(row), row.opened_at, row.cleared_at) for row in rows)
+            return tuple(StoredFinding(finding_rows.finding(row), row.opened_at, row.cleared_at) for row in rows)
 
     def visits(self) -> Iterator[Visit]:
         """Give all visits, deal by deal, in each deal's own order."""
@@ -86,27 +126,27 @@ class SqlFindings:
 
 
 def _save_findings(open_: Connection, latest: dict[Ref, Evaluation], at: datetime) -> None:
-    opened = {row.id: row.opened_at for row in _open_rows(open_, latest)}
+    before = {each.finding.id: each for each in finding_rows.known_findings(open_, latest)}
     holding = {finding.id: finding for evaluation in latest.values() for finding in evaluation.findings}
-    rows = [_finding_row(finding) | {"opened_at": opened.get(id_, at)} for id_, finding in holding.items()]
-    upsert(open_, _findings, rows)
-    _clear(open_, [id_ for id_ in opened if id_ not in holding], at)
+    upsert(
+        open_,
+        _findings,
+        [finding_rows.finding_row(one, next_life(before.get(id_), one, at)) for id_, one in holding.items()],
+    )
+    happened = (one for id_, finding in holding.items() for one in events_of(before.get(id_), finding, at))
+    finding_rows.note_events(open_, list(happened))
+    _clear(open_, [each for id_, each in before.items() if _is_open(each) and id_ not in holding], at)
 
 
-def _open_rows(open_: Connection, deals: Iterable[Ref]) -> Iterator[Row[Any, Any]]:
-    """Give id and opening time of the open findings of these deals."""
-    for connection, ids in _by_connection(deals).items():
-        for condition in among(_findings.c.deal, ids):
-            query = select(_findings.c.id, _findings.c.opened_at).where(
-                _findings.c.connection == connection, condition, _findings.c.cleared_at.is_(None)
-            )
-            yield from open_.execute(query)
+def _is_open(known: Known) -> bool:
+    return known.life.cleared_at is None
 
 
-def _clear(open_: Connection, ids: Sequence[str], at: datetime) -> None:
-    if ids:
+def _clear(open_: Connection, known: Sequence[Known], at: datetime) -> None:
+    if known:
         clear = update(_findings).where(_findings.c.id == bindparam("cleared")).values(cleared_at=at)
-        open_.execute(clear, [{"cleared": id_} for id_ in ids])
+        open_.execute(clear, [{"cleared": each.finding.id} for each in known])
+        finding_rows.note_events(open_, [event(each.finding, Turn.CLEARED, at) for each in known])
 
 
 def _forget_measures(open_: Connection, deals: Iterable[Ref]) -> None:
@@ -126,31 +166,6 @@ def _save_measures(open_: Connection, evaluations: Sequence[Evaluation]) -> None
     for table, rows in tables.items():
         if rows:
             open_.execute(insert(table), rows)
-
-
-def _by_connection(deals: Iterable[Ref]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for deal in deals:
-        groups.setdefault(deal.connection, []).append(deal.id)
-    return groups
-
-
-def _finding_row(finding: Finding) -> dict[str, Any]:
-    return {
-        "id": finding.id,
-        "connection": finding.deal.connection,
-        "deal": finding.deal.id,
-        "rule": finding.rule,
-        "kind": finding.kind,
-        "stage": finding.stage,
-        "severity": finding.severity,
-        "message": finding.message,
-        "since": finding.since,
-        "seen": fields_to_json(finding.seen),
-        "visit": finding.visit,
-        "path": finding.path,
-        "cleared_at": None,
-    }
 
 
 def _place_row(evaluation: Evaluation) -> dict[str, Any]:
@@ -195,22 +210,6 @@ def _clock_row(clock: SlaClock) -> dict[str, Any]:
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _finding(row: Row[Any]) -> Finding:
-    return Finding(
-        id=row.id,
-        deal=Ref(row.connection, Kind.DEAL, row.deal),
-        rule=row.rule,
-        kind=FindingKind(row.kind),
-        stage=row.stage,
-        severity=Severity(row.severity),
-        message=row.message,
-        since=row.since,
-        seen=fields_from_json(row.seen),
-        visit=row.visit,
-        path=row.path,
-    )
 
 
 def _visit(row: Row[Any]) -> Visit:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,11 +11,12 @@ from typing import Any
 
 from crmbridge.errors import LockedError, StateError
 from crmbridge.model.changes import Change, JournalEntry, Outcome, Receipt
-from crmbridge.model.findings import Evaluation, Severity, SlaClock, Visit
-from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
+from crmbridge.model.edits import edits_between
+from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Tombstone
 from crmbridge.model.values import Value, show
-from crmbridge.ports import Page, Run, StoredFinding
+from crmbridge.ports import Page, Run
 from crmbridge.store.memory_backlog import MemoryBacklog, MemoryMatches, MemoryWaiting
+from crmbridge.store.memory_findings import MemoryFindings, MemoryWaivers
 from crmbridge.store.memory_hints import MemoryHints, MemoryMemory
 from crmbridge.store.memory_state import Lease, Opened, State
 
@@ -33,6 +33,7 @@ class MemoryStore:
         self.waiting = MemoryWaiting(memory)
         self.matches = MemoryMatches(memory)
         self.findings = MemoryFindings(memory)
+        self.waivers = MemoryWaivers(memory)
         self.journal = MemoryJournal(memory)
         self.runs = MemoryRuns(memory)
         self.hints = MemoryHints(memory)
@@ -60,7 +61,7 @@ class MemoryRecords:
     def save_page(self, connection: str, kind: Kind, page: Page, at: datetime) -> None:
         """Save one page and its cursor."""
         with self._memory.write(at) as state:
-            stale = {record.ref for record in page.records} - _save(state, page.records)
+            stale = {record.ref for record in page.records} - _save(state, page.records, at)
             moves: dict[Ref, dict[str, Move]] = {}
             for move in page.moves:
                 moves.setdefault(move.deal, {})[move.id] = move
@@ -72,10 +73,10 @@ class MemoryRecords:
                 _bury(state, tombstone)
             state.cursors[connection, kind] = page.cursor
 
-    def put(self, records: Sequence[Record]) -> None:
+    def put(self, records: Sequence[Record], at: datetime | None = None) -> None:
         """Replace records with what was read outside a pull, unless what is held is newer."""
         with self._memory.write() as state:
-            _save(state, records)
+            _save(state, records, at)
 
     def cursor(self, connection: str, kind: Kind) -> str | None:
         """Give the cursor after the last page saved."""
@@ -113,6 +114,11 @@ class MemoryRecords:
         with self._memory.read() as state:
             return {deal: state.moves[deal] for deal in deals if state.moves.get(deal)}
 
+    def edits_for(self, deals: Collection[Ref]) -> dict[Ref, tuple[Edit, ...]]:
+        """Give the edits of those of these deals that have any, in the order in which they were seen."""
+        with self._memory.read() as state:
+            return {deal: state.edits[deal] for deal in deals if deal in state.edits}
+
     def tombstones(self, refs: Collection[Ref]) -> dict[Ref, Tombstone]:
         """Give the tombstones of those of these refs that are gone."""
         with self._memory.read() as state:
@@ -124,9 +130,10 @@ class MemoryRecords:
             return iter([state.gone[ref] for ref in sorted(state.gone) if ref.connection == connection])
 
 
-def _save(state: State, records: Sequence[Record]) -> set[Ref]:
-    """Save what is not older than what is held; give the refs saved."""
+def _save(state: State, records: Sequence[Record], at: datetime | None) -> set[Ref]:
+    """Save what is not older than what is held, and what deals held before; give the refs saved."""
     saved = set()
+    before = {record.ref: state.records.get(record.ref) for record in records}
     for record in records:
         held = state.records.get(record.ref)
         if held is None or record.updated_at >= held.updated_at:
@@ -134,6 +141,9 @@ def _save(state: State, records: Sequence[Record]) -> set[Ref]:
                 state.mark_all([record.ref])
             state.records[record.ref] = record
             saved.add(record.ref)
+    for ref in saved:
+        if (held := before[ref]) and ref.kind is Kind.DEAL and (edits := edits_between(held, state.records[ref], at)):
+            state.edits[ref] = (*state.edits.get(ref, ()), *edits)
     return saved
 
 
@@ -193,75 +203,6 @@ class MemoryLinks:
         """Set the base of the fields named; the others stay."""
         with self._memory.write() as state:
             state.set_bases(bases)
-
-
-class MemoryFindings:
-    """What evaluating said, in memory."""
-
-    def __init__(self, memory: Opened) -> None:
-        self._memory = memory
-
-    def save(self, evaluations: Sequence[Evaluation], at: datetime) -> None:
-        """Replace what is known of these deals."""
-        with self._memory.write() as state:
-            latest = {evaluation.deal: evaluation for evaluation in evaluations}
-            state.evaluations |= latest
-            holding = {finding.id: finding for each in latest.values() for finding in each.findings}
-            _clear(state, [stored for stored in _open(state) if stored.finding.deal in latest], set(holding), at)
-            for finding in holding.values():
-                known = state.findings.get(finding.id)
-                opened_at = known.opened_at if known and known.cleared_at is None else at
-                state.findings[finding.id] = StoredFinding(finding, opened_at, None)
-
-    def forget(self, deals: Collection[Ref], at: datetime) -> None:
-        """Clear the findings of these deals, and drop their visits and clocks."""
-        with self._memory.write() as state:
-            gone = set(deals)
-            _clear(state, [stored for stored in _open(state) if stored.finding.deal in gone], set(), at)
-            state.evaluations = {deal: each for deal, each in state.evaluations.items() if deal not in gone}
-
-    def due(self, now: datetime) -> tuple[Ref, ...]:
-        """Give the deals whose evaluation was good until now or earlier, ordered."""
-        with self._memory.read() as state:
-            return tuple(sorted(deal for deal, each in state.evaluations.items() if each.until and each.until <= now))
-
-    def counts(self) -> dict[Severity, int]:
-        """Count the open findings by severity."""
-        return dict(Counter(stored.finding.severity for stored in self.findings()))
-
-    def findings(self, *, cleared: bool = False) -> tuple[StoredFinding, ...]:
-        """Give the open findings, with the cleared ones too if asked, oldest first."""
-        with self._memory.read() as state:
-            found = list(state.findings.values()) if cleared else _open(state)
-        return tuple(sorted(found, key=lambda stored: (stored.opened_at, stored.finding.id)))
-
-    def visits(self) -> Iterator[Visit]:
-        """Give all visits, deal by deal, in each deal's own order."""
-        return iter([visit for each in self._in_order() for visit in each.visits])
-
-    def clocks(self) -> Iterator[SlaClock]:
-        """Give all SLA clocks, in the order of their visits."""
-        return iter(
-            [
-                clock
-                for each in self._in_order()
-                for clock in sorted(each.clocks, key=lambda clock: (each.visits.index(clock.visit), clock.sla))
-            ]
-        )
-
-    def _in_order(self) -> list[Evaluation]:
-        with self._memory.read() as state:
-            return [state.evaluations[deal] for deal in sorted(state.evaluations)]
-
-
-def _open(state: State) -> list[StoredFinding]:
-    return [stored for stored in state.findings.values() if stored.cleared_at is None]
-
-
-def _clear(state: State, candidates: Sequence[StoredFinding], holding: set[str], at: datetime) -> None:
-    for stored in candidates:
-        if stored.finding.id not in holding:
-            state.findings[stored.finding.id] = stored._replace(cleared_at=at)
 
 
 class MemoryJournal:

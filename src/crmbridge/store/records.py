@@ -13,11 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from crmbridge.model.codec import problems_from_json, problems_to_json
-from crmbridge.model.records import Kind, Move, Position, Problem, Record, Ref, Status, Tombstone
+from crmbridge.model.records import Edit, Kind, Move, Position, Problem, Record, Ref, Status, Tombstone
 from crmbridge.model.values import Money, Value, fields_from_text, fields_to_text
 from crmbridge.ports import Page
 from crmbridge.store import schema
 from crmbridge.store.database import Database, Marked, among, next_mark, rows_among, upsert, upsert_written
+from crmbridge.store.edits import edits_for, note_edits
 from crmbridge.store.schema import as_written
 from crmbridge.store.written import json_text, moment_text, ref_text, storable
 
@@ -36,7 +37,7 @@ _CHANGED = Marked(
     "mark", ("fields", "pipeline", "stage", "status", "key", "created_at", "problems", "gone_at", "merged_into")
 )
 _GONE = Marked("mark", ("gone_at", "merged_into"))
-_ID, _UPDATED_AT = (list(_records.c.keys()).index(name) for name in ("id", "updated_at"))
+_ID, _UPDATED_AT, _FIELDS = (list(_records.c.keys()).index(name) for name in ("id", "updated_at", "fields"))
 _OLD_MOVES = delete(_moves_written).where(
     _moves_written.c.connection == bindparam("of"), _moves_written.c.deal == bindparam("deal_id")
 )
@@ -57,16 +58,16 @@ class SqlRecords:
         cursor = {"connection": connection, "kind": kind, "cursor": page.cursor, "saved_at": at}
         with self._database.write(at) as open_:
             mark = next_mark(open_)
-            stale = _save_records(open_, page.records, mark)
+            stale = _save_records(open_, page.records, mark, at)
             _save_moves(open_, page, stale, mark)
             tombstones = [_tombstone_row(tombstone, mark) for tombstone in page.tombstones]
             upsert(open_, _records_written, tombstones, keep=("merged_into",), marked=_GONE)
             upsert(open_, _cursors, [cursor])
 
-    def put(self, records: Sequence[Record]) -> None:
+    def put(self, records: Sequence[Record], at: datetime | None = None) -> None:
         """Replace records with what was read outside a pull, unless what is held is newer. The cursor stays."""
         with self._database.write() as open_:
-            _save_records(open_, records, next_mark(open_))
+            _save_records(open_, records, next_mark(open_), at)
 
     def cursor(self, connection: str, kind: Kind) -> str | None:
         """Give the cursor after the last page saved."""
@@ -122,6 +123,10 @@ class SqlRecords:
         with self._database.read() as open_:
             return tuple(map(_move, open_.execute(query.order_by(_moves.c.at, _moves.c.ordinal))))
 
+    def edits_for(self, deals: Collection[Ref]) -> dict[Ref, tuple[Edit, ...]]:
+        """Give the edits of those of these deals that have any, in the order in which they were seen."""
+        return edits_for(self._database, deals)
+
     def gone(self, connection: str) -> Iterator[Tombstone]:
         """Give the records of a connection that are gone, ordered by kind and id."""
         query = (
@@ -149,17 +154,19 @@ class SqlRecords:
 # ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _save_records(open_: Connection, records: Sequence[Record], mark: int) -> set[Ref]:
+def _save_records(open_: Connection, records: Sequence[Record], mark: int, at: datetime | None) -> set[Ref]:
     """Save the records that are not older than what is held; give the refs of the ones left out.
 
-    The ones that are other than they were held get the mark.
+    The ones that are other than they were held get the mark, and of deals it is written down what they held before.
     """
     rows: dict[Ref, tuple[Any, ...]] = {}
+    latest: dict[Ref, Record] = {}
     for record in records:
         row, before = _record_row(record, mark), rows.get(record.ref)
         # An equal time replaces: many CRMs count in whole seconds, and two edits fit into one.
         if before is None or row[_UPDATED_AT] >= before[_UPDATED_AT]:
-            rows[record.ref] = row
+            rows[record.ref], latest[record.ref] = row, record
+    note_edits(open_, {ref: row[_FIELDS] for ref, row in rows.items() if ref.kind is Kind.DEAL}, latest, mark, at)
     left_out = upsert_written(open_, _records, list(rows.values()), newest="updated_at", marked=_CHANGED)
     return _newer(open_, rows) if left_out else set()
 

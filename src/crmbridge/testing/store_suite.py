@@ -34,8 +34,10 @@ from crmbridge.model.findings import (
 from crmbridge.model.records import Kind, Ref, Status
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Run, StateStore
+from crmbridge.testing.store_edit_suite import EditSuite
 from crmbridge.testing.store_hint_suite import HintSuite, MemorySuite, RateSuite
 from crmbridge.testing.store_lease_suite import LeaseSuite
+from crmbridge.testing.store_life_suite import LifeSuite
 from crmbridge.testing.store_makers import (
     HOUR,
     START,
@@ -355,12 +357,14 @@ class RunSuite:
 class StoreSuite(
     RecordSuite,
     AskingSuite,
+    EditSuite,
     TombstoneSuite,
     BacklogSuite,
     LinkSuite,
     WaitingSuite,
     MatchSuite,
     FindingSuite,
+    LifeSuite,
     JournalSuite,
     RunSuite,
     LeaseSuite,

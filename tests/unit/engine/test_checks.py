@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.checks import Case, judge
+from crmbridge.engine.checks import judge
+from crmbridge.engine.rules.case import Case
 from crmbridge.model.findings import Judgement, Verdict
 from crmbridge.model.process import ExitRule, Stage
 from crmbridge.model.values import Fields, Money, Value

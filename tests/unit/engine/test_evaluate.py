@@ -74,8 +74,8 @@ def test_leaving_a_stage_whose_rule_fails_is_a_finding() -> None:
     assert ("qualification.bant", FindingKind.EXIT_RULE) == (finding.rule, finding.kind)
     assert ("qualification", 1, MONDAY + timedelta(hours=1)) == (finding.stage, finding.visit, finding.since)
     assert (
-        "BANT 1/4: missing Budget, Authority, Timeline. The deal went on from Qualification on 2026-06-08 10:00 UTC. "
-        "Fill in or correct: Budget, Authority, Timeline."
+        "BANT 1/4: missing Budget, Authority, Timeline. The deal went on from Qualification on 2026-06-08 10:00 UTC, "
+        "judged by what it holds now. Fill in or correct: Budget, Authority, Timeline."
     ) == finding.message
     assert "y" == finding.seen["bant.need"]
 
@@ -100,13 +100,14 @@ def test_skipped_stages_are_judged_too() -> None:
     assert ["closing.rule"] == [verdict.rule for verdict in evaluation.readiness]
 
 
-def test_only_the_last_move_is_judged() -> None:
-    """The one before it had its own evaluation; going back leaves nothing behind."""
+def test_every_stage_behind_the_deal_is_judged() -> None:
+    """Also by a move before the last one; going back takes what is ahead again out of it."""
     rule = {"check": {"required": ["source"]}}
     forward = evaluate(journey("qualification", "proposal", "closing", process=process_with(rule, rule)), NOON)
     back = evaluate(journey("qualification", "proposal", "qualification", process=process_with(rule, rule)), NOON)
 
-    assert [("proposal.rule", FindingKind.EXIT_RULE)] == kinds(forward)
+    assert [("qualification.rule", FindingKind.EXIT_RULE), ("proposal.rule", FindingKind.EXIT_RULE)] == kinds(forward)
+    assert [MONDAY + timedelta(hours=1), MONDAY + timedelta(hours=2)] == [f.since for f in forward.findings]
     assert [] == kinds(back)
 
 

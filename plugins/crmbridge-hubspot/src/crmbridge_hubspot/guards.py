@@ -14,7 +14,10 @@ from crmbridge.model.checks import (
     Activities,
     Approval,
     AtLeast,
+    Attachments,
     Bounds,
+    Company,
+    Contacts,
     Dates,
     Expr,
     NumberBounds,
@@ -151,7 +154,7 @@ def _asked_of_a_value(rule: ExitRule, request: GuardRequest) -> Asked:
             if native is not None and native.options and set(native.options) <= set(choice.values):
                 return Asked(fields)
             return Asked(fields, why=f"HubSpot can't ask for certain options of {choice.field} in a stage")
-        case Activities() | Approval() | Expr():
+        case Activities() | Approval() | Attachments() | Company() | Contacts() | Expr():
             return Asked(why=_never_asked(rule.check))
         case Required() | AtLeast() | Outputs():
             raise ValueError("what asks for fields to be filled in is read elsewhere")
@@ -159,7 +162,7 @@ def _asked_of_a_value(rule: ExitRule, request: GuardRequest) -> Asked:
             assert_never(never)
 
 
-def _never_asked(check: Activities | Approval | Expr) -> str:
+def _never_asked(check: Activities | Approval | Attachments | Company | Contacts | Expr) -> str:
     match check:
         case Activities():
             return "HubSpot can't require activities"
@@ -167,6 +170,10 @@ def _never_asked(check: Activities | Approval | Expr) -> str:
             return "it is an expression, and HubSpot can't compute one"
         case Approval(approval=rule):
             return f"{rule.by} is needed only above a value of {rule.field}, and HubSpot can't compare the two"
+        case Attachments():
+            return "HubSpot can't require links or notes"
+        case Company() | Contacts():
+            return "a stage of HubSpot's requires properties of the deal itself only"
 
 
 def _at_least(count: int, fields: tuple[str, ...], request: GuardRequest) -> Asked:

@@ -8,7 +8,20 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, assert_never
 
 from crmbridge.http import dump_json
-from crmbridge.model.checks import Activities, Approval, AtLeast, Bounds, Dates, Expr, OneOf, Outputs, Required
+from crmbridge.model.checks import (
+    Activities,
+    Approval,
+    AtLeast,
+    Attachments,
+    Bounds,
+    Company,
+    Contacts,
+    Dates,
+    Expr,
+    OneOf,
+    Outputs,
+    Required,
+)
 from crmbridge.model.process import ExitRule, OnUnknown, Stage
 from crmbridge.model.values import FieldType
 from crmbridge.ports import GuardRequest, Guards, LeftOut, NativeField, rule_name
@@ -109,18 +122,24 @@ def _needs_of(stage: Stage, rule: ExitRule, request: GuardRequest) -> Needs:
             return Needs((limits.field,), f"{limits.field} is required, but Pipedrive can't hold its limits")
         case OneOf(one_of=choice):
             return _one_of(choice.field, choice.values, request)
-        case Activities() | Approval() | Expr():
+        case Activities() | Approval() | Attachments() | Company() | Contacts() | Expr():
             return Needs((), _never_required(rule.check))
         case _ as never:
             assert_never(never)
 
 
-def _never_required(check: Activities | Approval | Expr) -> str:
-    if isinstance(check, Expr):
-        return "it is an expression, and Pipedrive can't compute one"
-    if isinstance(check, Activities):
-        return "Pipedrive can't require activities"
-    return f"{check.approval.by} is needed above a limit only, and Pipedrive requires a field of all deals"
+def _never_required(check: Activities | Approval | Attachments | Company | Contacts | Expr) -> str:
+    match check:
+        case Expr():
+            return "it is an expression, and Pipedrive can't compute one"
+        case Activities():
+            return "Pipedrive can't require activities"
+        case Approval(approval=approval):
+            return f"{approval.by} is needed above a limit only, and Pipedrive requires a field of all deals"
+        case Attachments():
+            return "Pipedrive can't require links or notes"
+        case _:
+            return "Pipedrive requires fields of the deal itself only"
 
 
 def _at_least(count: int, fields: tuple[str, ...], request: GuardRequest) -> Needs:

@@ -9,7 +9,21 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from crmbridge.model.checks import Activities, Approval, AtLeast, Bounds, Check, Dates, Expr, OneOf, Outputs, Required
+from crmbridge.model.checks import (
+    Activities,
+    Approval,
+    AtLeast,
+    Attachments,
+    Bounds,
+    Check,
+    Company,
+    Contacts,
+    Dates,
+    Expr,
+    OneOf,
+    Outputs,
+    Required,
+)
 from crmbridge.model.process import Stage
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType
@@ -190,12 +204,18 @@ def _one_of(check: OneOf, _stage: Stage, request: GuardRequest) -> Said:
 
 def _approval(check: Approval, _stage: Stage, request: GuardRequest) -> Said:
     rule = check.approval
+    if rule.who is not None or rule.not_owner:
+        raise UnsayableError(f"{rule.by} holds a name, and a formula can't tell whose it is")
     field, by = _number_field(rule.field, request), field_of(rule.by, request)
     return _unless_blank(field, any_of([f"{field.native} <= {_number(rule.over, field)}", _yes(by)]))
 
 
 def _activities(_check: Activities, _stage: Stage, _request: GuardRequest) -> Said:
     raise UnsayableError("a validation rule sees the deal only, not its activities")
+
+
+def _beside(_check: Attachments | Company | Contacts, _stage: Stage, _request: GuardRequest) -> Said:
+    raise UnsayableError("a validation rule sees the deal only, not its links, company and contacts")
 
 
 def _expr(_check: Expr, _stage: Stage, _request: GuardRequest) -> Said:
@@ -212,6 +232,9 @@ _CHECKS: Mapping[type, Callable[[Any, Stage, GuardRequest], Said]] = MappingProx
         Dates: _dates,
         OneOf: _one_of,
         Approval: _approval,
+        Attachments: _beside,
+        Company: _beside,
+        Contacts: _beside,
         Expr: _expr,
     }
 )

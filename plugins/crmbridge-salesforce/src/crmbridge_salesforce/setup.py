@@ -40,6 +40,7 @@ _STAGES = (
     " FROM OpportunityStage ORDER BY SortOrder, Id"
 )
 _TRACKED = "SELECT Id FROM OpportunityFieldHistory WHERE Field = 'StageName' LIMIT 1"
+_OPEN_STATUSES = "SELECT ApiName FROM TaskStatus WHERE IsClosed = false ORDER BY SortOrder"
 _CLOSED_STATUSES = "SELECT ApiName FROM TaskStatus WHERE IsClosed = true ORDER BY SortOrder"
 
 
@@ -87,6 +88,13 @@ class Setup:
         names = self._once("closed", lambda: [str(row["ApiName"]) for row in self._org.query(_CLOSED_STATUSES)], list)
         if not names:
             raise RefusedError("The org has no task status that counts as closed")
+        return str(names[0])
+
+    def open_task_status(self) -> str:
+        """Give the first status of a task that is to be done."""
+        names = self._once("open", lambda: [str(row["ApiName"]) for row in self._org.query(_OPEN_STATUSES)], list)
+        if not names:
+            raise RefusedError("The org has no task status that counts as open")
         return str(names[0])
 
     def tracks_stages(self) -> bool:

@@ -77,7 +77,9 @@ def _install(env: Path) -> None:
     shutil.rmtree(env, ignore_errors=True)
     lock = str(REQUIREMENTS)
     _run(sys.executable, "-m", "venv", str(env))
-    _run(str(env / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", lock)
+    # Python compiles what it loads; the rest would only take time.
+    quickly = ("--quiet", "--disable-pip-version-check", "--no-compile")
+    _run(str(env / "bin/pip"), "install", *quickly, "--require-hashes", "-r", lock)
 
 
 def _fill(env: Path, work: Path) -> Path:

@@ -48,7 +48,7 @@ def _figures(checked: CheckResult) -> dict[str, Any]:
     return {
         "process": process.id,
         "stages": len(process.stages),
-        "rules": sum(len(stage.exit) for stage in process.stages),
+        "rules": sum(len(stage.rules) for stage in process.stages),
         "slas": sum(stage.sla is not None for stage in process.stages),
         "indicators": len(process.indicators),
         "connections": len(settings.connections),

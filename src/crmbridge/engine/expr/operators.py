@@ -70,7 +70,7 @@ def calculate(written: Operation, left: Term, right: Term, scope: Scope) -> Term
     if result is None:
         sentence = f"{written.op} can't be done with {article(left.type)} and {article(right.type)}"
         advice = f"Here {scope.said(left)} and {scope.said(right)}."
-        scope.wrong(written.at, "expr-type", sentence, nearest=_meant(left, right, scope), advice=advice)
+        scope.wrong(written.at, "expr-type", sentence, nearest=_days(left, right, scope), advice=advice)
         return None
     days = right if left.type == DATE else left
     if result == DATE and isinstance(days, Const) and isinstance(days.value, timedelta) and days.value % timedelta(1):
@@ -79,6 +79,14 @@ def calculate(written: Operation, left: Term, right: Term, scope: Scope) -> Term
         return None
     op: Any = written.op
     return Calculate(written.span, result, op, left, right)
+
+
+def _days(left: Term, right: Term, scope: Scope) -> str | None:
+    """Guess that a number beside a date or a moment was meant as days."""
+    for number, moment in ((left, right), (right, left)):
+        if isinstance(number, Const) and number.type == NUMBER and moment.type in {DATE, DATETIME}:
+            return f'duration("{scope.quote(number.span)}d")'
+    return _meant(left, right, scope)
 
 
 def _blamed(left: Term, right: Term) -> Term:

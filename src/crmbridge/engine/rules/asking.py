@@ -6,6 +6,7 @@ A code is one of the four below in its last two bits; the rest is the reason, wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from crmbridge.engine.expr import runtime
@@ -13,7 +14,22 @@ from crmbridge.engine.expr.compiling import emit, emit_empty, emit_number
 from crmbridge.engine.expr.faults import Span
 from crmbridge.engine.expr.terms import DATE, Field, Joined, Term
 from crmbridge.engine.expr.writing import Writer
-from crmbridge.model.checks import Activities, Approval, AtLeast, Bounds, Dates, OneOf, Outputs, Required
+from crmbridge.engine.rules.beside import answer, approver_misfit
+from crmbridge.engine.rules.case import Case
+from crmbridge.model.checks import (
+    Activities,
+    Approval,
+    ApprovalRule,
+    AtLeast,
+    Attachments,
+    Bounds,
+    Company,
+    Contacts,
+    Dates,
+    OneOf,
+    Outputs,
+    Required,
+)
 from crmbridge.model.findings import Judgement
 from crmbridge.model.process import Stage
 
@@ -87,7 +103,10 @@ def _count(fields: Sequence[str], needed: int, writer: Writer, *, yes: bool) -> 
         writer.line(f"return {missing} | ({PASS} if {holds} else {FAIL})")
 
 
-def _activities(check: Activities, _stage: Stage, writer: Writer) -> None:
+def _activities(check: Activities, stage: Stage, writer: Writer) -> None:
+    if not check.activities.counts_all:
+        _beside(check, stage, writer)
+        return
     held = _number(activity_field(check), writer)
     writer.line(f"return {PASS} if {held} >= {check.activities.at_least} else {FAIL}")
 
@@ -131,7 +150,25 @@ def _approval(check: Approval, _stage: Stage, writer: Writer) -> None:
     writer.line(f"if {held} <= {writer.value(rule.over)}: return {PASS}")
     by, empty = emit_empty(rule.by, writer)
     # The reason is that an approval is needed.
-    writer.line(f"return {FAIL | 4} if {empty} or {by} is False else {PASS | 4}")
+    writer.line(f"if {empty} or {by} is False: return {FAIL | 4}")
+    if rule.who is None and not rule.not_owner:
+        writer.line(f"return {PASS | 4}")
+    else:
+        writer.line(f"return {writer.value(partial(_approver, rule))}(at.case) | 4")
+
+
+def _approver(rule: ApprovalRule, case: Case) -> int:
+    misfit = approver_misfit(rule, case)
+    return JUDGEMENTS.index(misfit.judgement) if misfit else PASS
+
+
+def _beside(check: Any, _stage: Stage, writer: Writer) -> None:
+    """Write that a check which looks at more than fields is asked as a whole."""
+    writer.line(f"return {writer.value(partial(_whole, check))}(at.case)")
+
+
+def _whole(check: Any, case: Case) -> int:
+    return JUDGEMENTS.index(answer(check, case).judgement)
 
 
 # A new check is one function above and one line here, and the same in `words`. The argument is of its own class.
@@ -144,4 +181,7 @@ _CHECKS: Mapping[type, Callable[[Any, Stage, Writer], None]] = {
     Dates: _dates,
     OneOf: _one_of,
     Approval: _approval,
+    Attachments: _beside,
+    Company: _beside,
+    Contacts: _beside,
 }

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 from crmbridge.engine.moment import Moment
 from crmbridge.engine.text import plain
-from crmbridge.model.findings import Judgement
+from crmbridge.model.findings import Judgement, Visit
 from crmbridge.model.process import Process, Stage
+from crmbridge.model.records import Record
 from crmbridge.model.values import Fields, Money, Value, is_empty, show
 
 SHOWN = 80  # how much of a CRM's value a message quotes
@@ -19,10 +21,30 @@ _MOST_DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What stands beside a deal: the records that it names, and those that hang on it.
+
+    Each is None where nobody can tell, because its connection pulls none: that is not the same as there being none.
+    `people` are the e-mail addresses of those who stand for a role.
+    """
+
+    notes: Sequence[Record] | None = None
+    companies: Sequence[Record] | None = None  # the deal's company: one, or none
+    contacts: Sequence[Record] | None = None
+    users: Sequence[Record] | None = None  # all of the connection
+    people: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+NOTHING_BESIDE: Final = Beside()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """What checks look at: a deal's fields, the stage whose rules are asked, and what today is there.
 
-    `zone` is where a day begins and ends; `language` is the one that names of fields are given in.
+    `visit` is the stay in the stage that is judged; None where there was none, as the stage was skipped. `zone` is
+    where a day begins and ends; `language` is the one that names of fields are given in. `values` says whether the
+    fields are those of an earlier moment, which `now` then is.
     """
 
     process: Process
@@ -30,13 +52,17 @@ class Case:
     fields: Fields
     now: datetime
     zone: tzinfo
+    visit: Visit | None = None
+    activities: Sequence[Record] | None = None
+    beside: Beside = NOTHING_BESIDE
     language: str = "en"
+    values: Literal["then", "now"] = "now"
     _said: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def moment(self) -> Moment:
         """When and where it is judged."""
-        return Moment(self.now, self.zone)
+        return Moment(self.now, self.zone, self)
 
     def name(self, name: str) -> str:
         """Give a field's name for people."""
@@ -70,6 +96,7 @@ class Answer(NamedTuple):
     missing: Sequence[str] = ()
     passed: int = 0
     value: Value = None
+    seen: Mapping[str, Value] = MappingProxyType({})  # what it looked at beside the deal's fields
 
 
 class _Names(dict[str, str]):
@@ -106,3 +133,8 @@ def quote(value: Value) -> str:
         # Spelt out, it could fill the memory.
         return f"{Decimal(number):.3E}" + (f" {plain(value.currency, 8)}" if isinstance(value, Money) else "")
     return plain(show(value), SHOWN)
+
+
+def undecided(names: Sequence[str], why: str) -> Answer:
+    """Say that a check can't be decided; the names are what it would take."""
+    return Answer(judgement=Judgement.UNKNOWN, message=why, looked_at=names, missing=names)

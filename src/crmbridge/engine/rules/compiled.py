@@ -48,7 +48,7 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True)
 class CompiledStage:
-    """The exit rules of a stage. `run` gives all their codes, in order."""
+    """The exit rules of a stage. `run` gives all their codes, in order; `turning` is of its entry rules, too."""
 
     rules: tuple[CompiledRule, ...]
     run: Callable[[Any, Any], tuple[int, ...]]
@@ -57,6 +57,7 @@ class CompiledStage:
 
 _stages: dict[tuple[int, int], tuple[Process, Stage, CompiledStage]] = {}
 _rules: dict[tuple[int, int, int], tuple[Process, Stage, ExitRule, CompiledRule]] = {}
+_checks: dict[tuple[int, int, int], tuple[Process, Stage, Check, Run]] = {}
 MOST_KEPT = 1_000
 
 
@@ -83,12 +84,24 @@ def compiled_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRul
     return found[3]
 
 
+def compiled_check(check: Check, stage: Stage, process: Process) -> Run:
+    """Give one compiled check that stands in no rule."""
+    key = id(check), id(stage), id(process)
+    found = _checks.get(key)
+    if found is None:
+        if len(_checks) >= MOST_KEPT:
+            _checks.clear()
+        found = _checks[key] = (process, stage, check, _function(_prepare(check, stage, process)))
+    return found[3]
+
+
 def _compile_stage(stage: Stage, process: Process) -> CompiledStage:
     rules = tuple(_compile_rule(rule, stage, process) for rule in stage.exit)
     writer = Writer()
     codes = "".join(f"{writer.value(rule.run)}(get, at), " for rule in rules)
     writer.line(f"return ({codes})")
-    return CompiledStage(rules, writer.function(), joined([rule.turning for rule in rules]))
+    entry = [_compile_rule(rule, stage, process) for rule in stage.entry]
+    return CompiledStage(rules, writer.function(), joined([rule.turning for rule in (*entry, *rules)]))
 
 
 def _compile_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRule:

@@ -7,8 +7,21 @@ from typing import Any
 
 from crmbridge.engine.expr import runtime
 from crmbridge.engine.rules.asking import activity_field, output_fields
+from crmbridge.engine.rules.beside import answer, approver_misfit, says_yes
 from crmbridge.engine.rules.case import Answer, Case, quote
-from crmbridge.model.checks import Activities, Approval, AtLeast, Bounds, Dates, OneOf, Outputs, Required
+from crmbridge.model.checks import (
+    Activities,
+    Approval,
+    AtLeast,
+    Attachments,
+    Bounds,
+    Company,
+    Contacts,
+    Dates,
+    OneOf,
+    Outputs,
+    Required,
+)
 from crmbridge.model.findings import Judgement
 from crmbridge.model.values import is_empty
 
@@ -63,6 +76,8 @@ def _filled(fields: Sequence[str], needed: int, judgement: Judgement, reason: in
 
 
 def _activities(check: Activities, judgement: Judgement, _reason: int, case: Case) -> Answer:
+    if not check.activities.counts_all:
+        return answer(check, case)
     wanted, field = check.activities, activity_field(check)
     if judgement is Judgement.UNKNOWN:
         return _undecided(field, case)
@@ -101,6 +116,8 @@ def _one_of(check: OneOf, judgement: Judgement, _reason: int, case: Case) -> Ans
 
 def _approval(check: Approval, judgement: Judgement, reason: int, case: Case) -> Answer:
     rule = check.approval
+    if reason and says_yes(case.fields.get(rule.by)) and (misfit := approver_misfit(rule, case)):
+        return misfit
     if judgement is Judgement.UNKNOWN:
         return _undecided(rule.field, case)
     value = case.fields.get(rule.field)
@@ -119,6 +136,10 @@ def _approval(check: Approval, judgement: Judgement, reason: int, case: Case) ->
     )
 
 
+def _beside(check: Any, _judgement: Judgement, _reason: int, case: Case) -> Answer:
+    return answer(check, case)
+
+
 _CHECKS: Mapping[type, Callable[[Any, Judgement, int, Case], Answer]] = {
     Required: _required,
     AtLeast: _at_least,
@@ -128,6 +149,9 @@ _CHECKS: Mapping[type, Callable[[Any, Judgement, int, Case], Answer]] = {
     Dates: _dates,
     OneOf: _one_of,
     Approval: _approval,
+    Attachments: _beside,
+    Company: _beside,
+    Contacts: _beside,
 }
 
 

@@ -94,6 +94,6 @@ def _blurred(seen: Witness, change: Change, ref: Ref | None) -> bool:
         return bool(seen.deleted_at)
     if change.action is not Action.UPDATE:
         return target in seen.deleted_at
-    others = [c for c in seen.sent[change.link or ""] if c[1].target == target and c[1].id != change.id]
-    again = any(edit in other.edits for _, other in others for edit in change.edits)  # wanted anew since, and done
+    others = [other for *_, other in seen.sent[change.link or ""] if other.target == target and other.id != change.id]
+    again = any(edit in other.edits for other in others for edit in change.edits)  # wanted anew since, and done
     return again or target in seen.deleted_at or any(e.ref == target and e.name in names for e in seen.edits)

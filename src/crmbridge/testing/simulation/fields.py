@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from crmbridge.model.records import Ref
@@ -10,7 +10,7 @@ from crmbridge.model.values import Value
 from crmbridge.settings import FieldSync
 from crmbridge.testing.simulation.sight import HANGING
 from crmbridge.testing.simulation.verdicts import Edit, judge_filled, judge_members, judge_one_way, members
-from crmbridge.testing.simulation.witness import NOTHING, Agreed, Witness
+from crmbridge.testing.simulation.witness import NOTHING, Agreed, Sent, Witness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +64,9 @@ def _case(seen: Witness, link: str, name: str, values: Mapping[Ref, Value]) -> _
     last = {edit.ref: edit for edit in edits}
     # An empty field of a deal that is new, or of which crmbridge never knew anything else, says nothing.
     known: set[Ref | None] = {*together, *seen.in_step.get((link, name), Agreed(0, NOTHING, ())).refs}
-    known |= {one.ref for one in seen.values_sent(link, name)} | {edit.ref for edit in edits if edit.decided}
-    said = [edit for edit in last.values() if edit.value is not None or not (edit.fresh or edit.ref not in known)]
+    known |= {edit.ref for edit in edits if edit.decided}
+    sent = seen.values_sent(link, name)
+    said = [edit for edit in last.values() if edit.value is not None or _was_known(edit, known, sent)]
     net = [edit for edit in said if not seen.taken_back(link, edit, agreed)]
     allowed: list[object] = [edit.value for edit in said]
     if len(net) < len(last) or not net or any(edit.ref not in values for edit in net):
@@ -78,6 +79,11 @@ def _case(seen: Witness, link: str, name: str, values: Mapping[Ref, Value]) -> _
         link=link, name=name, values=values, agreed=agreed, edits=edits, said=said, net=net, allowed=allowed,
         policy=policy,
     )  # fmt: skip
+
+
+def _was_known(edit: Edit, known: Collection[Ref | None], sent: Sequence[Sent]) -> bool:
+    """Tell whether crmbridge knew of another value before a field was emptied; else nobody can see the emptying."""
+    return not edit.fresh and (edit.ref in known or any(one.ref == edit.ref and one.at < edit.number for one in sent))
 
 
 def _judge_by_policy(case: _Case) -> None:

@@ -155,6 +155,7 @@ class Play:
         for change, receipt in applied.done:
             assert receipt.outcome is Outcome.APPLIED, f"P7: {change} of an undo is {receipt}"
             self.seen.undone(change)
+        self.seen.happened_together([change.target for change, _ in applied.done if change.target])
         self._judge_undone(wrote, plan, since)
 
     def _judge_undone(self, wrote: Sequence[Change], plan: Plan, since: int) -> None:

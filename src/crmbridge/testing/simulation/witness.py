@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from crmbridge.engine.views import OWNER
@@ -30,6 +30,7 @@ class Sent(NamedTuple):
     """One field's value that was sent to a CRM."""
 
     seen: int  # the number of the last edit that the run could see when it began
+    at: int  # that of the last edit before it was sent
     ref: Ref | None
     before: Value
     value: Value
@@ -79,7 +80,7 @@ class Witness:
         self.members: dict[str, set[Ref]] = defaultdict(set)  # everything that ever was in a link
         self.deleted_at: dict[Ref, int] = {}
         self.was_shaken: set[Ref] = set()  # merged, or deleted and brought back: what holds then is not all told
-        self.sent: dict[str, list[tuple[int, Change]]] = defaultdict(list)  # by link: since when, and what
+        self.sent: dict[str, list[tuple[int, int, Change]]] = defaultdict(list)  # by link: of when, when, and what
         self.began = 0
         self.begins: list[int] = [0]  # what runs that came to their end could see
         for ref in self.deals():
@@ -134,6 +135,11 @@ class Witness:
             for edit in change.edits:
                 self.edited(change.target, edit.name, self.sights[change.connection].shown(edit.name, edit.before))
 
+    def happened_together(self, refs: Sequence[Ref]) -> None:
+        """Note that these deals were edited at one moment, so that none of the edits is the newer one."""
+        for ref in refs:
+            self.touched[ref].append(self.count + 0.5)
+
     def untouched(self, ref: Ref, name: str, since: int) -> bool:
         """Tell whether nobody edited a field since so many edits."""
         return not any(e.number > since and (e.ref, e.name) == (ref, name) for e in self.edits)
@@ -143,7 +149,7 @@ class Witness:
         if change.target is not None:
             self.touched[change.target].append(self.count + 0.5)  # after the last edit, before the next
         if change.link is not None:
-            self.sent[change.link].append((self.began, change))
+            self.sent[change.link].append((self.began, self.count, change))
 
     def look_again(self) -> None:
         """Read anew what the journal says: something may have been written."""
@@ -213,14 +219,14 @@ class Witness:
         """Give what was sent of one field of a link, oldest first, as sync sees it."""
         outcomes = self._outcomes_by_now()
         found = []
-        for seen, change in self.sent[link]:
+        for seen, at, change in self.sent[link]:
             sight = self.sights[change.connection]
             edits = dict(sight.written(change))
             was = {edit.name: sight.shown(edit.name, edit.before) for edit in change.edits}
             last = outcomes.get(change.id)
             if name in edits:
                 applied = last is Outcome.APPLIED
-                found.append(Sent(seen, change.target, was[name], edits[name], applied))
+                found.append(Sent(seen, at, change.target, was[name], edits[name], applied))
         return found
 
     def taken_back(self, link: str, edit: Edit, agreed: object) -> bool:

@@ -1,0 +1,148 @@
+"""What stands around deals: moves, edits, activities, notes, companies and contacts, as far as rules ask for it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from crmbridge.engine.activities import by_deal, counted, kinds_asked_for
+from crmbridge.engine.calendars import CompiledCalendar
+from crmbridge.engine.evaluate import Subject
+from crmbridge.engine.matching import around
+from crmbridge.engine.rules.case import Beside
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.services.hanging import deals_naming, hanging_on, index_hanging, index_named
+from crmbridge.services.kinds import wanted_kinds
+from crmbridge.services.linking import chunks
+from crmbridge.services.workspace import Workspace
+
+_NAMED = (Kind.COMPANY, Kind.CONTACT)
+_HANGING = (Kind.ACTIVITY, Kind.NOTE)
+
+
+# Gives the activities, or notes, on some deals of one connection, by the deal's id.
+Hanging = Callable[[Workspace, Sequence[Ref], Kind], Mapping[str, Sequence[Record]]]
+
+
+def reached(workspace: Workspace, pending: Collection[Ref]) -> set[Ref]:
+    """Bring the index up to date with what is pending, and give the deals that this may matter to."""
+    asked = kinds_asked_for(workspace.project.process)
+    deals = {ref for ref in pending if ref.kind is Kind.DEAL}
+    if asked.intersection(_NAMED):
+        for part in chunks(sorted(deals)):
+            index_named(workspace, part)
+        for part in chunks(ref for ref in pending if ref.kind in asked.intersection(_NAMED)):
+            deals |= deals_naming(workspace, part)
+    for kind in (Kind.ACTIVITY, *asked.intersection([Kind.NOTE])):
+        for part in chunks(ref for ref in pending if ref.kind is kind):
+            deals |= index_hanging(workspace, part)
+    return deals
+
+
+def surrounded(
+    workspace: Workspace, deals: Iterable[Record], calendars: Mapping[str, CompiledCalendar], hanging: Hanging
+) -> Iterator[Subject]:
+    """Give deals with everything that they are evaluated against; those of one connection together."""
+    by_connection: dict[str, list[Record]] = defaultdict(list)
+    for deal in deals:
+        by_connection[deal.ref.connection].append(deal)
+    for connection, own in by_connection.items():
+        pulled = [kind for kind in (*_NAMED, *_HANGING, Kind.USER) if _is_pulled(workspace, connection, kind)]
+        yield from _subjects(workspace, own, calendars, _Around.load(workspace, own, pulled, hanging))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Around:
+    """What was found around some deals of one connection. What is None is not pulled, or nobody asked for it."""
+
+    hanging: Mapping[Kind, Mapping[str, Sequence[Record]]]
+    named: Mapping[Ref, Record]
+    pulled: Collection[Kind]
+    users: Sequence[Record] | None
+    people: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def load(cls, workspace: Workspace, deals: Sequence[Record], pulled: Collection[Kind], hanging: Hanging) -> _Around:
+        """Read it, all deals at once."""
+        refs = [deal.ref for deal in deals]
+        asked, settings = kinds_asked_for(workspace.project.process), workspace.project.settings
+        wanted = {ref for deal in deals for ref in around(deal) if ref.kind in asked and ref.kind in pulled}
+        users = asked & {Kind.USER} and Kind.USER in pulled
+        return cls(
+            hanging={
+                kind: hanging(workspace, refs, kind)
+                for kind in _HANGING
+                if kind in pulled and (kind is Kind.ACTIVITY or kind in asked)
+            },
+            named=workspace.store.records.get(sorted(wanted)),
+            pulled=asked.intersection(pulled),
+            users=tuple(workspace.store.records.records(refs[0].connection, Kind.USER)) if users else None,
+            people={role: settings.emails(role, refs[0].connection) for role in settings.people},
+        )
+
+    def of(self, deal: Record) -> Beside:
+        """Give what stands beside one deal."""
+        refs = list(around(deal))
+        named = {
+            kind: [self.named[ref] for ref in refs if ref.kind is kind and ref in self.named]
+            for kind in _NAMED
+            if kind in self.pulled
+        }
+        notes = self.hanging.get(Kind.NOTE)
+        return Beside(
+            notes=None if notes is None else notes.get(deal.ref.id, ()),
+            companies=named.get(Kind.COMPANY),
+            contacts=named.get(Kind.CONTACT),
+            users=self.users,
+            people=self.people,
+        )
+
+
+def _subjects(
+    workspace: Workspace, deals: Sequence[Record], calendars: Mapping[str, CompiledCalendar], found: _Around
+) -> Iterator[Subject]:
+    records, project = workspace.store.records, workspace.project
+    refs = [deal.ref for deal in deals]
+    moves, edits, activities = records.moves_for(refs), records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
+    for deal in deals:
+        own = None if activities is None else activities.get(deal.ref.id, ())
+        yield Subject(
+            deal=deal if own is None else counted(deal, own),
+            moves=moves.get(deal.ref, ()),
+            edits=edits.get(deal.ref, ()),
+            activities=own,
+            beside=found.of(deal),
+            process=project.process,
+            settings=project.settings,
+            calendars=calendars,
+            mapper=workspace.mapper(deal.ref.connection),
+        )
+
+
+def indexed(workspace: Workspace, deals: Sequence[Ref], kind: Kind) -> Mapping[str, Sequence[Record]]:
+    """Find what hangs on deals by the index, which must be up to date."""
+    return {deal.id: found for deal, found in hanging_on(workspace, deals, kind).items()}
+
+
+def scanned(workspace: Workspace) -> Hanging:
+    """Find it by reading all there is, once: for those who only look, and may not bring the index up to date."""
+    known: dict[tuple[str, Kind], Mapping[str, Sequence[Record]]] = {}
+
+    def find(_workspace: Workspace, deals: Sequence[Ref], kind: Kind) -> Mapping[str, Sequence[Record]]:
+        key = (deals[0].connection, kind)
+        if key not in known:
+            known[key] = by_deal(workspace.store.records.records(*key))
+        return known[key]
+
+    return find
+
+
+def _is_pulled(workspace: Workspace, connection: str, kind: Kind) -> bool:
+    """Tell whether a connection pulls a kind, and has done so.
+
+    Without a cursor none were pulled yet, or the adapter knows none: that is not the same as there being none.
+    """
+    project = workspace.project
+    wanted = wanted_kinds(project.process, project.settings.connections[connection])
+    return kind in wanted and workspace.store.records.cursor(connection, kind) is not None

@@ -1,0 +1,105 @@
+"""What deals were found to hold before: written down when a copy is saved that differs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from crmbridge.model.edits import edits_between
+from crmbridge.model.records import Edit, Kind, Position, Record, Ref, Status
+from crmbridge.model.values import fields_from_json, fields_from_text, fields_to_text
+from crmbridge.store import schema
+from crmbridge.store.database import Database, among, rows_among, upsert_written
+from crmbridge.store.schema import as_written
+from crmbridge.store.written import moment_text, storable
+
+_edits = schema.edits
+_HELD = tuple(as_written(schema.records).c["id", "updated_at", "pipeline", "stage", "status", "fields"])
+
+
+def note_edits(
+    open_: Connection, texts: Mapping[Ref, str], records: Mapping[Ref, Record], mark: int, at: datetime | None
+) -> None:
+    """Write down what of the deals among these records changes when they are saved.
+
+    To be called before that, in the same transaction. `texts` are their fields as they will be stored, `at` is when
+    they were seen. Copies older than what is held change nothing.
+    """
+    found = []
+    for ref, row in _held(open_, texts):
+        new, position = records[ref], _position(row)
+        # Nearly always nothing differs, and reading the fields would cost more than all the rest.
+        if row[5] == texts[ref] and position == _storable(new.position):
+            continue
+        held = Record(
+            ref=ref,
+            fields=fields_from_text(row[5]),
+            version="",
+            updated_at=datetime.fromisoformat(row[1]),
+            position=position,
+        )
+        if new.updated_at >= held.updated_at and (edits := edits_between(held, new, at)):
+            found.append(_row(ref, edits, mark))
+    upsert_written(open_, _edits, found)
+
+
+def edits_for(database: Database, deals: Collection[Ref]) -> dict[Ref, tuple[Edit, ...]]:
+    """Give the edits of those of these deals that have any, in the order in which they were seen."""
+    found: dict[Ref, list[Edit]] = defaultdict(list)
+    with database.read() as open_:
+        for connection, ids in _by_connection(deals).items():
+            for condition in among(_edits.c.deal, ids):
+                query = select(_edits).where(_edits.c.connection == connection, condition)
+                for row in open_.execute(query.order_by(_edits.c.deal, _edits.c.mark)):
+                    found[Ref(row.connection, Kind.DEAL, row.deal)] += _read(row)
+    return {deal: tuple(edits) for deal, edits in found.items()}
+
+
+def _held(open_: Connection, refs: Iterable[Ref]) -> Iterator[tuple[Ref, Sequence[Any]]]:
+    """Give the deals among these that are held, as they are stored; those of which only the tombstone is known not."""
+    for connection, ids in _by_connection(refs).items():
+        by_text = {storable(each): Ref(connection, Kind.DEAL, each) for each in ids}
+        of = {"connection": connection, "kind": Kind.DEAL.value}
+        for row in rows_among(open_, _HELD, "id", by_text, of):
+            if row[1] is not None:
+                yield by_text[row[0]], row
+
+
+def _by_connection(refs: Iterable[Ref]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for ref in refs:
+        if ref.kind is Kind.DEAL:
+            found[ref.connection].append(ref.id)
+    return found
+
+
+def _position(row: Sequence[Any]) -> Position | None:
+    return None if row[4] is None else Position(row[2], row[3], Status(row[4]))
+
+
+def _storable(position: Position | None) -> Position | None:
+    return position and Position(storable(position.pipeline), storable(position.stage), position.status)
+
+
+def _row(deal: Ref, edits: Sequence[Edit], mark: int) -> tuple[Any, ...]:
+    """Write the edits of one look in the order of the table's columns."""
+    return (
+        deal.connection,
+        storable(deal.id),
+        mark,
+        moment_text(edits[0].since),
+        moment_text(edits[0].at),
+        fields_to_text({edit.field: edit.before for edit in edits}),
+        fields_to_text({edit.field: edit.after for edit in edits}),
+    )
+
+
+def _read(row: Row[Any]) -> Iterator[Edit]:
+    before, after = fields_from_json(row.before), fields_from_json(row.after)
+    return (
+        Edit(field=name, since=row.since, at=row.at, before=before[name], after=after[name]) for name in sorted(before)
+    )
