@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -96,15 +97,17 @@ def _blamed(left: Term, right: Term) -> Term:
 def _meant(left: Term, right: Term, scope: Scope) -> str | None:
     """Guess what would have been right: what is written down, in the type of the other side."""
     term, other = (left, right.type) if _blamed(left, right) is left else (right, left.type)
+    written = scope.quote(term.span)
+    if other in {DATE, DATETIME} and re.fullmatch(r"\d{4}-\d{2}-\d{2}", written):
+        return f'date("{written}")'  # without quotes it is a subtraction
     if isinstance(term, Now):
         return {DATE: "today", DATETIME: "now"}.get(other)
     if isinstance(term, Const) and term.type == TEXT:
         return _unquoted(str(term.value), other)
     if isinstance(term, Const) and term.type == NUMBER:
-        written = scope.quote(term.span)
         return {TEXT: f'"{written}"', DURATION: f'duration("{written}d")'}.get(other)
     if other == DATE and term.type == DATETIME:
-        return f"date({scope.quote(term.span)})"
+        return f"date({written})"
     return None
 
 
