@@ -45,6 +45,9 @@ COMMANDS = {
     "export-rules": Entry(
         "build", f"{_HERE}.export_rules", "Write exit rules as a CRM's own enforcement, where it has one"
     ),
+    "simulate-rules": Entry(
+        "build", f"{_HERE}.simulate_rules", "Try a changed process on the stored history: what it would find"
+    ),
     "sandbox": Entry("build", f"{_HERE}.sandbox", "Run a local server that speaks one CRM's own API"),
     "plugins": Entry("build", f"{_HERE}.plugins", "List the installed plugins and what they offer"),
     "schema": Entry("build", f"{_HERE}.schema", "Print the JSON Schema of a file, for editors"),
