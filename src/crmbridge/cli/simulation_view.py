@@ -49,10 +49,8 @@ def simulation_lines(said: Simulation) -> Iterator[Line]:
     ]
     exits = [change for change in said.rules if not change.is_sla]
     yield from _part("Rules, at the moves they are about", exits, said, ("judged", "failed", "unknown", "share"))
-    slas = [change for change in said.rules if change.is_sla]
-    yield from _part(
-        "SLAs, on visits that lasted into this time", slas, said, ("visits", "broken", "risk", "share")
-    )
+    slas = [change for change in said.rules if change.is_sla and _was_measured(change)]
+    yield from _part("SLAs, on visits that lasted into this time", slas, said, ("visits", "broken", "risk", "share"))
     yield from _differences(said)
     yield ""
     yield dim(
@@ -83,6 +81,11 @@ def _row(change: RuleChange, said: Simulation) -> list[Part]:
     return [*row, _deals(change.after), dim(change.place or "-")]
 
 
+def _was_measured(change: RuleChange) -> bool:
+    """Tell whether there is anything to say; a hand-off need not have a limit."""
+    return any(tally is not None and tally.judged for tally in (change.before, change.after))
+
+
 def _share(tally: RuleTally) -> Part:
     if tally.share is None:
         return dim("-")
@@ -103,17 +106,19 @@ def _differences(said: Simulation) -> Iterator[Line]:
         yield "The same deals would have been found."
         return
     yield strong("What would be other")
+    rows: list[list[Part]] = []
     for change in changed:
         if change.newly:
-            yield _difference(change.rule, Tinted(f"+{change.newly:,} newly found", Tone.BAD), change.newly_examples)
+            new = Tinted(f"+{change.newly:,} newly found", Tone.BAD)
+            rows.append([change.rule, new, _named(change.newly_examples)])
         if change.no_longer:
             gone = Tinted(f"-{change.no_longer:,} no longer found", Tone.GOOD)
-            yield _difference(change.rule, gone, change.no_longer_examples)
+            rows.append([change.rule, gone, _named(change.no_longer_examples)])
+    yield from table(rows, indent=2, heads=("rule", "deals", "such as"))
 
 
-def _difference(rule: str, what: Part, examples: list[Example]) -> list[Part]:
-    named = ", ".join(f"{cut(one.name, NAME) or '(no name)'} ({one.ref})" for one in examples)
-    return ["  ", strong(rule), "  ", what, dim(f": {named}")]
+def _named(examples: list[Example]) -> Part:
+    return dim(", ".join(f"{cut(one.name, NAME) or '(no name)'} ({one.ref})" for one in examples))
 
 
 def _tally_form(tally: RuleTally | None) -> dict[str, Any] | None:

@@ -10,8 +10,8 @@ from crmbridge.engine.evaluate import Subject, evaluate
 from crmbridge.engine.hindsight import rewind
 from crmbridge.engine.history import is_known
 from crmbridge.engine.moves import Illegal, LastMove, last_move
-from crmbridge.engine.visits import in_order
-from crmbridge.model.findings import Evaluation, FindingKind, SlaClock, SlaState, Verdict
+from crmbridge.engine.visits import in_order, visits_of
+from crmbridge.model.findings import Evaluation, FindingKind, SlaClock, SlaState, Verdict, Visit
 from crmbridge.model.records import Status
 
 BESIDE = ("company.", "contact.")  # what begins the name of a value that stands beside the deal
@@ -39,10 +39,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """A deal's moves since a moment, each as it was judged, and the SLA clocks that ran since then."""
+    """A deal's moves since a moment, each as it was judged, the SLA clocks that ran since then, and all its visits."""
 
     steps: tuple[Step, ...]
     clocks: tuple[SlaClock, ...]
+    visits: tuple[Visit, ...]
 
     @property
     def flagged(self) -> frozenset[str]:
@@ -57,10 +58,11 @@ def replay(subject: Subject, since: datetime, now: datetime) -> Replay:
     Each is judged by the moves up to it, and by the values and activities of then where they are known.
     """
     steps = tuple(_steps(subject, since, now))
-    if not steps and subject.place.status is not Status.OPEN:
-        return Replay(steps=(), clocks=())  # nothing of it lies in this time
-    clocks = evaluate(subject, now).clocks
-    return Replay(steps=steps, clocks=tuple(c for c in clocks if c.visit.left_at is None or c.visit.left_at >= since))
+    if not steps and subject.place.status is not Status.OPEN:  # nothing of it lies in this time
+        return Replay(steps=(), clocks=(), visits=visits_of(subject.deal, subject.moves, subject.mapper))
+    evaluation = evaluate(subject, now)
+    clocks = tuple(c for c in evaluation.clocks if c.visit.left_at is None or c.visit.left_at >= since)
+    return Replay(steps=steps, clocks=clocks, visits=evaluation.visits)
 
 
 def _steps(subject: Subject, since: datetime, now: datetime) -> Iterator[Step]:

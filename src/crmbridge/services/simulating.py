@@ -101,7 +101,7 @@ def simulate(workspace: Workspace, since: datetime, candidate: Candidate | None 
     now = workspace.clock.now()
     project = workspace.project
     tried = candidate or Candidate(process=project.process, places=project.places)
-    counting = _Counting(workspace, tried, compared=candidate is not None)
+    counting = RuleCounting(workspace, tried, compared=candidate is not None)
     for deals, pair in enumerate(_pairs(workspace, tried.process, compared=candidate is not None), start=1):
         before, after = pair
         played = replay(after, since, now)
@@ -134,7 +134,7 @@ def _pairs(workspace: Workspace, process: Process, *, compared: bool) -> Iterato
         yield replace(subject, process=project.process, calendars=calendars, mapper=mapper), subject
 
 
-class _Counting:
+class RuleCounting:
     """Adds up what deals come to, rule by rule."""
 
     def __init__(self, workspace: Workspace, tried: Candidate, *, compared: bool) -> None:
@@ -150,6 +150,12 @@ class _Counting:
             )
             for rule in dict.fromkeys((*after, *before))
         }
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> RuleCounting:
+        """Count for the project's process alone."""
+        project = workspace.project
+        return cls(workspace, Candidate(process=project.process, places=project.places), compared=False)
 
     def add(self, subject: Subject, before: Replay | None, after: Replay) -> None:
         """Count one deal."""
