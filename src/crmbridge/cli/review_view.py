@@ -147,7 +147,7 @@ def _rules(said: Review) -> list[list[Part]]:
 def _effects(effects: Sequence[Effect]) -> list[list[Part]]:
     return [
         [
-            f"a {one.name} done" if one.about == "activity" else one.name,
+            f"{one.name}, done" if one.about == "activity" else one.name,
             _rate(one.having),
             _rate(one.lacking),
             _said(one),

@@ -33,7 +33,9 @@ DEFINITIONS = MappingProxyType(
         "least one activity was done on the deal; the others are waiting. Deals whose activities are not pulled are "
         "left out.",
         "rules": f"Rules judged at least {FEW} times, as of the move they are about, that never failed or always did.",
-        "effects": "Deals that ended in this time: the win rate of those with it and of those without, with 95 % "
+        "effects": "Deals that ended in this time: the win rate of those with it and of those without. An activity "
+        "of the CRM counts when it was done before the end, one of the process when its outputs are filled in, on deals "
+        "that came as far as its stage. With 95 % "
         f"intervals (Wilson; of the difference, Newcombe). Below {FEW} deals on either side there are too few to say. "
         "A difference is no cause: deals that go well also get more attention.",
         "stages": "The same, of the deals that came as far as the stage: those that were in it, and those that "
