@@ -16,6 +16,7 @@ from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import StateStore
 from crmbridge.sandbox import make_world
+from crmbridge.services import notices
 from crmbridge.services.applying import apply_plan
 from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.explaining import explain
@@ -124,6 +125,17 @@ def test_a_finding_is_escalated_once(store: StateStore) -> None:
     assert ("2", True) == (task.fields["owner"], f"For: {LEADER}" in str(task.fields["body"]))
     assert ["error"] == [stored.finding.severity for stored in store.findings.findings()]
     assert [Turn.OPENED, Turn.ESCALATED] == [event.turn for event in store.findings.events(ref, RULE)]
+
+
+def test_a_task_that_could_not_be_made_is_made_as_it_stands_then(store: StateStore) -> None:
+    """For the leader, when the CRM was out of reach until the step fell due; and not amended on top."""
+    bench = shop(store, {"action": "task", "escalate": [TO_LEADER]}, people={"leader": LEADER})
+    ref = broken_deal(bench)
+    bench.crms["north"].faults = ["limit"]
+    cycles = [run(bench), run(bench, 2 * DAY), run(bench)]
+
+    assert [[], [Action.TASK], []] == [done(cycle) for cycle in cycles]
+    assert ["2"] == [task.fields["owner"] for task in tasks(bench, ref)]
 
 
 def test_business_time_counts_while_the_office_is_open(store: StateStore) -> None:
@@ -414,6 +426,24 @@ def killed(bench: Bench, kept: str) -> None:
                 bench.crms["north"].carry_out(change)
     bench.clock.advance(HOUR)
     reconcile(bench.workspace, "after")
+
+
+def test_a_notice_that_may_have_arrived_is_not_sent_again(store: StateStore, tmp_path: Path) -> None:
+    """Killed right after it was sent: nobody is told twice, and the journal says what is not known."""
+    bench = shop(store, {"action": "notify"}, notices={"team": {"markdown": str(tmp_path / "out")}})
+    broken_deal(bench)
+    pull(bench.workspace)
+    plan = make_plan(bench.workspace).plan
+    store.journal.intend("killed", plan.changes, bench.clock.now())
+    notices.send(bench.workspace, plan.changes)
+    for path in (tmp_path / "out").iterdir():
+        path.unlink()
+    cycles = [run(bench), run(bench)]
+
+    assert [[], []] == [done(cycle) for cycle in cycles]
+    assert [] == list((tmp_path / "out").iterdir())
+    (receipt,) = cycles[0].reconciled
+    assert (Outcome.APPLIED, "not sent twice") == (receipt.outcome, receipt.message[-14:])
 
 
 def test_a_plan_that_is_applied_twice_is_done_once(store: StateStore) -> None:

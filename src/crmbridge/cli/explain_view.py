@@ -12,6 +12,7 @@ from crmbridge.cli.plan_view import Names, edits_in_words
 from crmbridge.cli.rules_view import moment, read_parts, readiness_parts, rule_lines
 from crmbridge.engine.sla import limit_of
 from crmbridge.model.findings import Finding, FindingKind, SlaClock, SlaState
+from crmbridge.model.lives import accepted
 from crmbridge.model.values import Value, show
 from crmbridge.services.explained import Asked, InStep
 
@@ -58,7 +59,7 @@ def _standing(said: Explanation, process: Process) -> Line:
     running = [one.clock for one in said.clocks if one.clock.running]
     first = min(running, key=lambda clock: clock.goal - clock.elapsed, default=None)
     left = left_of(first, process) if first else ""
-    count = len(said.evaluation.findings)
+    count = sum(finding.waived is None for finding in said.evaluation.findings)
     found = Tinted(f"{plural(count, 'finding')}.", Tone.BAD) if count else Tinted("No finding.", Tone.GOOD)
     return [found, f" {left[0].upper()}{left[1:]}." if left else ""]
 
@@ -93,8 +94,10 @@ def _findings(said: Explanation) -> Iterator[Line]:
     for finding in said.evaluation.findings:
         opened = said.opened.get(finding.id)
         is_stored = opened is not None and (said.at is None or opened <= said.at)
-        since = f"since {moment(opened)}" if is_stored else "then" if said.at else "new"
-        rows.append([_severity(finding), finding.rule, since, said.actions.get(finding.id, "audit"), finding.message])
+        since = f"since {moment(opened)}" if opened and is_stored else "then" if said.at else "new"
+        action = "waived" if finding.waived else said.actions.get(finding.id, "audit")
+        message = f"waived {accepted(finding.waived)}" if finding.waived else finding.message
+        rows.append([_severity(finding), finding.rule, since, action, message])
     yield from table(rows, indent=2, heads=("severity", "rule", "open", "action", "says"))
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crmbridge.engine.calendars import CompiledCalendar
-from crmbridge.engine.checks import Verdicts, field_name, turns_at
+from crmbridge.engine.checks import Verdicts, field_name, may_turn, turns_at
 from crmbridge.engine.judging import broken_kind, case_now, on_entry, on_leaving, ready
 from crmbridge.engine.mapping import WON, StageMapper
 from crmbridge.engine.moves import Illegal, LastMove, standing_moves
@@ -124,7 +124,8 @@ def _here(place: Place, visits: Sequence[Visit], process: Process) -> tuple[Stag
 
 def _until(running: Iterable[SlaClock], stages: Iterable[Stage], subject: Subject, now: datetime) -> datetime | None:
     """Give the next moment at which a clock gets another state, or at which a rule that looks at the time may turn."""
-    moments = [at for stage in stages if (at := turns_at(case_now(stage, None, subject, now))) is not None]
+    turning = (stage for stage in stages if may_turn(stage, subject.process))
+    moments = [at for stage in turning if (at := turns_at(case_now(stage, None, subject, now))) is not None]
     for clock in running:
         limit = limit_of(clock.sla, subject.process) if clock.running else None
         if limit is not None:

@@ -47,17 +47,24 @@ def sync_updates(
     changes: list[Change] = []
     blocked = list(merged.blocked)
     for ref, edits in merged.edits.items():
-        update, stopped = _update(link, deals[ref], edits, viewers[ref.connection], forbidden)
+        why = "; ".join(merged.reasons[ref])
+        update, stopped = _update(link, deals[ref], edits, viewers[ref.connection], forbidden, why=why)
         blocked += stopped
         if update is not None:
-            changes.append(_change(replace(update, reason="; ".join(merged.reasons[ref]))))
+            changes.append(update)
     return changes, blocked
 
 
 def _update(
-    link: str, deal: Record, edits: Iterable[FieldEdit], viewer: Viewer, forbidden: Callable[[str], str]
+    link: str,
+    deal: Record,
+    edits: Iterable[FieldEdit],
+    viewer: Viewer,
+    forbidden: Callable[[str], str],
+    *,
+    why: str,
 ) -> tuple[Change | None, list[Blocked]]:
-    """Make the update of one deal, without its reason, and say what of the edits can't be made."""
+    """Make the update of one deal, and say what of the edits can't be made."""
     kept: list[FieldEdit] = []
     blocked: list[Blocked] = []
     position = None
@@ -75,14 +82,15 @@ def _update(
             position = there or position
     if not kept:
         return None, blocked
+    # Its id has the same parts as `_change` gives it.
     change = Change(
-        id="",
+        id=change_id(Action.UPDATE, deal.ref.connection, link, deal.ref.id, deal.version, edits=tuple(kept)),
         action=Action.UPDATE,
         origin=Origin.SYNC,
         connection=deal.ref.connection,
         target=deal.ref,
         edits=tuple(kept),
-        reason="",
+        reason=why,
         position=position,
         position_before=deal.position if position else None,
         expects=deal.version,

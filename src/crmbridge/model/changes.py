@@ -191,11 +191,13 @@ class JournalEntry:
     message: str = ""
 
 
+_one_text = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode
+
+
 def change_id(action: Action, connection: str, *parts: str, edits: tuple[FieldEdit, ...] = ()) -> str:
     """Make the stable id of a change from what makes it that change: same inputs, same id."""
     body = [action, connection, *parts, [[e.name, to_json(e.before), to_json(e.after)] for e in edits]]
-    text = json.dumps(body, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_one_text(body).encode()).hexdigest()[:16]
 
 
 def edits_of(before: Fields, after: Fields) -> tuple[FieldEdit, ...]:

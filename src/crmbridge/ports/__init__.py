@@ -15,13 +15,12 @@ from crmbridge.ports.crm import (
     Page,
     Pipeline,
 )
+from crmbridge.ports.findings import FindingQuery, FindingStore, State, StoredFinding, WaiverStore
 from crmbridge.ports.guards import GuardRequest, Guards, LeftOut, rule_name
 from crmbridge.ports.rates import Rate, RateLedger
 from crmbridge.ports.sinks import Document, Sink
 from crmbridge.ports.state import (
     Backlog,
-    FindingQuery,
-    FindingStore,
     HintStore,
     Journal,
     LinkStore,
@@ -29,12 +28,9 @@ from crmbridge.ports.state import (
     RecordStore,
     Run,
     RunStore,
-    State,
     StateStore,
-    StoredFinding,
     Waiting,
     WaitingStore,
-    WaiverStore,
 )
 from crmbridge.ports.webhooks import Hints, WebhookRequest, WebhookSpec
 

@@ -6,14 +6,13 @@ from collections.abc import Collection, Iterator, Mapping, MutableMapping, Seque
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from crmbridge.model.changes import Blocked, Change, JournalEntry, Receipt
-from crmbridge.model.findings import Evaluation, Finding, Severity, SlaClock, Visit, Waiver
-from crmbridge.model.lives import FindingEvent, Known
 from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Signature, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.ports.crm import Page
+from crmbridge.ports.findings import FindingStore, WaiverStore
 from crmbridge.ports.rates import RateLedger
 
 
@@ -102,7 +101,7 @@ class LinkStore(Protocol):
         """Create or replace links. A ref leaves the link it was in; a link without refs is no more."""
         ...
 
-    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, dict[str, Value]]:
+    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, Mapping[str, Value]]:
         """Give the base of these refs, or of every ref that has one, field by field."""
         ...
 
@@ -178,115 +177,6 @@ class MatchIndex(Protocol):
 
     def find(self, signatures: Collection[Signature]) -> dict[Signature, tuple[Ref, ...]]:
         """Give the refs that have each of these signatures, ordered; signatures that none has are left out."""
-        ...
-
-
-class StoredFinding(NamedTuple):
-    """A finding and its life so far."""
-
-    finding: Finding
-    opened_at: datetime
-    cleared_at: datetime | None
-
-
-State = Literal["open", "waived", "cleared"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingQuery:
-    """Which findings are looked for; what is not said lets all through.
-
-    `states` are those they may be in, `rule` may hold `*` and `?`, `severity` is the least one, `opened_before` the
-    newest opening, `id_begins` the start of the id. `skip` of them are left out, and no more than `limit` are given.
-    """
-
-    states: frozenset[State] = frozenset({"open", "waived"})
-    connection: str | None = None
-    stage: str | None = None
-    rule: str | None = None
-    severity: Severity | None = None
-    opened_before: datetime | None = None
-    id_begins: str | None = None
-    skip: int = 0
-    limit: int | None = None
-
-
-class FindingStore(Protocol):
-    """What evaluating said."""
-
-    def save(self, evaluations: Sequence[Evaluation], at: datetime) -> None:
-        """Replace what is known of these deals: their visits, SLA clocks and findings.
-
-        New findings are opened, known ones keep their opening time, ones that no longer hold are cleared. What happens
-        to a finding is noted once (`crmbridge.model.lives`).
-        """
-        ...
-
-    def known(self, deals: Collection[Ref]) -> dict[Ref, tuple[Known, ...]]:
-        """Give all findings that these deals have or had, ordered by id; deals without any are left out."""
-        ...
-
-    def search(self, query: FindingQuery) -> Iterator[StoredFinding]:
-        """Give the findings looked for, the gravest first, then the oldest, then by id."""
-        ...
-
-    def total(self, query: FindingQuery) -> int:
-        """Count the findings looked for, whatever the query skips and limits."""
-        ...
-
-    def deals(self, query: FindingQuery) -> int:
-        """Count the deals that have such findings, whatever the query skips and limits."""
-        ...
-
-    def events(self, deal: Ref, rule: str) -> tuple[FindingEvent, ...]:
-        """Give what happened to the findings of one rule on one deal, in the order it happened."""
-        ...
-
-    def open_deals(self) -> int:
-        """Count the deals that were evaluated and are open."""
-        ...
-
-    def forget(self, deals: Collection[Ref], at: datetime) -> None:
-        """Clear the findings of these deals, and drop their visits and clocks."""
-        ...
-
-    def due(self, now: datetime) -> tuple[Ref, ...]:
-        """Give the deals whose evaluation was good until now or earlier, ordered."""
-        ...
-
-    def counts(self) -> dict[Severity, int]:
-        """Count the open findings by severity; waived ones are left out."""
-        ...
-
-    def findings(self, *, cleared: bool = False) -> tuple[StoredFinding, ...]:
-        """Give the open findings, with the cleared ones too if asked, oldest first."""
-        ...
-
-    def visits(self) -> Iterator[Visit]:
-        """Give all visits."""
-        ...
-
-    def clocks(self) -> Iterator[SlaClock]:
-        """Give all SLA clocks."""
-        ...
-
-
-class WaiverStore(Protocol):
-    """What was accepted, and by whom. One that ran out stays until another takes its place."""
-
-    def put(self, waiver: Waiver) -> None:
-        """Keep a waiver in the place of the one that the deal's rule had.
-
-        Findings of it that are open are waived from `waiver.at` on, and the deal falls due at once.
-        """
-        ...
-
-    def drop(self, deal: Ref, rule: str, at: datetime, by: str) -> bool:
-        """Take back a waiver and tell whether there was one. Findings of it are open again, and the deal falls due."""
-        ...
-
-    def all(self) -> tuple[Waiver, ...]:
-        """Give all waivers, ordered by deal and rule."""
         ...
 
 

@@ -21,8 +21,8 @@ from crmbridge.services.deciding import Decisions, decisions_of
 from crmbridge.services.fitness import unfit
 from crmbridge.services.gathering import make_viewers
 from crmbridge.services.linked import Native, in_native_ids
-from crmbridge.services.syncing import bases_after
 from crmbridge.services.workspace import Workspace
+from crmbridge.services.written import bases_after
 from crmbridge.threads import make_pool
 
 _ON_RECORDS = {Action.UPDATE, Action.ARCHIVE}  # of which one call has at most one for each record

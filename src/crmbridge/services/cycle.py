@@ -189,17 +189,15 @@ def run_cycle(
     A connection that fails is left out of the plan; the others go on. Of the plan, what `choice` says is written.
     Raises OverLimitError, having written nothing, when that is more than it allows.
     """
-    from crmbridge.services.applying import apply_plan  # noqa: PLC0415  half of the product, which a pull does without
-    from crmbridge.services.planning import make_plan  # noqa: PLC0415  the same
-    from crmbridge.services.reconciling import reconcile  # noqa: PLC0415  the same
+    from crmbridge.services.planning import make_plan  # noqa: PLC0415  half of the product, which a pull does without
 
     pulled = pull(workspace) if refresh else ()
     failed = {one.connection for one in pulled if one.error is not None}
     fresh = [name for name in workspace.connections if name not in failed]
-    reconciled = reconcile(workspace, run) if write else ()
+    reconciled = _reconcile(workspace, run) if write else ()
     planned = make_plan(workspace, parts, fresh)
     chosen = choose(workspace, planned.plan, choice) if write else Chosen(plan=planned.plan)
-    applied = apply_plan(workspace, chosen.plan, run) if write else Applied(done=())
+    applied = _apply(workspace, chosen.plan, run) if write else Applied(done=())
     return Cycle(
         run=run,
         pulled=pulled,
@@ -211,3 +209,19 @@ def run_cycle(
         crossed=crossed(workspace) if write and "enforce" in parts else (),
         chosen=chosen,
     )
+
+
+def _reconcile(workspace: Workspace, run: str) -> tuple[Receipt, ...]:
+    if not workspace.store.journal.unsettled():
+        return ()
+    from crmbridge.services.reconciling import reconcile  # noqa: PLC0415  what an idle cycle does without
+
+    return reconcile(workspace, run)
+
+
+def _apply(workspace: Workspace, plan: Plan, run: str) -> Applied:
+    if not plan.changes:
+        return Applied(done=())
+    from crmbridge.services.applying import apply_plan  # noqa: PLC0415  what an idle cycle does without
+
+    return apply_plan(workspace, plan, run)

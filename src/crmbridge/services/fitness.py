@@ -67,12 +67,25 @@ def _fields(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]
 
 
 def _updates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
-    """Find the updates whose record is gone, or no longer holds what the plan saw, by reading the records now."""
-    targets = sorted({change.target for change in batch if change.target is not None})
-    names = {edit.name for change in batch for edit in change.edits}
-    now = workspace.adapter(batch[0].connection).read(targets, fields=names)
-    found = {c.id: _difference(workspace, c, now.get(c.target)) for c in batch if c.target is not None}
-    return {c.id: _receipt(c, found[c.id]) for c in batch if found.get(c.id)}
+    """Find the updates whose record is gone, or no longer holds what the plan saw, by reading the records now.
+
+    Where the CRM itself compares the version with the one that the plan saw, it need not be read for that.
+    """
+    adapter = workspace.adapter(batch[0].connection)
+    unsure = [change for change in batch if not _is_compared_there(adapter.capabilities, change)]
+    targets = sorted({change.target for change in unsure if change.target is not None})
+    if not targets:
+        return {}
+    names = {edit.name for change in unsure for edit in change.edits}
+    now = adapter.read(targets, fields=names)
+    found = {c.id: _difference(workspace, c, now.get(c.target)) for c in unsure if c.target is not None}
+    return {c.id: _receipt(c, found[c.id]) for c in unsure if found.get(c.id)}
+
+
+def _is_compared_there(can: Capabilities, change: Change) -> bool:
+    """Tell whether the CRM refuses an update of a record that changed. What hangs on one is not part of its version."""
+    hanging = any(edit.name in _ASSOCIATED for edit in change.edits)
+    return can.conditional_write and change.expects is not None and not hanging
 
 
 def _difference(workspace: Workspace, change: Change, record: Record | None) -> str:

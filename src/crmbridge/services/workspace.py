@@ -62,6 +62,7 @@ class Workspace:
     progress: Progress = silent
     patience: timedelta = timedelta(0)  # how long a run waits while another one holds the state
     _open: dict[str, Adapter] = field(default_factory=dict, init=False, repr=False)
+    _mappers: dict[str, StageMapper] = field(default_factory=dict, init=False, repr=False)
 
     def adapter(self, connection: str) -> Adapter:
         """Give the adapter of a connection; raises ConfigurationError for one that isn't set up."""
@@ -71,7 +72,10 @@ class Workspace:
 
     def mapper(self, connection: str) -> StageMapper:
         """Give the stage map of a connection."""
-        return stage_mapper(connection, self.project.process, self.project.settings.stages.get(connection))
+        if connection not in self._mappers:
+            stages = self.project.settings.stages.get(connection)
+            self._mappers[connection] = stage_mapper(connection, self.project.process, stages)
+        return self._mappers[connection]
 
     @property
     def connections(self) -> tuple[str, ...]:

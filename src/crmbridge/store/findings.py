@@ -6,15 +6,17 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
 
 from crmbridge.model.findings import Evaluation, Place, Severity, SlaClock, SlaState, Visit
 from crmbridge.model.lives import FindingEvent, Known, Turn, event, events_of, next_life
 from crmbridge.model.records import Kind, Ref, Status
 from crmbridge.ports import FindingQuery, StoredFinding
 from crmbridge.store import finding_rows, schema
-from crmbridge.store.database import Database, upsert
+from crmbridge.store.database import Database, delete_among, upsert, upsert_written
 from crmbridge.store.finding_search import narrowed, ranked
+from crmbridge.store.records import by_kind
+from crmbridge.store.written import moment_text, storable
 
 _STREAM = 1000  # rows read at a time
 _findings, _places, _visits, _clocks = schema.findings, schema.places, schema.visits, schema.sla_clocks
@@ -150,47 +152,51 @@ def _clear(open_: Connection, known: Sequence[Known], at: datetime) -> None:
 
 
 def _forget_measures(open_: Connection, deals: Iterable[Ref]) -> None:
-    keys = [{"of": deal.connection, "deal_id": deal.id} for deal in deals]
-    for table in (_visits, _places) if keys else ():  # the clocks go with their visits
-        open_.execute(
-            delete(table).where(table.c.connection == bindparam("of"), table.c.deal == bindparam("deal_id")), keys
-        )
+    for connection, _, ids in by_kind(deals):
+        for table in (_visits, _places):  # the clocks go with their visits
+            delete_among(open_, table, "deal", ids, {"connection": connection})
 
 
 def _save_measures(open_: Connection, evaluations: Sequence[Evaluation]) -> None:
-    tables = {
-        _places: [_place_row(evaluation) for evaluation in evaluations],
-        _visits: [_visit_row(visit, n) for each in evaluations for n, visit in enumerate(each.visits)],
-        _clocks: [_clock_row(clock) for each in evaluations for clock in each.clocks],
-    }
-    for table, rows in tables.items():
-        if rows:
-            open_.execute(insert(table), rows)
+    upsert_written(open_, _places, [_place_row(evaluation) for evaluation in evaluations])
+    upsert_written(
+        open_, _visits, [_visit_row(visit, n) for each in evaluations for n, visit in enumerate(each.visits)]
+    )
+    clocks = [_clock_row(clock) for each in evaluations for clock in each.clocks]
+    if clocks:
+        open_.execute(insert(_clocks), clocks)
 
 
-def _place_row(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "connection": evaluation.deal.connection,
-        "deal": evaluation.deal.id,
-        "stage": evaluation.place.stage,
-        "status": evaluation.place.status,
-        "evaluated_at": evaluation.at,
-        "until": evaluation.until,
-    }
+def _place_row(evaluation: Evaluation) -> tuple[Any, ...]:
+    """Write where a deal stands in the order of the table's columns."""
+    deal, place, until = evaluation.deal, evaluation.place, evaluation.until
+    return (
+        deal.connection,
+        storable(deal.id),
+        _text(place.stage),
+        place.status.value,
+        moment_text(evaluation.at),
+        moment_text(until) if until else None,
+    )
 
 
-def _visit_row(visit: Visit, ordinal: int) -> dict[str, Any]:
-    return {
-        "connection": visit.deal.connection,
-        "deal": visit.deal.id,
-        "stage": visit.stage,
-        "number": visit.number,
-        "ordinal": ordinal,
-        "entered_at": visit.entered_at,
-        "left_at": visit.left_at,
-        "to_stage": visit.to.stage if visit.to else None,
-        "to_status": visit.to.status if visit.to else None,
-    }
+def _visit_row(visit: Visit, ordinal: int) -> tuple[Any, ...]:
+    """Write a visit in the order of the table's columns."""
+    return (
+        visit.deal.connection,
+        storable(visit.deal.id),
+        storable(visit.stage),
+        visit.number,
+        ordinal,
+        moment_text(visit.entered_at),
+        moment_text(visit.left_at) if visit.left_at else None,
+        _text(visit.to.stage) if visit.to else None,
+        visit.to.status.value if visit.to else None,
+    )
+
+
+def _text(text: str | None) -> str | None:
+    return None if text is None else storable(text)
 
 
 def _clock_row(clock: SlaClock) -> dict[str, Any]:

@@ -204,7 +204,7 @@ class MemoryLinks:
         with self._memory.read() as state:
             return {ref: state.owners[ref] for ref in refs if ref in state.owners}
 
-    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, dict[str, Value]]:
+    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, Mapping[str, Value]]:
         """Give the base of these refs, or of every ref that has one, field by field."""
         with self._memory.read() as state:
             wanted = state.bases if refs is None else refs

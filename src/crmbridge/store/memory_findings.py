@@ -52,17 +52,19 @@ class MemoryFindings:
 
     def search(self, query: FindingQuery) -> Iterator[StoredFinding]:
         """Give the findings looked for, the gravest first, then the oldest, then by id."""
-        found = sorted(self._wanted(query), key=lambda k: (-RANK[k.finding.severity], k.life.opened_at, k.finding.id))
+        found = sorted(
+            _wanted(self._memory, query), key=lambda k: (-RANK[k.finding.severity], k.life.opened_at, k.finding.id)
+        )
         end = None if query.limit is None else query.skip + query.limit
         return iter([_stored(known) for known in found[query.skip : end]])
 
     def total(self, query: FindingQuery) -> int:
         """Count the findings looked for."""
-        return len(self._wanted(query))
+        return len(_wanted(self._memory, query))
 
     def deals(self, query: FindingQuery) -> int:
         """Count the deals that have such findings."""
-        return len({known.finding.deal for known in self._wanted(query)})
+        return len({known.finding.deal for known in _wanted(self._memory, query)})
 
     def events(self, deal: Ref, rule: str) -> tuple[FindingEvent, ...]:
         """Give what happened to the findings of one rule on one deal, in order."""
@@ -81,7 +83,9 @@ class MemoryFindings:
 
     def counts(self) -> dict[Severity, int]:
         """Count the open findings by severity, without the waived ones."""
-        return dict(Counter(k.finding.severity for k in self._wanted(FindingQuery(states=frozenset({"open"})))))
+        return dict(
+            Counter(k.finding.severity for k in _wanted(self._memory, FindingQuery(states=frozenset({"open"}))))
+        )
 
     def findings(self, *, cleared: bool = False) -> tuple[StoredFinding, ...]:
         """Give the open findings, with the cleared ones too if asked, oldest first."""
@@ -91,25 +95,17 @@ class MemoryFindings:
 
     def visits(self) -> Iterator[Visit]:
         """Give all visits, deal by deal, in each deal's own order."""
-        return iter([visit for each in self._in_order() for visit in each.visits])
+        return iter([visit for each in _in_order(self._memory) for visit in each.visits])
 
     def clocks(self) -> Iterator[SlaClock]:
         """Give all SLA clocks, in the order of their visits."""
         return iter(
             [
                 clock
-                for each in self._in_order()
+                for each in _in_order(self._memory)
                 for clock in sorted(each.clocks, key=lambda clock: (each.visits.index(clock.visit), clock.sla))
             ]
         )
-
-    def _in_order(self) -> list[Evaluation]:
-        with self._memory.read() as state:
-            return [state.evaluations[deal] for deal in sorted(state.evaluations)]
-
-    def _wanted(self, query: FindingQuery) -> list[Known]:
-        with self._memory.read() as state:
-            return [known for known in state.findings.values() if _fits(known, query)]
 
 
 class MemoryWaivers:
@@ -144,6 +140,20 @@ class MemoryWaivers:
         """Give all waivers, ordered by deal and rule."""
         with self._memory.read() as state:
             return tuple(state.waivers[key] for key in sorted(state.waivers))
+
+
+def _in_order(memory: Opened) -> list[Evaluation]:
+    with memory.read() as state:
+        return [state.evaluations[deal] for deal in sorted(state.evaluations)]
+
+
+def _wanted(memory: Opened, query: FindingQuery) -> list[Known]:
+    with memory.read() as state:
+        return [known for known in state.findings.values() if _fits(known, query)]
+
+
+def _rank(known: Known) -> tuple[int, datetime, str]:
+    return (-RANK[known.finding.severity], known.life.opened_at, known.finding.id)
 
 
 def _open(state: State) -> list[Known]:

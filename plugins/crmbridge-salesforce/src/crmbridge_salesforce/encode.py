@@ -135,12 +135,12 @@ class Encoder:
         if "body" in after:
             row["Description"] = marked(str(after["body"] or ""), change.key)
         if "done" in after:
-            row["Status"] = self._setup.closed_task_status() if after["done"] else self._setup.open_task_status()
+            row["Status"] = self._setup.task_status(done=bool(after["done"]))
         return row
 
     def _note(self, change: Change) -> Payload:
         # No ActivityDate: a dated task that is done would count as the deal's last activity.
-        return {**self._activity(change, NOTE_SUBJECT), "Status": self._setup.closed_task_status()}
+        return {**self._activity(change, NOTE_SUBJECT), "Status": self._setup.task_status(done=True)}
 
     def _activity(self, change: Change, subject: str) -> Payload:
         target = change.target
