@@ -6,23 +6,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from crmbridge.engine.evaluate import Subject, evaluate
+from crmbridge.engine.evaluate import MOVE_RULE, Subject, evaluate
 from crmbridge.engine.hindsight import rewind
 from crmbridge.engine.history import is_known
+from crmbridge.engine.judging import on_entry, on_leaving
 from crmbridge.engine.moves import Illegal, LastMove, last_move
+from crmbridge.engine.permission import permitted
+from crmbridge.engine.rule_fields import has_history, looked_at
+from crmbridge.engine.rules.asking import JUDGEMENTS
 from crmbridge.engine.visits import in_order, visits_of
-from crmbridge.model.findings import Evaluation, FindingKind, SlaClock, SlaState, Verdict, Visit
+from crmbridge.model.findings import Judgement, SlaClock, SlaState, Visit
+from crmbridge.model.process import OnUnknown
 from crmbridge.model.records import Status
 
-BESIDE = ("company.", "contact.")  # what begins the name of a value that stands beside the deal
-_OF_MOVES = frozenset({FindingKind.EXIT_RULE, FindingKind.ENTRY_RULE, FindingKind.UNDECIDED, FindingKind.ILLEGAL_MOVE})
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Ruling:
     """What a rule said at a move. `of_today` tells that it saw a value of today, as that of then is not known."""
 
-    verdict: Verdict
+    rule: str
+    judgement: Judgement
     of_today: bool
 
 
@@ -70,27 +73,45 @@ def _steps(subject: Subject, since: datetime, now: datetime) -> Iterator[Step]:
     for at in moments:
         then = rewind(subject, at)
         if then is not None:
-            yield _step(subject, then, evaluate(then, at))
+            yield _step(subject, then, at)
 
 
-def _step(today: Subject, then: Subject, evaluation: Evaluation) -> Step:
-    """Take out of an evaluation what is about the move that was made at its moment."""
-    at = evaluation.at
-    move = last_move(evaluation.visits, evaluation.place, then.process)
-    move = move if move is not None and move.at == at else None
-    behind = {stage.id for stage in move.left_behind} if move else set()
-    entered = evaluation.entry if evaluation.visits and evaluation.visits[-1].entered_at == at else ()
-    verdicts = (*(verdict for verdict in evaluation.judged if verdict.stage in behind), *entered)
-    fresh = [found for found in evaluation.findings if found.since == at and found.kind in _OF_MOVES]
+def _step(today: Subject, then: Subject, at: datetime) -> Step:
+    """Judge what a move left behind, and where it came to, as `evaluate` did at its moment; without saying it in words.
+
+    A test holds the two together.
+    """
+    visits = visits_of(then.deal, then.moves, then.mapper)
+    place, process = then.place, then.process
+    move = last_move(visits, place, process)
+    move = permitted(move, then) if move is not None and move.at == at else None
+    here = process.stage(place.stage) if place.stage else None
+    entered = on_entry(here, visits[-1], then, at) if here and visits and visits[-1].entered_at == at else ()
+    left = [found for _, found in on_leaving((move,), then, at)] if move else []
+    decided = [(rule.id, code, rule.on_unknown) for part in left for rule, code, _ in part.each()]
+    flagged = {rule for rule, code, on_unknown in decided if _is_broken(JUDGEMENTS[code & 3], on_unknown)}
+    flagged |= {one.rule for one in entered if _is_broken(one.judgement, one.on_unknown)}
+    flagged |= {MOVE_RULE} if move and move.illegal else set()
+    rulings = [Ruling(rule, JUDGEMENTS[code & 3], _of_today(today, rule, at)) for rule, code, _ in decided]
+    rulings += [Ruling(one.rule, one.judgement, _of_today(today, one.rule, at)) for one in entered]
     return Step(
         at=at,
-        rulings=tuple(Ruling(verdict=verdict, of_today=_of_today(today, verdict, at)) for verdict in verdicts),
-        flagged=frozenset(found.rule for found in fresh),
+        rulings=tuple(rulings),
+        flagged=frozenset(flagged),
         illegal=move.illegal if move else None,
         move=move,
     )
 
 
-def _of_today(today: Subject, verdict: Verdict, at: datetime) -> bool:
-    own = [name for name in verdict.seen if not name.startswith(BESIDE)]
-    return len(own) < len(verdict.seen) or not is_known(today, own, at)
+def _is_broken(judgement: Judgement, on_unknown: str) -> bool:
+    unknown = judgement is Judgement.UNKNOWN and OnUnknown(on_unknown) is not OnUnknown.SKIP
+    return judgement is Judgement.FAIL or unknown
+
+
+def _of_today(today: Subject, rule_id: str, at: datetime) -> bool:
+    """Tell whether a rule had to be judged by what is known of today."""
+    stage = today.process.stage(rule_id.partition(".")[0])
+    rule = next((rule for rule in stage.rules if f"{stage.id}.{rule.id}" == rule_id), None) if stage else None
+    if stage is None or rule is None:
+        return False
+    return not has_history(rule) or not is_known(today, looked_at(rule, stage), at)

@@ -34,9 +34,9 @@ DEFINITIONS = MappingProxyType(
         "left out.",
         "rules": f"Rules judged at least {FEW} times, as of the move they are about, that never failed or always did.",
         "effects": "Deals that ended in this time: the win rate of those with it and of those without. An activity "
-        "of the CRM counts when it was done before the end, one of the process when its outputs are filled in, on deals "
-        "that came as far as its stage. With 95 % "
-        f"intervals (Wilson; of the difference, Newcombe). Below {FEW} deals on either side there are too few to say. "
+        "of the CRM counts when it was done before the end, one of the process when its outputs are filled in, on "
+        "deals that came as far as its stage. With 95 % intervals (Wilson; of the difference, Newcombe). Below "
+        f"{FEW} deals on either side there are too few to say. "
         "A difference is no cause: deals that go well also get more attention.",
         "stages": "The same, of the deals that came as far as the stage: those that were in it, and those that "
         "skipped it.",

@@ -176,7 +176,7 @@ class RuleCounting:
     def _count(self, played: Replay, tallies: Mapping[str, RuleTally]) -> None:
         for step in played.steps:
             for ruling in step.rulings:
-                _count_ruling(tallies[ruling.verdict.rule], ruling.verdict.judgement, of_today=ruling.of_today)
+                _count_ruling(tallies[ruling.rule], ruling.judgement, of_today=ruling.of_today)
             if step.move is not None:
                 tallies["move"].judged += 1
                 tallies["move"].failed += "move" in step.flagged

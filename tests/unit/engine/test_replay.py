@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, timedelta
 
-from crmbridge.engine.evaluate import Subject
+import pytest
+
+from crmbridge.engine.evaluate import Subject, evaluate
+from crmbridge.engine.hindsight import rewind
 from crmbridge.engine.replay import Replay, replay
-from crmbridge.model.findings import Judgement
+from crmbridge.files.reading import read_process
+from crmbridge.files.shipped import shipped_folder
+from crmbridge.model.findings import FindingKind, Judgement
 from crmbridge.model.records import Edit
-from crmbridge.testing.factories import NOON, make_deal, make_moves, make_process, make_stage, make_subject
+from crmbridge.testing.factories import (
+    NOON,
+    make_deal,
+    make_moves,
+    make_process,
+    make_settings,
+    make_stage,
+    make_subject,
+)
 
 DAY = timedelta(days=1)
+OF_MOVES = {FindingKind.EXIT_RULE, FindingKind.ENTRY_RULE, FindingKind.UNDECIDED, FindingKind.ILLEGAL_MOVE}
 BANT = ("bant.budget", "bant.authority", "bant.need")
 
 
@@ -27,7 +42,7 @@ def played(one: Subject, days: float = 90) -> Replay:
 
 def said(one: Replay) -> list[tuple[datetime, list[tuple[str, Judgement]]]]:
     """Give what each move was judged by."""
-    return [(step.at, [(r.verdict.rule, r.verdict.judgement) for r in step.rulings]) for step in one.steps]
+    return [(step.at, [(r.rule, r.judgement) for r in step.rulings]) for step in one.steps]
 
 
 def test_each_move_is_judged_by_the_rules_it_left_behind() -> None:
@@ -54,7 +69,7 @@ def test_a_rule_sees_the_values_of_then() -> None:
         one = subject((9, "qualification"), (4, "proposal"), fields=dict.fromkeys(BANT, after), edits=edits)
         (ruling,) = played(one).steps[0].rulings
 
-        assert (judgement, False) == (ruling.verdict.judgement, ruling.of_today)
+        assert (judgement, False) == (ruling.judgement, ruling.of_today)
 
 
 def test_where_the_values_of_then_are_not_known_it_is_said() -> None:
@@ -99,3 +114,35 @@ def test_a_broken_sla_is_flagged() -> None:
     slow, quick = (subject((days, "qualification"), (1, "proposal"), process=process) for days in (20, 2))
 
     assert (True, False) == ("qualification.sla" in played(slow).flagged, "qualification.sla" in played(quick).flagged)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_replay_flags_what_evaluating_found_at_that_moment(seed: int) -> None:
+    """Both judge by the same rules: whatever the way, the values, and what is known of them."""
+    rng = random.Random(seed)
+    process = read_process(shipped_folder() / "processes" / "b2b.yaml").model
+    assert process is not None
+    names = [stage.id for stage in process.stages] + ["lost", "won"]
+    times = sorted(rng.uniform(0, 60) for _ in range(rng.randrange(2, 7)))[::-1]
+    steps = [(NOON - days * DAY, rng.choice(names[:6] if not n else names)) for n, days in enumerate(times)]
+    fields = {name: rng.choice([True, False, None]) for name in BANT}
+    edits = [
+        Edit(
+            field=name,
+            since=NOON - at * DAY,
+            at=NOON - at * DAY / 2,
+            before=rng.choice([True, None]),
+            after=fields[name],
+        )
+        for name, at in ((rng.choice(BANT), rng.uniform(0, 60)) for _ in range(3))
+    ]
+    settings = make_settings(stages={"north": {"pipeline": "sales", "map": {name: f"n_{name}" for name in names}}})
+    deal = make_deal(
+        stage=steps[-1][1], fields=fields, created_at=steps[0][0], updated_at=NOON - rng.choice([0, 50]) * DAY
+    )
+    one = make_subject(*make_moves(*steps), deal=deal, process=process, settings=settings, edits=edits)
+    for step in replay(one, NOON - 90 * DAY, NOON).steps:
+        then = rewind(one, step.at)
+        found = evaluate(then, step.at).findings
+
+        assert step.flagged == {each.rule for each in found if each.since == step.at and each.kind in OF_MOVES}
