@@ -214,6 +214,10 @@ class FindingStore(Protocol):
         """Give all SLA clocks."""
         ...
 
+    def clocks_of(self, deals: Collection[Ref]) -> dict[Ref, tuple[SlaClock, ...]]:
+        """Give the SLA clocks of these deals, in the order of their visits; deals without any are left out."""
+        ...
+
 
 class Journal(Protocol):
     """The append-only log of intents and outcomes."""
