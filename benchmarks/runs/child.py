@@ -6,6 +6,7 @@ python -m runs.child pull FOLDER [--profile FILE]
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import resource
 import sys
@@ -173,6 +174,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--profile", type=Path)
     asked = parser.parse_args()
+    gc.set_threshold(20_000, 20, 20)  # as `crmbridge` does for its commands
     start = time.perf_counter()
     task = TASKS[asked.task]
     found = _profiled(task, asked.folder, asked.profile) if asked.profile else task(asked.folder)

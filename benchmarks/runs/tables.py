@@ -137,8 +137,13 @@ def print_trouble(figures: Figures) -> None:
 
 def write_json(path: Path, found: Sequence[Figures]) -> None:
     """Write the figures with what they were measured on."""
+    write_found(path, [figures.as_json() for figures in found])
+
+
+def write_found(path: Path, found: Sequence[dict[str, Any]]) -> None:
+    """Write what was found with what it was measured on."""
     machine = {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()}
-    body = {"machine": machine, "figures": [figures.as_json() for figures in found]}
+    body = {"machine": machine, "figures": found}
     path.write_text(json.dumps(body, indent=2) + "\n", "utf-8")
 
 

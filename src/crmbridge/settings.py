@@ -10,6 +10,8 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from crmbridge.loopback import is_loopback
+from crmbridge.model.business_time import DurationField
+from crmbridge.model.checks import Check
 from crmbridge.model.findings import Severity
 from crmbridge.model.parts import FieldName, Id
 
@@ -172,6 +174,32 @@ class Sync(SettingsPart):
         return self.fields.get(field) or self.fields.get("*") or FieldSync()
 
 
+# `owner` of the deal, `leader` of the process, `manager` or another role of `people:`, or an e-mail.
+Person = Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*|[^@\s]+@[^@\s]+)$")]
+Given = Annotated[str, Field(pattern=r"^\d+(d|h)$")]
+
+
+class Escalation(SettingsPart):
+    """What follows when a finding is still open some time after it was opened. It says an action, a severity, or both.
+
+    Of several steps with one action that are due, the latest counts. The task of a finding is one: a step changes it.
+    """
+
+    after: DurationField  # since the finding was opened, or its waiver ended; business time in its stage's calendar
+    to: Person = "owner"
+    action: Literal["task", "notify", "reassign"] | None = None
+    severity: Severity | None = None  # from then on
+    due: Given = "1d"  # of the task, counted from when the step falls due
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.action is None and self.severity is None:
+            raise ValueError("a step of an escalation needs an action, a severity, or both")
+        if self.action == "reassign" and self.to == "owner":
+            raise ValueError("reassign needs `to`: a role of `people`, or an e-mail")
+        return self
+
+
 class Binding(SettingsPart):
     """Where a rule applies and what happens when it is broken. Of several that match, the last one counts.
 
@@ -180,22 +208,61 @@ class Binding(SettingsPart):
 
     rule: str
     on: tuple[Id, ...] = ()  # connections; all when empty
-    action: Literal["audit", "warn", "task", "note", "field", "revert"] = "audit"
+    stages: tuple[Id, ...] = ()  # the stage that a finding is about; all when empty
+    when: Check | None = None  # only for deals for which this check passes
+    action: Literal["audit", "warn", "task", "note", "notify", "field", "revert", "reassign"] = "audit"
     severity: Severity = Severity.WARNING
-    due: Annotated[str, Field(pattern=r"^\d+(d|h)$")] = "1d"  # when a task is due, counted from the plan
+    due: Given = "1d"  # when a task is due, counted from the plan
+    to: Person | None = None  # whom a task, notice or the deal goes to; the deal's owner when not said
+    sinks: tuple[Id, ...] = ()  # where notices go: names under `notices`; all of them when empty
     field: FieldName | None = None  # for action: field
     value: str | None = None  # for action: field; {rule} and {message} are filled in
+    escalate: tuple[Escalation, ...] = ()
 
     @model_validator(mode="after")
-    def _field_is_complete(self) -> Self:
+    def _is_complete(self) -> Self:
         if (self.action == "field") != (self.field is not None):
             raise ValueError("action: field needs `field`, and only that action takes it")
+        if self.action == "reassign" and self.to in {None, "owner"}:
+            raise ValueError("action: reassign needs `to`: a role of `people`, or an e-mail")
         return self
 
     def matches(self, rule: str, connection: str) -> bool:
-        """Tell whether this binding speaks of a rule in a connection."""
-        pattern = re.escape(self.rule).replace(r"\*", ".*")
-        return (not self.on or connection in self.on) and re.fullmatch(pattern, rule) is not None
+        """Tell whether this binding speaks of a rule in a connection, as far as that goes without the deal."""
+        return (not self.on or connection in self.on) and fits(self.rule, rule)
+
+
+def fits(pattern: str, rule: str) -> bool:
+    """Tell whether a rule's id fits a pattern, in which `*` stands for any run of characters."""
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), rule) is not None
+
+
+class Amount(SettingsPart):
+    """How many findings are too many: a count of them, or a percentage of the open deals that have one."""
+
+    count: Annotated[int, Field(ge=1)] | None = None
+    percent: Annotated[float, Field(gt=0, le=100)] | None = None
+
+    @model_validator(mode="after")
+    def _has_one(self) -> Self:
+        if (self.count is None) == (self.percent is None):
+            raise ValueError("give either count or percent")
+        return self
+
+
+class Threshold(SettingsPart):
+    """How many open findings make a run warn, or end with exit code 9. Waived ones don't count."""
+
+    rule: str = "*"  # as in a binding
+    severity: Severity = Severity.INFO  # at least this grave
+    warn_if: Amount | None = None
+    error_if: Amount | None = None
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> Self:
+        if self.warn_if is None and self.error_if is None:
+            raise ValueError("give warn_if, error_if or both")
+        return self
 
 
 def _cron(text: str) -> str:
@@ -241,7 +308,7 @@ class Report(SettingsPart):
     timezone: ZoneName = "UTC"
 
 
-Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+Emails = str | tuple[str, ...]
 
 
 class Settings(SettingsPart):
@@ -252,12 +319,23 @@ class Settings(SettingsPart):
     store: str = "sqlite:///.crmbridge/state.db"
     connections: dict[Id, Connection] = Field(default_factory=dict)
     stages: dict[Id, StageMap] = Field(default_factory=dict)
-    people: dict[Id, tuple[Email, ...]] = Field(default_factory=dict)  # who has a role, by e-mail address
     sync: tuple[Sync, ...] = ()
     enforce: tuple[Binding, ...] = ()
+    # Who stands for a role: one e-mail, or several, of which the first is who is told; by connection where they differ.
+    people: dict[Id, Emails | dict[Id, Emails]] = Field(default_factory=dict)
+    notices: dict[Id, dict[str, Any]] = Field(default_factory=dict)  # sinks for notices, by a name
+    thresholds: tuple[Threshold, ...] = ()
     schedule: tuple[ScheduleEntry, ...] = ()
     reports: tuple[Report, ...] = ()
 
     def binding(self, rule: str, connection: str) -> Binding | None:
-        """Give the binding that counts for a rule in a connection."""
-        return next((b for b in reversed(self.enforce) if b.matches(rule, connection)), None)
+        """Give the binding that counts for a rule in a connection, among those that are for all deals and stages."""
+        every = (b for b in reversed(self.enforce) if b.when is None and not b.stages)
+        return next((b for b in every if b.matches(rule, connection)), None)
+
+    def emails(self, role: str, connection: str) -> tuple[str, ...]:
+        """Give the e-mails of those who stand for a role in a connection, the one who is told first."""
+        found = self.people.get(role, ())
+        if isinstance(found, dict):
+            found = found.get(connection, ())
+        return (found,) if isinstance(found, str) else found

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -43,12 +44,14 @@ PARTS = {"left": (0.0, 0.7), "right": (0.3, 1.0)}
 class Assassin:
     """Stands before the sandboxes, and kills the process at its first write of one action: before it is done, or after.
 
-    A request is a write when the journal has intents without an outcome.
+    A request is a write when the journal has intents without an outcome, and its path is one of `paths`, where some
+    are named: an adapter may look before it writes.
     """
 
     project: CommandProject
     action: Action
     carried_out: bool
+    paths: str = ""
     process: subprocess.Popen[bytes] | None = None
     ready: threading.Event = field(default_factory=threading.Event)
     struck: bool = False
@@ -57,7 +60,7 @@ class Assassin:
         """Put it before a sandbox's app."""
 
         async def guarded(scope: Any, receive: Any, send: Any) -> None:
-            if scope["type"] != "http" or self.struck or not self._is_the_one():
+            if scope["type"] != "http" or self.struck or not self._is_the_one(f"{scope['method']} {scope['path']}"):
                 await app(scope, receive, send)
                 return
             if self.carried_out:
@@ -76,7 +79,9 @@ class Assassin:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def _is_the_one(self) -> bool:
+    def _is_the_one(self, request: str) -> bool:
+        if not re.search(self.paths, request):
+            return False
         with state_of(self.project) as store:
             return any(entry.change.action is self.action for entry in (store.journal.unsettled() if store else ()))
 
@@ -143,10 +148,10 @@ def connected(
         yield {f"TOKEN_{name.upper()}": at.token for name, (_, at) in served.items()}
 
 
-def run_and_be_killed(project: CommandProject, assassin: Assassin, tokens: dict[str, str]) -> int:
-    """Apply the plan, and give how the process ended."""
+def run_and_be_killed(project: CommandProject, assassin: Assassin, tokens: dict[str, str], *command: str) -> int:
+    """Apply the plan, or run another command, and give how the process ended."""
     with subprocess.Popen(  # noqa: S603  the project's own command
-        project.command("apply", "plan.json", "--yes"),
+        project.command(*(command or ("apply", "plan.json", "--yes"))),
         cwd=project.folder,
         env={**os.environ, **tokens},
         stdin=subprocess.DEVNULL,
@@ -180,6 +185,38 @@ def test_the_next_run_finishes_what_a_killed_one_began(
     assert all(outcomes[-1] is Outcome.APPLIED for outcomes in rows.values()), rows
     assert {change["id"] for change in planned["changes"]} <= set(rows)
     assert_nothing_is_doubled(project, before)
+
+
+AMENDS = r"PATCH .*/activities/|/tasks/batch/update|PATCH .*/composite/sobjects"
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_task_is_ended_once_though_the_run_is_killed(crmbridge_project: CommandProject, *, carried_out: bool) -> None:
+    """Its finding was waived; whether the CRM had heard of it or not, the next run finishes, and then all is quiet."""
+    project = crmbridge_project
+    assassin = Assassin(project=project, action=Action.AMEND, carried_out=carried_out, paths=AMENDS)
+    with connected(project, assassin) as tokens:
+        project.run("enforce", **tokens)
+        found = json.loads(project.run("findings", "--rule", "*.sla", "--json", **tokens).out)["result"]["findings"]
+        by = ("--by", "Ann Lee", "--why", "a pilot", "--until", "30d")
+        project.run("findings", "waive", found[0]["id"], *by, **tokens).expect(0)
+        assert -signal.SIGKILL == run_and_be_killed(project, assassin, tokens, "enforce")
+        run_later(project, tokens)
+        rows = journal(project)
+        project.run("enforce", **tokens)
+        project.run("pull", **tokens).expect(0)
+
+    assert assassin.struck
+    assert rows == journal(project), "the last run had nothing left to write"
+    assert {Outcome.APPLIED} == {outcomes[-1] for outcomes in rows.values()}
+    deal = Ref(found[0]["deal"][0], Kind.DEAL, found[0]["deal"][2])
+    with state_of(project) as store:
+        assert store is not None
+        hanging = by_deal(store.records.records(deal.connection, Kind.ACTIVITY)).get(deal.id, ())
+        amended = [e.change for e in store.journal.entries() if e.change.action is Action.AMEND and e.outcome is None]
+    ours = [each for each in hanging if str(each.fields["subject"]).endswith(f"({found[0]['rule']})")]
+    assert [True] == [each.fields["done"] for each in ours]
+    assert {found[0]["id"]} == {change.finding for change in amended}
 
 
 class Later(SystemClock):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from crmbridge.indicators import compute
-from crmbridge.model.findings import Place, SlaState
+from crmbridge.indicators import WaivedFindings, compute
+from crmbridge.model.findings import Place, SlaState, Waived
 from crmbridge.model.records import Kind, Status
 from crmbridge.ports import Page
 from crmbridge.report import open_sink, render
@@ -49,6 +49,28 @@ def test_page_shows_what_the_store_holds(tmp_path: Path) -> None:
     assert 1 == document.facts["sla"][0]["breached"]
     assert 1 == len(store.findings.findings())
     store.close()
+
+
+def test_what_is_waived_is_shown_apart(tmp_path: Path) -> None:
+    """It is not counted as open, and what runs out soon is pointed out."""
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    store = open_store(url)
+    store.records.save_page("north", Kind.DEAL, Page(records=(make_deal(1),), cursor="1"), NOON)
+    findings = [
+        make_finding(id="open"),
+        make_finding(id="soon", waived=Waived("Ann", "a pilot", NOON + timedelta(days=7))),
+        make_finding(id="later", waived=Waived("Ann", "a pilot", NOON + timedelta(days=8))),
+        make_finding(id="ever", waived=Waived("Bo", "approved in north")),
+    ]
+    store.findings.save([make_evaluation(*findings)], NOON)
+    store.close()
+
+    card = compute(url, make_process(), NOON)
+    assert WaivedFindings(findings=3, ending=1, next_end=NOON + timedelta(days=7)) == card.waived
+    assert [1] == [owner.total for owner in card.findings]
+    text = "; ".join(render(card, None, "Weekly").facts["summary"])
+    assert "Open findings: 1. " in text
+    assert "Waived findings: 3. ending within a week: 1; the first on 2026-06-17." in text
 
 
 def test_report_is_read_while_the_store_is_being_written(tmp_path: Path) -> None:

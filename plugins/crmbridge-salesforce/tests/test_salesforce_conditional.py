@@ -224,11 +224,11 @@ def test_a_locked_deal_is_tried_again(
     assert len(waited) == min(held_for, 2)
 
 
-def test_a_deal_that_is_gone_is_refused(org: Served, adapter: SalesforceAdapter, deals: list[Record]) -> None:
-    """There is nothing to write to any more."""
+def test_a_deal_that_is_gone_is_stale(org: Served, adapter: SalesforceAdapter, deals: list[Record]) -> None:
+    """There is nothing to write to any more, which the plan could not know."""
     state_of(org).delete_deal(deals[0].ref.id)
 
-    assert Outcome.REFUSED == adapter.write([make_update(deals[0], name="Ours")])[0].outcome
+    assert Outcome.STALE == adapter.write([make_update(deals[0], name="Ours")])[0].outcome
 
 
 def test_a_version_of_another_make_is_no_condition(

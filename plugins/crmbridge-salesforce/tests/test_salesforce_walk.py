@@ -261,15 +261,13 @@ def test_a_row_that_changed_on_its_way_does_not_carry_the_cursor_ahead(
     pages = [
         reply(row(1, "2026-06-01T00:00:00"), row(2, "2026-06-10T12:00:07")),
         reply(row(3, "2026-06-02T00:00:00")),
-        reply(),
     ]
     route = accounts.get(f"{BASE}/query")
     route.side_effect = pages
     start = '{"at":"2026-05-01T00:00:00Z"}'
     list(open_adapter(HOST, "t", page_size=2).pull(Kind.COMPANY, start))
-    count, following = (call.request.url.params["q"] for call in list(route.calls)[1:3])
+    (following,) = (call.request.url.params["q"] for call in list(route.calls)[1:])
 
-    assert "COUNT()" in count
     assert "Id > '001Sb0000000001IAA'" in following
     assert "SystemModstamp <= 2026-06-10T12:00:00Z" in following
 

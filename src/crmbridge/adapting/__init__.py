@@ -4,6 +4,7 @@ These are functions and small values.
 None of it knows a CRM, and none of it has to be used: an adapter takes the parts that fit.
 """
 
+from crmbridge.adapting.amending import amend_tasks
 from crmbridge.adapting.columns import (
     FORMS,
     ID,
@@ -50,6 +51,7 @@ __all__ = [
     "Step",
     "Table",
     "Workflow",
+    "amend_tasks",
     "bound_columns",
     "domain_of",
     "flat",

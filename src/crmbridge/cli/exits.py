@@ -25,7 +25,12 @@ EXITS = (
     Exit(6, "partly_applied", "some changes failed", "Run it again; what was done is not done twice."),
     Exit(7, "needs_person", "something needs a person", "`crmbridge conflicts` lists what waits."),
     Exit(8, "plan_stale", "the plan is not for what is there now", "Make a new one with `crmbridge plan`."),
-    Exit(9, "findings", "findings at or above --fail-on", "`crmbridge findings` lists them."),
+    Exit(
+        9,
+        "findings",
+        "findings at or above --fail-on, or over a threshold",
+        "`crmbridge findings` lists them.",
+    ),
     Exit(10, "changes_pending", "changes are pending (plan --detailed-exitcode)", "`crmbridge apply` makes them."),
     Exit(11, "locked", "another run holds the state", "Wait until it is done, or give --wait."),
     Exit(12, "state", "the state is damaged, or of a newer crmbridge", "Restore it, or update crmbridge."),

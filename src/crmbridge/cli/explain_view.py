@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
 from crmbridge.cli.plan_view import Names, edits_in_words
+from crmbridge.cli.rules_view import moment, read_parts, readiness_parts, rule_lines
 from crmbridge.engine.sla.limits import clock_rule
-from crmbridge.model.findings import Finding, FindingKind, Judgement, SlaClock, SlaState, Verdict
+from crmbridge.model.findings import Finding, FindingKind, SlaClock, SlaState
+from crmbridge.model.lives import accepted
 from crmbridge.model.values import Value, show
+from crmbridge.services.explained import Asked, InStep
 
 if TYPE_CHECKING:
     from crmbridge.model.process import Process
-    from crmbridge.services.explaining import Explanation
+    from crmbridge.services.explained import ExplainedClock, Explanation
 
 RECENT = 10  # journal rows shown
-_MARKS = {
-    Judgement.PASS: Tinted("✓", Tone.GOOD),
-    Judgement.FAIL: Tinted("✗", Tone.BAD),
-    Judgement.UNKNOWN: Tinted("?", Tone.WARN),
-    Judgement.NOT_APPLICABLE: Tinted("\u2013", Tone.DIM),
-}
 _STATES = {
     SlaState.ON_TIME: Tinted("on time", Tone.GOOD),
     SlaState.AT_RISK: Tinted("at risk", Tone.WARN),
@@ -31,36 +28,60 @@ _STATES = {
 }
 
 
+_APART = {
+    InStep.WAITING: Tinted("waits for the next run", Tone.WARN),
+    InStep.CONFLICT: Tinted("conflict", Tone.BAD),
+}
+_TITLES = {
+    Asked.TO_LEAVE: "To leave this stage",
+    Asked.ON_ENTRY: "On coming into it",
+    Asked.LEFT_BEHIND: "Left behind",
+}
+
+
 def explanation_lines(said: Explanation, process: Process, names: Names) -> Iterator[Line]:
     """Show a whole explanation."""
-    yield _verdict_line(said, process)
+    yield readiness_parts(said.readiness)
+    yield _standing(said, process)
+    yield from _as_of(said)
     yield ""
     yield from table(_facts(said, names.stages))
     yield from _findings(said)
-    yield from _rules("To leave this stage", said.evaluation.readiness)
-    yield from _rules("To come into this stage", said.evaluation.entry)
-    yield from _rules("Left behind", said.evaluation.judged)
-    yield from _clocks(said.evaluation.clocks, process, names.stages)
+    for asked, title in _TITLES.items():
+        yield from rule_lines(title, [rule for rule in said.rules if rule.asked is asked])
+    yield from _clocks(said.clocks, process, names.stages)
     yield from _fields(said, names.stages)
+    yield from _waiting(said)
     yield from _journal(said, names)
 
 
-def _verdict_line(said: Explanation, process: Process) -> Line:
-    name = cut(show(said.subject.fields.get("name")), 80)
-    running = [clock for clock in said.evaluation.clocks if clock.running]
+def _standing(said: Explanation, process: Process) -> Line:
+    running = [one.clock for one in said.clocks if one.clock.running]
     first = min(running, key=lambda clock: clock.goal - clock.elapsed, default=None)
-    left = f"; {left_of(first, process)}" if first else ""
-    count = len(said.evaluation.findings)
-    verdict = Tinted(f"held by {plural(count, 'finding')}", Tone.BAD) if count else Tinted("fine", Tone.GOOD)
-    return [strong(name), ": ", verdict, f"{left}."]
+    left = left_of(first, process) if first else ""
+    count = sum(finding.waived is None for finding in said.evaluation.findings)
+    found = Tinted(f"{plural(count, 'finding')}.", Tone.BAD) if count else Tinted("No finding.", Tone.GOOD)
+    return [found, f" {left[0].upper()}{left[1:]}." if left else ""]
+
+
+def _as_of(said: Explanation) -> Iterator[Line]:
+    """Say what an explanation of an earlier moment rests on."""
+    if said.at is None:
+        return
+    known = f"values of today stand in for {', '.join(said.unknown_then)}" if said.unknown_then else "values of then"
+    yield dim(f"As of {moment(said.at)} UTC: moves and activities up to then; {known}.")
 
 
 def _facts(said: Explanation, stages: Mapping[str, str]) -> Iterator[list[Part]]:
     place = said.evaluation.place
     stage = stages.get(place.stage or "", place.stage or "no stage of the process")
-    yield [dim("deal"), ", ".join(str(record.ref) for record in said.linked) or str(said.subject.ref)]
+    refs = ", ".join(str(record.ref) for record in said.linked) or str(said.subject.ref)
+    yield [dim("deal"), strong(cut(show(said.subject.fields.get("name")), 80))]
+    yield [dim("ref"), refs]
     yield [dim("stage"), f"{stage} ({place.status})"]
     yield [dim("owner"), said.owner or "nobody"]
+    for text in read_parts(said.rules):
+        yield [dim("read"), text]
     if said.subject.url:
         yield [dim("link"), said.subject.url]
 
@@ -72,34 +93,21 @@ def _findings(said: Explanation) -> Iterator[Line]:
     rows: list[list[Part]] = []
     for finding in said.evaluation.findings:
         opened = said.opened.get(finding.id)
-        since = f"since {_moment(opened)}" if opened else "new"
-        rows.append([_severity(finding), finding.rule, since, said.actions.get(finding.id, "audit"), finding.message])
+        is_stored = opened is not None and (said.at is None or opened <= said.at)
+        since = f"since {moment(opened)}" if opened and is_stored else "then" if said.at else "new"
+        action = "waived" if finding.waived else said.actions.get(finding.id, "audit")
+        message = f"waived {accepted(finding.waived)}" if finding.waived else finding.message
+        rows.append([_severity(finding), finding.rule, since, action, message])
     yield from table(rows, indent=2, heads=("severity", "rule", "open", "action", "says"))
 
 
-def _rules(title: str, verdicts: Sequence[Verdict]) -> Iterator[Line]:
-    if not verdicts:
-        return
-    yield from _title(title)
-    for verdict in verdicts:
-        yield ["  ", _MARKS[verdict.judgement], f" {verdict.rule.rpartition('.')[2]}  ", cut(verdict.message, 200)]
-        if verdict.seen:
-            seen = ", ".join(f"{name} = {cut(show(value), 40)}" for name, value in sorted(verdict.seen.items()))
-            yield ["      ", dim(f"seen{_then(verdict)}: {seen}")]
-        if verdict.missing and verdict.judgement in {Judgement.FAIL, Judgement.UNKNOWN}:
-            yield f"      to clear it, fill in: {', '.join(verdict.missing)}"
-
-
-def _then(verdict: Verdict) -> str:
-    return f" on {_moment(verdict.as_of)}" if verdict.values == "then" else ""
-
-
-def _clocks(clocks: Sequence[SlaClock], process: Process, stages: Mapping[str, str]) -> Iterator[Line]:
+def _clocks(clocks: Sequence[ExplainedClock], process: Process, stages: Mapping[str, str]) -> Iterator[Line]:
     if not clocks:
         return
     yield from _title("SLA")
     rows: list[list[Part]] = []
-    for clock in clocks:
+    for one in clocks:
+        clock = one.clock
         stage = stages.get(clock.visit.stage, clock.visit.stage)
         again = f" (visit {clock.visit.number})" if clock.visit.number > 1 else ""
         what = _measured(clock, process)
@@ -107,9 +115,10 @@ def _clocks(clocks: Sequence[SlaClock], process: Process, stages: Mapping[str, s
         due = (
             f"due {_local(clock, process)}; {left_of(clock, process)}"
             if clock.running
-            else f"ended {_moment(clock.ended_at)}"
+            else f"ended {moment(clock.ended_at)}"
         )
-        rows.append([_STATES[clock.state], f"{stage}{what}{again}", took, clock.calendar or "plain time", due])
+        place = f"; {one.place}" if one.place else ""
+        rows.append([_STATES[clock.state], f"{stage}{what}{again}", took, clock.calendar or "plain time", due + place])
     yield from table(rows, indent=2)
 
 
@@ -123,15 +132,27 @@ def _measured(clock: SlaClock, process: Process) -> str:
 def _fields(said: Explanation, stages: Mapping[str, str]) -> Iterator[Line]:
     if not said.fields:
         return
+    apart = [field for field in said.fields if field.state is not InStep.IN_STEP]
     yield from _title("Kept in step")
     sides = [record.ref.connection for record in said.linked]
+    yield f"  {plural(len(said.fields) - len(apart), 'field')} the same in {', '.join(sides)}"
     rows: list[list[Part]] = []
-    for field in said.fields:
-        mark = Tinted("=", Tone.DIM) if field.in_step else Tinted("≠", Tone.WARN)
+    for field in apart:
         called = stages if field.name == "stage" else {}
-        agreed = "" if field.in_step else _agreed(field.base, called)
-        rows.append([mark, field.name, *(_side(field.now, side, called) for side in sides), agreed])
-    yield from table(rows, indent=2, heads=("", "field", *sides, "last agreed"), most=36)
+        values = [_side(field.now, side, called) for side in sides]
+        rows.append([field.name, *values, _APART[field.state], _agreed(field.base, called)])
+    yield from table(rows, indent=2, heads=("field", *sides, "state", "last agreed"), most=36)
+
+
+def _waiting(said: Explanation) -> Iterator[Line]:
+    if not said.waiting:
+        return
+    yield from _title("Waits for a person")
+    rows: list[list[Part]] = [
+        [one.item.id, one.item.cause.value, one.item.name, f"since {moment(one.since)}", one.item.reason]
+        for one in said.waiting
+    ]
+    yield from table(rows, indent=2)
 
 
 def _side(now: Mapping[str, Value], side: str, called: Mapping[str, str]) -> str:
@@ -155,7 +176,7 @@ def _journal(said: Explanation, names: Names) -> Iterator[Line]:
         change = entry.change
         outcome = entry.outcome.value if entry.outcome else "no outcome yet"
         said_so = f"{edits_in_words(change, names)} {entry.message}".strip()
-        rows.append([_moment(entry.at), change.connection, change.action.value, outcome, said_so])
+        rows.append([moment(entry.at), change.connection, change.action.value, outcome, said_so])
     yield from table(rows, indent=2)
 
 
@@ -196,10 +217,6 @@ def _local(clock: SlaClock, process: Process) -> str:
     calendar = process.calendars.get(clock.calendar)
     if clock.due_at is None:
         paused = clock.paused_since
-        return f"when its pause since {_moment(paused)} ends" if paused else "never: its calendar does not open again"
+        return f"when its pause since {moment(paused)} ends" if paused else "never: its calendar does not open again"
     zone = ZoneInfo(calendar.timezone) if calendar else ZoneInfo("UTC")
     return clock.due_at.astimezone(zone).strftime("%a %Y-%m-%d %H:%M %Z")
-
-
-def _moment(at: datetime | None) -> str:
-    return at.strftime("%Y-%m-%d %H:%M") if at else "never"

@@ -7,19 +7,21 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from crmbridge.model.codec import blocked_to_json, change_to_json, entry_to_json, finding_to_json, ref_to_json
-from crmbridge.model.values import fields_to_json, iso
+from crmbridge.model.values import fields_to_json, iso, to_json
 
 if TYPE_CHECKING:
     from crmbridge.errors import CrmbridgeError
     from crmbridge.model.changes import Change, Receipt
-    from crmbridge.model.findings import SlaClock, Verdict, Visit
+    from crmbridge.model.findings import SlaClock, Verdict, Visit, Waiver
     from crmbridge.ports import Run
     from crmbridge.services.applied import Applied
     from crmbridge.services.cycle import Cycle
-    from crmbridge.services.explaining import Explanation
-    from crmbridge.services.listing import ListedFinding
+    from crmbridge.services.explained import ExplainedRule, Explanation
+    from crmbridge.services.listing import ListedFinding, Shown
     from crmbridge.services.publishing import Delivery
     from crmbridge.services.running import Ran
+    from crmbridge.services.thresholds import Crossed
+    from crmbridge.settings import Amount
 
 
 def error_form(error: CrmbridgeError) -> dict[str, Any]:
@@ -74,12 +76,29 @@ def cycle_form(cycle: Cycle) -> dict[str, Any]:
             "changes": [change_to_json(change) for change in cycle.plan.changes],
             "blocked": [blocked_to_json(blocked) for blocked in cycle.plan.blocked],
         }
+    if cycle.crossed:
+        body["thresholds"] = [threshold_form(one) for one in cycle.crossed]
     if cycle.chosen is not None and (cycle.chosen.left or cycle.chosen.unselected):
         left = [{"change": change.id, "why": why} for change, why in cycle.chosen.left]
         body["left_out"] = {"unselected": cycle.chosen.unselected, "dependent": left}
     if cycle.applied.done or cycle.applied.errors:
         body["applied"] = applied_form(cycle.applied)
     return body
+
+
+def threshold_form(one: Crossed) -> dict[str, Any]:
+    """Write a threshold that was reached."""
+    limit: Amount = getattr(one.threshold, one.limit)
+    return {
+        "rule": one.threshold.rule,
+        "severity": one.threshold.severity.value,
+        "limit": one.limit,
+        "count": limit.count,
+        "percent": limit.percent,
+        "findings": one.findings,
+        "deals": one.deals,
+        "open_deals": one.open_deals,
+    }
 
 
 def applied_form(applied: Applied) -> dict[str, Any]:
@@ -113,8 +132,39 @@ def delivery_form(delivery: Delivery) -> dict[str, Any]:
 
 def finding_form(listed: ListedFinding) -> dict[str, Any]:
     """Write a finding with its deal's name and owner."""
-    body = finding_to_json(listed.finding)
-    return {**body, "deal_name": listed.deal, "owner": listed.owner or None, "opened_at": iso(listed.opened_at)}
+    return {
+        **finding_to_json(listed.finding),
+        "state": listed.state,
+        "deal_name": listed.deal,
+        "owner": listed.owner or None,
+        "opened_at": iso(listed.opened_at),
+        "cleared_at": iso(listed.cleared_at) if listed.cleared_at else None,
+    }
+
+
+def shown_finding_form(shown: Shown) -> dict[str, Any]:
+    """Write a finding with its history, what was done about it, and what would clear it."""
+    return {
+        "finding": finding_form(shown.listed),
+        "events": [
+            {"turn": event.turn.value, "at": iso(event.at), "said": event.said, "finding": event.finding}
+            for event in shown.events
+        ],
+        "journal": [entry_to_json(entry) for entry in shown.journal],
+        "clears": list(shown.clears),
+    }
+
+
+def waiver_form(waiver: Waiver) -> dict[str, Any]:
+    """Write a waiver."""
+    return {
+        "deal": ref_to_json(waiver.deal),
+        "rule": waiver.rule,
+        "by": waiver.by,
+        "why": waiver.why,
+        "until": iso(waiver.until),
+        "at": iso(waiver.at),
+    }
 
 
 def explanation_form(said: Explanation, stage: Mapping[str, str]) -> dict[str, Any]:
@@ -138,25 +188,58 @@ def explanation_form(said: Explanation, stage: Mapping[str, str]) -> dict[str, A
             }
             for finding in now.findings
         ],
-        "rules": [_verdict(verdict) for verdict in (*now.readiness, *now.entry, *now.judged)],
-        "clocks": [_clock(clock) for clock in now.clocks],
+        "as_of_then": said.at is not None,
+        "values_of_today": list(said.unknown_then),
+        "ready": said.readiness.ready,
+        "verdict": {
+            "rules": said.readiness.rules,
+            "failing": said.readiness.failing,
+            "undecided": said.readiness.undecided,
+        },
+        "rules": [_rule(rule) for rule in said.rules],
+        "clocks": [{**_clock(one.clock), "place": one.place or None} for one in said.clocks],
         "visits": [_visit(visit) for visit in now.visits],
         "wanted": _changes(said.wanted),
         "fields": [
             {
                 "name": field.name,
                 "in_step": field.in_step,
+                "state": field.state.value,
                 "now": fields_to_json(field.now),
                 "base": fields_to_json(field.base),
             }
             for field in said.fields
         ],
+        "waiting": [{"id": one.item.id, **blocked_to_json(one.item), "since": iso(one.since)} for one in said.waiting],
         "journal": [entry_to_json(entry) for entry in said.journal],
     }
 
 
 def _changes(changes: Iterable[Change]) -> list[dict[str, Any]]:
     return [change_to_json(change) for change in changes]
+
+
+def _rule(rule: ExplainedRule) -> dict[str, Any]:
+    return {
+        **_verdict(rule.verdict),
+        "asked": rule.asked.value,
+        "place": rule.place or None,
+        "holds": rule.holds,
+        "remedy": rule.remedy or None,
+        "role": rule.role or None,
+        "person": rule.person,
+        "sources": [
+            {
+                "field": one.name,
+                "value": to_json(one.value),
+                "connection": one.source,
+                "of_then": one.of_then,
+                "changed_at": iso(one.changed_at) if one.changed_at else None,
+                "pulled_at": iso(one.pulled_at) if one.pulled_at else None,
+            }
+            for one in rule.seen
+        ],
+    }
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:

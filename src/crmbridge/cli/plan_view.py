@@ -23,6 +23,8 @@ _MARKS = {
     Action.NOTE: Tinted("+", Tone.GOOD),
     Action.FIELD: Tinted("+", Tone.GOOD),
     Action.ARCHIVE: Tinted("-", Tone.BAD),
+    Action.AMEND: Tinted("~", Tone.WARN),
+    Action.NOTIFY: Tinted("+", Tone.GOOD),
 }
 # Fields that hold ids in the same CRM, or of links.
 _KINDS = {"owner": Kind.USER, "company": Kind.COMPANY, "contacts": Kind.CONTACT}
@@ -33,6 +35,16 @@ _WORDS = {
     Action.NOTE: "note on",
     Action.FIELD: "field",
     Action.ARCHIVE: "archive",
+    Action.AMEND: "change the task on",
+    Action.NOTIFY: "notice about",
+}
+# What is counted beside changes of records.
+_NOUNS = {
+    Action.FIELD: "field",
+    Action.TASK: "task",
+    Action.AMEND: "task change",
+    Action.NOTE: "note",
+    Action.NOTIFY: "notice",
 }
 
 
@@ -119,8 +131,7 @@ def summary_line(plan: Plan, *, complete: bool = True) -> Line:
     count = {action: sum(change.action is action for change in plan.changes) for action in Action}
     on_records = (Action.CREATE, Action.UPDATE, Action.ARCHIVE)
     said = [f"{count[action]:,} to {action}" for action in on_records if count[action]]
-    others = (Action.FIELD, Action.TASK, Action.NOTE)
-    said += [plural(count[action], action.value) for action in others if count[action]]
+    said += [plural(count[action], noun) for action, noun in _NOUNS.items() if count[action]]
     if blocked := len(plan.blocked):
         said.append(f"{blocked:,} {'needs' if blocked == 1 else 'need'} a person")
     return strong(f"Plan: {', '.join(said)}.")
@@ -129,7 +140,7 @@ def summary_line(plan: Plan, *, complete: bool = True) -> Line:
 def edits_in_words(change: Change, names: Names) -> str:
     """Say in one line what a change writes: a task's subject, a note's beginning, else each field."""
     after = change.after
-    if change.action in {Action.TASK, Action.NOTE}:
+    if change.action in {Action.TASK, Action.NOTE, Action.NOTIFY}:
         return cut(show(after.get("subject") or after.get("body")), VALUE)
     return ", ".join(f"{edit.name}: {_shown(change, edit.name, edit.after, names)}" for edit in change.edits)
 

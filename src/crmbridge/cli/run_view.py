@@ -80,6 +80,8 @@ def _figures(cycle: Cycle) -> Iterator[list[Part]]:
         yield [strong("planned"), plural(count, "change") if count else "nothing to write"]
     if cycle.applied.done:
         yield [strong("written"), ", ".join(f"{count:,} {name}" for name, count in cycle.applied.counts.items())]
+    for crossed in cycle.crossed:
+        yield [Tinted("too many", Tone.BAD if crossed.limit == "error_if" else Tone.WARN), crossed.in_words]
 
 
 def _blocked_lines(cycle: Cycle) -> Iterator[Line]:

@@ -2,82 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
+from crmbridge.engine.aging import Past
+from crmbridge.engine.bindings import OWNER, binding_for, latest_due, steps_of
 from crmbridge.engine.evaluate import Subject
-from crmbridge.engine.mapping import WON
-from crmbridge.engine.moves import LastMove, last_move
+from crmbridge.engine.occasion import Occasion, reason
+from crmbridge.engine.reverting import revert, reverts_asked
+from crmbridge.engine.tasks import SUBJECT_LIMIT, about, endings, note, task, tasks_asked
 from crmbridge.engine.text import fill, plain
-from crmbridge.engine.visits import in_order
-from crmbridge.model.changes import Action, Change, FieldEdit, Origin, change_id
-from crmbridge.model.findings import Evaluation, Finding, FindingKind
-from crmbridge.model.records import STANDARD_FIELDS, Kind, Position, Status
+from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit, Origin
+from crmbridge.model.findings import Evaluation
+from crmbridge.model.lives import Known
+from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType, Money, Value, parse_iso, show
-from crmbridge.settings import Binding
 
-SUBJECT_LIMIT, MESSAGE_LIMIT, FIELD_LIMIT, REASON_LIMIT = 120, 1500, 250, 300  # characters
-
-_LABELS = {
-    FindingKind.EXIT_RULE: "Exit rule not met",
-    FindingKind.ENTRY_RULE: "Entry rule not met",
-    FindingKind.SLA_AT_RISK: "SLA at risk",
-    FindingKind.SLA_BREACHED: "SLA breached",
-    FindingKind.ILLEGAL_MOVE: "Move not allowed",
-    FindingKind.UNREADABLE: "Value not readable",
-    FindingKind.UNDECIDED: "Exit rule not decided",
-}
-_ADVICE = {
-    FindingKind.EXIT_RULE: "Complete what the stage asks for, or move the deal back.",
-    FindingKind.ENTRY_RULE: "Complete what the stage asks for, or move the deal back.",
-    FindingKind.SLA_AT_RISK: "Take the next step now, or move the deal to where it belongs.",
-    FindingKind.SLA_BREACHED: "Take the next step now, or move the deal to where it belongs.",
-    FindingKind.ILLEGAL_MOVE: "Move the deal to the stage where it belongs.",
-    FindingKind.UNREADABLE: "Correct the value.",
-    FindingKind.UNDECIDED: "Fill in what is missing, so that the rule can be decided.",
-}
+FIELD_LIMIT = 250  # characters
+_ONE_OF = {"task", "reassign"}  # of which a step takes the place of what the binding itself asks for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Occasion:
-    """One finding with the binding that speaks of it, and where both came from."""
+class Acts:
+    """What the findings of a deal ask for: changes in the order of the findings, and what needs a person."""
 
-    subject: Subject
-    evaluation: Evaluation
-    finding: Finding
-    binding: Binding
-    now: datetime
-
-    @property
-    def slot(self) -> str:
-        """What only one change may do: set a field, move the deal back, or tell of this finding."""
-        per_deal = {"field": self.binding.field, "revert": "stage"}
-        return f"{self.binding.action}:{per_deal.get(self.binding.action) or self.finding.id}"
+    changes: tuple[Change, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
 
 
-def actions_for(subject: Subject, evaluation: Evaluation, now: datetime) -> tuple[Change, ...]:
-    """Give the changes that one deal's findings ask for, in the order of the findings.
+@dataclass(slots=True)
+class _Wanted:
+    """What is gathered, by what only one change may do: set a field, move the deal back, or tell of a finding."""
+
+    changes: dict[str, Change | None] = field(default_factory=dict)
+    blocked: list[Blocked] = field(default_factory=list)
+
+    def take(self, slot: str, found: Change | Blocked | None) -> None:
+        """Keep the first that speaks."""
+        if slot in self.changes:
+            return
+        self.changes[slot] = found if isinstance(found, Change) else None
+        if isinstance(found, Blocked):
+            self.blocked.append(found)
+
+
+def acts_for(subject: Subject, evaluation: Evaluation, past: Past, now: datetime) -> Acts:
+    """Give what one deal's findings ask for, and end the tasks whose findings ask for nothing any more.
 
     The same finding gives a change with the same id each time, so the plan can leave out what the journal says was
-    applied. Of several findings that set one field, the first speaks; a deal is moved back once per move.
+    applied. Of several findings that set one field, the first speaks; a deal is moved back once per move. A finding
+    that is waived asks for nothing.
     """
-    changes: dict[str, Change | None] = {}
+    wanted = _Wanted()
+    asking = [finding for finding in evaluation.findings if finding.waived is None]
+    for finding in asking:
+        binding = binding_for(subject, finding, now)
+        if binding is not None:
+            at = Occasion(subject=subject, evaluation=evaluation, past=past, finding=finding, binding=binding, now=now)
+            _act(at, wanted)
+    changes = (change for change in wanted.changes.values() if change is not None)
+    ended = endings(past, {finding.id for finding in asking}, now)
+    return Acts(changes=(*changes, *ended), blocked=tuple(wanted.blocked))
+
+
+def asked_of(subject: Subject, evaluation: Evaluation, past: Past) -> Iterator[str]:
+    """Name the changes whose outcomes decide on what is done now."""
+    now = evaluation.at
     for finding in evaluation.findings:
-        binding = subject.settings.binding(finding.rule, finding.deal.connection)
-        make = _ACTIONS.get(binding.action) if binding else None
-        if binding is None or make is None:
-            continue
-        occasion = _Occasion(subject=subject, evaluation=evaluation, finding=finding, binding=binding, now=now)
-        if occasion.slot not in changes:
-            changes[occasion.slot] = make(occasion)
-    return tuple(change for change in changes.values() if change is not None)
+        binding = binding_for(subject, finding, now)
+        yield from tasks_asked(Known(finding, past.life(finding, now)), len(binding.escalate) if binding else 0)
+        if binding is not None and binding.action == "revert":
+            yield from reverts_asked(evaluation)
+    here = {finding.id for finding in evaluation.findings}
+    for each in past.known.values():
+        if each.finding.id not in here:
+            yield from tasks_asked(each, 0)
 
 
-def marker(finding: Finding) -> str:
-    """Give the text that a task or note about a finding carries, so that it can be found again."""
-    return f"crmbridge:{finding.id}"
+def _act(at: Occasion, wanted: _Wanted) -> None:
+    """Take what a binding asks for, and the latest step of its escalation for each action."""
+    own = at.binding.action
+    since = at.past.life(at.finding, at.now).asks_since
+    steps = dict(latest_due(steps_of(at.binding, at.subject, at.finding, since), at.now))
+    if own not in _ONE_OF or own not in steps:
+        _take(own, at, wanted)
+    for action, step in steps.items():
+        _take(action, replace(at, step=step), wanted)
+
+
+def _take(action: str, at: Occasion, wanted: _Wanted) -> None:
+    """Make what one action asks for, in the place that only one change may have."""
+    if action == "notify":
+        for sink in at.binding.sinks or at.subject.settings.notices:
+            wanted.take(f"notify:{at.finding.id}:{at.level}:{sink}", _notice(at, sink))
+    elif action in _ACTIONS:
+        slots = {"field": f"field:{at.binding.field}", "revert": "field:stage", "reassign": "field:owner"}
+        wanted.take(slots.get(action, f"{action}:{at.finding.id}"), _ACTIONS[action](at))
 
 
 def typed(text: str, kind: FieldType, current: Value = None) -> Value:
@@ -102,141 +124,76 @@ _READ: Mapping[FieldType, Callable[[str], Value]] = {
 }
 
 
-def _task(occasion: _Occasion) -> Change:
-    deal, finding = occasion.subject.deal, occasion.finding
-    title = f"{_LABELS[finding.kind]}: {show(deal.fields.get('name'))} ({finding.rule})"
-    edits = (
-        FieldEdit("subject", None, plain(title, SUBJECT_LIMIT)),
-        FieldEdit("body", None, _body(occasion)),
-        FieldEdit("due_at", None, _due(occasion)),
-        FieldEdit("owner", None, deal.fields.get("owner")),
-    )
-    return _about(occasion, Action.TASK, edits)
-
-
-def _note(occasion: _Occasion) -> Change:
-    return _about(occasion, Action.NOTE, (FieldEdit("body", None, _body(occasion)),))
-
-
-def _about(occasion: _Occasion, action: Action, edits: tuple[FieldEdit, ...]) -> Change:
-    """Make the change that hangs a task or note on the deal. Its id leaves out the edits: the due time may differ."""
-    finding = occasion.finding
-    return Change(
-        id=change_id(action, finding.deal.connection, finding.id),
-        action=action,
-        origin=Origin.ENFORCE,
-        connection=finding.deal.connection,
-        target=finding.deal,
-        edits=edits,
-        reason=_reason(finding),
-        key=marker(finding),
-        finding=finding.id,
-    )
-
-
-def _field(occasion: _Occasion) -> Change | None:
+def _field(at: Occasion) -> Change | None:
     """Set the binding's field, unless it already has that value."""
-    deal, finding, binding = occasion.subject.deal, occasion.finding, occasion.binding
+    finding, binding = at.finding, at.binding
     if binding.field is None:
         return None
-    before = deal.fields.get(binding.field)
+    before = at.subject.deal.fields.get(binding.field)
     after: Value = None
     if binding.value is not None:
         words = {"rule": finding.rule, "message": plain(finding.message, FIELD_LIMIT)}
         text = plain(fill(binding.value, words), FIELD_LIMIT)
-        after = typed(text, _type_of(binding.field, occasion.subject), before)
+        after = typed(text, _type_of(binding.field, at.subject), before)
+    return _update(at, binding.field, before, after)
+
+
+def _reassign(at: Occasion) -> Change | Blocked | None:
+    """Give the deal to somebody else, unless they have it; a person decides where nobody is known by that name."""
+    connection = at.finding.deal.connection
+    user = at.past.people.user(at.email)
+    before = at.subject.deal.fields.get(OWNER)
+    if user is not None:
+        return _update(at, OWNER, before, user)
+    said = f"{connection} has no user with the e-mail {at.email}" if at.email else f"nobody is {at.to} in `people:`"
+    return Blocked(
+        link="",
+        deal=at.finding.deal,
+        name=OWNER,
+        reason=f"{said}, so the deal keeps its owner ({at.finding.rule})",
+        values={connection: at.past.people.emails.get(str(before), before)},
+        cause=Cause.COUNTERPART,
+    )
+
+
+def _update(at: Occasion, name: str, before: Value, after: Value) -> Change | None:
     if before == after:
         return None
+    finding = at.finding
     return Change(
-        id=change_id(Action.UPDATE, finding.deal.connection, finding.id, binding.field, show(after)),
+        id=at.name(Action.UPDATE, name, show(after)),
         action=Action.UPDATE,
         origin=Origin.ENFORCE,
         connection=finding.deal.connection,
         target=finding.deal,
-        edits=(FieldEdit(binding.field, before, after),),
-        reason=_reason(finding),
-        expects=deal.version,
+        edits=(FieldEdit(name, before, after),),
+        reason=reason(finding),
+        expects=at.subject.deal.version,
         finding=finding.id,
     )
 
 
-def _revert(occasion: _Occasion) -> Change | None:
-    """Move the deal back to the stage that its last move left, if that went forward and the deal is still open.
-
-    A deal is never moved forward, nor out of or into won and lost, nor for what an earlier move left behind. The
-    change's id is the move's: a deal that was moved back once is left alone until somebody moves it again.
-    """
-    deal, finding = occasion.subject.deal, occasion.finding
-    move = last_move(occasion.evaluation.visits, occasion.evaluation.place, occasion.subject.process)
-    if move is None or move.target is None or not _may_revert(move, occasion):
-        return None
-    position = occasion.subject.mapper.position(move.source.stage, _left(move, occasion.subject))
-    if position is None or position == deal.position:
-        return None
-    steps = (move.source.stage, str(move.source.number), move.target.stage, str(move.target.number))
-    return Change(
-        id=change_id(Action.UPDATE, finding.deal.connection, "revert", finding.deal.id, *steps),
-        action=Action.UPDATE,
-        origin=Origin.ENFORCE,
-        connection=finding.deal.connection,
-        target=finding.deal,
-        edits=(FieldEdit("stage", move.target.stage, move.source.stage),),
-        reason=_reason(finding),
-        position=position,
-        position_before=deal.position,
-        expects=deal.version,
-        finding=finding.id,
+def _notice(at: Occasion, sink: str) -> Change:
+    """Tell a sink of a finding, once for the binding and once for each step."""
+    edits = (
+        FieldEdit("sink", None, sink),
+        FieldEdit("to", None, at.called),
+        FieldEdit("subject", None, plain(at.title(), SUBJECT_LIMIT)),
+        FieldEdit("body", None, at.body()),
     )
+    return about(at, Action.NOTIFY, at.name(Action.NOTIFY, sink, str(at.level)), edits, None)
 
 
-_OF_A_MOVE = frozenset({FindingKind.EXIT_RULE, FindingKind.ENTRY_RULE, FindingKind.UNDECIDED, FindingKind.ILLEGAL_MOVE})
-
-# `audit` and `warn` change nothing, so they have no line.
-_ACTIONS: Mapping[str, Callable[[_Occasion], Change | None]] = {
-    "task": _task,
-    "note": _note,
+# `audit` and `warn` change nothing, so they have no line; a notice is one for each sink.
+_ACTIONS: Mapping[str, Callable[[Occasion], Change | Blocked | None]] = {
+    "task": task,
+    "note": note,
     "field": _field,
-    "revert": _revert,
+    "revert": revert,
+    "reassign": _reassign,
 }
 
 
-def _may_revert(move: LastMove, occasion: _Occasion) -> bool:
-    about_move = occasion.finding.kind in _OF_A_MOVE and occasion.finding.since == move.at
-    origin = occasion.subject.process.stage(move.source.stage)
-    still_open = occasion.evaluation.place.status is Status.OPEN and origin is not None and origin.status != WON
-    return about_move and still_open and move.forward and move.direct
-
-
-def _left(move: LastMove, subject: Subject) -> Position | None:
-    """Give the CRM's own stage that the deal was in before, where the history knows it."""
-    moves = in_order(subject.moves)
-    before = moves[-1].before if moves else None
-    return before if before and subject.mapper.place(before).stage == move.source.stage else None
-
-
-def _body(occasion: _Occasion) -> str:
-    finding = occasion.finding
-    process = plain(occasion.subject.process.name.in_language(occasion.subject.language))
-    return (
-        f"{plain(finding.message, MESSAGE_LIMIT)}\n\n"
-        f"What to do: {_ADVICE[finding.kind]}\n"
-        f"Rule: {finding.rule} of the process {process}\n\n"
-        f"{marker(finding)}"
-    )
-
-
-def _due(occasion: _Occasion) -> datetime:
-    """Count from when the finding began; if that is over already, from now."""
-    amount, unit = int(occasion.binding.due[:-1]), occasion.binding.due[-1]
-    given = timedelta(days=amount) if unit == "d" else timedelta(hours=amount)
-    due = occasion.finding.since + given
-    return due if due > occasion.now else occasion.now + given
-
-
-def _reason(finding: Finding) -> str:
-    return plain(f"{finding.rule}: {finding.message}", REASON_LIMIT)
-
-
-def _type_of(field: str, subject: Subject) -> FieldType:
-    declared = next((known.type for known in subject.process.fields if known.id == field), None)
-    return declared or STANDARD_FIELDS[Kind.DEAL].get(field, FieldType.TEXT)
+def _type_of(name: str, subject: Subject) -> FieldType:
+    declared = next((known.type for known in subject.process.fields if known.id == name), None)
+    return declared or STANDARD_FIELDS[Kind.DEAL].get(name, FieldType.TEXT)

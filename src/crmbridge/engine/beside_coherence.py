@@ -69,12 +69,11 @@ def _deal_fields(process: Process) -> tuple[str, ...]:
 
 def _checks(process: Process) -> Iterator[tuple[Path, BaseModel]]:
     for i, stage in enumerate(process.stages):
-        for part in ("entry", "exit"):
-            for j, rule in enumerate(getattr(stage, part)):
-                at: Path = ("stages", i, part, j)
-                yield (*at, "check"), rule.check
-                if rule.when is not None:
-                    yield (*at, "when"), rule.when
+        for part, j, rule in stage.placed():
+            at: Path = ("stages", i, part, j)
+            yield (*at, "check"), rule.check
+            if rule.when is not None:
+                yield (*at, "when"), rule.when
 
 
 def _listed(at: Path, names: Iterable[str]) -> Iterator[tuple[Path, str]]:

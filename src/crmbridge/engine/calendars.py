@@ -123,6 +123,11 @@ def length(duration: Duration, calendar: CompiledCalendar | None) -> timedelta:
     return timedelta(microseconds=int(amount.to_integral_value()))
 
 
+def due(duration: Duration, calendar: CompiledCalendar | None, start: datetime) -> datetime | None:
+    """Give the moment at which a duration has passed; None when that never comes."""
+    return later(duration, calendar, start, length(duration, calendar))
+
+
 def line_of(duration: Duration, calendar: CompiledCalendar | None, start: datetime, end: datetime) -> Timeline:
     """Give the line on which a duration of this kind is counted between two moments: open time, or all time."""
     if not duration.is_business:

@@ -9,17 +9,29 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, overload
 
 from crmbridge.engine.rules.activities import turns
-from crmbridge.engine.rules.asking import JUDGEMENTS
+from crmbridge.engine.rules.asking import FAIL, JUDGEMENTS, NOT_APPLICABLE, PASS, UNKNOWN
 from crmbridge.engine.rules.case import Answer, Case, field_name, quote
-from crmbridge.engine.rules.compiled import CompiledRule, CompiledStage, compiled_rule, compiled_stage
+from crmbridge.engine.rules.compiled import CompiledRule, CompiledStage, compiled_check, compiled_rule, compiled_stage
 from crmbridge.engine.text import fill
-from crmbridge.model.checks import Activities, Check
+from crmbridge.model.checks import Check
 from crmbridge.model.findings import Judgement, Verdict
-from crmbridge.model.process import ExitRule
+from crmbridge.model.parts import Text
+from crmbridge.model.process import ExitRule, Process, Stage
 
-__all__ = ["Case", "Verdicts", "field_name", "judge", "judge_stage", "judge_stages", "judged", "turns_at", "verdict"]
+__all__ = [
+    "Case",
+    "Verdicts",
+    "field_name",
+    "holds",
+    "judge",
+    "judge_stage",
+    "judge_stages",
+    "judged",
+    "may_turn",
+    "turns_at",
+    "verdict",
+]
 NOTHING_SETTLED: Final[Mapping[int, tuple[int, Case]]] = MappingProxyType({})
-_BROKEN = frozenset({Judgement.FAIL, Judgement.UNKNOWN})
 
 
 class Judged(NamedTuple):
@@ -71,7 +83,7 @@ class Verdicts(Sequence[Verdict]):
 
     def broken(self) -> Iterator[Verdict]:
         """Give the verdicts of the rules that do not hold, or can't be decided."""
-        return (verdict(*one) for one in self._each() if JUDGEMENTS[one[1] & 3] in _BROKEN)
+        return (verdict(*one) for one in self._each() if one[1] & 3 in {FAIL, UNKNOWN})
 
     def _each(self) -> Iterator[tuple[CompiledRule, int, Case]]:
         return (one for part in self.judged for one in part.each())
@@ -102,21 +114,29 @@ def judge(rule: ExitRule, case: Case) -> Verdict:
     return verdict(compiled, compiled.run(case.fields.get, case.moment), case)
 
 
+def holds(check: Check, case: Case) -> bool:
+    """Tell whether a check that stands in no rule holds for the case's deal; what can't be decided does not."""
+    run = compiled_check(check, case.stage, case.process)
+    return JUDGEMENTS[run(case.fields.get, case.moment) & 3] is Judgement.PASS
+
+
 def verdict(rule: CompiledRule, code: int, case: Case) -> Verdict:
     """Put in words what a rule decided about the case's deal."""
     judgement = JUDGEMENTS[code & 3]
-    if judgement is Judgement.NOT_APPLICABLE:
-        answer = Answer(judgement=judgement, message="This rule is for other deals.", looked_at=rule.when)
+    if code & 3 == NOT_APPLICABLE:
+        answer = Answer(judgement, "This rule is for other deals.", rule.when)
     else:
         answer = rule.say(judgement, code >> 2, case)
+    holds = code & 3 in {PASS, NOT_APPLICABLE}
+    fields = case.fields
     return Verdict(
         rule=rule.id,
         stage=case.stage.id,
         judgement=judgement,
-        message=_message(rule.rule, answer, case),
-        seen={**{field: case.fields.get(field) for field in answer.looked_at}, **answer.seen},
+        message=answer.message if holds or rule.rule.message is None else _own_words(rule.rule.message, answer, case),
+        seen={**{field: fields.get(field) for field in answer.looked_at}, **answer.seen},
         missing=tuple(answer.missing),
-        on_unknown=rule.rule.on_unknown.value,
+        on_unknown=rule.on_unknown,
         as_of=case.now,
         values=case.values,
     )
@@ -124,24 +144,25 @@ def verdict(rule: CompiledRule, code: int, case: Case) -> Verdict:
 
 def turns_at(case: Case) -> datetime | None:
     """Give the next moment at which a rule of the case's stage may turn out otherwise, with nothing changed."""
-    turning = compiled_stage(case.stage, case.process).turning
-    moments = [turning.next(case.fields, case.moment)] if turning else []
-    for rule in case.stage.rules:
-        moments += (at for check in (rule.check, rule.when) for at in _turns(check, case))
+    stage = compiled_stage(case.stage, case.process)
+    moments = [stage.turning.next(case.fields, case.moment)] if stage.turning else []
+    moments += (at for wanted in stage.counts for at in turns(wanted, case.activities))
     return min((at for at in moments if at is not None and at > case.now), default=None)
 
 
-def _turns(check: Check | None, case: Case) -> Iterator[datetime]:
-    return turns(check.activities, case.activities) if isinstance(check, Activities) else iter(())
+def may_turn(stage: Stage, process: Process) -> bool:
+    """Tell whether any rule of a stage can turn out otherwise with nothing changed."""
+    return compiled_stage(stage, process).turns
 
 
-def _message(rule: ExitRule, answer: Answer, case: Case) -> str:
-    """Say it in the rule's own words where it has some and does not hold, else in the check's."""
-    if rule.message is None or answer.judgement not in _BROKEN:
-        return answer.message
+def _own_words(message: Text, answer: Answer, case: Case) -> str:
+    """Say it in the rule's own words."""
+    template = message.in_language(case.language)
+    if "{" not in template:
+        return template
     values = {
         "passed": str(answer.passed),
         "missing": case.names(answer.missing),
         "value": quote(answer.value),
     }
-    return fill(rule.message.in_language(case.language), values)
+    return fill(template, values)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from crmbridge.engine.calendars import CompiledCalendar
-from crmbridge.engine.checks import Verdicts, field_name, turns_at
+from crmbridge.engine.checks import Verdicts, field_name, may_turn, turns_at
 from crmbridge.engine.judging import broken_kind, case_now, on_entry, on_leaving, ready
 from crmbridge.engine.mapping import WON, StageMapper
 from crmbridge.engine.moves import Illegal, LastMove, standing_moves
@@ -125,7 +125,8 @@ def _here(place: Place, visits: Sequence[Visit], process: Process) -> tuple[Stag
 
 def _until(clocks_turn: datetime | None, stages: Iterable[Stage], subject: Subject, now: datetime) -> datetime | None:
     """Give the next moment at which a clock gets another state, or at which a rule that looks at the time may turn."""
-    moments = [clocks_turn, *(turns_at(case_now(stage, None, subject, now)) for stage in stages)]
+    turning = (stage for stage in stages if may_turn(stage, subject.process))
+    moments = [clocks_turn, *(turns_at(case_now(stage, None, subject, now)) for stage in turning)]
     return min((at for at in moments if at is not None and at > now), default=None)
 
 

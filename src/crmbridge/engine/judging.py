@@ -41,6 +41,8 @@ def on_leaving(moves: Iterable[LastMove], subject: Subject, now: datetime) -> It
     """Judge by the exit rules of the stages that moves left behind, at the moment of each."""
     for move in moves:
         for stage in move.left_behind:
+            if not stage.exit:
+                continue
             visit = move.source if move.source.stage == stage.id else None
             found = judged(case_now(stage, visit, subject, now))
             yield move, found._replace(settled=dict(_settled(found, move.at, subject)))
@@ -77,7 +79,6 @@ def case_now(stage: Stage, visit: Visit | None, subject: Subject, now: datetime)
         visit=visit,
         activities=subject.activities,
         beside=subject.beside,
-        people=subject.settings.people,
         language=subject.language,
     )
 

@@ -16,6 +16,7 @@ EXTERNAL_KEY = "external_key"
 PREFIX = "crmbridge:"  # begins the keys that we write
 BELONGS = "belongs to"  # not a rule: by it the deals of a company or contact are found again
 Rule = str | tuple[str, ...]
+_COMPANY = "company."  # begins the name of a field of the record's company
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +140,11 @@ def rule_name(kind: Kind, rule: Rule) -> str:
     return f"{kind}: {' and '.join(_names(rule))}"
 
 
+def looks_at_company(rule: Rule) -> bool:
+    """Tell whether a rule compares something of the company that a record belongs to."""
+    return any(name.startswith(_COMPANY) for name in _names(rule))
+
+
 def belongs_to(ref: Ref) -> Signature:
     """Give the signature that the deals of one company or contact have."""
     return Signature(f"{BELONGS} {ref.kind}", f"{ref.connection}/{ref.id}")
@@ -164,9 +170,9 @@ def _folded(value: Value) -> str:
 
 
 def _look_up(record: Record, company: Record | None, name: str) -> Value:
-    if not name.startswith("company."):
+    if not name.startswith(_COMPANY):
         return record.fields.get(name)
-    return company.fields.get(name.removeprefix("company.")) if company else None
+    return company.fields.get(name.removeprefix(_COMPANY)) if company else None
 
 
 # ── Matching ────────────────────────────────────────────────────────────────────────────────────────────

@@ -53,7 +53,7 @@ def _is_by_another(move: LastMove, subject: Subject) -> bool:
     by = mover(move, subject)
     if not words or by is None or users is None:
         return False
-    allowed, nobody = listed([word for word in words if word != OWNER], subject.settings.people)
+    allowed, nobody = listed([word for word in words if word != OWNER], subject.beside.people)
     if OWNER in words:
         owner = fields_at(subject, move.at).get("owner")
         if owner == by:

@@ -29,6 +29,7 @@ from crmbridge.model.values import Value, is_empty, show
 AGAIN = {Outcome.FAILED, Outcome.STALE}  # it did not happen, so it may be planned again
 # What others wait for comes first: companies before contacts before deals.
 ORDER = {Action.FIELD: 0, Action.UPDATE: 4, Action.CREATE: 5, Action.TASK: 6, Action.NOTE: 7, Action.ARCHIVE: 8}
+ORDER |= {Action.AMEND: 9, Action.NOTIFY: 10}
 _CREATES = {Kind.COMPANY: 1, Kind.CONTACT: 2, Kind.DEAL: 5}
 
 
@@ -46,17 +47,24 @@ def sync_updates(
     changes: list[Change] = []
     blocked = list(merged.blocked)
     for ref, edits in merged.edits.items():
-        update, stopped = _update(link, deals[ref], edits, viewers[ref.connection], forbidden)
+        why = "; ".join(merged.reasons[ref])
+        update, stopped = _update(link, deals[ref], edits, viewers[ref.connection], forbidden, why=why)
         blocked += stopped
         if update is not None:
-            changes.append(_change(replace(update, reason="; ".join(merged.reasons[ref]))))
+            changes.append(update)
     return changes, blocked
 
 
 def _update(
-    link: str, deal: Record, edits: Iterable[FieldEdit], viewer: Viewer, forbidden: Callable[[str], str]
+    link: str,
+    deal: Record,
+    edits: Iterable[FieldEdit],
+    viewer: Viewer,
+    forbidden: Callable[[str], str],
+    *,
+    why: str,
 ) -> tuple[Change | None, list[Blocked]]:
-    """Make the update of one deal, without its reason, and say what of the edits can't be made."""
+    """Make the update of one deal, and say what of the edits can't be made."""
     kept: list[FieldEdit] = []
     blocked: list[Blocked] = []
     position = None
@@ -74,14 +82,15 @@ def _update(
             position = there or position
     if not kept:
         return None, blocked
+    # Its id has the same parts as `_change` gives it.
     change = Change(
-        id="",
+        id=change_id(Action.UPDATE, deal.ref.connection, link, deal.ref.id, deal.version, edits=tuple(kept)),
         action=Action.UPDATE,
         origin=Origin.SYNC,
         connection=deal.ref.connection,
         target=deal.ref,
         edits=tuple(kept),
-        reason="",
+        reason=why,
         position=position,
         position_before=deal.position if position else None,
         expects=deal.version,
@@ -272,6 +281,8 @@ def is_wanted_again(change: Change, entry: JournalEntry) -> bool:
 
 def _place_in_order(change: Change) -> tuple[str, int, str, str]:
     rank = _CREATES[change.creates] if change.action is Action.CREATE else ORDER[change.action]
+    if change.action is Action.NOTIFY:  # those to one sink are sent together
+        return (change.connection, rank, str(change.after.get("sink")), change.id)
     return (change.connection, rank, change.target.id if change.target else "", change.id)
 
 

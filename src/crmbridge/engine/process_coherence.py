@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pydantic import BaseModel
 
+from crmbridge.engine.acting_coherence import check_approvals
 from crmbridge.engine.beside_coherence import check_approvers, check_beside, check_criteria, check_movers
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.rule_fields import check_operands, deal_fields, deal_options, operands
@@ -163,11 +164,10 @@ def _listed(at: Path, names: Iterable[str]) -> Iterator[tuple[Path, str]]:
 
 
 def _checks(at: Path, stage: Stage) -> Iterator[tuple[Path, ExitRule, BaseModel]]:
-    for part in ("entry", "exit"):
-        for i, rule in enumerate(getattr(stage, part)):
-            yield (*at, part, i, "check"), rule, rule.check
-            if rule.when is not None:
-                yield (*at, part, i, "when"), rule, rule.when
+    for part, i, rule in stage.placed():
+        yield (*at, part, i, "check"), rule, rule.check
+        if rule.when is not None:
+            yield (*at, part, i, "when"), rule, rule.when
 
 
 def _named_fields(at: Path, stage: Stage) -> Iterator[tuple[Path, str]]:
@@ -175,6 +175,11 @@ def _named_fields(at: Path, stage: Stage) -> Iterator[tuple[Path, str]]:
         yield (*at, "outputs", i, "field"), output.field
     if stage.handoff and stage.handoff.accepted is not None:
         yield (*at, "handoff", "accepted"), stage.handoff.accepted
+    for part, i, rule in stage.placed():
+        if rule.waived_by is not None:
+            yield (*at, part, i, "waived_by", "field"), rule.waived_by.field
+        if rule.waived_by is not None and rule.waived_by.until is not None:
+            yield (*at, part, i, "waived_by", "until"), rule.waived_by.until
 
 
 def _texts(value: object, path: Path) -> Iterator[tuple[Path, Mapping[str, str]]]:
@@ -215,6 +220,7 @@ PROCESS_CHECKS: tuple[Callable[[Process], Iterator[Issue]], ...] = (
     check_roles,
     check_things,
     check_fields,
+    check_approvals,
     check_counts,
     check_flow,
     check_sla_ids,

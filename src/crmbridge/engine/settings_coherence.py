@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from crmbridge.engine.acting_coherence import (
+    check_conditions,
+    check_notices,
+    check_people,
+    check_thresholds,
+    check_time,
+)
 from crmbridge.engine.beside_coherence import roles_named
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
@@ -150,12 +157,12 @@ def check_bindings(settings: Settings, process: Process) -> Iterator[Issue]:
         yield from unknown("connection", on, settings.connections)
         if binding.field is not None:
             yield from unknown("field", [(("enforce", i, "field"), binding.field)], fields)
+    yield from check_conditions(settings, process, fields)
+    yield from check_thresholds(settings, rules)
 
 
-def check_people(settings: Settings, process: Process) -> Iterator[Issue]:
-    """Find people in roles that don't exist, and roles that may do something and that nobody is listed for."""
-    named = [(("people", role), role) for role in settings.people]
-    yield from unknown("role", named, [role.id for role in process.roles], at_key=True)
+def check_listed(settings: Settings, process: Process) -> Iterator[Issue]:
+    """Find roles that may approve or move deals and that nobody is listed for."""
     missing = sorted(roles_named(process) - {role for role, people in settings.people.items() if people})
     if missing and settings.connections:
         sentence = f"the process lets {', '.join(missing)} approve or move deals, and nobody is listed for it here"
@@ -236,6 +243,9 @@ SETTINGS_CHECKS: tuple[Callable[[Settings, Process], Iterator[Issue]], ...] = (
     check_one_sided,
     check_bindings,
     check_people,
+    check_listed,
+    check_notices,
+    check_time,
     check_reports,
     check_schedule,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 _JOINERS = "\u200c\u200d"  # they belong to words and emoji, and change no order
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
@@ -21,7 +22,17 @@ def plain(text: str, limit: int = 200) -> str:
 
 def fill(template: str, values: Mapping[str, str]) -> str:
     """Replace `{name}` by its value where the name is known; anything else stays, values are not looked into."""
-    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
+    literals = _cut(template)
+    names = literals[1::2]
+    filled = [*literals]
+    filled[1::2] = [values.get(name, f"{{{name}}}") for name in names]
+    return "".join(filled)
+
+
+@lru_cache(maxsize=4096)
+def _cut(template: str) -> tuple[str, ...]:
+    """Cut a template into text and names, in turn."""
+    return tuple(_PLACEHOLDER.split(template))
 
 
 def _kept(character: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -18,6 +18,7 @@ OWNER = "owner"
 COMPANY = "company"
 CONTACTS = "contacts"
 AROUND = MappingProxyType({COMPANY: Kind.COMPANY, CONTACTS: Kind.CONTACT})  # what hangs on a deal
+_TRANSLATED = frozenset({STAGE, OWNER, *AROUND})  # each CRM has its own word for these
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +43,21 @@ class Viewer:
         """The connection whose deals these are."""
         return self.mapper.connection
 
-    def view(self, deal: Record) -> dict[str, Value]:
+    @property
+    def as_held(self) -> frozenset[str]:
+        """The fields that a view shows as the CRM holds them."""
+        return frozenset((*SHARED, *self.fields)) - _TRANSLATED
+
+    def view(self, deal: Record, only: Collection[str] | None = None) -> dict[str, Value]:
         """Give the deal's shared fields. A field that this connection can't tell of is left out, not empty.
 
-        That is also the owner, when it is somebody whose e-mail is not known.
+        That is also the owner, when it is somebody whose e-mail is not known. With `only`, of the fields that are shown
+        as the CRM holds them, just these are in it.
         """
-        found: dict[str, Value] = {name: deal.fields.get(name) for name in (*SHARED, *self.fields)}
+        names: Iterable[str] = (*SHARED, *self.fields)
+        if only is not None:
+            names = [name for name in names if name in only or name in _TRANSLATED]
+        found: dict[str, Value] = {name: deal.fields.get(name) for name in names}
         stage = self.stage(deal)
         if stage is not None:
             found[STAGE] = stage

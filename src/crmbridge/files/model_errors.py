@@ -61,7 +61,6 @@ _PATTERNS: Mapping[str, str] = {  # regular expression of the model -> what it a
     r"^[A-Z]{2}$": "two capital letters, such as DE",
     r"^[A-Z]{3}$": "three capital letters, such as EUR",
     r"^\d+(d|h)$": "a number and d or h, such as 1d",
-    r"^[^@\s]+@[^@\s]+$": "an e-mail address",
     r"\S": "some words",
     r"^https?://[^\s/]+": "an address that begins with https:// or http://",
     r"^(newest|ask|only_if_empty|prefer: *[a-z][a-z0-9_]*)$": (
@@ -107,7 +106,7 @@ def explain_errors(
 def allowed_keys(model: type[BaseModel], loc: Iterable[str | int]) -> tuple[str, ...]:
     """List the keys of the models that pydantic may have tried at an error's location."""
     *_, models = _models_along(model, loc)
-    return tuple(dict.fromkeys(name for kind in models for name in kind.model_fields))
+    return tuple(dict.fromkeys(f.alias or name for kind in models for name, f in kind.model_fields.items()))
 
 
 def leads_through(kind: type[BaseModel], model: type[BaseModel], loc: Iterable[str | int]) -> bool:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from crmbridge.files.diagnostics import Diagnostic, has_errors, in_order
 from crmbridge.files.model_errors import explain_errors
 from crmbridge.files.source import Source, parse_source, read_source
+from crmbridge.model.cases import CaseFile
 from crmbridge.model.process import Process
 from crmbridge.settings import Settings
 
@@ -37,6 +38,11 @@ def read_process(path: Path) -> Loaded[Process]:
 def read_settings(path: Path) -> Loaded[Settings]:
     """Read a settings file. Never raises; what looks like a secret is masked in the lines that diagnostics show."""
     return _load(read_source(path, guarded=True), Settings)
+
+
+def read_cases(path: Path) -> Loaded[CaseFile]:
+    """Read a file of cases. Never raises; what is wrong is in `diagnostics`."""
+    return _load(read_source(path), CaseFile)
 
 
 def parse_process(file: str, content: bytes) -> Loaded[Process]:

@@ -11,14 +11,17 @@ from types import MappingProxyType
 from pydantic import BaseModel
 
 from crmbridge.errors import ConfigurationError
+from crmbridge.model.cases import CaseFile
 from crmbridge.model.process import Process
 from crmbridge.settings import Settings
 
-SCHEMAS: Mapping[str, type[BaseModel]] = MappingProxyType({"process": Process, "crmbridge": Settings})
+SCHEMAS: Mapping[str, type[BaseModel]] = MappingProxyType(
+    {"process": Process, "process_tests": CaseFile, "crmbridge": Settings}
+)
 
 
 def schema_text(name: str) -> str:
-    """Give a schema as JSON text; `name` is `process` or `crmbridge`, anything else raises ConfigurationError."""
+    """Give a schema as JSON text; `name` is one of SCHEMAS, anything else raises ConfigurationError."""
     model = SCHEMAS.get(name)
     if model is None:
         raise ConfigurationError(f"There is no schema {name!r}", advice=f"Choose one of: {', '.join(SCHEMAS)}.")

@@ -47,6 +47,10 @@ class Source:
         end = self.starts[number] if number < len(self.starts) else len(self.text)
         return self.text[start:end].rstrip("\r\n")
 
+    def line_of(self, path: Iterable[str | int]) -> int:
+        """Give the line (from 1) at which a path of the tree begins, or else what is around it."""
+        return self.place(yaml_nodes.locate(self.root, path, key=True).start)[0] if self.root else 1
+
     def at(
         self,
         path: Sequence[str | int],

@@ -12,6 +12,7 @@ from crmbridge.indicators.scorecard import (
     SlaAttainment,
     StageConversion,
     StageTime,
+    WaivedFindings,
 )
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "SlaAttainment",
     "StageConversion",
     "StageTime",
+    "WaivedFindings",
     "compute",
 ]

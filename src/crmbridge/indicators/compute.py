@@ -21,6 +21,7 @@ from crmbridge.indicators.scorecard import (
     SlaAttainment,
     StageConversion,
     StageTime,
+    WaivedFindings,
     share,
 )
 from crmbridge.indicators.state import opened, query
@@ -53,6 +54,7 @@ def compute(store_url: str, process: Process, as_of: datetime, language: str = "
         time_in_stage=tuple(_time(row, name) for row, name in rows.by_stage(Measure.TIME_IN_STAGE, names)),
         sla=tuple(_sla(row, names[row["stage"]]) for row in rows.of(Measure.SLA_ATTAINMENT) if row["sla"]),
         findings=tuple(_owner(row) for row in rows.of(Measure.OPEN_FINDINGS) if row["part"] == "owner"),
+        waived=WaivedFindings(**{**rows.waived, "next_end": _moment(rows.waived["next_end"])}),
         definitions={measure: words[measure] for measure in _MEASURES},
     )
 
@@ -65,6 +67,7 @@ class _Rows:
     """What the SQL of each measure gave."""
 
     coverage: Row
+    waived: Row
     measures: Mapping[str, Sequence[Row]]
 
     @classmethod
@@ -73,6 +76,7 @@ class _Rows:
             _define(database, process, as_of)
             return cls(
                 next(_run(database, "coverage")),
+                next(_run(database, "waived")),
                 {measure: tuple(_run(database, measure)) for measure in _MEASURES},
             )
 

@@ -128,6 +128,15 @@ class OwnerFindings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaivedFindings:
+    """The findings that were accepted, how many of their waivers end within a week, and when the first one does."""
+
+    findings: int = 0
+    ending: int = 0
+    next_end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
     """How many deals were evaluated, how many of them have a history, and since when."""
 
@@ -153,6 +162,7 @@ class Scorecard:
     time_in_stage: tuple[StageTime, ...]
     sla: tuple[SlaAttainment, ...]
     findings: tuple[OwnerFindings, ...]
+    waived: WaivedFindings = WaivedFindings()
     definitions: Mapping[str, str]  # by measure, in the scorecard's language
 
     @property

@@ -56,6 +56,8 @@ _TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "since": "TIMESTAMP",
             "opened_at": "TIMESTAMP",
             "cleared_at": "TIMESTAMP",
+            "waived_by": "VARCHAR",
+            "waived_until": "TIMESTAMP",
         },
         "sla_clocks": {
             "connection": "VARCHAR",

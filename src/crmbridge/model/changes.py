@@ -20,9 +20,11 @@ class Action(StrEnum):
     CREATE = "create"  # a deal, company or contact that is missing there
     UPDATE = "update"  # fields or stage of a deal
     TASK = "task"  # a task on a deal
+    AMEND = "amend"  # another owner, text or due time of a task that crmbridge wrote, or that it is done
     NOTE = "note"  # a note on a deal or company
     FIELD = "field"  # a field that deals shall have
     ARCHIVE = "archive"  # take a record out of the CRM's lists: its own kind of delete that people can take back
+    NOTIFY = "notify"  # a notice about a deal, to a sink: nothing is written to the CRM
 
 
 # What every adapter that writes can do; making fields is for CRMs whose API allows it.
@@ -55,7 +57,9 @@ class Change:
     `creates` what it makes. `linked` names the edits whose values are links (of a company, or several of contacts)
     rather than ids of this CRM: they are turned into those when the change is applied. A change of stage is in
     `edits` under the name `stage`, with canonical stage names for people, and in `position` for the adapter.
-    A task's edits are `subject`, `body`, `due_at`, `owner`; a note's is `body` (plain text). A field's are `name`,
+    A task's edits are `subject`, `body`, `due_at`, `owner`; a note's is `body` (plain text). Amending a task, which
+    is the one with the change's key on its target, has those of them that change, and `done`. A notice's are `sink`
+    (its name in the settings), `subject`, `body` and `to`. A field's are `name`,
     `label`, `type` (of FieldType), `options` and `unique`; it has no target, and its key is its name.
     `key` finds the thing again after an unclear reply: the external key of a created deal, the natural key of a
     company or contact (`domain:acme.example`), the marker of a task or note. `id` is the same each time the same
@@ -145,7 +149,7 @@ class Plan:
     version: int = 2
 
 
-_KINDS = {Action.TASK: Kind.TASK, Action.NOTE: Kind.NOTE, Action.FIELD: Kind.FIELD}
+_KINDS = {Action.TASK: Kind.TASK, Action.AMEND: Kind.TASK, Action.NOTE: Kind.NOTE, Action.FIELD: Kind.FIELD}
 
 
 class Outcome(StrEnum):
@@ -187,11 +191,13 @@ class JournalEntry:
     message: str = ""
 
 
+_one_text = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode
+
+
 def change_id(action: Action, connection: str, *parts: str, edits: tuple[FieldEdit, ...] = ()) -> str:
     """Make the stable id of a change from what makes it that change: same inputs, same id."""
     body = [action, connection, *parts, [[e.name, to_json(e.before), to_json(e.after)] for e in edits]]
-    text = json.dumps(body, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_one_text(body).encode()).hexdigest()[:16]
 
 
 def edits_of(before: Fields, after: Fields) -> tuple[FieldEdit, ...]:

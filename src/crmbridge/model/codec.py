@@ -17,7 +17,7 @@ from crmbridge.model.changes import (
     Outcome,
     Plan,
 )
-from crmbridge.model.findings import Finding, FindingKind, Severity
+from crmbridge.model.findings import Finding, FindingKind, Severity, Waived
 from crmbridge.model.records import Kind, Position, Problem, Ref, Status
 from crmbridge.model.values import fields_from_json, fields_to_json, from_json, iso, parse_iso, to_json
 
@@ -31,7 +31,7 @@ _CHANGE_MAYBE = ("target", "position", "position_before", "key", "expects", "lin
 _BLOCKED = ("link", "deal", "name", "reason", "values")
 _PLAN = ("version", "id", "made_at", "settings", "changes", "blocked", "cursors")
 _FINDING = ("id", "deal", "rule", "kind", "severity", "message", "since")
-_FINDING_MAYBE = ("stage", "seen", "visit", "path")
+_FINDING_MAYBE = ("stage", "seen", "visit", "path", "waived")
 
 
 # ── Parts ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -224,6 +224,7 @@ def finding_to_json(finding: Finding) -> Json:
         "seen": fields_to_json(finding.seen),
         "visit": finding.visit,
         "path": finding.path,
+        "waived": _maybe(waived_to_json, finding.waived),
     }
     return {name: value for name, value in data.items() if value is not None}
 
@@ -243,7 +244,21 @@ def finding_from_json(data: Any) -> Finding:
         seen=fields_from_json(_mapping(body.get("seen", {}), "seen")),
         visit=None if body.get("visit") is None else _number(body, "visit"),
         path=_text_or_none(body, "path"),
+        waived=_maybe(_waived, body.get("waived")),
     )
+
+
+def waived_to_json(waived: Waived) -> Json:
+    """Write by whom and why a finding is accepted, and until when."""
+    return {"by": waived.by, "why": waived.why, "until": _maybe(iso, waived.until)}
+
+
+def _waived(data: Any) -> Waived:
+    match data:
+        case {"by": str(by), "why": str(why), "until": (str() | None) as until}:
+            return Waived(by, why, _maybe(parse_iso, until))
+        case _:
+            raise ValueError(f"not a waiver: {data!r}")
 
 
 def entry_to_json(entry: JournalEntry) -> Json:

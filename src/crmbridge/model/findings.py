@@ -129,6 +129,35 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
+class Waived(NamedTuple):
+    """By whom and why a finding is accepted. `until` is when that ends; None where a CRM's field gives no end."""
+
+    by: str
+    why: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """What somebody accepted: that one rule does not hold for one deal, however often, until a moment."""
+
+    deal: Ref
+    rule: str
+    by: str
+    why: str
+    until: datetime
+    at: datetime  # when it was given
+
+    def holds(self, now: datetime) -> bool:
+        """Tell whether it has not run out yet."""
+        return now < self.until
+
+    @property
+    def waived(self) -> Waived:
+        """What it says of a finding."""
+        return Waived(self.by, self.why, self.until)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """An exit rule or SLA that does not hold for a deal, or a value that can't be read.
@@ -147,6 +176,7 @@ class Finding:
     seen: Mapping[str, Value] = field(default_factory=dict)
     visit: int | None = None
     path: str | None = None
+    waived: Waived | None = None  # accepted for now: nothing is done about it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

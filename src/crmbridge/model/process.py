@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from crmbridge.model.business_time import Calendar, DurationField
+from crmbridge.model.cases import ProcessCase
 from crmbridge.model.checks import Check, Words
 from crmbridge.model.parts import FieldName, Id, Part, Text
 from crmbridge.model.slas import Sla, SlaRule
@@ -85,10 +87,19 @@ class OnUnknown(StrEnum):
     SKIP = "skip"
 
 
+class WaivedBy(Part):
+    """The field whose value approves an exception from a rule, and the one that says until when."""
+
+    field: FieldName
+    until: FieldName | None = None  # a date, which still counts, or a moment; for good where it is empty
+
+
 class ExitRule(Part):
     """What must hold before a deal leaves the stage, or, under `entry`, when it comes in.
 
     With `when`, only for deals for which that check passes.
+
+    A deal with an approval in the field that `waived_by` names is waived: nothing is done about it.
     """
 
     id: Id
@@ -96,6 +107,7 @@ class ExitRule(Part):
     when: Check | None = None
     message: Text | None = None
     on_unknown: OnUnknown = OnUnknown.FAIL
+    waived_by: WaivedBy | None = None
 
 
 class Handoff(Part):
@@ -132,6 +144,11 @@ class Stage(Part):
     def rules(self) -> tuple[ExitRule, ...]:
         """Give the entry and exit rules."""
         return (*self.entry, *self.exit)
+
+    def placed(self) -> Iterator[tuple[Literal["entry", "exit"], int, ExitRule]]:
+        """Give the rules with where they stand: under which key, and at which number from 0."""
+        yield from (("entry", number, rule) for number, rule in enumerate(self.entry))
+        yield from (("exit", number, rule) for number, rule in enumerate(self.exit))
 
 
 class Moves(Part):
@@ -191,6 +208,9 @@ class Process(Part):
     slas: tuple[SlaRule, ...] = ()  # those of no single stage
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     indicators: tuple[Indicator, ...] = ()
+    # What the process is tested by, here or in files beside it; nothing that is judged depends on it.
+    process_tests: tuple[ProcessCase, ...] = ()
+    tests: tuple[str, ...] = ()  # such as tests/*.yaml, counted from the process file
 
     @model_validator(mode="before")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -113,14 +113,9 @@ class _Tags(dict[type, Callable[[Any], Any] | None]):
         return to_json
 
 
-def _read(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):  # half a surrogate pair, or a number that it finds too long
-        return json.loads(text)
-
-
 _write = msgspec.json.Encoder(order="sorted").encode
+NOTHING_WRITTEN = msgspec.Raw(b"null")  # what a field that is missing stands for, as it is written
+_split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _TAGS = _Tags(
     {
         **dict.fromkeys((str, bool, int, type(None))),
@@ -138,14 +133,67 @@ def fields_from_json(data: Mapping[str, Any]) -> dict[str, Value]:
     return {name: from_json(value) for name, value in data.items()}
 
 
-def fields_from_text(text: str) -> dict[str, Value]:
+class StoredFields(Mapping[str, Value]):
+    """Fields as they are stored, each read when somebody asks for it: of fifty, most uses look at a few."""
+
+    __slots__ = ("written",)
+
+    def __init__(self, written: Mapping[str, Any]) -> None:
+        """Take each field's JSON as text, or what it stands for as `to_json` gives it."""
+        self.written = written
+
+    def __getitem__(self, name: str) -> Value:
+        """Give one value; raises KeyError where there is none."""
+        return _value(self.written[name])
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """Give one value, or the default where there is none."""
+        return _value(self.written[name]) if name in self.written else default
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter(self.written)
+
+    def __len__(self) -> int:
+        """Count the fields."""
+        return len(self.written)
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is a field."""
+        return name in self.written
+
+    def __repr__(self) -> str:
+        """Show what a dictionary of the same values would."""
+        return repr(dict(self))
+
+
+def _value(written: Any) -> Value:
+    data: Any = _read(written) if type(written) is msgspec.Raw else written
+    if type(data) is dict:
+        ((tag, content),) = data.items()
+        data = _UNTAG[tag](content)
+    found: Value = data
+    return found
+
+
+def _read(written: msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(written)
+    except msgspec.DecodeError:  # a number that it finds too long
+        return json.loads(bytes(written))
+
+
+def fields_from_text(text: str) -> StoredFields:
     """Read back what `fields_to_text` wrote."""
-    fields: dict[str, Any] = _read(text)
-    for name, value in fields.items():
-        if type(value) is dict:
-            ((tag, data),) = value.items()
-            fields[name] = _UNTAG[tag](data)
-    return fields
+    try:
+        return StoredFields(_split(text))
+    except (msgspec.DecodeError, UnicodeEncodeError):  # half a surrogate pair
+        return StoredFields(json.loads(text))
+
+
+def as_written(fields: Fields) -> Mapping[str, Any]:
+    """Give fields as they are held. What is equal there says the same; what is not may still do so."""
+    return fields.written if isinstance(fields, StoredFields) else fields
 
 
 def is_empty(value: Value) -> bool:

@@ -15,12 +15,12 @@ from crmbridge.ports.crm import (
     Page,
     Pipeline,
 )
+from crmbridge.ports.findings import FindingQuery, FindingStore, State, StoredFinding, WaiverStore
 from crmbridge.ports.guards import GuardRequest, Guards, LeftOut, rule_name
 from crmbridge.ports.rates import Rate, RateLedger
 from crmbridge.ports.sinks import Document, Sink
 from crmbridge.ports.state import (
     Backlog,
-    FindingStore,
     HintStore,
     Journal,
     LinkStore,
@@ -29,7 +29,6 @@ from crmbridge.ports.state import (
     Run,
     RunStore,
     StateStore,
-    StoredFinding,
     Waiting,
     WaitingStore,
 )
@@ -46,6 +45,7 @@ __all__ = [
     "Document",
     "FieldBinding",
     "FieldWish",
+    "FindingQuery",
     "FindingStore",
     "GuardRequest",
     "Guards",
@@ -66,10 +66,12 @@ __all__ = [
     "RunStore",
     "Signature",
     "Sink",
+    "State",
     "StateStore",
     "StoredFinding",
     "Waiting",
     "WaitingStore",
+    "WaiverStore",
     "WebhookRequest",
     "WebhookSpec",
     "rule_name",

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from crmbridge.model.changes import Blocked, Change, JournalEntry, Receipt
-from crmbridge.model.findings import Evaluation, Finding, Severity, SlaClock, Visit
 from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Signature, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.ports.crm import Page
+from crmbridge.ports.findings import FindingStore, WaiverStore
 from crmbridge.ports.rates import RateLedger
 
 
@@ -28,6 +28,14 @@ class RecordStore(Protocol):
 
     def cursor(self, connection: str, kind: Kind) -> str | None:
         """Give the cursor after the last page saved."""
+        ...
+
+    def pulled_at(self, connection: str, kind: Kind) -> datetime | None:
+        """Give when the last page was saved."""
+        ...
+
+    def named(self, connection: str, kind: Kind, text: str, limit: int) -> tuple[Ref, ...]:
+        """Give the records that are not gone and whose name holds a text, whatever the case; ordered, not more."""
         ...
 
     def records(self, connection: str, kind: Kind) -> Iterator[Record]:
@@ -93,7 +101,7 @@ class LinkStore(Protocol):
         """Create or replace links. A ref leaves the link it was in; a link without refs is no more."""
         ...
 
-    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, dict[str, Value]]:
+    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, Mapping[str, Value]]:
         """Give the base of these refs, or of every ref that has one, field by field."""
         ...
 
@@ -172,53 +180,6 @@ class MatchIndex(Protocol):
         ...
 
 
-class StoredFinding(NamedTuple):
-    """A finding and its life so far."""
-
-    finding: Finding
-    opened_at: datetime
-    cleared_at: datetime | None
-
-
-class FindingStore(Protocol):
-    """What evaluating said."""
-
-    def save(self, evaluations: Sequence[Evaluation], at: datetime) -> None:
-        """Replace what is known of these deals: their visits, SLA clocks and findings.
-
-        New findings are opened, known ones keep their opening time, ones that no longer hold are cleared.
-        """
-        ...
-
-    def forget(self, deals: Collection[Ref], at: datetime) -> None:
-        """Clear the findings of these deals, and drop their visits and clocks."""
-        ...
-
-    def due(self, now: datetime) -> tuple[Ref, ...]:
-        """Give the deals whose evaluation was good until now or earlier, ordered."""
-        ...
-
-    def counts(self) -> dict[Severity, int]:
-        """Count the open findings by severity."""
-        ...
-
-    def findings(self, *, cleared: bool = False) -> tuple[StoredFinding, ...]:
-        """Give the open findings, with the cleared ones too if asked, oldest first."""
-        ...
-
-    def visits(self) -> Iterator[Visit]:
-        """Give all visits."""
-        ...
-
-    def clocks(self) -> Iterator[SlaClock]:
-        """Give all SLA clocks."""
-        ...
-
-    def clocks_of(self, deals: Collection[Ref]) -> dict[Ref, tuple[SlaClock, ...]]:
-        """Give the SLA clocks of these deals, in the order of their visits; deals without any are left out."""
-        ...
-
-
 class Journal(Protocol):
     """The append-only log of intents and outcomes."""
 
@@ -242,6 +203,10 @@ class Journal(Protocol):
 
     def entries(self, run: str | None = None) -> Iterator[JournalEntry]:
         """Give all rows, or those of one run, in order."""
+        ...
+
+    def about(self, refs: Collection[Ref]) -> tuple[JournalEntry, ...]:
+        """Give the rows whose change was meant for one of these records, or made it, in order."""
         ...
 
 
@@ -349,6 +314,11 @@ class StateStore(Protocol):
     @property
     def findings(self) -> FindingStore:
         """Findings, visits and SLA clocks."""
+        ...
+
+    @property
+    def waivers(self) -> WaiverStore:
+        """Waivers."""
         ...
 
     @property

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crmbridge.report.facts import IndicatorFacts, OwnerFacts, ScorecardFacts, SlaFacts
+from crmbridge.report.facts import IndicatorFacts, OwnerFacts, ScorecardFacts, SlaFacts, WaivedFacts
 from crmbridge.report.parts import Card
 from crmbridge.report.wording import SMALL_N, against_target, fraction, target
 from crmbridge.report.words import Words
 
 
 def cards(facts: ScorecardFacts, words: Words) -> tuple[Card, ...]:
-    """Say what needs attention: open findings, SLAs breached now, and the stage with the weakest conversion."""
+    """Say what needs attention: open and waived findings, SLAs breached now, the stage with the weakest conversion."""
     if not facts["coverage"]["deals"]:
         return ()
-    found = (_findings_card(facts["findings"], words), _sla_card(facts["sla"], words), _weakest(facts, words))
+    found = (
+        _findings_card(facts["findings"], words),
+        _waived_card(facts["waived"], words),
+        _sla_card(facts["sla"], words),
+        _weakest(facts, words),
+    )
     return tuple(card for card in found if card)
 
 
@@ -28,6 +33,21 @@ def _findings_card(owners: Sequence[OwnerFacts], words: Words) -> Card:
         tone="bad" if errors else "warn" if warnings else "good",
         value=words.number(errors + warnings + infos),
         label=words("open_findings"),
+        detail=detail,
+    )
+
+
+def _waived_card(waived: WaivedFacts, words: Words) -> Card | None:
+    """Say how many findings were accepted, and what of that runs out soon."""
+    if not waived["findings"]:
+        return None
+    detail = words("waived_for_long")
+    if waived["next_end"]:
+        detail = words("waived_detail", ending=words.number(waived["ending"]), when=words.day(waived["next_end"]))
+    return Card(
+        tone="warn" if waived["ending"] else "plain",
+        value=words.number(waived["findings"]),
+        label=words("waived"),
         detail=detail,
     )
 

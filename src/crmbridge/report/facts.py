@@ -84,6 +84,14 @@ class OwnerFacts(TypedDict):
     oldest: str
 
 
+class WaivedFacts(TypedDict):
+    """The findings that were accepted, and how many of their waivers end within a week."""
+
+    findings: int
+    ending: int
+    next_end: str | None
+
+
 class CoverageFacts(TypedDict):
     """How many deals were evaluated."""
 
@@ -108,6 +116,7 @@ class ScorecardFacts(TypedDict):
     time_in_stage: list[TimeFacts]
     sla: list[SlaFacts]
     findings: list[OwnerFacts]
+    waived: WaivedFacts
     definitions: dict[str, str]
 
 

@@ -72,14 +72,14 @@ def _coverage(facts: ScorecardFacts, words: Words) -> str:
 _MARKED = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
 
 
-def _markdown(text: str) -> Markup:
+def marked(text: str) -> Markup:
     """Escape what Markdown would read as more than text, addresses that it would make links included."""
-    marked = _MARKED.sub(r"\\\1", text).replace("://", "\\://")
-    marked = re.sub(r"\bwww\.", r"www\\.", marked, flags=re.IGNORECASE)
-    return Markup(marked)  # noqa: S704  escaped for Markdown, which is not HTML
+    text = _MARKED.sub(r"\\\1", text).replace("://", "\\://")
+    text = re.sub(r"\bwww\.", r"www\\.", text, flags=re.IGNORECASE)
+    return Markup(text)  # noqa: S704  escaped for Markdown, which is not HTML
 
 
 _pages = Environment(
     loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
 )
-_pages.filters["md"] = _markdown
+_pages.filters["md"] = marked

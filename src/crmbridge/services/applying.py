@@ -15,13 +15,14 @@ from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.ports import Page
+from crmbridge.services import notices
 from crmbridge.services.applied import Applied
 from crmbridge.services.deciding import Decisions, decisions_of
 from crmbridge.services.fitness import unfit
 from crmbridge.services.gathering import make_viewers
 from crmbridge.services.linked import Native, in_native_ids
-from crmbridge.services.syncing import bases_after
 from crmbridge.services.workspace import Workspace
+from crmbridge.services.written import bases_after
 from crmbridge.threads import make_pool
 
 _ON_RECORDS = {Action.UPDATE, Action.ARCHIVE}  # of which one call has at most one for each record
@@ -88,14 +89,14 @@ def _known_before(workspace: Workspace, changes: Sequence[Change]) -> dict[str, 
 
 def _batches(workspace: Workspace, changes: Sequence[Change]) -> Iterator[list[Change]]:
     """Cut the changes, in their order, in runs of one connection, action and kind that fit one write call."""
-    for (connection, action, _), group in groupby(changes, key=_sort_of):
-        size = workspace.adapter(connection).capabilities.batch.get(action, 1)  # what it can't do is refused
-        yield from _cut(group, size)
+    for (connection, action, _, sink), group in groupby(changes, key=_sort_of):
+        can = workspace.adapter(connection).capabilities.batch
+        yield from _cut(group, notices.AT_ONCE if sink else can.get(action, 1))  # what it can't do is refused
 
 
-def _sort_of(change: Change) -> tuple[str, Action, Kind]:
+def _sort_of(change: Change) -> tuple[str, Action, Kind, str]:
     """Give what one write call has one of. A company is created before the deals that hang on it, not beside them."""
-    return change.connection, change.action, change.kind
+    return change.connection, change.action, change.kind, notices.sink_of(change)
 
 
 def _cut(changes: Iterable[Change], size: int) -> Iterator[list[Change]]:
@@ -210,6 +211,8 @@ def _write(workspace: Workspace, batch: Sequence[Change]) -> tuple[dict[str, Rec
     """Write a batch; whatever goes wrong, there is one receipt for each change."""
     if not batch:
         return {}, None
+    if batch[0].action is Action.NOTIFY:
+        return {receipt.change: receipt for receipt in notices.send(workspace, batch)}, None
     outcome, message, error = Outcome.UNKNOWN, "the adapter gave no receipt for it", None
     receipts: Sequence[Receipt] = ()
     try:

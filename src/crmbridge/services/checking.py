@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,7 @@ class CheckResult:
     settings: Settings | None
     process: Process | None
     diagnostics: tuple[Diagnostic, ...]
+    places: Mapping[str, str] = field(default_factory=dict)  # of the rules, by id: file and line
 
     @property
     def passed(self) -> bool:
@@ -88,7 +89,19 @@ def check_project(settings_path: Path, adapters: Adapters, webhooks: Adapters | 
         found += _placed(check_process(process.model), process.source)
         found += _check_holidays(process.model, process.source)
         found += _placed(check_settings(settings, process.model), source)
-    return CheckResult(settings=settings, process=process.model, diagnostics=in_order(found))
+    places = rule_places(process.model, process.source, settings.process) if process.model else {}
+    return CheckResult(settings=settings, process=process.model, diagnostics=in_order(found), places=places)
+
+
+def rule_places(process: Process, source: Source, name: str) -> dict[str, str]:
+    """Give where each rule of a process stands, as `file:line`; `name` is what the file is called there."""
+    paths: dict[str, KeyPath] = {"move": ("moves",)}
+    for i, stage in enumerate(process.stages):
+        at: KeyPath = ("stages", i)
+        for part in ("entry", "exit"):
+            paths |= {f"{stage.id}.{rule.id}": (*at, part, j) for j, rule in enumerate(getattr(stage, part))}
+        paths |= {f"{stage.id}.{part}": (*at, part) for part in ("sla", "handoff") if getattr(stage, part)}
+    return {rule: f"{name}:{source.line_of(path)}" for rule, path in paths.items()}
 
 
 def load_project(path: Path, adapters: Adapters, webhooks: Adapters | None = None) -> Project:
@@ -103,7 +116,7 @@ def load_project(path: Path, adapters: Adapters, webhooks: Adapters | None = Non
     if result.settings is None or result.process is None or not result.passed:
         raise InvalidFilesError(result.diagnostics)
     digest = digest_of(result.settings, result.process)
-    return Project(settings=result.settings, process=result.process, path=file, digest=digest)
+    return Project(settings=result.settings, process=result.process, path=file, digest=digest, places=result.places)
 
 
 def models_of(plugins: Plugins) -> tuple[Adapters, Adapters]:
@@ -115,7 +128,8 @@ def models_of(plugins: Plugins) -> tuple[Adapters, Adapters]:
 
 def digest_of(settings: Settings, process: Process) -> str:
     """Give 16 hex digits that change whenever the settings or the process mean something else."""
-    body = [settings.model_dump(mode="json"), process.model_dump(mode="json")]
+    judged = process.model_dump(mode="json", exclude={"process_tests", "tests"})
+    body = [settings.model_dump(mode="json"), judged]
     text = json.dumps(body, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 from crmbridge.errors import CrmbridgeError, LockedError
 from crmbridge.model.changes import Outcome, Plan, Receipt
 from crmbridge.model.findings import Severity
+from crmbridge.model.lives import RANK
 from crmbridge.ports import Run
 from crmbridge.services.applied import Applied
 from crmbridge.services.choosing import ALL, Choice, Chosen, choose
 from crmbridge.services.pulling import ConnectionPull, pull
+from crmbridge.services.thresholds import Crossed, crossed
 from crmbridge.services.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Cycle:
     judged: int = 0  # deals that were evaluated, as they changed or fell due
     findings: Mapping[Severity, int] = field(default_factory=dict)  # all that are open now
     applied: Applied = field(default_factory=lambda: Applied(done=()))
+    crossed: tuple[Crossed, ...] = ()  # the thresholds that the open findings reach
     chosen: Chosen | None = None  # what of the plan was to be written, where that is not all of it
 
     @property
@@ -57,7 +60,7 @@ class Cycle:
         """Give the exit code: the first of these that is true, else 0.
 
         A connection failed (its error's code) · some changes failed, 6 · something needs a person, 7 ·
-        the plan was stale in part, 8 · findings at or above `fail_on`, 9.
+        the plan was stale in part, 8 · findings at or above `fail_on`, or more than an `error_if` allows, 9.
         """
         if self.errors:
             return self.errors[0][1].exit_code
@@ -68,7 +71,8 @@ class Cycle:
             return NEEDS_PERSON
         if self.applied.count(Outcome.STALE):
             return STALE
-        return FINDINGS if fail_on and _worst(self.findings) >= _RANK[fail_on] else 0
+        too_many = any(one.limit == "error_if" for one in self.crossed)
+        return FINDINGS if too_many or (fail_on and _worst(self.findings) >= RANK[fail_on]) else 0
 
     def summary(self) -> dict[str, Any]:
         """Give the figures of the run as plain JSON, for the record of runs and for reports."""
@@ -81,14 +85,12 @@ class Cycle:
             "blocked": len(self.plan.blocked) if self.plan else 0,
             "outcomes": self.applied.counts,
             "errors": {connection: error.message for connection, error in self.errors},
+            **({"thresholds": [one.in_words for one in self.crossed]} if self.crossed else {}),
         }
 
 
-_RANK = {Severity.INFO: 1, Severity.WARNING: 2, Severity.ERROR: 3}
-
-
 def _worst(findings: Mapping[Severity, int]) -> int:
-    return max((_RANK[severity] for severity, count in findings.items() if count), default=0)
+    return max((RANK[severity] for severity, count in findings.items() if count), default=0)
 
 
 @contextlib.contextmanager
@@ -187,17 +189,15 @@ def run_cycle(
     A connection that fails is left out of the plan; the others go on. Of the plan, what `choice` says is written.
     Raises OverLimitError, having written nothing, when that is more than it allows.
     """
-    from crmbridge.services.applying import apply_plan  # noqa: PLC0415  half of the product, which a pull does without
-    from crmbridge.services.planning import make_plan  # noqa: PLC0415  the same
-    from crmbridge.services.reconciling import reconcile  # noqa: PLC0415  the same
+    from crmbridge.services.planning import make_plan  # noqa: PLC0415  half of the product, which a pull does without
 
     pulled = pull(workspace) if refresh else ()
     failed = {one.connection for one in pulled if one.error is not None}
     fresh = [name for name in workspace.connections if name not in failed]
-    reconciled = reconcile(workspace, run) if write else ()
+    reconciled = _reconcile(workspace, run) if write else ()
     planned = make_plan(workspace, parts, fresh)
     chosen = choose(workspace, planned.plan, choice) if write else Chosen(plan=planned.plan)
-    applied = apply_plan(workspace, chosen.plan, run) if write else Applied(done=())
+    applied = _apply(workspace, chosen.plan, run) if write else Applied(done=())
     return Cycle(
         run=run,
         pulled=pulled,
@@ -206,5 +206,22 @@ def run_cycle(
         judged=planned.judged.deals,
         findings=workspace.store.findings.counts() if "enforce" in parts else {},
         applied=applied,
+        crossed=crossed(workspace) if write and "enforce" in parts else (),
         chosen=chosen,
     )
+
+
+def _reconcile(workspace: Workspace, run: str) -> tuple[Receipt, ...]:
+    if not workspace.store.journal.unsettled():
+        return ()
+    from crmbridge.services.reconciling import reconcile  # noqa: PLC0415  what an idle cycle does without
+
+    return reconcile(workspace, run)
+
+
+def _apply(workspace: Workspace, plan: Plan, run: str) -> Applied:
+    if not plan.changes:
+        return Applied(done=())
+    from crmbridge.services.applying import apply_plan  # noqa: PLC0415  what an idle cycle does without
+
+    return apply_plan(workspace, plan, run)

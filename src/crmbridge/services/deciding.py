@@ -13,8 +13,8 @@ from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
 from crmbridge.services.gathering import around_deals, with_links
-from crmbridge.services.syncing import canonical_edits
 from crmbridge.services.workspace import Workspace
+from crmbridge.services.written import canonical_edits
 
 View = Mapping[str, Value]
 Bases = dict[Ref, dict[str, Value]]

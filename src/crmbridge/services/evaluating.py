@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
 
 from crmbridge import __version__
-from crmbridge.engine.actions import actions_for
+from crmbridge.engine.actions import Acts, acts_for
+from crmbridge.engine.bindings import binding_for
 from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
 from crmbridge.engine.evaluate import Subject, evaluate
 from crmbridge.engine.matching import lead
-from crmbridge.model.changes import Change
+from crmbridge.engine.tasks import endings
+from crmbridge.model.business_time import Calendar
+from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.findings import Evaluation
+from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.holidays import public_holidays
 from crmbridge.services.linking import chunks
-from crmbridge.services.surrounding import indexed, reached, scanned, surrounded
+from crmbridge.services.recalling import Recall
+from crmbridge.services.surrounding import Hanging, indexed, reached, scanned, since_indexed, surrounded
 from crmbridge.services.workspace import Workspace
 
 OLDEST_YEARS = 6  # calendars know the holidays of this many years back; older visits count every working day
@@ -24,11 +31,13 @@ READER = "enforce/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
-    """One deal's evaluation, with the changes that the bindings ask for."""
+    """One deal's evaluation, with what the bindings ask for; `bound` has the action of each finding's binding."""
 
     deal: Record
     evaluation: Evaluation
     changes: tuple[Change, ...]
+    blocked: tuple[Blocked, ...] = ()
+    bound: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +46,7 @@ class Judged:
 
     deals: int = 0
     changes: tuple[Change, ...] = ()
+    blocked: tuple[Blocked, ...] = ()  # what needs a person before anything is done about it
     reader: str = ""
     mark: int = 0
 
@@ -51,23 +61,29 @@ def judge_pending(workspace: Workspace) -> Judged:
     calendars = compile_calendars(workspace)
     deals = reached(workspace, pending)
     deals.update(workspace.store.findings.due(workspace.clock.now()))
+    recall = Recall.of(workspace)
     count = 0
     changes: list[Change] = []
+    blocked: list[Blocked] = []
     done: set[Ref] = set()
     for part in chunks(sorted(deals)):
         records, others = _leads(workspace, [deal for deal in part if deal not in done])
         done |= records.keys() | others  # a link is looked at once, with whichever of its deals comes first
-        for one in _judge(workspace, records, others, calendars):
+        for past in recall.left_behind(others):
+            changes += endings(past, (), workspace.clock.now())
+        for one in _judge(workspace, recall, records, others, calendars):
             count += 1
             changes += one.changes
+            blocked += one.blocked
         workspace.progress("evaluate", f"{count} deals")
-    return Judged(deals=count, changes=tuple(changes), reader=reader, mark=mark)
+    return Judged(deals=count, changes=tuple(changes), blocked=tuple(blocked), reader=reader, mark=mark)
 
 
 def dealt(workspace: Workspace, judged: Judged, unfinished: Iterable[Change]) -> None:
     """Note what was dealt with: all but the deals of which something is still to be written, or to be asked."""
     ids = {change.id for change in judged.changes}
     left = {change.target for change in unfinished if change.id in ids and change.target is not None}
+    left |= {item.deal for item in judged.blocked}
     workspace.store.backlog.dealt(judged.reader, judged.mark, sorted(left))
     known = workspace.store.backlog.readers()
     workspace.store.backlog.forget(sorted(r for r in known if r.startswith(READER) and r != judged.reader))
@@ -80,14 +96,15 @@ def _reader(workspace: Workspace) -> str:
 
 def _judge(
     workspace: Workspace,
+    recall: Recall,
     records: Mapping[Ref, Record],
     others: Collection[Ref],
     calendars: Mapping[str, CompiledCalendar],
 ) -> list[Evaluated]:
     """Evaluate deals that lead; save it, and forget the ones linked to them."""
-    subjects = surrounded(workspace, records.values(), calendars, indexed)
-    judged = [_evaluate(workspace, subject) for subject in subjects]
+    subjects = list(surrounded(workspace, records.values(), calendars, indexed))
     now = workspace.clock.now()
+    judged = _evaluated(recall, subjects, now)
     workspace.store.findings.save([one.evaluation for one in judged], now)
     workspace.store.findings.forget(others, now)
     return judged
@@ -122,34 +139,71 @@ def evaluate_all(workspace: Workspace) -> tuple[Evaluated, ...]:
     calendars = compile_calendars(workspace)
     refs = [deal.ref for name in workspace.connections for deal in workspace.store.records.records(name, Kind.DEAL)]
     records, _ = _leads(workspace, refs)
-    subjects = (
-        subject
-        for part in chunks(records.values())
-        for subject in surrounded(workspace, part, calendars, scanned(workspace))
-    )
-    return tuple(_evaluate(workspace, subject) for subject in subjects)
+    hanging = scanned(workspace)
+    subjects = [
+        subject for part in chunks(records.values()) for subject in surrounded(workspace, part, calendars, hanging)
+    ]
+    return tuple(_evaluated(Recall.of(workspace), subjects, workspace.clock.now()))
 
 
 def compile_calendars(workspace: Workspace) -> dict[str, CompiledCalendar]:
     """Compile the process's calendars, with the public holidays of the years that matter."""
     year = workspace.clock.now().year
-    years = range(year - OLDEST_YEARS, year + 2)
-    calendars = workspace.project.process.calendars
-    return {name: compile_calendar(calendar, public_holidays(calendar, years)) for name, calendar in calendars.items()}
+    return compile_for(workspace.project.process, range(year, year + 1))
 
 
-def _evaluate(workspace: Workspace, subject: Subject) -> Evaluated:
-    now = workspace.clock.now()
-    evaluation = evaluate(subject, now)
-    return Evaluated(deal=subject.deal, evaluation=evaluation, changes=actions_for(subject, evaluation, now))
+def compile_for(process: Process, years: range) -> dict[str, CompiledCalendar]:
+    """Compile a process's calendars for looking at deals within these years."""
+    known = range(years.start - OLDEST_YEARS, years.stop + 1)
+    return {name: _compiled(calendar, known) for name, calendar in process.calendars.items()}
+
+
+@lru_cache(maxsize=64)  # what it works out when it is asked serves all deals of a process
+def _compiled(calendar: Calendar, years: range) -> CompiledCalendar:
+    return compile_calendar(calendar, public_holidays(calendar, years))
 
 
 def subject_of(workspace: Workspace, deal: Record) -> Subject:
     """Give a single deal with everything that it is evaluated against."""
-    (subject,) = surrounded(workspace, [deal], compile_calendars(workspace), scanned(workspace))
+    (subject,) = surrounded(workspace, [deal], compile_calendars(workspace), looked_up(workspace))
     return subject
+
+
+def looked_up(workspace: Workspace) -> Hanging:
+    """Find what hangs on deals for somebody who only looks, and may not bring the index up to date."""
+    reader = _reader(workspace)
+    if reader not in workspace.store.backlog.readers():  # what the index has was made for another process
+        return scanned(workspace)
+    _, changed = workspace.store.backlog.pending(reader)
+    return since_indexed(workspace, frozenset(changed))
+
+
+def _evaluated(recall: Recall, subjects: Sequence[Subject], now: datetime) -> list[Evaluated]:
+    """Evaluate deals, and say what is to be done about what that finds."""
+    return [
+        _with_acts(subject, evaluation, acts_for(subject, evaluation, past, now))
+        for subject, evaluation, past in recall.aged([(subject, evaluate(subject, now)) for subject in subjects])
+    ]
+
+
+def _with_acts(subject: Subject, evaluation: Evaluation, acts: Acts) -> Evaluated:
+    bindings = {found.id: binding_for(subject, found, evaluation.at) for found in evaluation.findings}
+    return Evaluated(
+        deal=subject.deal,
+        evaluation=evaluation,
+        changes=acts.changes,
+        blocked=acts.blocked,
+        bound={finding: binding.action for finding, binding in bindings.items() if binding},
+    )
 
 
 def evaluate_one(workspace: Workspace, deal: Record) -> Evaluated:
     """Evaluate a single deal in the same way as all of them are."""
-    return _evaluate(workspace, subject_of(workspace, deal))
+    return evaluate_at(workspace, subject_of(workspace, deal), workspace.clock.now())
+
+
+def evaluate_at(workspace: Workspace, subject: Subject, at: datetime) -> Evaluated:
+    """Evaluate a deal as it is, or was, at a moment, with what had been accepted of it by then."""
+    recall = Recall(workspace, tuple(waiver for waiver in workspace.store.waivers.all() if waiver.at <= at))
+    (one,) = _evaluated(recall, [subject], at)
+    return one

@@ -12,7 +12,7 @@ from crmbridge.model.values import show
 from crmbridge.ports import Capabilities
 from crmbridge.services.workspace import Workspace
 
-_BOUND = {Action.TASK, Action.NOTE}  # what a binding asks for
+_BOUND = {Action.TASK, Action.NOTE, Action.AMEND}  # what a binding asks for
 _ASSOCIATED = {"company": "companies", "contacts": "contacts"}  # what hangs on a deal, and the setting that says so
 
 
@@ -21,6 +21,8 @@ def unfit(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
 
     Raises the adapter's errors when that can't be found out.
     """
+    if batch[0].action is Action.NOTIFY:
+        return {}
     can = workspace.adapter(batch[0].connection).capabilities
     refused = {change.id: said for change in batch if (said := _unable(can, change))}
     receipts = {id_: Receipt(change=id_, outcome=Outcome.REFUSED, message=said) for id_, said in refused.items()}
@@ -35,7 +37,7 @@ def _unable(can: Capabilities, change: Change) -> str:
     if change.action is Action.ARCHIVE and Action.ARCHIVE not in can.actions:
         return f"{where} archives nothing; delete it there by hand, or set `delete: unlink` or `delete: never`"
     if change.action not in can.actions:
-        bound = f"this connection writes no {change.action}s; bind the rule to another action"
+        bound = f"this connection writes no {change.kind}s; bind the rule to another action"
         return bound if change.action in _BOUND else "this connection only reads"
     if change.action is Action.CREATE and change.creates not in can.creates:
         plural = {Kind.COMPANY: "companies", Kind.CONTACT: "contacts"}.get(change.creates, f"{change.creates}s")
@@ -65,12 +67,25 @@ def _fields(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]
 
 
 def _updates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
-    """Find the updates whose record is gone, or no longer holds what the plan saw, by reading the records now."""
-    targets = sorted({change.target for change in batch if change.target is not None})
-    names = {edit.name for change in batch for edit in change.edits}
-    now = workspace.adapter(batch[0].connection).read(targets, fields=names)
-    found = {c.id: _difference(workspace, c, now.get(c.target)) for c in batch if c.target is not None}
-    return {c.id: _receipt(c, found[c.id]) for c in batch if found.get(c.id)}
+    """Find the updates whose record is gone, or no longer holds what the plan saw, by reading the records now.
+
+    Where the CRM itself compares the version with the one that the plan saw, it need not be read for that.
+    """
+    adapter = workspace.adapter(batch[0].connection)
+    unsure = [change for change in batch if not _is_compared_there(adapter.capabilities, change)]
+    targets = sorted({change.target for change in unsure if change.target is not None})
+    if not targets:
+        return {}
+    names = {edit.name for change in unsure for edit in change.edits}
+    now = adapter.read(targets, fields=names)
+    found = {c.id: _difference(workspace, c, now.get(c.target)) for c in unsure if c.target is not None}
+    return {c.id: _receipt(c, found[c.id]) for c in unsure if found.get(c.id)}
+
+
+def _is_compared_there(can: Capabilities, change: Change) -> bool:
+    """Tell whether the CRM refuses an update of a record that changed. What hangs on one is not part of its version."""
+    hanging = any(edit.name in _ASSOCIATED for edit in change.edits)
+    return can.conditional_write and change.expects is not None and not hanging
 
 
 def _difference(workspace: Workspace, change: Change, record: Record | None) -> str:

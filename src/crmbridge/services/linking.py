@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from crmbridge.engine.matching import (
     belongs_to,
     link_id,
     link_of_key,
+    looks_at_company,
     match,
     natural_key,
     signatures,
@@ -40,10 +41,10 @@ def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
 
 
 def deals_to_look_at(workspace: Workspace, entry: Sync, pending: Collection[Ref], *, first: bool) -> list[Ref]:
-    """Bring the index up to date with what is pending, and give the deals that this may matter to.
+    """Bring the index up to date with all that is pending but deals, and give the deals that this may matter to.
 
     These are the pending ones, and those of a company that is pending, or of its look-alikes. `first` says that all
-    deals are pending anyway.
+    deals are pending anyway. They are to be signed before anything is matched with them.
     """
     by_kind: dict[Kind, list[Ref]] = defaultdict(list)
     for ref in pending:
@@ -51,24 +52,37 @@ def deals_to_look_at(workspace: Workspace, entry: Sync, pending: Collection[Ref]
     reached: set[Ref] = set()
     for kind in (Kind.COMPANY, Kind.CONTACT):
         for part in chunks(by_kind[kind]):
-            signed = _sign(workspace, entry, part)
+            signed = sign(workspace, entry, part, workspace.store.records.get(part))
             if not first:
                 reached.update(_deals_around(workspace, signed))
     for part in chunks(ref for ref in by_kind[Kind.NOTE] if ref.connection == entry.notes_source):
         reached |= index_hanging(workspace, part)
-    deals = sorted({*by_kind[Kind.DEAL], *reached})
-    for part in chunks(deals):
-        _sign(workspace, entry, part)
-    return deals
+    return sorted({*by_kind[Kind.DEAL], *reached})
 
 
-def _sign(workspace: Workspace, entry: Sync, refs: Sequence[Ref]) -> dict[Ref, tuple[Signature, ...]]:
-    """Save what these records, of one kind, are matched by; the ones that are gone are matched by nothing."""
-    records = workspace.store.records.get(refs)
-    companies = _companies(workspace, records.values())
-    signed = {ref: _signatures(entry, records[ref], companies) if ref in records else () for ref in refs}
+def sign(
+    workspace: Workspace, entry: Sync, refs: Collection[Ref], records: Mapping[Ref, Record]
+) -> dict[Ref, tuple[Signature, ...]]:
+    """Save what these records are matched by; the ones that are not there, as they are gone, by nothing."""
+    signed = _signed(workspace, entry, refs, records)
     workspace.store.matches.put(signed)
     return signed
+
+
+def sign_all(workspace: Workspace, entry: Sync, refs: Iterable[Ref]) -> None:
+    """Save what many records are matched by. The index grows all over, so few large steps cost less than many."""
+    for many in chunks(refs, 10 * CHUNK):
+        signed: dict[Ref, tuple[Signature, ...]] = {}
+        for part in chunks(many):
+            signed |= _signed(workspace, entry, part, workspace.store.records.get(part))
+        workspace.store.matches.put(signed)
+
+
+def _signed(
+    workspace: Workspace, entry: Sync, refs: Collection[Ref], records: Mapping[Ref, Record]
+) -> dict[Ref, tuple[Signature, ...]]:
+    companies = _companies(workspace, entry, (records[ref] for ref in refs if ref in records))
+    return {ref: _signatures(entry, records[ref], companies) if ref in records else () for ref in refs}
 
 
 def _signatures(entry: Sync, record: Record, companies: Mapping[Ref, Record]) -> tuple[Signature, ...]:
@@ -76,7 +90,10 @@ def _signatures(entry: Sync, record: Record, companies: Mapping[Ref, Record]) ->
     return signatures(record, companies.get(company), entry.match_rules(_KINDS[record.ref.kind]))
 
 
-def _companies(workspace: Workspace, records: Iterable[Record]) -> dict[Ref, Record]:
+def _companies(workspace: Workspace, entry: Sync, records: Iterable[Record]) -> dict[Ref, Record]:
+    """Give the companies of records, where a rule of matching looks at them."""
+    if not any(looks_at_company(rule) for kind in _KINDS.values() for rule in entry.match_rules(kind)):
+        return {}
     named = {(each.ref.connection, str(each.fields["company"])) for each in records if each.fields.get("company")}
     return workspace.store.records.get([Ref(connection, Kind.COMPANY, id_) for connection, id_ in sorted(named)])
 
@@ -92,7 +109,7 @@ def _deals_around(workspace: Workspace, signed: Mapping[Ref, Collection[Signatur
 
 def match_fresh(workspace: Workspace, entry: Sync, kind: Kind, records: Mapping[Ref, Record]) -> Matched:
     """Match records of one kind that stand in no link, by the index, and save the links that this makes."""
-    companies = _companies(workspace, records.values())
+    companies = _companies(workspace, entry, records.values())
     signed = {ref: _comparable(_signatures(entry, record, companies)) for ref, record in records.items()}
     alike = workspace.store.matches.find({signature for each in signed.values() for signature in each})
     links = workspace.store.links

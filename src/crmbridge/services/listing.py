@@ -1,69 +1,139 @@
-"""List the findings with their deals and owners, filtered the way people ask for them."""
+"""List the findings with their deals and owners, filtered the way people ask for them, and show one of them whole."""
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
 
-from crmbridge.model.findings import Finding, Severity
+from crmbridge.engine.occasion import ADVICE
+from crmbridge.errors import ConfigurationError, CrmbridgeError
+from crmbridge.model.changes import JournalEntry
+from crmbridge.model.findings import Finding, Judgement
+from crmbridge.model.lives import FindingEvent
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.ports import FindingQuery, State, StoredFinding
+from crmbridge.services.evaluating import evaluate_one
+from crmbridge.services.linking import chunks
 from crmbridge.services.workspace import Workspace
 
-RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+ANY: frozenset[State] = frozenset({"open", "waived", "cleared"})
+MOST_SHOWN = 10  # findings named when a text fits several
+SOON = timedelta(days=7)  # before the end of a waiver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedFinding:
-    """An open finding with what people call its deal and its deal's owner."""
+    """A finding with what people call its deal and its deal's owner."""
 
     finding: Finding
     opened_at: datetime
+    cleared_at: datetime | None = None
     deal: str
     owner: str  # e-mail or name; empty when the deal has none
 
+    @property
+    def state(self) -> State:
+        """Say whether it is open, waived or cleared."""
+        return "cleared" if self.cleared_at else "waived" if self.finding.waived else "open"
+
+    def ends_soon(self, now: datetime) -> bool:
+        """Tell whether its waiver runs out within a week."""
+        until = self.finding.waived.until if self.finding.waived else None
+        return until is not None and until - now <= SOON
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FindingFilter:
-    """Which findings are wanted; what is not said lets all through.
+class Listed:
+    """The findings asked for, and how many there are in all that pass."""
 
-    `owner` is a part of an owner's e-mail or name, `rule` may hold `*`, `severity` is the least one.
+    found: tuple[ListedFinding, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One finding in full: its history, what was done about it, and what would clear it."""
+
+    listed: ListedFinding
+    events: tuple[FindingEvent, ...]
+    journal: tuple[JournalEntry, ...]
+    clears: tuple[str, ...]
+
+
+def list_findings(workspace: Workspace, query: FindingQuery, owner: str | None = None) -> Listed:
+    """Give the findings that are wanted: the gravest first, then the oldest.
+
+    `owner` is a part of an owner's e-mail or name; the store knows none, so it is looked for among all that else pass.
     """
-
-    owner: str | None = None
-    stage: str | None = None
-    rule: str | None = None
-    severity: Severity | None = None
-
-    def wants(self, one: ListedFinding, owner: str) -> bool:
-        """Tell whether a finding passes; `owner` is everything that the owner is called."""
-        finding = one.finding
-        return (
-            (self.owner is None or self.owner.casefold() in owner.casefold())
-            and self.stage in {None, finding.stage}
-            and (self.rule is None or fnmatch.fnmatchcase(finding.rule, self.rule))
-            and (self.severity is None or RANK[finding.severity] <= RANK[self.severity])
-        )
+    if owner is None:
+        found = tuple(one for one, _ in _called(workspace, workspace.store.findings.search(query)))
+        return Listed(found=found, total=workspace.store.findings.total(query))
+    every = workspace.store.findings.search(replace(query, skip=0, limit=None))
+    fitting = [one for one, called in _called(workspace, every) if owner.casefold() in called.casefold()]
+    end = None if query.limit is None else query.skip + query.limit
+    return Listed(found=tuple(islice(fitting, query.skip, end)), total=len(fitting))
 
 
-def list_findings(workspace: Workspace, wanted: FindingFilter) -> tuple[ListedFinding, ...]:
-    """Give the open findings that are wanted: the gravest first, then the oldest."""
-    stored = workspace.store.findings.findings()
-    deals = workspace.store.records.get([s.finding.deal for s in stored])
+def find_finding(workspace: Workspace, text: str, states: frozenset[State] = ANY) -> StoredFinding:
+    """Find a finding by the start of its id; raises ConfigurationError when that is none, or several."""
+    query = FindingQuery(states=states, id_begins=text, limit=MOST_SHOWN)
+    found = list(workspace.store.findings.search(query)) if text else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(one.finding.id for one in found)
+        raise ConfigurationError(f"Several findings begin with {text!r}", advice=f"Give more: {ids}")
+    kind = "" if states == ANY else "open "
+    raise ConfigurationError(
+        f"There is no {kind}finding {text!r}", advice="`crmbridge findings` lists them with their ids."
+    )
+
+
+def show_finding(workspace: Workspace, text: str) -> Shown:
+    """Show one finding; raises ConfigurationError when the text names none, or several."""
+    stored = find_finding(workspace, text)
+    finding = stored.finding
+    ((listed, _),) = _called(workspace, [stored])
+    events = workspace.store.findings.events(finding.deal, finding.rule)
+    return Shown(
+        listed=listed,
+        events=tuple(event for event in events if event.visit == finding.visit),
+        journal=tuple(e for e in workspace.store.journal.entries() if e.change.finding == finding.id),
+        clears=_clears(workspace, finding) if stored.cleared_at is None else (),
+    )
+
+
+def _clears(workspace: Workspace, finding: Finding) -> tuple[str, ...]:
+    """Say what would clear a finding, from the deal as it is known now."""
+    deal = workspace.store.records.get([finding.deal]).get(finding.deal)
+    said = [ADVICE[finding.kind]]
+    if deal is None:
+        return ("The deal is gone; the next run clears it.",)
+    try:
+        verdicts = evaluate_one(workspace, deal).evaluation.judged
+    except CrmbridgeError:  # its connection left the settings
+        return tuple(said)
+    for verdict in verdicts:
+        if verdict.rule == finding.rule and verdict.judgement in {Judgement.FAIL, Judgement.UNKNOWN}:
+            said += [f"Fill in: {', '.join(verdict.missing)}."] if verdict.missing else []
+    return tuple(said)
+
+
+def _called(workspace: Workspace, stored: Iterable[StoredFinding]) -> Iterator[tuple[ListedFinding, str]]:
+    """Give findings with their deals' names and owners, and everything that these owners are called."""
     users = {
         user.ref: user for name in workspace.connections for user in workspace.store.records.records(name, Kind.USER)
     }
-    found = []
-    for finding, opened_at, _ in stored:
-        user = _owner(deals.get(finding.deal), users)
-        shown, called = _called(user)
-        deal = deals.get(finding.deal)
-        name = str(deal.fields.get("name") or "") if deal else ""
-        one = ListedFinding(finding=finding, opened_at=opened_at, deal=name, owner=shown)
-        if wanted.wants(one, called):
-            found.append(one)
-    return tuple(sorted(found, key=lambda one: (RANK[one.finding.severity], one.opened_at, one.finding.id)))
+    for some in chunks(stored):
+        deals = workspace.store.records.get([one.finding.deal for one in some])
+        for finding, opened_at, cleared_at in some:
+            deal = deals.get(finding.deal)
+            shown, called = _names(_owner(deal, users))
+            name = str(deal.fields.get("name") or "") if deal else ""
+            listed = ListedFinding(finding=finding, opened_at=opened_at, cleared_at=cleared_at, deal=name, owner=shown)
+            yield listed, called
 
 
 def _owner(deal: Record | None, users: Mapping[Ref, Record]) -> Record | None:
@@ -72,7 +142,7 @@ def _owner(deal: Record | None, users: Mapping[Ref, Record]) -> Record | None:
     return users.get(Ref(deal.ref.connection, Kind.USER, str(deal.fields["owner"])))
 
 
-def _called(user: Record | None) -> tuple[str, str]:
+def _names(user: Record | None) -> tuple[str, str]:
     """Give what an owner is shown as, and everything that they are called."""
     if user is None:
         return "", ""

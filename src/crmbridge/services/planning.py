@@ -49,7 +49,7 @@ def make_plan(
     outcomes = journal.outcomes([change.id for change in changes])
     plan = assemble(
         changes,
-        synced.blocked,
+        [*synced.blocked, *(item for item in judged.blocked if item.deal.connection in current)],
         outcomes=outcomes,
         unclear=journal.unsettled(),
         made_at=workspace.clock.now(),
@@ -65,6 +65,9 @@ def make_plan(
     }
     if "enforce" in parts:
         evaluating.dealt(workspace, judged, (change for change in judged.changes if change.id not in finished))
+        if "sync" not in parts:
+            own = [item for item in plan.blocked if not item.link]
+            workspace.store.waiting.replace({""}, own, workspace.clock.now())
     if "sync" in parts:
         plan = _remember(workspace, synced, plan, finished)
     return Planned(plan=plan, judged=judged)

@@ -13,6 +13,7 @@ from crmbridge.files.shipped import shipped_folder
 from crmbridge.services.checking import SETTINGS_FILE
 
 LANGUAGES = ("en", "pt", "zh")
+PROCESS_FILES = ("b2b.yaml", "tests/b2b.yaml")
 
 
 def create_project(folder: Path, language: str = "en") -> tuple[Path, ...]:
@@ -46,7 +47,7 @@ def _contents(language: str) -> Mapping[str, str]:
     start = shipped / "init"
     settings = (start / SETTINGS_FILE).read_text(encoding="utf-8")
     return {
-        "processes/b2b.yaml": (shipped / "processes" / "b2b.yaml").read_text(encoding="utf-8"),
+        **{f"processes/{name}": (shipped / "processes" / name).read_text(encoding="utf-8") for name in PROCESS_FILES},
         **{f"schema/{name}.json": schema_text(name) for name in SCHEMAS},
         ".gitignore": (start / "gitignore").read_text(encoding="utf-8"),
         "README.md": (start / f"README.{language}.md").read_text(encoding="utf-8"),

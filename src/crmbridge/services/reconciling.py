@@ -18,6 +18,11 @@ from crmbridge.services.linked import in_links
 from crmbridge.services.workspace import Workspace
 
 SETTLES = timedelta(minutes=1)  # after which a CRM carries out nothing more of what was sent by a process that died
+# What nobody can read back: a task is set to the same once more, and nobody is told twice.
+_SAID = {
+    Action.AMEND: (Outcome.FAILED, "nobody can tell whether it was done, so it is done once more"),
+    Action.NOTIFY: (Outcome.APPLIED, "nobody can tell whether it arrived, and it is not sent twice"),
+}
 
 
 def reconcile(workspace: Workspace, run: str) -> tuple[Receipt, ...]:
@@ -63,6 +68,9 @@ def _look(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]
     """Read back what a change would have left behind; of an update that is there in part, give that part as well."""
     if change.action is Action.UPDATE:
         return _look_at_update(workspace, change)
+    if change.action in _SAID:
+        outcome, message = _SAID[change.action]
+        return Receipt(change=change.id, outcome=outcome, ref=change.target, message=message), None
     if change.action is Action.ARCHIVE:
         return _look_at_archive(workspace, change), None
     if change.key is None and change.creates is not Kind.DEAL:
@@ -77,7 +85,7 @@ def _not_too_soon(workspace: Workspace, entry: JournalEntry, receipt: Receipt) -
     """Let what was sent a moment ago stay unclear where a second one could be made of it: it may still arrive."""
     change = entry.change
     keyed = change.action is Action.CREATE and change.creates is Kind.DEAL
-    if change.action in {Action.UPDATE, Action.ARCHIVE} or receipt.outcome is not Outcome.FAILED:
+    if change.action in {Action.UPDATE, Action.ARCHIVE, *_SAID} or receipt.outcome is not Outcome.FAILED:
         return receipt
     if keyed and workspace.adapter(change.connection).capabilities.external_key:
         return receipt

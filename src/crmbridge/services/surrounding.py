@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from crmbridge.engine.activities import by_deal, counted, kinds_asked_for
 from crmbridge.engine.calendars import CompiledCalendar
@@ -60,13 +60,14 @@ class _Around:
     hanging: Mapping[Kind, Mapping[str, Sequence[Record]]]
     named: Mapping[Ref, Record]
     pulled: Collection[Kind]
-    users: Sequence[Record] | None = field(default=None)
+    users: Sequence[Record] | None
+    people: Mapping[str, Sequence[str]]
 
     @classmethod
     def load(cls, workspace: Workspace, deals: Sequence[Record], pulled: Collection[Kind], hanging: Hanging) -> _Around:
         """Read it, all deals at once."""
         refs = [deal.ref for deal in deals]
-        asked = kinds_asked_for(workspace.project.process)
+        asked, settings = kinds_asked_for(workspace.project.process), workspace.project.settings
         wanted = {ref for deal in deals for ref in around(deal) if ref.kind in asked and ref.kind in pulled}
         users = asked & {Kind.USER} and Kind.USER in pulled
         return cls(
@@ -78,6 +79,7 @@ class _Around:
             named=workspace.store.records.get(sorted(wanted)),
             pulled=asked.intersection(pulled),
             users=tuple(workspace.store.records.records(refs[0].connection, Kind.USER)) if users else None,
+            people={role: settings.emails(role, refs[0].connection) for role in settings.people},
         )
 
     def of(self, deal: Record) -> Beside:
@@ -94,6 +96,7 @@ class _Around:
             companies=named.get(Kind.COMPANY),
             contacts=named.get(Kind.CONTACT),
             users=self.users,
+            people=self.people,
         )
 
 
@@ -134,6 +137,21 @@ def scanned(workspace: Workspace) -> Hanging:
         if key not in known:
             known[key] = by_deal(workspace.store.records.records(*key))
         return known[key]
+
+    return find
+
+
+def since_indexed(workspace: Workspace, changed: Collection[Ref]) -> Hanging:
+    """Find it by the index and by what changed since: for those who only look, at what a few deals have."""
+    fresh = workspace.store.records.get([ref for ref in changed if ref.kind in _HANGING])
+
+    def find(_workspace: Workspace, deals: Sequence[Ref], kind: Kind) -> Mapping[str, Sequence[Record]]:
+        known = indexed(workspace, deals, kind)
+        own = [record for ref, record in fresh.items() if ref[:2] == (deals[0].connection, kind)]
+        newer = by_deal(own)
+        kept = {deal.id: [each for each in known.get(deal.id, ()) if each.ref not in changed] for deal in deals}
+        both = {deal: sorted([*kept[deal], *newer.get(deal, ())], key=lambda each: each.ref) for deal in kept}
+        return {deal: found for deal, found in both.items() if found}
 
     return find
 

@@ -5,7 +5,7 @@ It costs what changed, not what there is: the store's backlog names the records 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -21,24 +21,26 @@ from crmbridge.engine.deleting import (
     most_at_once,
     with_lost,
 )
-from crmbridge.engine.forms import read, sent
+from crmbridge.engine.forms import Read, read
+from crmbridge.engine.glance import Glance, glance_at
 from crmbridge.engine.mapping import LOST, WON
 from crmbridge.engine.matching import link_id
 from crmbridge.engine.merge import Side, decided_ref, merge
 from crmbridge.engine.moves import last_move, why_forbidden
 from crmbridge.engine.planner import archive, create_counterpart, sync_updates
 from crmbridge.engine.sameness import same
-from crmbridge.engine.views import OWNER, STAGE, Viewer
+from crmbridge.engine.views import STAGE, Viewer
 from crmbridge.engine.visits import visits_of
-from crmbridge.model.changes import Action, Blocked, Change, Origin
+from crmbridge.model.changes import Action, Blocked, Change
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
 from crmbridge.services.companions import with_companions
 from crmbridge.services.gathering import Around, follow_merged, gather, make_viewers, writable
 from crmbridge.services.linked import in_links
-from crmbridge.services.linking import chunks, deals_to_look_at, match_fresh
+from crmbridge.services.linking import chunks, deals_to_look_at, match_fresh, sign, sign_all
 from crmbridge.services.notes import copied_notes
 from crmbridge.services.workspace import Workspace
+from crmbridge.services.written import bases_after, canonical_edits
 from crmbridge.settings import DeleteCap, Sync
 
 Bases = Mapping[Ref, Mapping[str, Value]]
@@ -98,13 +100,16 @@ def _sync_entry(
     deals = deals_to_look_at(workspace, entry, pending, first=first)
     survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}
     deals = sorted({*deals, *survivors})
-    links = sorted(_link_all(workspace, entry, deals, synced, set(pending)))
+    found, unsigned = _link_all(workspace, entry, deals, synced, set(pending))
+    links = sorted(found)
     unclear = bases_after(viewers, _unclear_updates(workspace))
+    glance = glance_at([viewers[name] for name in entry.between], entry.policy)
     archives: list[Change] = []
     ends: dict[str, tuple[Ref, Ref]] = {}
     for some in chunks(links):
         around = gather(workspace, entry, viewers, some)
-        plan = _Part(workspace, entry, around, unclear)
+        sign(workspace, entry, [ref for refs in around.links.values() for ref in refs if ref in unsigned], around.deals)
+        plan = _Part(workspace, entry, around, unclear, glance)
         plan.look()
         workspace.store.links.save(plan.members)
         # Another deal may lead them now, so enforcement has to look at what is left.
@@ -148,29 +153,48 @@ def _pending(workspace: Workspace, entry: Sync, reader: str) -> tuple[int, list[
 
 
 def _link_all(
-    workspace: Workspace, entry: Sync, deals: Iterable[Ref], synced: Synced, pending: Collection[Ref]
-) -> set[str]:
-    """Give the links of these deals. One without a counterpart has a link of its own, where others may be created.
+    workspace: Workspace, entry: Sync, deals: Collection[Ref], synced: Synced, pending: Collection[Ref]
+) -> tuple[set[str], frozenset[Ref]]:
+    """Give the links of these deals, and those of the deals that are still to be signed.
 
-    Enforcement has to look at deals that are linked without having changed, as another one may lead them now.
+    Where all are linked nothing is matched with them, so that can be done when they are loaded to be looked at.
     """
     links: set[str] = set()
+    alone: list[Ref] = []
     for part in chunks(deals):
         known = workspace.store.links.of(part)
         links.update(known.values())
-        alone = [ref for ref in part if ref not in known]
-        synced.looked.update(map(link_id, alone))
-        fresh = workspace.store.records.get(alone)
-        if not fresh:
-            continue
-        matched = match_fresh(workspace, entry, Kind.DEAL, fresh)
-        workspace.store.backlog.touch([r for refs in matched.links.values() for r in refs if r not in pending])
-        synced.blocked += matched.ambiguous
-        synced.asked.update(item.deal for item in matched.ambiguous)
-        links.update(matched.links)
-        single = {link_id(ref): (ref,) for ref in matched.single if entry.create and _is_open(fresh[ref])}
-        workspace.store.links.save(single)
-        links.update(single)
+        alone += [ref for ref in part if ref not in known]
+    if not alone:
+        return links, frozenset(deals)
+    sign_all(workspace, entry, deals)
+    for part in chunks(alone):
+        links.update(_link(workspace, entry, part, synced, pending))
+    return links, frozenset()
+
+
+def _link(
+    workspace: Workspace, entry: Sync, deals: Collection[Ref], synced: Synced, pending: Collection[Ref]
+) -> set[str]:
+    """Give the links of deals that stood in none. One without a counterpart has its own, where others may be created.
+
+    Enforcement has to look at deals that are linked without having changed, as another one may lead them now.
+    """
+    known = workspace.store.links.of(deals)  # by now some are the counterparts of others
+    links = set(known.values())
+    alone = [ref for ref in deals if ref not in known]
+    synced.looked.update(map(link_id, alone))
+    fresh = workspace.store.records.get(alone)
+    if not fresh:
+        return links
+    matched = match_fresh(workspace, entry, Kind.DEAL, fresh)
+    workspace.store.backlog.touch([r for refs in matched.links.values() for r in refs if r not in pending])
+    synced.blocked += matched.ambiguous
+    synced.asked.update(item.deal for item in matched.ambiguous)
+    links.update(matched.links)
+    single = {link_id(ref): (ref,) for ref in matched.single if entry.create and _is_open(fresh[ref])}
+    workspace.store.links.save(single)
+    links.update(single)
     return links
 
 
@@ -181,29 +205,6 @@ def _is_open(deal: Record) -> bool:
 def _unclear_updates(workspace: Workspace) -> list[tuple[Change, Ref]]:
     changes = in_links(workspace, [entry.change for entry in workspace.store.journal.unsettled()])
     return [(c, c.target) for c in changes if c.target is not None and c.connection in workspace.connections]
-
-
-# ── What was written ────────────────────────────────────────────────────────────────────────────────────
-
-
-def bases_after(viewers: Mapping[str, Viewer], written: Iterable[tuple[Change, Ref]]) -> dict[Ref, dict[str, Value]]:
-    """Give the bases that follow from changes that were made: what was written there. Enforcement has none to keep."""
-    bases: dict[Ref, dict[str, Value]] = {}
-    for change, ref in written:
-        if change.action is Action.ARCHIVE:
-            bases.setdefault(ref, {})[UNDONE if change.origin is Origin.UNDO else ARCHIVED] = True
-        elif change.link is not None and change.origin is Origin.SYNC and ref.kind is Kind.DEAL:
-            bases.setdefault(ref, {}).update(sent(canonical_edits(change, viewers[change.connection]), change.expects))
-    return bases
-
-
-def canonical_edits(change: Change, viewer: Viewer) -> Iterator[tuple[str, Value]]:
-    """Give what a change writes as sync sees it: owners by e-mail."""
-    for edit in change.edits:
-        after = edit.after
-        if edit.name == OWNER:
-            after = viewer.users.get(str(after))
-        yield edit.name, after
 
 
 # ── One part of the links ───────────────────────────────────────────────────────────────────────────────
@@ -217,6 +218,7 @@ class _Part:
     entry: Sync
     around: Around
     unclear: Bases
+    glance: Glance
     changes: list[Change] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
     agreed: dict[Ref, Mapping[str, Value]] = field(default_factory=dict)
@@ -234,7 +236,8 @@ class _Part:
     def _look_at(self, link: str) -> None:
         refs = self.around.links[link]
         here = [ref for ref in refs if ref.connection in self.entry.between]
-        sides = {ref: self._side(ref) for ref in self._ranked(here)}
+        only = self._unsettled(link, here)
+        sides = {ref: self._side(ref, only) for ref in self._ranked(here)}
         gone = self._gone(link, here, sides)
         self.blocked += gone.stopped
         if gone.ended and gone.deleted:
@@ -258,14 +261,34 @@ class _Part:
             self._create(link, gone.members, base, sides, updates)
         self.changes += copied_notes(self.workspace, self.entry, link, [ref for ref in here if ref in sides])
 
-    def _side(self, ref: Ref) -> Side:
+    def _unsettled(self, link: str, refs: Sequence[Ref]) -> Collection[str] | None:
+        """Name the fields of a link that may need merging; None where all that its deals hold has to be known.
+
+        That is where one of them is gone, or missing and to be created, or may hold what nobody knows of yet.
+        """
+        deals = self.around.deals
+        if any(ref not in deals or ref in self.unclear for ref in refs):
+            return None
+        if self.entry.create and not {ref.connection for ref in refs}.issuperset(self.entry.create):
+            return None
+        held = [deals[ref].fields for ref in refs]
+        bases = [self.around.bases.get(ref, {}) for ref in (decided_ref(link), *refs)]
+        if any(bases) or len(refs) < 2:
+            return self.glance.unsettled(held, bases)
+        settled = self.glance.settled(held)  # they are linked just now, and what they hold alike is agreed on
+        for ref in (decided_ref(link), *refs):
+            self._agree(ref, settled)
+        return self.glance.names - settled.keys()
+
+    def _side(self, ref: Ref, only: Collection[str] | None) -> Side:
         """Make one side of a merge. What may have been written there, and is there, is not somebody's edit."""
         deal = self.around.deals[ref]
-        now = self.around.viewers[ref.connection].view(deal)
+        now = self.around.viewers[ref.connection].view(deal, only)
         unclear = self.unclear.get(ref, {})
         ours = {name: value for name, value in unclear.items() if name in now and same(now[name], value)}
-        base = {**self.around.bases.get(ref, {}), **ours}
-        seen = read(now, base, deal.version)
+        known = self.around.bases.get(ref, {})
+        base = {**known, **ours} if ours else known
+        seen = read(now, base, deal.version) if only is None else Read(now, {})
         self._agree(ref, seen.news)
         viewer = self.around.viewers[ref.connection]
         return Side(

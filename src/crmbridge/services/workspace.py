@@ -26,12 +26,16 @@ def silent(_step: str, _about: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A settings file with its process, read and checked. `digest` changes whenever either does."""
+    """A settings file with its process, read and checked. `digest` changes whenever either does.
+
+    `places` says where each rule stands, by its id, such as `processes/b2b.yaml:57`.
+    """
 
     settings: Settings
     process: Process
     path: Path
     digest: str
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -58,6 +62,7 @@ class Workspace:
     progress: Progress = silent
     patience: timedelta = timedelta(0)  # how long a run waits while another one holds the state
     _open: dict[str, Adapter] = field(default_factory=dict, init=False, repr=False)
+    _mappers: dict[str, StageMapper] = field(default_factory=dict, init=False, repr=False)
 
     def adapter(self, connection: str) -> Adapter:
         """Give the adapter of a connection; raises ConfigurationError for one that isn't set up."""
@@ -67,7 +72,10 @@ class Workspace:
 
     def mapper(self, connection: str) -> StageMapper:
         """Give the stage map of a connection."""
-        return stage_mapper(connection, self.project.process, self.project.settings.stages.get(connection))
+        if connection not in self._mappers:
+            stages = self.project.settings.stages.get(connection)
+            self._mappers[connection] = stage_mapper(connection, self.project.process, stages)
+        return self._mappers[connection]
 
     @property
     def connections(self) -> tuple[str, ...]:

@@ -8,14 +8,23 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from crmbridge.model.changes import Blocked
 from crmbridge.model.codec import blocked_from_json, blocked_to_json
 from crmbridge.model.records import Kind, Ref, Signature
 from crmbridge.ports import Waiting
 from crmbridge.store import schema
-from crmbridge.store.database import Database, among, delete_among, next_mark, rows_among, upsert, upsert_written
+from crmbridge.store.database import (
+    Database,
+    among,
+    delete_among,
+    insert_written,
+    next_mark,
+    rows_among,
+    upsert,
+    upsert_written,
+)
 from crmbridge.store.records import by_kind
 from crmbridge.store.schema import as_written
 from crmbridge.store.written import json_text, storable
@@ -52,8 +61,7 @@ class SqlBacklog:
         with self._database.write() as open_:
             upsert(open_, _readers, [{"reader": reader, "mark": mark}])
             open_.execute(delete(_left).where(_left.c.reader == reader))
-            if rows:
-                open_.execute(insert(as_written(_left)), [dict(zip(_left.c.keys(), row, strict=True)) for row in rows])
+            insert_written(open_, _left, rows)
 
     def touch(self, refs: Collection[Ref]) -> None:
         """Let these records count as changed for every reader."""
@@ -90,8 +98,8 @@ class SqlWaiting:
         named = sorted({*links, *(item.link for item in items)})
         with self._database.write() as open_:
             held = rows_among(open_, tuple(_waiting.c[_SINCE]), "link", named)
-            since = {tuple(key): datetime.fromisoformat(at) for *key, at in held}
-            delete_among(open_, _waiting, "link", links)
+            since = {tuple(key): datetime.fromisoformat(at) for *key, at in held}  # of hardly any link
+            delete_among(open_, _waiting, "link", {link for link, *_ in since}.intersection(map(storable, links)))
             upsert(open_, _waiting, [row | {"since": since.get(_key(row), at)} for row in rows])
 
     def all(self) -> tuple[Waiting, ...]:
@@ -136,7 +144,7 @@ class SqlMatches:
     def put(self, signatures: Mapping[Ref, Collection[Signature]]) -> None:
         """Set the signatures of these refs in the place of those they had."""
         wanted = {
-            (ref.connection, ref.kind.value, storable(ref.id)): sorted(_signature_row(each) for each in set(found))
+            (ref.connection, ref.kind.value, storable(ref.id)): sorted(map(_signature_row, set(found)))
             for ref, found in signatures.items()
         }
         with self._database.write() as open_:
@@ -145,7 +153,7 @@ class SqlMatches:
             for (connection, kind), ids in _grouped(key for key in other if key in held).items():
                 delete_among(open_, _matches, "id", ids, {"connection": connection, "kind": kind})
             rows = [(digest, *key, *rest) for key, found in other.items() for digest, *rest in found]
-            upsert_written(open_, _matches, rows)
+            upsert_written(open_, _matches, sorted(rows))  # as they lie in the table
 
     def of(self, refs: Collection[Ref]) -> dict[Ref, tuple[Signature, ...]]:
         """Give the signatures of those of these refs that have any, ordered."""

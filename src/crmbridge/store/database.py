@@ -285,6 +285,16 @@ def upsert_written(
     return len(unique) - saved
 
 
+def insert_written(connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert whole rows, each of another primary key, whose values are as they are stored."""
+    mark = "%s" if connection.dialect.name == "postgresql" else "?"
+    values = f"({', '.join([mark] * len(into.columns))})"
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        sql = f"INSERT INTO {into} VALUES {', '.join([values] * len(some))}"  # noqa: S608  a name of ours
+        connection.exec_driver_sql(sql, tuple(chain.from_iterable(some)))
+
+
 @functools.lru_cache(maxsize=10 * AT_ONCE)
 def _upsert_sql(dialect: str, into: Table, newest: str | None, marked: Marked | None, rows: int) -> str:
     names = [column.name for column in into.columns]
@@ -360,7 +370,9 @@ def rows_among(
     names = ", ".join(_quoted(each.name) for each in columns)
     for some in chunks(values):
         what = f"SELECT {names} FROM {columns[0].table}"  # noqa: S608  names of ours
-        yield from _run_among(connection, what, column, some, of).all()
+        # The driver's own rows: SQLAlchemy would make each anew.
+        with _run_among(connection, what, column, some, of) as result:
+            yield from result.cursor.fetchall()
 
 
 def delete_among(

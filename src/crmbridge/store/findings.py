@@ -6,14 +6,17 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from crmbridge.model.findings import Evaluation, Finding, FindingKind, Severity, SlaClock, Visit
-from crmbridge.model.records import Kind, Ref
-from crmbridge.model.values import fields_from_json, fields_to_json
-from crmbridge.ports import StoredFinding
-from crmbridge.store import clock_rows, schema
-from crmbridge.store.database import Database, among, upsert
+from crmbridge.model.findings import Evaluation, Severity, SlaClock, Visit
+from crmbridge.model.lives import FindingEvent, Known, Turn, event, events_of, next_life
+from crmbridge.model.records import Kind, Ref, Status
+from crmbridge.ports import FindingQuery, StoredFinding
+from crmbridge.store import clock_rows, finding_rows, schema
+from crmbridge.store.database import Database, delete_among, upsert, upsert_written
+from crmbridge.store.finding_search import narrowed, ranked
+from crmbridge.store.records import by_kind
+from crmbridge.store.written import moment_text, storable
 
 _STREAM = 1000  # rows read at a time
 _findings, _places, _visits, _clocks = schema.findings, schema.places, schema.visits, schema.sla_clocks
@@ -41,8 +44,45 @@ class SqlFindings:
         """Clear the findings of these deals, and drop their places, visits and clocks."""
         known = [deal for deal in deals if deal.kind is Kind.DEAL]
         with self._database.write() as open_:
-            _clear(open_, [row.id for row in _open_rows(open_, known)], at)
+            _clear(open_, [each for each in finding_rows.known_findings(open_, known) if _is_open(each)], at)
             _forget_measures(open_, known)
+
+    def known(self, deals: Collection[Ref]) -> dict[Ref, tuple[Known, ...]]:
+        """Give all findings that these deals have or had, ordered by id."""
+        found: dict[Ref, list[Known]] = {}
+        with self._database.read() as open_:
+            for each in finding_rows.known_findings(open_, deals):
+                found.setdefault(each.finding.deal, []).append(each)
+        return {deal: tuple(each) for deal, each in found.items()}
+
+    def search(self, query: FindingQuery) -> Iterator[StoredFinding]:
+        """Give the findings looked for, the gravest first, then the oldest, then by id."""
+        asked = ranked(narrowed(select(_findings), query)).offset(query.skip).limit(query.limit)
+        with self._database.read() as open_:
+            for row in open_.execution_options(yield_per=_STREAM).execute(asked):
+                yield StoredFinding(finding_rows.finding(row), row.opened_at, row.cleared_at)
+
+    def total(self, query: FindingQuery) -> int:
+        """Count the findings looked for."""
+        with self._database.read() as open_:
+            return int(open_.execute(narrowed(select(func.count()).select_from(_findings), query)).scalar_one())
+
+    def deals(self, query: FindingQuery) -> int:
+        """Count the deals that have such findings."""
+        each = narrowed(select(_findings.c.connection, _findings.c.deal).distinct(), query).subquery()
+        with self._database.read() as open_:
+            return int(open_.execute(select(func.count()).select_from(each)).scalar_one())
+
+    def events(self, deal: Ref, rule: str) -> tuple[FindingEvent, ...]:
+        """Give what happened to the findings of one rule on one deal, in order."""
+        with self._database.read() as open_:
+            return tuple(finding_rows.events(open_, deal, rule))
+
+    def open_deals(self) -> int:
+        """Count the deals that were evaluated and are open."""
+        query = select(func.count()).select_from(_places).where(_places.c.status == Status.OPEN)
+        with self._database.read() as open_:
+            return int(open_.execute(query).scalar_one())
 
     def due(self, now: datetime) -> tuple[Ref, ...]:
         """Give the deals whose evaluation was good until now or earlier, ordered."""
@@ -51,8 +91,10 @@ class SqlFindings:
             return tuple(sorted(Ref(row.connection, Kind.DEAL, row.deal) for row in open_.execute(query)))
 
     def counts(self) -> dict[Severity, int]:
-        """Count the open findings by severity."""
-        query = select(_findings.c.severity, func.count()).where(_findings.c.cleared_at.is_(None))
+        """Count the open findings by severity, without the waived ones."""
+        query = select(_findings.c.severity, func.count()).where(
+            _findings.c.cleared_at.is_(None), _findings.c.waived_by.is_(None)
+        )
         with self._database.read() as open_:
             return {Severity(severity): count for severity, count in open_.execute(query.group_by("severity"))}
 
@@ -63,7 +105,7 @@ class SqlFindings:
             query = query.where(_findings.c.cleared_at.is_(None))
         with self._database.read() as open_:
             rows = open_.execute(query)
-            return tuple(StoredFinding(_finding(row), row.opened_at, row.cleared_at) for row in rows)
+            return tuple(StoredFinding(finding_rows.finding(row), row.opened_at, row.cleared_at) for row in rows)
 
     def visits(self) -> Iterator[Visit]:
         """Give all visits, deal by deal, in each deal's own order."""
@@ -81,7 +123,7 @@ class SqlFindings:
         """Give the SLA clocks of these deals, in the order of their visits; deals without any are left out."""
         found: dict[Ref, list[SlaClock]] = {}
         with self._database.read() as open_:
-            for connection, ids in _by_connection(deals).items():
+            for connection, _, ids in by_kind(deals):
                 for clock in clock_rows.clocks_of(open_, connection, ids):
                     found.setdefault(clock.visit.deal, []).append(clock)
         return {deal: tuple(clocks) for deal, clocks in found.items()}
@@ -91,112 +133,72 @@ class SqlFindings:
 
 
 def _save_findings(open_: Connection, latest: dict[Ref, Evaluation], at: datetime) -> None:
-    opened = {row.id: row.opened_at for row in _open_rows(open_, latest)}
+    before = {each.finding.id: each for each in finding_rows.known_findings(open_, latest)}
     holding = {finding.id: finding for evaluation in latest.values() for finding in evaluation.findings}
-    rows = [_finding_row(finding) | {"opened_at": opened.get(id_, at)} for id_, finding in holding.items()]
-    upsert(open_, _findings, rows)
-    _clear(open_, [id_ for id_ in opened if id_ not in holding], at)
+    upsert(
+        open_,
+        _findings,
+        [finding_rows.finding_row(one, next_life(before.get(id_), one, at)) for id_, one in holding.items()],
+    )
+    happened = (one for id_, finding in holding.items() for one in events_of(before.get(id_), finding, at))
+    finding_rows.note_events(open_, list(happened))
+    _clear(open_, [each for id_, each in before.items() if _is_open(each) and id_ not in holding], at)
 
 
-def _open_rows(open_: Connection, deals: Iterable[Ref]) -> Iterator[Row[Any, Any]]:
-    """Give id and opening time of the open findings of these deals."""
-    for connection, ids in _by_connection(deals).items():
-        for condition in among(_findings.c.deal, ids):
-            query = select(_findings.c.id, _findings.c.opened_at).where(
-                _findings.c.connection == connection, condition, _findings.c.cleared_at.is_(None)
-            )
-            yield from open_.execute(query)
+def _is_open(known: Known) -> bool:
+    return known.life.cleared_at is None
 
 
-def _clear(open_: Connection, ids: Sequence[str], at: datetime) -> None:
-    if ids:
+def _clear(open_: Connection, known: Sequence[Known], at: datetime) -> None:
+    if known:
         clear = update(_findings).where(_findings.c.id == bindparam("cleared")).values(cleared_at=at)
-        open_.execute(clear, [{"cleared": id_} for id_ in ids])
+        open_.execute(clear, [{"cleared": each.finding.id} for each in known])
+        finding_rows.note_events(open_, [event(each.finding, Turn.CLEARED, at) for each in known])
 
 
 def _forget_measures(open_: Connection, deals: Iterable[Ref]) -> None:
-    keys = [{"of": deal.connection, "deal_id": deal.id} for deal in deals]
-    for table in (_visits, _places) if keys else ():  # the clocks go with their visits
-        open_.execute(
-            delete(table).where(table.c.connection == bindparam("of"), table.c.deal == bindparam("deal_id")), keys
-        )
+    for connection, _, ids in by_kind(deals):
+        for table in (_visits, _places):  # the clocks go with their visits
+            delete_among(open_, table, "deal", ids, {"connection": connection})
 
 
 def _save_measures(open_: Connection, evaluations: Sequence[Evaluation]) -> None:
-    tables = {
-        _places: [_place_row(evaluation) for evaluation in evaluations],
-        _visits: [_visit_row(visit, n) for each in evaluations for n, visit in enumerate(each.visits)],
-        _clocks: [clock_rows.clock_row(clock) for each in evaluations for clock in each.clocks],
-    }
-    for table, rows in tables.items():
-        if rows:
-            open_.execute(insert(table), rows)
-
-
-def _by_connection(deals: Iterable[Ref]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for deal in deals:
-        groups.setdefault(deal.connection, []).append(deal.id)
-    return groups
-
-
-def _finding_row(finding: Finding) -> dict[str, Any]:
-    return {
-        "id": finding.id,
-        "connection": finding.deal.connection,
-        "deal": finding.deal.id,
-        "rule": finding.rule,
-        "kind": finding.kind,
-        "stage": finding.stage,
-        "severity": finding.severity,
-        "message": finding.message,
-        "since": finding.since,
-        "seen": fields_to_json(finding.seen),
-        "visit": finding.visit,
-        "path": finding.path,
-        "cleared_at": None,
-    }
-
-
-def _place_row(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "connection": evaluation.deal.connection,
-        "deal": evaluation.deal.id,
-        "stage": evaluation.place.stage,
-        "status": evaluation.place.status,
-        "evaluated_at": evaluation.at,
-        "until": evaluation.until,
-    }
-
-
-def _visit_row(visit: Visit, ordinal: int) -> dict[str, Any]:
-    return {
-        "connection": visit.deal.connection,
-        "deal": visit.deal.id,
-        "stage": visit.stage,
-        "number": visit.number,
-        "ordinal": ordinal,
-        "entered_at": visit.entered_at,
-        "left_at": visit.left_at,
-        "to_stage": visit.to.stage if visit.to else None,
-        "to_status": visit.to.status if visit.to else None,
-    }
-
-
-# ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _finding(row: Row[Any]) -> Finding:
-    return Finding(
-        id=row.id,
-        deal=Ref(row.connection, Kind.DEAL, row.deal),
-        rule=row.rule,
-        kind=FindingKind(row.kind),
-        stage=row.stage,
-        severity=Severity(row.severity),
-        message=row.message,
-        since=row.since,
-        seen=fields_from_json(row.seen),
-        visit=row.visit,
-        path=row.path,
+    upsert_written(open_, _places, [_place_row(evaluation) for evaluation in evaluations])
+    upsert_written(
+        open_, _visits, [_visit_row(visit, n) for each in evaluations for n, visit in enumerate(each.visits)]
     )
+    clocks = [clock_rows.clock_row(clock) for each in evaluations for clock in each.clocks]
+    if clocks:
+        open_.execute(insert(_clocks), clocks)
+
+
+def _place_row(evaluation: Evaluation) -> tuple[Any, ...]:
+    """Write where a deal stands in the order of the table's columns."""
+    deal, place, until = evaluation.deal, evaluation.place, evaluation.until
+    return (
+        deal.connection,
+        storable(deal.id),
+        _text(place.stage),
+        place.status.value,
+        moment_text(evaluation.at),
+        moment_text(until) if until else None,
+    )
+
+
+def _visit_row(visit: Visit, ordinal: int) -> tuple[Any, ...]:
+    """Write a visit in the order of the table's columns."""
+    return (
+        visit.deal.connection,
+        storable(visit.deal.id),
+        storable(visit.stage),
+        visit.number,
+        ordinal,
+        moment_text(visit.entered_at),
+        moment_text(visit.left_at) if visit.left_at else None,
+        _text(visit.to.stage) if visit.to else None,
+        visit.to.status.value if visit.to else None,
+    )
+
+
+def _text(text: str | None) -> str | None:
+    return None if text is None else storable(text)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, or_, select
+from sqlalchemy import Connection, Row, Select, Text, cast, func, insert, or_, select
 
 from crmbridge.errors import StateError
 from crmbridge.model.changes import Change, JournalEntry, Outcome, Receipt
@@ -16,6 +16,7 @@ from crmbridge.model.values import Value
 from crmbridge.store import schema
 from crmbridge.store.database import Database, among, rows_among
 from crmbridge.store.links import write_bases
+from crmbridge.store.written import json_text
 
 INTENT, OUTCOME = "intent", "outcome"
 _STREAM = 1000  # rows read at a time
@@ -78,6 +79,15 @@ class SqlJournal:
             query = query.where(_journal.c.run == run)
         with self._database.read() as open_:
             yield from map(_entry, open_.execution_options(yield_per=_STREAM).execute(query))
+
+    def about(self, refs: Collection[Ref]) -> tuple[JournalEntry, ...]:
+        """Give the rows whose change was meant for one of these records, or made it, in order."""
+        written = cast(_journal.c.change, Text)
+        named = [written.contains(json_text(ref.id), autoescape=True) for ref in refs]
+        query = select(_journal).where(or_(*named, _journal.c.ref.in_(list(refs)))).order_by(_journal.c.seq)
+        with self._database.read() as open_:
+            found = map(_entry, open_.execute(query))  # an id may stand elsewhere in a change, too
+            return tuple(entry for entry in found if entry.change.target in refs or entry.ref in refs)
 
 
 def _append(open_: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from crmbridge.model.records import Kind, Ref
+from crmbridge.model.records import Ref
 from crmbridge.model.values import Value, fields_from_text, fields_to_text
 from crmbridge.store import schema
 from crmbridge.store.database import Database, Rows, chunks, delete_among, rows_among, upsert_written
-from crmbridge.store.records import by_kind
+from crmbridge.store.records import KINDS, by_kind
 from crmbridge.store.schema import as_written
 from crmbridge.store.written import storable
 
@@ -39,7 +40,7 @@ class SqlLinks:
         found: dict[str, tuple[Ref, ...]] = {}
         with self._database.read() as open_:
             for part in chunks(sorted(map(storable, links))):
-                found |= _by_link(sorted(rows_among(open_, _COLUMNS, "link", part), key=tuple))
+                found |= _by_link(sorted(rows_among(open_, _COLUMNS, "link", part)))
         return found
 
     def of(self, refs: Collection[Ref]) -> dict[Ref, str]:
@@ -62,11 +63,12 @@ class SqlLinks:
             delete_among(open_, _links, "link", links)
             upsert_written(open_, _links, rows)
 
-    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, dict[str, Value]]:
+    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, Mapping[str, Value]]:
         """Give the base of these refs, or of every ref that has one, field by field."""
+        read = functools.cache(fields_from_text)  # a link's records and the link itself mostly have the same base
         with self._database.read() as open_:
             rows = open_.execute(select(_bases_written)) if refs is None else _bases_of(open_, refs)
-            return {Ref(c, Kind(kind), id_): fields_from_text(text) for c, kind, id_, text in map(tuple, rows)}
+            return {Ref(connection, KINDS[kind], id_): read(text) for connection, kind, id_, text in rows}
 
     def save_bases(self, bases: Mapping[Ref, Mapping[str, Value]]) -> None:
         """Set the base of the fields named; the others stay."""
@@ -78,7 +80,7 @@ class SqlLinks:
 def _by_link(rows: Any) -> dict[str, tuple[Ref, ...]]:
     found: dict[str, list[Ref]] = defaultdict(list)
     for link, connection, kind, id_ in rows:
-        found[link].append(Ref(connection, Kind(kind), id_))
+        found[link].append(Ref(connection, KINDS[kind], id_))
     return {link: tuple(refs) for link, refs in found.items()}
 
 
@@ -91,7 +93,18 @@ def _bases_of(open_: Connection, refs: Collection[Ref]) -> Rows:
 def write_bases(open_: Connection, bases: Mapping[Ref, Mapping[str, Value]]) -> None:
     """Set the fields named of bases within a transaction that is already open; the other fields stay."""
     said = {(ref.connection, ref.kind.value, storable(ref.id)): fields for ref, fields in bases.items() if fields}
-    rows_held = map(tuple, _bases_of(open_, [ref for ref in bases if bases[ref]]))
+    rows_held = _bases_of(open_, [ref for ref in bases if bases[ref]])
     held = {(connection, kind, id_): fields_from_text(text) for connection, kind, id_, text in rows_held}
-    rows = [(*key, fields_to_text({**held.get(key, {}), **fields})) for key, fields in said.items()]
+    rows = []
+    last: tuple[Mapping[str, Value], str] = {}, "{}"
+    for key, fields in said.items():
+        whole = {**held[key], **fields} if key in held else fields
+        if not _are_the_same(whole, last[0]):
+            last = whole, fields_to_text(whole)
+        rows.append((*key, last[1]))
     upsert_written(open_, _bases, rows)
+
+
+def _are_the_same(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
+    """Tell whether two bases are of the very same values, as those of a link that just came to be are."""
+    return one.keys() == other.keys() and all(one[name] is other[name] for name in one)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,11 +12,11 @@ from typing import Any
 from crmbridge.errors import LockedError, StateError
 from crmbridge.model.changes import Change, JournalEntry, Outcome, Receipt
 from crmbridge.model.edits import edits_between
-from crmbridge.model.findings import Evaluation, Severity, SlaClock, Visit
 from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Tombstone
 from crmbridge.model.values import Value, show
-from crmbridge.ports import Page, Run, StoredFinding
+from crmbridge.ports import Page, Run
 from crmbridge.store.memory_backlog import MemoryBacklog, MemoryMatches, MemoryWaiting
+from crmbridge.store.memory_findings import MemoryFindings, MemoryWaivers
 from crmbridge.store.memory_hints import MemoryHints, MemoryMemory
 from crmbridge.store.memory_state import Lease, Opened, State
 
@@ -34,6 +33,7 @@ class MemoryStore:
         self.waiting = MemoryWaiting(memory)
         self.matches = MemoryMatches(memory)
         self.findings = MemoryFindings(memory)
+        self.waivers = MemoryWaivers(memory)
         self.journal = MemoryJournal(memory)
         self.runs = MemoryRuns(memory)
         self.hints = MemoryHints(memory)
@@ -71,7 +71,7 @@ class MemoryRecords:
             state.mark_all(ref for ref in other if ref in state.records or ref in state.gone)
             for tombstone in page.tombstones:
                 _bury(state, tombstone)
-            state.cursors[connection, kind] = page.cursor
+            state.cursors[connection, kind], state.pulled[connection, kind] = page.cursor, at
 
     def put(self, records: Sequence[Record], at: datetime | None = None) -> None:
         """Replace records with what was read outside a pull, unless what is held is newer."""
@@ -82,6 +82,17 @@ class MemoryRecords:
         """Give the cursor after the last page saved."""
         with self._memory.read() as state:
             return state.cursors.get((connection, kind))
+
+    def pulled_at(self, connection: str, kind: Kind) -> datetime | None:
+        """Give when the last page was saved."""
+        with self._memory.read() as state:
+            return state.pulled.get((connection, kind))
+
+    def named(self, connection: str, kind: Kind, text: str, limit: int) -> tuple[Ref, ...]:
+        """Give the records that are not gone and whose name holds a text, whatever the case; ordered, not more."""
+        wanted = text.casefold()
+        named = ((record.ref, record.fields.get("name")) for record in self.records(connection, kind))
+        return tuple(ref for ref, name in named if isinstance(name, str) and wanted in name.casefold())[:limit]
 
     def records(self, connection: str, kind: Kind) -> Iterator[Record]:
         """Give all records that are not gone, ordered by id."""
@@ -193,7 +204,7 @@ class MemoryLinks:
         with self._memory.read() as state:
             return {ref: state.owners[ref] for ref in refs if ref in state.owners}
 
-    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, dict[str, Value]]:
+    def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, Mapping[str, Value]]:
         """Give the base of these refs, or of every ref that has one, field by field."""
         with self._memory.read() as state:
             wanted = state.bases if refs is None else refs
@@ -203,83 +214,6 @@ class MemoryLinks:
         """Set the base of the fields named; the others stay."""
         with self._memory.write() as state:
             state.set_bases(bases)
-
-
-class MemoryFindings:
-    """What evaluating said, in memory."""
-
-    def __init__(self, memory: Opened) -> None:
-        self._memory = memory
-
-    def save(self, evaluations: Sequence[Evaluation], at: datetime) -> None:
-        """Replace what is known of these deals."""
-        with self._memory.write() as state:
-            latest = {evaluation.deal: evaluation for evaluation in evaluations}
-            state.evaluations |= latest
-            holding = {finding.id: finding for each in latest.values() for finding in each.findings}
-            _clear(state, [stored for stored in _open(state) if stored.finding.deal in latest], set(holding), at)
-            for finding in holding.values():
-                known = state.findings.get(finding.id)
-                opened_at = known.opened_at if known and known.cleared_at is None else at
-                state.findings[finding.id] = StoredFinding(finding, opened_at, None)
-
-    def forget(self, deals: Collection[Ref], at: datetime) -> None:
-        """Clear the findings of these deals, and drop their visits and clocks."""
-        with self._memory.write() as state:
-            gone = set(deals)
-            _clear(state, [stored for stored in _open(state) if stored.finding.deal in gone], set(), at)
-            state.evaluations = {deal: each for deal, each in state.evaluations.items() if deal not in gone}
-
-    def due(self, now: datetime) -> tuple[Ref, ...]:
-        """Give the deals whose evaluation was good until now or earlier, ordered."""
-        with self._memory.read() as state:
-            return tuple(sorted(deal for deal, each in state.evaluations.items() if each.until and each.until <= now))
-
-    def counts(self) -> dict[Severity, int]:
-        """Count the open findings by severity."""
-        return dict(Counter(stored.finding.severity for stored in self.findings()))
-
-    def findings(self, *, cleared: bool = False) -> tuple[StoredFinding, ...]:
-        """Give the open findings, with the cleared ones too if asked, oldest first."""
-        with self._memory.read() as state:
-            found = list(state.findings.values()) if cleared else _open(state)
-        return tuple(sorted(found, key=lambda stored: (stored.opened_at, stored.finding.id)))
-
-    def visits(self) -> Iterator[Visit]:
-        """Give all visits, deal by deal, in each deal's own order."""
-        return iter([visit for each in self._in_order() for visit in each.visits])
-
-    def clocks(self) -> Iterator[SlaClock]:
-        """Give all SLA clocks, in the order of their visits."""
-        return iter([clock for each in self._in_order() for clock in _in_order(each)])
-
-    def clocks_of(self, deals: Collection[Ref]) -> dict[Ref, tuple[SlaClock, ...]]:
-        """Give the SLA clocks of these deals, in the order of their visits; deals without any are left out."""
-        with self._memory.read() as state:
-            known = [state.evaluations[deal] for deal in deals if deal in state.evaluations]
-        return {each.deal: _in_order(each) for each in known if each.clocks}
-
-    def _in_order(self) -> list[Evaluation]:
-        with self._memory.read() as state:
-            return [state.evaluations[deal] for deal in sorted(state.evaluations)]
-
-
-def _in_order(evaluation: Evaluation) -> tuple[SlaClock, ...]:
-    visits = {(visit.stage, visit.number): ordinal for ordinal, visit in enumerate(evaluation.visits)}
-    clocks = evaluation.clocks
-    return tuple(
-        sorted(clocks, key=lambda each: (visits[each.visit.stage, each.visit.number], each.sla, each.started_at))
-    )
-
-
-def _open(state: State) -> list[StoredFinding]:
-    return [stored for stored in state.findings.values() if stored.cleared_at is None]
-
-
-def _clear(state: State, candidates: Sequence[StoredFinding], holding: set[str], at: datetime) -> None:
-    for stored in candidates:
-        if stored.finding.id not in holding:
-            state.findings[stored.finding.id] = stored._replace(cleared_at=at)
 
 
 class MemoryJournal:
@@ -334,6 +268,10 @@ class MemoryJournal:
         """Give all rows, or those of one run, in order."""
         with self._memory.read() as state:
             return iter([entry for entry in state.entries if run is None or entry.run == run])
+
+    def about(self, refs: Collection[Ref]) -> tuple[JournalEntry, ...]:
+        """Give the rows whose change was meant for one of these records, or made it, in order."""
+        return tuple(entry for entry in self.entries() if entry.change.target in refs or entry.ref in refs)
 
 
 class MemoryRuns:

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from crmbridge.errors import LockedError
 from crmbridge.ledger import LocalLedger
 from crmbridge.model.changes import Cause, JournalEntry
-from crmbridge.model.findings import Evaluation
+from crmbridge.model.findings import Evaluation, Waiver
+from crmbridge.model.lives import FindingEvent, Known
 from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Signature, Tombstone
 from crmbridge.model.values import Value
-from crmbridge.ports import Run, StoredFinding, Waiting
+from crmbridge.ports import Run, Waiting
 
 
 @dataclass(kw_only=True)
@@ -38,6 +39,7 @@ class State:
     edits: dict[Ref, tuple[Edit, ...]] = field(default_factory=dict)
     gone: dict[Ref, Tombstone] = field(default_factory=dict)
     cursors: dict[tuple[str, Kind], str] = field(default_factory=dict)
+    pulled: dict[tuple[str, Kind], datetime] = field(default_factory=dict)
     mark: int = 0
     marks: dict[Ref, int] = field(default_factory=dict)  # when each record last changed
     readers: dict[str, int] = field(default_factory=dict)
@@ -46,7 +48,9 @@ class State:
     signatures: dict[Ref, frozenset[Signature]] = field(default_factory=dict)
     owners: dict[Ref, str] = field(default_factory=dict)
     bases: dict[Ref, dict[str, Value]] = field(default_factory=dict)
-    findings: dict[str, StoredFinding] = field(default_factory=dict)
+    findings: dict[str, Known] = field(default_factory=dict)
+    events: list[FindingEvent] = field(default_factory=list)
+    waivers: dict[tuple[Ref, str], Waiver] = field(default_factory=dict)
     evaluations: dict[Ref, Evaluation] = field(default_factory=dict)
     entries: list[JournalEntry] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)

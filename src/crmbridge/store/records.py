@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
@@ -23,7 +24,7 @@ from crmbridge.store.schema import as_written
 from crmbridge.store.written import json_text, moment_text, ref_text, storable
 
 _STREAM = 1000  # rows read at a time
-_KINDS = {each.value: each for each in Kind}  # looked up faster than made
+KINDS = {each.value: each for each in Kind}  # looked up faster than made
 _STATUSES = {each.value: each for each in Status}
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
 _records_written, _moves_written = as_written(_records), as_written(_moves)
@@ -37,6 +38,8 @@ _CHANGED = Marked(
     "mark", ("fields", "pipeline", "stage", "status", "key", "created_at", "problems", "gone_at", "merged_into")
 )
 _GONE = Marked("mark", ("gone_at", "merged_into"))
+_MOVED = list(_moves.c.keys()).index("deal")
+_IN_TIME = itemgetter(*(list(_moves.c.keys()).index(name) for name in ("at", "ordinal")))
 _ID, _UPDATED_AT, _FIELDS = (list(_records.c.keys()).index(name) for name in ("id", "updated_at", "fields"))
 _OLD_MOVES = delete(_moves_written).where(
     _moves_written.c.connection == bindparam("of"), _moves_written.c.deal == bindparam("deal_id")
@@ -75,6 +78,23 @@ class SqlRecords:
         with self._database.read() as open_:
             return open_.execute(query).scalar()
 
+    def pulled_at(self, connection: str, kind: Kind) -> datetime | None:
+        """Give when the last page was saved."""
+        query = select(_cursors.c.saved_at).where(_cursors.c.connection == connection, _cursors.c.kind == kind)
+        with self._database.read() as open_:
+            return open_.execute(query).scalar()
+
+    def named(self, connection: str, kind: Kind, text: str, limit: int) -> tuple[Ref, ...]:
+        """Give the records that are not gone and whose name holds a text, whatever the case; ordered, not more."""
+        table, wanted = _records_written, text.casefold()
+        of = (table.c.connection == connection, table.c.kind == kind.value, table.c.gone_at.is_(None))
+        query = select(table.c.id, table.c.name).where(*of, table.c.name.is_not(None)).order_by(table.c.id)
+        with self._database.read() as open_:
+            rows = open_.execution_options(yield_per=_STREAM).execute(query)
+            # SQL knows other letters as the same than people do: Straße and STRASSE.
+            fitting = (Ref(connection, kind, id_) for id_, name in rows if wanted in name.casefold())
+            return tuple(islice(fitting, limit))
+
     def records(self, connection: str, kind: Kind) -> Iterator[Record]:
         """Give all records that are not gone, ordered by id, as they were when the first one was asked for."""
         table = _records_written
@@ -108,14 +128,9 @@ class SqlRecords:
 
     def moves_for(self, deals: Collection[Ref]) -> dict[Ref, tuple[Move, ...]]:
         """Give the moves of those of these deals that have any, each deal's oldest first."""
-        found: dict[Ref, list[Move]] = defaultdict(list)
         with self._database.read() as open_:
-            for connection, _, ids in by_kind(deal for deal in deals if deal.kind is Kind.DEAL):
-                for condition in among(_moves.c.deal, ids):
-                    query = select(_moves).where(_moves.c.connection == connection, condition)
-                    for row in open_.execute(query.order_by(_moves.c.deal, _moves.c.at, _moves.c.ordinal)):
-                        found[Ref(row.connection, Kind.DEAL, row.deal)].append(_move(row))
-        return {deal: tuple(moves) for deal, moves in found.items()}
+            held = _held_moves(open_, [deal for deal in deals if deal.kind is Kind.DEAL])
+        return {deal: tuple(_written_move(deal, row) for row in sorted(held[deal], key=_IN_TIME)) for deal in held}
 
     def moves_of(self, deal: Ref) -> tuple[Move, ...]:
         """Give one deal's moves, oldest first."""
@@ -217,13 +232,11 @@ def _mark(open_: Connection, refs: Iterable[Ref], mark: int) -> None:
 
 def _held_moves(open_: Connection, deals: Sequence[Ref]) -> dict[Ref, list[tuple[Any, ...]]]:
     """Give the moves that are held of these deals, as they are stored."""
-    table = _moves_written
     found: dict[Ref, list[tuple[Any, ...]]] = defaultdict(list)
     for connection, _, ids in by_kind(deals):
         by_text = {storable(each): Ref(connection, Kind.DEAL, each) for each in ids}
-        for condition in among(table.c.deal, by_text):
-            for row in open_.execute(select(table).where(table.c.connection == connection, condition)):
-                found[by_text[row.deal]].append(tuple(row))
+        for row in rows_among(open_, tuple(_moves_written.c), "deal", by_text, {"connection": connection}):
+            found[by_text[row[_MOVED]]].append(tuple(row))
     return found
 
 
@@ -321,7 +334,7 @@ def _record(row: Sequence[Any]) -> Record:
     """Read a row of `_READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest."""
     connection, kind, id_, key, version, created, updated, pipeline, stage, status, url, by, fields, problems = row
     return Record(
-        ref=Ref(connection, _KINDS[kind], id_),
+        ref=Ref(connection, KINDS[kind], id_),
         fields=fields_from_text(fields),
         version=version,
         created_at=datetime.fromisoformat(created) if created else None,
@@ -347,4 +360,17 @@ def _move(row: Row[Any]) -> Move:
         before=Position(row.from_pipeline, row.from_stage, Status(row.from_status)) if moved else None,
         after=Position(row.to_pipeline, row.to_stage, Status(row.to_status)),
         by=row.by,
+    )
+
+
+def _written_move(deal: Ref, row: Sequence[Any]) -> Move:
+    """Read a row of the moves as it is stored."""
+    _, _, id_, _, at, *before, pipeline, stage, status, by = row
+    return Move(
+        deal=deal,
+        id=id_,
+        at=datetime.fromisoformat(at),
+        before=Position(before[0], before[1], _STATUSES[before[2]]) if before[2] is not None else None,
+        after=Position(pipeline, stage, _STATUSES[status]),
+        by=by,
     )

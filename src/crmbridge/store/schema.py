@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from crmbridge.store.written import Json, Moment, RefText, Words
 
-VERSION: Final = "0005"  # the newest migration; a test keeps it in step with migrations/versions
+VERSION: Final = "0006"  # the newest migration; a test keeps it in step with migrations/versions
 
 _EMPTY = {"fields": "{}", "problems": "[]"}  # what a row that names none of them has
 
@@ -198,8 +198,41 @@ findings = Table(
     Column("path", Words),
     Column("opened_at", Moment, nullable=False),
     Column("cleared_at", Moment),
+    Column("waived_by", Words),  # NULL: it is not waived
+    Column("waived_why", Words),
+    Column("waived_until", Moment),  # NULL for one that is waived: for good
+    Column("asks_since", Moment),  # NULL: since it was opened
+    Column("openings", Integer, nullable=False, default=1, server_default="1"),
     Index("findings_by_deal", "connection", "deal"),
     Index("findings_by_age", "cleared_at", "opened_at"),
+)
+
+finding_events = Table(
+    "finding_events",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("finding", Words, nullable=False),
+    Column("connection", Words, nullable=False),
+    Column("deal", Words, nullable=False),
+    Column("rule", Words, nullable=False),
+    Column("visit", Integer),
+    Column("turn", Words, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("said", Words, nullable=False),
+    Index("finding_events_by_deal", "connection", "deal", "rule", "seq"),
+    sqlite_autoincrement=True,
+)
+
+waivers = Table(
+    "waivers",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("deal", Words, primary_key=True),
+    Column("rule", Words, primary_key=True),
+    Column("by", Words, nullable=False),
+    Column("why", Words, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 places = Table(

@@ -16,6 +16,7 @@ from crmbridge.store.memories import SqlMemory
 from crmbridge.store.rates import RateFile, rates_in
 from crmbridge.store.records import SqlRecords
 from crmbridge.store.runs import SqlRuns
+from crmbridge.store.waivers import SqlWaivers
 
 
 class SqlStore:
@@ -29,6 +30,7 @@ class SqlStore:
         self.waiting = SqlWaiting(database)
         self.matches = SqlMatches(database)
         self.findings = SqlFindings(database)
+        self.waivers = SqlWaivers(database)
         self.journal = SqlJournal(database)
         self.runs = SqlRuns(database)
         self.hints = SqlHints(database)

@@ -117,6 +117,11 @@ def make_note(target: Ref, number: int | str, **fields: Value) -> Change:
     return _attachment(Action.NOTE, target, f"suite-note-{number}", {**usual, **fields})
 
 
+def make_amendment(deal: Ref, number: int | str, **fields: Value) -> Change:
+    """Make a change of the task with the marker `suite-task-<number>`."""
+    return _attachment(Action.AMEND, deal, f"suite-task-{number}", fields)
+
+
 def make_field(name: str, type_: FieldType, **more: Value) -> Change:
     """Make a change that makes a field of deals."""
     usual: dict[str, Value] = {"options": (), "unique": False}
@@ -256,5 +261,5 @@ def _probe(bench: AdapterWorkbench, adapter: Adapter, action: Action, word: str)
             return make_task(bench, deal, word)
         case Action.NOTE:
             return make_note(deal.ref, word)
-        case Action.FIELD | Action.ARCHIVE:
+        case Action.FIELD | Action.ARCHIVE | Action.AMEND | Action.NOTIFY:
             raise ValueError(f"a {action} carries no word of ours, so there is no request to learn")

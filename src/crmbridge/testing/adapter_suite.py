@@ -23,6 +23,7 @@ import pytest
 
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import SandboxOptions, VirtualClock
+from crmbridge.testing.adapter_amending import AmendingTests
 from crmbridge.testing.adapter_archiving import ArchivingTests
 from crmbridge.testing.adapter_associations import AssociationTests
 from crmbridge.testing.adapter_capabilities import CapabilityTests
@@ -51,6 +52,7 @@ class AdapterSuite(
     IncrementalTests,
     WalkTests,
     WritingTests,
+    AmendingTests,
     ArchivingTests,
     CounterpartTests,
     AssociationTests,

@@ -26,7 +26,7 @@ class FakeAdapter:
     @property
     def capabilities(self) -> Capabilities:
         """What it can do: everything, where the account is able."""
-        actions = DEAL_ACTIONS | {Action.ARCHIVE} if self._crm.able else DEAL_ACTIONS
+        actions = DEAL_ACTIONS | {Action.ARCHIVE, Action.AMEND} if self._crm.able else DEAL_ACTIONS
         return Capabilities(
             kinds=KINDS | {Kind.NOTE} if self._crm.able else KINDS,
             actions=actions,

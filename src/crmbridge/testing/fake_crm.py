@@ -24,8 +24,8 @@ class FakeCrm:
     first half is carried out), `unclear` (carried out, and the adapter knows nothing of it), `refuse`, `limit`,
     `revoked`; an empty name lets one write pass. `blind` is how many of the next reads and finds are limited.
     `writes` counts the write calls, `effects` how often each change was carried out. Without `unique_keys` the
-    account takes two deals of one key. Only an `able` one archives, makes companies and contacts, and takes edits of
-    what hangs on a deal.
+    account takes two deals of one key. Only an `able` one archives, makes companies and contacts, amends tasks, and
+    takes edits of what hangs on a deal.
     """
 
     def __init__(self, connection: str, clock: Clock, *, unique_keys: bool = True, able: bool = False) -> None:
@@ -141,6 +141,16 @@ class FakeCrm:
         deal = self._ref(Kind.DEAL, native_id)
         return [self.records[r] for r, (on, _) in sorted(self.attached.items()) if on == deal and r.kind is kind]
 
+    def tick_off(self, marker: str) -> None:
+        """Say that a task is done, as a person would."""
+        ref = next(ref for ref, (_, known) in self.attached.items() if known == marker)
+        record = self.records[ref]
+        self._store(ref, {**record.fields, "done": True}, None, created=record.created_at)
+
+    def remove(self, ref: Ref) -> None:
+        """Delete a task or note as a person would."""
+        self._drop(ref)
+
     # ── What the adapter does here ──────────────────────────────────────────────────────────────────────
 
     def carry_out(self, change: Change) -> Receipt:
@@ -151,6 +161,7 @@ class FakeCrm:
             Action.TASK: self._attach,
             Action.NOTE: self._attach,
             Action.ARCHIVE: self._archive,
+            Action.AMEND: self._amend,
         }
         answer = todo[change.action](change)
         self.effects[change.id] += answer.outcome is Outcome.APPLIED
@@ -219,6 +230,17 @@ class FakeCrm:
         if change.target not in self.records:
             return receipt(change, Outcome.REFUSED, "there is nothing to hang it on")
         ref = self._hang(change.kind, change.target, change.after, change.key or "")
+        return receipt(change, Outcome.APPLIED, ref=ref)
+
+    def _amend(self, change: Change) -> Receipt:
+        """Change the task with the change's marker; one that is gone is done."""
+        known = (r for r, hangs in sorted(self.attached.items()) if hangs == (change.target, change.key))
+        ref = next((r for r in known if r.kind is Kind.TASK), None)
+        if ref is None:
+            over = change.after.get("done") is True
+            return receipt(change, Outcome.APPLIED if over else Outcome.REFUSED, "the task is gone")
+        record = self.records[ref]
+        self._store(ref, {**record.fields, **change.after}, None, created=record.created_at)
         return receipt(change, Outcome.APPLIED, ref=ref)
 
     # ── How it keeps things ─────────────────────────────────────────────────────────────────────────────

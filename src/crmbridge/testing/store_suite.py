@@ -38,6 +38,7 @@ from crmbridge.ports import Run, StateStore
 from crmbridge.testing.store_edit_suite import EditSuite
 from crmbridge.testing.store_hint_suite import HintSuite, MemorySuite, RateSuite
 from crmbridge.testing.store_lease_suite import LeaseSuite
+from crmbridge.testing.store_life_suite import LifeSuite
 from crmbridge.testing.store_makers import (
     HOUR,
     START,
@@ -391,6 +392,7 @@ class StoreSuite(
     WaitingSuite,
     MatchSuite,
     FindingSuite,
+    LifeSuite,
     JournalSuite,
     RunSuite,
     LeaseSuite,

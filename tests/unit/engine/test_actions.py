@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.actions import actions_for, marker, typed
+from crmbridge.engine.actions import acts_for, typed
+from crmbridge.engine.aging import Past, aged
 from crmbridge.engine.evaluate import Subject, evaluate
+from crmbridge.engine.occasion import marker
 from crmbridge.model.changes import Action, Change, Origin
 from crmbridge.model.process import Process
 from crmbridge.model.records import Move, Position, Problem, Status
@@ -48,7 +50,8 @@ def journey(
 
 def changes_of(subject: Subject, now: datetime = NOON) -> tuple[Change, ...]:
     """Evaluate a subject and give the changes."""
-    return actions_for(subject, evaluate(subject, now), now)
+    past = Past()
+    return acts_for(subject, aged(subject, evaluate(subject, now), past, now), past, now).changes
 
 
 def only(subject: Subject, now: datetime = NOON) -> Change:

@@ -304,3 +304,70 @@ def test_an_issue_has_the_severity_of_its_code() -> None:
 
     assert [("unknown-role", "error"), ("unused-field", "warning")] == [(i.code, i.severity) for i in issues]
     assert all(CODES[issue.code][0] == issue.severity for issue in issues)
+
+
+ACTING = make_stage("ask", exit=[{"id": "who", "check": {"required": ["name"]}}])
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"enforce": [{"rule": "*", "stages": ["asking"]}]}, ("unknown-stage", ("enforce", 0, "stages", 0))),
+        (
+            {"enforce": [{"rule": "*", "when": {"bounds": {"field": "name", "min": 1}}}]},
+            ("wrong-field-type", ("enforce", 0, "when", "bounds", "field")),
+        ),
+        (
+            {"enforce": [{"rule": "*", "when": {"required": ["nam"]}}]},
+            ("unknown-field", ("enforce", 0, "when", "required", 0)),
+        ),
+        ({"enforce": [{"rule": "*", "action": "task", "to": "boss"}]}, ("unknown-person", ("enforce", 0, "to"))),
+        (
+            {"enforce": [{"rule": "*", "escalate": [{"after": "1d", "to": "leader", "action": "task"}]}]},
+            ("unknown-person", ("enforce", 0, "escalate", 0, "to")),
+        ),
+        (
+            {"people": {"boss": {"three": "a@acme.example"}}},
+            ("unknown-connection", ("people", "boss", "three")),
+        ),
+        ({"enforce": [{"rule": "*", "action": "notify"}]}, ("unknown-sink", ("enforce", 0, "action"))),
+        (
+            {
+                "enforce": [{"rule": "*", "action": "notify", "sinks": ["teem"]}],
+                "notices": {"team": {"html": "notices/"}},
+            },
+            ("unknown-sink", ("enforce", 0, "sinks", 0)),
+        ),
+        ({"notices": {"team": {"html": "x", "slack": {}}}}, ("wrong-sink", ("notices", "team"))),
+        ({"notices": {"team": {"crm": {"connection": "one", "deal": "7"}}}}, ("wrong-sink", ("notices", "team"))),
+        (
+            {"enforce": [{"rule": "*", "escalate": [{"after": "1bd", "action": "task"}]}]},
+            ("missing-calendar", ("enforce", 0, "escalate", 0, "after")),
+        ),
+        ({"thresholds": [{"rule": "aks.*", "warn_if": {"count": 1}}]}, ("unknown-rule", ("thresholds", 0, "rule"))),
+    ],
+)
+def test_what_is_done_about_findings_hangs_together(changes: dict[str, Any], expected: tuple[str, object]) -> None:
+    """Who is told, where, when, and for which deals, is there."""
+    assert [expected] == told(check_settings(make_settings(**changes), make_process(ACTING)))
+
+
+def test_a_role_stands_for_whoever_people_says() -> None:
+    """The leader is whoever leads the process, or is named as such; an e-mail stands for itself."""
+    step = {"after": "1d", "action": "task"}
+    steps = [{**step, "to": to} for to in ("owner", "leader", "manager", "ann@acme.example")]
+    people = {"boss": "boss@acme.example", "manager": {"one": "m@acme.example"}}
+    settings = make_settings(enforce=[{"rule": "*", "escalate": steps}], people=people)
+
+    assert () == check_settings(settings, make_process(ACTING))
+
+
+def test_an_approval_names_fields_that_are_there() -> None:
+    """And its last day is one; a field that only approves is used."""
+    rule = {"id": "who", "check": {"required": ["name"]}, "waived_by": {"field": "by", "until": "till"}}
+    fields = [{"id": "by", "name": "By"}, {"id": "till", "name": "Till"}]
+    issues = check_process(make_process(make_stage("ask", exit=[rule]), fields=fields))
+    assert [("wrong-field-type", ("stages", 0, "exit", 0, "waived_by", "until"))] == told(issues)
+
+    issues = check_process(make_process(make_stage("ask", exit=[rule]), fields=[{**fields[1], "type": "date"}]))
+    assert [("unknown-field", ("stages", 0, "exit", 0, "waived_by", "field"))] == told(issues)

@@ -17,6 +17,7 @@ from crmbridge.files.yaml_nodes import parse
 
 FILES = [
     ("process", "processes/b2b.yaml"),
+    ("process_tests", "processes/tests/b2b.yaml"),
     ("process", "processes/meddicc.yaml"),
     ("crmbridge", "crmbridge.yaml"),
     ("crmbridge", "init/crmbridge.yaml"),
@@ -79,7 +80,7 @@ def test_schemas_are_written_into_a_folder(tmp_path: Path) -> None:
     """`crmbridge init` puts them beside the files."""
     written = write_schemas(tmp_path / "schema")
 
-    assert ["process.json", "crmbridge.json"] == [path.name for path in written]
+    assert ["process.json", "process_tests.json", "crmbridge.json"] == [path.name for path in written]
     assert all(path.read_text(encoding="utf-8") == schema_text(path.stem) for path in written)
 
 
@@ -88,4 +89,4 @@ def test_a_schema_that_does_not_exist() -> None:
     with pytest.raises(ConfigurationError) as caught:
         schema_text("deal")
 
-    assert "process, crmbridge" in caught.value.advice
+    assert "process, process_tests, crmbridge" in caught.value.advice

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crmbridge.model import codec
 from crmbridge.model.changes import Action, Blocked, Change, FieldEdit, JournalEntry, Origin, Outcome, Plan
-from crmbridge.model.findings import Finding, FindingKind, Severity
+from crmbridge.model.findings import Finding, FindingKind, Severity, Waived
 from crmbridge.model.records import Kind, Position, Problem, Ref, Status
 from crmbridge.model.values import Money
 
@@ -74,6 +74,7 @@ findings = st.builds(
     seen=fields,
     visit=st.none() | st.integers(min_value=1),
     path=maybe,
+    waived=st.none() | st.builds(Waived, texts, texts, st.none() | moments),
 )
 entries = st.builds(
     JournalEntry,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from crmbridge.engine.calendars import business_time
-from crmbridge.engine.matching import lead, link_id
-from crmbridge.model.records import Kind, Ref
+from crmbridge.engine.matching import belongs_to, lead, link_id
+from crmbridge.model.findings import Judgement
+from crmbridge.model.records import Kind, Record, Ref, Signature
 from crmbridge.ports import Page
 from crmbridge.services.evaluating import (
     OLDEST_YEARS,
@@ -20,7 +22,15 @@ from crmbridge.services.evaluating import (
     judge_pending,
 )
 from crmbridge.services.pulling import pull
-from crmbridge.testing.factories import make_calendar, make_process, make_record, make_stage
+from crmbridge.testing.factories import (
+    make_calendar,
+    make_company,
+    make_contact,
+    make_process,
+    make_record,
+    make_stage,
+    make_user,
+)
 from crmbridge.testing.workspaces import Bench, make_bench
 
 
@@ -246,3 +256,112 @@ def test_activities_that_were_pulled_are_counted() -> None:
     assert {second} == broken(bench)
     activities(bench, "south", unknown)
     assert {second, given} == broken(bench)
+
+
+# ── What stands beside a deal ───────────────────────────────────────────────────────────────────────────
+
+
+def bench_asking(*checks: dict[str, Any], **overrides: Any) -> Bench:
+    """Give a CRM whose process asks for these on leaving qualification."""
+    rules = [{"id": f"rule{n}", "check": check} for n, check in enumerate(checks)]
+    process = make_process(stages=[make_stage("qualification", exit=rules), make_stage("proposal")])
+    return make_bench(**{"parts": {"north": (0, 0)}, "sync": [], "process": process, **overrides})
+
+
+def beside(bench: Bench, kind: Kind, *records: Record) -> None:
+    """Pull these records of a kind."""
+    bench.workspace.store.records.save_page("north", kind, Page(records=records, cursor="c"), bench.clock.now())
+
+
+def open_rules(bench: Bench) -> list[str]:
+    """Judge what is pending, and give the rules of the findings that are open then."""
+    judge(bench)
+    found = [one.finding.rule for one in bench.workspace.store.findings.findings()]
+    wanted = [finding.rule for one in evaluate_all(bench.workspace) for finding in one.evaluation.findings]
+    assert sorted(wanted) == sorted(found)
+    return sorted(found)
+
+
+def test_a_change_of_a_contact_or_company_judges_the_deals_that_name_it() -> None:
+    """And no others, and no deal where no rule asks for it."""
+    bench = bench_asking({"contacts": {"title": ["head"]}}, {"company": {"required": ["domain"]}})
+    first, _ = deal(bench, "north"), deal(bench, "north", "Another")
+    bench.crms["north"].edit_deal(first.id, contacts=("50",), company="30")
+    beside(bench, Kind.CONTACT, make_contact("50", title="Assistant"))
+    beside(bench, Kind.COMPANY, make_company("30", domain=""))
+    pull(bench.workspace)
+    counts = [open_rules(bench)]
+    beside(bench, Kind.CONTACT, make_contact("50", title="Head of IT", version="v2"))
+    counts.append(open_rules(bench))
+    beside(bench, Kind.COMPANY, make_company("30", domain="acme.example"))
+    looked_at = judge_pending(bench.workspace).deals
+    counts.append(open_rules(bench))
+
+    assert [4, 3, 2] == list(map(len, counts))
+    assert 1 == looked_at
+
+
+def test_what_a_deal_is_matched_by_stays_when_what_it_names_is_noted() -> None:
+    """Sync and enforcement share the index."""
+    bench = bench_asking({"contacts": {}})
+    ref = deal(bench, "north")
+    bench.crms["north"].edit_deal(ref.id, contacts=("50",))
+    pull(bench.workspace)
+    signed = Signature("deal: name", "rollout")
+    bench.workspace.store.matches.put({ref: [signed]})
+    judge(bench)
+
+    assert {signed, belongs_to(make_contact("50").ref)} == set(bench.workspace.store.matches.of([ref])[ref])
+
+
+def test_notes_and_users_are_loaded_where_a_rule_asks() -> None:
+    """A note that comes later clears the finding; an approval goes by who the user is."""
+    approval = {"approval": {"field": "discount", "over": 10, "by": "approver", "who": ["seller"]}}
+    bench = bench_asking({"attachments": {"note": "minutes"}}, approval)
+    ref = deal(bench, "north")
+    bench.crms["north"].edit_deal(ref.id, discount=Decimal(20), approver="7")
+    pull(bench.workspace)
+    beside(bench, Kind.NOTE)
+    beside(bench, Kind.USER, make_user("7", email="rita@example.com"))
+    before = open_rules(bench)
+    beside(bench, Kind.NOTE, make_record(Kind.NOTE, fields={"body": "The minutes", "deals": (ref.id,)}))
+    settings = bench.workspace.project.settings.model_copy(update={"people": {"seller": "rita@example.com"}})
+
+    assert ["qualification.rule0", "qualification.rule1"] == before
+    assert ["qualification.rule1"] == open_rules(bench)
+    assert [] == open_rules(bench.again(settings))
+
+
+def test_what_is_not_pulled_is_unknown() -> None:
+    """That is not the same as there being none."""
+    bench = bench_asking({"contacts": {}}, {"company": {}}, {"attachments": {"note": "minutes"}})
+    settings = bench.workspace.project.settings
+    only_deals = settings.connections["north"].model_copy(update={"kinds": ("user",)})
+    deal(bench, "north")
+    pull(bench.workspace)
+    (pulled,) = evaluate_all(bench.workspace)
+    narrow = bench.again(settings.model_copy(update={"connections": {"north": only_deals}}))
+    (not_pulled,) = evaluate_all(narrow.workspace)
+
+    fail, unknown = Judgement.FAIL, Judgement.UNKNOWN
+    assert [fail, fail, unknown] == [verdict.judgement for verdict in pulled.evaluation.judged]
+    assert [unknown] * 3 == [verdict.judgement for verdict in not_pulled.evaluation.judged]
+
+
+def test_a_rule_is_judged_by_what_the_deal_held_when_it_moved() -> None:
+    """Seen by pulls before and after, a value that was taken away later breaks nothing, and `explain` says so."""
+    bench = bench_asking({"required": ["source"]})
+    crm = bench.crms["north"]
+    ref = crm.create_deal("Rollout", stage="qualification", source="fair")
+    pull(bench.workspace)
+    bench.clock.advance(timedelta(hours=1))
+    crm.move_deal(ref.id, "proposal")
+    pull(bench.workspace)
+    bench.clock.advance(timedelta(hours=1))
+    crm.edit_deal(ref.id, source="")
+    pull(bench.workspace)
+    judge(bench)
+    (one,) = evaluate_all(bench.workspace)
+
+    assert [(Judgement.PASS, "then")] == [(v.judgement, v.values) for v in one.evaluation.judged]
+    assert () == bench.workspace.store.findings.findings()

@@ -26,11 +26,16 @@ def connection(*kinds: str) -> Connection:
     return Connection.model_validate({"adapter": "fake", **({"kinds": kinds} if kinds else {})})
 
 
+NEEDS_MINUTES = {"id": "minutes", "check": {"attachments": {"note": "minutes"}}}
+MINUTES = make_process(stages=[make_stage(entry=[NEEDS_MINUTES])])
+
+
 @pytest.mark.parametrize(
     ("process", "kinds", "pulled"),
     [
         (make_process(), (), USUAL),
         (CALLS, (), (*USUAL, Kind.ACTIVITY)),
+        (MINUTES, (), (*USUAL, Kind.NOTE)),
         (CALLS, ("user",), (Kind.USER, Kind.DEAL)),
         (make_process(), ("note", "activity", "company"), (Kind.COMPANY, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE)),
     ],

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from crmbridge.adapting import amend_tasks
 from crmbridge.http import Signer
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
 from crmbridge.ports import AdapterContext, Capabilities, Description, FieldWish, Page
 from crmbridge_hubspot.account import read_owners
+from crmbridge_hubspot.amending import Amending
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.archiving import Archiver
 from crmbridge_hubspot.bodies import LINKED
@@ -25,7 +27,7 @@ from crmbridge_hubspot.setup import SetUp
 from crmbridge_hubspot.signing import credential
 from crmbridge_hubspot.writing import ATTACHMENTS, BATCH, Writer, find_attachment, find_deal
 
-WRITTEN = DEAL_ACTIONS | {Action.FIELD, Action.ARCHIVE}
+WRITTEN = DEAL_ACTIONS | {Action.FIELD, Action.ARCHIVE, Action.AMEND}
 CAPABILITIES = Capabilities(
     kinds=frozenset({Kind.USER, *TYPES}),
     actions=WRITTEN,
@@ -129,6 +131,8 @@ class HubSpotAdapter:
                 self._setup.forget()
         if changes[0].action is Action.ARCHIVE:
             return Archiver(api=self._api).archive(changes)
+        if changes[0].action is Action.AMEND:
+            return amend_tasks(changes, self.find, Amending(api=self._api, terms=self._setup.terms()).send)
         lookup = self._lookup.afresh()
         return Writer(api=self._api, terms=self._setup.terms(), now=self._clock.now, lookup=lookup).write(changes)
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from crmbridge.adapting import amend_tasks
 from crmbridge.http import Dialect, HttpClient, together
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
@@ -28,7 +29,7 @@ from crmbridge_pipedrive.values import FieldDefinition
 from crmbridge_pipedrive.verdicts import judge
 from crmbridge_pipedrive.writing import Writer
 
-ACTIONS = DEAL_ACTIONS | {Action.FIELD, Action.ARCHIVE}
+ACTIONS = DEAL_ACTIONS | {Action.FIELD, Action.ARCHIVE, Action.AMEND}
 CAPABILITIES = Capabilities(
     kinds=frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE}),
     actions=ACTIONS,
@@ -160,6 +161,8 @@ class PipedriveAdapter:
             currency=self._settings.currency,
             task_type=self._settings.task_type,
         )
+        if changes and changes[0].action is Action.AMEND:
+            return amend_tasks(changes, self.find, writer.amend)
         return writer.write(changes)
 
     def close(self) -> None:

@@ -104,19 +104,37 @@ class Bodies:
     def task_body(self, change: Change) -> Row:
         """Give the body of an activity of the task type. Notes of activities are HTML; due times are in UTC."""
         after = change.after
-        due, owner = after.get("due_at"), after.get("owner")
-        body = {
+        return {
             "subject": str(after.get("subject") or "Task"),
             "type": self.task_type,
             "note": marked_html(after.get("body"), change.key),
             **_where(change),
+            **_when_and_whose(after),
         }
-        if isinstance(due, datetime):
-            at = due.astimezone(UTC)
-            body |= {"due_date": f"{at:%Y-%m-%d}", "due_time": f"{at:%H:%M:%S}"}
-        if isinstance(owner, str):
-            body["owner_id"] = number_of(owner)
+
+    def amended(self, change: Change) -> Row:
+        """Give the body that changes a task: only what changes, and whether it is done."""
+        after = change.after
+        body = _when_and_whose(after)
+        if "subject" in after:
+            body["subject"] = str(after["subject"] or "Task")
+        if "body" in after:
+            body["note"] = marked_html(after["body"], change.key)
+        if "done" in after:
+            body["done"] = bool(after["done"])
         return body
+
+
+def _when_and_whose(after: Mapping[str, Value]) -> Row:
+    """Give when a task is due, in UTC, and its owner, as far as it says."""
+    due, owner = after.get("due_at"), after.get("owner")
+    body: Row = {}
+    if isinstance(due, datetime):
+        at = due.astimezone(UTC)
+        body |= {"due_date": f"{at:%Y-%m-%d}", "due_time": f"{at:%H:%M:%S}"}
+    if isinstance(owner, str):
+        body["owner_id"] = number_of(owner)
+    return body
 
 
 def company_body(change: Change) -> Row:

@@ -37,6 +37,7 @@ PATHS: Mapping[str, Mapping[str, Call]] = {
         "organizations": Call("GET", "api/v2/organizations", 10, "Organizations: Get all organizations"),
         "activities": Call("GET", "api/v2/activities", 10, "Activities: Get all activities"),
         "activities.create": Call("POST", "api/v2/activities", 5, "Activities: Add a new activity"),
+        "activities.update": Call("PATCH", "api/v2/activities/{id}", 5, "Activities: Update an activity"),
         "pipelines": Call("GET", "api/v2/pipelines", 5, "Pipelines: Get all pipelines"),
         "stages": Call("GET", "api/v2/stages", 5, "Stages: Get all stages"),
         "fields": Call("GET", "api/v2/dealFields", 10, "DealFields: Get all deal fields"),

@@ -64,6 +64,16 @@ class Writer:
             raise _first_told(errors)
         return [_as_receipt(change, ended[place]) for place, change in enumerate(changes)]
 
+    def amend(self, change: Change, ref: Ref) -> None:
+        """Set a task to what a change says of it; raises UnclearError where the answer shows something else."""
+        sent = self._bodies.amended(change)
+        try:
+            answered = self.api.write("activities.update", sent, id_=number_of(ref.id))
+        except ForbiddenError as error:
+            raise RefusedError(error.message) from error
+        if wrong := differences(sent, {name: answered.get(name) for name in sent}):
+            raise UnclearError(f"Pipedrive took the request, but the task has other values for {', '.join(wrong)}")
+
     def _in_order(
         self, changes: Sequence[Change], places: Sequence[int], made: Mapping[str, Ref], stop: threading.Event
     ) -> dict[int, Receipt | CrmbridgeError]:
@@ -132,6 +142,8 @@ class Writer:
                 return self._receipt(change, {}, self.api.write("notes.create", note_body(change)))
             case Action.FIELD:
                 return self._make_field(change)
+            case Action.AMEND | Action.NOTIFY:
+                raise RefusedError(f"{self.connection}: this is not how a {change.action} is sent")
 
     def _update(self, change: Change) -> Receipt:
         """Change a deal: all its fields in one request, then participants, each by its own."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from crmbridge.adapting import amend_tasks
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
@@ -29,7 +30,7 @@ from crmbridge_salesforce.steps import key_wish
 from crmbridge_salesforce.versions import supported_until
 from crmbridge_salesforce.write import Writer
 
-_ACTIONS = DEAL_ACTIONS | {Action.ARCHIVE}
+_ACTIONS = DEAL_ACTIONS | {Action.ARCHIVE, Action.AMEND}
 CAPABILITIES = Capabilities(
     kinds=frozenset(KINDS),
     actions=_ACTIONS,
@@ -131,6 +132,8 @@ class SalesforceAdapter:
 
         An update or archive that names the version it expects is only made if the record is still as it was.
         """
+        if changes and changes[0].action is Action.AMEND:
+            return amend_tasks(changes, self._finder.find, self._writer.amend)
         return self._writer.write(changes)
 
     def close(self) -> None:

@@ -101,7 +101,7 @@ class Conditional:
 
     def _problem(self, item: Item, standing: Standing | None) -> Answered | None:
         if standing is None:
-            return Answered(receipt(item.change, Outcome.REFUSED, "the deal is not there any more"))
+            return Answered(receipt(item.change, Outcome.STALE, "the deal is not there any more"))
         expects = item.change.expects or ""
         with self._lock:
             expects = self._ours.get((target_of(item), expects), expects)

@@ -9,7 +9,7 @@ from typing import Any
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Position
-from crmbridge.model.values import Money, Value, is_empty
+from crmbridge.model.values import Fields, Money, Value, is_empty
 from crmbridge_salesforce.mapping import Shape
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, MASTER, Column, Table
 from crmbridge_salesforce.setup import Setup
@@ -124,18 +124,23 @@ class Encoder:
 
     def _task(self, change: Change) -> Payload:
         wanted = change.after
-        subject = str(wanted.get("subject") or "Task")
-        row = self._activity(change, subject)
-        due = wanted.get("due_at")
-        if isinstance(due, datetime):
-            row["ActivityDate"] = due.astimezone(UTC).date().isoformat()
-        if wanted.get("owner"):
-            row["OwnerId"] = wanted["owner"]
+        return {**self._activity(change, str(wanted.get("subject") or "Task")), **_when_and_whose(wanted)}
+
+    def amended(self, change: Change, task: str) -> Payload:
+        """Write the row that changes a task: only what changes, and whether it is done."""
+        after = change.after
+        row: Payload = {"attributes": {"type": "Task"}, "id": task, **_when_and_whose(after)}
+        if "subject" in after:
+            row["Subject"] = cut(str(after["subject"] or "Task"), LONGEST_SUBJECT)
+        if "body" in after:
+            row["Description"] = marked(str(after["body"] or ""), change.key)
+        if "done" in after:
+            row["Status"] = self._setup.task_status(done=bool(after["done"]))
         return row
 
     def _note(self, change: Change) -> Payload:
         # No ActivityDate: a dated task that is done would count as the deal's last activity.
-        return {**self._activity(change, NOTE_SUBJECT), "Status": self._setup.closed_task_status()}
+        return {**self._activity(change, NOTE_SUBJECT), "Status": self._setup.task_status(done=True)}
 
     def _activity(self, change: Change, subject: str) -> Payload:
         target = change.target
@@ -146,6 +151,16 @@ class Encoder:
             "Subject": cut(subject, LONGEST_SUBJECT),
             "Description": marked(str(change.after.get("body") or ""), change.key),
         }
+
+
+def _when_and_whose(wanted: Fields) -> Payload:
+    """Write the day that a task is due on, and its owner, as far as it says."""
+    row: Payload = {}
+    if isinstance(due := wanted.get("due_at"), datetime):
+        row["ActivityDate"] = due.astimezone(UTC).date().isoformat()
+    if wanted.get("owner"):
+        row["OwnerId"] = wanted["owner"]
+    return row
 
 
 def currencies(table: Table, said: str | None) -> tuple[str, ...]:

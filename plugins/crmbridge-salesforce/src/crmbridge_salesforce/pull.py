@@ -10,7 +10,7 @@ because the stamp is set when a transaction starts writing and the row is seen w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -49,7 +49,7 @@ class Walk:
     def pages(self, since: str | None) -> Iterator[Page]:
         """Yield what changed since a cursor; the last page carries what is gone and where the next walk begins."""
         place = Cursor.parse(since)
-        early: Listing | None = None
+        early: list[Listing] = []
         total: int | None = None
         big = bool(place.job)
         if place.at is None and not big:
@@ -57,18 +57,24 @@ class Walk:
             place, big, total = self._noted(place, found.now), found.total > self._pace.bulk_above, found.total
         elif not big:
             place, early = self._first(place)
-            if early.full:
+            if early[-1].full:
                 total = self._listings.count(place).total
                 big = total > self._pace.bulk_above
         for page in self._in_bulk(place) if big else self._by_pages(place, early):
             yield replace(page, total=total)
         yield from self._rest(place.without_job)
 
-    def _first(self, place: Cursor) -> tuple[Cursor, Listing]:
-        """Ask for the first page of a later walk, which most often is all there is."""
+    def _first(self, place: Cursor) -> tuple[Cursor, list[Listing]]:
+        """Ask for the first page of a later walk, which most often is all there is; after a full one for the second.
+
+        Only where that is full as well, counting what there is pays.
+        """
         answer = self._listings.ask(place)
         place = self._noted(place, answer.now)
-        return place, self._listings.listing(answer, place)
+        first = self._listings.listing(answer, place)
+        if not first.full:
+            return place, [first]
+        return place, [first, self._listings.listing(self._listings.ask(first.after), first.after)]
 
     def _noted(self, place: Cursor, now: datetime | None) -> Cursor:
         """Note when the walk began, unless it is under way: by the org's time, or by ours where ours is earlier.
@@ -90,8 +96,8 @@ class Walk:
 
     # ── Page by page ────────────────────────────────────────────────────────────────────────────────────
 
-    def _by_pages(self, place: Cursor, early: Listing | None) -> Iterator[Page]:
-        """Yield pages by (stamp, id); `early` is the first of them, where it was read already."""
+    def _by_pages(self, place: Cursor, early: Sequence[Listing] = ()) -> Iterator[Page]:
+        """Yield pages by (stamp, id); `early` are the first of them, where they were read already."""
         span = self._span(place)
 
         def fetch(token: str | None) -> tuple[list[Listing], str | None]:
@@ -99,10 +105,10 @@ class Walk:
             found = self._listings.listing(self._listings.ask(now), now)
             return [found], found.after.dump() if found.full else None
 
-        if early is not None:
-            yield from self._page(early, span)
-        if early is None or early.full:
-            for listings, _ in pages(fetch, start=(early.after if early else place).dump()):
+        for listing in early:
+            yield from self._page(listing, span)
+        if not early or early[-1].full:
+            for listings, _ in pages(fetch, start=(early[-1].after if early else place).dump()):
                 for listing in listings:
                     yield from self._page(listing, span)
 
@@ -123,7 +129,7 @@ class Walk:
         try:
             yield from bulk.pages(place, self._span(place), self._listings.where(start))
         except BulkUnavailableError:
-            yield from self._by_pages(start, None)
+            yield from self._by_pages(start)
 
     # ── What else there is ──────────────────────────────────────────────────────────────────────────────
 

@@ -40,7 +40,7 @@ _STAGES = (
     " FROM OpportunityStage ORDER BY SortOrder, Id"
 )
 _TRACKED = "SELECT Id FROM OpportunityFieldHistory WHERE Field = 'StageName' LIMIT 1"
-_CLOSED_STATUSES = "SELECT ApiName FROM TaskStatus WHERE IsClosed = true ORDER BY SortOrder"
+_STATUSES = "SELECT ApiName FROM TaskStatus WHERE IsClosed = {} ORDER BY SortOrder"
 
 
 class Setup:
@@ -82,11 +82,12 @@ class Setup:
         """Give all stages of the org by their API name, in their order, inactive ones too."""
         return self._once("stages", lambda: [_plain(row) for row in self._org.query(_STAGES)], _stages)
 
-    def closed_task_status(self) -> str:
-        """Give the status that stands for a task that is done; orgs may have renamed theirs."""
-        names = self._once("closed", lambda: [str(row["ApiName"]) for row in self._org.query(_CLOSED_STATUSES)], list)
+    def task_status(self, *, done: bool) -> str:
+        """Give the first status of tasks that are done, or are not; orgs may have renamed theirs."""
+        query = _STATUSES.format("true" if done else "false")
+        names = self._once(f"tasks {done}", lambda: [str(row["ApiName"]) for row in self._org.query(query)], list)
         if not names:
-            raise RefusedError("The org has no task status that counts as closed")
+            raise RefusedError(f"The org has no task status that counts as {'closed' if done else 'open'}")
         return str(names[0])
 
     def tracks_stages(self) -> bool:

@@ -33,6 +33,7 @@ class _Route(NamedTuple):
 
 CONDITIONAL = _Route("POST", "composite")
 WHOLE = _Route("POST", "composite/graph")
+_AMENDMENT = _Route("PATCH", "composite/sobjects")
 DELETION = _Route("DELETE", "composite/sobjects")
 Send = Callable[[Sequence[Item]], dict[str, Answered]]
 
@@ -75,6 +76,17 @@ class Writer:
             receipts.update(self._guarded(route, items) if number else self._deliver(route, items))
         receipts.update(self._with_contacts(changes, receipts))
         return [receipts[change.id] for change in changes]
+
+    def amend(self, change: Change, ref: Ref) -> None:
+        """Set a task to what a change says of it."""
+        item = Item(change, self._encoder.amended(change, ref.id))
+        answer = self._deliver(_AMENDMENT, [item])[change.id]
+        if answer.outcome is Outcome.REFUSED:
+            raise RefusedError(answer.message)
+        if answer.outcome is Outcome.UNKNOWN:
+            raise UnclearError(answer.message)
+        if answer.outcome is not Outcome.APPLIED:
+            raise RetryLaterError(answer.message)
 
     def _there_already(self, changes: Sequence[Change]) -> dict[str, Receipt]:
         """Look for companies and contacts before they are made: without a duplicate rule an org takes the same twice.

@@ -66,11 +66,16 @@ def _company(wanted: CompanyRule, case: Case) -> Answer:
 def _contacts(wanted: ContactRule, case: Case) -> Answer:
     if case.beside.contacts is None:
         return undecided(("contacts",), "Contacts are not pulled from this CRM, so this can't be decided.")
-    fitting = [contact for contact in case.beside.contacts if _fits(contact, wanted)]
+    known = [contact for contact in case.beside.contacts if not _lacks(contact, wanted)]
+    fitting = [contact for contact in known if _has_title(contact, wanted)]
+    untitled = sum(is_empty(contact.fields.get("title")) for contact in known) if wanted.title else 0
     holds = len(fitting) >= wanted.at_least
+    may_hold = len(fitting) + untitled >= wanted.at_least
+    judgement = Judgement.PASS if holds else Judgement.UNKNOWN if may_hold else Judgement.FAIL
+    why = f" {untitled} without a title, so this can't be decided." if judgement is Judgement.UNKNOWN else ""
     return Answer(
-        judgement=Judgement.PASS if holds else Judgement.FAIL,
-        message=f"{len(fitting)} of the {wanted.at_least} {_contacts_in_words(wanted, case)} are linked.",
+        judgement=judgement,
+        message=f"{len(fitting)} of the {wanted.at_least} {_contacts_in_words(wanted, case)} are linked.{why}",
         missing=() if holds else ("contacts",),
         passed=len(fitting),
         value=tuple(sorted(map(_name, fitting))),
@@ -112,7 +117,7 @@ def approver_misfit(rule: ApprovalRule, case: Case) -> Answer | None:
 
 
 def _stands_outside(rule: ApprovalRule, approver: str, case: Case) -> Answer | None:
-    allowed, nobody = listed(rule.who or (), case.people)
+    allowed, nobody = listed(rule.who or (), case.beside.people)
     if approver in allowed:
         return None
     if nobody:
@@ -141,10 +146,13 @@ def _refused(rule: ApprovalRule, why: str, case: Case) -> Answer:
     )
 
 
-def _fits(contact: Record, wanted: ContactRule) -> bool:
+def _lacks(contact: Record, wanted: ContactRule) -> bool:
+    return any(is_empty(contact.fields.get(name)) for name in wanted.required)
+
+
+def _has_title(contact: Record, wanted: ContactRule) -> bool:
     title = str(contact.fields.get("title") or "").casefold()
-    has_title = wanted.title is None or any(word.strip().casefold() in title for word in wanted.title)
-    return has_title and not any(is_empty(contact.fields.get(name)) for name in wanted.required)
+    return wanted.title is None or any(word.strip().casefold() in title for word in wanted.title)
 
 
 def _contacts_in_words(wanted: ContactRule, case: Case) -> str:

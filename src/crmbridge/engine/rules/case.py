@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
-from typing import Final, Literal
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 from crmbridge.engine.moment import Moment
 from crmbridge.engine.text import plain
 from crmbridge.model.findings import Judgement, Visit
 from crmbridge.model.process import Process, Stage
 from crmbridge.model.records import Record
-from crmbridge.model.values import Fields, Money, Value, show
+from crmbridge.model.values import Fields, Money, Value, is_empty, show
 
 SHOWN = 80  # how much of a CRM's value a message quotes
 _MOST_DIGITS = 40
@@ -24,12 +25,14 @@ class Beside:
     """What stands beside a deal: the records that it names, and those that hang on it.
 
     Each is None where nobody can tell, because its connection pulls none: that is not the same as there being none.
+    `people` are the e-mail addresses of those who stand for a role.
     """
 
     notes: Sequence[Record] | None = None
     companies: Sequence[Record] | None = None  # the deal's company: one, or none
     contacts: Sequence[Record] | None = None
     users: Sequence[Record] | None = None  # all of the connection
+    people: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 NOTHING_BESIDE: Final = Beside()
@@ -39,9 +42,9 @@ NOTHING_BESIDE: Final = Beside()
 class Case:
     """What checks look at: a deal's fields, the stage whose rules are asked, and what today is there.
 
-    `visit` is the stay in the stage that is judged; None where there was none, as the stage was skipped. `people` are
-    e-mail addresses by the role that they have. `zone` is where a day begins and ends; `language` is the one that
-    names of fields are given in. `values` says whether the fields are those of an earlier moment, which `now` then is.
+    `visit` is the stay in the stage that is judged; None where there was none, as the stage was skipped. `zone` is
+    where a day begins and ends; `language` is the one that names of fields are given in. `values` says whether the
+    fields are those of an earlier moment, which `now` then is.
     """
 
     process: Process
@@ -52,30 +55,39 @@ class Case:
     visit: Visit | None = None
     activities: Sequence[Record] | None = None
     beside: Beside = NOTHING_BESIDE
-    people: Mapping[str, Sequence[str]] = field(default_factory=dict)
     language: str = "en"
     values: Literal["then", "now"] = "now"
+    _said: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def moment(self) -> Moment:
         """When and where it is judged."""
         return Moment(self.now, self.zone, self)
 
-    def name(self, field: str) -> str:
+    def name(self, name: str) -> str:
         """Give a field's name for people."""
-        return field_name(field, self.process, self.language)
+        return field_names(self.process, self.language)[name]
 
     def names(self, fields: Iterable[str]) -> str:
         """Give the names of several fields for people."""
-        return ", ".join(self.name(field) for field in fields)
+        known = field_names(self.process, self.language)
+        return ", ".join([known[name] for name in fields])
+
+    def says(self, name: str) -> str:
+        """Say in words what a field holds; made once, as several rules look at the same fields."""
+        said = self._said.get(name)
+        if said is None:
+            value = self.fields.get(name)
+            said = f"{self.name(name)} is {'empty' if is_empty(value) else quote(value)}"
+            self._said[name] = said
+        return said
 
     def day(self, value: date | datetime) -> date:
         """Give the day of a date or of a moment."""
         return self.moment.day(value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """What one check found: the judgement, a sentence saying so, and what it was reached from."""
 
     judgement: Judgement
@@ -84,23 +96,34 @@ class Answer:
     missing: Sequence[str] = ()
     passed: int = 0
     value: Value = None
-    seen: Mapping[str, Value] = field(default_factory=dict)  # what it looked at beside the deal's fields
+    seen: Mapping[str, Value] = MappingProxyType({})  # what it looked at beside the deal's fields
 
 
-_names: dict[tuple[int, str], tuple[Process, Mapping[str, str]]] = {}
+class _Names(dict[str, str]):
+    """The names of fields for people, in one language: as declared, else the id in words."""
+
+    def __missing__(self, field: str) -> str:
+        return field.replace("_", " ").replace(".", " ")
 
 
-def field_name(field: str, process: Process, language: str) -> str:
-    """Give a field's name for people: the one the process declares, else its id in words."""
+_names: dict[tuple[int, str], tuple[Process, _Names]] = {}
+
+
+def field_names(process: Process, language: str) -> Mapping[str, str]:
+    """Give the names of all fields for people; those that the process does not declare are named, too."""
     entry = _names.get((id(process), language))
     if entry is None:
         if len(_names) >= 100:
             _names.clear()
         # The process is kept beside its names, so that no other one gets its identity.
-        entry = process, {known.id: known.name.in_language(language) for known in reversed(process.fields)}
-        _names[id(process), language] = entry
-    declared = entry[1].get(field)
-    return field.replace("_", " ").replace(".", " ") if declared is None else declared
+        declared = {known.id: known.name.in_language(language) for known in reversed(process.fields)}
+        entry = _names[id(process), language] = (process, _Names(declared))
+    return entry[1]
+
+
+def field_name(name: str, process: Process, language: str) -> str:
+    """Give a field's name for people: the one the process declares, else its id in words."""
+    return field_names(process, language)[name]
 
 
 def quote(value: Value) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from crmbridge.engine.rules.asking import NOT_APPLICABLE, UNKNOWN, output_fields
 from crmbridge.engine.rules.case import Answer, Case
 from crmbridge.engine.rules.expressions import Expression
 from crmbridge.engine.rules.words import say
-from crmbridge.model.checks import Check, Dates, Expr, Outputs
+from crmbridge.model.checks import Activities, ActivityCount, Check, Dates, Expr, Outputs
 from crmbridge.model.findings import Judgement
 from crmbridge.model.process import ExitRule, Process, Stage
 
@@ -43,19 +43,30 @@ class CompiledRule:
     say: Say
     when: tuple[str, ...]
     turning: Turning
+    on_unknown: str
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledStage:
-    """The exit rules of a stage. `run` gives all their codes, in order; `turning` is of its entry rules, too."""
+    """The exit rules of a stage. `run` gives all their codes, in order.
+
+    `turning` is of its entry rules, too, and so are `counts`: what they count within some time.
+    """
 
     rules: tuple[CompiledRule, ...]
     run: Callable[[Any, Any], tuple[int, ...]]
     turning: Turning
+    counts: tuple[ActivityCount, ...]
+
+    @property
+    def turns(self) -> bool:
+        """Tell whether any of its rules can turn out otherwise with nothing changed."""
+        return bool(self.turning or self.counts)
 
 
 _stages: dict[tuple[int, int], tuple[Process, Stage, CompiledStage]] = {}
 _rules: dict[tuple[int, int, int], tuple[Process, Stage, ExitRule, CompiledRule]] = {}
+_checks: dict[tuple[int, int, int], tuple[Process, Stage, Check, Run]] = {}
 MOST_KEPT = 1_000
 
 
@@ -82,13 +93,33 @@ def compiled_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRul
     return found[3]
 
 
+def compiled_check(check: Check, stage: Stage, process: Process) -> Run:
+    """Give one compiled check that stands in no rule."""
+    key = id(check), id(stage), id(process)
+    found = _checks.get(key)
+    if found is None:
+        if len(_checks) >= MOST_KEPT:
+            _checks.clear()
+        found = _checks[key] = (process, stage, check, _function(_prepare(check, stage, process)))
+    return found[3]
+
+
 def _compile_stage(stage: Stage, process: Process) -> CompiledStage:
     rules = tuple(_compile_rule(rule, stage, process) for rule in stage.exit)
     writer = Writer()
     codes = "".join(f"{writer.value(rule.run)}(get, at), " for rule in rules)
     writer.line(f"return ({codes})")
     entry = [_compile_rule(rule, stage, process) for rule in stage.entry]
-    return CompiledStage(rules, writer.function(), joined([rule.turning for rule in (*entry, *rules)]))
+    turning = joined([rule.turning for rule in (*entry, *rules)])
+    return CompiledStage(rules, writer.function(), turning, tuple(_counts(stage)))
+
+
+def _counts(stage: Stage) -> Iterator[ActivityCount]:
+    """Give what the rules of a stage count within some time."""
+    for rule in stage.rules:
+        for check in (rule.check, rule.when):
+            if isinstance(check, Activities) and check.activities.within is not None:
+                yield check.activities
 
 
 def _compile_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRule:
@@ -106,6 +137,7 @@ def _compile_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRul
         say=check.say,
         when=when.fields if when else (),
         turning=joined([check.turning, *([when.turning] if when else [])]),
+        on_unknown=rule.on_unknown.value,
     )
 
 

@@ -11,7 +11,7 @@ from crmbridge.engine.expr.compiling import Run, compiled
 from crmbridge.engine.expr.terms import Field, Filled, Joined, Term, field_names
 from crmbridge.engine.expr.terms import parts as all_parts
 from crmbridge.engine.moment import Moment
-from crmbridge.engine.rules.case import Answer, Case, quote
+from crmbridge.engine.rules.case import Answer, Case
 from crmbridge.engine.rules.words import undecided
 from crmbridge.engine.text import plain
 from crmbridge.model.findings import Judgement
@@ -21,11 +21,16 @@ LONGEST_QUOTE = 100  # characters of an expression
 
 
 class Part(NamedTuple):
-    """One of the operands that must all hold; `fields` are what it looks at, and how each is read."""
+    """One of the operands that must all hold; `readings` has how each field that it looks at is read."""
 
     text: str
     run: Run
-    fields: dict[str, Run]
+    readings: dict[str, Run]
+    names: tuple[str, ...]
+
+    def unread(self, case: Case, at: Moment) -> list[str]:
+        """Name the fields that are empty, or hold what can't be read as what they are declared."""
+        return [name for name, read in self.readings.items() if read(case.fields, at) is None]
 
 
 @dataclass(frozen=True)
@@ -45,44 +50,53 @@ class Expression:
         """The operands that must all hold; the whole where it is nothing of the kind."""
         whole = self.term
         terms = whole.operands if isinstance(whole, Joined) and whole.op == "&&" else (whole,)
-        return tuple(Part(self._quote(term), compiled(term), _readings(term)) for term in terms)
+        return tuple(Part(self._quote(term), compiled(term), _readings(term), field_names(term)) for term in terms)
 
     def _quote(self, term: Term) -> str:
         return plain(self.text[term.span.start : term.span.end], LONGEST_QUOTE)
 
+    @cached_property
+    def quoted(self) -> str:
+        """The text, as a sentence quotes it."""
+        return plain(self.text, LONGEST_QUOTE)
+
     def say(self, judgement: Judgement, _reason: int, case: Case) -> Answer:
         """Say what was decided, with every value that was looked at, and what would have to be filled in."""
-        at = case.moment
-        found = [part.run(case.fields, at) for part in self.parts]
-        wanted = {Judgement.FAIL: False, Judgement.UNKNOWN: None}.get(judgement, True)
-        telling = [part for part, value in zip(self.parts, found, strict=True) if value is wanted]
-        missing = () if judgement is Judgement.PASS else self._missing(telling, case, at)
-        return Answer(
-            judgement=judgement,
-            message=self._message(judgement, telling, case, at),
-            looked_at=self.fields,
-            missing=missing,
-            passed=sum(value is True for value in found),
-            value=case.fields.get(self.fields[0]) if len(self.fields) == 1 else None,
-        )
-
-    def _message(self, judgement: Judgement, telling: Sequence[Part], case: Case, at: Moment) -> str:
+        fields = self.fields
+        value = case.fields.get(fields[0]) if len(fields) == 1 else None
         if judgement is Judgement.PASS:
-            return f"{plain(self.text, LONGEST_QUOTE)} holds{_seen(self.fields, case)}."
-        fields = tuple(dict.fromkeys(name for part in telling for name in part.fields))
-        texts = " and ".join(part.text for part in telling)
-        if judgement is Judgement.UNKNOWN:
-            unread = [name for part in telling for name in _unread(part, case, at)]
-            why = ", ".join(undecided(name, case) for name in dict.fromkeys(unread))
-            seen = f": {why}" if why else _seen(fields, case)
-            return f"{texts} can't be decided{seen}.{_beside(self.fields, unread or fields, case)}"
-        verb = "does" if len(telling) == 1 else "do"
-        return f"{texts} {verb} not hold{_seen(fields, case)}.{_beside(self.fields, fields, case)}"
+            message = f"{self.quoted} holds{_seen(fields, case)}."
+            return Answer(judgement, message, fields, (), len(self.parts), value)
+        at = case.moment
+        telling, passed = self._telling(judgement, case, at)
+        unread = list(dict.fromkeys(name for part in telling for name in part.unread(case, at)))
+        told = telling[0].names if len(telling) == 1 else dict.fromkeys(name for part in telling for name in part.names)
+        message = self._message(judgement, telling, unread, told, case)
+        return Answer(judgement, message, fields, tuple(unread or told), passed, value)
 
-    def _missing(self, telling: Sequence[Part], case: Case, at: Moment) -> tuple[str, ...]:
-        """Name what must be filled in: the fields that can't be read, or else all that were looked at."""
-        unread = [name for part in telling for name in _unread(part, case, at)]
-        return tuple(dict.fromkeys(unread or [name for part in telling for name in part.fields]))
+    def _telling(self, judgement: Judgement, case: Case, at: Moment) -> tuple[Sequence[Part], int]:
+        """Give the parts that make it what it is, and how many hold."""
+        if len(self.parts) == 1:
+            return self.parts, 0
+        found = [part.run(case.fields, at) for part in self.parts]
+        wanted = None if judgement is Judgement.UNKNOWN else False
+        telling = [part for part, value in zip(self.parts, found, strict=True) if value is wanted]
+        return telling, found.count(True)
+
+    def _message(
+        self, judgement: Judgement, telling: Sequence[Part], unread: Sequence[str], told: Iterable[str], case: Case
+    ) -> str:
+        texts = " and ".join([part.text for part in telling])
+        if judgement is Judgement.FAIL:
+            verb = "does" if len(telling) == 1 else "do"
+            return f"{texts} {verb} not hold{_seen(told, case)}.{self._beside(told, case)}"
+        why = ", ".join([undecided(name, case) for name in unread])
+        seen = f": {why}" if why else _seen(told, case)
+        return f"{texts} can't be decided{seen}.{self._beside(unread or told, case)}"
+
+    def _beside(self, told: Iterable[str], case: Case) -> str:
+        others = [case.says(name) for name in self.fields if name not in told]
+        return f" Beside it, {', '.join(others)}." if others else ""
 
 
 def _readings(term: Term) -> dict[str, Run]:
@@ -99,21 +113,6 @@ def _as_filled(name: str) -> Run:
     return lambda fields, _at: None if is_empty(fields.get(name)) else True
 
 
-def _unread(part: Part, case: Case, at: Moment) -> Iterable[str]:
-    return [name for name, read in part.fields.items() if read(case.fields, at) is None]
-
-
 def _seen(fields: Iterable[str], case: Case) -> str:
-    said = ", ".join(_value(name, case) for name in fields)
+    said = ", ".join([case.says(name) for name in fields])
     return f": {said}" if said else ""
-
-
-def _beside(fields: Iterable[str], told: Iterable[str], case: Case) -> str:
-    others = set(fields).difference(told)
-    said = ", ".join(_value(name, case) for name in fields if name in others)
-    return f" Beside it, {said}." if said else ""
-
-
-def _value(name: str, case: Case) -> str:
-    value = case.fields.get(name)
-    return f"{case.name(name)} is {'empty' if is_empty(value) else quote(value)}"

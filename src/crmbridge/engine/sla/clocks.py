@@ -36,7 +36,7 @@ def clocks(subject: Subject, visits: Sequence[Visit], now: datetime) -> Clocks:
     A cycle that ended is judged once: as long as it began and ended when it did, what was said of it stays, whatever
     the process and its calendars say now.
     """
-    before = {_key(clock): clock for clock in subject.judged_before}
+    before = {_key(each): each for each in subject.judged_before if each.ended_at is None or each.ended_at <= now}
     found: list[SlaClock] = []
     moments: list[datetime | None] = []
     for rule in clock_rules(subject.process):
@@ -109,7 +109,7 @@ def _of_rule(
         if known and known.judged_by and known.ended_at is not None and known.ended_at == cycle.ended_at:
             yield replace(known, visit=cycle.visit)
         elif limit is not None:
-            yield measure(cycle, limit, _pauses(rule, known, subject), now)
+            yield measure(cycle, limit, _pauses(rule, known, subject, now), now)
     if rule.measures is SlaKind.RESPONSE:
         yield from _answered(rule, visits, seen, before.values())
 
@@ -125,7 +125,7 @@ def _answered(
             yield replace(clock, visit=visit)
 
 
-def _pauses(rule: ClockRule, known: SlaClock | None, subject: Subject) -> Iterator[Pause]:
+def _pauses(rule: ClockRule, known: SlaClock | None, subject: Subject, now: datetime) -> Iterator[Pause]:
     """Give the times at which a field held a value that stops the clock: as far back as its values are known.
 
     A copy of the deal may be younger than that. Then what an earlier evaluation saw goes on until then.
@@ -135,7 +135,7 @@ def _pauses(rule: ClockRule, known: SlaClock | None, subject: Subject) -> Iterat
     for field, values in rule.timing.pause_when.items():
         yield from intervals(subject, field, values)
     if known and known.judged_by.partition("/")[0] == rule.timing.digest:
-        yield from ((since, until or seen_since(subject)) for since, until in known.pauses)
+        yield from ((since, until or seen_since(subject)) for since, until in known.pauses if since <= now)
 
 
 def _took(cycle: Cycle, limit: Limit, pauses: Iterable[Pause], now: datetime) -> timedelta:

@@ -101,6 +101,7 @@ JOIN stages AS here ON here.id = clock.stage;
 --   owner              the deal's owner, as in deals
 --   severity           info, warning or error
 --   since              since when it has not held; opened_at and cleared_at are when crmbridge saw that
+--   waived_by          who accepted it; NULL: nobody. waived_until is when that ends; NULL: never
 CREATE VIEW findings AS
 SELECT
     finding.id,
@@ -113,6 +114,8 @@ SELECT
     finding.severity,
     finding.since,
     finding.opened_at,
-    finding.cleared_at
+    finding.cleared_at,
+    finding.waived_by,
+    finding.waived_until
 FROM state.findings AS finding
 JOIN deals AS deal ON deal.connection = finding.connection AND deal.deal = finding.deal;

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 # Code point order, which SQLite has anyway.
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")

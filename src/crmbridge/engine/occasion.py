@@ -1,0 +1,119 @@
+"""One finding with the binding that speaks of it: for whom it is, what is said of it, how its changes are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from crmbridge.engine.aging import Past
+from crmbridge.engine.bindings import OWNER, Step, email_of
+from crmbridge.engine.evaluate import Subject
+from crmbridge.engine.text import plain
+from crmbridge.model.changes import Action, change_id
+from crmbridge.model.findings import Evaluation, Finding, FindingKind
+from crmbridge.model.values import show
+from crmbridge.settings import Binding
+
+MESSAGE_LIMIT, REASON_LIMIT = 1500, 300  # characters
+
+LABELS = {
+    FindingKind.EXIT_RULE: "Exit rule not met",
+    FindingKind.ENTRY_RULE: "Entry rule not met",
+    FindingKind.SLA_AT_RISK: "SLA at risk",
+    FindingKind.SLA_BREACHED: "SLA breached",
+    FindingKind.ILLEGAL_MOVE: "Move not allowed",
+    FindingKind.UNREADABLE: "Value not readable",
+    FindingKind.UNDECIDED: "Exit rule not decided",
+}
+ADVICE = {
+    FindingKind.EXIT_RULE: "Complete what the stage asks for, or move the deal back.",
+    FindingKind.ENTRY_RULE: "Complete what the stage asks for, or move the deal back.",
+    FindingKind.SLA_AT_RISK: "Take the next step now, or move the deal to where it belongs.",
+    FindingKind.SLA_BREACHED: "Take the next step now, or move the deal to where it belongs.",
+    FindingKind.ILLEGAL_MOVE: "Move the deal to the stage where it belongs.",
+    FindingKind.UNREADABLE: "Correct the value.",
+    FindingKind.UNDECIDED: "Fill in what is missing, so that the rule can be decided.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """A finding, the binding that speaks of it, the step of its escalation, and where all of them came from.
+
+    Without a step it is about what the binding itself asks for.
+    """
+
+    subject: Subject
+    evaluation: Evaluation
+    past: Past
+    finding: Finding
+    binding: Binding
+    now: datetime
+    step: Step | None = None
+
+    @property
+    def opening(self) -> int:
+        """Say the how-manieth time it is that this finding asks for something."""
+        return self.past.life(self.finding, self.now).openings
+
+    @property
+    def level(self) -> int:
+        """Give the number of the step, 0 for the binding itself."""
+        return self.step.number if self.step else 0
+
+    @property
+    def to(self) -> str:
+        """Say for whom it is: a role, or an e-mail."""
+        return self.step.says.to if self.step else self.binding.to or OWNER
+
+    @property
+    def email(self) -> str | None:
+        """Give the e-mail of whom it is for, where that is not the deal's owner."""
+        return email_of(self.to, self.finding.deal.connection, self.subject.settings, self.subject.process)
+
+    @property
+    def called(self) -> str:
+        """Give what people call whom it is for: an e-mail, where one is known."""
+        if self.to != OWNER:
+            return self.email or self.to
+        return self.past.people.emails.get(str(self.subject.deal.fields.get("owner")), "the owner of the deal")
+
+    def name(self, action: Action, *parts: str) -> str:
+        """Make the id of a change: the same each time the same opening of the finding asks for the same."""
+        again = (str(self.opening),) if self.opening > 1 else ()
+        return change_id(action, self.finding.deal.connection, self.finding.id, *parts, *again)
+
+    def title(self) -> str:
+        """Say in a line what is wrong with which deal."""
+        return f"{LABELS[self.finding.kind]}: {show(self.subject.deal.fields.get('name'))} ({self.finding.rule})"
+
+    def body(self) -> str:
+        """Say what is wrong, what to do, and where that stands; a step adds for whom it is now, and since when."""
+        finding = self.finding
+        process = plain(self.subject.process.name.in_language(self.subject.language))
+        lines = [
+            plain(finding.message, MESSAGE_LIMIT),
+            "",
+            f"What to do: {ADVICE[finding.kind]}",
+            f"Rule: {finding.rule} of the process {process}",
+        ]
+        lines += [f"For: {self.called}"] if self.to != OWNER else []
+        lines += [f"Escalated on {show(self.step.at)}, as it was still open."] if self.step else []
+        return "\n".join([*lines, "", marker(finding, self.opening)])
+
+    def due(self) -> datetime:
+        """Count from when the finding began, or its step fell due; if that is over already, from now."""
+        text, start = (self.step.says.due, self.step.at) if self.step else (self.binding.due, self.finding.since)
+        amount, unit = int(text[:-1]), text[-1]
+        given = timedelta(days=amount) if unit == "d" else timedelta(hours=amount)
+        return start + given if start + given > self.now else self.now + given
+
+
+def marker(finding: Finding, opening: int = 1) -> str:
+    """Give the text that a task or note about a finding carries, so that it can be found again."""
+    return f"crmbridge:{finding.id}" if opening == 1 else f"crmbridge:{finding.id}.{opening}"
+
+
+def reason(finding: Finding) -> str:
+    """Say why a change is made."""
+    return plain(f"{finding.rule}: {finding.message}", REASON_LIMIT)

@@ -1,0 +1,138 @@
+"""What is explained of a deal, as values: its rules, its clocks, how it stands in sync, and what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from crmbridge.engine.trying import holds_back
+from crmbridge.model.changes import Change, JournalEntry
+from crmbridge.model.findings import Evaluation, Judgement, SlaClock, Verdict
+from crmbridge.model.records import Record
+from crmbridge.model.values import Value
+from crmbridge.ports import Waiting
+
+
+class InStep(StrEnum):
+    """How a field stands between the linked records."""
+
+    IN_STEP = "in_step"
+    WAITING = "waiting"  # the sides differ, and the next run takes it up
+    CONFLICT = "conflict"  # the sides differ, and a person must decide
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncedField:
+    """One field on every linked record: what each has now, and what was last agreed with each."""
+
+    name: str
+    now: Mapping[str, Value]  # by connection
+    base: Mapping[str, Value]
+    waits: bool = False  # for a person
+
+    @property
+    def in_step(self) -> bool:
+        """Tell whether all sides hold the same."""
+        values = list(self.now.values())
+        return all(value == values[0] for value in values)
+
+    @property
+    def state(self) -> InStep:
+        """Say how it stands."""
+        if self.waits:
+            return InStep.CONFLICT
+        return InStep.IN_STEP if self.in_step else InStep.WAITING
+
+
+class Asked(StrEnum):
+    """When a rule is asked."""
+
+    TO_LEAVE = "to_leave"  # the stage where the deal stands, as if it left now
+    ON_ENTRY = "on_entry"  # when the deal came into that stage
+    LEFT_BEHIND = "left_behind"  # when the deal left a stage that is behind it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A value that a rule saw. `of_then` tells whether it is that of the moment judged, or the one of today.
+
+    `changed_at` is when the record that holds it last changed in its CRM, as far as it was pulled.
+    """
+
+    name: str
+    label: str  # its name for people
+    value: Value
+    source: str  # the connection
+    of_then: bool
+    changed_at: datetime | None
+    pulled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedRule:
+    """One rule on the deal: what it says, from what, where it stands, what would clear it and who can."""
+
+    verdict: Verdict
+    asked: Asked
+    place: str  # such as processes/b2b.yaml:57; empty where the process came from no file
+    seen: tuple[Seen, ...]
+    remedy: str  # empty where there is nothing to clear
+    role: str  # the name of the role that owns the stage
+    person: str | None  # the deal's owner
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the deal is not held up by it."""
+        return not holds_back(self.verdict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedClock:
+    """An SLA clock, and where its rule stands in the process file."""
+
+    clock: SlaClock
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether the deal may leave its stage, in numbers of rules. `ready` is None where it stands in no stage."""
+
+    ready: bool | None
+    stage: str  # its name
+    rules: int = 0  # those that apply
+    failing: int = 0
+    undecided: int = 0  # among the others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Everything known of one deal. `subject` is the record that was evaluated: the one that leads its link."""
+
+    subject: Record
+    linked: tuple[Record, ...]  # all records of the link, the subject among them
+    owner: str | None
+    evaluation: Evaluation
+    readiness: Readiness
+    rules: tuple[ExplainedRule, ...]
+    clocks: tuple[ExplainedClock, ...]
+    opened: Mapping[str, datetime]  # finding id -> when it was opened, for those that are stored
+    wanted: tuple[Change, ...]  # what the bindings ask for; nothing for an earlier moment
+    actions: Mapping[str, str]  # finding id -> the binding's action
+    fields: tuple[SyncedField, ...]
+    waiting: tuple[Waiting, ...]
+    journal: tuple[JournalEntry, ...]
+    at: datetime | None = None  # the earlier moment that was asked for
+    unknown_then: tuple[str, ...] = ()  # fields that rules saw with today's value, as that of then is not known
+
+
+def readiness_of(evaluation: Evaluation, stage: str) -> Readiness:
+    """Count how the exit rules of the stage where a deal stands turn out."""
+    if evaluation.place.stage is None:
+        return Readiness(ready=None, stage=stage)
+    asked = [v for v in evaluation.readiness if v.judgement is not Judgement.NOT_APPLICABLE]
+    failing = sum(map(holds_back, asked))
+    undecided = sum(v.judgement is Judgement.UNKNOWN and not holds_back(v) for v in asked)
+    return Readiness(ready=not failing, stage=stage, rules=len(asked), failing=failing, undecided=undecided)

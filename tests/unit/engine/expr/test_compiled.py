@@ -1,0 +1,67 @@
+"""Compiled rules say what the plainest interpreter says, about deals as they come out of CRMs."""
+
+import os
+from collections import Counter
+from random import Random
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from crmbridge.engine.checks import Case, judge
+from crmbridge.engine.expr.checking import checked
+from crmbridge.engine.expr.compiling import compiled
+from crmbridge.engine.moment import Moment
+from crmbridge.model.findings import Judgement
+from crmbridge.model.process import ExitRule, Process
+from crmbridge.testing.factories import make_process
+from crmbridge.testing.rule_cases import FIELDS, NOW, draw_check, draw_deal, draw_expression
+from crmbridge.testing.rule_oracle import Scene, judgement_of, value_of
+
+PAIRS = int(os.environ.get("CRMBRIDGE_RULE_PAIRS", "20000"))  # 1000000 at night
+PER_RULE = 20
+ZONES = [ZoneInfo(name) for name in ("UTC", "Europe/Berlin", "Pacific/Chatham")]
+JUDGED = {True: Judgement.PASS, False: Judgement.FAIL, None: Judgement.UNKNOWN}
+
+
+@pytest.fixture(scope="module")
+def process() -> Process:
+    """Give a process with the fields that expressions are drawn of."""
+    return make_process(fields=[{"id": name, "name": name, "type": kind} for name, kind in FIELDS.items()])
+
+
+def test_a_compiled_expression_is_what_the_interpreter_says(process: Process) -> None:
+    """In all zones, with values missing, empty, endless, and of other kinds; the judgement is the value."""
+    draw, seen = Random(6), Counter[object]()
+    while seen.total() < PAIRS:
+        text = draw_expression(draw)
+        term, faults = checked(text, FIELDS)
+        if term is None:
+            assert {"expr-constant", "expr-too-large"} >= {fault.code for fault in faults}, text
+            continue
+        run, rule = compiled(term), ExitRule.model_validate({"id": "rule", "check": {"expr": text}})
+        for _ in range(PER_RULE):
+            fields, zone = draw_deal(draw), draw.choice(ZONES)
+            expected = value_of(term, Scene(fields=fields, now=NOW, zone=zone))
+            case = Case(process=process, stage=process.stages[0], fields=fields, now=NOW, zone=zone)
+            seen[expected] += 1
+
+            assert expected is run(fields, Moment(NOW, zone)), (text, fields, zone)
+            assert JUDGED[expected] is judge(rule, case).judgement, (text, fields, zone)
+
+    assert min(seen.values()) > PAIRS / 20, seen
+
+
+def test_every_other_check_is_what_the_interpreter_says(process: Process) -> None:
+    """The same deals, and what each check is defined to say of them."""
+    draw, seen = Random(7), Counter[Judgement]()
+    for _ in range(PAIRS // PER_RULE):
+        rule = ExitRule.model_validate({"id": "rule", "check": draw_check(draw)})
+        for _ in range(PER_RULE):
+            fields, zone = draw_deal(draw), draw.choice(ZONES)
+            case = Case(process=process, stage=process.stages[0], fields=fields, now=NOW, zone=zone)
+            expected = judgement_of(rule.check, Scene(fields=fields, now=NOW, zone=zone))
+            seen[expected] += 1
+
+            assert expected is judge(rule, case).judgement, (rule, fields, zone)
+
+    assert min(seen[judgement] for judgement in JUDGED.values()) > PAIRS / 20, seen
