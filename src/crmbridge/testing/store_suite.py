@@ -24,6 +24,7 @@ from decimal import Decimal
 import pytest
 
 from crmbridge.errors import StateError
+from crmbridge.model.business_time import Duration
 from crmbridge.model.changes import Outcome, Receipt
 from crmbridge.model.findings import (
     Place,
@@ -178,12 +179,18 @@ class FindingSuite:
             visit=left,
             sla="qualification.sla",
             calendar="office",
+            limit=Duration.parse("12.5bh"),
             goal=timedelta(days=5),
             elapsed=timedelta(hours=1, microseconds=1),
+            started_at=START,
+            ended_at=START + HOUR,
             due_at=None,
             state=SlaState.ON_TIME,
+            pauses=((START, START + HOUR / 4), (START + HOUR / 2, START + HOUR)),
+            judged_by="0123/4567",
         )
-        running = replace(clock, visit=stays, due_at=START + 9 * HOUR, state=SlaState.AT_RISK)
+        pauses = ((START + 3 * HOUR, None),)
+        running = replace(clock, visit=stays, ended_at=None, due_at=START, state=SlaState.AT_RISK, pauses=pauses)
         store.findings.save([make_evaluation("1", visits=(left,)), make_evaluation("2")], START)
         whole = make_evaluation("1", visits=(left, stays), clocks=(running, clock))
         store.findings.save([whole], START + HOUR)
@@ -192,6 +199,27 @@ class FindingSuite:
         assert [left, stays] == list(store.findings.visits())
         assert [clock, running] == list(store.findings.clocks())
         assert [False, True] == [each.running for each in store.findings.clocks()]
+        assert {make_ref(): (clock, running)} == store.findings.clocks_of([make_ref(), make_ref("2"), make_ref("3")])
+
+    def test_one_visit_can_have_several_clocks_of_an_sla(self, store: StateStore) -> None:
+        """Each message of a customer is one; they come in the order in which they began."""
+        visit = Visit(deal=make_ref(), stage="diagnosis", number=1, entered_at=START)
+        first = SlaClock(
+            visit=visit,
+            sla="sla.answer",
+            calendar="",
+            limit=Duration.parse("4h"),
+            goal=4 * HOUR,
+            elapsed=HOUR,
+            started_at=START + HOUR,
+            ended_at=START + 2 * HOUR,
+            due_at=START + 5 * HOUR,
+            state=SlaState.ON_TIME,
+        )
+        second = replace(first, started_at=START + 3 * HOUR, ended_at=None)
+        store.findings.save([make_evaluation("1", visits=(visit,), clocks=(second, first))], START)
+
+        assert {make_ref(): (first, second)} == store.findings.clocks_of([make_ref()])
 
     def test_deals_can_be_forgotten(self, store: StateStore) -> None:
         """Their findings are cleared, their visits and clocks dropped; the other deals lose nothing."""
