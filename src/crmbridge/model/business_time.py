@@ -166,6 +166,10 @@ class Calendar(Part):
                 raise ValueError(f"{day} is closed, and has hours under exceptions")
         return self
 
+    def __hash__(self) -> int:
+        # The one of frozen models can't take dicts.
+        return hash(self.model_dump_json())
+
     @property
     def ever_opens(self) -> bool:
         """Tell whether there is any day with hours."""
