@@ -279,6 +279,17 @@ class JournalSuite:
         assert ["c1"] == [entry.change.id for entry in store.journal.unsettled()]
         assert store.links.bases() == {}
 
+    def test_the_rows_about_a_record_are_found(self, store: StateStore) -> None:
+        """Those meant for it and those that made it, and no others that only speak of it."""
+        made, other = make_ref("42"), make_ref("43")
+        store.journal.intend("r1", [make_change("c1", target=None), make_change("c2", target=made)], START)
+        store.journal.intend("r1", [make_change("c3", target=other, key=made.id)], START)
+        store.journal.settle("r1", [Receipt(change="c1", outcome=Outcome.APPLIED, ref=made)], {}, START)
+
+        assert [("c2", None), ("c1", "applied")] == [(e.change.id, e.outcome) for e in store.journal.about([made])]
+        assert ["c3"] == [entry.change.id for entry in store.journal.about([other])]
+        assert store.journal.about([]) == ()
+
     def test_the_journal_keeps_every_row_in_order(self, store: StateStore) -> None:
         """All of them, or those of one run."""
         store.journal.intend("r1", [make_change("c1"), make_change("c2")], START)
