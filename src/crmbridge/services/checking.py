@@ -135,7 +135,7 @@ def digest_of(settings: Settings, process: Process) -> str:
 
 
 def placed(issues: Iterable[Issue], source: Source) -> Iterator[Diagnostic]:
-    """Give issues as diagnostics at their places in a file."""
+    """Place what does not hang together in the file that says it."""
     for issue in issues:
         yield source.at(
             issue.path,

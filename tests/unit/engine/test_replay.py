@@ -151,7 +151,16 @@ def test_a_replay_flags_what_evaluating_found_at_that_moment(seed: int) -> None:
 def test_a_way_back_without_its_reason_is_flagged() -> None:
     """As evaluating does."""
     process = make_process(moves={"back": "with_reason", "reason": "lost_reason"})
-    steps = ((9, "qualification"), (4, "proposal"), (2, "closing"), (1, "qualification"))
-    silent, told = (subject(*steps, process=process, fields={"lost_reason": why}) for why in (None, "Budget was cut"))
+    silent, told = (
+        subject(
+            (9, "qualification"),
+            (6, "proposal"),
+            (4, "closing"),
+            (1, "qualification"),
+            process=process,
+            fields={"lost_reason": why},
+        )
+        for why in (None, "Budget was cut")
+    )
 
     assert [True, False] == ["move" in played(one).steps[-1].flagged for one in (silent, told)]
