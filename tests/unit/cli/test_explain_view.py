@@ -8,7 +8,7 @@ import pytest
 
 from crmbridge.cli.explain_view import left_of, length, pauses_of
 from crmbridge.model.business_time import Duration
-from crmbridge.testing.factories import make_clock, make_process
+from crmbridge.testing.factories import NOON, make_clock, make_process
 
 
 @pytest.mark.parametrize(
