@@ -23,6 +23,7 @@ from crmbridge.services.explaining import explain
 from crmbridge.services.planning import make_plan
 from crmbridge.services.pulling import pull
 from crmbridge.services.reconciling import reconcile
+from crmbridge.services.undoing import find_run, plan_undo
 from crmbridge.store import open_store
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process, make_stage
@@ -459,3 +460,19 @@ def test_a_plan_that_is_applied_twice_is_done_once(store: StateStore) -> None:
         bench.clock.advance(HOUR)
 
     assert [1, 1] == list(bench.crms["north"].effects.values())
+
+
+def test_what_a_run_did_about_findings_is_undone_as_far_as_that_goes(store: StateStore, tmp_path: Path) -> None:
+    """A task that was made is taken away; one that was changed is named; who was told stays told."""
+    steps = [{"after": "1d", "action": "notify"}, TO_LEADER]
+    sinks = {"team": {"markdown": str(tmp_path / "out")}}
+    binding = {"action": "task", "escalate": steps}
+    bench = shop(store, binding, people={"leader": LEADER}, notices=sinks)
+    broken_deal(bench)
+    runs = [run(bench).run, run(bench, DAY).run, run(bench, DAY).run]
+    made, told, changed = (plan_undo(bench.workspace, find_run(bench.workspace, name)) for name in runs)
+
+    assert ([Action.ARCHIVE], ()) == ([change.action for change in made.changes], made.blocked)
+    assert ((), ()) == (told.changes, told.blocked)
+    assert () == changed.changes
+    assert ["the run changed the task"] == [item.reason.partition(";")[0] for item in changed.blocked]

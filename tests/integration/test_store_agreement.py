@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from crmbridge.errors import CrmbridgeError
+from crmbridge.model.business_time import Duration
 from crmbridge.model.changes import Blocked, Cause, Outcome, Receipt
-from crmbridge.model.findings import Place, SlaClock, SlaState, Visit
+from crmbridge.model.findings import Place, SlaClock, SlaState, Visit, Waiver
 from crmbridge.model.records import Kind, Ref, Signature, Status, Tombstone
 from crmbridge.model.values import Money
-from crmbridge.ports import Page, Run, StateStore
+from crmbridge.ports import FindingQuery, Page, Run, StateStore
 from crmbridge.store import open_store
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.store_makers import (
@@ -37,6 +38,7 @@ refs = st.builds(Ref, st.sampled_from(["hs", "sf"]), st.sampled_from([Kind.DEAL,
 ALL_REFS = [
     Ref(c, k, id_) for c in ("hs", "sf") for k in (Kind.DEAL, Kind.COMPANY) for id_ in ("1", "10", "2", "é", "B")
 ]
+DEALS = [ref for ref in ALL_REFS if ref.kind is Kind.DEAL]
 values = st.sampled_from(
     [None, "", "a", "\x00\ud800", True, 1, Decimal("1.0"), Money(Decimal(5), "EUR"), ("a",), START]
 )
@@ -94,7 +96,11 @@ def evaluations(draw: st.DrawFn) -> Any:
             visit=visit,
             sla="diagnosis.sla",
             calendar="office",
+            limit=Duration.parse("1bh"),
             goal=HOUR,
+            started_at=visit.entered_at,
+            ended_at=draw(st.none() | times),
+            pauses=tuple((at, None) for at in draw(st.lists(times, max_size=2))),
             elapsed=draw(st.timedeltas(timedelta(0), timedelta(days=4000))),
             due_at=draw(st.none() | times),
             state=draw(st.sampled_from(SlaState)),
@@ -154,6 +160,17 @@ class TwoStores(RuleBasedStateMachine):
     def forget(self, deals: Any, at: Any) -> None:
         """Forget deals."""
         self.both(lambda store: store.findings.forget(deals, at))
+
+    @rule(deal=st.sampled_from(DEALS), by=ids, until=times, at=times)
+    def waive(self, deal: Ref, by: str, until: Any, at: Any) -> None:
+        """Accept what does not hold for a deal."""
+        given = Waiver(deal=deal, rule="qualification.bant", by=by, why=by, until=until, at=at)
+        self.both(lambda store: store.waivers.put(given))
+
+    @rule(deal=st.sampled_from(DEALS), by=ids, at=times)
+    def take_back(self, deal: Ref, by: str, at: Any) -> None:
+        """Take a waiver back, if there is one."""
+        self.both(lambda store: store.waivers.drop(deal, "qualification.bant", at, by))
 
     @rule(reader=ids, left=st.lists(refs, max_size=2))
     def deal_with(self, reader: str, left: Any) -> None:
@@ -252,6 +269,11 @@ class TwoStores(RuleBasedStateMachine):
         self.both(lambda store: (store.links.links(), store.links.bases()))
         self.both(lambda store: (store.findings.findings(), store.findings.findings(cleared=True)))
         self.both(lambda store: (list(store.findings.visits()), list(store.findings.clocks())))
+        self.both(lambda store: (store.waivers.all(), store.findings.known(ALL_REFS), store.findings.open_deals()))
+        for query in (FindingQuery(), FindingQuery(states=frozenset({"open", "cleared"}), skip=1, limit=2)):
+            self.both(lambda store, q=query: (list(store.findings.search(q)), store.findings.total(q)))
+        for deal in DEALS:
+            self.both(lambda store, d=deal: store.findings.events(d, "qualification.bant"))
         self.both(lambda store: (list(store.journal.entries()), list(store.journal.entries("1"))))
         self.both(lambda store: (store.journal.unsettled(), store.journal.outcomes(asked)))
         self.both(lambda store: (store.runs.runs(3), store.runs.last("run")))

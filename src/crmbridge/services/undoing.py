@@ -127,8 +127,8 @@ def _sort_in(done: _Done, entry: JournalEntry) -> None:
     change = entry.change
     if change.action is Action.UPDATE and change.target is not None:
         done.updates[change.target].append(entry)
-    elif entry.message.startswith(FOUND):
-        return  # it made nothing
+    elif entry.message.startswith(FOUND) or change.action is Action.NOTIFY:
+        return  # it made nothing, or somebody was told, which nobody can take back
     elif change.action in {Action.CREATE, Action.TASK, Action.NOTE} and entry.ref is not None:
         done.made.append((entry, entry.ref))
     else:
@@ -319,6 +319,8 @@ def _by_hand(entry: JournalEntry) -> Blocked:
         reason = f"the run archived it; restore it in the recycle bin of {change.connection}"
     elif change.action is Action.FIELD:
         reason = f"crmbridge takes no field away; remove it in the settings of {change.connection} if nothing uses it"
+    elif change.action is Action.AMEND:
+        reason = f"the run changed the task; change it back in {change.connection} if that is still wanted"
     else:
         reason = f"the CRM did not say what it made; look for it in {change.connection}"
     ref = change.target or Ref(change.connection, change.kind, change.key or "")
