@@ -42,6 +42,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/pull.py --deals 20000 --latency 50
 	$(BIN)/python benchmarks/write.py
 	$(BIN)/python benchmarks/sync.py --pairs 10000
+	$(BIN)/python benchmarks/rules.py
 
 # Needs uv. The files name no index, so that every mirror serves.
 requirements:

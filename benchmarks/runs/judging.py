@@ -132,7 +132,8 @@ def changes(folder: Path, count: int) -> dict[str, Any]:
         records = workspace.store.records.get(wanted)
         later = NOW + timedelta(hours=1)
         changed = {"version": "2", "updated_at": later}
-        edited = [replace(one, fields={**one.fields, "level": "low"}, **changed) for one in records.values()]
+        again = [(one, {**one.fields, "name": f"{one.ref.id} again"}) for one in records.values()]
+        edited = [replace(one, fields=fields, **changed) for one, fields in again]
         workspace.store.records.put(edited)
         return _judge(workspace)
 
