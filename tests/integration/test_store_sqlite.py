@@ -241,6 +241,25 @@ class TestRefusing:
         assert ["2", "4"] == [ref.id for ref in store.backlog.pending("r")[1]]
         store.close()
 
+    def test_clocks_of_visits_begin_and_end_with_them(self, path: Path) -> None:
+        """Nobody knows what judged them, so they are judged once more; goals stay as long as they were."""
+        path.parent.mkdir(parents=True)
+        take_steps(path, "0005")
+        entered, left = "2026-01-05T08:00:00.000000Z", "2026-01-05T09:00:00.000000Z"
+        visit = ("hs", "1", "talk", 0, entered)
+        query(path, "INSERT INTO visits VALUES (?, ?, ?, 1, ?, ?, NULL, NULL, NULL)", *visit)  # type: ignore[arg-type]
+        query(path, "INSERT INTO visits VALUES (?, ?, ?, 2, ?, ?, ?, NULL, 'lost')", *visit, left)  # type: ignore[arg-type]
+        for number, calendar, goal in ((1, "office", 1800.0), (2, "", 36e5)):
+            row = ("hs", "1", "talk", number, "talk.sla", calendar, goal, 60.0, None, "on_time", 0)
+            query(path, f"INSERT INTO sla_clocks VALUES ({', '.join('?' * 11)})", *row)  # type: ignore[arg-type]  # noqa: S608  marks
+        store = SqlStore.open(f"sqlite:///{path}")
+        running, closed = store.findings.clocks()
+
+        assert ("30bm", HOUR / 2, True) == (str(running.limit), running.goal, running.running)
+        assert ("1000h", 1000 * HOUR, START + HOUR) == (str(closed.limit), closed.goal, closed.ended_at)
+        assert ((), "", START) == (closed.pauses, closed.judged_by, closed.started_at)
+        store.close()
+
     def test_a_migration_that_fails_halfway_keeps_every_base(self, path: Path) -> None:
         """A base that can't be read is no reason to lose the others: the state stays as it was."""
         path.parent.mkdir(parents=True)

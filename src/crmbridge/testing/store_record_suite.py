@@ -215,7 +215,7 @@ class AskingSuite:
     def test_records_are_found_by_a_part_of_their_name(self, store: StateStore) -> None:
         """Whatever the case, of one connection and kind, in order, and no more than are wanted."""
         names = {"1": "Straße 9", "2": "STRASSE 10", "3": None, "4": "100 % off", "5": "Strasse, gone"}
-        records = [make_record(ref=make_ref(number), fields={"name": name}) for number, name in names.items()]
+        records = [make_record(number, fields={"name": name}) for number, name in names.items()]
         save(store, make_page(*records))
         save(store, make_page(tombstones=[Tombstone(ref=make_ref("5"), at=START)]))
         named = store.records.named
