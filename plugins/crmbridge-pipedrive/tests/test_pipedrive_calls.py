@@ -55,6 +55,7 @@ def do_everything(adapter: Adapter, state: Any) -> None:
         {"target": DEAL, "edits": (FieldEdit("contacts", (), ("1", "2")),)},
         {"target": DEAL, "edits": (FieldEdit("contacts", ("1", "2"), ("1",)),)},
         {"action": Action.TASK, "target": DEAL, "edits": said, "key": "t"},
+        {"action": Action.AMEND, "target": DEAL, "edits": (FieldEdit("done", False, True),), "key": "t"},
         {"action": Action.NOTE, "target": DEAL, "edits": said[1:], "key": "n"},
         {"action": Action.FIELD, "target": None, "edits": field, "key": "Made"},
         {"action": Action.ARCHIVE, "target": DEAL, "edits": ()},
