@@ -28,6 +28,7 @@ READING = (
     ["plan", "--no-pull"],
     ["findings"],
     ["explain", "north:d16"],
+    ["slas"],
     ["report"],
     ["history"],
     ["schedule"],
@@ -334,6 +335,22 @@ def test_findings_can_fail_a_script(shop: Shop) -> None:
 
     assert 9 == shop.call("findings", "--fail-on", "error").code
     assert 0 == shop.call("findings", "--fail-on", "error", "--owner", "tereza").code
+
+
+def test_slas_say_how_they_were_kept(shop: Shop) -> None:
+    """As it was judged when they ended, and as it would be by the process of today, for people and for programs."""
+    assert "No SLA cycle has ended so far." in shop.call("slas").out
+    shop.call("run")
+    said, document = shop.call("slas"), shop.call("slas", "--json").document["result"]
+    path = shop.folder / "process.yaml"
+    path.write_text(path.read_text("utf-8").replace("goal: 5bd", "goal: 2h"), "utf-8")
+    changed = shop.call("slas", "--json").document["result"]
+
+    assert 0 == said.code
+    assert "kept, as judged then" in said.out
+    assert "Judged by the process and the calendars of today, every one would end the same." in said.out
+    assert ["qualification.sla"] == [each["sla"] for each in document["slas"]]
+    assert document["slas"][0]["closed"] == changed["slas"][0]["closed"] > 0
 
 
 def test_history_has_every_write_of_a_run(shop: Shop) -> None:

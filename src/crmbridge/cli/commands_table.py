@@ -38,6 +38,7 @@ COMMANDS = {
     "enforce": Entry("daily", f"{_HERE}.enforce", "Act on findings only; keep nothing in step"),
     "explain": Entry("look", f"{_HERE}.explain", "Say why a deal stands as it does: rules, SLA, fields, journal"),
     "findings": Entry("look", f"{_HERE}.findings", "List what does not hold: broken rules, SLAs at risk"),
+    "slas": Entry("look", f"{_HERE}.slas", "Count how SLAs were kept, and judge what ended by today's process"),
     "report": Entry("look", f"{_HERE}.report", "Show the indicators, save them, or push them to their sinks"),
     "review": Entry("look", f"{_HERE}.review", "Is each step needed? What the history says, with sample sizes"),
     "history": Entry("look", f"{_HERE}.history", "List the runs, or everything that one run wrote"),

@@ -118,8 +118,15 @@ def _clocks(clocks: Sequence[ExplainedClock], process: Process, stages: Mapping[
             else f"ended {moment(clock.ended_at)}"
         )
         place = f"; {one.place}" if one.place else ""
-        rows.append([_STATES[clock.state], f"{stage}{what}{again}", took, clock.calendar or "plain time", due + place])
+        about = f"{due}{pauses_of(clock)}{place}"
+        rows.append([_STATES[clock.state], f"{stage}{what}{again}", took, clock.calendar or "plain time", about])
     yield from table(rows, indent=2)
+
+
+def pauses_of(clock: SlaClock) -> str:
+    """Say when a clock stood still; nothing where it never did."""
+    spans = [f"{moment(since)} to {moment(until) if until else 'now'}" for since, until in clock.pauses]
+    return f"; paused {', '.join(spans)}" if spans else ""
 
 
 def _measured(clock: SlaClock, process: Process) -> str:

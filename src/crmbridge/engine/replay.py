@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from crmbridge.engine.evaluate import MOVE_RULE, Subject, evaluate
@@ -63,7 +63,7 @@ def replay(subject: Subject, since: datetime, now: datetime) -> Replay:
     steps = tuple(_steps(subject, since, now))
     if not steps and subject.place.status is not Status.OPEN:  # nothing of it lies in this time
         return Replay(steps=(), clocks=(), visits=visits_of(subject.deal, subject.moves, subject.mapper))
-    evaluation = evaluate(subject, now)
+    evaluation = evaluate(replace(subject, judged_before=()), now)  # what was decided is not what is asked here
     clocks = tuple(c for c in evaluation.clocks if c.visit.left_at is None or c.visit.left_at >= since)
     return Replay(steps=steps, clocks=clocks, visits=evaluation.visits)
 

@@ -25,11 +25,12 @@ class Timeline(NamedTuple):
 
     edges: Sequence[int]
     bases: Sequence[int]
+    totals: Sequence[int]  # the open time before each stretch, and that of the whole line
 
     @property
     def total(self) -> int:
         """The open time of the whole line."""
-        return self.bases[-1]
+        return self.totals[-1]
 
     def before(self, moment: int) -> int:
         """Give the open time before a moment."""
@@ -38,9 +39,8 @@ class Timeline(NamedTuple):
 
     def when(self, amount: int) -> int:
         """Give the earliest moment at which this much open time has passed; it must be more than none, and in reach."""
-        totals = self.bases[::2]
-        index = bisect_left(totals, amount) - 1
-        return self.edges[2 * index] + amount - totals[index]
+        index = bisect_left(self.totals, amount) - 1
+        return self.edges[2 * index] + amount - self.totals[index]
 
 
 def timeline(spans: Iterable[tuple[int, int]]) -> Timeline:
@@ -50,7 +50,7 @@ def timeline(spans: Iterable[tuple[int, int]]) -> Timeline:
     for start, end in spans:
         edges += (start, end)
         bases += (bases[-1] - start, bases[-1] + end - start)
-    return Timeline(edges, bases)
+    return Timeline(edges, bases, bases[::2])
 
 
 def joined(lines: Sequence[Timeline]) -> Timeline:

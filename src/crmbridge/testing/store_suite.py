@@ -17,22 +17,18 @@ class TestMyStore(StoreSuite):
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from crmbridge.errors import StateError
-from crmbridge.model.business_time import Duration
 from crmbridge.model.findings import (
-    Place,
-    SlaClock,
-    SlaState,
     Visit,
 )
-from crmbridge.model.records import Kind, Status
+from crmbridge.model.records import Kind
 from crmbridge.model.values import Money
 from crmbridge.ports import Run, StateStore
+from crmbridge.testing.store_clock_suite import ClockSuite
 from crmbridge.testing.store_edit_suite import EditSuite
 from crmbridge.testing.store_hint_suite import HintSuite, MemorySuite, RateSuite
 from crmbridge.testing.store_journal_suite import JournalSuite
@@ -124,7 +120,7 @@ class LinkSuite:
 
 
 class FindingSuite:
-    """Findings and their life, visits and SLA clocks."""
+    """Findings and their life, and what goes with deals that are forgotten."""
 
     def test_a_finding_is_opened_once(self, store: StateStore) -> None:
         """It keeps its opening time while it holds, and shows its newest form."""
@@ -160,63 +156,6 @@ class FindingSuite:
         store.findings.save([make_evaluation("1", c, b, a)], START + HOUR)
 
         assert ["c", "a", "b"] == [stored.finding.id for stored in store.findings.findings()]
-
-    def test_visits_and_clocks_are_replaced(self, store: StateStore) -> None:
-        """The deal's own; they come back whole."""
-        left = Visit(
-            deal=make_ref(),
-            stage="qualification",
-            number=1,
-            entered_at=START,
-            left_at=START + HOUR,
-            to=Place(None, Status.LOST),
-        )
-        stays = replace(left, number=2, entered_at=START + 2 * HOUR, left_at=None, to=None)
-        clock = SlaClock(
-            visit=left,
-            sla="qualification.sla",
-            calendar="office",
-            limit=Duration.parse("12.5bh"),
-            goal=timedelta(days=5),
-            elapsed=timedelta(hours=1, microseconds=1),
-            started_at=START,
-            ended_at=START + HOUR,
-            due_at=None,
-            state=SlaState.ON_TIME,
-            pauses=((START, START + HOUR / 4), (START + HOUR / 2, START + HOUR)),
-            judged_by="0123/4567",
-        )
-        pauses = ((START + 3 * HOUR, None),)
-        running = replace(clock, visit=stays, ended_at=None, due_at=START, state=SlaState.AT_RISK, pauses=pauses)
-        store.findings.save([make_evaluation("1", visits=(left,)), make_evaluation("2")], START)
-        whole = make_evaluation("1", visits=(left, stays), clocks=(running, clock))
-        store.findings.save([whole], START + HOUR)
-        store.findings.save([make_evaluation("2")], START + HOUR)
-
-        assert [left, stays] == list(store.findings.visits())
-        assert [clock, running] == list(store.findings.clocks())
-        assert [False, True] == [each.running for each in store.findings.clocks()]
-        assert {make_ref(): (clock, running)} == store.findings.clocks_of([make_ref(), make_ref("2"), make_ref("3")])
-
-    def test_one_visit_can_have_several_clocks_of_an_sla(self, store: StateStore) -> None:
-        """Each message of a customer is one; they come in the order in which they began."""
-        visit = Visit(deal=make_ref(), stage="diagnosis", number=1, entered_at=START)
-        first = SlaClock(
-            visit=visit,
-            sla="sla.answer",
-            calendar="",
-            limit=Duration.parse("4h"),
-            goal=4 * HOUR,
-            elapsed=HOUR,
-            started_at=START + HOUR,
-            ended_at=START + 2 * HOUR,
-            due_at=START + 5 * HOUR,
-            state=SlaState.ON_TIME,
-        )
-        second = replace(first, started_at=START + 3 * HOUR, ended_at=None)
-        store.findings.save([make_evaluation("1", visits=(visit,), clocks=(second, first))], START)
-
-        assert {make_ref(): (first, second)} == store.findings.clocks_of([make_ref()])
 
     def test_deals_can_be_forgotten(self, store: StateStore) -> None:
         """Their findings are cleared, their visits and clocks dropped; the other deals lose nothing."""
@@ -293,6 +232,7 @@ class StoreSuite(
     MatchSuite,
     FindingSuite,
     LifeSuite,
+    ClockSuite,
     JournalSuite,
     RunSuite,
     LeaseSuite,

@@ -112,6 +112,17 @@ def test_a_shorter_sla_finds_visits_that_are_over(bench: Bench) -> None:
     assert (None, 0) == (gone.after, gone.newly)
 
 
+def test_a_visit_that_was_judged_already_is_tried_anew(bench: Bench) -> None:
+    """How its clock ended is kept in the state, and stays so; the changed process is asked all the same."""
+    deal(bench, 4, days=7)
+    pull(bench.workspace)
+    judge_pending(bench.workspace)
+    found = change(tried(bench, process_of(sla="1bd")), "qualification.sla")
+
+    assert (0, 1) == (found.before.failed, found.after.failed)
+    assert ["on_time"] == [clock.state for clock in bench.workspace.store.findings.clocks()]
+
+
 def test_another_calendar_of_the_same_name_counts_for_its_own_process_alone(bench: Bench) -> None:
     """Holidays may be what is changed."""
     deal(bench, 4, days=7)

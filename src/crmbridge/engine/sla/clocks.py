@@ -58,7 +58,8 @@ def measure(cycle: Cycle, limit: Limit, pauses: Iterable[Pause], now: datetime) 
     runs = cycle.ended_at is None
     shares = {share: _part(goal, share) for share in limit.shares} if runs else {}
     passed = [share for share, amount in shares.items() if amount <= took and cycle.started_at <= now]
-    ahead = [amount for amount in (*shares.values(), goal + _TICK) if amount > took] if runs else []
+    ahead = [amount for share, amount in shares.items() if share not in passed]
+    ahead += [goal + _TICK] if runs and took <= goal else []
 
     def after(amount: timedelta) -> datetime | None:
         return _after(limit, cycle.started_at, amount, still)

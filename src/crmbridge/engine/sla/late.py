@@ -54,7 +54,7 @@ def _message(rule: ClockRule, clock: SlaClock, subject: Subject) -> str:
     was = "was" if clock.state is SlaState.BREACHED else "is"
     goal = in_words(clock.limit, clock.calendar)
     if clock.warned is not None and clock.state is SlaState.AT_RISK:
-        goal += f", of which {clock.warned * 100:.4g} % are used up"
+        goal += f", of which {(clock.warned * 100).normalize():f} % are used up"
     due = f"by {show(clock.due_at)}" if clock.due_at else _never(clock)
     said = _WORDS[rule.measures](rule, clock, subject)
     pause = f" It stands still since {show(clock.paused_since)}." if clock.paused_since else ""
