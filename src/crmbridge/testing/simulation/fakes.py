@@ -43,6 +43,7 @@ CHANGING: Mapping[str, tuple[str, ...]] = {
     "waiting": ("replace",),
     "matches": ("put",),
     "findings": ("save", "forget"),
+    "waivers": ("put", "drop"),
     "journal": ("intend", "settle"),
     "runs": (),
 }
