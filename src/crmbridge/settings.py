@@ -328,6 +328,11 @@ class Settings(SettingsPart):
     schedule: tuple[ScheduleEntry, ...] = ()
     reports: tuple[Report, ...] = ()
 
+    @property
+    def conditions(self) -> tuple[Check, ...]:
+        """Give the checks under which something is done about findings."""
+        return tuple(binding.when for binding in self.enforce if binding.when is not None)
+
     def binding(self, rule: str, connection: str) -> Binding | None:
         """Give the binding that counts for a rule in a connection, among those that are for all deals and stages."""
         every = (b for b in reversed(self.enforce) if b.when is None and not b.stages)

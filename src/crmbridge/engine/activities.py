@@ -71,20 +71,26 @@ def counted(deal: Record, activities: Iterable[Record]) -> Record:
 
 def asks_for_activities(process: Process) -> bool:
     """Tell whether a rule or an SLA of the process looks at a deal's activities."""
-    names = {*COUNTS, *TIMES}
     measured = any(isinstance(limit, SlaRule) and limit.kind is not SlaKind.RESPONSE for limit in _slas(process))
-    return measured or any(
-        isinstance(check, Activities) or any(operand.name in names for operand in operands((), check))
-        for check in _checks(process)
-    )
+    return measured or any(map(_looks_at_activities, _checks(process)))
 
 
-def kinds_asked_for(process: Process) -> frozenset[Kind]:
-    """Name the kinds of records beside deals that a rule of the process looks at, or that say who made a move."""
-    found = {kind for check in _checks(process) for kind in _kinds_of(check)}
+def _looks_at_activities(check: Check) -> bool:
+    names = {*COUNTS, *TIMES}
+    return isinstance(check, Activities) or any(operand.name in names for operand in operands((), check))
+
+
+def kinds_asked_for(process: Process, conditions: Iterable[Check] = ()) -> frozenset[Kind]:
+    """Name the kinds of records beside deals that a rule of the process looks at, or that say who made a move.
+
+    `conditions` are the ones under which something is done about findings.
+    """
+    more = tuple(conditions)
+    found = {kind for check in (*_checks(process), *more) for kind in _kinds_of(check)}
     if process.moves.who:
         found.add(Kind.USER)
-    return frozenset(found | {Kind.ACTIVITY} if asks_for_activities(process) else found)
+    counts = asks_for_activities(process) or any(map(_looks_at_activities, more))
+    return frozenset(found | {Kind.ACTIVITY} if counts else found)
 
 
 def _kinds_of(check: Check) -> Iterator[Kind]:

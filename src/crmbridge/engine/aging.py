@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from crmbridge.engine.bindings import People, binding_for, steps_of, tomorrow, zone_of
 from crmbridge.engine.evaluate import Subject
+from crmbridge.engine.moments import LAST
 from crmbridge.engine.text import plain
 from crmbridge.model.changes import JournalEntry
 from crmbridge.model.findings import Evaluation, Finding, Severity, Waived, Waiver
@@ -82,6 +83,8 @@ def _approved(subject: Subject, finding: Finding, people: People) -> Waived | No
         return None
     name = people.emails.get(str(by), show(by))  # of a user, the CRM gives an id
     until = subject.deal.fields.get(rule.waived_by.until) if rule.waived_by.until else None
+    if not (is_empty(until) or isinstance(until, date)):
+        return None  # when it ends can't be read, so it may be over
     why = f"approved in {finding.deal.connection}"
     return Waived(plain(name, NAME), why, _end(until, subject, finding))
 
@@ -92,8 +95,14 @@ def _end(until: object, subject: Subject, finding: Finding) -> datetime | None:
         return until
     if isinstance(until, date):
         zone = zone_of(subject, finding)
-        return datetime.combine(until + timedelta(days=1), time.min, tzinfo=zone).astimezone(UTC)
+        return _day_after(until, zone)
     return None
+
+
+def _day_after(day: date, zone: tzinfo) -> datetime:
+    if day.year >= date.max.year:  # how people write that it never ends
+        return LAST
+    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=zone).astimezone(UTC)
 
 
 def _rule(subject: Subject, finding: Finding) -> ExitRule | None:

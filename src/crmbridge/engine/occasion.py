@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from crmbridge.engine.aging import Past
 from crmbridge.engine.bindings import OWNER, Step, email_of
 from crmbridge.engine.evaluate import Subject
+from crmbridge.engine.moments import shifted
 from crmbridge.engine.text import plain
 from crmbridge.model.changes import Action, change_id
 from crmbridge.model.findings import Evaluation, Finding, FindingKind
@@ -106,7 +107,8 @@ class Occasion:
         text, start = (self.step.says.due, self.step.at) if self.step else (self.binding.due, self.finding.since)
         amount, unit = int(text[:-1]), text[-1]
         given = timedelta(days=amount) if unit == "d" else timedelta(hours=amount)
-        return start + given if start + given > self.now else self.now + given
+        due = shifted(start, given)
+        return due if due > self.now else shifted(self.now, given)
 
 
 def marker(finding: Finding, opening: int = 1) -> str:

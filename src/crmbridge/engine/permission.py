@@ -55,6 +55,8 @@ def _is_by_another(move: LastMove, subject: Subject) -> bool:
         return False
     allowed, nobody = listed([word for word in words if word != OWNER], subject.beside.people)
     if OWNER in words:
+        if not is_known(subject, ["owner"], move.at):
+            return False  # whose deal it was then, nobody can tell
         owner = fields_at(subject, move.at).get("owner")
         if owner == by:
             return False

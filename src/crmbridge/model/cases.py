@@ -16,6 +16,8 @@ from crmbridge.model.parts import FieldName, Id, Part
 _AGO = re.compile(r"(\S+)\s+ago")
 _IN = re.compile(r"in\s+(\S+)")
 
+FIRST_YEAR, LAST_YEAR = 1970, 2200
+
 
 class When(NamedTuple):
     """A moment as it is written in a case: a day, a time, or a length of time before or after the case's `now`."""
@@ -134,6 +136,8 @@ class ProcessCase(Part):
     def _now_is_fixed(self) -> Self:
         if self.now.fixed is None:
             raise ValueError("now must be a day or a time, such as 2026-06-10T12:00Z")
+        if not FIRST_YEAR <= self.now.fixed.year <= LAST_YEAR:
+            raise ValueError(f"now must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
         return self
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +23,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.holidays import public_holidays
 from crmbridge.services.linking import chunks
 from crmbridge.services.recalling import Recall
-from crmbridge.services.surrounding import Hanging, indexed, reached, scanned, since_indexed, surrounded
+from crmbridge.services.surrounding import Hanging, indexed, pulled_beside, reached, scanned, since_indexed, surrounded
 from crmbridge.services.workspace import Workspace
 
 OLDEST_YEARS = 6  # calendars know the holidays of this many years back; older visits count every working day
@@ -90,8 +91,13 @@ def dealt(workspace: Workspace, judged: Judged, unfinished: Iterable[Change]) ->
 
 
 def _reader(workspace: Workspace) -> str:
-    """Name the reader of the backlog: under another process, and in a year of other holidays, all is judged anew."""
-    return f"{READER}{workspace.project.digest}/{__version__}/{workspace.clock.now().year}"
+    """Name the reader of the backlog.
+
+    All is judged anew under another process, in a year of other holidays, and when a kind of records that rules look at
+    was pulled for the first time: what could not be told of deals without any can be told then.
+    """
+    beside = hashlib.sha256("\n".join(pulled_beside(workspace)).encode()).hexdigest()[:8]
+    return f"{READER}{workspace.project.digest}/{__version__}/{workspace.clock.now().year}/{beside}"
 
 
 def _judge(

@@ -63,7 +63,7 @@ def receivers(workspace: Workspace) -> dict[str, Receiver]:
                 advice=f"Take `webhook` out of connections: {name}:, or install a version of the adapter that does.",
             )
         settings = spec.settings.model_validate(entry.webhook)
-        kinds = wanted_kinds(project.process, entry)
+        kinds = wanted_kinds(project.process, entry, project.settings.conditions)
         found[name] = Receiver(connection=name, spec=spec, settings=settings, kinds=kinds)
     return found
 
@@ -118,7 +118,7 @@ def reread_hints(workspace: Workspace, connection: str) -> int:
         return 0
     adapter = workspace.adapter(connection)
     entry = workspace.project.settings.connections[connection]
-    kinds = pulled_kinds(workspace.project.process, entry, adapter.capabilities)
+    kinds = pulled_kinds(workspace.project.process, entry, adapter.capabilities, workspace.project.settings.conditions)
     workspace.store.hints.done([(ref, at) for ref, at in pending if ref.kind not in kinds])
     known = [kind for kind in kinds if workspace.store.records.cursor(connection, kind) is not None]
     return sum(_reread(workspace, connection, [hint for hint in pending if hint[0].kind is kind]) for kind in known)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from crmbridge.engine.activities import kinds_asked_for
+from crmbridge.model.checks import Check
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind
 from crmbridge.ports import Capabilities
@@ -13,17 +16,20 @@ ORDER = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.N
 USUAL = frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL})
 
 
-def wanted_kinds(process: Process, entry: Connection) -> frozenset[Kind]:
+def wanted_kinds(process: Process, entry: Connection, conditions: Iterable[Check] = ()) -> frozenset[Kind]:
     """Give the kinds that the settings name, deals always among them.
 
-    Where they name none: users, companies, contacts and deals, and activities and notes when a rule looks at them.
+    Where they name none: users, companies, contacts and deals, and activities and notes when a rule, or a condition
+    of the settings, looks at them.
     """
     if entry.kinds is not None:
         return frozenset({Kind.DEAL, *map(Kind, entry.kinds)})
-    return USUAL | kinds_asked_for(process)
+    return USUAL | kinds_asked_for(process, conditions)
 
 
-def pulled_kinds(process: Process, entry: Connection, capabilities: Capabilities) -> tuple[Kind, ...]:
+def pulled_kinds(
+    process: Process, entry: Connection, capabilities: Capabilities, conditions: Iterable[Check] = ()
+) -> tuple[Kind, ...]:
     """Give the kinds that are wanted and that the adapter knows, in the order in which they are pulled."""
-    wanted = wanted_kinds(process, entry)
+    wanted = wanted_kinds(process, entry, conditions)
     return tuple(kind for kind in ORDER if kind in wanted and kind in capabilities.kinds)

@@ -94,7 +94,7 @@ def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
         unnamed = asks_for_pull(workspace, connection)  # one that comes meanwhile may be about what was read already
         entry = workspace.project.settings.connections[connection]
         capabilities = workspace.adapter(connection).capabilities
-        for kind in pulled_kinds(workspace.project.process, entry, capabilities):
+        for kind in pulled_kinds(workspace.project.process, entry, capabilities, workspace.project.settings.conditions):
             for pulled in _pull_kind(workspace, kind, total, bookmark):
                 total = pulled
         workspace.store.hints.done(unnamed)

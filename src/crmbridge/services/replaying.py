@@ -13,7 +13,7 @@ from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.evaluating import compile_for, leads, looked_up
 from crmbridge.services.linking import chunks
-from crmbridge.services.surrounding import surrounded
+from crmbridge.services.surrounding import asked_for, surrounded
 from crmbridge.services.workspace import Workspace
 
 
@@ -24,7 +24,7 @@ def subjects(workspace: Workspace, process: Process | None = None) -> Iterator[S
     """
     project = workspace.project
     wanted = process or project.process
-    if not kinds_asked_for(wanted) <= kinds_asked_for(project.process):
+    if not kinds_asked_for(wanted) <= asked_for(workspace):
         workspace = replace(workspace, project=replace(project, process=wanted))
     calendars = calendars_of(workspace, wanted)
     mappers = {name: stage_mapper(name, wanted, project.settings.stages.get(name)) for name in workspace.connections}

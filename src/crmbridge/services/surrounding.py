@@ -28,7 +28,7 @@ Hanging = Callable[[Workspace, Sequence[Ref], Kind], Mapping[str, Sequence[Recor
 
 def reached(workspace: Workspace, pending: Collection[Ref]) -> set[Ref]:
     """Bring the index up to date with what is pending, and give the deals that this may matter to."""
-    asked = kinds_asked_for(workspace.project.process)
+    asked = asked_for(workspace)
     deals = {ref for ref in pending if ref.kind is Kind.DEAL}
     if asked.intersection(_NAMED):
         for part in chunks(sorted(deals)):
@@ -38,7 +38,23 @@ def reached(workspace: Workspace, pending: Collection[Ref]) -> set[Ref]:
     for kind in (Kind.ACTIVITY, *asked.intersection([Kind.NOTE])):
         for part in chunks(ref for ref in pending if ref.kind is kind):
             deals |= index_hanging(workspace, part)
+    if Kind.USER in asked:  # who approved and who moved is told by them; they seldom change
+        changed = {ref.connection for ref in pending if ref.kind is Kind.USER}.intersection(workspace.connections)
+        deals.update(deal.ref for name in changed for deal in workspace.store.records.records(name, Kind.DEAL))
     return deals
+
+
+def asked_for(workspace: Workspace) -> frozenset[Kind]:
+    """Name the kinds of records beside deals that rules and bindings look at."""
+    return kinds_asked_for(workspace.project.process, workspace.project.settings.conditions)
+
+
+def pulled_beside(workspace: Workspace) -> tuple[str, ...]:
+    """Name what has been pulled of what rules look at, as connection/kind: until then nobody can tell of it."""
+    kinds = sorted(asked_for(workspace))
+    return tuple(
+        f"{name}/{kind}" for name in workspace.connections for kind in kinds if is_pulled(workspace, name, kind)
+    )
 
 
 def surrounded(
@@ -49,7 +65,7 @@ def surrounded(
     for deal in deals:
         by_connection[deal.ref.connection].append(deal)
     for connection, own in by_connection.items():
-        pulled = [kind for kind in (*_NAMED, *_HANGING, Kind.USER) if _is_pulled(workspace, connection, kind)]
+        pulled = [kind for kind in (*_NAMED, *_HANGING, Kind.USER) if is_pulled(workspace, connection, kind)]
         yield from _subjects(workspace, own, calendars, _Around.load(workspace, own, pulled, hanging))
 
 
@@ -67,7 +83,7 @@ class _Around:
     def load(cls, workspace: Workspace, deals: Sequence[Record], pulled: Collection[Kind], hanging: Hanging) -> _Around:
         """Read it, all deals at once."""
         refs = [deal.ref for deal in deals]
-        asked, settings = kinds_asked_for(workspace.project.process), workspace.project.settings
+        asked, settings = asked_for(workspace), workspace.project.settings
         wanted = {ref for deal in deals for ref in around(deal) if ref.kind in asked and ref.kind in pulled}
         users = asked & {Kind.USER} and Kind.USER in pulled
         return cls(
@@ -156,11 +172,11 @@ def since_indexed(workspace: Workspace, changed: Collection[Ref]) -> Hanging:
     return find
 
 
-def _is_pulled(workspace: Workspace, connection: str, kind: Kind) -> bool:
+def is_pulled(workspace: Workspace, connection: str, kind: Kind) -> bool:
     """Tell whether a connection pulls a kind, and has done so.
 
     Without a cursor none were pulled yet, or the adapter knows none: that is not the same as there being none.
     """
     project = workspace.project
-    wanted = wanted_kinds(project.process, project.settings.connections[connection])
+    wanted = wanted_kinds(project.process, project.settings.connections[connection], project.settings.conditions)
     return kind in wanted and workspace.store.records.cursor(connection, kind) is not None

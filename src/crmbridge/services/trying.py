@@ -92,7 +92,10 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
     parts = PurePosixPath(pattern).parts
     if not parts or pattern.startswith("/") or ".." in parts:
         return []
-    return sorted(path for path in folder.glob(pattern) if path.is_file())[:MOST_FILES]
+    try:
+        return sorted(path for path in folder.glob(pattern) if path.is_file())[:MOST_FILES]
+    except (ValueError, OSError):  # no pattern that folders are searched by
+        return []
 
 
 def _read(path: Path) -> tuple[list[_Placed], tuple[Diagnostic, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
+from crmbridge.engine.moments import shifted
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.findings import Waiver
 from crmbridge.model.values import iso
@@ -33,7 +34,8 @@ def until_of(text: str, now: datetime) -> datetime:
             raise ConfigurationError(
                 f"{text!r} is neither a day nor a length of time", advice="Write 2026-12-31, 30d, 2w or 48h."
             ) from None
-        until = datetime.combine(day + timedelta(days=1), time.min, tzinfo=UTC)
+        until = datetime.combine(day, time.min, tzinfo=UTC)
+        until = shifted(until, timedelta(days=1))
     if until <= now:
         raise ConfigurationError(f"{text} is over already", advice="A waiver ends some time from now.")
     return until
@@ -79,5 +81,6 @@ def unwaive(workspace: Workspace, text: str, *, by: str) -> Waiver:
             raise ConfigurationError(f"No waiver was given for the finding {finding.id}", advice=advice)
         for waiver in given:
             workspace.store.waivers.drop(waiver.deal, waiver.rule, workspace.clock.now(), by)
+        workspace.store.backlog.touch(sorted(deals))  # another of them may lead by now
         finish(workspace, run, "findings", 0, {"unwaived": finding.id, "deal": str(finding.deal), "by": by})
     return given[0]

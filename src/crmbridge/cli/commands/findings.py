@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 FOUND = 9
 MOST = 200  # findings shown when nothing else is said
+FAR = 1_000_000_000  # the highest number of a finding that can be asked for
 STATES = ("open", "waived", "cleared")
 _AGE = re.compile(r"(\d{1,5})([hd])")
 _LISTS = ("owner", "stage", "rule", "severity", "connection", "age", "state", "fail_on")
-NOTHING_YET = "Nothing was looked at yet: `crmbridge plan` or `crmbridge run` does."
 NOTHING_YET = "Nothing was looked at yet: `crmbridge plan` or `crmbridge run` does."
 NEXT = "The next `crmbridge run` or `crmbridge enforce` acts on it."
 
@@ -48,8 +48,8 @@ NEXT = "The next `crmbridge run` or `crmbridge enforce` acts on it."
 @click.option("--connection", metavar="NAME", help="Of deals of this connection.")
 @click.option("--age", metavar="TIME", help="Open for at least so long, such as 3d or 12h.")
 @click.option("--state", type=click.Choice(STATES), multiple=True, help="Open and waived if not said; repeatable.")
-@click.option("--limit", type=click.IntRange(min=1), default=MOST, show_default=True, help="Show at most so many.")
-@click.option("--skip", type=click.IntRange(min=0), default=0, help="Leave out so many before them.")
+@click.option("--limit", type=click.IntRange(1, FAR), default=MOST, show_default=True, help="Show at most so many.")
+@click.option("--skip", type=click.IntRange(0, FAR), default=0, help="Leave out so many before them.")
 @click.option("--by", metavar="WHO", help="For waive and unwaive: who says so.")
 @click.option("--why", metavar="TEXT", help="For waive: why it is accepted.")
 @click.option("--until", metavar="DAY|TIME", help="For waive: until when, such as 2026-12-31, 30d or 48h.")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from crmbridge.engine.moments import shifted
 from crmbridge.engine.rules.case import Answer, Case, undecided
 from crmbridge.model.business_time import Duration, Unit
 from crmbridge.model.checks import ActivityCount
@@ -56,7 +57,7 @@ def turns(wanted: ActivityCount, activities: Sequence[Record] | None) -> Iterato
         return
     within = _length(wanted.within)
     for at in filter(None, map(_at, activities or ())):
-        yield from (at - within, at, at + _INSTANT, at + within + _INSTANT)
+        yield from (shifted(at, -within), at, shifted(at, _INSTANT), shifted(at, within + _INSTANT))
 
 
 def _counts(activity: Record, wanted: ActivityCount, case: Case) -> bool:
