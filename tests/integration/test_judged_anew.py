@@ -1,0 +1,184 @@
+"""A run that looks only at what changed finds what looking at everything finds; odd dates end no run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from crmbridge.engine.matching import link_id
+from crmbridge.errors import ConfigurationError
+from crmbridge.model.changes import Action
+from crmbridge.model.process import Process
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.ports import Page
+from crmbridge.services.evaluating import dealt, evaluate_all, judge_pending
+from crmbridge.services.pulling import pull
+from crmbridge.services.waiving import until_of, unwaive, waive
+from crmbridge.testing.factories import NOON, make_process, make_record, make_stage, make_user
+from crmbridge.testing.workspaces import Bench, make_bench
+
+LAST_DAY = date(9999, 12, 31)
+REQUIRED = {"id": "rule", "check": {"required": ["amount"]}}
+
+
+def process_of(*rules: dict[str, Any], **parts: Any) -> Process:
+    """Make a process of three stages, the second with these exit rules."""
+    stages = [make_stage("prospecting"), make_stage("qualification", exit=list(rules)), make_stage("proposal")]
+    return make_process(stages=stages, **parts)
+
+
+def bench_of(process: Process, **settings: Any) -> tuple[Bench, Ref]:
+    """Give a CRM with a deal that went on from the stage that has the rules."""
+    bench = make_bench(parts={"north": (0, 0)}, sync=[], process=process, **settings)
+    deal = bench.crms["north"].create_deal("Bakery", stage="qualification")
+    bench.crms["north"].move_deal(deal.id, "proposal")
+    return bench, deal
+
+
+def judged(bench: Bench) -> None:
+    """Judge what changed or fell due."""
+    dealt(bench.workspace, judge_pending(bench.workspace), ())
+
+
+def save(bench: Bench, kind: Kind, *records: Record) -> None:
+    """Let a page of another kind have come."""
+    bench.workspace.store.records.save_page("north", kind, Page(records=records, cursor="c"), bench.clock.now())
+
+
+def stored(bench: Bench) -> list[tuple[str, str, bool]]:
+    """Give the open findings: the deal, the rule, and whether it is waived."""
+    found = [each.finding for each in bench.workspace.store.findings.findings()]
+    return sorted((str(one.deal), one.rule, one.waived is not None) for one in found)
+
+
+def all_of(bench: Bench) -> list[tuple[str, str, bool]]:
+    """Give what looking at everything finds."""
+    found = [finding for each in evaluate_all(bench.workspace) for finding in each.evaluation.findings]
+    return sorted((str(one.deal), one.rule, one.waived is not None) for one in found)
+
+
+def test_another_address_of_a_user_is_looked_at() -> None:
+    """Whoever moved a deal may not have been allowed to, as is known now."""
+    process = process_of(moves={"who": {"proposal": ["seller"]}})
+    bench, deal = bench_of(process, people={"seller": "boss@lumenworks.example"})
+    moves = bench.crms["north"].moves[deal]
+    moves[-1] = replace(moves[-1], by="7")
+    pull(bench.workspace)
+    save(bench, Kind.USER, make_user("7", email="boss@lumenworks.example"))
+    judged(bench)
+    assert [] == stored(bench)
+
+    save(bench, Kind.USER, make_user("7", email="trainee@lumenworks.example"))
+    judged(bench)
+    assert [(str(deal), "move", False)] == stored(bench) == all_of(bench)
+
+
+@pytest.mark.parametrize(
+    ("kind", "check"), [(Kind.ACTIVITY, {"activities": {"state": "done"}}), (Kind.NOTE, {"attachments": {"note": "m"}})]
+)
+def test_a_kind_that_is_pulled_at_last_tells_of_deals_without_any(kind: Kind, check: dict[str, Any]) -> None:
+    """Until then nobody could say that there is none."""
+    bench, deal = bench_of(process_of({"id": "rule", "check": check, "on_unknown": "skip"}))
+    pull(bench.workspace)
+    judged(bench)
+    assert [] == stored(bench)
+
+    save(bench, kind)
+    judged(bench)
+    assert [(str(deal), "qualification.rule", False)] == stored(bench) == all_of(bench)
+
+
+def test_whose_deal_it_was_then_is_not_guessed() -> None:
+    """The owner moved it, and handed it on before anything was pulled: nothing is said, and nothing moved back."""
+    process = process_of(moves={"who": {"proposal": ["owner"]}})
+    bench, deal = bench_of(process, enforce=[{"rule": "move", "action": "revert"}])
+    moves = bench.crms["north"].moves[deal]
+    moves[-1] = replace(moves[-1], by="7")
+    bench.clock.advance(timedelta(hours=1))
+    bench.crms["north"].edit_deal(deal.id, owner="8")
+    pull(bench.workspace)
+    save(
+        bench, Kind.USER, make_user("7", email="rita@lumenworks.example"), make_user("8", email="bo@lumenworks.example")
+    )
+    (each,) = evaluate_all(bench.workspace)
+
+    assert ((), ()) == (each.evaluation.findings, each.changes)
+
+
+@pytest.mark.parametrize("when", [{"company": {"required": ["name"]}}, {"contacts": {"at_least": 1}}])
+def test_a_condition_sees_what_no_rule_looks_at(when: dict[str, Any]) -> None:
+    """A binding for deals of some companies or contacts works without a rule about them."""
+    bench, deal = bench_of(process_of(REQUIRED), enforce=[{"rule": "*", "action": "task", "when": when}])
+    crm = bench.crms["north"]
+    crm.set_company(deal.id, crm.create_company(name="Bakery"))
+    crm.add_contact(deal.id, crm.create_contact(name="Ann", email="ann@bakery.example"))
+    pull(bench.workspace)
+    (each,) = evaluate_all(bench.workspace)
+
+    assert [Action.TASK] == [change.action for change in each.changes]
+
+
+def test_a_waiver_that_is_taken_back_ends_whichever_deal_leads_by_then() -> None:
+    """It was given for the deal that led the link before, which is gone."""
+    bench = make_bench(parts={"north": (0, 0), "south": (0, 0)}, sync=[], process=process_of(REQUIRED))
+    deals = [bench.crms[name].create_deal("Bakery", stage="qualification") for name in ("north", "south")]
+    for deal in deals:
+        bench.crms[deal.connection].move_deal(deal.id, "proposal")
+    bench.workspace.store.links.save({link_id(deals[0]): tuple(deals)})
+    pull(bench.workspace)
+    judged(bench)
+    finding = bench.workspace.store.findings.findings()[0].finding
+    waive(bench.workspace, finding.id, by="Ann", why="A pilot", until="300d")
+    judged(bench)
+    bench.crms[finding.deal.connection].delete_deal(finding.deal.id)
+    pull(bench.workspace)
+    judged(bench)
+    other = bench.workspace.store.findings.findings()[0].finding
+    assert (True, True) == (other.deal != finding.deal, other.waived is not None)
+
+    unwaive(bench.workspace, other.id, by="Ann")
+    judged(bench)
+    assert [(str(other.deal), "qualification.rule", False)] == stored(bench) == all_of(bench)
+
+
+@pytest.mark.parametrize("until", [LAST_DAY, None])
+def test_an_approval_may_have_no_end(until: date | None) -> None:
+    """The last day that a CRM can hold is how people write that; it ends no run."""
+    assert [True] == [waived for *_, waived in approved(until)]
+
+
+def test_an_approval_whose_end_cannot_be_read_is_none() -> None:
+    """It may be over."""
+    assert [False] == [waived for *_, waived in approved("31.12.2025")]
+
+
+def approved(until: object) -> list[tuple[str, str, bool]]:
+    """Give what is found of a deal for which an exception was approved until then."""
+    fields = [{"id": "approver", "type": "text", "name": "By"}, {"id": "till", "type": "date", "name": "Till"}]
+    rule = {**REQUIRED, "waived_by": {"field": "approver", "until": "till"}}
+    bench, deal = bench_of(process_of(rule, fields=fields))
+    bench.crms["north"].edit_deal(deal.id, approver="Ann", till=until)
+    pull(bench.workspace)
+    judged(bench)
+    return stored(bench)
+
+
+@pytest.mark.parametrize("at", [datetime(9999, 12, 31, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)])
+def test_an_activity_at_the_end_of_the_calendar_ends_no_run(at: datetime) -> None:
+    """What lies some time before or after it is as far as the calendar goes."""
+    bench, deal = bench_of(process_of({"id": "rule", "check": {"activities": {"state": "open", "within": "14d"}}}))
+    pull(bench.workspace)
+    save(bench, Kind.ACTIVITY, make_record(Kind.ACTIVITY, fields={"done": False, "at": at, "deals": (deal.id,)}))
+    judged(bench)
+
+    assert [(str(deal), "qualification.rule", False)] == stored(bench)
+
+
+def test_a_waiver_may_be_for_good() -> None:
+    """Its end is that of the calendar."""
+    assert LAST_DAY == until_of("9999-12-31", NOON).date()
+    with pytest.raises(ConfigurationError):
+        until_of("10000-01-01", NOON)
