@@ -342,7 +342,7 @@ def test_settings_that_are_wrong(case: Wrong, tmp_path: Path) -> None:
 
 def test_several_errors_are_told_in_one_run(tmp_path: Path) -> None:
     """Both files are read to their ends, and everything is told in the order of the lines."""
-    text = GOOD[PROCESS].replace("leader: boss", "leader: bos").replace("goal: 5bd", "goal: 5bd, goals: 1")
+    text = GOOD[PROCESS].replace("leader: boss", "leader: bos").replace("goal: 5bd", "goal: 5bd, gaols: 1")
     (tmp_path / PROCESS).write_text(text.replace("status: won", "status: win"))
     (tmp_path / SETTINGS).write_text(GOOD[SETTINGS].replace("adapter: acme, ", "adapter: acm, "))
     found = check_project(tmp_path / SETTINGS, ADAPTERS).diagnostics

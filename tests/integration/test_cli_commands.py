@@ -28,6 +28,7 @@ READING = (
     ["plan", "--no-pull"],
     ["findings"],
     ["explain", "north:d16"],
+    ["slas"],
     ["report"],
     ["history"],
     ["schedule"],
@@ -250,12 +251,42 @@ def test_explain_gives_the_verdict_first(shop: Shop) -> None:
     shop.call("run")
     said = shop.call("explain", "handover").out
 
-    assert said.startswith("Handover: held by 1 finding.")
-    assert "✗ who  missing Decision maker" in said
-    assert "seen: decision_maker = (empty)" in said
-    assert "to clear it, fill in: decision_maker" in said
+    assert said.startswith("Free to leave Closing: no rule of it applies.\n1 finding.")
+    assert "✗  who  missing Decision maker" in said
+    assert "Fill in or correct: Decision maker. Who can: Seller, rosa.wang@lumenworks.example." in said
+    assert "saw Decision maker = (empty)" in said
+    assert "process.yaml:15" in said
     assert "5 business days" in said
     assert "create  applied" in said
+
+
+def test_explain_says_whether_the_deal_may_leave(shop: Shop) -> None:
+    """Of how many rules, before anything else; the document says the same in numbers."""
+    shop.call("pull")
+    said, document = shop.call("explain", "north:d16"), shop.call("explain", "north:d16", "--json").document["result"]
+
+    assert said.out.startswith("Not ready to leave Qualifying: 1 of 1 rule fails.\nNo finding.")
+    assert (False, {"rules": 1, "failing": 1, "undecided": 0}) == (document["ready"], document["verdict"])
+    assert ("to_leave", False, "process.yaml:15") == tuple(document["rules"][0][k] for k in ("asked", "holds", "place"))
+    assert ("Seller", "north") == (document["rules"][0]["role"], document["rules"][0]["sources"][0]["connection"])
+
+
+@pytest.mark.parametrize(
+    ("at", "code", "says"),
+    [
+        ("2020-01-01", 3, "was not there yet on 2020-01-01"),
+        ("in 3d", 2, "is still to come"),
+        ("soon", 2, "'soon' is no moment"),
+        ("0m", 0, "As of "),
+    ],
+)
+def test_explain_can_look_back(shop: Shop, at: str, code: int, says: str) -> None:
+    """To a moment when the deal was there; what can't be meant is said."""
+    shop.call("pull")
+    said = shop.call("explain", "north:d16", "--at", at)
+
+    assert code == said.code
+    assert says in said.out + said.err
 
 
 def test_explain_shows_synced_fields_side_by_side(shop: Shop) -> None:
@@ -304,6 +335,22 @@ def test_findings_can_fail_a_script(shop: Shop) -> None:
 
     assert 9 == shop.call("findings", "--fail-on", "error").code
     assert 0 == shop.call("findings", "--fail-on", "error", "--owner", "tereza").code
+
+
+def test_slas_say_how_they_were_kept(shop: Shop) -> None:
+    """As it was judged when they ended, and as it would be by the process of today, for people and for programs."""
+    assert "No SLA cycle has ended so far." in shop.call("slas").out
+    shop.call("run")
+    said, document = shop.call("slas"), shop.call("slas", "--json").document["result"]
+    path = shop.folder / "process.yaml"
+    path.write_text(path.read_text("utf-8").replace("goal: 5bd", "goal: 2h"), "utf-8")
+    changed = shop.call("slas", "--json").document["result"]
+
+    assert 0 == said.code
+    assert "kept, as judged then" in said.out
+    assert "Judged by the process and the calendars of today, every one would end the same." in said.out
+    assert ["qualification.sla"] == [each["sla"] for each in document["slas"]]
+    assert document["slas"][0]["closed"] == changed["slas"][0]["closed"] > 0
 
 
 def test_history_has_every_write_of_a_run(shop: Shop) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from crmbridge.errors import CrmbridgeError
+from crmbridge.model.business_time import Duration
 from crmbridge.model.changes import Blocked, Cause, Outcome, Receipt
 from crmbridge.model.findings import Place, SlaClock, SlaState, Visit, Waiver
 from crmbridge.model.records import Kind, Ref, Signature, Status, Tombstone
@@ -95,7 +96,11 @@ def evaluations(draw: st.DrawFn) -> Any:
             visit=visit,
             sla="diagnosis.sla",
             calendar="office",
+            limit=Duration.parse("1bh"),
             goal=HOUR,
+            started_at=visit.entered_at,
+            ended_at=draw(st.none() | times),
+            pauses=tuple((at, None) for at in draw(st.lists(times, max_size=2))),
             elapsed=draw(st.timedeltas(timedelta(0), timedelta(days=4000))),
             due_at=draw(st.none() | times),
             state=draw(st.sampled_from(SlaState)),

@@ -19,6 +19,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_mock_engine, make_url
 
 from crmbridge.errors import ConfigurationError, CrmbridgeError, LockedError, StateError
+from crmbridge.model.business_time import Duration
 from crmbridge.model.changes import Outcome, Receipt
 from crmbridge.model.findings import Place, SlaClock, SlaState, Visit
 from crmbridge.model.records import Kind, Status
@@ -435,7 +436,16 @@ class TestPlainColumns:
             to=Place("closing", Status.WON),
         )
         clock = SlaClock(
-            visit=visit, sla="s", calendar="office", goal=HOUR, elapsed=HOUR / 4, due_at=None, state=SlaState.ON_TIME
+            visit=visit,
+            sla="s",
+            calendar="office",
+            limit=Duration.parse("1bh"),
+            goal=HOUR,
+            elapsed=HOUR / 4,
+            started_at=START,
+            ended_at=START + HOUR,
+            due_at=None,
+            state=SlaState.ON_TIME,
         )
         store.findings.save([make_evaluation("1", make_finding(), visits=(visit,), clocks=(clock,))], START)
 

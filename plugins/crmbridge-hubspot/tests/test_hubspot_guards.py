@@ -107,6 +107,7 @@ def required(document: dict[str, Any]) -> dict[str, set[str]]:
         ({"dates": {"field": "presented_on", "to_days": 0}}, {"own_presented_on"}, "on which the deal leaves"),
         ({"one_of": {"field": "segment", "values": ["large"]}}, {"own_segment"}, "certain options"),
         ({"approval": {"field": "discount", "over": 10, "by": "approver"}}, set(), "above a value"),
+        ({"expr": "discount > 10"}, set(), "an expression"),
     ],
 )
 def test_each_check_is_held_or_named(check: dict[str, Any], properties: set[str], why: str) -> None:

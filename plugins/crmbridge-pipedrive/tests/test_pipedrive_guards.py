@@ -91,6 +91,7 @@ def test_two_rules_about_one_field_are_one_requirement() -> None:
         ({"one_of": {"field": "pains", "values": ["a"]}}, {"pains"}, "options"),
         ({"activities": {"at_least": 2}}, set(), "activities"),
         ({"approval": {"field": "discount", "over": 10, "by": "pains"}}, set(), "above a limit"),
+        ({"expr": "discount > 10"}, set(), "an expression"),
         ({"required": ["unbound", "pains"]}, {"pains"}, "unbound"),
         ({"required": ["activities_done"]}, set(), "activities_done"),
     ],

@@ -520,6 +520,7 @@ def test_a_rule_looks_at_changes_of_stage_only() -> None:
         ({"required": ["contacts"]}, "stands in other records"),
         ({"required": ["lost_reason"]}, "bound to no field"),
         ({"one_of": {"field": "person", "values": ["x"]}}, "no text or picklist"),
+        ({"expr": "text != null"}, "checked by crmbridge alone"),
     ],
 )
 def test_what_a_rule_can_not_see_is_left_out(check: dict[str, Any], why: str) -> None:

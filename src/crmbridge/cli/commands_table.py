@@ -38,12 +38,17 @@ COMMANDS = {
     "enforce": Entry("daily", f"{_HERE}.enforce", "Act on findings only; keep nothing in step"),
     "explain": Entry("look", f"{_HERE}.explain", "Say why a deal stands as it does: rules, SLA, fields, journal"),
     "findings": Entry("look", f"{_HERE}.findings", "List what does not hold: broken rules, SLAs at risk"),
+    "slas": Entry("look", f"{_HERE}.slas", "Count how SLAs were kept, and judge what ended by today's process"),
     "report": Entry("look", f"{_HERE}.report", "Show the indicators, save them, or push them to their sinks"),
+    "review": Entry("look", f"{_HERE}.review", "Is each step needed? What the history says, with sample sizes"),
     "history": Entry("look", f"{_HERE}.history", "List the runs, or everything that one run wrote"),
     "links": Entry("look", f"{_HERE}.links", "List which records belong together; join them, or split them"),
     "schedule": Entry("look", f"{_HERE}.schedule", "Show what runs next, and the crontab line that drives it"),
     "export-rules": Entry(
         "build", f"{_HERE}.export_rules", "Write exit rules as a CRM's own enforcement, where it has one"
+    ),
+    "simulate-rules": Entry(
+        "build", f"{_HERE}.simulate_rules", "Try a changed process on the stored history: what it would find"
     ),
     "sandbox": Entry("build", f"{_HERE}.sandbox", "Run a local server that speaks one CRM's own API"),
     "plugins": Entry("build", f"{_HERE}.plugins", "List the installed plugins and what they offer"),

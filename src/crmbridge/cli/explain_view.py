@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
 from crmbridge.cli.plan_view import Names, edits_in_words
 from crmbridge.cli.rules_view import moment, read_parts, readiness_parts, rule_lines
-from crmbridge.engine.sla import limit_of
+from crmbridge.engine.sla.limits import clock_rule
 from crmbridge.model.findings import Finding, FindingKind, SlaClock, SlaState
 from crmbridge.model.lives import accepted
 from crmbridge.model.values import Value, show
@@ -110,18 +110,30 @@ def _clocks(clocks: Sequence[ExplainedClock], process: Process, stages: Mapping[
         clock = one.clock
         stage = stages.get(clock.visit.stage, clock.visit.stage)
         again = f" (visit {clock.visit.number})" if clock.visit.number > 1 else ""
-        handoff = " hand-off" if clock.sla.endswith(".handoff") else ""
+        what = _measured(clock, process)
         took = f"{length(clock.elapsed, clock, process)} of {length(clock.goal, clock, process)}"
         due = (
             f"due {_local(clock, process)}; {left_of(clock, process)}"
             if clock.running
-            else f"left {moment(clock.visit.left_at)}"
+            else f"ended {moment(clock.ended_at)}"
         )
         place = f"; {one.place}" if one.place else ""
-        rows.append(
-            [_STATES[clock.state], f"{stage}{handoff}{again}", took, clock.calendar or "plain time", due + place]
-        )
+        about = f"{due}{pauses_of(clock)}{place}"
+        rows.append([_STATES[clock.state], f"{stage}{what}{again}", took, clock.calendar or "plain time", about])
     yield from table(rows, indent=2)
+
+
+def pauses_of(clock: SlaClock) -> str:
+    """Say when a clock stood still; nothing where it never did."""
+    spans = [f"{moment(since)} to {moment(until) if until else 'now'}" for since, until in clock.pauses]
+    return f"; paused {', '.join(spans)}" if spans else ""
+
+
+def _measured(clock: SlaClock, process: Process) -> str:
+    rule = clock_rule(clock.sla, process)
+    if clock.sla.endswith(".handoff"):
+        return " hand-off"
+    return f", {rule.written.name.in_language('en')}" if rule and rule.written else ""
 
 
 def _fields(said: Explanation, stages: Mapping[str, str]) -> Iterator[Line]:
@@ -196,8 +208,7 @@ def left_of(clock: SlaClock, process: Process) -> str:
 
 def length(time: timedelta, clock: SlaClock, process: Process) -> str:
     """Write a length of time as the clock counts it: business days are as long as its calendar says."""
-    limit = limit_of(clock.sla, process)
-    calendar = process.calendars.get(clock.calendar) if limit and limit.goal.is_business else None
+    calendar = process.calendars.get(clock.calendar) if clock.limit.is_business else None
     business = "business " if calendar else ""
     day = timedelta(hours=float(calendar.day_hours)) if calendar else timedelta(days=1)
     days, rest = divmod(time, day)
@@ -212,6 +223,7 @@ def length(time: timedelta, clock: SlaClock, process: Process) -> str:
 def _local(clock: SlaClock, process: Process) -> str:
     calendar = process.calendars.get(clock.calendar)
     if clock.due_at is None:
-        return "never: its calendar does not open again"
+        paused = clock.paused_since
+        return f"when its pause since {moment(paused)} ends" if paused else "never: its calendar does not open again"
     zone = ZoneInfo(calendar.timezone) if calendar else ZoneInfo("UTC")
     return clock.due_at.astimezone(zone).strftime("%a %Y-%m-%d %H:%M %Z")

@@ -40,7 +40,7 @@ def _row(one: ListedFinding, now: datetime) -> list[Part]:
     grave = finding.severity.value if one.state == "open" else one.state
     said = f"{finding.rule}: {finding.message}"
     if finding.waived and one.state == "waived":
-        said = f"{finding.rule}: {_waived(one, now)}"
+        said = f"{finding.rule}: waived {_accepted(one, now)}"
     return [
         dim(finding.id[:_SHORT]),
         Tinted(grave, TONES[grave] if one.state == "open" else Tone.DIM),
@@ -52,11 +52,11 @@ def _row(one: ListedFinding, now: datetime) -> list[Part]:
     ]
 
 
-def _waived(one: ListedFinding, now: datetime) -> str:
+def _accepted(one: ListedFinding, now: datetime) -> str:
     waived = one.finding.waived
     if waived is None:
         return ""
-    return f"waived {accepted(waived)}" + ("; it ends soon" if one.ends_soon(now) else "")
+    return accepted(waived) + ("; it ends soon" if one.ends_soon(now) else "")
 
 
 def shown_lines(workspace: Workspace, shown: Shown, now: datetime) -> Iterator[Line]:
@@ -70,7 +70,7 @@ def shown_lines(workspace: Workspace, shown: Shown, now: datetime) -> Iterator[L
         [dim("owner"), one.owner or "nobody"],
         [dim("says"), finding.message],
     ]
-    rows += [[dim("waived"), _waived(one, now)]] if finding.waived and one.state == "waived" else []
+    rows += [[dim("waived"), _accepted(one, now)]] if finding.waived and one.state == "waived" else []
     rows += [[dim("to clear"), said] for said in shown.clears]
     yield from table(rows, indent=2)
     yield ""

@@ -11,6 +11,7 @@ from crmbridge.engine.rule_fields import operands
 from crmbridge.model.checks import Activities, Approval, AttachmentRule, Attachments, Check, Company, Contacts
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record
+from crmbridge.model.slas import SlaKind, SlaRule, TimeLimit
 from crmbridge.model.values import Value
 
 COUNTS = ("activities", "activities_done", "activities_open")
@@ -69,9 +70,10 @@ def counted(deal: Record, activities: Iterable[Record]) -> Record:
 
 
 def asks_for_activities(process: Process) -> bool:
-    """Tell whether a rule of the process looks at a deal's activities."""
+    """Tell whether a rule or an SLA of the process looks at a deal's activities."""
     names = {*COUNTS, *TIMES}
-    return any(
+    measured = any(isinstance(limit, SlaRule) and limit.kind is not SlaKind.RESPONSE for limit in _slas(process))
+    return measured or any(
         isinstance(check, Activities) or any(operand.name in names for operand in operands((), check))
         for check in _checks(process)
     )
@@ -97,7 +99,17 @@ def _kinds_of(check: Check) -> Iterator[Kind]:
             yield Kind.USER
 
 
+def _slas(process: Process) -> Iterator[TimeLimit]:
+    yield from process.slas
+    for stage in process.stages:
+        yield from (stage.sla, *stage.slas) if stage.sla else stage.slas
+
+
 def _checks(process: Process) -> Iterator[Check]:
+    for limit in _slas(process):
+        yield from (segment.when for segment in limit.goals)
+        if isinstance(limit, SlaRule) and limit.when is not None:
+            yield limit.when
     for stage in process.stages:
         for rule in stage.rules:
             yield rule.check

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta, tzinfo
-from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from crmbridge.engine.calendars import CompiledCalendar, due
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from crmbridge.engine.evaluate import Subject
 
 OWNER, LEADER = "owner", "leader"
-_WHOLE = Decimal(1)
 
 
 class Step(NamedTuple):
@@ -72,7 +70,7 @@ def tomorrow(subject: Subject, finding: Finding, now: datetime) -> datetime:
 def steps_of(binding: Binding, subject: Subject, finding: Finding, since: datetime) -> tuple[Step, ...]:
     """Give the steps of a binding's escalation in the order of time; one that never falls due is left out."""
     calendar = _calendar(subject, finding)
-    moments = ((n, due(step.after, calendar, since, _WHOLE), step) for n, step in enumerate(binding.escalate, 1))
+    moments = ((n, due(step.after, calendar, since), step) for n, step in enumerate(binding.escalate, 1))
     steps = (Step(number, at, step) for number, at, step in moments if at is not None)
     return tuple(sorted(steps, key=lambda step: (step.at, step.number)))
 

@@ -7,21 +7,26 @@ and so does a day that never was. Everything here is measured in UTC.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator
+import hashlib
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from crmbridge.engine.timeline import Timeline, joined, micros, moment, timeline
 from crmbridge.model.business_time import Calendar, Duration, Unit, Window
+from crmbridge.model.slas import DIGEST_LENGTH
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200  # outside of these years every calendar is closed
 SEARCH_YEARS = 5  # a calendar that is closed this long never opens again
 
+ALWAYS = timeline([(micros(datetime.min.replace(tzinfo=UTC)), micros(datetime.max.replace(tzinfo=UTC)) + 1)])
+_LATEST = datetime(LAST_YEAR, 12, 31, tzinfo=UTC)
 _ZERO = timedelta(0)
 _DAY = timedelta(days=1)
+_TICK = timedelta(microseconds=1)
 _MICROSECONDS = {
     Unit.BUSINESS_DAYS: 3_600_000_000,  # per open hour; a day has `day_hours` of them
     Unit.BUSINESS_HOURS: 3_600_000_000,
@@ -39,24 +44,7 @@ class _Span(NamedTuple):
     end: datetime
 
 
-class _Year(NamedTuple):
-    """A calendar's open spans in one year of UTC, in order and apart; `sums[i]` is the open time before span i."""
-
-    starts: tuple[datetime, ...]
-    ends: tuple[datetime, ...]
-    sums: tuple[timedelta, ...]  # one more than there are spans: the last is the whole year's
-
-    def until(self, moment: datetime) -> timedelta:
-        """Give the open time from the start of the year until a moment."""
-        index = bisect_right(self.starts, moment) - 1
-        if index < 0:
-            return _ZERO
-        return self.sums[index] + min(moment, self.ends[index]) - self.starts[index]
-
-    def when(self, amount: timedelta) -> datetime:
-        """Give the earliest moment at which this much open time has passed; it must be more than none, and in reach."""
-        index = bisect_left(self.sums, amount) - 1
-        return self.starts[index] + (amount - self.sums[index])
+_Hours = tuple[tuple[timedelta, timedelta], ...]  # from and until, as time since midnight
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +52,33 @@ class CompiledCalendar:
     """A calendar ready for counting. Make it with `compile_calendar`; years are worked out when first asked for."""
 
     calendar: Calendar
-    closed: frozenset[date]  # holidays and the calendar's own closed dates
+    closed: frozenset[date]  # holidays and the calendar's own closed dates, on which exceptions may open it
     zone: ZoneInfo
-    _years: dict[int, _Year] = field(default_factory=dict, compare=False, repr=False)
+    digest: str  # hex digits that change whenever it says something else
+    _years: dict[int, Timeline] = field(default_factory=dict, compare=False, repr=False)
+    _lines: dict[tuple[int, int], Timeline] = field(default_factory=dict, compare=False, repr=False)
 
-    def year(self, number: int) -> _Year:
-        """Give the open spans of one year of UTC; none outside of FIRST_YEAR to LAST_YEAR."""
+    def year(self, number: int) -> Timeline:
+        """Give the open time of one year of UTC; none outside of FIRST_YEAR to LAST_YEAR."""
         if number not in self._years:
             known = FIRST_YEAR <= number <= LAST_YEAR
-            self._years[number] = _with_sums(_open_spans(self, number) if known else ())
+            self._years[number] = timeline(_open_spans(self, number) if known else ())
         return self._years[number]
+
+    def line(self, first: int, last: int) -> Timeline:
+        """Give the open time of all years from the first to the last."""
+        first, last = max(first, FIRST_YEAR), min(last, LAST_YEAR)
+        if (first, last) not in self._lines:
+            self._lines[first, last] = joined([self.year(number) for number in range(first, last + 1)])
+        return self._lines[first, last]
 
 
 def compile_calendar(calendar: Calendar, holidays: Collection[date]) -> CompiledCalendar:
     """Make a calendar ready for counting; `holidays` are the dates of its public holidays in all years that matter."""
-    return CompiledCalendar(calendar, frozenset(holidays) | frozenset(calendar.closed), ZoneInfo(calendar.timezone))
+    closed = frozenset(holidays) | frozenset(calendar.closed)
+    text = f"{calendar.model_dump_json()} {sorted(map(date.isoformat, closed))}"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+    return CompiledCalendar(calendar, closed, ZoneInfo(calendar.timezone), digest)
 
 
 def business_time(calendar: CompiledCalendar, start: datetime, end: datetime) -> timedelta:
@@ -86,9 +86,8 @@ def business_time(calendar: CompiledCalendar, start: datetime, end: datetime) ->
     if end <= start:
         return _ZERO
     start, end = start.astimezone(UTC), end.astimezone(UTC)
-    first, last = max(start.year, FIRST_YEAR - 1), min(end.year, LAST_YEAR + 1)
-    whole_years = sum((calendar.year(number).sums[-1] for number in range(first, last)), _ZERO)
-    return whole_years + calendar.year(end.year).until(end) - calendar.year(start.year).until(start)
+    line = calendar.line(start.year, end.year)
+    return timedelta(microseconds=line.before(micros(end)) - line.before(micros(start)))
 
 
 def add_business_time(calendar: CompiledCalendar, start: datetime, amount: timedelta) -> datetime | None:
@@ -100,16 +99,16 @@ def add_business_time(calendar: CompiledCalendar, start: datetime, amount: timed
     start = start.astimezone(UTC)
     if amount <= _ZERO:
         return start
-    left = amount + calendar.year(start.year).until(start)
+    left = amount // _TICK + calendar.year(start.year).before(micros(start))
     idle = 0
     for number in range(max(start.year, FIRST_YEAR - 1), LAST_YEAR + 1):
         year = calendar.year(number)
-        if left <= year.sums[-1]:
-            return year.when(left)
-        idle = 0 if year.starts else idle + 1
+        if left <= year.total:
+            return moment(year.when(left))
+        idle = 0 if year.edges else idle + 1
         if idle > SEARCH_YEARS:
             return None
-        left -= year.sums[-1]
+        left -= year.total
     return None
 
 
@@ -124,21 +123,23 @@ def length(duration: Duration, calendar: CompiledCalendar | None) -> timedelta:
     return timedelta(microseconds=int(amount.to_integral_value()))
 
 
-def elapsed(duration: Duration, calendar: CompiledCalendar | None, start: datetime, end: datetime) -> timedelta:
-    """Give how much time of the duration's kind lies between two moments; none when the end comes first."""
-    if duration.is_business:
-        return business_time(_needed(duration, calendar), start, end)
-    return max(end - start, _ZERO)
+def due(duration: Duration, calendar: CompiledCalendar | None, start: datetime) -> datetime | None:
+    """Give the moment at which a duration has passed; None when that never comes."""
+    return later(duration, calendar, start, length(duration, calendar))
 
 
-def due(duration: Duration, calendar: CompiledCalendar | None, start: datetime, share: Decimal) -> datetime | None:
-    """Give the moment when a share of the duration (1 for all of it) has passed; None when that never comes."""
-    whole = length(duration, calendar) // timedelta(microseconds=1)
-    amount = timedelta(microseconds=int((whole * share).to_integral_value()))
+def line_of(duration: Duration, calendar: CompiledCalendar | None, start: datetime, end: datetime) -> Timeline:
+    """Give the line on which a duration of this kind is counted between two moments: open time, or all time."""
+    if not duration.is_business:
+        return ALWAYS
+    return _needed(duration, calendar).line(start.astimezone(UTC).year, end.astimezone(UTC).year)
+
+
+def later(duration: Duration, calendar: CompiledCalendar | None, start: datetime, amount: timedelta) -> datetime | None:
+    """Give the moment at which so much time of the duration's kind has passed; None when that never comes."""
     if duration.is_business:
         return add_business_time(_needed(duration, calendar), start, amount)
-    latest = datetime(LAST_YEAR, 12, 31, tzinfo=UTC)
-    return start + amount if start < latest and amount <= latest - start else None
+    return start + amount if start < _LATEST and amount <= _LATEST - start else None
 
 
 def _needed(duration: Duration, calendar: CompiledCalendar | None) -> CompiledCalendar:
@@ -147,24 +148,37 @@ def _needed(duration: Duration, calendar: CompiledCalendar | None) -> CompiledCa
     return calendar
 
 
-def _with_sums(spans: Collection[_Span]) -> _Year:
-    sums = [_ZERO]
-    for span in spans:
-        sums.append(sums[-1] + (span.end - span.start))
-    return _Year(tuple(span.start for span in spans), tuple(span.end for span in spans), tuple(sums))
-
-
-def _open_spans(calendar: CompiledCalendar, number: int) -> tuple[_Span, ...]:
-    """List a year's open spans, the ones that touch joined."""
-    week = tuple(_joined_hours(windows) for windows in calendar.calendar.hours.week())
-    joined: list[_Span] = []
+def _open_spans(calendar: CompiledCalendar, number: int) -> Iterator[tuple[int, int]]:
+    """Give a year's open spans in order, in microseconds. Where the zone's offset changes, two may touch."""
+    hours = _Days(calendar.calendar, calendar.closed)
     for stretch, offset in _stretches(calendar.zone, number):
-        for span in _open_in(stretch, offset, week, calendar.closed):
-            if joined and joined[-1].end == span.start:
-                joined[-1] = _Span(joined[-1].start, span.end)
-            else:
-                joined.append(span)
-    return tuple(joined)
+        for span in _open_in(stretch, offset, hours):
+            yield micros(span.start), micros(span.end)
+
+
+class _Days:
+    """The hours of single days of a calendar."""
+
+    def __init__(self, calendar: Calendar, closed: Collection[date]) -> None:
+        self._closed = closed
+        self._exceptions: Mapping[str, _Hours] = {
+            day: _joined_hours(windows) for day, windows in calendar.exceptions.items()
+        }
+        weeks = [(date.min, calendar.hours)]
+        weeks += sorted((date.fromisoformat(day), hours) for day, hours in calendar.hours_from.items())
+        self._weeks = [(since, tuple(map(_joined_hours, hours.week()))) for since, hours in weeks]
+
+    def __getitem__(self, day: date) -> _Hours:
+        """Give a day's hours: those said of its date, else of that day of the year, else of its weekday."""
+        usual = next(week for since, week in reversed(self._weeks) if since <= day)[day.weekday()]
+        if not self._exceptions:
+            return () if day in self._closed else usual
+        text = day.isoformat()
+        if text in self._exceptions:
+            return self._exceptions[text]
+        if usual and (yearly := self._exceptions.get(text[5:])) is not None:
+            return yearly
+        return () if day in self._closed else usual
 
 
 def _stretches(zone: ZoneInfo, number: int) -> Iterator[tuple[_Span, timedelta]]:
@@ -192,25 +206,19 @@ def _offset(zone: ZoneInfo, moment: datetime) -> timedelta:
     return moment.astimezone(zone).utcoffset() or _ZERO
 
 
-def _open_in(
-    stretch: _Span,
-    offset: timedelta,
-    week: tuple[tuple[tuple[timedelta, timedelta], ...], ...],
-    closed: Collection[date],
-) -> Iterator[_Span]:
+def _open_in(stretch: _Span, offset: timedelta, hours: _Days) -> Iterator[_Span]:
     """List the open spans of a stretch with one offset: there, the wall clock is UTC plus the offset."""
     midnight = datetime.combine((stretch.start + offset).date(), time(0), UTC)
     while midnight - offset < stretch.end:
-        if midnight.date() not in closed:
-            for opens, closes in week[midnight.weekday()]:
-                start = max(midnight + opens - offset, stretch.start)
-                end = min(midnight + closes - offset, stretch.end)
-                if start < end:
-                    yield _Span(start, end)
+        for opens, closes in hours[midnight.date()]:
+            start = max(midnight + opens - offset, stretch.start)
+            end = min(midnight + closes - offset, stretch.end)
+            if start < end:
+                yield _Span(start, end)
         midnight += _DAY
 
 
-def _joined_hours(windows: Collection[Window]) -> tuple[tuple[timedelta, timedelta], ...]:
+def _joined_hours(windows: Collection[Window]) -> _Hours:
     """Give a day's windows as time since midnight, in order, the ones that overlap or touch joined."""
     joined: list[tuple[timedelta, timedelta]] = []
     for opens, closes in sorted((_since_midnight(w.start), _since_midnight(w.end) or _DAY) for w in windows):

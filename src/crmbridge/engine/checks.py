@@ -127,13 +127,13 @@ def verdict(rule: CompiledRule, code: int, case: Case) -> Verdict:
         answer = Answer(judgement, "This rule is for other deals.", rule.when)
     else:
         answer = rule.say(judgement, code >> 2, case)
-    holds = code & 3 in {PASS, NOT_APPLICABLE}
+    fine = code & 3 in {PASS, NOT_APPLICABLE}
     fields = case.fields
     return Verdict(
         rule=rule.id,
         stage=case.stage.id,
         judgement=judgement,
-        message=answer.message if holds or rule.rule.message is None else _own_words(rule.rule.message, answer, case),
+        message=answer.message if fine or rule.rule.message is None else _own_words(rule.rule.message, answer, case),
         seen={**{field: fields.get(field) for field in answer.looked_at}, **answer.seen},
         missing=tuple(answer.missing),
         on_unknown=rule.on_unknown,

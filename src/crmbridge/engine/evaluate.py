@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from crmbridge.engine.calendars import CompiledCalendar
@@ -15,7 +15,8 @@ from crmbridge.engine.moves import Illegal, LastMove, standing_moves
 from crmbridge.engine.people import email_of
 from crmbridge.engine.permission import mover, permitted
 from crmbridge.engine.rules.case import NOTHING_BESIDE, Beside
-from crmbridge.engine.sla import Limit, clocks, limit_of
+from crmbridge.engine.sla.clocks import clocks
+from crmbridge.engine.sla.late import late
 from crmbridge.engine.text import plain
 from crmbridge.engine.visits import visits_of
 from crmbridge.model.findings import (
@@ -25,7 +26,6 @@ from crmbridge.model.findings import (
     Place,
     Severity,
     SlaClock,
-    SlaState,
     Verdict,
     Visit,
     finding_id,
@@ -37,7 +37,6 @@ from crmbridge.settings import Settings
 
 MOVE_RULE = "move"
 UNREADABLE_RULE = "unreadable"
-_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +45,9 @@ class Subject:
 
     `activities` is None where its connection pulls none: that is not the same as there being none. `beside` has the
     other records around it. `edits` are the changes of its fields that were seen, by which rules are judged with the
-    values of an earlier moment. `calendars` has every calendar of the process by its id; `mapper` is that of the
-    deal's connection. `language` is the one that findings name stages and fields in.
+    values of an earlier moment. `judged_before` are the SLA clocks that the evaluation before this one left.
+    `calendars` has every calendar of the process by its id; `mapper` is that of the deal's connection. `language` is
+    the one that findings name stages and fields in.
     """
 
     deal: Record
@@ -59,6 +59,7 @@ class Subject:
     activities: Sequence[Record] | None = None
     beside: Beside = NOTHING_BESIDE
     edits: Sequence[Edit] = ()
+    judged_before: Sequence[SlaClock] = ()
     language: str = "en"
 
     @property
@@ -86,7 +87,7 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
     """
     place = subject.place
     visits = visits_of(subject.deal, subject.moves, subject.mapper)
-    running = clocks(visits, subject.process, subject.calendars, subject.deal.fields, now)
+    measured = clocks(subject, visits, now)
     here, visit = _here(place, visits, subject.process)
     moves = [permitted(move, subject) for move in standing_moves(visits, place, subject.process)]
     left = tuple(on_leaving(moves, subject, now))
@@ -100,19 +101,19 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
         for finding in _broken(verdict, move, subject)
     )
     findings += (finding for verdict in entry if visit for finding in _unfit(verdict, visit, subject))
-    findings += (finding for clock in running if clock.running for finding in _late(clock, subject))
+    findings += (finding for clock in measured.clocks for finding in _late(clock, subject))
     stages = (*(stage for move in moves for stage in move.left_behind), *((here,) if here else ()))
     return Evaluation(
         deal=subject.deal.ref,
         at=now,
         place=place,
         visits=visits,
-        clocks=running,
+        clocks=measured.clocks,
         readiness=ready(here, visit, subject, now) if here else (),
         entry=entry,
         judged=Verdicts(tuple(found for _, found in left)),
         findings=tuple(findings),
-        until=_until(running, stages, subject, now),
+        until=_until(measured.until, stages, subject, now),
     )
 
 
@@ -122,17 +123,11 @@ def _here(place: Place, visits: Sequence[Visit], process: Process) -> tuple[Stag
     return stage, visits[-1] if stage and visits else None
 
 
-def _until(running: Iterable[SlaClock], stages: Iterable[Stage], subject: Subject, now: datetime) -> datetime | None:
+def _until(clocks_turn: datetime | None, stages: Iterable[Stage], subject: Subject, now: datetime) -> datetime | None:
     """Give the next moment at which a clock gets another state, or at which a rule that looks at the time may turn."""
     turning = (stage for stage in stages if may_turn(stage, subject.process))
-    moments = [at for stage in turning if (at := turns_at(case_now(stage, None, subject, now))) is not None]
-    for clock in running:
-        limit = limit_of(clock.sla, subject.process) if clock.running else None
-        if limit is not None:
-            # Exactly the goal is still on time.
-            breach = clock.due_at + _INSTANT if clock.due_at else None
-            moments += (at for at in (limit.warns_at(clock.visit, subject.calendars), breach) if at is not None)
-    return min((moment for moment in moments if moment > now), default=None)
+    moments = [clocks_turn, *(turns_at(case_now(stage, None, subject, now)) for stage in turning)]
+    return min((at for at in moments if at is not None and at > now), default=None)
 
 
 def _broken(verdict: Verdict, move: LastMove, subject: Subject) -> Iterator[Finding]:
@@ -235,42 +230,9 @@ def _who(move: LastMove, subject: Subject) -> str:
 
 
 def _late(clock: SlaClock, subject: Subject) -> Iterator[Finding]:
-    """Say that a running clock went past its goal, or that it is about to."""
-    limit = limit_of(clock.sla, subject.process)
-    if limit is None or clock.state is SlaState.ON_TIME:
-        return
-    breached = clock.state is SlaState.BREACHED
-    since = clock.due_at if breached else limit.warns_at(clock.visit, subject.calendars)
-    kind = FindingKind.SLA_BREACHED if breached else FindingKind.SLA_AT_RISK
-    yield _finding(
-        subject,
-        clock.sla,
-        kind,
-        kind,
-        clock.visit.stage,
-        str(clock.visit.number),
-        stage=clock.visit.stage,
-        message=_late_message(clock, limit, subject),
-        since=since or clock.visit.entered_at,
-        visit=clock.visit.number,
-    )
-
-
-def _late_message(clock: SlaClock, limit: Limit, subject: Subject) -> str:
-    # How long it took so far is left out: the sentence must stay the same while the same thing is wrong.
-    stage = subject.stage_name(clock.visit.stage)
-    entered = show(clock.visit.entered_at)
-    due = show(clock.due_at) if clock.due_at else "a day when the calendar is open"
-    was = "was" if clock.state is SlaState.BREACHED else "is"
-    if clock.sla.endswith(".handoff"):
-        origin = subject.process.stage(clock.sla.rpartition(".")[0])
-        accepted = origin.handoff.accepted if origin and origin.handoff else None
-        field = subject.field_names([accepted] if accepted else [])
-        return (
-            f"The deal was handed over to {stage} on {entered} and not accepted; that {was} due by {due} "
-            f"({limit.in_words}). Accept it by filling in {field}, or move it back."
-        )
-    return f"In {stage} since {entered}; it {was} due to leave by {due} ({limit.in_words}). Move it on."
+    if said := late(clock, subject):
+        details = {"stage": said.stage, "visit": said.visit}
+        yield _finding(subject, said.rule, said.kind, *said.parts, message=said.message, since=said.since, **details)
 
 
 def _unreadable(subject: Subject) -> Iterator[Finding]:

@@ -42,7 +42,7 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "wrong-target": ("error", "an indicator's target that is not written as its measure needs it"),
         "missing-translation": ("warning", "a text that lacks one of the declared languages"),
         "too-many-indicators": ("warning", "more indicators than people can act on"),
-        "unused-field": ("warning", "a process field that no rule, output or hand-off uses"),
+        "unused-field": ("warning", "a process field that no rule, output, SLA or hand-off uses"),
         "unmeasured-handoff": ("warning", "a hand-off with a time limit but no field that shows its acceptance"),
         "unknown-connection": ("error", "a connection that is not listed under `connections`"),
         "shared-connection": ("error", "a connection that stands in two syncs, which would fight over its links"),

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel
 
 from crmbridge.engine.acting_coherence import check_approvals
 from crmbridge.engine.beside_coherence import check_approvers, check_beside, check_criteria, check_movers
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
-from crmbridge.engine.nearest import nearest
-from crmbridge.engine.rule_fields import check_expr, deal_fields, deal_options, operands
+from crmbridge.engine.rule_fields import check_operands, deal_fields, deal_options, operands
+from crmbridge.engine.sla_coherence import check_calendars, check_handoffs, check_sla_ids, check_slas, sla_fields
 from crmbridge.engine.stage_flow import check_flow
 from crmbridge.model.business_time import Duration
-from crmbridge.model.checks import AtLeast, Expr, Outputs, Required
+from crmbridge.model.checks import AtLeast, Outputs, Required
 from crmbridge.model.parts import Text
 from crmbridge.model.process import ExitRule, Measure, Process, Stage
 from crmbridge.model.records import STANDARD_FIELDS, Kind
@@ -35,7 +34,7 @@ def check_ids(process: Process) -> Iterator[Issue]:
     for at, stage in _stages(process):
         yield from duplicates("activity", _ids((*at, "activities"), stage.activities))
         yield from duplicates("output", _ids((*at, "outputs"), stage.outputs))
-        yield from duplicates("rule", (*_ids((*at, "entry"), stage.entry), *_ids((*at, "exit"), stage.exit)))
+        yield from duplicates("rule", _rule_ids(at, stage))
 
 
 def check_reserved(process: Process) -> Iterator[Issue]:
@@ -47,7 +46,7 @@ def check_reserved(process: Process) -> Iterator[Issue]:
         if name in STANDARD_FIELDS[Kind.DEAL] or name == "stage":
             yield issue(path, "reserved-id", f"{name!r} is a standard field; every process has it without saying so")
     for at, stage in _stages(process):
-        for path, name in (*_ids((*at, "entry"), stage.entry), *_ids((*at, "exit"), stage.exit)):
+        for path, name in _rule_ids(at, stage):
             if name in RESERVED_RULES:
                 yield issue(path, "reserved-id", f"{name!r} is the id of the stage's own {name} rule")
 
@@ -89,13 +88,7 @@ def check_fields(process: Process) -> Iterator[Issue]:
     for at, stage in _stages(process):
         yield from unknown("field", _named_fields(at, stage), fields)
         for path, _, check in _checks(at, stage):
-            if isinstance(check, Expr):
-                yield from check_expr(path, check, fields, options)
-                continue
-            for operand in operands(path, check):
-                yield from unknown("field", [(operand.path, operand.name)], fields)
-                yield from operand.misfits(fields.get(operand.name))
-                yield from operand.strays(options.get(operand.name, ()))
+            yield from check_operands(path, check, fields, options)
     for i, field in enumerate(process.fields):
         if field.options and field.type not in _CHOICES:
             sentence = f"only a choice or choices field has options, not a {field.type} field"
@@ -113,30 +106,6 @@ def check_counts(process: Process) -> Iterator[Issue]:
                     yield issue((*path, "at_least"), "impossible-count", sentence)
             elif isinstance(check, Required):
                 yield from duplicates("field", _listed((*path, "required"), check.required))
-
-
-def check_calendars(process: Process) -> Iterator[Issue]:
-    """Find unknown calendars and time zones, and business time in a calendar that never opens."""
-    for name, calendar in process.calendars.items():
-        if not _is_zone(calendar.timezone):
-            sentence = f"there is no time zone {calendar.timezone!r}"
-            guess = nearest(calendar.timezone, available_timezones())
-            yield issue(("calendars", name, "timezone"), "unknown-time-zone", sentence, nearest=guess)
-    for at, stage in _stages(process):
-        named = [
-            ((*at, part, "calendar"), limit.calendar) for part in ("sla", "handoff") if (limit := getattr(stage, part))
-        ]
-        yield from unknown("calendar", [(path, name) for path, name in named if name is not None], process.calendars)
-        for path, calendar_id, goal in _clocks(at, stage, process):
-            yield from _check_clock(process, path, calendar_id, goal)
-
-
-def check_handoffs(process: Process) -> Iterator[Issue]:
-    """Find hand-offs with a time limit where nothing shows that they were accepted."""
-    for at, stage in _stages(process):
-        if stage.handoff and stage.handoff.accept_within and stage.handoff.accepted is None:
-            sentence = "nothing shows when this hand-off is accepted; name a field under `accepted`"
-            yield issue((*at, "handoff", "accept_within"), "unmeasured-handoff", sentence)
 
 
 def check_languages(process: Process) -> Iterator[Issue]:
@@ -168,13 +137,13 @@ def check_indicators(process: Process) -> Iterator[Issue]:
 
 def check_use(process: Process) -> Iterator[Issue]:
     """Find fields of the process that nothing uses."""
-    used = {process.moves.reason}
+    used = {process.moves.reason, *sla_fields(process)}
     for at, stage in _stages(process):
         used.update(name for _, name in _named_fields(at, stage))
         used.update(operand.name for path, _, check in _checks(at, stage) for operand in operands(path, check))
     for path, name in _ids(("fields",), process.fields):
         if name not in used:
-            yield issue(path, "unused-field", f"no exit rule, output or hand-off uses the field {name!r}")
+            yield issue(path, "unused-field", f"no rule, output, SLA or hand-off uses the field {name!r}")
 
 
 def _stages(process: Process) -> Iterator[tuple[Path, Stage]]:
@@ -183,6 +152,11 @@ def _stages(process: Process) -> Iterator[tuple[Path, Stage]]:
 
 def _ids(at: Path, things: Iterable[object]) -> Iterator[tuple[Path, str]]:
     return (((*at, i, "id"), str(getattr(thing, "id", ""))) for i, thing in enumerate(things))
+
+
+def _rule_ids(at: Path, stage: Stage) -> Iterator[tuple[Path, str]]:
+    for part in ("entry", "exit", "slas"):
+        yield from _ids((*at, part), getattr(stage, part))
 
 
 def _listed(at: Path, names: Iterable[str]) -> Iterator[tuple[Path, str]]:
@@ -206,34 +180,6 @@ def _named_fields(at: Path, stage: Stage) -> Iterator[tuple[Path, str]]:
             yield (*at, part, i, "waived_by", "field"), rule.waived_by.field
         if rule.waived_by is not None and rule.waived_by.until is not None:
             yield (*at, part, i, "waived_by", "until"), rule.waived_by.until
-
-
-def _clocks(at: Path, stage: Stage, process: Process) -> Iterator[tuple[Path, str | None, Duration]]:
-    """Give each time limit of a stage, its path, and the calendar it is counted in, as `crmbridge.engine.sla` does."""
-    if stage.sla:
-        yield (*at, "sla", "goal"), stage.sla.calendar, stage.sla.goal
-    if stage.handoff and stage.handoff.accept_within:
-        only = next(iter(process.calendars)) if len(process.calendars) == 1 else None
-        calendar = stage.handoff.calendar or (stage.sla.calendar if stage.sla else only)
-        yield (*at, "handoff", "accept_within"), calendar, stage.handoff.accept_within
-
-
-def _check_clock(process: Process, path: Path, calendar_id: str | None, goal: Duration) -> Iterator[Issue]:
-    if not goal.is_business:
-        return
-    calendar = process.calendars.get(calendar_id) if calendar_id else None
-    if calendar_id is None:
-        yield issue(path, "missing-calendar", f"{goal} is business time; name the `calendar` it is counted in")
-    elif calendar and not any(calendar.hours.week()):
-        yield issue(path, "never-open", f"{goal} never passes: the calendar {calendar_id!r} has no opening hours")
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
 
 
 def _texts(value: object, path: Path) -> Iterator[tuple[Path, Mapping[str, str]]]:
@@ -277,6 +223,8 @@ PROCESS_CHECKS: tuple[Callable[[Process], Iterator[Issue]], ...] = (
     check_approvals,
     check_counts,
     check_flow,
+    check_sla_ids,
+    check_slas,
     check_calendars,
     check_handoffs,
     check_beside,

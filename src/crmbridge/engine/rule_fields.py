@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from crmbridge.engine.expr.checking import checked, names_in
-from crmbridge.engine.issues import Issue, Path, issue
+from crmbridge.engine.issues import Issue, Path, issue, unknown
 from crmbridge.engine.nearest import nearest
 from crmbridge.model.checks import (
     Activities,
@@ -68,6 +68,19 @@ def deal_fields(process: Process) -> dict[str, FieldType]:
 def deal_options(process: Process) -> dict[str, tuple[str, ...]]:
     """Give the values that fields can have, for those of which that is known."""
     return {field.id: field.options for field in process.fields if field.options}
+
+
+def check_operands(
+    path: Path, check: BaseModel, fields: Mapping[str, FieldType], options: Mapping[str, tuple[str, ...]]
+) -> Iterator[Issue]:
+    """Find fields of a check that don't exist or have a type that doesn't fit, and values that are no option."""
+    if isinstance(check, Expr):
+        yield from check_expr(path, check, fields, options)
+        return
+    for operand in operands(path, check):
+        yield from unknown("field", [(operand.path, operand.name)], fields)
+        yield from operand.misfits(fields.get(operand.name))
+        yield from operand.strays(options.get(operand.name, ()))
 
 
 def check_expr(

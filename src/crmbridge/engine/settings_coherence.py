@@ -24,11 +24,12 @@ from crmbridge.settings import Binding, MatchedKind, MatchRules, Settings, Sync
 
 def rule_ids(process: Process) -> tuple[str, ...]:
     """Give the id of every rule a binding can name: entry and exit rules, SLAs, hand-offs, and `move`."""
-    found = ["move"]
+    found = ["move", *(f"sla.{rule.id}" for rule in process.slas)]
     for stage in process.stages:
         found += [f"{stage.id}.{rule.id}" for rule in stage.rules]
         found += [f"{stage.id}.sla"] if stage.sla else []
         found += [f"{stage.id}.handoff"] if stage.handoff else []
+        found += [f"{stage.id}.{rule.id}" for rule in stage.slas]
     return tuple(found)
 
 

@@ -42,11 +42,12 @@ def is_ready(evaluation: Evaluation) -> bool:
 
 def compare(expected: Expected, evaluation: Evaluation) -> Tried:
     """Say what the process says of a case, and where that is not what it must say."""
+    said = (*evaluation.judged, *evaluation.entry, *evaluation.readiness)
     tried = Tried(
         findings=evaluation.findings,
         ready=is_ready(evaluation),
         sla={clock.sla: clock.state for clock in evaluation.clocks},
-        rules={verdict.rule: verdict.judgement for verdict in (*evaluation.judged, *evaluation.readiness)},
+        rules={verdict.rule: verdict.judgement for verdict in said},
     )
     faults = tuple(_faults(expected, tried))
     return Tried(findings=tried.findings, ready=tried.ready, sla=tried.sla, rules=tried.rules, faults=faults)

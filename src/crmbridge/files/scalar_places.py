@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -20,23 +21,20 @@ def place_within(text: str, scalar: Span, value: str, inner: tuple[int, int]) ->
     Lines are folded and indentation taken away in so many ways that blanks are not counted: the characters that are
     none stand in the same order in both.
     """
-    start = _position(text, scalar, value, inner[0])
-    end = _position(text, scalar, value, max(inner[1] - 1, inner[0]))
-    return Span(start, max(end + 1, start + 1) if inner[1] > inner[0] else start)
+    start, _ = _position(text, scalar, value, inner[0])
+    _, end = _position(text, scalar, value, max(inner[1] - 1, inner[0]))
+    return Span(start, max(end, start + 1) if inner[1] > inner[0] else start)
 
 
-def _position(text: str, scalar: Span, value: str, index: int) -> int:
-    before = sum(char not in _BLANK for char in value[:index])
-    blanks = 0  # at the end of what is before, when the place is a blank itself
-    if index >= len(value) or value[index] in _BLANK:
-        blanks = index - len(value[:index].rstrip("".join(_BLANK)))
-        before -= 1
-    last = scalar.start
-    for count, (at, after) in enumerate(_characters(text, scalar)):
-        if count == before:
-            return min(after + blanks, scalar.end) if _is_blank(value, index) else at
-        last = after
-    return last
+def _position(text: str, scalar: Span, value: str, index: int) -> tuple[int, int]:
+    """Give where a character of the value begins and ends; a blank stands behind what is before it."""
+    blank = _is_blank(value, index)
+    count = sum(char not in _BLANK for char in value[:index]) - blank
+    at, after = next(itertools.islice(_characters(text, scalar), max(count, 0), None), (scalar.start, scalar.start))
+    if not blank:
+        return at, after
+    behind = min(after + index - len(value[:index].rstrip("".join(_BLANK))), scalar.end) if count >= 0 else at
+    return behind, behind + 1
 
 
 def _is_blank(value: str, index: int) -> bool:
@@ -70,5 +68,6 @@ def _after(text: str, at: int, quoted: str) -> int:
 def _stands_for_blank(text: str, at: int, after: int) -> bool:
     if text[at] != "\\" or after == at + 1:
         return text[at] in _BLANK
-    number = text[at + 2 : after]
-    return chr(int(number, 16)) in _BLANK if number else text[at + 1] in _BLANK_ESCAPES
+    if text[at + 1] in "xuU":
+        return chr(int(text[at + 2 : after], 16)) in _BLANK
+    return text[at + 1] in _BLANK_ESCAPES

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from crmbridge.model.parts import Part
 
@@ -126,11 +126,52 @@ def _day(value: Any) -> date:
 Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=date)]
 
 
+def _exception_day(value: str) -> str:
+    """Read `2026-12-24` (one day) or `12-24` (that day of every year)."""
+    yearly = re.fullmatch(r"\d{2}-\d{2}", value)
+    try:
+        date.fromisoformat(f"2024-{value}" if yearly else value)  # 2024 has a 29th of February
+    except ValueError:
+        raise ValueError(f"{value!r} is no day; write it as 2026-12-24, or as 12-24 for every year") from None
+    return value
+
+
+def _date_text(value: str) -> str:
+    return _day(value).isoformat()
+
+
+ExceptionDay = Annotated[str, AfterValidator(_exception_day)]
+DateText = Annotated[str, AfterValidator(_date_text)]
+
+
 class Calendar(Part):
-    """Opening hours, time zone and holidays that business time is counted in."""
+    """Opening hours, time zone and holidays that business time is counted in.
+
+    `exceptions` has the hours of single days, none for a closed one: of one date, whatever else is said of it, or of
+    a day of every year, where the weekday is one that has hours. `hours_from` has the week that is valid from a date.
+    """
 
     timezone: str
     hours: Hours
+    hours_from: dict[DateText, Hours] = Field(default_factory=dict)
     day_hours: Annotated[Decimal, Field(gt=0, le=24)] = Decimal(8)  # what `1bd` stands for, in open hours
     holidays: Holidays | None = None
     closed: tuple[Day, ...] = ()
+    exceptions: dict[ExceptionDay, tuple[WindowField, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _closed_or_not(self) -> Self:
+        for day in self.closed:
+            if self.exceptions.get(day.isoformat()):
+                raise ValueError(f"{day} is closed, and has hours under exceptions")
+        return self
+
+    def __hash__(self) -> int:
+        # The one of frozen models can't take dicts.
+        return hash(self.model_dump_json())
+
+    @property
+    def ever_opens(self) -> bool:
+        """Tell whether there is any day with hours."""
+        weeks = (self.hours, *self.hours_from.values())
+        return any(any(hours.week()) for hours in weeks) or any(self.exceptions.values())

@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from crmbridge.model.business_time import Duration
 from crmbridge.model.records import Ref, Status
 from crmbridge.model.values import Value
 
@@ -40,22 +42,43 @@ class SlaState(StrEnum):
     BREACHED = "breached"
 
 
+Pause = tuple[datetime, datetime | None]  # from and until; it lasts while there is no end
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlaClock:
-    """An SLA measured on one visit. Durations are business time in the calendar named."""
+    """An SLA measured on one cycle: what began during a visit, and ended or runs. Durations are as `limit` counts.
+
+    `pauses` are the parts of the cycle that do not count, in order and apart. `judged_by` are digests of the SLA and
+    the calendar that judged it.
+    """
 
     visit: Visit
     sla: str  # rule id, such as "qualification.sla"
     calendar: str
+    limit: Duration  # the goal as the process writes it
     goal: timedelta
     elapsed: timedelta
-    due_at: datetime | None  # when the goal is used up; None when the calendar never opens again
+    started_at: datetime
+    ended_at: datetime | None = None
+    due_at: datetime | None  # when the goal is used up; None when the calendar never opens again, or while it pauses
     state: SlaState
+    pauses: tuple[Pause, ...] = ()
+    judged_by: str = ""
+    # These are of the moment at which it was measured.
+    warned: Decimal | None = field(default=None, compare=False)  # the share of the goal that is used up and was to warn
+    warned_at: datetime | None = field(default=None, compare=False)  # when it was
+    turns_at: datetime | None = field(default=None, compare=False)  # when it will be in another state
 
     @property
     def running(self) -> bool:
-        """Tell whether the visit is still going on."""
-        return self.visit.left_at is None
+        """Tell whether it is still going on."""
+        return self.ended_at is None
+
+    @property
+    def paused_since(self) -> datetime | None:
+        """Say since when it stands still; None when it does not."""
+        return self.pauses[-1][0] if self.pauses and self.pauses[-1][1] is None else None
 
 
 class Judgement(StrEnum):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from crmbridge.model.business_time import Calendar, DurationField, Share
+from crmbridge.model.business_time import Calendar, DurationField
 from crmbridge.model.cases import ProcessCase
 from crmbridge.model.checks import Check, Words
 from crmbridge.model.parts import FieldName, Id, Part, Text
+from crmbridge.model.slas import Sla, SlaRule
 from crmbridge.model.values import FieldType
 
 
@@ -110,14 +110,6 @@ class ExitRule(Part):
     waived_by: WaivedBy | None = None
 
 
-class Sla(Part):
-    """How long a deal may stay in a stage, in the named calendar's business time."""
-
-    goal: DurationField
-    calendar: Id
-    warn_at: tuple[Share, ...] = (Decimal("0.8"),)
-
-
 class Handoff(Part):
     """Who takes over when a deal leaves the stage, and how soon they accept or return it.
 
@@ -143,6 +135,7 @@ class Stage(Part):
     entry: tuple[ExitRule, ...] = ()
     exit: tuple[ExitRule, ...] = ()
     sla: Sla | None = None
+    slas: tuple[SlaRule, ...] = ()
     handoff: Handoff | None = None
     touch_points: tuple[Id, ...] = ()
     next: tuple[Id, ...] | None = None  # where a deal may go forward; the next stage in the file when not said
@@ -212,6 +205,7 @@ class Process(Part):
     criteria: tuple[Criteria, ...] = ()
     calendars: dict[Id, Calendar] = Field(default_factory=dict)
     moves: Moves = Moves()
+    slas: tuple[SlaRule, ...] = ()  # those of no single stage
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     indicators: tuple[Indicator, ...] = ()
     # What the process is tested by, here or in files beside it; nothing that is judged depends on it.

@@ -101,6 +101,10 @@ class FindingStore(Protocol):
         """Give all SLA clocks."""
         ...
 
+    def clocks_of(self, deals: Collection[Ref]) -> dict[Ref, tuple[SlaClock, ...]]:
+        """Give the SLA clocks of these deals, in the order of their visits; deals without any are left out."""
+        ...
+
 
 class WaiverStore(Protocol):
     """What was accepted, and by whom. One that ran out stays until another takes its place."""

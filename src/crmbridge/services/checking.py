@@ -86,9 +86,9 @@ def check_project(settings_path: Path, adapters: Adapters, webhooks: Adapters | 
     else:
         found += process.diagnostics
     if process.model is not None:
-        found += _placed(check_process(process.model), process.source)
+        found += placed(check_process(process.model), process.source)
         found += _check_holidays(process.model, process.source)
-        found += _placed(check_settings(settings, process.model), source)
+        found += placed(check_settings(settings, process.model), source)
     places = rule_places(process.model, process.source, settings.process) if process.model else {}
     return CheckResult(settings=settings, process=process.model, diagnostics=in_order(found), places=places)
 
@@ -134,7 +134,8 @@ def digest_of(settings: Settings, process: Process) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _placed(issues: Iterable[Issue], source: Source) -> Iterator[Diagnostic]:
+def placed(issues: Iterable[Issue], source: Source) -> Iterator[Diagnostic]:
+    """Place what does not hang together in the file that says it."""
     for issue in issues:
         yield source.at(
             issue.path,

@@ -67,7 +67,7 @@ def judge_pending(workspace: Workspace) -> Judged:
     blocked: list[Blocked] = []
     done: set[Ref] = set()
     for part in chunks(sorted(deals)):
-        records, others = _leads(workspace, [deal for deal in part if deal not in done])
+        records, others = leads(workspace, [deal for deal in part if deal not in done])
         done |= records.keys() | others  # a link is looked at once, with whichever of its deals comes first
         for past in recall.left_behind(others):
             changes += endings(past, (), workspace.clock.now())
@@ -110,7 +110,7 @@ def _judge(
     return judged
 
 
-def _leads(workspace: Workspace, deals: Collection[Ref]) -> tuple[dict[Ref, Record], set[Ref]]:
+def leads(workspace: Workspace, deals: Collection[Ref]) -> tuple[dict[Ref, Record], set[Ref]]:
     """Give the deals that are evaluated: linked ones by the deal that leads them; and the ones that are not."""
     links = workspace.store.links
     link_of = links.of(deals)
@@ -138,7 +138,7 @@ def evaluate_all(workspace: Workspace) -> tuple[Evaluated, ...]:
     """Evaluate every deal once: linked ones by the deal that leads them. Nothing is saved or written."""
     calendars = compile_calendars(workspace)
     refs = [deal.ref for name in workspace.connections for deal in workspace.store.records.records(name, Kind.DEAL)]
-    records, _ = _leads(workspace, refs)
+    records, _ = leads(workspace, refs)
     hanging = scanned(workspace)
     subjects = [
         subject for part in chunks(records.values()) for subject in surrounded(workspace, part, calendars, hanging)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from crmbridge.errors import ConfigurationError
-from crmbridge.ports import GuardRequest, Guards
+from crmbridge.model.process import Process
+from crmbridge.ports import GuardRequest, Guards, LeftOut, rule_name
 from crmbridge.services.workspace import Workspace, field_bindings
 
 
@@ -45,7 +47,15 @@ def export_rules(workspace: Workspace, connection: str, *, language: str = "en",
         language=language,
         account=adapter.describe() if adapter is not None else None,
     )
-    return spec.guards(request)
+    found = spec.guards(request)
+    return replace(found, left_out=(*found.left_out, *_on_entry(process)))
+
+
+def _on_entry(process: Process) -> Iterator[LeftOut]:
+    """Name the entry rules: no adapter exports them."""
+    for stage in process.stages:
+        for rule in stage.entry:
+            yield LeftOut(rule=rule_name(stage, rule), why="it is an entry rule, which is checked by crmbridge alone")
 
 
 def write_files(files: Mapping[str, str], folder: Path, *, force: bool = False) -> tuple[Path, ...]:

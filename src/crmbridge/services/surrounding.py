@@ -11,6 +11,7 @@ from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.matching import around
 from crmbridge.engine.rules.case import Beside
+from crmbridge.engine.sla.limits import clock_rules
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.hanging import deals_naming, hanging_on, index_hanging, index_named
 from crmbridge.services.kinds import wanted_kinds
@@ -105,12 +106,14 @@ def _subjects(
     records, project = workspace.store.records, workspace.project
     refs = [deal.ref for deal in deals]
     moves, edits, activities = records.moves_for(refs), records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
+    judged_before = workspace.store.findings.clocks_of(refs) if clock_rules(project.process) else {}
     for deal in deals:
         own = None if activities is None else activities.get(deal.ref.id, ())
         yield Subject(
             deal=deal if own is None else counted(deal, own),
             moves=moves.get(deal.ref, ()),
             edits=edits.get(deal.ref, ()),
+            judged_before=judged_before.get(deal.ref, ()),
             activities=own,
             beside=found.of(deal),
             process=project.process,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from crmbridge.model.findings import Evaluation, Place, Severity, SlaClock, SlaState, Visit
+from crmbridge.model.findings import Evaluation, Severity, SlaClock, Visit
 from crmbridge.model.lives import FindingEvent, Known, Turn, event, events_of, next_life
 from crmbridge.model.records import Kind, Ref, Status
 from crmbridge.ports import FindingQuery, StoredFinding
-from crmbridge.store import finding_rows, schema
+from crmbridge.store import clock_rows, finding_rows, schema
 from crmbridge.store.database import Database, delete_among, upsert, upsert_written
 from crmbridge.store.finding_search import narrowed, ranked
 from crmbridge.store.records import by_kind
@@ -111,17 +111,22 @@ class SqlFindings:
         """Give all visits, deal by deal, in each deal's own order."""
         query = select(_visits).order_by(_visits.c.connection, _visits.c.deal, _visits.c.ordinal)
         with self._database.read() as open_:
-            yield from map(_visit, open_.execution_options(yield_per=_STREAM).execute(query))
+            yield from map(clock_rows.visit, open_.execution_options(yield_per=_STREAM).execute(query))
 
     def clocks(self) -> Iterator[SlaClock]:
         """Give all SLA clocks, in the order of their visits."""
-        shared = ("connection", "deal", "stage", "number")
-        same = and_(*(_visits.c[name] == _clocks.c[name] for name in shared))
-        only = [column for column in _clocks.c if column.name not in shared]
-        query = select(_visits, *only).join(_clocks, same)
-        query = query.order_by(_visits.c.connection, _visits.c.deal, _visits.c.ordinal, _clocks.c.sla)
         with self._database.read() as open_:
-            yield from map(_clock, open_.execution_options(yield_per=_STREAM).execute(query))
+            rows = open_.execution_options(yield_per=_STREAM).execute(clock_rows.all_clocks())
+            yield from map(clock_rows.clock, rows)
+
+    def clocks_of(self, deals: Collection[Ref]) -> dict[Ref, tuple[SlaClock, ...]]:
+        """Give the SLA clocks of these deals, in the order of their visits; deals without any are left out."""
+        found: dict[Ref, list[SlaClock]] = {}
+        with self._database.read() as open_:
+            for connection, _, ids in by_kind(deals):
+                for clock in clock_rows.clocks_of(open_, connection, ids):
+                    found.setdefault(clock.visit.deal, []).append(clock)
+        return {deal: tuple(clocks) for deal, clocks in found.items()}
 
 
 # ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,7 +167,7 @@ def _save_measures(open_: Connection, evaluations: Sequence[Evaluation]) -> None
     upsert_written(
         open_, _visits, [_visit_row(visit, n) for each in evaluations for n, visit in enumerate(each.visits)]
     )
-    clocks = [_clock_row(clock) for each in evaluations for clock in each.clocks]
+    clocks = [clock_rows.clock_row(clock) for each in evaluations for clock in each.clocks]
     if clocks:
         open_.execute(insert(_clocks), clocks)
 
@@ -197,45 +202,3 @@ def _visit_row(visit: Visit, ordinal: int) -> tuple[Any, ...]:
 
 def _text(text: str | None) -> str | None:
     return None if text is None else storable(text)
-
-
-def _clock_row(clock: SlaClock) -> dict[str, Any]:
-    return {
-        "connection": clock.visit.deal.connection,
-        "deal": clock.visit.deal.id,
-        "stage": clock.visit.stage,
-        "number": clock.visit.number,
-        "sla": clock.sla,
-        "calendar": clock.calendar,
-        "goal_seconds": clock.goal.total_seconds(),
-        "elapsed_seconds": clock.elapsed.total_seconds(),
-        "due_at": clock.due_at,
-        "state": clock.state,
-        "running": int(clock.running),
-    }
-
-
-# ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _visit(row: Row[Any]) -> Visit:
-    return Visit(
-        deal=Ref(row.connection, Kind.DEAL, row.deal),
-        stage=row.stage,
-        number=row.number,
-        entered_at=row.entered_at,
-        left_at=row.left_at,
-        to=None if row.to_status is None else Place(row.to_stage, Status(row.to_status)),
-    )
-
-
-def _clock(row: Row[Any]) -> SlaClock:
-    return SlaClock(
-        visit=_visit(row),
-        sla=row.sla,
-        calendar=row.calendar,
-        goal=timedelta(seconds=row.goal_seconds),
-        elapsed=timedelta(seconds=row.elapsed_seconds),
-        due_at=row.due_at,
-        state=SlaState(row.state),
-    )

@@ -99,13 +99,13 @@ class MemoryFindings:
 
     def clocks(self) -> Iterator[SlaClock]:
         """Give all SLA clocks, in the order of their visits."""
-        return iter(
-            [
-                clock
-                for each in _in_order(self._memory)
-                for clock in sorted(each.clocks, key=lambda clock: (each.visits.index(clock.visit), clock.sla))
-            ]
-        )
+        return iter([clock for each in _in_order(self._memory) for clock in _clocks_in_order(each)])
+
+    def clocks_of(self, deals: Collection[Ref]) -> dict[Ref, tuple[SlaClock, ...]]:
+        """Give the SLA clocks of these deals, in the order of their visits; deals without any are left out."""
+        with self._memory.read() as state:
+            known = [state.evaluations[deal] for deal in deals if deal in state.evaluations]
+        return {each.deal: _clocks_in_order(each) for each in known if each.clocks}
 
 
 class MemoryWaivers:
@@ -198,3 +198,11 @@ def _like(pattern: str, rule: str) -> bool:
     """Compare without case, with `*` and `?` for any characters."""
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(expression, rule, re.IGNORECASE | re.DOTALL | re.ASCII) is not None
+
+
+def _clocks_in_order(evaluation: Evaluation) -> tuple[SlaClock, ...]:
+    visits = {(visit.stage, visit.number): ordinal for ordinal, visit in enumerate(evaluation.visits)}
+    clocks = evaluation.clocks
+    return tuple(
+        sorted(clocks, key=lambda each: (visits[each.visit.stage, each.visit.number], each.sla, each.started_at))
+    )

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from crmbridge.store.written import Json, Moment, RefText, Words
 
-VERSION: Final = "0005"  # the newest migration; a test keeps it in step with migrations/versions
+VERSION: Final = "0006"  # the newest migration; a test keeps it in step with migrations/versions
 
 _EMPTY = {"fields": "{}", "problems": "[]"}  # what a row that names none of them has
 
@@ -269,12 +269,17 @@ sla_clocks = Table(
     Column("stage", Words, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("sla", Words, primary_key=True),
+    Column("started_at", Moment, primary_key=True),
+    Column("ended_at", Moment),  # NULL while it runs
     Column("calendar", Words, nullable=False),
+    Column("goal", Words, nullable=False),  # as the process writes it, such as 5bd
     Column("goal_seconds", Double, nullable=False),
     Column("elapsed_seconds", Double, nullable=False),
     Column("due_at", Moment),
     Column("state", Words, nullable=False),
     Column("running", Integer, nullable=False),  # 1 or 0
+    Column("pauses", Json, nullable=False),  # [[from, until], ...]; the last may have no end
+    Column("judged_by", Words, nullable=False),  # digests of the SLA and of the calendar; empty: not known
     ForeignKeyConstraint(
         ["connection", "deal", "stage", "number"],
         ["visits.connection", "visits.deal", "visits.stage", "visits.number"],

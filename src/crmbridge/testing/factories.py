@@ -14,6 +14,7 @@ from typing import Any
 from crmbridge.engine.calendars import compile_calendar
 from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.mapping import stage_mapper
+from crmbridge.model.business_time import Duration
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Plan, Receipt
 from crmbridge.model.findings import (
     Evaluation,
@@ -244,12 +245,16 @@ def make_visit(stage: str = "qualification", **overrides: Any) -> Visit:
 
 
 def make_clock(**overrides: Any) -> SlaClock:
-    """Make a running SLA clock that is on time."""
+    """Make an SLA clock that is on time; it runs as long as its visit does."""
+    visit = overrides.get("visit") or make_visit()
     usual: dict[str, Any] = {
-        "visit": make_visit(),
+        "visit": visit,
         "sla": "qualification.sla",
         "calendar": "office",
+        "limit": Duration.parse("5bd"),
         "goal": timedelta(hours=40),
+        "started_at": visit.entered_at,
+        "ended_at": visit.left_at,
         "elapsed": timedelta(hours=8),
         "due_at": NOON + timedelta(days=4),
         "state": SlaState.ON_TIME,

@@ -18,7 +18,7 @@ from crmbridge.model.checks import Activities, Approval, AtLeast, Bounds, Dates,
 from crmbridge.model.findings import Judgement
 from crmbridge.model.values import Fields, Money
 
-DIGITS, LONGEST_TEXT, LONGEST_MATCHED, LONGEST_LIST = 60, 100_000, 2_000, 500
+DIGITS, LONGEST_TEXT, LONGEST_MATCHED, LONGEST_LIST = 60, 100_000, 2_000, 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

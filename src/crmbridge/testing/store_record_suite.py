@@ -212,6 +212,28 @@ class AskingSuite:
         assert {make_ref("2"): tombstone} == store.records.tombstones(asked)
         assert store.records.moves_of(make_ref(text)) == ()
 
+    def test_records_are_found_by_a_part_of_their_name(self, store: StateStore) -> None:
+        """Whatever the case, of one connection and kind, in order, and no more than are wanted."""
+        names = {"1": "Straße 9", "2": "STRASSE 10", "3": None, "4": "100 % off", "5": "Strasse, gone"}
+        records = [make_record(ref=make_ref(number), fields={"name": name}) for number, name in names.items()]
+        save(store, make_page(*records))
+        save(store, make_page(tombstones=[Tombstone(ref=make_ref("5"), at=START)]))
+        named = store.records.named
+
+        assert named("hs", Kind.DEAL, "strasse", 9) == (make_ref("1"), make_ref("2"))
+        assert named("hs", Kind.DEAL, "strasse", 1) == (make_ref("1"),)
+        assert named("hs", Kind.DEAL, "%", 9) == (make_ref("4"),)
+        assert named("hs", Kind.COMPANY, "strasse", 9) == named("sf", Kind.DEAL, "strasse", 9) == ()
+
+    def test_it_is_known_when_a_kind_was_pulled_last(self, store: StateStore) -> None:
+        """The time of its newest page."""
+        assert store.records.pulled_at("hs", Kind.DEAL) is None
+        for at in (START, START + HOUR):
+            store.records.save_page("hs", Kind.DEAL, make_page(), at)
+
+        assert store.records.pulled_at("hs", Kind.DEAL) == START + HOUR
+        assert store.records.pulled_at("hs", Kind.COMPANY) is None
+
 
 class TombstoneSuite:
     """Records that are gone, and the ones that come back."""

@@ -16,33 +16,27 @@ class TestMyStore(StoreSuite):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from crmbridge.errors import StateError
-from crmbridge.model.changes import Outcome, Receipt
 from crmbridge.model.findings import (
-    Place,
-    SlaClock,
-    SlaState,
     Visit,
 )
-from crmbridge.model.records import Kind, Ref, Status
-from crmbridge.model.values import Money, Value
+from crmbridge.model.records import Kind
+from crmbridge.model.values import Money
 from crmbridge.ports import Run, StateStore
+from crmbridge.testing.store_clock_suite import ClockSuite
 from crmbridge.testing.store_edit_suite import EditSuite
 from crmbridge.testing.store_hint_suite import HintSuite, MemorySuite, RateSuite
+from crmbridge.testing.store_journal_suite import JournalSuite
 from crmbridge.testing.store_lease_suite import LeaseSuite
 from crmbridge.testing.store_life_suite import LifeSuite
 from crmbridge.testing.store_makers import (
     HOUR,
     START,
-    WON,
-    make_change,
     make_evaluation,
     make_finding,
     make_ref,
@@ -126,7 +120,7 @@ class LinkSuite:
 
 
 class FindingSuite:
-    """Findings and their life, visits and SLA clocks."""
+    """Findings and their life, and what goes with deals that are forgotten."""
 
     def test_a_finding_is_opened_once(self, store: StateStore) -> None:
         """It keeps its opening time while it holds, and shows its newest form."""
@@ -163,36 +157,6 @@ class FindingSuite:
 
         assert ["c", "a", "b"] == [stored.finding.id for stored in store.findings.findings()]
 
-    def test_visits_and_clocks_are_replaced(self, store: StateStore) -> None:
-        """The deal's own; they come back whole."""
-        left = Visit(
-            deal=make_ref(),
-            stage="qualification",
-            number=1,
-            entered_at=START,
-            left_at=START + HOUR,
-            to=Place(None, Status.LOST),
-        )
-        stays = replace(left, number=2, entered_at=START + 2 * HOUR, left_at=None, to=None)
-        clock = SlaClock(
-            visit=left,
-            sla="qualification.sla",
-            calendar="office",
-            goal=timedelta(days=5),
-            elapsed=timedelta(hours=1, microseconds=1),
-            due_at=None,
-            state=SlaState.ON_TIME,
-        )
-        running = replace(clock, visit=stays, due_at=START + 9 * HOUR, state=SlaState.AT_RISK)
-        store.findings.save([make_evaluation("1", visits=(left,)), make_evaluation("2")], START)
-        whole = make_evaluation("1", visits=(left, stays), clocks=(running, clock))
-        store.findings.save([whole], START + HOUR)
-        store.findings.save([make_evaluation("2")], START + HOUR)
-
-        assert [left, stays] == list(store.findings.visits())
-        assert [clock, running] == list(store.findings.clocks())
-        assert [False, True] == [each.running for each in store.findings.clocks()]
-
     def test_deals_can_be_forgotten(self, store: StateStore) -> None:
         """Their findings are cleared, their visits and clocks dropped; the other deals lose nothing."""
         kept, lost = make_finding("f1"), make_finding("f2", deal="2")
@@ -205,103 +169,6 @@ class FindingSuite:
 
         assert ((kept, START, None), (lost, START, START + HOUR)) == store.findings.findings(cleared=True)
         assert [visit] == list(store.findings.visits())
-
-
-class JournalSuite:
-    """Intents and outcomes."""
-
-    def test_an_intent_without_an_outcome_is_unsettled(self, store: StateStore) -> None:
-        """It comes back as it was written, oldest first."""
-        one, two = make_change("c1"), make_change("c2", position=WON, key="k", expects="v1")
-        store.journal.intend("r1", [one, two], START)
-        store.journal.intend("r1", [], START)
-
-        found = store.journal.unsettled()
-        assert [one, two] == [entry.change for entry in found]
-        assert [("r1", START, None, None, "")] * 2 == [(e.run, e.at, e.outcome, e.ref, e.message) for e in found]
-        assert store.journal.outcomes(["c1", "c2"]) == {}
-
-    @pytest.mark.parametrize("outcome", [o for o in Outcome if o is not Outcome.UNKNOWN])
-    def test_an_outcome_settles_an_intent(self, store: StateStore, outcome: Outcome) -> None:
-        """Every outcome but unknown does."""
-        store.journal.intend("r1", [make_change("c1"), make_change("c2")], START)
-        receipt = Receipt(change="c1", outcome=outcome, ref=make_ref("9"), message="because")
-        store.journal.settle("r1", [receipt], {}, START + HOUR)
-
-        assert ["c2"] == [entry.change.id for entry in store.journal.unsettled()]
-        entry = store.journal.outcomes(["c1", "c2", "c3"])["c1"]
-        assert (make_change("c1"), outcome, make_ref("9"), "because", START + HOUR) == (
-            entry.change,
-            entry.outcome,
-            entry.ref,
-            entry.message,
-            entry.at,
-        )
-
-    def test_an_unknown_outcome_stays_unsettled_until_it_is_resolved(self, store: StateStore) -> None:
-        """A later run may resolve it."""
-        store.journal.intend("r1", [make_change()], START)
-        store.journal.settle("r1", [Receipt(change="c1", outcome=Outcome.UNKNOWN)], {}, START)
-
-        assert ["c1"] == [entry.change.id for entry in store.journal.unsettled()]
-        assert store.journal.outcomes(["c1"])["c1"].outcome is Outcome.UNKNOWN
-
-        store.journal.settle("r2", [Receipt(change="c1", outcome=Outcome.APPLIED)], {}, START + HOUR)
-
-        assert store.journal.unsettled() == ()
-        assert store.journal.outcomes(["c1"])["c1"].outcome is Outcome.APPLIED
-
-    def test_a_change_that_is_intended_again_is_unsettled_again(self, store: StateStore) -> None:
-        """Once, with its newest intent; its last outcome is still known."""
-        store.journal.intend("r1", [make_change()], START)
-        store.journal.settle("r1", [Receipt(change="c1", outcome=Outcome.FAILED)], {}, START)
-        store.journal.intend("r2", [make_change()], START + HOUR)
-
-        assert [("r2", START + HOUR)] == [(entry.run, entry.at) for entry in store.journal.unsettled()]
-        assert store.journal.outcomes(["c1"])["c1"].outcome is Outcome.FAILED
-
-    def test_outcomes_and_bases_are_written_together(self, store: StateStore) -> None:
-        """The base moves with the outcome."""
-        store.links.save_bases({make_ref(): {"name": "A", "amount": None}})
-        store.journal.intend("r1", [make_change()], START)
-        bases: Mapping[Ref, Mapping[str, Value]] = {make_ref(): {"amount": Money(Decimal("10.50"), "EUR")}}
-        store.journal.settle("r1", [Receipt(change="c1", outcome=Outcome.APPLIED)], bases, START)
-
-        assert {make_ref(): {"name": "A", "amount": Money(Decimal("10.50"), "EUR")}} == store.links.bases()
-
-    def test_an_outcome_without_an_intent_is_refused_with_everything_beside_it(self, store: StateStore) -> None:
-        """Neither the other outcomes nor the bases are written."""
-        store.journal.intend("r1", [make_change("c1")], START)
-        receipts = [Receipt(change=id_, outcome=Outcome.APPLIED) for id_ in ("c1", "c2")]
-        with pytest.raises(StateError, match="c2"):
-            store.journal.settle("r1", receipts, {make_ref(): {"name": "B"}}, START)
-
-        assert ["c1"] == [entry.change.id for entry in store.journal.unsettled()]
-        assert store.links.bases() == {}
-
-    def test_the_journal_keeps_every_row_in_order(self, store: StateStore) -> None:
-        """All of them, or those of one run."""
-        store.journal.intend("r1", [make_change("c1"), make_change("c2")], START)
-        store.journal.settle("r1", [Receipt(change="c1", outcome=Outcome.APPLIED)], {}, START)
-        store.journal.intend("r2", [make_change("c3")], START)
-        store.journal.settle("r2", [Receipt(change="c2", outcome=Outcome.STALE)], {}, START)
-        rows = list(store.journal.entries())
-
-        expected = [("c1", None), ("c2", None), ("c1", "applied"), ("c3", None), ("c2", "stale")]
-        assert expected == [(entry.change.id, entry.outcome) for entry in rows]
-        assert sorted({entry.seq for entry in rows}) == [entry.seq for entry in rows]
-        assert rows[3:] == list(store.journal.entries("r2"))
-        assert list(store.journal.entries("r9")) == []
-
-    def test_outcomes_are_found_however_many_are_asked_for(self, store: StateStore) -> None:
-        """More than one statement can name."""
-        changes = [make_change(f"c{number}") for number in range(1200)]
-        store.journal.intend("r1", changes, START)
-        receipts = [Receipt(change=change.id, outcome=Outcome.APPLIED) for change in changes]
-        store.journal.settle("r1", receipts, {}, START)
-
-        assert {change.id for change in changes} == set(store.journal.outcomes([c.id for c in changes]))
-        assert store.journal.unsettled() == ()
 
 
 class RunSuite:
@@ -365,6 +232,7 @@ class StoreSuite(
     MatchSuite,
     FindingSuite,
     LifeSuite,
+    ClockSuite,
     JournalSuite,
     RunSuite,
     LeaseSuite,

@@ -261,6 +261,14 @@ def test_no_revert_touches_won_and_lost_or_goes_forward(stages: list[str]) -> No
     assert () == changes_of(journey(*stages, bindings=[REVERT], process=process))
 
 
+def test_what_an_earlier_move_left_behind_is_no_reason_to_take_back_the_last_one() -> None:
+    """The finding stays, and a person decides how far the deal has to go back."""
+    subject = journey("qualification", "proposal", "closing", bindings=[REVERT])
+
+    assert ["qualification.bant"] == [finding.rule for finding in evaluate(subject, NOON).findings]
+    assert () == changes_of(subject)
+
+
 def test_a_deal_that_was_moved_back_stays_there() -> None:
     """The move back is our own, and allowed even where going back is not."""
     subject = journey("qualification", "proposal", bindings=[REVERT], process=make_process(moves={"back": False}))

@@ -1,7 +1,6 @@
 """Business time is counted right across nights, holidays and clock changes."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,11 +14,12 @@ from crmbridge.engine.calendars import (
     add_business_time,
     business_time,
     compile_calendar,
-    due,
-    elapsed,
+    later,
     length,
+    line_of,
 )
-from crmbridge.model.business_time import Calendar, Duration
+from crmbridge.engine.timeline import micros
+from crmbridge.model.business_time import Calendar, Duration, Window
 from crmbridge.testing.factories import make_calendar
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -60,9 +60,24 @@ def is_open(calendar: CompiledCalendar, moment: datetime) -> bool:
     """Look at the wall clock: the slow truth that everything is measured against."""
     wall = moment.astimezone(calendar.zone)
     now = wall.time().replace(tzinfo=None)
-    windows = calendar.calendar.hours.week()[wall.weekday()]
-    hours = any(window.start <= now and (now < window.end or window.end == time(0)) for window in windows)
-    return hours and wall.date() not in calendar.closed
+    return any(
+        window.start <= now and (now < window.end or window.end == time(0))
+        for window in hours_on(calendar, wall.date())
+    )
+
+
+def hours_on(calendar: CompiledCalendar, day: date) -> tuple[Window, ...]:
+    """Read a day's hours in the calendar as a person would."""
+    said = calendar.calendar
+    week = said.hours
+    for since, hours in sorted(said.hours_from.items()):
+        week = hours if date.fromisoformat(since) <= day else week
+    usual = week.week()[day.weekday()]
+    if day.isoformat() in said.exceptions:
+        return said.exceptions[day.isoformat()]
+    if usual and f"{day:%m-%d}" in said.exceptions:
+        return said.exceptions[f"{day:%m-%d}"]
+    return () if day in calendar.closed else usual
 
 
 def open_minutes(calendar: CompiledCalendar, start: datetime, minutes: int) -> list[bool]:
@@ -86,10 +101,17 @@ def calendars(draw: st.DrawFn) -> tuple[CompiledCalendar, datetime]:
     """Draw a calendar and a moment near something odd in its zone."""
     zone, odd = draw(st.sampled_from(ODD_DAYS))
     hours = {day: draw(windows()) for day in DAYS}
-    closed = [odd.date() + draw(st.integers(-2, 2)) * DAY] if draw(st.booleans()) else []
+    near = st.integers(-2, 2).map(lambda days: odd.date() + days * DAY)
+    exceptions: dict[str, list[str]] = {}
+    if draw(st.booleans()):
+        exceptions[draw(near).isoformat()] = draw(windows())
+        exceptions[f"{draw(near):%m-%d}"] = draw(windows())
+    hours_from = {draw(near).isoformat(): {day: draw(windows()) for day in DAYS}} if draw(st.booleans()) else {}
+    closed = [day for day in [draw(near)] if day.isoformat() not in exceptions] if draw(st.booleans()) else []
     holidays = [odd.date() + draw(st.integers(-2, 2)) * DAY] if draw(st.booleans()) else []
     start = odd + timedelta(minutes=draw(st.integers(-2000, 1000)))
-    return compiled(*holidays, timezone=zone, hours=hours, closed=closed), start
+    more = {"closed": closed, "exceptions": exceptions, "hours_from": hours_from}
+    return compiled(*holidays, timezone=zone, hours=hours, **more), start
 
 
 @settings(max_examples=150)
@@ -111,7 +133,7 @@ def test_adding_gives_the_first_moment_when_enough_time_has_passed(
     calendar, start = case
     spent = timedelta(minutes=amount)
     found = add_business_time(calendar, start, spent)
-    if not any(calendar.calendar.hours.week()):
+    if not calendar.calendar.ever_opens:
         assert None is found
         return
     assume(found is not None and found - start < 4 * DAY)
@@ -207,6 +229,56 @@ def test_nights_weekends_holidays_and_closed_days_do_not_count() -> None:
     assert HOUR == business_time(calendar, friday, at("2026-06-10T09:00"))
 
 
+def test_christmas_eve_ends_at_noon_wherever_it_is_a_working_day() -> None:
+    """Of every year: on a Thursday till noon, although it is a holiday; on a Saturday the office stays closed."""
+    holidays = (date(2026, 12, 24), date(2026, 12, 25))
+    calendar = compiled(*holidays, exceptions={"12-24": ["09:00-12:00"]})
+
+    assert 3 * HOUR == business_time(calendar, at("2026-12-24T00:00"), at("2026-12-27T00:00"))
+    assert timedelta(0) == business_time(calendar, at("2022-12-24T00:00"), at("2022-12-25T00:00"))
+
+
+def test_a_date_of_its_own_goes_before_everything() -> None:
+    """It opens a Saturday, and closes a day that is open every year."""
+    calendar = compiled(exceptions={"2026-06-13": ["10:00-14:00"], "06-10": ["09:00-12:00"], "2026-06-10": []})
+
+    assert 4 * HOUR == business_time(calendar, at("2026-06-13T00:00"), at("2026-06-15T00:00"))
+    assert timedelta(0) == business_time(calendar, at("2026-06-10T00:00"), at("2026-06-11T00:00"))
+    assert 3 * HOUR == business_time(calendar, at("2027-06-10T00:00"), at("2027-06-11T00:00"))
+
+
+def test_hours_can_change_from_a_date_on() -> None:
+    """The day before is counted as it was."""
+    calendar = compiled(hours_from={"2026-06-10": {"wed": ["10:00-12:00"]}})
+
+    assert 8 * HOUR == business_time(calendar, at("2026-06-09T00:00"), at("2026-06-10T00:00"))
+    assert 2 * HOUR == business_time(calendar, at("2026-06-10T00:00"), at("2026-06-16T23:00"))
+
+
+@pytest.mark.parametrize("day", ["12-32", "2026-02-29", "24.12.", "Christmas"])
+def test_a_day_that_never_comes_is_refused(day: str) -> None:
+    """Exceptions name a date, or a day of every year; the 29th of February is one."""
+    compiled(exceptions={"02-29": []})
+
+    with pytest.raises(ValueError, match="is no day; write it as 2026-12-24"):
+        compiled(exceptions={day: []})
+
+
+def test_a_closed_date_has_no_hours() -> None:
+    """Two words on one day would have to be guessed between."""
+    with pytest.raises(ValueError, match="is closed, and has hours under exceptions"):
+        compiled(closed=[date(2026, 6, 10)], exceptions={"2026-06-10": ["09:00-12:00"]})
+
+
+def test_a_calendar_that_says_something_else_has_another_digest() -> None:
+    """Also when only its public holidays are others."""
+    same = [compiled().digest, compiled().digest]
+    others = [compiled(date(2026, 6, 10)), compiled(day_hours=7), compiled(exceptions={"12-24": []})]
+
+    assert 1 == len(set(same))
+    assert 4 == len({same[0], *(each.digest for each in others)})
+
+
 def test_half_days_and_breaks_count_what_is_open() -> None:
     """Friday ends at noon, and lunch is no business time."""
     hours = {**always("09:00-12:00", "13:00-17:00"), "fri": ["09:00-12:00"], "sat": [], "sun": []}
@@ -237,7 +309,7 @@ def test_absurd_times_from_a_crm_cost_nothing_and_break_nothing() -> None:
     assert HOUR < business_time(compiled(), first, last)
     assert at("1900-01-01T10:00") == add_business_time(compiled(), first, HOUR)
     assert None is add_business_time(compiled(), last, HOUR)
-    assert None is due(Duration.parse("999999d"), None, at("2026-06-10T12:00"), Decimal(1))
+    assert None is later(Duration.parse("999999d"), None, at("2026-06-10T12:00"), 999999 * DAY)
 
 
 @pytest.mark.parametrize(
@@ -262,10 +334,16 @@ def test_plain_units_run_day_and_night() -> None:
     """Business units stand still outside of the opening hours."""
     friday, monday = at("2026-06-05T16:00"), at("2026-06-08T10:00")
 
-    assert 66 * HOUR == elapsed(Duration.parse("1d"), None, friday, monday)
-    assert 2 * HOUR == elapsed(Duration.parse("1bd"), compiled(), friday, monday)
-    assert friday + 12 * HOUR == due(Duration.parse("1d"), None, friday, Decimal("0.5"))
-    assert at("2026-06-08T12:00") == due(Duration.parse("1bd"), compiled(), friday, Decimal("0.5"))
+    assert 66 * HOUR == between(Duration.parse("1d"), None, friday, monday)
+    assert 2 * HOUR == between(Duration.parse("1bd"), compiled(), friday, monday)
+    assert friday + 12 * HOUR == later(Duration.parse("1d"), None, friday, 12 * HOUR)
+    assert at("2026-06-08T12:00") == later(Duration.parse("1bd"), compiled(), friday, 4 * HOUR)
+
+
+def between(duration: Duration, calendar: CompiledCalendar | None, start: datetime, end: datetime) -> timedelta:
+    """Count the time of a duration's kind on its line."""
+    line = line_of(duration, calendar, start, end)
+    return timedelta(microseconds=line.before(micros(end)) - line.before(micros(start)))
 
 
 def test_business_time_without_a_calendar_is_an_error() -> None:

@@ -156,12 +156,29 @@ def test_activities_tell_when_they_were() -> None:
 
 
 def test_contacts_have_no_history() -> None:
-    """What they were like at the move is not known, so they are judged as they are."""
+    """What they were like at the move is not known, so they are judged as they are, even if the deal did not change."""
     process = process_of(qualification={"exit": [{"id": "rule", "check": {"contacts": {"title": ["head"]}}}]})
-    beside = Beside(contacts=[make_contact(title="Head of IT")])
-    subject = journey("qualification", "proposal", process=process, updated_at=MONDAY + HOUR, beside=beside)
 
-    assert [("qualification.rule", Judgement.PASS, "now")] == told(evaluate(subject, NOON))
+    def judged(title: str) -> list[tuple[str, Judgement, str]]:
+        beside = Beside(contacts=[make_contact(title=title)])
+        return told(
+            evaluate(
+                journey("qualification", "proposal", process=process, updated_at=MONDAY + HOUR, beside=beside), NOON
+            )
+        )
+
+    assert [("qualification.rule", Judgement.PASS, "now")] == judged("Head of IT")
+    assert [("qualification.rule", Judgement.FAIL, "now")] == judged("Assistant")
+
+
+def test_nothing_was_done_in_a_stage_that_was_skipped() -> None:
+    """Activities of the stage before it do not count for it."""
+    called = {"id": "rule", "check": {"activities": {"in_stage": True}}}
+    process = process_of(qualification={"exit": [called]}, proposal={"exit": [called]})
+    activity = make_record(Kind.ACTIVITY, fields={"type": "call", "done": True, "at": MONDAY + HOUR / 2})
+    subject = journey("qualification", "closing", process=process, activities=[activity])
+
+    assert [Judgement.PASS, Judgement.FAIL] == [verdict.judgement for verdict in evaluate(subject, NOON).judged]
 
 
 # ── On entry ────────────────────────────────────────────────────────────────────────────────────────────
@@ -223,6 +240,31 @@ def test_a_broken_rule_counts_while_the_deal_is_beyond_its_stage(stages: list[st
     exits = process_of(**{name: {"exit": [NEEDS_SOURCE]} for name in ("qualification", "proposal", "closing")})
 
     assert expected == [verdict.stage for verdict in evaluate(journey(*stages, process=exits), NOON).judged]
+
+
+def test_a_skip_before_the_last_move_is_overtaken() -> None:
+    """Its stages are judged by their rules; the move itself can't be mended any more."""
+    process = process_of(proposal={"exit": [NEEDS_SOURCE]})
+    first = evaluate(journey("qualification", "closing", process=process), NOON)
+    later = evaluate(journey("qualification", "closing", "care", process=process), NOON)
+    beyond = process_of(qualification={"next": ["proposal"]}, proposal={"exit": [NEEDS_SOURCE]})
+    back = evaluate(journey("qualification", "closing", "proposal", "closing", process=beyond), NOON)
+
+    assert ["move", "proposal.rule"] == [finding.rule for finding in first.findings]
+    assert [] == [finding.rule for finding in later.findings]
+    assert ["proposal.rule"] == [finding.rule for finding in back.findings]
+
+
+def test_a_stage_that_two_moves_left_behind_is_judged_once() -> None:
+    """Where `next` leads back on the way forward, the last of them counts."""
+    process = process_of(
+        qualification={"exit": [NEEDS_SOURCE], "next": ["proposal", "closing"]},
+        proposal={"next": ["qualification"]},
+    )
+    evaluation = evaluate(journey("qualification", "proposal", "closing", process=process), NOON)
+
+    assert ["qualification.rule"] == [verdict.rule for verdict in evaluation.judged]
+    assert [MONDAY + 2 * HOUR] == [finding.since for finding in evaluation.findings if finding.rule != "move"]
 
 
 PLACES = ("qualification", "proposal", "closing", "care", "won", "lost", "elsewhere")

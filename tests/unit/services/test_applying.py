@@ -8,15 +8,17 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
 
 from crmbridge.errors import RetryLaterError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
-from crmbridge.model.records import Record, Ref
+from crmbridge.model.records import Edit, Record, Ref
 from crmbridge.ports import Capabilities
 from crmbridge.services.applied import Applied
 from crmbridge.services.applying import apply_plan
+from crmbridge.services.pulling import pull
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.factories import make_change, make_plan
 from crmbridge.testing.fake_adapter import FakeAdapter
@@ -116,6 +118,21 @@ def test_batches_are_written_side_by_side(bench: Bench) -> None:
 
     assert {"applied": 6} == done.counts
     assert AT_ONCE == seen.most
+
+
+def test_what_a_deal_held_before_it_was_written_is_remembered(bench: Bench) -> None:
+    """Until the write; the CRM's time of the copy that we hold is older than that."""
+    (change, *_) = updates(bench, 0)
+    pull(bench.workspace)
+    bench.clock.advance(timedelta(hours=3))
+    written_at = bench.clock.now()
+    applied(bench, Seen(), change)
+    assert change.target is not None
+    held = bench.workspace.store.records.get([change.target])[change.target]
+
+    expected = Edit(field="name", since=held.updated_at, at=written_at, before="Before", after="After")
+    assert held.updated_at < written_at
+    assert (expected,) == bench.workspace.store.records.edits_for([change.target])[change.target]
 
 
 def test_one_record_is_never_written_twice_at_a_time(bench: Bench) -> None:

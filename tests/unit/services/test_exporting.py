@@ -65,7 +65,11 @@ def plugin() -> Guarded:
 @pytest.fixture
 def workspace(plugin: Guarded) -> Workspace:
     """Give a workspace whose `north` exports rules, and `south` doesn't."""
+    entry = [{"id": "known", "check": {"required": ["source"]}}]
     process = make_process()
+    first, second, *others = process.stages
+    second = second.model_validate({**second.model_dump(), "entry": entry})
+    process = process.model_copy(update={"stages": (first, second, *others)})
     usual = usual_settings(process, ("north", "south"))
     usual["connections"]["north"]["adapter"] = "guarded"
     parts = {name: usual[name] for name in ("connections", "stages")}
@@ -83,6 +87,11 @@ def test_an_export_starts_from_the_files_alone(workspace: Workspace, plugin: Gua
     assert ["qualification"] == says["stages"]["qualification"]
     assert "bant.budget" == says["fields"]["bant.budget"]
     assert ("qualification.bant",) == made.covered
+
+
+def test_entry_rules_are_left_to_crmbridge(workspace: Workspace) -> None:
+    """Whatever the adapter makes of the rest, they are named as left out."""
+    assert ["proposal.x", "proposal.known"] == [left.rule for left in export_rules(workspace, "north").left_out]
 
 
 def test_the_account_is_described_when_it_shall_be_asked(workspace: Workspace, plugin: Guarded) -> None:

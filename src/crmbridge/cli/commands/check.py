@@ -138,7 +138,7 @@ def _figures(checked: CheckResult) -> dict[str, Any]:
         "process": process.id,
         "stages": len(process.stages),
         "rules": sum(len(stage.rules) for stage in process.stages),
-        "slas": sum(stage.sla is not None for stage in process.stages),
+        "slas": len(process.slas) + sum((stage.sla is not None) + len(stage.slas) for stage in process.stages),
         "indicators": len(process.indicators),
         "connections": len(settings.connections),
         "warnings": sum(one.severity == "warning" for one in checked.diagnostics),

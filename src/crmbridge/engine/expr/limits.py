@@ -10,5 +10,5 @@ LONGEST_PATTERN = 200  # characters of a regular expression
 MOST_POSITIONS = 250  # characters that a regular expression stands for once its repetitions are written out
 LONGEST_MATCHED = 2_000  # characters of a text that a regular expression is held against
 LONGEST_TEXT = 100_000  # characters of a text that is searched or joined
-LONGEST_LIST = 500  # items of a list that is gone through
+LONGEST_LIST = 200  # items of a list that is gone through
 DIGITS = 60  # that calculating keeps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -70,7 +71,7 @@ def calculate(written: Operation, left: Term, right: Term, scope: Scope) -> Term
     if result is None:
         sentence = f"{written.op} can't be done with {article(left.type)} and {article(right.type)}"
         advice = f"Here {scope.said(left)} and {scope.said(right)}."
-        scope.wrong(written.at, "expr-type", sentence, nearest=_meant(left, right, scope), advice=advice)
+        scope.wrong(written.at, "expr-type", sentence, nearest=_days(left, right, scope), advice=advice)
         return None
     days = right if left.type == DATE else left
     if result == DATE and isinstance(days, Const) and isinstance(days.value, timedelta) and days.value % timedelta(1):
@@ -81,6 +82,14 @@ def calculate(written: Operation, left: Term, right: Term, scope: Scope) -> Term
     return Calculate(written.span, result, op, left, right)
 
 
+def _days(left: Term, right: Term, scope: Scope) -> str | None:
+    """Guess that a number beside a date or a moment was meant as days."""
+    for number, moment in ((left, right), (right, left)):
+        if isinstance(number, Const) and number.type == NUMBER and moment.type in {DATE, DATETIME}:
+            return f'duration("{scope.quote(number.span)}d")'
+    return _meant(left, right, scope)
+
+
 def _blamed(left: Term, right: Term) -> Term:
     return left if isinstance(left, Const) and not isinstance(right, Const) else right
 
@@ -88,15 +97,17 @@ def _blamed(left: Term, right: Term) -> Term:
 def _meant(left: Term, right: Term, scope: Scope) -> str | None:
     """Guess what would have been right: what is written down, in the type of the other side."""
     term, other = (left, right.type) if _blamed(left, right) is left else (right, left.type)
+    written = scope.quote(term.span)
+    if other in {DATE, DATETIME} and re.fullmatch(r"\d{4}-\d{2}-\d{2}", written):
+        return f'date("{written}")'  # without quotes it is a subtraction
     if isinstance(term, Now):
         return {DATE: "today", DATETIME: "now"}.get(other)
     if isinstance(term, Const) and term.type == TEXT:
         return _unquoted(str(term.value), other)
     if isinstance(term, Const) and term.type == NUMBER:
-        written = scope.quote(term.span)
         return {TEXT: f'"{written}"', DURATION: f'duration("{written}d")'}.get(other)
     if other == DATE and term.type == DATETIME:
-        return f"date({scope.quote(term.span)})"
+        return f"date({written})"
     return None
 
 

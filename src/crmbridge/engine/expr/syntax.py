@@ -63,6 +63,9 @@ NUMBER: /([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?/
 STRING: /[rR]?("(\\.|[^"\\\n])*"|'(\\.|[^'\\\n])*')/
 %ignore /[ \t\r\n]+/
 """
+SHOWN = 40  # characters
+SPLIT = "Say it in several rules."
+_BRACKET = re.compile(r"""[()\[\]]|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""")  # or a text, in which brackets are none
 _CONSTANTS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None}
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _PLAIN_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'", "`": "`", "?": "?"}
@@ -123,11 +126,7 @@ Syntax = Literal | Name | Listed | Call | Operation
 
 def read(text: str) -> Syntax:
     """Read an expression; raises ExprError, which says what is wrong with it and where."""
-    if len(text.encode("utf-8", "replace")) > LARGEST_SOURCE:
-        sentence = f"an expression has at most {LARGEST_SOURCE} bytes, this one {len(text.encode('utf-8', 'replace'))}"
-        raise _error(Span(0, len(text)), "expr-too-large", sentence, advice="Say it in several rules.")
-    if not text.strip():
-        raise _error(Span(0, len(text)), "expr-syntax", "there is no expression here")
+    _refuse_large(text)
     from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken  # noqa: PLC0415  see _parser
 
     try:
@@ -140,6 +139,24 @@ def read(text: str) -> Syntax:
         raise _error(Span(len(text), len(text)), "expr-syntax", "the expression ends too early") from error
     _refuse_deep(tree)
     return _build(tree)
+
+
+def _refuse_large(text: str) -> None:
+    """Refuse what would only take time to read: too long a text, and brackets within brackets without end."""
+    if len(text) > LARGEST_SOURCE or len(text.encode("utf-8", "replace")) > LARGEST_SOURCE:
+        sentence = f"an expression has at most {LARGEST_SOURCE} bytes, and this one more"
+        raise _error(Span(0, SHOWN), "expr-too-large", sentence, advice=SPLIT)
+    if not text.strip():
+        raise _error(Span(0, len(text)), "expr-syntax", "there is no expression here")
+    depth = 0
+    for found in _BRACKET.finditer(text):
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(found[0], 0)
+        if depth > DEEPEST:
+            raise _too_deep(Span(*found.span()))
+
+
+def _too_deep(span: Span) -> ExprError:
+    return _error(span, "expr-too-large", f"more than {DEEPEST} levels are nested here", advice=SPLIT)
 
 
 @cache
@@ -173,7 +190,7 @@ def _unexpected(text: str, token: Token) -> ExprError:
         start -= 1
     lexeme = _lexeme(text, start) if str(token) in {"<", ">"} else str(token)
     guess = _ELSEWHERE.get(lexeme)
-    shown = lexeme if len(lexeme) <= 40 else lexeme[:40] + "…"
+    shown = lexeme if len(lexeme) <= SHOWN else lexeme[:SHOWN] + "…"
     return _error(Span(start, start + len(lexeme)), "expr-syntax", f"{shown!r} was not expected here", nearest=guess)
 
 
@@ -189,10 +206,7 @@ def _refuse_deep(tree: Any) -> None:
         level = [child for node in level for child in getattr(node, "children", ()) if hasattr(child, "children")]
         if not level:
             return
-    span = _span(level[0])
-    raise _error(
-        span, "expr-too-large", f"more than {DEEPEST} levels are nested here", advice="Say it in several rules."
-    )
+    raise _too_deep(_span(level[0]))
 
 
 def _span(tree: Any) -> Span:

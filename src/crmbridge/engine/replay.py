@@ -1,0 +1,117 @@
+"""Play a deal's history again, move by move: what the process said, or would have said, at each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from crmbridge.engine.evaluate import MOVE_RULE, Subject, evaluate
+from crmbridge.engine.hindsight import rewind
+from crmbridge.engine.history import is_known
+from crmbridge.engine.judging import on_entry, on_leaving
+from crmbridge.engine.moves import Illegal, LastMove, last_move
+from crmbridge.engine.permission import permitted
+from crmbridge.engine.rule_fields import has_history, looked_at
+from crmbridge.engine.rules.asking import JUDGEMENTS
+from crmbridge.engine.visits import in_order, visits_of
+from crmbridge.model.findings import Judgement, SlaClock, SlaState, Visit
+from crmbridge.model.process import OnUnknown
+from crmbridge.model.records import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a rule said at a move. `of_today` tells that it saw a value of today, as that of then is not known."""
+
+    rule: str
+    judgement: Judgement
+    of_today: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One move of a deal as it was judged at its moment. `flagged` are the rules that made a finding of it."""
+
+    at: datetime
+    rulings: tuple[Ruling, ...]
+    flagged: frozenset[str]
+    illegal: Illegal | None
+    move: LastMove | None  # None where there is no move of the process: the deal was made, lost, or left the map
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """A deal's moves since a moment, each as it was judged, the SLA clocks that ran since then, and all its visits."""
+
+    steps: tuple[Step, ...]
+    clocks: tuple[SlaClock, ...]
+    visits: tuple[Visit, ...]
+
+    @property
+    def flagged(self) -> frozenset[str]:
+        """Name the rules that made a finding at a move, and the SLAs that were broken."""
+        late = (clock.sla for clock in self.clocks if clock.state is SlaState.BREACHED)
+        return frozenset().union(*(step.flagged for step in self.steps), late)
+
+
+def replay(subject: Subject, since: datetime, now: datetime) -> Replay:
+    """Judge each move of a deal since a moment as of that move, and measure the visits that lasted into that time.
+
+    Each is judged by the moves up to it, and by the values and activities of then where they are known.
+    """
+    steps = tuple(_steps(subject, since, now))
+    if not steps and subject.place.status is not Status.OPEN:  # nothing of it lies in this time
+        return Replay(steps=(), clocks=(), visits=visits_of(subject.deal, subject.moves, subject.mapper))
+    evaluation = evaluate(replace(subject, judged_before=()), now)  # what was decided is not what is asked here
+    clocks = tuple(c for c in evaluation.clocks if c.visit.left_at is None or c.visit.left_at >= since)
+    return Replay(steps=steps, clocks=clocks, visits=evaluation.visits)
+
+
+def _steps(subject: Subject, since: datetime, now: datetime) -> Iterator[Step]:
+    moments = sorted({move.at for move in in_order(subject.moves)[1:] if since <= move.at <= now})
+    for at in moments:
+        then = rewind(subject, at)
+        if then is not None:
+            yield _step(subject, then, at)
+
+
+def _step(today: Subject, then: Subject, at: datetime) -> Step:
+    """Judge what a move left behind, and where it came to, as `evaluate` did at its moment; without saying it in words.
+
+    A test holds the two together.
+    """
+    visits = visits_of(then.deal, then.moves, then.mapper)
+    place, process = then.place, then.process
+    move = last_move(visits, place, process)
+    move = permitted(move, then) if move is not None and move.at == at else None
+    here = process.stage(place.stage) if place.stage else None
+    entered = on_entry(here, visits[-1], then, at) if here and visits and visits[-1].entered_at == at else ()
+    left = [found for _, found in on_leaving((move,), then, at)] if move else []
+    decided = [(rule.id, code, rule.on_unknown) for part in left for rule, code, _ in part.each()]
+    flagged = {rule for rule, code, on_unknown in decided if _is_broken(JUDGEMENTS[code & 3], on_unknown)}
+    flagged |= {one.rule for one in entered if _is_broken(one.judgement, one.on_unknown)}
+    flagged |= {MOVE_RULE} if move and move.illegal else set()
+    rulings = [Ruling(rule, JUDGEMENTS[code & 3], _of_today(today, rule, at)) for rule, code, _ in decided]
+    rulings += [Ruling(one.rule, one.judgement, _of_today(today, one.rule, at)) for one in entered]
+    return Step(
+        at=at,
+        rulings=tuple(rulings),
+        flagged=frozenset(flagged),
+        illegal=move.illegal if move else None,
+        move=move,
+    )
+
+
+def _is_broken(judgement: Judgement, on_unknown: str) -> bool:
+    unknown = judgement is Judgement.UNKNOWN and OnUnknown(on_unknown) is not OnUnknown.SKIP
+    return judgement is Judgement.FAIL or unknown
+
+
+def _of_today(today: Subject, rule_id: str, at: datetime) -> bool:
+    """Tell whether a rule had to be judged by what is known of today."""
+    stage = today.process.stage(rule_id.partition(".")[0])
+    rule = next((rule for rule in stage.rules if f"{stage.id}.{rule.id}" == rule_id), None) if stage else None
+    if stage is None or rule is None:
+        return False
+    return not has_history(rule) or not is_known(today, looked_at(rule, stage), at)
