@@ -62,7 +62,10 @@ def wrong(subject: Subject) -> list[str]:
 )
 def test_a_move_is_made_by_somebody_who_may(by: str | None, who: list[str], count: int) -> None:
     """Where nobody can tell, nothing is said."""
-    assert count == len(wrong(journey("qualification", "proposal", by=by, moves={"who": {"proposal": who}})))
+    seen = [Edit(field="why", since=MONDAY, at=MONDAY + 9 * HOUR, before=None, after="Later")]
+    moved = journey("qualification", "proposal", by=by, moves={"who": {"proposal": who}}, edits=seen)
+
+    assert count == len(wrong(moved))
 
 
 def test_it_says_who_it_was_and_how_to_mend_it() -> None:
