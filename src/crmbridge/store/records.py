@@ -89,8 +89,8 @@ class SqlRecords:
         table, wanted = _records_written, text.casefold()
         of = (table.c.connection == connection, table.c.kind == kind.value, table.c.gone_at.is_(None))
         query = select(table.c.id, table.c.name).where(*of, table.c.name.is_not(None)).order_by(table.c.id)
-        with self._database.read() as open_:
-            rows = open_.execution_options(yield_per=_STREAM).execute(query)
+        # What is not read to its end must be closed before the connection is.
+        with self._database.read() as open_, open_.execution_options(yield_per=_STREAM).execute(query) as rows:
             # SQL knows other letters as the same than people do: Straße and STRASSE.
             fitting = (Ref(connection, kind, id_) for id_, name in rows if wanted in name.casefold())
             return tuple(islice(fitting, limit))
