@@ -77,7 +77,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "nobody looks what became of an unclear write",
         "crmbridge.services.cycle",
-        "reconciled = reconcile(workspace, run) if write else ()",
+        "reconciled = _reconcile(workspace, run) if write else ()",
         "reconciled = ()",
     ),
     Bug(
