@@ -168,7 +168,7 @@ class TestPostgresql(StoreSuite):
         save(store, make_page(make_record("1")))
         later = threading.Thread(target=save, args=(again, make_page(make_record("3"))))
         with store._database.write() as connection:
-            _save_records(connection, [make_record("2")], next_mark(connection))
+            _save_records(connection, [make_record("2")], next_mark(connection), None)
             later.start()
             later.join(0.5)
             assert later.is_alive()

@@ -153,7 +153,7 @@ SHAPE = [
     Wrong("min: 5000", "▸minimum: 5000", "unknown-key", "did you mean 'min'?"),
     Wrong("of: [bant.budget, size]", "of: ▸[]", "empty-list", "at least 1 must be listed"),
     Wrong("{at_least: 1, of: [bant.budget, size]}", "▸{requird: [pains]}", "unknown-check", "did you mean 'required'?"),
-    Wrong("{at_least: 1, of: [bant.budget, size]}", "▸required", "unknown-check", "A check is one of"),
+    Wrong("{at_least: 1, of: [bant.budget, size]}", "▸5", "unknown-check", "A check is one of"),
     Wrong("goal: 5bd", "goal: ▸5 days", "wrong-value", "is no length of time"),
     Wrong("warn_at: [80%]", "warn_at: [▸80]", "wrong-value", "write it as a percentage"),
     Wrong("warn_at: [80%]", "warn_at: [▸180%]", "wrong-value", "it must be at most 1"),
