@@ -71,7 +71,7 @@ def shown_lines(workspace: Workspace, shown: Shown, now: datetime) -> Iterator[L
         [dim("says"), finding.message],
     ]
     rows += [[dim("waived"), _accepted(one, now)]] if finding.waived and one.state == "waived" else []
-    rows += [[dim("to clear"), said] for said in shown.clears]
+    rows += [[dim("" if n else "to clear"), said] for n, said in enumerate(shown.clears)]
     yield from table(rows, indent=2)
     yield ""
     yield strong("History")

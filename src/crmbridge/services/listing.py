@@ -100,7 +100,7 @@ def show_finding(workspace: Workspace, text: str) -> Shown:
     return Shown(
         listed=listed,
         events=tuple(event for event in events if event.visit == finding.visit),
-        journal=tuple(e for e in workspace.store.journal.entries() if e.change.finding == finding.id),
+        journal=tuple(e for e in workspace.store.journal.about([finding.deal]) if e.change.finding == finding.id),
         clears=_clears(workspace, finding) if stored.cleared_at is None else (),
     )
 
@@ -112,10 +112,10 @@ def _clears(workspace: Workspace, finding: Finding) -> tuple[str, ...]:
     if deal is None:
         return ("The deal is gone; the next run clears it.",)
     try:
-        verdicts = evaluate_one(workspace, deal).evaluation.judged
+        evaluation = evaluate_one(workspace, deal).evaluation
     except CrmbridgeError:  # its connection left the settings
         return tuple(said)
-    for verdict in verdicts:
+    for verdict in (*evaluation.entry, *evaluation.judged):
         if verdict.rule == finding.rule and verdict.judgement in {Judgement.FAIL, Judgement.UNKNOWN}:
             said += [f"Fill in: {', '.join(verdict.missing)}."] if verdict.missing else []
     return tuple(said)

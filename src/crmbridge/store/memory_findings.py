@@ -152,10 +152,6 @@ def _wanted(memory: Opened, query: FindingQuery) -> list[Known]:
         return [known for known in state.findings.values() if _fits(known, query)]
 
 
-def _rank(known: Known) -> tuple[int, datetime, str]:
-    return (-RANK[known.finding.severity], known.life.opened_at, known.finding.id)
-
-
 def _open(state: State) -> list[Known]:
     return [known for known in state.findings.values() if known.life.cleared_at is None]
 

@@ -20,12 +20,10 @@ from crmbridge.model.findings import (
     Evaluation,
     Finding,
     FindingKind,
-    Judgement,
     Place,
     Severity,
     SlaClock,
     SlaState,
-    Verdict,
     Visit,
 )
 from crmbridge.model.process import Process
@@ -260,17 +258,6 @@ def make_clock(**overrides: Any) -> SlaClock:
         "state": SlaState.ON_TIME,
     }
     return SlaClock(**{**usual, **overrides})
-
-
-def make_verdict(rule: str = "qualification.bant", **overrides: Any) -> Verdict:
-    """Make the verdict of an exit rule that fails."""
-    usual: dict[str, Any] = {
-        "rule": rule,
-        "stage": "qualification",
-        "judgement": Judgement.FAIL,
-        "message": "BANT 2/4: missing Budget, Timeline",
-    }
-    return Verdict(**{**usual, **overrides})
 
 
 def make_evaluation(*findings: Finding, **overrides: Any) -> Evaluation:

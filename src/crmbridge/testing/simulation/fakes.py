@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from crmbridge.engine.views import emails
-from crmbridge.model.changes import Action, Change, Plan, Receipt
+from crmbridge.model.changes import Change, Plan, Receipt
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Money, Value
@@ -339,11 +339,6 @@ def journal_of(play: Play) -> list[tuple[str, str, str]]:
     """Give what must be the same when a seed is played again: each row's change, run and outcome, in order."""
     entries = play.bench.workspace.store.journal.entries()
     return [(entry.change.id, entry.run, str(entry.outcome)) for entry in entries]
-
-
-def tasks_of(play: Play) -> list[Change]:
-    """Give the tasks that were asked for."""
-    return [e.change for e in play.bench.workspace.store.journal.entries() if e.change.action is Action.TASK]
 
 
 def sights_of(bench: Bench) -> dict[str, Sight]:
