@@ -1,6 +1,6 @@
 """Clocks agree with walking minute by minute, and with another library, on random cases.
 
-A few thousand of them are played in the usual run; SLA_CASES=100000 says how many, SLA_FIRST which seed comes first.
+A few thousand of them are played in the usual run; CRMBRIDGE_SLA_CASES=100000 says how many, CRMBRIDGE_SLA_FIRST which seed comes first.
 """
 
 import os
@@ -21,8 +21,8 @@ from crmbridge.model.business_time import Calendar, Duration
 from crmbridge.model.findings import Pause, SlaClock, SlaState
 from crmbridge.testing.factories import make_visit
 
-CASES = int(os.environ.get("SLA_CASES", "500"))
-FIRST = int(os.environ.get("SLA_FIRST", "1"))
+CASES = int(os.environ.get("CRMBRIDGE_SLA_CASES", "500"))
+FIRST = int(os.environ.get("CRMBRIDGE_SLA_FIRST", "1"))
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SHARES = (Decimal("0.5"), Decimal("0.8"))
@@ -157,11 +157,11 @@ def test_every_clock_says_what_walking_says() -> None:
         case = draw(seed)
         expected, found = walk(case), measured(case)
 
-        assert (expected.took, expected.state) == (found.elapsed, found.state), f"SLA_FIRST={seed}: {case}"
+        assert (expected.took, expected.state) == (found.elapsed, found.state), f"CRMBRIDGE_SLA_FIRST={seed}: {case}"
         if expected.due is not None:
-            assert expected.due == found.due_at, f"SLA_FIRST={seed}: {case}"
+            assert expected.due == found.due_at, f"CRMBRIDGE_SLA_FIRST={seed}: {case}"
         elif found.due_at is not None:
-            assert found.due_at > (case.end or case.now), f"SLA_FIRST={seed}: {case}"
+            assert found.due_at > (case.end or case.now), f"CRMBRIDGE_SLA_FIRST={seed}: {case}"
 
 
 def test_a_clock_turns_when_it_says_and_not_before() -> None:
@@ -177,9 +177,9 @@ def test_a_clock_turns_when_it_says_and_not_before() -> None:
             measured(case._replace(now=at)) for at in (now.turns_at - timedelta(microseconds=1), now.turns_at)
         )
 
-        assert now.turns_at > case.now, f"SLA_FIRST={seed}: {case}"
-        assert (now.state, now.warned) == (before.state, before.warned), f"SLA_FIRST={seed}: {case}"
-        assert (now.state, now.warned) != (then.state, then.warned), f"SLA_FIRST={seed}: {case}"
+        assert now.turns_at > case.now, f"CRMBRIDGE_SLA_FIRST={seed}: {case}"
+        assert (now.state, now.warned) == (before.state, before.warned), f"CRMBRIDGE_SLA_FIRST={seed}: {case}"
+        assert (now.state, now.warned) != (then.state, then.warned), f"CRMBRIDGE_SLA_FIRST={seed}: {case}"
 
     assert turned > CASES // 4
 
@@ -209,8 +209,8 @@ def test_another_library_says_the_same_of_months_and_pauses() -> None:
         found = measure(Cycle(visit, start, cuts[4]), limit, pauses, cuts[4])
         parts = [other.between(a, b) for a, b in ((start, cuts[0]), (cuts[1], cuts[2]), (cuts[3], cuts[4]))]
 
-        assert sum(parts, timedelta(0)) == found.elapsed, f"SLA_FIRST={seed}"
-        assert due_by(other, start, pauses, goal * MINUTE) == found.due_at, f"SLA_FIRST={seed}"
+        assert sum(parts, timedelta(0)) == found.elapsed, f"CRMBRIDGE_SLA_FIRST={seed}"
+        assert due_by(other, start, pauses, goal * MINUTE) == found.due_at, f"CRMBRIDGE_SLA_FIRST={seed}"
 
 
 def due_by(other: workclock.Schedule, start: datetime, pauses: Any, amount: timedelta) -> datetime:
