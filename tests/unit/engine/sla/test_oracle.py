@@ -1,6 +1,7 @@
 """Clocks agree with walking minute by minute, and with another library, on random cases.
 
-A few thousand of them are played in the usual run; CRMBRIDGE_SLA_CASES=100000 says how many, CRMBRIDGE_SLA_FIRST which seed comes first.
+A few hundred of them are played in the usual run; CRMBRIDGE_SLA_CASES=100000 says how many, CRMBRIDGE_SLA_FIRST
+which seed comes first.
 """
 
 import os
