@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -35,6 +34,7 @@ from crmbridge.services.simulating import Candidate, simulate
 from crmbridge.services.workspace import Workspace
 from crmbridge.store import open_store
 from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
+from runs.memory import peak_mb
 
 
 def shipped() -> Process:
@@ -99,7 +99,7 @@ def measure(folder: Path, task: Callable[[Workspace], str]) -> None:
     before, began = time.process_time(), time.perf_counter()
     came = task(workspace)
     cpu, took = time.process_time() - before, time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     print(f"{task.__name__:16} {took:8.2f} s  {cpu:8.2f} s CPU  {peak:6.0f} MB  {came}", flush=True)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from runs.memory import peak_mb
 from vendors.columns import COLUMNS
 
 RANGES = 8
@@ -121,7 +122,7 @@ def main() -> None:
         deals = READERS[asked.vendor](client)
     used = resource.getrusage(resource.RUSAGE_SELF)
     figures: dict[str, Any] = {"deals": deals, "seconds": time.perf_counter() - start}
-    print(json.dumps({**figures, "cpu_s": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024}))
+    print(json.dumps({**figures, "cpu_s": used.ru_utime + used.ru_stime, "peak_mb": peak_mb()}))
 
 
 if __name__ == "__main__":

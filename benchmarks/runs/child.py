@@ -9,7 +9,6 @@ import argparse
 import gc
 import json
 import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runs.memory import peak_mb
 from runs.projects import CONNECTION
 
 if TYPE_CHECKING:
@@ -186,12 +186,6 @@ def _profiled(task: Callable[[Path], dict[str, Any]], folder: Path, into: Path) 
     from runs.profiling import profiled  # noqa: PLC0415  its imports are not what is measured
 
     return profiled(lambda: task(folder), into)
-
-
-def peak_mb() -> float:
-    """Give the most memory that this process has had so far, in MB."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (1024 if sys.platform == "linux" else 1024 * 1024)
 
 
 def cpu_seconds() -> float:

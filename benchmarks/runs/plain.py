@@ -17,6 +17,8 @@ import time
 from collections import defaultdict
 from typing import Any
 
+from runs.memory import peak_mb
+
 TRANSLATED = {"owner", "stage", "company", "contacts"}  # each CRM has its own word for these
 QUERY = """
     SELECT l.link, r.connection, r.id, r.fields, b.fields FROM links l
@@ -51,7 +53,7 @@ def main() -> None:
                 updates += diff(links.pop(link))
     seconds = time.perf_counter() - start
     used = resource.getrusage(resource.RUSAGE_SELF)
-    cost = {"seconds": seconds, "cpu_s": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024}
+    cost = {"seconds": seconds, "cpu_s": used.ru_utime + used.ru_stime, "peak_mb": peak_mb()}
     print(json.dumps({**cost, "updates": len(updates)}))
 
 
