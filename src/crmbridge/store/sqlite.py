@@ -18,7 +18,7 @@ BUSY_SECONDS = 10  # how long a write waits for another process's write
 WRITES = "crmbridge_writes"  # the execution option of transactions that write
 
 # FULL makes every commit wait for the disk: an intent that was committed survives a power cut.
-_PRAGMAS = ("PRAGMA foreign_keys = ON", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -16384")
+_PRAGMAS = ("PRAGMA foreign_keys = ON", "PRAGMA synchronous = FULL")
 
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_TOOBIG", "SQLITE_NOMEM")
 _DENIED = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
