@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from crmbridge.model.figures import Scorecard
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
@@ -16,6 +18,7 @@ class Document:
     html: str
     markdown: str
     facts: Mapping[str, Any]  # the same figures as plain JSON
+    scorecard: Scorecard | None = None  # what it was made from, where it is a report of indicators
 
 
 class Sink(Protocol):
