@@ -41,6 +41,8 @@ class Past:
 
 def aged(subject: Subject, evaluation: Evaluation, past: Past, now: datetime) -> Evaluation:
     """Say which findings are waived and which grew graver, and let the evaluation be good until that changes."""
+    if not evaluation.findings:
+        return evaluation
     findings: list[Finding] = []
     moments = [evaluation.until] if evaluation.until else []
     for found in evaluation.findings:

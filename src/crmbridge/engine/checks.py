@@ -17,6 +17,7 @@ from crmbridge.model.checks import Check
 from crmbridge.model.findings import Judgement, Verdict
 from crmbridge.model.parts import Text
 from crmbridge.model.process import ExitRule, Process, Stage
+from crmbridge.model.values import reading
 
 __all__ = [
     "Case",
@@ -102,7 +103,7 @@ def judge_stages(cases: Iterable[Case]) -> Verdicts:
 def judged(case: Case) -> Judged:
     """Let all rules of the case's stage decide."""
     stage = compiled_stage(case.stage, case.process)
-    return Judged(case, stage, stage.run(case.fields.get, case.moment))
+    return Judged(case, stage, stage.run(reading(case.fields), case.moment))
 
 
 def judge(rule: ExitRule, case: Case) -> Verdict:

@@ -92,7 +92,7 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
     moves = [permitted(move, subject) for move in standing_moves(visits, place, subject.process)]
     left = tuple(on_leaving(moves, subject, now))
     entry = on_entry(here, visit, subject, now) if here and visit else ()
-    findings = list(_unreadable(subject))
+    findings = list(_unreadable(subject, place))
     findings += (finding for move in moves for finding in _illegal_move(move, subject, last=move is moves[-1]))
     findings += (
         finding
@@ -235,7 +235,7 @@ def _late(clock: SlaClock, subject: Subject) -> Iterator[Finding]:
         yield _finding(subject, said.rule, said.kind, *said.parts, message=said.message, since=said.since, **details)
 
 
-def _unreadable(subject: Subject) -> Iterator[Finding]:
+def _unreadable(subject: Subject, place: Place) -> Iterator[Finding]:
     """Say which values could not be read, and that the deal stands where the process has no stage."""
     deal = subject.deal
     for problem in deal.problems:
@@ -249,7 +249,7 @@ def _unreadable(subject: Subject) -> Iterator[Finding]:
             since=deal.updated_at,
             path=problem.path,
         )
-    if not subject.mapper.covers(deal.position):
+    if place.stage is None and not subject.mapper.covers(deal.position):
         yield _finding(
             subject,
             UNREADABLE_RULE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -37,12 +36,12 @@ def visits_of(deal: Record, moves: Iterable[Move], mapper: StageMapper) -> tuple
     - Moves later than now stay as they are.
     """
     arrivals = _collapsed(_arrivals(deal, in_order(moves), mapper))
-    numbers: Counter[str] = Counter()
+    numbers: dict[str, int] = {}
     visits = []
     for index, (at, place) in enumerate(arrivals):
         if place.stage is None:
             continue
-        numbers[place.stage] += 1
+        numbers[place.stage] = numbers.get(place.stage, 0) + 1
         following = arrivals[index + 1] if index + 1 < len(arrivals) else None
         visits.append(
             Visit(

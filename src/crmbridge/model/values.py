@@ -134,13 +134,25 @@ def fields_from_json(data: Mapping[str, Any]) -> dict[str, Value]:
 
 
 class StoredFields(Mapping[str, Value]):
-    """Fields as they are stored, each read when somebody asks for it: of fifty, most uses look at a few."""
+    """Fields as they are stored, each read when somebody asks for it: of fifty, most uses look at a few.
 
-    __slots__ = ("written",)
+    `text` is what `fields_to_text` wrote, `written` has each field's JSON: as text, or what that stands for.
+    """
 
-    def __init__(self, written: Mapping[str, Any]) -> None:
-        """Take each field's JSON as text, or what it stands for as `to_json` gives it."""
-        self.written = written
+    __slots__ = ("text", "written")
+
+    text: str
+    written: Mapping[str, Any]
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __getattr__(self, name: str) -> Any:
+        """Cut the text in fields when that is asked for first; who reads it as a whole never asks."""
+        if name != "written":
+            raise AttributeError(name)
+        self.written = _fields_of(self.text)
+        return self.written
 
     def __getitem__(self, name: str) -> Value:
         """Give one value; raises KeyError where there is none."""
@@ -167,8 +179,30 @@ class StoredFields(Mapping[str, Value]):
         return repr(dict(self))
 
 
+class _Read(dict[str, Value]):
+    """The values that somebody looked at, by name; of fields whose JSON was read as a whole."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._data = data
+
+    def __missing__(self, name: str) -> Value:
+        value = self[name] = _untagged(self._data.get(name))
+        return value
+
+
+def reading(fields: Fields) -> Callable[[str], Value]:
+    """Give what gives a field's value, None where there is none, for those who ask for the same ones many times."""
+    return _Read(_read(fields.text)).__getitem__ if isinstance(fields, StoredFields) else fields.get
+
+
 def _value(written: Any) -> Value:
-    data: Any = _read(written) if type(written) is msgspec.Raw else written
+    return _untagged(_read(written) if type(written) is msgspec.Raw else written)
+
+
+def _untagged(data: Any) -> Value:
     if type(data) is dict:
         ((tag, content),) = data.items()
         data = _UNTAG[tag](content)
@@ -176,19 +210,24 @@ def _value(written: Any) -> Value:
     return found
 
 
-def _read(written: msgspec.Raw) -> Any:
+def _read(written: msgspec.Raw | str) -> Any:
     try:
         return msgspec.json.decode(written)
-    except msgspec.DecodeError:  # a number that it finds too long
-        return json.loads(bytes(written))
+    except (msgspec.DecodeError, UnicodeEncodeError):  # a number that it finds too long, or half a surrogate pair
+        return json.loads(written if isinstance(written, str) else bytes(written))
+
+
+def _fields_of(text: str) -> Mapping[str, Any]:
+    try:
+        return _split(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):  # half a surrogate pair
+        found: Mapping[str, Any] = json.loads(text)
+        return found
 
 
 def fields_from_text(text: str) -> StoredFields:
     """Read back what `fields_to_text` wrote."""
-    try:
-        return StoredFields(_split(text))
-    except (msgspec.DecodeError, UnicodeEncodeError):  # half a surrogate pair
-        return StoredFields(json.loads(text))
+    return StoredFields(text)
 
 
 def as_written(fields: Fields) -> Mapping[str, Any]:

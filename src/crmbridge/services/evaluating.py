@@ -20,6 +20,7 @@ from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.findings import Evaluation
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.holidays import public_holidays
 from crmbridge.services.linking import chunks
 from crmbridge.services.recalling import Recall
@@ -28,6 +29,7 @@ from crmbridge.services.workspace import Workspace
 
 OLDEST_YEARS = 6  # calendars know the holidays of this many years back; older visits count every working day
 READER = "enforce/"
+AT_ONCE = 2_000  # deals that are judged and saved together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,24 +54,24 @@ class Judged:
     mark: int = 0
 
 
+@made_for_bulk()
 def judge_pending(workspace: Workspace) -> Judged:
     """Evaluate every deal that changed, or whose evaluation was good until now, and save what that says.
 
     Linked deals are evaluated once, by the deal that leads them. `dealt` must be called with what is made of it.
     """
     reader = _reader(workspace)
-    mark, pending = workspace.store.backlog.pending(reader)
+    mark, deals = _to_judge(workspace, reader)
     calendars = compile_calendars(workspace)
-    deals = reached(workspace, pending)
-    deals.update(workspace.store.findings.due(workspace.clock.now()))
     recall = Recall.of(workspace)
     count = 0
     changes: list[Change] = []
     blocked: list[Blocked] = []
     done: set[Ref] = set()
-    for part in chunks(sorted(deals)):
+    for part in chunks(deals, AT_ONCE):
         records, others = leads(workspace, [deal for deal in part if deal not in done])
-        done |= records.keys() | others  # a link is looked at once, with whichever of its deals comes first
+        # A link is looked at once, with whichever of its deals comes first.
+        done |= (records.keys() | others).difference(part)
         for past in recall.left_behind(others):
             changes += endings(past, (), workspace.clock.now())
         for one in _judge(workspace, recall, records, others, calendars):
@@ -78,6 +80,14 @@ def judge_pending(workspace: Workspace) -> Judged:
             blocked += one.blocked
         workspace.progress("evaluate", f"{count} deals")
     return Judged(deals=count, changes=tuple(changes), blocked=tuple(blocked), reader=reader, mark=mark)
+
+
+def _to_judge(workspace: Workspace, reader: str) -> tuple[int, list[Ref]]:
+    """Give the deals that changed, that something around them changed of, or that fell due; in order, with the mark."""
+    mark, pending = workspace.store.backlog.pending(reader)
+    deals = reached(workspace, pending)
+    deals.update(workspace.store.findings.due(workspace.clock.now()))
+    return mark, sorted(deals)
 
 
 def dealt(workspace: Workspace, judged: Judged, unfinished: Iterable[Change]) -> None:
@@ -122,8 +132,9 @@ def leads(workspace: Workspace, deals: Collection[Ref]) -> tuple[dict[Ref, Recor
     link_of = links.of(deals)
     members = links.get(set(link_of.values()))
     refs = {*deals, *(ref for together in members.values() for ref in together)}
-    groups = [_ranked(workspace, link, together) for link, together in members.items()]
-    groups += [_ranked(workspace, "", [ref]) for ref in deals if ref not in link_of]
+    able = workspace.project.settings.stages.keys() & set(workspace.connections)
+    groups = [_ranked(able, link, together) for link, together in members.items()]
+    groups += [[ref] for ref in deals if ref not in link_of and ref.connection in able]
     leading: dict[Ref, Record] = {}
     while groups := [group for group in groups if group]:  # the others are loaded only where the first is gone
         found = workspace.store.records.get(sorted({first for first, *_ in groups}))
@@ -132,12 +143,11 @@ def leads(workspace: Workspace, deals: Collection[Ref]) -> tuple[dict[Ref, Recor
     return dict(sorted(leading.items())), refs - leading.keys()
 
 
-def _ranked(workspace: Workspace, link: str, together: Iterable[Ref]) -> list[Ref]:
+def _ranked(able: Collection[str], link: str, together: Iterable[Ref]) -> list[Ref]:
     """Put those of these linked deals that can be evaluated in the order in which they would lead."""
-    stages, connections = workspace.project.settings.stages, workspace.connections
-    able = sorted(ref for ref in together if ref.connection in stages and ref.connection in connections)
-    first = lead(link, able)
-    return able if first is None else [first, *(ref for ref in able if ref != first)]
+    known = sorted(ref for ref in together if ref.connection in able)
+    first = lead(link, known)
+    return known if first is None else [first, *(ref for ref in known if ref != first)]
 
 
 def evaluate_all(workspace: Workspace) -> tuple[Evaluated, ...]:
@@ -193,6 +203,8 @@ def _evaluated(recall: Recall, subjects: Sequence[Subject], now: datetime) -> li
 
 
 def _with_acts(subject: Subject, evaluation: Evaluation, acts: Acts) -> Evaluated:
+    if not evaluation.findings:
+        return Evaluated(deal=subject.deal, evaluation=evaluation, changes=acts.changes, blocked=acts.blocked)
     bindings = {found.id: binding_for(subject, found, evaluation.at) for found in evaluation.findings}
     return Evaluated(
         deal=subject.deal,

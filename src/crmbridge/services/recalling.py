@@ -20,6 +20,7 @@ from crmbridge.model.records import Kind, Ref
 from crmbridge.services.workspace import Workspace
 
 Aged = tuple[Subject, Evaluation, Past]
+NOTHING_PAST = Past()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,19 @@ class Recall:
         found: list[Aged] = []
         for subject, evaluation in judged:
             ref = subject.deal.ref
+            if not evaluation.findings and ref not in known:  # most deals: nothing is remembered, and nothing asked for
+                found.append((subject, evaluation, NOTHING_PAST))
+                continue
             past = Past(
                 known={each.finding.id: each for each in known.get(ref, ())},
                 waivers=waivers.get(ref, {}),
-                people=self._people_of(ref.connection) if evaluation.findings else People({}, {}),
+                people=self._people_of(ref.connection) if evaluation.findings else NOTHING_PAST.people,
             )
             found.append((subject, aged(subject, evaluation, past, evaluation.at), past))
         busy = (one for one in found if one[1].findings or one[2].known)
         outcomes = self._outcomes([id_ for one in busy for id_ in asked_of(*one)])
+        if not outcomes:
+            return found
         return [(subject, said, self._with(past, outcomes, subject.deal.ref)) for subject, said, past in found]
 
     def left_behind(self, deals: Collection[Ref]) -> list[Past]:

@@ -75,7 +75,7 @@ class _Around:
 
     hanging: Mapping[Kind, Mapping[str, Sequence[Record]]]
     named: Mapping[Ref, Record]
-    pulled: Collection[Kind]
+    kinds: Collection[Kind]
     users: Sequence[Record] | None
     people: Mapping[str, Sequence[str]]
 
@@ -84,7 +84,8 @@ class _Around:
         """Read it, all deals at once."""
         refs = [deal.ref for deal in deals]
         asked, settings = asked_for(workspace), workspace.project.settings
-        wanted = {ref for deal in deals for ref in around(deal) if ref.kind in asked and ref.kind in pulled}
+        kinds = asked.intersection(pulled, _NAMED)
+        wanted = {ref for deal in deals for ref in around(deal) if ref.kind in kinds} if kinds else ()
         users = asked & {Kind.USER} and Kind.USER in pulled
         return cls(
             hanging={
@@ -93,18 +94,18 @@ class _Around:
                 if kind in pulled and (kind is Kind.ACTIVITY or kind in asked)
             },
             named=workspace.store.records.get(sorted(wanted)),
-            pulled=asked.intersection(pulled),
+            kinds=kinds,
             users=tuple(workspace.store.records.records(refs[0].connection, Kind.USER)) if users else None,
             people={role: settings.emails(role, refs[0].connection) for role in settings.people},
         )
 
     def of(self, deal: Record) -> Beside:
         """Give what stands beside one deal."""
-        refs = list(around(deal))
+        refs = list(around(deal)) if self.kinds else []
         named = {
             kind: [self.named[ref] for ref in refs if ref.kind is kind and ref in self.named]
             for kind in _NAMED
-            if kind in self.pulled
+            if kind in self.kinds
         }
         notes = self.hanging.get(Kind.NOTE)
         return Beside(

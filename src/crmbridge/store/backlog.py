@@ -25,13 +25,15 @@ from crmbridge.store.database import (
     upsert,
     upsert_written,
 )
-from crmbridge.store.records import by_kind
+from crmbridge.store.records import KINDS, by_kind
 from crmbridge.store.schema import as_written
 from crmbridge.store.written import json_text, storable
 
 _records, _left, _readers, _marks = schema.records, schema.left_over, schema.readers, schema.marks
 _waiting, _matches = schema.waiting, schema.matches
 _matches_written = as_written(_matches)
+_REF = ("connection", "kind", "id")
+_STREAM = 1000  # rows read at a time
 
 
 class SqlBacklog:
@@ -49,11 +51,11 @@ class SqlBacklog:
         with self._database.read() as open_:
             upto = open_.execute(select(_marks.c.mark)).scalar() or 0
             since = open_.execute(select(_readers.c.mark).where(_readers.c.reader == reader)).scalar() or 0
-            columns = _records.c["connection", "kind", "id"]
-            changed = select(*columns).where(_records.c.mark > since, _records.c.mark <= upto)
-            left = select(*_left.c["connection", "kind", "id"]).where(_left.c.reader == reader)
-            rows = {*map(tuple, open_.execute(changed).all()), *map(tuple, open_.execute(left).all())}
-        return upto, tuple(Ref(connection, Kind(kind), id_) for connection, kind, id_ in sorted(rows))
+            changed = select(*_records.c[_REF]).where(_records.c.mark > since, _records.c.mark <= upto)
+            left = select(*_left.c[_REF]).where(_left.c.reader == reader)
+            # The database sorts them and drops what is there twice: a first look has millions.
+            rows = open_.execution_options(yield_per=_STREAM).execute(changed.union(left).order_by(*_REF))
+            return upto, tuple(Ref(connection, KINDS[kind], id_) for connection, kind, id_ in rows)
 
     def dealt(self, reader: str, mark: int, left: Collection[Ref] = ()) -> None:
         """Note that a reader has dealt with everything up to a mark, but for what it left."""

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection
 
 from crmbridge.model.edits import edits_between
 from crmbridge.model.records import Edit, Kind, Position, Record, Ref, Status
 from crmbridge.model.values import fields_from_json, fields_from_text, fields_to_text
 from crmbridge.store import schema
-from crmbridge.store.database import Database, among, rows_among, upsert_written
+from crmbridge.store.database import Database, rows_among, typed_among, upsert_written
 from crmbridge.store.schema import as_written
 from crmbridge.store.written import moment_text, storable
 
@@ -52,10 +52,9 @@ def edits_for(database: Database, deals: Collection[Ref]) -> dict[Ref, tuple[Edi
     found: dict[Ref, list[Edit]] = defaultdict(list)
     with database.read() as open_:
         for connection, ids in _by_connection(deals).items():
-            for condition in among(_edits.c.deal, ids):
-                query = select(_edits).where(_edits.c.connection == connection, condition)
-                for row in open_.execute(query.order_by(_edits.c.deal, _edits.c.mark)):
-                    found[Ref(row.connection, Kind.DEAL, row.deal)] += _read(row)
+            rows = typed_among(open_, _edits, "deal", ids, {"connection": connection})
+            for row in sorted(rows, key=lambda row: (row.deal, row.mark)):
+                found[Ref(row.connection, Kind.DEAL, row.deal)] += _read(row)
     return {deal: tuple(edits) for deal, edits in found.items()}
 
 
@@ -98,7 +97,7 @@ def _row(deal: Ref, edits: Sequence[Edit], mark: int) -> tuple[Any, ...]:
     )
 
 
-def _read(row: Row[Any]) -> Iterator[Edit]:
+def _read(row: Any) -> Iterator[Edit]:
     before, after = fields_from_json(row.before), fields_from_json(row.after)
     return (
         Edit(field=name, since=row.since, at=row.at, before=before[name], after=after[name]) for name in sorted(before)

@@ -12,7 +12,7 @@ from crmbridge.model.lives import FindingEvent, Known, Life, Turn
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import fields_from_json, fields_to_json
 from crmbridge.store import schema
-from crmbridge.store.database import among
+from crmbridge.store.database import typed_among
 
 _findings, _events = schema.findings, schema.finding_events
 
@@ -20,9 +20,8 @@ _findings, _events = schema.findings, schema.finding_events
 def known_findings(open_: Connection, deals: Iterable[Ref]) -> Iterator[Known]:
     """Give all findings that these deals have or had."""
     for connection, ids in by_connection(deals).items():
-        for condition in among(_findings.c.deal, ids):
-            query = select(_findings).where(_findings.c.connection == connection, condition)
-            yield from map(known, open_.execute(query.order_by(_findings.c.id)))
+        rows = typed_among(open_, _findings, "deal", ids, {"connection": connection})
+        yield from map(known, sorted(rows, key=lambda row: str(row.id)))
 
 
 def by_connection(deals: Iterable[Ref]) -> dict[str, list[str]]:

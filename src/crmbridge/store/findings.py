@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 
 from crmbridge.model.findings import Evaluation, Severity, SlaClock, Visit
 from crmbridge.model.lives import FindingEvent, Known, Turn, event, events_of, next_life
@@ -37,7 +37,7 @@ class SqlFindings:
         latest = {evaluation.deal: evaluation for evaluation in evaluations}
         with self._database.write() as open_:
             _save_findings(open_, latest, at)
-            _forget_measures(open_, latest)
+            _forget(open_, latest, _visits)  # the places are replaced
             _save_measures(open_, list(latest.values()))
 
     def forget(self, deals: Collection[Ref], at: datetime) -> None:
@@ -45,7 +45,7 @@ class SqlFindings:
         known = [deal for deal in deals if deal.kind is Kind.DEAL]
         with self._database.write() as open_:
             _clear(open_, [each for each in finding_rows.known_findings(open_, known) if _is_open(each)], at)
-            _forget_measures(open_, known)
+            _forget(open_, known, _visits, _places)
 
     def known(self, deals: Collection[Ref]) -> dict[Ref, tuple[Known, ...]]:
         """Give all findings that these deals have or had, ordered by id."""
@@ -156,9 +156,9 @@ def _clear(open_: Connection, known: Sequence[Known], at: datetime) -> None:
         finding_rows.note_events(open_, [event(each.finding, Turn.CLEARED, at) for each in known])
 
 
-def _forget_measures(open_: Connection, deals: Iterable[Ref]) -> None:
+def _forget(open_: Connection, deals: Iterable[Ref], *tables: Table) -> None:
     for connection, _, ids in by_kind(deals):
-        for table in (_visits, _places):  # the clocks go with their visits
+        for table in tables:  # the clocks go with their visits
             delete_among(open_, table, "deal", ids, {"connection": connection})
 
 
