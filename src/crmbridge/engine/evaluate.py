@@ -93,15 +93,15 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
     left = tuple(on_leaving(moves, subject, now))
     entry = on_entry(here, visit, subject, now) if here and visit else ()
     findings = list(_unreadable(subject, place))
-    findings += (finding for move in moves for finding in _illegal_move(move, subject, last=move is moves[-1]))
-    findings += (
-        finding
-        for move, found in left
-        for verdict in Verdicts((found,)).broken()
-        for finding in _broken(verdict, move, subject)
-    )
-    findings += (finding for verdict in entry if visit for finding in _unfit(verdict, visit, subject))
-    findings += (finding for clock in measured.clocks for finding in _late(clock, subject))
+    for move in moves:
+        findings += _illegal_move(move, subject, last=move is moves[-1])
+    for move, found in left:
+        for verdict in Verdicts((found,)).broken():
+            findings += _broken(verdict, move, subject)
+    for verdict in entry:
+        findings += _unfit(verdict, visit, subject) if visit else ()
+    for clock in measured.clocks:
+        findings += _late(clock, subject)
     stages = (*(stage for move in moves for stage in move.left_behind), *((here,) if here else ()))
     return Evaluation(
         deal=subject.deal.ref,

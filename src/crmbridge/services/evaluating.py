@@ -86,8 +86,8 @@ def _to_judge(workspace: Workspace, reader: str) -> tuple[int, list[Ref]]:
     """Give the deals that changed, that something around them changed of, or that fell due; in order, with the mark."""
     mark, pending = workspace.store.backlog.pending(reader)
     deals = reached(workspace, pending)
-    deals.update(workspace.store.findings.due(workspace.clock.now()))
-    return mark, sorted(deals)
+    deals |= dict.fromkeys(workspace.store.findings.due(workspace.clock.now()))
+    return mark, sorted(deals)  # nearly all are in order already, as they were pending, which costs next to nothing
 
 
 def dealt(workspace: Workspace, judged: Judged, unfinished: Iterable[Change]) -> None:

@@ -26,21 +26,25 @@ _HANGING = (Kind.ACTIVITY, Kind.NOTE)
 Hanging = Callable[[Workspace, Sequence[Ref], Kind], Mapping[str, Sequence[Record]]]
 
 
-def reached(workspace: Workspace, pending: Collection[Ref]) -> set[Ref]:
-    """Bring the index up to date with what is pending, and give the deals that this may matter to."""
+def reached(workspace: Workspace, pending: Collection[Ref]) -> dict[Ref, None]:
+    """Bring the index up to date with what is pending, and give the deals that this may matter to.
+
+    Those that are pending themselves come first, in the order in which they were given.
+    """
     asked = asked_for(workspace)
-    deals = {ref for ref in pending if ref.kind is Kind.DEAL}
+    deals = dict.fromkeys(ref for ref in pending if ref.kind is Kind.DEAL)
     if asked.intersection(_NAMED):
         for part in chunks(sorted(deals)):
             index_named(workspace, part)
         for part in chunks(ref for ref in pending if ref.kind in asked.intersection(_NAMED)):
-            deals |= deals_naming(workspace, part)
+            deals |= dict.fromkeys(deals_naming(workspace, part))
     for kind in (Kind.ACTIVITY, *asked.intersection([Kind.NOTE])):
         for part in chunks(ref for ref in pending if ref.kind is kind):
-            deals |= index_hanging(workspace, part)
+            deals |= dict.fromkeys(index_hanging(workspace, part))
     if Kind.USER in asked:  # who approved and who moved is told by them; they seldom change
         changed = {ref.connection for ref in pending if ref.kind is Kind.USER}.intersection(workspace.connections)
-        deals.update(deal.ref for name in changed for deal in workspace.store.records.records(name, Kind.DEAL))
+        known = (deal.ref for name in changed for deal in workspace.store.records.records(name, Kind.DEAL))
+        deals |= dict.fromkeys(known)
     return deals
 
 
@@ -99,6 +103,11 @@ class _Around:
             people={role: settings.emails(role, refs[0].connection) for role in settings.people},
         )
 
+    @property
+    def alike(self) -> bool:
+        """Tell whether the same stands beside all of these deals, as nothing of their own does."""
+        return not self.kinds and Kind.NOTE not in self.hanging
+
     def of(self, deal: Record) -> Beside:
         """Give what stands beside one deal."""
         refs = list(around(deal)) if self.kinds else []
@@ -124,6 +133,7 @@ def _subjects(
     refs = [deal.ref for deal in deals]
     moves, edits, activities = records.moves_for(refs), records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
     judged_before = workspace.store.findings.clocks_of(refs) if clock_rules(project.process) else {}
+    beside = found.of(deals[0]) if found.alike else None
     for deal in deals:
         own = None if activities is None else activities.get(deal.ref.id, ())
         yield Subject(
@@ -132,7 +142,7 @@ def _subjects(
             edits=edits.get(deal.ref, ()),
             judged_before=judged_before.get(deal.ref, ()),
             activities=own,
-            beside=found.of(deal),
+            beside=beside or found.of(deal),
             process=project.process,
             settings=project.settings,
             calendars=calendars,

@@ -26,6 +26,8 @@ _OPERATIONS: Mapping[str, Callable[[Decimal, Decimal], Decimal]] = {
 
 def number(value: Value) -> Decimal | None:
     """Give a finite number; None for anything that is none."""
+    if type(value) is Decimal:  # the usual case
+        return value if value.is_finite() else None
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
         return None
     if isinstance(value, int):
