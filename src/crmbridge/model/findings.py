@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from crmbridge.model.business_time import Duration
@@ -90,8 +91,7 @@ class Judgement(StrEnum):
     NOT_APPLICABLE = "not_applicable"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(NamedTuple):
     """One rule's judgement on one deal, with the values it was reached from.
 
     `values` says which: those of then, when the deal made the move that is judged, or those of now. `as_of` is that
@@ -102,7 +102,7 @@ class Verdict:
     stage: str
     judgement: Judgement
     message: str
-    seen: Mapping[str, Value] = field(default_factory=dict)
+    seen: Mapping[str, Value] = MappingProxyType({})
     missing: tuple[str, ...] = ()  # the fields whose filling would clear it
     on_unknown: str = "warn"
     as_of: datetime | None = None

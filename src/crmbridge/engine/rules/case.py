@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
@@ -78,9 +78,17 @@ class Case:
         said = self._said.get(name)
         if said is None:
             value = self.fields.get(name)
-            said = f"{self.name(name)} is {'empty' if is_empty(value) else quote(value)}"
+            said = f"{field_names(self.process, self.language)[name]} is {'empty' if is_empty(value) else quote(value)}"
             self._said[name] = said
         return said
+
+    def says_of(self, names: Collection[str]) -> str:
+        """Say what several fields hold."""
+        known = self._said
+        if len(names) == 1:  # the usual case, without a list
+            (name,) = names
+            return known.get(name) or self.says(name)
+        return ", ".join([known.get(name) or self.says(name) for name in names])
 
     def day(self, value: date | datetime) -> date:
         """Give the day of a date or of a moment."""
@@ -128,6 +136,8 @@ def field_name(name: str, process: Process, language: str) -> str:
 
 def quote(value: Value) -> str:
     """Show a value in a message."""
+    if type(value) is str:
+        return plain(value or show(value), SHOWN)
     number = value.amount if isinstance(value, Money) else value
     if isinstance(number, (int, Decimal)) and abs(Decimal(number).adjusted()) > _MOST_DIGITS:
         # Spelt out, it could fill the memory.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -65,12 +65,15 @@ class Expression:
         fields = self.fields
         value = case.fields.get(fields[0]) if len(fields) == 1 else None
         if judgement is Judgement.PASS:
-            message = f"{self.quoted} holds{_seen(fields, case)}."
+            message = f"{self.quoted} holds: {case.says_of(fields)}." if fields else f"{self.quoted} holds."
             return Answer(judgement, message, fields, (), len(self.parts), value)
         at = case.moment
         telling, passed = self._telling(judgement, case, at)
-        unread = list(dict.fromkeys(name for part in telling for name in part.unread(case, at)))
-        told = telling[0].names if len(telling) == 1 else dict.fromkeys(name for part in telling for name in part.names)
+        if len(telling) == 1:
+            unread, told = telling[0].unread(case, at), telling[0].names
+        else:
+            unread = list(dict.fromkeys(name for part in telling for name in part.unread(case, at)))
+            told = tuple(dict.fromkeys(name for part in telling for name in part.names))
         message = self._message(judgement, telling, unread, told, case)
         return Answer(judgement, message, fields, tuple(unread or told), passed, value)
 
@@ -84,7 +87,7 @@ class Expression:
         return telling, found.count(True)
 
     def _message(
-        self, judgement: Judgement, telling: Sequence[Part], unread: Sequence[str], told: Iterable[str], case: Case
+        self, judgement: Judgement, telling: Sequence[Part], unread: Sequence[str], told: Collection[str], case: Case
     ) -> str:
         texts = " and ".join([part.text for part in telling])
         if judgement is Judgement.FAIL:
@@ -94,9 +97,11 @@ class Expression:
         seen = f": {why}" if why else _seen(told, case)
         return f"{texts} can't be decided{seen}.{self._beside(unread or told, case)}"
 
-    def _beside(self, told: Iterable[str], case: Case) -> str:
-        others = [case.says(name) for name in self.fields if name not in told]
-        return f" Beside it, {', '.join(others)}." if others else ""
+    def _beside(self, told: Collection[str], case: Case) -> str:
+        if len(told) == len(self.fields):
+            return ""
+        others = [name for name in self.fields if name not in told]
+        return f" Beside it, {case.says_of(others)}." if others else ""
 
 
 def _readings(term: Term) -> dict[str, Run]:
@@ -113,6 +118,6 @@ def _as_filled(name: str) -> Run:
     return lambda fields, _at: None if is_empty(fields.get(name)) else True
 
 
-def _seen(fields: Iterable[str], case: Case) -> str:
-    said = ", ".join([case.says(name) for name in fields])
+def _seen(fields: Collection[str], case: Case) -> str:
+    said = case.says_of(fields)
     return f": {said}" if said else ""
