@@ -1,8 +1,8 @@
 """Measure business time: a million visits with pauses, beside workclock, which is written in Rust, in the same run.
 
 - many: visits and pauses as whole microseconds, as they are counted by `crmbridge.engine.timeline.spent`
-- dated: the same from aware datetimes, which is what workclock takes; it knows no pauses, so it is asked about what
-  lies between them, all at once (`between_many`) and one by one (`between`)
+- dated: the same from datetimes, by `spent_dated`. That is what workclock takes, too; it knows no pauses, so it is
+  asked about what lies between them, all at once (`between_many`) and one by one (`between`)
 - clock: what an evaluation does with each: how long it took, how it stands, when it is due and when that changes
 
 All say how long each visit took, to the microsecond, and whether they say the same. Asserts nothing.
@@ -28,7 +28,7 @@ from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
 from crmbridge.engine.sla.clocks import measure
 from crmbridge.engine.sla.cycles import Cycle
 from crmbridge.engine.sla.limits import Limit
-from crmbridge.engine.timeline import micros, moment, spent
+from crmbridge.engine.timeline import micros, moment, spent, spent_dated
 from crmbridge.model.business_time import Calendar, Duration
 from crmbridge.model.findings import Visit
 from crmbridge.model.records import Kind, Ref
@@ -102,11 +102,7 @@ def dated(calendar: CompiledCalendar, visits: Sequence[Stay]) -> tuple[Found, Se
     known = [(moment(s), moment(e), [(moment(a), moment(b)) for a, b in pauses]) for s, e, pauses in visits]
     line = calendar.line(START.year, START.year + YEARS)
 
-    def run() -> list[int]:
-        cycles = ((micros(s), micros(e), [(micros(a), micros(b)) for a, b in pauses]) for s, e, pauses in known)
-        return list(spent(line, cycles))
-
-    return timed("ours, dated", len(visits), run)
+    return timed("ours, dated", len(visits), lambda: list(spent_dated(line, known)))
 
 
 def clock(calendar: CompiledCalendar, visits: Sequence[Stay]) -> tuple[Found, Sequence[int]]:
@@ -148,7 +144,7 @@ def arguments() -> argparse.Namespace:
     """Read what is to be measured."""
     parser = argparse.ArgumentParser(description="Measure business time beside workclock.")
     parser.add_argument("--visits", type=int, default=1_000_000, help="visits of ours (1000000)")
-    parser.add_argument("--beside", type=int, default=100_000, help="of them also counted from datetimes (100000)")
+    parser.add_argument("--beside", type=int, default=100_000, help="of them also counted by the others (100000)")
     parser.add_argument("--quick", action="store_true", help="a few visits, only to see that it works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
     asked = parser.parse_args()
@@ -166,12 +162,12 @@ def main() -> None:
     whole, took = many(calendar, visits)
     found = [whole]
     for row, gave in (
-        dated(calendar, some),
+        dated(calendar, visits),
         clock(calendar, some),
         beside(other, some, at_once=True),
         beside(other, some, at_once=False),
     ):
-        found.append({**row, "same": list(gave) == list(took[: len(some)])})
+        found.append({**row, "same": list(gave) == list(took[: len(gave)])})
     print(f"visits of up to 40 days with {sum(PAUSES) / len(PAUSES):g} pauses each on average\n")
     for row in found:
         faster = row["micros_each"] / whole["micros_each"]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmbridge.engine.timeline import joined, micros, moment, spent, timeline
+from crmbridge.engine.timeline import joined, micros, moment, spent, spent_dated, timeline
 
 MOMENTS = st.integers(-3, 18)
 EDGES = st.lists(st.integers(0, 15), max_size=8, unique=True).map(sorted)
@@ -26,6 +26,18 @@ def test_what_is_spent_is_what_is_open_and_not_paused(
     counted = sum(is_open(spans, at) and not is_open(pauses, at) for at in range(start, end))
 
     assert [counted] == list(spent(timeline(spans), [(start, end, pauses)]))
+
+
+@settings(max_examples=500)
+@given(SPANS, MOMENTS, MOMENTS, SPANS)
+def test_times_are_counted_as_their_numbers_are(
+    spans: list[tuple[int, int]], start: int, end: int, pauses: list[tuple[int, int]]
+) -> None:
+    """Looked for as they are: on an edge, before the first and after the last one, with pauses over both ends."""
+    dated = [(moment(since), moment(until)) for since, until in pauses]
+    line = timeline(spans)
+
+    assert list(spent(line, [(start, end, pauses)])) == list(spent_dated(line, [(moment(start), moment(end), dated)]))
 
 
 @given(SPANS, st.integers(1, 15))
