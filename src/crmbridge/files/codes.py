@@ -20,7 +20,7 @@ class Code(NamedTuple):
 _READING: dict[str, str] = {
     "file-missing": "the file is not there",
     "file-unreadable": "the file is there but can't be read",
-    "file-too-large": "the file is larger than 32 MB",
+    "file-too-large": "the file is larger than 8 MB",
     "not-utf8": "the file is not saved as UTF-8",
     "control-character": "a character that can't be seen and has no place in a text file",
     "yaml-syntax": "the text is not YAML",
@@ -30,6 +30,7 @@ _READING: dict[str, str] = {
     "yaml-key": "a key is something else than plain text",
     "yaml-alias": "an alias without its anchor, or aliases that stand for too much",
     "yaml-too-deep": "too many levels of nesting",
+    "yaml-too-long": "a text that is longer than any that is meant",
     "yaml-tag": "a YAML tag such as `!!int`",
     "yaml-number": "a number that is too long, too large or not finite",
     "yaml-documents": "more than one document in a file",

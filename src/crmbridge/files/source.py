@@ -16,7 +16,7 @@ from crmbridge.files.scalar_places import place_within
 from crmbridge.files.yaml_errors import Fault
 from crmbridge.files.yaml_nodes import Node, Span
 
-LARGEST = 32 * 1024 * 1024  # bytes
+LARGEST = 8 * 1024 * 1024  # bytes; the largest process that we have seen has a hundredth of it
 LONGEST_LINE = 2000  # characters; longer lines are not shown
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -120,6 +120,8 @@ def parse_source(file: str, content: bytes, *, guarded: bool = False) -> Source:
     except UnicodeDecodeError as error:
         return _not_utf8(file, error, guarded=guarded)
     bare = Source(file, text, guarded=guarded, starts=(0, *(match.end() for match in _LINE_END.finditer(text))))
+    if endless := yaml_nodes.endless(text):
+        return _with_faults(bare, None, [endless])
     if control := _CONTROL.search(text):
         sentence = f"the control character U+{ord(control[0]):04X} can't stand in the file"
         return _with_faults(bare, None, [Fault(*control.span(), "control-character", sentence)])

@@ -16,6 +16,7 @@ from crmbridge.files.yaml_errors import Fault, explain_yaml_error
 from crmbridge.files.yaml_scalars import has_leading_zero, resolve
 
 DEEPEST = 64  # levels of nesting; the deepest legal file of ours has about ten
+LONGEST = 256 * 1024  # characters of one text
 MOST_ALIASED = 50_000  # nodes that aliases may add; a scalar counts once per 64 characters
 LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # where PyYAML was built without libyaml: slower, the same
 
@@ -64,6 +65,25 @@ def parse(text: str) -> Parsed:
     if root is None or not isinstance(root.parts, dict):
         return Parsed(None, (*builder.faults, _not_a_mapping(root)))
     return Parsed(root, tuple(builder.faults))
+
+
+def endless(text: str) -> Fault | None:
+    """Find a text that is too long without reading the file, where neither a line nor a quotation ends for so long.
+
+    The parser would look at all of it first. One that is cut into lines is found by `parse`.
+    """
+    at = 0
+    while at + LONGEST < len(text):
+        end = max(text.rfind(mark, at, at + LONGEST) for mark in "\n\r\"'")
+        if end < 0:
+            return _too_long(at, at + LONGEST)
+        at = end + 1
+    return None
+
+
+def _too_long(start: int, end: int) -> Fault:
+    sentence = f"a text of more than {LONGEST // 1024} KB begins here"
+    return Fault(start, end, "yaml-too-long", sentence, "Put what is long into a file of its own, and name that here.")
 
 
 def locate(root: Node, path: Iterable[str | int], *, key: bool = False) -> Span:
@@ -174,6 +194,8 @@ class _Builder:
             )
 
     def _scalar(self, event: Any) -> None:
+        if len(event.value) > LONGEST:
+            raise _StopError(_too_long(*_span(event)))
         if self._open and self._open[-1].wants_key:
             self._key(event)
             return

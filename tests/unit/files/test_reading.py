@@ -100,7 +100,7 @@ def test_ten_megabytes_in_one_line_are_told_in_a_few_words() -> None:
     """Neither the sentence nor the line fills the screen."""
     loaded = parse_process("p.yaml", SMALL.replace("leader: boss", f"leader: {'x' * 10_000_000}").encode())
 
-    assert [("wrong-name", 5, 9)] == places(loaded)
+    assert [("yaml-too-long", 5, 1)] == places(loaded)
     assert len(loaded.diagnostics[0].render()) < 500
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from crmbridge.files import yaml_nodes
 from crmbridge.files.shipped import shipped_folder
-from crmbridge.files.yaml_nodes import Span, locate, parse
+from crmbridge.files.yaml_nodes import LONGEST, Span, locate, parse
 
 
 def data(text: str) -> object:
@@ -103,7 +103,25 @@ def test_an_alias_bomb_is_refused_without_expanding_it() -> None:
 
 def test_a_bomb_of_long_text_is_refused() -> None:
     """Few aliases of a very long text are as bad as many of a short one."""
-    assert ["yaml-alias"] == codes(f"a: &a {'x' * 1_000_000}\nb: [{', '.join(['*a'] * 9)}]")
+    assert ["yaml-alias"] == codes(f"a: &a {'x' * 250_000}\nb: [{', '.join(['*a'] * 36)}]")
+
+
+@pytest.mark.parametrize("before", ["a: ", "a: '", 'a: "', "", "a: [", "#"])
+def test_a_text_without_end_is_found_without_reading_it(before: str) -> None:
+    """A plain one, a quotation, a key, a list or a comment: where neither a line nor a quotation ends for so long."""
+    found = yaml_nodes.endless(f"first: 'line'\n{before}{'x, ' * LONGEST}")
+
+    assert found is not None
+    assert ("yaml-too-long", "a text of more than 256 KB begins here") == (found.code, found.sentence)
+    assert 14 <= found.start <= 14 + len(before)
+
+
+def test_a_text_up_to_the_limit_is_read() -> None:
+    """Quoted or in lines; one character more is too long, however many lines it is cut into."""
+    for text in (f"a: '{'x' * (LONGEST - 4)}'\n", "a: |\n" + "  12345678\n" * (LONGEST // 9)):
+        assert (None, []) == (yaml_nodes.endless(text), codes(text))
+    assert ["yaml-too-long"] == codes("a: |\n" + "  12345678\n" * (LONGEST // 9 + 1))
+    assert ["yaml-too-long"] == codes(f"a: '{'x' * (LONGEST + 1)}'")
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
