@@ -29,7 +29,7 @@ from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process, make_stage
 from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
 
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 RULE = "qualification.bant"
 SELLER, LEADER = (user.email for user in make_world(7, 3, MONDAY).users[:2])
 
@@ -285,6 +285,27 @@ def test_a_waiver_survives_that_its_finding_clears_and_comes_back(store: StateSt
     assert [] == done(run(bench))
     (stored,) = store.findings.findings()
     assert "Rita" == stored.finding.waived.by  # type: ignore[union-attr]
+
+
+def test_an_earlier_moment_is_explained_by_the_waiver_of_then(store: StateStore) -> None:
+    """Whoever renews a waiver, or takes it back, changes nothing of what was accepted before."""
+    bench = shop(store, {"action": "task"})
+    ref = broken_deal(bench)
+    run(bench)
+    moments = [bench.clock.now()]
+    for lasts in (3 * DAY, 9 * DAY):
+        bench.clock.advance(HOUR)
+        waive(bench, ref, lasts)
+        moments.append(bench.clock.now() + MINUTE)
+        bench.clock.advance(DAY)
+    bench.clock.advance(HOUR)
+    store.waivers.drop(ref, RULE, bench.clock.now(), "Rita")
+    moments.append(bench.clock.now() + MINUTE)
+    bench.clock.advance(HOUR)
+
+    found = [explain(bench.workspace, ref.id, at).evaluation.findings for at in moments]
+    until = [finding.waived and finding.waived.until for (finding,) in found]
+    assert [None, moments[1] - MINUTE + 3 * DAY, moments[2] - MINUTE + 9 * DAY, None] == until
 
 
 def test_a_waiver_that_is_taken_back_counts_no_more(store: StateStore) -> None:

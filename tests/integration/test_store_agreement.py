@@ -33,7 +33,8 @@ from crmbridge.testing.store_makers import (
 
 # Few names and few times, so that the same things meet again and again.
 ids = st.sampled_from(["1", "10", "2", "é", "B"])
-times = st.sampled_from([START + n * HOUR for n in range(4)])
+MOMENTS = [START + n * HOUR for n in range(4)]
+times = st.sampled_from(MOMENTS)
 refs = st.builds(Ref, st.sampled_from(["hs", "sf"]), st.sampled_from([Kind.DEAL, Kind.COMPANY]), ids)
 ALL_REFS = [
     Ref(c, k, id_) for c in ("hs", "sf") for k in (Kind.DEAL, Kind.COMPANY) for id_ in ("1", "10", "2", "é", "B")
@@ -270,6 +271,8 @@ class TwoStores(RuleBasedStateMachine):
         self.both(lambda store: (store.findings.findings(), store.findings.findings(cleared=True)))
         self.both(lambda store: (list(store.findings.visits()), list(store.findings.clocks())))
         self.both(lambda store: (store.waivers.all(), store.findings.known(ALL_REFS), store.findings.open_deals()))
+        for at in MOMENTS:
+            self.both(lambda store, at=at: store.waivers.at(at))
         for query in (FindingQuery(), FindingQuery(states=frozenset({"open", "cleared"}), skip=1, limit=2)):
             self.both(lambda store, q=query: (list(store.findings.search(q)), store.findings.total(q)))
         for deal in DEALS:

@@ -110,16 +110,23 @@ class WaiverStore(Protocol):
     """What was accepted, and by whom. One that ran out stays until another takes its place."""
 
     def put(self, waiver: Waiver) -> None:
-        """Keep a waiver in the place of the one that the deal's rule had.
+        """Keep a waiver in the place of the one that the deal's rule had, which is of the past from `waiver.at` on.
 
         Findings of it that are open are waived from `waiver.at` on, and the deal falls due at once.
         """
         ...
 
     def drop(self, deal: Ref, rule: str, at: datetime, by: str) -> bool:
-        """Take back a waiver and tell whether there was one. Findings of it are open again, and the deal falls due."""
+        """Take back a waiver, which is of the past from then on, and tell whether there was one.
+
+        Findings of it are open again, and the deal falls due.
+        """
         ...
 
     def all(self) -> tuple[Waiver, ...]:
         """Give all waivers, ordered by deal and rule."""
+        ...
+
+    def at(self, moment: datetime) -> tuple[Waiver, ...]:
+        """Give all waivers as they were at a moment, ordered by deal and rule: also those that are of the past now."""
         ...

@@ -222,6 +222,6 @@ def evaluate_one(workspace: Workspace, deal: Record) -> Evaluated:
 
 def evaluate_at(workspace: Workspace, subject: Subject, at: datetime) -> Evaluated:
     """Evaluate a deal as it is, or was, at a moment, with what had been accepted of it by then."""
-    recall = Recall(workspace, tuple(waiver for waiver in workspace.store.waivers.all() if waiver.at <= at))
+    recall = Recall(workspace, workspace.store.waivers.at(at))
     (one,) = _evaluated(recall, [subject], at)
     return one

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 import threading
-from collections import namedtuple
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +38,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crmbridge.errors import ConfigurationError, LockedError, StateError
 from crmbridge.store import fresh, postgresql, schema, sqlite
-from crmbridge.store.written import Json, Moment, storable
+from crmbridge.store.written import Moment, storable
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
@@ -375,33 +373,6 @@ def rows_among(
         # The driver's own rows: SQLAlchemy would make each anew.
         with _run_among(connection, what, column, some, of) as result:
             yield from result.cursor.fetchall()
-
-
-def typed_among(
-    connection: Connection, table: Table, column: str, values: Iterable[str], of: Fixed = _NOTHING
-) -> Iterator[Any]:
-    """Give whole rows of a table, each value by its column's name and read as its column's type says.
-
-    It costs a fraction of what SQLAlchemy's rows do where there are few, as it does not look at what is asked for.
-    """
-    make, reads = _typed(table)
-    for row in rows_among(connection, tuple(table.c), column, values, of):
-        known = list(row)
-        for at, read in reads:
-            if known[at] is not None:
-                known[at] = read(known[at])
-        yield make(*known)
-
-
-@functools.cache
-def _typed(table: Table) -> tuple[Callable[..., Any], Sequence[tuple[int, Callable[[Any], Any]]]]:
-    """Give what makes a row with names, and what reads those values that are stored in another form."""
-    reads = [(at, _reader(each.type)) for at, each in enumerate(table.c) if isinstance(each.type, Moment | Json)]
-    return namedtuple(f"{table.name}_row", table.c.keys()), reads  # noqa: PYI024  its fields are known when it runs
-
-
-def _reader(kind: Moment | Json) -> Callable[[Any], Any]:
-    return datetime.fromisoformat if isinstance(kind, Moment) else json.loads
 
 
 def delete_among(

@@ -13,8 +13,9 @@ from crmbridge.model.edits import edits_between
 from crmbridge.model.records import Edit, Kind, Position, Record, Ref, Status
 from crmbridge.model.values import fields_from_json, fields_from_text, fields_to_text
 from crmbridge.store import schema
-from crmbridge.store.database import Database, rows_among, typed_among, upsert_written
+from crmbridge.store.database import Database, rows_among, upsert_written
 from crmbridge.store.schema import as_written
+from crmbridge.store.typed import typed_among
 from crmbridge.store.written import moment_text, storable
 
 _edits = schema.edits

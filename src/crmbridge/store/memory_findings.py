@@ -117,6 +117,7 @@ class MemoryWaivers:
     def put(self, waiver: Waiver) -> None:
         """Keep a waiver in the place of the one that the deal's rule had, and waive its open findings."""
         with self._memory.write() as state:
+            _end(state, waiver.deal, waiver.rule, waiver.at)
             state.waivers[waiver.deal, waiver.rule] = waiver
             for known in _of(state, waiver.deal, waiver.rule):
                 state.findings[known.finding.id] = known._replace(finding=replace(known.finding, waived=waiver.waived))
@@ -126,7 +127,7 @@ class MemoryWaivers:
     def drop(self, deal: Ref, rule: str, at: datetime, by: str) -> bool:
         """Take back a waiver and tell whether there was one; its findings are open again."""
         with self._memory.write() as state:
-            if state.waivers.pop((deal, rule), None) is None:
+            if not _end(state, deal, rule, at):
                 return False
             for known in _of(state, deal, rule):
                 if known.finding.waived:
@@ -140,6 +141,21 @@ class MemoryWaivers:
         """Give all waivers, ordered by deal and rule."""
         with self._memory.read() as state:
             return tuple(state.waivers[key] for key in sorted(state.waivers))
+
+    def at(self, moment: datetime) -> tuple[Waiver, ...]:
+        """Give all waivers as they were at a moment, ordered by deal and rule: also those that are of the past now."""
+        with self._memory.read() as state:
+            past = [waiver for waiver, ended_at in state.past_waivers.values() if ended_at > moment]
+            held = [waiver for waiver in (*state.waivers.values(), *past) if waiver.at <= moment]
+        return tuple(sorted(held, key=lambda waiver: (waiver.deal, waiver.rule, waiver.at)))
+
+
+def _end(state: State, deal: Ref, rule: str, at: datetime) -> bool:
+    """Keep the waiver that there is as one of the past, and tell whether there is one."""
+    found = state.waivers.pop((deal, rule), None)
+    if found is not None:
+        state.past_waivers[deal, rule, found.at] = found, at
+    return found is not None
 
 
 def _in_order(memory: Opened) -> list[Evaluation]:

@@ -51,6 +51,7 @@ class State:
     findings: dict[str, Known] = field(default_factory=dict)
     events: list[FindingEvent] = field(default_factory=list)
     waivers: dict[tuple[Ref, str], Waiver] = field(default_factory=dict)
+    past_waivers: dict[tuple[Ref, str, datetime], tuple[Waiver, datetime]] = field(default_factory=dict)
     evaluations: dict[Ref, Evaluation] = field(default_factory=dict)
     entries: list[JournalEntry] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)

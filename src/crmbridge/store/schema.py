@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from crmbridge.store.written import Json, Moment, RefText, Words
 
-VERSION: Final = "0006"  # the newest migration; a test keeps it in step with migrations/versions
+VERSION: Final = "0007"  # the newest migration; a test keeps it in step with migrations/versions
 
 _EMPTY = {"fields": "{}", "problems": "[]"}  # what a row that names none of them has
 
@@ -233,6 +233,20 @@ waivers = Table(
     Column("why", Words, nullable=False),
     Column("until", Moment, nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+# Those that another took the place of, or that were taken back.
+past_waivers = Table(
+    "past_waivers",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("deal", Words, primary_key=True),
+    Column("rule", Words, primary_key=True),
+    Column("by", Words, nullable=False),
+    Column("why", Words, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("at", Moment, primary_key=True),
+    Column("ended_at", Moment, nullable=False),
 )
 
 places = Table(

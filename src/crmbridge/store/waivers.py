@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
 
 from crmbridge.model.findings import Waiver
 from crmbridge.model.lives import Known, Turn, accepted, event
@@ -15,7 +15,8 @@ from crmbridge.store import schema
 from crmbridge.store.database import Database, upsert
 from crmbridge.store.finding_rows import known_findings, note_events
 
-_findings, _places, _waivers = schema.findings, schema.places, schema.waivers
+_findings, _places, _waivers, _past = schema.findings, schema.places, schema.waivers, schema.past_waivers
+_ORDER = ("connection", "deal", "rule", "at")
 
 
 class SqlWaivers:
@@ -27,6 +28,7 @@ class SqlWaivers:
     def put(self, waiver: Waiver) -> None:
         """Keep a waiver in the place of the one that the deal's rule had, and waive its open findings."""
         with self._database.write() as open_:
+            _end(open_, waiver.deal, waiver.rule, waiver.at)
             upsert(open_, _waivers, [_row(waiver)])
             found = _open_findings(open_, waiver.deal, waiver.rule)
             waived = {"waived_by": waiver.by, "waived_why": waiver.why, "waived_until": waiver.until}
@@ -36,10 +38,10 @@ class SqlWaivers:
 
     def drop(self, deal: Ref, rule: str, at: datetime, by: str) -> bool:
         """Take back a waiver and tell whether there was one; its findings are open again."""
-        same = (_waivers.c.connection == deal.connection, _waivers.c.deal == deal.id, _waivers.c.rule == rule)
         with self._database.write() as open_:
-            if not open_.execute(delete(_waivers).where(*same)).rowcount:
+            if not _end(open_, deal, rule, at):
                 return False
+            open_.execute(delete(_waivers).where(*_same(deal, rule)))
             found = [known for known in _open_findings(open_, deal, rule) if known.finding.waived]
             again = {"waived_by": None, "waived_why": None, "waived_until": None, "asks_since": at}
             _set(open_, found, {**again, "openings": _findings.c.openings + 1})
@@ -52,6 +54,26 @@ class SqlWaivers:
         query = select(_waivers).order_by(_waivers.c.connection, _waivers.c.deal, _waivers.c.rule)
         with self._database.read() as open_:
             return tuple(map(_waiver, open_.execute(query)))
+
+    def at(self, moment: datetime) -> tuple[Waiver, ...]:
+        """Give all waivers as they were at a moment, ordered by deal and rule: also those that are of the past now."""
+        names = [column.name for column in _waivers.c]
+        now = select(*_waivers.c[*names]).where(_waivers.c.at <= moment)
+        then = select(*_past.c[*names]).where(_past.c.at <= moment, _past.c.ended_at > moment)
+        with self._database.read() as open_:
+            return tuple(map(_waiver, open_.execute(now.union_all(then).order_by(*_ORDER))))
+
+
+def _same(deal: Ref, rule: str) -> tuple[ColumnElement[bool], ...]:
+    return _waivers.c.connection == deal.connection, _waivers.c.deal == deal.id, _waivers.c.rule == rule
+
+
+def _end(open_: Connection, deal: Ref, rule: str, at: datetime) -> bool:
+    """Keep the waiver that there is as one of the past, and tell whether there is one."""
+    found = open_.execute(select(_waivers).where(*_same(deal, rule))).first()
+    if found is not None:
+        upsert(open_, _past, [{**found._mapping, "ended_at": at}])  # noqa: SLF001  its public name, says SQLAlchemy
+    return found is not None
 
 
 def _open_findings(open_: Connection, deal: Ref, rule: str) -> list[Known]:

@@ -109,6 +109,17 @@ class LifeSuite:
 
         assert (others[1], later, others[0]) == store.waivers.all()
 
+    def test_what_was_accepted_at_a_moment_is_kept(self, store: StateStore) -> None:
+        """Until another waiver took its place, or somebody took it back; also one that ran out in between."""
+        first, second = make_waiver(), make_waiver(at=START + 3 * HOUR, why="still a pilot")
+        store.waivers.put(first)
+        store.waivers.put(second)
+        store.waivers.drop(make_ref(), RULE, START + 5 * HOUR, "Bo")
+
+        held = [(), (first,), (first,), (second,), (second,), ()]
+        assert held == [store.waivers.at(START + hour * HOUR) for hour in range(6)]
+        assert () == store.waivers.all()
+
     def test_a_waiver_is_taken_back(self, store: StateStore) -> None:
         """Its findings ask again from then on; where there is none, nothing happens."""
         save(store, 0, make_finding())
