@@ -8,19 +8,29 @@ from typing import Any
 
 import pytest
 
+from crmbridge.engine.evaluate import unjudged
 from crmbridge.engine.matching import link_id
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Action
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Page
-from crmbridge.services.evaluating import dealt, evaluate_all, judge_pending
+from crmbridge.services.evaluating import dealt, evaluate_all, judge_pending, subject_of
+from crmbridge.services.explaining import explain
 from crmbridge.services.pulling import pull
 from crmbridge.services.waiving import until_of, unwaive, waive
-from crmbridge.testing.factories import NOON, make_process, make_record, make_stage, make_user
+from crmbridge.testing.factories import (
+    NOON,
+    make_calendar,
+    make_process,
+    make_record,
+    make_stage,
+    make_user,
+)
 from crmbridge.testing.workspaces import Bench, make_bench
 
 LAST_DAY = date(9999, 12, 31)
+FIRST = datetime(1, 1, 1, tzinfo=UTC)
 REQUIRED = {"id": "rule", "check": {"required": ["amount"]}}
 
 
@@ -174,6 +184,51 @@ def test_an_activity_at_the_end_of_the_calendar_ends_no_run(at: datetime) -> Non
     save(bench, Kind.ACTIVITY, make_record(Kind.ACTIVITY, fields={"done": False, "at": at, "deals": (deal.id,)}))
     judged(bench)
 
+    assert [(str(deal), "qualification.rule", False)] == stored(bench)
+
+
+def beyond_bounds(bench: Bench, deal: Ref, number: int) -> None:
+    """Save the like of a deal, that moved on when days had not begun where its office is."""
+    records, ref = bench.workspace.store.records, Ref("north", Kind.DEAL, str(number))
+    moves = [replace(move, deal=ref, at=FIRST + timedelta(hours=n)) for n, move in enumerate(records.moves_of(deal))]
+    held = records.get([deal])[deal]
+    fields = {**held.fields, "close_date": date(2020, 1, 1)}
+    odd = replace(held, ref=ref, created_at=FIRST, updated_at=FIRST, fields=fields)
+    page = Page(records=(odd,), moves=tuple(moves), cursor="c")
+    records.save_page("north", Kind.DEAL, page, bench.clock.now())
+
+
+def test_a_deal_beyond_all_bounds_ends_no_run() -> None:
+    """It is named with the cause, asks for what its binding says, and all others are judged as they would be."""
+    western = {"office": make_calendar(timezone="America/New_York")}
+    process = process_of({"id": "rule", "check": {"dates": {"field": "close_date", "from_days": 0}}}, calendars=western)
+    bench, fine = bench_of(process, enforce=[{"rule": "*", "action": "task"}])
+    pull(bench.workspace)
+    for number in (901, 902):
+        beyond_bounds(bench, fine, number)
+    found = judge_pending(bench.workspace)
+    dealt(bench.workspace, found, ())
+
+    unreadable = [(f"north:{number}", "unreadable", False) for number in (901, 902)]
+    assert sorted([(str(fine), "qualification.rule", False), *unreadable]) == stored(bench) == all_of(bench)
+    assert ["901", "902", fine.id] == sorted(change.target.id for change in found.changes if change.target)
+    (said,) = explain(bench.workspace, "north:901").evaluation.findings
+    assert "The deal north:901 can't be judged: date value out of range." in said.message
+
+
+def test_a_deal_that_can_be_judged_again_is() -> None:
+    """Its finding clears; until then it keeps what was said of cycles that ended."""
+    process = process_of(REQUIRED)
+    bench, deal = bench_of(process)
+    pull(bench.workspace)
+    judged(bench)
+    (subject,) = (subject_of(bench.workspace, each) for each in bench.workspace.store.records.get([deal]).values())
+    bench.workspace.store.findings.save([unjudged(subject, NOON, OverflowError("too far"))], NOON)
+    assert [(str(deal), "unreadable", False)] == stored(bench)
+
+    bench.crms["north"].edit_deal(deal.id, amount=None)
+    bench.workspace.store.backlog.touch([deal])
+    judged(bench)
     assert [(str(deal), "qualification.rule", False)] == stored(bench)
 
 

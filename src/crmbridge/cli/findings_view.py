@@ -75,7 +75,9 @@ def shown_lines(workspace: Workspace, shown: Shown, now: datetime) -> Iterator[L
     yield from table(rows, indent=2)
     yield ""
     yield strong("History")
-    yield from table([[show(event.at), event.turn.value, event.said] for event in shown.events], indent=2)
+    said = {finding.message: ""}  # how it was opened is what it says
+    events = [[show(event.at), event.turn.value, said.get(event.said, event.said)] for event in shown.events]
+    yield from table(events, indent=2)
     done = [entry for entry in shown.journal if entry.outcome is not None]
     if done:
         names = names_for(workspace, [entry.change for entry in done])

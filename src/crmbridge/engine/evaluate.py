@@ -117,6 +117,34 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
     )
 
 
+def unjudged(subject: Subject, now: datetime, why: Exception) -> Evaluation:
+    """Say of a deal that it can't be judged, as what it holds is beyond what can be calculated with.
+
+    What was said of cycles that ended stays; all else is not known until the deal or the process is another one.
+    """
+    kept = tuple(clock for clock in subject.judged_before if not clock.running)
+    cause = plain(str(why)) or type(why).__name__
+    finding = _finding(
+        subject,
+        UNREADABLE_RULE,
+        FindingKind.UNREADABLE,
+        "deal",
+        message=f"The deal {subject.deal.ref} can't be judged: {_sentence(cause)} "
+        "Look for a date or a number in it that can't be meant, and correct it in the CRM.",
+        since=subject.deal.updated_at,
+    )
+    return Evaluation(
+        deal=subject.deal.ref,
+        at=now,
+        place=subject.place,
+        visits=tuple(dict.fromkeys(clock.visit for clock in kept)),
+        clocks=kept,
+        readiness=(),
+        judged=(),
+        findings=(finding,),
+    )
+
+
 def _here(place: Place, visits: Sequence[Visit], process: Process) -> tuple[Stage | None, Visit | None]:
     """Give the stage where a deal stands, and its visit there."""
     stage = process.stage(place.stage) if place.stage else None

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from crmbridge import __version__
 from crmbridge.engine.actions import Acts, acts_for
 from crmbridge.engine.bindings import binding_for
 from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
-from crmbridge.engine.evaluate import Subject, evaluate
+from crmbridge.engine.evaluate import Subject, evaluate, unjudged
 from crmbridge.engine.matching import lead
 from crmbridge.engine.tasks import endings
 from crmbridge.model.business_time import Calendar
@@ -29,6 +29,8 @@ from crmbridge.services.workspace import Workspace
 
 OLDEST_YEARS = 6  # calendars know the holidays of this many years back; older visits count every working day
 READER = "enforce/"
+Say = Callable[[Subject, datetime], Evaluation]
+_BEYOND_BOUNDS = (ArithmeticError, ValueError)  # what Python raises for such dates and numbers
 AT_ONCE = 2_000  # deals that are judged and saved together
 
 
@@ -194,12 +196,24 @@ def looked_up(workspace: Workspace) -> Hanging:
     return since_indexed(workspace, frozenset(changed))
 
 
-def _evaluated(recall: Recall, subjects: Sequence[Subject], now: datetime) -> list[Evaluated]:
-    """Evaluate deals, and say what is to be done about what that finds."""
-    return [
-        _with_acts(subject, evaluation, acts_for(subject, evaluation, past, now))
-        for subject, evaluation, past in recall.aged([(subject, evaluate(subject, now)) for subject in subjects])
-    ]
+def _evaluated(recall: Recall, subjects: Sequence[Subject], now: datetime, say: Say = evaluate) -> list[Evaluated]:
+    """Evaluate deals, and say what is to be done about what that finds.
+
+    A deal that can't be calculated with, because of a date or a number beyond all bounds, ends no run. It is found by
+    halves, which costs nothing where there is none.
+    """
+    try:
+        return [
+            _with_acts(subject, evaluation, acts_for(subject, evaluation, past, now))
+            for subject, evaluation, past in recall.aged([(subject, say(subject, now)) for subject in subjects])
+        ]
+    except _BEYOND_BOUNDS as error:
+        if half := len(subjects) // 2:
+            return [*_evaluated(recall, subjects[:half], now), *_evaluated(recall, subjects[half:], now)]
+        (subject,) = subjects
+        if say is evaluate:
+            return _evaluated(recall, subjects, now, partial(unjudged, why=error))
+        return [Evaluated(deal=subject.deal, evaluation=unjudged(subject, now, error), changes=())]
 
 
 def _with_acts(subject: Subject, evaluation: Evaluation, acts: Acts) -> Evaluated:

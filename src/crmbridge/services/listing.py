@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
+from crmbridge.engine.checks import field_name
 from crmbridge.engine.occasion import ADVICE
 from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.changes import JournalEntry
@@ -106,7 +107,7 @@ def show_finding(workspace: Workspace, text: str) -> Shown:
 
 
 def _clears(workspace: Workspace, finding: Finding) -> tuple[str, ...]:
-    """Say what would clear a finding, from the deal as it is known now."""
+    """Say what would clear a finding, from the deal as it is known now, beside what the finding says itself."""
     deal = workspace.store.records.get([finding.deal]).get(finding.deal)
     said = [ADVICE[finding.kind]]
     if deal is None:
@@ -117,7 +118,8 @@ def _clears(workspace: Workspace, finding: Finding) -> tuple[str, ...]:
         return tuple(said)
     for verdict in (*evaluation.entry, *evaluation.judged):
         if verdict.rule == finding.rule and verdict.judgement in {Judgement.FAIL, Judgement.UNKNOWN}:
-            said += [f"Fill in: {', '.join(verdict.missing)}."] if verdict.missing else []
+            names = ", ".join(field_name(field, workspace.project.process, "en") for field in verdict.missing)
+            said += [f"Fill in: {names}."] if names and names not in finding.message else []
     return tuple(said)
 
 

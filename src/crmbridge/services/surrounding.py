@@ -11,7 +11,6 @@ from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.matching import around
 from crmbridge.engine.rules.case import Beside
-from crmbridge.engine.sla.limits import clock_rules
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.hanging import deals_naming, hanging_on, index_hanging, index_named
 from crmbridge.services.kinds import wanted_kinds
@@ -132,7 +131,7 @@ def _subjects(
     records, project = workspace.store.records, workspace.project
     refs = [deal.ref for deal in deals]
     moves, edits, activities = records.moves_for(refs), records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
-    judged_before = workspace.store.findings.clocks_of(refs) if clock_rules(project.process) else {}
+    judged_before = workspace.store.findings.clocks_of(refs)
     beside = found.of(deals[0]) if found.alike else None
     for deal in deals:
         own = None if activities is None else activities.get(deal.ref.id, ())

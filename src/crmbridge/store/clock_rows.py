@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, select
+from sqlalchemy import Connection, Select, and_, select
 
 from crmbridge.model.business_time import Duration
-from crmbridge.model.findings import Pause, Place, SlaClock, SlaState, Visit
+from crmbridge.model.findings import Place, SlaClock, SlaState, Visit
 from crmbridge.model.records import Kind, Ref, Status
 from crmbridge.store import schema
-from crmbridge.store.database import among
+from crmbridge.store.typed import typed_among
 from crmbridge.store.written import moment_text
 
 _visits, _clocks = schema.visits, schema.sla_clocks
@@ -51,11 +51,16 @@ def all_clocks() -> Select[Any]:
 
 def clocks_of(open_: Connection, connection: str, deals: Iterable[str]) -> Iterator[SlaClock]:
     """Give the clocks of some deals of a connection."""
-    for condition in among(_visits.c.deal, deals):
-        yield from map(clock, open_.execute(all_clocks().where(_visits.c.connection == connection, condition)))
+    of = {"connection": connection}
+    rows = list(typed_among(open_, _clocks, "deal", deals, of))
+    with_any = sorted({row.deal for row in rows})
+    visits = {row[1:4]: row for row in typed_among(open_, _visits, "deal", with_any, of)}
+    both = [(visits[row[1:4]], row) for row in rows]  # deal, stage and number
+    for found, row in sorted(both, key=lambda one: (one[1].deal, one[0].ordinal, one[1].sla, one[1].started_at)):
+        yield clock(row, visit(found))
 
 
-def visit(row: Row[Any]) -> Visit:
+def visit(row: Any) -> Visit:
     """Read the visit of a row."""
     return Visit(
         deal=Ref(row.connection, Kind.DEAL, row.deal),
@@ -67,10 +72,10 @@ def visit(row: Row[Any]) -> Visit:
     )
 
 
-def clock(row: Row[Any]) -> SlaClock:
-    """Read the clock of a row that has its visit, too."""
+def clock(row: Any, of: Visit) -> SlaClock:
+    """Read the clock of a row, which is of a visit."""
     return SlaClock(
-        visit=visit(row),
+        visit=of,
         sla=row.sla,
         calendar=row.calendar,
         limit=Duration.parse(row.goal),
@@ -86,8 +91,3 @@ def clock(row: Row[Any]) -> SlaClock:
         ),
         judged_by=row.judged_by,
     )
-
-
-def _pause(written: Sequence[str | None]) -> Pause:
-    since, until = written
-    return datetime.fromisoformat(str(since)), datetime.fromisoformat(until) if until else None

@@ -117,7 +117,7 @@ class SqlFindings:
         """Give all SLA clocks, in the order of their visits."""
         with self._database.read() as open_:
             rows = open_.execution_options(yield_per=_STREAM).execute(clock_rows.all_clocks())
-            yield from map(clock_rows.clock, rows)
+            yield from (clock_rows.clock(row, clock_rows.visit(row)) for row in rows)
 
     def clocks_of(self, deals: Collection[Ref]) -> dict[Ref, tuple[SlaClock, ...]]:
         """Give the SLA clocks of these deals, in the order of their visits; deals without any are left out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -34,16 +34,20 @@ def clocks(subject: Subject, visits: Sequence[Visit], now: datetime) -> Clocks:
     """Measure every cycle of every SLA on a deal.
 
     A cycle that ended is judged once: as long as it began and ended when it did, what was said of it stays, whatever
-    the process and its calendars say now.
+    the process and its calendars say now; also when the process has its SLA no more.
     """
     before = {_key(each): each for each in subject.judged_before if each.ended_at is None or each.ended_at <= now}
+    rules = clock_rules(subject.process)
     found: list[SlaClock] = []
     moments: list[datetime | None] = []
-    for rule in clock_rules(subject.process):
+    for rule in rules:
         own = list(_of_rule(rule, visits, subject, before, now))
         found += own
         moments += (clock.turns_at for clock in own)
         moments += (rule.turns_at(subject, now), wakes_at(rule, subject, now))
+    if before:
+        known = {rule.id for rule in rules}
+        found += _ended(visits, [clock for clock in before.values() if clock.judged_by and clock.sla not in known])
     return Clocks(tuple(found), min((at for at in moments if at is not None and at > now), default=None))
 
 
@@ -111,18 +115,17 @@ def _of_rule(
             yield replace(known, visit=cycle.visit)
         elif limit is not None:
             yield measure(cycle, limit, _pauses(rule, known, subject, now), now)
-    if rule.measures is SlaKind.RESPONSE:
-        yield from _answered(rule, visits, seen, before.values())
+    if rule.measures is SlaKind.RESPONSE:  # of earlier messages only this is known: the fields hold the last one
+        own = (clock for clock in before.values() if clock.sla == rule.id and clock.started_at not in seen)
+        yield from _ended(visits, own)
 
 
-def _answered(
-    rule: ClockRule, visits: Sequence[Visit], seen: Collection[datetime], before: Iterable[SlaClock]
-) -> Iterator[SlaClock]:
-    """Give what was said of earlier messages: the fields hold only the last one."""
+def _ended(visits: Sequence[Visit], before: Iterable[SlaClock]) -> Iterator[SlaClock]:
+    """Give what was said of cycles that ended, as long as there is the visit in which they began."""
     known = {(visit.stage, visit.number): visit for visit in visits}
     for clock in before:
         visit = known.get((clock.visit.stage, clock.visit.number))
-        if visit and clock.sla == rule.id and not clock.running and clock.started_at not in seen:
+        if visit and not clock.running:
             yield replace(clock, visit=visit)
 
 

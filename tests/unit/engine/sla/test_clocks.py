@@ -215,13 +215,18 @@ def test_merged_pauses_cover_the_same_and_lie_apart(pauses: list[tuple[int, int 
 # ── A deal's clocks ─────────────────────────────────────────────────────────────────────────────────────
 
 
+WAITING = ["us", "customer", "nobody"]
+
+
 def qualified(*moves: tuple[datetime, str], judged_before: Any = (), edits: Any = (), **parts: Any) -> Any:
     """Run the clocks of such a deal at noon of the Wednesday after; `sla` lays out that of qualification."""
     sla = {"goal": "10bh", "calendar": "office", **parts.pop("sla", {})}
     process: Process = make_process(
-        stages=[make_stage("qualification", sla=sla), make_stage("proposal"), make_stage("care", status="won")],
-        fields=[{"id": "waiting", "name": "Waiting for", "type": "choice", "options": ["us", "customer", "nobody"]}],
-        **parts.pop("process", {}),
+        **{
+            "stages": [make_stage("qualification", sla=sla), make_stage("proposal"), make_stage("care", status="won")],
+            "fields": [{"id": "waiting", "name": "Waiting for", "type": "choice", "options": WAITING}],
+            **parts.pop("process", {}),
+        }
     )
     deal = make_deal(stage=moves[-1][1], **{"created_at": MONDAY, "updated_at": moves[-1][0], **parts.pop("deal", {})})
     subject = make_subject(
@@ -330,6 +335,16 @@ def test_a_closed_cycle_is_not_judged_anew() -> None:
     assert SlaState.BREACHED is qualified(*LEFT, **strict).clocks[0].state
     running = qualified(LEFT[0]).clocks
     assert SlaState.BREACHED is qualified(LEFT[0], judged_before=running, **strict).clocks[0].state
+
+
+def test_a_closed_cycle_stays_when_its_sla_goes() -> None:
+    """Neither last month's report nor the next one becomes another one; only a history without the visit ends it."""
+    before = qualified(*LEFT).clocks
+    gone = {"process": {"stages": [make_stage("qualification"), make_stage("proposal")]}}
+
+    assert before == qualified(*LEFT, judged_before=before, **gone).clocks
+    assert () == qualified(LEFT[0], judged_before=qualified(LEFT[0]).clocks, **gone).clocks
+    assert () == qualified((MONDAY, "proposal"), judged_before=before, **gone).clocks
 
 
 def test_a_cycle_is_judged_whole_by_the_calendar_it_ended_under() -> None:
