@@ -32,9 +32,6 @@ class Acts:
     blocked: tuple[Blocked, ...] = ()
 
 
-NO_ACTS = Acts()
-
-
 @dataclass(slots=True)
 class _Wanted:
     """What is gathered, by what only one change may do: set a field, move the deal back, or tell of a finding."""
@@ -58,8 +55,6 @@ def acts_for(subject: Subject, evaluation: Evaluation, past: Past, now: datetime
     applied. Of several findings that set one field, the first speaks; a deal is moved back once per move. A finding
     that is waived asks for nothing.
     """
-    if not evaluation.findings and not past.known:
-        return NO_ACTS
     wanted = _Wanted()
     asking = [finding for finding in evaluation.findings if finding.waived is None]
     for finding in asking:

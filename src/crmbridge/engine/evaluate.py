@@ -35,6 +35,7 @@ from crmbridge.model.records import Edit, Move, Position, Record
 from crmbridge.model.values import show
 from crmbridge.settings import Settings
 
+NO_VERDICTS = Verdicts()
 MOVE_RULE = "move"
 UNREADABLE_RULE = "unreadable"
 
@@ -90,7 +91,7 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
     measured = clocks(subject, visits, now)
     here, visit = _here(place, visits, subject.process)
     moves = [permitted(move, subject) for move in standing_moves(visits, place, subject.process)]
-    left = tuple(on_leaving(moves, subject, now))
+    left = tuple(on_leaving(moves, subject, now)) if moves else ()
     entry = on_entry(here, visit, subject, now) if here and visit else ()
     findings = list(_unreadable(subject, place))
     for move in moves:
@@ -111,7 +112,7 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
         clocks=measured.clocks,
         readiness=ready(here, visit, subject, now) if here else (),
         entry=entry,
-        judged=Verdicts(tuple(found for _, found in left)),
+        judged=Verdicts(tuple(found for _, found in left)) if left else NO_VERDICTS,
         findings=tuple(findings),
         until=_until(measured.until, stages, subject, now),
     )
@@ -153,7 +154,9 @@ def _here(place: Place, visits: Sequence[Visit], process: Process) -> tuple[Stag
 
 def _until(clocks_turn: datetime | None, stages: Iterable[Stage], subject: Subject, now: datetime) -> datetime | None:
     """Give the next moment at which a clock gets another state, or at which a rule that looks at the time may turn."""
-    turning = (stage for stage in stages if may_turn(stage, subject.process))
+    turning = [stage for stage in stages if may_turn(stage, subject.process)]
+    if clocks_turn is None and not turning:
+        return None
     moments = [clocks_turn, *(turns_at(case_now(stage, None, subject, now)) for stage in turning)]
     return min((at for at in moments if at is not None and at > now), default=None)
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from crmbridge.engine.checks import Case, Judged, Verdicts, judge, judge_stage, judged, verdict
 from crmbridge.engine.history import fields_at, is_known
 from crmbridge.engine.moves import LastMove
-from crmbridge.engine.rule_fields import has_history, looked_at
 from crmbridge.engine.rules.activities import known_then
 from crmbridge.engine.rules.asking import JUDGEMENTS
+from crmbridge.engine.rules.compiled import CompiledRule, compiled_rule
 from crmbridge.model.findings import FindingKind, Judgement, Verdict, Visit
 from crmbridge.model.process import ExitRule, OnUnknown, Stage
 
@@ -91,7 +91,7 @@ def _settled(found: Judged, moment: datetime, subject: Subject) -> Iterator[tupl
     """
     case_then: Case | None = None
     for number, (rule, code) in enumerate(zip(found.stage.rules, found.codes, strict=True)):
-        if JUDGEMENTS[code & 3] not in _BROKEN or not _is_known(rule.rule, moment, found.case.stage, subject):
+        if JUDGEMENTS[code & 3] not in _BROKEN or not known_of(rule, moment, subject):
             continue
         case_then = case_then or _case_then(found.case, moment, subject)
         code_then = rule.run(case_then.fields.get, case_then.moment)
@@ -101,7 +101,7 @@ def _settled(found: Judged, moment: datetime, subject: Subject) -> Iterator[tupl
 
 def _of_entry(rule: ExitRule, case: Case, moment: datetime, subject: Subject) -> Verdict:
     said = judge(rule, case)
-    if said.judgement not in _BROKEN or not _is_known(rule, moment, case.stage, subject):
+    if said.judgement not in _BROKEN or not known_of(compiled_rule(rule, case.stage, case.process), moment, subject):
         return said
     then = judge(rule, _case_then(case, moment, subject))
     return then if _counts_then(then, said) else said
@@ -113,8 +113,9 @@ def _counts_then(then: Verdict, now: Verdict) -> bool:
     return held or (then.judgement, then.seen) == (now.judgement, now.seen)
 
 
-def _is_known(rule: ExitRule, moment: datetime, stage: Stage, subject: Subject) -> bool:
-    return has_history(rule) and is_known(subject, looked_at(rule, stage), moment)
+def known_of(rule: CompiledRule, moment: datetime, subject: Subject) -> bool:
+    """Tell whether all that a rule looks at is known of a moment, and not only of today."""
+    return rule.has_history and is_known(subject, rule.names, moment)
 
 
 def _case_then(case: Case, moment: datetime, subject: Subject) -> Case:

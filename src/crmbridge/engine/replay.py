@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from crmbridge.engine.evaluate import MOVE_RULE, Subject, evaluate
+from crmbridge.engine.evaluate import MOVE_RULE, Subject
 from crmbridge.engine.hindsight import rewind
-from crmbridge.engine.history import is_known
-from crmbridge.engine.judging import on_entry, on_leaving
+from crmbridge.engine.judging import known_of, on_entry, on_leaving
 from crmbridge.engine.moves import Illegal, LastMove, last_move
 from crmbridge.engine.permission import permitted
-from crmbridge.engine.rule_fields import has_history, looked_at
 from crmbridge.engine.rules.asking import JUDGEMENTS
+from crmbridge.engine.rules.compiled import compiled_rule
+from crmbridge.engine.sla.clocks import clocks
 from crmbridge.engine.visits import in_order, visits_of
 from crmbridge.model.findings import Judgement, SlaClock, SlaState, Visit
 from crmbridge.model.process import OnUnknown
@@ -63,9 +63,10 @@ def replay(subject: Subject, since: datetime, now: datetime) -> Replay:
     steps = tuple(_steps(subject, since, now))
     if not steps and subject.place.status is not Status.OPEN:  # nothing of it lies in this time
         return Replay(steps=(), clocks=(), visits=visits_of(subject.deal, subject.moves, subject.mapper))
-    evaluation = evaluate(replace(subject, judged_before=()), now)  # what was decided is not what is asked here
-    clocks = tuple(c for c in evaluation.clocks if c.visit.left_at is None or c.visit.left_at >= since)
-    return Replay(steps=steps, clocks=clocks, visits=evaluation.visits)
+    visits = visits_of(subject.deal, subject.moves, subject.mapper)
+    measured = clocks(replace(subject, judged_before=()), visits, now)  # what was decided is not what is asked here
+    ran = tuple(c for c in measured.clocks if c.visit.left_at is None or c.visit.left_at >= since)
+    return Replay(steps=steps, clocks=ran, visits=visits)
 
 
 def _steps(subject: Subject, since: datetime, now: datetime) -> Iterator[Step]:
@@ -86,14 +87,18 @@ def _step(today: Subject, then: Subject, at: datetime) -> Step:
     move = last_move(visits, place, process)
     move = permitted(move, then) if move is not None and move.at == at else None
     here = process.stage(place.stage) if place.stage else None
-    entered = on_entry(here, visits[-1], then, at) if here and visits and visits[-1].entered_at == at else ()
+    into = here if visits and visits[-1].entered_at == at else None
+    entered = on_entry(into, visits[-1], then, at) if into else ()
     left = [found for _, found in on_leaving((move,), then, at)] if move else []
-    decided = [(rule.id, code, rule.on_unknown) for part in left for rule, code, _ in part.each()]
-    flagged = {rule for rule, code, on_unknown in decided if _is_broken(JUDGEMENTS[code & 3], on_unknown)}
+    decided = [(rule, JUDGEMENTS[code & 3]) for part in left for rule, code, _ in part.each()]
+    flagged = {rule.id for rule, judgement in decided if _is_broken(judgement, rule.on_unknown)}
     flagged |= {one.rule for one in entered if _is_broken(one.judgement, one.on_unknown)}
     flagged |= {MOVE_RULE} if move and move.illegal else set()
-    rulings = [Ruling(rule, JUDGEMENTS[code & 3], _of_today(today, rule, at)) for rule, code, _ in decided]
-    rulings += [Ruling(one.rule, one.judgement, _of_today(today, one.rule, at)) for one in entered]
+    rulings = [Ruling(rule.id, judgement, not known_of(rule, at, today)) for rule, judgement in decided]
+    entry = [compiled_rule(rule, into, process) for rule in into.entry] if into else []
+    rulings += [
+        Ruling(one.rule, one.judgement, not known_of(rule, at, today)) for one, rule in zip(entered, entry, strict=True)
+    ]
     return Step(
         at=at,
         rulings=tuple(rulings),
@@ -106,12 +111,3 @@ def _step(today: Subject, then: Subject, at: datetime) -> Step:
 def _is_broken(judgement: Judgement, on_unknown: str) -> bool:
     unknown = judgement is Judgement.UNKNOWN and OnUnknown(on_unknown) is not OnUnknown.SKIP
     return judgement is Judgement.FAIL or unknown
-
-
-def _of_today(today: Subject, rule_id: str, at: datetime) -> bool:
-    """Tell whether a rule had to be judged by what is known of today."""
-    stage = today.process.stage(rule_id.partition(".")[0])
-    rule = next((rule for rule in stage.rules if f"{stage.id}.{rule.id}" == rule_id), None) if stage else None
-    if stage is None or rule is None:
-        return False
-    return not has_history(rule) or not is_known(today, looked_at(rule, stage), at)

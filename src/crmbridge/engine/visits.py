@@ -23,7 +23,7 @@ def in_order(moves: Iterable[Move]) -> tuple[Move, ...]:
     return tuple(sorted(moves, key=lambda move: (move.at, len(move.id), move.id)))
 
 
-def visits_of(deal: Record, moves: Iterable[Move], mapper: StageMapper) -> tuple[Visit, ...]:
+def visits_of(deal: Record, moves: Sequence[Move], mapper: StageMapper) -> tuple[Visit, ...]:
     """Give a deal's visits, oldest first; only the last one can be without an end.
 
     - Moves may come in any order. Moves within one stage of the process make one visit; coming back to a stage
@@ -35,6 +35,9 @@ def visits_of(deal: Record, moves: Iterable[Move], mapper: StageMapper) -> tuple
       last updated, which is the latest it can have been. The next pull of the history corrects that time.
     - Moves later than now stay as they are.
     """
+    if not moves:
+        place, since = mapper.place(deal.position), deal.created_at or deal.updated_at
+        return () if place.stage is None else (Visit(deal=deal.ref, stage=place.stage, number=1, entered_at=since),)
     arrivals = _collapsed(_arrivals(deal, in_order(moves), mapper))
     numbers: dict[str, int] = {}
     visits = []
@@ -59,8 +62,6 @@ def visits_of(deal: Record, moves: Iterable[Move], mapper: StageMapper) -> tuple
 def _arrivals(deal: Record, moves: Sequence[Move], mapper: StageMapper) -> list[_Arrival]:
     """List where the deal came to and when, from its creation to where the record says it is now."""
     now = mapper.place(deal.position)
-    if not moves:
-        return [_Arrival(deal.created_at or deal.updated_at, now)]
     arrivals = [_Arrival(move.at, mapper.place(move.after)) for move in moves]
     first = moves[0]
     if first.before is not None and deal.created_at is not None and deal.created_at <= first.at:

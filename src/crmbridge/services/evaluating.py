@@ -23,7 +23,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.holidays import public_holidays
 from crmbridge.services.linking import chunks
-from crmbridge.services.recalling import Recall
+from crmbridge.services.recalling import NOTHING_PAST, Recall
 from crmbridge.services.surrounding import Hanging, indexed, pulled_beside, reached, scanned, since_indexed, surrounded
 from crmbridge.services.workspace import Workspace
 
@@ -132,7 +132,7 @@ def leads(workspace: Workspace, deals: Collection[Ref]) -> tuple[dict[Ref, Recor
     """Give the deals that are evaluated: linked ones by the deal that leads them; and the ones that are not."""
     links = workspace.store.links
     link_of = links.of(deals)
-    members = links.get(set(link_of.values()))
+    members = links.get(set(link_of.values())) if link_of else {}
     refs = {*deals, *(ref for together in members.values() for ref in together)}
     able = workspace.project.settings.stages.keys() & set(workspace.connections)
     groups = [_ranked(able, link, together) for link, together in members.items()]
@@ -205,6 +205,8 @@ def _evaluated(recall: Recall, subjects: Sequence[Subject], now: datetime, say: 
     try:
         return [
             _with_acts(subject, evaluation, acts_for(subject, evaluation, past, now))
+            if past is not NOTHING_PAST
+            else Evaluated(deal=subject.deal, evaluation=evaluation, changes=())  # nothing is found, or ever was
             for subject, evaluation, past in recall.aged([(subject, say(subject, now)) for subject in subjects])
         ]
     except _BEYOND_BOUNDS as error:
@@ -217,8 +219,6 @@ def _evaluated(recall: Recall, subjects: Sequence[Subject], now: datetime, say: 
 
 
 def _with_acts(subject: Subject, evaluation: Evaluation, acts: Acts) -> Evaluated:
-    if not evaluation.findings:
-        return Evaluated(deal=subject.deal, evaluation=evaluation, changes=acts.changes, blocked=acts.blocked)
     bindings = {found.id: binding_for(subject, found, evaluation.at) for found in evaluation.findings}
     return Evaluated(
         deal=subject.deal,

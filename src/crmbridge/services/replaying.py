@@ -32,7 +32,8 @@ def subjects(workspace: Workspace, process: Process | None = None) -> Iterator[S
     for part in _parts(workspace):
         for subject in surrounded(workspace, part, calendars, hanging):
             mapper = mappers[subject.deal.ref.connection]
-            yield replace(subject, process=wanted, calendars=calendars, mapper=mapper)
+            deal = replace(subject.deal, fields=dict(subject.deal.fields))  # each move asks for all of them
+            yield replace(subject, deal=deal, process=wanted, calendars=calendars, mapper=mapper)
 
 
 def calendars_of(workspace: Workspace, process: Process) -> dict[str, CompiledCalendar]:

@@ -163,7 +163,8 @@ def _forget(open_: Connection, deals: Iterable[Ref], *tables: Table) -> None:
 
 
 def _save_measures(open_: Connection, evaluations: Sequence[Evaluation]) -> None:
-    upsert_written(open_, _places, [_place_row(evaluation) for evaluation in evaluations])
+    at = {each.at: moment_text(each.at) for each in evaluations}  # mostly one for all
+    upsert_written(open_, _places, [_place_row(evaluation, at[evaluation.at]) for evaluation in evaluations])
     upsert_written(
         open_, _visits, [_visit_row(visit, n) for each in evaluations for n, visit in enumerate(each.visits)]
     )
@@ -172,7 +173,7 @@ def _save_measures(open_: Connection, evaluations: Sequence[Evaluation]) -> None
         open_.execute(insert(_clocks), clocks)
 
 
-def _place_row(evaluation: Evaluation) -> tuple[Any, ...]:
+def _place_row(evaluation: Evaluation, at: str) -> tuple[Any, ...]:
     """Write where a deal stands in the order of the table's columns."""
     deal, place, until = evaluation.deal, evaluation.place, evaluation.until
     return (
@@ -180,7 +181,7 @@ def _place_row(evaluation: Evaluation) -> tuple[Any, ...]:
         storable(deal.id),
         _text(place.stage),
         place.status.value,
-        moment_text(evaluation.at),
+        at,
         moment_text(until) if until else None,
     )
 

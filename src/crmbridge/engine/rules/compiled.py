@@ -11,7 +11,7 @@ from crmbridge.engine.expr.checking import checked
 from crmbridge.engine.expr.faults import Fault
 from crmbridge.engine.expr.turning import Turning, joined, turning_of
 from crmbridge.engine.expr.writing import Writer
-from crmbridge.engine.rule_fields import deal_fields, deal_options, operands
+from crmbridge.engine.rule_fields import deal_fields, deal_options, has_history, looked_at, operands
 from crmbridge.engine.rules.asking import NOT_APPLICABLE, UNKNOWN, output_fields, write_check, write_term
 from crmbridge.engine.rules.case import Answer, Case
 from crmbridge.engine.rules.expressions import Expression
@@ -35,7 +35,10 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """An exit rule of a stage. `run` gives a code of `asking`; `say` puts it in words; `when` is what narrows it."""
+    """An exit rule of a stage. `run` gives a code of `asking`; `say` puts it in words; `when` is what narrows it.
+
+    `names` are all fields of a deal that it looks at; `has_history` says whether what it looks at is known of earlier.
+    """
 
     id: str
     rule: ExitRule
@@ -44,6 +47,8 @@ class CompiledRule:
     when: tuple[str, ...]
     turning: Turning
     on_unknown: str
+    names: frozenset[str]
+    has_history: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,8 @@ def _compile_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRul
         when=when.fields if when else (),
         turning=joined([check.turning, *([when.turning] if when else [])]),
         on_unknown=rule.on_unknown.value,
+        names=looked_at(rule, stage),
+        has_history=has_history(rule),
     )
 
 

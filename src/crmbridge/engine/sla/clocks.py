@@ -30,14 +30,19 @@ class Clocks(NamedTuple):
     until: datetime | None
 
 
+NO_CLOCKS = Clocks((), None)
+
+
 def clocks(subject: Subject, visits: Sequence[Visit], now: datetime) -> Clocks:
     """Measure every cycle of every SLA on a deal.
 
     A cycle that ended is judged once: as long as it began and ended when it did, what was said of it stays, whatever
     the process and its calendars say now; also when the process has its SLA no more.
     """
-    before = {_key(each): each for each in subject.judged_before if each.ended_at is None or each.ended_at <= now}
     rules = clock_rules(subject.process)
+    if not rules and not subject.judged_before:
+        return NO_CLOCKS
+    before = {_key(each): each for each in subject.judged_before if each.ended_at is None or each.ended_at <= now}
     found: list[SlaClock] = []
     moments: list[datetime | None] = []
     for rule in rules:
