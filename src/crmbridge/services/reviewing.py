@@ -18,6 +18,7 @@ from crmbridge.engine.rules.beside import says_yes
 from crmbridge.indicators.scorecard import Interval, wilson
 from crmbridge.model.process import Process, Stage
 from crmbridge.model.records import Status
+from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.replaying import subjects
 from crmbridge.services.simulating import EVERY, RuleChange, RuleCounting
 from crmbridge.services.workspace import Workspace
@@ -174,6 +175,7 @@ class Review:
     stages: tuple[Effect, ...]
 
 
+@made_for_bulk()
 def review(workspace: Workspace, since: datetime) -> Review:
     """Go through the history of all deals since a moment. Nothing is saved or written."""
     now = workspace.clock.now()

@@ -17,6 +17,7 @@ from crmbridge.files.reading import read_process
 from crmbridge.model.findings import Judgement, SlaState
 from crmbridge.model.process import Process
 from crmbridge.model.records import Ref
+from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.checking import placed, rule_places
 from crmbridge.services.replaying import calendars_of, subjects
 from crmbridge.services.workspace import Workspace
@@ -96,6 +97,7 @@ def read_candidate(path: Path) -> Candidate:
     return Candidate(process=loaded.model, places=rule_places(loaded.model, loaded.source, str(path)))
 
 
+@made_for_bulk()
 def simulate(workspace: Workspace, since: datetime, candidate: Candidate | None = None) -> Simulation:
     """Play the moves and visits since a moment again, under the project's process and the candidate."""
     now = workspace.clock.now()
