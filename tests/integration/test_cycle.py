@@ -166,6 +166,41 @@ def test_a_move_that_the_process_forbids_is_not_made_again(store: StateStore) ->
     assert 7 == cycle.exit_code()
 
 
+BACK = {"back": "with_reason", "reason": "why_back"}
+
+
+def test_a_way_back_without_a_reason_is_not_made_again(store: StateStore) -> None:
+    """It waits for the reason; then the other side follows."""
+    fields = [{"id": "why_back", "name": "Why back", "type": "text"}]
+    bench = linked_bench(store, process=make_process(stages=[*map(make_stage, OPEN_STAGES)], moves=BACK, fields=fields))
+    north, south = two_deals(bench)
+    for stage in ("diagnosis", "proposal"):
+        bench.crms["north"].move_deal(north, stage)
+        run(bench)
+    bench.crms["north"].move_deal(north, "qualification")
+    held = [run(bench).plan, bench.crms["south"].deal(south).position]
+    bench.crms["north"].edit_deal(north, why_back="They asked for another offer")
+    run(bench)
+
+    assert [("stage", Cause.MOVE)] == [(item.name, item.cause) for item in held[0].blocked]  # type: ignore[union-attr]
+    stages = [position and position.stage for position in (held[1], bench.crms["south"].deal(south).position)]
+    assert ["proposal", "qualification"] == stages
+
+
+def test_a_move_by_somebody_who_may_not_is_not_made_again(store: StateStore) -> None:
+    """Only a boss may move deals there; where nobody can tell who it was, the other side follows."""
+    process = make_process(stages=[*map(make_stage, OPEN_STAGES)], moves={"who": {"proposal": ["seller"]}})
+    bench = linked_bench(store, process=process, people={"seller": "boss@lumenworks.example"})
+    north, south = two_deals(bench)
+    bench.crms["north"].move_deal(north, "proposal")
+    moves = bench.crms["north"].moves[bench.crms["north"].deal(north).ref]
+    moves[-1] = replace(moves[-1], by="1")
+    run(bench)
+
+    position = bench.crms["south"].deal(south).position
+    assert "qualification" == (position and position.stage)
+
+
 def test_a_stage_travels_by_its_place_in_the_process(store: StateStore) -> None:
     """A deal won on one side is won on the other, whatever stages it went through meanwhile."""
     bench = linked_bench(store)

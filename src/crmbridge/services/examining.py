@@ -8,6 +8,7 @@ from crmbridge.engine.nearest import nearest
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.records import Status
 from crmbridge.ports import Description, NativeStage
+from crmbridge.services.field_types import check_types
 from crmbridge.services.health import Check, bad, good, weak
 from crmbridge.services.signin import check_sign_in, check_version
 from crmbridge.services.workspace import Workspace
@@ -50,6 +51,7 @@ def _connection(workspace: Workspace, connection: str) -> Iterator[Check]:
     yield from check_sign_in(workspace, connection, description)
     yield from _stages(workspace, connection, description)
     yield from _fields(workspace, connection, description)
+    yield from check_types(workspace, connection, description)
     yield from _key(workspace, connection, description)
 
 

@@ -26,14 +26,13 @@ from crmbridge.engine.glance import Glance, glance_at
 from crmbridge.engine.mapping import LOST, WON
 from crmbridge.engine.matching import link_id
 from crmbridge.engine.merge import Side, decided_ref, merge
-from crmbridge.engine.moves import last_move, why_forbidden
 from crmbridge.engine.planner import archive, create_counterpart, sync_updates
 from crmbridge.engine.sameness import same
 from crmbridge.engine.views import STAGE, Viewer
-from crmbridge.engine.visits import visits_of
 from crmbridge.model.changes import Action, Blocked, Change
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Value
+from crmbridge.services.allowed import why_not
 from crmbridge.services.companions import with_companions
 from crmbridge.services.gathering import Around, follow_merged, gather, make_viewers, writable
 from crmbridge.services.linked import in_links
@@ -354,12 +353,9 @@ class _Part:
 
     def _forbidden(self, sides: Mapping[Ref, Side], stage: str) -> str:
         """Say why the move to a stage may not be made in the others: the process forbids it where it was made."""
-        process, records = self.workspace.project.process, self.workspace.store.records
         for ref, side in sides.items():
             if side.now.get(STAGE) == stage:
-                deal, mapper = self.around.deals[ref], self.around.viewers[ref.connection].mapper
-                visits = visits_of(deal, records.moves_of(ref), mapper)
-                return why_forbidden(last_move(visits, mapper.place(deal.position), process))
+                return why_not(self.workspace, self.around.deals[ref], self.around.viewers[ref.connection].mapper)
         return ""
 
     def _create(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from crmbridge.errors import RetryLaterError
+from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, Credential, Description
 from crmbridge.services.examining import examine
 from crmbridge.services.health import Check, Health
@@ -20,6 +21,8 @@ from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.fake_crm import STAGES
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench, usual_settings
 
+BANT = ("bant.budget", "bant.authority", "bant.need", "bant.timeline")
+BY_BANT = make_stage(STAGES[0], exit=[{"id": "bant", "check": {"required": list(BANT)}}])
 SEVEN = make_process(stages=[make_stage(stage) for stage in STAGES[:-2]])
 
 
@@ -301,3 +304,54 @@ def test_the_end_of_a_versions_support_is_told(
     found = told(workspace)
 
     assert (health, said) == ([check.health for check in found], [check.message for check in found])
+
+
+def other_need(**native: Any) -> Callable[[Description], Description]:
+    """Let the account's field for the need be another one."""
+
+    def change(known: Description) -> Description:
+        fields = [replace(each, **native) if each.name == "bant.need" else each for each in known.fields]
+        return replace(known, fields=tuple(fields))
+
+    return change
+
+
+def bench_of(**declared: Any) -> Bench:
+    """Make a workspace whose process declares the parts of BANT so, and asks for them."""
+    fields = [{"id": name, "name": name, **declared} for name in BANT]
+    return make_bench(process=make_process(stages=[BY_BANT, *map(make_stage, STAGES[1:-2])], fields=fields), deals=1)
+
+
+@pytest.mark.parametrize(
+    ("declared", "there", "message"),
+    [
+        ("number", FieldType.TEXT, "bant.need is a number in the process, and bant.need is a text field here"),
+        ("date", FieldType.BOOL, "bant.need is a date in the process, and bant.need is a bool field here"),
+        (
+            "bool",
+            None,
+            "bant.need is a bool in the process, and bant.need is of a type that crmbridge does not read here",
+        ),
+        ("number", FieldType.MONEY, None),
+        ("datetime", FieldType.DATE, None),
+        ("text", FieldType.NUMBER, None),
+    ],
+)
+def test_a_field_of_another_type_than_rules_take_it_for(
+    describing: Callable[..., Workspace], declared: str, there: FieldType | None, message: str | None
+) -> None:
+    """Told with the rules that look at it; what can be read all the same is fine."""
+    workspace = describing(bench_of(type=declared), other_need(type=there))
+    found = [check for check in told(workspace) if check.message.startswith("bant.need")]
+
+    assert ([message] if message else []) == [check.message for check in found]
+    assert all("leave rules undecided: prospecting.bant." in check.advice for check in found)
+
+
+def test_an_option_that_the_account_does_not_have(describing: Callable[..., Workspace]) -> None:
+    """No deal can hold it there, under its own name or the one that people see."""
+    has = other_need(type=FieldType.CHOICE, options=("1", "no"), option_labels={"1": "yes"})
+    (found,) = told(describing(bench_of(type="choice", options=["yes", "no", "maybe"]), has))
+
+    assert "bant.need has no option maybe here, which bant.need has in the process" == found.message
+    assert "No deal can hold it: prospecting.bant. Add it there, or take it out." == found.advice
