@@ -232,6 +232,25 @@ def test_a_deal_that_can_be_judged_again_is() -> None:
     assert [(str(deal), "qualification.rule", False)] == stored(bench)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 2_000])
+def test_linked_deals_are_judged_once_however_many_are_looked_at_together(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Whichever of a link's deals comes first, and wherever the others lie."""
+    monkeypatch.setattr("crmbridge.services.evaluating.AT_ONCE", at_once)
+    bench = make_bench(parts={"north": (0, 0), "south": (0, 0)}, sync=[], process=process_of(REQUIRED))
+    every = [[crm.create_deal(name, stage="qualification") for crm in bench.crms.values()] for name in "abcd"]
+    for deal in (deal for deals in every for deal in deals):
+        bench.crms[deal.connection].move_deal(deal.id, "proposal")
+    bench.workspace.store.links.save({link_id(deals[0]): tuple(deals) for deals in every[:3]})
+    pull(bench.workspace)
+    found = judge_pending(bench.workspace)
+
+    leading = [*(deals[0] for deals in every[:3]), *every[3]]
+    assert len(leading) == found.deals
+    assert sorted((str(deal), "qualification.rule", False) for deal in leading) == stored(bench) == all_of(bench)
+
+
 def test_a_waiver_may_be_for_good() -> None:
     """Its end is that of the calendar."""
     assert LAST_DAY == until_of("9999-12-31", NOON).date()

@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 from crmbridge.model.values import (
     Money,
     Value,
+    as_written,
     fields_from_json,
+    fields_from_text,
     fields_to_json,
     fields_to_text,
     from_json,
     is_empty,
     iso,
     parse_iso,
+    reading,
     show,
     to_json,
 )
@@ -179,3 +182,18 @@ def test_only_no_value_blank_text_and_an_empty_set_count_as_empty(expected: Any,
 def test_values_are_shown_to_people(expected: Any, value: Any) -> None:
     """Plans and explanations show these forms."""
     assert expected == show(value)
+
+
+@given(st.dictionaries(texts, values, max_size=6), st.lists(texts, max_size=3))
+def test_a_field_is_read_the_same_in_every_way(fields: dict[str, Value], others: list[str]) -> None:
+    """One by one, again and again, and all at once; a field that is missing is empty."""
+    stored = fields_from_text(fields_to_text(fields))
+    read, names = reading(stored), [*fields, *others, *fields]
+
+    assert fields == dict(stored) == fields_from_json(fields_to_json(fields))
+    assert (
+        [fields.get(name) for name in names] == [read(name) for name in names] == [stored.get(name) for name in names]
+    )
+    assert [type(fields.get(name)) for name in names] == [type(read(name)) for name in names]
+    assert list(map(fields.get, names)) == list(map(reading(fields), names))
+    assert sorted(fields) == sorted(stored) == sorted(as_written(stored))
