@@ -119,8 +119,10 @@ def parse_source(file: str, content: bytes, *, guarded: bool = False) -> Source:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return _not_utf8(file, error, guarded=guarded)
-    bare = Source(file, text, guarded=guarded, starts=(0, *(match.end() for match in _LINE_END.finditer(text))))
     if endless := yaml_nodes.endless(text):
+        text = text[: endless.end]  # what comes after it is looked at by nobody
+    bare = Source(file, text, guarded=guarded, starts=(0, *(match.end() for match in _LINE_END.finditer(text))))
+    if endless:
         return _with_faults(bare, None, [endless])
     if control := _CONTROL.search(text):
         sentence = f"the control character U+{ord(control[0]):04X} can't stand in the file"
