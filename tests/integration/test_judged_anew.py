@@ -18,6 +18,8 @@ from crmbridge.ports import Page
 from crmbridge.services.evaluating import dealt, evaluate_all, judge_pending, subject_of
 from crmbridge.services.explaining import explain
 from crmbridge.services.pulling import pull
+from crmbridge.services.reviewing import review
+from crmbridge.services.simulating import simulate
 from crmbridge.services.waiving import until_of, unwaive, waive
 from crmbridge.testing.factories import (
     NOON,
@@ -214,6 +216,7 @@ def test_a_deal_beyond_all_bounds_ends_no_run() -> None:
     assert ["901", "902", fine.id] == sorted(change.target.id for change in found.changes if change.target)
     (said,) = explain(bench.workspace, "north:901").evaluation.findings
     assert "The deal north:901 can't be judged: date value out of range." in said.message
+    assert (1, 3) == (simulate(bench.workspace, FIRST).moves, review(bench.workspace, FIRST).deals)
 
 
 def test_a_deal_that_can_be_judged_again_is() -> None:

@@ -36,6 +36,7 @@ from crmbridge.model.values import show
 from crmbridge.settings import Settings
 
 NO_VERDICTS = Verdicts()
+BEYOND_BOUNDS = (ArithmeticError, ValueError)  # what Python raises for dates and numbers that nobody can count with
 MOVE_RULE = "move"
 UNREADABLE_RULE = "unreadable"
 

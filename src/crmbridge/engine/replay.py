@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from crmbridge.engine.evaluate import MOVE_RULE, Subject
+from crmbridge.engine.evaluate import BEYOND_BOUNDS, MOVE_RULE, Subject
 from crmbridge.engine.hindsight import rewind
 from crmbridge.engine.judging import known_of, on_entry, on_leaving
 from crmbridge.engine.moves import Illegal, LastMove, last_move
@@ -58,12 +58,20 @@ class Replay:
 def replay(subject: Subject, since: datetime, now: datetime) -> Replay:
     """Judge each move of a deal since a moment as of that move, and measure the visits that lasted into that time.
 
-    Each is judged by the moves up to it, and by the values and activities of then where they are known.
+    Each is judged by the moves up to it, and by the values and activities of then where they are known. Of a deal that
+    can't be calculated with there are only its visits.
     """
+    visits = visits_of(subject.deal, subject.moves, subject.mapper)
+    try:
+        return _played(subject, visits, since, now)
+    except BEYOND_BOUNDS:
+        return Replay(steps=(), clocks=(), visits=visits)
+
+
+def _played(subject: Subject, visits: tuple[Visit, ...], since: datetime, now: datetime) -> Replay:
     steps = tuple(_steps(subject, since, now))
     if not steps and subject.place.status is not Status.OPEN:  # nothing of it lies in this time
-        return Replay(steps=(), clocks=(), visits=visits_of(subject.deal, subject.moves, subject.mapper))
-    visits = visits_of(subject.deal, subject.moves, subject.mapper)
+        return Replay(steps=(), clocks=(), visits=visits)
     measured = clocks(replace(subject, judged_before=()), visits, now)  # what was decided is not what is asked here
     ran = tuple(c for c in measured.clocks if c.visit.left_at is None or c.visit.left_at >= since)
     return Replay(steps=steps, clocks=ran, visits=visits)

@@ -12,7 +12,7 @@ from crmbridge import __version__
 from crmbridge.engine.actions import Acts, acts_for
 from crmbridge.engine.bindings import binding_for
 from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
-from crmbridge.engine.evaluate import Subject, evaluate, unjudged
+from crmbridge.engine.evaluate import BEYOND_BOUNDS, Subject, evaluate, unjudged
 from crmbridge.engine.matching import lead
 from crmbridge.engine.tasks import endings
 from crmbridge.model.business_time import Calendar
@@ -30,7 +30,6 @@ from crmbridge.services.workspace import Workspace
 OLDEST_YEARS = 6  # calendars know the holidays of this many years back; older visits count every working day
 READER = "enforce/"
 Say = Callable[[Subject, datetime], Evaluation]
-_BEYOND_BOUNDS = (ArithmeticError, ValueError)  # what Python raises for such dates and numbers
 AT_ONCE = 2_000  # deals that are judged and saved together
 
 
@@ -209,7 +208,7 @@ def _evaluated(recall: Recall, subjects: Sequence[Subject], now: datetime, say: 
             else Evaluated(deal=subject.deal, evaluation=evaluation, changes=())  # nothing is found, or ever was
             for subject, evaluation, past in recall.aged([(subject, say(subject, now)) for subject in subjects])
         ]
-    except _BEYOND_BOUNDS as error:
+    except BEYOND_BOUNDS as error:
         if half := len(subjects) // 2:
             return [*_evaluated(recall, subjects[:half], now), *_evaluated(recall, subjects[half:], now)]
         (subject,) = subjects
