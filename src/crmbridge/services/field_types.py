@@ -28,7 +28,8 @@ def check_types(workspace: Workspace, connection: str, description: Description)
     """Say which fields are of another type there than rules take them for, and which values they can't have there."""
     process = workspace.project.process
     bound = workspace.project.settings.connections[connection].fields
-    there = {name: native for native in description.fields for name in (native.label, native.name)}
+    fields = description.fields
+    there = {**{native.label: native for native in fields}, **{native.name: native for native in fields}}
     for declared in process.fields:
         native = there.get(bound.get(declared.id, ""))
         if native is not None:
