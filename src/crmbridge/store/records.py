@@ -72,11 +72,11 @@ class SqlRecords:
         with self._database.write() as open_:
             _save_records(open_, records, next_mark(open_), at)
 
-    def cursor(self, connection: str, kind: Kind) -> str | None:
-        """Give the cursor after the last page saved."""
-        query = select(_cursors.c.cursor).where(_cursors.c.connection == connection, _cursors.c.kind == kind)
+    def cursors(self, connection: str) -> dict[Kind, str]:
+        """Give the cursor after the last page saved of each kind that has one."""
+        query = select(_cursors.c.kind, _cursors.c.cursor).where(_cursors.c.connection == connection)
         with self._database.read() as open_:
-            return open_.execute(query).scalar()
+            return {KINDS[kind]: cursor for kind, cursor in open_.execute(query)}
 
     def pulled_at(self, connection: str, kind: Kind) -> datetime | None:
         """Give when the last page was saved."""
