@@ -24,9 +24,14 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 def test_a_transaction_that_fails_leaves_nothing_to_the_next_one(database: Database) -> None:
     """What it wrote is taken back, and the state is free for others."""
-    with pytest.raises(ZeroDivisionError), database.write() as open_:
-        open_.execute(text("INSERT INTO hints VALUES ('hs', 'deal', '1', '2026-01-01')"))
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with database.write() as open_:
+            open_.execute(text("INSERT INTO hints VALUES ('hs', 'deal', '1', '2026-01-01')"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
 
     with database.write() as open_:
         assert 0 == open_.execute(text("SELECT count(*) FROM hints")).scalar()
