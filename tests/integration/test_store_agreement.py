@@ -244,7 +244,7 @@ class TwoStores(RuleBasedStateMachine):
     def records_agree(self) -> None:
         """The same records, moves, tombstones and cursors."""
         for connection in ("hs", "sf"):
-            self.both(lambda store, c=connection: store.records.cursor(c, Kind.DEAL))
+            self.both(lambda store, c=connection: store.records.cursors(c).get(Kind.DEAL))
             self.both(lambda store, c=connection: list(store.records.moves(c)))
             self.both(lambda store, c=connection: list(store.records.gone(c)))
             for kind in (Kind.DEAL, Kind.COMPANY):

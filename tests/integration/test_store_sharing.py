@@ -93,7 +93,7 @@ class TestThreads:
 
         assert errors == []
         assert [20] * 6 == [len(list(store.records.records(f"c{n}", Kind.DEAL))) for n in range(6)]
-        assert {"19"} == {store.records.cursor(f"c{n}", Kind.DEAL) for n in range(6)}
+        assert {"19"} == {store.records.cursors(f"c{n}").get(Kind.DEAL) for n in range(6)}
 
     def test_a_reader_sees_one_moment(self, store: SqlStore) -> None:
         """A page saved while records are being read does not show among them."""
@@ -175,7 +175,7 @@ class TestProcesses:
         child = python(PULL, path)
         said = [line(child) for _ in range(pages)] + kill(child)
         store = open_store(f"sqlite:///{path}")
-        cursor = store.records.cursor("hs", Kind.DEAL)
+        cursor = store.records.cursors("hs").get(Kind.DEAL)
         ids = [record.ref.id for record in store.records.records("hs", Kind.DEAL)]
         moved = [deal.id for deal, _ in store.records.moves("hs")]
 

@@ -110,7 +110,7 @@ class TestMaking:
         store.close()
         again = open_store(f"sqlite:///{path}")
 
-        assert again.records.cursor("hs", Kind.DEAL) == "c7"
+        assert again.records.cursors("hs").get(Kind.DEAL) == "c7"
         assert [make_record()] == list(again.records.records("hs", Kind.DEAL))
         again.close()
 
@@ -125,7 +125,7 @@ class TestMaking:
         again = open_store(f"sqlite:///{path}")
 
         assert ("c7", [make_record()]) == (
-            again.records.cursor("hs", Kind.DEAL),
+            again.records.cursors("hs").get(Kind.DEAL),
             list(again.records.records("hs", Kind.DEAL)),
         )
         assert 0o640 == stat.S_IMODE(path.stat().st_mode)
@@ -328,7 +328,7 @@ class TestRefusing:
 
         assert "disk space" in refused.value.advice
         assert "xxx" not in str(refused.value)
-        assert store.records.cursor("hs", Kind.DEAL) == "c1"
+        assert store.records.cursors("hs").get(Kind.DEAL) == "c1"
         assert ["small"] == [record.ref.id for record in store.records.records("hs", Kind.DEAL)]
 
     def test_a_state_that_another_process_keeps_busy_is_locked(

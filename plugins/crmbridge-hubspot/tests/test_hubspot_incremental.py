@@ -79,6 +79,20 @@ def test_nothing_new_takes_two_requests(bench: AdapterWorkbench, run: Run) -> No
     assert 2 == len(bench.served.sandbox.log.all())
 
 
+def test_where_there_is_nothing_nothing_is_walked_again(bench: AdapterWorkbench, run: Run) -> None:
+    """An account without deals pays two requests for a pull, as any does; its first deal is a change like others."""
+    for each in bench.hands.deal_ids():
+        bench.hands.delete_deal(each)
+    cursor = settled(bench, run)
+    bench.served.sandbox.log.clear()
+    cursor = pull(run(), cursor)[-1].cursor
+    asked = len(bench.served.sandbox.log.all())
+    made = bench.hands.create_deal(dealname="The first", dealstage="appointmentscheduled")
+
+    assert 2 == asked
+    assert [made] == [ref.id for ref in refs_of(pull(run(), cursor))]
+
+
 # ── After a bulk edit ──────────────────────────────────────────────────────────────────────────────────
 
 

@@ -26,8 +26,8 @@ class RecordStore(Protocol):
         """
         ...
 
-    def cursor(self, connection: str, kind: Kind) -> str | None:
-        """Give the cursor after the last page saved."""
+    def cursors(self, connection: str) -> Mapping[Kind, str]:
+        """Give the cursor after the last page saved of each kind that has one."""
         ...
 
     def pulled_at(self, connection: str, kind: Kind) -> datetime | None:

@@ -281,7 +281,7 @@ def _bury(workspace: Workspace, refs: Sequence[Ref]) -> None:
     """Note that records are gone that were just archived; those of a kind that is never pulled are not held."""
     records, now = workspace.store.records, workspace.clock.now()
     for (connection, kind), group in groupby(sorted(refs), key=lambda ref: (ref.connection, ref.kind)):
-        cursor = records.cursor(connection, kind)
+        cursor = records.cursors(connection).get(kind)
         if cursor is not None:
             gone = tuple(Tombstone(ref=ref, at=now) for ref in group)
             records.save_page(connection, kind, Page(tombstones=gone, cursor=cursor), now)

@@ -120,7 +120,8 @@ def reread_hints(workspace: Workspace, connection: str) -> int:
     entry = workspace.project.settings.connections[connection]
     kinds = pulled_kinds(workspace.project.process, entry, adapter.capabilities, workspace.project.settings.conditions)
     workspace.store.hints.done([(ref, at) for ref, at in pending if ref.kind not in kinds])
-    known = [kind for kind in kinds if workspace.store.records.cursor(connection, kind) is not None]
+    pulled = workspace.store.records.cursors(connection)
+    known = [kind for kind in kinds if kind in pulled]
     return sum(_reread(workspace, connection, [hint for hint in pending if hint[0].kind is kind]) for kind in known)
 
 

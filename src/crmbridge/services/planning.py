@@ -86,9 +86,6 @@ def _remember(workspace: Workspace, synced: syncing.Synced, plan: Plan, finished
 
 
 def _cursors(workspace: Workspace) -> dict[str, str]:
-    found = {
-        f"{connection}/{kind}": workspace.store.records.cursor(connection, kind)
-        for connection in workspace.connections
-        for kind in Kind
-    }
-    return {name: cursor for name, cursor in found.items() if cursor is not None}
+    found = {connection: workspace.store.records.cursors(connection) for connection in workspace.connections}
+    # In the order in which kinds are named, so that the same state gives the same plan.
+    return {f"{name}/{kind}": cursors[kind] for name, cursors in found.items() for kind in Kind if kind in cursors}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,7 +80,7 @@ def _hinted(workspace: Workspace, connection: str) -> ConnectionPull:
     if asks_for_pull(workspace, connection):
         return _pull_one(workspace, connection)
     try:
-        _bookmark(workspace, connection)  # it must not have become another account
+        _bookmark(workspace, connection, _marks(workspace, connection))  # it must not have become another account
         return ConnectionPull(connection=connection, records=reread_hints(workspace, connection))
     except CrmbridgeError as error:
         return ConnectionPull(connection=connection, error=error)
@@ -90,12 +90,13 @@ def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
     total = ConnectionPull(connection=connection)
     workspace.progress("pull", f"{connection}: looking at the account")
     try:
-        bookmark = _bookmark(workspace, connection)
+        marks = _marks(workspace, connection)
+        bookmark = _bookmark(workspace, connection, marks)
         unnamed = asks_for_pull(workspace, connection)  # one that comes meanwhile may be about what was read already
         entry = workspace.project.settings.connections[connection]
         capabilities = workspace.adapter(connection).capabilities
         for kind in pulled_kinds(workspace.project.process, entry, capabilities, workspace.project.settings.conditions):
-            for pulled in _pull_kind(workspace, kind, total, bookmark):
+            for pulled in _pull_kind(workspace, kind, total, bookmark, marks.get(kind)):
                 total = pulled
         workspace.store.hints.done(unnamed)
         # Past the CRM's search index, which may not know yet what a webhook told us of.
@@ -105,10 +106,11 @@ def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
     return total
 
 
-def _pull_kind(workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark) -> Iterator[ConnectionPull]:
-    """Save what changed, and say after each page what there is so far."""
+def _pull_kind(
+    workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark, known: Bookmark | None
+) -> Iterator[ConnectionPull]:
+    """Save what changed since the bookmark known, and say after each page what there is so far."""
     connection = total.connection
-    known = _stored(workspace, connection, kind)
     # With other settings the records would look different: fields are bound, or money is read, in another way.
     since = known.cursor if known is not None and known.reading == bookmark.reading else None
     pace, before = Pace(workspace.clock, PLURALS[kind]), total.records
@@ -194,7 +196,7 @@ class Bookmark:
         return None
 
 
-def _bookmark(workspace: Workspace, connection: str) -> Bookmark:
+def _bookmark(workspace: Workspace, connection: str, marks: Mapping[Kind, Bookmark]) -> Bookmark:
     """Say how a connection is read now; raises ConfigurationError when it leads to another account than before.
 
     The account is asked for when the settings changed, and once a day, as a secret can be replaced by another
@@ -202,7 +204,7 @@ def _bookmark(workspace: Workspace, connection: str) -> Bookmark:
     the secret elsewhere, does not make everything be pulled anew.
     """
     settings = _digest(workspace, connection)
-    stored = [mark for kind in ORDER if (mark := _stored(workspace, connection, kind)) is not None]
+    stored = [marks[kind] for kind in ORDER if kind in marks]
     memory, today = workspace.store.memory(connection), workspace.clock.now().date().isoformat()
     if stored and all(mark.settings == settings for mark in stored) and memory.get(LOOKED_AT) == today:
         return Bookmark(account=stored[0].account, settings=settings)
@@ -217,9 +219,10 @@ def _bookmark(workspace: Workspace, connection: str) -> Bookmark:
     return Bookmark(account=account, settings=settings)
 
 
-def _stored(workspace: Workspace, connection: str, kind: Kind) -> Bookmark | None:
-    text = workspace.store.records.cursor(connection, kind)
-    return Bookmark.parse(text) if text is not None else None
+def _marks(workspace: Workspace, connection: str) -> dict[Kind, Bookmark]:
+    """Give the bookmark of each kind that was pulled."""
+    found = {kind: Bookmark.parse(text) for kind, text in workspace.store.records.cursors(connection).items()}
+    return {kind: mark for kind, mark in found.items() if mark is not None}
 
 
 def _digest(workspace: Workspace, connection: str) -> str:

@@ -189,4 +189,4 @@ def is_pulled(workspace: Workspace, connection: str, kind: Kind) -> bool:
     """
     project = workspace.project
     wanted = wanted_kinds(project.process, project.settings.connections[connection], project.settings.conditions)
-    return kind in wanted and workspace.store.records.cursor(connection, kind) is not None
+    return kind in wanted and kind in workspace.store.records.cursors(connection)

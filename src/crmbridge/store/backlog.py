@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from crmbridge.model.changes import Blocked
 from crmbridge.model.codec import blocked_from_json, blocked_to_json
@@ -34,6 +34,14 @@ _waiting, _matches = schema.waiting, schema.matches
 _matches_written = as_written(_matches)
 _REF = ("connection", "kind", "id")
 _STREAM = 1000  # rows read at a time
+_LAST_MARK = select(_marks.c.mark)
+_READ_UPTO = select(_readers.c.mark).where(_readers.c.reader == bindparam("by"))
+_CHANGED = select(*_records.c[_REF]).where(_records.c.mark > bindparam("since"), _records.c.mark <= bindparam("upto"))
+_LEFT_BY = select(*_left.c[_REF]).where(_left.c.reader == bindparam("by"))
+# The database sorts them and drops what is there twice: a first look has millions.
+_PENDING = _CHANGED.union(_LEFT_BY).order_by(*_REF)
+_READERS = select(_readers.c.reader)
+_ALL_WAITING = select(_waiting.c.item, _waiting.c.since)
 
 
 class SqlBacklog:
@@ -49,12 +57,10 @@ class SqlBacklog:
     def pending(self, reader: str) -> tuple[int, tuple[Ref, ...]]:
         """Give the mark that all of this reaches to, and the refs that are pending, ordered."""
         with self._database.read() as open_:
-            upto = open_.execute(select(_marks.c.mark)).scalar() or 0
-            since = open_.execute(select(_readers.c.mark).where(_readers.c.reader == reader)).scalar() or 0
-            changed = select(*_records.c[_REF]).where(_records.c.mark > since, _records.c.mark <= upto)
-            left = select(*_left.c[_REF]).where(_left.c.reader == reader)
-            # The database sorts them and drops what is there twice: a first look has millions.
-            rows = open_.execution_options(yield_per=_STREAM).execute(changed.union(left).order_by(*_REF))
+            upto = open_.execute(_LAST_MARK).scalar() or 0
+            since = open_.execute(_READ_UPTO, {"by": reader}).scalar() or 0
+            asked = {"since": since, "upto": upto, "by": reader}
+            rows = open_.execution_options(yield_per=_STREAM).execute(_PENDING, asked)
             return upto, tuple(Ref(connection, KINDS[kind], id_) for connection, kind, id_ in rows)
 
     def dealt(self, reader: str, mark: int, left: Collection[Ref] = ()) -> None:
@@ -77,7 +83,7 @@ class SqlBacklog:
     def readers(self) -> frozenset[str]:
         """Name the readers that there are."""
         with self._database.read() as open_:
-            return frozenset(open_.execute(select(_readers.c.reader)).scalars())
+            return frozenset(open_.execute(_READERS).scalars())
 
     def forget(self, readers: Collection[str]) -> None:
         """Forget readers; one that comes back begins with everything."""
@@ -107,7 +113,7 @@ class SqlWaiting:
     def all(self) -> tuple[Waiting, ...]:
         """Give everything that waits, ordered by deal, name and reason."""
         with self._database.read() as open_:
-            rows = open_.execute(select(_waiting.c.item, _waiting.c.since)).all()
+            rows = open_.execute(_ALL_WAITING).all()
         found = [Waiting(blocked_from_json(row.item), row.since) for row in rows]
         return tuple(sorted(found, key=_in_order))
 

@@ -20,10 +20,10 @@ from sqlalchemy import (
     CursorResult,
     Engine,
     Table,
+    bindparam,
     case,
     func,
     inspect,
-    literal,
     make_url,
     or_,
     select,
@@ -72,6 +72,8 @@ class Database:
         self._engine = engine
         self._reader = postgresql.reading(engine) if engine.dialect.name == "postgresql" else engine
         self._writer = engine.execution_options(**{sqlite.WRITES: True})
+        self._kept = [sqlite.Transactions(each) for each in (self._reader, self._writer)] if self.file else []
+        self._reading, self._writing = (each.begin for each in self._kept or (self._reader, self._writer))
         self._turn = threading.Lock()  # threads queue here; between processes the database itself decides
 
     @classmethod
@@ -88,7 +90,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Read in one transaction: everything seen in it is of one moment."""
-        with self._plainly(), self._reader.begin() as connection:
+        with self._plainly(), self._reading() as connection:
             yield connection
 
     @contextmanager
@@ -105,7 +107,7 @@ class Database:
     @contextmanager
     def write_freely(self) -> Iterator[Connection]:
         """Write in one transaction without asking for the lease; for taking it and giving it back."""
-        with self._turn, self._plainly(), self._writer.begin() as connection:
+        with self._turn, self._plainly(), self._writing() as connection:
             yield connection
 
     @contextmanager
@@ -121,13 +123,13 @@ class Database:
 
     def close(self) -> None:
         """Give back all connections."""
+        for each in self._kept:
+            each.close()
         self._engine.dispose()
 
     def _keep(self, connection: Connection, held: HeldLease, at: datetime | None) -> None:
-        lease = schema.lease
-        # Never earlier than it is: another thread may have come by with a later time.
-        until = lease.c.expires_at if at is None else _later(lease.c.expires_at, at + held.lasts)
-        done = connection.execute(update(lease).where(lease.c.token == held.token).values(expires_at=until))
+        until = {} if at is None else {"until": at + held.lasts}
+        done = connection.execute(_RENEWED if until else _HELD, {"held": held.token, **until})
         if done.rowcount == 0:
             raise LockedError(
                 f"This run's hold on the state {self.where} expired and another run took it over.",
@@ -162,9 +164,14 @@ class Database:
             raise meant from error
 
 
-def _later(known: Column[datetime], at: datetime) -> ColumnElement[datetime]:
-    new = literal(at, Moment)
-    return case((known < new, new), else_=known)
+_LEASE = schema.lease.c
+_OF_OURS = update(schema.lease).where(_LEASE.token == bindparam("held"))
+_HELD = _OF_OURS.values(expires_at=_LEASE.expires_at)
+_UNTIL = bindparam("until", type_=Moment)
+# Never earlier than it is: another thread may have come by with a later time.
+_RENEWED = _OF_OURS.values(expires_at=case((_LEASE.expires_at < _UNTIL, _UNTIL), else_=_LEASE.expires_at))
+_MARK = schema.marks.c.mark
+_NEXT_MARK = update(schema.marks).values(mark=_MARK + 1).returning(_MARK)
 
 
 def _connect(url: str) -> tuple[Engine, str]:
@@ -311,9 +318,7 @@ def _upsert_sql(dialect: str, into: Table, newest: str | None, marked: Marked | 
 
 def next_mark(connection: Connection) -> int:
     """Take the next mark; nobody else gets one until this transaction is over, so they are committed in order."""
-    table = schema.marks
-    raised = update(table).values(mark=table.c.mark + 1).returning(table.c.mark)
-    return int(connection.execute(raised).scalar_one())
+    return int(connection.execute(_NEXT_MARK).scalar_one())
 
 
 def _positional(name: str) -> Dialect:

@@ -13,6 +13,9 @@ from crmbridge.store.database import Database, insert_new, upsert
 from crmbridge.store.written import Moment
 
 _hints, _deliveries = schema.hints, schema.deliveries
+_PENDING = (
+    select(_hints).where(_hints.c.connection == bindparam("of")).order_by(_hints.c.noted_at, _hints.c.kind, _hints.c.id)
+)
 
 
 class SqlHints:
@@ -28,9 +31,8 @@ class SqlHints:
 
     def pending(self, connection: str) -> tuple[tuple[Ref, datetime], ...]:
         """Give the refs noted, oldest first, each with when it was last noted."""
-        query = select(_hints).where(_hints.c.connection == connection)
         with self._database.read() as open_:
-            rows = open_.execute(query.order_by(_hints.c.noted_at, _hints.c.kind, _hints.c.id))
+            rows = open_.execute(_PENDING, {"of": connection})
             return tuple((Ref(row.connection, Kind(row.kind), row.id), row.noted_at) for row in rows)
 
     def done(self, seen: Sequence[tuple[Ref, datetime]]) -> None:

@@ -19,8 +19,18 @@ from crmbridge.store.links import write_bases
 from crmbridge.store.written import json_text
 
 INTENT, OUTCOME = "intent", "outcome"
-_STREAM = 1000  # rows read at a time
+_STREAMED = {"yield_per": 1000}  # rows read at a time
 _journal = schema.journal
+_LATEST = select(func.max(_journal.c.seq)).group_by(_journal.c.change_id)
+_UNCLEAR = select(_journal.c.change_id).where(
+    _journal.c.seq.in_(_LATEST), or_(_journal.c.phase == INTENT, _journal.c.outcome == Outcome.UNKNOWN)
+)
+_INTENTS = (
+    select(func.max(_journal.c.seq))
+    .where(_journal.c.phase == INTENT, _journal.c.change_id.in_(_UNCLEAR))
+    .group_by(_journal.c.change_id)
+)
+_UNSETTLED = select(_journal).where(_journal.c.seq.in_(_INTENTS)).order_by(_journal.c.seq)
 
 
 class SqlJournal:
@@ -53,19 +63,8 @@ class SqlJournal:
 
     def unsettled(self) -> tuple[JournalEntry, ...]:
         """Give the newest intent of each change with no outcome since, or `unknown` as its last; oldest first."""
-        latest = select(func.max(_journal.c.seq)).group_by(_journal.c.change_id)
-        query = select(_journal.c.change_id).where(
-            _journal.c.seq.in_(latest),
-            or_(_journal.c.phase == INTENT, _journal.c.outcome == Outcome.UNKNOWN),
-        )
-        intents = (
-            select(func.max(_journal.c.seq))
-            .where(_journal.c.phase == INTENT, _journal.c.change_id.in_(query))
-            .group_by(_journal.c.change_id)
-        )
         with self._database.read() as open_:
-            rows = open_.execute(select(_journal).where(_journal.c.seq.in_(intents)).order_by(_journal.c.seq))
-            return tuple(map(_entry, rows))
+            return tuple(map(_entry, open_.execute(_UNSETTLED)))
 
     def outcomes(self, changes: Sequence[str]) -> dict[str, JournalEntry]:
         """Give the last outcome of each change id that has one."""
@@ -78,7 +77,7 @@ class SqlJournal:
         if run is not None:
             query = query.where(_journal.c.run == run)
         with self._database.read() as open_:
-            yield from map(_entry, open_.execution_options(yield_per=_STREAM).execute(query))
+            yield from map(_entry, open_.execute(query, execution_options=_STREAMED))
 
     def about(self, refs: Collection[Ref]) -> tuple[JournalEntry, ...]:
         """Give the rows whose change was meant for one of these records, or made it, in order."""

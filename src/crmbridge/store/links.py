@@ -21,6 +21,7 @@ _links, _bases = schema.links, schema.bases
 _bases_written = as_written(_bases)
 _links_written = as_written(_links)
 _COLUMNS = tuple(_links_written.c["link", "connection", "kind", "id"])
+_ALL_LINKS = select(*_COLUMNS).order_by(*_COLUMNS)
 _LINK_OF = tuple(_links_written.c["id", "link"])
 
 
@@ -33,7 +34,7 @@ class SqlLinks:
     def links(self) -> dict[str, tuple[Ref, ...]]:
         """Give all links by id, refs in order."""
         with self._database.read() as open_:
-            return _by_link(open_.execute(select(*_COLUMNS).order_by(*_COLUMNS)))
+            return _by_link(open_.execute(_ALL_LINKS))
 
     def get(self, links: Collection[str]) -> dict[str, tuple[Ref, ...]]:
         """Give the links of these ids, of those that there are, refs in order."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
 
-from sqlalchemy import ColumnElement, and_, delete, func, select
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, select
 
 from crmbridge.clock import SystemClock
 from crmbridge.store import schema
 from crmbridge.store.database import Database, upsert
 
 _memory = schema.memory
+_VALUE = select(_memory.c.value).where(_memory.c.connection == bindparam("of"), _memory.c.name == bindparam("called"))
 
 
 class SqlMemory(MutableMapping[str, str]):
@@ -22,7 +23,7 @@ class SqlMemory(MutableMapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         with self._database.read() as open_:
-            row = open_.execute(select(_memory.c.value).where(self._is(name))).first()
+            row = open_.execute(_VALUE, {"of": self._connection, "called": name}).first()
         if row is None:
             raise KeyError(name)
         return str(row.value)

@@ -78,10 +78,10 @@ class MemoryRecords:
         with self._memory.write() as state:
             _save(state, records, at)
 
-    def cursor(self, connection: str, kind: Kind) -> str | None:
-        """Give the cursor after the last page saved."""
+    def cursors(self, connection: str) -> dict[Kind, str]:
+        """Give the cursor after the last page saved of each kind that has one."""
         with self._memory.read() as state:
-            return state.cursors.get((connection, kind))
+            return {kind: cursor for (of, kind), cursor in state.cursors.items() if of == connection}
 
     def pulled_at(self, connection: str, kind: Kind) -> datetime | None:
         """Give when the last page was saved."""

@@ -23,7 +23,7 @@ from crmbridge.store.edits import edits_for, note_edits
 from crmbridge.store.schema import as_written
 from crmbridge.store.written import json_text, moment_text, ref_text, storable
 
-_STREAM = 1000  # rows read at a time
+_STREAMED = {"yield_per": 1000}  # rows read at a time
 KINDS = {each.value: each for each in Kind}  # looked up faster than made
 _STATUSES = {each.value: each for each in Status}
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
@@ -41,6 +41,16 @@ _GONE = Marked("mark", ("gone_at", "merged_into"))
 _MOVED = list(_moves.c.keys()).index("deal")
 _IN_TIME = itemgetter(*(list(_moves.c.keys()).index(name) for name in ("at", "ordinal")))
 _ID, _UPDATED_AT, _FIELDS = (list(_records.c.keys()).index(name) for name in ("id", "updated_at", "fields"))
+_CURSORS_OF = select(_cursors.c.kind, _cursors.c.cursor).where(_cursors.c.connection == bindparam("of"))
+_ALL_OF = (
+    select(*_READ)
+    .where(
+        _records_written.c.connection == bindparam("of"),
+        _records_written.c.kind == bindparam("that"),
+        _records_written.c.gone_at.is_(None),
+    )
+    .order_by(_records_written.c.id)
+)
 _OLD_MOVES = delete(_moves_written).where(
     _moves_written.c.connection == bindparam("of"), _moves_written.c.deal == bindparam("deal_id")
 )
@@ -72,11 +82,10 @@ class SqlRecords:
         with self._database.write() as open_:
             _save_records(open_, records, next_mark(open_), at)
 
-    def cursor(self, connection: str, kind: Kind) -> str | None:
-        """Give the cursor after the last page saved."""
-        query = select(_cursors.c.cursor).where(_cursors.c.connection == connection, _cursors.c.kind == kind)
+    def cursors(self, connection: str) -> dict[Kind, str]:
+        """Give the cursor after the last page saved of each kind that has one."""
         with self._database.read() as open_:
-            return open_.execute(query).scalar()
+            return {KINDS[kind]: cursor for kind, cursor in open_.execute(_CURSORS_OF, {"of": connection})}
 
     def pulled_at(self, connection: str, kind: Kind) -> datetime | None:
         """Give when the last page was saved."""
@@ -90,18 +99,16 @@ class SqlRecords:
         of = (table.c.connection == connection, table.c.kind == kind.value, table.c.gone_at.is_(None))
         query = select(table.c.id, table.c.name).where(*of, table.c.name.is_not(None)).order_by(table.c.id)
         # What is not read to its end must be closed before the connection is.
-        with self._database.read() as open_, open_.execution_options(yield_per=_STREAM).execute(query) as rows:
+        with self._database.read() as open_, open_.execute(query, execution_options=_STREAMED) as rows:
             # SQL knows other letters as the same than people do: Straße and STRASSE.
             fitting = (Ref(connection, kind, id_) for id_, name in rows if wanted in name.casefold())
             return tuple(islice(fitting, limit))
 
     def records(self, connection: str, kind: Kind) -> Iterator[Record]:
         """Give all records that are not gone, ordered by id, as they were when the first one was asked for."""
-        table = _records_written
-        of = (table.c.connection == connection, table.c.kind == kind.value, table.c.gone_at.is_(None))
-        query = select(*_READ).where(*of).order_by(table.c.id)
+        named = {"of": connection, "that": kind.value}
         with self._database.read() as open_:
-            yield from map(_record, open_.execution_options(yield_per=_STREAM).execute(query))
+            yield from map(_record, open_.execute(_ALL_OF, named, execution_options=_STREAMED))
 
     def get(self, refs: Collection[Ref]) -> dict[Ref, Record]:
         """Give the records asked for that are known and not gone."""
@@ -122,7 +129,7 @@ class SqlRecords:
         query = select(_moves).where(_moves.c.connection == connection)
         query = query.order_by(_moves.c.deal, _moves.c.at, _moves.c.ordinal)
         with self._database.read() as open_:
-            rows = open_.execution_options(yield_per=_STREAM).execute(query)
+            rows = open_.execute(query, execution_options=_STREAMED)
             for deal, group in groupby(map(_move, rows), key=lambda move: move.deal):
                 yield deal, tuple(group)
 
@@ -150,7 +157,7 @@ class SqlRecords:
             .order_by(_records.c.kind, _records.c.id)
         )
         with self._database.read() as open_:
-            for row in open_.execution_options(yield_per=_STREAM).execute(query):
+            for row in open_.execute(query, execution_options=_STREAMED):
                 yield Tombstone(ref=_ref(row), at=row.gone_at, merged_into=row.merged_into)
 
     def tombstones(self, refs: Collection[Ref]) -> dict[Ref, Tombstone]:

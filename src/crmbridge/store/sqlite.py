@@ -6,7 +6,8 @@ import contextlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,42 @@ def engine(path: Path) -> Engine:
     event.listen(made, "connect", _prepare)
     event.listen(made, "begin", _begin)
     return made
+
+
+class Transactions:
+    """Transactions on connections that are kept for the next one.
+
+    SQLAlchemy's pool keeps the driver's connections only. To make its own anew each time costs more than most of what
+    is read in a transaction.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._options = engine.get_execution_options()
+        self._idle: deque[Connection] = deque()  # threads may share it
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Begin a transaction, which is committed at the block's end, or taken back after an error."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._engine.connect()
+        try:
+            with connection.begin():
+                yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if connection.get_execution_options() == self._options:
+            self._idle.append(connection)
+        else:  # options that one transaction set are not for the next
+            connection.close()
+
+    def close(self) -> None:
+        """Give back what is kept."""
+        while self._idle:
+            self._idle.pop().close()
 
 
 def _prepare(connection: Any, _record: Any) -> None:

@@ -30,7 +30,7 @@ class RecordSuite:
 
     def test_a_new_store_is_empty(self, store: StateStore) -> None:
         """Nothing is known before the first page."""
-        assert store.records.cursor("hs", Kind.DEAL) is None
+        assert store.records.cursors("hs").get(Kind.DEAL) is None
         assert deals(store) == {}
         assert list(store.records.moves("hs")) == []
         assert list(store.records.gone("hs")) == []
@@ -85,9 +85,9 @@ class RecordSuite:
         save(store, make_page(cursor="c"), "sf")
         save(store, make_page(cursor="d"))
 
-        assert store.records.cursor("hs", Kind.DEAL) == "d"
-        assert store.records.cursor("hs", Kind.USER) == "b"
-        assert store.records.cursor("sf", Kind.DEAL) == "c"
+        assert store.records.cursors("hs").get(Kind.DEAL) == "d"
+        assert store.records.cursors("hs").get(Kind.USER) == "b"
+        assert store.records.cursors("sf").get(Kind.DEAL) == "c"
 
     def test_a_repeated_page_changes_nothing(self, store: StateStore) -> None:
         """A page that is delivered twice leaves what it left the first time."""
@@ -136,7 +136,7 @@ class RecordSuite:
 
         assert {"1": newer} == deals(store)
         assert moves == store.records.moves_of(make_ref())
-        assert store.records.cursor("hs", Kind.DEAL) == "later"
+        assert store.records.cursors("hs").get(Kind.DEAL) == "later"
 
     def test_of_two_copies_in_one_page_the_newer_one_stays(self, store: StateStore) -> None:
         """Whichever stands first."""
@@ -184,7 +184,7 @@ class RecordSuite:
         store.records.put([read, make_record("2")])
 
         assert {"1": read, "2": make_record("2")} == deals(store)
-        assert store.records.cursor("hs", Kind.DEAL) == "c1"
+        assert store.records.cursors("hs").get(Kind.DEAL) == "c1"
         assert (make_move(),) == store.records.moves_of(make_ref())
 
 

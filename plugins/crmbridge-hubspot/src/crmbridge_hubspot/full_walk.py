@@ -21,6 +21,7 @@ from crmbridge_hubspot.slices import Board, DisorderError, Fetched, Part, Span, 
 
 Raw = Mapping[str, Any]
 MILLISECOND = timedelta(milliseconds=1)
+NOTHING_YET = 1  # where there are no records, all that come are changes since; to walk again and again costs requests
 BEHIND: dict[Way, Way] = {"list": "search", "search": "pages"}
 
 
@@ -72,6 +73,8 @@ class FullWalk:
         took = max(0, (self.reader.now() - asked_at) // MILLISECOND)
         # What was edited after the page was read, and before search told the newest time, must come with the next pull.
         at = None if newest.stamp is None else newest.stamp - took
+        if at is None and not raws and following is None:
+            at = NOTHING_YET
         walk = Walk(by="pages", after=following, counted=len(raws), total=newest.total)
         if following is not None and following.isdecimal():
             walk = replace(walk, by="list", after=None, left=(Span(int(following), None),))
