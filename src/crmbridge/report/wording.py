@@ -81,7 +81,9 @@ def _target_value(text: str, each: IndicatorFigure, words: Words) -> str:
     unit = each.figure.unit
     if unit is Unit.SHARE:
         return f"{words.number(amount, 0 if amount == int(amount) else 1)}%"
-    if unit in {Unit.MONEY, Unit.MONEY_A_DAY, Unit.RATIO, Unit.COUNT}:
+    if unit is Unit.RATIO:
+        return f"{words.number(amount, 0 if amount == int(amount) else 1)}×"  # noqa: RUF001  the same
+    if unit in {Unit.MONEY, Unit.MONEY_A_DAY, Unit.COUNT}:
         return words.amount(amount, unit, each.figure.currency)
     return words(f"unit_{unit}", n=words.number(amount, 0 if amount == int(amount) else 1))
 

@@ -49,7 +49,8 @@ def funnel(measured: Measured, words: Words) -> Drawing | None:
         width = 100 * widths[index] / most
         after = 100 * widths[index + 1] / most if index + 1 < len(rows) else None
         lines.append(_line(row, [_step(row, main, parts, (width, after), words)], measured, words))
-    return _drawing(measured, lines, _keys(measured, parts) if parts else (), words, kind=" funnel")
+    keys = (*_keys(measured, parts), Key("base", words("rest"))) if parts else ()
+    return _drawing(measured, lines, keys, words, kind=" funnel")
 
 
 def _step(row: Row, main: str, parts: Sequence[str], widths: tuple[float, float | None], words: Words) -> Markup:
