@@ -29,7 +29,9 @@ def fraction(figure: Figure, words: Words) -> dict[str, str]:
     """Write a share's two parts, for a sentence."""
     unit = Unit.MONEY if figure.currency else Unit.COUNT
     parts = {"numerator": figure.numerator, "denominator": figure.denominator}
-    return {name: NOTHING if part is None else words.amount(part, unit, figure.currency) for name, part in parts.items()}
+    return {
+        name: NOTHING if part is None else words.amount(part, unit, figure.currency) for name, part in parts.items()
+    }
 
 
 def interval(figure: Figure, words: Words) -> str:

@@ -105,9 +105,7 @@ def _parts(row: Row, measured: Measured, most: float, words: Words) -> Markup:
     return stretched(*drawn, down=10)
 
 
-def _line(
-    row: Row, lanes: Sequence[Markup], measured: Measured, words: Words, *, of: Sequence[str] = ()
-) -> Markup:
+def _line(row: Row, lanes: Sequence[Markup], measured: Measured, words: Words, *, of: Sequence[str] = ()) -> Markup:
     """Write a row: its name, its bars, and the number they show."""
     reading, detail = _reading(row, measured, words, of)
     small = next((f for f in map(row.figures.get, measured.charted) if f and is_small(f)), None)

@@ -28,7 +28,9 @@ def lines(measured: Measured, words: Words) -> Drawing | None:
         return None
     names, look_of = dict(measured.columns), dict(zip(measured.charted, looks(measured.charted), strict=True))
     panels = []
-    for unit, group in groupby(sorted(measured.charted, key=lambda c: _place(measured, c)), lambda c: _unit(measured, c)):
+    for unit, group in groupby(
+        sorted(measured.charted, key=lambda c: _place(measured, c)), lambda c: _unit(measured, c)
+    ):
         panels.append(_panel(measured, list(group), unit, look_of, words))
     keys = tuple(Key(look_of[column], names.get(column, column)) for column in measured.charted)
     return Drawing(
@@ -56,7 +58,9 @@ def spark(values: Sequence[float | None]) -> Markup | None:
     return stretched(*drawn, _dot(last, "spark"), down=30, class_="sparkline", aria_hidden="true")
 
 
-def axis(marks: Sequence[float], low: float, high: float, unit: str, words: Words, currency: str | None) -> list[Markup]:
+def axis(
+    marks: Sequence[float], low: float, high: float, unit: str, words: Words, currency: str | None
+) -> list[Markup]:
     """Draw the lines of the scale, each with its number above it."""
     drawn = []
     for mark in marks:
@@ -121,7 +125,11 @@ def _series(figures: Sequence[Figure | None], look: str, low: float, high: float
 
 
 def _band(figures: Sequence[Figure | None], look: str, low: float, high: float) -> Markup:
-    ends = [(_across(i, len(figures)), f.interval) for i, f in enumerate(figures) if f is not None and f.interval is not None]
+    ends = [
+        (_across(i, len(figures)), f.interval)
+        for i, f in enumerate(figures)
+        if f is not None and f.interval is not None
+    ]
     upper = [(x, _height(min(each.high, high), low, high) - TOP) for x, each in ends]
     lower = [(x, _height(max(each.low, low), low, high) - TOP) for x, each in reversed(ends)]
     return shape("polygon", class_=f"b-{look}", points=points([*upper, *lower]))
