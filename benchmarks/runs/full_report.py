@@ -217,7 +217,7 @@ def _discipline(dice: random.Random) -> list[Measured]:
 def _money(dice: random.Random) -> list[Measured]:
     open_money = [_by(stage, amount=money(dice.uniform(4e4, 9e5), dice.randint(12, 60))) for stage in STAGES]
     forecast = [
-        _by(m, **{"weighted_forecast": _wide(dice.uniform(3e5, 6e5)), "crm_forecast": money(dice.uniform(4e5, 8e5))})
+        _by(m, weighted_forecast=_wide(dice.uniform(3e5, 6e5)), crm_forecast=money(dice.uniform(4e5, 8e5)))
         for m in MONTHS
     ]
     speed = [
