@@ -118,9 +118,10 @@ def _table(shown: Table, measured: Measured | None, words: Words) -> Iterator[Li
     yield from table(rows, heads=[*shown.columns[:count], ""] if full else shown.columns[:count], indent=2, most=MOST)
     left = len(shown.columns) - count
     if left:
-        yield dim("  " + words("more_columns", names=words("comma").join(shown.columns[count:])))
+        unseen = words("more_columns", names=words("comma").join(shown.columns[count:]))
+        yield from table([[dim(unseen)]], indent=2)
     if shown.more:
-        yield dim(f"  {shown.more}")
+        yield from table([[dim(shown.more)]], indent=2)
 
 
 def _fitting(shown: Table, room: int) -> int:

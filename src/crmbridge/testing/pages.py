@@ -51,7 +51,7 @@ class Page(HTMLParser):
 
 
 def assert_quiet(html: str) -> Page:
-    """A quiet page runs nothing, asks nobody, leads nowhere else, and is well-formed."""
+    """Hold a page to be quiet: it runs nothing, asks nobody, leads nowhere else, and is well-formed."""
     page = Page(html)
     names = {name for _, attributes in page.elements for name in attributes}
     links = [attributes["href"] or "" for _, attributes in page.elements if "href" in attributes]

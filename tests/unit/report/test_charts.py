@@ -53,7 +53,9 @@ def test_bars_of_shares_are_as_long_as_the_share() -> None:
     drawing = drawn(make_measured("win_rate", make_row("Ana", won=make_share(10, 40))))
 
     assert [(0, 25)] == rects(drawing, "f-good")
-    ends = [(float(at["x1"] or 0), float(at["x2"] or 0)) for at in Page(str(drawing.body)).all("line", class_="whisker")]
+    ends = [
+        (float(at["x1"] or 0), float(at["x2"] or 0)) for at in Page(str(drawing.body)).all("line", class_="whisker")
+    ]
     assert (20, 30) == ends[0]
     assert ["95 % interval"] == [key.word for key in drawing.keys]
 
@@ -69,7 +71,7 @@ def test_bars_of_other_units_share_a_scale_by_unit() -> None:
 
 
 def test_bars_below_nothing_go_to_the_left() -> None:
-    """Of −5 and 15 the track holds both; the bar of −5 ends where the other begins."""
+    """Of -5 and 15 the track holds both; the bar of -5 ends where the other begins."""
     rows = (make_row("a", x=make_money(-5)), make_row("b", x=make_money(15)))
 
     assert [(0, 25), (25, 75)] == rects(drawn(make_measured("change", *rows)), "f-s1")
