@@ -83,7 +83,9 @@ class Forecast:
 def forecast(database: duckdb.DuckDBPyConnection, horizon: int = HORIZON) -> Forecast:
     """Forecast the open deals of a database that has our views, `money` and `chances`; `horizon` is in days."""
     database.execute(query("forecast_history"))
-    rows = database.execute("SELECT stage, days, amount, probability FROM standing ORDER BY connection, deal").fetchall()
+    rows = database.execute(
+        "SELECT stage, days, amount, probability FROM standing ORDER BY connection, deal"
+    ).fetchall()
     return outlook(database, [Deal(*row) for row in rows], horizon)
 
 
@@ -233,7 +235,9 @@ def _outlook(deals: Sequence[Deal], chances: Sequence[_Chance]) -> Outlook:
     known = [(deal, chance) for deal, chance in zip(deals, chances, strict=True) if chance.won is not None]
     money = [(deal.amount, chance) for deal, chance in known if deal.amount is not None]
     expected = sum(amount * (chance.won or 0.0) for amount, chance in money)
-    crm = [(deal.amount, deal.probability) for deal in deals if deal.amount is not None and deal.probability is not None]
+    crm = [
+        (deal.amount, deal.probability) for deal in deals if deal.amount is not None and deal.probability is not None
+    ]
     return Outlook(
         deals=len(deals),
         amount=sum(deal.amount or 0.0 for deal in deals),

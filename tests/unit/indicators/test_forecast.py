@@ -59,7 +59,12 @@ def test_the_way_through_later_stages_counts() -> None:
 
 def test_open_deals_are_censored() -> None:
     """Deals still open are followed as far as they go: the share is Aalen-Johansen's, not that of closed deals."""
-    history = [*ended("demo", 10, 1, 10), *ended("demo", 20, 0, 10), *ended("demo", 30, 2, 10), *ended("demo", 40, 1, 10)]
+    history = [
+        *ended("demo", 10, 1, 10),
+        *ended("demo", 20, 0, 10),
+        *ended("demo", 30, 2, 10),
+        *ended("demo", 40, 1, 10),
+    ]
 
     expected = Fraction(10, 40) + Fraction(30, 40) * Fraction(10, 20)
 
@@ -108,7 +113,9 @@ def test_stages_add_up() -> None:
     history = [*ended("demo", 10, 1, 30), *ended("demo", 10, 2, 30), *ended("offer", 10, 1, 30)]
     found = forecast_of(history, [Deal("demo", 0, 100.0), Deal("offer", 3, 50.0)])
 
-    assert {"demo": 50.0, "offer": 50.0} == pytest.approx({stage: each.expected for stage, each in found.stages.items()})
+    assert {"demo": 50.0, "offer": 50.0} == pytest.approx(
+        {stage: each.expected for stage, each in found.stages.items()}
+    )
     assert 100.0 == pytest.approx(found.total.expected)
 
 
