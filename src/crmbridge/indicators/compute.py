@@ -10,8 +10,10 @@ import duckdb
 
 from crmbridge.indicators.measures import SPECS, Raw
 from crmbridge.indicators.options import Options
+from crmbridge.indicators.outlooks import measure_outlooks
 from crmbridge.indicators.state import opened, query
 from crmbridge.indicators.targets import Target, is_comparable, is_met, read_target
+from crmbridge.indicators.views import define_views
 from crmbridge.indicators.words import Words
 from crmbridge.model.figures import (
     Column,
@@ -36,7 +38,10 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
     `as_of` is when open visits' ages are measured, aware. A state without deals gives a scorecard without data.
     Raises ConfigurationError when there is no state there, StateError when it can't be read.
     """
-    counted = _Counted.read(store_url, process, as_of)
+    with opened(store_url) as database:
+        money = define_views(database, process, as_of, options.rates)
+        counted = _Counted.read(database)
+        outlooks = measure_outlooks(database, process, options.language, money)
     shown = _Shown(process, options.language, Words.of(options.language))
     return Scorecard(
         process=process.name.in_language(options.language),
@@ -44,7 +49,8 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
         language=options.language,
         coverage=Coverage(**{**counted.coverage, "since": _moment(counted.coverage["since"])}),
         indicators=tuple(shown.indicator(each, counted) for each in process.indicators),
-        measures=tuple(shown.measured(measure, counted) for measure in SPECS),
+        measures=(*(shown.measured(measure, counted) for measure in SPECS), *outlooks),
+        currency=money.currency,
         waived=WaivedFindings(**{**counted.waived, "next_end": _moment(counted.waived["next_end"])}),
     )
 
@@ -65,14 +71,12 @@ class _Counted:
     measures: Mapping[Measure, Sequence[Raw]]
 
     @classmethod
-    def read(cls, store_url: str, process: Process, as_of: datetime) -> _Counted:
-        with opened(store_url) as database:
-            _define(database, process, as_of)
-            return cls(
-                next(_run(database, "coverage")),
-                next(_run(database, "waived")),
-                {measure: tuple(_run(database, measure)) for measure in SPECS},
-            )
+    def read(cls, database: duckdb.DuckDBPyConnection) -> _Counted:
+        return cls(
+            next(_run(database, "coverage")),
+            next(_run(database, "waived")),
+            {measure: tuple(_run(database, measure)) for measure in SPECS},
+        )
 
     def rows(self, measure: Measure, stages: Sequence[str]) -> list[Raw]:
         """Give the rows to show: a measure's own, else its stages in the order of the process."""
@@ -83,18 +87,6 @@ class _Counted:
         """Give what was counted at a stage, or with None over all; an empty row when that is nothing."""
         part = "stage" if stage else "all"
         return next((row for row in self.measures[measure] if row["part"] == part and row["stage"] == stage), {})
-
-
-def _define(database: duckdb.DuckDBPyConnection, process: Process, as_of: datetime) -> None:
-    database.execute("CREATE TABLE stages (id VARCHAR, ordinal INTEGER, status VARCHAR)")
-    database.executemany(
-        "INSERT INTO stages VALUES (?, ?, ?)",
-        [(stage.id, ordinal, stage.status) for ordinal, stage in enumerate(process.stages)],
-    )
-    database.execute(
-        "CREATE TABLE moment AS SELECT ?::TIMESTAMP AS as_of", [as_of.astimezone(UTC).replace(tzinfo=None)]
-    )
-    database.execute(query("views"))
 
 
 def _run(database: duckdb.DuckDBPyConnection, name: str) -> Iterator[Raw]:

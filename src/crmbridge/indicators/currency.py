@@ -39,7 +39,7 @@ class Rates:
 
 
 class Money(NamedTuple):
-    """What money could be turned into. `currency` is None where no deal has one, `mixed` where there is no common one."""
+    """What money could be turned into. `mixed` are the deals' currencies where they have none in common."""
 
     currency: str | None
     mixed: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ def read_rates(path: Path, report_in: str, name: str | None = None) -> Rates:
 
 
 def checked(rates: Iterable[Rate], report_in: str, source: str) -> Rates:
-    """Take rates that stand in the settings; raises ConfigurationError for two of one day and currency, and the like."""
+    """Take rates that stand in the settings; raises ConfigurationError for one that can't be, or is there twice."""
     kept = []
     seen: dict[tuple[date, str], int] = {}
     for number, rate in enumerate(rates, 1):

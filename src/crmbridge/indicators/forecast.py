@@ -52,8 +52,8 @@ class Deal(NamedTuple):
 class Outlook:
     """What some open deals are expected to bring within the horizon.
 
-    `expected` is the sum of amount times chance, and `interval` holds what they will bring in 95 of 100 cases; `wins` is
-    how many deals that is. `crm` is amount times the CRM's own probability, over the `crm_deals` that have both.
+    `expected` is the sum of amount times chance, and `interval` holds what they will bring in 95 of 100 cases; `wins`
+    is how many deals that is. `crm` is amount times the CRM's own probability, over the `crm_deals` that have both.
     """
 
     deals: int
@@ -163,10 +163,10 @@ class _Cells:
 
 
 def _incidence(days: Iterable[tuple[int, ...]], at_risk: int) -> tuple[float, int]:
-    """Give the Aalen-Johansen share that is won by the last day, and how many were still followed when it could be told.
+    """Give the Aalen-Johansen share that is won by the last day, and how many were followed beyond it.
 
     Days come in order, as (won, lost, leaving); leaving counts all who were followed no longer. The second is 0 only
-    when all who were followed went out of sight while deals were still open.
+    when all went out of sight before, while deals were still open.
     """
     staying, reached = 1.0, 0.0
     for won, lost, leaving in days:
@@ -214,7 +214,7 @@ def _learnt(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon:
 
 
 def _landmarks(deals: Sequence[Deal]) -> dict[str, list[int]]:
-    """Choose the ages to look from: those of the open deals in whole days, or as many of them, evenly, as are enough."""
+    """Choose the ages to look from: those of the open deals in whole days, or some of them, evenly."""
     ages: dict[str, list[int]] = defaultdict(list)
     for deal in deals:
         ages[deal.stage].append(floor(deal.days))

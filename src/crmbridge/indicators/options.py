@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crmbridge.indicators.currency import Rates
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How figures are to be computed. A language that there are no words in gives English."""
 
     language: str = "en"
+    rates: Rates | None = None  # what money of other currencies is worth; not needed while all is of one

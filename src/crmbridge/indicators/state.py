@@ -120,6 +120,7 @@ def _load(database: duckdb.DuckDBPyConnection, path: Path) -> None:
             reader.set_autocommit(False)  # one transaction, so that all tables are of one moment
             for table, columns in _TABLES.items():
                 _copy(database, reader, table, columns)
+            _copy_probabilities(database, reader)
     except (adbc.Error, duckdb.Error) as error:
         raise StateError(
             f"The state {path} can't be read for the indicators: {str(error).splitlines()[0]}",
@@ -144,6 +145,24 @@ def _copy(
         stream, _ = statement.execute_query()
         database.register("stream", stream)
         database.execute(f"CREATE TABLE state.{table} AS SELECT {typed} FROM stream")  # noqa: S608  names from above
+        database.unregister("stream")
+
+
+def _copy_probabilities(database: duckdb.DuckDBPyConnection, reader: adbc.AdbcConnection) -> None:
+    """Copy what deals have in a field `probability`, where one is mapped: few do, and `fields` is not read else."""
+    with adbc.AdbcStatement(reader) as statement:
+        statement.set_sql_query(
+            "SELECT connection, id AS deal, CAST(coalesce(json_extract(fields, '$.probability.decimal'), "
+            "json_extract(fields, '$.probability'), '') AS TEXT) AS probability "
+            "FROM records WHERE kind = 'deal' AND instr(fields, '\"probability\":')"
+        )
+        stream, _ = statement.execute_query()
+        database.register("stream", stream)
+        database.execute(
+            "CREATE TABLE state.probabilities AS "
+            "SELECT connection::VARCHAR AS connection, deal::VARCHAR AS deal, "
+            "probability::VARCHAR AS probability FROM stream"
+        )
         database.unregister("stream")
 
 

@@ -32,7 +32,7 @@ def ended(stage: str, days: float, ending: int, count: int, left: float | None =
 
 
 def test_a_chance_is_what_became_of_deals_that_stayed_as_long() -> None:
-    """Deals that left before this one's age say nothing of it: of those still there after 10 days, a quarter was won."""
+    """Deals that left before this one's age say nothing: of those still there after 10 days, a quarter was won."""
     history = [*ended("demo", 5, 1, 100), *ended("demo", 20, 1, 10), *ended("demo", 20, 2, 30)]
 
     found = forecast_of(history, [Deal("demo", 10, 1000.0)])
