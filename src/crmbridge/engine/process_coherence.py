@@ -16,7 +16,7 @@ from crmbridge.engine.stage_flow import check_flow
 from crmbridge.model.business_time import Duration
 from crmbridge.model.checks import AtLeast, Outputs, Required
 from crmbridge.model.parts import Text
-from crmbridge.model.process import ExitRule, Measure, Process, Stage
+from crmbridge.model.process import ExitRule, Indicator, Measure, Process, Stage
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType
 
@@ -127,7 +127,7 @@ def check_indicators(process: Process) -> Iterator[Issue]:
             if per_stage[indicator.stage] == MOST_PER_STAGE + 1:
                 sentence = f"more than {MOST_PER_STAGE} indicators on the stage {indicator.stage!r} are hard to act on"
                 yield issue(("indicators", i), "too-many-indicators", sentence)
-        if indicator.target is not None and (form := _target_misfit(indicator.measure, indicator.target)):
+        if indicator.target is not None and (form := _target_misfit(indicator, indicator.target)):
             sentence = f"the target of {indicator.measure} is written as {form}, not {indicator.target!r}"
             yield issue(("indicators", i, "target"), "wrong-target", sentence)
     if len(process.indicators) > MOST_INDICATORS:
@@ -201,11 +201,14 @@ def _texts(value: object, path: Path) -> Iterator[tuple[Path, Mapping[str, str]]
 _SHARES = (Measure.STAGE_CONVERSION, Measure.WIN_RATE, Measure.SLA_ATTAINMENT)
 
 
-def _target_misfit(measure: Measure, target: str) -> str | None:
+def _target_misfit(indicator: Indicator, target: str) -> str | None:
     """Say how a target must be written when it isn't."""
-    if measure in _SHARES:
+    measure = indicator.measure
+    if measure is Measure.PLUGIN:  # the plugin knows its unit, which a check of the file does not ask for
+        return None
+    if measure in _SHARES or indicator.unit == "share":
         return None if re.fullmatch(r"\d{1,3}(\.\d+)?\s*%", target.strip()) else "a percentage, such as 30%"
-    if measure is Measure.OPEN_FINDINGS:
+    if measure is Measure.OPEN_FINDINGS or indicator.unit in {"count", "money"}:
         return None if re.fullmatch(r"\d+", target.strip()) else "a count, such as 5"
     try:
         Duration.parse(target)

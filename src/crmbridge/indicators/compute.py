@@ -11,6 +11,7 @@ import duckdb
 from crmbridge.indicators.measures import SPECS, Raw
 from crmbridge.indicators.options import Options
 from crmbridge.indicators.outlooks import measure_outlooks
+from crmbridge.indicators.own import measure_own, own_figure
 from crmbridge.indicators.state import opened, query
 from crmbridge.indicators.targets import Target, is_comparable, is_met, read_target
 from crmbridge.indicators.views import define_views
@@ -38,18 +39,24 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
     `as_of` is when open visits' ages are measured, aware. A state without deals gives a scorecard without data.
     Raises ConfigurationError when there is no state there, StateError when it can't be read.
     """
+    shown = _Shown(process, options.language, Words.of(options.language))
     with opened(store_url) as database:
         money = define_views(database, process, as_of, options.rates)
         counted = _Counted.read(database)
+        own = measure_own(database, options.own, shown.words, money.currency)
         outlooks = measure_outlooks(database, process, options.language, money)
-    shown = _Shown(process, options.language, Words.of(options.language))
     return Scorecard(
         process=process.name.in_language(options.language),
         as_of=as_of.astimezone(UTC),
         language=options.language,
         coverage=Coverage(**{**counted.coverage, "since": _moment(counted.coverage["since"])}),
-        indicators=tuple(shown.indicator(each, counted) for each in process.indicators),
-        measures=(*(shown.measured(measure, counted) for measure in SPECS), *outlooks),
+        indicators=tuple(
+            own_figure(each, {measured.id: measured for measured in own}, options.language)
+            if each.measure in {Measure.SQL, Measure.PLUGIN}
+            else shown.indicator(each, counted)
+            for each in process.indicators
+        ),
+        measures=(*(shown.measured(measure, counted) for measure in SPECS), *outlooks, *own),
         currency=money.currency,
         waived=WaivedFindings(**{**counted.waived, "next_end": _moment(counted.waived["next_end"])}),
     )

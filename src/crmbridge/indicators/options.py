@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crmbridge.indicators.currency import Rates
+from crmbridge.indicators.own import OwnMeasure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,3 +14,4 @@ class Options:
 
     language: str = "en"
     rates: Rates | None = None  # what money of other currencies is worth; not needed while all is of one
+    own: tuple[OwnMeasure, ...] = ()  # measures of the team and of plugins

@@ -78,17 +78,20 @@ _ONLY = MappingProxyType({"records": " WHERE kind IN ('deal', 'user')"})
 
 
 @contextmanager
-def opened(store_url: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(store_url: str, writes: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB that holds the state's tables in its schema `state`.
 
     All tables are read in one transaction, in batches; the database is gone on exit. Raises ConfigurationError when
-    the URL is not of a SQLite file that is there, StateError when the file is not a state.
+    the URL is not of a SQLite file that is there, StateError when the file is not a state. `writes` is the one file
+    that the database may write, an absolute path; it reaches no other, and no network.
     """
     path = _path(store_url)
     with TemporaryDirectory(prefix="crmbridge-") as folder:
         database = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": folder})
         try:
             _load(database, path)
+            if writes is not None:  # DuckDB takes no more exceptions once access is off
+                database.execute("SET allowed_paths = [?]", [str(writes)])
             database.execute("SET enable_external_access = false")
             yield database
         finally:
