@@ -79,7 +79,10 @@ def define_money(database: duckdb.DuckDBPyConnection, rates: Rates | None) -> Mo
     found = [code for (code,) in database.execute(_CURRENCIES).fetchall()]
     money = _common(found) if rates is None else Money(rates.report_in)
     database.execute("CREATE TABLE rates (date DATE, currency VARCHAR, rate DECIMAL(28, 12))")
-    database.execute("CREATE TABLE target AS SELECT ?::VARCHAR AS currency", ["" if money.mixed else money.currency])
+    database.execute(
+        "CREATE TABLE target AS SELECT ?::VARCHAR AS currency, ?::VARCHAR[] AS mixed",
+        ["" if money.mixed else money.currency, list(money.mixed)],
+    )
     if rates is not None and rates.rates:
         days, codes, values = (list(column) for column in zip(*rates.rates, strict=True))
         database.execute("INSERT INTO rates SELECT unnest(?), unnest(?), unnest(?)", [days, codes, values])
@@ -87,6 +90,12 @@ def define_money(database: duckdb.DuckDBPyConnection, rates: Rates | None) -> Mo
     if rates is not None:
         _require_all(database, rates)
     return money
+
+
+def known_money(database: duckdb.DuckDBPyConnection) -> Money:
+    """Say again what `define_money` found."""
+    ((currency, mixed),) = database.execute("SELECT nullif(currency, ''), mixed FROM target").fetchall()
+    return Money(currency, tuple(mixed))
 
 
 _CURRENCIES = "SELECT DISTINCT currency FROM deals WHERE amount IS NOT NULL AND currency IS NOT NULL ORDER BY currency"

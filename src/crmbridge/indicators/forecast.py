@@ -42,7 +42,7 @@ class Basis(StrEnum):
 class Deal(NamedTuple):
     """An open deal: where it stands, for how many days, what it is worth, and what its CRM gives it (0 to 1)."""
 
-    stage: str
+    stage: int  # its place in the process, from 0
     days: float
     amount: float | None = None
     probability: float | None = None
@@ -75,7 +75,7 @@ class Forecast:
 
     horizon: int
     total: Outlook
-    stages: Mapping[str, Outlook]
+    stages: Mapping[int, Outlook]
     bases: Mapping[Basis, int]
     is_short: bool
 
@@ -93,7 +93,7 @@ def outlook(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon:
     """Forecast deals from the table `history` of the database: stage, days, days_left, ending, crew."""
     chances = _learnt(database, deals, horizon)
     of = [chances.of(deal) for deal in deals]
-    by_stage: dict[str, list[int]] = defaultdict(list)
+    by_stage: dict[int, list[int]] = defaultdict(list)
     for index, deal in enumerate(deals):
         by_stage[deal.stage].append(index)
     return Forecast(
@@ -113,7 +113,7 @@ def outlook(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon:
 class Landmark(NamedTuple):
     """A point from which earlier deals are followed: so many days in a stage, or in any stage."""
 
-    stage: str | None
+    stage: int | None
     days: int
 
 
@@ -180,7 +180,7 @@ def _incidence(days: Iterable[tuple[int, ...]], at_risk: int) -> tuple[float, in
 
 @dataclass(frozen=True, slots=True)
 class _Chances:
-    landmarks: Mapping[str, Sequence[int]]  # by stage, in order; the first is 0
+    landmarks: Mapping[int, Sequence[int]]  # by stage, in order; the first is 0
     found: Mapping[Landmark, _Cells]
     known: dict[Landmark, _Chance] = field(default_factory=dict)
 
@@ -204,7 +204,7 @@ class _Chances:
 def _learnt(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon: int) -> _Chances:
     landmarks = _landmarks(deals)
     numbered = [Landmark(None, 0), *(Landmark(stage, age) for stage, ages in landmarks.items() for age in ages)]
-    database.execute("CREATE OR REPLACE TEMP TABLE landmarks (id INTEGER, stage VARCHAR, days DOUBLE)")
+    database.execute("CREATE OR REPLACE TEMP TABLE landmarks (id INTEGER, stage TINYINT, days DOUBLE)")
     database.executemany("INSERT INTO landmarks VALUES (?, ?, ?)", [(i, *each) for i, each in enumerate(numbered)])
     found: dict[Landmark, _Cells] = defaultdict(_Cells)
     for number, crew, day, *counts in database.execute(query("forecast_chances"), {"horizon": horizon}).fetchall():
@@ -213,9 +213,9 @@ def _learnt(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon:
     return _Chances(landmarks, dict(found))
 
 
-def _landmarks(deals: Sequence[Deal]) -> dict[str, list[int]]:
+def _landmarks(deals: Sequence[Deal]) -> dict[int, list[int]]:
     """Choose the ages to look from: those of the open deals in whole days, or some of them, evenly."""
-    ages: dict[str, list[int]] = defaultdict(list)
+    ages: dict[int, list[int]] = defaultdict(list)
     for deal in deals:
         ages[deal.stage].append(floor(deal.days))
     return {stage: sorted({0, *_spread(sorted(set(found)))}) for stage, found in sorted(ages.items())}

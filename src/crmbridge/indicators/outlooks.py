@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -11,6 +11,7 @@ import duckdb
 from crmbridge.engine.text import fill
 from crmbridge.indicators.currency import Money
 from crmbridge.indicators.forecast import Basis, Forecast, Outlook, forecast
+from crmbridge.indicators.options import Options
 from crmbridge.indicators.survival import Quantile, Survival, incidence_interval, survivals
 from crmbridge.indicators.words import Words
 from crmbridge.model.figures import ChartKind, Column, Curve, Figure, Interval, Measured, Row, Unit
@@ -19,44 +20,53 @@ from crmbridge.model.process import Process
 _WITHIN: Final = (30, 90, 180, 365)  # days
 _STAYS: Final = ("median", "p75", "p90")
 _VISITS: Final = """
-    SELECT stage AS part, coalesce(days, age_days) AS days, CASE WHEN days IS NULL THEN 0 ELSE 1 END AS ending
-    FROM visits
-    WHERE coalesce(days, age_days) IS NOT NULL
+    SELECT
+        stage AS part,
+        days_between(entered_at, coalesce(left_at, as_of)) AS days,
+        CASE WHEN left_at IS NULL THEN 0 ELSE 1 END AS ending
+    FROM state.visits
+    CROSS JOIN moment
+    WHERE stage >= 0
 """
 # Each deal twice: as one that was meant to be won, and as one that was meant to be lost.
 _LIVES: Final = """
     SELECT
         part.meant AS part,
-        greatest(epoch_us(coalesce(deal.closed_at, as_of)) - epoch_us(start.entered_at), 0) / 86400e6 AS days,
+        days_between(deal.first_at, coalesce(deal.closed_at, as_of)) AS days,
         CASE WHEN deal.status = 'open' THEN 0 WHEN deal.status = part.meant THEN 1 ELSE 2 END AS ending
     FROM deals AS deal
-    JOIN (SELECT connection, deal, min(entered_at) AS entered_at FROM visits GROUP BY ALL) AS start
-        ON start.connection = deal.connection AND start.deal = deal.deal
     CROSS JOIN (VALUES ('won'), ('lost')) AS part (meant)
     CROSS JOIN moment
-    WHERE deal.status = 'open' OR deal.closed_at IS NOT NULL
+    WHERE deal.first_at IS NOT NULL AND (deal.status = 'open' OR deal.closed_at IS NOT NULL)
 """
+OUTLOOKS: Final = ("stage_survival", "time_to_close", "forecast")
 
 
 def measure_outlooks(
-    database: duckdb.DuckDBPyConnection, process: Process, language: str, money: Money
-) -> tuple[Measured, ...]:
-    """Compute these measures over a database that has the views."""
-    names = {stage.id: stage.name.in_language(language) for stage in process.stages}
-    shown = _Shown(Words.of(language), names, money)
-    selling = {stage.id: names[stage.id] for stage in process.stages if stage.status == "open"}
-    stays = survivals(database, _VISITS, selling)
-    survival = shown.stage_survival(stays)
-    ends = survivals(database, _LIVES, {end: shown.words.words[end] for end in ("won", "lost")})
-    closing = shown.time_to_close(ends, {days: _reached_by(database, days) for days in _WITHIN})
-    return survival, closing, shown.forecast(forecast(database))
+    database: duckdb.DuckDBPyConnection, process: Process, options: Options, money: Money
+) -> Iterator[Measured]:
+    """Compute those of these measures that are asked for, over a database that has the views."""
+    names = [stage.name.in_language(options.language) for stage in process.stages]
+    ids = [stage.id for stage in process.stages]
+    shown = _Shown(Words.of(options.language), dict(zip(ids, names, strict=True)), money)
+    for name in options.measures or OUTLOOKS:
+        match name:
+            case "stage_survival":
+                selling = {str(i): names[i] for i, stage in enumerate(process.stages) if stage.status == "open"}
+                stays = survivals(database, _VISITS, selling)
+                yield shown.stage_survival({ids[int(part)]: found for part, found in stays.items()})
+            case "time_to_close":
+                ends = survivals(database, _LIVES, {end: shown.words.words[end] for end in ("won", "lost")})
+                yield shown.time_to_close(ends, {days: _reached_by(database, days) for days in _WITHIN})
+            case "forecast":
+                yield shown.forecast(forecast(database), ids)
 
 
 def _reached_by(database: duckdb.DuckDBPyConnection, days: int) -> dict[str, tuple[float, float] | None]:
     """Give each part's share and variance after so many days; None where nothing was followed for so long."""
     rows = database.execute(
         "SELECT followed.part, most >= $days OR share.nothing_left, share.reached, share.variance "
-        "FROM (SELECT part, max(days) AS most FROM spells GROUP BY part) AS followed LEFT JOIN ("
+        "FROM (SELECT part, max(days) AS most FROM lives GROUP BY part) AS followed LEFT JOIN ("
         "SELECT part, arg_max(reached, days) FILTER (days <= $days) AS reached, min(staying) = 0 AS nothing_left, "
         "arg_max(variance, days) FILTER (days <= $days) AS variance FROM steps GROUP BY part"
         ") AS share USING (part)",
@@ -104,11 +114,10 @@ class _Shown:
         curves = tuple(found.reached for found in ends.values())
         return replace(self._measured("time_to_close", columns, rows, "end", ChartKind.CURVES), curves=curves)
 
-    def forecast(self, found: Forecast) -> Measured:
+    def forecast(self, found: Forecast, ids: Sequence[str]) -> Measured:
         rows = tuple(
-            Row(label=name, figures=self._outlook(found.stages[stage]), stage=stage)
-            for stage, name in self.stages.items()
-            if stage in found.stages
+            Row(label=self.stages[ids[stage]], figures=self._outlook(each), stage=ids[stage])
+            for stage, each in sorted(found.stages.items())
         )
         columns = ("deals", "amount", "wins", "expected", "crm")
         return replace(

@@ -17,8 +17,9 @@ from crmbridge.indicators.asking import Answer, ask
 from crmbridge.indicators.targets import is_comparable, is_met, read_target
 from crmbridge.indicators.words import Words
 from crmbridge.model.figures import ChartKind, Column, Figure, IndicatorFigure, Measured, Row, Unit
-from crmbridge.model.process import Indicator
+from crmbridge.model.process import Indicator, Measure
 
+OWN: Final = frozenset({Measure.SQL, Measure.PLUGIN})
 MOST_ROWS: Final = 1000
 _TOLD: Final = {"value", "n", "numerator", "denominator", "label", "stage", "segment", "period"}
 _SHAPE: Final = (
@@ -67,8 +68,8 @@ def own_figure(indicator: Indicator, found: Mapping[str, Measured], language: st
     measured = found[indicator.plugin or indicator.id]
     figure = measured.headline or Figure(unit=Unit(indicator.unit or Unit.COUNT), value=None, n=0)
     target = read_target(indicator.target)
-    met, comparable = is_met(figure, target), is_comparable(figure, target)
-    if figure.unit is Unit.MONEY and target is not None and target.unit is Unit.COUNT:
+    met, comparable = is_met(figure, target, indicator.measure), is_comparable(figure, target)
+    if figure.unit is Unit.MONEY and target is not None and (comparable or target.unit is Unit.COUNT):
         comparable = True
         met = None if figure.value is None else Fraction(Decimal(repr(figure.value))) >= target.amount
     return IndicatorFigure(

@@ -46,14 +46,11 @@ def survivals(database: duckdb.DuckDBPyConnection, spells: str, names: Mapping[s
     `spells` is a query of ours with the columns `part`, `days` (not negative) and `ending`: 0 not over yet, 1 ended as
     meant, 2 ended otherwise. Where all endings are alike, `reached` is one minus `staying`.
     """
-    database.execute(f"CREATE OR REPLACE TEMP TABLE spells AS {spells}")
-    database.execute(
-        "UPDATE spells SET days = ceil(days * 24) / 24 WHERE (SELECT count(*) FROM spells) > ?::BIGINT", [MANY]
-    )
+    _gather(database, spells)
     database.execute(query("survival"))
     counts = database.execute(
-        "SELECT part, count(*), count(*) FILTER (WHERE ending <> 0), count(*) FILTER (WHERE ending = 1) "
-        "FROM spells GROUP BY part"
+        "SELECT part, sum(n)::BIGINT, coalesce(sum(n) FILTER (WHERE ending <> 0), 0)::BIGINT, "
+        "coalesce(sum(n) FILTER (WHERE ending = 1), 0)::BIGINT FROM lives GROUP BY part"
     ).fetchall()
     of = {part: numbers for part, *numbers in counts}
     quantiles = {share: _quantiles(database, share) for share in _QUANTILES}
@@ -68,6 +65,15 @@ def survivals(database: duckdb.DuckDBPyConnection, spells: str, names: Mapping[s
         for part, label in names.items()
         if part in of
     }
+
+
+def _gather(database: duckdb.DuckDBPyConnection, spells: str) -> None:
+    """Count spells by how long they were, which leaves few rows of many."""
+    ((count,),) = database.execute(f"SELECT count(*) FROM ({spells})").fetchall()  # noqa: S608  a query of ours
+    days = "ceil(days * 24) / 24" if count > MANY else "days"
+    counted = f"SELECT part, {days} AS days, ending, count(*) AS n FROM ({spells}) GROUP BY ALL"  # noqa: S608  the same
+    texts = f"SELECT * REPLACE (part::VARCHAR AS part) FROM ({counted})"  # noqa: S608  the same
+    database.execute(f"CREATE OR REPLACE TEMP TABLE lives AS {texts}")
 
 
 def incidence_interval(reached: float, variance: float) -> Interval:

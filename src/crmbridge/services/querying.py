@@ -12,9 +12,9 @@ import duckdb
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.asking import Answer, ask, write_parquet
+from crmbridge.indicators.database import Moment, views
 from crmbridge.indicators.export import suffix_of, write_csv, write_xlsx
-from crmbridge.indicators.state import opened
-from crmbridge.indicators.views import define_views
+from crmbridge.indicators.options import Options
 from crmbridge.services.measuring import project_rates
 from crmbridge.services.workspace import Workspace
 
@@ -49,8 +49,8 @@ def answer_into(workspace: Workspace, sql: str, place: str, path: Path) -> None:
 @contextmanager
 def _views(workspace: Workspace, writes: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     project = workspace.project
-    with opened(project.store_url, writes) as database:
-        define_views(database, project.process, workspace.clock.now(), project_rates(project))
+    moment = Moment(workspace.clock.now(), Options(rates=project_rates(project)))
+    with views(project.store_url, project.process, moment, writes) as database:
         yield database
 
 

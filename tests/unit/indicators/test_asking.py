@@ -25,7 +25,7 @@ def database(tmp_path: Path, out: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a locked-down database with one view."""
     url = f"sqlite:///{tmp_path / 'state.db'}"
     open_store(url).close()
-    with opened(url, out) as connection:
+    with opened(url, [], writes=out) as connection:
         connection.execute("CREATE TABLE kept (owner VARCHAR, amount INTEGER)")
         connection.execute("INSERT INTO kept VALUES ('Rita', 5), (NULL, 7)")
         connection.execute("CREATE VIEW deals AS FROM kept")

@@ -23,7 +23,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE moment AS SELECT ?::TIMESTAMP AS as_of", [AS_OF])
         connection.execute(
-            "CREATE TABLE deals (connection VARCHAR, deal VARCHAR, status VARCHAR, amount DECIMAL(38, 9), "
+            "CREATE TABLE deals (no INTEGER, connection VARCHAR, deal VARCHAR, status VARCHAR, amount DECIMAL(38, 9), "
             "currency VARCHAR, closed_at TIMESTAMP, close_date DATE)"
         )
         yield connection
@@ -31,7 +31,9 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def fill(database: duckdb.DuckDBPyConnection, *deals: Deal) -> None:
     """Save deals."""
-    database.executemany("INSERT INTO deals VALUES ('n', ?, ?, ?, ?, ?, NULL)", [(*d[:4], d[4] or None) for d in deals])
+    database.executemany(
+        "INSERT INTO deals VALUES (1, 'n', ?, ?, ?, ?, ?, NULL)", [(*d[:4], d[4] or None) for d in deals]
+    )
 
 
 def values(database: duckdb.DuckDBPyConnection) -> dict[str, float | None]:

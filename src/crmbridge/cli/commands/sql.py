@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ def _question(query: str | None, file: Path | None) -> tuple[str, str]:
     if query is not None:
         return query, "sql"
     if str(file) == "-":
-        return click.get_text_stream("stdin").read(), "stdin"
+        return sys.stdin.read(), "stdin"
     from crmbridge.errors import ConfigurationError  # noqa: PLC0415  imports are paid by the commands that use them
 
     try:

@@ -2,13 +2,10 @@
 --   probability        from 0 to 1. CRMs keep it as a share or as a percentage; a connection in which any deal has more
 --                      than 1 keeps percentages
 CREATE VIEW chances AS
-SELECT connection, deal, probability / CASE WHEN most > 1 THEN 100 ELSE 1 END AS probability
+SELECT no, connection, deal, probability / CASE WHEN most > 1 THEN 100 ELSE 1 END AS probability
 FROM (
-    SELECT
-        connection,
-        deal,
-        TRY_CAST(probability AS DOUBLE) AS probability,
-        max(TRY_CAST(probability AS DOUBLE)) OVER (PARTITION BY connection) AS most
-    FROM state.probabilities
+    SELECT no, connection, deal, probability, max(probability) OVER (PARTITION BY connection) AS most
+    FROM listed
+    WHERE probability IS NOT NULL
 )
 WHERE probability BETWEEN 0 AND CASE WHEN most > 1 THEN 100 ELSE 1 END;

@@ -7,51 +7,47 @@
 -- `standing` is one row per open deal: its stage, how long it has been there, its amount and the CRM's own chance.
 CREATE OR REPLACE TEMP TABLE history AS
 WITH ends AS (
-    SELECT connection, deal, left_at AS ended_at, max(to_status) AS status
+    -- What a won deal goes through after it was won ends nothing.
+    SELECT no, left_at AS ended_at, min(to_status) AS status
     FROM state.visits
-    WHERE to_status IN ('won', 'lost') AND left_at IS NOT NULL
+    WHERE left_at IS NOT NULL AND (to_status = 2 OR (to_status = 1 AND CASE WHEN stage < 0 THEN TRUE ELSE sells(stage) END))
     GROUP BY ALL
 ),
 closings AS (
     SELECT
         *,
-        coalesce(
-            lag(ended_at) OVER (PARTITION BY connection, deal ORDER BY ended_at), '-infinity'::TIMESTAMP
-        ) AS ended_before
+        coalesce(lag(ended_at) OVER (PARTITION BY no ORDER BY ended_at), '-infinity'::TIMESTAMP) AS ended_before
     FROM ends
 )
 SELECT
     visit.stage,
-    greatest(epoch_us(coalesce(visit.left_at, as_of)) - epoch_us(visit.entered_at), 0) / 86400e6 AS days,
-    greatest(epoch_us(coalesce(closing.ended_at, as_of)) - epoch_us(visit.entered_at), 0) / 86400e6 AS days_left,
-    CASE closing.status WHEN 'won' THEN 1 WHEN 'lost' THEN 2 ELSE 0 END AS ending,
-    (hash(visit.connection, visit.deal) % 20)::INTEGER AS crew
+    days_between(visit.entered_at, coalesce(visit.left_at, as_of)) AS days,
+    days_between(visit.entered_at, coalesce(closing.ended_at, as_of)) AS days_left,
+    coalesce(closing.status, 0) AS ending,
+    (hash(deal.connection, deal.deal) % 20)::INTEGER AS crew
 FROM state.visits AS visit
-JOIN stages AS here ON here.id = visit.stage AND here.status = 'open'
-JOIN state.places AS place ON place.connection = visit.connection AND place.deal = visit.deal
+JOIN listed AS deal ON deal.no = visit.no
 LEFT JOIN closings AS closing
-    ON closing.connection = visit.connection AND closing.deal = visit.deal
+    ON closing.no = visit.no
     AND CASE
-        WHEN visit.to_status IN ('won', 'lost') THEN closing.ended_at = visit.left_at
+        WHEN visit.to_status IN (1, 2) THEN closing.ended_at = visit.left_at
         ELSE visit.entered_at >= closing.ended_before AND visit.entered_at < closing.ended_at
     END
 CROSS JOIN moment
-WHERE visit.entered_at <= as_of AND (closing.status IS NOT NULL OR place.status = 'open');
+WHERE visit.stage >= 0 AND sells(visit.stage) AND visit.entered_at <= as_of
+    AND (closing.status IS NOT NULL OR deal.status = 'open');
 
 CREATE OR REPLACE TEMP TABLE standing AS
 SELECT
     deal.connection,
     deal.deal,
-    deal.stage,
-    greatest(epoch_us(as_of) - epoch_us(visit.entered_at), 0) / 86400e6 AS days,
+    deal.stage_ordinal AS stage,
+    days_between(visit.entered_at, as_of) AS days,
     money.value AS amount,
     chance.probability
-FROM deals AS deal
-JOIN stages AS here ON here.id = deal.stage AND here.status = 'open'
-JOIN state.visits AS visit
-    ON visit.connection = deal.connection AND visit.deal = deal.deal AND visit.stage = deal.stage
-    AND visit.left_at IS NULL
-LEFT JOIN money ON money.connection = deal.connection AND money.deal = deal.deal
-LEFT JOIN chances AS chance ON chance.connection = deal.connection AND chance.deal = deal.deal
+FROM listed AS deal
+JOIN state.visits AS visit ON visit.no = deal.no AND visit.stage = deal.stage_ordinal AND visit.left_at IS NULL
+LEFT JOIN money ON money.no = deal.no
+LEFT JOIN chances AS chance ON chance.no = deal.no
 CROSS JOIN moment
-WHERE deal.status = 'open';
+WHERE deal.status = 'open' AND sells(deal.stage_ordinal);

@@ -19,6 +19,7 @@ FROM rates;
 CREATE VIEW money AS
 WITH dated AS (
     SELECT
+        deal.no,
         deal.connection,
         deal.deal,
         deal.amount,
@@ -31,6 +32,7 @@ WITH dated AS (
     WHERE deal.amount IS NOT NULL
 )
 SELECT
+    dated.no,
     dated.connection,
     dated.deal,
     dated.amount,

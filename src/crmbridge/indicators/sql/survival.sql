@@ -1,5 +1,5 @@
 -- Survival: what is left of each part at each time at which something ends, and the share that ended as it was meant to.
--- Reads `spells` (part, days, ending: 0 not over yet, 1 as meant, 2 otherwise) and fills `steps`, one row per part and
+-- Reads `lives` (part, days, ending: 0 not over yet, 1 as meant, 2 otherwise; n of them) and fills `steps`, one row per part and
 -- time. What ends comes before what is only not over yet at the same time, as is usual.
 --   staying            Kaplan-Meier: the share that is not over afterwards; stays_low and stays_high are its interval
 --   reached            Aalen-Johansen: the share that ended as meant by then
@@ -10,10 +10,10 @@ WITH times AS (
     SELECT
         part,
         days,
-        count(*) AS leaving,
-        count(*) FILTER (WHERE ending <> 0) AS ended,
-        count(*) FILTER (WHERE ending = 1) AS meant
-    FROM spells
+        sum(n) AS leaving,
+        coalesce(sum(n) FILTER (WHERE ending <> 0), 0)::DOUBLE AS ended,
+        coalesce(sum(n) FILTER (WHERE ending = 1), 0)::DOUBLE AS meant
+    FROM lives
     GROUP BY part, days
 ),
 counted AS (
