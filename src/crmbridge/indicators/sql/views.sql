@@ -17,6 +17,7 @@
 --   stage_ordinal      the stage's place in the process, from 0; NULL for none
 --   first_at           when it came into its first stage; NULL without a history
 --   closed_at          when it was last won or lost; NULL while open or when the history does not say
+--   probability        what the CRM gives it, where a field of that name is mapped; as a share or as a percentage
 CREATE TABLE listed AS
 SELECT
     place.rowid::INTEGER AS no,
@@ -39,7 +40,8 @@ SELECT
     ) AS segment,
     stage.id AS stage,
     stage.ordinal AS stage_ordinal,
-    CASE place.status WHEN 0 THEN 'open' WHEN 1 THEN 'won' ELSE 'lost' END AS status
+    CASE place.status WHEN 0 THEN 'open' WHEN 1 THEN 'won' ELSE 'lost' END AS status,
+    TRY_CAST(record.probability AS DOUBLE) AS probability
 FROM state.places AS place
 JOIN connections AS connection ON connection.ordinal = place.connection
 LEFT JOIN stages AS stage ON stage.ordinal = place.stage
