@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 DEFAULT = "indicators"
 SUFFIXES = {"html": ".html", "markdown": ".md", "json": ".json", "csv": ".csv"}
-FILES_ONLY = {"xlsx": ".xlsx", "parquet": ".parquet"}  # no text, so never to the screen
 USUAL_FILES = ("html", "markdown")
+TABLES = {"xlsx": ".xlsx", "parquet": ".parquet"}  # files only
 
 
 @as_command(
@@ -32,7 +32,7 @@ USUAL_FILES = ("html", "markdown")
         ("report --measure win_rate --measure open_findings", "only some of them"),
         ("report --out reports", "save them as HTML and Markdown"),
         ("report --format csv", "every figure as a line, for a spreadsheet"),
-        ("report --format xlsx --out reports", "a sheet for each measure"),
+        ("report --format xlsx --out reports", "a workbook with a sheet for each measure"),
         ("report weekly --push", "send one report to its sinks"),
     ],
 )
@@ -40,7 +40,7 @@ USUAL_FILES = ("html", "markdown")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["terminal", *SUFFIXES, *FILES_ONLY]),
+    type=click.Choice(["terminal", *SUFFIXES, *TABLES]),
     help="How it is written.  [default: terminal; html and markdown with --out]",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Save it there.")
@@ -61,10 +61,10 @@ def command(
 
     NAME is a report of the settings; without it, all of them. No CRM is asked: the figures are as of the last pull.
     """
+    if form in TABLES and out is None:
+        raise click.UsageError(f"--format {form} needs --out: it is a file, not text.")
     from crmbridge.services.publishing import make_document, reports  # noqa: PLC0415  imports are paid by their users
 
-    if form in FILES_ONLY and out is None:
-        raise click.UsageError(f"--format {form} needs --out FOLDER")
     with call.workspace() as workspace:
         chosen = reports(workspace, name)
         if push:
@@ -132,13 +132,11 @@ def _saved(documents: Sequence[Document], folder: Path, forms: Sequence[str]) ->
 def _save(document: Document, form: str, folder: Path) -> str:
     """Save a report in one form and give the path."""
     from crmbridge.cli.plan_files import write_file  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.querying import export_whole  # noqa: PLC0415  the same
 
-    path = folder / f"{document.name}{(SUFFIXES | FILES_ONLY)[form]}"
-    if form in FILES_ONLY and document.scorecard is not None:
-        from crmbridge.indicators.export import export_scorecard  # noqa: PLC0415  paid by those who want such files
-
-        folder.mkdir(parents=True, exist_ok=True)
-        export_scorecard(document.scorecard, path)
+    path = folder / f"{document.name}{(SUFFIXES | TABLES)[form]}"
+    if form in TABLES and document.scorecard is not None:
+        export_whole(document.scorecard, path)
     else:
         write_file(path, _text(document, form))
     return str(path)
