@@ -2,238 +2,233 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
-from typing import Any
 
 import duckdb
 
-from crmbridge.indicators.scorecard import (
-    Coverage,
-    Figure,
-    FigureUnit,
-    IndicatorFigure,
-    OwnerFindings,
-    Scorecard,
-    SlaAttainment,
-    StageConversion,
-    StageTime,
-    WaivedFindings,
-    share,
-)
-from crmbridge.indicators.state import opened, query
-from crmbridge.indicators.targets import Target, is_comparable, is_met, read_target
+from crmbridge.indicators import database
+from crmbridge.indicators.aimed import figure_of, indicator_figure
+from crmbridge.indicators.currency import known_money
+from crmbridge.indicators.database import Moment
+from crmbridge.indicators.measures import MEASURES, Raw
+from crmbridge.indicators.options import Options, Period
+from crmbridge.indicators.outlooks import OUTLOOKS, measure_outlooks
+from crmbridge.indicators.own import OWN, measure_own, own_figure
+from crmbridge.indicators.shown import Shown
+from crmbridge.indicators.state import query
+from crmbridge.indicators.targets import read_target
+from crmbridge.indicators.words import Words
+from crmbridge.model.figures import Coverage, Figure, IndicatorFigure, Measured, Scorecard, TrendPoint, WaivedFindings
 from crmbridge.model.process import Indicator, Measure, Process
 
-Row = Mapping[str, Any]
-
-_MEASURES = tuple(measure.value for measure in Measure)
-_HOURS = {"h": 1.0, "m": 1 / 60, "bh": 1.0, "bm": 1 / 60}  # how many hours one of the unit is
+_USUAL = Options()
+_LAST = 1_000_000  # after all stages, segments and periods
 
 
-def compute(store_url: str, process: Process, as_of: datetime, language: str = "en") -> Scorecard:
+def compute(store_url: str, process: Process, as_of: datetime, options: Options = _USUAL) -> Scorecard:
     """Compute all figures from what the last evaluation left in the state.
 
     `as_of` is when open visits' ages are measured, aware. A state without deals gives a scorecard without data.
-    Raises ConfigurationError when there is no state there, StateError when it can't be read.
+    Raises ConfigurationError when there is no state there or the options name what there is not, StateError when the
+    state can't be read.
     """
-    rows = _Rows.read(store_url, process, as_of)
-    words = _definitions(language)
-    names = {stage.id: stage.name.in_language(language) for stage in process.stages}
+    options = options.checked((*MEASURES, *OUTLOOKS))
+    moment, words = Moment(as_of, options), Words.of(options.language)
+    with database.views(store_url, process, moment) as views:
+        money = known_money(views)
+        counted = _Counted.read(views, process, moment)
+        own = measure_own(views, options.own, words, money.currency)
+        outlooks = tuple(measure_outlooks(views, process, options, money))
+    shown = Shown(process=process, options=options, words=words, segments=counted.segments)
+    measures = {each.id: each for each in (*_measured(shown, counted), *outlooks, *own)}
     return Scorecard(
-        process=process.name.in_language(language),
+        process=process.name.in_language(options.language),
         as_of=as_of.astimezone(UTC),
-        language=language,
-        coverage=_coverage(rows.coverage),
-        indicators=tuple(_indicator(each, process, rows, words, language) for each in process.indicators),
-        conversion=tuple(_conversion(row, name) for row, name in rows.by_stage(Measure.STAGE_CONVERSION, names)),
-        win_rate=_win_rate(rows.at_stage(Measure.WIN_RATE, None)),
-        time_in_stage=tuple(_time(row, name) for row, name in rows.by_stage(Measure.TIME_IN_STAGE, names)),
-        sla=tuple(_sla(row, names[row["stage"]]) for row in rows.of(Measure.SLA_ATTAINMENT) if row["sla"]),
-        findings=tuple(_owner(row) for row in rows.of(Measure.OPEN_FINDINGS) if row["part"] == "owner"),
-        waived=WaivedFindings(**{**rows.waived, "next_end": _moment(rows.waived["next_end"])}),
-        definitions={measure: words[measure] for measure in _MEASURES},
+        language=options.language,
+        coverage=Coverage(**{**counted.coverage, "since": _moment(counted.coverage["since"])}),
+        indicators=tuple(
+            own_figure(each, measures, options.language)
+            if each.measure in OWN
+            else _indicator(each, shown, counted, moment)
+            for each in process.indicators
+        ),
+        measures=tuple(measures[name] for name in options.measures or measures),
+        currency=money.currency,
+        waived=WaivedFindings(**{**counted.waived, "next_end": _moment(counted.waived["next_end"])}),
     )
 
 
-# ── Rows ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """What the SQL of each measure gave."""
-
-    coverage: Row
-    waived: Row
-    measures: Mapping[str, Sequence[Row]]
-
-    @classmethod
-    def read(cls, store_url: str, process: Process, as_of: datetime) -> _Rows:
-        with opened(store_url) as database:
-            _define(database, process, as_of)
-            return cls(
-                next(_run(database, "coverage")),
-                next(_run(database, "waived")),
-                {measure: tuple(_run(database, measure)) for measure in _MEASURES},
-            )
-
-    def of(self, measure: Measure) -> Sequence[Row]:
-        return self.measures[measure]
-
-    def at_stage(self, measure: Measure, stage: str | None) -> Row:
-        """Give a stage's row, or with None the one over all; an empty one when nothing was counted."""
-        part = "stage" if stage else "all"
-        found = (
-            row
-            for row in self.of(measure)
-            if row["stage"] == stage and row.get("sla") is None and row.get("part", part) == part
-        )
-        return next(found, {})
-
-    def by_stage(self, measure: Measure, names: Mapping[str, str]) -> Iterator[tuple[Row, str]]:
-        """Give each stage's row with the stage's name, in the order of the process."""
-        found = {row["stage"]: row for row in self.of(measure)}
-        return ((found[stage], name) for stage, name in names.items() if stage in found)
-
-
-def _define(database: duckdb.DuckDBPyConnection, process: Process, as_of: datetime) -> None:
-    database.execute("CREATE TABLE stages (id VARCHAR, ordinal INTEGER, status VARCHAR)")
-    database.executemany(
-        "INSERT INTO stages VALUES (?, ?, ?)",
-        [(stage.id, ordinal, stage.status) for ordinal, stage in enumerate(process.stages)],
-    )
-    database.execute(
-        "CREATE TABLE moment AS SELECT ?::TIMESTAMP AS as_of", [as_of.astimezone(UTC).replace(tzinfo=None)]
-    )
-    database.execute(query("views"))
-
-
-def _run(database: duckdb.DuckDBPyConnection, name: str) -> Iterator[Row]:
-    result = database.execute(query(name))
-    columns = [column[0] for column in result.description or ()]
-    for row in result.fetchall():
-        yield dict(zip(columns, row, strict=True))
-
-
-# ── Figures ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _coverage(row: Row) -> Coverage:
-    return Coverage(**{**row, "since": _moment(row["since"])})
-
-
-def _conversion(row: Row, name: str) -> StageConversion:
-    return StageConversion(
-        stage=row["stage"],
-        name=name,
-        conversion=_conversion_share(row),
-        **{part: row[part] for part in ("entered", "forward", "lost", "back", "elsewhere", "open")},
-    )
-
-
-def _conversion_share(row: Row) -> Figure:
-    return share(row.get("forward", 0), row.get("entered", 0) - row.get("open", 0))
-
-
-def _win_rate(row: Row) -> Figure:
-    return share(row.get("won", 0), row.get("closed", 0))
-
-
-def _time(row: Row, name: str) -> StageTime:
-    return StageTime(
-        stage=row["stage"],
-        name=name,
-        median=Figure(unit=FigureUnit.DAYS, value=row["median_days"], n=row["closed"]),
-        p90=Figure(unit=FigureUnit.DAYS, value=row["p90_days"], n=row["closed"]),
-        open=row["open"],
-        open_median_age=row["open_median_days"],
-    )
-
-
-def _sla(row: Row, name: str) -> SlaAttainment:
-    parts = {part: row[part] for part in ("sla", "stage", "running", "at_risk", "breached")}
-    return SlaAttainment(**parts, name=name, attainment=_attainment(row))
-
-
-def _attainment(row: Row) -> Figure:
-    return share(row.get("within_goal", 0), row.get("closed", 0))
-
-
-def _owner(row: Row) -> OwnerFindings:
-    parts = {name: row[name] for name in ("owner", "errors", "warnings", "infos", "deals")}
-    return OwnerFindings(**parts, oldest=row["oldest"].replace(tzinfo=UTC))
+def _measured(shown: Shown, counted: _Counted) -> Iterator[Measured]:
+    for name in shown.options.measures or MEASURES:
+        if name in MEASURES:
+            yield shown.measured(name, counted.rows(name), counted.total(name), counted.cautions(name))
 
 
 def _moment(naive: datetime | None) -> datetime | None:
     return None if naive is None else naive.replace(tzinfo=UTC)
 
 
+# ── What the SQL gives ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What the SQL of each measure gave.
+
+    A row's `part` says what it is: a row to show, a stage's total, or all together; and the last two by period. `whole`
+    is over all time, `shown` are the rows to show, `trends` are by the periods of trends.
+    """
+
+    coverage: Raw
+    waived: Raw
+    segments: Mapping[int, str | None]
+    currencies: Sequence[str]
+    whole: Mapping[str, Sequence[Raw]]
+    shown: Mapping[str, Sequence[Raw]]
+    trends: Mapping[str, Sequence[Raw]]
+    left_out: Mapping[str, int]
+
+    @classmethod
+    def read(cls, views: duckdb.DuckDBPyConnection, process: Process, moment: Moment) -> _Counted:
+        database.count(views)
+        watched = dict.fromkeys(each.measure.value for each in process.indicators if each.measure not in OWN)
+        _watch_business_time(views, process)
+        shown = [name for name in moment.options.measures or MEASURES if name in MEASURES]
+        whole = _run_all(views, dict.fromkeys([*shown, *watched]), None)
+        period = moment.options.period
+        cut = [name for name in shown if MEASURES[name].by_period] if period else []
+        return cls(
+            coverage=database.run(views, "coverage")[0],
+            waived=database.run(views, "waived")[0],
+            segments={row["seg"]: row["segment"] for row in database.run(views, "segments")},
+            currencies=[row["currency"] for row in database.run(views, "currencies")],
+            whole=whole,
+            shown={**whole, **_run_all(views, cut, period)},
+            trends=_run_trends(views, watched, moment),
+            left_out=database.run(views, "left_out")[0],
+        )
+
+    def rows(self, name: str) -> list[Raw]:
+        """Give a measure's rows to show, in order."""
+        rows = [self._priced(name, row) for row in self.shown[name] if row["part"] == "row"]
+        if "who" in (rows[0] if rows else {}):
+            return rows
+        return sorted(rows, key=_place)
+
+    def total(self, name: str, stage: int | None = None) -> Raw:
+        """Give what was counted at a stage, or with None over all; an empty row when that is nothing."""
+        part = "all" if stage is None else "stage"
+        found = (row for row in self.whole[name] if row["part"] == part and row["stage"] == stage)
+        return self._priced(name, next(found, {}))
+
+    def trend(self, name: str, stage: int | None) -> dict[int, Raw]:
+        """Give what was counted in each period, by its number."""
+        part = "trend" if stage is None else "stage_trend"
+        return {
+            row["period"]: row for row in self.trends.get(name, ()) if row["part"] == part and row["stage"] == stage
+        }
+
+    def cautions(self, name: str) -> dict[str, str | int]:
+        """Give what a reader must know of a measure: keys of the words, each with what goes into the sentence."""
+        found: dict[str, str | int] = {}
+        if MEASURES[name].is_money and len(self.currencies) > 1:
+            found["several_currencies"] = ", ".join(self.currencies)
+        if MEASURES[name].rows_are == "stage" and self.left_out["visits"]:
+            found["unknown_stages"] = self.left_out["visits"]
+        if name in {"win_rate", "cycle_time"} and self.left_out["closed"]:
+            found["no_close_date"] = self.left_out["closed"]
+        if MEASURES[name].rows_are in {"stage", "deals"} and self.left_out["deals"]:
+            found["no_history"] = self.left_out["deals"]
+        return found
+
+    def _priced(self, name: str, row: Raw) -> Raw:
+        """Say what currency a row is in; amounts of several can't be added up, so there is none then."""
+        if not MEASURES[name].is_money:
+            return row
+        if len(self.currencies) > 1:
+            return {**row, "amount": None, "velocity": None}
+        return {**row, "currency": self.currencies[0] if self.currencies else None}
+
+
+def _place(row: Raw) -> tuple[int, int, int]:
+    """Put rows in the order of stages, then segments, then periods; what is not known comes last."""
+    stage, segment, period = (_LAST if row[each] is None else int(row[each]) for each in ("stage", "seg", "period"))
+    return stage, segment, period
+
+
+def _run_all(views: duckdb.DuckDBPyConnection, names: Iterable[str], period: Period | None) -> dict[str, list[Raw]]:
+    names = tuple(names)
+    if not names:
+        return {}
+    database.by_period(views, period)
+    if {"time_in_stage", "cycle_time", "aging"} & {*names}:
+        views.execute(query("spells"))
+    found = {name: database.run(views, name) for name in names}
+    return _with_business_time(views, found)
+
+
+def _run_trends(views: duckdb.DuckDBPyConnection, names: Iterable[str], moment: Moment) -> dict[str, list[Raw]]:
+    """Run the measures over the periods of trends; some have SQL of their own for it."""
+    database.by_period(views, moment.trend_period)
+    own = {"time_in_stage": "time_in_stage_trend"}
+    found = {name: database.run(views, own.get(name, name)) for name in names if name in _TRENDS}
+    return _with_business_time(views, found)
+
+
+def _watch_business_time(views: duckdb.DuckDBPyConnection, process: Process) -> None:
+    """Name the stages whose time is aimed at in business time, with the SLAs that measure it."""
+    views.execute("CREATE TABLE watched (stage TINYINT, sla VARCHAR)")
+    for indicator in process.indicators:
+        target = read_target(indicator.target)
+        if indicator.measure is Measure.TIME_IN_STAGE and indicator.stage and target and target.unit.startswith("b"):
+            row = [process.order(indicator.stage), f"{indicator.stage}.sla"]
+            views.execute("INSERT INTO watched SELECT $1, $2 WHERE $1 NOT IN (SELECT stage FROM watched)", row)
+
+
+def _with_business_time(views: duckdb.DuckDBPyConnection, found: dict[str, list[Raw]]) -> dict[str, list[Raw]]:
+    """Put the business time of finished visits beside their time."""
+    if "time_in_stage" not in found or not views.execute("SELECT count(*) FROM watched").fetchall()[0][0]:
+        return found
+    beside = {(row["part"], row["stage"], row["period"]): row for row in database.run(views, "business_time")}
+    rows: list[Raw] = [
+        {**row, **beside.get((row["part"], row["stage"], row["period"]), {})} for row in found["time_in_stage"]
+    ]
+    return {**found, "time_in_stage": rows}
+
+
+# Measures that say what happened in a period, or how things stood at its end, from history alone.
+_TRENDS = frozenset(
+    {
+        "stage_conversion",
+        "win_rate",
+        "time_in_stage",
+        "sla_attainment",
+        "open_findings",
+        "rework",
+        "skips",
+        "activities",
+    }
+)
+
+
 # ── The process's indicators ────────────────────────────────────────────────────────────────────────────
 
 
-def _indicator(
-    indicator: Indicator, process: Process, rows: _Rows, words: Mapping[str, str], language: str
-) -> IndicatorFigure:
-    target = read_target(indicator.target)
-    figure = _figure(indicator, process, rows, target)
-    stage = process.stage(indicator.stage) if indicator.stage else None
-    is_business = figure.unit.value.startswith("b")
-    return IndicatorFigure(
-        id=indicator.id,
-        name=indicator.name.in_language(language),
-        measure=indicator.measure,
-        stage=stage.name.in_language(language) if stage else None,
-        why=indicator.why.in_language(language) if indicator.why else None,
-        figure=figure,
-        definition=words["time_in_stage_business" if is_business else indicator.measure],
-        target=indicator.target,
-        met=is_met(figure, target),
-        comparable=is_comparable(figure, target),
+def _indicator(indicator: Indicator, shown: Shown, counted: _Counted, moment: Moment) -> IndicatorFigure:
+    stage = shown.process.order(indicator.stage) if indicator.stage else None
+    figure = figure_of(indicator, shown.process, counted.total(indicator.measure, stage))
+    if not counted.coverage["deals"]:  # without deals there are no findings to count, which is not the same as none
+        figure = _nothing(figure)
+    points = counted.trend(indicator.measure, stage)
+    trend = tuple(
+        TrendPoint(shown.period(each, moment.trend_period), figure_of(indicator, shown.process, points.get(each, {})))
+        for each in moment.trend
+        if points and each >= min(points)
     )
+    return indicator_figure(indicator, shown, figure, trend)
 
 
-def _figure(indicator: Indicator, process: Process, rows: _Rows, target: Target | None) -> Figure:
-    row = rows.at_stage(indicator.measure, indicator.stage)
-    match indicator.measure:
-        case Measure.STAGE_CONVERSION:
-            return _conversion_share(row)
-        case Measure.WIN_RATE:
-            return _win_rate(row)
-        case Measure.SLA_ATTAINMENT:
-            return _attainment(row)
-        case Measure.OPEN_FINDINGS:
-            count = sum(row.get(severity, 0) for severity in ("errors", "warnings", "infos"))
-            return Figure(unit=FigureUnit.COUNT, value=count if rows.coverage["deals"] else None, n=count)
-        case Measure.TIME_IN_STAGE:
-            return _time_figure(row, indicator, process, target)
-
-
-def _time_figure(row: Row, indicator: Indicator, process: Process, target: Target | None) -> Figure:
-    """Give the median in the target's unit; business time only where the stage's SLA measures it."""
-    unit = target.unit if target else FigureUnit.DAYS
-    days = row.get("median_days")
-    if unit in {FigureUnit.HOURS, FigureUnit.MINUTES}:
-        return Figure(unit=unit, value=None if days is None else days * 24 / _HOURS[unit], n=row.get("closed", 0))
-    hours = _business_unit_hours(unit, indicator.stage, process)
-    if hours is None:
-        return Figure(unit=FigureUnit.DAYS, value=days, n=row.get("closed", 0))
-    seconds = row.get("business_median_seconds")
-    return Figure(unit=unit, value=None if seconds is None else seconds / 3600 / hours, n=row.get("business_closed", 0))
-
-
-def _business_unit_hours(unit: FigureUnit, stage_id: str | None, process: Process) -> float | None:
-    """Give how many open hours one of a business unit is in the stage's calendar; None where there is no saying."""
-    stage = process.stage(stage_id) if stage_id else None
-    calendar = process.calendars.get(stage.sla.calendar) if stage and stage.sla else None
-    if calendar is None or not unit.value.startswith("b"):
-        return None
-    return float(calendar.day_hours) if unit is FigureUnit.BUSINESS_DAYS else _HOURS[unit]
-
-
-def _definitions(language: str) -> dict[str, str]:
-    texts = tomllib.loads(files(__package__).joinpath("definitions.toml").read_text("utf-8"))
-    base = language.split("-", maxsplit=1)[0].lower()
-    return {name: by_language.get(base, by_language["en"]) for name, by_language in texts.items()}
+def _nothing(figure: Figure) -> Figure:
+    return Figure(unit=figure.unit, value=None, n=0)

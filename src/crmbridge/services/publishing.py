@@ -14,6 +14,7 @@ from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Document
 from crmbridge.report import note_text, open_sink, render
 from crmbridge.services.applying import apply_plan
+from crmbridge.services.measuring import report_options
 from crmbridge.services.scheduling import TOLD
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Report
@@ -42,7 +43,7 @@ class Published:
 def make_document(workspace: Workspace, report: Report, summary: Mapping[str, Any] | None) -> Document:
     """Compute and render one report. `summary` is what the run did, where the report is part of one."""
     project = workspace.project
-    scorecard = compute(project.store_url, project.process, workspace.clock.now(), report.language)
+    scorecard = compute(project.store_url, project.process, workspace.clock.now(), report_options(workspace, report))
     title = report.name.replace("_", " ").capitalize()
     return render(scorecard, summary, name=report.name, title=title, language=report.language)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,43 +13,99 @@ from crmbridge.cli.call import Call, Reply
 from crmbridge.cli.grammar import as_command
 
 if TYPE_CHECKING:
+    from crmbridge.cli.output import Line
     from crmbridge.ports import Document
     from crmbridge.services.workspace import Workspace
     from crmbridge.settings import Report
 
 DEFAULT = "indicators"
+SUFFIXES = {"html": ".html", "markdown": ".md", "json": ".json", "csv": ".csv"}
+USUAL_FILES = ("html", "markdown")
+TABLES = {"xlsx": ".xlsx", "parquet": ".parquet"}  # files only
 
 
 @as_command(
     "report",
     examples=[
         ("report", "read the indicators here, now"),
+        ("report --by owner --period quarter", "by owner, and over the quarters"),
+        ("report --measure win_rate --measure open_findings", "only some of them"),
         ("report --out reports", "save them as HTML and Markdown"),
+        ("report --format csv", "every figure as a line, for a spreadsheet"),
+        ("report --format xlsx --out reports", "a workbook with a sheet for each measure"),
         ("report weekly --push", "send one report to its sinks"),
     ],
 )
 @click.argument("name", required=False)
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Save HTML and Markdown."
+    "--format",
+    "form",
+    type=click.Choice(["terminal", *SUFFIXES, *TABLES]),
+    help="How it is written.  [default: terminal; html and markdown with --out]",
 )
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Save it there.")
+@click.option("--by", "segment", metavar="FIELD", help="Group by owner, connection, or a deal's field such as source.")
+@click.option("--period", type=click.Choice(["month", "quarter", "year"]), help="Cut time into these.")
+@click.option("--measure", "measures", multiple=True, metavar="ID", help="Only this measure. Repeatable.")
 @click.option("--push", is_flag=True, help="Send to the sinks in the settings; to people at most once a day.")
-def command(call: Call, name: str | None, out: Path | None, push: bool) -> Reply:  # noqa: FBT001  click's flag
+def command(
+    call: Call,
+    name: str | None,
+    form: str | None,
+    out: Path | None,
+    *,
+    push: bool,
+    **figures: Any,
+) -> Reply:
     """Compute the indicators from the state and show them, save them, or push them to their sinks.
 
     NAME is a report of the settings; without it, all of them. No CRM is asked: the figures are as of the last pull.
     """
+    if form in TABLES and out is None:
+        raise click.UsageError(f"--format {form} needs --out: it is a file, not text.")
     from crmbridge.services.publishing import make_document, reports  # noqa: PLC0415  imports are paid by their users
 
     with call.workspace() as workspace:
         chosen = reports(workspace, name)
         if push:
             return _push(workspace, chosen, name)
-        documents = [make_document(workspace, report, None) for report in chosen or (_default(),)]
+        asked = [_asked(report, **figures) for report in chosen or (_default(),)]
+        documents = [make_document(workspace, report, None) for report in asked]
     if out is not None:
-        return _saved(documents, out)
-    lines = "\n\n".join(document.markdown for document in documents).splitlines()
+        return _saved(documents, out, USUAL_FILES if form in {None, "terminal"} else (str(form),))
     facts = [{"name": document.name, "title": document.title, "facts": document.facts} for document in documents]
-    return Reply(result={"reports": facts}, lines=lines)
+    return Reply(result={"reports": facts}, lines=_lines(documents, asked, form))
+
+
+def _lines(documents: Sequence[Document], asked: Sequence[Report], form: str | None) -> list[Line]:
+    """Give what is shown: a view for people, or the text of a form."""
+    from crmbridge.cli.report_view import report_lines  # noqa: PLC0415  imports are paid by the commands that use them
+
+    if form in SUFFIXES:
+        return [line for document in documents for line in _text(document, form).splitlines()]
+    views = [list(report_lines(each, report.language)) for each, report in zip(documents, asked, strict=True)]
+    return [line for number, view in enumerate(views) for line in (["", *view] if number else view)]
+
+
+def _text(document: Document, form: str) -> str:
+    """Give a report in one of the forms that files have."""
+    from crmbridge.report import csv_text  # noqa: PLC0415  imports are paid by the commands that use them
+
+    match form:
+        case "html":
+            return document.html
+        case "markdown":
+            return document.markdown
+        case "csv" if document.scorecard is not None:
+            return csv_text(document.scorecard)
+        case _:
+            return json.dumps(document.facts, ensure_ascii=False, indent=1) + "\n"
+
+
+def _asked(report: Report, segment: str | None, period: str | None, measures: tuple[str, ...]) -> Report:
+    """Lay what the command asks for over what the settings say of a report."""
+    wanted = {"by": segment, "period": period, "measures": measures}
+    return report.model_copy(update={name: value for name, value in wanted.items() if value})
 
 
 def _default() -> Report:
@@ -66,13 +124,19 @@ def _push(workspace: Workspace, chosen: tuple[Report, ...], name: str | None) ->
     return answer_run(workspace, run_reports(workspace, chosen, name))
 
 
-def _saved(documents: list[Document], folder: Path) -> Reply:
-    from crmbridge.cli.plan_files import write_file  # noqa: PLC0415  imports are paid by the commands that use them
-
-    files = []
-    for document in documents:
-        for suffix, text in ((".html", document.html), (".md", document.markdown)):
-            path = folder / f"{document.name}{suffix}"
-            write_file(path, text)
-            files.append(str(path))
+def _saved(documents: Sequence[Document], folder: Path, forms: Sequence[str]) -> Reply:
+    files = [_save(document, form, folder) for document in documents for form in forms]
     return Reply(result={"files": files}, lines=[f"Saved {path}" for path in files])
+
+
+def _save(document: Document, form: str, folder: Path) -> str:
+    """Save a report in one form and give the path."""
+    from crmbridge.cli.plan_files import write_file  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.querying import export_whole  # noqa: PLC0415  the same
+
+    path = folder / f"{document.name}{(SUFFIXES | TABLES)[form]}"
+    if form in TABLES and document.scorecard is not None:
+        export_whole(document.scorecard, path)
+    else:
+        write_file(path, _text(document, form))
+    return str(path)
