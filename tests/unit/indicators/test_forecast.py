@@ -111,7 +111,8 @@ def test_the_crms_own_probabilities_stand_beside_it() -> None:
 
 def test_deals_that_share_an_estimate_go_wrong_together() -> None:
     """Of 400 deals that hang on 40 earlier ones, what these may be off by outweighs each deal's own luck by far."""
-    few = [*ended(DEMO, 10, 1, 20), *ended(DEMO, 10, 2, 20)]
+    chance = random.Random(3)
+    few = [(DEMO, 10.0, 10.0, 1 + number % 2, chance.randrange(20)) for number in range(40)]
 
     found = forecast_of(few, [Deal(DEMO, 0, 1.0)] * 400).total.interval
 
