@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import openpyxl
 import pytest
 
 from crmbridge.cli.plan_files import load_plan, save_plan
@@ -403,6 +404,18 @@ def test_a_report_is_written_in_the_form_asked_for(shop: Shop, tmp_path: Path, f
     ]
 
 
+def test_a_report_is_saved_as_sheets_and_never_printed_so(shop: Shop, tmp_path: Path) -> None:
+    """XLSX and Parquet are files; without a folder the command says what is missing."""
+    shop.call("run")
+    for form in ("xlsx", "parquet"):
+        assert 2 == shop.call("report", "--format", form).code
+        assert 0 == shop.call("report", "--format", form, "--out", str(tmp_path / "new" / "here")).code
+
+    sheets = openpyxl.load_workbook(tmp_path / "new" / "here" / "indicators.xlsx").sheetnames
+    assert len(sheets) > 10
+    assert (tmp_path / "new" / "here" / "indicators.parquet").read_bytes().startswith(b"PAR1")
+
+
 def test_a_report_is_of_the_measures_asked_for(shop: Shop) -> None:
     """Only these are shown; one that is not there is named with those that are."""
     shop.call("run")
@@ -413,6 +426,19 @@ def test_a_report_is_of_the_measures_asked_for(shop: Shop) -> None:
     assert 3 == wrong.code
     assert "no measure 'luck'" in wrong.err
     assert "win_rate" in wrong.err
+
+
+def test_a_report_is_by_segment_and_period_as_asked(shop: Shop) -> None:
+    """The rows say what they are of; the settings' report is asked the same, and the command has the last word."""
+    shop.setting("reports: [{name: weekly, by: owner, measures: [win_rate, time_in_stage]}]\n")
+    shop.call("run")
+    asked = ("report", "weekly", "--by", "connection", "--period", "year", "--measure", "time_in_stage", "--json")
+    (set_up,) = shop.call("report", "weekly", "--json").document["result"]["reports"]
+    (wanted,) = shop.call(*asked).document["result"]["reports"]
+
+    assert ["win_rate", "time_in_stage"] == [measure["id"] for measure in set_up["facts"]["measures"]]
+    (measure,) = wanted["facts"]["measures"]
+    assert {("north", True)} <= {(row["segment"], row["period"].isdigit()) for row in measure["rows"]}
 
 
 def test_a_run_pushes_the_reports_that_have_no_time(shop: Shop) -> None:

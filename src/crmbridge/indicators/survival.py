@@ -81,7 +81,7 @@ def incidence_interval(reached: float, variance: float) -> Interval:
     if not 0 < reached < 1 or variance <= 0:
         return Interval(reached, reached)
     depth = log(reached)
-    half = _Z95 * sqrt(variance) / (reached * abs(depth))
+    half = min(_Z95 * sqrt(variance) / (reached * abs(depth)), 700.0)  # beyond it exp() overflows; 0 and 1 by then
     return Interval(exp(depth * exp(half)), exp(depth * exp(-half)))
 
 
