@@ -109,6 +109,17 @@ def test_the_crms_own_probabilities_stand_beside_it() -> None:
     assert (50.0, 1, 1) == (total.crm, total.crm_deals, total.without_amount)
 
 
+def test_deals_that_share_an_estimate_go_wrong_together() -> None:
+    """Of 400 deals that hang on 40 earlier ones, what these may be off by outweighs each deal's own luck by far."""
+    chance = random.Random(3)
+    few = [(DEMO, 10.0, 10.0, 1 + number % 2, chance.randrange(20)) for number in range(40)]
+
+    found = forecast_of(few, [Deal(DEMO, 0, 1.0)] * 400).total.interval
+
+    assert found is not None
+    assert 2 * 1.96 * 20 < found.high - found.low < 2 * 1.96 * 50  # each by itself would give 2 * 1.96 * 10
+
+
 def test_stages_add_up() -> None:
     """The outlooks of the stages add up to the one over all."""
     history = [*ended(DEMO, 10, 1, 30), *ended(DEMO, 10, 2, 30), *ended(OFFER, 10, 1, 30)]

@@ -128,6 +128,38 @@ def test_a_median_that_is_not_reached_is_said(save_state: SaveState) -> None:
     assert 1 == len(found.cautions)
 
 
+def test_a_visit_ends_with_the_first_end_after_it(save_state: SaveState) -> None:
+    """Deals that were lost in the next stage, and won when they came back, are losses seen from the first stage."""
+    proposal = Place("proposal", Status.OPEN)
+    steps = (
+        ("qualification", 1, 100, 98, proposal),
+        ("proposal", 1, 98, 90, LOST),
+        ("proposal", 2, 80, 70, WON),
+    )
+    came_back = [
+        make_evaluation(
+            deal=make_ref(number),
+            place=WON,
+            visits=tuple(
+                make_visit(
+                    stage,
+                    deal=make_ref(number),
+                    number=visit,
+                    entered_at=NOON - timedelta(days=entered),
+                    left_at=NOON - timedelta(days=left),
+                    to=to,
+                )
+                for stage, visit, entered, left, to in steps
+            ),
+        )
+        for number in range(100, 120)
+    ]
+
+    found = measure(computed(save_state, [*came_back, stayed(1, 1, None, QUALIFICATION)]), "forecast")
+
+    assert 0.0 == found.rows[0].figures["wins"].value
+
+
 def test_a_reopened_deal_teaches_what_came_first(save_state: SaveState) -> None:
     """A visit's end is the first one after it: a deal that was lost, reopened and won is a loss, and then a win."""
     reopened = [
