@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from crmbridge.indicators.scorecard import wilson
+from crmbridge.indicators.counting import wilson
 from crmbridge.model.figures import (
     ChartKind,
     Column,
@@ -43,9 +43,7 @@ def scorecard() -> Scorecard:
         process="Selling to companies",
         as_of=NOW,
         language="en",
-        coverage=Coverage(
-            deals=1240, open=402, won=231, lost=607, with_history=1198, since=NOW - timedelta(days=420)
-        ),
+        coverage=Coverage(deals=1240, open=402, won=231, lost=607, with_history=1198, since=NOW - timedelta(days=420)),
         indicators=_indicators(dice),
         measures=tuple(_measures(dice)),
         currency="EUR",
@@ -135,16 +133,31 @@ def _flow(dice: random.Random) -> list[Measured]:
     for stage in STAGES:
         still, forward = entered // 12, int(entered * dice.uniform(0.66, 0.88))
         gone = entered - still - forward
-        figures = {"entered": entered, "forward": forward, "lost": max(gone - 3, 0), "back": min(gone, 3), "open": still}
+        figures = {
+            "entered": entered,
+            "forward": forward,
+            "lost": max(gone - 3, 0),
+            "back": min(gone, 3),
+            "open": still,
+        }
         rows.append(
-            Row(label=stage, figures={**{k: count(v) for k, v in figures.items()}, "conversion": share(forward, entered - still)})
+            Row(
+                label=stage,
+                figures={**{k: count(v) for k, v in figures.items()}, "conversion": share(forward, entered - still)},
+            )
         )
         entered = forward
     by_owner = [_by(owner, win_rate=share(dice.randint(6, 30), dice.randint(40, 90))) for owner in OWNERS]
     by_owner.append(_by("Sam Ode", win_rate=share(2, 5)))
     months = [_by(month, win_rate=share(dice.randint(14, 26), dice.randint(64, 80))) for month in MONTHS]
-    cohorts = [_by(month, reached=share(dice.randint(40, 60), 100), strict=share(dice.randint(30, 40), 100)) for month in MONTHS]
-    rework = [_by(stage, rework_rate=share(dice.randint(2, 20), 120), skip_rate=share(dice.randint(0, 12), 120)) for stage in STAGES]
+    cohorts = [
+        _by(month, reached=share(dice.randint(40, 60), 100), strict=share(dice.randint(30, 40), 100))
+        for month in MONTHS
+    ]
+    rework = [
+        _by(stage, rework_rate=share(dice.randint(2, 20), 120), skip_rate=share(dice.randint(0, 12), 120))
+        for stage in STAGES
+    ]
     return [
         measure("Stage conversion", ChartKind.FUNNEL, rows, "entered forward open", "Stage"),
         measure("Win rate by owner", ChartKind.BARS, by_owner, "win_rate", "Owner", headline=share(231, 838)),
@@ -158,10 +171,18 @@ def _time(dice: random.Random) -> list[Measured]:
     times = []
     for stage in STAGES:
         middle = dice.uniform(2, 14)
-        times.append(_by(stage, median=days(middle), p90=days(middle * dice.uniform(1.6, 3)), open_median_age=days(middle * 1.3, 30)))
+        times.append(
+            _by(
+                stage,
+                median=days(middle),
+                p90=days(middle * dice.uniform(1.6, 3)),
+                open_median_age=days(middle * 1.3, 30),
+            )
+        )
     cycle = [_by(month, median=days(dice.uniform(48, 70)), p90=days(dice.uniform(90, 130))) for month in MONTHS]
     ages = [
-        _by(stage, **{f"w{week}": count(max(0, int(dice.gauss(14 - 3 * week, 4)))) for week in range(1, 7)}) for stage in STAGES
+        _by(stage, **{f"w{week}": count(max(0, int(dice.gauss(14 - 3 * week, 4)))) for week in range(1, 7)})
+        for stage in STAGES
     ]
     return [
         measure("Time in stage", ChartKind.BARS, times, "median p90 open_median_age", "Stage"),
@@ -180,7 +201,10 @@ def _discipline(dice: random.Random) -> list[Measured]:
         for stage in STAGES
     ]  # fmt: skip
     kept = [_by(month, attainment=share(dice.randint(80, 95), 100)) for month in MONTHS]
-    owners = [_by(o, errors=count(dice.randint(0, 6)), warnings=count(dice.randint(1, 9)), infos=count(dice.randint(0, 4))) for o in OWNERS]
+    owners = [
+        _by(o, errors=count(dice.randint(0, 6)), warnings=count(dice.randint(1, 9)), infos=count(dice.randint(0, 4)))
+        for o in OWNERS
+    ]
     rules = [_by(stage, **{rule: count(max(0, dice.randint(-6, 12))) for rule in RULES}) for stage in STAGES]
     return [
         measure("SLA attainment", ChartKind.BARS, slas, "attainment", "Stage"),
@@ -192,14 +216,38 @@ def _discipline(dice: random.Random) -> list[Measured]:
 
 def _money(dice: random.Random) -> list[Measured]:
     open_money = [_by(stage, amount=money(dice.uniform(4e4, 9e5), dice.randint(12, 60))) for stage in STAGES]
-    forecast = [_by(m, **{"weighted_forecast": _wide(dice.uniform(3e5, 6e5)), "crm_forecast": money(dice.uniform(4e5, 8e5))}) for m in MONTHS]
-    speed = [_by(m, velocity=money(dice.uniform(14e3, 20e3), 80, Unit.MONEY_A_DAY), deals=count(dice.randint(60, 90))) for m in MONTHS]
-    calls = [_by(o, calls=count(dice.randint(20, 90)), meetings=count(dice.randint(5, 30)), e_mails=count(dice.randint(40, 160))) for o in OWNERS]
-    quarters = [_by(q, coverage=Figure(unit=Unit.RATIO, value=dice.uniform(1.8, 3.8), n=90)) for q in ("2026-Q1", "2026-Q2", "2026-Q3")]
+    forecast = [
+        _by(m, **{"weighted_forecast": _wide(dice.uniform(3e5, 6e5)), "crm_forecast": money(dice.uniform(4e5, 8e5))})
+        for m in MONTHS
+    ]
+    speed = [
+        _by(m, velocity=money(dice.uniform(14e3, 20e3), 80, Unit.MONEY_A_DAY), deals=count(dice.randint(60, 90)))
+        for m in MONTHS
+    ]
+    calls = [
+        _by(
+            o,
+            calls=count(dice.randint(20, 90)),
+            meetings=count(dice.randint(5, 30)),
+            e_mails=count(dice.randint(40, 160)),
+        )
+        for o in OWNERS
+    ]
+    quarters = [
+        _by(q, coverage=Figure(unit=Unit.RATIO, value=dice.uniform(1.8, 3.8), n=90))
+        for q in ("2026-Q1", "2026-Q2", "2026-Q3")
+    ]
     return [
         measure("Amount by stage", ChartKind.BARS, open_money, "amount", "Stage", headline=money(4.38e6, 402)),
         measure("Weighted forecast", ChartKind.LINES, forecast, "weighted_forecast", "Month"),
-        measure("Forecast beside the CRM's", ChartKind.LINES, forecast, "weighted_forecast crm_forecast", "Month", id="forecast_and_crm"),
+        measure(
+            "Forecast beside the CRM's",
+            ChartKind.LINES,
+            forecast,
+            "weighted_forecast crm_forecast",
+            "Month",
+            id="forecast_and_crm",
+        ),
         measure("Pipeline coverage", ChartKind.BARS, quarters, "coverage", "Quarter"),
         measure("Velocity", ChartKind.LINES, speed, "velocity deals", "Month", id="velocity"),
         measure("Activities", ChartKind.STACKED, calls, "calls meetings e_mails", "Owner"),

@@ -29,7 +29,9 @@ def fraction(figure: Figure, words: Words) -> dict[str, str]:
     """Write a share's two parts, for a sentence."""
     unit = Unit.MONEY if figure.currency else Unit.COUNT
     parts = {"numerator": figure.numerator, "denominator": figure.denominator}
-    return {name: NOTHING if part is None else words.amount(part, unit, figure.currency) for name, part in parts.items()}
+    return {
+        name: NOTHING if part is None else words.amount(part, unit, figure.currency) for name, part in parts.items()
+    }
 
 
 def interval(figure: Figure, words: Words) -> str:
@@ -81,7 +83,9 @@ def _target_value(text: str, each: IndicatorFigure, words: Words) -> str:
     unit = each.figure.unit
     if unit is Unit.SHARE:
         return f"{words.number(amount, 0 if amount == int(amount) else 1)}%"
-    if unit in {Unit.MONEY, Unit.MONEY_A_DAY, Unit.RATIO, Unit.COUNT}:
+    if unit is Unit.RATIO:
+        return f"{words.number(amount, 0 if amount == int(amount) else 1)}×"  # noqa: RUF001  the same
+    if unit in {Unit.MONEY, Unit.MONEY_A_DAY, Unit.COUNT}:
         return words.amount(amount, unit, each.figure.currency)
     return words(f"unit_{unit}", n=words.number(amount, 0 if amount == int(amount) else 1))
 

@@ -128,9 +128,7 @@ def _usual_measures() -> tuple[Measured, ...]:
         make_measured("time_in_stage", make_row(median=make_days(4.25, 90), p90=make_days(12.5, 90))),
         make_measured(
             "sla_attainment",
-            make_row(
-                attainment=make_share(70, 90), **{name: make_count(count) for name, count in clocks.items()}
-            ),
+            make_row(attainment=make_share(70, 90), **{name: make_count(count) for name, count in clocks.items()}),
             charted=("attainment",),
         ),
         make_measured(

@@ -49,7 +49,8 @@ def funnel(measured: Measured, words: Words) -> Drawing | None:
         width = 100 * widths[index] / most
         after = 100 * widths[index + 1] / most if index + 1 < len(rows) else None
         lines.append(_line(row, [_step(row, main, parts, (width, after), words)], measured, words))
-    return _drawing(measured, lines, _keys(measured, parts) if parts else (), words, kind=" funnel")
+    keys = (*_keys(measured, parts), Key("base", words("rest"))) if parts else ()
+    return _drawing(measured, lines, keys, words, kind=" funnel")
 
 
 def _step(row: Row, main: str, parts: Sequence[str], widths: tuple[float, float | None], words: Words) -> Markup:
@@ -104,9 +105,7 @@ def _parts(row: Row, measured: Measured, most: float, words: Words) -> Markup:
     return stretched(*drawn, down=10)
 
 
-def _line(
-    row: Row, lanes: Sequence[Markup], measured: Measured, words: Words, *, of: Sequence[str] = ()
-) -> Markup:
+def _line(row: Row, lanes: Sequence[Markup], measured: Measured, words: Words, *, of: Sequence[str] = ()) -> Markup:
     """Write a row: its name, its bars, and the number they show."""
     reading, detail = _reading(row, measured, words, of)
     small = next((f for f in map(row.figures.get, measured.charted) if f and is_small(f)), None)

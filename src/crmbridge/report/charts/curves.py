@@ -57,8 +57,8 @@ def _panel(curve: Curve, marks: list[float], words: Words) -> Markup:
     counted = element("small", words("curve_n", n=words.number(curve.n), events=words.number(curve.events)))
     name = element("figcaption", element("b", curve.label), " ", counted)
     graph = element(
-        "svg", element("title", curve.label), element("desc", _says(curve, words)), *_grid(words), *_days(marks, words),
-        plot, *_middle(half(curve), full, words), class_="graph", role="img", height=TOP + HEIGHT + BOTTOM,
+        "svg", element("title", curve.label), element("desc", _says(curve, words)), plot, *_grid(words),
+        *_days(marks, words), *_middle(half(curve), full, words), class_="graph", role="img", height=TOP + HEIGHT + BOTTOM,
     )  # fmt: skip
     return element("figure", name, graph, class_="panel")
 

@@ -11,7 +11,9 @@ _EMPTY = Markup("")
 def element(name: str, *inside: str, **attributes: object) -> Markup:
     """Write an element; an attribute that is None is left out. Text inside is escaped unless it is Markup."""
     written = _EMPTY.join(
-        Markup(' {}="{}"').format(_NAMES.get(key, key), _short(value)) for key, value in attributes.items() if value is not None
+        Markup(' {}="{}"').format(_NAMES.get(key, key), _short(value))
+        for key, value in attributes.items()
+        if value is not None
     )
     return Markup("<{0}{1}>{2}</{0}>").format(name, written, _EMPTY.join(map(escape, inside)))
 

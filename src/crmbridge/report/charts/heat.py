@@ -24,7 +24,9 @@ def heat(measured: Measured, words: Words) -> Drawing | None:
     most = _most(measured, columns)
     head = element("tr", element("th", measured.rows_are, scope="col"), *(_head(each) for each in columns))
     body = [_line(row, columns, most, words) for row in rows]
-    table = element("table", element("caption", measured.name), element("thead", head), element("tbody", *body), class_="heat")
+    table = element(
+        "table", element("caption", measured.name), element("thead", head), element("tbody", *body), class_="heat"
+    )
     # A table that is wider than the screen is moved by keyboard, too.
     scroll = element("div", table, class_="scroll", tabindex=0, role="group", **{"aria-label": measured.name})
     keys = (Key("h1", words("less")), Key("h3", "…"), Key("h5", words("more")))

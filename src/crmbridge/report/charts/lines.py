@@ -17,7 +17,8 @@ from crmbridge.report.words import Words
 
 HEIGHT = 200  # pixels of the plot
 TOP, BOTTOM = 18, 24  # of them for the word of the highest tick; below it for the periods
-MOST_LABELS = 5  # fit beside each other on a telephone
+MOST_LABELS = 4  # fit beside each other on a telephone
+LEFT = 6  # percent of the width that is left to the numbers of the scale
 _Pair = tuple[float, float]
 
 
@@ -27,7 +28,9 @@ def lines(measured: Measured, words: Words) -> Drawing | None:
         return None
     names, look_of = dict(measured.columns), dict(zip(measured.charted, looks(measured.charted), strict=True))
     panels = []
-    for unit, group in groupby(sorted(measured.charted, key=lambda c: _place(measured, c)), lambda c: _unit(measured, c)):
+    for unit, group in groupby(
+        sorted(measured.charted, key=lambda c: _place(measured, c)), lambda c: _unit(measured, c)
+    ):
         panels.append(_panel(measured, list(group), unit, look_of, words))
     keys = tuple(Key(look_of[column], names.get(column, column)) for column in measured.charted)
     return Drawing(
@@ -55,7 +58,9 @@ def spark(values: Sequence[float | None]) -> Markup | None:
     return stretched(*drawn, _dot(last, "spark"), down=30, class_="sparkline", aria_hidden="true")
 
 
-def axis(marks: Sequence[float], low: float, high: float, unit: str, words: Words, currency: str | None) -> list[Markup]:
+def axis(
+    marks: Sequence[float], low: float, high: float, unit: str, words: Words, currency: str | None
+) -> list[Markup]:
     """Draw the lines of the scale, each with its number above it."""
     drawn = []
     for mark in marks:
@@ -75,9 +80,9 @@ def foot(labels: Sequence[str]) -> list[Markup]:
             "text",
             labels[index],
             class_="tick",
-            x=percent(100 * index / last if last else 50),
+            x=percent(_across(index, len(labels))),
             y=TOP + HEIGHT + 17,
-            text_anchor="middle" if 0 < index < last or not last else "start" if index == 0 else "end",
+            text_anchor="end" if last and index == last else "middle",
         )
         for index in dict.fromkeys(shown)
     ]
@@ -102,25 +107,29 @@ def _panel(measured: Measured, columns: list[str], unit: str, look_of: dict[str,
     described = element("desc", _says(measured, words, columns))
     plot = stretched(*drawn, down=HEIGHT, height=HEIGHT, class_="plot", x=0, y=TOP, width="100%")
     return element(
-        "svg", title, described, *axis(marks, low, high, unit, words, currency), plot, *dots,
+        "svg", title, described, plot, *axis(marks, low, high, unit, words, currency), *dots,
         *foot([row.label for row in measured.rows]), class_="graph", role="img", height=TOP + HEIGHT + BOTTOM,
     )  # fmt: skip
 
 
 def _series(figures: Sequence[Figure | None], look: str, low: float, high: float, *, banded: bool) -> list[Markup]:
     """Draw one line, broken where there is nothing to show, over the band of its interval."""
-    last = max(len(figures) - 1, 1)
+    count = len(figures)
     at: list[_Pair | None] = [
-        None if f is None or f.value is None else (100 * index / last, _height(f.value, low, high) - TOP)
+        None if f is None or f.value is None else (_across(index, count), _height(f.value, low, high) - TOP)
         for index, f in enumerate(figures)
     ]
-    drawn = [_band(figures, last, look, low, high)] if banded and all(f and f.interval for f in figures) else []
+    drawn = [_band(figures, look, low, high)] if banded and all(f and f.interval for f in figures) else []
     drawn += [shape("polyline", class_=f"l-{look}", points=points(part)) for part in _unbroken(at)]
     return [*drawn, *(_dot(pair, look) for pair in at if pair)]
 
 
-def _band(figures: Sequence[Figure | None], last: int, look: str, low: float, high: float) -> Markup:
-    ends = [(100 * i / last, f.interval) for i, f in enumerate(figures) if f is not None and f.interval is not None]
+def _band(figures: Sequence[Figure | None], look: str, low: float, high: float) -> Markup:
+    ends = [
+        (_across(i, len(figures)), f.interval)
+        for i, f in enumerate(figures)
+        if f is not None and f.interval is not None
+    ]
     upper = [(x, _height(min(each.high, high), low, high) - TOP) for x, each in ends]
     lower = [(x, _height(max(each.low, low), low, high) - TOP) for x, each in reversed(ends)]
     return shape("polygon", class_=f"b-{look}", points=points([*upper, *lower]))
@@ -128,7 +137,7 @@ def _band(figures: Sequence[Figure | None], last: int, look: str, low: float, hi
 
 def _hover(f: Figure, label: str, index: int, count: int, low: float, high: float, words: Words) -> Markup:
     """Put an invisible spot over a point, so that the pointer finds its number."""
-    x = percent(100 * index / max(count - 1, 1))
+    x = percent(_across(index, count))
     return shape("circle", f"{label}: {value(f, words)}", class_="spot", cx=x, cy=_height(f.value or 0, low, high), r=9)
 
 
@@ -147,6 +156,11 @@ def _unbroken(pairs: Sequence[_Pair | None]) -> list[list[_Pair]]:
         else:
             parts[-1].append(pair)
     return [part for part in parts if len(part) > 1]
+
+
+def _across(index: int, count: int) -> float:
+    """Give where a period stands, in percent of the width; one alone stands in the middle."""
+    return LEFT + (99 - LEFT) * (index / (count - 1) if count > 1 else 0.5)
 
 
 def _height(amount: float, low: float, high: float) -> float:
