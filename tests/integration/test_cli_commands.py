@@ -424,7 +424,7 @@ def test_people_are_told_once_a_day_and_files_are_kept_up_to_date(shop: Shop, ch
 
     assert (0, 0) == (first.code, second.code), first.out
     assert 1 == len(chat)
-    assert "1:slack has had it today already" in second.out
+    assert "1:slack: has had it already" in second.out
     assert f"report weekly: {shop.folder}/reports/weekly.html" in second.out
 
 

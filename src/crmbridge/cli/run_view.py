@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crmbridge.model.changes import Change
     from crmbridge.services.applied import Applied
     from crmbridge.services.cycle import Cycle
+    from crmbridge.services.publishing import Delivery
     from crmbridge.services.running import Ran
 
 _TONES = {Outcome.APPLIED: Tone.GOOD, Outcome.STALE: Tone.WARN}
@@ -33,10 +34,18 @@ def ran_lines(ran: Ran, names: Names) -> Iterator[Line]:
         for connection, error in ran.cycle.errors:
             yield from error_lines(connection, error)
     for delivery in ran.delivered:
-        if delivery.error is not None:
-            yield from error_lines(f"report {delivery.report} {delivery.sink}".rstrip(), delivery.error)
-        else:
-            yield f"report {delivery.report}: {cut(delivery.place, 200) or f'{delivery.sink} has had it today already'}"
+        yield from _delivery_lines(delivery)
+
+
+def _delivery_lines(delivery: Delivery) -> Iterator[Line]:
+    """Say what became of a report at one sink."""
+    about = f"report {delivery.report} {delivery.sink}".rstrip()
+    if delivery.error is not None:
+        yield from error_lines(about, delivery.error)
+    elif delivery.note:
+        yield [Tinted(f"{about}: ", Tone.WARN), cut(delivery.note, 200)]
+    else:
+        yield [f"{about}: ", cut(delivery.place, 200) if delivery.place else dim("has had it already")]
 
 
 def trouble_lines(applied: Applied, names: Names) -> Iterator[Line]:
