@@ -23,6 +23,7 @@ async def _no_app(*_: object) -> None:
 
 class TestFakeCrm(AdapterSuite):
     config: ClassVar[SuiteConfig] = SuiteConfig(
+        figure="figure",
         exempt=tuple(
             Exemption(name, NO_WIRE)
             for name in (

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from crmbridge.engine.views import Viewer
 from crmbridge.errors import CrmbridgeError, PlanStaleError, UnclearError
-from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
+from crmbridge.model.changes import Action, Change, Origin, Outcome, Plan, Receipt
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.ports import Page
@@ -260,7 +260,8 @@ def settle(
     for _, ref in created:
         bases[ref] = {**bases.get(ref, {}), **(known or {}).get(ref, {})}
     store.journal.settle(run, [receipt for _, receipt in done], bases, workspace.clock.now())
-    _keep(workspace, [(sent or {}).get(change.id, change) for change in updated])
+    # A report's figures are in fields that are not pulled.
+    _keep(workspace, [(sent or {}).get(change.id, change) for change in updated if change.origin is not Origin.REPORT])
     _bury(workspace, [change.target for change in archived if change.target])
     _read_created(workspace, [ref for _, ref in created])
 

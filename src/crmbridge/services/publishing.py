@@ -12,7 +12,7 @@ from crmbridge.indicators import Options, compute
 from crmbridge.ports import Document
 from crmbridge.report import fingerprint, open_sink, render
 from crmbridge.services.cycle import PARTLY
-from crmbridge.services.publishing_crm import write_note
+from crmbridge.services.publishing_crm import read_crm_entry, write_figures, write_note
 from crmbridge.services.telling import Book, Told, sink_key
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Report
@@ -88,21 +88,24 @@ class _Desk:
         try:
             if next(iter(entry)) in FILE_SINKS:
                 return self._at(sink, self._hand_over(entry))
-            return self._noted_once(sink, entry) if "crm" in entry else self._told_once(sink, entry)
+            return self._in_crm(sink, entry) if "crm" in entry else self._told_once(sink, entry)
         except CrmbridgeError as error:
             return Delivery(report=self.document.name, sink=sink, error=error)
 
     def _at(self, sink: str, place: str) -> Delivery:
         return Delivery(report=self.document.name, sink=sink, place=place)
 
-    def _noted_once(self, sink: str, entry: Mapping[str, Any]) -> Delivery:
-        """Write a note; whether a killed run wrote it is found out by the journal and by looking."""
+    def _in_crm(self, sink: str, entry: Mapping[str, Any]) -> Delivery:
+        """Write figures where they changed, or a note once; what a killed run wrote is found by journal and looking."""
+        place = read_crm_entry(self.workspace, entry["crm"])
+        if place.fields:
+            return self._at(sink, write_figures(self.workspace, self.run, place, self.document))
         key, mark = sink_key(entry), fingerprint(self.document)
         if self.book.of(key, self.day, mark):
             return self._at(sink, "")
-        place = write_note(self.workspace, self.run, entry["crm"], self.document, self.day)
+        said = write_note(self.workspace, self.run, place, self.document, self.day)
         self.book.note(key, self.day, mark, Told.SENT)
-        return self._at(sink, place)
+        return self._at(sink, said)
 
     def _told_once(self, sink: str, entry: Mapping[str, Any]) -> Delivery:
         """Tell people, unless they were told today or of just this; what may have arrived is not sent again."""

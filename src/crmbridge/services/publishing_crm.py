@@ -1,22 +1,41 @@
-"""Write a report into a CRM: as a note, by the one path that every change goes."""
+"""Write a report into a CRM, by the one path that every change goes: as a note, or its figures into fields."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
+from crmbridge.engine.sameness import altered, same
 from crmbridge.errors import ConfigurationError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Plan, Receipt, change_id
-from crmbridge.model.records import Kind, Ref
+from crmbridge.model.figures import Figure, Scorecard, Unit
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.values import Value, iso
 from crmbridge.ports import Document
-from crmbridge.report import note_text
+from crmbridge.report import note_text, read_entry
 from crmbridge.services.applying import apply_plan
+from crmbridge.services.figure_fields import CrmEntry, holds_figures
 from crmbridge.services.reconciling import reconcile
 from crmbridge.services.workspace import Workspace
 
+PLACES = {Unit.SHARE: 4, Unit.COUNT: 0}  # digits after the point; 2 for everything else
 
-def write_note(workspace: Workspace, run: str, entry: Any, document: Document, day: str) -> str:
+
+def read_crm_entry(workspace: Workspace, value: Any) -> CrmEntry:
+    """Read what the settings say of the sink `crm`; raises ConfigurationError."""
+    entry = read_entry(CrmEntry, value, "crm")
+    if entry.connection not in workspace.connections:
+        known = ", ".join(workspace.connections) or "none"
+        raise ConfigurationError(
+            f"The sink `crm` names the connection {entry.connection!r}, which there is none of.",
+            advice=f"The settings have: {known}.",
+        )
+    return entry
+
+
+def write_note(workspace: Workspace, run: str, entry: CrmEntry, document: Document, day: str) -> str:
     """Write the report's figures as a note, and say on what; one a day, whichever run is killed."""
-    target = _note_target(workspace, entry)
+    target = _target(workspace, entry)
     key = f"crmbridge:report:{document.name}:{day}"
     change = Change(
         id=change_id(Action.NOTE, target.connection, str(target), key),
@@ -28,21 +47,77 @@ def write_note(workspace: Workspace, run: str, entry: Any, document: Document, d
         reason=f"report {document.name} of {day}",
         key=key,
     )
-    written(workspace, run, (change,), f"The note on {target}")
+    _apply(workspace, run, change, f"The note on {target}")
     return f"a note on {target}"
 
 
-def written(workspace: Workspace, run: str, changes: tuple[Change, ...], what: str) -> None:
-    """Make a report's changes; what an earlier run sent and left unclear is looked up before.
+def write_figures(workspace: Workspace, run: str, entry: CrmEntry, document: Document) -> str:
+    """Write the figures that differ from what the CRM holds, and say to how many fields; nothing when none does."""
+    adapter = workspace.adapter(entry.connection)
+    holds_figures(adapter, entry)
+    target = _target(workspace, entry)
+    wanted = {native: _value(document.scorecard, figure) for figure, native in entry.fields.items()}
+    if any(each.change.target == target for each in workspace.store.journal.unsettled()):
+        reconcile(workspace, run)
+    now = adapter.read([target], fields=set(wanted)).get(target)
+    if now is None:
+        raise ConfigurationError(f"{target} is gone from the CRM.", advice="Name another under the sink `crm`.")
+    edits = tuple(_edit(now, native, wanted[native]) for native in sorted(wanted) if _differs(now, native, wanted))
+    if not edits:
+        return ""
+    change = Change(
+        # With the time: the same figures may come and go, and each time is a change of its own.
+        id=change_id(Action.UPDATE, target.connection, str(target), iso(workspace.clock.now()), run, edits=edits),
+        action=Action.UPDATE,
+        origin=Origin.REPORT,
+        connection=target.connection,
+        target=target,
+        edits=edits,
+        reason=f"figures of the report {document.name}",
+    )
+    _apply(workspace, run, change, f"Writing the figures to {target}")
+    return f"{len(edits)} of {len(wanted)} figures on {target}"
+
+
+def _differs(now: Record, native: str, wanted: dict[str, Value]) -> bool:
+    """Tell whether a field holds something else than the figure, or the form that the CRM made of it."""
+    held, after = now.fields.get(native), wanted[native]
+    return not same(held, after) and not altered(after, held)
+
+
+def _edit(now: Record, native: str, after: Value) -> FieldEdit:
+    return FieldEdit(native, now.fields.get(native), after)
+
+
+def _value(card: Scorecard | None, figure_id: str) -> Value:
+    """Give a figure's value as a number, shares as fractions; None where there is no data, which empties the field."""
+    figure = None if card is None else _figure(card, figure_id)
+    if figure is None or figure.value is None:
+        return None
+    return Decimal(str(round(figure.value, PLACES.get(figure.unit, 2)))).normalize() + 0
+
+
+def _figure(card: Scorecard, figure_id: str) -> Figure | None:
+    indicators = {each.id: each.figure for each in card.indicators}
+    measures = {each.id: each.headline for each in card.measures if each.headline is not None}
+    known = {**measures, **indicators}
+    if figure_id not in known:
+        raise ConfigurationError(
+            f"The report has no figure {figure_id!r} to write to a field.",
+            advice=f"Use one of: {', '.join(sorted(known)) or 'none, as the process lists no indicators'}.",
+        )
+    return known[figure_id]
+
+
+def _apply(workspace: Workspace, run: str, change: Change, what: str) -> None:
+    """Make a report's change; what an earlier run sent of it and left unclear is looked up before.
 
     Raises the connection's error, RetryLaterError for what failed or changed meanwhile, RefusedError, or UnclearError.
     """
-    ids = {change.id for change in changes}
-    if any(entry.change.id in ids for entry in workspace.store.journal.unsettled()):
+    if any(entry.change.id == change.id for entry in workspace.store.journal.unsettled()):
         reconcile(workspace, run)
     made_at, digest = workspace.clock.now(), workspace.project.digest
-    plan = Plan(id=changes[0].id, made_at=made_at, settings=digest, changes=changes)
-    applied = apply_plan(workspace, plan, run)
+    applied = apply_plan(workspace, Plan(id=change.id, made_at=made_at, settings=digest, changes=(change,)), run)
     for error in applied.errors.values():
         raise error
     for _, receipt in applied.done:
@@ -55,29 +130,19 @@ def _why(what: str, receipt: Receipt) -> RefusedError | RetryLaterError | Unclea
     if receipt.outcome is Outcome.UNKNOWN:
         return UnclearError(said, advice="The next run looks whether it is there, and sends nothing twice.")
     if receipt.outcome is Outcome.REFUSED:
-        return RefusedError(said)
+        connection = receipt.ref.connection if receipt.ref else "NAME"
+        return RefusedError(said, advice=f"`crmbridge connections setup {connection}` says what the account lacks.")
     return RetryLaterError(said)
 
 
-def _note_target(workspace: Workspace, entry: Any) -> Ref:
-    """Find what a report's note hangs on: `{connection: hs, company: DOMAIN OR ID}` or `{connection: hs, deal: ID}`."""
-    match entry:
-        case {"connection": str(connection), "company": str() | int() as company}:
-            return company_named(workspace, connection, str(company))
-        case {"connection": str(connection), "deal": str() | int() as deal}:
-            return Ref(connection, Kind.DEAL, str(deal))
-        case _:
-            raise ConfigurationError(
-                "The sink `crm` must say where its note hangs",
-                advice="Write `crm: {connection: NAME, company: DOMAIN}` or `crm: {connection: NAME, deal: ID}`.",
-            )
-
-
-def company_named(workspace: Workspace, connection: str, name: str) -> Ref:
-    """Find a company that was pulled, by its id or its domain."""
-    for record in workspace.store.records.records(connection, Kind.COMPANY):
-        if name in {record.ref.id, record.fields.get("domain")}:
+def _target(workspace: Workspace, entry: CrmEntry) -> Ref:
+    """Find what a report is written to, among what was pulled: a company by domain or id, a user by e-mail or id."""
+    if entry.deal is not None:
+        return Ref(entry.connection, Kind.DEAL, str(entry.deal))
+    name, by = str(entry.user or entry.company), "email" if entry.kind is Kind.USER else "domain"
+    for record in workspace.store.records.records(entry.connection, entry.kind):
+        if record.ref.id == name or str(record.fields.get(by) or "").casefold() == name.casefold():
             return record.ref
     raise ConfigurationError(
-        f"{connection} has no company {name!r} for the report", advice="Name its domain or its id."
+        f"{entry.connection} has no {entry.kind} {name!r} for the report", advice=f"Name its {by} or its id."
     )

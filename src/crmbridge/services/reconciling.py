@@ -146,13 +146,14 @@ def _as_far_as_made(edit: FieldEdit, record: Record) -> FieldEdit:
 
 def _look_at_update(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]:
     target = change.target
-    records = workspace.adapter(change.connection).read([target]) if target else {}
+    names = None if change.kind is Kind.DEAL else {edit.name for edit in change.edits}  # a report's figures
+    records = workspace.adapter(change.connection).read([target], fields=names) if target else {}
     record = records.get(target) if target else None
     there = tuple(edit for edit in change.edits if record is not None and _holds(change, edit, record))
     if there == change.edits and record is not None:
         return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=target, message="read back: it was done"), None
-    names = ", ".join(edit.name for edit in there)
-    message = f"read back: only {names} is as it was sent" if there else "read back: it was not done"
+    said = ", ".join(edit.name for edit in there)
+    message = f"read back: only {said} is as it was sent" if there else "read back: it was not done"
     receipt = Receipt(change=change.id, outcome=Outcome.FAILED, ref=target, message=message)
     return receipt, replace(change, edits=there) if there else None
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Position
 from crmbridge.model.values import Fields, Money, Value, is_empty
-from crmbridge_salesforce.mapping import Shape
+from crmbridge_salesforce.mapping import OBJECTS, Shape
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, MASTER, Column, Table
 from crmbridge_salesforce.setup import Setup
 from crmbridge_salesforce.values import NO_CURRENCY, encode
@@ -40,6 +41,8 @@ class Encoder:
                 return {"id": target_id(change)}
             case Action.CREATE if change.creates is not Kind.DEAL:
                 return self._party(change)
+            case Action.UPDATE if change.kind is not Kind.DEAL:
+                return figures_row(change, self._setup.table(OBJECTS[change.kind]))
             case _:
                 return self._deal(change)
 
@@ -151,6 +154,29 @@ class Encoder:
             "Subject": cut(subject, LONGEST_SUBJECT),
             "Description": marked(str(change.after.get("body") or ""), change.key),
         }
+
+
+def figures_row(change: Change, table: Table) -> Payload:
+    """Write the row of a report's figures: an account's or user's own fields, by their API names."""
+    row: Payload = {"attributes": {"type": table.name}, "id": target_id(change)}
+    for name, written in change.after.items():
+        column, value = table.columns.get(name), written
+        if column is None:
+            raise RefusedError(f"{table.name} has no field {name}, or the user may not see it")
+        if not column.updateable:
+            raise RefusedError(f"{column.name} can't be written: the org computes it, or the user may only read it")
+        if column.type == "percent" and isinstance(value, Decimal):
+            value *= 100  # which people read as 22.5 %
+        row[column.name] = encode(column, value)
+    return row
+
+
+def figure_of(column: Column, cell: Any) -> Value:
+    """Read a figure from an account's or user's field; what is no number stays text."""
+    if cell is None or isinstance(cell, bool | str):
+        return cell
+    number = Decimal(str(cell))
+    return number / 100 if column.type == "percent" else number
 
 
 def _when_and_whose(wanted: Fields) -> Payload:

@@ -54,7 +54,7 @@ def open_sink(
     if name in _OWN:
         return _OWN[name](value, Around(folder, now))
     if name in extra:
-        settings = _read(extra[name].settings, value, name)
+        settings = read_entry(extra[name].settings, value, name)
         sink: Sink = extra[name].open(settings)
         return sink
     raise ConfigurationError(
@@ -85,13 +85,13 @@ def _apprise(value: Any, around: Around) -> Sink:  # noqa: ARG001  every opener 
 def _email(value: Any, around: Around) -> Sink:
     from crmbridge.report.sinks.mailing import MailSink  # noqa: PLC0415  templates and TLS, for those who mail
 
-    return MailSink(_read(EmailEntry, value, "email"), around.folder, around.now)
+    return MailSink(read_entry(EmailEntry, value, "email"), around.folder, around.now)
 
 
 def _webhook(value: Any, around: Around) -> Sink:
     from crmbridge.report.sinks.webhook import WebhookSink  # noqa: PLC0415  httpx, for those who post
 
-    return WebhookSink(_read(WebhookEntry, value, "webhook"), around.now)
+    return WebhookSink(read_entry(WebhookEntry, value, "webhook"), around.now)
 
 
 def _secret(name: str, what: str, example: str, value: Any) -> Secret:
@@ -105,7 +105,8 @@ def _secret(name: str, what: str, example: str, value: Any) -> Secret:
         ) from None
 
 
-def _read(model: type[M], value: Any, name: str) -> M:
+def read_entry(model: type[M], value: Any, name: str) -> M:
+    """Read a sink's settings by its model; raises ConfigurationError that shows no value."""
     try:
         return model.model_validate(value)
     except ValidationError as error:

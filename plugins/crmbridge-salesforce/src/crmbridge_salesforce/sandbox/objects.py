@@ -97,6 +97,7 @@ SOURCES = ("inbound", "outbound", "event", "referral", "Web", "Partner Referral"
 LOST_REASONS = ("No budget", "Chose a competitor", "No decision", "Bad timing")
 CURRENCIES = ("EUR", "USD", "GBP")
 KEY_FIELD = "CrmBridge_Key__c"
+FIGURE_FIELD = "CrmBridge_Figure__c"  # on accounts and users, for a report's figures
 
 
 def _text(name: str, length: int = 255, write: str = "cu", **more: Any) -> Column:
@@ -267,6 +268,7 @@ _ACCOUNT = (
     _plain("BillingAddress", "address", filterable=False),  # a compound of columns: Bulk queries can't have it
     _refers("OwnerId", "User"),
     _refers("MasterRecordId", "Account", "", relation="MasterRecord"),
+    _plain(FIGURE_FIELD, "double", "cu", scale=6),
 )
 _STAGE = (
     _text("ApiName", write=""),
@@ -285,6 +287,7 @@ _USER = (
     _text("Email", 128, "cu", type="email"),
     _text("Username", 80),
     _flag("IsActive", "cu"),
+    _plain(FIGURE_FIELD, "double", "cu", scale=6),
 )
 _ROLE = (
     _refers("OpportunityId", "Opportunity", "c", required=True),
