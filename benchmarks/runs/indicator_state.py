@@ -19,7 +19,7 @@ from typing import NamedTuple
 from crmbridge.store import open_store
 
 STAGES = ("prospecting", "qualification", "diagnosis", "proposal", "negotiation", "closing")
-WON_STAGE = "after_sales"
+WON_STAGE = "monitoring"
 AS_OF = datetime(2026, 6, 1, 12)  # noqa: DTZ001  in UTC, as everything here
 START = datetime(2022, 6, 1)  # noqa: DTZ001  the same
 _AT_ONCE = 50_000

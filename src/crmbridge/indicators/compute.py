@@ -14,12 +14,14 @@ from crmbridge.indicators.database import Moment
 from crmbridge.indicators.measures import MEASURES, Raw
 from crmbridge.indicators.options import Options, Period
 from crmbridge.indicators.shown import Shown
+from crmbridge.indicators.state import query
 from crmbridge.indicators.targets import read_target
 from crmbridge.indicators.words import Words
 from crmbridge.model.figures import Coverage, Figure, IndicatorFigure, Scorecard, TrendPoint, WaivedFindings
 from crmbridge.model.process import Indicator, Measure, Process
 
 _USUAL = Options()
+_LAST = 1_000_000  # after all stages, segments and periods
 
 
 def compute(store_url: str, process: Process, as_of: datetime, options: Options = _USUAL) -> Scorecard:
@@ -135,11 +137,10 @@ class _Counted:
         return {**row, "currency": self.currencies[0] if self.currencies else None}
 
 
-def _place(row: Raw) -> tuple[int, int, int, int]:
+def _place(row: Raw) -> tuple[int, int, int]:
     """Put rows in the order of stages, then segments, then periods; what is not known comes last."""
-    first = {"sla": 1, "type": 1}.keys() & row.keys()
-    orders = (row["stage"], row["seg"], row["period"])
-    return (int(not first), *(1_000_000 if each is None else each for each in orders))
+    stage, segment, period = (_LAST if row[each] is None else int(row[each]) for each in ("stage", "seg", "period"))
+    return stage, segment, period
 
 
 def _run_all(views: duckdb.DuckDBPyConnection, names: Iterable[str], period: Period | None) -> dict[str, list[Raw]]:
@@ -148,7 +149,7 @@ def _run_all(views: duckdb.DuckDBPyConnection, names: Iterable[str], period: Per
         return {}
     database.by_period(views, period)
     if {"time_in_stage", "cycle_time", "aging"} & {*names}:
-        views.execute(database.query("spells"))
+        views.execute(query("spells"))
     found = {name: database.run(views, name) for name in names}
     return _with_business_time(views, found)
 
@@ -176,7 +177,9 @@ def _with_business_time(views: duckdb.DuckDBPyConnection, found: dict[str, list[
     if "time_in_stage" not in found or not views.execute("SELECT count(*) FROM watched").fetchall()[0][0]:
         return found
     beside = {(row["part"], row["stage"], row["period"]): row for row in database.run(views, "business_time")}
-    rows = [{**row, **beside.get((row["part"], row["stage"], row["period"]), {})} for row in found["time_in_stage"]]
+    rows: list[Raw] = [
+        {**row, **beside.get((row["part"], row["stage"], row["period"]), {})} for row in found["time_in_stage"]
+    ]
     return {**found, "time_in_stage": rows}
 
 

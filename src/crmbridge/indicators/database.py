@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from crmbridge.indicators.state import opened, query
 from crmbridge.model.process import Process
 
 TREND = 12  # periods before the present one
-Raw = dict[str, Any]
+Raw = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

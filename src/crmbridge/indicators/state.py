@@ -107,7 +107,7 @@ def _version(watch: sqlite3.Connection) -> int:
 
 def _reader(stack: ExitStack, path: Path) -> adbc.AdbcConnection:
     source = stack.enter_context(adbc_driver_sqlite.connect(f"{path.as_uri()}?mode=ro"))
-    reader = stack.enter_context(adbc.AdbcConnection(source))
+    reader: adbc.AdbcConnection = stack.enter_context(adbc.AdbcConnection(source))
     reader.set_autocommit(False)  # one transaction, so that all tables are of one moment
     _rows(reader, "SELECT count(*) AS n FROM places LIMIT 1")  # it begins with the first thing that is read
     return reader

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crmbridge.errors import ConfigurationError, CrmbridgeError, UnclearError
-from crmbridge.indicators import Options, compute
+from crmbridge.indicators import Options, Period, compute
 from crmbridge.ports import Document
 from crmbridge.report import fingerprint, open_sink, render
 from crmbridge.services.cycle import PARTLY
@@ -38,12 +38,36 @@ class Delivery:
 def make_document(
     workspace: Workspace, report: Report, summary: Mapping[str, Any] | None, options: Options | None = None
 ) -> Document:
-    """Compute and render one report, in its own language. `summary` is what the run did, where it is part of one."""
+    """Compute and render one report, in its own language. `summary` is what the run did, where it is part of one.
+
+    What `options` say of segment, period and measures goes before what the settings say of the report.
+    """
     project = workspace.project
-    asked = replace(options or Options(), language=report.language)
+    asked = _laid_over(options_of(report), options) if options else options_of(report)
     scorecard = compute(project.store_url, project.process, workspace.clock.now(), asked)
     title = report.name.replace("_", " ").capitalize()
     return render(scorecard, summary, name=report.name, title=title, language=report.language)
+
+
+def options_of(report: Report) -> Options:
+    """Give what a report asks of the indicators."""
+    return Options(
+        language=report.language,
+        segment=report.by,
+        period=Period(report.period) if report.period else None,
+        timezone=report.timezone,
+        measures=report.measures,
+    )
+
+
+def _laid_over(asked: Options, others: Options) -> Options:
+    """Lay what a command asks for over what the settings say of a report."""
+    return replace(
+        asked,
+        segment=others.segment or asked.segment,
+        period=others.period or asked.period,
+        measures=others.measures or asked.measures,
+    )
 
 
 def publish(
