@@ -51,10 +51,6 @@ class Writer:
             fields=self.account.deal_fields,
         )
 
-    @property
-    def _figures(self) -> Figures:
-        return Figures(api=self.api, connection=self.connection)
-
     def write(self, changes: Sequence[Change]) -> list[Receipt]:
         """Make changes; an error that stops everything is raised when nothing was sent, else it fails the rest."""
         made = self._made_before(changes)
@@ -153,7 +149,7 @@ class Writer:
     def _update(self, change: Change) -> Receipt:
         """Change a deal: all its fields in one request, then participants, each by its own; a company's figures."""
         if change.kind is Kind.COMPANY:
-            return self._figures.write(change)
+            return Figures(api=self.api, connection=self.connection).write(change)
         deal = number_of(ref_of(change).id)
         sent, steps = self._bodies.deal_body(change), ContactSteps()
         edit = next((edit for edit in change.edits if edit.name == "contacts"), None)
@@ -189,7 +185,7 @@ class Writer:
     def _make_field(self, change: Change) -> Receipt:
         """Make a deal field, unless one of its name is there; Pipedrive itself would make a second one."""
         if change.after.get("on") == Kind.COMPANY:
-            return self._figures.make(change)
+            return Figures(api=self.api, connection=self.connection).make(change)
         self.account.renew(anyway=True)
         body = field_body(change, self.account.key_name)
         found = field_named(self.account.setup.definitions, body["field_name"], self.connection)

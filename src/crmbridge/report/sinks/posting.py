@@ -70,7 +70,9 @@ class Place:
         """Take a 2xx as posted; any other reply is an error that says what to do."""
         status = reply.status_code
         if status in _LATER or status >= 500:
-            raise RetryLaterError(f"{self.name} is busy (HTTP {status}).", after=_after(reply))
+            after = _after(reply)
+            when = f" and asks to wait {after.total_seconds():.0f} seconds" if after else ""
+            raise RetryLaterError(f"{self.name} is busy (HTTP {status}){when}.", after=after)
         if not 200 <= status < 300:
             kind = AuthenticationError if status in {401, 403} else ConfigurationError
             raise kind(f"{self.name} refused the report (HTTP {status}{_word(reply)}).", advice=self.advice)
