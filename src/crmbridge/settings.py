@@ -301,8 +301,8 @@ class ScheduleEntry(SettingsPart):
 class Report(SettingsPart):
     """A report and where it goes. A sink is one key with its settings: `{html: reports/}`, `{slack: {env: URL}}`.
 
-    `by` is what deals are grouped by: owner, connection, or one of their fields. `measures` are those that are shown, in
-    this order; none named: all.
+    `by` is what deals are grouped by: owner, connection, or one of their fields. `measures` are those that are shown,
+    in this order; none named: all.
     """
 
     name: Id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -35,16 +35,10 @@ class Delivery:
     note: str = ""
 
 
-def make_document(
-    workspace: Workspace, report: Report, summary: Mapping[str, Any] | None, options: Options | None = None
-) -> Document:
-    """Compute and render one report, in its own language. `summary` is what the run did, where it is part of one.
-
-    What `options` say of segment, period and measures goes before what the settings say of the report.
-    """
+def make_document(workspace: Workspace, report: Report, summary: Mapping[str, Any] | None) -> Document:
+    """Compute and render one report. `summary` is what the run did, where the report is part of one."""
     project = workspace.project
-    asked = _laid_over(options_of(report), options) if options else options_of(report)
-    scorecard = compute(project.store_url, project.process, workspace.clock.now(), asked)
+    scorecard = compute(project.store_url, project.process, workspace.clock.now(), options_of(report))
     title = report.name.replace("_", " ").capitalize()
     return render(scorecard, summary, name=report.name, title=title, language=report.language)
 
@@ -57,16 +51,6 @@ def options_of(report: Report) -> Options:
         period=Period(report.period) if report.period else None,
         timezone=report.timezone,
         measures=report.measures,
-    )
-
-
-def _laid_over(asked: Options, others: Options) -> Options:
-    """Lay what a command asks for over what the settings say of a report."""
-    return replace(
-        asked,
-        segment=others.segment or asked.segment,
-        period=others.period or asked.period,
-        measures=others.measures or asked.measures,
     )
 
 

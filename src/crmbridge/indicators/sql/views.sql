@@ -81,8 +81,8 @@ SELECT
     bit_or(1::BIGINT << stage) AS visited,
     bit_or(CASE WHEN is_direct(stage, to_stage, to_status) THEN 1::BIGINT << stage ELSE 0 END) AS direct,
     max(stage) AS highest,
-    bool_or(number > 1 OR is_back(stage, to_stage, to_status)) AS is_reworked,
-    bool_or(is_skip(stage, to_stage, to_status)) AS is_skipped,
+    coalesce(bool_or(number > 1 OR is_back(stage, to_stage, to_status)), FALSE) AS is_reworked,
+    coalesce(bool_or(sells(stage) AND is_skip(stage, to_stage, to_status)), FALSE) AS is_skipped,
     coalesce(max(left_at) FILTER (WHERE to_status = 1 AND sells(stage)), min(entered_at) FILTER (WHERE NOT sells(stage)))
         AS won_at,
     max(left_at) FILTER (WHERE to_status = 2) AS lost_at
