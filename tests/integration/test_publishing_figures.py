@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from crmbridge.model.changes import Action, Origin, Outcome
 from crmbridge.model.records import Kind, Ref
+from crmbridge.services.publishing import period_of
 from crmbridge.services.running import Ran, run_pull, run_reports, run_steps
 from crmbridge.services.setup import plan_setup
+from crmbridge.settings import Report
 from crmbridge.store import open_store
 from crmbridge.testing.factories import make_process
 from crmbridge.testing.workspaces import Bench, make_bench
@@ -136,6 +138,45 @@ def test_set_up_wants_the_fields_of_reports(tmp_path: Path) -> None:
     bench.workspace.close()
 
 
+def test_rows_are_set_by_indicator_and_period(tmp_path: Path) -> None:
+    """Each indicator has one row a day, which is set anew when figures changed, and left alone when none did."""
+    bench = make(tmp_path, company=None, rows=True, fields={})
+    crm = bench.crms["north"]
+    first = push(bench)
+    keys, writes = set(crm.rows), crm.writes
+    push(bench)
+    bench.clock.advance(timedelta(days=1))
+    push(bench)
+
+    assert "2 rows of figures in north" == first.delivered[0].place
+    assert {"weekly|wins|2026-06-08", "weekly|found|2026-06-08"} == keys
+    assert (writes + 1, 4) == (crm.writes, len(crm.rows))
+    assert {"report", "indicator", "name", "period", "value", "unit", "target", "as_of"} == set(
+        crm.rows["weekly|wins|2026-06-08"]
+    )
+    bench.workspace.close()
+
+
+@pytest.mark.parametrize("fault", ["drop_after", "drop_before"])
+def test_rows_that_are_unclear_are_set_once_more(tmp_path: Path, fault: str) -> None:
+    """Setting a row twice makes one row, so the next push does just that."""
+    bench = make(tmp_path, company=None, rows=True, fields={})
+    bench.crms["north"].faults.append(fault)
+    codes = [push(bench).exit_code, push(bench).exit_code]
+
+    assert ([7, 0], 2) == (codes, len(bench.crms["north"].rows))
+    assert () == tuple(bench.workspace.store.journal.unsettled())
+    bench.workspace.close()
+
+
+@pytest.mark.parametrize(
+    ("period", "expected"), [(None, "2026-06-08"), ("month", "2026-06"), ("quarter", "2026-Q2"), ("year", "2026")]
+)
+def test_a_row_is_of_the_reports_period(period: Literal["month", "quarter", "year"] | None, expected: str) -> None:
+    """A report by months sets one row a month, and so on."""
+    assert expected == period_of(Report(name="weekly", period=period), date(2026, 6, 8))
+
+
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
@@ -143,7 +184,7 @@ def test_set_up_wants_the_fields_of_reports(tmp_path: Path) -> None:
         ({"company": None, "user": "ann@acme.example"}, "can't keep figures on its users"),
         ({"company": None, "deal": "1"}, "on a deal there is a note only"),
         ({"company": "nowhere.example"}, "has no company 'nowhere.example'"),
-        ({"company": None}, "give one of company, deal and user"),
+        ({"company": None}, "give one of company, deal, user and rows"),
         ({"connection": "east"}, "names the connection 'east'"),
         ({"extra": "s3cret"}, "extra: Extra inputs are not permitted"),
     ],

@@ -29,7 +29,9 @@ class Capabilities:
     merges: bool = False  # the tombstone of a record that was merged away names the survivor
     conditional_write: bool = False  # the CRM itself refuses an update of a record that changed since `expects`
     slices: bool = False  # a big first pull reads parts of a list side by side
-    creates: frozenset[Kind] = frozenset({Kind.DEAL})  # what Action.CREATE can make: deals, companies, contacts
+    creates: frozenset[Kind] = frozenset(
+        {Kind.DEAL}
+    )  # what Action.CREATE can make: deals, companies, contacts, figures
     # What hangs on a deal and can be written with it, and by an update: `company`, `contacts`.
     associates: frozenset[str] = frozenset()
     # On which records, of companies and users, an update can write numbers into fields of the account's own: the edits

@@ -301,6 +301,7 @@ def _link(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:
 
 def _read_created(workspace: Workspace, refs: Sequence[Ref]) -> None:
     """Read records that were just created as the CRM keeps them, as far as it can be reached."""
+    refs = [ref for ref in refs if ref.kind is not Kind.FIGURE]  # nobody reads these back
     if refs:
         with contextlib.suppress(CrmbridgeError):  # the next pull brings them
             workspace.store.records.put(list(workspace.adapter(refs[0].connection).read(refs).values()))

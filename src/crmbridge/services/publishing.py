@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from crmbridge.indicators import Options, Period, compute
 from crmbridge.ports import Document
 from crmbridge.report import fingerprint, open_sink, render
 from crmbridge.services.cycle import PARTLY
-from crmbridge.services.publishing_crm import read_crm_entry, write_figures, write_note
+from crmbridge.services.publishing_crm import read_crm_entry, write_figures, write_note, write_rows
 from crmbridge.services.telling import Book, Told, sink_key
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Report
@@ -58,14 +59,29 @@ def publish(
     workspace: Workspace, run: str, report: Report, summary: Mapping[str, Any] | None = None
 ) -> tuple[Delivery, ...]:
     """Push a report to all its sinks; one that fails does not keep the others from theirs."""
+    today = workspace.clock.now().astimezone(ZoneInfo(report.timezone)).date()
     desk = _Desk(
         workspace=workspace,
         run=run,
         document=make_document(workspace, report, summary),
-        day=workspace.clock.now().astimezone(ZoneInfo(report.timezone)).date().isoformat(),
+        day=today.isoformat(),
+        period=period_of(report, today),
         book=Book(workspace, run, report.name),
     )
     return tuple(desk.deliver(f"{number}:{next(iter(entry))}", entry) for number, entry in enumerate(report.sinks, 1))
+
+
+def period_of(report: Report, day: date) -> str:
+    """Name the period of a report that a day is in; the day itself where the report has none."""
+    match report.period:
+        case "month":
+            return f"{day:%Y-%m}"
+        case "quarter":
+            return f"{day.year}-Q{(day.month + 2) // 3}"
+        case "year":
+            return str(day.year)
+        case _:
+            return day.isoformat()
 
 
 def exit_code(deliveries: Sequence[Delivery]) -> int:
@@ -91,6 +107,7 @@ class _Desk:
     run: str
     document: Document
     day: str
+    period: str  # the day, or the month, quarter or year that the report is of
     book: Book
 
     def deliver(self, sink: str, entry: Mapping[str, Any]) -> Delivery:
@@ -112,9 +129,11 @@ class _Desk:
         if place.fields:
             return self._at(sink, write_figures(self.workspace, self.run, place, self.document))
         key, mark = sink_key(entry), fingerprint(self.document)
-        if self.book.of(key, self.day, mark):
+        before = self.book.of(key, self.day, mark)
+        if before and (before.fingerprint == mark or not place.rows):  # rows are set anew when their figures changed
             return self._at(sink, "")
-        said = write_note(self.workspace, self.run, place, self.document, self.day)
+        write, when = (write_rows, self.period) if place.rows else (write_note, self.day)
+        said = write(self.workspace, self.run, place, self.document, when)
         self.book.note(key, self.day, mark, Told.SENT)
         return self._at(sink, said)
 

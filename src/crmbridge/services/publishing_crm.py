@@ -1,4 +1,4 @@
-"""Write a report into a CRM, by the one path that every change goes: as a note, or its figures into fields."""
+"""Write a report into a CRM, by the one path that every change goes: a note, figures in fields, or rows of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from crmbridge.engine.sameness import altered, same
 from crmbridge.errors import ConfigurationError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Plan, Receipt, change_id
-from crmbridge.model.figures import Figure, Scorecard, Unit
+from crmbridge.model.figures import Figure, IndicatorFigure, Scorecard, Unit
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value, iso
 from crmbridge.ports import Document
@@ -47,7 +47,7 @@ def write_note(workspace: Workspace, run: str, entry: CrmEntry, document: Docume
         reason=f"report {document.name} of {day}",
         key=key,
     )
-    _apply(workspace, run, change, f"The note on {target}")
+    _apply(workspace, run, (change,), f"The note on {target}")
     return f"a note on {target}"
 
 
@@ -75,7 +75,7 @@ def write_figures(workspace: Workspace, run: str, entry: CrmEntry, document: Doc
         edits=edits,
         reason=f"figures of the report {document.name}",
     )
-    _apply(workspace, run, change, f"Writing the figures to {target}")
+    _apply(workspace, run, (change,), f"Writing the figures to {target}")
     return f"{len(edits)} of {len(wanted)} figures on {target}"
 
 
@@ -92,7 +92,11 @@ def _edit(now: Record, native: str, after: Value) -> FieldEdit:
 def _value(card: Scorecard | None, figure_id: str) -> Value:
     """Give a figure's value as a number, shares as fractions; None where there is no data, which empties the field."""
     figure = None if card is None else _figure(card, figure_id)
-    if figure is None or figure.value is None:
+    return None if figure is None else _number(figure)
+
+
+def _number(figure: Figure) -> Value:
+    if figure.value is None:
         return None
     return Decimal(str(round(figure.value, PLACES.get(figure.unit, 2)))).normalize() + 0
 
@@ -109,15 +113,61 @@ def _figure(card: Scorecard, figure_id: str) -> Figure | None:
     return known[figure_id]
 
 
-def _apply(workspace: Workspace, run: str, change: Change, what: str) -> None:
-    """Make a report's change; what an earlier run sent of it and left unclear is looked up before.
+def write_rows(workspace: Workspace, run: str, entry: CrmEntry, document: Document, period: str) -> str:
+    """Set the row of each indicator for this period, and say how many; a row of an earlier period stays as it was."""
+    if Kind.FIGURE not in workspace.adapter(entry.connection).capabilities.creates:
+        raise ConfigurationError(
+            f"{entry.connection} has no rows for figures.",
+            advice="Write them to fields of a company by `fields`, or write a note.",
+        )
+    card = document.scorecard
+    if card is None or not card.indicators:
+        raise ConfigurationError(
+            "The report has no indicators to make rows of.", advice="List them under `indicators` of the process."
+        )
+    changes = tuple(_row(each, card, entry.connection, (document.name, period), run) for each in card.indicators)
+    _apply(workspace, run, changes, "Writing the rows of figures")
+    return f"{len(changes)} rows of figures in {entry.connection}"
+
+
+def _row(each: IndicatorFigure, card: Scorecard, connection: str, where: tuple[str, str], run: str) -> Change:
+    report, period = where
+    values: dict[str, Value] = {
+        "report": report,
+        "indicator": each.id,
+        "name": each.name,
+        "period": period,
+        "value": _number(each.figure),
+        "unit": " ".join(filter(None, [each.figure.unit, each.figure.currency])),
+        "target": each.target,
+        "as_of": card.as_of,
+    }
+    key = f"{report}|{each.id}|{period}"
+    edits = tuple(FieldEdit(name, None, value) for name, value in sorted(values.items()))
+    return Change(
+        id=change_id(Action.CREATE, connection, key, run, edits=edits),
+        action=Action.CREATE,
+        origin=Origin.REPORT,
+        connection=connection,
+        target=None,
+        edits=edits,
+        reason=f"figures of the report {report}",
+        key=key,
+        creates=Kind.FIGURE,
+    )
+
+
+def _apply(workspace: Workspace, run: str, changes: tuple[Change, ...], what: str) -> None:
+    """Make a report's changes; what an earlier run sent of it and left unclear is looked up before.
 
     Raises the connection's error, RetryLaterError for what failed or changed meanwhile, RefusedError, or UnclearError.
     """
-    if any(entry.change.id == change.id for entry in workspace.store.journal.unsettled()):
+    keys = {change.key or change.id for change in changes}
+    if any((entry.change.key or entry.change.id) in keys for entry in workspace.store.journal.unsettled()):
         reconcile(workspace, run)
     made_at, digest = workspace.clock.now(), workspace.project.digest
-    applied = apply_plan(workspace, Plan(id=change.id, made_at=made_at, settings=digest, changes=(change,)), run)
+    plan = Plan(id=changes[0].id, made_at=made_at, settings=digest, changes=changes)
+    applied = apply_plan(workspace, plan, run)
     for error in applied.errors.values():
         raise error
     for _, receipt in applied.done:

@@ -71,6 +71,9 @@ def _look(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]
     if change.action in _SAID:
         outcome, message = _SAID[change.action]
         return Receipt(change=change.id, outcome=outcome, ref=change.target, message=message), None
+    if change.creates is Kind.FIGURE:
+        said = "whether it is set can't be told, so it is set once more"
+        return Receipt(change=change.id, outcome=Outcome.FAILED, message=said), None
     if change.action is Action.ARCHIVE:
         return _look_at_archive(workspace, change), None
     if change.key is None and change.creates is not Kind.DEAL:
@@ -85,7 +88,8 @@ def _not_too_soon(workspace: Workspace, entry: JournalEntry, receipt: Receipt) -
     """Let what was sent a moment ago stay unclear where a second one could be made of it: it may still arrive."""
     change = entry.change
     keyed = change.action is Action.CREATE and change.creates is Kind.DEAL
-    if change.action in {Action.UPDATE, Action.ARCHIVE, *_SAID} or receipt.outcome is not Outcome.FAILED:
+    repeatable = change.action in {Action.UPDATE, Action.ARCHIVE, *_SAID} or change.creates is Kind.FIGURE
+    if repeatable or receipt.outcome is not Outcome.FAILED:
         return receipt
     if keyed and workspace.adapter(change.connection).capabilities.external_key:
         return receipt

@@ -18,6 +18,9 @@ KINDS = frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL})
 PAGE, BATCH = 50, 20
 
 
+MORE = (Kind.COMPANY, Kind.CONTACT, Kind.FIGURE)  # what an able account takes beside deals
+
+
 class FakeAdapter:
     """Speaks to a FakeCrm."""
 
@@ -32,7 +35,7 @@ class FakeAdapter:
             kinds=KINDS | {Kind.NOTE} if self._crm.able else KINDS,
             actions=actions,
             batch=dict.fromkeys(actions, BATCH),
-            creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT}) if self._crm.able else frozenset({Kind.DEAL}),
+            creates=frozenset({Kind.DEAL, *(MORE if self._crm.able else ())}),
             associates=frozenset({"company", "contacts"}) if self._crm.able else frozenset(),
             figures=frozenset({Kind.COMPANY}) if self._crm.able else frozenset(),
             external_key=self._crm.unique_keys,

@@ -45,6 +45,7 @@ class FakeCrm:
         self.attached: dict[Ref, tuple[Ref, str]] = {}  # task or note -> what it hangs on, marker
         self.figure_fields = {"figure"}
         self.figures: dict[Ref, dict[str, Value]] = {}
+        self.rows: dict[str, dict[str, Value]] = {}  # of figures, by their keys
         self.faults: list[str] = []
         self.writes = 0
         self._count = 0
@@ -218,6 +219,9 @@ class FakeCrm:
         return receipt(change, Outcome.APPLIED, ref=record.ref)
 
     def _create_counterpart(self, change: Change) -> Receipt:
+        if change.creates is Kind.FIGURE:
+            self.rows[change.key or ""] = change.after
+            return receipt(change, Outcome.APPLIED, ref=self._ref(Kind.FIGURE, change.key or ""))
         after = change.after
         key = next((f"{name}:{after[name]}" for name in ("domain", "email", "name") if after.get(name)), "")
         ref = self.find_known(change.creates, key) or self._make(change.creates, after)

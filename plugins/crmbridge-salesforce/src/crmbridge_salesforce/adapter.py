@@ -42,7 +42,7 @@ CAPABILITIES = Capabilities(
     status_in_stage=True,
     merges=True,
     conditional_write=True,
-    creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT}),
+    creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT, Kind.FIGURE}),
     associates=frozenset({"company", "contacts"}),
     figures=frozenset({Kind.COMPANY, Kind.USER}),
 )

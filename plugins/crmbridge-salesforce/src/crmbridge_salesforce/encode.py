@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from crmbridge.errors import RefusedError
@@ -16,6 +17,21 @@ from crmbridge_salesforce.schema import DEFAULT_PIPELINE, MASTER, Column, Table
 from crmbridge_salesforce.setup import Setup
 from crmbridge_salesforce.values import NO_CURRENCY, encode
 
+# The custom object for figures, and its fields.
+INDICATORS = "CrmBridge_Indicator__c"
+INDICATOR_KEY = "Key__c"
+INDICATOR_FIELDS = MappingProxyType(
+    {
+        "report": "Report__c",
+        "indicator": "Indicator__c",
+        "name": "Label__c",
+        "period": "Period__c",
+        "value": "Value__c",
+        "unit": "Unit__c",
+        "target": "Target__c",
+        "as_of": "As_Of__c",
+    }
+)
 NOTE_SUBJECT = "Note by crmbridge"  # a note is a task that is done, because every org has tasks; it is no activity
 LONGEST_SUBJECT = 255
 LONGEST_DESCRIPTION = 32_000
@@ -39,6 +55,8 @@ class Encoder:
                 return self._note(change)
             case Action.ARCHIVE:
                 return {"id": target_id(change)}
+            case Action.CREATE if change.creates is Kind.FIGURE:
+                return indicator_row(change, self._setup.table_if_there(INDICATORS))
             case Action.CREATE if change.creates is not Kind.DEAL:
                 return self._party(change)
             case Action.UPDATE if change.kind is not Kind.DEAL:
@@ -154,6 +172,22 @@ class Encoder:
             "Subject": cut(subject, LONGEST_SUBJECT),
             "Description": marked(str(change.after.get("body") or ""), change.key),
         }
+
+
+def indicator_row(change: Change, table: Table | None) -> Payload:
+    """Write the row of one figure in the custom object for them, which is set by its key ("Upsert")."""
+    if table is None:
+        raise RefusedError(
+            f"The org has no object {INDICATORS}, or the user may not see it; the guide tells its fields"
+        )
+    row: Payload = {"attributes": {"type": table.name}, INDICATOR_KEY: change.key}
+    for name, value in change.after.items():
+        column = table.columns.get(INDICATOR_FIELDS[name])
+        if column is not None:  # an org may leave out what it does not want
+            row[column.name] = encode(column, value)
+    if not {INDICATOR_KEY, INDICATOR_FIELDS["value"]} <= table.columns.keys():
+        raise RefusedError(f"{INDICATORS} needs the fields {INDICATOR_KEY} and {INDICATOR_FIELDS['value']}")
+    return row
 
 
 def figures_row(change: Change, table: Table) -> Payload:

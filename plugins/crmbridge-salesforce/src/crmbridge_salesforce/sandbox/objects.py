@@ -270,6 +270,13 @@ _ACCOUNT = (
     _refers("MasterRecordId", "Account", "", relation="MasterRecord"),
     _plain(FIGURE_FIELD, "double", "cu", scale=6),
 )
+_INDICATOR = (
+    _text("Name", 80, ""),
+    _text("Key__c", external_id=True, unique=True),
+    *(_text(name) for name in ("Report__c", "Indicator__c", "Label__c", "Period__c", "Unit__c", "Target__c")),
+    _plain("Value__c", "double", "cu", scale=6),
+    _plain("As_Of__c", "datetime", "cu"),
+)
 _STAGE = (
     _text("ApiName", write=""),
     _text("MasterLabel", write=""),
@@ -319,6 +326,7 @@ def make_objects(*, multi_currency: bool) -> Mapping[str, Object]:
         _object("ContentDocument", "069", _DOCUMENT),
         _object("ContentDocumentLink", "06A", _DOCUMENT_LINK),
         _object("ContentNote", "069", _CONTENT_NOTE),
+        _object("CrmBridge_Indicator__c", "a01", _INDICATOR),
         _object("Event", "00U", _EVENT),
         _object("Note", "002", _NOTE),
         _object("Opportunity", "006", (*_OPPORTUNITY, *money)),
