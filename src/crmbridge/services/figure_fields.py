@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
-
-from pydantic import Field, model_validator
+from typing import Any
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.records import Kind
@@ -13,39 +11,7 @@ from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, FieldWish
 from crmbridge.services.gaps import Wanted
 from crmbridge.services.workspace import Workspace
-from crmbridge.settings import SettingsPart
-
-
-class CrmEntry(SettingsPart):
-    """A report's place in a CRM: a note on a company or deal, or with `fields` figures on a company or user.
-
-    With `rows` it is rows of their own, one for each indicator and period. `fields` has the id of an indicator, or of
-    a measure with a figure over all, and the CRM's own field for it.
-    """
-
-    connection: str
-    company: str | int | None = None  # its domain or its id
-    deal: str | int | None = None  # its id
-    user: str | int | None = None  # an e-mail or an id
-    rows: bool = False
-    fields: dict[str, str] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _has_one_place(self) -> Self:
-        if sum(place is not None for place in (self.company, self.deal, self.user)) + self.rows != 1:
-            raise ValueError("give one of company, deal, user and rows")
-        if self.fields and self.rows:
-            raise ValueError("`rows` has all indicators, and takes no `fields`")
-        if self.fields and self.deal is not None:
-            raise ValueError("figures are written to a company or a user; on a deal there is a note only")
-        if self.user is not None and not self.fields:
-            raise ValueError("`user` needs `fields`: a note hangs on a company or a deal")
-        return self
-
-    @property
-    def kind(self) -> Kind:
-        """What its figures are written to."""
-        return Kind.USER if self.user is not None else Kind.COMPANY
+from crmbridge.sink_settings import CrmEntry
 
 
 def holds_figures(adapter: Adapter, entry: CrmEntry) -> None:

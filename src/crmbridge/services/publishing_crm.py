@@ -14,9 +14,10 @@ from crmbridge.model.values import Value, iso
 from crmbridge.ports import Document
 from crmbridge.report import note_text, read_entry
 from crmbridge.services.applying import apply_plan
-from crmbridge.services.figure_fields import CrmEntry, holds_figures
+from crmbridge.services.figure_fields import holds_figures
 from crmbridge.services.reconciling import reconcile
 from crmbridge.services.workspace import Workspace
+from crmbridge.sink_settings import CrmEntry
 
 PLACES = {Unit.SHARE: 4, Unit.COUNT: 0}  # digits after the point; 2 for everything else
 

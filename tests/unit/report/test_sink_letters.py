@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from crmbridge.ports import Document
 from crmbridge.report import render
-from crmbridge.report.sinks.entries import EmailEntry
 from crmbridge.report.sinks.letters import letter
+from crmbridge.sink_settings import EmailEntry
 from crmbridge.testing.factories import NOON
 from crmbridge.testing.figures import make_count, make_indicator_figure, make_measured, make_row, make_scorecard
 

@@ -55,14 +55,18 @@ class Encoder:
                 return self._note(change)
             case Action.ARCHIVE:
                 return {"id": target_id(change)}
-            case Action.CREATE if change.creates is Kind.FIGURE:
-                return indicator_row(change, self._setup.table_if_there(INDICATORS))
-            case Action.CREATE if change.creates is not Kind.DEAL:
-                return self._party(change)
-            case Action.UPDATE if change.kind is not Kind.DEAL:
-                return figures_row(change, self._setup.table(OBJECTS[change.kind]))
+            case Action.CREATE | Action.UPDATE if change.kind is not Kind.DEAL:
+                return self._beside_deals(change)
             case _:
                 return self._deal(change)
+
+    def _beside_deals(self, change: Change) -> Payload:
+        """Write the row of a new company or contact, or of a report's figures."""
+        if change.creates is Kind.FIGURE:
+            return indicator_row(change, self._setup.table_if_there(INDICATORS))
+        if change.action is Action.UPDATE:
+            return figures_row(change, self._setup.table(OBJECTS[change.kind]))
+        return self._party(change)
 
     def _party(self, change: Change) -> Payload:
         """Write the row of a new company or contact. A name is needed; where there is none, what it is known by."""

@@ -18,9 +18,9 @@ from crmbridge.report.attention import cards
 from crmbridge.report.note import fingerprint, summary_lines
 from crmbridge.report.parts import Section
 from crmbridge.report.sections import indicator_table, sections
-from crmbridge.report.sinks.entries import EmailEntry
 from crmbridge.report.sinks.inert import inert
 from crmbridge.report.words import words_of
+from crmbridge.sink_settings import EmailEntry
 
 MAX_ROWS = 30  # of one table in the mail; the file has all
 MAX_SUBJECT = 150

@@ -14,9 +14,9 @@ from pathlib import Path
 from crmbridge.engine.text import plain
 from crmbridge.errors import AuthenticationError, ConfigurationError, CrmbridgeError, RetryLaterError, UnclearError
 from crmbridge.ports import Document
-from crmbridge.report.sinks.entries import EmailEntry
 from crmbridge.report.sinks.letters import letter
 from crmbridge.secrets import reveal
+from crmbridge.sink_settings import EmailEntry
 
 _ADVICE = "Mend the entry under the sink `email`; your mail server's operator knows host, port and login."
 

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.ports import Sink
-from crmbridge.report.sinks.entries import EmailEntry, WebhookEntry
 from crmbridge.report.sinks.files import FORMS, FileSink
 from crmbridge.settings import Secret
+from crmbridge.sink_settings import EmailEntry, WebhookEntry, explained
 
 if TYPE_CHECKING:
     from crmbridge.plugins import SinkSpec
@@ -110,12 +110,9 @@ def read_entry(model: type[M], value: Any, name: str) -> M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        # Without the values: one of them may be a secret in the wrong place.
-        wrong = "; ".join(
-            f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg'].removeprefix('Value error, ')}"
-            for each in error.errors(include_input=False, include_url=False, include_context=False)
-        )
-        raise ConfigurationError(f"The settings of the sink {name!r} are wrong: {wrong}.", advice=_ADVICE) from None
+        raise ConfigurationError(
+            f"The settings of the sink {name!r} are wrong: {explained(error)}.", advice=_ADVICE
+        ) from None
 
 
 _ADVICE = "Mend the entry under `reports` or `notices` in the settings file."

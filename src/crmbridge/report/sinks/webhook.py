@@ -14,10 +14,10 @@ from crmbridge.errors import ConfigurationError
 from crmbridge.model.values import iso
 from crmbridge.ports import Document
 from crmbridge.report.note import fingerprint, summary_lines
-from crmbridge.report.sinks.entries import WebhookEntry
 from crmbridge.report.sinks.posting import Place
 from crmbridge.secrets import reveal
 from crmbridge.settings import Secret
+from crmbridge.sink_settings import WebhookEntry
 
 FORM = 1  # raised when a key changes its meaning or goes away; new keys may come at any time
 SHORTEST = 16  # characters of a signing secret
