@@ -53,7 +53,7 @@ class TestFakeCrm(AdapterSuite):
                 "test_an_update_is_never_applied_in_part",
                 "test_a_write_of_which_the_answer_is_called_html_is_never_said_to_be_refused",
             )
-        )
+        ),
     )
 
     @contextlib.contextmanager
