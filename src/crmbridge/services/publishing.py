@@ -9,10 +9,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crmbridge.errors import ConfigurationError, CrmbridgeError, UnclearError
-from crmbridge.indicators import Options, Period, compute
+from crmbridge.indicators import compute
 from crmbridge.ports import Document
 from crmbridge.report import fingerprint, open_sink, render
 from crmbridge.services.cycle import PARTLY
+from crmbridge.services.measuring import report_options
 from crmbridge.services.publishing_crm import read_crm_entry, write_figures, write_note, write_rows
 from crmbridge.services.telling import Book, Told, sink_key
 from crmbridge.services.workspace import Workspace
@@ -39,20 +40,9 @@ class Delivery:
 def make_document(workspace: Workspace, report: Report, summary: Mapping[str, Any] | None) -> Document:
     """Compute and render one report. `summary` is what the run did, where the report is part of one."""
     project = workspace.project
-    scorecard = compute(project.store_url, project.process, workspace.clock.now(), options_of(report))
+    scorecard = compute(project.store_url, project.process, workspace.clock.now(), report_options(workspace, report))
     title = report.name.replace("_", " ").capitalize()
     return render(scorecard, summary, name=report.name, title=title, language=report.language)
-
-
-def options_of(report: Report) -> Options:
-    """Give what a report asks of the indicators."""
-    return Options(
-        language=report.language,
-        segment=report.by,
-        period=Period(report.period) if report.period else None,
-        timezone=report.timezone,
-        measures=report.measures,
-    )
 
 
 def publish(

@@ -137,10 +137,9 @@ def _is_won(each: Evaluation) -> bool:
 def _closed_at(each: Evaluation) -> datetime | None:
     """Say when a deal was last closed as it is now; None when its visits do not say."""
     if _is_won(each):
-        told = [
-            v.left_at for v in each.visits if v.left_at and v.to and v.to.status is Status.WON and v.stage in SELLING
-        ]
-        return max(told) if told else min((v.entered_at for v in each.visits if v.stage not in SELLING), default=None)
+        told = [v.left_at for v in sold if v.left_at and v.to and v.to.status is Status.WON]
+        told += [visit.entered_at for visit in each.visits if visit.stage == "care"]
+        return max(told, default=None)
     lost = [v.left_at for v in each.visits if v.left_at and v.to and v.to.status is Status.LOST]
     return max(lost) if lost and each.place.status is Status.LOST else None
 
