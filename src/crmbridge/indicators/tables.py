@@ -82,13 +82,13 @@ def _visits(connection: str, stages: Sequence[str]) -> Table:
     return Table(
         name="visits",
         source="visits",
-        types="no INTEGER, stage TINYINT, number INTEGER, entered_at TIMESTAMP, left_at TIMESTAMP, "
+        types="no INTEGER, stage TINYINT, number INTEGER, ordinal SMALLINT, entered_at TIMESTAMP, left_at TIMESTAMP, "
         "to_stage TINYINT, to_status UTINYINT",
-        picked=f"{connection} AS connection, deal, {_coded('stage', stages)} AS stage, number, entered_at, "
+        picked=f"{connection} AS connection, deal, {_coded('stage', stages)} AS stage, number, ordinal, entered_at, "
         f"coalesce(left_at, '') AS left_at, {_coded('to_stage', stages)} AS to_stage, "
         f"{_coded('to_status', _STATUS)} AS to_status",
-        typed="place.rowid, one.stage, number, entered_at::TIMESTAMP, nullif(left_at, '')::TIMESTAMP, to_stage, "
-        "CASE WHEN left_at <> '' THEN to_status END",
+        typed="place.rowid, one.stage, number, ordinal, entered_at::TIMESTAMP, nullif(left_at, '')::TIMESTAMP, "
+        "to_stage, CASE WHEN left_at <> '' THEN to_status END",
         joined=_DEAL_OF_ROW,
     )
 

@@ -85,7 +85,7 @@ SELECT
     max(stage) AS highest,
     coalesce(
         bool_or(number > 1 OR is_back(stage, to_stage, to_status))
-        OR max(entered_at) >= min(left_at) FILTER (WHERE to_status = 2),
+        OR max(ordinal) > min(ordinal) FILTER (WHERE to_status = 2),
         FALSE
     ) AS is_reworked,
     coalesce(bool_or(sells(stage) AND is_skip(stage, to_stage, to_status)), FALSE) AS is_skipped,
