@@ -76,10 +76,10 @@ def _special(calendar: Calendar, speech: Speech) -> Iterator[Markup]:
         yield words("day_closed", day=words.day(day))
     for written, windows in sorted(calendar.exceptions.items()):
         if len(written) == len("12-24"):
-            day = words.yearly(int(written[:2]), int(written[3:]))
+            said = words.yearly(int(written[:2]), int(written[3:]))
         else:
-            day = words.day(date.fromisoformat(written))
-        yield words("day_hours", day=day, hours=_open(windows, speech)) if windows else words("day_closed", day=day)
+            said = words.day(date.fromisoformat(written))
+        yield words("day_hours", day=said, hours=_open(windows, speech)) if windows else words("day_closed", day=said)
 
 
 _Years = tuple[tuple[int, tuple[tuple[Markup, str], ...]], ...]

@@ -95,7 +95,11 @@ def _at_least(check: AtLeast, _stage: Stage | None, speech: Speech) -> Markup:
         return speech.words("says_yes" if how == "yes" else "is_filled", x=speech.field(names[0]))
     group = next((one for one in speech.process.criteria if set(one.fields) == set(names)), None)
     count = {"k": speech.words.number(needed), "n": speech.words.number(len(names))}
-    of = speech.words("of_criteria", name=speech.text(group.name), **count) if group else speech.words("of_these", **count)
+    of = (
+        speech.words("of_criteria", name=speech.text(group.name), **count)
+        if group
+        else speech.words("of_these", **count)
+    )
     key = "all_of" if needed == len(names) else "at_least_of"
     return speech.words(f"{key}_{how}", of=of, list=speech.fields_listed(names), **count)
 

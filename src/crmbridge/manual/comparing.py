@@ -15,7 +15,7 @@ from crmbridge.manual.flow import moves_said
 from crmbridge.manual.indicators import aim
 from crmbridge.manual.limits import said_sla, said_sla_rule
 from crmbridge.manual.speech import Speech
-from crmbridge.manual.words import Words
+from crmbridge.manual.words import NOTHING, Words
 from crmbridge.model.parts import Text
 from crmbridge.model.process import Process, Stage
 
@@ -37,8 +37,8 @@ class Change:
     what: What
     kind: Markup
     name: Markup
-    before: Markup = Markup("")
-    after: Markup = Markup("")
+    before: Markup = NOTHING
+    after: Markup = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +86,12 @@ def _whole(pair: Pair) -> Iterator[Change]:
     yield from _listed(pair, "stage", old.stages, new.stages, None)
     order = [[one.id for one in process.stages] for process in (old, new)]
     if order[0] != order[1] and set(order[0]) == set(order[1]):
-        before, after = (words.listed(speech.stage(one.id) for one in speech.process.stages) for speech in (pair.old, pair.new))
+        before, after = (
+            words.listed(speech.stage(one.id) for one in speech.process.stages) for speech in (pair.old, pair.new)
+        )
         yield from _said("order", before, after, words)
-    moves = [words("list_space").join(moves_said(speech)) for speech in (pair.old, pair.new)]
-    yield from _said("moves", *moves, words)
+    before, after = (words("list_space").join(moves_said(speech)) for speech in (pair.old, pair.new))
+    yield from _said("moves", before, after, words)
     for kind, say in _WHOLE.items():
         name = {"field": "fields", "sla": "slas", "criteria": "criteria"}.get(kind, f"{kind}s")
         yield from _listed(pair, kind, getattr(old, name), getattr(new, name), say)
@@ -195,7 +197,9 @@ def _rule(rule: Any, stage: Stage | None, speech: Speech) -> Markup:
     said = said_rule(rule, stage, speech)
     when = speech.words("rule_when", clause=said.when) if said.when else ""
     told = speech.words("rule_told", text=speech.words.quoted(said.told)) if said.told else ""
-    return speech.words("list_space").join(part for part in (said.must + when + speech.words("stop"), told, *said.notes) if part)
+    return speech.words("list_space").join(
+        part for part in (said.must + when + speech.words("stop"), told, *said.notes) if part
+    )
 
 
 def _activity(one: Any, _stage: Stage | None, speech: Speech) -> Markup:

@@ -76,19 +76,20 @@ def _joined(term: Joined, speech: Speech) -> Markup:
 def _not(term: Not, speech: Speech) -> Markup:
     match term.of:
         case Filled(name=name):
-            return speech.words("is_empty", x=speech.field(name))
+            said = speech.words("is_empty", x=speech.field(name))
         case Field() as field:
-            return speech.words("says_no", x=_value(field, speech))
+            said = speech.words("says_no", x=_value(field, speech))
         case Compare(op=op) as compared:
-            return _compared_as(_OPPOSITE[op], compared, speech)
+            said = _compared_as(_OPPOSITE[op], compared, speech)
         case Among() as among:
-            return _among_as("none_of", "has_not", among, speech)
+            said = _among_as("none_of", "has_not", among, speech)
         case Not(of=inner):
-            return _clause(inner, speech)
+            said = _clause(inner, speech)
         case Search(how=how, text=text, part=part):
-            return speech.words(f"not_{how.lower()}", x=_value(text, speech), y=_value(part, speech))
+            said = speech.words(f"not_{how.lower()}", x=_value(text, speech), y=_value(part, speech))
         case _:
-            return speech.words("not_so", clause=_clause(term.of, speech))
+            said = speech.words("not_so", clause=_clause(term.of, speech))
+    return said
 
 
 def _filled(term: Filled, speech: Speech) -> Markup:

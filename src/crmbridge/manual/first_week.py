@@ -10,6 +10,7 @@ from markupsafe import Markup
 from crmbridge.manual.checks import said_rule
 from crmbridge.manual.roles import Duties
 from crmbridge.manual.speech import Speech
+from crmbridge.manual.words import NOTHING
 from crmbridge.model.process import Activity, Material, Stage
 
 READ, PRACTISE = ("document", "case"), ("form", "template", "script")
@@ -20,7 +21,7 @@ class Step:
     """One thing to do and tick off. `help` says how."""
 
     text: Markup
-    help: Markup = Markup("")
+    help: Markup = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,7 @@ def questions(duties: Duties, speech: Speech) -> tuple[Question, ...]:
         rules = tuple(one.must + (words("rule_when", clause=one.when) if one.when else "") for one in said)
         if rules:
             asked.append(Question(words("ask_rules", stage=speech.text(stage.name)), rules))
-    for clock in duties.clocks:
-        asked.append(Question(words("ask_clock", name=clock.limit.name), (clock.limit.headline,)))
+    asked += [Question(words("ask_clock", name=one.limit.name), (one.limit.headline,)) for one in duties.clocks]
     return tuple(asked)
 
 

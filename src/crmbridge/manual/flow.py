@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from markupsafe import Markup
@@ -62,7 +63,7 @@ def _backward(process: Process) -> Iterator[Arrow]:
     if process.moves.back is False:
         return
     open_stages = [stage for stage in process.stages if stage.status == "open"]
-    for before, stage in zip(open_stages, open_stages[1:], strict=False):
+    for before, stage in pairwise(open_stages):
         yield Arrow(stage.id, before.id, "back")
 
 

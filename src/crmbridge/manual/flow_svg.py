@@ -12,10 +12,10 @@ from crmbridge.manual.flow import LOST, Arrow, arrows, role_name
 from crmbridge.manual.speech import Speech
 from crmbridge.model.process import Stage
 
-WIDTH = 820
-LEFT, BOX, HIGH, GAP = 150, 320, 82, 62  # the column of boxes: where it begins, and its sizes
+WIDTH = 880
+LEFT, BOX, HIGH, GAP = 150, 350, 82, 62  # the column of boxes: where it begins, and its sizes
 RIGHT = LEFT + BOX
-CHIP_LEFT, CHIP = RIGHT + 70, 270
+CHIP_LEFT, CHIP = RIGHT + 64, 300
 RAIL = 48  # where what is lost goes down
 TOP = 14
 
@@ -29,7 +29,7 @@ def svg(speech: Speech) -> Markup:
     body = Markup("").join(
         (
             *_rail(ways, places, height, speech),
-            *(part for way in ways if way.kind != "lost" for part in _arrow(way, places, speech)),
+            *(part for way in ways if way.kind != "lost" for part in _arrow(way, places)),
             *(_box(stage, number, places[stage.id], speech) for number, stage in enumerate(stages, start=1)),
             *(chip for stage in stages for chip in _chips(stage, places[stage.id], speech)),
         )
@@ -58,7 +58,8 @@ def _box(stage: Stage, number: int, top: int, speech: Speech) -> Markup:
         if text
     )
     return Markup(
-        '<a href="stage-{id}.html"><rect x="{x}" y="{y}" width="{w}" height="{h}" rx="8" class="box {status}"/>{texts}</a>'
+        '<a href="stage-{id}.html"><rect x="{x}" y="{y}" width="{w}" height="{h}" rx="8" class="box {status}"/>'
+        "{texts}</a>"
     ).format(id=stage.id, x=LEFT, y=top, w=BOX, h=HIGH, status=stage.status, texts=texts)
 
 
@@ -66,11 +67,14 @@ def _lang(tongue: str | None) -> Markup:
     return Markup(' lang="{}"').format(tongue) if tongue else Markup("")
 
 
-def _arrow(way: Arrow, places: dict[str, int], speech: Speech) -> Iterator[Markup]:
+def _arrow(way: Arrow, places: dict[str, int]) -> Iterator[Markup]:
     start, end = places[way.source], places[way.target]
     middle = LEFT + BOX // 2
     if way.kind == "back":
-        yield _path(f"M{LEFT} {start + 24}C{LEFT - 42} {start + 8} {LEFT - 42} {end + HIGH - 8} {LEFT - 3} {end + HIGH - 24}", "back")
+        yield _path(
+            f"M{LEFT} {start + 24}C{LEFT - 42} {start + 8} {LEFT - 42} {end + HIGH - 8} {LEFT - 3} {end + HIGH - 24}",
+            "back",
+        )
     elif end == start + HIGH + GAP:
         yield _path(f"M{middle} {start + HIGH}V{end - 3}", "forward")
         if way.label:
@@ -101,9 +105,9 @@ def _chips(stage: Stage, top: int, speech: Speech) -> Iterator[Markup]:
         y = top + 4 + number * 39
         yield _path(f"M{RIGHT} {y + 17}H{CHIP_LEFT}", "touch")
         department = speech.words(f"department_{point.department}").unescape()
-        yield Markup('<a href="stage-{}.html#touch"><rect x="{}" y="{}" width="{}" height="34" rx="17" class="chip"/>').format(
-            stage.id, CHIP_LEFT, y, CHIP
-        )
+        yield Markup(
+            '<a href="stage-{}.html#touch"><rect x="{}" y="{}" width="{}" height="34" rx="17" class="chip"/>'
+        ).format(stage.id, CHIP_LEFT, y, CHIP)
         text = _fitted(f"{department}: {speech.plain(point.name)}", CHIP - 28, 13)
         yield Markup('<text x="{}" y="{}" class="limit">{}</text></a>').format(CHIP_LEFT + 14, y + 22, text)
 

@@ -40,7 +40,9 @@ def dot(speech: Speech) -> str:
     lines.append(f'  s_{LOST} [label="{_dotted(str(speech.words("lost").unescape()))}", shape=oval];')
     for arrow in arrows(speech):
         label = _label(arrow, speech)
-        attributes = ", ".join(part for part in (f'label="{_dotted(label)}"' if label else "", _DOT[arrow.kind]) if part)
+        attributes = ", ".join(
+            part for part in (f'label="{_dotted(label)}"' if label else "", _DOT[arrow.kind]) if part
+        )
         lines.append(f"  {_id(arrow.source)} -> {_id(arrow.target)}{f' [{attributes}]' if attributes else ''};")
     return "\n".join([*lines, "}"]) + "\n"
 

@@ -120,7 +120,11 @@ def _details(limit: TimeLimit, stage: Stage | None, speech: Speech) -> list[Mark
 def _warnings(limit: TimeLimit, speech: Speech) -> list[Markup]:
     words = speech.words
     return [
-        words("after_share", time=words.duration(Duration(limit.goal.amount * share, limit.goal.unit)), share=words.share(share))
+        words(
+            "after_share",
+            time=words.duration(Duration(limit.goal.amount * share, limit.goal.unit)),
+            share=words.share(share),
+        )
         for share in limit.warn_at
     ]
 

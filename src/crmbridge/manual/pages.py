@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -25,9 +26,23 @@ from crmbridge.model.process import Activity, Role, Stage
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 
 PRODUCT_WORDS = (
-    "deal stage visit exit_rule entry_rule sla business_time handoff finding waiver criteria indicator touch_point "
-    "activity output material"
-).split()
+    "deal",
+    "stage",
+    "visit",
+    "exit_rule",
+    "entry_rule",
+    "sla",
+    "business_time",
+    "handoff",
+    "finding",
+    "waiver",
+    "criteria",
+    "indicator",
+    "touch_point",
+    "activity",
+    "output",
+    "material",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +127,9 @@ def _stage(stage: Stage, number: int, source: Source) -> Page:
         "stay": said_sla(stage, stage.sla, speech) if stage.sla else None,
         "slas": [said_sla_rule(rule, stage, speech) for rule in stage.slas],
         "handoff": said_handoff(stage, handoff, speech) if handoff else None,
-        "onward": [arrow.target for arrow in flow.arrows(speech) if (arrow.source, arrow.kind) == (stage.id, "forward")],
+        "onward": [
+            arrow.target for arrow in flow.arrows(speech) if (arrow.source, arrow.kind) == (stage.id, "forward")
+        ],
         "movers": speech.people(stage_movers) if (stage_movers := speech.process.moves.who.get(stage.id)) else None,
         "points": points,
     }
@@ -203,17 +220,16 @@ def _calendars(source: Source) -> Page:
 def _changes(source: Source) -> Page:
     speech = source.speech
     versions = [*source.earlier, Version("", speech.process)]
-    logs = [
-        (old.name, new.name, compare(old.process, new.process, speech.words))
-        for old, new in zip(versions, versions[1:], strict=False)
-    ]
+    logs = [(old.name, new.name, compare(old.process, new.process, speech.words)) for old, new in pairwise(versions)]
     return _page("changes", _plain(speech.words("page_changes")), "changes", source, {"logs": logs[::-1]})
 
 
 def _page(name: str, title: str, template: str, source: Source, values: Mapping[str, Any]) -> Page:
     speech = source.speech
-    body = templates().get_template(f"{template}.html.j2").render(
-        values, w=speech.words, s=speech, clause=lambda check: clause(check, None, speech), title=title
+    body = (
+        templates()
+        .get_template(f"{template}.html.j2")
+        .render(values, w=speech.words, s=speech, clause=lambda check: clause(check, None, speech), title=title)
     )
     return Page(name=name, title=title, body=Markup(body))  # noqa: S704  rendered with escaping
 

@@ -64,7 +64,9 @@ def _of_stages(speech: Speech) -> Iterator[Entry]:
         url = f"stage-{stage.id}.html"
         yield _entry(speech.plain(stage.name), "kind_of_stage", url, speech.plain(stage.purpose), speech)
         for one in stage.activities:
-            yield _entry(speech.plain(one.name), "kind_of_activity", f"{url}#activity-{one.id}", speech.plain(one.how), speech)
+            yield _entry(
+                speech.plain(one.name), "kind_of_activity", f"{url}#activity-{one.id}", speech.plain(one.how), speech
+            )
         yield from _rules(stage, url, speech)
         for limit in stage.slas:
             yield _entry(speech.plain(limit.name), "kind_of_sla", f"{url}#time", "", speech)
@@ -82,14 +84,20 @@ def _rules(stage: Stage, url: str, speech: Speech) -> Iterator[Entry]:
 def _of_process(speech: Speech) -> Iterator[Entry]:
     process = speech.process
     for role in process.roles:
-        yield _entry(speech.plain(role.name), "kind_of_role", f"role-{role.id}.html", speech.plain(role.purpose), speech)
+        yield _entry(
+            speech.plain(role.name), "kind_of_role", f"role-{role.id}.html", speech.plain(role.purpose), speech
+        )
     for point in process.touch_points:
         at = next((stage.id for stage in process.stages if point.id in stage.touch_points), None)
         url = f"stage-{at}.html#touch" if at else "flow.html"
         yield _entry(speech.plain(point.name), "kind_of_touch_point", url, speech.plain(point.agreement), speech)
     for one in said_indicators(speech, {}):
         yield _entry(
-            _characters(one.name), "kind_of_indicator", f"indicators.html#indicator-{one.id}", _characters(one.why), speech
+            _characters(one.name),
+            "kind_of_indicator",
+            f"indicators.html#indicator-{one.id}",
+            _characters(one.why),
+            speech,
         )
     for name in process.calendars:
         yield _entry(name.replace("_", " "), "kind_of_calendar", f"calendars.html#calendar-{name}", "", speech)

@@ -80,16 +80,20 @@ def _language(source: Source, spoken: Sequence[str]) -> Iterator[tuple[str, str]
 def _whole(page: Page, speech: Speech, spoken: Sequence[str], *, scripts: Sequence[str] = ()) -> str:
     """Put a page's body into the frame that all pages share."""
     targets = ("index", "flow", "indicators", "glossary", "calendars", "changes", "search")
-    text = templates().get_template("layout.html.j2").render(
-        name=page.name,
-        title=page.title,
-        body=page.body,
-        w=speech.words,
-        policy=POLICY,
-        process_name=speech.plain(speech.process.name),
-        languages=_tongues(spoken),
-        nav=[(target, speech.words(f"page_{target}")) for target in targets],
-        scripts=scripts,
+    text = (
+        templates()
+        .get_template("layout.html.j2")
+        .render(
+            name=page.name,
+            title=page.title,
+            body=page.body,
+            w=speech.words,
+            policy=POLICY,
+            process_name=speech.plain(speech.process.name),
+            languages=_tongues(spoken),
+            nav=[(target, speech.words(f"page_{target}")) for target in targets],
+            scripts=scripts,
+        )
     )
     return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
 

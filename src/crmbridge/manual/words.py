@@ -16,6 +16,7 @@ from crmbridge.model.business_time import Duration
 
 LANGUAGES = ("en", "pt", "zh")
 NAMES = {"en": "English", "pt": "Português", "zh": "中文"}
+NOTHING = Markup("")
 TAGS = {"en": "en", "pt": "pt-BR", "zh": "zh-Hans"}  # as pages declare them
 
 
