@@ -96,9 +96,10 @@ def _holidays(calendar: Calendar, speech: Speech, years: Sequence[int]) -> tuple
     except NotImplementedError:  # what the installed package doesn't know is the check's to say
         return (), None
     spoken = next((one for one in _HOLIDAY_TONGUES[speech.language] if one in known.supported_languages), None)
+    own = known.default_language  # named, as the package would else take that of the machine
     found = []
     for year in years:
-        days = holidays.country_holidays(wanted.country, subdiv=wanted.subdivision, years=year, language=spoken)
+        days = holidays.country_holidays(wanted.country, subdiv=wanted.subdivision, years=year, language=spoken or own)
         found.append((year, tuple((speech.words.day(day), plain(name)) for day, name in sorted(days.items()))))
-    tongue = None if spoken else (known.default_language or "").replace("_", "-") or None
+    tongue = None if spoken else (own or "").replace("_", "-") or None
     return tuple(found), tongue

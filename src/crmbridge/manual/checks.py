@@ -100,8 +100,8 @@ def _at_least(check: AtLeast, _stage: Stage | None, speech: Speech) -> Markup:
         if group
         else speech.words("of_these", **count)
     )
-    key = "all_of" if needed == len(names) else "at_least_of"
-    return speech.words(f"{key}_{how}", of=of, list=speech.fields_listed(names), **count)
+    key = f"all_of_{how}" if needed == len(names) else f"at_least_of_{how}"
+    return speech.words(key, of=of, list=speech.fields_listed(names), **count)
 
 
 def _activities(check: Activities, _stage: Stage | None, speech: Speech) -> Markup:

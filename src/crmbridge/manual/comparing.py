@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from markupsafe import Markup, escape
@@ -69,14 +70,45 @@ Say = Callable[[Any, Stage | None, Speech], Markup]
 
 def compare(old: Process, new: Process, words: Words) -> tuple[ChangedPart, ...]:
     """Give what changed, the whole process first, then stage by stage; stages that stayed the same are left out."""
-    pair = Pair(Speech(old, words), Speech(new, words))
-    parts = [ChangedPart(name=words("the_process"), changes=tuple(_whole(pair)))]
+    pair = Pair(Speech(_named_as(old, new), words), Speech(new, words))
+    parts = [ChangedPart(name=words("the_process"), changes=(*_renamed(old, pair), *_whole(pair)))]
     for stage in new.stages:
         before = old.stage(stage.id)
         if before is not None:
             inner = Pair(pair.old, pair.new, before, stage)
             parts.append(ChangedPart(name=pair.new.text(stage.name), changes=tuple(_stage(inner))))
-    return tuple(part for part in parts if part.changes)
+    return tuple(_unlinked(part) for part in parts if part.changes)
+
+
+def _unlinked(part: ChangedPart) -> ChangedPart:
+    """Take the links out: what was removed has no page any more that they could lead to."""
+    changes = tuple(
+        replace(one, name=_text(one.name), before=_text(one.before), after=_text(one.after)) for one in part.changes
+    )
+    return replace(part, changes=changes)
+
+
+def _text(markup: Markup) -> Markup:
+    # What people wrote is escaped, so every bracket is one of ours.
+    return Markup(re.sub(r"</?a\b[^>]*>", "", markup))  # noqa: S704  it was markup before
+
+
+def _named_as(old: Process, new: Process) -> Process:
+    """Give the old process with the new names of roles and fields, so that what only names them says the same."""
+    named = {}
+    for part in ("roles", "fields"):
+        names = {one.id: one.name for one in getattr(new, part)}
+        named[part] = tuple(one.model_copy(update={"name": names.get(one.id, one.name)}) for one in getattr(old, part))
+    return old.model_copy(update=named)
+
+
+def _renamed(old: Process, pair: Pair) -> Iterator[Change]:
+    """Find roles and fields that only have another name."""
+    for kind, part in (("role", "roles"), ("field", "fields")):
+        names = {one.id: one.name for one in getattr(old, part)}
+        for one in getattr(pair.new.process, part):
+            before, after = pair.new.text(names.get(one.id, one.name)), pair.new.text(one.name)
+            yield from _said(kind, before, after, pair.words)
 
 
 def _whole(pair: Pair) -> Iterator[Change]:
@@ -141,9 +173,15 @@ def _listed(pair: Pair, kind: str, old: Iterable[Any], new: Iterable[Any], say: 
         if name not in before:
             yield Change(what="added", **label, after=text)
         elif say is not None and before[name] != one:
-            earlier = say(before[name], pair.old_stage, pair.old)
-            if (earlier, _name(before[name], pair.old)) != (text, label["name"]):
+            earlier, names = say(before[name], pair.old_stage, pair.old), (_name(before[name], pair.old), label["name"])
+            if names[0] != names[1]:
+                earlier, text = (_titled(title, said) for title, said in zip(names, (earlier, text), strict=True))
+            if earlier != text:
                 yield Change(what="changed", **label, before=earlier, after=text)
+
+
+def _titled(title: Markup, text: Markup) -> Markup:
+    return Markup("<b>{}</b> {}").format(title, text)
 
 
 def _name(one: Any, speech: Speech) -> Markup:

@@ -145,7 +145,7 @@ def _among_as(listed: str, held: str, term: Among, speech: Speech) -> Markup:
 
 
 def _search(term: Search, speech: Speech) -> Markup:
-    return speech.words(term.how.lower(), x=_value(term.text, speech), y=_value(term.part, speech))
+    return speech.words(f"text_{term.how.lower()}", x=_value(term.text, speech), y=_value(term.part, speech))
 
 
 def _matches(term: Matches, speech: Speech) -> Markup:

@@ -100,5 +100,12 @@ def twin(speech: Speech) -> tuple[Markup, ...]:
             text += words("twin_next", to=to, how=words("in_brackets", x=label) if label else "")
         elif stage.status == "won":
             text += words("twin_won")
-        said.append(text)
+        said.append(text + _meets(stage, speech))
     return tuple(said)
+
+
+def _meets(stage: Stage, speech: Speech) -> Markup:
+    """Say which departments sales meets in a stage."""
+    points = [one for name in stage.touch_points for one in speech.process.touch_points if one.id == name]
+    met = (speech.words(f"department_{one.department}") + f": {speech.plain(one.name)}" for one in points)
+    return speech.words("twin_touch", list=speech.words.listed(met)) if points else Markup("")

@@ -178,7 +178,12 @@ def _role(role: Role, source: Source) -> Page:
 
 def _flow(source: Source) -> Page:
     speech = source.speech
-    values = {"chart": svg(speech), "twin": flow.twin(speech), "moves": flow.moves_said(speech)}
+    values = {
+        "chart": svg(speech),
+        "twin": flow.twin(speech),
+        "moves": flow.moves_said(speech),
+        "kinds": {arrow.kind for arrow in flow.arrows(speech)},
+    }
     return _page("flow", _plain(speech.words("page_flow")), "flow", source, values)
 
 
@@ -220,7 +225,10 @@ def _calendars(source: Source) -> Page:
 def _changes(source: Source) -> Page:
     speech = source.speech
     versions = [*source.earlier, Version("", speech.process)]
-    logs = [(old.name, new.name, compare(old.process, new.process, speech.words)) for old, new in pairwise(versions)]
+    logs = [
+        (plain(old.name), plain(new.name), compare(old.process, new.process, speech.words))
+        for old, new in pairwise(versions)
+    ]
     return _page("changes", _plain(speech.words("page_changes")), "changes", source, {"logs": logs[::-1]})
 
 

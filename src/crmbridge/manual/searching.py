@@ -37,7 +37,8 @@ def entries(speech: Speech) -> tuple[Entry, ...]:
 def index_script(found: Iterable[Entry]) -> str:
     """Write the index as a script, which pages can load without a server."""
     rows = [[one.title, one.kind, one.url, one.text] for one in found]
-    return f"window.manualIndex = {json.dumps(rows, ensure_ascii=True, separators=(',', ':'))};\n"
+    text = json.dumps(rows, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    return f"window.manualIndex = {text};\n"
 
 
 def groups(found: Sequence[Entry], speech: Speech) -> tuple[tuple[str, tuple[Entry, ...]], ...]:

@@ -123,10 +123,10 @@ class Speech:
         """Tell which language a text falls back to; a single text of a process of several languages is for all."""
         if isinstance(text.root, str):
             spoken = self.process.languages
-            return spoken[0] if len(spoken) == 1 and spoken[0] != self.language else None
+            return _code(spoken[0]) if len(spoken) == 1 and spoken[0] != self.language else None
         if text.root.get(self.language):
             return None
-        return "en" if text.root.get("en") else next(iter(text.root), None)
+        return "en" if text.root.get("en") else _code(next(iter(text.root), "und"))
 
     def _marked(self, body: Markup, tongue: str | None) -> Markup:
         if tongue is None or not body:
@@ -134,6 +134,11 @@ class Speech:
         return Markup('<span lang="{}" class="other">{} <span class="tongue">{}</span></span>').format(
             TAGS.get(tongue, tongue), body, NAMES.get(tongue, tongue)
         )
+
+
+def _code(language: str) -> str:
+    """Give a language's code; `und`, which stands for an unknown one, where people wrote something else there."""
+    return language if re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}", language) else "und"
 
 
 def _paragraphs(lines: list[str]) -> Iterable[Markup]:
