@@ -65,7 +65,10 @@ def _language(source: Source, spoken: Sequence[str]) -> Iterator[tuple[str, str]
     made = [*pages(source)]
     for page in made:
         yield f"{page.name}.html", _whole(page, speech, spoken)
-    everything = Page(name="all", title=str(speech.words("page_all").unescape()), body=_joined(made))
+    heading = Markup('<h1 class="whole-manual">{}</h1>').format(
+        speech.words("whole_manual", process=speech.text(speech.process.name))
+    )
+    everything = Page(name="all", title=str(speech.words("page_all").unescape()), body=heading + _joined(made))
     yield "all.html", _whole(everything, speech, spoken)
     found = entries(speech)
     title = str(speech.words("page_search").unescape())
