@@ -18,9 +18,19 @@ if TYPE_CHECKING:
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PROCESS = Path(__file__).parents[2] / "config" / "processes" / "b2b.yaml"
-PAGES = (
-    "index stage-qualification role-ae role-sales_leader flow indicators glossary calendars changes search all".split()
-)
+PAGES = [
+    "index",
+    "stage-qualification",
+    "role-ae",
+    "role-sales_leader",
+    "flow",
+    "indicators",
+    "glossary",
+    "calendars",
+    "changes",
+    "search",
+    "all",
+]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here; Debian's package has it")
 
