@@ -299,9 +299,16 @@ class ScheduleEntry(SettingsPart):
 
 
 class Report(SettingsPart):
-    """A report and where it goes. A sink is one key with its settings: `{html: reports/}`, `{slack: {env: URL}}`."""
+    """A report and where it goes. A sink is one key with its settings: `{html: reports/}`, `{slack: {env: URL}}`.
+
+    `by` is what deals are grouped by: owner, connection, or one of their fields. `measures` are those that are shown,
+    in this order; none named: all.
+    """
 
     name: Id
+    by: str | None = None
+    period: Literal["month", "quarter", "year"] | None = None  # in `timezone`
+    measures: tuple[str, ...] = ()
     sinks: tuple[dict[str, Any], ...] = ()
     language: str = "en"
     cron: CronText | None = None
