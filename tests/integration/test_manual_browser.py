@@ -144,7 +144,7 @@ def test_everybody_can_read_it(browser: Browser, site: Path, scheme: str) -> Non
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed here").Axe()
     options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
     found = {}
-    for name in PAGES:
+    for name in PAGES if scheme == "light" else PAGES[:5]:
         page = browser.new_context(color_scheme=scheme, bypass_csp=True).new_page()  # type: ignore[arg-type]  one of the two
         page.goto((site / "en" / f"{name}.html").as_uri())
         violations = axe.run(page, options=options).response["violations"]
