@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -315,6 +317,24 @@ class Report(SettingsPart):
     timezone: ZoneName = "UTC"
 
 
+CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]  # ISO 4217
+
+
+class DatedRate(SettingsPart):
+    """From `date` on, one unit of `currency` is `rate` units of the currency that reports are in."""
+
+    date: date
+    currency: CurrencyCode
+    rate: Annotated[Decimal, Field(gt=0, lt=10**12)]
+
+
+class Currency(SettingsPart):
+    """Which currency money is reported in, and what others are worth in it: a CSV file, or the rates themselves."""
+
+    report_in: CurrencyCode
+    rates: str | tuple[DatedRate, ...] = ()
+
+
 Emails = str | tuple[str, ...]
 
 
@@ -334,6 +354,7 @@ class Settings(SettingsPart):
     thresholds: tuple[Threshold, ...] = ()
     schedule: tuple[ScheduleEntry, ...] = ()
     reports: tuple[Report, ...] = ()
+    currency: Currency | None = None  # where deals are of several; not needed while all are of one
 
     @property
     def conditions(self) -> tuple[Check, ...]:

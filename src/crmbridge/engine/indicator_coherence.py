@@ -55,17 +55,27 @@ def _misfits(i: int, indicator: Indicator) -> Iterator[Issue]:
 
 def _target_misfit(indicator: Indicator, target: str) -> str | None:
     """Say how a target must be written when it isn't."""
-    measure, text = indicator.measure, target.strip()
-    if measure is Measure.PIPELINE_COVERAGE and indicator.quota:
-        return None if re.fullmatch(r"\d{1,3}(\.\d+)?\s*x", text) else "times the quota, such as 3x"
-    if measure in {Measure.PIPELINE_COVERAGE, Measure.SALES_VELOCITY}:
-        return None if re.fullmatch(_MONEY, text) else "an amount of money, such as 500000 EUR"
-    if measure in _COUNTS:
-        return None if re.fullmatch(r"\d+", text) else "a count, such as 5"
-    if measure not in _TIMES:
-        return None if re.fullmatch(r"\d{1,3}(\.\d+)?\s*%", text) else "a percentage, such as 30%"
+    pattern, form = _form(indicator)
+    if pattern:
+        return None if re.fullmatch(pattern, target.strip()) else form
     try:
         Duration.parse(target)
     except ValueError:
-        return "a length of time, such as 5bd"
+        return form
     return None
+
+
+def _form(indicator: Indicator) -> tuple[str | None, str]:
+    """Give the pattern that a target follows, and how it is written; without a pattern, a length of time."""
+    measure = indicator.measure
+    if measure is Measure.PLUGIN:  # the plugin knows its unit, which a check of the file does not ask for
+        return r"(?s).*", ""
+    if measure is Measure.PIPELINE_COVERAGE and indicator.quota:
+        return r"\d{1,3}(\.\d+)?\s*x", "times the quota, such as 3x"
+    if measure in {Measure.PIPELINE_COVERAGE, Measure.SALES_VELOCITY}:
+        return _MONEY, "an amount of money, such as 500000 EUR"
+    if measure in _COUNTS or indicator.unit in {"count", "money"}:
+        return r"\d+", "a count, such as 5"
+    if measure in _TIMES or indicator.unit == "d":
+        return None, "a length of time, such as 5bd"
+    return r"\d{1,3}(\.\d+)?\s*%", "a percentage, such as 30%"

@@ -8,12 +8,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crmbridge.errors import ConfigurationError, CrmbridgeError, RefusedError, UnclearError
-from crmbridge.indicators import Options, Period, compute
+from crmbridge.indicators import compute
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Plan, change_id
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Document
 from crmbridge.report import note_text, open_sink, render
 from crmbridge.services.applying import apply_plan
+from crmbridge.services.measuring import report_options
 from crmbridge.services.scheduling import TOLD
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Report
@@ -42,20 +43,9 @@ class Published:
 def make_document(workspace: Workspace, report: Report, summary: Mapping[str, Any] | None) -> Document:
     """Compute and render one report. `summary` is what the run did, where the report is part of one."""
     project = workspace.project
-    scorecard = compute(project.store_url, project.process, workspace.clock.now(), options_of(report))
+    scorecard = compute(project.store_url, project.process, workspace.clock.now(), report_options(workspace, report))
     title = report.name.replace("_", " ").capitalize()
     return render(scorecard, summary, name=report.name, title=title, language=report.language)
-
-
-def options_of(report: Report) -> Options:
-    """Give what a report asks of the indicators."""
-    return Options(
-        language=report.language,
-        segment=report.by,
-        period=Period(report.period) if report.period else None,
-        timezone=report.timezone,
-        measures=report.measures,
-    )
 
 
 def publish(workspace: Workspace, run: str, report: Report, summary: Mapping[str, Any] | None = None) -> Published:

@@ -137,10 +137,10 @@ def _is_won(each: Evaluation) -> bool:
 def _closed_at(each: Evaluation) -> datetime | None:
     """Say when a deal was last closed as it is now; None when its visits do not say."""
     if _is_won(each):
-        told = [
-            v.left_at for v in each.visits if v.left_at and v.to and v.to.status is Status.WON and v.stage in SELLING
-        ]
-        return max(told) if told else min((v.entered_at for v in each.visits if v.stage not in SELLING), default=None)
+        sold = [visit for visit in each.visits if visit.stage in SELLING and visit.to and visit.left_at]
+        told = [v.left_at for v in sold if v.left_at and v.to and v.to.status is Status.WON]
+        told += [visit.entered_at for visit in each.visits if visit.stage == "care"]
+        return max(told, default=None)
     lost = [v.left_at for v in each.visits if v.left_at and v.to and v.to.status is Status.LOST]
     return max(lost) if lost and each.place.status is Status.LOST else None
 
@@ -264,10 +264,9 @@ def _assert_detours(card: Scorecard, found: list[Evaluation]) -> None:
 
 def _assert_conforming(card: Scorecard, found: list[Evaluation]) -> None:
     bad = [
-        any(
-            visit.number > 1 or _way(visit) == "back" or (visit.stage in SELLING and _is_skip(visit))
-            for visit in each.visits
-        )
+        any(visit.number > 1 or _way(visit) == "back" for visit in each.visits)
+        or any(visit.stage in SELLING and _is_skip(visit) for visit in each.visits)
+        or any(_way(visit) == "lost" for visit in each.visits[:-1])  # it came back
         for each in found
     ]
     expected = [(len(bad) - sum(bad), len(bad))] if found else []
