@@ -18,7 +18,7 @@ MOST_ROWS = 100  # of a table that people read; the JSON and the CSV have all
 GROUPS = ("flow", "time", "discipline", "money", "work", "more")  # in the order of the report
 _GROUP_OF = (
     (r"conversion|cohort|win_rate|velocity|rework|skip", "flow"),
-    (r"time_in|cycle|aging|survival|stay", "time"),
+    (r"time_in|time_to|cycle|aging|survival|stay", "time"),
     (r"sla|finding|conforming|history", "discipline"),
     (r"forecast|coverage|amount|pipeline|money", "money"),
     (r"activit", "work"),

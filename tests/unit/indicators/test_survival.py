@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lifelines import AalenJohansenFitter, KaplanMeierFitter
 
 from crmbridge.indicators import survival
-from crmbridge.indicators.survival import Survival, survivals
+from crmbridge.indicators.survival import Survival, incidence_interval, survivals
 
 Spell = tuple[float, int]  # days, and how it ended
 
@@ -140,3 +140,11 @@ def test_very_many_spells_are_counted_in_hours(monkeypatch: pytest.MonkeyPatch) 
     ours = measured([(0.01, 1), (0.02, 1), (0.05, 1), (2, 0)])
 
     assert [0.0, 1 / 24, 2 / 24] == pytest.approx([point.days for point in ours.staying.points])
+
+
+@pytest.mark.parametrize("reached", [1 - 1e-16, 1 - 1e-12, 1e-300, 0.999])
+def test_interval_of_nearly_all_or_nothing_is_a_number(reached: float) -> None:
+    """Shares are added up in floating point, so one of all may end a hair before it; its interval is still one."""
+    low, high = incidence_interval(reached, 0.5)
+
+    assert 0 <= low <= reached <= high <= 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crmbridge.model.figures import ChartKind, Figure, Measured, Row, Unit
+from crmbridge.model.figures import ChartKind, Figure, Interval, Measured, Row, Unit
 from crmbridge.report.charts import draw, spark
 from crmbridge.report.charts.curves import half, thinned
 from crmbridge.report.charts.heat import step
@@ -68,6 +68,16 @@ def test_bars_of_other_units_share_a_scale_by_unit() -> None:
     assert [(0, 50), (0, 25)] == rects(drawing, "f-s1")
     assert [(0, 100)] == rects(drawing, "f-s2")
     assert [(0, 100)] == rects(drawing, "f-s3")
+
+
+def test_estimates_have_their_interval_within_the_track() -> None:
+    """The scale of money reaches to the end of its interval."""
+    guess = Figure(unit=Unit.MONEY, value=60, n=9, currency="EUR", interval=Interval(40, 120))
+    drawing = drawn(make_measured("forecast", make_row("Proposal", expected=guess)))
+
+    assert [(0, 50)] == rects(drawing, "f-s1")
+    at = Page(str(drawing.body)).all("line", class_="whisker")[0]
+    assert ["33.33", "100"] == [at["x1"], at["x2"]]
 
 
 def test_bars_below_nothing_go_to_the_left() -> None:
