@@ -27,7 +27,7 @@ class SaidIndicator:
     name: Markup
     stage: Markup
     aim: Markup
-    definition: str
+    definition: str | Markup
     why: Markup
     notes: tuple[Markup, ...]
 
@@ -40,7 +40,7 @@ def said_indicators(speech: Speech, definitions: Definitions) -> Iterator[SaidIn
             name=speech.text(one.name),
             stage=speech.stage(one.stage) if one.stage else Markup(""),
             aim=aim(one, speech),
-            definition=_definition(one, definitions),
+            definition=_definition(one, definitions, speech),
             why=speech.text(one.why),
             notes=notes(one, speech),
         )
@@ -74,7 +74,11 @@ def notes(one: Indicator, speech: Speech) -> tuple[Markup, ...]:
     return tuple(speech.words(key, x=_amount(text.strip(), speech)) for key, text in said if text is not None)
 
 
-def _definition(one: Indicator, definitions: Definitions) -> str:
+def _definition(one: Indicator, definitions: Definitions, speech: Speech) -> str | Markup:
+    if one.measure is Measure.SQL:
+        return speech.words("counted_by_file", file=plain(one.sql or ""))
+    if one.measure is Measure.PLUGIN:
+        return speech.words("counted_by_plugin", name=plain(one.plugin or ""))
     business = re.fullmatch(r"[\d.]+b[dhm]", (one.target or "").strip()) is not None
     key = f"{one.measure.value}_business" if business else one.measure.value
     return definitions.get(key) or definitions.get(one.measure.value, "")

@@ -39,11 +39,10 @@ def make_manual(
 @cache
 def _definitions() -> Mapping[str, Mapping[str, str]]:
     """Give what each measure counts, by language. Read from beside what counts, which is not loaded for it."""
-    text = files("crmbridge").joinpath("indicators", "definitions.toml").read_text("utf-8")
-    said = {name: measure["definition"] for name, measure in tomllib.loads(text)["measures"].items()}
-    return {
-        language: {name: texts.get(language, texts["en"]) for name, texts in said.items()} for language in LANGUAGES
-    }
+    folder = files("crmbridge").joinpath("indicators")
+    texts = [tomllib.loads(file.read_text("utf-8")) for file in folder.iterdir() if file.name.endswith(".toml")]
+    said = {name: one["definition"] for text in texts for name, one in text.get("measures", {}).items()}
+    return {language: {name: each.get(language, each["en"]) for name, each in said.items()} for language in LANGUAGES}
 
 
 def earlier_versions(process_file: Path) -> tuple[Path, ...]:

@@ -27,7 +27,8 @@ def test_the_aim_points_where_it_is_judged(measure: Measure, target: str) -> Non
     """*At least* where a larger figure meets the target, *at most* where it does not."""
     unit, value = TARGETS[target]
     figure = Figure(unit=unit, value=value, n=10, numerator=9, denominator=10, currency="EUR")
-    indicator = Indicator.model_validate({"id": "one", "name": "One", "measure": measure, "target": target})
+    own = {Measure.SQL: {"sql": "own.sql", "unit": "count"}, Measure.PLUGIN: {"plugin": "own"}}.get(measure, {})
+    indicator = Indicator.model_validate({"id": "one", "name": "One", "measure": measure, "target": target, **own})
     said = aim(indicator, Speech(make_process(), words_of("en")))
 
     assert is_met(figure, read_target(target), measure) is said.startswith("at least")
@@ -63,3 +64,11 @@ def test_warnings_and_quotas_are_said() -> None:
 
     assert "at least 3 ×" == said.aim  # noqa: RUF001  times
     assert ("A warning comes from 3.5 × on.", "Counted against a quota of 9,000 EUR.") == said.notes  # noqa: RUF001  the same
+
+
+def test_an_indicator_of_the_team_s_own_says_what_counts_it() -> None:
+    """The file, shown as text."""
+    indicator = {"id": "x", "name": "X", "measure": "sql", "sql": "<b>.sql", "unit": "count"}
+    (said,) = said_indicators(Speech(make_process(indicators=[indicator]), words_of("en")), {})
+
+    assert "Counted by a file of our own: <code>&lt;b&gt;.sql</code>." == said.definition
