@@ -112,3 +112,12 @@ def test_questions_come_with_their_answers() -> None:
 
     assert "Contacts is filled in" == asked["What must hold before a deal leaves Find?"][0].striptags()
     assert "How long may it take: Touch?" in asked
+
+
+def test_who_keeps_a_deal_takes_nothing_over() -> None:
+    """A hand-off to the owner is none, whatever the file says."""
+    stages = [make_stage("sell", handoff={"to": "seller", "accept_within": "4h"}), make_stage("care", status="won")]
+    mine = duties("seller", stages=stages)
+
+    assert () == mine.taken
+    assert () == mine.given

@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import date
+from pathlib import Path
 
 import pytest
 
+from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.words import Words
 from crmbridge.manual import LANGUAGES
 from crmbridge.model.process import Measure
-from crmbridge.services.writing_manual import make_manual
+from crmbridge.services.writing_manual import make_manual, read_versions
 from crmbridge.testing.factories import make_calendar, make_process
 
 
@@ -44,3 +46,19 @@ def test_what_counts_is_not_loaded_for_its_words() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603  our own words
 
     assert "False" == done.stdout.strip()
+
+
+def test_versions_of_a_folder_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+    """However the file system lists them; what is no process file is passed over."""
+    text = (Path(__file__).parents[3] / "config" / "processes" / "meddicc.yaml").read_text("utf-8")
+    for month in (7, 3, 11, 1, 9, 5, 12, 2, 10, 4, 8, 6):
+        (tmp_path / f"2026-{month:02}.yaml").write_text(text, "utf-8")
+    (tmp_path / "notes.txt").write_text("x", "utf-8")
+
+    assert [f"2026-{month:02}" for month in range(1, 13)] == [one.name for one in read_versions([tmp_path])]
+
+
+def test_a_folder_without_versions_is_said(tmp_path: Path) -> None:
+    """Better than a change log that is empty for no reason."""
+    with pytest.raises(ConfigurationError, match="no process files"):
+        read_versions([tmp_path])
