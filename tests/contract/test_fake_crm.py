@@ -23,6 +23,7 @@ async def _no_app(*_: object) -> None:
 
 class TestFakeCrm(AdapterSuite):
     config: ClassVar[SuiteConfig] = SuiteConfig(
+        figure="figure",
         exempt=tuple(
             Exemption(name, NO_WIRE)
             for name in (
@@ -52,7 +53,7 @@ class TestFakeCrm(AdapterSuite):
                 "test_an_update_is_never_applied_in_part",
                 "test_a_write_of_which_the_answer_is_called_html_is_never_said_to_be_refused",
             )
-        )
+        ),
     )
 
     @contextlib.contextmanager

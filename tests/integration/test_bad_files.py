@@ -260,7 +260,11 @@ IN_SETTINGS = [
     Wrong("'0 8 * * mon'", "▸'0 8 * *'", "wrong-value", "is no cron expression"),
     Wrong("timezone: Europe/Berlin", "timezone: ▸Berlin", "wrong-value", "is no time zone"),
     Wrong("connection: one, company", "connection: ▸none, company", "unknown-connection", "did you mean 'one'?"),
-    Wrong("{crm: {connection: one, company: acme.example}}", "{crm: ▸one}", "wrong-sink", "says where it hangs"),
+    Wrong("{crm: {connection: one, company: acme.example}}", "{crm: ▸one}", "wrong-sink", "valid dictionary"),
+    Wrong("{html: reports/}", "{html: ▸{path: x}}", "wrong-sink", "a folder or a file"),
+    Wrong("{html: reports/}", "{slack: ▸https://hooks.example}", "wrong-sink", "where its URL is kept"),
+    Wrong("{html: reports/}", "{crm: ▸{connection: one}}", "wrong-sink", "one of company, deal, user and rows"),
+    Wrong("{html: reports/}", "{email: ▸{host: a.example, from: a@b.example}}", "wrong-sink", "to: Field required"),
     Wrong("{html: reports/}", "▸{crm: one, html: x}", "wrong-sink", "one key with its settings"),
     Wrong("name: weekly", "name: weekly\n    language: ▸de", "unknown-language", "there is no language 'de'"),
 ]

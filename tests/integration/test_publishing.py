@@ -12,8 +12,14 @@ from typing import Any
 
 import pytest
 
+from crmbridge.errors import AuthenticationError, CrmbridgeError, RetryLaterError
 from crmbridge.model.records import Kind
+from crmbridge.plugins import Plugins, SinkSpec
+from crmbridge.ports import Document
+from crmbridge.report import Notice, notice_document, open_sink
+from crmbridge.services.publishing import Delivery, exit_code
 from crmbridge.services.running import Ran, run_reports, run_steps
+from crmbridge.settings import SettingsPart
 from crmbridge.store import open_store
 from crmbridge.testing.workspaces import Bench, make_bench
 
@@ -41,7 +47,7 @@ def chat() -> Iterator[tuple[str, list[Any]]]:
         thread.join()
 
 
-def make(tmp_path: Path, *sinks: dict[str, Any]) -> Bench:
+def make(tmp_path: Path, *sinks: dict[str, Any], **overrides: Any) -> Bench:
     store = f"sqlite:///{tmp_path / 'state.db'}"
     return make_bench(
         deals=20,
@@ -49,7 +55,7 @@ def make(tmp_path: Path, *sinks: dict[str, Any]) -> Bench:
         store=open_store(store),
         folder=tmp_path,
         store_url=store,
-        reports=[{"name": "weekly", "sinks": list(sinks)}],
+        reports=[{"name": "weekly", "sinks": list(sinks), **overrides}],
     )
 
 
@@ -111,7 +117,7 @@ def test_a_sink_that_fails_costs_only_itself(tmp_path: Path, monkeypatch: pytest
     ran = push(bench)
     errors = [delivery.error for delivery in ran.delivered if delivery.error is not None]
 
-    assert (5, 2) == (ran.exit_code, len(errors))
+    assert (6, [5, 3]) == (ran.exit_code, [error.exit_code for error in errors])
     assert "secret-path" not in "".join(f"{error} {error.advice}" for error in errors)
     assert (tmp_path / "reports" / "weekly.html").exists()
     bench.workspace.close()
@@ -124,3 +130,132 @@ def test_a_report_without_data_says_so(tmp_path: Path) -> None:
     assert 0 == push(bench).exit_code
     assert "no data" in (tmp_path / "reports" / "weekly.html").read_text("utf-8").casefold()
     bench.workspace.close()
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+class _Room:
+    """A plugin's sink that does what it is told."""
+
+    told = 0
+    dies: BaseException | None = None
+
+    def deliver(self, document: Document) -> str:
+        type(self).told += 1
+        if type(self).dies is not None:
+            raise type(self).dies
+        return "the room"
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> type[_Room]:
+    """Give a sink that a plugin brings, for a sink that dies on the way."""
+
+    class Room(_Room):
+        pass
+
+    spec = SinkSpec(name="room", settings=SettingsPart, open=lambda _: Room())
+    monkeypatch.setattr(Plugins, "sinks", lambda _: {"room": spec})
+    return Room
+
+
+def test_killed_between_sending_and_noting_is_not_sent_again(tmp_path: Path, room: type[_Room]) -> None:
+    """The next run says that it may have arrived and needs a look (7); later ones repeat that and send nothing."""
+    bench = make(tmp_path, {"room": {}})
+    room.dies = Killed()
+    with pytest.raises(Killed):
+        push(bench)
+    room.dies = None
+    first, second = push(bench), push(bench)
+    bench.clock.advance(timedelta(days=1))
+    next_day = push(bench)
+
+    assert (7, "may have arrived") == (first.exit_code, _within(first.delivered[0].error, "may have arrived"))
+    assert (0, "look there") == (second.exit_code, _within(second.delivered[0].note, "look there"))
+    assert (0, "the room") == (next_day.exit_code, next_day.delivered[0].place)
+    assert 2 == room.told
+    bench.workspace.close()
+
+
+def _within(said: object, words: str) -> str:
+    return words if words in str(said) else f"no {words!r} in {said}"
+
+
+def test_what_certainly_failed_is_sent_by_the_next_run(tmp_path: Path, room: type[_Room]) -> None:
+    """A sink that was busy is told the same day, once."""
+    bench = make(tmp_path, {"room": {}})
+    room.dies = RetryLaterError("busy")
+    failed = push(bench)
+    room.dies = None
+    codes = [push(bench).exit_code, push(bench).exit_code]
+
+    assert (5, [0, 0], 2) == (failed.exit_code, codes, room.told)
+    bench.workspace.close()
+
+
+def test_a_plugins_sink_that_breaks_costs_only_itself(tmp_path: Path, room: type[_Room]) -> None:
+    """Whatever a plugin raises, the other sinks are told, and what may have arrived is not sent twice."""
+    bench = make(tmp_path, {"room": {}}, {"json": "reports/"})
+    room.dies = RuntimeError("s3cret")
+    ran = push(bench)
+
+    assert 7 == ran.exit_code
+    assert "RuntimeError" in str(ran.delivered[0].error)
+    assert "s3cret" not in str(ran.delivered[0].error)
+    assert (tmp_path / "reports" / "weekly.json").exists()
+    assert (0, 1) == (push(bench).exit_code, room.told)
+    bench.workspace.close()
+
+
+def test_the_same_figures_are_not_told_again_across_midnight(tmp_path: Path, room: type[_Room]) -> None:
+    """A second push a little later is the same report, though the day of the report's zone is another by then."""
+    bench = make(tmp_path, {"room": {}}, timezone="Asia/Tokyo")
+    bench.clock.advance(timedelta(hours=14, minutes=50) - timedelta(hours=bench.clock.now().hour))
+    push(bench)
+    bench.clock.advance(timedelta(minutes=20))
+    push(bench)
+
+    assert 1 == room.told
+    bench.workspace.close()
+
+
+def test_moving_a_sink_in_the_settings_tells_nobody_twice(tmp_path: Path, room: type[_Room]) -> None:
+    """Who was told is known by the sink's settings, not by its place among the others."""
+    bench = make(tmp_path, {"room": {}}, {"html": "reports/"})
+    push(bench)
+    bench.workspace.close()
+    moved = make(tmp_path, {"html": "reports/"}, {"room": {}})
+    push(moved)
+
+    assert 1 == room.told
+    moved.workspace.close()
+
+
+def test_failures_of_one_kind_keep_their_code() -> None:
+    """5 says try later, 4 mend the credential; several kinds together are partly done."""
+
+    def code(*errors: CrmbridgeError | None) -> int:
+        return exit_code([Delivery(report="weekly", sink="1:slack", error=error) for error in errors])
+
+    busy, signed_out = RetryLaterError("busy"), AuthenticationError("signed out")
+
+    assert [0, 5, 5, 4, 6] == [
+        code(None),
+        code(busy, None),
+        code(busy, busy),
+        code(signed_out),
+        code(busy, signed_out, None),
+    ]
+
+
+def test_a_notice_goes_to_the_new_sinks_too(tmp_path: Path) -> None:
+    """What is found is told in a file as well as in a chat, by the sinks under `notices`."""
+    bench = make(tmp_path)
+    workspace = bench.workspace
+    document = notice_document("notice-1", [Notice("Acme", "ann@acme.example", "The budget is missing.")])
+    open_sink({"json": "out.json"}, tmp_path, workspace.plugins.sinks()).deliver(document)
+
+    assert "The budget is missing." in (tmp_path / "out.json").read_text("utf-8")
+    workspace.close()

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from crmbridge.errors import ConfigurationError, CrmbridgeError, RetryLaterError, UnclearError
+from crmbridge.errors import AuthenticationError, ConfigurationError, CrmbridgeError, RetryLaterError, UnclearError
 from crmbridge.ports import Document
 from crmbridge.report import open_sink
-from crmbridge.report.sinks.slack import MAX_BLOCKS, MAX_TEXT, SlackSink, message
+from crmbridge.report.sinks.blocks import MAX_BLOCKS, MAX_TEXT, message
+from crmbridge.report.sinks.slack import PLACE, SlackSink
 from crmbridge.settings import Secret
 
 PATH = "/services/T0/B0/s3cret"
@@ -121,6 +123,7 @@ def test_message_keeps_the_limits(line: str) -> None:
         (500, RetryLaterError),
         (503, RetryLaterError),
         (400, ConfigurationError),
+        (403, AuthenticationError),
         (404, ConfigurationError),
         (302, ConfigurationError),
         (0, UnclearError),
@@ -164,7 +167,7 @@ def test_no_answer_is_unclear(webhook: Webhook) -> None:
     webhook.status = -1
 
     with pytest.raises(UnclearError, match="may have been posted"):
-        SlackSink(Secret(env="SLACK_URL"), seconds=0.2).deliver(make_document())
+        SlackSink(Secret(env="SLACK_URL"), replace(PLACE, seconds=0.2)).deliver(make_document())
 
     assert 1 == len(webhook.posts)
 

@@ -58,6 +58,8 @@ def do_everything(adapter: Adapter, state: Any) -> None:
         {"action": Action.AMEND, "target": DEAL, "edits": (FieldEdit("done", False, True),), "key": "t"},
         {"action": Action.NOTE, "target": DEAL, "edits": said[1:], "key": "n"},
         {"action": Action.FIELD, "target": None, "edits": field, "key": "Made"},
+        {"action": Action.FIELD, "target": None, "edits": (*field, FieldEdit("on", None, "company")), "key": "Made"},
+        {"target": Ref("pd", Kind.COMPANY, "1"), "edits": (FieldEdit("Made", None, "x"),)},
         {"action": Action.ARCHIVE, "target": DEAL, "edits": ()},
         *({"action": Action.ARCHIVE, "target": Ref("pd", kind, "1"), "edits": ()} for kind in ARCHIVED),
     )

@@ -13,13 +13,14 @@ from crmbridge.sandbox import SandboxOptions
 from crmbridge.testing.adapter_suite import AdapterSuite
 from crmbridge.testing.adapter_workbench import AdapterWorkbench, SuiteConfig, plugin_workbench
 from crmbridge_salesforce import plugin
+from crmbridge_salesforce.sandbox.objects import FIGURE_FIELD
 from crmbridge_salesforce.sandbox.sign_in import CLIENT_ID, CLIENT_SECRET
 
 
 class TestSalesforce(AdapterSuite):
     """Every promise of an adapter, kept over a real socket: by small pages, and in bulk where a test is about much."""
 
-    config: ClassVar[SuiteConfig] = SuiteConfig(crowd=420, big=3300, slicing={"bulk_above": 500})
+    config: ClassVar[SuiteConfig] = SuiteConfig(crowd=420, big=3300, slicing={"bulk_above": 500}, figure=FIGURE_FIELD)
 
     @contextlib.contextmanager
     def workbench(self, options: SandboxOptions, folder: Path) -> Iterator[AdapterWorkbench]:

@@ -22,7 +22,12 @@ EXITS = (
     Exit(3, "configuration", "a file, a setting or the process is wrong", "`crmbridge check` says where."),
     Exit(4, "authentication", "a CRM refused the credential, or it lacks a scope", "`crmbridge doctor` says which."),
     Exit(5, "retry_later", "a CRM can't be reached or limits us", "Run it again later; nothing was lost."),
-    Exit(6, "partly_applied", "some changes failed", "Run it again; what was done is not done twice."),
+    Exit(
+        6,
+        "partly_applied",
+        "some changes, or some sinks of a report, failed",
+        "Run it again; what was done is not done twice.",
+    ),
     Exit(7, "needs_person", "something needs a person", "`crmbridge conflicts` lists what waits."),
     Exit(8, "plan_stale", "the plan is not for what is there now", "Make a new one with `crmbridge plan`."),
     Exit(

@@ -126,6 +126,7 @@ def delivery_form(delivery: Delivery) -> dict[str, Any]:
         "report": delivery.report,
         "sink": delivery.sink,
         "place": delivery.place or None,
+        "note": delivery.note or None,
         "error": error_form(delivery.error) if delivery.error else None,
     }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from crmbridge.cli.choices import left_lines
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from crmbridge.model.changes import Change
     from crmbridge.services.applied import Applied
     from crmbridge.services.cycle import Cycle
+    from crmbridge.services.publishing import Delivery
     from crmbridge.services.running import Ran
 
+NEEDS_LOOK = 7  # the exit code of what may have arrived
 _TONES = {Outcome.APPLIED: Tone.GOOD, Outcome.STALE: Tone.WARN}
 
 
@@ -32,11 +35,39 @@ def ran_lines(ran: Ran, names: Names) -> Iterator[Line]:
         yield from _blocked_lines(ran.cycle)
         for connection, error in ran.cycle.errors:
             yield from error_lines(connection, error)
-    for delivery in ran.delivered:
-        if delivery.error is not None:
-            yield from error_lines(f"report {delivery.report} {delivery.sink}".rstrip(), delivery.error)
-        else:
-            yield f"report {delivery.report}: {cut(delivery.place, 200) or f'{delivery.sink} has had it today already'}"
+    yield from _delivered_lines(ran.delivered)
+
+
+def _delivered_lines(delivered: Sequence[Delivery]) -> Iterator[Line]:
+    """Say what became of each report at each of its sinks, and below it what to do about those that failed."""
+    for report, group in groupby(delivered, key=lambda one: one.report):
+        deliveries = list(group)
+        fine = sum(one.error is None and not one.note for one in deliveries)
+        yield [strong(f"report {report}"), dim(f"  {fine} of {plural(len(deliveries), 'sink')} {_has(fine)} it")]
+        yield from table((_outcome(one), one.sink, _said(one)) for one in deliveries)
+        advised = [one for one in deliveries if one.error and one.error.advice]
+        for advice in dict.fromkeys(one.error.advice for one in advised if one.error):
+            about = ", ".join(one.sink for one in advised if one.error and one.error.advice == advice)
+            yield [dim(f"  {about}: "), advice]
+
+
+def _has(count: int) -> str:
+    return "has" if count == 1 else "have"
+
+
+def _outcome(delivery: Delivery) -> Part:
+    if delivery.error is not None:
+        unclear = delivery.error.exit_code == NEEDS_LOOK
+        return Tinted("unclear", Tone.WARN) if unclear else Tinted("failed", Tone.BAD)
+    if delivery.note:
+        return Tinted("unclear", Tone.WARN)
+    return Tinted("told", Tone.GOOD) if delivery.place else dim("has it")
+
+
+def _said(delivery: Delivery) -> Part:
+    if delivery.error is not None:
+        return cut(delivery.error.message, 300)
+    return cut(delivery.note or delivery.place, 300) or dim("nothing new since it was last told")
 
 
 def trouble_lines(applied: Applied, names: Names) -> Iterator[Line]:

@@ -11,6 +11,7 @@ from crmbridge.engine.nearest import nearest
 from crmbridge.engine.rule_fields import operands
 from crmbridge.model.values import FieldType
 from crmbridge.settings import fits
+from crmbridge.sink_settings import wrong_in
 
 if TYPE_CHECKING:
     from crmbridge.model.process import Process
@@ -54,6 +55,8 @@ def check_notices(settings: Settings, _process: Process) -> Iterator[Issue]:
         elif "crm" in sink:
             sentence = "a notice is no note in a CRM; bind the rule to `action: note`, or name another sink"
             yield issue(("notices", name), "wrong-sink", sentence)
+        elif wrong := wrong_in(*(pair := next(iter(sink.items())))):
+            yield issue(("notices", name, pair[0]), "wrong-sink", f"the sink `{pair[0]}` is wrong: {wrong}")
     for i, binding in enumerate(settings.enforce):
         named: list[tuple[Path, str]] = [(("enforce", i, "sinks", j), name) for j, name in enumerate(binding.sinks)]
         yield from unknown("sink", named, settings.notices)

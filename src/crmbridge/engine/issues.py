@@ -51,7 +51,7 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "unknown-person": ("error", "a role that nobody stands for under `people`"),
         "unknown-sink": ("error", "a sink that is not listed under `notices`"),
         "unknown-report": ("error", "a report that is not listed under `reports`"),
-        "wrong-sink": ("error", "a sink that isn't one key with its settings"),
+        "wrong-sink": ("error", "a sink that isn't one key with settings that it can read"),
         "wrong-case": ("error", "a value or a moment in a case that can't be what it must be"),
         "case-failed": ("error", "a case of `process_tests` of which the process says something else than it must"),
         "uncovered-stage": ("warning", "a stage of the process without a counterpart in a mapped connection"),

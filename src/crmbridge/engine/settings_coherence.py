@@ -20,6 +20,7 @@ from crmbridge.engine.rule_fields import deal_fields
 from crmbridge.model.process import Process
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.settings import Binding, MatchedKind, MatchRules, Settings, Sync
+from crmbridge.sink_settings import wrong_in
 
 
 def rule_ids(process: Process) -> tuple[str, ...]:
@@ -179,18 +180,16 @@ def check_reports(settings: Settings, process: Process) -> Iterator[Issue]:
             path = ("reports", i, "sinks", j)
             if len(sink) != 1:
                 yield issue(path, "wrong-sink", "a sink is one key with its settings, such as {html: reports/}")
-            elif "crm" in sink:
-                yield from _check_note(sink["crm"], (*path, "crm"), settings)
+            else:
+                yield from _check_sink(*next(iter(sink.items())), path, settings)
 
 
-def _check_note(sink: Any, path: Path, settings: Settings) -> Iterator[Issue]:
-    """Find a report's note that hangs on nothing, or in a connection that isn't there."""
-    match sink:
-        case {"connection": str(connection), "company": str()} | {"connection": str(connection), "deal": str()}:
-            yield from unknown("connection", [((*path, "connection"), connection)], settings.connections)
-        case _:
-            wanted = "{connection: NAME, company: DOMAIN} or {connection: NAME, deal: ID}"
-            yield issue(path, "wrong-sink", f"a note in a CRM says where it hangs: {wanted}")
+def _check_sink(name: str, value: Any, path: Path, settings: Settings) -> Iterator[Issue]:
+    """Find a sink whose settings can't be read, or that writes to a connection that isn't there."""
+    if wrong := wrong_in(name, value):
+        yield issue((*path, name), "wrong-sink", f"the sink `{name}` is wrong: {wrong}")
+    elif name == "crm":
+        yield from unknown("connection", [((*path, "crm", "connection"), value["connection"])], settings.connections)
 
 
 def check_schedule(settings: Settings, _process: Process) -> Iterator[Issue]:

@@ -60,7 +60,10 @@ class Change:
     A task's edits are `subject`, `body`, `due_at`, `owner`; a note's is `body` (plain text). Amending a task, which
     is the one with the change's key on its target, has those of them that change, and `done`. A notice's are `sink`
     (its name in the settings), `subject`, `body` and `to`. A field's are `name`,
-    `label`, `type` (of FieldType), `options` and `unique`; it has no target, and its key is its name.
+    `label`, `type` (of FieldType), `options`, `unique`, and `on` where it is one of companies or users; it has no
+    target, and its key is its name. An update of a company or user writes a report's figures: its edits are named
+    as the CRM names its fields. A create of a figure makes the row of its key, or sets the one that there is: its
+    edits are `report`, `indicator`, `name`, `period`, `value`, `unit`, `target` and `as_of`.
     `key` finds the thing again after an unclear reply: the external key of a created deal, the natural key of a
     company or contact (`domain:acme.example`), the marker of a task or note. `id` is the same each time the same
     change is planned.

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     NOTE = "note"
     TASK = "task"  # a task that we write
     FIELD = "field"  # a field that `connections setup` makes
+    FIGURE = "figure"  # a row with one figure of a report, where a CRM has a place for such
 
 
 class Status(StrEnum):

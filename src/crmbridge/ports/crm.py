@@ -29,9 +29,14 @@ class Capabilities:
     merges: bool = False  # the tombstone of a record that was merged away names the survivor
     conditional_write: bool = False  # the CRM itself refuses an update of a record that changed since `expects`
     slices: bool = False  # a big first pull reads parts of a list side by side
-    creates: frozenset[Kind] = frozenset({Kind.DEAL})  # what Action.CREATE can make: deals, companies, contacts
+    creates: frozenset[Kind] = frozenset(
+        {Kind.DEAL}
+    )  # what Action.CREATE can make: deals, companies, contacts, figures
     # What hangs on a deal and can be written with it, and by an update: `company`, `contacts`.
     associates: frozenset[str] = frozenset()
+    # On which records, of companies and users, an update can write numbers into fields of the account's own: the edits
+    # of such an update, and `fields` of `read`, name them as the CRM does.
+    figures: frozenset[Kind] = frozenset()
     writers: int = 1  # how many batches may be written side by side, none of them with a record of another
 
 
@@ -71,7 +76,10 @@ class NativeField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldWish:
-    """A field that an account should have: what `connections setup` creates, or tells an admin to create."""
+    """A field that an account should have: what `connections setup` creates, or tells an admin to create.
+
+    `on` is deals, or the companies or users that a report writes its figures to.
+    """
 
     name: str  # what the API shall call it, where the CRM lets us choose
     label: str
@@ -79,6 +87,12 @@ class FieldWish:
     options: tuple[str, ...] = ()
     unique: bool = False
     why: str = ""  # what it is for, in a few words
+    on: Kind = Kind.DEAL
+
+    @property
+    def key(self) -> str:
+        """What it is found again by: its name, behind the kind of record where that is no deal."""
+        return self.name if self.on is Kind.DEAL else f"{self.on}:{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +197,8 @@ class Adapter(Protocol):
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
         """Read records as they are now, past any index; the ones that are gone are left out.
 
-        With `fields`, only these and the position are needed: what costs requests of its own may be left out.
+        With `fields`, only these and the position are needed: what costs requests of its own may be left out. Of the
+        kinds in `capabilities.figures`, names that are no field of ours are the CRM's own fields, and are read too.
         """
         ...
 
@@ -192,7 +207,7 @@ class Adapter(Protocol):
 
         A deal by its external key; the task or note with this marker on the deal `near`; a company or contact, where
         it can be created, by its natural key: `domain:acme.example`, `name:Acme Ltd` (where it has no domain) or
-        `email:ann@acme.example`, compared without case.
+        `email:ann@acme.example`, compared without case. A field by its name, of a company or user by `company:NAME`.
 
         None means that it is certainly not there. Raises RetryLaterError when the CRM can't say yet.
         """

@@ -13,8 +13,9 @@ from crmbridge.ports import Document
 
 NOTE_LIMIT = 2000  # characters
 
-# These follow the clock: the same deals give other values a minute later. The summary repeats the rest.
-_FOLLOW_THE_CLOCK = {"as_of", "summary", "points"}
+# These follow the clock: the same deals give other values a minute later. The summary repeats the rest, and what the
+# run did that pushes a report is not what the report says.
+_FOLLOW_THE_CLOCK = {"as_of", "summary", "points", "run"}
 _COUNTED = {Unit.COUNT, Unit.MONEY, Unit.SHARE}
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from crmbridge.engine.views import Viewer
 from crmbridge.errors import CrmbridgeError, PlanStaleError, UnclearError
-from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
+from crmbridge.model.changes import Action, Change, Origin, Outcome, Plan, Receipt
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.ports import Page
@@ -260,7 +260,8 @@ def settle(
     for _, ref in created:
         bases[ref] = {**bases.get(ref, {}), **(known or {}).get(ref, {})}
     store.journal.settle(run, [receipt for _, receipt in done], bases, workspace.clock.now())
-    _keep(workspace, [(sent or {}).get(change.id, change) for change in updated])
+    # A report's figures are in fields that are not pulled.
+    _keep(workspace, [(sent or {}).get(change.id, change) for change in updated if change.origin is not Origin.REPORT])
     _bury(workspace, [change.target for change in archived if change.target])
     _read_created(workspace, [ref for _, ref in created])
 
@@ -300,6 +301,7 @@ def _link(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:
 
 def _read_created(workspace: Workspace, refs: Sequence[Ref]) -> None:
     """Read records that were just created as the CRM keeps them, as far as it can be reached."""
+    refs = [ref for ref in refs if ref.kind is not Kind.FIGURE]  # nobody reads these back
     if refs:
         with contextlib.suppress(CrmbridgeError):  # the next pull brings them
             workspace.store.records.put(list(workspace.adapter(refs[0].connection).read(refs).values()))

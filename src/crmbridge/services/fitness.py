@@ -150,6 +150,8 @@ def _creates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt
     links = workspace.store.links.get({change.link for change in batch if change.link})
     found: dict[str, Receipt] = {}
     for change in batch:
+        if change.creates is Kind.FIGURE:  # it sets the row that is there
+            continue
         refs = links.get(change.link or "", ())
         unique = change.creates is Kind.DEAL and adapter.capabilities.external_key
         if any(ref.connection == change.connection for ref in refs):

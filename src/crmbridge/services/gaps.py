@@ -132,6 +132,7 @@ def field_change(connection: str, wish: FieldWish, time: int = 0) -> Change:
         "type": wish.type.value,
         "options": wish.options,
         "unique": wish.unique,
+        **({} if wish.on is Kind.DEAL else {"on": wish.on.value}),
     }
     edits = tuple(FieldEdit(name, None, value) for name, value in sorted(values.items()))
     change = Change(
@@ -142,7 +143,7 @@ def field_change(connection: str, wish: FieldWish, time: int = 0) -> Change:
         target=None,
         edits=edits,
         reason=wish.why or "the account lacks it",
-        key=wish.name,
+        key=wish.key,
     )
     again = (str(time),) if time else ()
-    return replace(change, id=change_id(Action.FIELD, connection, wish.name, *again, edits=edits))
+    return replace(change, id=change_id(Action.FIELD, connection, wish.key, *again, edits=edits))

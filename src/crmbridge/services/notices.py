@@ -21,7 +21,7 @@ def send(workspace: Workspace, batch: Sequence[Change]) -> list[Receipt]:
         entry = workspace.project.settings.notices.get(name)
         if entry is None:
             raise ConfigurationError(f"There is no sink {name!r} under `notices`")
-        sink = open_sink(entry, workspace.project.folder, workspace.plugins.sinks())
+        sink = open_sink(entry, workspace.project.folder, workspace.plugins.sinks(), workspace.clock.now)
         place = sink.deliver(notice_document(f"notice-{batch[0].id}", said))
         outcome, message = Outcome.APPLIED, f"told {name}: {place}"
     except UnclearError as error:  # nobody wants to be told twice

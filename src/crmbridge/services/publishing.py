@@ -1,43 +1,40 @@
-"""Publish: compute the indicators, render the report, and push it to its sinks, each at most once a day."""
+"""Publish: compute the indicators, render the report, and push it to its sinks, to people at most once a day."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crmbridge.errors import ConfigurationError, CrmbridgeError, RefusedError, UnclearError
+from crmbridge.errors import ConfigurationError, CrmbridgeError, UnclearError
 from crmbridge.indicators import compute
-from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Plan, change_id
-from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Document
-from crmbridge.report import note_text, open_sink, render
-from crmbridge.services.applying import apply_plan
+from crmbridge.report import fingerprint, open_sink, render
+from crmbridge.services.cycle import PARTLY
 from crmbridge.services.measuring import report_options
-from crmbridge.services.scheduling import TOLD
+from crmbridge.services.publishing_crm import read_crm_entry, write_figures, write_note, write_rows
+from crmbridge.services.telling import Book, Told, sink_key
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Report
 
-FILE_SINKS = {"html", "markdown"}  # rewritten each time; the other sinks reach people, so they are told once a day
+# Rewritten each time. The other sinks reach people, so they are told once a day.
+FILE_SINKS = frozenset({"html", "markdown", "json", "csv"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What became of a report at one sink. Neither a place nor an error: it was there already."""
+    """What became of a report at one sink. Neither a place nor an error: it was there already.
+
+    `note` says what a person should know of one that was there already, such as that it may not have arrived.
+    """
 
     report: str
     sink: str
     place: str = ""
     error: CrmbridgeError | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """What publishing did. `delivered` is what the next run must know: sink -> the day it was told last."""
-
-    deliveries: tuple[Delivery, ...]
-    delivered: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
 
 def make_document(workspace: Workspace, report: Report, summary: Mapping[str, Any] | None) -> Document:
@@ -48,28 +45,39 @@ def make_document(workspace: Workspace, report: Report, summary: Mapping[str, An
     return render(scorecard, summary, name=report.name, title=title, language=report.language)
 
 
-def publish(workspace: Workspace, run: str, report: Report, summary: Mapping[str, Any] | None = None) -> Published:
+def publish(
+    workspace: Workspace, run: str, report: Report, summary: Mapping[str, Any] | None = None
+) -> tuple[Delivery, ...]:
     """Push a report to all its sinks; one that fails does not keep the others from theirs."""
-    document = make_document(workspace, report, summary)
-    day = workspace.clock.now().astimezone(ZoneInfo(report.timezone)).date().isoformat()
-    told = _told(workspace, report)
-    deliveries: list[Delivery] = []
-    for index, entry in enumerate(report.sinks):
-        kind = next(iter(entry))
-        sink = f"{index + 1}:{kind}"
-        if kind not in FILE_SINKS and told.get(sink) == day:
-            deliveries.append(Delivery(report=report.name, sink=sink))
-            continue
-        try:
-            place = _deliver(workspace, run, entry, document, day)
-        except CrmbridgeError as error:
-            deliveries.append(Delivery(report=report.name, sink=sink, error=error))
-            if isinstance(error, UnclearError):  # it may have arrived, and nobody wants to be told twice
-                told[sink] = day
-        else:
-            deliveries.append(Delivery(report=report.name, sink=sink, place=place))
-            told[sink] = day
-    return Published(deliveries=tuple(deliveries), delivered=told)
+    today = workspace.clock.now().astimezone(ZoneInfo(report.timezone)).date()
+    desk = _Desk(
+        workspace=workspace,
+        run=run,
+        document=make_document(workspace, report, summary),
+        day=today.isoformat(),
+        period=period_of(report, today),
+        book=Book(workspace, run, report.name),
+    )
+    return tuple(desk.deliver(f"{number}:{next(iter(entry))}", entry) for number, entry in enumerate(report.sinks, 1))
+
+
+def period_of(report: Report, day: date) -> str:
+    """Name the period of a report that a day is in; the day itself where the report has none."""
+    match report.period:
+        case "month":
+            return f"{day:%Y-%m}"
+        case "quarter":
+            return f"{day.year}-Q{(day.month + 2) // 3}"
+        case "year":
+            return str(day.year)
+        case _:
+            return day.isoformat()
+
+
+def exit_code(deliveries: Sequence[Delivery]) -> int:
+    """Give the exit code of deliveries: 0, that of the error where all that failed is alike, else 6 (partly done)."""
+    codes = {one.error.exit_code for one in deliveries if one.error is not None}
+    return codes.pop() if len(codes) == 1 else PARTLY if codes else 0
 
 
 def reports(workspace: Workspace, name: str | None = None) -> tuple[Report, ...]:
@@ -81,56 +89,86 @@ def reports(workspace: Workspace, name: str | None = None) -> tuple[Report, ...]
     return found
 
 
-def _told(workspace: Workspace, report: Report) -> dict[str, str]:
-    last = workspace.store.runs.last(f"{TOLD}{report.name}")
-    return dict(last.summary.get("delivered", {})) if last else {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Desk:
+    """One report on its way to its sinks."""
 
+    workspace: Workspace
+    run: str
+    document: Document
+    day: str
+    period: str  # the day, or the month, quarter or year that the report is of
+    book: Book
 
-def _deliver(workspace: Workspace, run: str, entry: Mapping[str, Any], document: Document, day: str) -> str:
-    if "crm" in entry:
-        return _note(workspace, run, entry["crm"], document, day)
-    return open_sink(entry, workspace.project.folder, workspace.plugins.sinks()).deliver(document)
+    def deliver(self, sink: str, entry: Mapping[str, Any]) -> Delivery:
+        """Deliver to one sink; what goes wrong is in the answer."""
+        self.workspace.progress("report", f"{self.document.name} to {sink}")
+        try:
+            if next(iter(entry)) in FILE_SINKS:
+                return self._at(sink, self._hand_over(entry))
+            return self._in_crm(sink, entry) if "crm" in entry else self._told_once(sink, entry)
+        except CrmbridgeError as error:
+            return Delivery(report=self.document.name, sink=sink, error=error)
 
+    def _at(self, sink: str, place: str) -> Delivery:
+        return Delivery(report=self.document.name, sink=sink, place=place)
 
-def _note(workspace: Workspace, run: str, entry: Any, document: Document, day: str) -> str:
-    """Write the report's figures as a note in a CRM, by the same path as every other change."""
-    target = _note_target(workspace, entry)
-    key = f"crmbridge:report:{document.name}:{day}"
-    change = Change(
-        id=change_id(Action.NOTE, target.connection, str(target), key),
-        action=Action.NOTE,
-        origin=Origin.REPORT,
-        connection=target.connection,
-        target=target,
-        edits=(FieldEdit("body", None, note_text(document)),),
-        reason=f"report {document.name} of {day}",
-        key=key,
-    )
-    plan = Plan(id=change.id, made_at=workspace.clock.now(), settings=workspace.project.digest, changes=(change,))
-    applied = apply_plan(workspace, plan, run)
-    for error in applied.errors.values():
-        raise error
-    receipt = applied.done[0][1]
-    if receipt.outcome is not Outcome.APPLIED:
-        kind = UnclearError if receipt.outcome is Outcome.UNKNOWN else RefusedError
-        raise kind(f"The note on {target} is {receipt.outcome}: {receipt.message}")
-    return f"a note on {target}"
+    def _in_crm(self, sink: str, entry: Mapping[str, Any]) -> Delivery:
+        """Write figures where they changed, or a note once; what a killed run wrote is found by journal and looking."""
+        place = read_crm_entry(self.workspace, entry["crm"])
+        if place.fields:
+            return self._at(sink, write_figures(self.workspace, self.run, place, self.document))
+        key, mark = sink_key(entry), fingerprint(self.document)
+        before = self.book.of(key, self.day, mark)
+        if before and (before.fingerprint == mark or not place.rows):  # rows are set anew when their figures changed
+            return self._at(sink, "")
+        write, when = (write_rows, self.period) if place.rows else (write_note, self.day)
+        said = write(self.workspace, self.run, place, self.document, when)
+        self.book.note(key, self.day, mark, Told.SENT)
+        return self._at(sink, said)
 
-
-def _note_target(workspace: Workspace, entry: Any) -> Ref:
-    """Find what a report's note hangs on: `{connection: hs, company: DOMAIN OR ID}` or `{connection: hs, deal: ID}`."""
-    match entry:
-        case {"connection": str(connection), "company": str(company)}:
-            for record in workspace.store.records.records(connection, Kind.COMPANY):
-                if company in {record.ref.id, record.fields.get("domain")}:
-                    return record.ref
-            raise ConfigurationError(
-                f"{connection} has no company {company!r} for the report's note", advice="Name its domain or its id."
+    def _told_once(self, sink: str, entry: Mapping[str, Any]) -> Delivery:
+        """Tell people, unless they were told today or of just this; what may have arrived is not sent again."""
+        key, mark = sink_key(entry), fingerprint(self.document)
+        before = self.book.of(key, self.day, mark)
+        if before is not None and before.state is Told.SENDING:
+            self.book.note(key, before.day, before.fingerprint, Told.UNCLEAR)
+            raise UnclearError(
+                f"An earlier run was ended while it sent this, at {before.at}, so it may have arrived.",
+                advice="Look there. It is not sent again today; the next report is.",
             )
-        case {"connection": str(connection), "deal": str(deal)}:
-            return Ref(connection, Kind.DEAL, deal)
-        case _:
-            raise ConfigurationError(
-                "The sink `crm` must say where its note hangs",
-                advice="Write `crm: {connection: NAME, company: DOMAIN}` or `crm: {connection: NAME, deal: ID}`.",
-            )
+        if before is not None:
+            note = f"it may have arrived at {before.at}: look there" if before.state is Told.UNCLEAR else ""
+            return Delivery(report=self.document.name, sink=sink, note=note)
+        return self._at(sink, self._tell(key, mark, entry))
+
+    def _tell(self, key: str, mark: str, entry: Mapping[str, Any]) -> str:
+        """Note that it begins, tell the sink, and note how it ended: a kill in between is seen by the next run."""
+        self.book.note(key, self.day, mark, Told.SENDING)
+        try:
+            place = self._hand_over(entry)
+        except UnclearError:
+            self.book.note(key, self.day, mark, Told.UNCLEAR)
+            raise
+        except CrmbridgeError:
+            self.book.forget(key)
+            raise
+        self.book.note(key, self.day, mark, Told.SENT)
+        return place
+
+    def _hand_over(self, entry: Mapping[str, Any]) -> str:
+        workspace = self.workspace
+        sinks = workspace.plugins.sinks()
+        sink = open_sink(entry, workspace.project.folder, sinks, workspace.clock.now)
+        try:
+            return sink.deliver(self.document)
+        except CrmbridgeError:
+            raise
+        except Exception as error:
+            name = next(iter(entry))
+            if name not in sinks:  # ours; that is a bug, and wants to be seen as one
+                raise
+            raise UnclearError(
+                f"The plugin's sink {name!r} failed ({type(error).__name__}), so it may have arrived.",
+                advice="Look there, and tell the plugin's author.",
+            ) from error

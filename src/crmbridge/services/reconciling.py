@@ -71,6 +71,9 @@ def _look(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]
     if change.action in _SAID:
         outcome, message = _SAID[change.action]
         return Receipt(change=change.id, outcome=outcome, ref=change.target, message=message), None
+    if change.creates is Kind.FIGURE:
+        said = "whether it is set can't be told, so it is set once more"
+        return Receipt(change=change.id, outcome=Outcome.FAILED, message=said), None
     if change.action is Action.ARCHIVE:
         return _look_at_archive(workspace, change), None
     if change.key is None and change.creates is not Kind.DEAL:
@@ -85,7 +88,8 @@ def _not_too_soon(workspace: Workspace, entry: JournalEntry, receipt: Receipt) -
     """Let what was sent a moment ago stay unclear where a second one could be made of it: it may still arrive."""
     change = entry.change
     keyed = change.action is Action.CREATE and change.creates is Kind.DEAL
-    if change.action in {Action.UPDATE, Action.ARCHIVE, *_SAID} or receipt.outcome is not Outcome.FAILED:
+    repeatable = change.action in {Action.UPDATE, Action.ARCHIVE, *_SAID} or change.creates is Kind.FIGURE
+    if repeatable or receipt.outcome is not Outcome.FAILED:
         return receipt
     if keyed and workspace.adapter(change.connection).capabilities.external_key:
         return receipt
@@ -146,13 +150,14 @@ def _as_far_as_made(edit: FieldEdit, record: Record) -> FieldEdit:
 
 def _look_at_update(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]:
     target = change.target
-    records = workspace.adapter(change.connection).read([target]) if target else {}
+    names = None if change.kind is Kind.DEAL else {edit.name for edit in change.edits}  # a report's figures
+    records = workspace.adapter(change.connection).read([target], fields=names) if target else {}
     record = records.get(target) if target else None
     there = tuple(edit for edit in change.edits if record is not None and _holds(change, edit, record))
     if there == change.edits and record is not None:
         return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=target, message="read back: it was done"), None
-    names = ", ".join(edit.name for edit in there)
-    message = f"read back: only {names} is as it was sent" if there else "read back: it was not done"
+    said = ", ".join(edit.name for edit in there)
+    message = f"read back: only {said} is as it was sent" if there else "read back: it was not done"
     receipt = Receipt(change=change.id, outcome=Outcome.FAILED, ref=target, message=message)
     return receipt, replace(change, edits=there) if there else None
 

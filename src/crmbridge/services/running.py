@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Plan
 from crmbridge.model.findings import Severity
-from crmbridge.ports import Run
 from crmbridge.services.choosing import ALL, Choice, choose
 from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.pulling import pull, pull_hinted
-from crmbridge.services.scheduling import TOLD, Due, command_of
+from crmbridge.services.scheduling import Due, command_of
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Report
 
@@ -112,7 +111,7 @@ def run_due(workspace: Workspace, item: Due, fail_on: Severity | None = None, ch
 def _push(
     workspace: Workspace, run: str, reports: Sequence[Report], summary: Mapping[str, Any] | None
 ) -> tuple[Delivery, ...]:
-    """Push reports, and note for each who was told, so that nobody is told twice a day."""
+    """Push reports; one that can't be made costs only itself."""
     if not reports:
         return ()
     from crmbridge.services.publishing import Delivery, publish  # noqa: PLC0415  DuckDB and templates, for reports only
@@ -120,19 +119,10 @@ def _push(
     delivered: list[Delivery] = []
     for report in reports:
         try:
-            published = publish(workspace, run, report, summary)
+            delivered += publish(workspace, run, report, summary)
         except CrmbridgeError as error:  # it could not be made; the run and the other reports go on
             delivered.append(Delivery(report=report.name, sink="", error=error))
-            continue
-        delivered += published.deliveries
-        _note_told(workspace, f"{run}-{report.name}", f"{TOLD}{report.name}", published.delivered)
     return tuple(delivered)
-
-
-def _note_told(workspace: Workspace, run: str, command: str, told: Mapping[str, str]) -> None:
-    now = workspace.clock.now()
-    workspace.store.runs.start(Run(id=run, command=command, started_at=now))
-    workspace.store.runs.finish(run, now, 0, {"delivered": dict(told)})
 
 
 def _finished(
@@ -142,10 +132,12 @@ def _finished(
     delivered: tuple[Delivery, ...] = (),
     fail_on: Severity | None = None,
 ) -> Ran:
-    failed = [one.error for one in delivered if one.error is not None]
-    code = cycle.exit_code(fail_on) or (failed[0].exit_code if failed else 0)
-    summary = cycle.summary()
+    code, summary = cycle.exit_code(fail_on), cycle.summary()
     if delivered:
+        from crmbridge.services.publishing import exit_code  # noqa: PLC0415  DuckDB and templates, for reports only
+
+        code = code or exit_code(delivered)
+        failed = [one.error for one in delivered if one.error is not None]
         summary["reports"] = [place for one in delivered if (place := one.place)]
         summary["report_errors"] = [error.message for error in failed]
     finish(workspace, cycle.run, command, code, summary)

@@ -10,6 +10,7 @@ from crmbridge.model.changes import Action, Change, Outcome, Plan
 from crmbridge.ports import Description, FieldWish, StateStore
 from crmbridge.services.applying import apply_plan
 from crmbridge.services.cycle import NEEDS_PERSON, Cycle, finish, writing
+from crmbridge.services.figure_fields import wanted_figures
 from crmbridge.services.gaps import Gaps, Wanted, field_change, find_gaps
 from crmbridge.services.reconciling import reconcile
 from crmbridge.services.running import Ran
@@ -63,6 +64,7 @@ def plan_setup(workspace: Workspace, connection: str) -> Setup:
     _settle_earlier(workspace, connection)
     entry = workspace.project.settings.connections[connection]
     gaps = find_gaps(connection, workspace.project.process, entry.fields, account)
+    gaps = replace(gaps, wanted=(*gaps.wanted, *wanted_figures(workspace, connection)))
     able = Action.FIELD in adapter.capabilities.actions
     manual = () if able else tuple(_by_hand(workspace, connection, w.wish, NOT_ABLE) for w in gaps.wanted)
     return Setup(
@@ -122,7 +124,7 @@ def run_setup(workspace: Workspace, setup: Setup) -> SetUp:
         code = cycle.exit_code() or setup.exit_code
         finish(workspace, run, COMMAND, code, cycle.summary())
     refused = {change.key: r.message for change, r in cycle.applied.done if r.outcome is Outcome.REFUSED}
-    wishes = {wanted.wish.name: wanted.wish for wanted in setup.wanted}
+    wishes = {wanted.wish.key: wanted.wish for wanted in setup.wanted}
     manual = [_by_hand(workspace, setup.connection, wishes[key], why) for key, why in refused.items() if key in wishes]
     made = {change.key: receipt.ref.id for change, receipt in cycle.applied.done if receipt.ref is not None}
     return SetUp(
@@ -136,9 +138,9 @@ def _bindings(setup: Setup, made: Mapping[str | None, str], account: Description
     """Name what the settings should say: of fields that are not bound, and of bound ones that the CRM named anew."""
     there = {name for native in account.fields for name in (native.name, native.label)} if account else set()
     own = {
-        wanted.field: made[wanted.wish.name]
+        wanted.field: made[wanted.wish.key]
         for wanted in setup.wanted
-        if wanted.field and wanted.wish.name in made and wanted.wish.name not in there
+        if wanted.field and wanted.wish.key in made and wanted.wish.name not in there
     }
     return {**setup.bindings, **own}
 
@@ -153,6 +155,5 @@ def _usual_steps(wish: FieldWish) -> Sequence[str]:
     """Say what is needed where the adapter does not know its CRM's screens."""
     yes = f" with the options {', '.join(wish.options)}" if wish.options else ""
     unique = ", its values unique" if wish.unique else ""
-    return [
-        f"Make a deal field {wish.label!r} of the type {wish.type}{yes}{unique}; its API name should be {wish.name}."
-    ]
+    kind = f"type {wish.type}{yes}{unique}"
+    return [f"Make a {wish.on} field {wish.label!r} of the {kind}; its API name should be {wish.name}."]

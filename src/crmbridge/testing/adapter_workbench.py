@@ -72,13 +72,15 @@ class SuiteConfig:
     `deals` is how many deals the usual sandbox has, `crowd` how many share one modification time in the test of
     page borders: more than fit in the adapter's largest page. `big` is how many the test of big first pulls has:
     more than fit on four pages. `slicing` are settings under which a pull of so many is read in slices, where the
-    usual ones would not do it.
+    usual ones would not do it. `figure` is a number field that the sandbox's companies and users have, where the
+    adapter keeps figures and makes no fields.
     """
 
     deals: int = 24
     crowd: int = 230
     big: int = 600
     slicing: Mapping[str, object] = field(default_factory=dict)
+    figure: str = ""
     exempt: tuple[Exemption, ...] = ()
 
     def reason(self, test: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from crmbridge.errors import AuthenticationError, RetryLaterError, UnclearError
@@ -15,6 +16,9 @@ from crmbridge.testing.fake_crm import AS_CLOSED, PIPELINE, STAGES, FakeCrm, rec
 
 KINDS = frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL})
 PAGE, BATCH = 50, 20
+
+
+MORE = (Kind.COMPANY, Kind.CONTACT, Kind.FIGURE)  # what an able account takes beside deals
 
 
 class FakeAdapter:
@@ -31,8 +35,9 @@ class FakeAdapter:
             kinds=KINDS | {Kind.NOTE} if self._crm.able else KINDS,
             actions=actions,
             batch=dict.fromkeys(actions, BATCH),
-            creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT}) if self._crm.able else frozenset({Kind.DEAL}),
+            creates=frozenset({Kind.DEAL, *(MORE if self._crm.able else ())}),
             associates=frozenset({"company", "contacts"}) if self._crm.able else frozenset(),
+            figures=frozenset({Kind.COMPANY}) if self._crm.able else frozenset(),
             external_key=self._crm.unique_keys,
             history=True,
             tombstones=True,
@@ -73,23 +78,35 @@ class FakeAdapter:
         self,
         refs: Sequence[Ref],
         *,
-        fields: Collection[str] | None = None,  # noqa: ARG002  none of them costs a request of its own
+        fields: Collection[str] | None = None,
     ) -> Mapping[Ref, Record]:
-        """Give the records that are there."""
+        """Give the records that are there, companies with the figures that are asked for."""
         self._let_in()
         self._see()
-        return {ref: self._crm.records[ref] for ref in refs if ref in self._crm.records}
+        found = {ref: self._crm.records[ref] for ref in refs if ref in self._crm.records}
+        own = self._crm.figure_fields & set(fields or ())
+        return {ref: self._with_figures(record, own) for ref, record in found.items()}
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a deal by its key, a company or contact by its natural one, or what hangs on a record by its marker."""
         self._let_in()
         self._see()
+        if kind is Kind.FIELD:
+            name = key.removeprefix("company:")
+            there = name != key and name in self._crm.figure_fields
+            return Ref(self._crm.connection, Kind.FIELD, name) if there else None
         if kind in {Kind.COMPANY, Kind.CONTACT}:
             return self._crm.find_known(kind, key)
         if kind is Kind.DEAL:
             return next((ref for ref, record in self._crm.records.items() if key and record.key == key), None)
         hanging = (ref for ref, (on, marker) in self._crm.attached.items() if on == near and marker == key)
         return next((ref for ref in hanging if ref.kind is kind), None)
+
+    def _with_figures(self, record: Record, names: Collection[str]) -> Record:
+        if record.ref.kind is not Kind.COMPANY or not names:
+            return record
+        held = self._crm.figures.get(record.ref, {})
+        return replace(record, fields={**record.fields, **{name: held.get(name) for name in names}})
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Carry out changes, unless a fault is planned for this call."""

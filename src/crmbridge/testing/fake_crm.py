@@ -25,7 +25,8 @@ class FakeCrm:
     `revoked`; an empty name lets one write pass. `blind` is how many of the next reads and finds are limited.
     `writes` counts the write calls, `effects` how often each change was carried out. Without `unique_keys` the
     account takes two deals of one key. Only an `able` one archives, makes companies and contacts, amends tasks, and
-    takes edits of what hangs on a deal.
+    takes edits of what hangs on a deal, and keeps `figures` in those of its companies' fields that are in
+    `figure_fields`.
     """
 
     def __init__(self, connection: str, clock: Clock, *, unique_keys: bool = True, able: bool = False) -> None:
@@ -42,6 +43,9 @@ class FakeCrm:
         self.bin: dict[Ref, Record] = {}  # what is gone, as it was
         self.changed: dict[Ref, int] = {}  # the number of each record's last change; a pull goes on from there
         self.attached: dict[Ref, tuple[Ref, str]] = {}  # task or note -> what it hangs on, marker
+        self.figure_fields = {"figure"}
+        self.figures: dict[Ref, dict[str, Value]] = {}
+        self.rows: dict[str, dict[str, Value]] = {}  # of figures, by their keys
         self.faults: list[str] = []
         self.writes = 0
         self._count = 0
@@ -188,10 +192,19 @@ class FakeCrm:
         lacking = sorted(wanted - self.records.keys()) if self.able else []
         return f"there is no {lacking[0].kind} {lacking[0].id}" if lacking else ""
 
+    def _write_figures(self, company: Ref, change: Change) -> Receipt:
+        lacking = sorted(change.after.keys() - self.figure_fields)
+        if lacking:
+            return receipt(change, Outcome.REFUSED, f"companies have no field {lacking[0]}")
+        self.figures.setdefault(company, {}).update(change.after)
+        return receipt(change, Outcome.APPLIED, ref=company)
+
     def _update(self, change: Change) -> Receipt:
         record = self.records.get(change.target) if change.target else None
         if record is None:
             return receipt(change, Outcome.REFUSED, "there is no such deal")
+        if record.ref.kind is Kind.COMPANY:
+            return self._write_figures(record.ref, change)
         if lacking := self._missing(change):
             return receipt(change, Outcome.REFUSED, lacking)
         if change.position is not None and change.position.stage not in STAGES:
@@ -206,6 +219,9 @@ class FakeCrm:
         return receipt(change, Outcome.APPLIED, ref=record.ref)
 
     def _create_counterpart(self, change: Change) -> Receipt:
+        if change.creates is Kind.FIGURE:
+            self.rows[change.key or ""] = change.after
+            return receipt(change, Outcome.APPLIED, ref=self._ref(Kind.FIGURE, change.key or ""))
         after = change.after
         key = next((f"{name}:{after[name]}" for name in ("domain", "email", "name") if after.get(name)), "")
         ref = self.find_known(change.creates, key) or self._make(change.creates, after)

@@ -77,9 +77,15 @@ def test_other_figures_names_and_days_are_other_documents() -> None:
         document(make_measured("aging", make_row(age=make_count(6)))),
         document(make_measured("aging", make_row(age=make_count(7)))),
         document(as_of=NOON + timedelta(days=1)),
-        render(make_scorecard(), {"applied": 1}, "Weekly"),
         Document(name="scorecard", title="", html="", markdown="One.", facts={}),
         Document(name="scorecard", title="", html="", markdown="Two.", facts={}),
     ]
 
     assert len(documents) == len({fingerprint(each) for each in documents})
+
+
+def test_what_the_run_did_is_not_the_report() -> None:
+    """The same figures pushed by another run, which wrote something else, are the same report."""
+    first, second = (render(make_scorecard(), {"applied": number}, "Weekly") for number in (0, 3))
+
+    assert fingerprint(first) == fingerprint(second)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,11 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from crmbridge.errors import ConfigurationError
+from crmbridge.model.figures import Figure, Unit
 from crmbridge.plugins import SinkSpec
 from crmbridge.ports import Document, Sink
-from crmbridge.report import open_sink
+from crmbridge.report import open_sink, render
+from crmbridge.testing.figures import make_indicator_figure, make_scorecard
 
 
 def make_document(**overrides: Any) -> Document:
@@ -72,6 +76,26 @@ def test_report_cannot_leave_its_folder(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
+def test_figures_are_written_as_json_and_csv(tmp_path: Path) -> None:
+    """Machines get the figures whole, in which -5 is a number and a formula is text."""
+    figure = make_indicator_figure(name="=1+1", trend=(), figure=Figure(unit=Unit.COUNT, value=-5, n=5))
+    document = render(make_scorecard(indicators=(figure,)), None, "Weekly", name="weekly")
+    for form in ("json", "csv"):
+        open_sink({form: f"out.{form}"}, tmp_path, {}).deliver(document)
+    (told,) = json.loads((tmp_path / "out.json").read_text("utf-8"))["indicators"]
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        line = next(csv.DictReader(file))
+
+    assert ("=1+1", -5) == (told["name"], told["figure"]["value"])
+    assert ("'=1+1", -5.0) == (line["name"], float(line["value"]))
+
+
+def test_a_notice_is_no_sheet(tmp_path: Path) -> None:
+    """What has no figures makes no CSV file, and says which forms there are."""
+    with pytest.raises(ConfigurationError, match="no figures"):
+        open_sink({"csv": "out.csv"}, tmp_path, {}).deliver(make_document())
+
+
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
@@ -82,6 +106,10 @@ def test_report_cannot_leave_its_folder(tmp_path: Path) -> None:
         ({"markdown": " "}, "needs a folder"),
         ({"slack": {"env": "A", "file": "B"}}, "where its webhook"),
         ({"slack": None}, "where its webhook"),
+        ({"email": {"host": "smtp.acme.example", "from": "a@acme.example"}}, "to: Field required"),
+        ({"email": "head@acme.example"}, "email"),
+        ({"webhook": {"url": "https://acme.example/hook"}}, "secret: Field required"),
+        ({"apprise": "tgram://s3cret"}, "where the place's URL"),
     ],
 )
 def test_wrong_entries_are_explained(tmp_path: Path, entry: dict[str, Any], expected: str) -> None:

@@ -17,7 +17,8 @@ from crmbridge_hubspot.archiving import Archiver
 from crmbridge_hubspot.bodies import LINKED
 from crmbridge_hubspot.counterparts import KNOWN_BY, Lookup
 from crmbridge_hubspot.cursor import OVERLAP
-from crmbridge_hubspot.fields import make_fields, property_name
+from crmbridge_hubspot.fields import make_fields, properties_of, property_name
+from crmbridge_hubspot.figures import Figures
 from crmbridge_hubspot.mapping import Words, to_user
 from crmbridge_hubspot.objects import TYPES, ObjectType, by_type
 from crmbridge_hubspot.pulling import pull_pages
@@ -41,6 +42,7 @@ CAPABILITIES = Capabilities(
     slices=True,
     creates=frozenset({Kind.DEAL, *KNOWN_BY}),
     associates=frozenset(LINKED),
+    figures=frozenset({Kind.COMPANY}),  # owners take no properties of one's own ("Owners" guide)
     writers=8,  # at 300 ms an answer, fewer would leave some of the burst limit unused
 )
 
@@ -55,6 +57,7 @@ class HubSpotAdapter:
         self._signer = signer
         self._api = HubSpotApi(settings, context, signer)
         self._setup = SetUp(self._api, settings, context)
+        self._figures = Figures(api=self._api)
         self._lookup = Lookup(api=self._api, connection=context.connection, now=context.clock.now)
 
     @property
@@ -99,7 +102,7 @@ class HubSpotAdapter:
                 found += [
                     record for type_, known in by_type(kind, ids).items() for record in self._read(type_, known, fields)
                 ]
-        return {record.ref: record for record in found}
+        return self._figures.added({record.ref: record for record in found}, fields)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a deal by its key, a deal property by its name, a task or note by its marker on the record `near`.
@@ -111,9 +114,7 @@ class HubSpotAdapter:
             known = account.fields.get(words.key_field)
             return find_deal(self._api, words, key) if known is not None and known.unique else None
         if kind is Kind.FIELD:
-            name = property_name(key)
-            there = name in self._setup.terms(afresh=True).account.fields
-            return Ref(self._connection, Kind.FIELD, name) if there else None
+            return self._find_property(key)
         if kind in KNOWN_BY:
             return self._lookup.afresh().find(kind, key)
         if near is None or kind not in ATTACHMENTS or near.kind not in {Kind.DEAL, Kind.COMPANY, Kind.CONTACT}:
@@ -129,6 +130,8 @@ class HubSpotAdapter:
                 return make_fields(self._api, self._connection, changes)
             finally:
                 self._setup.forget()
+        if changes[0].action is Action.UPDATE and changes[0].kind is Kind.COMPANY:
+            return self._figures.write(changes)
         if changes[0].action is Action.ARCHIVE:
             return Archiver(api=self._api).archive(changes)
         if changes[0].action is Action.AMEND:
@@ -139,6 +142,15 @@ class HubSpotAdapter:
     def close(self) -> None:
         """Give back the connections."""
         self._api.close()
+
+    def _find_property(self, key: str) -> Ref | None:
+        on, _, name = key.rpartition(":")
+        name = property_name(name)
+        if on == Kind.COMPANY:
+            there = name in properties_of(self._api, Kind.COMPANY)
+        else:
+            there = not on and name in self._setup.terms(afresh=True).account.fields
+        return Ref(self._connection, Kind.FIELD, name) if there else None
 
     def _users(self) -> Iterator[Record]:
         return (to_user(owner, self._connection) for owner in read_owners(self._api))

@@ -1,4 +1,4 @@
-"""Makes deal properties, or tells an admin how to."""
+"""Makes properties of deals and companies, or tells an admin how to."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from crmbridge.errors import RefusedError, UnclearError
 from crmbridge.model.changes import Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import FieldType
-from crmbridge.ports import FieldWish
+from crmbridge.ports import FieldWish, NativeField
 from crmbridge_hubspot.account import native_field
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.replies import NotAllowedError
 
-GROUP = "dealinformation"  # HubSpot's own group of deal properties
+# HubSpot's own groups of properties, and what its screens call the object.
+GROUPS = MappingProxyType({Kind.DEAL: ("dealinformation", "Deal"), Kind.COMPANY: ("companyinformation", "Company")})
 
 
 class Form(NamedTuple):
@@ -49,15 +50,15 @@ def property_name(name: str) -> str:
 
 
 def make_fields(api: HubSpotApi, connection: str, changes: Sequence[Change]) -> list[Receipt]:
-    """Make the deal properties that changes ask for; one receipt each, in order. What is there stays as it is."""
-    there = {str(each["name"]): native_field(each) for page in api.listed(api.paths.properties) for each in page}
+    """Make the properties that changes ask for; one receipt each, in order. What is there stays as it is."""
+    there = {on: properties_of(api, on) for on in sorted({_on(change) for change in changes})}
     receipts = []
     for change in changes:
-        body = _body(change)
+        body, on = _body(change), _on(change)
         ref = Ref(connection, Kind.FIELD, body["name"])
-        known = there.get(body["name"])
+        known = there[on].get(body["name"])
         if known is None:
-            outcome, message = _make(api, body)
+            outcome, message = _make(api, path_of(api, on), body)
         elif known.unique or not body.get("hasUniqueValue"):
             outcome, message = Outcome.APPLIED, "it was there already"
         else:  # this can't be changed afterwards
@@ -73,9 +74,23 @@ def make_fields(api: HubSpotApi, connection: str, changes: Sequence[Change]) -> 
     return receipts
 
 
-def _make(api: HubSpotApi, body: dict[str, Any]) -> tuple[Outcome, str]:
+def path_of(api: HubSpotApi, on: Kind) -> str:
+    """Give where the properties of deals or companies are."""
+    return api.paths.company_properties if on is Kind.COMPANY else api.paths.properties
+
+
+def properties_of(api: HubSpotApi, on: Kind) -> dict[str, NativeField]:
+    """Read the properties that deals or companies have now, by name."""
+    return {str(each["name"]): native_field(each) for page in api.listed(path_of(api, on)) for each in page}
+
+
+def _on(change: Change) -> Kind:
+    return Kind(str(change.after.get("on") or Kind.DEAL))
+
+
+def _make(api: HubSpotApi, path: str, body: dict[str, Any]) -> tuple[Outcome, str]:
     try:
-        api.write(api.paths.properties, body)
+        api.write(path, body)
     except UnclearError as error:
         return Outcome.UNKNOWN, error.message
     except RefusedError as error:
@@ -92,7 +107,7 @@ def _body(change: Change) -> dict[str, Any]:
     body: dict[str, Any] = {
         "name": property_name(name),
         "label": str(after.get("label") or name),
-        "groupName": GROUP,
+        "groupName": GROUPS[_on(change)][0],
         "type": form.type,
         "fieldType": form.field_type,
     }
@@ -113,9 +128,10 @@ def _body(change: Change) -> dict[str, Any]:
 
 def steps(wish: FieldWish) -> Sequence[str]:
     """Tell an admin how to make a field on HubSpot's screens, for a token without `crm.schemas.deals.write`."""
+    what = GROUPS[wish.on][1]
     lines = [
-        "Settings > Properties > Deal properties > Create property.",
-        f"Label {wish.label!r}, internal name {property_name(wish.name)!r} (behind </>), group Deal information.",
+        f"Settings > Properties > {what} properties > Create property.",
+        f"Label {wish.label!r}, internal name {property_name(wish.name)!r} (behind </>), group {what} information.",
         f"Field type {FORMS[wish.type].screen}.",
     ]
     if wish.options:

@@ -24,6 +24,11 @@ class Paths(NamedTuple):
         """Where a token is told what it is good for."""
         return f"{self.token}/introspect"
 
+    @property
+    def company_properties(self) -> str:
+        """Where the properties of companies are."""
+        return f"{self.properties.removesuffix('deals')}companies"
+
     def object(self, kind: str, rest: str = "") -> str:
         """Give the path of an object type, or of something under it."""
         return f"{self.objects}/{kind}{rest}"

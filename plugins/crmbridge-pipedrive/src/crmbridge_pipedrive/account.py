@@ -195,7 +195,7 @@ def _setup(kept: Mapping[str, Any], *, kept_before: bool) -> Setup:
         if not row.get("is_deleted")
     )
     return Setup(
-        definitions=tuple(d for row in kept["fields"] if (d := _definition(row)) is not None),
+        definitions=tuple(d for row in kept["fields"] if (d := definition_of(row)) is not None),
         pipelines=pipelines,
         pipeline_of={stage.id: pipeline.id for pipeline in pipelines for stage in pipeline.stages},
         kept=kept_before,
@@ -228,7 +228,8 @@ def find_field(
     return found[0] if found else None
 
 
-def _definition(row: Row) -> FieldDefinition | None:
+def definition_of(row: Row) -> FieldDefinition | None:
+    """Read a field as the account's lists have it; None where it is in no form that we know."""
     code, kind = row.get("field_code"), row.get("field_type")
     if not isinstance(code, str) or not isinstance(kind, str):
         return None

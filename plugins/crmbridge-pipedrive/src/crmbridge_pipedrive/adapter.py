@@ -16,6 +16,7 @@ from crmbridge.ports import Adapter, AdapterContext, Capabilities, Description, 
 from crmbridge_pipedrive.account import Account, DealFields
 from crmbridge_pipedrive.api import IDS, Api
 from crmbridge_pipedrive.deals import DealSource
+from crmbridge_pipedrive.figures import Figures
 from crmbridge_pipedrive.finding import Books, find_marked
 from crmbridge_pipedrive.limits import Limits
 from crmbridge_pipedrive.making import field_named
@@ -43,7 +44,9 @@ CAPABILITIES = Capabilities(
     slices=True,
     creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT}),
     associates=frozenset({"company", "contacts"}),
+    figures=frozenset({Kind.COMPANY}),  # users have no custom fields
 )
+ON_COMPANIES = f"{Kind.COMPANY}:"
 API_VERSION = "v2; v1 for users, notes and history"
 # Built-in deal fields that the API reads but does not take.
 BUILT_IN_WRITABLE = frozenset(
@@ -68,6 +71,7 @@ class PipedriveAdapter:
         place = f"{settings.host_url} {settings.oauth.client_id if settings.oauth else ''}"
         self._account = Account(api, context, place.strip(), settings.key_field)
         self._books = Books(api, self._account)
+        self._figures = Figures(api=api, connection=context.connection)
         self._deals = DealSource(
             api=api,
             account=self._account,
@@ -124,15 +128,18 @@ class PipedriveAdapter:
         self,
         refs: Sequence[Ref],
         *,
-        fields: Collection[str] | None = None,  # noqa: ARG002  none of them costs a request of its own
+        fields: Collection[str] | None = None,
     ) -> Mapping[Ref, Record]:
-        """Read records as they are now, by their ids; the ones that are gone are left out."""
+        """Read records as they are now, by their ids; the ones that are gone are left out.
+
+        Of `fields`, only organizations' own cost requests, so the others always come.
+        """
         wanted: dict[Kind, set[int]] = {}
         for ref in refs:
             if ref.id.isdecimal() and len(ref.id) < 19:
                 wanted.setdefault(ref.kind, set()).add(int(ref.id))
         found = {record.ref: record for kind, ids in wanted.items() for record in self._read_kind(kind, ids)}
-        return {ref: found[ref] for ref in refs if ref in found}
+        return self._figures.added({ref: found[ref] for ref in refs if ref in found}, fields)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a record by lists, never through search.
@@ -141,6 +148,8 @@ class PipedriveAdapter:
         field by its name.
         """
         found: int | str | None = None
+        if kind is Kind.FIELD and key.startswith(ON_COMPANIES):
+            return self._figures.find(key.removeprefix(ON_COMPANIES))
         if kind is Kind.FIELD:
             self._account.renew(anyway=True)
             field = field_named(self._account.setup.definitions, key, self._connection)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from crmbridge.errors import ConfigurationError, RefusedError
 from crmbridge.model.changes import Change
+from crmbridge.model.records import Kind
 from crmbridge.model.values import FieldType, Value
 from crmbridge.ports import FieldWish
 from crmbridge_pipedrive.account import find_field
@@ -89,8 +90,9 @@ def differs(found: FieldDefinition, change: Change) -> str:
 def steps(wish: FieldWish) -> Sequence[str]:
     """Tell an admin how to make a field by hand."""
     kind = IN_WORDS[NATIVE[wish.type]]
+    tab = "Organization" if wish.on is Kind.COMPANY else "Lead/deal"
     found = [
-        "Open Pipedrive as an admin: your name at the top right, Company settings, Data fields, tab Lead/deal.",
+        f"Open Pipedrive as an admin: your name at the top right, Company settings, Data fields, tab {tab}.",
         f"Custom field, name: {wish.name}; field type: {kind}.",
     ]
     options = options_of(wish.type, wish.options)

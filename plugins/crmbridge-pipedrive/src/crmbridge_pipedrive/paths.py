@@ -31,6 +31,7 @@ PATHS: Mapping[str, Mapping[str, Call]] = {
         "persons.create": Call("POST", "api/v2/persons", 5, "Persons: Add a new person"),
         "persons.delete": Call("DELETE", "api/v2/persons/{id}", 3, "Persons: Delete a person"),
         "organizations.create": Call("POST", "api/v2/organizations", 5, "Organizations: Add a new organization"),
+        "organizations.update": Call("PATCH", "api/v2/organizations/{id}", 5, "Organizations: Update a organization"),
         "organizations.delete": Call("DELETE", "api/v2/organizations/{id}", 3, "Organizations: Delete a organization"),
         "activities.delete": Call("DELETE", "api/v2/activities/{id}", 3, "Activities: Delete an activity"),
         "persons": Call("GET", "api/v2/persons", 10, "Persons: Get all persons"),
@@ -42,6 +43,12 @@ PATHS: Mapping[str, Mapping[str, Call]] = {
         "stages": Call("GET", "api/v2/stages", 5, "Stages: Get all stages"),
         "fields": Call("GET", "api/v2/dealFields", 10, "DealFields: Get all deal fields"),
         "fields.create": Call("POST", "api/v2/dealFields", 5, "DealFields: Create one deal field"),
+        "organizationFields": Call(
+            "GET", "api/v2/organizationFields", 10, "OrganizationFields: Get all organization fields"
+        ),
+        "organizationFields.create": Call(
+            "POST", "api/v2/organizationFields", 5, "OrganizationFields: Create one organization field"
+        ),
         # What v2 does not have; none of it is announced to end.
         "users": Call("GET", "{v1}/users", 20, "Users: Get all users"),
         "me": Call("GET", "{v1}/users/me", 2, "Users: Get current user data"),

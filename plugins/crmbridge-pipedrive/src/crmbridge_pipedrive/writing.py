@@ -18,6 +18,7 @@ from crmbridge_pipedrive.bodies import Bodies, contacts_of, note_body, number_of
 from crmbridge_pipedrive.comparing import differences
 from crmbridge_pipedrive.contacts import ContactSteps, NotAllContactsError, carry_out, main_of, steps_of
 from crmbridge_pipedrive.creating import create_company, create_contact
+from crmbridge_pipedrive.figures import Figures
 from crmbridge_pipedrive.finding import Books, key_of
 from crmbridge_pipedrive.making import differs, field_body, field_named
 from crmbridge_pipedrive.verdicts import ForbiddenError
@@ -146,7 +147,9 @@ class Writer:
                 raise RefusedError(f"{self.connection}: this is not how a {change.action} is sent")
 
     def _update(self, change: Change) -> Receipt:
-        """Change a deal: all its fields in one request, then participants, each by its own."""
+        """Change a deal: all its fields in one request, then participants, each by its own; a company's figures."""
+        if change.kind is Kind.COMPANY:
+            return Figures(api=self.api, connection=self.connection).write(change)
         deal = number_of(ref_of(change).id)
         sent, steps = self._bodies.deal_body(change), ContactSteps()
         edit = next((edit for edit in change.edits if edit.name == "contacts"), None)
@@ -181,6 +184,8 @@ class Writer:
 
     def _make_field(self, change: Change) -> Receipt:
         """Make a deal field, unless one of its name is there; Pipedrive itself would make a second one."""
+        if change.after.get("on") == Kind.COMPANY:
+            return Figures(api=self.api, connection=self.connection).make(change)
         self.account.renew(anyway=True)
         body = field_body(change, self.account.key_name)
         found = field_named(self.account.setup.definitions, body["field_name"], self.connection)

@@ -14,12 +14,13 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import AdapterContext, Capabilities, Description, Page
 from crmbridge.threads import make_pool
 from crmbridge_salesforce.cursor import dump_several, parse_several
-from crmbridge_salesforce.encode import Encoder, currencies
+from crmbridge_salesforce.encode import Encoder, currencies, figure_of
 from crmbridge_salesforce.finding import Finder
 from crmbridge_salesforce.ids import is_id, to_18
 from crmbridge_salesforce.judge import UnknownColumnError
 from crmbridge_salesforce.library import KINDS, Library
 from crmbridge_salesforce.listing import Pace
+from crmbridge_salesforce.mapping import OBJECTS
 from crmbridge_salesforce.org import AT_ONCE, COLLECTION, Org
 from crmbridge_salesforce.pull import Walk
 from crmbridge_salesforce.settings import SalesforceSettings
@@ -41,8 +42,9 @@ CAPABILITIES = Capabilities(
     status_in_stage=True,
     merges=True,
     conditional_write=True,
-    creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT}),
+    creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT, Kind.FIGURE}),
     associates=frozenset({"company", "contacts"}),
+    figures=frozenset({Kind.COMPANY, Kind.USER}),
 )
 
 
@@ -121,7 +123,7 @@ class SalesforceAdapter:
         for kind in dict.fromkeys(ref.kind for ref in refs):
             wanted = {to_18(ref.id): ref for ref in refs if ref.kind is kind and is_id(ref.id)}
             found.update({wanted[record.ref.id]: record for record in self._read(kind, list(wanted), fields)})
-        return found
+        return self._with_figures(found, fields or ())
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a deal by its external key, a company or contact by its natural one, a task or note by its marker."""
@@ -139,6 +141,20 @@ class SalesforceAdapter:
     def close(self) -> None:
         """Give back the connections."""
         self._org.close()
+
+    def _with_figures(self, found: Mapping[Ref, Record], names: Collection[str]) -> Mapping[Ref, Record]:
+        """Give accounts and users with the fields of the org's own that are asked for beside ours."""
+        made = dict(found)
+        for kind in CAPABILITIES.figures:
+            refs = {to_18(ref.id): ref for ref in found if ref.kind is kind}
+            table = self._setup.table(OBJECTS[kind]) if refs and names else None
+            columns = [table.columns[name] for name in sorted(names) if name in table.columns] if table else []
+            if columns:
+                for row in self._org.rows(OBJECTS[kind], list(refs), ["Id", *(column.name for column in columns)]):
+                    ref = refs[to_18(str(row["Id"]))]
+                    own = {column.name: figure_of(column, row.get(column.name)) for column in columns}
+                    made[ref] = replace(made[ref], fields={**made[ref].fields, **own})
+        return made
 
     def _pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         sources = self._library.sources(kind)

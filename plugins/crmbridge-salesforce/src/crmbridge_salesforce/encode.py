@@ -4,17 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Position
 from crmbridge.model.values import Fields, Money, Value, is_empty
-from crmbridge_salesforce.mapping import Shape
+from crmbridge_salesforce.mapping import OBJECTS, Shape
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, MASTER, Column, Table
 from crmbridge_salesforce.setup import Setup
 from crmbridge_salesforce.values import NO_CURRENCY, encode
 
+# The custom object for figures, and its fields.
+INDICATORS = "CrmBridge_Indicator__c"
+INDICATOR_KEY = "Key__c"
+INDICATOR_FIELDS = MappingProxyType(
+    {
+        "report": "Report__c",
+        "indicator": "Indicator__c",
+        "name": "Label__c",
+        "period": "Period__c",
+        "value": "Value__c",
+        "unit": "Unit__c",
+        "target": "Target__c",
+        "as_of": "As_Of__c",
+    }
+)
 NOTE_SUBJECT = "Note by crmbridge"  # a note is a task that is done, because every org has tasks; it is no activity
 LONGEST_SUBJECT = 255
 LONGEST_DESCRIPTION = 32_000
@@ -38,10 +55,18 @@ class Encoder:
                 return self._note(change)
             case Action.ARCHIVE:
                 return {"id": target_id(change)}
-            case Action.CREATE if change.creates is not Kind.DEAL:
-                return self._party(change)
+            case Action.CREATE | Action.UPDATE if change.kind is not Kind.DEAL:
+                return self._beside_deals(change)
             case _:
                 return self._deal(change)
+
+    def _beside_deals(self, change: Change) -> Payload:
+        """Write the row of a new company or contact, or of a report's figures."""
+        if change.creates is Kind.FIGURE:
+            return indicator_row(change, self._setup.table_if_there(INDICATORS))
+        if change.action is Action.UPDATE:
+            return figures_row(change, self._setup.table(OBJECTS[change.kind]))
+        return self._party(change)
 
     def _party(self, change: Change) -> Payload:
         """Write the row of a new company or contact. A name is needed; where there is none, what it is known by."""
@@ -151,6 +176,45 @@ class Encoder:
             "Subject": cut(subject, LONGEST_SUBJECT),
             "Description": marked(str(change.after.get("body") or ""), change.key),
         }
+
+
+def indicator_row(change: Change, table: Table | None) -> Payload:
+    """Write the row of one figure in the custom object for them, which is set by its key ("Upsert")."""
+    if table is None:
+        raise RefusedError(
+            f"The org has no object {INDICATORS}, or the user may not see it; the guide tells its fields"
+        )
+    row: Payload = {"attributes": {"type": table.name}, INDICATOR_KEY: change.key}
+    for name, value in change.after.items():
+        column = table.columns.get(INDICATOR_FIELDS[name])
+        if column is not None:  # an org may leave out what it does not want
+            row[column.name] = encode(column, value)
+    if not {INDICATOR_KEY, INDICATOR_FIELDS["value"]} <= table.columns.keys():
+        raise RefusedError(f"{INDICATORS} needs the fields {INDICATOR_KEY} and {INDICATOR_FIELDS['value']}")
+    return row
+
+
+def figures_row(change: Change, table: Table) -> Payload:
+    """Write the row of a report's figures: an account's or user's own fields, by their API names."""
+    row: Payload = {"attributes": {"type": table.name}, "id": target_id(change)}
+    for name, written in change.after.items():
+        column, value = table.columns.get(name), written
+        if column is None:
+            raise RefusedError(f"{table.name} has no field {name}, or the user may not see it")
+        if not column.updateable:
+            raise RefusedError(f"{column.name} can't be written: the org computes it, or the user may only read it")
+        if column.type == "percent" and isinstance(value, Decimal):
+            value *= 100  # which people read as 22.5 %
+        row[column.name] = encode(column, value)
+    return row
+
+
+def figure_of(column: Column, cell: Any) -> Value:
+    """Read a figure from an account's or user's field; what is no number stays text."""
+    if cell is None or isinstance(cell, bool | str):
+        return cell
+    number = Decimal(str(cell))
+    return number / 100 if column.type == "percent" else number
 
 
 def _when_and_whose(wanted: Fields) -> Payload:

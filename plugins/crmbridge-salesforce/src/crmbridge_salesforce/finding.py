@@ -33,6 +33,8 @@ class Finder:
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a deal by its external key, a company or contact by its natural one, a task or note by its marker."""
+        if kind is Kind.FIELD:
+            return self._field(key)
         if kind is Kind.DEAL:
             found = self._deals(key)
         elif kind in {Kind.COMPANY, Kind.CONTACT}:
@@ -43,6 +45,14 @@ class Finder:
             found = self._tasks(key, near)
         row_id = next(found, None)
         return None if row_id is None else Ref(self._org.connection, kind, to_18(row_id))
+
+    def _field(self, key: str) -> Ref | None:
+        """Look for a field of deals, or with `company:` or `user:` before its name, of accounts or users."""
+        on, _, name = key.rpartition(":")
+        self._setup.forget()  # it may have just been made
+        table = self._setup.table_if_there(OBJECTS[Kind(on or Kind.DEAL)])
+        there = table is not None and name in table.columns
+        return Ref(self._org.connection, Kind.FIELD, name) if there else None
 
     def _deals(self, key: str) -> Iterator[str]:
         column = self._setup.table("Opportunity").columns.get(self._key_field)

@@ -13,7 +13,7 @@ from crmbridge.ports import Clock
 from crmbridge_salesforce.archive import Archive
 from crmbridge_salesforce.conditional import Conditional
 from crmbridge_salesforce.contacts import Wish, set_contacts
-from crmbridge_salesforce.encode import Encoder
+from crmbridge_salesforce.encode import INDICATOR_KEY, INDICATORS, Encoder
 from crmbridge_salesforce.finding import Finder, natural_key
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.library import Library
@@ -34,6 +34,7 @@ class _Route(NamedTuple):
 CONDITIONAL = _Route("POST", "composite")
 WHOLE = _Route("POST", "composite/graph")
 _AMENDMENT = _Route("PATCH", "composite/sobjects")
+FIGURES = _Route("PATCH", f"composite/sobjects/{INDICATORS}/{INDICATOR_KEY}")
 DELETION = _Route("DELETE", "composite/sobjects")
 Send = Callable[[Sequence[Item]], dict[str, Answered]]
 
@@ -114,6 +115,8 @@ class Writer:
             return DELETION
         if change.action is Action.CREATE and change.creates is Kind.DEAL and change.after.get("contacts"):
             return WHOLE
+        if change.action is Action.CREATE and change.creates is Kind.FIGURE:
+            return FIGURES
         if change.action is Action.CREATE and change.creates is Kind.DEAL and change.key is not None:
             return _Route("PATCH", f"composite/sobjects/Opportunity/{self._key_field}")
         return _Route("POST", "composite/sobjects")

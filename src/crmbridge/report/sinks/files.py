@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.ports import Document
+from crmbridge.report.csv_form import csv_text
 
-SUFFIXES = {"html": ".html", "markdown": ".md"}
+
+def _json(document: Document) -> str:
+    return json.dumps({"name": document.name, **document.facts}, ensure_ascii=False, indent=2) + "\n"
+
+
+def _csv(document: Document) -> str:
+    if document.scorecard is None:
+        raise ConfigurationError(
+            f"{document.title!r} has no figures, so there is nothing for a CSV file.",
+            advice="Use the sinks html, markdown or json for notices.",
+        )
+    return csv_text(document.scorecard)
+
+
+# Each form's suffix, and how a document gives it.
+FORMS: Mapping[str, tuple[str, Callable[[Document], str]]] = MappingProxyType(
+    {
+        "html": (".html", lambda document: document.html),
+        "markdown": (".md", lambda document: document.markdown),
+        "json": (".json", _json),
+        "csv": (".csv", _csv),
+    }
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
 class FileSink:
-    """Writes one form of a report (`html` or `markdown`) below `target`.
+    """Writes one form of a report (`html`, `markdown`, `json` or `csv`) below `target`.
 
     A target that ends in the form's suffix is the file itself. Any other is a folder, made when it is missing, that
     gets NAME.html, and the same as latest.html. Delivering again replaces the files.
@@ -28,14 +54,14 @@ class FileSink:
 
     def deliver(self, document: Document) -> str:
         """Write the files and give the path of the first; raises ConfigurationError when they can't be written."""
-        text = document.html if self.form == "html" else document.markdown
+        text = FORMS[self.form][1](document)
         paths = self._paths(document.name)
         for path in paths:
             _replace(path, text)
         return str(paths[0])
 
     def _paths(self, name: str) -> tuple[Path, ...]:
-        suffix = SUFFIXES[self.form]
+        suffix = FORMS[self.form][0]
         if self.target.suffix.lower() == suffix:
             return (self.target,)
         if not _NAME.fullmatch(name):

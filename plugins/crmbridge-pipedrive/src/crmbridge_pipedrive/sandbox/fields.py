@@ -1,4 +1,4 @@
-"""The sandbox's deal fields: their list, and making, changing and deleting custom ones."""
+"""The sandbox's fields of deals and organizations: their list, and making, changing and deleting custom ones."""
 
 from __future__ import annotations
 
@@ -35,16 +35,17 @@ REQUIRED_KEYS: Mapping[str, Check] = {"enabled": boolean, "stage_ids": integers,
 
 
 def add_routes(router: Router, root: str) -> None:
-    """Serve deal fields."""
-    router.add("GET", f"{root}/dealFields", 10, _list)
-    router.add("POST", f"{root}/dealFields", 5, _create)
+    """Serve deal fields, and of organizations' those calls that crmbridge uses."""
+    for name in ("dealFields", "organizationFields"):
+        router.add("GET", f"{root}/{name}", 10, _list)
+        router.add("POST", f"{root}/{name}", 5, _create)
     router.add("GET", f"{root}/dealFields/{{code}}", 1, lambda s, r, _b: _answer(r, _row(s, r)))
     router.add("PATCH", f"{root}/dealFields/{{code}}", 5, _change)
     router.add("DELETE", f"{root}/dealFields/{{code}}", 3, _delete)
 
 
 def _list(state: PipedriveState, request: Request, _body: Any) -> Row:
-    rows = [{**row, "id": n} for n, row in enumerate(state.tables.fields.values(), start=1)]
+    rows = [{**row, "id": n} for n, row in enumerate(_fields(state, request).values(), start=1)]
     page, following = list_page(rows, request, RULES)
     data = [_shown(request, {name: value for name, value in row.items() if name != "id"}) for row in page]
     return {"success": True, "data": data, "additional_data": {"next_cursor": following}}
@@ -59,16 +60,21 @@ def _create(state: PipedriveState, request: Request, body: Any) -> Row:
     if kind in {"enum", "set"} and not given.get("options"):
         raise invalid("options: Required for the field types enum and set")
     _check_required(state, given)
-    fields = state.tables.fields
+    fields = _fields(state, request)
     known = sum(len(row["options"] or ()) for row in fields.values())
     code = hashlib.sha1(f"{given['field_name']} {len(fields)}".encode(), usedforsecurity=False).hexdigest()
     options = [{"id": 900 + known + n, "label": o.get("label")} for n, o in enumerate(given.get("options", ()))]
     about = {"field_code": code, "description": None, "subfields": None}
     flags = {"is_custom_field": True, "is_optional_response_field": False}
     fields[code] = {**about, **given, **flags, "options": options or None}
-    for deal in state.tables.deals.values():
-        deal["custom_fields"][code] = None
+    for row in (state.tables.deals if fields is state.tables.fields else state.tables.organizations).values():
+        row["custom_fields"][code] = None
     return _answer(request, fields[code])
+
+
+def _fields(state: PipedriveState, request: Request) -> dict[str, Row]:
+    of_companies = "organizationFields" in request.url.path
+    return state.tables.organization_fields if of_companies else state.tables.fields
 
 
 def _change(state: PipedriveState, request: Request, body: Any) -> Row:

@@ -30,6 +30,7 @@ class Tables:
     pipelines: Table = field(default_factory=dict)
     stages: Table = field(default_factory=dict)
     fields: dict[str, Row] = field(default_factory=dict)
+    organization_fields: dict[str, Row] = field(default_factory=dict)
     organizations: Table = field(default_factory=dict)
     persons: Table = field(default_factory=dict)
     deals: Table = field(default_factory=dict)

@@ -14,7 +14,7 @@ from crmbridge_pipedrive.sandbox.deal_rows import OPTIONAL, deal_rows
 from crmbridge_pipedrive.sandbox.lists import ListRules, list_page
 from crmbridge_pipedrive.sandbox.replies import RefusalError, Row, invalid, missing
 from crmbridge_pipedrive.sandbox.routing import Router, number_in
-from crmbridge_pipedrive.sandbox.schema import ACTIVITY, DEAL, ORGANIZATION, PERSON, Check, check_body
+from crmbridge_pipedrive.sandbox.schema import ACTIVITY, DEAL, ORGANIZATION, PERSON, Check, check_body, check_custom
 from crmbridge_pipedrive.sandbox.state import PipedriveState, require
 from crmbridge_pipedrive.sandbox.tables import Table, row_of, stamp
 
@@ -157,6 +157,9 @@ def _change(state: PipedriveState, request: Request, name: str, entity: Entity, 
     given = _checked(state, check_body(body, entity.schema))
     if "done" in given:
         given["marked_as_done_time"] = state.now() if given["done"] else None
+    if "custom_fields" in given and name == "organizations":
+        check_custom(given["custom_fields"], state.tables.organization_fields)
+        given["custom_fields"] = {**row["custom_fields"], **given["custom_fields"]}
     row.update(given, update_time=state.now())
     return _data(row)
 

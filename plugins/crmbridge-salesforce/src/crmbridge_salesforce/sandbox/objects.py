@@ -97,6 +97,7 @@ SOURCES = ("inbound", "outbound", "event", "referral", "Web", "Partner Referral"
 LOST_REASONS = ("No budget", "Chose a competitor", "No decision", "Bad timing")
 CURRENCIES = ("EUR", "USD", "GBP")
 KEY_FIELD = "CrmBridge_Key__c"
+FIGURE_FIELD = "CrmBridge_Figure__c"  # on accounts and users, for a report's figures
 
 
 def _text(name: str, length: int = 255, write: str = "cu", **more: Any) -> Column:
@@ -267,6 +268,14 @@ _ACCOUNT = (
     _plain("BillingAddress", "address", filterable=False),  # a compound of columns: Bulk queries can't have it
     _refers("OwnerId", "User"),
     _refers("MasterRecordId", "Account", "", relation="MasterRecord"),
+    _plain(FIGURE_FIELD, "double", "cu", scale=6),
+)
+_INDICATOR = (
+    _text("Name", 80, ""),
+    _text("Key__c", external_id=True, unique=True),
+    *(_text(name) for name in ("Report__c", "Indicator__c", "Label__c", "Period__c", "Unit__c", "Target__c")),
+    _plain("Value__c", "double", "cu", scale=6),
+    _plain("As_Of__c", "datetime", "cu"),
 )
 _STAGE = (
     _text("ApiName", write=""),
@@ -285,6 +294,7 @@ _USER = (
     _text("Email", 128, "cu", type="email"),
     _text("Username", 80),
     _flag("IsActive", "cu"),
+    _plain(FIGURE_FIELD, "double", "cu", scale=6),
 )
 _ROLE = (
     _refers("OpportunityId", "Opportunity", "c", required=True),
@@ -316,6 +326,7 @@ def make_objects(*, multi_currency: bool) -> Mapping[str, Object]:
         _object("ContentDocument", "069", _DOCUMENT),
         _object("ContentDocumentLink", "06A", _DOCUMENT_LINK),
         _object("ContentNote", "069", _CONTENT_NOTE),
+        _object("CrmBridge_Indicator__c", "a01", _INDICATOR),
         _object("Event", "00U", _EVENT),
         _object("Note", "002", _NOTE),
         _object("Opportunity", "006", (*_OPPORTUNITY, *money)),
