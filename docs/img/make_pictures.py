@@ -46,10 +46,25 @@ def report_by_month(project: Path, folder: Path) -> str:
     return (folder / "weekly.html").as_uri() + "#win-rate"
 
 
+def manual(page: str) -> Callable[[Path, Path], str]:
+    """Make the manual of the demo's process, and open one of its pages."""
+
+    def make(project: Path, folder: Path) -> str:
+        crmbridge("--project", str(project), "manual", "--out", str(folder))
+        return (folder / "en" / f"{page}.html").as_uri()
+
+    return make
+
+
 SHOTS = (
     Shot("report", report),
     Shot("report-by-month", report_by_month, height=1000),
     Shot("report-telephone", report, width=390, height=1400),
+    Shot("manual-start", manual("index")),
+    Shot("manual-stage", manual("stage-qualification")),
+    Shot("manual-role", manual("role-sdr")),
+    Shot("manual-flow", manual("flow")),
+    Shot("manual-telephone", manual("stage-qualification"), width=390, height=1400),
 )
 
 
