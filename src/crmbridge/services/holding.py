@@ -103,9 +103,7 @@ def _users(workspace: Workspace) -> dict[Ref, str]:
     }
 
 
-def _held(
-    workspace: Workspace, groups: Iterable[list[StoredFinding]], users: Mapping[Ref, str]
-) -> Iterator[HeldDeal]:
+def _held(workspace: Workspace, groups: Iterable[list[StoredFinding]], users: Mapping[Ref, str]) -> Iterator[HeldDeal]:
     by_deal = {group[0].finding.deal: group for group in groups}
     deals = workspace.store.records.get(by_deal.keys())
     clocks = workspace.store.findings.clocks_of(by_deal.keys())

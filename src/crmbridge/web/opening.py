@@ -1,0 +1,59 @@
+"""Opens the page of a project, with what works behind it, and ends it in good order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from crmbridge.ports import Document
+from crmbridge.services.publishing import make_document
+from crmbridge.services.workspace import Workspace
+from crmbridge.settings import Report
+from crmbridge.web.access import Access
+from crmbridge.web.board import Board, Write
+from crmbridge.web.desk import Desk, Opens
+from crmbridge.web.gate import Hosts
+from crmbridge.web.site import Manual, Site
+
+
+def write_report(workspace: Workspace, language: str) -> Document:
+    """Write the report that the page shows: the one the settings list first, in a visitor's language."""
+    listed = next(iter(workspace.project.settings.reports), None)
+    found = listed or Report(name="report")
+    return make_document(workspace, found.model_copy(update={"language": language}), None)
+
+
+@contextlib.contextmanager
+def serving(
+    workspace: Workspace,
+    opens: Opens,
+    access: Access,
+    hosts: Hosts,
+    *,
+    secure: bool = False,
+    write: Write = write_report,
+    manual: Manual | None = None,
+) -> Iterator[Site]:
+    """Give the page of a project while the block lasts; at its end, what is at work is waited for.
+
+    `workspace` is for looking; `opens` opens others, for what writes. `secure` says that it is called by https.
+    """
+    board = Board(workspace, write)
+    desk = Desk(opens, workspace.clock.now, board.refresh)
+    site = Site(
+        workspace=workspace,
+        opens=opens,
+        access=access,
+        hosts=hosts,
+        board=board,
+        desk=desk,
+        manual=manual,
+        secure=secure,
+        open_metrics=workspace.project.settings.serve.metrics == "open",
+    )
+    board.start()
+    try:
+        yield site
+    finally:
+        desk.close()
+        board.close()
