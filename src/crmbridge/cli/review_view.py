@@ -11,7 +11,7 @@ from crmbridge.model.values import iso
 from crmbridge.services.reviewing import DEFINITIONS, Says
 
 if TYPE_CHECKING:
-    from crmbridge.indicators.scorecard import Interval
+    from crmbridge.model.figures import Interval
     from crmbridge.services.reviewing import Effect, Review, Sample
 
 _SAYS = {

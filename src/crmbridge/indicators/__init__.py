@@ -1,31 +1,6 @@
 """Indicators: SQL per number, run by DuckDB over the store."""
 
 from crmbridge.indicators.compute import compute
-from crmbridge.indicators.scorecard import (
-    Coverage,
-    Figure,
-    FigureUnit,
-    IndicatorFigure,
-    Interval,
-    OwnerFindings,
-    Scorecard,
-    SlaAttainment,
-    StageConversion,
-    StageTime,
-    WaivedFindings,
-)
+from crmbridge.indicators.options import Options
 
-__all__ = [
-    "Coverage",
-    "Figure",
-    "FigureUnit",
-    "IndicatorFigure",
-    "Interval",
-    "OwnerFindings",
-    "Scorecard",
-    "SlaAttainment",
-    "StageConversion",
-    "StageTime",
-    "WaivedFindings",
-    "compute",
-]
+__all__ = ["Options", "compute"]

@@ -1,145 +1,39 @@
-"""The figures of a scorecard as plain JSON, which is all that a report is made from."""
+"""A scorecard as plain JSON, in the form that docs/reference/report.md describes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypedDict, cast
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
-from crmbridge.engine.text import plain
+from crmbridge.model.figures import Scorecard
+from crmbridge.model.values import iso
 
-_LONGEST = 1000  # characters of one text
-
-
-class FigureFacts(TypedDict):
-    """One number; a share has numerator, denominator and interval."""
-
-    unit: str
-    value: float | None
-    n: int
-    numerator: int | None
-    denominator: int | None
-    interval: list[float] | None
+FORM = 2  # raised when a key changes its meaning or goes away; new keys may come at any time
 
 
-class IndicatorFacts(TypedDict):
-    """One of the process's own indicators."""
-
-    id: str
-    name: str
-    measure: str
-    stage: str | None
-    why: str | None
-    figure: FigureFacts
-    definition: str
-    target: str | None
-    met: bool | None
-    comparable: bool
+def facts_of(scorecard: Scorecard) -> dict[str, Any]:
+    """Give all figures as JSON: times in ISO 8601 (UTC), floats to 6 decimals, an interval as low and high."""
+    return {"form": FORM, **_plain(scorecard)}
 
 
-class ConversionFacts(TypedDict):
-    """What became of the deals that entered a stage."""
-
-    stage: str
-    name: str
-    conversion: FigureFacts
-    entered: int
-    forward: int
-    lost: int
-    back: int
-    elsewhere: int
-    open: int
-
-
-class TimeFacts(TypedDict):
-    """How long visits of a stage lasted, in days."""
-
-    stage: str
-    name: str
-    median: FigureFacts
-    p90: FigureFacts
-    open: int
-    open_median_age: float | None
-
-
-class SlaFacts(TypedDict):
-    """How an SLA was kept."""
-
-    sla: str
-    stage: str
-    name: str
-    attainment: FigureFacts
-    running: int
-    at_risk: int
-    breached: int
-
-
-class OwnerFacts(TypedDict):
-    """The open findings of one owner's deals."""
-
-    owner: str | None
-    errors: int
-    warnings: int
-    infos: int
-    deals: int
-    oldest: str
-
-
-class WaivedFacts(TypedDict):
-    """The findings that were accepted, and how many of their waivers end within a week."""
-
-    findings: int
-    ending: int
-    next_end: str | None
-
-
-class CoverageFacts(TypedDict):
-    """How many deals were evaluated."""
-
-    deals: int
-    open: int
-    won: int
-    lost: int
-    with_history: int
-    since: str | None
-
-
-class ScorecardFacts(TypedDict):
-    """All figures of one moment."""
-
-    process: str
-    as_of: str
-    language: str
-    coverage: CoverageFacts
-    indicators: list[IndicatorFacts]
-    conversion: list[ConversionFacts]
-    win_rate: FigureFacts
-    time_in_stage: list[TimeFacts]
-    sla: list[SlaFacts]
-    findings: list[OwnerFacts]
-    waived: WaivedFacts
-    definitions: dict[str, str]
-
-
-class HasFacts(Protocol):
-    """What can be rendered: a scorecard, or anything else that gives the facts of one."""
-
-    def facts(self) -> Mapping[str, Any]:
-        """Give the figures as plain JSON, in the form of ScorecardFacts."""
-        ...
-
-
-def clean_facts(scorecard: HasFacts) -> ScorecardFacts:
-    """Take a scorecard's facts, with every text in them made harmless to show."""
-    return cast("ScorecardFacts", _clean(scorecard.facts()))
-
-
-def _clean(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     match value:
-        case str():
-            return plain(value, _LONGEST)
+        case datetime():
+            return iso(value)
+        case float():
+            return round(value, 6)
+        case StrEnum():
+            return value.value
         case Mapping():
-            return {key: _clean(item) for key, item in value.items()}
-        case list():
-            return [_clean(item) for item in value]
+            return {str(key): _plain(item) for key, item in value.items()}
+        case tuple() if hasattr(value, "_fields"):
+            return {name: _plain(item) for name, item in zip(value._fields, value, strict=True)}
+        case tuple() | list():
+            return [_plain(item) for item in value]
+        case _ if is_dataclass(value):
+            return {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
         case _:
             return value

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from crmbridge.engine.text import plain
+from crmbridge.model.figures import Unit
 from crmbridge.ports import Document
 
 NOTE_LIMIT = 2000  # characters
 
 # These follow the clock: the same deals give other values a minute later. The summary repeats the rest.
-_FOLLOW_THE_CLOCK = {"as_of", "open_median_age", "summary"}
+_FOLLOW_THE_CLOCK = {"as_of", "summary", "points"}
+_COUNTED = {Unit.COUNT, Unit.MONEY, Unit.SHARE}
 
 
 def note_text(document: Document) -> str:
@@ -33,8 +36,9 @@ def summary_lines(document: Document) -> list[str]:
 def fingerprint(document: Document) -> str:
     """Give what is equal for two documents of one name, one day (UTC) and the same figures.
 
-    A caller that keeps it beside a delivery can leave out sending the same thing twice. The ages of unfinished visits
-    and the time of day play no part, so a second try a few minutes later is the same document.
+    A caller that keeps it beside a delivery can leave out sending the same thing twice. Lengths of time, estimates and
+    the time of day play no part, so a second try a few minutes later is the same document; the counts that they rest
+    on do.
     """
     body = [document.name, str(document.facts.get("as_of", ""))[:10], _steady(document.facts)]
     if not document.facts:
@@ -45,9 +49,17 @@ def fingerprint(document: Document) -> str:
 
 def _steady(value: Any) -> Any:
     match value:
+        case {"unit": unit, "value": _, "n": n} if not _is_counted(value):
+            return {"unit": unit, "n": n}
         case dict():
             return {key: _steady(item) for key, item in value.items() if key not in _FOLLOW_THE_CLOCK}
         case list() | tuple():
             return [_steady(item) for item in value]
         case _:
             return value
+
+
+def _is_counted(figure: Mapping[str, Any]) -> bool:
+    """Tell counts, sums and shares of counts from lengths of time and from what is estimated: those have no parts."""
+    is_estimated = figure.get("interval") is not None and figure.get("denominator") is None
+    return figure["unit"] in _COUNTED and not is_estimated

@@ -1,20 +1,22 @@
-"""What a report consists of before it is HTML or Markdown: cards, tables, bars, with all words and numbers in place."""
+"""What a report consists of before it is HTML or Markdown: cards, tables, drawings, with words and numbers in place."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
+
+from markupsafe import Markup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One thing at the top that needs attention. `tone` is good, warn or bad."""
+    """One thing at the top that needs attention. `tone` is good, warn, bad or plain; `link` is a section's id."""
 
     tone: str
     value: str
     label: str
     detail: str
+    link: str = ""
 
 
 class Cell(NamedTuple):
@@ -27,38 +29,50 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows of cells; the first column names the row, the others are numbers."""
+    """Rows of cells; the first column names the row, the others are numbers. `more` says what was left out."""
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    more: str = ""
 
 
-class Segment(NamedTuple):
-    """Part of a bar, in percent of its full width. `kind` is how it looks."""
+class Key(NamedTuple):
+    """A line of a legend: how something looks, and what it stands for."""
 
-    kind: str
-    start: float
-    width: float
+    look: str
+    word: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """One row of a chart: a label, bars one above the other, and the number they show."""
+class Drawing:
+    """A chart: what is shown, what its looks mean, and the sentence that stands for it where it can't be seen.
 
-    label: str
+    `is_table` tells a chart that is a table itself, which needs no other beside it.
+    """
+
+    body: Markup
+    says: str
+    keys: tuple[Key, ...] = ()
+    is_table: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """An indicator: its figure, what it is aimed at, and how it went."""
+
+    name: str
+    where: str  # the stage, where it is about one
     value: str
-    detail: str
-    lanes: tuple[tuple[Segment, ...], ...]
-    caution: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
-    """Bars with what their looks mean."""
-
-    legend: tuple[tuple[str, str], ...]  # (kind, word)
-    bars: tuple[Bar, ...]
+    target: str
+    state: Cell  # against the target
+    counted_from: str
+    caution: str
+    definition: str
+    why: str
+    line: Markup | None  # how it went
+    said: str  # the same in words
+    ends: tuple[str, str] = ("", "")  # the first and the last period of the line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,19 +81,9 @@ class Section:
 
     id: str
     title: str
+    group: str
     table: Table
     definition: str = ""
-    chart: Chart | None = None
-    cautions: tuple[str, ...] = field(default=())
-
-
-def stacked(kinds: Sequence[str], counts: Sequence[float], full: float) -> tuple[Segment, ...]:
-    """Put counts side by side in one bar, of which `full` is the whole width; empty parts are left out."""
-    segments = []
-    start = 0.0
-    for kind, count in zip(kinds, counts, strict=True):
-        width = 100 * count / full if full else 0.0
-        if width:
-            segments.append(Segment(kind, start, width))
-        start += width
-    return tuple(segments)
+    headline: Cell | None = None
+    drawing: Drawing | None = None
+    cautions: tuple[str, ...] = ()

@@ -2,93 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from crmbridge.report.facts import FigureFacts, IndicatorFacts
-from crmbridge.report.parts import Bar, Cell, Segment, Table
+from crmbridge.model.figures import Figure, IndicatorFigure, Unit
+from crmbridge.report.parts import Cell
 from crmbridge.report.words import NOTHING, Words
 
-SMALL_N = 10  # rates of fewer cases are marked
+SMALL_N = 10  # rates and lengths of fewer cases are marked
+# Counting needs no sample: five open findings are five.
+_NO_SAMPLE = {Unit.COUNT, Unit.MONEY}
 
 
-def table(caption: str, columns: Sequence[str], rows: Sequence[tuple[Cell, ...]], words: Words) -> Table:
-    """Head a table with words by key."""
-    return Table(caption=words(caption), columns=tuple(words(column) for column in columns), rows=tuple(rows))
+def value(figure: Figure, words: Words) -> str:
+    """Write a figure's value in its unit."""
+    return words.amount(figure.value, figure.unit, figure.currency)
 
 
-def share_bar(label: str, figure: FigureFacts, lanes: tuple[tuple[Segment, ...], ...], words: Words) -> Bar:
-    """Make the bar of a share, with what it is counted from beside it."""
-    return Bar(
-        label=label,
-        value=words.percent(figure["value"]),
-        detail=counted_from(figure, words),
-        lanes=lanes,
-        caution=small(figure, words),
-    )
-
-
-def valued(figure: FigureFacts, words: Words) -> Cell:
-    """Put a figure into a cell, marked when it rests on few cases."""
-    return Cell(words.amount(figure["value"], figure["unit"]), small(figure, words), "figure")
-
-
-def or_dash(days: float | None, words: Words) -> str:
-    """Write a length of time in days; a dash for none."""
-    return NOTHING if days is None else words.amount(days, "d")
-
-
-def counted_from(figure: FigureFacts, words: Words) -> str:
-    """Say what a figure is counted from."""
-    if figure["denominator"] is not None:
+def counted_from(figure: Figure, words: Words) -> str:
+    """Say what a figure is counted from; a dash where the value itself says it."""
+    if figure.unit is Unit.SHARE and figure.denominator is not None:
         return words("n_of", **fraction(figure, words))
-    return NOTHING if figure["unit"] == "count" else f"n = {words.number(figure['n'])}"
+    return NOTHING if figure.unit is Unit.COUNT else f"n = {words.number(figure.n)}"
 
 
-def fraction(figure: FigureFacts, words: Words) -> dict[str, str]:
-    """Write a share's two counts, for a sentence."""
-    return {"numerator": words.number(figure["numerator"]), "denominator": words.number(figure["denominator"])}
+def fraction(figure: Figure, words: Words) -> dict[str, str]:
+    """Write a share's two parts, for a sentence."""
+    unit = Unit.MONEY if figure.currency else Unit.COUNT
+    parts = {"numerator": figure.numerator, "denominator": figure.denominator}
+    return {
+        name: NOTHING if part is None else words.amount(part, unit, figure.currency) for name, part in parts.items()
+    }
 
 
-def interval(figure: FigureFacts, words: Words) -> str:
+def interval(figure: Figure, words: Words) -> str:
     """Write a figure's interval; a dash for none."""
-    if figure["interval"] is None:
+    if figure.interval is None:
         return NOTHING
-    low, high = figure["interval"]
-    return f"{words.percent(low)} – {words.percent(high)}"  # noqa: RUF001  the dash of a range
+    low, high = (words.amount(end, figure.unit, figure.currency) for end in figure.interval)
+    return f"{low} – {high}"  # noqa: RUF001  the dash of a range
 
 
-def small(figure: FigureFacts, words: Words) -> str:
+def small(figure: Figure, words: Words) -> str:
     """Give the mark of a figure that rests on few cases, or nothing."""
-    return words("small_n") if _is_small(figure) else ""
+    return words("small_n") if is_small(figure) else ""
 
 
-def _is_small(figure: FigureFacts) -> bool:
-    return figure["unit"] != "count" and 0 < figure["n"] < SMALL_N
+def is_small(figure: Figure) -> bool:
+    """Tell whether a figure rests on so few cases that it is only a hint."""
+    return figure.unit not in _NO_SAMPLE and 0 < figure.n < SMALL_N
 
 
-def cautions(figures: Sequence[FigureFacts], words: Words) -> tuple[str, ...]:
+def cautions(figures: Iterable[Figure], words: Words) -> tuple[str, ...]:
     """Explain that mark, where any of the figures has it."""
-    return (words("small_n_why", n=SMALL_N),) if any(_is_small(figure) for figure in figures) else ()
+    return (words("small_n_why", n=SMALL_N),) if any(map(is_small, figures)) else ()
 
 
-def target(each: IndicatorFacts, words: Words) -> str:
+def target(each: IndicatorFigure, words: Words) -> str:
     """Write a target as people read it; one that can't be compared stays as it stands in the file."""
-    text = each["target"]
-    if text is None or not each["comparable"]:
+    text = each.target
+    if text is None or not each.comparable:
         return text or NOTHING
-    unit = each["figure"]["unit"]
-    number = text.rstrip("%bdhm ")
-    if unit == "count":
-        return f"≤ {number}" if number != "0" else number
-    return f"≥ {number}%" if unit == "share" else f"≤ {words(f'unit_{unit}', n=number)}"
+    number = text.strip().lstrip("<>=≤≥ ")
+    return f"{_sense(each)} {_target_value(number, each, words)}" if number != "0" else number
 
 
-def against_target(each: IndicatorFacts, words: Words) -> Cell:
+def _sense(each: IndicatorFigure) -> str:
+    """Say whether the target is a least or a most. Shares, money and ratios are to be reached, the rest kept below."""
+    text = (each.target or "").strip()
+    if text[:1] in "<≤>≥" and text[:1]:
+        return "≤" if text[0] in "<≤" else "≥"
+    return "≥" if each.figure.unit in {Unit.SHARE, Unit.MONEY, Unit.MONEY_A_DAY, Unit.RATIO} else "≤"
+
+
+def _target_value(text: str, each: IndicatorFigure, words: Words) -> str:
+    number = text.rstrip("%bdhmx× ")  # noqa: RUF001  the sign that is read as "times"
+    try:
+        amount = float(number.replace(",", ""))
+    except ValueError:
+        return text
+    unit = each.figure.unit
+    if unit is Unit.SHARE:
+        return f"{words.number(amount, 0 if amount == int(amount) else 1)}%"
+    if unit is Unit.RATIO:
+        return f"{words.number(amount, 0 if amount == int(amount) else 1)}×"  # noqa: RUF001  the same
+    if unit in {Unit.MONEY, Unit.MONEY_A_DAY, Unit.COUNT}:
+        return words.amount(amount, unit, each.figure.currency)
+    return words(f"unit_{unit}", n=words.number(amount, 0 if amount == int(amount) else 1))
+
+
+def against_target(each: IndicatorFigure, words: Words) -> Cell:
     """Say whether a target is met."""
-    if each["target"] is None:
+    if each.target is None:
         return Cell(NOTHING)
-    if not each["comparable"]:
+    if not each.comparable:
         return Cell(words("not_comparable"), tone="caution")
-    if each["met"] is None:
+    if each.met is None:
         return Cell(words("no_data"))
-    return Cell(words("met"), tone="good") if each["met"] else Cell(words("missed"), tone="bad")
+    return Cell(words("met"), tone="good") if each.met else Cell(words("missed"), tone="bad")

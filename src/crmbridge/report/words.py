@@ -5,10 +5,21 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 
+from crmbridge.model.figures import Unit
+
 NOTHING = "–"  # noqa: RUF001  the dash that stands where there is no number
+MINUS = "−"  # noqa: RUF001  the sign that is as wide as a digit
+_SIGNS = {"EUR": "€", "GBP": "£", "BRL": "R$", "USD": "US$", "JPY": "JP¥", "CNY": "CN¥", "INR": "₹"}  # noqa: RUF001
+_AT_HOME = {("en", "USD"): "$", ("zh", "CNY"): "¥"}
+_SHORT = {  # from how much on, in what, and with which word
+    "en": ((1e9, "bn"), (1e6, "m"), (1e3, "k")),
+    "pt": ((1e9, " bi"), (1e6, " mi"), (1e3, " mil")),
+    "zh": ((1e8, "亿"), (1e4, "万")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,9 @@ class Words:
         if value is None:
             return NOTHING
         text = f"{value:,.{digits}f}"
+        if text.strip("-0.,") == "":
+            text = text.lstrip("-")  # a rounded nothing is not less than nothing
+        text = text.replace("-", MINUS)
         return text.translate(str.maketrans(",.", ".,")) if self.language == "pt" else text
 
     def percent(self, share: float | None) -> str:
@@ -41,23 +55,59 @@ class Words:
         whole = min(99, max(1, round(share * 100))) if 0 < share < 1 else round(share * 100)
         return f"{whole}%"
 
-    def amount(self, value: float | None, unit: str) -> str:
-        """Write a value in its unit: a share, a count, or a length of time."""
+    def amount(self, value: float | None, unit: str, currency: str | None = None) -> str:
+        """Write a value in its unit: a share, a count, money, or a length of time."""
         if value is None:
             return self("no_data")
-        if unit == "share":
+        match unit:
+            case Unit.SHARE:
+                return self.percent(value)
+            case Unit.COUNT:
+                return self.number(value, 0 if value == int(value) else 1)
+            case Unit.RATIO:
+                return f"{self.number(value, 1)}×"  # noqa: RUF001  the sign that is read as "times"
+            case Unit.MONEY | Unit.MONEY_A_DAY:
+                text = self._signed(value, self.number(abs(value)), currency)
+                return text if unit == Unit.MONEY else self("a_day", n=text)
+            case _:
+                return self(f"unit_{unit}", n=self.number(value, 0 if abs(value) >= 100 else 1))
+
+    def short(self, value: float, unit: str, currency: str | None = None) -> str:
+        """Write a value for the edge of a chart: as short as can be, such as 1.2m."""
+        if unit == Unit.SHARE:
             return self.percent(value)
-        if unit == "count":
-            return self.number(value)
-        return self(f"unit_{unit}", n=self.number(value, 0 if value >= 100 else 1))
+        size = abs(value)
+        for least, word in _SHORT[self.language]:
+            if size >= least:
+                text = self.number(size / least, 0 if size >= 100 * least or size % least == 0 else 1) + word
+                break
+        else:
+            text = self.number(size, 0 if size == int(size) else 1)
+        return self._signed(value, text, currency if unit in {Unit.MONEY, Unit.MONEY_A_DAY} else None)
 
-    def day(self, moment: str | None) -> str:
-        """Write the date of an ISO time; a dash for none."""
-        return NOTHING if moment is None else moment[:10]
+    def _signed(self, value: float, size: str, currency: str | None) -> str:
+        """Put sign and currency before a number, where this language has them."""
+        sign = MINUS if value < 0 else ""
+        if currency is None:
+            return sign + size
+        mark = _AT_HOME.get((self.language, currency)) or _SIGNS.get(currency, f"{currency}\u00a0")
+        space = "\u00a0" if self.language == "pt" and not mark.endswith("\u00a0") else ""
+        return f"{sign}{mark}{space}{size}"
 
-    def minute(self, moment: str) -> str:
-        """Write an ISO time in UTC to the minute."""
-        return f"{moment[:10]} {moment[11:16]} UTC"
+    def unit(self, unit: str, currency: str | None = None) -> str:
+        """Name a unit, for the edge of a chart; nothing for counts and shares."""
+        if unit in {Unit.MONEY, Unit.MONEY_A_DAY}:
+            return self("a_day", n=currency or "").strip() if unit == Unit.MONEY_A_DAY else currency or ""
+        plain = {Unit.SHARE, Unit.COUNT, Unit.RATIO}
+        return "" if unit in plain else self(f"unit_{unit}", n="").strip()
+
+    def day(self, moment: datetime | None) -> str:
+        """Write the date of a time in UTC; a dash for none."""
+        return NOTHING if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d}"
+
+    def minute(self, moment: datetime) -> str:
+        """Write a time in UTC to the minute."""
+        return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def words_of(language: str) -> Words:

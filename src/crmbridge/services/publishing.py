@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crmbridge.errors import ConfigurationError, CrmbridgeError, RefusedError, UnclearError
-from crmbridge.indicators import compute
+from crmbridge.indicators import Options, compute
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Plan, change_id
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Document
@@ -42,7 +42,7 @@ class Published:
 def make_document(workspace: Workspace, report: Report, summary: Mapping[str, Any] | None) -> Document:
     """Compute and render one report. `summary` is what the run did, where the report is part of one."""
     project = workspace.project
-    scorecard = compute(project.store_url, project.process, workspace.clock.now(), report.language)
+    scorecard = compute(project.store_url, project.process, workspace.clock.now(), Options(language=report.language))
     title = report.name.replace("_", " ").capitalize()
     return render(scorecard, summary, name=report.name, title=title, language=report.language)
 

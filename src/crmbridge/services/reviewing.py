@@ -15,7 +15,8 @@ from crmbridge.engine.evaluate import MOVE_RULE, Subject
 from crmbridge.engine.journeys import DAY, Ending, detours, ending_of, types_done, used_times
 from crmbridge.engine.replay import Replay, replay
 from crmbridge.engine.rules.beside import says_yes
-from crmbridge.indicators.scorecard import Interval, wilson
+from crmbridge.indicators.counting import wilson
+from crmbridge.model.figures import Interval
 from crmbridge.model.process import Process, Stage
 from crmbridge.model.records import Status
 from crmbridge.services.replaying import subjects

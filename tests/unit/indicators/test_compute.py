@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from crmbridge.errors import ConfigurationError, StateError
-from crmbridge.indicators import FigureUnit, Scorecard, compute
+from crmbridge.indicators import Options, compute
+from crmbridge.model.figures import Measured, Row, Scorecard, Unit
 from crmbridge.model.findings import Evaluation, Place, Severity, SlaState
 from crmbridge.model.process import Process
 from crmbridge.model.records import Status
@@ -60,9 +61,21 @@ def indicators(*measures: tuple[str, str | None, str | None]) -> Process:
     return make_process(indicators=entries)
 
 
-def of_stage(card: Scorecard, stage: str) -> Any:
-    """Give a stage's conversion."""
-    return next(each for each in card.conversion if each.stage == stage)
+def measured(card: Scorecard, measure: str) -> Measured:
+    """Give a measure."""
+    found = card.measure(measure)
+    assert found is not None
+    return found
+
+
+def row_of(card: Scorecard, measure: str, stage: str) -> Row:
+    """Give a stage's row of a measure."""
+    return next(each for each in measured(card, measure).rows if each.stage == stage)
+
+
+def values(row: Row, *columns: str) -> tuple[float | None, ...]:
+    """Give the values in some columns of a row."""
+    return tuple(row.figures[column].value for column in columns)
 
 
 def test_conversion_counts_a_deals_last_visit(save_state: SaveState) -> None:
@@ -84,10 +97,10 @@ def test_conversion_counts_a_deals_last_visit(save_state: SaveState) -> None:
 
     card = compute(url, make_process(), NOON)
 
-    first, second = of_stage(card, "qualification"), of_stage(card, "proposal")
-    assert (6, 2, 2, 0, 1, 1) == (first.entered, first.forward, first.lost, first.back, first.elsewhere, first.open)
-    assert (2, 5) == (first.conversion.numerator, first.conversion.denominator)
-    assert (2, 0, 1, 1) == (second.entered, second.forward, second.back, second.open)
+    first, second = (row_of(card, "stage_conversion", stage) for stage in ("qualification", "proposal"))
+    assert (6, 2, 2, 0, 1, 1) == values(first, "entered", "forward", "lost", "back", "elsewhere", "open")
+    assert (2, 5) == (first.figures["conversion"].numerator, first.figures["conversion"].denominator)
+    assert (2, 0, 1, 1) == values(second, "entered", "forward", "back", "open")
 
 
 def test_won_stage_has_no_conversion(save_state: SaveState) -> None:
@@ -96,7 +109,7 @@ def test_won_stage_has_no_conversion(save_state: SaveState) -> None:
 
     card = compute(url, make_process(), NOON)
 
-    assert ["closing"] == [each.stage for each in card.conversion]
+    assert ["closing"] == [each.stage for each in measured(card, "stage_conversion").rows]
 
 
 def test_win_rate_counts_what_is_closed(save_state: SaveState) -> None:
@@ -111,7 +124,9 @@ def test_win_rate_counts_what_is_closed(save_state: SaveState) -> None:
 
     card = compute(url, process, NOON)
 
-    assert (1, 3) == (card.win_rate.numerator, card.win_rate.denominator)
+    headline = measured(card, "win_rate").headline
+    assert headline is not None
+    assert (1, 3) == (headline.numerator, headline.denominator)
     assert [(1, 3, True), (1, 2, False)] == [
         (each.figure.numerator, each.figure.denominator, each.met) for each in card.indicators
     ]
@@ -126,11 +141,11 @@ def test_open_visits_are_not_mixed_with_closed_ones(save_state: SaveState) -> No
         stayed(4, ("qualification", 100, None, None), place=QUALIFICATION),
     )
 
-    stage = compute(url, make_process(), NOON).time_in_stage[0]
+    stage = row_of(compute(url, make_process(), NOON), "time_in_stage", "qualification")
 
-    assert (4.0, 3) == (stage.median.value, stage.median.n)
-    assert 7.2 == pytest.approx(stage.p90.value)
-    assert (1, 100.0) == (stage.open, stage.open_median_age)
+    assert (4.0, 3) == (stage.figures["median"].value, stage.figures["median"].n)
+    assert 7.2 == pytest.approx(stage.figures["p90"].value)
+    assert (1, 100.0) == values(stage, "open", "open_median_age")
 
 
 def test_time_is_compared_in_business_days_where_the_sla_measures_them(save_state: SaveState) -> None:
@@ -150,12 +165,12 @@ def test_time_is_compared_in_business_days_where_the_sla_measures_them(save_stat
     card = compute(url, process, NOON)
 
     assert [
-        (FigureUnit.BUSINESS_DAYS, 10.0, True, True),
-        (FigureUnit.BUSINESS_HOURS, 80.0, False, True),
-        (FigureUnit.DAYS, 14.0, True, True),
-        (FigureUnit.HOURS, 336.0, False, True),
-        (FigureUnit.DAYS, 1.0, None, False),
-        (FigureUnit.DAYS, 7.5, None, False),
+        (Unit.BUSINESS_DAYS, 10.0, True, True),
+        (Unit.BUSINESS_HOURS, 80.0, False, True),
+        (Unit.DAYS, 14.0, True, True),
+        (Unit.HOURS, 336.0, False, True),
+        (Unit.DAYS, 1.0, None, False),
+        (Unit.DAYS, 7.5, None, False),
     ] == [(each.figure.unit, each.figure.value, each.met, each.comparable) for each in card.indicators]
 
 
@@ -172,9 +187,10 @@ def test_sla_attainment_is_of_stopped_clocks(save_state: SaveState) -> None:
 
     card = compute(save_state(*evaluations), process, NOON)
 
-    (sla,) = card.sla
-    assert ("qualification.sla", 2, 3) == (sla.sla, sla.attainment.numerator, sla.attainment.denominator)
-    assert (2, 1, 1) == (sla.running, sla.at_risk, sla.breached)
+    (sla,) = measured(card, "sla_attainment").rows
+    kept = sla.figures["attainment"]
+    assert ("Qualification · qualification.sla", 2, 3) == (sla.label, kept.numerator, kept.denominator)
+    assert (2, 1, 1) == values(sla, "running", "at_risk", "breached")
     assert [False, True] == [each.met for each in card.indicators]
 
 
@@ -200,10 +216,11 @@ def test_findings_are_counted_by_the_owners_name(save_state: SaveState) -> None:
 
     card = compute(save_state(*evaluations, deals=deals, users=[make_user(7, name="Rita Prado")]), process, NOON)
 
-    assert [("Rita Prado", 2, 1, 0, 2), ("99", 0, 1, 0, 1), (None, 0, 0, 1, 1)] == [
-        (each.owner, each.errors, each.warnings, each.infos, each.deals) for each in card.findings
+    found = measured(card, "open_findings").rows
+    assert [("Rita Prado", 2, 1, 0, 2), ("99", 0, 1, 0, 1), ("Nobody", 0, 0, 1, 1)] == [
+        (each.label, *values(each, "errors", "warnings", "infos", "deals")) for each in found
     ]
-    assert NOON - timedelta(days=1) == card.findings[0].oldest
+    assert ((1.0,), (0.0,)) == (values(found[0], "oldest"), values(found[2], "oldest"))
     assert [(5, False), (0, True)] == [(each.figure.value, each.met) for each in card.indicators]
 
 
@@ -220,7 +237,7 @@ def test_cleared_findings_and_forgotten_deals_do_not_count(save_state: SaveState
 
     card = compute(url, indicators(("open_findings", None, "1")), NOON)
 
-    assert [(None, 1)] == [(each.owner, each.total) for each in card.findings]
+    assert [("Nobody", 1)] == [(row.label, *values(row, "deals")) for row in measured(card, "open_findings").rows]
     assert (2, 1.0) == (card.coverage.deals, card.indicators[0].figure.value)
 
 
@@ -231,7 +248,7 @@ def test_columns_that_start_empty_are_read(save_state: SaveState) -> None:
 
     card = compute(save_state(*still, left), make_process(), NOON)
 
-    assert (10_000, 1) == (card.conversion[0].open, card.conversion[0].lost)
+    assert (10_000, 1) == values(row_of(card, "stage_conversion", "qualification"), "open", "lost")
 
 
 def test_coverage_says_how_far_history_goes(save_state: SaveState) -> None:
@@ -255,24 +272,24 @@ def test_empty_state_has_no_data(save_state: SaveState) -> None:
 
     card = compute(save_state(), process, NOON)
 
-    assert not card.has_data
+    assert 0 == card.coverage.deals
     assert [None] * 5 == [each.figure.value for each in card.indicators]
-    assert ((), (), (), ()) == (card.conversion, card.time_in_stage, card.sla, card.findings)
+    assert [()] * 4 == [each.rows for each in card.measures if each.id != "win_rate"]
 
 
 def test_visit_from_the_future_has_age_zero(save_state: SaveState) -> None:
     """A CRM whose clock runs ahead makes no negative ages."""
     card = compute(save_state(stayed(1, ("qualification", -2, None, None), place=QUALIFICATION)), make_process(), NOON)
 
-    assert 0.0 == card.time_in_stage[0].open_median_age
+    assert (0.0,) == values(row_of(card, "time_in_stage", "qualification"), "open_median_age")
 
 
 @pytest.mark.parametrize(("language", "word"), [("en", "share"), ("pt-BR", "parcela"), ("zh", "占比"), ("xx", "share")])
 def test_definitions_are_in_the_language(save_state: SaveState, language: str, word: str) -> None:
     """Each figure's definition is in the language asked for, else in English."""
-    card = compute(save_state(), make_process(), NOON, language)
+    card = compute(save_state(), make_process(), NOON, Options(language=language))
 
-    assert word in card.definitions["win_rate"]
+    assert word in measured(card, "win_rate").definition
 
 
 @pytest.mark.parametrize("url", ["not a url", "sqlite://", "sqlite:///:memory:", "postgresql://somewhere/db"])
@@ -308,4 +325,4 @@ def test_state_with_odd_path_is_read(tmp_path: Path) -> None:
     url = f"sqlite:///{folder / 'state.db'}"
     open_store(url).close()
 
-    assert not compute(url, make_process(), NOON).has_data
+    assert 0 == compute(url, make_process(), NOON).coverage.deals

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crmbridge.indicators import Scorecard, compute
+from crmbridge.indicators import compute
+from crmbridge.model.figures import Row, Scorecard
 from crmbridge.model.findings import Evaluation, Place, SlaState, Visit
 from crmbridge.model.records import Status
 from crmbridge.ports import StateStore
@@ -88,13 +89,24 @@ def test_figures_agree_with_plain_python(state: State, found: list[Evaluation]) 
     card = compute(state.url, make_process(), NOON)
 
     assert _conversion(found) == {
-        each.stage: (each.entered, each.forward, each.lost, each.back, each.elsewhere, each.open)
-        for each in card.conversion
+        each.stage: values(each, "entered", "forward", "lost", "back", "elsewhere", "open")
+        for each in rows(card, "stage_conversion")
     }
     closed = [each.place.status for each in found if each.place.status is not Status.OPEN]
-    assert (closed.count(Status.WON), len(closed)) == (card.win_rate.numerator, card.win_rate.denominator)
+    (won,) = rows(card, "win_rate")
+    assert (closed.count(Status.WON), closed.count(Status.LOST)) == values(won, "won", "lost")
     _assert_times(card, found)
     _assert_attainment(card, found)
+
+
+def rows(card: Scorecard, measure: str) -> tuple[Row, ...]:
+    """Give the rows of a measure."""
+    return next(each for each in card.measures if each.id == measure).rows
+
+
+def values(row: Row, *columns: str) -> tuple[float | None, ...]:
+    """Give the values in some columns of a row."""
+    return tuple(row.figures[column].value for column in columns)
 
 
 def _conversion(found: list[Evaluation]) -> dict[str, tuple[int, ...]]:
@@ -120,15 +132,15 @@ def _way(visit: Visit) -> str:
 
 def _assert_times(card: Scorecard, found: list[Evaluation]) -> None:
     visits = [visit for each in found for visit in each.visits]
-    assert {visit.stage for visit in visits} == {each.stage for each in card.time_in_stage}
-    for each in card.time_in_stage:
+    assert {visit.stage for visit in visits} == {each.stage for each in rows(card, "time_in_stage")}
+    for each in rows(card, "time_in_stage"):
         here = [visit for visit in visits if visit.stage == each.stage]
         days = sorted((v.left_at - v.entered_at) / timedelta(days=1) for v in here if v.left_at)
         ages = [(NOON - v.entered_at) / timedelta(days=1) for v in here if not v.left_at]
-        assert (len(days), len(ages)) == (each.median.n, each.open)
-        assert (median(days) if days else None) == pytest.approx(each.median.value)
-        assert (_quantile(days, 0.9) if days else None) == pytest.approx(each.p90.value)
-        assert (median(ages) if ages else None) == pytest.approx(each.open_median_age)
+        assert (len(days), len(ages)) == (each.figures["median"].n, each.figures["open"].value)
+        assert (median(days) if days else None) == pytest.approx(each.figures["median"].value)
+        assert (_quantile(days, 0.9) if days else None) == pytest.approx(each.figures["p90"].value)
+        assert (median(ages) if ages else None) == pytest.approx(each.figures["open_median_age"].value)
 
 
 def _quantile(ordered: list[float], share: float) -> float:
@@ -144,6 +156,8 @@ def _assert_attainment(card: Scorecard, found: list[Evaluation]) -> None:
     running = Counter(clock.state for clock in clocks if clock.running)
     kept = sum(clock.state is not SlaState.BREACHED for clock in stopped)
     expected = (kept, len(stopped), running.total(), running[SlaState.AT_RISK], running[SlaState.BREACHED])
+    columns = ("running", "at_risk", "breached")
     assert ([expected] if clocks else []) == [
-        (s.attainment.numerator, s.attainment.denominator, s.running, s.at_risk, s.breached) for s in card.sla
+        (each.figures["attainment"].numerator, each.figures["attainment"].n, *values(each, *columns))
+        for each in rows(card, "sla_attainment")
     ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,27 +14,45 @@ from crmbridge.cli.call import Call, Reply
 from crmbridge.cli.grammar import as_command
 
 if TYPE_CHECKING:
+    from crmbridge.cli.output import Line
     from crmbridge.ports import Document
     from crmbridge.services.workspace import Workspace
     from crmbridge.settings import Report
 
 DEFAULT = "indicators"
+SUFFIXES = {"html": ".html", "markdown": ".md", "json": ".json", "csv": ".csv"}
+USUAL_FILES = ("html", "markdown")
 
 
 @as_command(
     "report",
     examples=[
         ("report", "read the indicators here, now"),
+        ("report --measure win_rate --measure open_findings", "only some of them"),
         ("report --out reports", "save them as HTML and Markdown"),
+        ("report --format csv", "every figure as a line, for a spreadsheet"),
         ("report weekly --push", "send one report to its sinks"),
     ],
 )
 @click.argument("name", required=False)
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Save HTML and Markdown."
+    "--format",
+    "form",
+    type=click.Choice(["terminal", *SUFFIXES]),
+    help="How it is written.  [default: terminal; html and markdown with --out]",
 )
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Save it there.")
+@click.option("--measure", "only", multiple=True, metavar="ID", help="Only this measure. Repeatable.")
 @click.option("--push", is_flag=True, help="Send to the sinks in the settings; to people at most once a day.")
-def command(call: Call, name: str | None, out: Path | None, push: bool) -> Reply:  # noqa: FBT001  click's flag
+def command(
+    call: Call,
+    name: str | None,
+    form: str | None,
+    out: Path | None,
+    only: tuple[str, ...],
+    *,
+    push: bool,
+) -> Reply:
     """Compute the indicators from the state and show them, save them, or push them to their sinks.
 
     NAME is a report of the settings; without it, all of them. No CRM is asked: the figures are as of the last pull.
@@ -42,12 +63,57 @@ def command(call: Call, name: str | None, out: Path | None, push: bool) -> Reply
         chosen = reports(workspace, name)
         if push:
             return _push(workspace, chosen, name)
-        documents = [make_document(workspace, report, None) for report in chosen or (_default(),)]
+        asked = chosen or (_default(),)
+        documents = [_narrowed(make_document(workspace, report, None), only, report) for report in asked]
     if out is not None:
-        return _saved(documents, out)
-    lines = "\n\n".join(document.markdown for document in documents).splitlines()
+        return _saved(documents, out, (form,) if form in SUFFIXES else USUAL_FILES)
     facts = [{"name": document.name, "title": document.title, "facts": document.facts} for document in documents]
-    return Reply(result={"reports": facts}, lines=lines)
+    return Reply(result={"reports": facts}, lines=_lines(documents, asked, form))
+
+
+def _lines(documents: Sequence[Document], asked: Sequence[Report], form: str | None) -> list[Line]:
+    """Give what is shown: a view for people, or the text of a form."""
+    from crmbridge.cli.report_view import report_lines  # noqa: PLC0415  imports are paid by the commands that use them
+
+    if form in SUFFIXES:
+        return [line for document in documents for line in _text(document, form).splitlines()]
+    views = [list(report_lines(each, report.language)) for each, report in zip(documents, asked, strict=True)]
+    return [line for number, view in enumerate(views) for line in (["", *view] if number else view)]
+
+
+def _text(document: Document, form: str) -> str:
+    """Give a report in one of the forms that files have."""
+    from crmbridge.report import csv_text  # noqa: PLC0415  imports are paid by the commands that use them
+
+    match form:
+        case "html":
+            return document.html
+        case "markdown":
+            return document.markdown
+        case "csv" if document.scorecard is not None:
+            return csv_text(document.scorecard)
+        case _:
+            return json.dumps(document.facts, ensure_ascii=False, indent=1) + "\n"
+
+
+def _narrowed(document: Document, only: tuple[str, ...], report: Report) -> Document:
+    """Leave only the measures that were asked for, with the indicators that are made of them."""
+    card = document.scorecard
+    if not only or card is None:
+        return document
+    from crmbridge.errors import ConfigurationError  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.report import render  # noqa: PLC0415  the same
+
+    for wanted in only:
+        if card.measure(wanted) is None:
+            known = ", ".join(each.id for each in card.measures)
+            raise ConfigurationError(f"There is no measure {wanted!r}", advice=f"There are: {known}.")
+    narrow = replace(
+        card,
+        measures=tuple(each for each in card.measures if each.id in only),
+        indicators=tuple(each for each in card.indicators if each.measure in only),
+    )
+    return render(narrow, None, document.title, report.language, name=document.name)
 
 
 def _default() -> Report:
@@ -66,13 +132,13 @@ def _push(workspace: Workspace, chosen: tuple[Report, ...], name: str | None) ->
     return answer_run(workspace, run_reports(workspace, chosen, name))
 
 
-def _saved(documents: list[Document], folder: Path) -> Reply:
+def _saved(documents: Sequence[Document], folder: Path, forms: Sequence[str]) -> Reply:
     from crmbridge.cli.plan_files import write_file  # noqa: PLC0415  imports are paid by the commands that use them
 
     files = []
     for document in documents:
-        for suffix, text in ((".html", document.html), (".md", document.markdown)):
-            path = folder / f"{document.name}{suffix}"
-            write_file(path, text)
+        for form in forms:
+            path = folder / f"{document.name}{SUFFIXES[form]}"
+            write_file(path, _text(document, form))
             files.append(str(path))
     return Reply(result={"files": files}, lines=[f"Saved {path}" for path in files])

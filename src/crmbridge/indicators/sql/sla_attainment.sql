@@ -1,6 +1,7 @@
 -- SLA attainment: of the closed clocks, those that ended within their goal; and how the running ones stand now.
 -- Rows are per SLA; per stage (no SLA); and over all (neither).
 SELECT
+    CASE WHEN GROUPING(clock.sla) = 0 THEN 'row' WHEN GROUPING(clock.stage) = 0 THEN 'stage' ELSE 'all' END AS part,
     clock.stage,
     clock.sla,
     min(clock.stage_ordinal) AS stage_ordinal,

@@ -2,6 +2,7 @@
 -- interpolated. business_* is the business time of closed visits that the stage's own SLA measured.
 -- The row without a stage is over all stages.
 SELECT
+    CASE WHEN GROUPING(visit.stage) = 0 THEN 'stage' ELSE 'all' END AS part,
     visit.stage,
     count(visit.days) AS closed,
     quantile_cont(visit.days, 0.5) AS median_days,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crmbridge.indicators.scorecard import Figure, FigureUnit, share, wilson
+from crmbridge.indicators.counting import share, wilson
 from crmbridge.indicators.targets import is_comparable, is_met, read_target
+from crmbridge.model.figures import Figure, Unit
 
 
 @pytest.mark.parametrize(
@@ -53,20 +53,20 @@ def test_share_reaches_its_target_exactly(counts: tuple[int, int], percent: int)
 @pytest.mark.parametrize(
     ("unit", "value", "target", "expected"),
     [
-        (FigureUnit.BUSINESS_DAYS, 10.0, "10bd", True),
-        (FigureUnit.BUSINESS_DAYS, 10.01, "10bd", False),
-        (FigureUnit.COUNT, 0, "0", True),
-        (FigureUnit.COUNT, 1, "0", False),
-        (FigureUnit.DAYS, 0.1 + 0.2, "0.3d", True),
-        (FigureUnit.DAYS, None, "3d", None),
-        (FigureUnit.DAYS, 2.0, "3bd", None),
-        (FigureUnit.COUNT, 2, "25%", None),
-        (FigureUnit.COUNT, 2, "few", None),
-        (FigureUnit.COUNT, 2, None, None),
+        (Unit.BUSINESS_DAYS, 10.0, "10bd", True),
+        (Unit.BUSINESS_DAYS, 10.01, "10bd", False),
+        (Unit.COUNT, 0, "0", True),
+        (Unit.COUNT, 1, "0", False),
+        (Unit.DAYS, 0.1 + 0.2, "0.3d", True),
+        (Unit.DAYS, None, "3d", None),
+        (Unit.DAYS, 2.0, "3bd", None),
+        (Unit.COUNT, 2, "25%", None),
+        (Unit.COUNT, 2, "few", None),
+        (Unit.COUNT, 2, None, None),
     ],
 )
 def test_times_and_counts_must_not_exceed_their_target(
-    unit: FigureUnit, value: float | None, target: str | None, *, expected: bool | None
+    unit: Unit, value: float | None, target: str | None, *, expected: bool | None
 ) -> None:
     """A time or a count meets a target that it does not exceed; a target of another kind is not compared."""
     figure = Figure(unit=unit, value=value, n=5)
@@ -81,10 +81,3 @@ def test_target_without_data_is_still_comparable() -> None:
     assert is_comparable(figure, read_target("30%"))
     assert not is_comparable(figure, read_target("3d"))
     assert not is_comparable(figure, None)
-
-
-def test_interval_in_facts_is_plain_json() -> None:
-    """What a figure holds can be written as JSON."""
-    from crmbridge.indicators.scorecard import _plain  # noqa: PLC0415  a look inside
-
-    assert '{"i": [0.017876, 0.40415]}' == json.dumps(_plain({"i": wilson(1, 10)}))

@@ -1,0 +1,41 @@
+"""The words of the figures in one language: names, definitions, columns."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What measures, their columns and their rows are called in a language."""
+
+    names: Mapping[str, str]
+    definitions: Mapping[str, str]
+    columns: Mapping[str, str]
+    words: Mapping[str, str]
+
+    @classmethod
+    def of(cls, language: str) -> Words:
+        """Give the words of a language, such as pt or pt-BR; English where there are none."""
+        texts, base = _texts(), language.split("-", maxsplit=1)[0].lower()
+        measures = texts["measures"].items()
+        return cls(
+            {name: _in(each["name"], base) for name, each in measures if "name" in each},
+            {name: _in(each["definition"], base) for name, each in measures},
+            {name: _in(each, base) for name, each in texts["columns"].items()},
+            {name: _in(each, base) for name, each in texts["words"].items()},
+        )
+
+
+def _in(by_language: Mapping[str, str], base: str) -> str:
+    return by_language.get(base, by_language["en"])
+
+
+@lru_cache(maxsize=1)
+def _texts() -> dict[str, Any]:
+    return tomllib.loads(files(__package__).joinpath("definitions.toml").read_text("utf-8"))

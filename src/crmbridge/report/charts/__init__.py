@@ -1,0 +1,36 @@
+"""Charts: a measure drawn as inline SVG, without scripts and without a style of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from crmbridge.model.figures import ChartKind, Measured
+from crmbridge.report.charts.bars import bars, funnel, stacked
+from crmbridge.report.charts.curves import curves
+from crmbridge.report.charts.heat import heat
+from crmbridge.report.charts.lines import lines, spark
+from crmbridge.report.parts import Drawing
+from crmbridge.report.words import Words
+
+__all__ = ["draw", "spark"]
+
+_MAKERS: Mapping[ChartKind, Callable[[Measured, Words], Drawing | None]] = MappingProxyType(
+    {
+        ChartKind.FUNNEL: funnel,
+        ChartKind.BARS: bars,
+        ChartKind.STACKED: stacked,
+        ChartKind.LINES: lines,
+        ChartKind.CURVES: curves,
+        ChartKind.HEAT: heat,
+    }
+)
+_WITHOUT_COLUMNS = {ChartKind.CURVES, ChartKind.HEAT}
+
+
+def draw(measured: Measured, words: Words) -> Drawing | None:
+    """Draw a measure as it looks best; None where there is nothing to draw."""
+    maker = _MAKERS.get(measured.chart)
+    if maker is None or (not measured.charted and measured.chart not in _WITHOUT_COLUMNS):
+        return None
+    return maker(measured, words)

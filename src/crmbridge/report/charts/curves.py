@@ -1,0 +1,115 @@
+"""Draw curves of steps with the band of their interval: what share is left, or done, after so many days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from crmbridge.model.figures import Curve, CurvePoint, Measured, Unit
+from crmbridge.report.charts.elements import element, percent, points, shape, stretched
+from crmbridge.report.charts.scale import ticks
+from crmbridge.report.parts import Drawing, Key
+from crmbridge.report.words import Words
+
+HEIGHT, TOP, BOTTOM = 120, 16, 22  # pixels of a panel: plot, above it, below it
+MOST_STEPS = 120  # of a curve; more can't be told apart at this size
+
+
+def curves(measured: Measured, words: Words) -> Drawing | None:
+    """Draw a small panel a curve, all on the same days, so that they can be compared."""
+    drawn = [each for each in measured.curves if len(each.points) > 1]
+    if not drawn:
+        return None
+    marks = ticks(0, max(each.points[-1].days for each in drawn), Unit.DAYS, 3)
+    return Drawing(
+        body=element("div", *(_panel(each, marks, words) for each in drawn), class_="panels"),
+        says="; ".join(_says(each, words) for each in drawn),
+        keys=(Key("s1", words("share")), Key("band", words("interval"))),
+    )
+
+
+def half(curve: Curve) -> float | None:
+    """Give the days after which half is over (or done); None where the curve doesn't come that far."""
+    falls = curve.points[0].share > curve.points[-1].share
+    return next((p.days for p in curve.points if (p.share <= 0.5 if falls else p.share >= 0.5)), None)
+
+
+def thinned(steps: Sequence[CurvePoint], most: int = MOST_STEPS) -> list[CurvePoint]:
+    """Leave out steps where there are more than can be told apart; the first and the last stay."""
+    if len(steps) <= most:
+        return list(steps)
+    last = len(steps) - 1
+    return [steps[index] for index in dict.fromkeys(round(last * number / (most - 1)) for number in range(most))]
+
+
+def _panel(curve: Curve, marks: list[float], words: Words) -> Markup:
+    full = marks[-1]
+    steps = thinned(curve.points)
+    line = _stepped([(p.days, p.share) for p in steps], full)
+    upper = _stepped([(p.days, p.high) for p in steps], full)
+    lower = _stepped([(p.days, p.low) for p in steps], full)
+    plot = stretched(
+        shape("polygon", class_="b-s1", points=points([*upper, *reversed(lower)])),
+        shape("polyline", class_="l-s1", points=points(line)),
+        down=HEIGHT, height=HEIGHT, class_="plot", x=0, y=TOP, width="100%",
+    )  # fmt: skip
+    counted = element("small", words("curve_n", n=words.number(curve.n), events=words.number(curve.events)))
+    name = element("figcaption", element("b", curve.label), " ", counted)
+    graph = element(
+        "svg", element("title", curve.label), element("desc", _says(curve, words)), plot, *_grid(words),
+        *_days(marks, words), *_middle(half(curve), full, words), class_="graph", role="img", height=TOP + HEIGHT + BOTTOM,
+    )  # fmt: skip
+    return element("figure", name, graph, class_="panel")
+
+
+def _stepped(pairs: list[tuple[float, float]], full: float) -> list[tuple[float, float]]:
+    """Turn points into steps: a share holds until the next event."""
+    steps: list[tuple[float, float]] = []
+    for days, share in pairs:
+        x, y = 100 * days / full, HEIGHT * (1 - share)
+        if steps:
+            steps.append((x, steps[-1][1]))
+        steps.append((x, y))
+    return steps
+
+
+def _grid(words: Words) -> list[Markup]:
+    drawn = []
+    for share in (0.0, 0.5, 1.0):
+        y = TOP + HEIGHT * (1 - share)
+        drawn.append(shape("line", class_="grid", x1=0, x2="100%", y1=y, y2=y))
+        drawn.append(element("text", words.percent(share), class_="tick", x=0, y=y - 4))
+    return drawn
+
+
+def _days(marks: list[float], words: Words) -> list[Markup]:
+    """Write the days below the plot; the last says what they are."""
+    y = TOP + HEIGHT + 16
+    drawn = [element("text", words.number(marks[0]), class_="tick", x=0, y=y)]
+    for mark in marks[1:-1]:
+        x = percent(100 * mark / marks[-1])
+        drawn.append(element("text", words.short(mark, Unit.DAYS), class_="tick", x=x, y=y, text_anchor="middle"))
+    last = words(f"unit_{Unit.DAYS}", n=words.short(marks[-1], Unit.DAYS))
+    return [*drawn, element("text", last, class_="tick", x="100%", y=y, text_anchor="end")]
+
+
+def _middle(days: float | None, full: float, words: Words) -> list[Markup]:
+    """Mark when half is over."""
+    if days is None or days == 0:
+        return []
+    x, y = 100 * days / full, TOP + HEIGHT / 2
+    side, shift = ("end", -6) if x > 65 else ("start", 6)
+    text = words("half_by", n=words.amount(days, Unit.DAYS))
+    return [
+        shape("line", class_="middle", x1=percent(x), x2=percent(x), y1=y, y2=TOP + HEIGHT),
+        element("text", text, class_="note", x=percent(x), dx=shift, y=y - 6, text_anchor=side),
+    ]
+
+
+def _says(curve: Curve, words: Words) -> str:
+    days = half(curve)
+    end = curve.points[-1]
+    last = words("curve_end", share=words.percent(end.share), n=words.amount(end.days, Unit.DAYS))
+    middle = "" if not days else words("half_by", n=words.amount(days, Unit.DAYS)) + ", "
+    return f"{curve.label}: {middle}{last}"

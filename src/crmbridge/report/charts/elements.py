@@ -1,0 +1,50 @@
+"""Write SVG and HTML elements: every value is escaped, and nothing has a style of its own."""
+
+from __future__ import annotations
+
+from markupsafe import Markup, escape
+
+_NAMES = {"class_": "class", "stroke_width": "stroke-width", "text_anchor": "text-anchor", "aria_hidden": "aria-hidden"}
+_EMPTY = Markup("")
+
+
+def element(name: str, *inside: str, **attributes: object) -> Markup:
+    """Write an element; an attribute that is None is left out. Text inside is escaped unless it is Markup."""
+    written = _EMPTY.join(
+        Markup(' {}="{}"').format(_NAMES.get(key, key), _short(value))
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Markup("<{0}{1}>{2}</{0}>").format(name, written, _EMPTY.join(map(escape, inside)))
+
+
+def shape(name: str, said: str = "", **attributes: object) -> Markup:
+    """Write a shape of a drawing; `said` is shown when the pointer rests on it."""
+    return element(name, *([element("title", said)] if said else []), **attributes)
+
+
+def stretched(*inside: Markup, down: float = 100, **attributes: object) -> Markup:
+    """Write a drawing, 100 wide and `down` high, that fills its room both ways; lines in it keep their width."""
+    return element(
+        "svg",
+        *inside,
+        viewBox=f"0 0 100 {_short(down)}",
+        preserveAspectRatio="none",
+        focusable="false",
+        **attributes,
+    )
+
+
+def percent(value: float) -> str:
+    """Write a length as a part of the whole width."""
+    return f"{_short(value)}%"
+
+
+def points(pairs: list[tuple[float, float]]) -> str:
+    """Write the points of a line."""
+    return " ".join(f"{_short(x)},{_short(y)}" for x, y in pairs)
+
+
+def _short(value: object) -> object:
+    """Write a number with two decimals at most: a hundredth is less than anybody sees."""
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else value

@@ -1,0 +1,191 @@
+"""Draw lines over periods, and the small line of an indicator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from markupsafe import Markup
+
+from crmbridge.model.figures import Figure, Measured, Unit
+from crmbridge.report.charts.elements import element, percent, points, shape, stretched
+from crmbridge.report.charts.looks import looks
+from crmbridge.report.charts.scale import span, ticks
+from crmbridge.report.parts import Drawing, Key
+from crmbridge.report.wording import value
+from crmbridge.report.words import Words
+
+HEIGHT = 200  # pixels of the plot
+TOP, BOTTOM = 18, 24  # of them for the word of the highest tick; below it for the periods
+MOST_LABELS = 4  # fit beside each other on a telephone
+LEFT = 6  # percent of the width that is left to the numbers of the scale
+_Pair = tuple[float, float]
+
+
+def lines(measured: Measured, words: Words) -> Drawing | None:
+    """Draw one line a charted column; columns of other units get a panel of their own."""
+    if not measured.rows:
+        return None
+    names, look_of = dict(measured.columns), dict(zip(measured.charted, looks(measured.charted), strict=True))
+    panels = []
+    for unit, group in groupby(
+        sorted(measured.charted, key=lambda c: _place(measured, c)), lambda c: _unit(measured, c)
+    ):
+        panels.append(_panel(measured, list(group), unit, look_of, words))
+    keys = tuple(Key(look_of[column], names.get(column, column)) for column in measured.charted)
+    return Drawing(
+        body=element("div", *panels, class_="panels wide"),
+        says=_says(measured, words),
+        keys=keys if len(keys) > 1 else (),
+    )
+
+
+def spark(values: Sequence[float | None]) -> Markup | None:
+    """Draw how a figure went as a line without scale, with a dot at its end; None for less than two values."""
+    known = [each for each in values if each is not None]
+    if len(known) < 2:
+        return None
+    low, high = min(known), max(known)
+    room = high - low or 1.0
+    pairs: list[_Pair | None] = [
+        None if each is None else (100 * index / (len(values) - 1), 26 - 22 * (each - low) / room)
+        for index, each in enumerate(values)
+    ]
+    if high == low:
+        pairs = [pair and (pair[0], 15.0) for pair in pairs]
+    drawn = [shape("polyline", class_="spark", points=points(part)) for part in _unbroken(pairs)]
+    last = next(pair for pair in reversed(pairs) if pair)
+    return stretched(*drawn, _dot(last, "spark"), down=30, class_="sparkline", aria_hidden="true")
+
+
+def axis(
+    marks: Sequence[float], low: float, high: float, unit: str, words: Words, currency: str | None
+) -> list[Markup]:
+    """Draw the lines of the scale, each with its number above it."""
+    drawn = []
+    for mark in marks:
+        y = _height(mark, low, high)
+        drawn.append(shape("line", class_="grid", x1=0, x2="100%", y1=y, y2=y))
+        drawn.append(element("text", words.short(mark, unit, currency), class_="tick", x=0, y=y - 4))
+    return drawn
+
+
+def foot(labels: Sequence[str]) -> list[Markup]:
+    """Write what stands below a plot, from the left edge to the right one; as many as fit."""
+    last = len(labels) - 1
+    step = max(1, -(-last // (MOST_LABELS - 1)))
+    shown = [index for index in range(0, last + 1, step) if index == 0 or last - index >= step] + [last]
+    return [
+        element(
+            "text",
+            labels[index],
+            class_="tick",
+            x=percent(_across(index, len(labels))),
+            y=TOP + HEIGHT + 17,
+            text_anchor="end" if last and index == last else "middle",
+        )
+        for index in dict.fromkeys(shown)
+    ]
+
+
+def _panel(measured: Measured, columns: list[str], unit: str, look_of: dict[str, str], words: Words) -> Markup:
+    figures = {column: [row.figures.get(column) for row in measured.rows] for column in columns}
+    known = [f for each in figures.values() for f in each if f is not None and f.value is not None]
+    ends = [f.interval.high for f in known if f.interval] if len(columns) == 1 else []
+    marks = ticks(*span([*(f.value or 0.0 for f in known), *ends], unit), unit)
+    low, high, currency = marks[0], marks[-1], next((f.currency for f in known if f.currency), None)
+    drawn: list[Markup] = []
+    for column in columns:
+        drawn += _series(figures[column], look_of[column], low, high, banded=len(columns) == 1)
+    dots = [
+        _hover(f, row.label, index, len(measured.rows), low, high, words)
+        for column in columns
+        for index, (row, f) in enumerate(zip(measured.rows, figures[column], strict=True))
+        if f is not None and f.value is not None
+    ]
+    title = element("title", measured.name)
+    described = element("desc", _says(measured, words, columns))
+    plot = stretched(*drawn, down=HEIGHT, height=HEIGHT, class_="plot", x=0, y=TOP, width="100%")
+    return element(
+        "svg", title, described, plot, *axis(marks, low, high, unit, words, currency), *dots,
+        *foot([row.label for row in measured.rows]), class_="graph", role="img", height=TOP + HEIGHT + BOTTOM,
+    )  # fmt: skip
+
+
+def _series(figures: Sequence[Figure | None], look: str, low: float, high: float, *, banded: bool) -> list[Markup]:
+    """Draw one line, broken where there is nothing to show, over the band of its interval."""
+    count = len(figures)
+    at: list[_Pair | None] = [
+        None if f is None or f.value is None else (_across(index, count), _height(f.value, low, high) - TOP)
+        for index, f in enumerate(figures)
+    ]
+    drawn = [_band(figures, look, low, high)] if banded and all(f and f.interval for f in figures) else []
+    drawn += [shape("polyline", class_=f"l-{look}", points=points(part)) for part in _unbroken(at)]
+    return [*drawn, *(_dot(pair, look) for pair in at if pair)]
+
+
+def _band(figures: Sequence[Figure | None], look: str, low: float, high: float) -> Markup:
+    ends = [
+        (_across(i, len(figures)), f.interval)
+        for i, f in enumerate(figures)
+        if f is not None and f.interval is not None
+    ]
+    upper = [(x, _height(min(each.high, high), low, high) - TOP) for x, each in ends]
+    lower = [(x, _height(max(each.low, low), low, high) - TOP) for x, each in reversed(ends)]
+    return shape("polygon", class_=f"b-{look}", points=points([*upper, *lower]))
+
+
+def _hover(f: Figure, label: str, index: int, count: int, low: float, high: float, words: Words) -> Markup:
+    """Put an invisible spot over a point, so that the pointer finds its number."""
+    x = percent(_across(index, count))
+    return shape("circle", f"{label}: {value(f, words)}", class_="spot", cx=x, cy=_height(f.value or 0, low, high), r=9)
+
+
+def _dot(pair: _Pair, look: str) -> Markup:
+    """Draw a dot as a line of no length with round ends: it stays round however the plot is stretched."""
+    x, y = pair
+    return shape("path", class_=f"d-{look}", d=f"M{x:.2f} {y:.2f}h0")
+
+
+def _unbroken(pairs: Sequence[_Pair | None]) -> list[list[_Pair]]:
+    """Cut a line where a point is missing; a single point is left to its dot."""
+    parts: list[list[_Pair]] = [[]]
+    for pair in pairs:
+        if pair is None:
+            parts.append([])
+        else:
+            parts[-1].append(pair)
+    return [part for part in parts if len(part) > 1]
+
+
+def _across(index: int, count: int) -> float:
+    """Give where a period stands, in percent of the width; one alone stands in the middle."""
+    return LEFT + (99 - LEFT) * (index / (count - 1) if count > 1 else 0.5)
+
+
+def _height(amount: float, low: float, high: float) -> float:
+    return TOP + HEIGHT * (1 - (amount - low) / (high - low))
+
+
+def _unit(measured: Measured, column: str) -> str:
+    return next((row.figures[column].unit for row in measured.rows if column in row.figures), Unit.COUNT)
+
+
+def _place(measured: Measured, column: str) -> int:
+    """Order columns by where their unit is met first, so that a panel's columns stand together."""
+    units = [_unit(measured, each) for each in measured.charted]
+    return units.index(_unit(measured, column))
+
+
+def _says(measured: Measured, words: Words, columns: Sequence[str] = ()) -> str:
+    """Say the first and the last of each line in words."""
+    names, first, last = dict(measured.columns), measured.rows[0], measured.rows[-1]
+    return "; ".join(
+        f"{names.get(column, column)}: {_at(first.figures.get(column), words)} ({first.label}) → "
+        f"{_at(last.figures.get(column), words)} ({last.label})"
+        for column in columns or measured.charted
+    )
+
+
+def _at(figure: Figure | None, words: Words) -> str:
+    return words("no_data") if figure is None else value(figure, words)

@@ -1,0 +1,38 @@
+"""Make every text of a scorecard harmless to show, once, before any form is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from crmbridge.engine.text import plain
+
+LONGEST = 1000  # characters of one text
+T = TypeVar("T")
+
+
+def cleaned(value: T) -> T:
+    """Give a scorecard, or a part of one, with its texts as single lines without control and direction characters."""
+    made: T = _cleaned(value)
+    return made
+
+
+def _cleaned(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | float() | StrEnum() | datetime():
+            return value
+        case str():
+            return plain(value, LONGEST)
+        case Mapping():
+            return {_cleaned(key): _cleaned(item) for key, item in value.items()}
+        case tuple() if hasattr(value, "_fields"):
+            return type(value)(*map(_cleaned, value))
+        case tuple() | list():
+            return type(value)(map(_cleaned, value))
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return replace(value, **{part.name: _cleaned(getattr(value, part.name)) for part in fields(value)})
+        case _:
+            return value

@@ -1,0 +1,39 @@
+"""Show each indicator on a tile: what it is now, what it is aimed at, and how it went."""
+
+from __future__ import annotations
+
+from crmbridge.model.figures import IndicatorFigure, Scorecard
+from crmbridge.report.charts import spark
+from crmbridge.report.parts import Tile
+from crmbridge.report.sections import where
+from crmbridge.report.wording import against_target, counted_from, interval, small, target, value
+from crmbridge.report.words import NOTHING, Words
+
+
+def tiles(scorecard: Scorecard, words: Words) -> tuple[Tile, ...]:
+    """Make the tile of each indicator, in the order of the process file."""
+    return tuple(_tile(each, words) for each in scorecard.indicators)
+
+
+def _tile(each: IndicatorFigure, words: Words) -> Tile:
+    figure = each.figure
+    notes = [counted_from(figure, words), interval(figure, words)]
+    return Tile(
+        name=each.name,
+        where=where(each),
+        value=value(figure, words),
+        target="" if each.target is None else target(each, words),
+        state=against_target(each, words),
+        counted_from=" · ".join(note for note in notes if note != NOTHING),
+        caution=small(figure, words),
+        definition=each.definition,
+        why=each.why or "",
+        line=spark([*(point.figure.value for point in each.trend), figure.value]),
+        said=_said(each, words),
+        ends=(each.trend[0].period, words("now")) if each.trend else ("", ""),
+    )
+
+
+def _said(each: IndicatorFigure, words: Words) -> str:
+    """Say in words how it went, period by period."""
+    return "; ".join(f"{point.period}: {value(point.figure, words)}" for point in each.trend)
