@@ -13,7 +13,7 @@ from crmbridge.model.figures import Unit
 
 NOTHING = "–"  # noqa: RUF001  the dash that stands where there is no number
 MINUS = "−"  # noqa: RUF001  the sign that is as wide as a digit
-_SIGNS = {"EUR": "€", "GBP": "£", "BRL": "R$", "USD": "US$", "JPY": "JP¥", "CNY": "CN¥", "INR": "₹"}  # noqa: RUF001
+_SIGNS = {"EUR": "€", "GBP": "£", "BRL": "R$", "USD": "US$", "JPY": "JP¥", "CNY": "CN¥", "INR": "₹"}
 _AT_HOME = {("en", "USD"): "$", ("zh", "CNY"): "¥"}
 _SHORT = {  # from how much on, in what, and with which word
     "en": ((1e9, "bn"), (1e6, "m"), (1e3, "k")),

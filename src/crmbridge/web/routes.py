@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qsl, quote
 
 from anyio import CapacityLimiter, to_thread
@@ -123,7 +123,7 @@ def _answered(site: Site, view: View, asked: Asked) -> Response:
         return message(site, asked, status, title, strike(error.message), advice=strike(error.advice))
 
 
-_STATUS = {LockedError: 409, PlanStaleError: 409, OverLimitError: 409, StateError: 503}
+_STATUS: Mapping[type, int] = {LockedError: 409, PlanStaleError: 409, OverLimitError: 409, StateError: 503}
 
 
 def _asked(site: Site, request: Request, form: dict[str, str] | None = None) -> Asked:
@@ -137,7 +137,7 @@ def _asked(site: Site, request: Request, form: dict[str, str] | None = None) -> 
         address=request.client.host if request.client else "",
         query=dict(request.query_params),
         form=form or {},
-        params={**request.path_params},
+        params=dict(request.path_params),
         session=site.access.session(cookie),
         cookie=cookie,
         bearer=header[7:].strip() if header.lower().startswith("bearer ") else None,

@@ -14,7 +14,7 @@ from crmbridge.services.explained import ExplainedRule, Explanation, InStep, Syn
 from crmbridge.services.explaining import explain
 from crmbridge.services.naming import called_in, names_for
 from crmbridge.web.site import Asked, Site, message, page
-from crmbridge.web.views.deals import rule_name, stage_name
+from crmbridge.web.views.deals import field_label, rule_name, stage_name
 from crmbridge.web.words import NOTHING, Words
 
 RECENT = 20  # journal rows of a deal
@@ -77,12 +77,15 @@ def one(site: Site, asked: Asked) -> Response:
         rules=[(t(TITLES[when]), found) for when in TITLES if (found := list(_rules(said, when, t)))],
         clocks=[_clock(site, one.clock, t) for one in said.clocks],
         visits=[_visit(site, visit, t) for visit in reversed(said.evaluation.visits)],
-        apart=[_apart(field, said.linked, t) for field in said.fields if field.state is not InStep.IN_STEP],
+        apart=[_apart(site, field, said.linked, t) for field in said.fields if field.state is not InStep.IN_STEP],
         same=sum(field.state is InStep.IN_STEP for field in said.fields),
         journal=[
             (
                 entry,
-                "; ".join(f"{e.name}: {called_in(entry.change, e.name, e.after, names)}" for e in entry.change.edits),
+                "; ".join(
+                    f"{field_label(site, e.name, t)}: {called_in(entry.change, e.name, e.after, names)}"
+                    for e in entry.change.edits
+                ),
             )
             for entry in list(said.journal)[-RECENT:][::-1]
             if entry.outcome is not None
@@ -156,9 +159,11 @@ def _visit(site: Site, visit: Visit, t: Words) -> tuple[str, str, str, str]:
     return stage_name(site, visit.stage, t), t.moment(visit.entered_at), left, t.span(end - visit.entered_at)
 
 
-def _apart(field: SyncedField, linked: Sequence[Record], t: Words) -> tuple[str, str, list[tuple[str, str]], str]:
+def _apart(
+    site: Site, field: SyncedField, linked: Sequence[Record], t: Words
+) -> tuple[str, str, list[tuple[str, str]], str]:
     sides = [(r.ref.connection, t.value(field.now[r.ref.connection]) if r.ref.connection in field.now else NOTHING)
              for r in linked]  # fmt: skip
     state = t("is_conflict" if field.state is InStep.CONFLICT else "waits_for_run")
     agreed = ", ".join(dict.fromkeys(t.value(value) for value in field.base.values())) or NOTHING
-    return field.name, state, sides, agreed
+    return field_label(site, field.name, t), state, sides, agreed

@@ -8,11 +8,14 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
+from crmbridge.engine.rules.case import field_name
+from crmbridge.engine.text import plain
 from crmbridge.services.holding import HeldDeal, HeldQuery, by_rule
 from crmbridge.web.rendering import deal_path, with_query
 from crmbridge.web.site import Asked, Site, page, part_of
 from crmbridge.web.words import Words
 
+SHOWN = 120  # characters of why a deal is held; its page has all of it
 ROWS = 50  # deals on a page
 MOST_OWNERS = 500  # in the list to choose from
 
@@ -83,7 +86,7 @@ def _row(site: Site, one: HeldDeal, now: datetime, t: Words) -> Row:
         href=deal_path(one.deal),
         stage=stage_name(site, one.place.stage, t),
         amount=t.money(one.amount),
-        why=one.holds[0].message,
+        why=plain(one.holds[0].message, SHOWN),
         more=t("and_more", n=len(one.holds) - 1) if len(one.holds) > 1 else "",
         left=t("paused" if one.paused else "no_clock") if left is None else t.left(left),
         due=t.moment(one.due_at) if one.due_at else "",
@@ -107,3 +110,9 @@ def rule_name(site: Site, rule: str, t: Words) -> str:
 
 
 OWN = {"move", "unreadable"}
+USUAL = ("stage", "owner", "amount")  # fields that have words of the page's own
+
+
+def field_label(site: Site, name: str, t: Words) -> str:
+    """Name a field for people."""
+    return t(name) if name in USUAL else field_name(name, site.workspace.project.process, t.language)

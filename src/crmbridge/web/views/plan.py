@@ -17,6 +17,7 @@ from crmbridge.services.naming import Names, called_in, names_for
 from crmbridge.web.desk import Made
 from crmbridge.web.rendering import deal_path
 from crmbridge.web.site import Asked, Site, go, message, page, part_of
+from crmbridge.web.views.deals import field_label
 from crmbridge.web.words import Words
 
 ROWS = 50  # changes on a page
@@ -61,7 +62,7 @@ def shown(site: Site, asked: Asked) -> Response:
         made_at=t("plan_made", when=t.moment(made.plan.made_at), by=made.by),
         counts=_counts(made.plan, t),
         groups=[
-            (connection, names.adapters.get(connection, ""), [_shown(change, names, t) for change in together])
+            (connection, names.adapters.get(connection, ""), [_shown(site, change, names, t) for change in together])
             for connection, together in groupby(some, key=lambda change: change.connection)
         ],
         part=part,
@@ -129,7 +130,8 @@ def work(site: Site, asked: Asked) -> Response:
         begun=t("job_started", when=t.moment(job.started_at), by=job.by),
         outcomes=[(t(f"outcome_{name}"), count) for name, count in applied.counts.items()] if applied else [],
         skipped=[
-            (_shown(change, names, t), t(f"outcome_{receipt.outcome}"), receipt.message) for change, receipt in skipped
+            (_shown(site, change, names, t), t(f"outcome_{receipt.outcome}"), receipt.message)
+            for change, receipt in skipped
         ],
         errors=[(name, error.message) for name, error in job.ran.cycle.errors] if job.ran and job.ran.cycle else [],
         counted=t("all_times_only", zone=site.zone.key),
@@ -157,7 +159,7 @@ def _counts(plan: Plan, t: Words) -> list[tuple[str, str]]:
     return found + ([(t.number(len(plan.blocked)), t("blocked_count"))] if plan.blocked else [])
 
 
-def _shown(change: Change, names: Names, t: Words) -> Shown:
+def _shown(site: Site, change: Change, names: Names, t: Words) -> Shown:
     target = change.target
     if change.action is Action.CREATE:
         name = t.value(change.after.get("name"))
@@ -171,16 +173,16 @@ def _shown(change: Change, names: Names, t: Words) -> Shown:
         what=t(f"does_{change.action}") + (f" ({change.creates})" if change.action is Action.CREATE else ""),
         name=name or str(target or ""),
         href=deal_path(target) if target and target.kind == "deal" else None,
-        edits=[] if change.action is Action.ARCHIVE else list(_edits(change, names, t)),
+        edits=[] if change.action is Action.ARCHIVE else list(_edits(site, change, names, t)),
     )
 
 
-def _edits(change: Change, names: Names, t: Words) -> Sequence[Edit]:
+def _edits(site: Site, change: Change, names: Names, t: Words) -> Sequence[Edit]:
     shown_edits = [edit for edit in change.edits if edit.name != "body"]  # it says what the reason says
     with_before = change.action is Action.UPDATE
     return [
         Edit(
-            {"due_at": "due"}.get(edit.name, edit.name),
+            t("due") if edit.name == "due_at" else field_label(site, edit.name, t),
             _value(change, edit.name, edit.before, names, t) if with_before else "",
             _value(change, edit.name, edit.after, names, t),
         )

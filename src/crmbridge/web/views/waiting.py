@@ -15,6 +15,7 @@ from crmbridge.services.naming import Names, called, names_for
 from crmbridge.services.resolving import ADVICE, find_waiting, give, resolve, take
 from crmbridge.web.rendering import deal_path
 from crmbridge.web.site import Asked, Site, go, page, part_of
+from crmbridge.web.views.deals import field_label
 from crmbridge.web.words import Words
 
 ROWS = 25  # things on a page
@@ -33,6 +34,7 @@ class Open(NamedTuple):
     """One thing that waits, as the page shows it."""
 
     item: Blocked
+    field: str
     deal: str
     href: str
     cause: str
@@ -44,7 +46,7 @@ class Open(NamedTuple):
 
 def everything(site: Site, asked: Asked) -> Response:
     """List what waits: conflicts first, then the longest."""
-    t, now = asked.words, site.workspace.clock.now()
+    t = asked.words
     found = sorted(site.workspace.store.waiting.all(), key=_order)
     part = part_of(len(found), asked.number, ROWS)
     some = found[part.start : part.last]
@@ -54,7 +56,7 @@ def everything(site: Site, asked: Asked) -> Response:
         asked,
         "waiting.html.j2",
         title=t("waiting"),
-        items=[_open(one, names, now, t) for one in some],
+        items=[_open(site, one, names, t) for one in some],
         part=part,
         page_path=lambda number: f"/waiting?page={number}",
         decided=asked.query.get("decided") == "1",
@@ -76,15 +78,16 @@ def _order(one: Waiting) -> tuple[bool, datetime, str, str]:
     return one.item.cause is not Cause.CONFLICT, one.since, str(one.item.deal), one.item.name
 
 
-def _open(one: Waiting, names: Names, now: datetime, t: Words) -> Open:
+def _open(site: Site, one: Waiting, names: Names, t: Words) -> Open:
     item = one.item
     conflict = item.cause is Cause.CONFLICT
     return Open(
         item=item,
+        field=field_label(site, item.name, t),
         deal=names.deals.get(item.deal) or str(item.deal),
         href=deal_path(item.deal),
         cause=t(f"cause_{item.cause}"),
-        waits=t("waits_since", span=t.span(now - one.since)),
+        waits=t("waits_since", span=t.span(site.workspace.clock.now() - one.since)),
         sides=[_side(item, connection, names, t) for connection in item.values],
         advice="" if conflict else ADVICE[item.cause],
         may_type=conflict and item.name not in ASSOCIATED,
