@@ -40,7 +40,7 @@ class Page:
 def serving(folder: Path, *args: str) -> Iterator[dict[str, Any]]:
     """Serve a project's page in a process of its own; gives what that said."""
     command = [sys.executable, "-m", "crmbridge", "--project", str(folder), "serve", "--port", "0", "--json", *args]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ}) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ}) as process:  # noqa: S603  our own program
         assert process.stdout is not None
         try:
             yield json.loads(process.stdout.readline())
