@@ -1,0 +1,168 @@
+"""A process in one language: its texts, and its things by name with the place in the manual that explains them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from markupsafe import Markup, escape
+
+from crmbridge.engine.text import plain
+from crmbridge.manual.words import LANGUAGES, NAMES, TAGS, Words
+from crmbridge.model.parts import Text
+from crmbridge.model.process import Process
+from crmbridge.model.records import STANDARD_FIELDS, Kind
+from crmbridge.model.values import FieldType
+
+LONGEST = 4000  # characters of one line
+_ITEM = re.compile(r"(?:[-*•]|(\d{1,2})[.)])\s+(.+)")
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What is needed to speak of a process in one language."""
+
+    process: Process
+    words: Words
+
+    @property
+    def language(self) -> str:
+        """The language that is spoken."""
+        return self.words.language
+
+    def text(self, text: Text | None) -> Markup:
+        """Give a text on one line; one that is missing in this language is marked with the language that it has."""
+        if text is None:
+            return Markup("")
+        return self._marked(escape(plain(self._chosen(text), LONGEST)), self._tongue(text))
+
+    def plain(self, text: Text | None) -> str:
+        """Give a text on one line, for places where only characters can stand. It is not escaped."""
+        return "" if text is None else plain(self._chosen(text), LONGEST)
+
+    def block(self, text: Text | None) -> Markup:
+        """Give a text of several lines as paragraphs, and lines that begin with a dash or a number as a list."""
+        if text is None:
+            return Markup("")
+        lines = [plain(line, LONGEST) for line in self._chosen(text).splitlines()]
+        body = Markup("").join(_paragraphs(lines))
+        tongue = self._tongue(text)
+        if tongue is None:
+            return body
+        attributes = {"tag": TAGS.get(tongue, tongue), "name": NAMES.get(tongue, tongue)}
+        return Markup('<div lang="{tag}" class="other">{body}<span class="tongue">{name}</span></div>').format(
+            body=body, **attributes
+        )
+
+    def tongue(self, text: Text) -> str | None:
+        """Give the tag of the language that a text falls back to; None where it is in the language that is spoken."""
+        tongue = self._tongue(text)
+        return None if tongue is None else TAGS.get(tongue, tongue)
+
+    def field(self, name: str) -> Markup:
+        """Name a deal's field, with a link to what it means."""
+        if name not in self.fields:
+            return Markup("<code>{}</code>").format(plain(name))
+        return Markup('<a href="glossary.html#field-{}">{}</a>').format(name, self.field_name(name))
+
+    def field_name(self, name: str) -> Markup:
+        """Name a deal's field: as the process does, or as the manual does for a standard one."""
+        for one in self.process.fields:
+            if one.id == name:
+                return self.text(one.name)
+        return self.words(f"field_{name}") if name in STANDARD_FIELDS[Kind.DEAL] else escape(plain(name))
+
+    def fields_listed(self, names: Iterable[str], last: str = "and") -> Markup:
+        """Name several fields."""
+        return self.words.listed((self.field(name) for name in names), last)
+
+    def role(self, role_id: str) -> Markup:
+        """Name a role, with a link to its page."""
+        for role in self.process.roles:
+            if role.id == role_id:
+                return Markup('<a href="role-{}.html">{}</a>').format(role.id, self.text(role.name))
+        return escape(plain(role_id))
+
+    def people(self, names: Iterable[str], last: str = "or") -> Markup:
+        """Name who may do something: roles, e-mail addresses, or `owner` for the deal's own."""
+        return self.words.listed(
+            (self.words("deals_owner") if name == "owner" else self.role(name) for name in names), last
+        )
+
+    def stage(self, stage_id: str) -> Markup:
+        """Name a stage, with a link to its page."""
+        stage = self.process.stage(stage_id)
+        if stage is None:
+            return escape(plain(stage_id))
+        return Markup('<a href="stage-{}.html">{}</a>').format(stage.id, self.text(stage.name))
+
+    def calendar(self, calendar_id: str | None) -> Markup:
+        """Name a calendar, with a link to its hours; nothing where none is named."""
+        if calendar_id is None:
+            return Markup("")
+        name = plain(calendar_id.replace("_", " "))
+        link = Markup('<a href="calendars.html#calendar-{}">{}</a>').format(calendar_id, name)
+        return self.words("by_calendar", calendar=link)
+
+    @cached_property
+    def fields(self) -> dict[str, FieldType]:
+        """Every field that a rule can name, with its type."""
+        return {**{one.id: one.type for one in self.process.fields}, **STANDARD_FIELDS[Kind.DEAL]}
+
+    @cached_property
+    def options(self) -> dict[str, tuple[str, ...]]:
+        """The values that fields can have, of those of which that is known."""
+        return {one.id: one.options for one in self.process.fields if one.options}
+
+    def _chosen(self, text: Text) -> str:
+        return text.in_language(self.language)
+
+    def _tongue(self, text: Text) -> str | None:
+        """Tell which language a text falls back to; a single text of a process of several languages is for all."""
+        if isinstance(text.root, str):
+            spoken = self.process.languages
+            return _code(spoken[0]) if len(spoken) == 1 and spoken[0] != self.language else None
+        if text.root.get(self.language):
+            return None
+        return "en" if text.root.get("en") else _code(next(iter(text.root), "und"))
+
+    def _marked(self, body: Markup, tongue: str | None) -> Markup:
+        if tongue is None or not body:
+            return body
+        return Markup('<span lang="{}" class="other">{} <span class="tongue">{}</span></span>').format(
+            TAGS.get(tongue, tongue), body, NAMES.get(tongue, tongue)
+        )
+
+
+def _code(language: str) -> str:
+    """Give a language's code; `und`, which stands for an unknown one, where people wrote something else there."""
+    return language if re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}", language) else "und"
+
+
+def _paragraphs(lines: list[str]) -> Iterable[Markup]:
+    """Put lines that belong together into one element each."""
+    group: list[str] = []
+    kind = ""
+    for line in [*lines, ""]:
+        found = _ITEM.fullmatch(line)
+        now = "" if not line else "p" if found is None else "ol" if found[1] else "ul"
+        if now != kind and group:
+            yield _element(kind, group)
+            group = []
+        kind = now
+        if line:
+            group.append(found[2] if found else line)
+
+
+def _element(kind: str, group: list[str]) -> Markup:
+    if kind == "p":
+        return Markup("<p>{}</p>").format(" ".join(group))
+    items = Markup("").join(Markup("<li>{}</li>").format(item) for item in group)
+    return Markup("<{0}>{1}</{0}>").format(Markup(kind), items)  # noqa: S704  one of our two
+
+
+def languages_of(process: Process) -> tuple[str, ...]:
+    """Give the languages of a process that the manual speaks, in the process's order; English where it has none."""
+    return tuple(name for name in process.languages if name in LANGUAGES) or ("en",)

@@ -1,0 +1,117 @@
+"""Make the manual of a process: its pages with what the indicators count, and the log of what changed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path, PurePosixPath
+
+from crmbridge.engine.coherence import check_process
+from crmbridge.errors import ConfigurationError
+from crmbridge.files.diagnostics import InvalidFilesError, has_errors, in_order
+from crmbridge.files.reading import read_process
+from crmbridge.indicators.words import Words
+from crmbridge.manual import LANGUAGES, Version, build_site
+from crmbridge.model.process import Process
+from crmbridge.services.checking import placed
+
+LISTED = ".crmbridge-manual"  # names the files that the last build wrote, so that the next one can take out the old
+VERSIONS = ".versions"  # of processes/b2b.yaml the earlier ones are kept in processes/b2b.versions/
+
+
+def make_manual(
+    process: Process,
+    today: date,
+    *,
+    languages: Sequence[str] = (),
+    earlier: Sequence[Version] = (),
+) -> Mapping[str, str]:
+    """Make the manual's files by their paths, in these languages; in those of the process when none is named.
+
+    Public holidays are listed for this year and the next. The same process gives the same files for a whole year.
+    """
+    definitions = {language: Words.of(language).definitions for language in LANGUAGES}
+    years = (today.year, today.year + 1)
+    return build_site(process, languages or None, definitions=definitions, earlier=earlier, years=years)
+
+
+def earlier_versions(process_file: Path) -> tuple[Path, ...]:
+    """Give where earlier versions are kept beside a process file: of `b2b.yaml` in the folder `b2b.versions`."""
+    folder = process_file.with_suffix(VERSIONS)
+    return (folder,) if folder.is_dir() else ()
+
+
+def read_versions(paths: Iterable[Path]) -> tuple[Version, ...]:
+    """Read earlier versions of a process, oldest first: files as they are named, those of a folder by their names.
+
+    A version is called what its file is called, so dated copies (`2026-03-01.yaml`) tell when. Raises
+    ConfigurationError for a path that has none, and InvalidFilesError for a file that is no process.
+    """
+    return tuple(_read(file) for path in paths for file in _files(path))
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix in {".yaml", ".yml"})
+    if not found:
+        raise ConfigurationError(
+            f"There are no process files in {path}", advice="Name a file, or a folder of dated copies."
+        )
+    return found
+
+
+def _read(path: Path) -> Version:
+    loaded = read_process(path)
+    found = [*loaded.diagnostics]
+    if loaded.model is not None:
+        found += placed(check_process(loaded.model), loaded.source)
+    if loaded.model is None or has_errors(found):
+        raise InvalidFilesError(in_order(found))
+    return Version(path.stem, loaded.model)
+
+
+def write_site(site: Mapping[str, str], folder: Path) -> int:
+    """Write a site to a folder, take out what only an earlier build wrote there, and tell how many files it has.
+
+    Nothing else in the folder is touched. Each file is written whole or not at all. Raises ConfigurationError when
+    that can't be done.
+    """
+    try:
+        before = _listed(folder)
+        for name, text in site.items():
+            _write(folder / PurePosixPath(name), text)
+        for name in sorted(before - set(site)):
+            (folder / PurePosixPath(name)).unlink(missing_ok=True)
+        _write(folder / LISTED, "".join(f"{name}\n" for name in sorted(site)))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigurationError(
+            f"The manual can't be written to {folder}: {reason}", advice="Name another folder."
+        ) from None
+    return len(site)
+
+
+def _listed(folder: Path) -> set[str]:
+    """Give the files that the last build wrote; a name that leads out of the folder is none of them."""
+    try:
+        names = (folder / LISTED).read_text("utf-8").splitlines()
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        return set()
+    paths = {name: PurePosixPath(name) for name in names if name}
+    return {name for name, path in paths.items() if not path.is_absolute() and ".." not in path.parts}
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".manual.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
