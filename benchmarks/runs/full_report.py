@@ -33,7 +33,6 @@ STAGES = (
 OWNERS = ("Ana Ribeiro", "Jonas Weber", "Li Na", "Maya Cohen", "Tom Baker", "Zoë Laurent")
 MONTHS = tuple(f"2025-{month:02}" for month in range(7, 13)) + tuple(f"2026-{month:02}" for month in range(1, 7))
 RULES = ("BANT 3 of 4", "Decision maker", "Need survey", "Scope agreed", "Discount approved", "Delivery date")
-Make = Callable[[str], Figure]
 
 
 def scorecard() -> Scorecard:
@@ -95,7 +94,7 @@ def measure(name: str, chart: ChartKind, rows: Sequence[Row], charted: str, rows
 
 
 def _indicators(dice: random.Random) -> tuple[IndicatorFigure, ...]:
-    made = (
+    made: tuple[tuple[str, str, Figure, str | None, bool | None, Callable[[], Figure]], ...] = (
         ("Win rate", "win_rate", share(231, 838), "25%", True, lambda: share(dice.randint(18, 30), 100)),
         ("Qualified", "stage_conversion", share(411, 702), "60%", False, lambda: share(dice.randint(50, 66), 100)),
         ("Proposals taken up", "stage_conversion", share(5, 8), "70%", False, lambda: share(dice.randint(5, 8), 9)),
@@ -180,6 +179,7 @@ def _time(dice: random.Random) -> list[Measured]:
             )
         )
     cycle = [_by(month, median=days(dice.uniform(48, 70)), p90=days(dice.uniform(90, 130))) for month in MONTHS]
+    staying = tuple(_curve(stage, dice, falls=True) for stage in STAGES)
     ages = [
         _by(stage, **{f"w{week}": count(max(0, int(dice.gauss(14 - 3 * week, 4)))) for week in range(1, 7)})
         for stage in STAGES
@@ -187,7 +187,7 @@ def _time(dice: random.Random) -> list[Measured]:
     return [
         measure("Time in stage", ChartKind.BARS, times, "median p90 open_median_age", "Stage"),
         measure("Cycle time", ChartKind.LINES, cycle, "median p90", "Month", headline=days(57.2, 838)),
-        measure("Survival in stage", ChartKind.CURVES, [], "", "Stage", curves=tuple(_curve(s, dice, falls=True) for s in STAGES)),
+        measure("Survival in stage", ChartKind.CURVES, [], "", "Stage", curves=staying),
         measure("Won by age", ChartKind.CURVES, [], "", "Outcome", id="time_to_win",
                 curves=tuple(_curve(s, dice, falls=False) for s in ("Won", "Lost"))),
         measure("Aging", ChartKind.HEAT, ages, "w1 w2 w3 w4 w5 w6", "Stage"),
@@ -217,7 +217,7 @@ def _discipline(dice: random.Random) -> list[Measured]:
 def _money(dice: random.Random) -> list[Measured]:
     open_money = [_by(stage, amount=money(dice.uniform(4e4, 9e5), dice.randint(12, 60))) for stage in STAGES]
     forecast = [
-        _by(m, **{"weighted_forecast": _wide(dice.uniform(3e5, 6e5)), "crm_forecast": money(dice.uniform(4e5, 8e5))})
+        _by(m, weighted_forecast=_wide(dice.uniform(3e5, 6e5)), crm_forecast=money(dice.uniform(4e5, 8e5)))
         for m in MONTHS
     ]
     speed = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -383,6 +384,35 @@ def test_a_report_is_saved_where_it_is_wanted(shop: Shop, tmp_path: Path) -> Non
 
     assert 0 == said.code
     assert {"indicators.html", "indicators.md"} == {path.name for path in (tmp_path / "here").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("form", "begins"), [("html", "<!DOCTYPE html>"), ("markdown", "# Indicators"), ("json", "{"), ("csv", "part,id,")]
+)
+def test_a_report_is_written_in_the_form_asked_for(shop: Shop, tmp_path: Path, form: str, begins: str) -> None:
+    """What is printed is what is saved, but for the time that went by."""
+    shop.call("run")
+    printed = shop.call("report", "--format", form).out
+    shop.call("report", "--format", form, "--out", str(tmp_path / "here"))
+
+    (saved,) = (tmp_path / "here").iterdir()
+    steady = re.compile(r"[0-9.]+")
+    assert printed.startswith(begins)
+    assert [steady.sub("0", line.rstrip()) for line in saved.read_text("utf-8").splitlines()] == [
+        steady.sub("0", line) for line in printed.splitlines()
+    ]
+
+
+def test_a_report_is_of_the_measures_asked_for(shop: Shop) -> None:
+    """Only these are shown; one that is not there is named with those that are."""
+    shop.call("run")
+    (only,) = shop.call("report", "--measure", "win_rate", "--json").document["result"]["reports"]
+    wrong = shop.call("report", "--measure", "luck")
+
+    assert ["win_rate"] == [measure["id"] for measure in only["facts"]["measures"]]
+    assert 3 == wrong.code
+    assert "no measure 'luck'" in wrong.err
+    assert "win_rate" in wrong.err
 
 
 def test_a_run_pushes_the_reports_that_have_no_time(shop: Shop) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from crmbridge.indicators import WaivedFindings, compute
+from crmbridge.indicators import compute
+from crmbridge.model.figures import WaivedFindings
 from crmbridge.model.findings import Place, SlaState, Waived
 from crmbridge.model.records import Kind, Status
 from crmbridge.ports import Page
@@ -46,7 +47,8 @@ def test_page_shows_what_the_store_holds(tmp_path: Path) -> None:
     page = (tmp_path / "reports" / "weekly.html").read_text("utf-8")
     assert "Rita &lt;Prado&gt;" in page
     assert 6.0 == document.facts["indicators"][0]["figure"]["value"]
-    assert 1 == document.facts["sla"][0]["breached"]
+    attainment = next(measure for measure in document.facts["measures"] if measure["id"] == "sla_attainment")
+    assert 1 == attainment["rows"][0]["figures"]["breached"]["value"]
     assert 1 == len(store.findings.findings())
     store.close()
 
@@ -67,7 +69,10 @@ def test_what_is_waived_is_shown_apart(tmp_path: Path) -> None:
 
     card = compute(url, make_process(), NOON)
     assert WaivedFindings(findings=3, ending=1, next_end=NOON + timedelta(days=7)) == card.waived
-    assert [1] == [owner.total for owner in card.findings]
+    found = card.measure("open_findings")
+    assert found is not None
+    assert found.headline is not None
+    assert 1 == found.headline.value
     text = "; ".join(render(card, None, "Weekly").facts["summary"])
     assert "Open findings: 1. " in text
     assert "Waived findings: 3. ending within a week: 1; the first on 2026-06-17." in text

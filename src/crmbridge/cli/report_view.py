@@ -1,4 +1,4 @@
-"""Show a report at a terminal: what needs attention, the indicators, then each measure with bars of block characters."""
+"""Show a report at a terminal: what needs attention, the indicators, then each measure with bars."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from crmbridge.report.wording import against_target, counted_from, small, target
 from crmbridge.report.words import NOTHING, Words, words_of
 
 if TYPE_CHECKING:
-    from crmbridge.model.figures import Figure, IndicatorFigure, Measured, Row, Scorecard
+    from crmbridge.model.figures import IndicatorFigure, Measured, Row, Scorecard
     from crmbridge.ports import Document
-    from crmbridge.report.parts import Cell, Table
+    from crmbridge.report.parts import Cell, Section, Table
 
 BAR = 20  # columns of a full bar
 MOST = 28  # columns of a cell
@@ -56,21 +56,28 @@ def _attention(card: Scorecard, words: Words) -> Iterator[Line]:
 
 
 def _indicators(card: Scorecard, words: Words) -> Iterator[Line]:
-    laid_out = indicator_table(card, words)
-    rows = [_indicator(each, words) for each in card.indicators]
-    heads = [*laid_out.columns[:4], words("trend"), laid_out.columns[4]]
+    """Show a row an indicator; a narrow terminal has the target in brackets, and no trend."""
+    is_wide, has_trend = (screen_width() or WIDE) >= WIDE, any(each.trend for each in card.indicators)
+    name, now, aim, state, base, _ = indicator_table(card, words).columns
+    heads = [name, now, *([aim] if is_wide else []), state, *([words("trend")] if is_wide and has_trend else []), base]
+    rows = []
+    for each in card.indicators:
+        cells = _indicator(each, words, is_wide=is_wide)
+        rows.append(cells if is_wide and has_trend else [*cells[:-2], cells[-1]])
     yield from table(rows, heads=heads, indent=2, most=MOST)
 
 
-def _indicator(each: IndicatorFigure, words: Words) -> list[Part]:
-    state = against_target(each, words)
+def _indicator(each: IndicatorFigure, words: Words, *, is_wide: bool) -> list[Part]:
+    state, aim = against_target(each, words), target(each, words)
     name = f"{each.name} ({where(each)})" if where(each) else each.name
     notes = [counted_from(each.figure, words), small(each.figure, words)]
+    aimed: list[Part] = [aim, _toned(state.text, state.tone)]
+    if not is_wide:
+        aimed = [_toned(f"{state.text} ({aim})" if each.target else state.text, state.tone)]
     return [
         name,
         strong(value(each.figure, words)),
-        target(each, words),
-        _toned(state.text, state.tone),
+        *aimed,
         spark([*(point.figure.value for point in each.trend), each.figure.value]),
         dim(", ".join(note for note in notes if note and note != NOTHING)),
     ]
@@ -81,33 +88,40 @@ def _measures(card: Scorecard, run: Mapping[str, Any], words: Words) -> Iterator
     measures = {anchor(each, index): each for index, each in enumerate(card.measures)}
     for section in sections(card, run, words):
         measured = measures.get(section.id)
-        lines = _table(section.table, measured, words)
-        yield from _headed(section.title, lines)
-        if section.headline is not None:
-            yield [f"  {section.headline.text} ", dim(section.headline.note)]
+        yield from ("", _title(section))
+        yield from _table(section.table, measured, words)
         for text in (section.definition, *section.cautions):
             yield from table([[dim(text)]], indent=2) if text else ()
+
+
+def _title(section: Section) -> Line:
+    """Name a section, with its figure over all beside it."""
+    if section.headline is None:
+        return strong(section.title)
+    note = f"  {section.headline.note}" if section.headline.note else ""
+    return [strong(f"{section.title}  {section.headline.text}"), dim(note)]
 
 
 def _table(shown: Table, measured: Measured | None, words: Words) -> Iterator[Line]:
     """Show the rows, as many columns as fit; a bar for the main figure stands behind them."""
     width = screen_width() or WIDE
-    column = measured.charted[0] if measured and measured.charted and measured.rows else None
-    full = _full(measured, column) if measured and column else 0.0
+    columns = _drawn(measured) if measured is not None and measured.rows else ()
+    full = _full(measured, columns) if measured is not None and columns else 0.0
     room = width - 2 - (BAR if full else 0)
     count = _fitting(shown, room)
     rows: list[list[Part]] = []
     for index, cells in enumerate(shown.rows):
         row: list[Part] = [_cell(cell) for cell in cells[:count]]
-        if measured and column and full:
-            row.append(bar(_amount(measured.rows[index], column) / full))
+        if measured is not None and full:
+            row.append(bar(_amount(measured.rows[index], columns) / full))
         rows.append(row)
     yield from table(rows, heads=[*shown.columns[:count], ""] if full else shown.columns[:count], indent=2, most=MOST)
     left = len(shown.columns) - count
     if left:
-        yield dim("  " + words("more_columns", names=words("comma").join(shown.columns[count:])))
+        unseen = words("more_columns", names=words("comma").join(shown.columns[count:]))
+        yield from table([[dim(unseen)]], indent=2)
     if shown.more:
-        yield dim(f"  {shown.more}")
+        yield from table([[dim(shown.more)]], indent=2)
 
 
 def _fitting(shown: Table, room: int) -> int:
@@ -141,17 +155,21 @@ def spark(values: list[float | None]) -> str:
     return "".join(" " if each is None else _BLOCKS[1 + round(7 * (each - low) / room)] for each in values)
 
 
-def _full(measured: Measured, column: str) -> float:
+def _drawn(measured: Measured) -> tuple[str, ...]:
+    """Give the columns that a row's bar is made of: the main one, or all that are stacked."""
+    return measured.charted if measured.chart == "stacked" else measured.charted[:1]
+
+
+def _full(measured: Measured, columns: tuple[str, ...]) -> float:
     """Give what a full bar stands for: all for shares, else the most."""
-    figures = [row.figures[column] for row in measured.rows if column in row.figures]
-    if figures and figures[0].unit == "share":
+    if any(row.figures[column].unit == "share" for row in measured.rows for column in columns if column in row.figures):
         return 1.0
-    return max((figure.value or 0.0 for figure in figures), default=0.0)
+    return max(_amount(row, columns) for row in measured.rows)
 
 
-def _amount(row: Row, column: str) -> float:
-    figure: Figure | None = row.figures.get(column)
-    return 0.0 if figure is None or figure.value is None else figure.value
+def _amount(row: Row, columns: tuple[str, ...]) -> float:
+    figures = [row.figures[column] for column in columns if column in row.figures]
+    return sum(figure.value or 0.0 for figure in figures)
 
 
 def _toned(text: str, tone: str) -> Part:

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
 
-from crmbridge.indicators.measures import SPECS, Raw
-from crmbridge.indicators.options import Options
-from crmbridge.indicators.state import opened, query
-from crmbridge.indicators.targets import Target, is_comparable, is_met, read_target
+from crmbridge.indicators import database
+from crmbridge.indicators.aimed import figure_of, indicator_figure
+from crmbridge.indicators.database import Moment
+from crmbridge.indicators.measures import MEASURES, Raw
+from crmbridge.indicators.options import Options, Period
+from crmbridge.indicators.shown import Shown
+from crmbridge.indicators.targets import read_target
 from crmbridge.indicators.words import Words
-from crmbridge.model.figures import (
-    Column,
-    Coverage,
-    Figure,
-    IndicatorFigure,
-    Measured,
-    Row,
-    Scorecard,
-    Unit,
-    WaivedFindings,
-)
+from crmbridge.model.figures import Coverage, Figure, IndicatorFigure, Scorecard, TrendPoint, WaivedFindings
 from crmbridge.model.process import Indicator, Measure, Process
 
-_HOURS = {Unit.HOURS: 1.0, Unit.MINUTES: 1 / 60, Unit.BUSINESS_HOURS: 1.0, Unit.BUSINESS_MINUTES: 1 / 60}
 _USUAL = Options()
 
 
@@ -34,17 +26,24 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
     """Compute all figures from what the last evaluation left in the state.
 
     `as_of` is when open visits' ages are measured, aware. A state without deals gives a scorecard without data.
-    Raises ConfigurationError when there is no state there, StateError when it can't be read.
+    Raises ConfigurationError when there is no state there or the options name what there is not, StateError when the
+    state can't be read.
     """
-    counted = _Counted.read(store_url, process, as_of)
-    shown = _Shown(process, options.language, Words.of(options.language))
+    options = options.checked(MEASURES)
+    moment = Moment(as_of, options)
+    counted = _Counted.read(store_url, process, moment)
+    shown = Shown(process=process, options=options, words=Words.of(options.language), segments=counted.segments)
     return Scorecard(
         process=process.name.in_language(options.language),
         as_of=as_of.astimezone(UTC),
         language=options.language,
         coverage=Coverage(**{**counted.coverage, "since": _moment(counted.coverage["since"])}),
-        indicators=tuple(shown.indicator(each, counted) for each in process.indicators),
-        measures=tuple(shown.measured(measure, counted) for measure in SPECS),
+        indicators=tuple(_indicator(each, shown, counted, moment) for each in process.indicators),
+        measures=tuple(
+            shown.measured(name, counted.rows(name), counted.total(name), counted.cautions(name))
+            for name in options.measures or MEASURES
+        ),
+        currency=counted.currencies[0] if len(counted.currencies) == 1 else None,
         waived=WaivedFindings(**{**counted.waived, "next_end": _moment(counted.waived["next_end"])}),
     )
 
@@ -58,142 +57,160 @@ def _moment(naive: datetime | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """What the SQL of each measure gave. A row's `part` says what it is: a row to show, a stage's total, or of all."""
+    """What the SQL of each measure gave.
+
+    A row's `part` says what it is: a row to show, a stage's total, or all together; and the last two by period. `whole`
+    is over all time, `shown` are the rows to show, `trends` are by the periods of trends.
+    """
 
     coverage: Raw
     waived: Raw
-    measures: Mapping[Measure, Sequence[Raw]]
+    segments: Mapping[int, str | None]
+    currencies: Sequence[str]
+    whole: Mapping[str, Sequence[Raw]]
+    shown: Mapping[str, Sequence[Raw]]
+    trends: Mapping[str, Sequence[Raw]]
+    left_out: Mapping[str, int]
 
     @classmethod
-    def read(cls, store_url: str, process: Process, as_of: datetime) -> _Counted:
-        with opened(store_url) as database:
-            _define(database, process, as_of)
+    def read(cls, store_url: str, process: Process, moment: Moment) -> _Counted:
+        with database.views(store_url, process, moment) as views:
+            database.count(views)
+            watched = dict.fromkeys(indicator.measure.value for indicator in process.indicators)
+            _watch_business_time(views, process)
+            shown = moment.options.measures or tuple(MEASURES)
+            whole = _run_all(views, dict.fromkeys([*shown, *watched]), None)
+            period = moment.options.period
+            cut = [name for name in shown if MEASURES[name].by_period] if period else []
             return cls(
-                next(_run(database, "coverage")),
-                next(_run(database, "waived")),
-                {measure: tuple(_run(database, measure)) for measure in SPECS},
+                coverage=database.run(views, "coverage")[0],
+                waived=database.run(views, "waived")[0],
+                segments={row["seg"]: row["segment"] for row in database.run(views, "segments")},
+                currencies=[row["currency"] for row in database.run(views, "currencies")],
+                whole=whole,
+                shown={**whole, **_run_all(views, cut, period)},
+                trends=_run_trends(views, watched, moment),
+                left_out=database.run(views, "left_out")[0],
             )
 
-    def rows(self, measure: Measure, stages: Sequence[str]) -> list[Raw]:
-        """Give the rows to show: a measure's own, else its stages in the order of the process."""
-        found = [row for row in self.measures[measure] if row["part"] == SPECS[measure].part]
-        return sorted(found, key=lambda row: stages.index(row["stage"])) if SPECS[measure].part == "stage" else found
+    def rows(self, name: str) -> list[Raw]:
+        """Give a measure's rows to show, in order."""
+        rows = [self._priced(name, row) for row in self.shown[name] if row["part"] == "row"]
+        if "who" in (rows[0] if rows else {}):
+            return rows
+        return sorted(rows, key=_place)
 
-    def total(self, measure: Measure, stage: str | None = None) -> Raw:
+    def total(self, name: str, stage: int | None = None) -> Raw:
         """Give what was counted at a stage, or with None over all; an empty row when that is nothing."""
-        part = "stage" if stage else "all"
-        return next((row for row in self.measures[measure] if row["part"] == part and row["stage"] == stage), {})
+        part = "all" if stage is None else "stage"
+        found = (row for row in self.whole[name] if row["part"] == part and row["stage"] == stage)
+        return self._priced(name, next(found, {}))
+
+    def trend(self, name: str, stage: int | None) -> dict[int, Raw]:
+        """Give what was counted in each period, by its number."""
+        part = "trend" if stage is None else "stage_trend"
+        return {
+            row["period"]: row for row in self.trends.get(name, ()) if row["part"] == part and row["stage"] == stage
+        }
+
+    def cautions(self, name: str) -> dict[str, str | int]:
+        """Give what a reader must know of a measure: keys of the words, each with what goes into the sentence."""
+        found: dict[str, str | int] = {}
+        if MEASURES[name].is_money and len(self.currencies) > 1:
+            found["several_currencies"] = ", ".join(self.currencies)
+        if MEASURES[name].rows_are == "stage" and self.left_out["visits"]:
+            found["unknown_stages"] = self.left_out["visits"]
+        if name in {"win_rate", "cycle_time"} and self.left_out["closed"]:
+            found["no_close_date"] = self.left_out["closed"]
+        if MEASURES[name].rows_are in {"stage", "deals"} and self.left_out["deals"]:
+            found["no_history"] = self.left_out["deals"]
+        return found
+
+    def _priced(self, name: str, row: Raw) -> Raw:
+        """Say what currency a row is in; amounts of several can't be added up, so there is none then."""
+        if not MEASURES[name].is_money:
+            return row
+        if len(self.currencies) > 1:
+            return {**row, "amount": None, "velocity": None}
+        return {**row, "currency": self.currencies[0] if self.currencies else None}
 
 
-def _define(database: duckdb.DuckDBPyConnection, process: Process, as_of: datetime) -> None:
-    database.execute("CREATE TABLE stages (id VARCHAR, ordinal INTEGER, status VARCHAR)")
-    database.executemany(
-        "INSERT INTO stages VALUES (?, ?, ?)",
-        [(stage.id, ordinal, stage.status) for ordinal, stage in enumerate(process.stages)],
-    )
-    database.execute(
-        "CREATE TABLE moment AS SELECT ?::TIMESTAMP AS as_of", [as_of.astimezone(UTC).replace(tzinfo=None)]
-    )
-    database.execute(query("views"))
+def _place(row: Raw) -> tuple[int, int, int, int]:
+    """Put rows in the order of stages, then segments, then periods; what is not known comes last."""
+    first = {"sla": 1, "type": 1}.keys() & row.keys()
+    orders = (row["stage"], row["seg"], row["period"])
+    return (int(not first), *(1_000_000 if each is None else each for each in orders))
 
 
-def _run(database: duckdb.DuckDBPyConnection, name: str) -> Iterator[Raw]:
-    result = database.execute(query(name))
-    columns = [column[0] for column in result.description or ()]
-    for row in result.fetchall():
-        yield dict(zip(columns, row, strict=True))
+def _run_all(views: duckdb.DuckDBPyConnection, names: Iterable[str], period: Period | None) -> dict[str, list[Raw]]:
+    names = tuple(names)
+    if not names:
+        return {}
+    database.by_period(views, period)
+    if {"time_in_stage", "cycle_time", "aging"} & {*names}:
+        views.execute(database.query("spells"))
+    found = {name: database.run(views, name) for name in names}
+    return _with_business_time(views, found)
 
 
-# ── What is shown of it ─────────────────────────────────────────────────────────────────────────────────
+def _run_trends(views: duckdb.DuckDBPyConnection, names: Iterable[str], moment: Moment) -> dict[str, list[Raw]]:
+    """Run the measures over the periods of trends; some have SQL of their own for it."""
+    database.by_period(views, moment.trend_period)
+    own = {"time_in_stage": "time_in_stage_trend"}
+    found = {name: database.run(views, own.get(name, name)) for name in names if name in _TRENDS}
+    return _with_business_time(views, found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """How figures are shown: for which process, in which words."""
-
-    process: Process
-    language: str
-    words: Words
-
-    def measured(self, measure: Measure, counted: _Counted) -> Measured:
-        """Put a measure's rows into figures."""
-        spec, total = SPECS[measure], counted.total(measure)
-        return Measured(
-            id=measure,
-            name=self.words.names[measure],
-            definition=self.words.definitions[measure],
-            columns=tuple(Column(each, self.words.columns[each]) for each in spec.columns),
-            rows=tuple(
-                Row(
-                    label=self._label(raw, spec.rows_are),
-                    figures={name: make(raw) for name, make in spec.columns.items()},
-                    stage=raw["stage"],
-                    segment=raw.get("segment"),
-                )
-                for raw in counted.rows(measure, [stage.id for stage in self.process.stages])
-            ),
-            rows_are=self.words.words[spec.rows_are],
-            chart=spec.chart,
-            charted=spec.charted,
-            headline=spec.main(total) if total else None,
-        )
-
-    def _label(self, raw: Raw, rows_are: str) -> str:
-        """Say in words what a row is about."""
-        if rows_are == "owner":
-            return raw["segment"] or self.words.words["nobody"]
-        if rows_are == "deals":
-            return self.words.words["all_deals"]
-        return self._stage(raw["stage"]) + (f" · {raw['sla']}" if rows_are == "sla" else "")
-
-    def _stage(self, stage_id: str) -> str:
-        stage = self.process.stage(stage_id)
-        return stage.name.in_language(self.language) if stage else stage_id
-
-    def indicator(self, indicator: Indicator, counted: _Counted) -> IndicatorFigure:
-        """Give the figure of one of the process's own indicators, held against its target."""
+def _watch_business_time(views: duckdb.DuckDBPyConnection, process: Process) -> None:
+    """Name the stages whose time is aimed at in business time, with the SLAs that measure it."""
+    views.execute("CREATE TABLE watched (stage TINYINT, sla VARCHAR)")
+    for indicator in process.indicators:
         target = read_target(indicator.target)
-        figure = self._figure(indicator, counted, target)
-        is_business = figure.unit.value.startswith("b")
-        return IndicatorFigure(
-            id=indicator.id,
-            name=indicator.name.in_language(self.language),
-            measure=indicator.measure,
-            stage=self._stage(indicator.stage) if indicator.stage else None,
-            why=indicator.why.in_language(self.language) if indicator.why else None,
-            figure=figure,
-            definition=self.words.definitions["time_in_stage_business" if is_business else indicator.measure],
-            target=indicator.target,
-            met=is_met(figure, target),
-            comparable=is_comparable(figure, target),
-        )
-
-    def _figure(self, indicator: Indicator, counted: _Counted, target: Target | None) -> Figure:
-        raw = counted.total(indicator.measure, indicator.stage)
-        if indicator.measure is Measure.TIME_IN_STAGE:
-            return _time_figure(raw, indicator, self.process, target)
-        figure = SPECS[indicator.measure].main(raw)
-        # Without deals there are no findings to count, which is not the same as none.
-        return figure if counted.coverage["deals"] else Figure(unit=figure.unit, value=None, n=0)
+        if indicator.measure is Measure.TIME_IN_STAGE and indicator.stage and target and target.unit.startswith("b"):
+            row = [process.order(indicator.stage), f"{indicator.stage}.sla"]
+            views.execute("INSERT INTO watched SELECT $1, $2 WHERE $1 NOT IN (SELECT stage FROM watched)", row)
 
 
-def _time_figure(raw: Raw, indicator: Indicator, process: Process, target: Target | None) -> Figure:
-    """Give the median in the target's unit; business time only where the stage's SLA measures it."""
-    unit = target.unit if target else Unit.DAYS
-    days = raw.get("median_days")
-    if unit in {Unit.HOURS, Unit.MINUTES}:
-        return Figure(unit=unit, value=None if days is None else days * 24 / _HOURS[unit], n=raw.get("closed", 0))
-    hours = _business_unit_hours(unit, indicator.stage, process)
-    if hours is None:
-        return Figure(unit=Unit.DAYS, value=days, n=raw.get("closed", 0))
-    seconds = raw.get("business_median_seconds")
-    return Figure(unit=unit, value=None if seconds is None else seconds / 3600 / hours, n=raw.get("business_closed", 0))
+def _with_business_time(views: duckdb.DuckDBPyConnection, found: dict[str, list[Raw]]) -> dict[str, list[Raw]]:
+    """Put the business time of finished visits beside their time."""
+    if "time_in_stage" not in found or not views.execute("SELECT count(*) FROM watched").fetchall()[0][0]:
+        return found
+    beside = {(row["part"], row["stage"], row["period"]): row for row in database.run(views, "business_time")}
+    rows = [{**row, **beside.get((row["part"], row["stage"], row["period"]), {})} for row in found["time_in_stage"]]
+    return {**found, "time_in_stage": rows}
 
 
-def _business_unit_hours(unit: Unit, stage_id: str | None, process: Process) -> float | None:
-    """Give how many open hours one of a business unit is in the stage's calendar; None where there is no saying."""
-    stage = process.stage(stage_id) if stage_id else None
-    calendar = process.calendars.get(stage.sla.calendar) if stage and stage.sla else None
-    if calendar is None or not unit.value.startswith("b"):
-        return None
-    return float(calendar.day_hours) if unit is Unit.BUSINESS_DAYS else _HOURS[unit]
+# Measures that say what happened in a period, or how things stood at its end, from history alone.
+_TRENDS = frozenset(
+    {
+        "stage_conversion",
+        "win_rate",
+        "time_in_stage",
+        "sla_attainment",
+        "open_findings",
+        "rework",
+        "skips",
+        "activities",
+    }
+)
+
+
+# ── The process's indicators ────────────────────────────────────────────────────────────────────────────
+
+
+def _indicator(indicator: Indicator, shown: Shown, counted: _Counted, moment: Moment) -> IndicatorFigure:
+    stage = shown.process.order(indicator.stage) if indicator.stage else None
+    figure = figure_of(indicator, shown.process, counted.total(indicator.measure, stage))
+    if not counted.coverage["deals"]:  # without deals there are no findings to count, which is not the same as none
+        figure = _nothing(figure)
+    points = counted.trend(indicator.measure, stage)
+    trend = tuple(
+        TrendPoint(shown.period(each, moment.trend_period), figure_of(indicator, shown.process, points.get(each, {})))
+        for each in moment.trend
+        if points and each >= min(points)
+    )
+    return indicator_figure(indicator, shown, figure, trend)
+
+
+def _nothing(figure: Figure) -> Figure:
+    return Figure(unit=figure.unit, value=None, n=0)

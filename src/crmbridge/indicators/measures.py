@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from crmbridge.indicators import counting
-from crmbridge.model.figures import ChartKind, Figure
-from crmbridge.model.process import Measure
+from crmbridge.model.figures import ChartKind, Figure, Unit
 
 Raw = Mapping[str, Any]  # a row as the SQL gives it; one that is empty stands for nothing counted
 Make = Callable[[Raw], Figure]
@@ -16,22 +16,26 @@ Make = Callable[[Raw], Figure]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """How a measure is shown. `columns` are in the order to show; `main` is an indicator's figure."""
+    """How a measure is shown. `columns` are in the order to show; `main` is an indicator's figure.
+
+    `rows_are` is what a row is about beside its segment and period, a key of the words in definitions.toml.
+    """
 
     columns: Mapping[str, Make]
     main: Make
-    part: str = "stage"  # which of the rows of its SQL are shown
-    rows_are: str = "stage"  # a key of the words in definitions.toml
+    rows_are: str = "stage"
     chart: ChartKind = ChartKind.NONE
     charted: tuple[str, ...] = ()
+    by_period: bool = True  # whether its rows can be cut by periods
+    is_money: bool = False  # whether it makes no sense over several currencies
 
 
 def _share(numerator: str, denominator: str) -> Make:
-    return lambda raw: counting.share(raw.get(numerator, 0), raw.get(denominator, 0))
+    return lambda raw: counting.share(int(raw.get(numerator) or 0), int(raw.get(denominator) or 0))
 
 
 def _count(name: str) -> Make:
-    return lambda raw: counting.count(raw.get(name, 0))
+    return lambda raw: counting.count(int(raw.get(name) or 0))
 
 
 def _counts(*names: str) -> dict[str, Make]:
@@ -39,11 +43,15 @@ def _counts(*names: str) -> dict[str, Make]:
 
 
 def _days(name: str, cases: str) -> Make:
-    return lambda raw: counting.days(raw.get(name), raw.get(cases, 0))
+    return lambda raw: counting.days(raw.get(name), int(raw.get(cases) or 0))
 
 
-SPECS: Mapping[Measure, Spec] = {
-    Measure.STAGE_CONVERSION: Spec(
+def _money(name: str, cases: str, unit: Unit = Unit.MONEY) -> Make:
+    return lambda raw: Figure(unit=unit, value=raw.get(name), n=int(raw.get(cases) or 0), currency=raw.get("currency"))
+
+
+_MEASURES: dict[str, Spec] = {
+    "stage_conversion": Spec(
         columns={
             "conversion": _share("forward", "left"),
             **_counts("entered", "forward", "lost", "back", "elsewhere", "open"),
@@ -52,40 +60,137 @@ SPECS: Mapping[Measure, Spec] = {
         chart=ChartKind.FUNNEL,
         charted=("entered", "forward"),
     ),
-    Measure.WIN_RATE: Spec(
+    "cohort_conversion": Spec(
+        columns={
+            "reached_or_beyond": _share("reached_next", "reached"),
+            "strict": _share("entered_next", "entered"),
+            "direct": _share("straight", "entered"),
+            **_counts("reached", "entered", "open"),
+        },
+        main=_share("reached_next", "reached"),
+        chart=ChartKind.BARS,
+        charted=("reached_or_beyond", "strict", "direct"),
+    ),
+    "win_rate": Spec(
         columns={"win_rate": _share("won", "closed"), **_counts("won", "lost")},
         main=_share("won", "closed"),
-        part="all",
         rows_are="deals",
+        chart=ChartKind.BARS,
+        charted=("win_rate",),
     ),
-    Measure.TIME_IN_STAGE: Spec(
+    "win_rate_by_cohort": Spec(
+        columns={"win_rate": _share("won", "deals"), **_counts("won", "lost", "open")},
+        main=_share("won", "deals"),
+        rows_are="deals",
+        chart=ChartKind.STACKED,
+        charted=("won", "lost", "open"),
+    ),
+    "time_in_stage": Spec(
         columns={
-            "median": _days("median_days", "closed"),
-            "p90": _days("p90_days", "closed"),
-            **_counts("open"),
+            "median": _days("median_days", "visits"),
+            "p90": _days("p90_days", "visits"),
+            **_counts("closed", "open"),
             "open_median_age": _days("open_median_days", "open"),
         },
-        main=_days("median_days", "closed"),
+        main=_days("median_days", "visits"),
         chart=ChartKind.BARS,
         charted=("median", "p90"),
     ),
-    Measure.SLA_ATTAINMENT: Spec(
+    "cycle_time": Spec(
+        columns={
+            "median": _days("median_days", "deals"),
+            "p90": _days("p90_days", "deals"),
+            "won_median": _days("won_median_days", "won"),
+            **_counts("closed", "open"),
+        },
+        main=_days("median_days", "deals"),
+        rows_are="deals",
+        chart=ChartKind.BARS,
+        charted=("median", "p90"),
+    ),
+    "aging": Spec(
+        columns={
+            **_counts("open", "usual", "slow", "old"),
+            "old_share": _share("old", "open"),
+            "median_age": _days("median_age_days", "open"),
+        },
+        main=_share("old", "open"),
+        chart=ChartKind.STACKED,
+        charted=("usual", "slow", "old"),
+        by_period=False,
+    ),
+    "sla_attainment": Spec(
         columns={"attainment": _share("within_goal", "closed"), **_counts("running", "at_risk", "breached")},
         main=_share("within_goal", "closed"),
-        part="row",
         rows_are="sla",
         chart=ChartKind.BARS,
         charted=("attainment",),
     ),
-    Measure.OPEN_FINDINGS: Spec(
-        columns={
-            **_counts("errors", "warnings", "infos", "deals"),
-            "oldest": _days("oldest_days", "total"),
-        },
+    "open_findings": Spec(
+        columns={**_counts("errors", "warnings", "infos", "deals"), "oldest": _days("oldest_days", "total")},
         main=_count("total"),
-        part="row",
         rows_are="owner",
         chart=ChartKind.STACKED,
         charted=("errors", "warnings", "infos"),
+        by_period=False,
+    ),
+    "findings_by_stage": Spec(
+        columns=_counts("errors", "warnings", "infos", "deals"),
+        main=_count("total"),
+        chart=ChartKind.STACKED,
+        charted=("errors", "warnings", "infos"),
+        by_period=False,
+    ),
+    "rework": Spec(
+        columns={"rework": _share("found", "cases"), "back": _count("found"), **_counts("again")},
+        main=_share("found", "cases"),
+        chart=ChartKind.BARS,
+        charted=("rework",),
+    ),
+    "skips": Spec(
+        columns={"skipped": _share("found", "cases"), "passed_over": _count("found")},
+        main=_share("found", "cases"),
+        chart=ChartKind.BARS,
+        charted=("skipped",),
+    ),
+    "conforming": Spec(
+        columns={
+            "conforming": _share("conforming", "deals"),
+            **_counts("reworked"),
+            "skipped_deals": _count("skipped"),
+        },
+        main=_share("conforming", "deals"),
+        rows_are="deals",
+        chart=ChartKind.BARS,
+        charted=("conforming",),
+    ),
+    "pipeline_coverage": Spec(
+        columns={"amount": _money("amount", "priced"), **_counts("deals", "priced")},
+        main=_money("amount", "priced"),
+        chart=ChartKind.BARS,
+        charted=("amount",),
+        by_period=False,
+        is_money=True,
+    ),
+    "sales_velocity": Spec(
+        columns={
+            "velocity": _money("velocity", "won", Unit.MONEY_A_DAY),
+            "open_deals": _count("open"),
+            "win_rate": _share("won", "closed"),
+            "average_won": _money("amount", "priced"),
+            "average_cycle": _days("days", "timed"),
+        },
+        main=_money("velocity", "won", Unit.MONEY_A_DAY),
+        rows_are="deals",
+        by_period=False,
+        is_money=True,
+    ),
+    "activities": Spec(
+        columns=_counts("activities", "done", "to_do", "deals"),
+        main=_count("done"),
+        rows_are="activity",
+        chart=ChartKind.STACKED,
+        charted=("done", "to_do"),
     ),
 }
+MEASURES: Mapping[str, Spec] = MappingProxyType(_MEASURES)

@@ -2,11 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
+from zoneinfo import available_timezones
+
+from crmbridge.errors import ConfigurationError
+
+
+class Period(StrEnum):
+    """What time is cut into."""
+
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How figures are to be computed. A language that there are no words in gives English."""
+    """How figures are to be computed.
+
+    - `language`: one that there are no words in gives English.
+    - `segment`: what deals are grouped by: owner, connection, or the name of one of their fields, such as source.
+    - `period`: what time is cut into, in `timezone`; None: all of it together.
+    - `measures`: the ids of those that are shown, in this order; none named: all.
+    """
 
     language: str = "en"
+    segment: str | None = None
+    period: Period | None = None
+    timezone: str = "UTC"
+    measures: tuple[str, ...] = ()
+
+    def checked(self, known: Iterable[str]) -> Options:
+        """Give these options; raises ConfigurationError for a measure or a time zone that there is not."""
+        names = tuple(known)
+        for measure in self.measures:
+            if measure not in names:
+                raise ConfigurationError(f"There is no measure {measure!r}", advice=f"There are: {', '.join(names)}.")
+        if self.timezone not in available_timezones():
+            raise ConfigurationError(
+                f"There is no time zone {self.timezone!r}", advice="Name one such as Europe/Berlin."
+            )
+        return self

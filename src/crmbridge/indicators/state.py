@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
+from typing import NamedTuple
 
 import adbc_driver_manager as adbc
 import adbc_driver_sqlite
@@ -16,79 +19,28 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from crmbridge.errors import ConfigurationError, StateError
+from crmbridge.indicators.tables import Table, tables
 
-MEMORY = "512MB"  # beyond it, DuckDB writes to a temporary folder
+MEMORY = "640MB"  # beyond it, DuckDB writes to a temporary folder
+READERS = 2  # that read the state side by side
 _BATCH_ROWS = 8192
-
-# The tables and columns that the views are over, with their DuckDB types.
-_TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "places": {"connection": "VARCHAR", "deal": "VARCHAR", "stage": "VARCHAR", "status": "VARCHAR"},
-        "records": {
-            "connection": "VARCHAR",
-            "kind": "VARCHAR",
-            "id": "VARCHAR",
-            "name": "VARCHAR",
-            "amount": "VARCHAR",
-            "currency": "VARCHAR",
-            "owner": "VARCHAR",
-            "close_date": "DATE",
-            "created_at": "TIMESTAMP",
-        },
-        "visits": {
-            "connection": "VARCHAR",
-            "deal": "VARCHAR",
-            "stage": "VARCHAR",
-            "number": "BIGINT",
-            "entered_at": "TIMESTAMP",
-            "left_at": "TIMESTAMP",
-            "to_stage": "VARCHAR",
-            "to_status": "VARCHAR",
-        },
-        "findings": {
-            "id": "VARCHAR",
-            "connection": "VARCHAR",
-            "deal": "VARCHAR",
-            "rule": "VARCHAR",
-            "kind": "VARCHAR",
-            "stage": "VARCHAR",
-            "severity": "VARCHAR",
-            "since": "TIMESTAMP",
-            "opened_at": "TIMESTAMP",
-            "cleared_at": "TIMESTAMP",
-            "waived_by": "VARCHAR",
-            "waived_until": "TIMESTAMP",
-        },
-        "sla_clocks": {
-            "connection": "VARCHAR",
-            "deal": "VARCHAR",
-            "stage": "VARCHAR",
-            "number": "BIGINT",
-            "sla": "VARCHAR",
-            "calendar": "VARCHAR",
-            "goal_seconds": "DOUBLE",
-            "elapsed_seconds": "DOUBLE",
-            "due_at": "TIMESTAMP",
-            "state": "VARCHAR",
-            "running": "BOOLEAN",
-        },
-    }
-)
-_ONLY = MappingProxyType({"records": " WHERE kind IN ('deal', 'user')"})
+_SPLIT_ROWS = 50_000  # a table with fewer rows is read by one reader
+_TRIES = 5  # to see the same moment with all readers, while others write
 
 
 @contextmanager
-def opened(store_url: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB that holds the state's tables in its schema `state`.
+def opened(store_url: str, stages: Sequence[str], field: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a DuckDB database that holds the tables of `tables`, and no way out of it.
 
-    All tables are read in one transaction, in batches; the database is gone on exit. Raises ConfigurationError when
-    the URL is not of a SQLite file that is there, StateError when the file is not a state.
+    `stages` are the ids of the process's stages in order; `field` is a field of deals that they are grouped by. Raises
+    ConfigurationError when there is no state there, StateError for a file that is not a state.
     """
     path = _path(store_url)
     with TemporaryDirectory(prefix="crmbridge-") as folder:
-        database = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": folder})
+        database = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": folder, "threads": READERS})
         try:
-            _load(database, path)
+            database.execute("SET preserve_insertion_order = false")
+            _load(database, path, stages, field)
             database.execute("SET enable_external_access = false")
             yield database
         finally:
@@ -113,38 +65,102 @@ def _path(store_url: str) -> Path:
     return path
 
 
-def _load(database: duckdb.DuckDBPyConnection, path: Path) -> None:
+# ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _load(database: duckdb.DuckDBPyConnection, path: Path, stages: Sequence[str], field: str | None) -> None:
     database.execute("CREATE SCHEMA state")
     try:
-        with adbc_driver_sqlite.connect(f"{path.as_uri()}?mode=ro") as source, adbc.AdbcConnection(source) as reader:
-            reader.set_autocommit(False)  # one transaction, so that all tables are of one moment
-            for table, columns in _TABLES.items():
-                _copy(database, reader, table, columns)
-    except (adbc.Error, duckdb.Error) as error:
+        with ExitStack() as stack:
+            readers = _of_one_moment(stack, path)
+            connections = _connections(readers[0])
+            database.execute("CREATE TABLE connections (id VARCHAR, ordinal TINYINT)")
+            for ordinal, name in enumerate(connections):
+                database.execute("INSERT INTO connections VALUES (?, ?)", [name, ordinal])
+            for table in tables(stages, connections, field):
+                database.execute(f"CREATE TABLE state.{table.name} ({table.types})")
+                _copy(database, readers, table)
+    except (adbc.Error, duckdb.Error, sqlite3.Error) as error:
         raise StateError(
             f"The state {path} can't be read for the indicators: {str(error).splitlines()[0]}",
             advice="Run `crmbridge pull`, which brings the state up to date; if it stays, restore a backup.",
         ) from error
 
 
-def _copy(
-    database: duckdb.DuckDBPyConnection, reader: adbc.AdbcConnection, table: str, columns: Mapping[str, str]
-) -> None:
-    # The driver takes a column's type from its first batch, so a column that starts with NULLs would fail later:
-    # an empty text stands for NULL on the way.
-    texts = {name for name, kind in columns.items() if kind in {"VARCHAR", "DATE", "TIMESTAMP"}}
-    picked = ", ".join(f"coalesce({name}, '') AS {name}" if name in texts else name for name in columns)
-    typed = ", ".join(
-        f"nullif({name}::VARCHAR, '')::{kind} AS {name}" if name in texts else f"{name}::{kind} AS {name}"
-        for name, kind in columns.items()
-    )
+def _of_one_moment(stack: ExitStack, path: Path) -> list[adbc.AdbcConnection]:
+    """Open readers that see the same state: if something was committed while they began, they begin again."""
+    watch = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    stack.callback(watch.close)
+    for _ in range(_TRIES):
+        before = _version(watch)
+        readers = [_reader(stack, path) for _ in range(READERS)]
+        if _version(watch) == before:
+            return readers
+    return readers[:1]
+
+
+def _version(watch: sqlite3.Connection) -> int:
+    """Give a number that changes whenever another connection commits ("PRAGMA data_version", sqlite.org)."""
+    (version,) = watch.execute("PRAGMA data_version").fetchone()
+    return int(version)
+
+
+def _reader(stack: ExitStack, path: Path) -> adbc.AdbcConnection:
+    source = stack.enter_context(adbc_driver_sqlite.connect(f"{path.as_uri()}?mode=ro"))
+    reader = stack.enter_context(adbc.AdbcConnection(source))
+    reader.set_autocommit(False)  # one transaction, so that all tables are of one moment
+    _rows(reader, "SELECT count(*) AS n FROM places LIMIT 1")  # it begins with the first thing that is read
+    return reader
+
+
+def _connections(reader: adbc.AdbcConnection) -> list[str]:
+    return sorted(str(name) for (name,) in _rows(reader, "SELECT DISTINCT connection FROM places"))
+
+
+def _rows(reader: adbc.AdbcConnection, sql: str) -> list[tuple[object, ...]]:
     with adbc.AdbcStatement(reader) as statement:
-        statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
-        statement.set_sql_query(f"SELECT {picked} FROM {table}{_ONLY.get(table, '')}")  # noqa: S608  names from above
+        statement.set_sql_query(sql)
         stream, _ = statement.execute_query()
-        database.register("stream", stream)
-        database.execute(f"CREATE TABLE state.{table} AS SELECT {typed} FROM stream")  # noqa: S608  names from above
-        database.unregister("stream")
+        with duckdb.connect() as desk:
+            return desk.from_arrow(stream).fetchall()
+
+
+class _Part(NamedTuple):
+    """Rows of a table that one reader reads."""
+
+    reader: adbc.AdbcConnection
+    where: str
+    name: str
+
+
+def _copy(database: duckdb.DuckDBPyConnection, readers: Sequence[adbc.AdbcConnection], table: Table) -> None:
+    """Copy a table, a large one with all readers at once."""
+    parts = _parts(readers, table)
+    with ThreadPoolExecutor(len(parts)) as pool:
+        for done in [pool.submit(_copy_part, database.cursor(), table, part) for part in parts]:
+            done.result()
+
+
+def _parts(readers: Sequence[adbc.AdbcConnection], table: Table) -> list[_Part]:
+    ((most,),) = _rows(readers[0], f"SELECT coalesce(max(rowid), 0) AS n FROM {table.source}")  # noqa: S608  names from tables.py
+    rows = int(str(most))
+    count = len(readers) if rows > _SPLIT_ROWS else 1
+    ends = [rows * number // count for number in range(count + 1)]
+    between = [f"rowid > {low} AND rowid <= {high}" for low, high in pairwise(ends)]
+    return [
+        _Part(reader, where if count > 1 else "TRUE", f"stream_{number}")
+        for number, (reader, where) in enumerate(zip(readers, between, strict=False))
+    ]
+
+
+def _copy_part(cursor: duckdb.DuckDBPyConnection, table: Table, part: _Part) -> None:
+    with adbc.AdbcStatement(part.reader) as statement:
+        statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
+        statement.set_sql_query(f"SELECT {table.picked} FROM {table.source} WHERE {part.where} AND {table.only}")  # noqa: S608  names from tables.py
+        stream, _ = statement.execute_query()
+        cursor.register(part.name, stream)
+        cursor.execute(f"INSERT INTO state.{table.name} SELECT {table.typed} FROM {part.name} AS one {table.joined}")  # noqa: S608  names from tables.py
+        cursor.unregister(part.name)
 
 
 _URL_ADVICE = "Write `store` as sqlite:///path/to/state.db."

@@ -9,44 +9,71 @@ from typing import NamedTuple
 
 from crmbridge.model.business_time import Duration
 from crmbridge.model.figures import Figure, Unit
+from crmbridge.model.process import Measure
+from crmbridge.model.values import Money
+
+# Of these there should be little: a share, too, must not exceed its target.
+_FEW = frozenset({Measure.AGING, Measure.REWORK, Measure.SKIPS})
+# And of these much: a count or an amount must reach it.
+_MUCH = frozenset({Measure.ACTIVITIES, Measure.PIPELINE_COVERAGE, Measure.SALES_VELOCITY})
+_MONEY = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s+([A-Z]{3})")
 
 
 class Target(NamedTuple):
-    """A target as written in the process file: a share, a length of time, or a count."""
+    """A target as written in the process file: a share, a length of time, a count, an amount of money, or a ratio."""
 
     amount: Fraction
     unit: Unit
+    currency: str | None = None
 
 
 def read_target(text: str | None) -> Target | None:
-    """Read `25%`, `10bd` or `0`; None for no target and for anything else."""
+    """Read `25%`, `10bd`, `0`, `3x` or `500 EUR`; None for no target and for anything else."""
     if text is None:
         return None
-    if match := re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)\s*%", text.strip()):
-        return Target(Fraction(match[1]) / 100, Unit.SHARE)
+    if match := re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)\s*(%|x)", text.strip()):
+        return (
+            Target(Fraction(match[1]) / 100, Unit.SHARE) if match[2] == "%" else Target(Fraction(match[1]), Unit.RATIO)
+        )
     if re.fullmatch(r"\d{1,9}", text.strip()):
         return Target(Fraction(text.strip()), Unit.COUNT)
+    if money := read_money(text):
+        return Target(Fraction(money.amount), Unit.MONEY, money.currency)
     try:
-        amount, unit = Duration.parse(text)
+        length, unit = Duration.parse(text)
     except ValueError:
         return None
-    return Target(Fraction(amount), Unit(unit.value))
+    return Target(Fraction(length), Unit(unit.value))
+
+
+def read_money(text: str) -> Money | None:
+    """Read `500000 EUR`; None for anything else."""
+    match = _MONEY.fullmatch(text.strip())
+    return Money(Decimal(match[1]), match[2]) if match else None
 
 
 def is_comparable(figure: Figure, target: Target | None) -> bool:
     """Tell whether the target is of the figure's kind."""
-    return target is not None and target.unit is figure.unit
+    if target is None:
+        return False
+    if target.unit is Unit.MONEY:
+        return figure.unit in {Unit.MONEY, Unit.MONEY_A_DAY} and figure.currency in {None, target.currency}
+    return target.unit is figure.unit
 
 
-def is_met(figure: Figure, target: Target | None) -> bool | None:
+def is_met(figure: Figure, target: Target | None, measure: Measure | None = None) -> bool | None:
     """Tell whether the target is met: a share must reach it, a time or a count must not exceed it.
 
-    None when there is nothing to compare.
+    Of some measures there should be little, of others much: those decide. None when there is nothing to compare.
     """
-    if target is None or target.unit is not figure.unit or figure.value is None:
+    if target is None or not is_comparable(figure, target) or figure.value is None:
         return None
-    if figure.unit is Unit.SHARE:
+    is_share = figure.unit is Unit.SHARE
+    must_reach = (is_share and measure not in _FEW) or measure in _MUCH
+    if is_share:
         # As a fraction: 3 of 10 reach 30 %, which they would miss as binary floating point.
-        return Fraction(figure.numerator or 0) / Fraction(figure.denominator or 1) >= target.amount
-    # A median is interpolated in floating point; nine digits keep an exact hit a hit.
-    return Fraction(Decimal(figure.value).quantize(Decimal("1e-9"))) <= target.amount
+        value = Fraction(figure.numerator or 0) / Fraction(figure.denominator or 1)
+    else:
+        # A median is interpolated in floating point; nine digits keep an exact hit a hit.
+        value = Fraction(Decimal(figure.value).quantize(Decimal("1e-9")))
+    return value >= target.amount if must_reach else value <= target.amount

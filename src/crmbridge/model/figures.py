@@ -144,6 +144,8 @@ class IndicatorFigure:
     target: str | None = None
     met: bool | None = None
     comparable: bool = False
+    warn: str | None = None  # from where on it is worth a warning although the target is met
+    near: bool | None = None  # met, but past `warn`; None where `met` is
     trend: tuple[TrendPoint, ...] = ()  # the oldest first; the figure of now is not among them
 
 

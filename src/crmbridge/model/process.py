@@ -176,6 +176,16 @@ class Measure(StrEnum):
     TIME_IN_STAGE = "time_in_stage"
     SLA_ATTAINMENT = "sla_attainment"
     OPEN_FINDINGS = "open_findings"
+    COHORT_CONVERSION = "cohort_conversion"
+    WIN_RATE_BY_COHORT = "win_rate_by_cohort"
+    CYCLE_TIME = "cycle_time"
+    AGING = "aging"
+    REWORK = "rework"
+    SKIPS = "skips"
+    CONFORMING = "conforming"
+    ACTIVITIES = "activities"
+    PIPELINE_COVERAGE = "pipeline_coverage"
+    SALES_VELOCITY = "sales_velocity"
 
 
 class Indicator(Part):
@@ -185,7 +195,9 @@ class Indicator(Part):
     name: Text
     measure: Measure
     stage: Id | None = None
-    target: str | None = None  # a percentage, a length of time or a count, as the measure asks for
+    target: str | None = None  # a percentage, a length of time, a count, a ratio or money, as the measure asks for
+    warn: str | None = None  # from where on a figure that still meets its target is worth a warning; written as it
+    quota: str | None = None  # what is to be sold, such as 500000 EUR; pipeline_coverage is counted in it
     why: Text | None = None
 
 

@@ -20,7 +20,7 @@ def cleaned(value: T) -> T:
     return made
 
 
-def _cleaned(value: Any) -> Any:
+def _cleaned(value: Any) -> Any:  # noqa: PLR0911  one for each kind of value
     match value:
         case None | bool() | int() | float() | StrEnum() | datetime():
             return value

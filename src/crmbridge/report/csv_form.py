@@ -23,7 +23,7 @@ _Line = dict[str, str]
 def csv_text(scorecard: Scorecard) -> str:
     """Give every figure as a line; numbers with a dot, no grouping, empty where there is none.
 
-    Text that a spreadsheet would run as a formula gets an apostrophe before it; a number stays a number, −5 too.
+    Text that a spreadsheet would run as a formula gets an apostrophe before it; a number stays a number, -5 too.
     """
     file = io.StringIO()
     writer = csv.DictWriter(file, HEAD, restval="", lineterminator="\r\n")

@@ -19,7 +19,7 @@ def facts_of(scorecard: Scorecard) -> dict[str, Any]:
     return {"form": FORM, **_plain(scorecard)}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:  # noqa: PLR0911  one for each kind of value
     match value:
         case datetime():
             return iso(value)

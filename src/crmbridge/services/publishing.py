@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -39,10 +39,13 @@ class Published:
     delivered: Mapping[str, str] = field(default_factory=dict)
 
 
-def make_document(workspace: Workspace, report: Report, summary: Mapping[str, Any] | None) -> Document:
-    """Compute and render one report. `summary` is what the run did, where the report is part of one."""
+def make_document(
+    workspace: Workspace, report: Report, summary: Mapping[str, Any] | None, options: Options | None = None
+) -> Document:
+    """Compute and render one report, in its own language. `summary` is what the run did, where it is part of one."""
     project = workspace.project
-    scorecard = compute(project.store_url, project.process, workspace.clock.now(), Options(language=report.language))
+    asked = replace(options or Options(), language=report.language)
+    scorecard = compute(project.store_url, project.process, workspace.clock.now(), asked)
     title = report.name.replace("_", " ").capitalize()
     return render(scorecard, summary, name=report.name, title=title, language=report.language)
 

@@ -52,9 +52,9 @@ def make_money(value: float, n: int = 40, currency: str = "EUR") -> Figure:
     return Figure(unit=Unit.MONEY, value=value, n=n, currency=currency)
 
 
-def make_row(label: str = "Qualification", **figures: Figure) -> Row:
+def make_row(row_label: str = "Qualification", /, **figures: Figure) -> Row:
     """Make a row of a measure; figures are named by their columns."""
-    return Row(label=label, figures=figures)
+    return Row(label=row_label, figures=figures)
 
 
 def make_measured(measure_id: str = "stage_conversion", *rows: Row, **overrides: Any) -> Measured:

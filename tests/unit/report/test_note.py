@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from crmbridge.indicators import IndicatorFigure, Scorecard
-from crmbridge.indicators.scorecard import share
+from crmbridge.model.figures import Figure, Interval, Unit
 from crmbridge.ports import Document
 from crmbridge.report import fingerprint, note_text, render
 from crmbridge.testing.factories import NOON
+from crmbridge.testing.figures import (
+    make_count,
+    make_days,
+    make_indicator_figure,
+    make_measured,
+    make_row,
+    make_scorecard,
+)
 
-MakeScorecard = Callable[..., Scorecard]
+
+def document(*measures: Any, name: str = "scorecard", **overrides: Any) -> Document:
+    """Render a scorecard of these measures."""
+    return render(make_scorecard(*measures, **overrides), None, "Weekly", name=name)
 
 
-def test_note_says_what_matters(make_scorecard: MakeScorecard) -> None:
+def test_note_says_what_matters() -> None:
     """The note holds the headline and the indicators with their targets, in plain text."""
-    lines = note_text(render(make_scorecard(), None, "Weekly")).splitlines()
+    lines = note_text(document()).splitlines()
 
     assert ["Weekly", "As of 2026-06-10 12:00 UTC"] == lines[:2]
-    assert "Open findings: 8. 3 errors, 4 warnings; the oldest since 2026-06-02." in lines
+    assert "Open findings: 8. 3 errors, 4 warnings." in lines
     assert "Deals won: 22% (Target ≥ 25%, ✗ missed)" == lines[-1]
 
 
-def test_note_is_short(make_scorecard: MakeScorecard, make_indicator: Callable[..., IndicatorFigure]) -> None:
+def test_note_is_short() -> None:
     """However many indicators there are, the note keeps within 2,000 characters."""
-    many = tuple(make_indicator(name="A long name " * 10) for _ in range(60))
+    many = tuple(make_indicator_figure(name="A long name " * 10) for _ in range(60))
 
-    text = note_text(render(make_scorecard(indicators=many), None, "Weekly"))
+    text = note_text(document(indicators=many))
 
     assert len(text) <= 2000
     assert text.endswith("…")
@@ -36,32 +46,40 @@ def test_note_is_short(make_scorecard: MakeScorecard, make_indicator: Callable[.
 
 def test_note_of_another_document_is_its_markdown() -> None:
     """A document that is no scorecard gives its title and its Markdown."""
-    document = Document(name="notice", title="A notice", html="", markdown="One.\n\nTwo.\u202e\n", facts={})
+    notice = Document(name="notice", title="A notice", html="", markdown="One.\n\nTwo.\u202e\n", facts={})
 
-    assert "A notice\nOne.\nTwo." == note_text(document)
-
-
-def test_same_figures_of_a_day_are_the_same_document(make_scorecard: MakeScorecard) -> None:
-    """A second try minutes later is the same document, though unfinished visits are older by then."""
-    stage = make_scorecard().time_in_stage[0]
-    later = make_scorecard(as_of=NOON + timedelta(minutes=9), time_in_stage=(replace(stage, open_median_age=6.00625),))
-
-    first, second = render(make_scorecard(), None, "Weekly"), render(later, None, "Weekly")
-
-    assert first != second
-    assert fingerprint(first) == fingerprint(second)
+    assert "A notice\nOne.\nTwo." == note_text(notice)
 
 
-def test_other_figures_names_and_days_are_other_documents(make_scorecard: MakeScorecard) -> None:
-    """Another figure, name, day or run makes another document."""
+def test_same_figures_of_a_day_are_the_same_document() -> None:
+    """A second try minutes later is the same document, though ages and estimates have moved by then."""
+
+    def at(minutes: int) -> Document:
+        guess = Figure(
+            unit=Unit.MONEY, value=1000 + minutes, n=7, currency="EUR", interval=Interval(900 + minutes, 1200)
+        )
+        row = make_row(age=make_days(6 + minutes / 1440, 10), forecast=guess)
+        return document(make_measured("aging", row), as_of=NOON + timedelta(minutes=minutes))
+
+    assert at(0) != at(9)
+    assert fingerprint(at(0)) == fingerprint(at(9))
+
+
+def test_other_figures_names_and_days_are_other_documents() -> None:
+    """Another count, number of cases, name, day or run makes another document."""
+    late = make_measured("aging", make_row(age=make_days(6, 10)))
+    more = replace(late, rows=(make_row(age=make_days(6, 11)),))
     documents = [
-        render(make_scorecard(), None, "Weekly"),
-        render(make_scorecard(), None, "Weekly", name="monthly"),
-        render(make_scorecard(win_rate=share(10, 40)), None, "Weekly"),
-        render(make_scorecard(as_of=NOON + timedelta(days=1)), None, "Weekly"),
+        document(),
+        document(name="monthly"),
+        document(late),
+        document(more),
+        document(make_measured("aging", make_row(age=make_count(6)))),
+        document(make_measured("aging", make_row(age=make_count(7)))),
+        document(as_of=NOON + timedelta(days=1)),
         render(make_scorecard(), {"applied": 1}, "Weekly"),
         Document(name="scorecard", title="", html="", markdown="One.", facts={}),
         Document(name="scorecard", title="", html="", markdown="Two.", facts={}),
     ]
 
-    assert len(documents) == len({fingerprint(document) for document in documents})
+    assert len(documents) == len({fingerprint(each) for each in documents})

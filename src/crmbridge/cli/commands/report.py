@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +14,7 @@ from crmbridge.cli.grammar import as_command
 
 if TYPE_CHECKING:
     from crmbridge.cli.output import Line
+    from crmbridge.indicators import Options
     from crmbridge.ports import Document
     from crmbridge.services.workspace import Workspace
     from crmbridge.settings import Report
@@ -28,6 +28,7 @@ USUAL_FILES = ("html", "markdown")
     "report",
     examples=[
         ("report", "read the indicators here, now"),
+        ("report --by owner --period quarter", "by owner, and over the quarters"),
         ("report --measure win_rate --measure open_findings", "only some of them"),
         ("report --out reports", "save them as HTML and Markdown"),
         ("report --format csv", "every figure as a line, for a spreadsheet"),
@@ -42,16 +43,18 @@ USUAL_FILES = ("html", "markdown")
     help="How it is written.  [default: terminal; html and markdown with --out]",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Save it there.")
-@click.option("--measure", "only", multiple=True, metavar="ID", help="Only this measure. Repeatable.")
+@click.option("--by", "segment", metavar="FIELD", help="Group by owner, connection, or a deal's field such as source.")
+@click.option("--period", type=click.Choice(["month", "quarter", "year"]), help="Cut time into these.")
+@click.option("--measure", "measures", multiple=True, metavar="ID", help="Only this measure. Repeatable.")
 @click.option("--push", is_flag=True, help="Send to the sinks in the settings; to people at most once a day.")
 def command(
     call: Call,
     name: str | None,
     form: str | None,
     out: Path | None,
-    only: tuple[str, ...],
     *,
     push: bool,
+    **figures: Any,
 ) -> Reply:
     """Compute the indicators from the state and show them, save them, or push them to their sinks.
 
@@ -59,12 +62,13 @@ def command(
     """
     from crmbridge.services.publishing import make_document, reports  # noqa: PLC0415  imports are paid by their users
 
+    options = _options(**figures)
     with call.workspace() as workspace:
         chosen = reports(workspace, name)
         if push:
             return _push(workspace, chosen, name)
         asked = chosen or (_default(),)
-        documents = [_narrowed(make_document(workspace, report, None), only, report) for report in asked]
+        documents = [make_document(workspace, report, None, options) for report in asked]
     if out is not None:
         return _saved(documents, out, (form,) if form in SUFFIXES else USUAL_FILES)
     facts = [{"name": document.name, "title": document.title, "facts": document.facts} for document in documents]
@@ -96,24 +100,11 @@ def _text(document: Document, form: str) -> str:
             return json.dumps(document.facts, ensure_ascii=False, indent=1) + "\n"
 
 
-def _narrowed(document: Document, only: tuple[str, ...], report: Report) -> Document:
-    """Leave only the measures that were asked for, with the indicators that are made of them."""
-    card = document.scorecard
-    if not only or card is None:
-        return document
-    from crmbridge.errors import ConfigurationError  # noqa: PLC0415  imports are paid by the commands that use them
-    from crmbridge.report import render  # noqa: PLC0415  the same
+def _options(segment: str | None, period: str | None, measures: tuple[str, ...]) -> Options:
+    """Make of the command's options what is asked of the indicators."""
+    from crmbridge.indicators.options import Options, Period  # noqa: PLC0415  imports are paid by their users
 
-    for wanted in only:
-        if card.measure(wanted) is None:
-            known = ", ".join(each.id for each in card.measures)
-            raise ConfigurationError(f"There is no measure {wanted!r}", advice=f"There are: {known}.")
-    narrow = replace(
-        card,
-        measures=tuple(each for each in card.measures if each.id in only),
-        indicators=tuple(each for each in card.indicators if each.measure in only),
-    )
-    return render(narrow, None, document.title, report.language, name=document.name)
+    return Options(segment=segment, period=Period(period) if period else None, measures=measures)
 
 
 def _default() -> Report:

@@ -1,16 +1,40 @@
--- Open findings: those that have not been cleared and are not waived, per owner of the deal, per stage, and all together.
+-- Open findings: those that have not been cleared and are not waived. Rows are per segment, else per owner of the deal.
+-- By periods, those that were open when the period ended, whoever has accepted one since.
+WITH found AS (
+    SELECT finding.*, here.ordinal AS place, CASE WHEN is_grouped() THEN deal.segment ELSE finding.owner END AS who
+    FROM findings AS finding
+    JOIN listed AS deal ON deal.no = finding.no
+    LEFT JOIN stages AS here ON here.id = finding.stage
+)
 SELECT
-    CASE WHEN GROUPING(owner) = 0 THEN 'row' WHEN GROUPING(stage) = 0 THEN 'stage' ELSE 'all' END AS part,
-    owner AS segment,
-    stage,
+    CASE WHEN GROUPING(who) = 0 THEN 'row' WHEN GROUPING(place) = 0 THEN 'stage' ELSE 'all' END AS part,
+    place AS stage,
+    who,
+    NULL::INTEGER AS period,
     count(*) FILTER (WHERE severity = 'error') AS errors,
     count(*) FILTER (WHERE severity = 'warning') AS warnings,
     count(*) FILTER (WHERE severity = 'info') AS infos,
-    count(DISTINCT (connection, deal)) AS deals,
+    count(DISTINCT no) AS deals,
     count(*) AS total,
-    greatest(epoch_us(any_value(moment.as_of)) - epoch_us(min(since)), 0) / 86400e6 AS oldest_days
-FROM findings
+    days_between(min(since), any_value(moment.as_of)) AS oldest_days
+FROM found
 CROSS JOIN moment
 WHERE cleared_at IS NULL AND waived_by IS NULL
-GROUP BY GROUPING SETS ((owner), (stage), ())
-ORDER BY errors DESC, warnings DESC, infos DESC, owner;
+GROUP BY GROUPING SETS ((who), (place), ())
+UNION ALL
+SELECT
+    CASE WHEN GROUPING(found.place) = 0 THEN 'stage_trend' ELSE 'trend' END,
+    found.place,
+    NULL,
+    ended.period,
+    count(*) FILTER (WHERE found.severity = 'error'),
+    count(*) FILTER (WHERE found.severity = 'warning'),
+    count(*) FILTER (WHERE found.severity = 'info'),
+    count(DISTINCT found.no),
+    count(*),
+    NULL
+FROM found
+JOIN period_ends AS ended
+    ON found.opened_at < ended.until AND (found.cleared_at IS NULL OR found.cleared_at >= ended.until)
+GROUP BY GROUPING SETS ((found.place, ended.period), (ended.period))
+ORDER BY errors DESC, warnings DESC, infos DESC, who;

@@ -1,15 +1,16 @@
--- SLA attainment: of the closed clocks, those that ended within their goal; and how the running ones stand now.
--- Rows are per SLA; per stage (no SLA); and over all (neither).
+-- SLA attainment: of the clocks that ended, those that ended within their goal; and how the running ones stand now. By
+-- periods, a clock counts in the one in which it ended.
 SELECT
-    CASE WHEN GROUPING(clock.sla) = 0 THEN 'row' WHEN GROUPING(clock.stage) = 0 THEN 'stage' ELSE 'all' END AS part,
-    clock.stage,
-    clock.sla,
-    min(clock.stage_ordinal) AS stage_ordinal,
-    count(*) FILTER (WHERE NOT clock.is_running) AS closed,
-    count(*) FILTER (WHERE NOT clock.is_running AND clock.state <> 'breached') AS within_goal,
-    count(*) FILTER (WHERE clock.is_running) AS running,
-    count(*) FILTER (WHERE clock.is_running AND clock.state = 'at_risk') AS at_risk,
-    count(*) FILTER (WHERE clock.is_running AND clock.state = 'breached') AS breached
-FROM clocks AS clock
-GROUP BY GROUPING SETS ((clock.stage, clock.sla), (clock.stage), ())
-ORDER BY stage_ordinal, clock.sla;
+    CASE WHEN GROUPING(sla) = 0 THEN 'row' ELSE part_of(GROUPING(stage, seg, period)) END AS part,
+    stage,
+    sla,
+    seg,
+    period,
+    coalesce(sum(n) FILTER (WHERE NOT is_running), 0) AS closed,
+    sum(n) FILTER (WHERE NOT is_running AND state < 2) AS within_goal,
+    sum(n) FILTER (WHERE is_running) AS running,
+    sum(n) FILTER (WHERE is_running AND state = 1) AS at_risk,
+    sum(n) FILTER (WHERE is_running AND state = 2) AS breached
+FROM (SELECT stage, sla, seg, bucket(month) AS period, state, is_running, n FROM kept WHERE is_in(month))
+GROUP BY GROUPING SETS ((stage, sla, seg, period), (stage, period), (period), (stage), ())
+ORDER BY sla;

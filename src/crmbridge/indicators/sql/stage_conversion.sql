@@ -1,16 +1,21 @@
--- Stage conversion: of the deals that entered a stage and left it, those that went forward or were won.
--- A deal's last visit of the stage counts. The row without a stage adds up all stages where deals are still sold.
+-- Stage conversion: of the deals that entered a stage and left it, those that went forward or were won. A deal's last
+-- visit of the stage counts; by periods, every visit counts in the one in which it was left. Stages where nothing is sold
+-- any more have none.
 SELECT
-    CASE WHEN GROUPING(visit.stage) = 0 THEN 'stage' ELSE 'all' END AS part,
-    visit.stage,
-    count(*) AS entered,
-    count(*) FILTER (WHERE visit.went = 'forward') AS forward,
-    count(*) FILTER (WHERE visit.went = 'lost') AS lost,
-    count(*) FILTER (WHERE visit.went = 'back') AS back,
-    count(*) FILTER (WHERE visit.went = 'elsewhere') AS elsewhere,
-    count(*) FILTER (WHERE visit.went = 'open') AS open,
-    count(*) FILTER (WHERE visit.went <> 'open') AS "left"
-FROM visits AS visit
-JOIN stages AS here ON here.id = visit.stage AND here.status = 'open'
-WHERE visit.is_last
-GROUP BY GROUPING SETS ((visit.stage), ());
+    part_of(GROUPING(stage, seg, period)) AS part,
+    stage,
+    seg,
+    period,
+    sum(n) AS entered,
+    sum(n) FILTER (WHERE went = 'forward') AS forward,
+    sum(n) FILTER (WHERE went = 'lost') AS lost,
+    sum(n) FILTER (WHERE went = 'back') AS back,
+    sum(n) FILTER (WHERE went = 'elsewhere') AS elsewhere,
+    sum(n) FILTER (WHERE went = 'open') AS open,
+    sum(n) FILTER (WHERE went <> 'open') AS "left"
+FROM (
+    SELECT stage, seg, bucket(month) AS period, way(stage, to_stage, to_status) AS went, n
+    FROM flow
+    WHERE sells(stage) AND is_in(month) AND (is_last OR has_periods())
+)
+GROUP BY GROUPING SETS ((stage, seg, period), (stage, period), (period), (stage), ());

@@ -1,18 +1,26 @@
 -- The views that indicators are written over. Only evaluated deals count, and a deal that is linked between
 -- connections is evaluated once, so each row of `deals` is one real deal. Times are in UTC.
 --
--- Beneath them lie the tables of schema `state` (places, records, visits, findings, sla_clocks, as stored),
--- `stages` (id, ordinal from 0, status: the process file's stages) and `moment` (as_of: one row, the time of the report).
+-- Beneath them lie the tables of schema `state`, where stages and connections are numbers (tables.py), and these:
+--   stages             id, ordinal from 0, status: the process file's stages
+--   connections        id, ordinal
+--   moment             as_of: one row, the time of the report
+-- and the macros segment_of(owner, connection, field), month_of(time), bucket(month), last_stage(), sells(stage).
 
 -- deals: one row per evaluated deal.
+--   no                 a number, by which `visits` and the others are joined fastest; it means nothing elsewhere
 --   connection, deal   whose record it is
 --   name, amount, currency, close_date, created_at   as the CRM has them; amount NULL when it is not a number
 --   owner              the owner's name, else their id in the CRM, else NULL
+--   segment            what deals are grouped by in this report, such as the owner's name; NULL when by nothing
 --   stage, status      its place in the process; status is open, won or lost
+--   stage_ordinal      the stage's place in the process, from 0; NULL for none
+--   first_at           when it came into its first stage; NULL without a history
 --   closed_at          when it was last won or lost; NULL while open or when the history does not say
-CREATE VIEW deals AS
+CREATE TABLE listed AS
 SELECT
-    place.connection,
+    place.rowid::INTEGER AS no,
+    connection.id AS connection,
     place.deal,
     record.name,
     TRY_CAST(record.amount AS DECIMAL(38, 9)) AS amount,
@@ -20,82 +28,136 @@ SELECT
     record.close_date,
     record.created_at,
     coalesce(person.name, record.owner) AS owner,
-    place.stage,
-    place.status,
-    ended.closed_at
+    segment_of(
+        coalesce(person.name, record.owner),
+        connection.id,
+        CASE
+            WHEN record.field LIKE '{"set":%' THEN array_to_string((record.field::JSON -> '$.set')::VARCHAR[], ', ')
+            WHEN record.field LIKE '{"%' THEN record.field::JSON ->> json_keys(record.field::JSON)[1]
+            ELSE record.field
+        END
+    ) AS segment,
+    stage.id AS stage,
+    stage.ordinal AS stage_ordinal,
+    CASE place.status WHEN 0 THEN 'open' WHEN 1 THEN 'won' ELSE 'lost' END AS status
 FROM state.places AS place
+JOIN connections AS connection ON connection.ordinal = place.connection
+LEFT JOIN stages AS stage ON stage.ordinal = place.stage
 LEFT JOIN state.records AS record
-    ON record.connection = place.connection AND record.kind = 'deal' AND record.id = place.deal
+    ON record.kind = 'deal' AND record.connection = place.connection AND record.id = place.deal
 LEFT JOIN state.records AS person
-    ON person.connection = place.connection AND person.kind = 'user' AND person.id = record.owner
-LEFT JOIN (
-    SELECT connection, deal, to_status AS status, max(left_at) AS closed_at
-    FROM state.visits
-    WHERE to_status IN ('won', 'lost')
-    GROUP BY connection, deal, to_status
-) AS ended
-    ON ended.connection = place.connection AND ended.deal = place.deal AND ended.status = place.status;
+    ON person.kind = 'user' AND person.connection = place.connection AND person.id = record.owner;
+
+DROP TABLE state.records;
+
+-- segments: what deals are grouped by, as numbers; grouped: the one that each deal is in. Both are empty when deals are
+-- not grouped. Deals without a value are in segment 0, which has no name.
+CREATE TABLE segments AS
+SELECT row_number() OVER (ORDER BY segment NULLS FIRST)::INTEGER - 1 AS seg, segment
+FROM (SELECT DISTINCT segment FROM listed WHERE is_grouped());
+
+CREATE TABLE grouped AS
+SELECT deal.no, segments.seg
+FROM listed AS deal
+JOIN segments ON segments.segment IS NOT DISTINCT FROM deal.segment;
+
+-- repeats: the last visit of each stage that a deal came back to.
+CREATE TABLE repeats AS
+SELECT no, stage, max(number) AS number
+FROM state.visits
+WHERE number > 1
+GROUP BY no, stage;
+
+-- journeys: one row per deal with a history.
+--   first_at           when it came into its first stage
+--   visited, direct    bits of the stages that it was in; that it left straight for the next one, or as the last one to be won
+--   highest            the furthest stage that it was in
+--   is_reworked        it went back, or came to a stage again; is_skipped: it passed over a stage on its way forward
+--   won_at, lost_at    when it was last won or lost; NULL when the history does not say
+CREATE TABLE journeys AS
+SELECT
+    no,
+    min(entered_at) AS first_at,
+    bit_or(1::BIGINT << stage) AS visited,
+    bit_or(CASE WHEN is_direct(stage, to_stage, to_status) THEN 1::BIGINT << stage ELSE 0 END) AS direct,
+    max(stage) AS highest,
+    bool_or(number > 1 OR is_back(stage, to_stage, to_status)) AS is_reworked,
+    bool_or(is_skip(stage, to_stage, to_status)) AS is_skipped,
+    coalesce(max(left_at) FILTER (WHERE to_status = 1 AND sells(stage)), min(entered_at) FILTER (WHERE NOT sells(stage)))
+        AS won_at,
+    max(left_at) FILTER (WHERE to_status = 2) AS lost_at
+FROM state.visits
+WHERE stage >= 0
+GROUP BY no;
+
+CREATE VIEW deals AS
+SELECT
+    deal.*,
+    journey.first_at,
+    CASE deal.status WHEN 'won' THEN journey.won_at WHEN 'lost' THEN journey.lost_at END AS closed_at
+FROM listed AS deal
+LEFT JOIN journeys AS journey ON journey.no = deal.no;
 
 -- visits: one row per stay of a deal in a stage of the process.
 --   number             1 for the deal's first visit of that stage
 --   is_last            whether it is the deal's last visit of that stage
 --   entered_at, left_at   left_at is NULL while the visit lasts
+--   to_stage, to_status   where it went; NULL while the visit lasts, to_stage NULL for where the process has no stage
 --   went               open; forward (to a later stage, or won); lost; back (to an earlier stage); elsewhere
 --   days               how long it lasted, in days of 24 hours; NULL while it lasts
 --   age_days           how long it has lasted so far; NULL once it is over
 CREATE VIEW visits AS
 SELECT
-    visit.connection,
-    visit.deal,
-    visit.stage,
-    here.ordinal AS stage_ordinal,
+    visit.no,
+    deal.connection,
+    deal.deal,
+    here.id AS stage,
+    visit.stage AS stage_ordinal,
     visit.number,
-    visit.number = max(visit.number) OVER (PARTITION BY visit.connection, visit.deal, visit.stage) AS is_last,
+    coalesce(visit.number = repeated.number, TRUE) AS is_last,
     visit.entered_at,
     visit.left_at,
-    CASE
-        WHEN visit.left_at IS NULL THEN 'open'
-        WHEN visit.to_status = 'won' THEN 'forward'
-        WHEN visit.to_status = 'lost' THEN 'lost'
-        WHEN there.ordinal > here.ordinal THEN 'forward'
-        WHEN there.ordinal < here.ordinal THEN 'back'
-        ELSE 'elsewhere'
-    END AS went,
-    -- greatest() passes over NULL, so an open visit would have lasted 0 days.
-    CASE WHEN visit.left_at IS NOT NULL
-        THEN greatest(epoch_us(visit.left_at) - epoch_us(visit.entered_at), 0) / 86400e6
-    END AS days,
-    CASE WHEN visit.left_at IS NULL
-        THEN greatest(epoch_us(moment.as_of) - epoch_us(visit.entered_at), 0) / 86400e6
-    END AS age_days
+    there.id AS to_stage,
+    CASE visit.to_status WHEN 0 THEN 'open' WHEN 1 THEN 'won' WHEN 2 THEN 'lost' END AS to_status,
+    way(visit.stage, visit.to_stage, visit.to_status) AS went,
+    CASE WHEN visit.left_at IS NOT NULL THEN days_between(visit.entered_at, visit.left_at) END AS days,
+    CASE WHEN visit.left_at IS NULL THEN days_between(visit.entered_at, moment.as_of) END AS age_days
 FROM state.visits AS visit
-JOIN state.places AS place ON place.connection = visit.connection AND place.deal = visit.deal
-JOIN stages AS here ON here.id = visit.stage
-LEFT JOIN stages AS there ON there.id = visit.to_stage
+JOIN listed AS deal ON deal.no = visit.no
+JOIN stages AS here ON here.ordinal = visit.stage
+LEFT JOIN stages AS there ON there.ordinal = visit.to_stage
+LEFT JOIN repeats AS repeated ON repeated.no = visit.no AND repeated.stage = visit.stage
 CROSS JOIN moment;
 
--- clocks: one row per SLA measured on a visit.
+-- moves: one row per way out of a stage, from the visits: from_stage, to_stage (NULL for lost or elsewhere), to_status,
+-- went and moved_at.
+CREATE VIEW moves AS
+SELECT no, connection, deal, stage AS from_stage, to_stage, to_status, went, left_at AS moved_at
+FROM visits
+WHERE left_at IS NOT NULL;
+
+-- clocks: one row per cycle of an SLA on a visit.
 --   sla                the rule, such as qualification.sla
---   goal_seconds, elapsed_seconds   business time in the calendar named
---   is_running         whether the visit still lasts
+--   goal_seconds, elapsed_seconds   business time in the calendar of the SLA
+--   is_running, ended_at   whether it still goes on, and when it ended
 --   state              on_time, at_risk or breached; of a closed clock, how it ended
 CREATE VIEW clocks AS
 SELECT
-    clock.connection,
-    clock.deal,
-    clock.stage,
-    here.ordinal AS stage_ordinal,
+    clock.no,
+    deal.connection,
+    deal.deal,
+    here.id AS stage,
+    clock.stage AS stage_ordinal,
     clock.number,
     clock.sla,
-    clock.calendar,
     clock.goal_seconds,
     clock.elapsed_seconds,
-    clock.due_at,
-    clock.state,
-    clock.running AS is_running
-FROM state.sla_clocks AS clock
-JOIN state.places AS place ON place.connection = clock.connection AND place.deal = clock.deal
-JOIN stages AS here ON here.id = clock.stage;
+    clock.ended_at,
+    CASE clock.state WHEN 0 THEN 'on_time' WHEN 1 THEN 'at_risk' ELSE 'breached' END AS state,
+    clock.is_running
+FROM state.clocks AS clock
+JOIN listed AS deal ON deal.no = clock.no
+JOIN stages AS here ON here.ordinal = clock.stage;
 
 -- findings: one row per finding, cleared ones too.
 --   owner              the deal's owner, as in deals
@@ -105,12 +167,13 @@ JOIN stages AS here ON here.id = clock.stage;
 CREATE VIEW findings AS
 SELECT
     finding.id,
-    finding.connection,
-    finding.deal,
+    finding.no,
+    deal.connection,
+    deal.deal,
     deal.owner,
     finding.rule,
     finding.kind,
-    finding.stage,
+    here.id AS stage,
     finding.severity,
     finding.since,
     finding.opened_at,
@@ -118,4 +181,17 @@ SELECT
     finding.waived_by,
     finding.waived_until
 FROM state.findings AS finding
-JOIN deals AS deal ON deal.connection = finding.connection AND deal.deal = finding.deal;
+JOIN listed AS deal ON deal.no = finding.no
+LEFT JOIN stages AS here ON here.ordinal = finding.stage;
+
+-- activities: one row per call, meeting, e-mail or task and deal that it hangs on.
+--   type               call, meeting, email or task; the CRM's own word for any other
+--   happened_at        when it happened, or when it is due
+CREATE VIEW activities AS
+SELECT activity.id, deal.no, deal.connection, deal.deal, activity.type, activity.is_done, activity.happened_at
+FROM (
+    SELECT connection, id, type, is_done, happened_at, unnest(deals::VARCHAR[]) AS deal
+    FROM state.activities
+) AS activity
+JOIN connections AS connection ON connection.ordinal = activity.connection
+JOIN listed AS deal ON deal.connection = connection.id AND deal.deal = activity.deal;

@@ -1,13 +1,49 @@
--- Win rate by close: of the deals that are won or lost now, the won ones.
--- The row without a stage counts all; a stage's row counts the deals that visited it.
-SELECT 'all' AS part, NULL AS stage, count(*) FILTER (WHERE status = 'won') AS won,
-    count(*) FILTER (WHERE status = 'lost') AS lost, count(*) AS closed
-FROM deals
-WHERE status IN ('won', 'lost')
+-- Win rate by close date: of the deals that are won or lost now, the won ones. By periods, of those whose date is known.
+-- A stage's row counts the deals that were in it, whenever they were closed.
+SELECT
+    CASE GROUPING(seg, period) WHEN 0 THEN 'row' WHEN 3 THEN 'all' END AS part,
+    NULL::TINYINT AS stage,
+    seg,
+    period,
+    sum(n) FILTER (WHERE status = 'won') AS won,
+    sum(n) FILTER (WHERE status = 'lost') AS lost,
+    sum(n) AS closed
+FROM (SELECT seg, bucket(month) AS period, status, n FROM worth WHERE status <> 'open' AND is_in(month))
+GROUP BY GROUPING SETS ((seg, period), ())
 UNION ALL
-SELECT 'stage' AS part, visit.stage, count(*) FILTER (WHERE deal.status = 'won') AS won,
-    count(*) FILTER (WHERE deal.status = 'lost') AS lost, count(*) AS closed
-FROM deals AS deal
-JOIN visits AS visit ON visit.connection = deal.connection AND visit.deal = deal.deal AND visit.is_last
-WHERE deal.status IN ('won', 'lost')
-GROUP BY visit.stage;
+SELECT
+    'stage',
+    here.ordinal,
+    NULL,
+    NULL,
+    sum(path.n) FILTER (WHERE path.status = 'won'),
+    sum(path.n) FILTER (WHERE path.status = 'lost'),
+    sum(path.n)
+FROM paths AS path
+JOIN stages AS here ON path.visited >> here.ordinal & 1 = 1
+WHERE path.status <> 'open'
+GROUP BY here.ordinal
+UNION ALL
+-- As it was known when the period ended: a deal that came back since was closed then.
+SELECT
+    'stage_trend',
+    here.ordinal,
+    NULL,
+    bucket(closing.month),
+    sum(closing.n) FILTER (WHERE closing.to_status = 1),
+    sum(closing.n) FILTER (WHERE closing.to_status = 2),
+    sum(closing.n)
+FROM closings AS closing
+JOIN stages AS here ON closing.visited >> here.ordinal & 1 = 1
+GROUP BY here.ordinal, bucket(closing.month)
+UNION ALL
+SELECT
+    'trend',
+    NULL,
+    NULL,
+    bucket(month),
+    sum(n) FILTER (WHERE to_status = 1),
+    sum(n) FILTER (WHERE to_status = 2),
+    sum(n)
+FROM closings
+GROUP BY bucket(month);

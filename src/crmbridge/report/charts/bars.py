@@ -42,7 +42,7 @@ def stacked(measured: Measured, words: Words) -> Drawing | None:
 def funnel(measured: Measured, words: Words) -> Drawing | None:
     """Draw the first charted column of each row as a bar in the middle, which narrows to the next; others are parts."""
     rows, (main, *parts) = measured.rows[:MOST_ROWS], measured.charted
-    widths = [_value(row, main) for row in rows]
+    widths = [max(0.0, _value(row, main)) for row in rows]
     most = max(widths, default=0.0) or 1.0
     lines = []
     for index, row in enumerate(rows):
@@ -60,7 +60,7 @@ def _step(row: Row, main: str, parts: Sequence[str], widths: tuple[float, float 
     drawn = [shape("rect", _said(row, main, words), class_="base", x=left, width=width, height=30)]
     whole, start = _value(row, main), left
     for part, look in zip(parts, looks(parts), strict=True):
-        share = width * _value(row, part) / whole if whole else 0.0
+        share = width * _value(row, part) / whole if whole > 0 else 0.0
         share = min(share, left + width - start)
         if share > 0:
             drawn.append(shape("rect", _said(row, part, words), class_=f"f-{look}", x=start, width=share, height=30))
@@ -78,7 +78,7 @@ def _lane(row: Row, column: str, look: str, full: tuple[float, float], words: Wo
     if figure is None or figure.value is None:
         return stretched(track, down=10)
     low, high = full
-    zero, at = (100 * (each - low) / (high - low) for each in (0.0, figure.value))
+    zero, at = (100 * (min(max(each, low), high) - low) / (high - low) for each in (0.0, figure.value))
     drawn = [
         track,
         shape("rect", _said(row, column, words), class_=f"f-{look}", x=min(zero, at), width=abs(at - zero), height=10),

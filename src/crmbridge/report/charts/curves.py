@@ -56,10 +56,9 @@ def _panel(curve: Curve, marks: list[float], words: Words) -> Markup:
     )  # fmt: skip
     counted = element("small", words("curve_n", n=words.number(curve.n), events=words.number(curve.events)))
     name = element("figcaption", element("b", curve.label), " ", counted)
-    graph = element(
-        "svg", element("title", curve.label), element("desc", _says(curve, words)), plot, *_grid(words),
-        *_days(marks, words), *_middle(half(curve), full, words), class_="graph", role="img", height=TOP + HEIGHT + BOTTOM,
-    )  # fmt: skip
+    inside = [plot, *_grid(words), *_days(marks, words), *_middle(half(curve), full, words)]
+    title, described = element("title", curve.label), element("desc", _says(curve, words))
+    graph = element("svg", title, described, *inside, class_="graph", role="img", height=TOP + HEIGHT + BOTTOM)
     return element("figure", name, graph, class_="panel")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -20,6 +21,20 @@ TOP, BOTTOM = 18, 24  # of them for the word of the highest tick; below it for t
 MOST_LABELS = 4  # fit beside each other on a telephone
 LEFT = 6  # percent of the width that is left to the numbers of the scale
 _Pair = tuple[float, float]
+
+
+class Scale(NamedTuple):
+    """What the bottom and the top of a plot stand for, and the round numbers between."""
+
+    low: float
+    high: float
+    marks: Sequence[float]
+    unit: str
+    currency: str | None = None
+
+    def height(self, amount: float) -> float:
+        """Give where an amount stands, in pixels from the top of the chart."""
+        return TOP + HEIGHT * (1 - (amount - self.low) / (self.high - self.low))
 
 
 def lines(measured: Measured, words: Words) -> Drawing | None:
@@ -58,15 +73,13 @@ def spark(values: Sequence[float | None]) -> Markup | None:
     return stretched(*drawn, _dot(last, "spark"), down=30, class_="sparkline", aria_hidden="true")
 
 
-def axis(
-    marks: Sequence[float], low: float, high: float, unit: str, words: Words, currency: str | None
-) -> list[Markup]:
+def axis(scale: Scale, words: Words) -> list[Markup]:
     """Draw the lines of the scale, each with its number above it."""
     drawn = []
-    for mark in marks:
-        y = _height(mark, low, high)
+    for mark in scale.marks:
+        y = scale.height(mark)
         drawn.append(shape("line", class_="grid", x1=0, x2="100%", y1=y, y2=y))
-        drawn.append(element("text", words.short(mark, unit, currency), class_="tick", x=0, y=y - 4))
+        drawn.append(element("text", words.short(mark, scale.unit, scale.currency), class_="tick", x=0, y=y - 4))
     return drawn
 
 
@@ -93,12 +106,12 @@ def _panel(measured: Measured, columns: list[str], unit: str, look_of: dict[str,
     known = [f for each in figures.values() for f in each if f is not None and f.value is not None]
     ends = [f.interval.high for f in known if f.interval] if len(columns) == 1 else []
     marks = ticks(*span([*(f.value or 0.0 for f in known), *ends], unit), unit)
-    low, high, currency = marks[0], marks[-1], next((f.currency for f in known if f.currency), None)
+    scale = Scale(marks[0], marks[-1], marks, unit, next((f.currency for f in known if f.currency), None))
     drawn: list[Markup] = []
     for column in columns:
-        drawn += _series(figures[column], look_of[column], low, high, banded=len(columns) == 1)
+        drawn += _series(figures[column], look_of[column], scale, banded=len(columns) == 1)
     dots = [
-        _hover(f, row.label, index, len(measured.rows), low, high, words)
+        _hover(f, row.label, _across(index, len(measured.rows)), scale, words)
         for column in columns
         for index, (row, f) in enumerate(zip(measured.rows, figures[column], strict=True))
         if f is not None and f.value is not None
@@ -107,38 +120,38 @@ def _panel(measured: Measured, columns: list[str], unit: str, look_of: dict[str,
     described = element("desc", _says(measured, words, columns))
     plot = stretched(*drawn, down=HEIGHT, height=HEIGHT, class_="plot", x=0, y=TOP, width="100%")
     return element(
-        "svg", title, described, plot, *axis(marks, low, high, unit, words, currency), *dots,
+        "svg", title, described, plot, *axis(scale, words), *dots,
         *foot([row.label for row in measured.rows]), class_="graph", role="img", height=TOP + HEIGHT + BOTTOM,
     )  # fmt: skip
 
 
-def _series(figures: Sequence[Figure | None], look: str, low: float, high: float, *, banded: bool) -> list[Markup]:
+def _series(figures: Sequence[Figure | None], look: str, scale: Scale, *, banded: bool) -> list[Markup]:
     """Draw one line, broken where there is nothing to show, over the band of its interval."""
     count = len(figures)
     at: list[_Pair | None] = [
-        None if f is None or f.value is None else (_across(index, count), _height(f.value, low, high) - TOP)
+        None if f is None or f.value is None else (_across(index, count), scale.height(f.value) - TOP)
         for index, f in enumerate(figures)
     ]
-    drawn = [_band(figures, look, low, high)] if banded and all(f and f.interval for f in figures) else []
+    drawn = [_band(figures, look, scale)] if banded and all(f and f.interval for f in figures) else []
     drawn += [shape("polyline", class_=f"l-{look}", points=points(part)) for part in _unbroken(at)]
     return [*drawn, *(_dot(pair, look) for pair in at if pair)]
 
 
-def _band(figures: Sequence[Figure | None], look: str, low: float, high: float) -> Markup:
+def _band(figures: Sequence[Figure | None], look: str, scale: Scale) -> Markup:
     ends = [
         (_across(i, len(figures)), f.interval)
         for i, f in enumerate(figures)
         if f is not None and f.interval is not None
     ]
-    upper = [(x, _height(min(each.high, high), low, high) - TOP) for x, each in ends]
-    lower = [(x, _height(max(each.low, low), low, high) - TOP) for x, each in reversed(ends)]
+    upper = [(x, scale.height(min(each.high, scale.high)) - TOP) for x, each in ends]
+    lower = [(x, scale.height(max(each.low, scale.low)) - TOP) for x, each in reversed(ends)]
     return shape("polygon", class_=f"b-{look}", points=points([*upper, *lower]))
 
 
-def _hover(f: Figure, label: str, index: int, count: int, low: float, high: float, words: Words) -> Markup:
+def _hover(f: Figure, label: str, across: float, scale: Scale, words: Words) -> Markup:
     """Put an invisible spot over a point, so that the pointer finds its number."""
-    x = percent(_across(index, count))
-    return shape("circle", f"{label}: {value(f, words)}", class_="spot", cx=x, cy=_height(f.value or 0, low, high), r=9)
+    said, y = f"{label}: {value(f, words)}", scale.height(f.value or 0)
+    return shape("circle", said, class_="spot", cx=percent(across), cy=y, r=9)
 
 
 def _dot(pair: _Pair, look: str) -> Markup:
@@ -161,10 +174,6 @@ def _unbroken(pairs: Sequence[_Pair | None]) -> list[list[_Pair]]:
 def _across(index: int, count: int) -> float:
     """Give where a period stands, in percent of the width; one alone stands in the middle."""
     return LEFT + (99 - LEFT) * (index / (count - 1) if count > 1 else 0.5)
-
-
-def _height(amount: float, low: float, high: float) -> float:
-    return TOP + HEIGHT * (1 - (amount - low) / (high - low))
 
 
 def _unit(measured: Measured, column: str) -> str:

@@ -12,6 +12,7 @@ _MEANING: Mapping[str, str] = MappingProxyType(
         "lost": "late", "back": "warn", "elsewhere": "rest", "open": "open", "still_open": "open", "p90": "reach",
         "open_median_age": "open", "errors": "bad", "breached": "bad", "late": "late", "warnings": "warn",
         "at_risk": "warn", "infos": "rest",
+        "usual": "good", "slow": "warn", "old": "late", "done": "good", "to_do": "open",
     }
 )  # fmt: skip
 

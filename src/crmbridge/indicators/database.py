@@ -1,0 +1,113 @@
+"""The database that figures are computed in: the state, the process, the views, and what is counted once for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from crmbridge.indicators.options import Options, Period
+from crmbridge.indicators.periods import MONTHS, number_of, start_of
+from crmbridge.indicators.state import opened, query
+from crmbridge.model.process import Process
+
+TREND = 12  # periods before the present one
+Raw = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When figures are computed, and over which periods their trends go."""
+
+    as_of: datetime
+    options: Options
+
+    @property
+    def trend_period(self) -> Period:
+        """Give what trends are cut into."""
+        return self.options.period or Period.MONTH
+
+    @property
+    def trend(self) -> range:
+        """Give the numbers of the periods of a trend: whole ones, the present one is not among them."""
+        now = number_of(self.as_of, self.trend_period, self.options.timezone)
+        return range(now - TREND, now)
+
+
+@contextmanager
+def views(store_url: str, process: Process, moment: Moment) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a DuckDB database with the views of a state, as SQL of a team's own finds them.
+
+    Raises ConfigurationError when there is no state there, StateError when it can't be read.
+    """
+    segment = moment.options.segment
+    field = None if segment in {None, "owner", "connection"} else segment
+    with opened(store_url, [stage.id for stage in process.stages], field) as database:
+        _define(database, process, moment)
+        yield database
+
+
+def count(database: duckdb.DuckDBPyConnection) -> None:
+    """Count what the measures are made from, once for all of them."""
+    database.execute(query("counted"))
+
+
+def by_period(database: duckdb.DuckDBPyConnection, period: Period | None) -> None:
+    """Say what time is cut into in what follows."""
+    bucket = "NULL::INTEGER" if period is None else f"(month // {MONTHS[period]})::INTEGER"
+    database.execute(f"CREATE OR REPLACE MACRO bucket(month) AS {bucket}")
+    database.execute(f"CREATE OR REPLACE MACRO has_periods() AS {period is not None}")
+    database.execute(f"CREATE OR REPLACE MACRO is_in(month) AS {'TRUE' if period is None else 'month IS NOT NULL'}")
+
+
+def run(database: duckdb.DuckDBPyConnection, name: str) -> list[Raw]:
+    """Run the SQL of a measure; gives its rows by their columns' names."""
+    result = database.execute(query(name))
+    columns = [column[0] for column in result.description or ()]
+    return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+
+
+def _define(database: duckdb.DuckDBPyConnection, process: Process, moment: Moment) -> None:
+    _define_process(database, process)
+    _define_moment(database, moment)
+    segment = moment.options.segment
+    chosen = {None: "NULL", "owner": "owner", "connection": "connection"}.get(segment, "field")
+    database.execute(f"CREATE MACRO segment_of(owner, connection, field) AS ({chosen})::VARCHAR")
+    database.execute(f"CREATE MACRO is_grouped() AS {segment is not None}")
+    by_period(database, None)
+    for name in ("macros", "views"):
+        database.execute(query(name))
+
+
+def _define_process(database: duckdb.DuckDBPyConnection, process: Process) -> None:
+    selling = [ordinal for ordinal, stage in enumerate(process.stages) if stage.status == "open"]
+    bits = sum(1 << ordinal for ordinal in selling)
+    database.execute(f"CREATE MACRO sells(stage) AS {bits} >> stage & 1 = 1")
+    database.execute(f"CREATE MACRO last_stage() AS {max(selling, default=-1)}")
+    database.execute("CREATE TABLE stages (id VARCHAR, ordinal TINYINT, status VARCHAR)")
+    database.executemany(
+        "INSERT INTO stages VALUES (?, ?, ?)",
+        [(stage.id, ordinal, stage.status) for ordinal, stage in enumerate(process.stages)],
+    )
+
+
+def _define_moment(database: duckdb.DuckDBPyConnection, moment: Moment) -> None:
+    zone = moment.options.timezone
+    local = "moment" if zone == "UTC" else f"(moment AT TIME ZONE 'UTC') AT TIME ZONE '{zone}'"
+    database.execute(
+        f"CREATE MACRO month_of(moment) AS datediff('month', DATE '1970-01-01', {local})::INTEGER",
+    )
+    database.execute("CREATE TABLE moment AS SELECT ?::TIMESTAMP AS as_of", [_naive(moment.as_of)])
+    database.execute("CREATE TABLE period_ends (period INTEGER, until TIMESTAMP)")
+    database.executemany(
+        "INSERT INTO period_ends VALUES (?, ?)",
+        [(each, _naive(start_of(each + 1, moment.trend_period, zone))) for each in moment.trend],
+    )
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,82 @@
+"""Put what was counted into words: rows with their labels and figures, in one language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from crmbridge.indicators.measures import MEASURES, Raw
+from crmbridge.indicators.options import Options, Period
+from crmbridge.indicators.periods import written
+from crmbridge.indicators.words import Words
+from crmbridge.model.figures import ChartKind, Column, Measured, Row
+from crmbridge.model.process import Process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How figures are shown: for which process, as what was asked, in which words. `segments` are by their numbers."""
+
+    process: Process
+    options: Options
+    words: Words
+    segments: Mapping[int, str | None]
+
+    def measured(self, name: str, rows: Iterable[Raw], total: Raw, cautions: Mapping[str, str | int]) -> Measured:
+        """Put a measure's rows into figures."""
+        spec = MEASURES[name]
+        made = tuple(self._row(name, raw) for raw in rows)
+        is_cut = any(row.period for row in made)
+        only_periods = is_cut and len({(row.stage, row.segment) for row in made}) == 1
+        return Measured(
+            id=name,
+            name=self.words.names[name],
+            definition=self.words.definitions[name],
+            columns=tuple(Column(each, self.words.columns[each]) for each in spec.columns),
+            rows=made,
+            rows_are=self._rows_are(name, only_periods=only_periods),
+            chart=ChartKind.LINES if only_periods else spec.chart,
+            charted=spec.charted,
+            headline=spec.main(total) if total else None,
+            cautions=tuple(self.words.words[key].format(value) for key, value in cautions.items()),
+        )
+
+    def stage(self, stage_id: str) -> str:
+        """Give a stage's name."""
+        stage = self.process.stage(stage_id)
+        return stage.name.in_language(self.options.language) if stage else stage_id
+
+    def period(self, number: int, period: Period) -> str:
+        """Write a period."""
+        return written(number, period)
+
+    def _row(self, name: str, raw: Raw) -> Row:
+        stage = None if raw["stage"] is None else self.process.stages[raw["stage"]].id
+        period = None if raw["period"] is None or self.options.period is None else raw["period"]
+        segment = raw["who"] if "who" in raw else self.segments.get(raw["seg"])
+        shown_period = None if period is None else written(period, self.options.period or Period.MONTH)
+        parts = [
+            self.stage(stage) if stage else None,
+            raw.get("sla") or raw.get("type"),
+            (segment or self._nobody()) if raw.get("seg") is not None or "who" in raw else None,
+            shown_period,
+        ]
+        return Row(
+            label=" · ".join(part for part in parts if part) or self.words.words["all_deals"],
+            figures={column: make(raw) for column, make in MEASURES[name].columns.items()},
+            stage=stage,
+            segment=segment,
+            period=shown_period,
+        )
+
+    def _nobody(self) -> str:
+        return self.words.words["nobody" if self.options.segment in {None, "owner"} else "none"]
+
+    def _rows_are(self, name: str, *, only_periods: bool) -> str:
+        if only_periods and self.options.period:
+            return self.words.words[self.options.period]
+        rows_are = MEASURES[name].rows_are
+        segment = self.options.segment
+        if segment and rows_are in {"deals", "owner"}:
+            return self.words.words.get(segment, segment)
+        return self.words.words[rows_are]

@@ -1,0 +1,85 @@
+-- What the measures are counted from, in tables so small that each measure costs next to nothing. Months are counted
+-- from January 1970; `seg` is the segment's number, NULL when deals are not grouped.
+
+-- flow: visits by where they went. month is when they were left; NULL while they last.
+CREATE TABLE flow AS
+SELECT
+    visit.stage,
+    grouped.seg,
+    month_of(visit.left_at) AS month,
+    visit.to_stage,
+    visit.to_status,
+    visit.number > 1 AS is_repeat,
+    coalesce(visit.number = repeated.number, TRUE) AS is_last,
+    count(*) AS n
+FROM state.visits AS visit
+LEFT JOIN grouped ON grouped.no = visit.no
+LEFT JOIN repeats AS repeated ON repeated.no = visit.no AND repeated.stage = visit.stage
+WHERE visit.stage >= 0
+GROUP BY ALL;
+
+-- paths: deals with a history, by what they went through. month is when they began.
+CREATE TABLE paths AS
+SELECT
+    grouped.seg,
+    month_of(journey.first_at) AS month,
+    journey.visited,
+    journey.direct,
+    journey.highest,
+    journey.is_reworked,
+    journey.is_skipped,
+    deal.status,
+    count(*) AS n
+FROM journeys AS journey
+JOIN listed AS deal ON deal.no = journey.no
+LEFT JOIN grouped ON grouped.no = journey.no
+GROUP BY ALL;
+
+-- kept: clocks by how they stand. month is when they ended; NULL while they run.
+CREATE TABLE kept AS
+SELECT clock.stage, clock.sla, grouped.seg, month_of(clock.ended_at) AS month, clock.state, clock.is_running, count(*) AS n
+FROM state.clocks AS clock
+LEFT JOIN grouped ON grouped.no = clock.no
+WHERE clock.stage >= 0
+GROUP BY ALL;
+
+-- worth: deals by place, with what they are worth. month is when they were closed; NULL while open or not known.
+CREATE TABLE worth AS
+SELECT
+    deal.stage_ordinal AS stage,
+    grouped.seg,
+    month_of(deal.closed_at) AS month,
+    deal.status,
+    deal.currency,
+    count(*) AS n,
+    count(deal.amount) AS priced,
+    sum(deal.amount)::DOUBLE AS amount,
+    count(deal.closed_at - deal.first_at) AS timed,
+    sum(days_between(deal.first_at, deal.closed_at)) AS days
+FROM deals AS deal
+LEFT JOIN grouped ON grouped.no = deal.no
+GROUP BY ALL;
+
+-- closings: deals that were closed at the end of the month in which they were won or lost. A deal that came back within
+-- the month was not; one that came back later was. visited are the stages that the deal has been in.
+CREATE TABLE closings AS
+WITH ends AS (
+    SELECT no, month_of(left_at) AS month, max(left_at) AS closed_at, max_by(to_status, left_at) AS to_status
+    FROM state.visits
+    WHERE stage >= 0 AND (to_status = 2 OR (to_status = 1 AND sells(stage)))
+    GROUP BY no, month
+),
+comings AS (  -- of deals that came back only, which are few
+    SELECT visit.no, visit.entered_at, month_of(visit.entered_at) AS month
+    FROM state.visits AS visit
+    JOIN (SELECT no, min(closed_at) AS first FROM ends GROUP BY no) AS closed
+        ON closed.no = visit.no AND visit.entered_at >= closed.first
+    WHERE visit.stage >= 0 AND sells(visit.stage)
+)
+SELECT ends.month, ends.to_status, journey.visited, count(*) AS n
+FROM ends
+JOIN journeys AS journey ON journey.no = ends.no
+WHERE NOT EXISTS (
+    SELECT 1 FROM comings WHERE comings.no = ends.no AND comings.month = ends.month AND comings.entered_at >= ends.closed_at
+)
+GROUP BY ALL;

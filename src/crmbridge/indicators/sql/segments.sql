@@ -1,0 +1,2 @@
+-- What deals are grouped by, by number.
+SELECT seg, segment FROM segments;

@@ -1,0 +1,139 @@
+"""Which tables and columns of the state the figures are over, and how they are told on the way to DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_STATUS = ("open", "won", "lost")
+_DEAL_OF_ROW = "JOIN state.places AS place ON place.connection = one.connection AND place.deal = one.deal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table of DuckDB, and how its rows are picked from the state.
+
+    `types` are its columns; `picked` is asked of the state; `typed` makes a row of what came, which is called `one`.
+    """
+
+    name: str
+    source: str
+    types: str
+    picked: str
+    typed: str
+    only: str = "TRUE"
+    joined: str = ""
+
+
+def tables(stages: Sequence[str], connections: Sequence[str], field: str | None) -> tuple[Table, ...]:
+    """Give the tables in the order in which they must be filled.
+
+    What comes by the million is told in numbers: stages and connections by their place in the lists, -1 for one that
+    is not in them; a deal by its number, which `places` gives it. A driver takes a column's type from the first batch,
+    so a column that starts with NULLs would fail later: an empty text stands for NULL on the way.
+    """
+    connection = _coded("connection", connections)
+    return (
+        Table(
+            name="places",
+            source="places",
+            types="connection TINYINT, deal VARCHAR, stage TINYINT, status UTINYINT",
+            picked=f"{connection} AS connection, deal, {_coded('stage', stages)} AS stage, "
+            f"{_coded('status', _STATUS)} AS status",
+            typed="connection, deal, stage, status",
+        ),
+        _records(connection, field),
+        _visits(connection, stages),
+        _clocks(connection, stages),
+        _findings(connection, stages),
+        _activities(connection),
+    )
+
+
+def _records(connection: str, field: str | None) -> Table:
+    path = "$." + _quoted(field, '"') if field else "$"
+    of_field = f"CAST(json_extract(fields, {_quoted(path)}) AS TEXT)" if field else "NULL"
+    return Table(
+        name="records",
+        source="records",
+        types="connection TINYINT, kind VARCHAR, id VARCHAR, name VARCHAR, amount VARCHAR, currency VARCHAR, "
+        "owner VARCHAR, close_date DATE, created_at TIMESTAMP, field VARCHAR",
+        picked=f"{connection} AS connection, kind, id, "
+        + ", ".join(
+            f"coalesce({name}, '') AS {name}"
+            for name in ("name", "amount", "currency", "owner", "close_date", "created_at")
+        )
+        + f", coalesce({of_field}, '') AS field",
+        typed="connection, kind, id, nullif(name, ''), nullif(amount, ''), nullif(currency, ''), nullif(owner, ''), "
+        "TRY_CAST(nullif(close_date, '') AS DATE), nullif(created_at, '')::TIMESTAMP, nullif(field, '')",
+        only="kind IN ('deal', 'user')",
+    )
+
+
+def _visits(connection: str, stages: Sequence[str]) -> Table:
+    return Table(
+        name="visits",
+        source="visits",
+        types="no INTEGER, stage TINYINT, number INTEGER, entered_at TIMESTAMP, left_at TIMESTAMP, "
+        "to_stage TINYINT, to_status UTINYINT",
+        picked=f"{connection} AS connection, deal, {_coded('stage', stages)} AS stage, number, entered_at, "
+        f"coalesce(left_at, '') AS left_at, {_coded('to_stage', stages)} AS to_stage, "
+        f"{_coded('to_status', _STATUS)} AS to_status",
+        typed="place.rowid, one.stage, number, entered_at::TIMESTAMP, nullif(left_at, '')::TIMESTAMP, to_stage, "
+        "CASE WHEN left_at <> '' THEN to_status END",
+        joined=_DEAL_OF_ROW,
+    )
+
+
+def _clocks(connection: str, stages: Sequence[str]) -> Table:
+    return Table(
+        name="clocks",
+        source="sla_clocks",
+        types="no INTEGER, stage TINYINT, number INTEGER, sla VARCHAR, ended_at TIMESTAMP, goal_seconds DOUBLE, "
+        "elapsed_seconds DOUBLE, state UTINYINT, is_running BOOLEAN",
+        picked=f"{connection} AS connection, deal, {_coded('stage', stages)} AS stage, number, sla, "
+        "coalesce(ended_at, '') AS ended_at, goal_seconds, elapsed_seconds, "
+        f"{_coded('state', ('on_time', 'at_risk', 'breached'))} AS state, running",
+        typed="place.rowid, one.stage, number, sla, nullif(ended_at, '')::TIMESTAMP, goal_seconds, elapsed_seconds, "
+        "state, running::BOOLEAN",
+        joined=_DEAL_OF_ROW,
+    )
+
+
+def _findings(connection: str, stages: Sequence[str]) -> Table:
+    texts = ("since", "opened_at", "cleared_at", "waived_by", "waived_until")
+    return Table(
+        name="findings",
+        source="findings",
+        types="id VARCHAR, no INTEGER, rule VARCHAR, kind VARCHAR, stage TINYINT, severity VARCHAR, since TIMESTAMP, "
+        "opened_at TIMESTAMP, cleared_at TIMESTAMP, waived_by VARCHAR, waived_until TIMESTAMP",
+        picked=f"id, {connection} AS connection, deal, rule, kind, {_coded('stage', stages)} AS stage, severity, "
+        + ", ".join(f"coalesce({name}, '') AS {name}" for name in texts),
+        typed="id, place.rowid, rule, kind, one.stage, severity, since::TIMESTAMP, opened_at::TIMESTAMP, "
+        "nullif(cleared_at, '')::TIMESTAMP, nullif(waived_by, ''), nullif(waived_until, '')::TIMESTAMP",
+        joined=_DEAL_OF_ROW,
+    )
+
+
+def _activities(connection: str) -> Table:
+    return Table(
+        name="activities",
+        source="records",
+        types="connection TINYINT, id VARCHAR, type VARCHAR, is_done BOOLEAN, happened_at TIMESTAMP, deals VARCHAR",
+        picked=f"{connection} AS connection, id, coalesce(json_extract(fields, '$.type'), '') AS type, "
+        "coalesce(json_extract(fields, '$.done'), 0) AS done, "
+        "coalesce(json_extract(fields, '$.at.datetime'), '') AS moment, "
+        "coalesce(json_extract(fields, '$.deals.set'), '[]') AS deals",
+        typed="connection, id, nullif(type, ''), done::BOOLEAN, TRY_CAST(nullif(moment, '') AS TIMESTAMP), deals",
+        only="kind = 'activity' AND gone_at IS NULL",
+    )
+
+
+def _coded(column: str, known: Sequence[str]) -> str:
+    """Give the SQL that turns a text into its place in a list, -1 when it is not in it."""
+    cases = " ".join(f"WHEN {_quoted(text)} THEN {number}" for number, text in enumerate(known))
+    return f"CASE {column} {cases} ELSE -1 END" if known else "-1"
+
+
+def _quoted(text: str, mark: str = "'") -> str:
+    return mark + text.replace(mark, mark * 2) + mark

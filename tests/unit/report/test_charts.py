@@ -1,0 +1,231 @@
+"""Charts show the figures that they are given, inside their frame."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from crmbridge.model.figures import ChartKind, Figure, Measured, Unit
+from crmbridge.report.charts import draw, spark
+from crmbridge.report.charts.curves import half, thinned
+from crmbridge.report.charts.heat import step
+from crmbridge.report.charts.looks import looks
+from crmbridge.report.charts.scale import ticks
+from crmbridge.report.parts import Drawing
+from crmbridge.report.words import words_of
+from crmbridge.testing.figures import (
+    make_count,
+    make_curve,
+    make_days,
+    make_measured,
+    make_money,
+    make_row,
+    make_share,
+)
+from crmbridge.testing.pages import Page
+
+WORDS = words_of("en")
+
+
+def drawn(measured: Measured) -> Drawing:
+    """Draw a measure that can be drawn."""
+    drawing = draw(measured, WORDS)
+    assert drawing is not None
+    return drawing
+
+
+def rects(drawing: Drawing, look: str) -> list[tuple[float, float]]:
+    """Give where the bars of a look begin and how wide they are."""
+    found = Page(str(drawing.body)).all("rect", class_=look)
+    return [(float(at["x"] or 0), float(at["width"] or 0)) for at in found]
+
+
+def heights(drawing: Drawing, look: str) -> list[list[float]]:
+    """Give the heights of the points of each line of a look, from the top."""
+    lines = Page(str(drawing.body)).all("polyline", class_=look)
+    return [[float(pair.split(",")[1]) for pair in (at["points"] or "").split()] for at in lines]
+
+
+def test_bars_of_shares_are_as_long_as_the_share() -> None:
+    """A share of a quarter fills a quarter of its track, and its interval lies around its end."""
+    drawing = drawn(make_measured("win_rate", make_row("Ana", won=make_share(10, 40))))
+
+    assert [(0, 25)] == rects(drawing, "f-good")
+    ends = [
+        (float(at["x1"] or 0), float(at["x2"] or 0)) for at in Page(str(drawing.body)).all("line", class_="whisker")
+    ]
+    assert (20, 30) == ends[0]
+    assert ["95 % interval"] == [key.word for key in drawing.keys]
+
+
+def test_bars_of_other_units_share_a_scale_by_unit() -> None:
+    """The longest of a unit fills the track; lengths of time and counts do not disturb each other."""
+    rows = (make_row("a", x=make_days(5), y=make_days(10), z=make_count(1000)), make_row("b", x=make_days(2.5)))
+    drawing = drawn(make_measured("times", *rows))
+
+    assert [(0, 50), (0, 25)] == rects(drawing, "f-s1")
+    assert [(0, 100)] == rects(drawing, "f-s2")
+    assert [(0, 100)] == rects(drawing, "f-s3")
+
+
+def test_bars_below_nothing_go_to_the_left() -> None:
+    """Of -5 and 15 the track holds both; the bar of -5 ends where the other begins."""
+    rows = (make_row("a", x=make_money(-5)), make_row("b", x=make_money(15)))
+
+    assert [(0, 25), (25, 75)] == rects(drawn(make_measured("change", *rows)), "f-s1")
+
+
+def test_stacked_bars_add_up() -> None:
+    """Parts stand side by side; the row with the most fills the width, and its number is the sum."""
+    rows = (
+        make_row("Ana", errors=make_count(3), warnings=make_count(5)),
+        make_row("Bo", errors=make_count(0), warnings=make_count(4)),
+    )
+    drawing = drawn(make_measured("open_findings", *rows, chart=ChartKind.STACKED))
+
+    assert [(0, 37.5)] == rects(drawing, "f-bad")
+    assert [(37.5, 62.5), (0, 50)] == rects(drawing, "f-warn")
+    assert re.search(r"Ana 3 5 8|Ana Errors: 3 Warnings: 5 8", Page(str(drawing.body)).text)
+
+
+def test_funnel_narrows_in_the_middle() -> None:
+    """Each step is as wide as its share of the widest, stands in the middle, and its parts start at its left."""
+    rows = [make_row(name, entered=make_count(n), forward=make_count(n // 2)) for name, n in (("a", 80), ("b", 40))]
+    drawing = drawn(make_measured("stage_conversion", *rows, chart=ChartKind.FUNNEL))
+
+    assert [(0, 100), (25, 50)] == rects(drawing, "base")
+    assert [(0, 50), (25, 25)] == rects(drawing, "f-good")
+
+
+def test_lines_go_up_with_the_figure_and_break_where_there_is_none() -> None:
+    """More stands higher; a period without a figure leaves a gap rather than a zero."""
+    shares = [make_share(10, 100), make_share(40, 100), make_share(0, 0), make_share(30, 100), make_share(20, 100)]
+    rows = [make_row(f"2026-0{number}", rate=share) for number, share in enumerate(shares, 1)]
+    first, second = heights(drawn(make_measured("rate", *rows, chart=ChartKind.LINES)), "l-s1")
+
+    assert first[0] > first[1]
+    assert second[0] < second[1]
+
+
+def test_lines_of_other_units_have_a_plot_of_their_own() -> None:
+    """Money and counts are not drawn on one scale."""
+    rows = [make_row(f"2026-0{n}", money=make_money(1e6 * n), deals=make_count(n)) for n in (1, 2)]
+    page = Page(str(drawn(make_measured("velocity", *rows, chart=ChartKind.LINES)).body))
+
+    assert 2 == len(page.all("svg", role="img"))
+    assert "€2m" in page.text
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 12, 13, 60])
+def test_few_periods_are_named_below_a_line(count: int) -> None:
+    """However many periods there are, at most five are written, the first and the last among them."""
+    rows = [make_row(f"P{number}", x=make_count(number)) for number in range(count)]
+    body = str(drawn(make_measured("x", *rows, chart=ChartKind.LINES)).body)
+
+    named = re.findall(r">(P\d+)</text>", body)
+    assert [named[0], named[-1]] == ["P0", f"P{count - 1}"]
+    assert len(named) <= 5
+
+
+def test_curves_are_steps_and_say_when_half_is_over() -> None:
+    """A curve holds its share until the next event; the words beside it say when half is over."""
+    drawing = drawn(make_measured("survival", chart=ChartKind.CURVES, curves=(make_curve("Proposal", 0.8, 0.4),)))
+    (line,) = heights(drawing, "l-s1")
+
+    assert [0, 0, 24, 24, 72] == line
+    assert "Proposal: half by 10.0 days, 40% after 10.0 days" == drawing.says
+    assert "half by 10.0 days" in Page(str(drawing.body)).text
+
+
+@pytest.mark.parametrize(("shares", "expected"), [((0.9, 0.6), None), ((0.5,), 5), ((0.9, 0.2), 10)])
+def test_half_is_where_the_curve_comes_to_it(shares: tuple[float, ...], expected: float | None) -> None:
+    """A curve that never comes to a half says nothing about it."""
+    assert expected == half(make_curve("x", *shares))
+
+
+def test_long_curves_are_thinned_and_keep_their_ends() -> None:
+    """A curve of thousands of steps is drawn with as many as can be told apart."""
+    curve = make_curve("x", *(1 - number / 5000 for number in range(5000)))
+
+    kept = thinned(curve.points)
+    assert len(kept) <= 120
+    assert (curve.points[0], curve.points[-1]) == (kept[0], kept[-1])
+
+
+def test_heat_is_darker_for_more() -> None:
+    """Nothing is blank, the most is darkest, and the number stands in the cell."""
+    rows = [make_row("Proposal", bant=make_count(0), scope=make_count(5)), make_row("Closing", scope=make_count(10))]
+    drawing = drawn(make_measured("findings", *rows, chart=ChartKind.HEAT, charted=()))
+
+    cells = re.findall(r'<td class="h(\d)">([^<]*)', str(drawing.body))
+    assert [("0", "0"), ("3", "5"), ("0", "–"), ("5", "10")] == cells  # noqa: RUF001  the dash for none
+    assert drawing.is_table
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0, 0), (0.001, 1), (0.2, 1), (0.21, 2), (1, 5)])
+def test_darkness_has_five_steps(share: float, expected: int) -> None:
+    """Only nothing is blank."""
+    assert expected == step(share)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "expected"),
+    [
+        (0, 0.43, Unit.SHARE, [0, 0.2, 0.4, 0.6]),
+        (0, 3, Unit.COUNT, [0, 1, 2, 3]),
+        (0, 97, Unit.DAYS, [0, 25, 50, 75, 100]),
+        (-5, 15, Unit.MONEY, [-5, 0, 5, 10, 15]),
+        (0, 0, Unit.COUNT, [0, 1]),
+    ],
+)
+def test_scales_have_round_numbers(low: float, high: float, unit: str, expected: list[float]) -> None:
+    """The numbers of a scale are round, enclose the figures, and are whole for counts."""
+    assert expected == ticks(low, high, unit)
+
+
+def test_looks_say_what_is_good_and_bad_and_are_never_the_same() -> None:
+    """What has a meaning has its colour; of what has none each takes another."""
+    assert ["good", "bad", "s1", "s2"] == looks(["won", "errors", "calls", "meetings"])
+
+
+def test_no_two_of_one_meaning_look_alike() -> None:
+    """Two columns that are both good news do not look the same."""
+    assert ["good", "s1"] == looks(["won", "forward"])
+
+
+def test_spark_needs_two_values() -> None:
+    """One value is no trend; equal ones are a flat line in the middle."""
+    assert spark([None, 3.0]) is None
+    assert 'points="0,15 100,15"' in str(spark([2.0, 2.0]))
+
+
+@pytest.mark.parametrize("kind", list(ChartKind))
+def test_nothing_to_draw_is_no_chart(kind: ChartKind) -> None:
+    """A measure without rows and curves has no chart of any kind, and breaks none."""
+    assert draw(make_measured("empty", chart=kind), WORDS) is None
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ChartKind if kind not in {ChartKind.NONE, ChartKind.CURVES}])
+@pytest.mark.parametrize(
+    "figures",
+    [
+        {"x": Figure(unit=Unit.SHARE, value=None, n=0)},
+        {"x": make_count(0)},
+        {"x": make_money(-3)},
+        {"x": Figure(unit=Unit.SHARE, value=1.4, n=3)},
+        {},
+    ],
+)
+def test_odd_figures_stay_inside_the_frame(kind: ChartKind, figures: dict[str, Any]) -> None:
+    """Nothing, less than nothing, more than all, and no figure at all are drawn within the chart."""
+    rows = (make_row("a", **figures), make_row("b", x=make_count(2)))
+    body = str(drawn(make_measured("odd", *rows, chart=kind, charted=("x",))).body)
+
+    assert "nan" not in body
+    for at in Page(body).all("rect"):
+        start, width = float(at.get("x") or 0), float(at["width"] or 0)
+        assert start >= -0.01
+        assert width >= 0
+        assert start + width <= 100.01
