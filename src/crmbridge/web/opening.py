@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 
 from crmbridge.ports import Document
 from crmbridge.services.publishing import make_document
 from crmbridge.services.workspace import Workspace
+from crmbridge.services.writing_manual import earlier_versions, make_manual, read_versions
 from crmbridge.settings import Report
 from crmbridge.web.access import Access
 from crmbridge.web.board import Board, Write
 from crmbridge.web.desk import Desk, Opens
 from crmbridge.web.gate import Hosts
-from crmbridge.web.site import Manual, Site
+from crmbridge.web.site import Site
 
 
 def write_report(workspace: Workspace, language: str) -> Document:
@@ -21,6 +23,13 @@ def write_report(workspace: Workspace, language: str) -> Document:
     listed = next(iter(workspace.project.settings.reports), None)
     found = listed or Report(name="report")
     return make_document(workspace, found.model_copy(update={"language": language}), None)
+
+
+def write_manual(workspace: Workspace) -> Mapping[str, str]:
+    """Write the manual with what changed since the versions beside the process file, as `crmbridge manual` does."""
+    project = workspace.project
+    earlier = read_versions(earlier_versions(project.folder / project.settings.process))
+    return make_manual(project.process, workspace.clock.now().date(), earlier=earlier)
 
 
 @contextlib.contextmanager
@@ -32,7 +41,6 @@ def serving(
     *,
     secure: bool = False,
     write: Write = write_report,
-    manual: Manual | None = None,
 ) -> Iterator[Site]:
     """Give the page of a project while the block lasts; at its end, what is at work is waited for.
 
@@ -47,7 +55,7 @@ def serving(
         hosts=hosts,
         board=board,
         desk=desk,
-        manual=manual,
+        manual=cache(lambda: write_manual(workspace)),
         secure=secure,
         open_metrics=workspace.project.settings.serve.metrics == "open",
     )

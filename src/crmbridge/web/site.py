@@ -22,7 +22,7 @@ from crmbridge.web.words import LANGUAGES, Words
 
 # Opens a workspace of its own for what writes: the lease belongs to the store object that took it.
 Opens = Callable[..., AbstractContextManager[Workspace]]
-Manual = Callable[[str], Mapping[str, bytes]]  # the files of the manual in a language, by their paths
+Manual = Callable[[], Mapping[str, str]]  # the files of the manual by their paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Site:
     hosts: Hosts
     board: Board
     desk: Desk
-    manual: Manual | None = None
+    manual: Manual
     tally: Tally = field(default_factory=Tally)
     secure: bool = False  # it is called by https alone
     open_metrics: bool = False
@@ -130,7 +130,7 @@ def page(
         "session": asked.session,
         "title": title,
         "process": process.name.in_language(asked.words.language),
-        "menu": [each for each in MENU if each[1] != "manual" or site.manual],
+        "menu": MENU,
         "here": here,
         "languages": LANGUAGES,
         "refresh": refresh,

@@ -7,6 +7,7 @@ import re
 
 from starlette.responses import Response
 
+from crmbridge.manual import POLICY
 from crmbridge.web.access import TooManyTriesError
 from crmbridge.web.gauges import CONTENT_TYPE, exposition
 from crmbridge.web.site import Asked, Site, go, message, page
@@ -14,11 +15,8 @@ from crmbridge.web.site import Asked, Site, go, message, page
 # What a page in itself allows of itself; the gate's own policy would take its style away.
 _POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">')
 _INLINE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-# Its search is a script file of its own, without which all of it can be read as well.
-_MANUAL = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+# The manual says itself what it needs: its search is a script of its own, without which all of it can be read as well.
+_MANUAL = f"{POLICY}; frame-ancestors 'none'"
 
 
 def report(site: Site, asked: Asked) -> Response:
@@ -47,14 +45,14 @@ def to_manual(_site: Site, _asked: Asked) -> Response:
 
 
 def manual(site: Site, asked: Asked) -> Response:
-    """Show a page or file of the manual."""
-    t = asked.words
-    path = asked.params.get("path", "") or "index.html"
-    files = site.manual(t.language) if site.manual else {}
-    found = files.get(path) or files.get(f"{path.rstrip('/')}/index.html")
+    """Show a page or file of the manual; its start is that in the visitor's language, where the process has it."""
+    t, path, files = asked.words, asked.params.get("path", ""), site.manual()
+    if not path and f"{t.language}/index.html" in files:
+        return go(f"/manual/{t.language}/index.html")
+    found = files.get(path or "index.html")
     if found is None:
         return message(site, asked, 404, t("not_found"), t("not_found_why"))
-    kind = mimetypes.guess_type(path)[0] or "text/html"
+    kind = mimetypes.guess_type(path or "index.html")[0] or "text/plain"
     return Response(found, media_type=kind, headers={"Content-Security-Policy": _MANUAL})
 
 

@@ -12,9 +12,9 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.explained import Asked as When
 from crmbridge.services.explained import ExplainedRule, Explanation, InStep, SyncedField
 from crmbridge.services.explaining import explain
-from crmbridge.services.naming import called_in, names_for
+from crmbridge.services.naming import names_for
 from crmbridge.web.site import Asked, Site, message, page
-from crmbridge.web.views.deals import field_label, rule_name, stage_name
+from crmbridge.web.views.deals import edits_in_words, field_label, rule_name, stage_name
 from crmbridge.web.words import NOTHING, Words
 
 RECENT = 20  # journal rows of a deal
@@ -80,13 +80,7 @@ def one(site: Site, asked: Asked) -> Response:
         apart=[_apart(site, field, said.linked, t) for field in said.fields if field.state is not InStep.IN_STEP],
         same=sum(field.state is InStep.IN_STEP for field in said.fields),
         journal=[
-            (
-                entry,
-                "; ".join(
-                    f"{field_label(site, e.name, t)}: {called_in(entry.change, e.name, e.after, names)}"
-                    for e in entry.change.edits
-                ),
-            )
+            (entry, edits_in_words(site, entry.change, names, t))
             for entry in list(said.journal)[-RECENT:][::-1]
             if entry.outcome is not None
         ],

@@ -10,7 +10,9 @@ from starlette.responses import Response
 
 from crmbridge.engine.rules.case import field_name
 from crmbridge.engine.text import plain
+from crmbridge.model.changes import Action, Change
 from crmbridge.services.holding import HeldDeal, HeldQuery, by_rule
+from crmbridge.services.naming import Names, called_in
 from crmbridge.web.rendering import deal_path, with_query
 from crmbridge.web.site import Asked, Site, page, part_of
 from crmbridge.web.words import Words
@@ -109,6 +111,16 @@ def rule_name(site: Site, rule: str, t: Words) -> str:
     return f"{stage_name(site, stage, t)}: {words}"
 
 
+def edits_in_words(site: Site, change: Change, names: Names, t: Words) -> str:
+    """Say in a line what a change writes: a task's or note's text, else each field."""
+    if change.action in TOLD:
+        return plain(t.value(change.after.get("subject") or change.after.get("body")), LINE)
+    edits = (f"{field_label(site, e.name, t)}: {called_in(change, e.name, e.after, names)}" for e in change.edits)
+    return plain("; ".join(edits), LINE)
+
+
+TOLD = {Action.TASK, Action.NOTE, Action.NOTIFY, Action.AMEND}
+LINE = 300  # characters of what a change writes; its CRM has all of it
 OWN = {"move", "unreadable"}
 USUAL = ("stage", "owner", "amount")  # fields that have words of the page's own
 

@@ -6,11 +6,11 @@ from itertools import islice
 
 from starlette.responses import Response
 
-from crmbridge.services.naming import called_in, names_for
+from crmbridge.services.naming import names_for
 from crmbridge.services.overview import newest_runs
 from crmbridge.web.rendering import deal_path
 from crmbridge.web.site import Asked, Site, message, page, part_of
-from crmbridge.web.views.deals import field_label
+from crmbridge.web.views.deals import edits_in_words
 from crmbridge.web.views.start import ran
 
 ROWS = 50  # lines on a page
@@ -48,10 +48,7 @@ def one(site: Site, asked: Asked) -> Response:
     rows = []
     for entry in entries:
         change, target = entry.change, entry.change.target or entry.ref
-        edits = "; ".join(
-            f"{field_label(site, edit.name, t)}: {called_in(change, edit.name, edit.after, names)}"
-            for edit in change.edits
-        )
+        edits = edits_in_words(site, change, names, t)
         name = (names.deals.get(target) if target else "") or str(change.after.get("name") or target or "")
         href = deal_path(target) if target and target.kind == "deal" else None
         rows.append((entry, name, href, edits, t(f"does_{change.action}"), t(f"outcome_{entry.outcome}")))

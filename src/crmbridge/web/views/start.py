@@ -15,6 +15,7 @@ from crmbridge.ports import Run
 from crmbridge.services.holding import HeldDeal, by_rule
 from crmbridge.services.overview import Overview, look_over, newest_runs
 from crmbridge.web.charts import Line, spark
+from crmbridge.web.rendering import with_query
 from crmbridge.web.site import Asked, Site, page
 from crmbridge.web.views.deals import rows_of, rule_name
 from crmbridge.web.words import Words
@@ -83,10 +84,7 @@ def overview(site: Site, asked: Asked) -> Response:
         needs=list(_needs(seen, t)),
         totals=_totals(seen, now, t),
         stages=_by_stage(site, now, t),
-        rules=[
-            Bar(rule_name(site, rule, t), count, _share(count, len(now)), f"/deals?rule={rule}")
-            for rule, count in by_rule(now)[:RULES]
-        ],
+        rules=_by_rule(site, now, t),
         urgent=rows_of(site, now[:URGENT], seen.now, t),
         held=len(now),
         tiles=[tile(one, t) for one in card.indicators] if card else None,
@@ -197,6 +195,15 @@ def _by_stage(site: Site, held: Sequence[HeldDeal], t: Words) -> list[Bar]:
         )
         for stage in site.workspace.project.process.stages
         if stage.status == "open"
+    ]
+
+
+def _by_rule(site: Site, held: Sequence[HeldDeal], t: Words) -> list[Bar]:
+    counts = by_rule(held)
+    most = counts[0][1] if counts else 0
+    return [
+        Bar(rule_name(site, rule, t), count, _share(count, most), with_query("/deals", rule=rule))
+        for rule, count in counts[:RULES]
     ]
 
 
