@@ -14,7 +14,7 @@ from crmbridge.services.explained import ExplainedRule, Explanation, InStep, Syn
 from crmbridge.services.explaining import explain
 from crmbridge.services.naming import names_for
 from crmbridge.web.site import Asked, Site, message, page
-from crmbridge.web.views.deals import edits_in_words, field_label, rule_name, stage_name
+from crmbridge.web.views.deals import edits_in_words, field_label, length_in_words, rule_name, stage_name
 from crmbridge.web.words import NOTHING, Words
 
 RECENT = 20  # journal rows of a deal
@@ -133,18 +133,11 @@ def _clock(site: Site, clock: SlaClock, t: Words) -> Clock:
         stage=rule_name(site, clock.sla, t),
         tone=TONES[clock.state],
         state=t(clock.state.value),
-        goal=_goal(clock, t),
+        goal=length_in_words(str(clock.limit), t),
         due=t.moment(clock.due_at) if clock.running else t("ended", when=t.moment(clock.ended_at)),
         left="" if not clock.running else paused if left is None else t.left(left),
         share=min(100.0, round(100 * clock.elapsed / clock.goal, 1)) if clock.goal else 100.0,
     )
-
-
-def _goal(clock: SlaClock, t: Words) -> str:
-    text = str(clock.limit)
-    number = text.rstrip("bdhm")
-    unit = text[len(number) :]
-    return t(f"unit_{unit}", n=number) if f"unit_{unit}" in t.texts else text
 
 
 def _visit(site: Site, visit: Visit, t: Words) -> tuple[str, str, str, str]:

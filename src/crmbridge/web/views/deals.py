@@ -111,6 +111,13 @@ def rule_name(site: Site, rule: str, t: Words) -> str:
     return f"{stage_name(site, stage, t)}: {words}"
 
 
+def length_in_words(text: str, t: Words) -> str:
+    """Write a length of time as people read it, such as `5bd`; anything else stays as it is."""
+    number = text.rstrip("bdhm")
+    unit = text[len(number) :]
+    return t(f"unit_{unit}", n=number) if unit and f"unit_{unit}" in t.texts else text
+
+
 def edits_in_words(site: Site, change: Change, names: Names, t: Words) -> str:
     """Say in a line what a change writes: a task's or note's text, else each field."""
     if change.action in TOLD:

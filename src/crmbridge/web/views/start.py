@@ -17,7 +17,7 @@ from crmbridge.services.overview import Overview, look_over, newest_runs
 from crmbridge.web.charts import Line, spark
 from crmbridge.web.rendering import with_query
 from crmbridge.web.site import Asked, Site, page
-from crmbridge.web.views.deals import rows_of, rule_name
+from crmbridge.web.views.deals import length_in_words, rows_of, rule_name
 from crmbridge.web.words import Words
 
 RUNS, URGENT, RULES = 6, 6, 8  # lines that are shown
@@ -222,7 +222,7 @@ def tile(one: IndicatorFigure, t: Words) -> Tile:
         counted=_counted(one, t) + (f" · {t('small_n')}" if few else ""),
         tone="plain" if one.met is None else "good" if one.met else "bad",
         verdict="" if one.met is None else t("met") if one.met else t("missed"),
-        target=t("target", target=one.target) if one.target else "",
+        target=t("target", target=length_in_words(one.target, t)) if one.target else "",
         line=line,
         change=_change(one, t),
         history=[*((point.period, t.figure(point.figure)) for point in one.trend), (t("now"), t.figure(figure))],
