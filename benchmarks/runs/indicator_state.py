@@ -78,7 +78,9 @@ def fill(path: Path, moves: int) -> int:
     chance, deals, done = random.Random(7), 0, 0  # noqa: S311  nothing secret
     rows = _Rows(state)
     for number in range(40):
-        rows.records.append(("bench", "user", f"u{number}", None, None, f"Seller {number}", None, None, None, "{}", "[]"))
+        rows.records.append(
+            ("bench", "user", f"u{number}", None, None, f"Seller {number}", None, None, None, "{}", "[]")
+        )
     while done < moves:
         stays = list(walk(chance))
         done += len(stays) + (stays[-1].to_status == "lost")
@@ -127,7 +129,9 @@ class _Rows:
         spent = chance.random() * 1.3 * _GOAL
         state = "breached" if spent > _GOAL else "at_risk" if spent > 0.8 * _GOAL else "on_time"
         sla = f"{stay.stage}.sla"
-        self.clocks.append(("bench", deal, stay.stage, stay.number, sla, entered, left, spent, state, int(left is None)))
+        self.clocks.append(
+            ("bench", deal, stay.stage, stay.number, sla, entered, left, spent, state, int(left is None))
+        )
 
     def write(self) -> None:
         """Write what waits."""
