@@ -161,3 +161,17 @@ def test_signing_out_ends_the_session(served: Page, visit: Any) -> None:
     page.goto("/runs")
 
     assert page.url.startswith(f"{served.url}/sign-in")
+
+
+def test_the_report_and_the_manual_are_shown_as_they_are_made(visit: Any) -> None:
+    """With their own styles, and the manual's search, under policies that let nothing else in."""
+    page = visit()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    for path, heading in (("/report", "Weekly"), ("/manual/", "Business-to-business sales")):
+        page.goto(path)
+        assert heading == page.inner_text("h1")
+        assert "0px" == page.evaluate("getComputedStyle(document.body).margin")
+    page.goto("/manual/en/search.html")
+
+    assert [] == said
