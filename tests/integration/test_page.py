@@ -16,10 +16,12 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from crmbridge.errors import PlanStaleError
 from crmbridge.model.findings import Waiver
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Money
 from crmbridge.ports import Document
+from crmbridge.services.choosing import ALL
 from crmbridge.services.running import run_plan, run_steps
 from crmbridge.services.workspace import Progress, Workspace, silent
 from crmbridge.store import open_store
@@ -88,7 +90,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
                 )
 
             hosts = hosts_of("127.0.0.1", None, [])
-            site = stack.enter_context(serving(bench.workspace, opens, access, hosts))
+            site = stack.enter_context(serving(bench.workspace, opens, access, hosts, write=dict))
             app = site_app(site, webhook_app(Reception(bench.workspace, {}, "http://127.0.0.1")))
             listener = stack.enter_context(contextlib.closing(listen("127.0.0.1", 0)))
             server = make_server(app)
@@ -266,6 +268,8 @@ def test_another_plan_than_the_one_shown_is_not_written(serve: Serve) -> None:
         visitor.post("/plan/make", data=served.form(visitor, pull="yes"))
         served.wait()
         answer = visitor.post("/plan/apply", data=served.form(visitor, id="another"))
+    with pytest.raises(PlanStaleError):
+        served.site.desk.apply("me", "another", ALL)
 
     assert (409, True) == (answer.status_code, "not the one that stands now" in answer.text)
     assert [] == list(served.bench.workspace.store.journal.entries())
@@ -370,12 +374,12 @@ def test_figures_that_cannot_be_counted_cost_only_themselves(tmp_path: Path, cap
     from crmbridge.errors import ConfigurationError  # noqa: PLC0415  for this test alone
     from crmbridge.web.board import Board  # noqa: PLC0415  the same
 
-    def refuse(_workspace: Workspace, _language: str) -> Document:
+    def refuse() -> Mapping[str, Document]:
         raise ConfigurationError("a rate is missing")
 
     board = Board(make_bench().workspace, refuse)
-    assert board.is_counting("en")
+    assert board.is_counting
     board.refresh()
 
-    assert (None, False, ()) == (board.report("en"), board.is_counting("en"), board.held().deals)
+    assert (None, False, ()) == (board.report("en"), board.is_counting, board.held().deals)
     assert "a rate is missing" in caplog.text

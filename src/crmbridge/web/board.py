@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,13 +13,12 @@ from crmbridge.model.figures import Scorecard
 from crmbridge.ports import Document
 from crmbridge.services.holding import HeldDeal, held_deals
 from crmbridge.services.workspace import Workspace
-from crmbridge.web.words import LANGUAGES
 
 LOOKS = 2.0  # seconds between two looks at whether a run has ended
 
 log = logging.getLogger(__name__)
 
-Write = Callable[[Workspace, str], Document]  # the report in a language
+Write = Callable[[], Mapping[str, Document]]  # the report in each language
 _Stamp = tuple[str, datetime | None] | None
 
 
@@ -37,7 +36,8 @@ class Board:
         self._workspace = workspace
         self._write = write
         self._held: tuple[_Stamp, Held] | None = None
-        self._reports: dict[str, tuple[_Stamp, Document | None]] = {}
+        self._reports: Mapping[str, Document] = {}
+        self._stamp_of_reports: tuple[_Stamp] | None = None  # None: not counted yet
         self._counting = threading.Lock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="crmbridge-board", daemon=True)
@@ -63,24 +63,23 @@ class Board:
 
     def report(self, language: str) -> Document | None:
         """Give the report on these figures."""
-        found = self._reports.get(language)
-        return found[1] if found else None
+        return self._reports.get(language)
 
-    def is_counting(self, language: str) -> bool:
+    @property
+    def is_counting(self) -> bool:
         """Tell whether the figures are still to be counted for the first time."""
-        return language not in self._reports
+        return self._stamp_of_reports is None
+
+    def recount(self) -> None:
+        """Count the held deals again if a run has begun or ended since."""
+        self._count_held(self._stamp())
 
     def refresh(self) -> None:
-        """Count again what is out of date."""
+        """Count again what is out of date; the reports take longer, and come last."""
         stamp = self._stamp()
-        if self._held is None or self._held[0] != stamp:
-            self._count_held(stamp)
-        for language in LANGUAGES:
-            if self._closed.is_set():
-                return
-            found = self._reports.get(language)
-            if found is None or found[0] != stamp:
-                self._reports[language] = (stamp, self._count(language))
+        self._count_held(stamp)
+        if self._stamp_of_reports != (stamp,):
+            self._reports, self._stamp_of_reports = self._count(), (stamp,)
 
     def _count_held(self, stamp: _Stamp) -> Held:
         with self._counting:
@@ -89,14 +88,14 @@ class Board:
                 self._held = (stamp, Held(held_deals(self._workspace), now))
             return self._held[1]
 
-    def _count(self, language: str) -> Document | None:
+    def _count(self) -> Mapping[str, Document]:
         try:
-            return self._write(self._workspace, language)
+            return self._write()
         except CrmbridgeError as error:
-            log.warning("the figures can't be counted: %s", error.message)
+            log.warning("%s", error.message)
         except Exception:  # the other pages go on, and the next run may bring better
             log.exception("the figures can't be counted")
-        return None
+        return {}
 
     def _stamp(self) -> _Stamp:
         newest = self._workspace.store.runs.runs(1)

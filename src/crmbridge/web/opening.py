@@ -6,23 +6,13 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-from crmbridge.ports import Document
-from crmbridge.services.publishing import make_document
 from crmbridge.services.workspace import Workspace
 from crmbridge.services.writing_manual import earlier_versions, make_manual, read_versions
-from crmbridge.settings import Report
 from crmbridge.web.access import Access
 from crmbridge.web.board import Board, Write
 from crmbridge.web.desk import Desk, Opens
 from crmbridge.web.gate import Hosts
 from crmbridge.web.site import Site
-
-
-def write_report(workspace: Workspace, language: str) -> Document:
-    """Write the report that the page shows: the one the settings list first, in a visitor's language."""
-    listed = next(iter(workspace.project.settings.reports), None)
-    found = listed or Report(name="report")
-    return make_document(workspace, found.model_copy(update={"language": language}), None)
 
 
 def write_manual(workspace: Workspace) -> Mapping[str, str]:
@@ -40,14 +30,15 @@ def serving(
     hosts: Hosts,
     *,
     secure: bool = False,
-    write: Write = write_report,
+    write: Write,
 ) -> Iterator[Site]:
     """Give the page of a project while the block lasts; at its end, what is at work is waited for.
 
-    `workspace` is for looking; `opens` opens others, for what writes. `secure` says that it is called by https.
+    `workspace` is for looking; `opens` opens others, for what writes; `write` writes the reports. `secure` says that
+    the page is called by https.
     """
     board = Board(workspace, write)
-    desk = Desk(opens, workspace.clock.now, board.refresh)
+    desk = Desk(opens, workspace.clock.now, board.recount)
     site = Site(
         workspace=workspace,
         opens=opens,

@@ -24,7 +24,7 @@ def report(site: Site, asked: Asked) -> Response:
     t = asked.words
     document = site.board.report(t.language)
     if document is None:
-        counting = site.board.is_counting(t.language)
+        counting = site.board.is_counting
         return page(
             site,
             asked,
@@ -35,7 +35,7 @@ def report(site: Site, asked: Asked) -> Response:
             advice="",
         )
     own = _POLICY.search(document.html)
-    policy = f"{own[1].replace('&#39;', chr(39))}; base-uri 'none'; frame-ancestors 'none'" if own else _INLINE
+    policy = f"{own[1].replace('&#39;', chr(39))}; frame-ancestors 'none'" if own else _INLINE
     return Response(document.html, media_type="text/html", headers={"Content-Security-Policy": policy})
 
 

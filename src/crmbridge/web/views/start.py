@@ -97,7 +97,7 @@ def indicators(site: Site, asked: Asked) -> Response:
     """Show the process's indicators with what they were before."""
     t = asked.words
     card = site.board.scorecard(t.language)
-    counting = card is None and site.board.is_counting(t.language)
+    counting = card is None and site.board.is_counting
     return page(
         site,
         asked,
