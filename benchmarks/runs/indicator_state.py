@@ -19,7 +19,7 @@ from typing import NamedTuple
 from crmbridge.store import open_store
 
 STAGES = ("prospecting", "qualification", "diagnosis", "proposal", "negotiation", "closing")
-WON_STAGE = "after_sales"
+WON_STAGE = "monitoring"
 AS_OF = datetime(2026, 6, 1, 12)  # noqa: DTZ001  in UTC, as everything here
 START = datetime(2022, 6, 1)  # noqa: DTZ001  the same
 _AT_ONCE = 50_000
@@ -78,9 +78,8 @@ def fill(path: Path, moves: int) -> int:
     chance, deals, done = random.Random(7), 0, 0  # noqa: S311  nothing secret
     rows = _Rows(state)
     for number in range(40):
-        rows.records.append(
-            ("bench", "user", f"u{number}", None, None, f"Seller {number}", None, None, None, "{}", "[]")
-        )
+        name = f"Seller {number}"
+        rows.records.append(("bench", "user", f"u{number}", None, None, name, None, None, None, "{}", "[]"))
     while done < moves:
         stays = list(walk(chance))
         done += len(stays) + (stays[-1].to_status == "lost")
@@ -128,10 +127,8 @@ class _Rows:
     def _clock(self, chance: random.Random, deal: str, stay: Stay, entered: str | None, left: str | None) -> None:
         spent = chance.random() * 1.3 * _GOAL
         state = "breached" if spent > _GOAL else "at_risk" if spent > 0.8 * _GOAL else "on_time"
-        sla = f"{stay.stage}.sla"
-        self.clocks.append(
-            ("bench", deal, stay.stage, stay.number, sla, entered, left, spent, state, int(left is None))
-        )
+        of = ("bench", deal, stay.stage, stay.number, f"{stay.stage}.sla")
+        self.clocks.append((*of, entered, left, spent, state, int(left is None)))
 
     def write(self) -> None:
         """Write what waits."""

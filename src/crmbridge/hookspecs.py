@@ -13,7 +13,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from crmbridge.model.changes import Change, Receipt
-    from crmbridge.plugins import AdapterSpec, SandboxSpec, SinkSpec
+    from crmbridge.plugins import AdapterSpec, IndicatorSpec, SandboxSpec, SinkSpec
     from crmbridge.ports import Run
 
 hookspec = pluggy.HookspecMarker("crmbridge")
@@ -33,6 +33,11 @@ def crmbridge_sandboxes() -> Iterable[SandboxSpec]:  # type: ignore[empty-body]
 @hookspec
 def crmbridge_sinks() -> Iterable[SinkSpec]:  # type: ignore[empty-body]
     """Name the sinks of this plugin: places that a report can be sent to. Called when reports go out. Since 0.1."""
+
+
+@hookspec
+def crmbridge_indicators() -> Iterable[IndicatorSpec]:  # type: ignore[empty-body]
+    """Name the indicators of this plugin: what its SQL counts over the views. Called for each report. Since 0.1."""
 
 
 @hookspec

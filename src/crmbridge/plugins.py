@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
@@ -82,6 +82,20 @@ class SinkSpec:
     open: Callable[[Any], Sink]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndicatorSpec:
+    """An indicator on offer: a name, a title and a definition for people, and one SELECT over the indicators' views.
+
+    The SELECT gives `value`, or `numerator` and `denominator`; `n`, `label`, `stage`, `segment`, `period` may be too.
+    """
+
+    name: str
+    title: str
+    definition: str
+    unit: Literal["share", "count", "d", "money"]
+    sql: str
+
+
 class Plugins:
     """What the loaded plugins offer, by name, and the observers among them."""
 
@@ -99,6 +113,10 @@ class Plugins:
     def sinks(self) -> dict[str, SinkSpec]:
         """Give the plugins' sinks by name."""
         return _by_name("sink", self._manager.hook.crmbridge_sinks())
+
+    def indicators(self) -> dict[str, IndicatorSpec]:
+        """Give the plugins' indicators by name."""
+        return _by_name("indicator", self._manager.hook.crmbridge_indicators())
 
     def vetoes(self, changes: Sequence[Change]) -> dict[str, str]:
         """Ask every plugin which changes must not be made, and why; raises ConfigurationError when one fails."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -299,9 +301,16 @@ class ScheduleEntry(SettingsPart):
 
 
 class Report(SettingsPart):
-    """A report and where it goes. A sink is one key with its settings: `{html: reports/}`, `{slack: {env: URL}}`."""
+    """A report and where it goes. A sink is one key with its settings: `{html: reports/}`, `{slack: {env: URL}}`.
+
+    `by` is what deals are grouped by: owner, connection, or one of their fields. `measures` are those that are shown,
+    in this order; none named: all.
+    """
 
     name: Id
+    by: str | None = None
+    period: Literal["month", "quarter", "year"] | None = None  # in `timezone`
+    measures: tuple[str, ...] = ()
     sinks: tuple[dict[str, Any], ...] = ()
     language: str = "en"
     cron: CronText | None = None
@@ -324,6 +333,24 @@ class Serve(SettingsPart):
     metrics: Literal["token", "open"] = "token"  # whether /metrics asks for a token
 
 
+CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]  # ISO 4217
+
+
+class DatedRate(SettingsPart):
+    """From `date` on, one unit of `currency` is `rate` units of the currency that reports are in."""
+
+    date: date
+    currency: CurrencyCode
+    rate: Annotated[Decimal, Field(gt=0, lt=10**12)]
+
+
+class Currency(SettingsPart):
+    """Which currency money is reported in, and what others are worth in it: a CSV file, or the rates themselves."""
+
+    report_in: CurrencyCode
+    rates: str | tuple[DatedRate, ...] = ()
+
+
 Emails = str | tuple[str, ...]
 
 
@@ -344,6 +371,7 @@ class Settings(SettingsPart):
     schedule: tuple[ScheduleEntry, ...] = ()
     reports: tuple[Report, ...] = ()
     serve: Serve = Field(default_factory=Serve)
+    currency: Currency | None = None  # where deals are of several; not needed while all are of one
 
     @property
     def conditions(self) -> tuple[Check, ...]:

@@ -415,6 +415,19 @@ def test_a_report_is_of_the_measures_asked_for(shop: Shop) -> None:
     assert "win_rate" in wrong.err
 
 
+def test_a_report_is_by_segment_and_period_as_asked(shop: Shop) -> None:
+    """The rows say what they are of; the settings' report is asked the same, and the command has the last word."""
+    shop.setting("reports: [{name: weekly, by: owner, measures: [win_rate, time_in_stage]}]\n")
+    shop.call("run")
+    asked = ("report", "weekly", "--by", "connection", "--period", "year", "--measure", "time_in_stage", "--json")
+    (set_up,) = shop.call("report", "weekly", "--json").document["result"]["reports"]
+    (wanted,) = shop.call(*asked).document["result"]["reports"]
+
+    assert ["win_rate", "time_in_stage"] == [measure["id"] for measure in set_up["facts"]["measures"]]
+    (measure,) = wanted["facts"]["measures"]
+    assert {("north", True)} <= {(row["segment"], row["period"].isdigit()) for row in measure["rows"]}
+
+
 def test_a_run_pushes_the_reports_that_have_no_time(shop: Shop) -> None:
     """The summary names the files."""
     shop.setting('reports: [{name: weekly, sinks: [{html: "reports/"}]}]\n')

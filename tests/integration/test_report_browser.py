@@ -128,9 +128,9 @@ def test_tables_are_printed(browser: Browser, tmp_path: Path) -> None:
     page = browser.new_page()
     page.goto((tmp_path / "report.html").as_uri())
 
-    hidden = page.locator("details table.data").first.is_visible()
+    hidden = page.locator(".group details table.data").first.is_visible()
     page.emulate_media(media="print")
-    printed = page.locator("details table.data").first.is_visible()
+    printed = page.locator(".group details table.data").first.is_visible()
 
     assert (False, True) == (hidden, printed)
     page.close()

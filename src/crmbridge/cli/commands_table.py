@@ -41,6 +41,7 @@ COMMANDS = {
     "slas": Entry("look", f"{_HERE}.slas", "Count how SLAs were kept, and judge what ended by today's process"),
     "report": Entry("look", f"{_HERE}.report", "Show the indicators, save them, or push them to their sinks"),
     "manual": Entry("look", f"{_HERE}.manual", "Build the manual: the process as pages that people work from"),
+    "sql": Entry("look", f"{_HERE}.sql", "Ask the indicators' views anything in SQL, and save the answer"),
     "review": Entry("look", f"{_HERE}.review", "Is each step needed? What the history says, with sample sizes"),
     "history": Entry("look", f"{_HERE}.history", "List the runs, or everything that one run wrote"),
     "links": Entry("look", f"{_HERE}.links", "List which records belong together; join them, or split them"),

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pydantic import BaseModel
 
 from crmbridge.engine.acting_coherence import check_approvals
 from crmbridge.engine.beside_coherence import check_approvers, check_beside, check_criteria, check_movers
+from crmbridge.engine.indicator_coherence import check_indicators
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.rule_fields import check_operands, deal_fields, deal_options, operands
 from crmbridge.engine.sla_coherence import check_calendars, check_handoffs, check_sla_ids, check_slas, sla_fields
 from crmbridge.engine.stage_flow import check_flow
-from crmbridge.model.business_time import Duration
 from crmbridge.model.checks import AtLeast, Outputs, Required
 from crmbridge.model.parts import Text
-from crmbridge.model.process import ExitRule, Measure, Process, Stage
+from crmbridge.model.process import ExitRule, Process, Stage
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType
 
-MOST_INDICATORS = 10
-MOST_PER_STAGE = 3
 RESERVED_STAGES = ("won", "lost")  # keys of a stage map that stand for a status
 RESERVED_RULES = ("sla", "handoff")  # `stage.sla` and `stage.handoff` are rule ids of their own
 _CHOICES = (FieldType.CHOICE, FieldType.CHOICES)
@@ -116,25 +113,6 @@ def check_languages(process: Process) -> Iterator[Issue]:
             yield issue(path, "missing-translation", f"this text is missing in {', '.join(missing)}")
 
 
-def check_indicators(process: Process) -> Iterator[Issue]:
-    """Find indicators of unknown stages, targets that can't be read, and more indicators than can be acted on."""
-    stages = [stage.id for stage in process.stages]
-    per_stage: dict[str, int] = {}
-    for i, indicator in enumerate(process.indicators):
-        if indicator.stage is not None:
-            yield from unknown("stage", [(("indicators", i, "stage"), indicator.stage)], stages)
-            per_stage[indicator.stage] = per_stage.get(indicator.stage, 0) + 1
-            if per_stage[indicator.stage] == MOST_PER_STAGE + 1:
-                sentence = f"more than {MOST_PER_STAGE} indicators on the stage {indicator.stage!r} are hard to act on"
-                yield issue(("indicators", i), "too-many-indicators", sentence)
-        if indicator.target is not None and (form := _target_misfit(indicator.measure, indicator.target)):
-            sentence = f"the target of {indicator.measure} is written as {form}, not {indicator.target!r}"
-            yield issue(("indicators", i, "target"), "wrong-target", sentence)
-    if len(process.indicators) > MOST_INDICATORS:
-        sentence = f"{len(process.indicators)} indicators are too many to manage; keep at most {MOST_INDICATORS}"
-        yield issue(("indicators",), "too-many-indicators", sentence, at_key=True)
-
-
 def check_use(process: Process) -> Iterator[Issue]:
     """Find fields of the process that nothing uses."""
     used = {process.moves.reason, *sla_fields(process)}
@@ -196,22 +174,6 @@ def _texts(value: object, path: Path) -> Iterator[tuple[Path, Mapping[str, str]]
         case dict():
             for name, item in value.items():
                 yield from _texts(item, (*path, name))
-
-
-_SHARES = (Measure.STAGE_CONVERSION, Measure.WIN_RATE, Measure.SLA_ATTAINMENT)
-
-
-def _target_misfit(measure: Measure, target: str) -> str | None:
-    """Say how a target must be written when it isn't."""
-    if measure in _SHARES:
-        return None if re.fullmatch(r"\d{1,3}(\.\d+)?\s*%", target.strip()) else "a percentage, such as 30%"
-    if measure is Measure.OPEN_FINDINGS:
-        return None if re.fullmatch(r"\d+", target.strip()) else "a count, such as 5"
-    try:
-        Duration.parse(target)
-    except ValueError:
-        return "a length of time, such as 5bd"
-    return None
 
 
 PROCESS_CHECKS: tuple[Callable[[Process], Iterator[Issue]], ...] = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,16 +10,21 @@ import duckdb
 
 from crmbridge.indicators import database
 from crmbridge.indicators.aimed import figure_of, indicator_figure
+from crmbridge.indicators.currency import known_money
 from crmbridge.indicators.database import Moment
 from crmbridge.indicators.measures import MEASURES, Raw
 from crmbridge.indicators.options import Options, Period
+from crmbridge.indicators.outlooks import OUTLOOKS, measure_outlooks
+from crmbridge.indicators.own import OWN, measure_own, own_figure
 from crmbridge.indicators.shown import Shown
+from crmbridge.indicators.state import query
 from crmbridge.indicators.targets import read_target
 from crmbridge.indicators.words import Words
-from crmbridge.model.figures import Coverage, Figure, IndicatorFigure, Scorecard, TrendPoint, WaivedFindings
+from crmbridge.model.figures import Coverage, Figure, IndicatorFigure, Measured, Scorecard, TrendPoint, WaivedFindings
 from crmbridge.model.process import Indicator, Measure, Process
 
 _USUAL = Options()
+_LAST = 1_000_000  # after all stages, segments and periods
 
 
 def compute(store_url: str, process: Process, as_of: datetime, options: Options = _USUAL) -> Scorecard:
@@ -29,23 +34,36 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
     Raises ConfigurationError when there is no state there or the options name what there is not, StateError when the
     state can't be read.
     """
-    options = options.checked(MEASURES)
-    moment = Moment(as_of, options)
-    counted = _Counted.read(store_url, process, moment)
-    shown = Shown(process=process, options=options, words=Words.of(options.language), segments=counted.segments)
+    options = options.checked((*MEASURES, *OUTLOOKS))
+    moment, words = Moment(as_of, options), Words.of(options.language)
+    with database.views(store_url, process, moment) as views:
+        money = known_money(views)
+        counted = _Counted.read(views, process, moment)
+        own = measure_own(views, options.own, words, money.currency)
+        outlooks = tuple(measure_outlooks(views, process, options, money))
+    shown = Shown(process=process, options=options, words=words, segments=counted.segments)
+    measures = {each.id: each for each in (*_measured(shown, counted), *outlooks, *own)}
     return Scorecard(
         process=process.name.in_language(options.language),
         as_of=as_of.astimezone(UTC),
         language=options.language,
         coverage=Coverage(**{**counted.coverage, "since": _moment(counted.coverage["since"])}),
-        indicators=tuple(_indicator(each, shown, counted, moment) for each in process.indicators),
-        measures=tuple(
-            shown.measured(name, counted.rows(name), counted.total(name), counted.cautions(name))
-            for name in options.measures or MEASURES
+        indicators=tuple(
+            own_figure(each, measures, options.language)
+            if each.measure in OWN
+            else _indicator(each, shown, counted, moment)
+            for each in process.indicators
         ),
-        currency=counted.currencies[0] if len(counted.currencies) == 1 else None,
+        measures=tuple(measures[name] for name in options.measures or measures),
+        currency=money.currency,
         waived=WaivedFindings(**{**counted.waived, "next_end": _moment(counted.waived["next_end"])}),
     )
+
+
+def _measured(shown: Shown, counted: _Counted) -> Iterator[Measured]:
+    for name in shown.options.measures or MEASURES:
+        if name in MEASURES:
+            yield shown.measured(name, counted.rows(name), counted.total(name), counted.cautions(name))
 
 
 def _moment(naive: datetime | None) -> datetime | None:
@@ -73,25 +91,24 @@ class _Counted:
     left_out: Mapping[str, int]
 
     @classmethod
-    def read(cls, store_url: str, process: Process, moment: Moment) -> _Counted:
-        with database.views(store_url, process, moment) as views:
-            database.count(views)
-            watched = dict.fromkeys(indicator.measure.value for indicator in process.indicators)
-            _watch_business_time(views, process)
-            shown = moment.options.measures or tuple(MEASURES)
-            whole = _run_all(views, dict.fromkeys([*shown, *watched]), None)
-            period = moment.options.period
-            cut = [name for name in shown if MEASURES[name].by_period] if period else []
-            return cls(
-                coverage=database.run(views, "coverage")[0],
-                waived=database.run(views, "waived")[0],
-                segments={row["seg"]: row["segment"] for row in database.run(views, "segments")},
-                currencies=[row["currency"] for row in database.run(views, "currencies")],
-                whole=whole,
-                shown={**whole, **_run_all(views, cut, period)},
-                trends=_run_trends(views, watched, moment),
-                left_out=database.run(views, "left_out")[0],
-            )
+    def read(cls, views: duckdb.DuckDBPyConnection, process: Process, moment: Moment) -> _Counted:
+        database.count(views)
+        watched = dict.fromkeys(each.measure.value for each in process.indicators if each.measure not in OWN)
+        _watch_business_time(views, process)
+        shown = [name for name in moment.options.measures or MEASURES if name in MEASURES]
+        whole = _run_all(views, dict.fromkeys([*shown, *watched]), None)
+        period = moment.options.period
+        cut = [name for name in shown if MEASURES[name].by_period] if period else []
+        return cls(
+            coverage=database.run(views, "coverage")[0],
+            waived=database.run(views, "waived")[0],
+            segments={row["seg"]: row["segment"] for row in database.run(views, "segments")},
+            currencies=[row["currency"] for row in database.run(views, "currencies")],
+            whole=whole,
+            shown={**whole, **_run_all(views, cut, period)},
+            trends=_run_trends(views, watched, moment),
+            left_out=database.run(views, "left_out")[0],
+        )
 
     def rows(self, name: str) -> list[Raw]:
         """Give a measure's rows to show, in order."""
@@ -135,11 +152,10 @@ class _Counted:
         return {**row, "currency": self.currencies[0] if self.currencies else None}
 
 
-def _place(row: Raw) -> tuple[int, int, int, int]:
+def _place(row: Raw) -> tuple[int, int, int]:
     """Put rows in the order of stages, then segments, then periods; what is not known comes last."""
-    first = {"sla": 1, "type": 1}.keys() & row.keys()
-    orders = (row["stage"], row["seg"], row["period"])
-    return (int(not first), *(1_000_000 if each is None else each for each in orders))
+    stage, segment, period = (_LAST if row[each] is None else int(row[each]) for each in ("stage", "seg", "period"))
+    return stage, segment, period
 
 
 def _run_all(views: duckdb.DuckDBPyConnection, names: Iterable[str], period: Period | None) -> dict[str, list[Raw]]:
@@ -148,7 +164,7 @@ def _run_all(views: duckdb.DuckDBPyConnection, names: Iterable[str], period: Per
         return {}
     database.by_period(views, period)
     if {"time_in_stage", "cycle_time", "aging"} & {*names}:
-        views.execute(database.query("spells"))
+        views.execute(query("spells"))
     found = {name: database.run(views, name) for name in names}
     return _with_business_time(views, found)
 
@@ -176,7 +192,9 @@ def _with_business_time(views: duckdb.DuckDBPyConnection, found: dict[str, list[
     if "time_in_stage" not in found or not views.execute("SELECT count(*) FROM watched").fetchall()[0][0]:
         return found
     beside = {(row["part"], row["stage"], row["period"]): row for row in database.run(views, "business_time")}
-    rows = [{**row, **beside.get((row["part"], row["stage"], row["period"]), {})} for row in found["time_in_stage"]]
+    rows: list[Raw] = [
+        {**row, **beside.get((row["part"], row["stage"], row["period"]), {})} for row in found["time_in_stage"]
+    ]
     return {**found, "time_in_stage": rows}
 
 

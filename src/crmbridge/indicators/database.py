@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from crmbridge.indicators.currency import define_money
 from crmbridge.indicators.options import Options, Period
 from crmbridge.indicators.periods import MONTHS, number_of, start_of
 from crmbridge.indicators.state import opened, query
 from crmbridge.model.process import Process
 
 TREND = 12  # periods before the present one
-Raw = dict[str, Any]
+Raw = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,17 @@ class Moment:
 
 
 @contextmanager
-def views(store_url: str, process: Process, moment: Moment) -> Iterator[duckdb.DuckDBPyConnection]:
+def views(
+    store_url: str, process: Process, moment: Moment, writes: Path | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a DuckDB database with the views of a state, as SQL of a team's own finds them.
 
-    Raises ConfigurationError when there is no state there, StateError when it can't be read.
+    `writes` is the one file that it may write. Raises ConfigurationError when there is no state there or a rate is
+    missing, StateError when the state can't be read.
     """
     segment = moment.options.segment
     field = None if segment in {None, "owner", "connection"} else segment
-    with opened(store_url, [stage.id for stage in process.stages], field) as database:
+    with opened(store_url, [stage.id for stage in process.stages], field, writes) as database:
         _define(database, process, moment)
         yield database
 
@@ -81,6 +86,8 @@ def _define(database: duckdb.DuckDBPyConnection, process: Process, moment: Momen
     by_period(database, None)
     for name in ("macros", "views"):
         database.execute(query(name))
+    define_money(database, moment.options.rates)
+    database.execute(query("chances"))
 
 
 def _define_process(database: duckdb.DuckDBPyConnection, process: Process) -> None:

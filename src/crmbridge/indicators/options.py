@@ -8,6 +8,8 @@ from enum import StrEnum
 from zoneinfo import available_timezones
 
 from crmbridge.errors import ConfigurationError
+from crmbridge.indicators.currency import Rates
+from crmbridge.indicators.own import OwnMeasure
 
 
 class Period(StrEnum):
@@ -26,6 +28,8 @@ class Options:
     - `segment`: what deals are grouped by: owner, connection, or the name of one of their fields, such as source.
     - `period`: what time is cut into, in `timezone`; None: all of it together.
     - `measures`: the ids of those that are shown, in this order; none named: all.
+    - `rates`: what money of other currencies is worth; not needed while all is of one.
+    - `own`: measures of the team and of plugins.
     """
 
     language: str = "en"
@@ -33,10 +37,12 @@ class Options:
     period: Period | None = None
     timezone: str = "UTC"
     measures: tuple[str, ...] = ()
+    rates: Rates | None = None
+    own: tuple[OwnMeasure, ...] = ()
 
     def checked(self, known: Iterable[str]) -> Options:
         """Give these options; raises ConfigurationError for a measure or a time zone that there is not."""
-        names = tuple(known)
+        names = (*known, *(each.id for each in self.own))
         for measure in self.measures:
             if measure not in names:
                 raise ConfigurationError(f"There is no measure {measure!r}", advice=f"There are: {', '.join(names)}.")

@@ -29,11 +29,14 @@ _TRIES = 5  # to see the same moment with all readers, while others write
 
 
 @contextmanager
-def opened(store_url: str, stages: Sequence[str], field: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(
+    store_url: str, stages: Sequence[str], field: str | None = None, writes: Path | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a DuckDB database that holds the tables of `tables`, and no way out of it.
 
-    `stages` are the ids of the process's stages in order; `field` is a field of deals that they are grouped by. Raises
-    ConfigurationError when there is no state there, StateError for a file that is not a state.
+    `stages` are the ids of the process's stages in order; `field` is a field of deals that they are grouped by;
+    `writes` is the one file that the database may write, an absolute path. Raises ConfigurationError when there is no
+    state there, StateError for a file that is not a state.
     """
     path = _path(store_url)
     with TemporaryDirectory(prefix="crmbridge-") as folder:
@@ -41,6 +44,8 @@ def opened(store_url: str, stages: Sequence[str], field: str | None = None) -> I
         try:
             database.execute("SET preserve_insertion_order = false")
             _load(database, path, stages, field)
+            if writes is not None:  # DuckDB takes no more exceptions once access is off
+                database.execute("SET allowed_paths = [?]", [str(writes)])
             database.execute("SET enable_external_access = false")
             yield database
         finally:
@@ -107,7 +112,7 @@ def _version(watch: sqlite3.Connection) -> int:
 
 def _reader(stack: ExitStack, path: Path) -> adbc.AdbcConnection:
     source = stack.enter_context(adbc_driver_sqlite.connect(f"{path.as_uri()}?mode=ro"))
-    reader = stack.enter_context(adbc.AdbcConnection(source))
+    reader: adbc.AdbcConnection = stack.enter_context(adbc.AdbcConnection(source))
     reader.set_autocommit(False)  # one transaction, so that all tables are of one moment
     _rows(reader, "SELECT count(*) AS n FROM places LIMIT 1")  # it begins with the first thing that is read
     return reader

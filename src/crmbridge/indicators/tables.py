@@ -8,6 +8,13 @@ from dataclasses import dataclass
 _STATUS = ("open", "won", "lost")
 _DEAL_OF_ROW = "JOIN state.places AS place ON place.connection = one.connection AND place.deal = one.deal"
 
+# What the CRM itself gives a deal, in a field that is mapped as `probability`. Few projects map one, and looking for
+# its name is cheaper than taking all fields apart.
+_PROBABILITY = (
+    "CASE WHEN instr(fields, '\"probability\":') THEN CAST(coalesce(json_extract(fields, '$.probability.decimal'), "
+    "json_extract(fields, '$.probability'), '') AS TEXT) ELSE '' END"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
@@ -57,15 +64,16 @@ def _records(connection: str, field: str | None) -> Table:
         name="records",
         source="records",
         types="connection TINYINT, kind VARCHAR, id VARCHAR, name VARCHAR, amount VARCHAR, currency VARCHAR, "
-        "owner VARCHAR, close_date DATE, created_at TIMESTAMP, field VARCHAR",
+        "owner VARCHAR, close_date DATE, created_at TIMESTAMP, field VARCHAR, probability VARCHAR",
         picked=f"{connection} AS connection, kind, id, "
         + ", ".join(
             f"coalesce({name}, '') AS {name}"
             for name in ("name", "amount", "currency", "owner", "close_date", "created_at")
         )
-        + f", coalesce({of_field}, '') AS field",
+        + f", coalesce({of_field}, '') AS field, {_PROBABILITY} AS probability",
         typed="connection, kind, id, nullif(name, ''), nullif(amount, ''), nullif(currency, ''), nullif(owner, ''), "
-        "TRY_CAST(nullif(close_date, '') AS DATE), nullif(created_at, '')::TIMESTAMP, nullif(field, '')",
+        "TRY_CAST(nullif(close_date, '') AS DATE), nullif(created_at, '')::TIMESTAMP, nullif(field, ''), "
+        "nullif(probability, '')",
         only="kind IN ('deal', 'user')",
     )
 
@@ -74,13 +82,13 @@ def _visits(connection: str, stages: Sequence[str]) -> Table:
     return Table(
         name="visits",
         source="visits",
-        types="no INTEGER, stage TINYINT, number INTEGER, entered_at TIMESTAMP, left_at TIMESTAMP, "
+        types="no INTEGER, stage TINYINT, number INTEGER, ordinal SMALLINT, entered_at TIMESTAMP, left_at TIMESTAMP, "
         "to_stage TINYINT, to_status UTINYINT",
-        picked=f"{connection} AS connection, deal, {_coded('stage', stages)} AS stage, number, entered_at, "
+        picked=f"{connection} AS connection, deal, {_coded('stage', stages)} AS stage, number, ordinal, entered_at, "
         f"coalesce(left_at, '') AS left_at, {_coded('to_stage', stages)} AS to_stage, "
         f"{_coded('to_status', _STATUS)} AS to_status",
-        typed="place.rowid, one.stage, number, entered_at::TIMESTAMP, nullif(left_at, '')::TIMESTAMP, to_stage, "
-        "CASE WHEN left_at <> '' THEN to_status END",
+        typed="place.rowid, one.stage, number, ordinal, entered_at::TIMESTAMP, nullif(left_at, '')::TIMESTAMP, "
+        "to_stage, CASE WHEN left_at <> '' THEN to_status END",
         joined=_DEAL_OF_ROW,
     )
 

@@ -18,6 +18,7 @@ class Words:
     definitions: Mapping[str, str]
     columns: Mapping[str, str]
     words: Mapping[str, str]
+    cautions: Mapping[str, str]
 
     @classmethod
     def of(cls, language: str) -> Words:
@@ -29,6 +30,7 @@ class Words:
             {name: _in(each["definition"], base) for name, each in measures},
             {name: _in(each, base) for name, each in texts["columns"].items()},
             {name: _in(each, base) for name, each in texts["words"].items()},
+            {name: _in(each, base) for name, each in texts["cautions"].items()},
         )
 
 
@@ -37,5 +39,9 @@ def _in(by_language: Mapping[str, str], base: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _texts() -> dict[str, Any]:
-    return tomllib.loads(files(__package__).joinpath("definitions.toml").read_text("utf-8"))
+def _texts() -> dict[str, dict[str, Any]]:
+    merged: dict[str, dict[str, Any]] = {}
+    for file in ("definitions.toml", "outlook.toml"):
+        for section, texts in tomllib.loads(files(__package__).joinpath(file).read_text("utf-8")).items():
+            merged.setdefault(section, {}).update(texts)
+    return merged

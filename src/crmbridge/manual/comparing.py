@@ -13,7 +13,7 @@ from crmbridge.engine.text import plain
 from crmbridge.manual.calendars import said_calendars
 from crmbridge.manual.checks import output_name, said_rule
 from crmbridge.manual.flow import moves_said
-from crmbridge.manual.indicators import aim
+from crmbridge.manual.indicators import aim, notes
 from crmbridge.manual.limits import said_sla, said_sla_rule
 from crmbridge.manual.speech import Speech
 from crmbridge.manual.words import NOTHING, Words
@@ -267,7 +267,9 @@ def _criteria(one: Any, _stage: Stage | None, speech: Speech) -> Markup:
 
 
 def _indicator(one: Any, _stage: Stage | None, speech: Speech) -> Markup:
-    return aim(one, speech) or speech.words("no_target")
+    where = speech.words("at_stage", stage=speech.stage(one.stage)) if one.stage else ""
+    said = (aim(one, speech) or speech.words("no_target")) + where
+    return speech.words("list_space").join((said + speech.words("stop"), *notes(one, speech)))
 
 
 def _purpose(one: Any, _stage: Stage | None, speech: Speech) -> Markup:

@@ -35,7 +35,7 @@ def svg(speech: Speech) -> Markup:
         )
     )
     return Markup(
-        '<svg class="flow" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{title}">'
+        '<svg class="flow" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="group" aria-label="{title}">'
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 0L8 4L0 8z" class="tip"/></marker></defs>{body}</svg>'
     ).format(w=WIDTH, h=height, title=speech.words("flow_title"), body=body)

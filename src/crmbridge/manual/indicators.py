@@ -12,10 +12,11 @@ from markupsafe import Markup, escape
 from crmbridge.engine.text import plain
 from crmbridge.manual.speech import Speech
 from crmbridge.model.business_time import Duration
-from crmbridge.model.process import Indicator
+from crmbridge.model.process import Indicator, Measure
 
 Definitions = Mapping[str, str]  # by measure, in one language
-LOWER_IS_BETTER = frozenset({"open_findings", "findings_per_stage", "aging", "rework", "rework_rate", "skip_rate"})
+FEW = frozenset({Measure.AGING, Measure.REWORK, Measure.SKIPS})  # of these there should be little, a share, too
+MUCH = frozenset({Measure.ACTIVITIES, Measure.PIPELINE_COVERAGE, Measure.SALES_VELOCITY})  # and of these much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class SaidIndicator:
     aim: Markup
     definition: str
     why: Markup
+    notes: tuple[Markup, ...]
 
 
 def said_indicators(speech: Speech, definitions: Definitions) -> Iterator[SaidIndicator]:
@@ -40,6 +42,7 @@ def said_indicators(speech: Speech, definitions: Definitions) -> Iterator[SaidIn
             aim=aim(one, speech),
             definition=_definition(one, definitions),
             why=speech.text(one.why),
+            notes=notes(one, speech),
         )
 
 
@@ -47,17 +50,28 @@ def aim(one: Indicator, speech: Speech) -> Markup:
     """Say what an indicator is aimed at; nothing where that is not said."""
     if one.target is None:
         return Markup("")
-    words = speech.words
     text = one.target.strip()
-    lower = one.measure.value in LOWER_IS_BETTER
-    if found := re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)\s*%", text):
-        return words("aim_most" if lower else "aim_least", x=f"{words.number(Decimal(found[1]))}%")
-    if re.fullmatch(r"\d{1,9}(?:\.\d{1,6})?", text):
-        return words("aim_most" if lower else "aim_least", x=words.number(Decimal(text)))
+    share = text.endswith("%")
+    reach = one.measure in MUCH or (share and one.measure not in FEW)
+    return speech.words("aim_least" if reach else "aim_most", x=_amount(text, speech))
+
+
+def _amount(text: str, speech: Speech) -> Markup:
+    """Write `25%`, `3x`, `500000 EUR`, `10bd` or `0` as the language does; anything else stays as it is."""
+    if found := re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?)(\s*%|\s*x|\s+[A-Z]{3})?", text):
+        unit = (found[2] or "").strip()
+        number = speech.words.number(Decimal(found[1]))
+        return escape(f"{number}%" if unit == "%" else f"{number} {'×' if unit == 'x' else unit}".rstrip())  # noqa: RUF001  times
     try:
-        return words("aim_most", x=words.duration(Duration.parse(text)))
+        return speech.words.duration(Duration.parse(text))
     except ValueError:
         return escape(plain(text))
+
+
+def notes(one: Indicator, speech: Speech) -> tuple[Markup, ...]:
+    """Say from where on a warning comes, and which quota is counted against."""
+    said = (("indicator_warn", one.warn), ("indicator_quota", one.quota))
+    return tuple(speech.words(key, x=_amount(text.strip(), speech)) for key, text in said if text is not None)
 
 
 def _definition(one: Indicator, definitions: Definitions) -> str:

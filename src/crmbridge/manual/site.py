@@ -24,6 +24,7 @@ POLICY = (
 )
 _LOCAL = re.compile(r'(?P<key> href| action)="(?P<page>[a-z][a-z0-9_-]*)\.html(?:#(?P<id>[^"]*))?"')
 _HERE = re.compile(r'(?P<before> href="#| id="|url\(#| aria-labelledby=")')
+_NAMED = re.compile(r'<section aria-labelledby="[^"]*"')  # the same name in every chapter would tell nobody where
 _HEADING = re.compile(r"<(/?)h([1-5])\b")
 
 
@@ -65,7 +66,10 @@ def _language(source: Source, spoken: Sequence[str]) -> Iterator[tuple[str, str]
     made = [*pages(source)]
     for page in made:
         yield f"{page.name}.html", _whole(page, speech, spoken)
-    everything = Page(name="all", title=str(speech.words("page_all").unescape()), body=_joined(made))
+    heading = Markup('<h1 class="whole-manual">{}</h1>').format(
+        speech.words("whole_manual", process=speech.text(speech.process.name))
+    )
+    everything = Page(name="all", title=str(speech.words("page_all").unescape()), body=heading + _joined(made))
     yield "all.html", _whole(everything, speech, spoken)
     found = entries(speech)
     title = str(speech.words("page_search").unescape())
@@ -111,7 +115,8 @@ def _joined(made: Iterable[Page]) -> Markup:
 
 def _section(page: Page, known: set[str]) -> Markup:
     # What people wrote is escaped, so a quote that ends an attribute is always one of ours.
-    body = _HERE.sub(lambda found: f"{found['before']}{page.name}--", str(page.body))
+    body = _NAMED.sub("<section", str(page.body))
+    body = _HERE.sub(lambda found: f"{found['before']}{page.name}--", body)
     body = _LOCAL.sub(lambda found: _within(found, known), body)
     body = _HEADING.sub(lambda found: f"<{found[1]}h{int(found[2]) + 1}", body)
     return Markup('<article class="chapter" id="{}">{}</article>').format(page.name, Markup(body))  # noqa: S704  ours

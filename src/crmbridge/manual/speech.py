@@ -36,17 +36,17 @@ class Speech:
         """Give a text on one line; one that is missing in this language is marked with the language that it has."""
         if text is None:
             return Markup("")
-        return self._marked(escape(plain(self._chosen(text), LONGEST)), self._tongue(text))
+        return _marked(escape(plain(text.in_language(self.language), LONGEST)), self._tongue(text))
 
     def plain(self, text: Text | None) -> str:
         """Give a text on one line, for places where only characters can stand. It is not escaped."""
-        return "" if text is None else plain(self._chosen(text), LONGEST)
+        return "" if text is None else plain(text.in_language(self.language), LONGEST)
 
     def block(self, text: Text | None) -> Markup:
         """Give a text of several lines as paragraphs, and lines that begin with a dash or a number as a list."""
         if text is None:
             return Markup("")
-        lines = [plain(line, LONGEST) for line in self._chosen(text).splitlines()]
+        lines = [plain(line, LONGEST) for line in text.in_language(self.language).splitlines()]
         body = Markup("").join(_paragraphs(lines))
         tongue = self._tongue(text)
         if tongue is None:
@@ -116,9 +116,6 @@ class Speech:
         """The values that fields can have, of those of which that is known."""
         return {one.id: one.options for one in self.process.fields if one.options}
 
-    def _chosen(self, text: Text) -> str:
-        return text.in_language(self.language)
-
     def _tongue(self, text: Text) -> str | None:
         """Tell which language a text falls back to; a single text of a process of several languages is for all."""
         if isinstance(text.root, str):
@@ -128,12 +125,13 @@ class Speech:
             return None
         return "en" if text.root.get("en") else _code(next(iter(text.root), "und"))
 
-    def _marked(self, body: Markup, tongue: str | None) -> Markup:
-        if tongue is None or not body:
-            return body
-        return Markup('<span lang="{}" class="other">{} <span class="tongue">{}</span></span>').format(
-            TAGS.get(tongue, tongue), body, NAMES.get(tongue, tongue)
-        )
+
+def _marked(body: Markup, tongue: str | None) -> Markup:
+    if tongue is None or not body:
+        return body
+    return Markup('<span lang="{}" class="other">{} <span class="tongue">{}</span></span>').format(
+        TAGS.get(tongue, tongue), body, NAMES.get(tongue, tongue)
+    )
 
 
 def _code(language: str) -> str:

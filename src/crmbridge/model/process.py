@@ -186,10 +186,15 @@ class Measure(StrEnum):
     ACTIVITIES = "activities"
     PIPELINE_COVERAGE = "pipeline_coverage"
     SALES_VELOCITY = "sales_velocity"
+    SQL = "sql"  # a file of the team's own
+    PLUGIN = "plugin"  # one that a plugin offers
 
 
 class Indicator(Part):
-    """A number that is watched, with what it is aimed at. `stage` narrows it to one stage."""
+    """A number that is watched, with what it is aimed at. `stage` narrows it to one stage.
+
+    One of the team's own names the file that counts it and its unit, or what a plugin calls it.
+    """
 
     id: Id
     name: Text
@@ -199,6 +204,21 @@ class Indicator(Part):
     warn: str | None = None  # from where on a figure that still meets its target is worth a warning; written as it
     quota: str | None = None  # what is to be sold, such as 500000 EUR; pipeline_coverage is counted in it
     why: Text | None = None
+    sql: str | None = None  # for measure: sql, the file, counted from the process file
+    unit: Literal["share", "count", "d", "money"] | None = None  # for measure: sql
+    plugin: Id | None = None  # for measure: plugin
+
+    @model_validator(mode="after")
+    def _names_its_source(self) -> Self:
+        if (self.measure is Measure.SQL) != (self.sql is not None):
+            raise ValueError("measure: sql needs `sql`, the file that counts it, and only that measure takes one")
+        if (self.measure is Measure.SQL) != (self.unit is not None):
+            raise ValueError("measure: sql needs `unit`: share, count, d or money, and only that measure takes one")
+        if (self.measure is Measure.PLUGIN) != (self.plugin is not None):
+            raise ValueError("measure: plugin needs `plugin`, the name it is offered by, and only that takes one")
+        if self.stage is not None and self.measure in {Measure.SQL, Measure.PLUGIN}:
+            raise ValueError("an indicator of your own has no `stage`: its SQL says what it counts")
+        return self
 
 
 class Process(Part):

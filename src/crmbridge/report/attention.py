@@ -92,6 +92,8 @@ def _sla_card(scorecard: Scorecard, words: Words) -> Card | None:
     if found is None or not found[0].rows:
         return None
     measured, link = found
+    if any(row.period for row in measured.rows):  # these are the clocks that stopped in it
+        return None
     running, at_risk, breached = (_sum(measured, column) for column in ("running", "at_risk", "breached"))
     detail = words("at_risk_detail", at_risk=words.number(at_risk), running=words.number(running))
     if breached:

@@ -64,6 +64,7 @@ class Tile:
     name: str
     where: str  # the stage, where it is about one
     value: str
+    unit: str  # in words, where it is not part of the number
     target: str
     state: Cell  # against the target
     counted_from: str

@@ -14,12 +14,12 @@ from crmbridge.report.wording import against_target, cautions, counted_from, int
 from crmbridge.report.words import NOTHING, Words
 
 RUN_COUNTS = ("found", "planned", "applied", "refused", "failed", "stale", "unknown")
-MOST_ROWS = 200  # of a table that people read; the JSON and the CSV have all
+MOST_ROWS = 100  # of a table that people read; the JSON and the CSV have all
 GROUPS = ("flow", "time", "discipline", "money", "work", "more")  # in the order of the report
 _GROUP_OF = (
-    (r"stage_conversion|win_rate|velocity|rework|skip", "flow"),
-    (r"time_in|cycle|aging|survival|stay", "time"),
-    (r"sla|finding|history", "discipline"),
+    (r"conversion|cohort|win_rate|velocity|rework|skip", "flow"),
+    (r"time_in|time_to|cycle|aging|survival|stay", "time"),
+    (r"sla|finding|conforming|history", "discipline"),
     (r"forecast|coverage|amount|pipeline|money", "money"),
     (r"activit", "work"),
 )

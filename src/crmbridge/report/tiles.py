@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from crmbridge.model.figures import IndicatorFigure, Scorecard
 from crmbridge.report.charts import spark
 from crmbridge.report.parts import Tile
 from crmbridge.report.sections import where
 from crmbridge.report.wording import against_target, counted_from, interval, small, target, value
 from crmbridge.report.words import NOTHING, Words
+
+_NUMBER = re.compile(r"([^\s\w]*\w{0,3}[^\s\w]*\s?\d[\d.,]*[%×]?\w{0,2}) (.+)")  # noqa: RUF001  the sign of "times"
 
 
 def tiles(scorecard: Scorecard, words: Words) -> tuple[Tile, ...]:
@@ -18,10 +22,12 @@ def tiles(scorecard: Scorecard, words: Words) -> tuple[Tile, ...]:
 def _tile(each: IndicatorFigure, words: Words) -> Tile:
     figure = each.figure
     notes = [counted_from(figure, words), interval(figure, words)]
+    number, unit = _parted(value(figure, words))
     return Tile(
         name=each.name,
         where=where(each),
-        value=value(figure, words),
+        value=number,
+        unit=unit,
         target="" if each.target is None else target(each, words),
         state=against_target(each, words),
         counted_from=" · ".join(note for note in notes if note != NOTHING),
@@ -32,6 +38,12 @@ def _tile(each: IndicatorFigure, words: Words) -> Tile:
         said=_said(each, words),
         ends=(each.trend[0].period, words("now")) if each.trend else ("", ""),
     )
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """Take the words of a unit from its number, as the number alone is written large: 4.0 and business days."""
+    match = _NUMBER.fullmatch(text)
+    return (match[1], match[2]) if match else (text, "")
 
 
 def _said(each: IndicatorFigure, words: Words) -> str:

@@ -94,13 +94,6 @@ class Words:
         space = "\u00a0" if self.language == "pt" and not mark.endswith("\u00a0") else ""
         return f"{sign}{mark}{space}{size}"
 
-    def unit(self, unit: str, currency: str | None = None) -> str:
-        """Name a unit, for the edge of a chart; nothing for counts and shares."""
-        if unit in {Unit.MONEY, Unit.MONEY_A_DAY}:
-            return self("a_day", n=currency or "").strip() if unit == Unit.MONEY_A_DAY else currency or ""
-        plain = {Unit.SHARE, Unit.COUNT, Unit.RATIO}
-        return "" if unit in plain else self(f"unit_{unit}", n="").strip()
-
     def day(self, moment: datetime | None) -> str:
         """Write the date of a time in UTC; a dash for none."""
         return NOTHING if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d}"

@@ -7,9 +7,10 @@ rate limits, latency and a log of requests. `serve` puts it on a real socket.
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.sandbox.faults import FAULTS, Faults
 from crmbridge.sandbox.front import fronted
-from crmbridge.sandbox.kit import RateWindow, Sandbox, SandboxOptions, Vendor, assemble
+from crmbridge.sandbox.kit import Sandbox, SandboxOptions, assemble
 from crmbridge.sandbox.log import LoggedRequest, RequestLog
 from crmbridge.sandbox.server import Served, serve
+from crmbridge.sandbox.vendor import RateWindow, Vendor
 from crmbridge.sandbox.world import (
     WORLD_FIELDS,
     World,

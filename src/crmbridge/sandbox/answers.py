@@ -7,14 +7,13 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
-if TYPE_CHECKING:
-    from crmbridge.sandbox.kit import Vendor
+from crmbridge.sandbox.vendor import Vendor
 
 HOLD_SECONDS = 90.0  # how long a timed-out request is held; longer than clients wait
 DRIP_SECONDS = 0.02  # from one byte of a dripping answer to the next

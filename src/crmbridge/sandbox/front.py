@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from crmbridge.sandbox.kit import Sandbox, SandboxOptions, Vendor, assemble
+from crmbridge.sandbox.kit import Sandbox, SandboxOptions, assemble
+from crmbridge.sandbox.vendor import Vendor
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 PATIENCE = 60.0  # seconds

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -25,6 +23,7 @@ from crmbridge.revealed import STRUCK
 from crmbridge.sandbox.answers import INSTEAD, SHOWN, UNANSWERED, UNCARRIED, deliver
 from crmbridge.sandbox.faults import Faults
 from crmbridge.sandbox.log import LoggedRequest, RequestLog
+from crmbridge.sandbox.vendor import RateWindow, Vendor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,53 +67,6 @@ class Sandbox:
     faults: Faults
     clock: Clock
     state: Any
-
-
-class RateWindow:
-    """At most `requests` in any `seconds`, as a vendor counts them; `applies` tells which requests count."""
-
-    def __init__(self, requests: int, seconds: float, *, applies: Callable[[Request], bool] = lambda _: True) -> None:
-        self.requests = requests
-        self.seconds = seconds
-        self.applies = applies
-        self._taken: deque[datetime] = deque()
-        self._lock = threading.Lock()
-
-    def take(self, now: datetime) -> bool:
-        """Take one request, or tell that the window is full."""
-        with self._lock:
-            while self._taken and now - self._taken[0] >= timedelta(seconds=self.seconds):
-                self._taken.popleft()
-            if len(self._taken) >= self.requests:
-                return False
-            self._taken.append(now)
-            return True
-
-    def remaining(self, now: datetime) -> int:
-        """Give how many requests still fit."""
-        with self._lock:
-            return self.requests - sum(now - taken < timedelta(seconds=self.seconds) for taken in self._taken)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vendor:
-    """What the kit must know of a vendor to answer in its forms.
-
-    `accepts` tells whether a request carries the sandbox's token; requests whose path starts with one of `open_paths`
-    need none. `limited` answers a request that is one too many (`retry_after` in seconds, or None), `refused` one
-    with a bad token, and `spent` one past the day's limit (`limited` with a wait of hours where it is not given).
-    `decorate` adds the headers that the vendor sends with every answer. `names` tells what a request is for where its
-    path does not, as with JSON-RPC: the log and the faults then go by that name instead of the path.
-    """
-
-    accepts: Callable[[Request, str], bool]
-    refused: Callable[[Request], Response]
-    limited: Callable[[Request, RateWindow | None, int | None], Response]
-    spent: Callable[[Request], Response] | None = None
-    windows: Sequence[RateWindow] = ()
-    open_paths: tuple[str, ...] = ()
-    decorate: Callable[[Request, Response], None] = lambda _request, _response: None
-    names: Callable[[Request, bytes], str] = lambda request, _body: request.url.path
 
 
 def assemble(*, name: str, state: Any, routes: Sequence[BaseRoute], vendor: Vendor, options: SandboxOptions) -> Sandbox:

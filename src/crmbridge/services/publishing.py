@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from crmbridge.errors import ConfigurationError, CrmbridgeError, RefusedError, UnclearError
-from crmbridge.indicators import Options, compute
+from crmbridge.indicators import compute
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Plan, change_id
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Document
 from crmbridge.report import note_text, open_sink, render
 from crmbridge.services.applying import apply_plan
+from crmbridge.services.measuring import report_options
 from crmbridge.services.scheduling import TOLD
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Report
@@ -39,13 +40,10 @@ class Published:
     delivered: Mapping[str, str] = field(default_factory=dict)
 
 
-def make_document(
-    workspace: Workspace, report: Report, summary: Mapping[str, Any] | None, options: Options | None = None
-) -> Document:
-    """Compute and render one report, in its own language. `summary` is what the run did, where it is part of one."""
+def make_document(workspace: Workspace, report: Report, summary: Mapping[str, Any] | None) -> Document:
+    """Compute and render one report. `summary` is what the run did, where the report is part of one."""
     project = workspace.project
-    asked = replace(options or Options(), language=report.language)
-    scorecard = compute(project.store_url, project.process, workspace.clock.now(), asked)
+    scorecard = compute(project.store_url, project.process, workspace.clock.now(), report_options(workspace, report))
     title = report.name.replace("_", " ").capitalize()
     return render(scorecard, summary, name=report.name, title=title, language=report.language)
 

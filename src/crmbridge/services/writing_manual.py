@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import cache
+from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
-from crmbridge.engine.coherence import check_process
 from crmbridge.errors import ConfigurationError
 from crmbridge.files.diagnostics import InvalidFilesError, has_errors, in_order
 from crmbridge.files.reading import read_process
-from crmbridge.indicators.words import Words
 from crmbridge.manual import LANGUAGES, Version, build_site
 from crmbridge.model.process import Process
-from crmbridge.services.checking import placed
 
 LISTED = ".crmbridge-manual"  # names the files that the last build wrote, so that the next one can take out the old
 VERSIONS = ".versions"  # of processes/b2b.yaml the earlier ones are kept in processes/b2b.versions/
@@ -32,9 +32,18 @@ def make_manual(
 
     Public holidays are listed for this year and the next. The same process gives the same files for a whole year.
     """
-    definitions = {language: Words.of(language).definitions for language in LANGUAGES}
     years = (today.year, today.year + 1)
-    return build_site(process, languages or None, definitions=definitions, earlier=earlier, years=years)
+    return build_site(process, languages or None, definitions=_definitions(), earlier=earlier, years=years)
+
+
+@cache
+def _definitions() -> Mapping[str, Mapping[str, str]]:
+    """Give what each measure counts, by language. Read from beside what counts, which is not loaded for it."""
+    text = files("crmbridge").joinpath("indicators", "definitions.toml").read_text("utf-8")
+    said = {name: measure["definition"] for name, measure in tomllib.loads(text)["measures"].items()}
+    return {
+        language: {name: texts.get(language, texts["en"]) for name, texts in said.items()} for language in LANGUAGES
+    }
 
 
 def earlier_versions(process_file: Path) -> tuple[Path, ...]:
@@ -64,6 +73,9 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read(path: Path) -> Version:
+    from crmbridge.engine.coherence import check_process  # noqa: PLC0415  half a second that only versions need
+    from crmbridge.services.checking import placed  # noqa: PLC0415  the same
+
     loaded = read_process(path)
     found = [*loaded.diagnostics]
     if loaded.model is not None:

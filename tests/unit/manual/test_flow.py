@@ -80,7 +80,7 @@ def test_the_drawing_has_every_stage_as_a_link() -> None:
 
     assert 4 == drawn.count('class="box ')
     assert '<a href="stage-proposal.html"><rect' in drawn
-    assert 'role="img" aria-label="How a deal goes through the process"' in drawn
+    assert 'role="group" aria-label="How a deal goes through the process"' in drawn
 
 
 def test_the_drawing_cuts_names_that_do_not_fit() -> None:

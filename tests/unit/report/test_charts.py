@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crmbridge.model.figures import ChartKind, Figure, Measured, Unit
+from crmbridge.model.figures import ChartKind, Figure, Interval, Measured, Row, Unit
 from crmbridge.report.charts import draw, spark
 from crmbridge.report.charts.curves import half, thinned
 from crmbridge.report.charts.heat import step
@@ -68,6 +68,16 @@ def test_bars_of_other_units_share_a_scale_by_unit() -> None:
     assert [(0, 50), (0, 25)] == rects(drawing, "f-s1")
     assert [(0, 100)] == rects(drawing, "f-s2")
     assert [(0, 100)] == rects(drawing, "f-s3")
+
+
+def test_estimates_have_their_interval_within_the_track() -> None:
+    """The scale of money reaches to the end of its interval."""
+    guess = Figure(unit=Unit.MONEY, value=60, n=9, currency="EUR", interval=Interval(40, 120))
+    drawing = drawn(make_measured("forecast", make_row("Proposal", expected=guess)))
+
+    assert [(0, 50)] == rects(drawing, "f-s1")
+    at = Page(str(drawing.body)).all("line", class_="whisker")[0]
+    assert ["33.33", "100"] == [at["x1"], at["x2"]]
 
 
 def test_bars_below_nothing_go_to_the_left() -> None:
@@ -229,3 +239,47 @@ def test_odd_figures_stay_inside_the_frame(kind: ChartKind, figures: dict[str, A
         assert start >= -0.01
         assert width >= 0
         assert start + width <= 100.01
+
+
+def _monthly(*owners: str) -> Measured:
+    """Make a win rate of each owner in two months."""
+    rows = [
+        Row(label=f"{owner} · {month}", figures={"win_rate": make_share(number, 10)}, segment=owner, period=month)
+        for owner in owners
+        for number, month in enumerate(("2026-05", "2026-04"), 3)
+    ]
+    return make_measured("win_rate", *rows)
+
+
+def test_few_series_over_periods_are_lines() -> None:
+    """Each owner is a line, and the periods stand in their order."""
+    body = str(drawn(_monthly("Ana", "Bo")).body)
+
+    assert 2 == len(re.findall("<polyline", body))
+    assert ["2026-04", "2026-05"] == re.findall(r">(2026-\d\d)</text>", body)
+
+
+def test_many_series_over_periods_are_a_heat_map_with_a_table() -> None:
+    """Nobody follows six lines at once; the table of all figures stands beside."""
+    drawing = drawn(_monthly(*"ABCDEF"))
+
+    assert ["2026-04", "2026-05"] == re.findall(r'scope="col">(2026-\d\d)', str(drawing.body))
+    assert not drawing.is_table
+
+
+def test_stages_by_segment_show_the_share_that_says_most() -> None:
+    """A funnel by owner becomes stages by owners, in which each cell is the conversion."""
+    rows = [
+        Row(
+            label=f"Proposal · {owner}",
+            figures={"entered": make_count(9), "conversion": make_share(6, 8)},
+            stage="proposal",
+            segment=owner,
+        )
+        for owner in ("Bo", "Ana")
+    ]
+    body = str(drawn(make_measured("m", *rows, chart=ChartKind.FUNNEL, charted=("entered",))).body)
+
+    assert ["Ana", "Bo"] == re.findall(r'scope="col">(Ana|Bo)', body)
+    assert ["Proposal"] == re.findall(r'scope="row">([^<]*)', body)
+    assert 2 == body.count("75%")

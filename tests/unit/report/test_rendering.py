@@ -181,6 +181,24 @@ def test_targets_read_differently(overrides: dict[str, Any], expected: str) -> N
     assert expected.removesuffix(" Trend") in text
 
 
+@pytest.mark.parametrize(
+    ("figure", "language", "expected"),
+    [
+        (make_days(4), "en", "4.0 <small>days</small>"),
+        (make_days(4), "zh", "4.0 <small>天</small>"),
+        (make_money(1500), "en", "€1,500</span>"),
+        (make_money(1500, currency="CHF"), "pt", "CHF\u00a01.500</span>"),
+        (make_share(1, 4), "en", "25%</span>"),
+        (make_share(0, 0), "en", "No data</span>"),
+    ],
+)
+def test_tiles_write_the_number_large_and_its_unit_small(figure: Figure, language: str, expected: str) -> None:
+    """Three long words would push the number aside."""
+    card = make_scorecard(indicators=(make_indicator_figure(figure=figure),))
+
+    assert f'<span class="value">{expected}' in render(card, None, "Weekly", language).html
+
+
 def test_hostile_text_is_inert_in_every_form() -> None:
     """Markup, links, templates, direction and control characters in names are shown as text or not at all."""
     document = render(hostile_card(HOSTILE), None, HOSTILE)
@@ -284,7 +302,7 @@ def test_long_tables_say_what_they_leave_out() -> None:
     rows = [make_row(f"Owner {number}", errors=make_count(number)) for number in range(1000)]
     document = render(make_scorecard(make_measured("open_findings", *rows)), None, "Weekly")
 
-    assert "800 more rows are in the CSV and JSON forms." in Page(document.html).text
+    assert "900 more rows are in the CSV and JSON forms." in Page(document.html).text
     assert 1000 == len(document.facts["measures"][0]["rows"])
 
 

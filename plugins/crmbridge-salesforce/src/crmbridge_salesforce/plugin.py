@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from crmbridge.hookspecs import hookimpl
 from crmbridge.plugins import AdapterSpec, SandboxSpec
 from crmbridge.ports import WebhookSpec
+from crmbridge_salesforce.sandbox_terms import FIELDS, STAGES
 from crmbridge_salesforce.settings import SalesforceSettings
 from crmbridge_salesforce.webhook_settings import ACK, SalesforceWebhook
 
@@ -15,39 +16,6 @@ if TYPE_CHECKING:
 
     from crmbridge.ports import Adapter, AdapterContext, FieldWish, GuardRequest, Guards, Hints, WebhookRequest
     from crmbridge.sandbox import Sandbox, SandboxOptions
-
-# The sandbox account's stages and fields for the bundled process.
-STAGES = {
-    "prospecting": "Prospecting",
-    "qualification": "Qualification",
-    "diagnosis": "Needs Analysis",
-    "proposal": "Proposal/Price Quote",
-    "negotiation": "Negotiation/Review",
-    "closing": "Contracting",
-    "won": "Closed Won",
-    "lost": "Closed Lost",
-}
-FIELDS = {
-    "icp_match": "icp_match__c",
-    "decision_maker": "decision_maker__c",
-    "bant.budget": "bant_budget__c",
-    "bant.authority": "bant_authority__c",
-    "bant.need": "bant_need__c",
-    "bant.timeline": "bant_timeline__c",
-    "handoff_accepted_by": "handoff_accepted_by__c",
-    "pains": "pains__c",
-    "scope_agreed": "scope_agreed__c",
-    "technical_requirements": "technical_requirements__c",
-    "proposal_link": "proposal_link__c",
-    "presented_on": "presented_on__c",
-    "discount": "discount__c",
-    "discount_approved_by": "discount_approved_by__c",
-    "objections": "objections__c",
-    "contract_link": "contract_link__c",
-    "delivery_date": "delivery_date__c",
-    "support_channel": "support_channel__c",
-    "customer_owner": "customer_owner__c",
-}
 
 
 @hookimpl

@@ -14,7 +14,6 @@ from crmbridge.cli.grammar import as_command
 
 if TYPE_CHECKING:
     from crmbridge.cli.output import Line
-    from crmbridge.indicators import Options
     from crmbridge.ports import Document
     from crmbridge.services.workspace import Workspace
     from crmbridge.settings import Report
@@ -62,13 +61,12 @@ def command(
     """
     from crmbridge.services.publishing import make_document, reports  # noqa: PLC0415  imports are paid by their users
 
-    options = _options(**figures)
     with call.workspace() as workspace:
         chosen = reports(workspace, name)
         if push:
             return _push(workspace, chosen, name)
-        asked = chosen or (_default(),)
-        documents = [make_document(workspace, report, None, options) for report in asked]
+        asked = [_asked(report, **figures) for report in chosen or (_default(),)]
+        documents = [make_document(workspace, report, None) for report in asked]
     if out is not None:
         return _saved(documents, out, (form,) if form in SUFFIXES else USUAL_FILES)
     facts = [{"name": document.name, "title": document.title, "facts": document.facts} for document in documents]
@@ -100,11 +98,10 @@ def _text(document: Document, form: str) -> str:
             return json.dumps(document.facts, ensure_ascii=False, indent=1) + "\n"
 
 
-def _options(segment: str | None, period: str | None, measures: tuple[str, ...]) -> Options:
-    """Make of the command's options what is asked of the indicators."""
-    from crmbridge.indicators.options import Options, Period  # noqa: PLC0415  imports are paid by their users
-
-    return Options(segment=segment, period=Period(period) if period else None, measures=measures)
+def _asked(report: Report, segment: str | None, period: str | None, measures: tuple[str, ...]) -> Report:
+    """Lay what the command asks for over what the settings say of a report."""
+    wanted = {"by": segment, "period": period, "measures": measures}
+    return report.model_copy(update={name: value for name, value in wanted.items() if value})
 
 
 def _default() -> Report:

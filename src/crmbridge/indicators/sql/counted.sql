@@ -50,14 +50,17 @@ SELECT
     grouped.seg,
     month_of(deal.closed_at) AS month,
     deal.status,
-    deal.currency,
+    -- Money of several currencies that nobody says the rates of stays in its own, and is not added up.
+    CASE WHEN money.value IS NULL THEN deal.currency ELSE target.currency END AS currency,
     count(*) AS n,
     count(deal.amount) AS priced,
-    sum(deal.amount)::DOUBLE AS amount,
+    sum(coalesce(money.value, deal.amount::DOUBLE)) AS amount,
     count(deal.closed_at - deal.first_at) AS timed,
     sum(days_between(deal.first_at, deal.closed_at)) AS days
 FROM deals AS deal
 LEFT JOIN grouped ON grouped.no = deal.no
+LEFT JOIN money ON money.no = deal.no
+CROSS JOIN target
 GROUP BY ALL;
 
 -- closings: deals that were closed at the end of the month in which they were won or lost. A deal that came back within

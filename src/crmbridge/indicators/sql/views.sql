@@ -17,6 +17,7 @@
 --   stage_ordinal      the stage's place in the process, from 0; NULL for none
 --   first_at           when it came into its first stage; NULL without a history
 --   closed_at          when it was last won or lost; NULL while open or when the history does not say
+--   probability        what the CRM gives it, where a field of that name is mapped; as a share or as a percentage
 CREATE TABLE listed AS
 SELECT
     place.rowid::INTEGER AS no,
@@ -39,7 +40,8 @@ SELECT
     ) AS segment,
     stage.id AS stage,
     stage.ordinal AS stage_ordinal,
-    CASE place.status WHEN 0 THEN 'open' WHEN 1 THEN 'won' ELSE 'lost' END AS status
+    CASE place.status WHEN 0 THEN 'open' WHEN 1 THEN 'won' ELSE 'lost' END AS status,
+    TRY_CAST(record.probability AS DOUBLE) AS probability
 FROM state.places AS place
 JOIN connections AS connection ON connection.ordinal = place.connection
 LEFT JOIN stages AS stage ON stage.ordinal = place.stage
@@ -72,7 +74,7 @@ GROUP BY no, stage;
 --   first_at           when it came into its first stage
 --   visited, direct    bits of the stages that it was in; that it left straight for the next one, or as the last one to be won
 --   highest            the furthest stage that it was in
---   is_reworked        it went back, or came to a stage again; is_skipped: it passed over a stage on its way forward
+--   is_reworked        it went back, came to a stage again, or came back after it was lost; is_skipped: it passed over a stage on its way forward
 --   won_at, lost_at    when it was last won or lost; NULL when the history does not say
 CREATE TABLE journeys AS
 SELECT
@@ -81,10 +83,20 @@ SELECT
     bit_or(1::BIGINT << stage) AS visited,
     bit_or(CASE WHEN is_direct(stage, to_stage, to_status) THEN 1::BIGINT << stage ELSE 0 END) AS direct,
     max(stage) AS highest,
-    bool_or(number > 1 OR is_back(stage, to_stage, to_status)) AS is_reworked,
-    bool_or(is_skip(stage, to_stage, to_status)) AS is_skipped,
-    coalesce(max(left_at) FILTER (WHERE to_status = 1 AND sells(stage)), min(entered_at) FILTER (WHERE NOT sells(stage)))
-        AS won_at,
+    coalesce(
+        bool_or(number > 1 OR is_back(stage, to_stage, to_status))
+        OR max(ordinal) > min(ordinal) FILTER (WHERE to_status = 2),
+        FALSE
+    ) AS is_reworked,
+    coalesce(bool_or(sells(stage) AND is_skip(stage, to_stage, to_status)), FALSE) AS is_skipped,
+    coalesce(
+        -- From lost straight to won there is no way out of a stage to tell of it; greatest() passes over NULL.
+        greatest(
+            max(left_at) FILTER (WHERE to_status = 1 AND sells(stage)),
+            max(entered_at) FILTER (WHERE stage = last_stage() + 1)
+        ),
+        min(entered_at) FILTER (WHERE NOT sells(stage))
+    ) AS won_at,
     max(left_at) FILTER (WHERE to_status = 2) AS lost_at
 FROM state.visits
 WHERE stage >= 0

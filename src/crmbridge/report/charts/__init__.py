@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from crmbridge.model.figures import ChartKind, Measured
@@ -10,6 +11,7 @@ from crmbridge.report.charts.bars import bars, funnel, stacked
 from crmbridge.report.charts.curves import curves
 from crmbridge.report.charts.heat import heat
 from crmbridge.report.charts.lines import lines, spark
+from crmbridge.report.charts.pivot import pivoted
 from crmbridge.report.parts import Drawing
 from crmbridge.report.words import Words
 
@@ -30,7 +32,10 @@ _WITHOUT_COLUMNS = {ChartKind.CURVES, ChartKind.HEAT}
 
 def draw(measured: Measured, words: Words) -> Drawing | None:
     """Draw a measure as it looks best; None where there is nothing to draw."""
-    maker = _MAKERS.get(measured.chart)
-    if maker is None or (not measured.charted and measured.chart not in _WITHOUT_COLUMNS):
+    shown = pivoted(measured)
+    maker = _MAKERS.get(shown.chart)
+    if maker is None or (not shown.charted and shown.chart not in _WITHOUT_COLUMNS):
         return None
-    return maker(measured, words)
+    drawing = maker(shown, words)
+    # The table of a chart that was turned around is another one: it has the other figures, too.
+    return replace(drawing, is_table=False) if drawing is not None and shown is not measured else drawing

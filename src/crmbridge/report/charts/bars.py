@@ -17,7 +17,7 @@ MOST_ROWS = 30  # of a chart; the table has more
 
 
 def bars(measured: Measured, words: Words) -> Drawing | None:
-    """Draw one bar a row and charted column, each unit on a scale of its own. Shares have their interval on them."""
+    """Draw one bar a row and charted column, each unit on a scale of its own. A figure has its interval on it."""
     rows, columns = measured.rows[:MOST_ROWS], measured.charted
     full = {column: _full(measured, column) for column in columns}
     looking = dict(zip(columns, looks(columns), strict=True))
@@ -25,7 +25,7 @@ def bars(measured: Measured, words: Words) -> Drawing | None:
         _line(row, [_lane(row, column, looking[column], full[column], words) for column in columns], measured, words)
         for row in rows
     ]
-    has_interval = any(figure.interval for row in rows for figure in _shares(row, columns))
+    has_interval = any(figure.interval for row in rows for figure in _figures(row, columns))
     keys = [Key(looking[column], name) for column, name in _names(measured).items()] if len(columns) > 1 else []
     keys += [Key("span", words("interval"))] if has_interval else []
     return _drawing(measured, lines, keys, words)
@@ -83,8 +83,8 @@ def _lane(row: Row, column: str, look: str, full: tuple[float, float], words: Wo
         track,
         shape("rect", _said(row, column, words), class_=f"f-{look}", x=min(zero, at), width=abs(at - zero), height=10),
     ]
-    if figure.interval and figure.unit is Unit.SHARE:
-        drawn += _whisker(100 * figure.interval.low, 100 * figure.interval.high)
+    if figure.interval:
+        drawn += _whisker(*(100 * (end - low) / (high - low) for end in figure.interval))
     return stretched(*drawn, down=10)
 
 
@@ -161,10 +161,11 @@ def _full(measured: Measured, column: str) -> tuple[float, float]:
     if unit is Unit.SHARE:
         return 0.0, 1.0
     of_unit = [
-        figure.value
+        end
         for row in measured.rows[:MOST_ROWS]
         for figure in _figures(row, measured.charted)
         if figure.unit is unit and figure.value is not None
+        for end in (figure.value, *(figure.interval or ()))
     ]
     low, high = min([0.0, *of_unit]), max([0.0, *of_unit])
     return (low, high) if high > low else (0.0, 1.0)
@@ -172,10 +173,6 @@ def _full(measured: Measured, column: str) -> tuple[float, float]:
 
 def _figures(row: Row, columns: Sequence[str]) -> list[Figure]:
     return [row.figures[column] for column in columns if column in row.figures]
-
-
-def _shares(row: Row, columns: Sequence[str]) -> list[Figure]:
-    return [figure for figure in _figures(row, columns) if figure.unit is Unit.SHARE]
 
 
 def _total(row: Row, columns: Sequence[str]) -> float:

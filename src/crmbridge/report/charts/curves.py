@@ -13,6 +13,7 @@ from crmbridge.report.parts import Drawing, Key
 from crmbridge.report.words import Words
 
 HEIGHT, TOP, BOTTOM = 120, 16, 22  # pixels of a panel: plot, above it, below it
+SHARES = (0.0, 0.5, 1.0)  # of the scale
 MOST_STEPS = 120  # of a curve; more can't be told apart at this size
 
 
@@ -56,7 +57,7 @@ def _panel(curve: Curve, marks: list[float], words: Words) -> Markup:
     )  # fmt: skip
     counted = element("small", words("curve_n", n=words.number(curve.n), events=words.number(curve.events)))
     name = element("figcaption", element("b", curve.label), " ", counted)
-    inside = [plot, *_grid(words), *_days(marks, words), *_middle(half(curve), full, words)]
+    inside = [*_grid(), plot, *_shares(words), *_days(marks, words), *_middle(half(curve), full, words)]
     title, described = element("title", curve.label), element("desc", _says(curve, words))
     graph = element("svg", title, described, *inside, class_="graph", role="img", height=TOP + HEIGHT + BOTTOM)
     return element("figure", name, graph, class_="panel")
@@ -73,13 +74,15 @@ def _stepped(pairs: list[tuple[float, float]], full: float) -> list[tuple[float,
     return steps
 
 
-def _grid(words: Words) -> list[Markup]:
-    drawn = []
-    for share in (0.0, 0.5, 1.0):
-        y = TOP + HEIGHT * (1 - share)
-        drawn.append(shape("line", class_="grid", x1=0, x2="100%", y1=y, y2=y))
-        drawn.append(element("text", words.percent(share), class_="tick", x=0, y=y - 4))
-    return drawn
+def _grid() -> list[Markup]:
+    heights = [TOP + HEIGHT * (1 - share) for share in SHARES]
+    return [shape("line", class_="grid", x1=0, x2="100%", y1=y, y2=y) for y in heights]
+
+
+def _shares(words: Words) -> list[Markup]:
+    return [
+        element("text", words.percent(share), class_="tick", x=0, y=TOP + HEIGHT * (1 - share) - 4) for share in SHARES
+    ]
 
 
 def _days(marks: list[float], words: Words) -> list[Markup]:

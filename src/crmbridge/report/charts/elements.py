@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
-_NAMES = {"class_": "class", "stroke_width": "stroke-width", "text_anchor": "text-anchor", "aria_hidden": "aria-hidden"}
+_NAMES = {"class_": "class", "text_anchor": "text-anchor", "aria_hidden": "aria-hidden"}
 _EMPTY = Markup("")
 
 

@@ -12,6 +12,7 @@ from crmbridge.report.words import NOTHING, Words
 
 STEPS = 5  # of darkness, beside none
 MOST_ROWS = 60
+FEW = "*"  # marks a cell that rests on few cases
 
 
 def heat(measured: Measured, words: Words) -> Drawing | None:
@@ -29,8 +30,10 @@ def heat(measured: Measured, words: Words) -> Drawing | None:
     )
     # A table that is wider than the screen is moved by keyboard, too.
     scroll = element("div", table, class_="scroll", tabindex=0, role="group", **{"aria-label": measured.name})
-    keys = (Key("h1", words("less")), Key("h3", "…"), Key("h5", words("more")))
-    return Drawing(body=scroll, says="", keys=keys, is_table=len(columns) == len(measured.columns))
+    few = any(is_small(figure) for row in rows for figure in row.figures.values())
+    keys = [Key("h1", words("less")), Key("h3", "…"), Key("h5", words("more"))]
+    keys += [Key("few", f"{FEW} {words('small_n')}")] if few else []
+    return Drawing(body=scroll, says="", keys=tuple(keys), is_table=len(columns) == len(measured.columns))
 
 
 def step(share: float) -> int:
@@ -51,8 +54,7 @@ def _cell(figure: Figure | None, most: dict[str, float], words: Words) -> Markup
     if figure is None or figure.value is None:
         return element("td", NOTHING, class_="h0")
     shade = step(figure.value / most[figure.unit]) if most[figure.unit] else 0
-    small = element("small", " ", words("small_n")) if is_small(figure) else ""
-    return element("td", value(figure, words), small, class_=f"h{shade}")
+    return element("td", value(figure, words) + (FEW if is_small(figure) else ""), class_=f"h{shade}")
 
 
 def _most(measured: Measured, columns: list[Column]) -> dict[str, float]:

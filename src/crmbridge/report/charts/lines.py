@@ -73,14 +73,24 @@ def spark(values: Sequence[float | None]) -> Markup | None:
     return stretched(*drawn, _dot(last, "spark"), down=30, class_="sparkline", aria_hidden="true")
 
 
+def grid(scale: Scale) -> list[Markup]:
+    """Draw the lines of the scale; they lie below what is drawn."""
+    heights = [scale.height(mark) for mark in scale.marks]
+    return [shape("line", class_="grid", x1=0, x2="100%", y1=y, y2=y) for y in heights]
+
+
 def axis(scale: Scale, words: Words) -> list[Markup]:
-    """Draw the lines of the scale, each with its number above it."""
-    drawn = []
-    for mark in scale.marks:
-        y = scale.height(mark)
-        drawn.append(shape("line", class_="grid", x1=0, x2="100%", y1=y, y2=y))
-        drawn.append(element("text", words.short(mark, scale.unit, scale.currency), class_="tick", x=0, y=y - 4))
-    return drawn
+    """Write the numbers of the scale, each above its line; they lie above what is drawn."""
+    return [
+        element(
+            "text",
+            words.short(mark, scale.unit, scale.currency),
+            class_="tick",
+            x=0,
+            y=scale.height(mark) - 4,
+        )
+        for mark in scale.marks
+    ]
 
 
 def foot(labels: Sequence[str]) -> list[Markup]:
@@ -120,7 +130,7 @@ def _panel(measured: Measured, columns: list[str], unit: str, look_of: dict[str,
     described = element("desc", _says(measured, words, columns))
     plot = stretched(*drawn, down=HEIGHT, height=HEIGHT, class_="plot", x=0, y=TOP, width="100%")
     return element(
-        "svg", title, described, plot, *axis(scale, words), *dots,
+        "svg", title, described, *grid(scale), plot, *axis(scale, words), *dots,
         *foot([row.label for row in measured.rows]), class_="graph", role="img", height=TOP + HEIGHT + BOTTOM,
     )  # fmt: skip
 

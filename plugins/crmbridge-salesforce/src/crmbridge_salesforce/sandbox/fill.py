@@ -9,11 +9,11 @@ from typing import Any
 
 from crmbridge.model.records import Status
 from crmbridge.sandbox import SandboxOptions, WorldActivity, WorldDeal, make_world
-from crmbridge_salesforce.plugin import FIELDS
-from crmbridge_salesforce.plugin import STAGES as STAGE_NAMES
 from crmbridge_salesforce.sandbox.effects import set_revenue, set_stage, snapshot
 from crmbridge_salesforce.sandbox.objects import FORECAST_NAMES, STAGES, TASK_STATUSES
 from crmbridge_salesforce.sandbox.state import State
+from crmbridge_salesforce.sandbox_terms import FIELDS
+from crmbridge_salesforce.sandbox_terms import STAGES as STAGE_NAMES
 
 _SUBTYPES = {"call": "Call", "email": "Email"}
 Ids = Mapping[int, str]

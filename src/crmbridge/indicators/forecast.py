@@ -1,0 +1,288 @@
+"""The weighted forecast: what the open deals will bring within a horizon, and how far off that may be.
+
+Each open deal's chance is the Aalen-Johansen share, with losing as the competing end, of earlier deals that were in the
+same stage for at least as long: how many of them were won within the horizon from there. Where fewer than 20 had been
+there so long, the stage's deals from its first day count; where these are fewer than 20, those of all stages.
+"""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import floor, sqrt
+from typing import Final, NamedTuple
+
+import duckdb
+
+from crmbridge.indicators.state import query
+from crmbridge.model.figures import Interval
+
+HORIZON: Final = 90  # days
+ENOUGH: Final = 20  # visits that a chance may rest on
+_LANDMARKS: Final = 12  # ages per stage at which the history is looked at
+_CREWS: Final = 20  # as in the SQL
+_ALONE: Final = 60  # deals that are drawn one by one; the others are so small beside them that their sum is normal
+_DRAWS: Final = 2000
+_SEED: Final = 7  # the same state gives the same interval
+
+
+class Basis(StrEnum):
+    """What a deal's chance was learnt from."""
+
+    AGE = "age"  # deals of its stage that had been there as long
+    STAGE = "stage"  # deals of its stage, from the first day
+    ALL = "all"  # deals of all stages, from the first day of each
+    NONE = "none"  # there is no history, so no chance
+
+
+class Deal(NamedTuple):
+    """An open deal: where it stands, for how many days, what it is worth, and what its CRM gives it (0 to 1)."""
+
+    stage: int  # its place in the process, from 0
+    days: float
+    amount: float | None = None
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What some open deals are expected to bring within the horizon.
+
+    `expected` is the sum of amount times chance, and `interval` holds what they will bring in 95 of 100 cases; `wins`
+    is how many deals that is. `crm` is amount times the CRM's own probability, over the `crm_deals` that have both.
+    """
+
+    deals: int
+    amount: float
+    wins: float | None
+    expected: float | None
+    interval: Interval | None
+    crm: float | None
+    crm_deals: int
+    without_amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """The outlook over all open deals, and by stage. `bases` counts the deals by what their chance was learnt from.
+
+    `is_short` tells that the history does not reach as far as the horizon, so that chances are too low.
+    """
+
+    horizon: int
+    total: Outlook
+    stages: Mapping[int, Outlook]
+    bases: Mapping[Basis, int]
+    is_short: bool
+
+
+def forecast(database: duckdb.DuckDBPyConnection, horizon: int = HORIZON) -> Forecast:
+    """Forecast the open deals of a database that has our views, `money` and `chances`; `horizon` is in days."""
+    database.execute(query("forecast_history"))
+    rows = database.execute(
+        "SELECT stage, days, amount, probability FROM standing ORDER BY connection, deal"
+    ).fetchall()
+    return outlook(database, [Deal(*row) for row in rows], horizon)
+
+
+def outlook(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon: int = HORIZON) -> Forecast:
+    """Forecast deals from the table `history` of the database: stage, days, days_left, ending, crew."""
+    chances = _learnt(database, deals, horizon)
+    of = [chances.of(deal) for deal in deals]
+    by_stage: dict[int, list[int]] = defaultdict(list)
+    for index, deal in enumerate(deals):
+        by_stage[deal.stage].append(index)
+    return Forecast(
+        horizon=horizon,
+        total=_outlook(deals, of),
+        stages={
+            stage: _outlook([deals[i] for i in found], [of[i] for i in found]) for stage, found in by_stage.items()
+        },
+        bases={basis: sum(chance.basis is basis for chance in of) for basis in Basis},
+        is_short=any(chance.is_short for chance in of),
+    )
+
+
+# ── Chances ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Landmark(NamedTuple):
+    """A point from which earlier deals are followed: so many days in a stage, or in any stage."""
+
+    stage: int | None
+    days: int
+
+
+class _Chance(NamedTuple):
+    """The chance of a deal, the same with each crew left out, and what it rests on."""
+
+    won: float | None
+    without: Sequence[float]
+    basis: Basis
+    is_short: bool = False
+
+
+_NO_CHANCE = _Chance(None, (), Basis.NONE)
+
+
+@dataclass(slots=True)
+class _Cells:
+    """How many of those followed from a landmark were won, were lost, or went out of sight, by day."""
+
+    total: int = 0
+    crews: dict[int, dict[int, tuple[int, int, int]]] = field(default_factory=dict)
+    sizes: dict[int, int] = field(default_factory=dict)
+
+    def add(self, crew: int, day: int | None, counts: tuple[int, int, int]) -> None:
+        self.total += counts[2]
+        self.sizes[crew] = self.sizes.get(crew, 0) + counts[2]
+        if day is not None:
+            self.crews.setdefault(crew, {})[day] = counts
+
+    def chance(self, basis: Basis) -> _Chance:
+        """Estimate the chance from all crews, and from all but each one."""
+        days: dict[int, list[int]] = {}
+        for cells in self.crews.values():
+            for day, counts in cells.items():
+                sums = days.setdefault(day, [0, 0, 0])
+                for i, count in enumerate(counts):
+                    sums[i] += count
+        ordered = sorted(days.items())
+        won, left = _incidence(((*counts,) for _, counts in ordered), self.total)
+        without = []
+        for crew in range(_CREWS):
+            own = self.crews.get(crew, {})
+            rest = ((a - b for a, b in zip(counts, own.get(day, (0, 0, 0)), strict=True)) for day, counts in ordered)
+            size = self.total - self.sizes.get(crew, 0)
+            without.append(_incidence(map(tuple, rest), size)[0] if size else won)
+        return _Chance(won, without, basis, left == 0)
+
+
+def _incidence(days: Iterable[tuple[int, ...]], at_risk: int) -> tuple[float, int]:
+    """Give the Aalen-Johansen share that is won by the last day, and how many were followed beyond it.
+
+    Days come in order, as (won, lost, leaving); leaving counts all who were followed no longer. The second is 0 only
+    when all went out of sight before, while deals were still open.
+    """
+    staying, reached = 1.0, 0.0
+    for won, lost, leaving in days:
+        if not at_risk:
+            break
+        reached += staying * won / at_risk
+        staying *= 1 - (won + lost) / at_risk
+        at_risk -= leaving
+    return reached, at_risk if staying > 0 else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Chances:
+    landmarks: Mapping[int, Sequence[int]]  # by stage, in order; the first is 0
+    found: Mapping[Landmark, _Cells]
+    known: dict[Landmark, _Chance] = field(default_factory=dict)
+
+    def of(self, deal: Deal) -> _Chance:
+        """Give a deal's chance, from the closest history that is large enough."""
+        ages = self.landmarks[deal.stage]
+        age = ages[bisect_right(ages, deal.days) - 1]
+        for landmark, basis, enough in (
+            (Landmark(deal.stage, age), Basis.AGE, ENOUGH),
+            (Landmark(deal.stage, 0), Basis.STAGE, ENOUGH),
+            (Landmark(None, 0), Basis.ALL, 1),
+        ):
+            cells = self.found.get(landmark)
+            if cells is not None and cells.total >= enough:
+                if landmark not in self.known:
+                    self.known[landmark] = cells.chance(basis)
+                return self.known[landmark]._replace(basis=basis)
+        return _NO_CHANCE
+
+
+def _learnt(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon: int) -> _Chances:
+    landmarks = _landmarks(deals)
+    numbered = [Landmark(None, 0), *(Landmark(stage, age) for stage, ages in landmarks.items() for age in ages)]
+    database.execute("CREATE OR REPLACE TEMP TABLE landmarks (id INTEGER, stage TINYINT, days DOUBLE)")
+    database.executemany("INSERT INTO landmarks VALUES (?, ?, ?)", [(i, *each) for i, each in enumerate(numbered)])
+    found: dict[Landmark, _Cells] = defaultdict(_Cells)
+    for number, crew, day, *counts in database.execute(query("forecast_chances"), {"horizon": horizon}).fetchall():
+        won, lost, leaving = counts
+        found[numbered[number]].add(crew, day, (won, lost, leaving))
+    return _Chances(landmarks, dict(found))
+
+
+def _landmarks(deals: Sequence[Deal]) -> dict[int, list[int]]:
+    """Choose the ages to look from: those of the open deals in whole days, or some of them, evenly."""
+    ages: dict[int, list[int]] = defaultdict(list)
+    for deal in deals:
+        ages[deal.stage].append(floor(deal.days))
+    return {stage: sorted({0, *_spread(sorted(set(found)))}) for stage, found in sorted(ages.items())}
+
+
+def _spread(ages: Sequence[int]) -> Iterator[int]:
+    if len(ages) <= _LANDMARKS:
+        yield from ages
+    else:
+        yield from (ages[i * len(ages) // _LANDMARKS] for i in range(_LANDMARKS))
+
+
+# ── Sums ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _outlook(deals: Sequence[Deal], chances: Sequence[_Chance]) -> Outlook:
+    known = [(deal, chance) for deal, chance in zip(deals, chances, strict=True) if chance.won is not None]
+    money = [(deal.amount, chance) for deal, chance in known if deal.amount is not None]
+    expected = sum(amount * (chance.won or 0.0) for amount, chance in money)
+    crm = [
+        (deal.amount, deal.probability) for deal in deals if deal.amount is not None and deal.probability is not None
+    ]
+    return Outlook(
+        deals=len(deals),
+        amount=sum(deal.amount or 0.0 for deal in deals),
+        wins=sum(chance.won or 0.0 for _, chance in known) if known else None,
+        expected=expected if money else None,
+        interval=_interval(money) if money else None,
+        crm=sum(amount * probability for amount, probability in crm) if crm else None,
+        crm_deals=len(crm),
+        without_amount=sum(deal.amount is None for deal in deals),
+    )
+
+
+def _interval(money: Sequence[tuple[float, _Chance]]) -> Interval:
+    """Give what the deals bring in 95 of 100 cases: each is won or not by itself, and the chances are only estimates.
+
+    How far off the chances may be, all together, is the jackknife over crews of earlier deals; deals that share an
+    estimate go wrong together, which no deal's own error would show.
+    """
+    ordered = sorted(money, key=lambda each: -abs(each[0]) * sqrt(_spread_of(each[1])))
+    alone, others = ordered[:_ALONE], ordered[_ALONE:]
+    mean = sum(amount * (chance.won or 0.0) for amount, chance in others)
+    variance = sum(amount * amount * _spread_of(chance) for amount, chance in others) + _jackknife(money)
+    chance, deviation = random.Random(_SEED), sqrt(variance)  # noqa: S311  a figure, not a secret
+    drawn = sorted(
+        mean
+        + deviation * chance.gauss(0, 1)
+        + sum(amount for amount, each in alone if chance.random() < (each.won or 0.0))
+        for _ in range(_DRAWS)
+    )
+    least, most = (sum(bound(amount, 0.0) for amount, _ in money) for bound in (min, max))
+    low, high = drawn[_DRAWS // 40], drawn[-_DRAWS // 40 - 1]
+    return Interval(max(least, low), min(most, high))
+
+
+def _spread_of(chance: _Chance) -> float:
+    won = chance.won or 0.0
+    return won * (1 - won)
+
+
+def _jackknife(money: Sequence[tuple[float, _Chance]]) -> float:
+    """Give the variance of the expected sum: how it moves as each crew of earlier deals is left out."""
+    weights: dict[int, tuple[float, _Chance]] = {}
+    for amount, chance in money:
+        before = weights.get(id(chance.without), (0.0, chance))[0]
+        weights[id(chance.without)] = (before + amount, chance)
+    sums = [sum(weight * chance.without[crew] for weight, chance in weights.values()) for crew in range(_CREWS)]
+    middle = sum(sums) / _CREWS
+    return (_CREWS - 1) / _CREWS * sum((each - middle) ** 2 for each in sums)

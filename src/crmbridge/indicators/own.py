@@ -1,0 +1,151 @@
+"""A team's own indicators: what an SQL file beside the process counts, or one that a plugin offers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from math import isfinite
+from typing import Any, Final
+
+import duckdb
+
+from crmbridge.errors import ConfigurationError
+from crmbridge.indicators import counting
+from crmbridge.indicators.asking import Answer, ask
+from crmbridge.indicators.targets import is_comparable, is_met, read_target
+from crmbridge.indicators.words import Words
+from crmbridge.model.figures import ChartKind, Column, Figure, IndicatorFigure, Measured, Row, Unit
+from crmbridge.model.process import Indicator, Measure
+
+OWN: Final = frozenset({Measure.SQL, Measure.PLUGIN})
+MOST_ROWS: Final = 1000
+_TOLD: Final = {"value", "n", "numerator", "denominator", "label", "stage", "segment", "period"}
+_SHAPE: Final = (
+    "Give the columns value, or numerator and denominator for a share; and n, label, stage, segment or "
+    "period if you like."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnMeasure:
+    """A measure that is not ours. `place` is the file that its SQL stands in, or the plugin, for messages.
+
+    The SQL gives rows with a `label`, and one without for all together; or that one alone.
+    """
+
+    id: str
+    name: str
+    definition: str
+    unit: Unit
+    sql: str
+    place: str
+
+
+def definition_of(sql: str, name: str) -> str:
+    """Give the comment that an SQL file starts with as its definition; its name where it has none."""
+    lines = []
+    for line in sql.strip().splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").strip())
+    return " ".join(part for part in lines if part) or name
+
+
+def measure_own(
+    database: duckdb.DuckDBPyConnection, measures: Sequence[OwnMeasure], words: Words, currency: str | None
+) -> tuple[Measured, ...]:
+    """Compute each measure over a database that has the views; raises ConfigurationError for SQL that is wrong."""
+    return tuple(_measured(database, measure, words, currency) for measure in measures)
+
+
+def own_figure(indicator: Indicator, found: Mapping[str, Measured], language: str) -> IndicatorFigure:
+    """Hold an indicator of the process against its target, its figure being that of a measure of its own.
+
+    A share or an amount must reach its target, a count or a time must not exceed it.
+    """
+    measured = found[indicator.plugin or indicator.id]
+    figure = measured.headline or Figure(unit=Unit(indicator.unit or Unit.COUNT), value=None, n=0)
+    target = read_target(indicator.target)
+    met, comparable = is_met(figure, target, indicator.measure), is_comparable(figure, target)
+    if figure.unit is Unit.MONEY and target is not None and (comparable or target.unit is Unit.COUNT):
+        comparable = True
+        met = None if figure.value is None else Fraction(Decimal(repr(figure.value))) >= target.amount
+    return IndicatorFigure(
+        id=indicator.id,
+        name=indicator.name.in_language(language),
+        measure=indicator.measure,
+        why=indicator.why.in_language(language) if indicator.why else None,
+        figure=figure,
+        definition=measured.definition,
+        target=indicator.target,
+        met=met,
+        comparable=comparable,
+    )
+
+
+def _measured(database: duckdb.DuckDBPyConnection, measure: OwnMeasure, words: Words, currency: str | None) -> Measured:
+    answer = ask(database, measure.sql, measure.place, most=MOST_ROWS)
+    _check(answer, measure)
+    made = [(raw, _figure(raw, measure, currency)) for raw in answer.records()]
+    rows = tuple(
+        Row(
+            label=str(raw["label"]),
+            figures={"value": figure},
+            **{name: None if raw.get(name) is None else str(raw[name]) for name in ("stage", "segment", "period")},
+        )
+        for raw, figure in made
+        if raw.get("label") is not None
+    )
+    return Measured(
+        id=measure.id,
+        name=measure.name,
+        definition=measure.definition,
+        columns=(Column("value", words.columns["value"]),),
+        rows=rows,
+        rows_are=words.words["row"],
+        chart=ChartKind.BARS if rows else ChartKind.NONE,
+        charted=("value",) if rows else (),
+        headline=next((figure for raw, figure in made if raw.get("label") is None), None),
+    )
+
+
+def _check(answer: Answer, measure: OwnMeasure) -> None:
+    columns = set(answer.columns)
+    if unknown := sorted(columns - _TOLD):
+        raise ConfigurationError(f"{measure.place}: nothing is done with the column {unknown[0]!r}", advice=_SHAPE)
+    if not ("value" in columns or {"numerator", "denominator"} <= columns):
+        raise ConfigurationError(f"{measure.place}: there is no column value", advice=_SHAPE)
+    if answer.more:
+        raise ConfigurationError(f"{measure.place}: this gives more than {MOST_ROWS:,} rows", advice="Group them.")
+    if sum(raw.get("label") is None for raw in answer.records()) > 1:
+        raise ConfigurationError(f"{measure.place}: two rows have no label", advice="One row alone may have none.")
+
+
+def _figure(raw: Mapping[str, Any], measure: OwnMeasure, currency: str | None) -> Figure:
+    parts = raw.get("numerator"), raw.get("denominator")
+    if measure.unit is Unit.SHARE and "value" not in raw and isinstance(parts[0], int) and isinstance(parts[1], int):
+        return counting.share(parts[0], parts[1])
+    value = _number(raw.get("value"), measure)
+    if "value" not in raw and None not in parts:
+        numerator, denominator = (_number(part, measure) or 0.0 for part in parts)
+        value = numerator / denominator if denominator else None
+    return Figure(
+        unit=measure.unit,
+        value=value,
+        n=int(_number(raw.get("n"), measure) or _number(parts[1], measure) or 0),
+        numerator=_number(parts[0], measure),
+        denominator=_number(parts[1], measure),
+        currency=currency if measure.unit is Unit.MONEY else None,
+    )
+
+
+def _number(value: object, measure: OwnMeasure) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ConfigurationError(
+            f"{measure.place}: {type(value).__name__} is no number", advice="Cast it in the SQL, as in x::DOUBLE."
+        )
+    return float(value) if isfinite(value) else None

@@ -1,0 +1,53 @@
+-- What the chances of open deals are estimated from: `history`, one row per visit of a stage where deals are sold.
+--   days               how long the visit lasted, or has lasted
+--   days_left          from entering the stage until the deal was first won or lost after that, or until the report
+--   ending             of the deal: 1 won, 2 lost, 0 still open at the time of the report
+--   crew               0 to 19, the same for all visits of a deal: the jackknife leaves out one crew at a time
+-- A deal that is closed now although its history does not say when is not counted: it has no time to learn from.
+-- `standing` is one row per open deal: its stage, how long it has been there, its amount and the CRM's own chance.
+CREATE OR REPLACE TEMP TABLE history AS
+WITH ends AS (
+    -- What a won deal goes through after it was won ends nothing.
+    SELECT no, left_at AS ended_at, min(to_status) AS status
+    FROM state.visits
+    WHERE left_at IS NOT NULL AND (to_status = 2 OR (to_status = 1 AND CASE WHEN stage < 0 THEN TRUE ELSE sells(stage) END))
+    GROUP BY ALL
+),
+closings AS (
+    SELECT
+        *,
+        coalesce(lag(ended_at) OVER (PARTITION BY no ORDER BY ended_at), '-infinity'::TIMESTAMP) AS ended_before
+    FROM ends
+)
+SELECT
+    visit.stage,
+    days_between(visit.entered_at, coalesce(visit.left_at, as_of)) AS days,
+    days_between(visit.entered_at, coalesce(closing.ended_at, as_of)) AS days_left,
+    coalesce(closing.status, 0) AS ending,
+    (hash(deal.connection, deal.deal) % 20)::INTEGER AS crew
+FROM state.visits AS visit
+JOIN listed AS deal ON deal.no = visit.no
+LEFT JOIN closings AS closing
+    ON closing.no = visit.no
+    AND CASE
+        WHEN visit.to_status IN (1, 2) THEN closing.ended_at = visit.left_at
+        ELSE visit.entered_at >= closing.ended_before AND visit.entered_at < closing.ended_at
+    END
+CROSS JOIN moment
+WHERE visit.stage >= 0 AND sells(visit.stage) AND visit.entered_at <= as_of
+    AND (closing.status IS NOT NULL OR deal.status = 'open');
+
+CREATE OR REPLACE TEMP TABLE standing AS
+SELECT
+    deal.connection,
+    deal.deal,
+    deal.stage_ordinal AS stage,
+    days_between(visit.entered_at, as_of) AS days,
+    money.value AS amount,
+    chance.probability
+FROM listed AS deal
+JOIN state.visits AS visit ON visit.no = deal.no AND visit.stage = deal.stage_ordinal AND visit.left_at IS NULL
+LEFT JOIN money ON money.no = deal.no
+LEFT JOIN chances AS chance ON chance.no = deal.no
+CROSS JOIN moment
+WHERE deal.status = 'open' AND sells(deal.stage_ordinal);

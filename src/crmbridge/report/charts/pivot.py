@@ -1,0 +1,80 @@
+"""Turn rows that stand for a stage or segment in a period into what can be read: lines over periods, or a heat map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from crmbridge.model.figures import ChartKind, Column, Figure, Measured, Row, Unit
+
+MOST_LINES = 5  # beside each other in one plot
+_OWN_FORM = {ChartKind.NONE, ChartKind.LINES, ChartKind.CURVES, ChartKind.HEAT}
+_Key = Callable[[Row], str]
+
+
+def pivoted(measured: Measured) -> Measured:
+    """Give a measure with its periods, or its segments in each stage, side by side; others as they are.
+
+    Only the main figure is drawn then; the table beside the chart has all.
+    """
+    if measured.chart in _OWN_FORM or not measured.charted or not measured.rows:
+        return measured
+    if all(row.period for row in measured.rows):
+        series = list(dict.fromkeys(map(_without_period, measured.rows)))
+        if len(series) <= MOST_LINES:
+            return _lines(measured)
+        return _heat(measured, _without_period, lambda row: row.period or "")
+    if all(row.segment and row.stage for row in measured.rows):
+        return _heat(measured, _without_segment, lambda row: row.segment or "")
+    return measured
+
+
+def _main(measured: Measured) -> str:
+    """Give the figure that says most by itself: of counts that are parts of each other it is their share."""
+    if measured.chart in {ChartKind.FUNNEL, ChartKind.STACKED}:
+        figures = measured.rows[0].figures
+        shares = [each.id for each in measured.columns if each.id in figures and figures[each.id].unit is Unit.SHARE]
+        return shares[0] if shares else measured.charted[0]
+    return measured.charted[0]
+
+
+def _lines(measured: Measured) -> Measured:
+    """Make each series a column and each period a row."""
+    rows = _crossed(measured, lambda row: row.period or "", _without_period)
+    return _drawn(measured, sorted(rows, key=lambda row: row.label), ChartKind.LINES)
+
+
+def _heat(measured: Measured, down: _Key, across: _Key) -> Measured:
+    columns = sorted(dict.fromkeys(map(across, measured.rows)))
+    return _drawn(measured, _crossed(measured, down, across), ChartKind.HEAT, columns)
+
+
+def _crossed(measured: Measured, down: _Key, across: _Key) -> list[Row]:
+    main, figures = _main(measured), dict[str, dict[str, Figure]]()
+    for row in measured.rows:
+        line = figures.setdefault(down(row), {})
+        if main in row.figures:
+            line[across(row)] = row.figures[main]
+    return [Row(label=label, figures=line) for label, line in figures.items()]
+
+
+def _drawn(measured: Measured, rows: list[Row], chart: ChartKind, columns: list[str] | None = None) -> Measured:
+    ids = columns or list(dict.fromkeys(column for row in rows for column in row.figures))
+    names = dict(measured.columns)
+    title = f"{measured.name}: {names.get(_main(measured), '')}"
+    return replace(
+        measured,
+        name=title,
+        rows=tuple(rows),
+        columns=tuple(Column(each, each) for each in ids),
+        charted=tuple(ids),
+        chart=chart,
+    )
+
+
+def _without_period(row: Row) -> str:
+    return row.label.removesuffix(row.period or "").rstrip(" ·")
+
+
+def _without_segment(row: Row) -> str:
+    return row.label.removesuffix(row.segment or "").rstrip(" ·")

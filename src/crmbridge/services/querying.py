@@ -1,0 +1,72 @@
+"""Answer a question in SQL over the indicators' views, here or into a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import duckdb
+
+from crmbridge.errors import ConfigurationError
+from crmbridge.indicators.asking import Answer, ask, write_parquet
+from crmbridge.indicators.database import Moment, views
+from crmbridge.indicators.export import suffix_of, write_csv, write_xlsx
+from crmbridge.indicators.options import Options
+from crmbridge.services.measuring import project_rates
+from crmbridge.services.workspace import Workspace
+
+MOST = 1_000_000  # rows of a CSV or XLSX file; Parquet takes any number
+
+
+def answer(workspace: Workspace, sql: str, place: str, most: int) -> Answer:
+    """Answer a question with at most so many rows; `place` is what messages call the SQL.
+
+    Raises ConfigurationError for SQL that is wrong, and for a state or a rate that is not there.
+    """
+    with _views(workspace) as database:
+        return ask(database, sql, place, most=most)
+
+
+def answer_into(workspace: Workspace, sql: str, place: str, path: Path) -> None:
+    """Answer a question into a file that ends in .csv, .parquet or .xlsx, whole or not at all; raises as `answer`."""
+    suffix = suffix_of(path)
+    with _beside(path, suffix) as written, _views(workspace, written) as database:
+        if suffix == ".parquet":
+            write_parquet(database, sql, place, str(written))
+            return
+        found = ask(database, sql, place, most=MOST)
+        if found.more:
+            raise ConfigurationError(f"{place}: this gives more than {MOST:,} rows", advice="Write .parquet.")
+        if suffix == ".csv":
+            write_csv(found, written)
+        else:
+            write_xlsx({"answer": found}, written)
+
+
+@contextmanager
+def _views(workspace: Workspace, writes: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    project = workspace.project
+    moment = Moment(workspace.clock.now(), Options(rates=project_rates(project)))
+    with views(project.store_url, project.process, moment, writes) as database:
+        yield database
+
+
+@contextmanager
+def _beside(path: Path, suffix: str) -> Iterator[Path]:
+    """Give a file beside `path` to write to, which takes its place when the block ends well."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent, prefix=".crmbridge-", suffix=suffix, delete=False) as file:
+            written = Path(file.name).resolve()
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be written: {error.strerror}", advice="Name another place.") from None
+    try:
+        yield written
+        os.replace(written, path)  # noqa: PTH105  the name says what is meant: one takes the other's place at once
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be written: {error.strerror}", advice="Name another place.") from None
+    finally:
+        written.unlink(missing_ok=True)

@@ -1,0 +1,101 @@
+"""`crmbridge sql`: questions to the views, as a table, JSON, CSV and files."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import duckdb
+import openpyxl
+import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Shop
+
+DEALS = "SELECT name, amount, status FROM deals ORDER BY name"
+
+
+@pytest.fixture
+def asked(shop: Shop) -> Shop:
+    """Give a project whose deals were evaluated."""
+    shop.call("plan")
+    return shop
+
+
+def test_an_answer_is_a_table_that_can_drive_no_terminal(asked: Shop) -> None:
+    """With a line per row under the names of the columns; text of a CRM is harmless."""
+    said = asked.call("sql", DEALS)
+
+    assert 0 == said.code
+    assert ["name", "amount", "status"] == said.out.splitlines()[0].split()
+    assert "Rollout" in said.out
+    assert set() == {"\x1b", "\u202e"} & set(said.out)
+
+
+def test_programs_get_one_document(asked: Shop) -> None:
+    """Columns, their types, and rows; what was left out is said."""
+    result = asked.call("sql", "SELECT 1 AS a, 2.50 AS b, DATE '2026-01-02' AS c", "--json").document["result"]
+
+    assert {"columns": ["a", "b", "c"], "rows": [[1, "2.50", "2026-01-02"]], "more": False} == {
+        key: result[key] for key in ("columns", "rows", "more")
+    }
+    assert asked.call("sql", "FROM range(5)", "--limit", "2", "--json").document["result"]["more"]
+
+
+def test_a_query_comes_from_a_file(asked: Shop) -> None:
+    """And an error in it names the file and the line."""
+    file = asked.folder / "big.sql"
+    file.write_text("SELECT nmae\nFROM deals", "utf-8")
+
+    said = asked.call("sql", "--file", str(file))
+
+    assert 3 == said.code
+    assert "big.sql:1: " in said.err
+    assert "Did you mean name?" in said.err
+    assert 2 == asked.call("sql").code
+    assert 3 == asked.call("sql", "--file", str(asked.folder / "none.sql")).code
+
+
+def test_csv_is_printed_inert(asked: Shop) -> None:
+    """A formula has a quote in front; a negative number stays one."""
+    said = asked.call("sql", "SELECT '=1+1' AS a, -5 AS b", "--csv")
+
+    assert [["a", "b"], ["'=1+1", "-5"]] == list(csv.reader(said.out.splitlines()))
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "xlsx"])
+def test_an_answer_is_saved(asked: Shop, ending: str) -> None:
+    """In the form that the file's name ends in, whole, with nothing left beside it."""
+    path = asked.folder / "out" / f"numbers.{ending}"
+
+    assert 0 == asked.call("sql", "SELECT range AS n FROM range(300)", "--out", str(path)).code
+
+    match ending:
+        case "csv":
+            numbers = [int(row["n"]) for row in csv.DictReader(path.read_text("utf-8-sig").splitlines())]
+        case "parquet":
+            with duckdb.connect() as database:
+                numbers = [n for (n,) in database.read_parquet(str(path)).fetchall()]
+        case _:
+            rows = openpyxl.load_workbook(path).worksheets[0].iter_rows(min_row=2, values_only=True)
+            numbers = [int(str(row[0])) for row in rows]
+    assert list(range(300)) == numbers
+    assert [path] == list(path.parent.iterdir())
+
+
+def test_a_file_is_left_as_it_was_when_the_query_is_wrong(asked: Shop) -> None:
+    """A failed export harms no earlier one."""
+    path = asked.folder / "kept.csv"
+    path.write_text("before", "utf-8")
+
+    assert 3 == asked.call("sql", "SELECT nmae FROM deals", "--out", str(path)).code
+    assert "before" == path.read_text("utf-8")
+    assert 3 == asked.call("sql", "SELECT 1", "--out", str(asked.folder / "x.ods")).code
+
+
+def test_nothing_can_be_changed(asked: Shop) -> None:
+    """Whatever is asked, the state stays as it is."""
+    before = asked.call("sql", "SELECT count(*) AS n FROM deals", "--json").document["result"]["rows"]
+
+    assert 3 == asked.call("sql", "DELETE FROM state.places").code
+    assert before == asked.call("sql", "SELECT count(*) AS n FROM deals", "--json").document["result"]["rows"]

@@ -1,0 +1,154 @@
+"""The measures of what is to come, over a state that the store wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from crmbridge.errors import ConfigurationError
+from crmbridge.indicators import Options, compute
+from crmbridge.indicators.currency import Rate, Rates
+from crmbridge.model.figures import ChartKind, Measured, Scorecard
+from crmbridge.model.findings import Evaluation, Place
+from crmbridge.model.records import Record, Status
+from crmbridge.model.values import Money
+from crmbridge.testing.factories import NOON, make_deal, make_evaluation, make_process, make_ref, make_visit
+
+SaveState = Callable[..., str]
+QUALIFICATION, WON, LOST = Place("qualification", Status.OPEN), Place("care", Status.WON), Place(None, Status.LOST)
+
+
+def stayed(number: int, entered: float, left: float | None, place: Place) -> Evaluation:
+    """Evaluate a deal that came into qualification so many days ago, and left it for where it is now."""
+    visit = make_visit(
+        "qualification",
+        deal=make_ref(number),
+        entered_at=NOON - timedelta(days=entered),
+        left_at=None if left is None else NOON - timedelta(days=left),
+        to=None if left is None else place,
+    )
+    return make_evaluation(deal=make_ref(number), visits=(visit,), place=place)
+
+
+def history(won: int, lost: int) -> list[Evaluation]:
+    """Make deals that were won or lost after ten days."""
+    return [stayed(100 + n, 200, 190, WON if n < won else LOST) for n in range(won + lost)]
+
+
+def worth(number: int, amount: str, currency: str, **fields: Any) -> Record:
+    """Make a deal with an amount."""
+    return make_deal(number, fields={"amount": Money(Decimal(amount), currency), **fields})
+
+
+def measure(card: Scorecard, name: str) -> Measured:
+    """Find a measure that must be there."""
+    found = card.measure(name)
+    assert found is not None
+    return found
+
+
+def computed(
+    save_state: SaveState, evaluations: Sequence[Evaluation], deals: Sequence[Record] = (), **options: Any
+) -> Scorecard:
+    """Compute the scorecard of a state."""
+    return compute(save_state(*evaluations, deals=deals), make_process(), NOON, Options(**options))
+
+
+def test_the_forecast_stands_beside_the_crms_own(save_state: SaveState) -> None:
+    """Of 30 earlier deals 12 were won, so a deal of 1,000 is worth 400; its CRM says 70 %, which is kept as 70."""
+    card = computed(
+        save_state,
+        [*history(12, 18), stayed(1, 3, None, QUALIFICATION)],
+        [worth(1, "1000", "EUR", probability=Decimal(70))],
+    )
+
+    found = measure(card, "forecast")
+    figures = found.rows[0].figures
+    assert ("qualification", 400.0, 700.0, 0.4) == pytest.approx(
+        (found.rows[0].stage, *(figures[name].value for name in ("expected", "crm", "wins")))
+    )
+    assert found.headline == figures["expected"]
+    assert ("EUR", "EUR") == (card.currency, figures["expected"].currency)
+    assert (0.0, 1000.0) == figures["expected"].interval
+    assert () == found.cautions
+
+
+def test_money_is_turned_into_the_currency_of_the_report(save_state: SaveState) -> None:
+    """A deal in yen is worth its euros of the report's day; a rate that is missing stops the report."""
+    state = [*history(30, 0), stayed(1, 3, None, QUALIFICATION)]
+    deals = [worth(1, "100000", "JPY")]
+    rates = Rates(report_in="EUR", rates=(Rate(date(2026, 1, 1), "JPY", Decimal("0.006")),))
+    card = computed(save_state, state, deals, rates=rates)
+
+    assert (600.0, "EUR") == (measure(card, "forecast").rows[0].figures["amount"].value, card.currency)
+    with pytest.raises(ConfigurationError, match="no rate for 'JPY'"):
+        computed(save_state, state, deals, rates=Rates(report_in="EUR"))
+
+
+def test_several_currencies_without_rates_are_not_added_up(save_state: SaveState) -> None:
+    """There is a caution instead of a sum."""
+    open_deals = [stayed(1, 3, None, QUALIFICATION), stayed(2, 3, None, QUALIFICATION)]
+    deals = [worth(1, "1", "JPY"), worth(2, "1", "EUR")]
+
+    found = measure(computed(save_state, [*history(30, 0), *open_deals], deals, language="pt-BR"), "forecast")
+
+    assert None is found.rows[0].figures["expected"].value
+    assert 2.0 == pytest.approx(found.rows[0].figures["wins"].value)
+    assert "(EUR, JPY)" in found.cautions[0]
+    assert "Previsão ponderada" == found.name
+
+
+def test_curves_have_their_table(save_state: SaveState) -> None:
+    """Half of the visits ended after ten days, the others last; of all deals, a quarter was won by day 30."""
+    card = computed(
+        save_state, [*history(1, 1), stayed(1, 50, None, QUALIFICATION), stayed(2, 60, None, QUALIFICATION)]
+    )
+
+    stays, ends = measure(card, "stage_survival"), measure(card, "time_to_close")
+    figures = stays.rows[0].figures
+    assert (4, 2, 10.0, None) == tuple(figures[name].value for name in ("visits", "open", "median", "p90"))
+    assert [(0.0, 1.0), (10.0, 0.5)] == [(point.days, point.share) for point in stays.curves[0].points]
+    assert ["Won", "Lost"] == [curve.label for curve in ends.curves]
+    assert (0.25, None) == tuple(ends.rows[0].figures[name].value for name in ("by_30", "by_90"))
+    assert ChartKind.CURVES is stays.chart
+
+
+def test_a_median_that_is_not_reached_is_said(save_state: SaveState) -> None:
+    """With one of three visits over, half is not; the reader is told why there is no number."""
+    card = computed(
+        save_state, [*history(1, 0), stayed(1, 50, None, QUALIFICATION), stayed(2, 60, None, QUALIFICATION)]
+    )
+
+    found = measure(card, "stage_survival")
+    assert None is found.rows[0].figures["median"].value
+    assert 1 == len(found.cautions)
+
+
+def test_a_reopened_deal_teaches_what_came_first(save_state: SaveState) -> None:
+    """A visit's end is the first one after it: a deal that was lost, reopened and won is a loss, and then a win."""
+    reopened = [
+        make_evaluation(
+            deal=make_ref(number),
+            place=WON,
+            visits=tuple(
+                make_visit(
+                    "qualification",
+                    deal=make_ref(number),
+                    number=visit,
+                    entered_at=NOON - timedelta(days=entered),
+                    left_at=NOON - timedelta(days=entered - 10),
+                    to=to,
+                )
+                for visit, entered, to in ((1, 300, LOST), (2, 200, WON))
+            ),
+        )
+        for number in range(100, 120)
+    ]
+
+    found = measure(computed(save_state, [*reopened, stayed(1, 3, None, QUALIFICATION)]), "forecast")
+
+    assert 0.5 == found.rows[0].figures["wins"].value
