@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "indicators"
 SUFFIXES = {"html": ".html", "markdown": ".md", "json": ".json", "csv": ".csv"}
+FILES_ONLY = {"xlsx": ".xlsx", "parquet": ".parquet"}  # no text, so never to the screen
 USUAL_FILES = ("html", "markdown")
 
 
@@ -31,6 +32,7 @@ USUAL_FILES = ("html", "markdown")
         ("report --measure win_rate --measure open_findings", "only some of them"),
         ("report --out reports", "save them as HTML and Markdown"),
         ("report --format csv", "every figure as a line, for a spreadsheet"),
+        ("report --format xlsx --out reports", "a sheet for each measure"),
         ("report weekly --push", "send one report to its sinks"),
     ],
 )
@@ -38,7 +40,7 @@ USUAL_FILES = ("html", "markdown")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["terminal", *SUFFIXES]),
+    type=click.Choice(["terminal", *SUFFIXES, *FILES_ONLY]),
     help="How it is written.  [default: terminal; html and markdown with --out]",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Save it there.")
@@ -61,6 +63,8 @@ def command(
     """
     from crmbridge.services.publishing import make_document, reports  # noqa: PLC0415  imports are paid by their users
 
+    if form in FILES_ONLY and out is None:
+        raise click.UsageError(f"--format {form} needs --out FOLDER")
     with call.workspace() as workspace:
         chosen = reports(workspace, name)
         if push:
@@ -68,7 +72,7 @@ def command(
         asked = [_asked(report, **figures) for report in chosen or (_default(),)]
         documents = [make_document(workspace, report, None) for report in asked]
     if out is not None:
-        return _saved(documents, out, (form,) if form in SUFFIXES else USUAL_FILES)
+        return _saved(documents, out, USUAL_FILES if form in {None, "terminal"} else (str(form),))
     facts = [{"name": document.name, "title": document.title, "facts": document.facts} for document in documents]
     return Reply(result={"reports": facts}, lines=_lines(documents, asked, form))
 
@@ -121,12 +125,20 @@ def _push(workspace: Workspace, chosen: tuple[Report, ...], name: str | None) ->
 
 
 def _saved(documents: Sequence[Document], folder: Path, forms: Sequence[str]) -> Reply:
+    files = [_save(document, form, folder) for document in documents for form in forms]
+    return Reply(result={"files": files}, lines=[f"Saved {path}" for path in files])
+
+
+def _save(document: Document, form: str, folder: Path) -> str:
+    """Save a report in one form and give the path."""
     from crmbridge.cli.plan_files import write_file  # noqa: PLC0415  imports are paid by the commands that use them
 
-    files = []
-    for document in documents:
-        for form in forms:
-            path = folder / f"{document.name}{SUFFIXES[form]}"
-            write_file(path, _text(document, form))
-            files.append(str(path))
-    return Reply(result={"files": files}, lines=[f"Saved {path}" for path in files])
+    path = folder / f"{document.name}{(SUFFIXES | FILES_ONLY)[form]}"
+    if form in FILES_ONLY and document.scorecard is not None:
+        from crmbridge.indicators.export import export_scorecard  # noqa: PLC0415  paid by those who want such files
+
+        folder.mkdir(parents=True, exist_ok=True)
+        export_scorecard(document.scorecard, path)
+    else:
+        write_file(path, _text(document, form))
+    return str(path)
