@@ -183,7 +183,7 @@ def _edits(site: Site, change: Change, names: Names, t: Words) -> Sequence[Edit]
     return [
         Edit(
             t("due") if edit.name == "due_at" else field_label(site, edit.name, t),
-            _value(change, edit.name, edit.before, names, t) if with_before else "",
+            _value(change, edit.name, edit.before, names, t) if with_before and edit.before else "",
             _value(change, edit.name, edit.after, names, t),
         )
         for edit in shown_edits
