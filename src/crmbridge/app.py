@@ -14,7 +14,7 @@ from crmbridge.plugins import Plugins, load_plugins
 from crmbridge.ports import Clock
 from crmbridge.services.checking import load_project, models_of
 from crmbridge.services.workspace import Progress, Workspace, silent
-from crmbridge.settings import Connection, Settings
+from crmbridge.settings import Connection, PageToken, Secret, Settings
 from crmbridge.store import open_store
 
 
@@ -65,8 +65,16 @@ def _rooted(settings: Settings, folder: Path) -> Settings:
                 report.model_copy(update={"sinks": tuple(_with_files_in(sink, folder) for sink in report.sinks)})
                 for report in settings.reports
             ),
+            "serve": settings.serve.model_copy(
+                update={"tokens": tuple(_token_in(token, folder) for token in settings.serve.tokens)}
+            ),
         }
     )
+
+
+def _token_in(token: PageToken, folder: Path) -> PageToken:
+    found = _with_files_in({"token": token.token.model_dump(exclude_none=True)}, folder)
+    return token.model_copy(update={"token": Secret.model_validate(found["token"])})
 
 
 def _connection_in(connection: Connection, folder: Path) -> Connection:

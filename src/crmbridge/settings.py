@@ -317,6 +317,22 @@ class Report(SettingsPart):
     timezone: ZoneName = "UTC"
 
 
+class PageToken(SettingsPart):
+    """Somebody who may sign in to the page, and with what. `read` looks; `act` also decides, plans and applies."""
+
+    name: Id
+    token: Secret
+    role: Literal["read", "act"] = "read"
+
+
+class Serve(SettingsPart):
+    """Who may look at the page of `crmbridge serve`, and under which names it is called."""
+
+    tokens: tuple[PageToken, ...] = ()  # without any, one is made at the first start, for this machine only
+    hosts: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")], ...] = ()  # beside that of --public-url
+    metrics: Literal["token", "open"] = "token"  # whether /metrics asks for a token
+
+
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]  # ISO 4217
 
 
@@ -354,6 +370,7 @@ class Settings(SettingsPart):
     thresholds: tuple[Threshold, ...] = ()
     schedule: tuple[ScheduleEntry, ...] = ()
     reports: tuple[Report, ...] = ()
+    serve: Serve = Field(default_factory=Serve)
     currency: Currency | None = None  # where deals are of several; not needed while all are of one
 
     @property

@@ -50,11 +50,31 @@ def test_rules_are_exported_into_a_folder(shop: Shop, tmp_path: Path) -> None:
     assert [str(tmp_path / "out" / "rules.txt")] == forced["result"]["files"]
 
 
-def test_nothing_is_served_without_webhooks(shop: Shop) -> None:
-    """It says what to write where."""
-    said = shop.call("serve", "--port", "0")
+def test_the_page_is_served_without_webhooks_too(shop: Shop) -> None:
+    """The first time, with a token for each role; they are kept as digests alone, and shown once."""
+    served = []
+    for _ in range(2):
+        with shop.start("serve", "--port", "0", "--json") as process:
+            assert process.stdout is not None
+            served.append(json.loads(process.stdout.readline()))
+            assert 303 == httpx.get(f"{served[-1]['url']}/", trust_env=False).status_code
+            process.send_signal(signal.SIGINT)
+            assert 0 == process.wait(20)
 
-    assert (3, True) == (said.code, "Give one `webhook:` under connections:." in said.err)
+    assert [["act", "read"], []] == [sorted(told["tokens"]) for told in served]
+    kept = shop.folder / ".crmbridge" / "page.json"
+    assert 0o600 == kept.stat().st_mode & 0o777
+    assert [] == [token for token in served[0]["tokens"].values() if token in kept.read_text("utf-8")]
+
+
+def test_others_reach_the_page_only_where_the_settings_say_who(shop: Shop) -> None:
+    """Without tokens or a name that it is called by, it is not served on an address that others reach."""
+    open_to_all = shop.call("serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104  it is refused
+    shop.setting("serve: {tokens: [{name: anna, role: act, token: {env: SHOP_TOKEN}}]}\n")
+    nameless = shop.call("serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104  the same
+
+    assert (3, True) == (open_to_all.code, "say nothing of who may sign in" in open_to_all.err)
+    assert (3, True) == (nameless.code, "Give --public-url" in nameless.err)
 
 
 @pytest.mark.parametrize("url", ["crm.example.com", "ftp://crm.example.com", "https://", "https://x/?a=b"])

@@ -10,9 +10,10 @@ from crmbridge.cli import exits
 from crmbridge.cli.call import Reply, error_part
 from crmbridge.cli.forms import ran_form
 from crmbridge.cli.output import Line, dim, strong
-from crmbridge.cli.plan_view import names_for, plan_lines
+from crmbridge.cli.plan_view import plan_lines
 from crmbridge.cli.run_view import error_lines, ran_lines
 from crmbridge.model.codec import plan_to_json
+from crmbridge.services.naming import names_for
 
 if TYPE_CHECKING:
     from crmbridge.errors import CrmbridgeError

@@ -13,8 +13,8 @@ from crmbridge.cli.call import Call
 from crmbridge.cli.output import Line, dim, plural
 
 if TYPE_CHECKING:
-    from crmbridge.cli.plan_view import Names
     from crmbridge.services.choosing import Choice, Chosen
+    from crmbridge.services.naming import Names
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 USUAL_WAIT = "10m"  # as long as a lease lasts

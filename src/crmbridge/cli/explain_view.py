@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
-from crmbridge.cli.plan_view import Names, edits_in_words
+from crmbridge.cli.plan_view import edits_in_words
 from crmbridge.cli.rules_view import moment, read_parts, readiness_parts, rule_lines
 from crmbridge.engine.sla.limits import clock_rule
 from crmbridge.model.findings import Finding, FindingKind, SlaClock, SlaState
 from crmbridge.model.lives import accepted
 from crmbridge.model.values import Value, show
 from crmbridge.services.explained import Asked, InStep
+from crmbridge.services.naming import Names
 
 if TYPE_CHECKING:
     from crmbridge.model.process import Process

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
-from crmbridge.cli.plan_view import edits_in_words, names_for
+from crmbridge.cli.plan_view import edits_in_words
 from crmbridge.model.lives import accepted
 from crmbridge.model.values import show
+from crmbridge.services.naming import names_for
 
 if TYPE_CHECKING:
     from crmbridge.services.listing import Listed, ListedFinding, Shown

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
 from crmbridge.model.changes import Action, Blocked, Cause, Change, Edited, FieldEdit, Plan
-from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value, show
-
-if TYPE_CHECKING:
-    from crmbridge.services.workspace import Workspace
+from crmbridge.services.naming import Names, called, called_in
 
 NAME, BEFORE, VALUE, REASON = 60, 40, 160, 300  # columns
 _MARKS = {
@@ -26,8 +22,6 @@ _MARKS = {
     Action.AMEND: Tinted("~", Tone.WARN),
     Action.NOTIFY: Tinted("+", Tone.GOOD),
 }
-# Fields that hold ids in the same CRM, or of links.
-_KINDS = {"owner": Kind.USER, "company": Kind.COMPANY, "contacts": Kind.CONTACT}
 _WORDS = {
     Action.CREATE: "create",
     Action.UPDATE: "update",
@@ -46,47 +40,6 @@ _NOUNS = {
     Action.NOTE: "note",
     Action.NOTIFY: "notice",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
-    """What people call things: adapters by connection, deals, users and companies by ref, stages by id.
-
-    Among the others are links, as refs without a connection.
-    """
-
-    adapters: Mapping[str, str]
-    deals: Mapping[Ref, str]
-    others: Mapping[Ref, str]
-    stages: Mapping[str, str]
-
-
-def names_for(workspace: Workspace, changes: Sequence[Change], blocked: Sequence[Blocked] = ()) -> Names:
-    """Look up the names of everything that changes speak of."""
-    refs = {change.target for change in changes if change.target} | {item.deal for item in blocked}
-    found = workspace.store.records.get(sorted(refs))
-    named = {ref for change in changes for edit in change.edits for ref in _refs_in(change, edit)}
-    named |= {ref for item in blocked for value in item.values.values() for ref in _refs_of("", item.name, value)}
-    linked = _linked(workspace, {ref for ref in named if not ref.connection})
-    others = workspace.store.records.get(sorted(named | set(linked.values())))
-    others |= {link: others[ref] for link, ref in linked.items() if ref in others}
-    return Names(
-        adapters={name: c.adapter for name, c in workspace.project.settings.connections.items()},
-        deals={ref: str(record.fields.get("name") or "") for ref, record in found.items()},
-        others={ref: _called(record) for ref, record in others.items()},
-        stages=stage_names(workspace),
-    )
-
-
-def _linked(workspace: Workspace, links: set[Ref]) -> dict[Ref, Ref]:
-    """Give a record for each link, to call it by."""
-    found = workspace.store.links.get({link.id for link in links}) if links else {}
-    return {link: found[link.id][0] for link in links if found.get(link.id)}
-
-
-def stage_names(workspace: Workspace) -> dict[str, str]:
-    """Give what each stage of the process is called, won and lost included."""
-    return {"won": "Won", "lost": "Lost"} | {stage.id: str(stage.name) for stage in workspace.project.process.stages}
 
 
 def plan_lines(plan: Plan, names: Names, *, complete: bool = True) -> Iterator[Line]:
@@ -147,9 +100,7 @@ def edits_in_words(change: Change, names: Names) -> str:
 
 def value_shown(item: Blocked, value: Value, names: Names) -> str:
     """Give a value of something that waits in the words that people use."""
-    if item.name == "stage":
-        return cut(names.stages.get(str(value), show(value)), VALUE)
-    return cut(_called_all("", item.name, value, names), VALUE)
+    return cut(called(names, item.name, value), VALUE)
 
 
 def edited_in_words(edited: Edited | None) -> str:
@@ -188,28 +139,7 @@ def _edit_row(change: Change, edit: FieldEdit, names: Names) -> list[Part]:
 
 
 def _shown(change: Change, name: str, value: Value, names: Names) -> str:
-    if name == "stage":
-        return cut(names.stages.get(str(value), show(value)), VALUE)
-    return cut(_called_all("" if name in change.linked else change.connection, name, value, names), VALUE)
-
-
-def _called_all(connection: str, name: str, value: Value, names: Names) -> str:
-    """Give what the users, companies or contacts are called that a field holds; other values as they are."""
-    refs = _refs_of(connection, name, value)
-    return ", ".join(names.others.get(ref, ref.id) for ref in refs) if refs else show(value)
-
-
-def _refs_in(change: Change, edit: FieldEdit) -> Iterator[Ref]:
-    """Give the users, companies or contacts that a field names by their ids, or by their links."""
-    for value in (edit.before, edit.after):
-        yield from _refs_of("" if edit.name in change.linked else change.connection, edit.name, value)
-
-
-def _refs_of(connection: str, name: str, value: Value) -> list[Ref]:
-    kind = _KINDS.get(name)
-    if kind is None or value is None:
-        return []
-    return [Ref(connection, kind, native) for native in (value if isinstance(value, tuple) else (str(value),))]
+    return cut(called_in(change, name, value, names), VALUE)
 
 
 def _blocked_lines(item: Blocked, names: Names) -> Iterator[Line]:
@@ -235,7 +165,3 @@ def value_rows(item: Blocked, names: Names) -> list[list[Part]]:
         said = edited_in_words(item.edited.get(connection))
         rows.append([connection, value_shown(item, value, names) + (f"  ({said})" if said else "")])
     return rows
-
-
-def _called(record: Record) -> str:
-    return str(record.fields.get("email") or record.fields.get("name") or record.ref.id)

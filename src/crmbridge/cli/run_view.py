@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from crmbridge.cli.choices import left_lines
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
-from crmbridge.cli.plan_view import Names, deal_name
+from crmbridge.cli.plan_view import deal_name
 from crmbridge.model.changes import Action, Outcome
 from crmbridge.model.values import show
+from crmbridge.services.naming import Names
 
 if TYPE_CHECKING:
     from crmbridge.errors import CrmbridgeError

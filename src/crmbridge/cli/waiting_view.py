@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
-from crmbridge.cli.plan_view import NAME, REASON, Names, deal_name, names_for, value_rows, value_shown
+from crmbridge.cli.plan_view import NAME, REASON, deal_name, value_rows, value_shown
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.codec import blocked_to_json
 from crmbridge.model.values import iso, show
+from crmbridge.services.naming import Names, names_for
 
 if TYPE_CHECKING:
     from crmbridge.ports import Waiting

@@ -7,7 +7,7 @@ import socket
 from typing import cast
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from crmbridge.errors import ConfigurationError
@@ -69,7 +69,7 @@ class _ImpatientProtocol(H11Protocol):
             self._timer = None
 
 
-def make_server(app: Starlette, head_seconds: float = HEAD_SECONDS) -> uvicorn.Server:
+def make_server(app: ASGIApp, head_seconds: float = HEAD_SECONDS) -> uvicorn.Server:
     """Make the server; `run(sockets=[...])` serves until `should_exit` or a signal."""
     config = uvicorn.Config(
         app,

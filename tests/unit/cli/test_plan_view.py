@@ -8,9 +8,10 @@ from collections.abc import Iterable
 import pytest
 
 from crmbridge.cli.output import Line, Screen
-from crmbridge.cli.plan_view import Names, change_lines, plan_lines, summary_line
+from crmbridge.cli.plan_view import change_lines, plan_lines, summary_line
 from crmbridge.model.changes import Action, Blocked, FieldEdit
 from crmbridge.model.records import Kind
+from crmbridge.services.naming import Names
 from crmbridge.testing.factories import make_change, make_plan, make_ref
 
 NAMES = Names(

@@ -118,8 +118,9 @@ def _prepared(workspace: Workspace, plan: Plan, choice: Choice) -> _Prepared | N
 
 
 def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
-    from crmbridge.cli.plan_view import names_for, plan_lines  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.cli.plan_view import plan_lines  # noqa: PLC0415  imports are paid by their users
     from crmbridge.services.choosing import choose  # noqa: PLC0415  the same
+    from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
 
     names = names_for(workspace, plan.changes, plan.blocked)
     chosen = choose(workspace, plan, choice)

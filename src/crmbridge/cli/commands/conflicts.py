@@ -118,9 +118,10 @@ def _resolve_all(call: Call, side: str, *, yes: bool) -> Reply:
 
 
 def _answer(workspace: Workspace, run: str | None, decisions: Sequence[Decision], left: Sequence[Waiting]) -> Reply:
-    from crmbridge.cli.plan_view import deal_name, names_for, value_shown  # noqa: PLC0415  imports are paid late
+    from crmbridge.cli.plan_view import deal_name, value_shown  # noqa: PLC0415  imports are paid late
     from crmbridge.model.codec import ref_to_json  # noqa: PLC0415  the same
     from crmbridge.model.values import to_json  # noqa: PLC0415  the same
+    from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
 
     items = [decision.item for decision in decisions]
     names = names_for(workspace, [], items)

@@ -87,8 +87,9 @@ def _describe(workspace: Workspace, name: str) -> Reply:
 
 def _set_up(call: Call, name: str, *, yes: bool) -> Reply:
     from crmbridge.cli.asking import ask, must_be_able_to_ask  # noqa: PLC0415  imports are paid by their users
-    from crmbridge.cli.plan_view import names_for, plan_lines  # noqa: PLC0415  the same
+    from crmbridge.cli.plan_view import plan_lines  # noqa: PLC0415  the same
     from crmbridge.cli.setup_view import setup_lines  # noqa: PLC0415  the same
+    from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
     from crmbridge.services.setup import plan_setup  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:

@@ -57,9 +57,9 @@ def command(call: Call, folder: Path) -> Reply:
 
 
 def _play(call: Call, workspace: Workspace, crms: Sequence[DemoCrm], folder: Path) -> Reply:
-    from crmbridge.cli.plan_view import names_for  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.run_view import ran_lines  # noqa: PLC0415  the same
     from crmbridge.services.demo import people_at_work  # noqa: PLC0415  the same
+    from crmbridge.services.naming import names_for  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.services.running import run_apply, run_plan, run_steps  # noqa: PLC0415  the same
 
     def tell(title: str, ran: Ran, *, whole: bool = True) -> Ran:
@@ -119,7 +119,8 @@ def _welcome(crms: Sequence[DemoCrm]) -> Iterator[Line]:
 
 def _plan_lines(workspace: Workspace, plan: Plan, *, whole: bool) -> Iterator[Line]:
     """Show a plan whole, or a few changes of each kind and how many more there are."""
-    from crmbridge.cli.plan_view import change_lines, names_for, plan_lines, summary_line  # noqa: PLC0415  as above
+    from crmbridge.cli.plan_view import change_lines, plan_lines, summary_line  # noqa: PLC0415  as above
+    from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
 
     names = names_for(workspace, plan.changes, plan.blocked)
     if whole:

@@ -28,8 +28,8 @@ def command(call: Call, deal: str, *, at: str | None) -> Reply:
     from crmbridge.cli.explain_view import explanation_lines  # noqa: PLC0415  imports are paid by their users
     from crmbridge.cli.forms import explanation_form  # noqa: PLC0415  the same
     from crmbridge.cli.moments import earlier  # noqa: PLC0415  the same
-    from crmbridge.cli.plan_view import names_for  # noqa: PLC0415  the same
     from crmbridge.services.explaining import explain  # noqa: PLC0415  the same
+    from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         said = explain(workspace, deal, earlier(workspace, at, "--at") if at else None)

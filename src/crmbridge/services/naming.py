@@ -1,0 +1,88 @@
+"""Naming: what people call the deals, users, companies and stages that changes and questions speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from crmbridge.model.changes import Blocked, Change, FieldEdit
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.values import Value, show
+from crmbridge.services.workspace import Workspace
+
+# Fields that hold ids in the same CRM, or of links.
+_KINDS = {"owner": Kind.USER, "company": Kind.COMPANY, "contacts": Kind.CONTACT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What people call things: adapters by connection, deals, users and companies by ref, stages by id.
+
+    Among the others are links, as refs without a connection.
+    """
+
+    adapters: Mapping[str, str]
+    deals: Mapping[Ref, str]
+    others: Mapping[Ref, str]
+    stages: Mapping[str, str]
+
+
+def names_for(workspace: Workspace, changes: Sequence[Change], blocked: Sequence[Blocked] = ()) -> Names:
+    """Look up the names of everything that changes speak of."""
+    refs = {change.target for change in changes if change.target} | {item.deal for item in blocked}
+    found = workspace.store.records.get(sorted(refs))
+    named = {ref for change in changes for edit in change.edits for ref in _refs_in(change, edit)}
+    named |= {ref for item in blocked for value in item.values.values() for ref in _refs_of("", item.name, value)}
+    linked = _linked(workspace, {ref for ref in named if not ref.connection})
+    others = workspace.store.records.get(sorted(named | set(linked.values())))
+    others |= {link: others[ref] for link, ref in linked.items() if ref in others}
+    return Names(
+        adapters={name: c.adapter for name, c in workspace.project.settings.connections.items()},
+        deals={ref: str(record.fields.get("name") or "") for ref, record in found.items()},
+        others={ref: _called(record) for ref, record in others.items()},
+        stages=stage_names(workspace),
+    )
+
+
+def _linked(workspace: Workspace, links: set[Ref]) -> dict[Ref, Ref]:
+    """Give a record for each link, to call it by."""
+    found = workspace.store.links.get({link.id for link in links}) if links else {}
+    return {link: found[link.id][0] for link in links if found.get(link.id)}
+
+
+def stage_names(workspace: Workspace) -> dict[str, str]:
+    """Give what each stage of the process is called, won and lost included."""
+    return {"won": "Won", "lost": "Lost"} | {stage.id: str(stage.name) for stage in workspace.project.process.stages}
+
+
+def called(names: Names, name: str, value: Value, connection: str = "") -> str:
+    """Give a field's value in the words that people use: stages by name, and users, companies and contacts by theirs.
+
+    `connection` is the one whose ids the value holds; without it, they are ids of links.
+    """
+    if name == "stage":
+        return names.stages.get(str(value), show(value))
+    refs = _refs_of(connection, name, value)
+    return ", ".join(names.others.get(ref, ref.id) for ref in refs) if refs else show(value)
+
+
+def called_in(change: Change, name: str, value: Value, names: Names) -> str:
+    """Give a value of a change in the same words."""
+    return called(names, name, value, "" if name in change.linked else change.connection)
+
+
+def _refs_in(change: Change, edit: FieldEdit) -> Iterator[Ref]:
+    """Give the users, companies or contacts that a field names by their ids, or by their links."""
+    for value in (edit.before, edit.after):
+        yield from _refs_of("" if edit.name in change.linked else change.connection, edit.name, value)
+
+
+def _refs_of(connection: str, name: str, value: Value) -> list[Ref]:
+    kind = _KINDS.get(name)
+    if kind is None or value is None:
+        return []
+    return [Ref(connection, kind, native) for native in (value if isinstance(value, tuple) else (str(value),))]
+
+
+def _called(record: Record) -> str:
+    return str(record.fields.get("email") or record.fields.get("name") or record.ref.id)

@@ -1,0 +1,58 @@
+"""Opens the page of a project, with what works behind it, and ends it in good order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from crmbridge.services.workspace import Workspace
+from crmbridge.services.writing_manual import earlier_versions, make_manual, read_versions
+from crmbridge.web.access import Access
+from crmbridge.web.board import Board, Write
+from crmbridge.web.desk import Desk, Opens
+from crmbridge.web.gate import Hosts
+from crmbridge.web.site import Site
+
+
+def write_manual(workspace: Workspace) -> Mapping[str, str]:
+    """Write the manual with what changed since the versions beside the process file, as `crmbridge manual` does."""
+    project = workspace.project
+    earlier = read_versions(earlier_versions(project.folder / project.settings.process))
+    return make_manual(project.process, workspace.clock.now().date(), earlier=earlier)
+
+
+@contextlib.contextmanager
+def serving(
+    workspace: Workspace,
+    opens: Opens,
+    access: Access,
+    hosts: Hosts,
+    *,
+    secure: bool = False,
+    write: Write,
+) -> Iterator[Site]:
+    """Give the page of a project while the block lasts; at its end, what is at work is waited for.
+
+    `workspace` is for looking; `opens` opens others, for what writes; `write` writes the reports. `secure` says that
+    the page is called by https.
+    """
+    board = Board(workspace, write)
+    desk = Desk(opens, workspace.clock.now, board.recount)
+    site = Site(
+        workspace=workspace,
+        opens=opens,
+        access=access,
+        hosts=hosts,
+        board=board,
+        desk=desk,
+        manual=cache(lambda: write_manual(workspace)),
+        secure=secure,
+        open_metrics=workspace.project.settings.serve.metrics == "open",
+    )
+    board.start()
+    try:
+        yield site
+    finally:
+        desk.close()
+        board.close()

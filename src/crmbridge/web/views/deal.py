@@ -1,0 +1,156 @@
+"""One deal explained: what it is judged by, from what, its history, and what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from starlette.responses import Response
+
+from crmbridge.model.findings import Judgement, SlaClock, SlaState, Visit
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.services.explained import Asked as When
+from crmbridge.services.explained import ExplainedRule, Explanation, InStep, SyncedField
+from crmbridge.services.explaining import explain
+from crmbridge.services.naming import names_for
+from crmbridge.web.site import Asked, Site, message, page
+from crmbridge.web.views.deals import edits_in_words, field_label, length_in_words, rule_name, stage_name
+from crmbridge.web.words import NOTHING, Words
+
+RECENT = 20  # journal rows of a deal
+TONES = {SlaState.ON_TIME: "good", SlaState.AT_RISK: "warn", SlaState.BREACHED: "bad"}
+MARKS = {
+    Judgement.PASS: ("good", "pass"),
+    Judgement.FAIL: ("bad", "fail"),
+    Judgement.UNKNOWN: ("warn", "unknown_rule"),
+    Judgement.NOT_APPLICABLE: ("dim", "not_applicable"),
+}
+TITLES = {
+    When.TO_LEAVE: "rules_to_leave",
+    When.ON_ENTRY: "rules_on_entry",
+    When.LEFT_BEHIND: "rules_left_behind",
+}
+
+
+class Rule(NamedTuple):
+    """A rule as the page shows it."""
+
+    of: ExplainedRule
+    tone: str
+    mark: str
+    todo: str
+    seen: Sequence[tuple[str, str, str, str]]  # label, value, where from, when it changed
+
+
+class Clock(NamedTuple):
+    """An SLA clock as the page shows it."""
+
+    of: SlaClock
+    stage: str
+    tone: str
+    state: str
+    goal: str
+    due: str
+    left: str
+    share: float  # of the goal that is spent, at most 100
+
+
+def one(site: Site, asked: Asked) -> Response:
+    """Explain one deal."""
+    t = asked.words
+    ref = Ref(asked.params["connection"], Kind.DEAL, asked.params["id"])
+    known = ref.connection in site.workspace.connections and site.workspace.store.records.get([ref])
+    if not known:
+        return message(site, asked, 404, t("not_found"), t("not_found_why"))
+    said = explain(site.workspace, f"{ref.connection}:{ref.id}")
+    names = names_for(site.workspace, [entry.change for entry in said.journal])
+    return page(
+        site,
+        asked,
+        "deal.html.j2",
+        title=str(said.subject.fields.get("name") or ref),
+        said=said,
+        stage=stage_name(site, said.evaluation.place.stage, t),
+        verdict=_verdict(said, t),
+        linked=[(record, str(record.fields.get("name") or "")) for record in said.linked],
+        amount=t.value(said.subject.fields.get("amount")),
+        rules=[(t(TITLES[when]), found) for when in TITLES if (found := list(_rules(said, when, t)))],
+        clocks=[_clock(site, one.clock, t) for one in said.clocks],
+        visits=[_visit(site, visit, t) for visit in reversed(said.evaluation.visits)],
+        apart=[_apart(site, field, said.linked, t) for field in said.fields if field.state is not InStep.IN_STEP],
+        same=sum(field.state is InStep.IN_STEP for field in said.fields),
+        journal=[
+            (entry, edits_in_words(site, entry.change, names, t))
+            for entry in list(said.journal)[-RECENT:][::-1]
+            if entry.outcome is not None
+        ],
+        counted=t("all_times_only", zone=site.zone.key),
+    )
+
+
+def _verdict(said: Explanation, t: Words) -> tuple[str, str]:
+    ready = said.readiness
+    if ready.ready is None:
+        return "dim", t("not_placed")
+    undecided = " " + t("undecided", n=ready.undecided) if ready.undecided else ""
+    if ready.ready:
+        return "good", t("ready", stage=ready.stage) + undecided
+    return "bad", t("not_ready", stage=ready.stage, failing=ready.failing, rules=ready.rules) + undecided
+
+
+def _rules(said: Explanation, when: When, t: Words) -> Iterable[Rule]:
+    for rule in said.rules:
+        if rule.asked is not when:
+            continue
+        verdict = rule.verdict
+        tone, mark = MARKS[verdict.judgement]
+        wanting = verdict.judgement in {Judgement.FAIL, Judgement.UNKNOWN}
+        labels = {seen.name: seen.label for seen in rule.seen}
+        fields = ", ".join(labels.get(name, name) for name in verdict.missing)
+        yield Rule(
+            of=rule,
+            tone=tone,
+            mark=t(mark),
+            todo=t("to_do", fields=fields) if wanting and fields else "",
+            seen=[
+                (
+                    seen.label,
+                    t.value(seen.value),
+                    f"{seen.source}, {t('of_then' if seen.of_then else 'of_now')}",
+                    t.moment(seen.changed_at),
+                )
+                for seen in rule.seen
+            ],
+        )
+
+
+def _clock(site: Site, clock: SlaClock, t: Words) -> Clock:
+    now = site.workspace.clock.now()
+    left = (clock.due_at - now).total_seconds() if clock.running and clock.due_at else None
+    paused = t("paused") if clock.paused_since else t("no_clock")
+    return Clock(
+        of=clock,
+        stage=rule_name(site, clock.sla, t),
+        tone=TONES[clock.state],
+        state=t(clock.state.value),
+        goal=length_in_words(str(clock.limit), t),
+        due=t.moment(clock.due_at) if clock.running else t("ended", when=t.moment(clock.ended_at)),
+        left="" if not clock.running else paused if left is None else t.left(left),
+        share=min(100.0, round(100 * clock.elapsed / clock.goal, 1)) if clock.goal else 100.0,
+    )
+
+
+def _visit(site: Site, visit: Visit, t: Words) -> tuple[str, str, str, str]:
+    end = visit.left_at or site.workspace.clock.now()
+    left = t.moment(visit.left_at) if visit.left_at else t("still_there")
+    return stage_name(site, visit.stage, t), t.moment(visit.entered_at), left, t.span(end - visit.entered_at)
+
+
+def _apart(
+    site: Site, field: SyncedField, linked: Sequence[Record], t: Words
+) -> tuple[str, str, list[tuple[str, str]], str]:
+    sides = [(r.ref.connection, t.value(field.now[r.ref.connection]) if r.ref.connection in field.now else NOTHING)
+             for r in linked]  # fmt: skip
+    state = t("is_conflict" if field.state is InStep.CONFLICT else "waits_for_run")
+    agreed = ", ".join(dict.fromkeys(t.value(value) for value in field.base.values())) or NOTHING
+    return field_label(site, field.name, t), state, sides, agreed

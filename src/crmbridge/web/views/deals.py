@@ -1,0 +1,137 @@
+"""The deals that are held, the least time left first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from starlette.responses import Response
+
+from crmbridge.engine.rules.case import field_name
+from crmbridge.engine.text import plain
+from crmbridge.model.changes import Action, Change
+from crmbridge.services.holding import HeldDeal, HeldQuery, by_rule
+from crmbridge.services.naming import Names, called_in
+from crmbridge.web.rendering import deal_path, with_query
+from crmbridge.web.site import Asked, Site, page, part_of
+from crmbridge.web.words import Words
+
+SHOWN = 120  # characters of why a deal is held; its page has all of it
+ROWS = 50  # deals on a page
+MOST_OWNERS = 500  # in the list to choose from
+
+
+class Row(NamedTuple):
+    """A held deal in a line."""
+
+    deal: HeldDeal
+    href: str
+    stage: str
+    amount: str
+    why: str
+    more: str
+    left: str
+    due: str
+    tone: str
+
+
+def held(site: Site, asked: Asked) -> Response:
+    """List the deals that are held, the least time left first."""
+    t, counted, query = asked.words, site.board.held(), _query(asked)
+    fitting = [one for one in counted.deals if query.fits(one)]
+    part = part_of(len(fitting), asked.number, ROWS)
+    chosen = {name: asked.query.get(name) or None for name in ("owner", "stage", "rule", "status")}
+    if query.owner == "":
+        chosen["owner"] = NOBODY
+    return page(
+        site,
+        asked,
+        "held.html.j2",
+        title=t("deals"),
+        rows=rows_of(site, fitting[part.start : part.last], site.workspace.clock.now(), t),
+        part=part,
+        query=query,
+        chosen=chosen,
+        owners=sorted({one.owner for one in counted.deals if one.owner})[:MOST_OWNERS],
+        stages=[(s.id, s.name.in_language(t.language)) for s in site.workspace.project.process.stages],
+        rules=[(rule, rule_name(site, rule, t), count) for rule, count in by_rule(counted.deals)],
+        page_path=lambda number: with_query("/deals", **chosen, page=number),
+        counted=t("all_times", zone=site.zone.key, when=t.moment(counted.at)),
+    )
+
+
+NOBODY = "-"  # stands for deals without an owner in an address
+
+
+def _query(asked: Asked) -> HeldQuery:
+    status = asked.query.get("status", "open")
+    owner = asked.query.get("owner") or None
+    return HeldQuery(
+        status=status if status in {"open", "closed", "all"} else "open",
+        owner="" if owner == NOBODY else owner,
+        stage=asked.query.get("stage") or None,
+        rule=asked.query.get("rule") or None,
+    )
+
+
+def rows_of(site: Site, found: Iterable[HeldDeal], now: datetime, t: Words) -> list[Row]:
+    """Write held deals as lines."""
+    return [_row(site, one, now, t) for one in found]
+
+
+def _row(site: Site, one: HeldDeal, now: datetime, t: Words) -> Row:
+    left = one.left(now)
+    tone = "dim" if left is None else "bad" if left < 0 else "warn" if left < 86_400 else "plain"
+    return Row(
+        deal=one,
+        href=deal_path(one.deal),
+        stage=stage_name(site, one.place.stage, t),
+        amount=t.money(one.amount),
+        why=plain(one.holds[0].message, SHOWN),
+        more=t("and_more", n=len(one.holds) - 1) if len(one.holds) > 1 else "",
+        left=t("paused" if one.paused else "no_clock") if left is None else t.left(left),
+        due=t.moment(one.due_at) if one.due_at else "",
+        tone=tone,
+    )
+
+
+def stage_name(site: Site, stage: str | None, t: Words) -> str:
+    """Name a stage of the process."""
+    found = site.workspace.project.process.stage(stage) if stage else None
+    return found.name.in_language(t.language) if found else stage or t("no_stage")
+
+
+def rule_name(site: Site, rule: str, t: Words) -> str:
+    """Name a rule for people: its stage, and which of its rules."""
+    stage, dot, name = rule.partition(".")
+    if not dot:
+        return t({"move": "rule_move", "unreadable": "unreadable"}.get(rule, "")) if rule in OWN else rule
+    words = {"sla": "SLA", "handoff": t("handoff")}.get(name, name.replace("_", " "))
+    return f"{stage_name(site, stage, t)}: {words}"
+
+
+def length_in_words(text: str, t: Words) -> str:
+    """Write a length of time as people read it, such as `5bd`; anything else stays as it is."""
+    number = text.rstrip("bdhm")
+    unit = text[len(number) :]
+    return t(f"unit_{unit}", n=number) if unit and f"unit_{unit}" in t.texts else text
+
+
+def edits_in_words(site: Site, change: Change, names: Names, t: Words) -> str:
+    """Say in a line what a change writes: a task's or note's text, else each field."""
+    if change.action in TOLD:
+        return plain(t.value(change.after.get("subject") or change.after.get("body")), LINE)
+    edits = (f"{field_label(site, e.name, t)}: {called_in(change, e.name, e.after, names)}" for e in change.edits)
+    return plain("; ".join(edits), LINE)
+
+
+TOLD = {Action.TASK, Action.NOTE, Action.NOTIFY, Action.AMEND}
+LINE = 300  # characters of what a change writes; its CRM has all of it
+OWN = {"move", "unreadable"}
+USUAL = ("stage", "owner", "amount")  # fields that have words of the page's own
+
+
+def field_label(site: Site, name: str, t: Words) -> str:
+    """Name a field for people."""
+    return t(name) if name in USUAL else field_name(name, site.workspace.project.process, t.language)

@@ -1,0 +1,71 @@
+"""The runs, and what each wrote."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from starlette.responses import Response
+
+from crmbridge.services.naming import names_for
+from crmbridge.services.overview import newest_runs
+from crmbridge.web.rendering import deal_path
+from crmbridge.web.site import Asked, Site, message, page, part_of
+from crmbridge.web.views.deals import edits_in_words
+from crmbridge.web.views.start import ran
+
+ROWS = 50  # lines on a page
+MOST = 2000  # runs that are looked through
+
+
+def everything(site: Site, asked: Asked) -> Response:
+    """List the runs, the newest first."""
+    t = asked.words
+    found = newest_runs(site.workspace, MOST)
+    part = part_of(len(found), asked.number, ROWS)
+    return page(
+        site,
+        asked,
+        "runs.html.j2",
+        title=t("runs"),
+        runs=[ran(run, t) for run in found[part.start : part.last]],
+        part=part,
+        page_path=lambda number: f"/runs?page={number}",
+        counted=t("all_times_only", zone=site.zone.key),
+    )
+
+
+def one(site: Site, asked: Asked) -> Response:
+    """Show one run with what it wrote."""
+    t, id_ = asked.words, asked.params["id"]
+    run = next((run for run in site.workspace.store.runs.runs(MOST) if run.id == id_), None)
+    if run is None:
+        return message(site, asked, 404, t("not_found"), t("not_found_why"))
+    journal = site.workspace.store.journal
+    total = sum(entry.outcome is not None for entry in journal.entries(id_))
+    part = part_of(total, asked.number, ROWS)
+    entries = list(islice((e for e in journal.entries(id_) if e.outcome is not None), part.start, part.last))
+    names = names_for(site.workspace, [entry.change for entry in entries])
+    rows = []
+    for entry in entries:
+        change, target = entry.change, entry.change.target or entry.ref
+        edits = edits_in_words(site, change, names, t)
+        name = (names.deals.get(target) if target else "") or str(change.after.get("name") or target or "")
+        href = deal_path(target) if target and target.kind == "deal" else None
+        rows.append((entry, name, href, edits, t(f"does_{change.action}"), t(f"outcome_{entry.outcome}")))
+    return page(
+        site,
+        asked,
+        "run.html.j2",
+        title=t("log_of", id=id_),
+        ran=ran(run, t),
+        error=str(run.summary.get("error") or ""),
+        errors=sorted(_texts(run.summary.get("errors")).items()),
+        rows=rows,
+        part=part,
+        page_path=lambda number: f"/runs/{id_}?page={number}",
+        counted=t("all_times_only", zone=site.zone.key),
+    )
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}

@@ -1,0 +1,246 @@
+"""The start page and the indicators: how things are, and what needs a person."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from starlette.responses import Response
+
+from crmbridge.model.figures import IndicatorFigure, Unit
+from crmbridge.model.values import Money
+from crmbridge.ports import Run
+from crmbridge.services.holding import HeldDeal, by_rule
+from crmbridge.services.overview import Overview, look_over, newest_runs
+from crmbridge.web.charts import Line, spark
+from crmbridge.web.rendering import with_query
+from crmbridge.web.site import Asked, Site, page
+from crmbridge.web.views.deals import length_in_words, rows_of, rule_name
+from crmbridge.web.words import Words
+
+RUNS, URGENT, RULES = 6, 6, 8  # lines that are shown
+DAY = 86_400
+FEW = 10  # shares of fewer cases are marked
+AGAIN = 3  # seconds until a page that waits for figures asks again
+
+
+class Card(NamedTuple):
+    """A number that stands out, with what it is about and where to go for more."""
+
+    tone: str  # bad, warn, good or plain
+    value: str
+    label: str
+    detail: str = ""
+    href: str | None = None
+
+
+class Bar(NamedTuple):
+    """A bar with its number: `share` of 100 is filled."""
+
+    label: str
+    deals: int
+    share: float
+    href: str
+
+
+class Ran(NamedTuple):
+    """A run in a line."""
+
+    run: Run
+    tone: str
+    result: str
+    took: str
+    planned: str
+    written: str
+    findings: str
+
+
+class Tile(NamedTuple):
+    """An indicator: its figure beside its target, and how it went before."""
+
+    of: IndicatorFigure
+    value: str
+    counted: str
+    tone: str
+    verdict: str
+    target: str
+    line: Line | None
+    change: str
+    history: Sequence[tuple[str, str]]
+
+
+def overview(site: Site, asked: Asked) -> Response:
+    """Show the start page."""
+    t, seen, held = asked.words, look_over(site.workspace), site.board.held()
+    now = [one for one in held.deals if one.is_open]
+    card = site.board.scorecard(t.language)
+    return page(
+        site,
+        asked,
+        "overview.html.j2",
+        title=t("overview"),
+        needs=list(_needs(seen, t)),
+        totals=_totals(seen, now, t),
+        stages=_by_stage(site, now, t),
+        rules=_by_rule(site, now, t),
+        urgent=rows_of(site, now[:URGENT], seen.now, t),
+        held=len(now),
+        tiles=[tile(one, t) for one in card.indicators] if card else None,
+        runs=[ran(run, t) for run in newest_runs(site.workspace, RUNS)],
+        counted=t("all_times", zone=site.zone.key, when=t.moment(held.at)),
+    )
+
+
+def indicators(site: Site, asked: Asked) -> Response:
+    """Show the process's indicators with what they were before."""
+    t = asked.words
+    card = site.board.scorecard(t.language)
+    counting = card is None and site.board.is_counting
+    return page(
+        site,
+        asked,
+        "indicators.html.j2",
+        title=t("indicators"),
+        refresh=AGAIN if counting else None,
+        counting=counting,
+        card=card,
+        tiles=[tile(one, t) for one in card.indicators] if card else [],
+        counted=t("all_times", zone=site.zone.key, when=t.moment(card.as_of)) if card else "",
+    )
+
+
+def ran(run: Run, t: Words) -> Ran:
+    """Write a run as a line."""
+    summary = run.summary
+    outcomes = summary.get("outcomes")
+    written = outcomes.get("applied", 0) if isinstance(outcomes, dict) else None
+    code = run.exit_code
+    return Ran(
+        run=run,
+        tone="plain" if code is None else "good" if code in {0, 10} else "warn" if code in {7, 8, 9} else "bad",
+        result=t("still_running") if code is None else exit_in_words(code, t),
+        took=t.span(run.finished_at - run.started_at) if run.finished_at else "",
+        planned=_count(summary.get("planned"), t),
+        written=_count(written, t),
+        findings=_count(summary.get("findings"), t),
+    )
+
+
+def exit_in_words(code: int, t: Words) -> str:
+    """Say what an exit code means."""
+    return t(f"exit_{code}") if f"exit_{code}" in t.texts else t("exit_1")
+
+
+def _count(value: object, t: Words) -> str:
+    return t.number(value) if isinstance(value, int) else ""
+
+
+def _needs(seen: Overview, t: Words) -> Iterable[Card]:
+    if seen.last is None:
+        yield Card("warn", "0", t("runs"), t("never_ran"))
+    elif seen.last.exit_code in {1, 3, 4, 5, 6, 12}:
+        detail = f"{t.moment(seen.last.finished_at)}: {exit_in_words(seen.last.exit_code, t)}"
+        yield Card("bad", str(seen.last.exit_code), t("last_failed"), detail, f"/runs/{seen.last.id}")
+    if seen.conflicts:
+        yield Card("bad", t.number(seen.conflicts), t("conflicts"), t("conflicts_why"), "/waiting")
+    if seen.others:
+        yield Card("warn", t.number(seen.others), t("others"), t("others_why"), "/waiting")
+    if seen.unknown:
+        yield Card("warn", t.number(seen.unknown), t("unknown"), t("unknown_why"))
+    if seen.ending:
+        first = min(waiver.until for waiver in seen.ending)
+        yield Card("warn", t.number(len(seen.ending)), t("ending"), t("ending_why", when=t.moment(first)))
+    if seen.old:
+        names = ", ".join(one.connection for one in seen.old)
+        yield Card("warn", t.number(len(seen.old)), t("old"), t("old_why", names=names))
+    if seen.last is not None and seen.is_silent:
+        ended = seen.last.finished_at or seen.last.started_at
+        yield Card("warn", t.span(seen.now - ended), t("silent"), t("silent_why", when=t.moment(ended)), "/runs")
+
+
+def _totals(seen: Overview, held: Sequence[HeldDeal], t: Words) -> list[Card]:
+    left = [seconds for one in held if (seconds := one.left(seen.now)) is not None]
+    over, soon = sum(each < 0 for each in left), sum(0 <= each < DAY for each in left)
+    share = t("held_share", n=round(_share(len(held), seen.open_deals))) if seen.open_deals else ""
+    late = [one for one in held if (one.left(seen.now) or 0) < 0]
+    return [
+        Card("plain", t.number(seen.open_deals), t("open_deals"), "", None),
+        Card("warn" if held else "good", t.number(len(held)), t("held"), share, "/deals"),
+        Card("bad" if over else "good", t.number(over), t("overdue"), _money_in(late, t), "/deals"),
+        Card("warn" if soon else "plain", t.number(soon), t("soon")),
+    ]
+
+
+def _money_in(deals: Iterable[HeldDeal], t: Words) -> str:
+    """Add amounts up, each currency by itself."""
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for one in deals:
+        if one.amount:
+            sums[one.amount.currency] += one.amount.amount
+    said = [t.money(Money(Decimal(round(total)), currency)) for currency, total in sorted(sums.items())]
+    return t("in_money", money=" + ".join(said)) if said else ""
+
+
+def _by_stage(site: Site, held: Sequence[HeldDeal], t: Words) -> list[Bar]:
+    counts = Counter(one.place.stage for one in held)
+    most = max(counts.values(), default=0)
+    return [
+        Bar(
+            stage.name.in_language(t.language),
+            counts[stage.id],
+            _share(counts[stage.id], most),
+            f"/deals?stage={stage.id}",
+        )
+        for stage in site.workspace.project.process.stages
+        if stage.status == "open"
+    ]
+
+
+def _by_rule(site: Site, held: Sequence[HeldDeal], t: Words) -> list[Bar]:
+    counts = by_rule(held)
+    most = counts[0][1] if counts else 0
+    return [
+        Bar(rule_name(site, rule, t), count, _share(count, most), with_query("/deals", rule=rule))
+        for rule, count in counts[:RULES]
+    ]
+
+
+def _share(part: int, whole: int) -> float:
+    return round(100 * part / whole, 1) if whole else 0.0
+
+
+def tile(one: IndicatorFigure, t: Words) -> Tile:
+    """Write an indicator."""
+    figure = one.figure
+    line = spark([*(point.figure.value for point in one.trend), figure.value])
+    few = figure.unit is Unit.SHARE and 0 < figure.n < FEW
+    return Tile(
+        of=one,
+        value=t.figure(figure),
+        counted=_counted(one, t) + (f" · {t('small_n')}" if few else ""),
+        tone="plain" if one.met is None else "good" if one.met else "bad",
+        verdict="" if one.met is None else t("met") if one.met else t("missed"),
+        target=t("target", target=length_in_words(one.target, t)) if one.target else "",
+        line=line,
+        change=_change(one, t),
+        history=[*((point.period, t.figure(point.figure)) for point in one.trend), (t("now"), t.figure(figure))],
+    )
+
+
+def _counted(one: IndicatorFigure, t: Words) -> str:
+    figure = one.figure
+    if figure.numerator is not None and figure.denominator is not None and figure.unit is Unit.SHARE:
+        return t("n_of", numerator=t.number(figure.numerator), denominator=t.number(figure.denominator))
+    return "" if figure.unit is Unit.COUNT else t("n_cases", n=t.number(figure.n))
+
+
+def _change(one: IndicatorFigure, t: Words) -> str:
+    """Say how the figure moved since the newest earlier period that has one."""
+    before = next((point for point in reversed(one.trend) if point.figure.value is not None), None)
+    if before is None or before.figure.value is None or one.figure.value is None:
+        return ""
+    moved = one.figure.value - before.figure.value
+    way = t("flat") if abs(moved) < 1e-9 else t("up") if moved > 0 else t("down")
+    return f"{way} · {t('against', before=t.figure(before.figure), period=before.period)}"

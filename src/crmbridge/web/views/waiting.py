@@ -1,0 +1,106 @@
+"""What waits for a person: both values of a conflict, and deciding on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from starlette.responses import Response
+
+from crmbridge.model.changes import Blocked, Cause
+from crmbridge.ports import Waiting
+from crmbridge.services.linked import ASSOCIATED
+from crmbridge.services.naming import Names, called, names_for
+from crmbridge.services.resolving import ADVICE, find_waiting, give, resolve, take
+from crmbridge.web.rendering import deal_path
+from crmbridge.web.site import Asked, Site, go, page, part_of
+from crmbridge.web.views.deals import field_label
+from crmbridge.web.words import Words
+
+ROWS = 25  # things on a page
+
+
+class Side(NamedTuple):
+    """What one side holds, and who edited it last."""
+
+    connection: str
+    adapter: str
+    value: str
+    edited: str
+
+
+class Open(NamedTuple):
+    """One thing that waits, as the page shows it."""
+
+    item: Blocked
+    field: str
+    deal: str
+    href: str
+    cause: str
+    waits: str
+    sides: Sequence[Side]
+    advice: str
+    may_type: bool
+
+
+def everything(site: Site, asked: Asked) -> Response:
+    """List what waits: conflicts first, then the longest."""
+    t = asked.words
+    found = sorted(site.workspace.store.waiting.all(), key=_order)
+    part = part_of(len(found), asked.number, ROWS)
+    some = found[part.start : part.last]
+    names = names_for(site.workspace, [], [one.item for one in some])
+    return page(
+        site,
+        asked,
+        "waiting.html.j2",
+        title=t("waiting"),
+        items=[_open(site, one, names, t) for one in some],
+        part=part,
+        page_path=lambda number: f"/waiting?page={number}",
+        decided=asked.query.get("decided") == "1",
+        counted=t("all_times_only", zone=site.zone.key),
+    )
+
+
+def decide(site: Site, asked: Asked) -> Response:
+    """Note a decision: for a side, or for what was typed. No CRM is written to."""
+    with site.opens() as workspace:
+        item = find_waiting(workspace, asked.params["id"]).item
+        side = asked.form.get("take")
+        decision = take(item, side) if side else give(workspace, item, asked.form.get("value", ""))
+        resolve(workspace, [decision])
+    return go("/waiting?decided=1")
+
+
+def _order(one: Waiting) -> tuple[bool, datetime, str, str]:
+    return one.item.cause is not Cause.CONFLICT, one.since, str(one.item.deal), one.item.name
+
+
+def _open(site: Site, one: Waiting, names: Names, t: Words) -> Open:
+    item = one.item
+    conflict = item.cause is Cause.CONFLICT
+    return Open(
+        item=item,
+        field=field_label(site, item.name, t),
+        deal=names.deals.get(item.deal) or str(item.deal),
+        href=deal_path(item.deal),
+        cause=t(f"cause_{item.cause}"),
+        waits=t("waits_since", span=t.span(site.workspace.clock.now() - one.since)),
+        sides=[_side(item, connection, names, t) for connection in item.values],
+        advice="" if conflict else ADVICE[item.cause],
+        may_type=conflict and item.name not in ASSOCIATED,
+    )
+
+
+def _side(item: Blocked, connection: str, names: Names, t: Words) -> Side:
+    value, edited = item.values[connection], item.edited.get(connection)
+    shown = t.value(value) if value is None or not isinstance(value, str | tuple) else called(names, item.name, value)
+    if edited is None:
+        said = ""
+    elif edited.by:
+        said = t("edited_by", when=t.moment(edited.at), by=edited.by)
+    else:
+        said = t("edited", when=t.moment(edited.at))
+    return Side(connection, names.adapters.get(connection, ""), shown, said)

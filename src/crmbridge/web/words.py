@@ -1,0 +1,150 @@
+"""The page's own words, numbers, times and lengths of time in one language."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+from crmbridge.model.figures import Figure, Unit
+from crmbridge.model.values import Money, Value, show
+
+NOTHING = "–"  # noqa: RUF001  the dash that stands where there is nothing
+LANGUAGES: Mapping[str, str] = {"en": "English", "pt": "Português", "zh": "中文"}
+DECLARED = {"pt": "pt-BR", "zh": "zh-Hans"}
+MONTHS = {
+    "en": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+    "pt": ["jan.", "fev.", "mar.", "abr.", "maio", "jun.", "jul.", "ago.", "set.", "out.", "nov.", "dez."],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words by key, and values as the language writes them; times are in `zone`."""
+
+    language: str
+    texts: Mapping[str, str]
+    zone: ZoneInfo
+
+    @property
+    def declared(self) -> str:
+        """Give the language as pages declare it."""
+        return DECLARED.get(self.language, self.language)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Give a word or sentence with its values filled in."""
+        return self.texts[key].format_map(values) if values else self.texts[key]
+
+    def number(self, value: float | Decimal | None, digits: int = 0) -> str:
+        """Write a number with grouped thousands; a dash for none."""
+        if value is None:
+            return NOTHING
+        text = f"{value:,.{digits}f}"
+        return text.translate(str.maketrans(",.", ".,")) if self.language == "pt" else text
+
+    def money(self, value: Money | None) -> str:
+        """Write an amount with its currency, cents only where there are some; a dash for none."""
+        if value is None:
+            return NOTHING
+        whole = value.amount == value.amount.to_integral_value()
+        return f"{self.number(value.amount, 0 if whole else 2)} {value.currency}"
+
+    def moment(self, at: datetime | None) -> str:
+        """Write a time to the minute; a dash for none."""
+        if at is None:
+            return NOTHING
+        local = at.astimezone(self.zone)
+        return f"{self.day(at)} {local:%H:%M}"
+
+    def day(self, at: datetime | None) -> str:
+        """Write a date; a dash for none."""
+        if at is None:
+            return NOTHING
+        local = at.astimezone(self.zone)
+        if self.language == "zh":
+            return f"{local.year}年{local.month}月{local.day}日"
+        return f"{local.day} {MONTHS[self.language][local.month - 1]} {local.year}"
+
+    def span(self, length: timedelta | float) -> str:
+        """Write a length of time in its two largest units."""
+        seconds = length.total_seconds() if isinstance(length, timedelta) else length
+        days, rest = divmod(int(abs(seconds)), 86_400)
+        hours, rest = divmod(rest, 3600)
+        parts = [("unit_d", days), ("unit_h", hours), ("unit_m", rest // 60)]
+        first = next((i for i, (_, n) in enumerate(parts) if n), None)
+        if first is None:
+            return self("moment")
+        said = [self(unit, n=self.number(n)) for unit, n in parts[first : first + (1 if days > 9 else 2)] if n]
+        return " ".join(said)
+
+    def left(self, seconds: float) -> str:
+        """Say how much time is left, or how much it is over."""
+        return self("left" if seconds >= 0 else "over", span=self.span(seconds))
+
+    def value(self, value: Value) -> str:
+        """Write a value of a record."""
+        match value:
+            case None | "" | ():
+                return self("empty")
+            case bool():
+                return self("yes" if value else "no")
+            case Money():
+                return self.money(value)
+            case datetime():
+                return self.moment(value)
+            case _:
+                return show(value)
+
+    def figure(self, figure: Figure) -> str:
+        """Write a figure in its unit."""
+        value, unit = figure.value, figure.unit
+        if value is None:
+            return self("no_data")
+        if unit is Unit.SHARE:
+            return self._percent(value)
+        if unit is Unit.COUNT:
+            return self.number(value)
+        if unit in {Unit.MONEY, Unit.MONEY_A_DAY}:
+            text = f"{self.number(value)} {figure.currency or ''}".rstrip()
+            return text if unit is Unit.MONEY else self("unit_a_day", n=text)
+        text = self.number(value, 0 if value >= 100 else 1)
+        return text if unit is Unit.RATIO else self(f"unit_{unit}", n=text)
+
+    def _percent(self, share: float) -> str:
+        """Write a share; what is not all does not read 100, what is not nothing does not read 0."""
+        whole = min(99, max(1, round(share * 100))) if 0 < share < 1 else round(share * 100)
+        return f"{whole}%"
+
+
+def words_of(language: str, zone: ZoneInfo) -> Words:
+    """Give the words of one of LANGUAGES."""
+    return Words(language, _texts(language), zone)
+
+
+def preferred(accepted: str) -> str:
+    """Choose a language by what a browser says in Accept-Language; English where none of ours is in it."""
+    ranked: list[tuple[float, int, str]] = []
+    for rank, part in enumerate(accepted[:500].split(",")):
+        name, _, weight = part.partition(";")
+        base = name.strip().split("-")[0].lower()
+        if base in LANGUAGES:
+            ranked.append((-_weight(weight), rank, base))
+    return min(ranked)[2] if ranked else "en"
+
+
+def _weight(text: str) -> float:
+    try:
+        return float(text.strip().removeprefix("q="))
+    except ValueError:
+        return 1.0
+
+
+@cache
+def _texts(language: str) -> Mapping[str, str]:
+    catalogue = tomllib.loads(files(__package__).joinpath("words.toml").read_text("utf-8"))
+    return {key: texts[language] for key, texts in catalogue.items()}

@@ -1,0 +1,385 @@
+"""The page over HTTP: who gets in, what a form must carry, what answers say, and that it stays quick and small."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from crmbridge.errors import PlanStaleError
+from crmbridge.model.findings import Waiver
+from crmbridge.model.records import Kind, Ref
+from crmbridge.model.values import Money
+from crmbridge.ports import Document
+from crmbridge.services.choosing import ALL
+from crmbridge.services.running import run_plan, run_steps
+from crmbridge.services.workspace import Progress, Workspace, silent
+from crmbridge.store import open_store
+from crmbridge.testing.workspaces import Bench, make_bench
+from crmbridge.web.access import Access, Key, Role, digest_of
+from crmbridge.web.gate import hosts_of
+from crmbridge.web.opening import serving
+from crmbridge.web.receiver import Reception, webhook_app
+from crmbridge.web.routes import site_app
+from crmbridge.web.server import listen, make_server
+from crmbridge.web.site import Site
+
+TOKENS = {"act": "token-of-who-may-act", "read": "token-of-who-may-look"}
+HOSTILE = "<script>alert(1)</script>\u202e\x1b]52;c;aGk=\x07"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A page that is being served, and the workspace and CRMs behind it."""
+
+    bench: Bench
+    site: Site
+    url: str
+
+    @contextlib.contextmanager
+    def visitor(self, role: str | None = "act") -> Iterator[httpx.Client]:
+        """Give somebody at a browser, signed in with a token of a role."""
+        with httpx.Client(base_url=self.url, trust_env=False, headers={"origin": self.url}) as client:
+            if role:
+                assert 303 == client.post("/sign-in", data={"token": TOKENS[role]}).status_code
+            yield client
+
+    def form(self, client: httpx.Client, **fields: str) -> dict[str, str]:
+        """Give a form of that visitor's session."""
+        session = self.site.access.session(client.cookies.get("crmbridge"))
+        assert session is not None
+        return {"form": session.form, **fields}
+
+    def wait(self) -> None:
+        """Wait until what was set to work is over."""
+        ends = time.monotonic() + 20
+        while self.site.desk.is_busy and time.monotonic() < ends:
+            time.sleep(0.005)
+
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Give a way to serve the page of a bench on a free port."""
+    with contextlib.ExitStack() as stack:
+
+        def start(deals: int = 0, fill: Callable[[Bench], None] = lambda _: None, **settings: Any) -> Served:
+            url = f"sqlite:///{tmp_path / 'state.db'}"
+            bench = make_bench(deals=deals, store=open_store(url), folder=tmp_path, store_url=url, **settings)
+            fill(bench)
+            keys = [Key(name, Role(name), digest_of(token)) for name, token in TOKENS.items()]
+            access = Access(keys, bench.clock.now)
+
+            @contextlib.contextmanager
+            def opens(_progress: Progress = silent) -> Iterator[Workspace]:
+                workspace = bench.again().workspace
+                yield Workspace(
+                    project=workspace.project, store=open_store(url), clock=bench.clock, plugins=workspace.plugins
+                )
+
+            hosts = hosts_of("127.0.0.1", None, [])
+            site = stack.enter_context(serving(bench.workspace, opens, access, hosts, write=dict))
+            app = site_app(site, webhook_app(Reception(bench.workspace, {}, "http://127.0.0.1")))
+            listener = stack.enter_context(contextlib.closing(listen("127.0.0.1", 0)))
+            server = make_server(app)
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+            thread.start()
+            stack.callback(thread.join, 10)
+            stack.callback(setattr, server, "should_exit", True)
+            while not server.started:
+                time.sleep(0.005)
+            return Served(bench=bench, site=site, url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+        yield start
+
+
+def conflict(bench: Bench) -> None:
+    """Let two sides change the amount of one deal to different values."""
+    deal = bench.crms["north"].create_deal("Rollout", stage="qualification", amount=Money(Decimal(10000), "EUR"))
+    run_steps(bench.workspace, "cycle")
+    other = next(
+        ref
+        for refs in bench.workspace.store.links.links().values()
+        for ref in refs
+        if ref.kind is Kind.DEAL and ref != deal
+    )
+    bench.clock.advance(timedelta(hours=1))
+    for ref, amount in ((deal, 11000), (other, 12000)):
+        bench.crms[ref.connection].edit_deal(ref.id, amount=Money(Decimal(amount), "EUR"))
+    bench.clock.advance(timedelta(hours=1))
+    run_plan(bench.workspace)
+
+
+ASKING = {
+    "sync": [{"name": "main", "between": ["north", "south"], "create": ["south"], "fields": {"*": {"conflict": "ask"}}}]
+}
+
+
+def test_nothing_is_shown_without_a_token(serve: Serve) -> None:
+    """Every page leads to the sign-in, and back to where one was going; only what a watcher needs is open."""
+    served = serve()
+    with served.visitor(None) as stranger:
+        paths = [
+            "/",
+            "/deals?stage=x",
+            "/deals/north/1",
+            "/waiting",
+            "/plan",
+            "/plan/apply",
+            "/work",
+            "/runs",
+            "/indicators",
+            "/report",
+            "/manual/",
+        ]
+        answers = [stranger.get(path) for path in paths]
+        assert [303] * len(paths) == [answer.status_code for answer in answers]
+        assert f"/sign-in?next={quote('/deals?stage=x', safe='')}" == answers[1].headers["location"]
+        assert [200, 401, 404] == [stranger.get(path).status_code for path in ("/healthz", "/metrics", "/.env")]
+
+
+def test_every_answer_allows_no_script_and_is_not_kept(serve: Serve) -> None:
+    """Errors and refusals too."""
+    served = serve()
+    with served.visitor() as visitor:
+        answers = [visitor.get(path) for path in ("/", "/nothing", "/sign-in")]
+        answers.append(visitor.post("/plan/make", headers={"origin": "http://evil.example"}))
+    for answer in answers:
+        policy = answer.headers["content-security-policy"]
+        assert ("default-src 'none'", False) == (policy.split(";")[0], "script-src" in policy or "unsafe" in policy)
+        assert "frame-ancestors 'none'" in policy
+        assert ("nosniff", "no-store") == (answer.headers["x-content-type-options"], answer.headers["cache-control"])
+        assert "server" not in answer.headers
+
+
+def test_a_name_that_was_turned_to_this_machine_leads_nowhere(serve: Serve) -> None:
+    """Not even with a session; webhooks and the watcher's address ask for none, as before."""
+    served = serve()
+    with served.visitor() as visitor:
+        answers = [visitor.get(path, headers={"host": "evil.example"}) for path in ("/", "/metrics", "/healthz")]
+        answers.append(visitor.post("/webhooks/north", headers={"host": "evil.example"}))
+
+    assert [421, 421, 200, 401] == [answer.status_code for answer in answers]
+
+
+@pytest.mark.parametrize(
+    ("headers", "fields"),
+    [
+        ({"origin": "http://evil.example"}, {}),
+        ({"origin": "null"}, {}),
+        ({"origin": None}, {}),
+        ({}, {"form": ""}),
+        ({}, {"form": "0" * 64}),
+    ],
+    ids=["other origin", "no origin to name", "no origin", "no token", "wrong token"],
+)
+def test_a_form_that_is_not_our_own_does_nothing(
+    serve: Serve, headers: Mapping[str, str | None], fields: dict[str, str]
+) -> None:
+    """Whatever it is about, and with a session."""
+    served = serve()
+    with served.visitor() as visitor:
+        form = {**served.form(visitor), **fields}
+        for name, value in headers.items():
+            visitor.headers.pop(name)
+            visitor.headers.update({name: value} if value else {})
+        codes = [
+            visitor.post(path, data=form).status_code
+            for path in ("/plan/make", "/plan/apply", "/waiting/1", "/sign-out")
+        ]
+
+    assert [403] * 4 == codes
+    assert served.site.desk.job is None
+
+
+def test_who_may_look_can_do_nothing(serve: Serve) -> None:
+    """Although the form is their own; a page that asks for a confirmation is not for them either."""
+    served = serve(fill=conflict, **ASKING)
+    (item,) = (one.item for one in served.bench.workspace.store.waiting.all())
+    with served.visitor("read") as visitor:
+        form = served.form(visitor, take="north", pull="yes")
+        codes = [visitor.post(path, data=form).status_code for path in ("/plan/make", f"/waiting/{item.id}")]
+
+    assert [403, 403] == codes
+    assert [item] == [one.item for one in served.bench.workspace.store.waiting.all()]
+
+
+def test_guessing_tokens_is_turned_away(serve: Serve) -> None:
+    """With the time to wait; what is no form is not read."""
+    served = serve()
+    with served.visitor(None) as stranger:
+        codes = [stranger.post("/sign-in", data={"token": "guessed"}).status_code for _ in range(11)]
+        assert [403] * 10 + [429] == codes
+        assert "60" <= stranger.post("/sign-in", data={"token": TOKENS["act"]}).headers["retry-after"]
+        large = stranger.post("/sign-in", data={"token": "x" * 70_000})
+        other = stranger.post("/sign-in", json={"token": "x"})
+
+    assert (413, 415) == (large.status_code, other.status_code)
+
+
+def test_a_conflict_is_decided_as_the_command_line_does(serve: Serve) -> None:
+    """For a side; the next plan writes it, after a confirmation, and to the other side alone."""
+    served = serve(fill=conflict, **ASKING)
+    (item,) = (one.item for one in served.bench.workspace.store.waiting.all())
+    with served.visitor() as visitor:
+        text = visitor.get("/waiting").text
+        assert ("11,000 EUR" in text, "12,000 EUR" in text) == (True, True)
+        visitor.post(f"/waiting/{item.id}", data=served.form(visitor, take="south"))
+        assert () == served.bench.workspace.store.waiting.all()
+
+        visitor.post("/plan/make", data=served.form(visitor, pull="yes"))
+        served.wait()
+        made = served.site.desk.made
+        assert made is not None
+        assert [("north", "update")] == [(change.connection, change.action.value) for change in made.plan.changes]
+        assert "Write 1 changes" in visitor.get(f"/plan/apply?id={made.plan.id}").text
+        assert [] == [
+            e for e in served.bench.workspace.store.journal.entries() if e.change.id == made.plan.changes[0].id
+        ]
+        visitor.post("/plan/apply", data=served.form(visitor, id=made.plan.id))
+        served.wait()
+
+        assert "written" in visitor.get("/work").text
+        again = visitor.post("/plan/apply", data=served.form(visitor, id=made.plan.id))
+        assert (409, True) == (again.status_code, "This plan has been applied" in again.text)
+    served.bench.clock.advance(timedelta(hours=1))
+    ran = run_plan(served.bench.workspace)
+    assert ran.cycle is not None
+    assert ran.cycle.plan is not None
+    assert () == ran.cycle.plan.changes
+
+
+def test_another_plan_than_the_one_shown_is_not_written(serve: Serve) -> None:
+    """It says so, and nothing reaches the journal."""
+    served = serve(fill=lambda bench: bench.crms["north"].create_deal("New") and None)
+    with served.visitor() as visitor:
+        visitor.post("/plan/make", data=served.form(visitor, pull="yes"))
+        served.wait()
+        answer = visitor.post("/plan/apply", data=served.form(visitor, id="another"))
+    with pytest.raises(PlanStaleError):
+        served.site.desk.apply("me", "another", ALL)
+
+    assert (409, True) == (answer.status_code, "not the one that stands now" in answer.text)
+    assert [] == list(served.bench.workspace.store.journal.entries())
+
+
+def test_while_another_run_holds_the_state_it_says_so(serve: Serve) -> None:
+    """And the plan is not made."""
+    served = serve()
+    store, clock = served.bench.workspace.store, served.bench.clock
+    with store.runs.lease("another run", clock.now(), timedelta(minutes=5)), served.visitor() as visitor:
+        visitor.post("/plan/make", data=served.form(visitor))
+        served.wait()
+
+        assert "another run" in visitor.get("/work").text
+    assert served.site.desk.made is None
+
+
+def test_hostile_text_is_text_on_every_page(serve: Serve) -> None:
+    """Names, owners and addresses of a CRM: escaped, without what drives a terminal or turns text around."""
+
+    def fill(bench: Bench) -> None:
+        deal = bench.crms["north"].create_deal(HOSTILE, stage="qualification", url="javascript:alert(1)")
+        bench.crms["north"].move_deal(deal.id, "closing")
+        run_steps(bench.workspace, "cycle")
+
+    served = serve(fill=fill)
+    deals = [one.finding.deal for one in served.bench.workspace.store.findings.findings()]
+    assert deals
+    run = served.bench.workspace.store.runs.runs(1)[0].id
+    with served.visitor() as visitor:
+        path = f"/deals/{deals[0].connection}/{quote(deals[0].id, safe='')}"
+        texts = [visitor.get(each).text for each in ("/", "/deals", path, f"/runs/{run}", "/waiting")]
+
+    assert 3 <= sum("&lt;script&gt;alert(1)" in text for text in texts)
+    for text in texts:
+        assert [] == [bad for bad in ("<script", "\u202e", "\x1b", "javascript:alert") if bad in text]
+
+
+def test_a_monitor_reads_figures_and_no_text(serve: Serve) -> None:
+    """With a token of any role; what is counted agrees with the state."""
+
+    def fill(bench: Bench) -> None:
+        conflict(bench)
+        store, now = bench.workspace.store, bench.clock.now()
+        deal = (
+            next(one.finding.deal for one in store.findings.findings())
+            if store.findings.findings()
+            else Ref("north", Kind.DEAL, "1")
+        )
+        store.waivers.put(Waiver(deal=deal, rule="x.y", by="me", why="so", until=now + timedelta(days=2), at=now))
+        bench.clock.advance(timedelta(minutes=5))
+
+    served = serve(fill=fill, **ASKING)
+    with served.visitor(None) as monitor:
+        answer = monitor.get("/metrics", headers={"authorization": f"Bearer {TOKENS['read']}"})
+        wrong = monitor.get("/metrics", headers={"authorization": "Bearer guessed"})
+    lines = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+
+    assert (200, 401) == (answer.status_code, wrong.status_code)
+    assert ("1.0", "1.0", "300.0", "7.0") == tuple(
+        lines[f"crmbridge_{name}"]
+        for name in ('waiting{cause="conflict"}', "waivers_ending", "last_run_age_seconds", "last_run_exit_code")
+    )
+    applied = [e for e in served.bench.workspace.store.journal.entries() if e.outcome == "applied"]
+    assert str(float(len(applied))) == lines['crmbridge_journal_outcomes_total{outcome="applied"}']
+    assert "Rollout" not in answer.text
+
+
+def test_a_bug_tells_a_stranger_nothing(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """A page in style, without how it came about; the log names the kind."""
+    served = serve()
+    served.bench.workspace.store.close()
+    object.__setattr__(served.site, "board", None)
+    with served.visitor() as visitor:
+        answer = visitor.get("/deals")
+
+    assert (500, True, False) == (answer.status_code, "Something went wrong" in answer.text, "NoneType" in answer.text)
+    assert "AttributeError" in caplog.text
+
+
+def test_pages_of_many_deals_are_small_and_in_one_order(serve: Serve) -> None:
+    """Each deal once over all pages, the least time left first; no page is larger than 300 KB."""
+    served = serve(
+        deals=1200, fill=lambda bench: run_steps(bench.workspace, "cycle") and None, parts={"north": (0.0, 1.0)}
+    )
+    held = [one for one in served.site.board.held().deals if one.is_open]
+    seen: list[str] = []
+    with served.visitor() as visitor:
+        for number in range(1, -(-len(held) // 50) + 1):
+            answer = visitor.get(f"/deals?page={number}")
+            assert len(answer.content) < 300_000
+            seen += [part.split('"')[0] for part in answer.text.split('<th scope="row"><a href="')[1:]]
+        last = visitor.get("/deals?page=99999").text
+
+    assert len(held) > 100
+    assert [f"/deals/north/{one.deal.id}" for one in held] == seen
+    assert f'"{seen[-1]}"' in last
+
+
+def test_figures_that_cannot_be_counted_cost_only_themselves(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The other pages go on, and the log says why."""
+    from crmbridge.errors import ConfigurationError  # noqa: PLC0415  for this test alone
+    from crmbridge.web.board import Board  # noqa: PLC0415  the same
+
+    def refuse() -> Mapping[str, Document]:
+        raise ConfigurationError("a rate is missing")
+
+    board = Board(make_bench().workspace, refuse)
+    assert board.is_counting
+    board.refresh()
+
+    assert (None, False, ()) == (board.report("en"), board.is_counting, board.held().deals)
+    assert "a rate is missing" in caplog.text

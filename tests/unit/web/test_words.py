@@ -1,0 +1,107 @@
+"""The page's words are complete, and numbers, times and lengths read as their language writes them."""
+
+from __future__ import annotations
+
+import re
+import string
+import tomllib
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from crmbridge.cli.exits import EXITS
+from crmbridge.model.changes import Action, Cause, Outcome
+from crmbridge.model.figures import Figure, Unit
+from crmbridge.model.findings import Severity, SlaState
+from crmbridge.model.values import Money
+from crmbridge.web.words import LANGUAGES, preferred, words_of
+
+CATALOGUE = tomllib.loads(files("crmbridge.web").joinpath("words.toml").read_text("utf-8"))
+SOURCES = [*Path(str(files("crmbridge.web"))).glob("**/*.py"), *Path(str(files("crmbridge.web"))).glob("**/*.j2")]
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def named(text: str) -> set[str]:
+    """Give the names that are filled into a text."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_every_word_is_there_in_every_language() -> None:
+    """And fills in the same."""
+    wrong = {
+        key: texts
+        for key, texts in CATALOGUE.items()
+        if set(texts) != set(LANGUAGES) or len({frozenset(named(text)) for text in texts.values()}) > 1
+    }
+
+    assert {} == wrong
+
+
+def test_every_word_that_is_asked_for_is_there() -> None:
+    """In templates and views, by its key or the beginning of it."""
+    asked = {m for path in SOURCES for m in re.findall(r"\bt\(f?[\"'](\w+)[\"']", path.read_text("utf-8"))}
+
+    assert len(asked) > 100
+    assert set() == {key for key in asked if not key.endswith("_")} - set(CATALOGUE)
+
+
+def test_every_kind_of_thing_has_its_word() -> None:
+    """A cause or outcome without one would be an error on the day it first happens."""
+    wanted = {f"exit_{one.code}" for one in EXITS}
+    wanted |= {f"{prefix}_{one}" for one in Action for prefix in ("action", "does")}
+    wanted |= {f"cause_{one}" for one in Cause} | {f"outcome_{one}" for one in Outcome}
+    wanted |= {f"severity_{one}" for one in Severity} | {str(one) for one in SlaState}
+
+    assert set() == wanted - set(CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("pt-BR,pt;q=0.9,en;q=0.8", "pt"),
+        ("de,zh-CN;q=0.5,en;q=0.7", "en"),
+        ("de", "en"),
+        ("", "en"),
+        ("zh;q=x", "zh"),
+    ],
+)
+def test_the_language_is_what_the_browser_prefers(accepted: str, language: str) -> None:
+    """Among those there are; English else."""
+    assert language == preferred(accepted)
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("en", ["12,345.50 EUR", "-5", "3 d 4 h left", "2 min over", "8 Jun 2026 14:00", "25%"]),
+        ("pt", ["12.345,50 EUR", "-5", "restam 3 d 4 h", "2 min além", "8 jun. 2026 14:00", "25%"]),
+        ("zh", ["12,345.50 EUR", "-5", "剩余 3 天 4 小时", "超时 2 分钟", "2026年6月8日 14:00", "25%"]),
+    ],
+)
+def test_values_read_as_the_language_writes_them(language: str, expected: list[str]) -> None:
+    """Amounts, numbers, lengths of time, and times in the zone of the process."""
+    t = words_of(language, BERLIN)
+    days = timedelta(days=3, hours=4, minutes=9).total_seconds()
+
+    assert expected == [
+        t.money(Money(Decimal("12345.5"), "EUR")),
+        t.value(Decimal(-5)),
+        t.left(days),
+        t.left(-120),
+        t.moment(datetime(2026, 6, 8, 12, tzinfo=UTC)),
+        t.figure(Figure(unit=Unit.SHARE, value=0.25, n=4)),
+    ]
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+@pytest.mark.parametrize("language", list(LANGUAGES))
+def test_every_unit_can_be_written(unit: Unit, language: str) -> None:
+    """Also where there is no data."""
+    t = words_of(language, BERLIN)
+
+    assert t.figure(Figure(unit=unit, value=1.5, n=3, currency="EUR"))
+    assert t("no_data") == t.figure(Figure(unit=unit, value=None, n=0))
