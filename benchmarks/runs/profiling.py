@@ -20,7 +20,7 @@ LAYERS = (
     ("waiting", r"acquire|sleep|\brecv|'poll'|select\.|'send|'sendall'|'connect'|getaddrinfo"),
     ("sqlite", r"sqlite3\.(Cursor|Connection)|'commit'"),
     ("json", r"/json/|exact_json|raw_decode|scanstring|_json"),
-    ("http", r"/httpx/|/httpcore/|/h11/|/crmbridge/http/|/crmbridge/(ledger|engine/pacing)|/urllib/|/http/"),
+    ("http", r"/httpx/|/httpcore/|/h11/|/tenacity/|/crmbridge/http/|/crmbridge/(ledger|engine/pacing)|/urllib/|/http/"),
     ("adapter", r"/crmbridge_(hubspot|pipedrive|salesforce)/"),
     ("store", r"/sqlalchemy/|/crmbridge/store/|/crmbridge/model/"),
     ("imports", r"importlib|marshal|builtins\.compile|'read' of '_io|posix\.stat|__build_class__|/pydantic/|/alembic/"),

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 
+import tenacity
+
 from crmbridge import __version__
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http.auth import Signed, Signer
@@ -153,7 +155,7 @@ class HttpClient:
         if form == "bytes":
             said["Accept"] = "*/*"
         request = _Request(method, path, params, content, {**said, **(headers or {})}, cost, form, expect)
-        return self._patiently(self._read_once, request)
+        return self._retrying()(self._read_once, request)
 
     def write(
         self,
@@ -172,7 +174,7 @@ class HttpClient:
         """
         content, said = _content(body)
         request = _Request(method, path, params, content, {**said, **(headers or {})}, cost)
-        return self._patiently(self._write_once, request)
+        return self._retrying()(self._write_once, request)
 
     def close(self) -> None:
         """Close the connections."""
@@ -298,19 +300,15 @@ class HttpClient:
     def _asked(self, request: _Request) -> str:
         return strike(f"{self.connection}: the answer to {request.method} {request.path.partition('?')[0]}")
 
-    def _patiently(self, send: Callable[[_Request], Reply], request: _Request) -> Reply:
-        """Send again what is worth waiting for, up to a number of tries and a time."""
+    def _retrying(self) -> tenacity.Retrying:
         latest = self._clock.now() + timedelta(seconds=self._timeout * DEADLINE)
-        tries = 1
-        while True:
-            try:
-                return send(request)
-            except RetryLaterError as error:
-                if not _worth_waiting_for(error) or tries >= TRIES or self._clock.now() >= latest:
-                    raise
-                seconds = _wait(error, tries)
-            self._clock.sleep(seconds)
-            tries += 1
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_worth_waiting_for),
+            wait=_wait,
+            stop=lambda state: state.attempt_number >= TRIES or self._clock.now() >= latest,
+            sleep=self._clock.sleep,
+            reraise=True,
+        )
 
 
 REQUEST_IDS = ("x-hubspot-correlation-id", "x-correlation-id", "x-request-id", "request-id")
@@ -355,16 +353,15 @@ def _address(connection: str, path: str, base_url: str | None) -> str:
     return f"{base_url.rstrip('/')}/{url}"
 
 
-def _worth_waiting_for(error: RetryLaterError) -> bool:
-    return error.after is None or error.after <= LONGEST_WAIT
+def _worth_waiting_for(error: BaseException) -> bool:
+    return isinstance(error, RetryLaterError) and (error.after is None or error.after <= LONGEST_WAIT)
 
 
-def _wait(error: RetryLaterError, tries: int) -> float:
-    """Give how many seconds to wait: as many as the CRM asked for, else twice as many each time; with jitter.
-
-    So workers spread out.
-    """
-    seconds = error.after.total_seconds() if error.after is not None else min(0.5 * 2 ** (tries - 1), 15.0)
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Wait as long as the CRM asked, else twice as long each time; with jitter, so that workers spread out."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.after if isinstance(error, RetryLaterError) else None
+    seconds = asked.total_seconds() if asked is not None else min(0.5 * 2 ** (state.attempt_number - 1), 15.0)
     return seconds + random.uniform(0, 0.1 + seconds / 10)  # noqa: S311  jitter is no secret
 
 
