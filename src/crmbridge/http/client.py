@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -10,14 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 
-import tenacity
-
 from crmbridge import __version__
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http.auth import Signed, Signer
-from crmbridge.http.budget import LONGEST_WAIT, Budget, Taken, Usage
+from crmbridge.http.budget import Budget, Taken, Usage
 from crmbridge.http.exact_json import dump_json, load_json
 from crmbridge.http.library import httpx
+from crmbridge.http.patience import patiently, worth_waiting_for
 from crmbridge.http.slices import wait_for_room
 from crmbridge.http.trust import authorities_for
 from crmbridge.http.wires import wire_to
@@ -26,7 +24,6 @@ from crmbridge.ports import Clock
 from crmbridge.revealed import strike
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-TRIES = 5
 DEADLINE = 5  # times the timeout: how long a request is tried altogether
 SLOWEST = 2  # times the timeout: how long one whole answer may take, however it drips in
 TOO_FAST = 429
@@ -155,7 +152,7 @@ class HttpClient:
         if form == "bytes":
             said["Accept"] = "*/*"
         request = _Request(method, path, params, content, {**said, **(headers or {})}, cost, form, expect)
-        return self._retrying()(self._read_once, request)
+        return self._patiently(self._read_once, request)
 
     def write(
         self,
@@ -174,7 +171,7 @@ class HttpClient:
         """
         content, said = _content(body)
         request = _Request(method, path, params, content, {**said, **(headers or {})}, cost)
-        return self._retrying()(self._write_once, request)
+        return self._patiently(self._write_once, request)
 
     def close(self) -> None:
         """Close the connections."""
@@ -258,7 +255,7 @@ class HttpClient:
     def _error(self, path: str, reply: Reply) -> CrmbridgeError:
         error = self._dialect.judge(reply) or self._by_status(reply)
         # A wait that nobody sits out is for the next run; pausing for it would hold up every other call of this one.
-        if isinstance(error, RetryLaterError) and reply.status == TOO_FAST and _worth_waiting_for(error):
+        if isinstance(error, RetryLaterError) and reply.status == TOO_FAST and worth_waiting_for(error):
             self._budget.pause(error.after or timedelta(seconds=1))
         # Errors are kept in the state and shown: a credential that the CRM repeats must not come along.
         error.message = strike(f"{self._where(path, reply)}: {error.message}")
@@ -300,15 +297,9 @@ class HttpClient:
     def _asked(self, request: _Request) -> str:
         return strike(f"{self.connection}: the answer to {request.method} {request.path.partition('?')[0]}")
 
-    def _retrying(self) -> tenacity.Retrying:
+    def _patiently(self, send: Callable[[_Request], Reply], request: _Request) -> Reply:
         latest = self._clock.now() + timedelta(seconds=self._timeout * DEADLINE)
-        return tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_worth_waiting_for),
-            wait=_wait,
-            stop=lambda state: state.attempt_number >= TRIES or self._clock.now() >= latest,
-            sleep=self._clock.sleep,
-            reraise=True,
-        )
+        return patiently(lambda: send(request), self._clock, latest)
 
 
 REQUEST_IDS = ("x-hubspot-correlation-id", "x-correlation-id", "x-request-id", "request-id")
@@ -351,18 +342,6 @@ def _address(connection: str, path: str, base_url: str | None) -> str:
             advice="Nothing was sent there. Check the address that the connection signs in at.",
         )
     return f"{base_url.rstrip('/')}/{url}"
-
-
-def _worth_waiting_for(error: BaseException) -> bool:
-    return isinstance(error, RetryLaterError) and (error.after is None or error.after <= LONGEST_WAIT)
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    """Wait as long as the CRM asked, else twice as long each time; with jitter, so that workers spread out."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.after if isinstance(error, RetryLaterError) else None
-    seconds = asked.total_seconds() if asked is not None else min(0.5 * 2 ** (state.attempt_number - 1), 15.0)
-    return seconds + random.uniform(0, 0.1 + seconds / 10)  # noqa: S311  jitter is no secret
 
 
 def _content(body: Any) -> tuple[bytes | None, dict[str, str]]:
