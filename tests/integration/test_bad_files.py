@@ -203,12 +203,20 @@ COHERENCE = [
     Wrong("id: size,", "id: sizes,", "unknown-field unknown-field unused-field", "uses the field 'sizes'"),
     Wrong("accepted: pains}", "}", "unmeasured-handoff", "nothing shows when"),
     Wrong("target: 30%", "target: ▸5bd", "wrong-target", "a percentage, such as 30%"),
+    Wrong(
+        "target: 30%",
+        "target: 30%}\n  - {id: own, name: Own, measure: sql, unit: count, sql: ▸no.sql",
+        "file-unreadable",
+        "no.sql can't be read",
+    ),
     Wrong("measure: win_rate", "measure: win_rate, stage: ▸tak", "unknown-stage", "did you mean 'talk'?"),
     Wrong("owner: boss", "owner: boss\n    sla: {goal: 3bd, calendar: ▸night}", "unknown-calendar"),
 ]
 
 IN_SETTINGS = [
     Wrong("process.yaml", "▸proces.yaml", "file-missing", "is not there"),
+    Wrong("version: 1", "version: 1\ncurrency: {report_in: EUR, rates: ▸no.csv}", "file-unreadable", "rates no.csv"),
+    Wrong("version: 1", "version: 1\ncurrency: {report_in: ▸Euro}", "wrong-name"),
     Wrong("adapter: acme, ", "adapter: ▸acm, ", "unknown-adapter", "did you mean 'acme'?"),
     Wrong("    company: shop\n", "    ▸compny: shop\n", "unknown-key", "did you mean 'company'?"),
     Wrong("    token: {env: TWO}", "    token: ▸pat-12345", "wrong-type", "a mapping must stand here"),

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import openpyxl
 import pytest
 
 from crmbridge.cli.plan_files import load_plan, save_plan
@@ -401,6 +402,18 @@ def test_a_report_is_written_in_the_form_asked_for(shop: Shop, tmp_path: Path, f
     assert [steady.sub("0", line.rstrip()) for line in saved.read_text("utf-8").splitlines()] == [
         steady.sub("0", line) for line in printed.splitlines()
     ]
+
+
+def test_a_report_is_saved_as_sheets_and_never_printed_so(shop: Shop, tmp_path: Path) -> None:
+    """XLSX and Parquet are files; without a folder the command says what is missing."""
+    shop.call("run")
+    for form in ("xlsx", "parquet"):
+        assert 2 == shop.call("report", "--format", form).code
+        assert 0 == shop.call("report", "--format", form, "--out", str(tmp_path / "new" / "here")).code
+
+    sheets = openpyxl.load_workbook(tmp_path / "new" / "here" / "indicators.xlsx").sheetnames
+    assert len(sheets) > 10
+    assert (tmp_path / "new" / "here" / "indicators.parquet").read_bytes().startswith(b"PAR1")
 
 
 def test_a_report_is_of_the_measures_asked_for(shop: Shop) -> None:

@@ -93,6 +93,22 @@ def test_a_file_is_left_as_it_was_when_the_query_is_wrong(asked: Shop) -> None:
     assert 3 == asked.call("sql", "SELECT 1", "--out", str(asked.folder / "x.ods")).code
 
 
+@pytest.mark.parametrize("ending", ["parquet", "xlsx"])
+def test_a_report_is_saved_as_a_table(asked: Shop, ending: str) -> None:
+    """All figures, as a file only."""
+    out = asked.folder / "reports"
+
+    assert 0 == asked.call("report", "--format", ending, "--out", str(out)).code
+    assert 2 == asked.call("report", "--format", ending).code
+    path = out / f"indicators.{ending}"
+    if ending == "parquet":
+        with duckdb.connect() as database:
+            measures = {row[0] for row in database.read_parquet(str(path)).fetchall()}
+        assert {"win_rate", "forecast"} <= measures
+    else:
+        assert "Win rate" in openpyxl.load_workbook(path).sheetnames
+
+
 def test_nothing_can_be_changed(asked: Shop) -> None:
     """Whatever is asked, the state stays as it is."""
     before = asked.call("sql", "SELECT count(*) AS n FROM deals", "--json").document["result"]["rows"]

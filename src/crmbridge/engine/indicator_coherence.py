@@ -72,9 +72,9 @@ def _form(indicator: Indicator) -> tuple[str | None, str]:
         return r"(?s).*", ""
     if measure is Measure.PIPELINE_COVERAGE and indicator.quota:
         return r"\d{1,3}(\.\d+)?\s*x", "times the quota, such as 3x"
-    if measure in {Measure.PIPELINE_COVERAGE, Measure.SALES_VELOCITY}:
-        return _MONEY, "an amount of money, such as 500000 EUR"
-    if measure in _COUNTS or indicator.unit in {"count", "money"}:
+    if measure in {Measure.PIPELINE_COVERAGE, Measure.SALES_VELOCITY} or indicator.unit == "money":
+        return rf"\d+|{_MONEY}" if indicator.unit else _MONEY, "an amount of money, such as 500000 EUR"
+    if measure in _COUNTS or indicator.unit == "count":
         return r"\d+", "a count, such as 5"
     if measure in _TIMES or indicator.unit == "d":
         return None, "a length of time, such as 5bd"

@@ -18,8 +18,6 @@ from crmbridge.model.figures import Curve, CurvePoint, Interval
 MANY: Final = 100_000  # spells; with more, times are counted in whole hours, rounded up, which no chart shows
 _STEPS: Final = 200  # a curve is given by at most so many steps: the first that passes each half of a percent
 _Z95: Final = 1.959963984540054  # the normal quantile that leaves 2.5 % on each side
-_HAIR: Final = 1e-9  # a share that is nearer to none or all is that
-_WIDEST: Final = 700.0  # of an exponent: beyond it, it is no number any more, and the interval is all there is
 _QUANTILES: Final = (0.5, 0.75, 0.9)
 _EXACT: Final = 1e-12  # what a product of floats may miss a half by
 
@@ -80,11 +78,10 @@ def _gather(database: duckdb.DuckDBPyConnection, spells: str) -> None:
 
 def incidence_interval(reached: float, variance: float) -> Interval:
     """Give the interval at 95 % of an Aalen-Johansen share, on the scale of log(-log); of none or all, a point."""
-    # Adding up shares in floating point can end a hair before all, which stands for all.
-    if not _HAIR < reached < 1 - _HAIR or variance <= 0:
+    if not 0 < reached < 1 or variance <= 0:
         return Interval(reached, reached)
     depth = log(reached)
-    half = min(_Z95 * sqrt(variance) / (reached * abs(depth)), _WIDEST)
+    half = min(_Z95 * sqrt(variance) / (reached * abs(depth)), 700.0)  # beyond it exp() overflows; 0 and 1 by then
     return Interval(exp(depth * exp(half)), exp(depth * exp(-half)))
 
 

@@ -79,6 +79,7 @@ def check_project(settings_path: Path, adapters: Adapters, webhooks: Adapters | 
     settings, source = loaded.model, loaded.source
     found += _check_adapters(settings, source, adapters)
     found += _check_webhooks(settings, source, webhooks) if webhooks is not None else ()
+    found += _check_rates(settings, source, settings_path)
     process = read_process(settings_path.parent / settings.process)
     if process.diagnostics and process.diagnostics[0].code in UNREAD:
         code = process.diagnostics[0].code
@@ -88,6 +89,7 @@ def check_project(settings_path: Path, adapters: Adapters, webhooks: Adapters | 
     if process.model is not None:
         found += placed(check_process(process.model), process.source)
         found += _check_holidays(process.model, process.source)
+        found += _check_own_indicators(process.model, process.source, settings_path.parent / settings.process)
         found += placed(check_settings(settings, process.model), source)
     places = rule_places(process.model, process.source, settings.process) if process.model else {}
     return CheckResult(settings=settings, process=process.model, diagnostics=in_order(found), places=places)
@@ -202,6 +204,29 @@ def _explain_options(
 
 def _masked_from(diagnostic: Diagnostic, col: int) -> Diagnostic:
     return replace(diagnostic, source=mask_value(diagnostic.source, col))
+
+
+def _check_rates(settings: Settings, source: Source, path: Path) -> Iterator[Diagnostic]:
+    if settings.currency is None:
+        return
+    from crmbridge.services.measuring import rates_of  # noqa: PLC0415  few projects have several currencies
+
+    try:
+        rates_of(settings.currency, path.parent, path.name)
+    except ConfigurationError as error:
+        yield source.at(("currency", "rates"), "file-unreadable", error.message, advice=error.advice)
+
+
+def _check_own_indicators(process: Process, source: Source, path: Path) -> Iterator[Diagnostic]:
+    for i, indicator in enumerate(process.indicators):
+        if indicator.sql is None:
+            continue
+        from crmbridge.services.measuring import sql_file  # noqa: PLC0415  few projects count something themselves
+
+        try:
+            sql_file(path, indicator.sql)
+        except ConfigurationError as error:
+            yield source.at(("indicators", i, "sql"), "file-unreadable", error.message, advice=error.advice)
 
 
 def _check_holidays(process: Process, source: Source) -> Iterator[Diagnostic]:

@@ -13,8 +13,9 @@ import duckdb
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.asking import Answer, ask, write_parquet
 from crmbridge.indicators.database import Moment, views
-from crmbridge.indicators.export import suffix_of, write_csv, write_xlsx
+from crmbridge.indicators.export import export_scorecard, suffix_of, write_csv, write_xlsx
 from crmbridge.indicators.options import Options
+from crmbridge.model.figures import Scorecard
 from crmbridge.services.measuring import project_rates
 from crmbridge.services.workspace import Workspace
 
@@ -44,6 +45,12 @@ def answer_into(workspace: Workspace, sql: str, place: str, path: Path) -> None:
             write_csv(found, written)
         else:
             write_xlsx({"answer": found}, written)
+
+
+def export_whole(scorecard: Scorecard, path: Path) -> None:
+    """Save a scorecard as .csv, .xlsx or .parquet, whole or not at all; raises ConfigurationError where it can't be."""
+    with _beside(path, suffix_of(path)) as written:
+        export_scorecard(scorecard, written)
 
 
 @contextmanager

@@ -149,6 +149,29 @@ def test_a_target_is_written_as_its_measure_needs_it(measure: str, target: str, 
     assert ([] if fits else [("wrong-target", ("indicators", 0, "target"))]) == told(issues)
 
 
+@pytest.mark.parametrize(
+    ("unit", "target", "fits"),
+    [
+        ("share", "30%", True),
+        ("share", "30", False),
+        ("count", "5", True),
+        ("count", "5d", False),
+        ("d", "5d", True),
+        ("d", "5%", False),
+        ("money", "250000 EUR", True),
+        ("money", "250000", True),
+        ("money", "much", False),
+    ],
+)
+def test_a_target_of_ones_own_is_written_as_its_unit_needs_it(unit: str, target: str, fits: bool) -> None:  # noqa: FBT001  a table's column
+    """The unit says what it is compared with."""
+    indicator = {"id": "i", "name": "I", "measure": "sql", "sql": "i.sql", "unit": unit, "target": target}
+
+    issues = check_process(make_process(indicators=[indicator]))
+
+    assert ([] if fits else [("wrong-target", ("indicators", 0, "target"))]) == told(issues)
+
+
 def test_a_text_lacks_a_language_wherever_it_stands() -> None:
     """A text written once is for all languages; one written per language must have them all."""
     activity = {"id": "a", "name": {"en": "A", "pt": "A"}, "how": {"en": "Ask."}}

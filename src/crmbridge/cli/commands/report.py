@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEFAULT = "indicators"
 SUFFIXES = {"html": ".html", "markdown": ".md", "json": ".json", "csv": ".csv"}
 USUAL_FILES = ("html", "markdown")
+TABLES = {"xlsx": ".xlsx", "parquet": ".parquet"}  # files only
 
 
 @as_command(
@@ -31,6 +32,7 @@ USUAL_FILES = ("html", "markdown")
         ("report --measure win_rate --measure open_findings", "only some of them"),
         ("report --out reports", "save them as HTML and Markdown"),
         ("report --format csv", "every figure as a line, for a spreadsheet"),
+        ("report --format xlsx --out reports", "a workbook with a sheet for each measure"),
         ("report weekly --push", "send one report to its sinks"),
     ],
 )
@@ -38,7 +40,7 @@ USUAL_FILES = ("html", "markdown")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["terminal", *SUFFIXES]),
+    type=click.Choice(["terminal", *SUFFIXES, *TABLES]),
     help="How it is written.  [default: terminal; html and markdown with --out]",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Save it there.")
@@ -59,6 +61,8 @@ def command(
 
     NAME is a report of the settings; without it, all of them. No CRM is asked: the figures are as of the last pull.
     """
+    if form in TABLES and out is None:
+        raise click.UsageError(f"--format {form} needs --out: it is a file, not text.")
     from crmbridge.services.publishing import make_document, reports  # noqa: PLC0415  imports are paid by their users
 
     with call.workspace() as workspace:
@@ -68,7 +72,7 @@ def command(
         asked = [_asked(report, **figures) for report in chosen or (_default(),)]
         documents = [make_document(workspace, report, None) for report in asked]
     if out is not None:
-        return _saved(documents, out, (form,) if form in SUFFIXES else USUAL_FILES)
+        return _saved(documents, out, USUAL_FILES if form in {None, "terminal"} else (str(form),))
     facts = [{"name": document.name, "title": document.title, "facts": document.facts} for document in documents]
     return Reply(result={"reports": facts}, lines=_lines(documents, asked, form))
 
@@ -121,12 +125,18 @@ def _push(workspace: Workspace, chosen: tuple[Report, ...], name: str | None) ->
 
 
 def _saved(documents: Sequence[Document], folder: Path, forms: Sequence[str]) -> Reply:
-    from crmbridge.cli.plan_files import write_file  # noqa: PLC0415  imports are paid by the commands that use them
-
-    files = []
-    for document in documents:
-        for form in forms:
-            path = folder / f"{document.name}{SUFFIXES[form]}"
-            write_file(path, _text(document, form))
-            files.append(str(path))
+    files = [_save(document, form, folder) for document in documents for form in forms]
     return Reply(result={"files": files}, lines=[f"Saved {path}" for path in files])
+
+
+def _save(document: Document, form: str, folder: Path) -> str:
+    """Save a report in one form and give the path."""
+    from crmbridge.cli.plan_files import write_file  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.querying import export_whole  # noqa: PLC0415  the same
+
+    path = folder / f"{document.name}{(SUFFIXES | TABLES)[form]}"
+    if form in TABLES and document.scorecard is not None:
+        export_whole(document.scorecard, path)
+    else:
+        write_file(path, _text(document, form))
+    return str(path)

@@ -14,6 +14,7 @@ from crmbridge.report.words import Words
 
 HEIGHT, TOP, BOTTOM = 120, 16, 22  # pixels of a panel: plot, above it, below it
 SHARES = (0.0, 0.5, 1.0)  # of the scale
+LEFT = 10  # percent of the width that is left to the numbers of the scale
 MOST_STEPS = 120  # of a curve; more can't be told apart at this size
 
 
@@ -67,11 +68,16 @@ def _stepped(pairs: list[tuple[float, float]], full: float) -> list[tuple[float,
     """Turn points into steps: a share holds until the next event."""
     steps: list[tuple[float, float]] = []
     for days, share in pairs:
-        x, y = 100 * days / full, HEIGHT * (1 - share)
+        x, y = _across(days, full), HEIGHT * (1 - share)
         if steps:
             steps.append((x, steps[-1][1]))
         steps.append((x, y))
     return steps
+
+
+def _across(days: float, full: float) -> float:
+    """Give where a day stands, in percent of the width."""
+    return LEFT + (100 - LEFT) * days / full
 
 
 def _grid() -> list[Markup]:
@@ -88,9 +94,11 @@ def _shares(words: Words) -> list[Markup]:
 def _days(marks: list[float], words: Words) -> list[Markup]:
     """Write the days below the plot; the last says what they are."""
     y = TOP + HEIGHT + 16
-    drawn = [element("text", words.number(marks[0]), class_="tick", x=0, y=y)]
+    drawn = [
+        element("text", words.number(marks[0]), class_="tick", x=percent(_across(0, 1)), y=y, text_anchor="middle")
+    ]
     for mark in marks[1:-1]:
-        x = percent(100 * mark / marks[-1])
+        x = percent(_across(mark, marks[-1]))
         drawn.append(element("text", words.short(mark, Unit.DAYS), class_="tick", x=x, y=y, text_anchor="middle"))
     last = words(f"unit_{Unit.DAYS}", n=words.short(marks[-1], Unit.DAYS))
     return [*drawn, element("text", last, class_="tick", x="100%", y=y, text_anchor="end")]
@@ -100,7 +108,7 @@ def _middle(days: float | None, full: float, words: Words) -> list[Markup]:
     """Mark when half is over."""
     if days is None or days == 0:
         return []
-    x, y = 100 * days / full, TOP + HEIGHT / 2
+    x, y = _across(days, full), TOP + HEIGHT / 2
     side, shift = ("end", -6) if x > 65 else ("start", 6)
     text = words("half_by", n=words.amount(days, Unit.DAYS))
     return [
