@@ -204,7 +204,7 @@ class _Chances:
 def _learnt(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon: int) -> _Chances:
     landmarks = _landmarks(deals)
     numbered = [Landmark(None, 0), *(Landmark(stage, age) for stage, ages in landmarks.items() for age in ages)]
-    database.execute("CREATE OR REPLACE TEMP TABLE landmarks (id INTEGER, stage TINYINT, days DOUBLE)")
+    database.execute("CREATE OR REPLACE TEMP TABLE landmarks (id INTEGER, stage TINYINT, days INTEGER)")
     database.executemany("INSERT INTO landmarks VALUES (?, ?, ?)", [(i, *each) for i, each in enumerate(numbered)])
     found: dict[Landmark, _Cells] = defaultdict(_Cells)
     for number, crew, day, *counts in database.execute(query("forecast_chances"), {"horizon": horizon}).fetchall():

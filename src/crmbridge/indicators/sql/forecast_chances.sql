@@ -1,21 +1,34 @@
 -- What became, within the horizon, of the visits that had lasted at least as long as each landmark: per stage, landmark
--- and crew, how many were won and lost on each day after it, and how many were only not over yet. The row of day 0 holds
--- how many there were. A deal that ends on the landmark's own day ended after it. $horizon is in days.
-WITH after AS (
+-- and crew, how many were won and lost on each day after it, and how many were followed no longer. The row without a day
+-- holds those that were followed beyond the horizon. $horizon is in days.
+WITH alike AS (
+    -- Landmarks are whole days, so visits can be told by whole days, too: few rows instead of many.
     SELECT
-        landmark.id,
-        visit.crew,
-        visit.ending,
-        greatest(ceil(visit.days_left - landmark.days), 1) AS day
-    FROM history AS visit
-    JOIN landmarks AS landmark ON visit.days >= landmark.days AND (visit.stage = landmark.stage OR landmark.stage IS NULL)
+        stage,
+        floor(days)::INTEGER AS days,
+        ceil(days_left)::INTEGER AS days_left,
+        ending,
+        crew,
+        count(*) AS n
+    FROM history
+    GROUP BY ALL
+),
+followed AS (
+    SELECT landmark.id, alike.crew, alike.ending, alike.days_left - landmark.days AS day, alike.n
+    FROM alike
+    JOIN landmarks AS landmark ON landmark.stage = alike.stage AND alike.days >= landmark.days
+    UNION ALL
+    SELECT landmark.id, alike.crew, alike.ending, alike.days_left, alike.n
+    FROM alike
+    JOIN landmarks AS landmark ON landmark.stage IS NULL
 )
 SELECT
     id,
     crew,
-    CASE WHEN day > $horizon THEN NULL ELSE day::INTEGER END AS day,
-    count(*) FILTER (WHERE ending = 1) AS won,
-    count(*) FILTER (WHERE ending = 2) AS lost,
-    count(*) AS leaving
-FROM after
+    -- A deal that ends on the landmark's own day ended after it.
+    CASE WHEN day <= $horizon THEN greatest(day, 1) END AS day,
+    coalesce(sum(n) FILTER (WHERE ending = 1), 0)::BIGINT AS won,
+    coalesce(sum(n) FILTER (WHERE ending = 2), 0)::BIGINT AS lost,
+    sum(n)::BIGINT AS leaving
+FROM followed
 GROUP BY ALL;

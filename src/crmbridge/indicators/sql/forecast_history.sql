@@ -5,7 +5,7 @@
 --   crew               0 to 19, the same for all visits of a deal: the jackknife leaves out one crew at a time
 -- A deal that is closed now although its history does not say when is not counted: it has no time to learn from.
 -- `standing` is one row per open deal: its stage, how long it has been there, its amount and the CRM's own chance.
-CREATE OR REPLACE TEMP TABLE history AS
+CREATE OR REPLACE TEMP VIEW history AS
 WITH ends AS (
     -- What a won deal goes through after it was won ends nothing.
     SELECT no, left_at AS ended_at, min(to_status) AS status
