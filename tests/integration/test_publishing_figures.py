@@ -115,6 +115,8 @@ def test_an_unclear_write_is_looked_up_by_the_next_push(tmp_path: Path, fault: s
     assert "looks whether it is there" in error_of(first)
     assert writes == bench.crms["north"].writes - before
     assert held(bench) is not None
+    settled = [e.outcome for e in bench.workspace.store.journal.entries() if e.change.origin is Origin.REPORT][2]
+    assert (Outcome.APPLIED if fault == "drop_after" else Outcome.FAILED) is settled
     assert () == tuple(bench.workspace.store.journal.unsettled())
     bench.workspace.close()
 
