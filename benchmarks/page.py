@@ -88,7 +88,7 @@ def measure_pages(told: Found, times: int) -> list[Found]:
     }
     with httpx.Client(base_url=told["url"], trust_env=False, headers={"origin": told["url"]}, timeout=60) as client:
         client.post("/sign-in", data={"token": TOKEN})
-        while "refresh" in client.get("/indicators").text:
+        while 'role="status"' in client.get("/indicators").text:
             time.sleep(0.1)
         counted, figures = told["counted_s"], told["figures_s"]
         print(

@@ -69,7 +69,9 @@ def signed_in(browser: Browser, told: dict[str, Any], scheme: Any, shot: Shot) -
     page.fill("input[name=token]", told["tokens"]["act"])
     page.click("main button")
     page.goto("/indicators")
-    page.locator("ul.tiles").wait_for(timeout=60_000)  # it asks again until the figures are counted
+    while not page.locator("ul.tiles").count():  # until the figures are counted
+        page.wait_for_timeout(500)
+        page.reload()
     return page
 
 

@@ -8,11 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from crmbridge.app import open_workspace
@@ -49,6 +51,15 @@ def serving(folder: Path, *args: str) -> Iterator[dict[str, Any]]:
             process.wait(30)
 
 
+def wait_for_figures(told: Mapping[str, Any]) -> None:
+    """Wait until the report has been written once, which a process of its own does meanwhile."""
+    with httpx.Client(base_url=told["url"], headers={"origin": told["url"]}, trust_env=False) as client:
+        client.post("/sign-in", data={"token": told["tokens"]["read"]})
+        ends = time.monotonic() + 60
+        while "tiles large" not in client.get("/indicators").text and time.monotonic() < ends:
+            time.sleep(0.2)
+
+
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """Serve a demo after one cycle, with edits that wait for the next one, a conflict, and a hostile deal."""
@@ -66,6 +77,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
             run_plan(workspace)
         with serving(folder) as told:
             path = f"/deals/{held.connection}/{held.id}"
+            wait_for_figures(told)
             yield Page(url=told["url"], tokens=told["tokens"], folder=folder, crms=crms, hostile=path)
 
 

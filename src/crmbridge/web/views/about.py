@@ -30,7 +30,6 @@ def report(site: Site, asked: Asked) -> Response:
             asked,
             "message.html.j2",
             title=t("report"),
-            refresh=3 if counting else None,
             text=t("counting" if counting else "uncounted"),
             advice="",
         )

@@ -71,7 +71,7 @@ def one(site: Site, asked: Asked) -> Response:
         title=str(said.subject.fields.get("name") or ref),
         said=said,
         stage=stage_name(site, said.evaluation.place.stage, t),
-        verdict=_verdict(said, t),
+        verdict=_verdict(said, stage_name(site, said.evaluation.place.stage, t), t),
         linked=[(record, str(record.fields.get("name") or "")) for record in said.linked],
         amount=t.value(said.subject.fields.get("amount")),
         rules=[(t(TITLES[when]), found) for when in TITLES if (found := list(_rules(said, when, t)))],
@@ -88,14 +88,14 @@ def one(site: Site, asked: Asked) -> Response:
     )
 
 
-def _verdict(said: Explanation, t: Words) -> tuple[str, str]:
+def _verdict(said: Explanation, stage: str, t: Words) -> tuple[str, str]:
     ready = said.readiness
     if ready.ready is None:
         return "dim", t("not_placed")
     undecided = " " + t("undecided", n=ready.undecided) if ready.undecided else ""
     if ready.ready:
-        return "good", t("ready", stage=ready.stage) + undecided
-    return "bad", t("not_ready", stage=ready.stage, failing=ready.failing, rules=ready.rules) + undecided
+        return "good", t("ready", stage=stage) + undecided
+    return "bad", t("not_ready", stage=stage, failing=ready.failing, rules=ready.rules) + undecided
 
 
 def _rules(said: Explanation, when: When, t: Words) -> Iterable[Rule]:

@@ -23,7 +23,6 @@ from crmbridge.web.words import Words
 RUNS, URGENT, RULES = 6, 6, 8  # lines that are shown
 DAY = 86_400
 FEW = 10  # shares of fewer cases are marked
-AGAIN = 3  # seconds until a page that waits for figures asks again
 
 
 class Card(NamedTuple):
@@ -103,7 +102,6 @@ def indicators(site: Site, asked: Asked) -> Response:
         asked,
         "indicators.html.j2",
         title=t("indicators"),
-        refresh=AGAIN if counting else None,
         counting=counting,
         card=card,
         tiles=[tile(one, t) for one in card.indicators] if card else [],
