@@ -9,9 +9,9 @@ from decimal import Decimal, InvalidOperation
 
 from crmbridge.engine.aging import Past
 from crmbridge.engine.bindings import OWNER, binding_for, latest_due, steps_of
-from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.occasion import Occasion, reason
 from crmbridge.engine.reverting import revert, reverts_asked
+from crmbridge.engine.subject import Subject
 from crmbridge.engine.tasks import SUBJECT_LIMIT, about, endings, note, task, tasks_asked
 from crmbridge.engine.text import fill, plain
 from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit, Origin

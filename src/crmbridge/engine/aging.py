@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from crmbridge.engine.bindings import People, binding_for, steps_of, tomorrow, zone_of
-from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.moments import LAST
+from crmbridge.engine.subject import Subject
 from crmbridge.engine.text import plain
 from crmbridge.model.changes import JournalEntry
 from crmbridge.model.findings import Evaluation, Finding, Severity, Waived, Waiver

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta, tzinfo
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from crmbridge.engine.calendars import CompiledCalendar, due
 from crmbridge.engine.checks import holds
 from crmbridge.engine.judging import case_now
+from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import Finding
 from crmbridge.model.process import Process, Stage
 from crmbridge.settings import Binding, Escalation, Settings
-
-if TYPE_CHECKING:
-    from crmbridge.engine.evaluate import Subject
 
 OWNER, LEADER = "owner", "leader"
 

@@ -10,11 +10,11 @@ from functools import partial
 from crmbridge.engine.activities import counted
 from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.case_values import moment_of, now_of, value_of
-from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.issues import Issue, Path, issue, unknown
 from crmbridge.engine.mapping import LOST, WON, stage_mapper
 from crmbridge.engine.rule_fields import deal_fields
 from crmbridge.engine.rules.case import Beside
+from crmbridge.engine.subject import Subject
 from crmbridge.model.cases import CaseDeal, CaseMove, CaseValue, ProcessCase, When
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Move, Position, Record, Ref, Status

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from crmbridge.engine.calendars import CompiledCalendar
-from crmbridge.engine.checks import Verdicts, field_name, may_turn, turns_at
+from crmbridge.engine.checks import Verdicts, may_turn, turns_at
 from crmbridge.engine.judging import broken_kind, case_now, on_entry, on_leaving, ready
-from crmbridge.engine.mapping import WON, StageMapper
+from crmbridge.engine.mapping import WON
 from crmbridge.engine.moves import Illegal, LastMove, standing_moves
 from crmbridge.engine.people import email_of
 from crmbridge.engine.permission import mover, permitted
-from crmbridge.engine.rules.case import NOTHING_BESIDE, Beside
 from crmbridge.engine.sla.clocks import clocks
 from crmbridge.engine.sla.late import late
+from crmbridge.engine.subject import Subject
 from crmbridge.engine.text import plain
 from crmbridge.engine.visits import visits_of
 from crmbridge.model.findings import (
@@ -31,52 +29,13 @@ from crmbridge.model.findings import (
     finding_id,
 )
 from crmbridge.model.process import Process, Stage
-from crmbridge.model.records import Edit, Move, Position, Record
+from crmbridge.model.records import Position
 from crmbridge.model.values import show
-from crmbridge.settings import Settings
 
 NO_VERDICTS = Verdicts()
 BEYOND_BOUNDS = (ArithmeticError, ValueError)  # what Python raises for dates and numbers that nobody can count with
 MOVE_RULE = "move"
 UNREADABLE_RULE = "unreadable"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """A deal with all its moves and activities, and everything that it is evaluated against.
-
-    `activities` is None where its connection pulls none: that is not the same as there being none. `beside` has the
-    other records around it. `edits` are the changes of its fields that were seen, by which rules are judged with the
-    values of an earlier moment. `judged_before` are the SLA clocks that the evaluation before this one left.
-    `calendars` has every calendar of the process by its id; `mapper` is that of the deal's connection. `language` is
-    the one that findings name stages and fields in.
-    """
-
-    deal: Record
-    moves: Sequence[Move]
-    process: Process
-    settings: Settings
-    calendars: Mapping[str, CompiledCalendar]
-    mapper: StageMapper
-    activities: Sequence[Record] | None = None
-    beside: Beside = NOTHING_BESIDE
-    edits: Sequence[Edit] = ()
-    judged_before: Sequence[SlaClock] = ()
-    language: str = "en"
-
-    @property
-    def place(self) -> Place:
-        """Where the deal stands in the process."""
-        return self.mapper.place(self.deal.position)
-
-    def field_names(self, fields: Iterable[str]) -> str:
-        """Give the names of fields for people."""
-        return ", ".join(field_name(field, self.process, self.language) for field in fields)
-
-    def stage_name(self, stage_id: str | None) -> str:
-        """Give a stage's name for people."""
-        stage = self.process.stage(stage_id) if stage_id else None
-        return stage.name.in_language(self.language) if stage else (stage_id or "no stage")
 
 
 def evaluate(subject: Subject, now: datetime) -> Evaluation:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.history import fields_at, in_time
 from crmbridge.engine.rules.activities import known_then
+from crmbridge.engine.subject import Subject
 from crmbridge.engine.visits import in_order
 from crmbridge.model.records import Move, Position
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from crmbridge.engine.activities import tally
 from crmbridge.engine.expr.runtime import choices
 from crmbridge.engine.rules.activities import known_then
+from crmbridge.engine.subject import Subject
 from crmbridge.model.edits import COUNTED, STAGE
 from crmbridge.model.records import Edit
 from crmbridge.model.values import Fields, Value, is_empty
-
-if TYPE_CHECKING:
-    from crmbridge.engine.evaluate import Subject
 
 
 def fields_at(subject: Subject, moment: datetime) -> Fields:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from crmbridge.engine.evaluate import Subject
+from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import Visit
 from crmbridge.model.records import Record, Status
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING
 
 from crmbridge.engine.checks import Case, Judged, Verdicts, judge, judge_stage, judged, verdict
 from crmbridge.engine.history import fields_at, is_known
@@ -17,11 +16,9 @@ from crmbridge.engine.moves import LastMove
 from crmbridge.engine.rules.activities import known_then
 from crmbridge.engine.rules.asking import JUDGEMENTS
 from crmbridge.engine.rules.compiled import CompiledRule, compiled_rule
+from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import FindingKind, Judgement, Verdict, Visit
 from crmbridge.model.process import ExitRule, OnUnknown, Stage
-
-if TYPE_CHECKING:
-    from crmbridge.engine.evaluate import Subject
 
 _BROKEN = frozenset({Judgement.FAIL, Judgement.UNKNOWN})
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from crmbridge.engine.aging import Past
 from crmbridge.engine.bindings import OWNER, Step, email_of
-from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.moments import shifted
+from crmbridge.engine.subject import Subject
 from crmbridge.engine.text import plain
 from crmbridge.model.changes import Action, change_id
 from crmbridge.model.findings import Evaluation, Finding, FindingKind

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from crmbridge.engine.history import fields_at, is_known
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.moves import Illegal, LastMove
 from crmbridge.engine.people import OWNER, email_of, listed
+from crmbridge.engine.subject import Subject
 from crmbridge.engine.visits import in_order
 from crmbridge.model.records import Status
 from crmbridge.model.values import is_empty
-
-if TYPE_CHECKING:
-    from crmbridge.engine.evaluate import Subject
 
 
 def permitted(move: LastMove, subject: Subject) -> LastMove:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from crmbridge.engine.evaluate import BEYOND_BOUNDS, MOVE_RULE, Subject
+from crmbridge.engine.evaluate import BEYOND_BOUNDS, MOVE_RULE
 from crmbridge.engine.hindsight import rewind
 from crmbridge.engine.judging import known_of, on_entry, on_leaving
 from crmbridge.engine.moves import Illegal, LastMove, last_move
@@ -14,6 +14,7 @@ from crmbridge.engine.permission import permitted
 from crmbridge.engine.rules.asking import JUDGEMENTS
 from crmbridge.engine.rules.compiled import compiled_rule
 from crmbridge.engine.sla.clocks import clocks
+from crmbridge.engine.subject import Subject
 from crmbridge.engine.visits import in_order, visits_of
 from crmbridge.model.findings import Judgement, SlaClock, SlaState, Visit
 from crmbridge.model.process import OnUnknown

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.moves import LastMove, last_move
 from crmbridge.engine.occasion import Occasion, reason
+from crmbridge.engine.subject import Subject
 from crmbridge.engine.visits import in_order
 from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit, Origin, Outcome, change_id
 from crmbridge.model.findings import Evaluation, FindingKind, Visit

@@ -12,8 +12,9 @@ from crmbridge import __version__
 from crmbridge.engine.actions import Acts, acts_for
 from crmbridge.engine.bindings import binding_for
 from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
-from crmbridge.engine.evaluate import BEYOND_BOUNDS, Subject, evaluate, unjudged
+from crmbridge.engine.evaluate import BEYOND_BOUNDS, evaluate, unjudged
 from crmbridge.engine.matching import lead
+from crmbridge.engine.subject import Subject
 from crmbridge.engine.tasks import endings
 from crmbridge.model.business_time import Calendar
 from crmbridge.model.changes import Blocked, Change

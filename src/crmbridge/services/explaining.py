@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.hindsight import rewind
 from crmbridge.engine.history import is_known
 from crmbridge.engine.matching import lead
+from crmbridge.engine.subject import Subject
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Cause
 from crmbridge.model.edits import COUNTED

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from crmbridge.engine.actions import asked_of
 from crmbridge.engine.aging import Past, aged
 from crmbridge.engine.bindings import People
-from crmbridge.engine.evaluate import Subject
+from crmbridge.engine.subject import Subject
 from crmbridge.engine.tasks import tasks_asked
 from crmbridge.engine.views import emails, user_ids
 from crmbridge.errors import CrmbridgeError

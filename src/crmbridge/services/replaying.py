@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from crmbridge.engine.activities import kinds_asked_for
 from crmbridge.engine.calendars import CompiledCalendar
-from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.mapping import stage_mapper
+from crmbridge.engine.subject import Subject
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.evaluating import compile_for, leads, looked_up

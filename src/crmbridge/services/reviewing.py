@@ -11,10 +11,11 @@ from math import sqrt
 from statistics import median
 from types import MappingProxyType
 
-from crmbridge.engine.evaluate import MOVE_RULE, Subject
+from crmbridge.engine.evaluate import MOVE_RULE
 from crmbridge.engine.journeys import DAY, Ending, detours, ending_of, types_done, used_times
 from crmbridge.engine.replay import Replay, replay
 from crmbridge.engine.rules.beside import says_yes
+from crmbridge.engine.subject import Subject
 from crmbridge.indicators.counting import wilson
 from crmbridge.model.figures import Interval
 from crmbridge.model.process import Process, Stage

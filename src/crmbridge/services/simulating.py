@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 from crmbridge.engine.coherence import check_process
-from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.mapping import StageMapper, stage_mapper
 from crmbridge.engine.replay import Replay, replay
 from crmbridge.engine.settings_coherence import rule_ids
+from crmbridge.engine.subject import Subject
 from crmbridge.files.diagnostics import InvalidFilesError, has_errors, in_order
 from crmbridge.files.reading import read_process
 from crmbridge.model.findings import Judgement, SlaState

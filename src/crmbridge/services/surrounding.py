@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from crmbridge.engine.activities import by_deal, counted, kinds_asked_for
 from crmbridge.engine.calendars import CompiledCalendar
-from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.matching import around
 from crmbridge.engine.rules.case import Beside
+from crmbridge.engine.subject import Subject
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.hanging import deals_naming, hanging_on, index_hanging, index_named
 from crmbridge.services.kinds import wanted_kinds

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from crmbridge.engine.actions import acts_for, typed
 from crmbridge.engine.aging import Past, aged
-from crmbridge.engine.evaluate import Subject, evaluate
+from crmbridge.engine.evaluate import evaluate
 from crmbridge.engine.occasion import marker
+from crmbridge.engine.subject import Subject
 from crmbridge.model.changes import Action, Change, Origin
 from crmbridge.model.process import Process
 from crmbridge.model.records import Move, Position, Problem, Status

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.evaluate import Subject, evaluate
+from crmbridge.engine.evaluate import evaluate
+from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import Evaluation, Finding, FindingKind, Judgement, Place, Severity
 from crmbridge.model.process import Process
 from crmbridge.model.records import Problem, Status

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from crmbridge.engine.evaluate import Subject, evaluate
+from crmbridge.engine.evaluate import evaluate
 from crmbridge.engine.hindsight import rewind
+from crmbridge.engine.subject import Subject
 from crmbridge.model.records import Edit, Kind
 from crmbridge.testing.factories import NOON, make_deal, make_moves, make_position, make_record, make_subject
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.history import fields_at, intervals, is_known, seen_since
+from crmbridge.engine.subject import Subject
 from crmbridge.model.records import Edit, Kind
 from crmbridge.model.values import Value
 from crmbridge.testing.factories import NOON, make_deal, make_record, make_subject

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from crmbridge.engine.evaluate import Subject
 from crmbridge.engine.journeys import Ending, detours, ending_of, types_done, used_times
+from crmbridge.engine.subject import Subject
 from crmbridge.engine.visits import visits_of
 from crmbridge.model.findings import Visit
 from crmbridge.model.records import Kind, Record, Status

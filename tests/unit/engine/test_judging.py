@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.evaluate import Subject, evaluate
+from crmbridge.engine.evaluate import evaluate
 from crmbridge.engine.rules.case import Beside
+from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import Evaluation, FindingKind, Judgement
 from crmbridge.model.process import Process
 from crmbridge.model.records import Edit, Kind

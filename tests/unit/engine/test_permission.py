@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from crmbridge.engine.evaluate import Subject, evaluate
+from crmbridge.engine.evaluate import evaluate
 from crmbridge.engine.rules.case import Beside
+from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import FindingKind
 from crmbridge.model.records import Edit
 from crmbridge.model.values import Value

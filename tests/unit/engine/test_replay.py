@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from crmbridge.engine.evaluate import Subject, evaluate
+from crmbridge.engine.evaluate import evaluate
 from crmbridge.engine.hindsight import rewind
 from crmbridge.engine.replay import Replay, replay
+from crmbridge.engine.subject import Subject
 from crmbridge.files.reading import read_process
 from crmbridge.files.shipped import shipped_folder
 from crmbridge.model.findings import FindingKind, Judgement

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from crmbridge.engine.sla.clocks import measure
 from crmbridge.engine.sla.cycles import Cycle
 from crmbridge.engine.sla.limits import clock_rule
+from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import SlaClock, SlaState
-
-if TYPE_CHECKING:
-    from crmbridge.engine.evaluate import Subject
 
 
 class JudgedAgain(NamedTuple):

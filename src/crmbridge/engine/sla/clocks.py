@@ -6,18 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from crmbridge.engine.calendars import later, length, line_of
 from crmbridge.engine.history import intervals, seen_since
 from crmbridge.engine.sla.cycles import Cycle, cycles_of, wakes_at
 from crmbridge.engine.sla.limits import ClockRule, Limit, clock_rules
+from crmbridge.engine.subject import Subject
 from crmbridge.engine.timeline import micros, spent
 from crmbridge.model.findings import Pause, SlaClock, SlaState, Visit
 from crmbridge.model.slas import SlaKind
-
-if TYPE_CHECKING:
-    from crmbridge.engine.evaluate import Subject
 
 _TICK = timedelta(microseconds=1)
 _Key = tuple[str, str, int, datetime]  # rule, stage, number of the visit, start

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from crmbridge.engine.sla.limits import ClockRule, Measures
+from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import Pause, Visit
 from crmbridge.model.process import Stage
 from crmbridge.model.records import Record, Status
 from crmbridge.model.slas import ReEntry, Sla, SlaKind
 from crmbridge.model.values import Value, is_empty
-
-if TYPE_CHECKING:
-    from crmbridge.engine.evaluate import Subject
 
 _INSTANT = timedelta(microseconds=1)
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from crmbridge.engine.sla.limits import ClockRule, Measures, clock_rule, in_words
+from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import FindingKind, SlaClock, SlaState
 from crmbridge.model.slas import SlaKind
 from crmbridge.model.values import show
-
-if TYPE_CHECKING:
-    from crmbridge.engine.evaluate import Subject
 
 _VISITS = ("time_in_stage", "handoff")  # what these measure is told apart by the visit, all else by when it began
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from crmbridge.engine.calendars import CompiledCalendar
-    from crmbridge.engine.evaluate import Subject
     from crmbridge.engine.rules.case import Case
+    from crmbridge.engine.subject import Subject
 
 NO_CALENDAR = ""  # the calendar of a clock that counts plain time
 PROCESS_SLAS = "sla"  # stands in a rule id where a stage would: `sla.first_touch`
