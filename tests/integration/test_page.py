@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -216,11 +217,25 @@ def test_who_may_look_can_do_nothing(serve: Serve) -> None:
     assert [item] == [one.item for one in served.bench.workspace.store.waiting.all()]
 
 
+def test_a_form_that_does_not_arrive_holds_no_connection(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred such would keep everybody else out; nobody needs a token for that."""
+    monkeypatch.setattr("crmbridge.web.routes.PATIENCE", 0.05)
+    served = serve()
+    host, port = "127.0.0.1", int(served.url.rpartition(":")[2])
+    head = f"POST /sign-in HTTP/1.1\r\nHost: {host}\r\nContent-Length: 99\r\n\r\ntoken="
+    with socket.create_connection((host, port), timeout=4) as slow:
+        slow.sendall(head.encode())
+        answer = b"".join(iter(lambda: slow.recv(4096), b""))
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
 def test_guessing_tokens_is_turned_away(serve: Serve) -> None:
     """With the time to wait; what is no form is not read."""
     served = serve()
     with served.visitor(None) as stranger:
-        codes = [stranger.post("/sign-in", data={"token": "guessed"}).status_code for _ in range(11)]
+        claims = [{"x-forwarded-for": f"10.0.0.{number}"} for number in range(11)]
+        codes = [stranger.post("/sign-in", data={"token": "guessed"}, headers=head).status_code for head in claims]
         assert [403] * 10 + [429] == codes
         assert "60" <= stranger.post("/sign-in", data={"token": TOKENS["act"]}).headers["retry-after"]
         large = stranger.post("/sign-in", data={"token": "x" * 70_000})
