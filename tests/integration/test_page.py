@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +34,7 @@ from crmbridge.web.receiver import Reception, webhook_app
 from crmbridge.web.routes import site_app
 from crmbridge.web.server import listen, make_server
 from crmbridge.web.site import Site
+from crmbridge.web.views.waiting import seen
 
 TOKENS = {"act": "token-of-who-may-act", "read": "token-of-who-may-look"}
 HOSTILE = "<script>alert(1)</script>\u202e\x1b]52;c;aGk=\x07"
@@ -244,6 +245,21 @@ def test_guessing_tokens_is_turned_away(serve: Serve) -> None:
     assert (413, 415) == (large.status_code, other.status_code)
 
 
+def test_nobody_decides_for_a_value_that_they_never_saw(serve: Serve) -> None:
+    """A conflict keeps its name while its values change; who decides on the ones before is told to look again."""
+    served = serve(fill=conflict, **ASKING)
+    (item,) = (one.item for one in served.bench.workspace.store.waiting.all())
+    before = seen(replace(item, values={**item.values, "south": Money(Decimal(1), "EUR")}))
+    with served.visitor() as visitor:
+        answers = [
+            visitor.post(f"/waiting/{item.id}", data=served.form(visitor, take="south", **shown))
+            for shown in ({"seen": before}, {})
+        ]
+
+    assert [409, 409] == [answer.status_code for answer in answers]
+    assert [item] == [one.item for one in served.bench.workspace.store.waiting.all()]
+
+
 def test_a_conflict_is_decided_as_the_command_line_does(serve: Serve) -> None:
     """For a side; the next plan writes it, after a confirmation, and to the other side alone."""
     served = serve(fill=conflict, **ASKING)
@@ -251,7 +267,7 @@ def test_a_conflict_is_decided_as_the_command_line_does(serve: Serve) -> None:
     with served.visitor() as visitor:
         text = visitor.get("/waiting").text
         assert ("11,000 EUR" in text, "12,000 EUR" in text) == (True, True)
-        visitor.post(f"/waiting/{item.id}", data=served.form(visitor, take="south"))
+        visitor.post(f"/waiting/{item.id}", data=served.form(visitor, take="south", seen=seen(item)))
         assert () == served.bench.workspace.store.waiting.all()
 
         visitor.post("/plan/make", data=served.form(visitor, pull="yes"))
