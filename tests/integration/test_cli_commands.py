@@ -414,6 +414,7 @@ def test_a_report_is_saved_as_sheets_and_never_printed_so(shop: Shop, tmp_path: 
     sheets = openpyxl.load_workbook(tmp_path / "new" / "here" / "indicators.xlsx").sheetnames
     assert len(sheets) > 10
     assert (tmp_path / "new" / "here" / "indicators.parquet").read_bytes().startswith(b"PAR1")
+    assert {0o644} == {each.stat().st_mode & 0o777 for each in (tmp_path / "new" / "here").iterdir()}
 
 
 def test_a_report_is_of_the_measures_asked_for(shop: Shop) -> None:
@@ -483,6 +484,15 @@ def test_people_are_told_once_a_day_and_files_are_kept_up_to_date(shop: Shop, ch
     assert "1:slack" in second.out
     assert "nothing new since it was last told" in second.out
     assert f"{shop.folder}/reports/weekly.html" in second.out
+
+
+@pytest.mark.parametrize("other", [("--format", "csv"), ("--by", "owner"), ("--measure", "win_rate"), ("--out", "x")])
+def test_a_push_takes_no_other_options(shop: Shop, other: tuple[str, str]) -> None:
+    """What would be left out of the report that is sent is not taken."""
+    said = shop.call("report", "--push", *other)
+
+    assert 2 == said.code
+    assert "--push sends reports as the settings have them" in said.out + said.err
 
 
 def test_a_sink_that_fails_costs_only_itself(shop: Shop) -> None:

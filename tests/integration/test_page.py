@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -33,6 +34,7 @@ from crmbridge.web.receiver import Reception, webhook_app
 from crmbridge.web.routes import site_app
 from crmbridge.web.server import listen, make_server
 from crmbridge.web.site import Site
+from crmbridge.web.views.waiting import seen
 
 TOKENS = {"act": "token-of-who-may-act", "read": "token-of-who-may-look"}
 HOSTILE = "<script>alert(1)</script>\u202e\x1b]52;c;aGk=\x07"
@@ -216,17 +218,46 @@ def test_who_may_look_can_do_nothing(serve: Serve) -> None:
     assert [item] == [one.item for one in served.bench.workspace.store.waiting.all()]
 
 
+def test_a_form_that_does_not_arrive_holds_no_connection(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred such would keep everybody else out; nobody needs a token for that."""
+    monkeypatch.setattr("crmbridge.web.routes.PATIENCE", 0.05)
+    served = serve()
+    host, port = "127.0.0.1", int(served.url.rpartition(":")[2])
+    head = f"POST /sign-in HTTP/1.1\r\nHost: {host}\r\nContent-Length: 99\r\n\r\ntoken="
+    with socket.create_connection((host, port), timeout=4) as slow:
+        slow.sendall(head.encode())
+        answer = b"".join(iter(lambda: slow.recv(4096), b""))
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
 def test_guessing_tokens_is_turned_away(serve: Serve) -> None:
     """With the time to wait; what is no form is not read."""
     served = serve()
     with served.visitor(None) as stranger:
-        codes = [stranger.post("/sign-in", data={"token": "guessed"}).status_code for _ in range(11)]
+        claims = [{"x-forwarded-for": f"10.0.0.{number}"} for number in range(11)]
+        codes = [stranger.post("/sign-in", data={"token": "guessed"}, headers=head).status_code for head in claims]
         assert [403] * 10 + [429] == codes
         assert "60" <= stranger.post("/sign-in", data={"token": TOKENS["act"]}).headers["retry-after"]
         large = stranger.post("/sign-in", data={"token": "x" * 70_000})
         other = stranger.post("/sign-in", json={"token": "x"})
 
     assert (413, 415) == (large.status_code, other.status_code)
+
+
+def test_nobody_decides_for_a_value_that_they_never_saw(serve: Serve) -> None:
+    """A conflict keeps its name while its values change; who decides on the ones before is told to look again."""
+    served = serve(fill=conflict, **ASKING)
+    (item,) = (one.item for one in served.bench.workspace.store.waiting.all())
+    before = seen(replace(item, values={**item.values, "south": Money(Decimal(1), "EUR")}))
+    with served.visitor() as visitor:
+        answers = [
+            visitor.post(f"/waiting/{item.id}", data=served.form(visitor, take="south", **shown))
+            for shown in ({"seen": before}, {})
+        ]
+
+    assert [409, 409] == [answer.status_code for answer in answers]
+    assert [item] == [one.item for one in served.bench.workspace.store.waiting.all()]
 
 
 def test_a_conflict_is_decided_as_the_command_line_does(serve: Serve) -> None:
@@ -236,7 +267,7 @@ def test_a_conflict_is_decided_as_the_command_line_does(serve: Serve) -> None:
     with served.visitor() as visitor:
         text = visitor.get("/waiting").text
         assert ("11,000 EUR" in text, "12,000 EUR" in text) == (True, True)
-        visitor.post(f"/waiting/{item.id}", data=served.form(visitor, take="south"))
+        visitor.post(f"/waiting/{item.id}", data=served.form(visitor, take="south", seen=seen(item)))
         assert () == served.bench.workspace.store.waiting.all()
 
         visitor.post("/plan/make", data=served.form(visitor, pull="yes"))

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from crmbridge.errors import AuthenticationError, CrmbridgeError, RetryLaterError
+from crmbridge.errors import AuthenticationError, ConfigurationError, CrmbridgeError, RetryLaterError
 from crmbridge.model.records import Kind
 from crmbridge.plugins import Plugins, SinkSpec
 from crmbridge.ports import Document
 from crmbridge.report import Notice, notice_document, open_sink
-from crmbridge.services.publishing import Delivery, exit_code
+from crmbridge.services.publishing import Delivery, exit_code, make_document
 from crmbridge.services.running import Ran, run_reports, run_steps
 from crmbridge.settings import SettingsPart
 from crmbridge.store import open_store
@@ -120,6 +120,18 @@ def test_a_sink_that_fails_costs_only_itself(tmp_path: Path, monkeypatch: pytest
     assert (6, [5, 3]) == (ran.exit_code, [error.exit_code for error in errors])
     assert "secret-path" not in "".join(f"{error} {error.advice}" for error in errors)
     assert (tmp_path / "reports" / "weekly.html").exists()
+    bench.workspace.close()
+
+
+def test_a_field_that_deals_do_not_have_is_no_group(tmp_path: Path) -> None:
+    """A typing error gives no report in which nobody has anything."""
+    bench = make(tmp_path)
+    run_steps(bench.workspace, "cycle")
+    report = bench.workspace.project.settings.reports[0].model_copy(update={"by": "onwer"})
+
+    with pytest.raises(ConfigurationError, match="Deals have no field 'onwer' to group by") as error:
+        make_document(bench.workspace, report, None)
+    assert "Did you mean owner?" in error.value.advice
     bench.workspace.close()
 
 

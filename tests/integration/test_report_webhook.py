@@ -230,6 +230,19 @@ def test_a_place_that_apprise_does_not_know_is_a_setting(receiver: Receiver, mon
     assert "s3cret-path" not in f"{caught.value.message}{caught.value.advice}"
 
 
+@pytest.mark.parametrize("url", ["twilio://ACs3cret-path:tok@123", "json://s3cret-path@127.0.0.1:1/"])
+def test_what_apprise_logs_is_shown_to_nobody(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, url: str
+) -> None:
+    """It repeats parts of the URL."""
+    monkeypatch.setenv("APPRISE_URL", url)
+
+    with caplog.at_level("INFO"), pytest.raises(CrmbridgeError):
+        tell()
+
+    assert "" == caplog.text
+
+
 def test_without_apprise_it_says_what_to_install(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package is an extra; who names the sink without it is told so."""
     monkeypatch.setitem(sys.modules, "apprise", None)

@@ -107,15 +107,16 @@ def _table(shown: Table, measured: Measured | None, words: Words) -> Iterator[Li
     width = screen_width() or WIDE
     columns = _drawn(measured) if measured is not None and measured.rows else ()
     full = _full(measured, columns) if measured is not None and columns else 0.0
-    room = width - 2 - (BAR if full else 0)
-    count = _fitting(shown, room)
+    # Labels differ at their end, by owner or period, so they get more room than other cells.
+    most = max(MOST, width * 44 // 100)
+    count = _fitting(shown, width - 2 - (BAR if full else 0), most)
     rows: list[list[Part]] = []
     for index, cells in enumerate(shown.rows):
         row: list[Part] = [_cell(cell) for cell in cells[:count]]
         if measured is not None and full:
             row.append(bar(_amount(measured.rows[index], columns) / full))
         rows.append(row)
-    yield from table(rows, heads=[*shown.columns[:count], ""] if full else shown.columns[:count], indent=2, most=MOST)
+    yield from table(rows, heads=[*shown.columns[:count], ""] if full else shown.columns[:count], indent=2, most=most)
     left = len(shown.columns) - count
     if left:
         unseen = words("more_columns", names=words("comma").join(shown.columns[count:]))
@@ -124,12 +125,12 @@ def _table(shown: Table, measured: Measured | None, words: Words) -> Iterator[Li
         yield from table([[dim(shown.more)]], indent=2)
 
 
-def _fitting(shown: Table, room: int) -> int:
+def _fitting(shown: Table, room: int, most: int) -> int:
     """Count the columns that fit beside each other."""
     used = 0
     for index, head in enumerate(shown.columns):
         longest = max((len(row[index].text) for row in shown.rows), default=0)
-        used += min(MOST, max(len(head), longest)) + 2
+        used += min(most, max(len(head), longest)) + 2
         if used > room and index > 1:
             return index
     return len(shown.columns)

@@ -65,6 +65,11 @@ def deal_fields(process: Process) -> dict[str, FieldType]:
     return {**{field.id: field.type for field in process.fields}, **STANDARD_FIELDS[Kind.DEAL]}
 
 
+def segments(process: Process) -> tuple[str, ...]:
+    """Name everything that a report can group deals by."""
+    return tuple(dict.fromkeys(("owner", "connection", *deal_fields(process))))
+
+
 def deal_options(process: Process) -> dict[str, tuple[str, ...]]:
     """Give the values that fields can have, for those of which that is known."""
     return {field.id: field.options for field in process.fields if field.options}

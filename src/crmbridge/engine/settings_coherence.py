@@ -16,7 +16,7 @@ from crmbridge.engine.beside_coherence import roles_named
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.process_coherence import RESERVED_STAGES
-from crmbridge.engine.rule_fields import deal_fields
+from crmbridge.engine.rule_fields import deal_fields, segments
 from crmbridge.model.process import Process
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.settings import Binding, MatchedKind, MatchRules, Settings, Sync
@@ -171,11 +171,13 @@ def check_listed(settings: Settings, process: Process) -> Iterator[Issue]:
 
 
 def check_reports(settings: Settings, process: Process) -> Iterator[Issue]:
-    """Find reports with the same name, unreadable sinks, or a language that the process isn't written in."""
+    """Find reports with the same name, a language or field that the process doesn't have, or unreadable sinks."""
     yield from duplicates("report", [(("reports", i, "name"), r.name) for i, r in enumerate(settings.reports)])
     for i, report in enumerate(settings.reports):
         language = [(("reports", i, "language"), report.language)]
         yield from unknown("language", language, process.languages)
+        by = [(("reports", i, "by"), report.by)] if report.by is not None else []
+        yield from unknown("field", by, segments(process))
         for j, sink in enumerate(report.sinks):
             path = ("reports", i, "sinks", j)
             if len(sink) != 1:

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 _JOINERS = "\u200c\u200d"  # they belong to words and emoji, and change no order
+# What a spreadsheet would take for a formula; full-width forms count, as some programs turn them into the others.
+_FORMULA = re.compile(r"\s*[=+\-@|%\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*([eE][+-]?\d+)?%?")
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 
 
@@ -18,6 +21,11 @@ def plain(text: str, limit: int = 200) -> str:
         kept = "".join(_kept(character) for character in kept)
     line = " ".join(kept.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def cell(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would run; a number written as text, such as -5, stays one."""
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import duckdb
 
+from crmbridge.engine.text import plain
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.state import query
 
@@ -162,9 +163,18 @@ def _require_all(database: duckdb.DuckDBPyConnection, rates: Rates) -> None:
     ).fetchone()
     if missing is None:
         return
-    code, day, deals = str(missing[0])[:3], *missing[1:]
+    code, day, deals = plain(str(missing[0]), 40), *missing[1:]
     raise ConfigurationError(
         f"There is no rate for {code!r} on or before {day}, which {deals:,} deal{'s' * (deals != 1)} "
         f"need{'s' * (deals == 1)}, in {rates.source}",
-        advice=f"Add to {rates.source} what one {code} was in {rates.report_in} on {day} or before: {day},{code},RATE",
+        advice=_line_to_add(code, day, rates),
     )
+
+
+def _line_to_add(code: str, day: date, rates: Rates) -> str:
+    """Say what to add, as the place where the rates stand has it."""
+    if not _CODE.fullmatch(code):
+        return "That is no currency, so there can't be one: mend it on the deal in its CRM."
+    in_settings = rates.source.endswith((".yaml", ".yml"))
+    line = f"- {{date: {day}, currency: {code}, rate: RATE}}" if in_settings else f"{day},{code},RATE"
+    return f"Add to {rates.source} what one {code} was in {rates.report_in} on {day} or before: {line}"

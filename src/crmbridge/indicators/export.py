@@ -13,7 +13,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from crmbridge.engine.text import plain
+from crmbridge.engine.text import cell, plain
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.asking import Answer
 from crmbridge.model.figures import Figure, Scorecard
@@ -26,8 +26,6 @@ SUFFIXES: Final = (".csv", ".parquet", ".xlsx")
 SHEET_ROWS: Final = 1_048_576  # of a sheet, its header among them: Excel specifications and limits
 _CELL: Final = 32_767  # characters: the same page
 _EXACT: Final = 10**15  # a cell's number has 15 digits; larger whole numbers would be rounded, so they go as text
-_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet may take for a formula: OWASP, CSV Injection
-_NUMBER: Final = re.compile(r"[+-]?\d+([.,]\d+)*([eE][+-]?\d+)?%?")
 _NAME: Final = re.compile(r"[\[\]:*?/\\']")  # not in the name of a sheet
 
 _FIGURES: Final = {  # the columns of a scorecard's table, with their types
@@ -133,13 +131,8 @@ def figures_table(scorecard: Scorecard) -> Answer:
 
 
 def guarded(text: str) -> str:
-    """Give a text without control and direction characters, and with a ' in front if it could be a formula.
-
-    A number that is written as text, such as -5 or +3.2, stays one.
-    """
-    risky = text.startswith(_STARTS) or text.lstrip().startswith(_STARTS[:4])
-    shown = plain(text, _CELL - 1)
-    return f"'{shown}" if risky and not _NUMBER.fullmatch(shown) else shown
+    """Give a text without control and direction characters, and with a ' in front if it could be a formula."""
+    return cell(plain(text, _CELL - 1))
 
 
 def _csv_cell(value: object) -> object:

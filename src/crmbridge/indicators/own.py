@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from math import isfinite
 from typing import Any, Final
 
@@ -63,15 +62,13 @@ def measure_own(
 def own_figure(indicator: Indicator, found: Mapping[str, Measured], language: str) -> IndicatorFigure:
     """Hold an indicator of the process against its target, its figure being that of a measure of its own.
 
-    A share or an amount must reach its target, a count or a time must not exceed it.
+    An amount may be aimed at as a number without a currency.
     """
     measured = found[indicator.plugin or indicator.id]
     figure = measured.headline or Figure(unit=Unit(indicator.unit or Unit.COUNT), value=None, n=0)
     target = read_target(indicator.target)
-    met, comparable = is_met(figure, target, indicator.measure), is_comparable(figure, target)
-    if figure.unit is Unit.MONEY and target is not None and (comparable or target.unit is Unit.COUNT):
-        comparable = True
-        met = None if figure.value is None else Fraction(Decimal(repr(figure.value))) >= target.amount
+    if target is not None and (figure.unit, target.unit) == (Unit.MONEY, Unit.COUNT):
+        target = target._replace(unit=Unit.MONEY, currency=figure.currency)
     return IndicatorFigure(
         id=indicator.id,
         name=indicator.name.in_language(language),
@@ -80,8 +77,8 @@ def own_figure(indicator: Indicator, found: Mapping[str, Measured], language: st
         figure=figure,
         definition=measured.definition,
         target=indicator.target,
-        met=met,
-        comparable=comparable,
+        met=is_met(figure, target, indicator.measure),
+        comparable=is_comparable(figure, target),
     )
 
 

@@ -7,15 +7,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
+from crmbridge.model.aims import must_reach
 from crmbridge.model.business_time import Duration
 from crmbridge.model.figures import Figure, Unit
 from crmbridge.model.process import Measure
 from crmbridge.model.values import Money
 
-# Of these there should be little: a share, too, must not exceed its target.
-_FEW = frozenset({Measure.AGING, Measure.REWORK, Measure.SKIPS})
-# And of these much: a count or an amount must reach it.
-_MUCH = frozenset({Measure.ACTIVITIES, Measure.PIPELINE_COVERAGE, Measure.SALES_VELOCITY})
 _MONEY = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s+([A-Z]{3})")
 
 
@@ -62,18 +59,13 @@ def is_comparable(figure: Figure, target: Target | None) -> bool:
 
 
 def is_met(figure: Figure, target: Target | None, measure: Measure | None = None) -> bool | None:
-    """Tell whether the target is met: a share must reach it, a time or a count must not exceed it.
-
-    Of some measures there should be little, of others much: those decide. None when there is nothing to compare.
-    """
+    """Tell whether the target is met, in the way that `must_reach` says; None when there is nothing to compare."""
     if target is None or not is_comparable(figure, target) or figure.value is None:
         return None
-    is_share = figure.unit is Unit.SHARE
-    must_reach = (is_share and measure not in _FEW) or measure in _MUCH
-    if is_share:
+    if figure.unit is Unit.SHARE:
         # As a fraction: 3 of 10 reach 30 %, which they would miss as binary floating point.
         value = Fraction(figure.numerator or 0) / Fraction(figure.denominator or 1)
     else:
         # A median is interpolated in floating point; nine digits keep an exact hit a hit.
-        value = Fraction(Decimal(figure.value).quantize(Decimal("1e-9")))
-    return value >= target.amount if must_reach else value <= target.amount
+        value = Fraction(repr(round(figure.value, 9)))
+    return value >= target.amount if must_reach(measure, figure.unit) else value <= target.amount

@@ -11,12 +11,12 @@ from markupsafe import Markup, escape
 
 from crmbridge.engine.text import plain
 from crmbridge.manual.speech import Speech
+from crmbridge.model.aims import must_reach
 from crmbridge.model.business_time import Duration
+from crmbridge.model.figures import Unit
 from crmbridge.model.process import Indicator, Measure
 
 Definitions = Mapping[str, str]  # by measure, in one language
-FEW = frozenset({Measure.AGING, Measure.REWORK, Measure.SKIPS})  # of these there should be little, a share, too
-MUCH = frozenset({Measure.ACTIVITIES, Measure.PIPELINE_COVERAGE, Measure.SALES_VELOCITY})  # and of these much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +51,15 @@ def aim(one: Indicator, speech: Speech) -> Markup:
     if one.target is None:
         return Markup("")
     text = one.target.strip()
-    share = text.endswith("%")
-    reach = one.measure in MUCH or (share and one.measure not in FEW)
+    reach = must_reach(one.measure, Unit(one.unit) if one.unit else _unit(text))
     return speech.words("aim_least" if reach else "aim_most", x=_amount(text, speech))
+
+
+def _unit(text: str) -> Unit:
+    """Tell what a target is counted in, as far as that says which way it is aimed."""
+    if text.endswith("%"):
+        return Unit.SHARE
+    return Unit.MONEY if re.fullmatch(r"[\d.]+\s+[A-Z]{3}", text) else Unit.COUNT
 
 
 def _amount(text: str, speech: Speech) -> Markup:

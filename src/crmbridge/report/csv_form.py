@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 
+from crmbridge.engine.text import cell
 from crmbridge.model.figures import Curve, Figure, IndicatorFigure, Measured, Row, Scorecard
 from crmbridge.report.cleaning import cleaned
 
@@ -14,9 +14,6 @@ HEAD = (
     "part", "id", "name", "row", "stage", "segment", "period", "column", "column_name", "unit", "currency", "value",
     "n", "numerator", "denominator", "low", "high", "target", "met",
 )  # fmt: skip
-# What a spreadsheet would take for a formula; full-width forms count, as some programs turn them into the others.
-_FORMULA = re.compile(r"\s*[=+\-@|%\uff1d\uff0b\uff0d\uff20]")
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _Line = dict[str, str]
 
 
@@ -29,13 +26,8 @@ def csv_text(scorecard: Scorecard) -> str:
     writer = csv.DictWriter(file, HEAD, restval="", lineterminator="\r\n")
     writer.writeheader()
     for line in _lines(cleaned(scorecard)):
-        writer.writerow({key: inert(text) for key, text in line.items()})
+        writer.writerow({key: cell(text) for key, text in line.items()})
     return file.getvalue()
-
-
-def inert(text: str) -> str:
-    """Put an apostrophe before what a spreadsheet would run."""
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def _lines(card: Scorecard) -> Iterator[_Line]:

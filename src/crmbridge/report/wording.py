@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from crmbridge.model.aims import must_reach
 from crmbridge.model.figures import Figure, IndicatorFigure, Unit
 from crmbridge.report.parts import Cell
 from crmbridge.report.words import NOTHING, Words
@@ -62,16 +63,13 @@ def target(each: IndicatorFigure, words: Words) -> str:
     text = each.target
     if text is None or not each.comparable:
         return text or NOTHING
-    number = text.strip().lstrip("<>=≤≥ ")
+    number = text.strip()
     return f"{_sense(each)} {_target_value(number, each, words)}" if number != "0" else number
 
 
 def _sense(each: IndicatorFigure) -> str:
-    """Say whether the target is a least or a most. Shares, money and ratios are to be reached, the rest kept below."""
-    text = (each.target or "").strip()
-    if text[:1] in "<≤>≥" and text[:1]:
-        return "≤" if text[0] in "<≤" else "≥"
-    return "≥" if each.figure.unit in {Unit.SHARE, Unit.MONEY, Unit.MONEY_A_DAY, Unit.RATIO} else "≤"
+    """Say whether the target is a least or a most."""
+    return "≥" if must_reach(each.measure, each.figure.unit) else "≤"
 
 
 def _target_value(text: str, each: IndicatorFigure, words: Words) -> str:

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from crmbridge.engine.nearest import nearest
+from crmbridge.engine.rule_fields import segments
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators import Options, Period
 from crmbridge.indicators.currency import Rate, Rates, checked, read_rates
 from crmbridge.indicators.own import OwnMeasure, definition_of
 from crmbridge.model.figures import Unit
-from crmbridge.model.process import Indicator
+from crmbridge.model.process import Indicator, Process
 from crmbridge.plugins import IndicatorSpec
 from crmbridge.services.workspace import Project, Workspace
 from crmbridge.settings import Currency, Report
@@ -37,7 +38,11 @@ def indicator_options(workspace: Workspace, language: str = "en") -> Options:
 
 
 def report_options(workspace: Workspace, report: Report) -> Options:
-    """Give the options that a report of the settings asks for; raises as `indicator_options`."""
+    """Give the options that a report of the settings asks for.
+
+    Raises as `indicator_options`, and for a field to group by that deals don't have.
+    """
+    _check_segment(workspace.project.process, report.by)
     return replace(
         indicator_options(workspace, report.language),
         segment=report.by,
@@ -75,6 +80,16 @@ def sql_file(process_path: Path, name: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise ConfigurationError(f"{name} can't be read: {reason}", advice="Mend its name or the file.") from None
+
+
+def _check_segment(process: Process, name: str | None) -> None:
+    known = segments(process)
+    if name is not None and name not in known:
+        meant = nearest(name, known)
+        raise ConfigurationError(
+            f"Deals have no field {name!r} to group by",
+            advice=f"{f'Did you mean {meant}? ' if meant else ''}There are: {', '.join(known)}.",
+        )
 
 
 def _from_file(project: Project, indicator: Indicator, language: str) -> OwnMeasure:

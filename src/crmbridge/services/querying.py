@@ -76,6 +76,7 @@ def export_whole(scorecard: Scorecard, path: Path) -> None:
     """Save a scorecard as .csv, .xlsx or .parquet, whole or not at all; raises ConfigurationError where it can't be."""
     with _beside(path, suffix_of(path)) as written:
         export_scorecard(scorecard, written)
+        written.chmod(0o644)  # as a report's other forms: it is there to be read by others
 
 
 @contextmanager

@@ -83,23 +83,29 @@ class Desk:
         Raises PlanStaleError when that is another plan than the one meant, or was applied already, and LockedError
         while something is at work.
         """
-        made = self._made
-        if made is None or made.plan.id != plan_id or made.applied:
-            raise PlanStaleError("The plan that was shown is not the one that stands now", advice="Look at it again.")
-        self._begin("apply", by, lambda workspace: self._apply(workspace, made, choice))
+        self._begin("apply", by, lambda workspace: self._apply(workspace, by, choice), plan_id)
 
     def close(self) -> None:
         """Wait for what is at work."""
         if self._thread is not None:
             self._thread.join()
 
-    def _begin(self, what: What, by: str, work: Callable[[Workspace], Ran]) -> None:
+    def _begin(self, what: What, by: str, work: Callable[[Workspace], Ran], plan_id: str | None = None) -> None:
         with self._lock:
             if self.is_busy:
                 raise LockedError("Something else is at work here", advice="Wait until it is done.")
+            # Asked only now: what was at work a moment ago may have made or applied another plan.
+            if plan_id is not None and not self._stands(plan_id):
+                raise PlanStaleError(
+                    "The plan that was shown is not the one that stands now", advice="Look at it again."
+                )
             self._job = Job(what=what, by=by, started_at=self._now())
         self._thread = threading.Thread(target=self._work, args=(work,), name="crmbridge-desk", daemon=True)
         self._thread.start()
+
+    def _stands(self, plan_id: str) -> bool:
+        made = self._made
+        return made is not None and made.plan.id == plan_id and not made.applied
 
     def _work(self, work: Callable[[Workspace], Ran]) -> None:
         ran, error = None, None
@@ -125,12 +131,15 @@ class Desk:
         self._made = Made(plan=ran.cycle.plan, by=by, errors=errors)
         return ran
 
-    def _apply(self, workspace: Workspace, made: Made, choice: Choice) -> Ran:
+    def _apply(self, workspace: Workspace, by: str, choice: Choice) -> Ran:
+        made = self._made  # nothing else is at work, so it is the one that was meant
+        if made is None:
+            raise TypeError("applying needs a plan")
         if made.plan.settings != workspace.project.digest:
             raise PlanStaleError(
                 "The settings or the process changed since the plan was made", advice="Make a new plan."
             )
-        log.info("%s applies the plan %s", made.by, made.plan.id)
+        log.info("%s applies the plan %s", by, made.plan.id)
         self._made = replace(made, applied=True)
         return run_apply(workspace, made.plan, choice)
 

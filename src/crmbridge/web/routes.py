@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qsl, quote
@@ -26,6 +27,7 @@ from crmbridge.web.words import LANGUAGES, preferred, words_of
 
 AT_ONCE = 8  # pages made side by side
 LARGEST = 64 * 1024  # bytes of a form
+PATIENCE = 10.0  # seconds for a form to arrive
 LANGUAGE = "crmbridge_language"  # the cookie
 YEAR = 365 * 86_400
 
@@ -149,13 +151,12 @@ def _here(request: Request) -> str:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """Read a form up to the limit. A field that is given twice counts as it was given last."""
-    body = b""
+    """Read a form up to the limits of size and time. A field that is given twice counts as it was given last."""
     try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > LARGEST:
-                raise HTTPException(413)
+        async with asyncio.timeout(PATIENCE):
+            body = await _body(request)
+    except TimeoutError:
+        raise HTTPException(408) from None
     except ClientDisconnect:
         raise HTTPException(400) from None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -165,6 +166,15 @@ async def _form(request: Request) -> dict[str, str]:
         return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=100))
     except ValueError:  # bytes that are no UTF-8 are such, too
         raise HTTPException(400) from None
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > LARGEST:
+            raise HTTPException(413)
+    return body
 
 
 def _language(site: Site) -> Endpoint:
@@ -200,7 +210,10 @@ class _Errors:
         t = asked.words
         if status == 404:
             return message(self._site, asked, 404, t("not_found"), t("not_found_why"))
-        return message(self._site, asked, status, t("not_allowed"), t("not_allowed_why"))
+        answer = message(self._site, asked, status, t("not_allowed"), t("not_allowed_why"))
+        if status in {408, 413}:  # what is left of a form is not waited for
+            answer.headers["Connection"] = "close"
+        return answer
 
     async def of_bug(self, request: Request, error: Exception) -> Response:
         """Answer where we went wrong; the log has no more than the kind, as an error's words may hold anything."""

@@ -77,6 +77,7 @@ def make_server(app: ASGIApp, head_seconds: float = HEAD_SECONDS) -> uvicorn.Ser
         ws="none",
         log_level="critical",  # what matters is logged by us, and a request line may hold a secret
         access_log=False,
+        proxy_headers=False,  # what X-Forwarded-For says, anybody can say, and be a new address at every try
         lifespan="off",
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=IDLE_SECONDS,

@@ -50,6 +50,15 @@ def test_bars_are_as_long_as_their_share() -> None:
     assert "█████▏" == bar(0.256)
 
 
+def test_rows_of_groups_and_periods_can_be_told_apart() -> None:
+    """What differs stands at the end of a label, which is not cut."""
+    labels = [f"Qualification · Tereza Moreau · 2026-{month:02}" for month in (10, 11)]
+    rows = tuple(make_row(label, x=make_share(1, 2)) for label in labels)
+    shown = "\n".join(texts(make_scorecard(make_measured("win_rate", *rows))))
+
+    assert all(label in shown for label in labels)
+
+
 def test_sparks_have_a_character_a_period() -> None:
     """The least is lowest and the most highest; a period without a figure leaves a gap."""
     assert ["▁█", "▁ █", ""] == [spark([1, 2]), spark([1, None, 5]), spark([3])]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.text import fill, plain
+from crmbridge.engine.text import cell, fill, plain
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,18 @@ def test_nothing_harmful_is_left(text: str, limit: int) -> None:
 def test_only_known_names_are_filled_in_and_only_once() -> None:
     """A value that looks like a placeholder is just text."""
     assert "{b} {c} {a.b} {{b}}" == fill("{a} {c} {a.b} {{a}}", {"a": "{b}", "b": "no"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=HYPERLINK(1)", "+cmd", "@SUM(1)", "-2+3", "  =1", "\t=1", "|calc", "%x", "\uff1d1", "\uff0b1", "-", "=1"],
+)
+def test_formulas_get_an_apostrophe(text: str) -> None:
+    """What a spreadsheet would run is text for it."""
+    assert f"'{text}" == cell(text)
+
+
+@pytest.mark.parametrize("text", ["-5", "+5", "-1234.5", "5", "", "Ana", "a=b", "2026-06", "-5%", "-1e5", "-1.234,5"])
+def test_numbers_and_words_stay_as_they_are(text: str) -> None:
+    """A number below nothing stays a number."""
+    assert text == cell(text)

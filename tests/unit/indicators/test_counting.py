@@ -81,3 +81,11 @@ def test_target_without_data_is_still_comparable() -> None:
     assert is_comparable(figure, read_target("30%"))
     assert not is_comparable(figure, read_target("3d"))
     assert not is_comparable(figure, None)
+
+
+@pytest.mark.parametrize("value", [1e20, 1e300, 10**40])
+def test_huge_figure_is_judged_as_any_other(value: float) -> None:
+    """A CRM can hold any amount."""
+    figure = Figure(unit=Unit.COUNT, value=value, n=1)
+
+    assert is_met(figure, read_target("5")) is False

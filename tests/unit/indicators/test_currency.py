@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -82,6 +83,24 @@ def test_a_missing_rate_is_an_error_with_the_line_to_add(database: duckdb.DuckDB
         "There is no rate for 'JPY' on or before 2025-12-31, which 1 deal needs, in rates.csv" == caught.value.message
     )
     assert caught.value.advice.endswith("2025-12-31,JPY,RATE")
+
+
+def test_a_missing_rate_of_the_settings_is_added_as_they_have_it(database: duckdb.DuckDBPyConnection) -> None:
+    """As YAML there."""
+    fill(database, ("a", "open", "100", "USD", ""))
+
+    with pytest.raises(ConfigurationError) as caught:
+        define_money(database, Rates(report_in="EUR"))
+    assert re.search(r": - \{date: [-0-9]{10}, currency: USD, rate: RATE\}$", caught.value.advice)
+
+
+def test_what_is_no_currency_is_not_taken_for_one(database: duckdb.DuckDBPyConnection) -> None:
+    """Nobody is told to add a rate that would be refused."""
+    fill(database, ("a", "open", "100", "EURO", ""))
+
+    with pytest.raises(ConfigurationError, match="no rate for 'EURO'") as caught:
+        define_money(database, rates(("2026-01-01", "USD", "0.9")))
+    assert "mend it on the deal" in caught.value.advice
 
 
 def test_rates_are_not_made_from_others(database: duckdb.DuckDBPyConnection) -> None:

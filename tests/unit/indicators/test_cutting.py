@@ -249,3 +249,19 @@ def test_a_warning_comes_before_the_target_is_missed(three_deals: str) -> None:
     (watched,) = compute(three_deals, watching(measure="win_rate", target="50%", warn="70%"), NOON).indicators
 
     assert (True, True) == (watched.met, watched.near)
+
+
+def test_a_currency_in_small_letters_is_the_same(save_state: SaveState) -> None:
+    """However a CRM writes it."""
+    url = save_state(
+        walked(1, ("qualification", "2026-01-10")),
+        walked(2, ("qualification", "2026-01-10")),
+        deals=[
+            make_deal(1, fields={"amount": Money(Decimal(100), "EUR")}),
+            make_deal(2, fields={"amount": Money(Decimal(50), " eur")}),
+        ],
+    )
+    headline = measured(compute(url, make_process(), NOON, Options()), "pipeline_coverage").headline
+
+    assert headline is not None
+    assert (150, "EUR") == (headline.value, headline.currency)

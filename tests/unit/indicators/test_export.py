@@ -155,3 +155,4 @@ def test_another_ending_is_an_error(tmp_path: Path) -> None:
 def test_a_guard_is_put_once() -> None:
     """A text that is harmless stays as it is."""
     assert ("plain", "'=1", "-5") == (guarded("plain"), guarded("=1"), guarded("-5"))
+    assert ("'|calc", "'\uff1d1") == (guarded("|calc"), guarded("\uff1d1"))

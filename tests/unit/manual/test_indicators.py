@@ -27,7 +27,8 @@ def test_the_aim_points_where_it_is_judged(measure: Measure, target: str) -> Non
     """*At least* where a larger figure meets the target, *at most* where it does not."""
     unit, value = TARGETS[target]
     figure = Figure(unit=unit, value=value, n=10, numerator=9, denominator=10, currency="EUR")
-    own = {Measure.SQL: {"sql": "own.sql", "unit": "count"}, Measure.PLUGIN: {"plugin": "own"}}.get(measure, {})
+    counted = unit.value if unit in {Unit.SHARE, Unit.MONEY} else "count"
+    own = {Measure.SQL: {"sql": "own.sql", "unit": counted}, Measure.PLUGIN: {"plugin": "own"}}.get(measure, {})
     indicator = Indicator.model_validate({"id": "one", "name": "One", "measure": measure, "target": target, **own})
     said = aim(indicator, Speech(make_process(), words_of("en")))
 
@@ -39,7 +40,7 @@ def test_the_aim_points_where_it_is_judged(measure: Measure, target: str) -> Non
     [
         ("25%", "pelo menos 25%"),
         ("0.5%", "pelo menos 0,5%"),
-        ("500000 EUR", "no máximo 500.000 EUR"),
+        ("500000 EUR", "pelo menos 500.000 EUR"),
         ("4bh", "no máximo 4 horas úteis"),
     ],
 )

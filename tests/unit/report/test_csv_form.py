@@ -5,11 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
-import pytest
-
 from crmbridge.model.figures import ChartKind
 from crmbridge.report import csv_text
-from crmbridge.report.csv_form import inert
 from crmbridge.testing.figures import (
     make_curve,
     make_indicator_figure,
@@ -54,21 +51,6 @@ def test_curves_are_there_step_by_step() -> None:
     found = lines(csv_text(make_scorecard(curve, indicators=())))
 
     assert [("after 0 d", "1"), ("after 5 d", "0.8")] == [(line["column"], line["value"]) for line in found]
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["=HYPERLINK(1)", "+cmd", "@SUM(1)", "-2+3", "  =1", "\t=1", "|calc", "%x", "\uff1d1", "\uff0b1", "-", "=1"],
-)
-def test_formulas_get_an_apostrophe(text: str) -> None:
-    """What a spreadsheet would run is text for it."""
-    assert f"'{text}" == inert(text)
-
-
-@pytest.mark.parametrize("text", ["-5", "+5", "-1234.5", "5", "", "Ana", "a=b", "2026-06"])
-def test_numbers_and_words_stay_as_they_are(text: str) -> None:
-    """A number below nothing stays a number."""
-    assert text == inert(text)
 
 
 def test_hostile_names_stay_one_field() -> None:

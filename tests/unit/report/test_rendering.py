@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crmbridge.indicators.targets import is_met, read_target
 from crmbridge.model.figures import ChartKind, Coverage, Figure, Row, Scorecard, Unit
+from crmbridge.model.process import Measure
 from crmbridge.report import render
 from crmbridge.testing.factories import NOON
 from crmbridge.testing.figures import (
@@ -98,6 +100,25 @@ def test_numbers_stand_with_definition_denominator_and_target() -> None:
     assert "120 deals: 80 open, 9 won, 31 lost. History for 118 of 120" in document.markdown
 
 
+@pytest.mark.parametrize(
+    ("measure", "figure", "target", "met", "shown"),
+    [
+        ("aging", make_share(3, 46), "15%", True, "≤ 15%"),
+        ("rework", make_share(3, 10), "15%", False, "≤ 15%"),
+        ("win_rate", make_share(3, 10), "15%", True, "≥ 15%"),
+        ("activities", make_count(9), "5", True, "≥ 5"),
+        ("open_findings", make_count(9), "5", False, "≤ 5"),
+    ],
+)
+def test_target_points_the_way_it_is_judged(measure: str, figure: Figure, target: str, met: bool, shown: str) -> None:  # noqa: FBT001  a parameter of the test
+    """Nobody reads that 7 % meets a target of at least 15 %."""
+    assert met is is_met(figure, read_target(target), Measure(measure))
+    made = make_indicator_figure(measure=measure, figure=figure, target=target, met=met, comparable=True)
+    document = render(make_scorecard(indicators=(made,)), None, "Weekly")
+
+    assert f"| {shown} |" in document.markdown
+
+
 def test_every_chart_is_an_image_with_words_and_a_table() -> None:
     """Each chart is an image that says its figures, and beside it stands a table with the same."""
     page = Page(render(make_scorecard(), None, "Weekly").html)
@@ -170,7 +191,10 @@ def test_state_without_deals_says_so() -> None:
         ({"figure": make_count(3), "target": "0"}, "3 ✗ missed Target 0"),
         ({"figure": make_count(3), "target": "5"}, "3 ✗ missed Target ≤ 5"),
         ({"figure": make_money(1234567), "target": "2000000"}, "€1,234,567 ✗ missed Target ≥ €2,000,000"),
-        ({"figure": Figure(unit=Unit.RATIO, value=3.24, n=12), "target": "3"}, "3.2× ✗ missed Target ≥ 3×"),  # noqa: RUF001
+        (
+            {"measure": "pipeline_coverage", "figure": Figure(unit=Unit.RATIO, value=3.24, n=12), "target": "3"},
+            "3.2× ✗ missed Target ≥ 3×",  # noqa: RUF001
+        ),
     ],
 )
 def test_targets_read_differently(overrides: dict[str, Any], expected: str) -> None:

@@ -63,6 +63,8 @@ def command(
     """
     if form in TABLES and out is None:
         raise click.UsageError(f"--format {form} needs --out: it is a file, not text.")
+    if push and (form is not None or out is not None or any(figures.values())):
+        raise click.UsageError("--push sends reports as the settings have them; it takes no other options.")
     from crmbridge.services.publishing import make_document, reports  # noqa: PLC0415  imports are paid by their users
 
     with call.workspace() as workspace:

@@ -10,7 +10,8 @@
 -- deals: one row per evaluated deal.
 --   no                 a number, by which `visits` and the others are joined fastest; it means nothing elsewhere
 --   connection, deal   whose record it is
---   name, amount, currency, close_date, created_at   as the CRM has them; amount NULL when it is not a number
+--   name, amount, currency, close_date, created_at   as the CRM has them; amount NULL when it is not a number, the
+--                      currency in capital letters
 --   owner              the owner's name, else their id in the CRM, else NULL
 --   segment            what deals are grouped by in this report, such as the owner's name; NULL when by nothing
 --   stage, status      its place in the process; status is open, won or lost
@@ -25,7 +26,7 @@ SELECT
     place.deal,
     record.name,
     TRY_CAST(record.amount AS DECIMAL(38, 9)) AS amount,
-    record.currency,
+    upper(trim(record.currency)) AS currency,
     record.close_date,
     record.created_at,
     coalesce(person.name, record.owner) AS owner,

@@ -72,10 +72,18 @@ def _why(words: str) -> CrmbridgeError:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Say nothing of modules that Python is about to drop and apprise still uses: that is its own affair."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield
+    """Keep to ourselves what apprise logs, and that it uses modules which Python is about to drop.
+
+    Its log repeats parts of the URL, which are not struck out as the whole of it would be.
+    """
+    log = logging.getLogger("apprise")
+    before, log.propagate = log.propagate, False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        log.propagate = before
 
 
 def _apprise() -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from starlette.responses import Response
 
+from crmbridge.errors import PlanStaleError
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.ports import Waiting
 from crmbridge.services.linked import ASSOCIATED
@@ -42,6 +44,7 @@ class Open(NamedTuple):
     sides: Sequence[Side]
     advice: str
     may_type: bool
+    seen: str
 
 
 def everything(site: Site, asked: Asked) -> Response:
@@ -68,10 +71,17 @@ def decide(site: Site, asked: Asked) -> Response:
     """Note a decision: for a side, or for what was typed. No CRM is written to."""
     with site.opens() as workspace:
         item = find_waiting(workspace, asked.params["id"]).item
+        if asked.form.get("seen") != seen(item):
+            raise PlanStaleError("The values changed since they were shown", advice="Look at them again.")
         side = asked.form.get("take")
         decision = take(item, side) if side else give(workspace, item, asked.form.get("value", ""))
         resolve(workspace, [decision])
     return go("/waiting?decided=1")
+
+
+def seen(item: Blocked) -> str:
+    """Name the values of something that waits, so that nobody decides for one that they never saw."""
+    return hashlib.sha256(repr(sorted(item.values.items())).encode()).hexdigest()[:16]
 
 
 def _order(one: Waiting) -> tuple[bool, datetime, str, str]:
@@ -91,6 +101,7 @@ def _open(site: Site, one: Waiting, names: Names, t: Words) -> Open:
         sides=[_side(item, connection, names, t) for connection in item.values],
         advice="" if conflict else ADVICE[item.cause],
         may_type=conflict and item.name not in ASSOCIATED,
+        seen=seen(item),
     )
 
 
