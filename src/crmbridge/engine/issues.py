@@ -39,7 +39,7 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "several-won-stages": ("error", "more than one stage has `status: won`"),
         "never-open": ("error", "business time in a calendar that has no opening hours"),
         "missing-calendar": ("error", "business time without a calendar to count it in"),
-        "wrong-target": ("error", "an indicator's target that is not written as its measure needs it"),
+        "wrong-target": ("error", "an indicator's target, warn, quota or stage that is not what its measure needs"),
         "missing-translation": ("warning", "a text that lacks one of the declared languages"),
         "too-many-indicators": ("warning", "more indicators than people can act on"),
         "unused-field": ("warning", "a process field that no rule, output, SLA or hand-off uses"),
