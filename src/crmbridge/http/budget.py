@@ -18,7 +18,9 @@ __all__ = ["Budget", "Rate", "Usage"]
 
 SHORTEST_WAIT = 0.005  # seconds
 LOOK_AGAIN = 1.0  # seconds after which one that waits asks again: others may use less by then
-ANSWERS = 50  # how many are looked back at; before so many came, the quickest of them says nothing
+ANSWERS = 50  # how many are looked back at
+FEWEST_ANSWERS = 20  # before so many came, the quickest of them says nothing
+NO_TIME = timedelta(0)
 LONGEST_WAIT = timedelta(seconds=60)  # a budget that is spent for longer is left alone until the next run
 
 
@@ -68,7 +70,7 @@ class Budget:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._pause: tuple[datetime, datetime] | None = None  # since when, and until when
-        self._took: deque[timedelta] = deque([timedelta(0)], maxlen=ANSWERS)  # none so far took no time
+        self._took: deque[timedelta] = deque(maxlen=ANSWERS)
         self._watches = tuple(Watch(rate, share=share, day_share=day_share) for rate in self._rates)
 
     def take(self, cost: int = 1) -> Taken:
@@ -81,7 +83,7 @@ class Budget:
             while True:
                 now = self._clock.now()
                 with self._lock:
-                    rates = tuple(watch.allowed(now, max(self._took)) for watch in self._watches)
+                    rates = tuple(watch.allowed(now, max(self._took, default=NO_TIME)) for watch in self._watches)
                     early = max((watch.early(now) for watch in self._watches), default=0.0)
                 wait = self._pause_left(now) or early or self._ledger.take(self._account, rates, amounts, now)
                 if wait <= 0:
@@ -103,8 +105,8 @@ class Budget:
             return
         now = self._clock.now()
         with self._lock:
-            self._took.append(max(timedelta(0), now - taken.at))
-            at = now - min(self._took)
+            self._took.append(max(NO_TIME, now - taken.at))
+            at = now - (min(self._took) if len(self._took) >= FEWEST_ANSWERS else NO_TIME)
             later = [watch.sent - mark for watch, mark in zip(self._watches, taken.marks, strict=True)]
         counted = self._ledger.settle(self._account, taken.rates, taken.amounts, taken.at, at)
         taken.ours = tuple(max(0, each - sent) for each, sent in zip(counted, later, strict=True))

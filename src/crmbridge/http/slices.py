@@ -15,7 +15,7 @@ T = TypeVar("T")
 Part = Callable[[], Iterator[T]]
 
 LOOK_UP = 0.1  # seconds after which a waiting reader looks whether it is still wanted
-ROOM = 2  # answers of one call that are unpacked and not taken yet
+ROOM = 1  # answers of one call that are unpacked and not taken yet: the next one is unpacked while this one is used
 LONGEST_WAIT = 2.0  # seconds that a reader waits for room; what it needs it for can't be known here, so never for ever
 PATIENCE = 5.0  # seconds that readers have to end when no more is wanted
 

@@ -113,8 +113,8 @@ def _pull_kind(
     connection = total.connection
     # With other settings the records would look different: fields are bound, or money is read, in another way.
     since = known.cursor if known is not None and known.reading == bookmark.reading else None
-    pace, before = Pace(workspace.clock, PLURALS[kind]), total.records
-    for page in in_fewer(workspace.adapter(connection).pull(kind, since)):
+    before = total.records
+    for page in in_fewer(_told(workspace, connection, kind, workspace.adapter(connection).pull(kind, since))):
         marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
         workspace.store.records.save_page(connection, kind, marked, workspace.clock.now())
         total = replace(
@@ -124,13 +124,20 @@ def _pull_kind(
             gone=total.gone + len(page.tombstones),
             problems=total.problems + sum(len(record.problems) for record in page.records),
         )
-        pace.total = page.total or pace.total
-        pace.add(len(page.records))
-        workspace.progress("pull", f"{connection}: {pace}")
         if total.records // GIVEN_BACK > before // GIVEN_BACK:
             give_memory_back()
         before = total.records
         yield total
+
+
+def _told(workspace: Workspace, connection: str, kind: Kind, pages: Iterator[Page]) -> Iterator[Page]:
+    """Tell of pages as they come: people see the first one before enough are there to be saved together."""
+    pace = Pace(workspace.clock, PLURALS[kind])
+    for page in pages:
+        pace.total = page.total or pace.total
+        pace.add(len(page.records))
+        workspace.progress("pull", f"{connection}: {pace}")
+        yield page
 
 
 def in_fewer(pages: Iterator[Page], most: int = MOST_AT_ONCE) -> Iterator[Page]:

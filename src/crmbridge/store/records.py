@@ -217,7 +217,7 @@ def _save_moves(open_: Connection, page: Page, stale: set[Ref], mark: int) -> No
     in_time = {ref: sorted(moves[ref].values(), key=lambda move: move.at) for ref in kept}
     rows = {ref: [_move_row(move, n) for n, move in enumerate(in_time[ref])] for ref in kept}
     held = _held_moves(open_, kept)  # few in a first pull, and asking costs less than taking away nothing
-    other = [ref for ref in kept if sorted(held.get(ref, ()), key=_order) != sorted(rows[ref], key=_order)]
+    other = [ref for ref in kept if ref not in held or sorted(held[ref], key=_order) != sorted(rows[ref], key=_order)]
     if old := [{"of": ref.connection, "deal_id": storable(ref.id)} for ref in other if ref in held]:
         open_.execute(_OLD_MOVES, old)
     upsert_written(open_, _moves, [row for ref in other for row in rows[ref]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import types
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -162,6 +163,19 @@ def page(cursor: str, *ids: str, gone: tuple[str, ...] = ()) -> Page:
 def shape(pages: Iterable[Page]) -> list[tuple[str, int, int]]:
     """Tell pages by their cursor and how many records and tombstones they hold."""
     return [(page.cursor, len(page.records), len(page.tombstones)) for page in pages]
+
+
+def test_people_see_a_page_before_it_is_saved(bench: Bench) -> None:
+    """The first of many pages is shown while the others, with which it is saved, are still under way."""
+    told: list[tuple[str, int]] = []
+    store = bench.workspace.store.records
+
+    def tell(_step: str, about: str) -> None:
+        told.append((about, len(list(store.records("north", Kind.DEAL)))))
+
+    run_pull(replace(bench.workspace, progress=tell))
+
+    assert ("north: 5 deals", 0) in told
 
 
 def test_small_pages_are_saved_together() -> None:

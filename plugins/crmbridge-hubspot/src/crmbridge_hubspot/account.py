@@ -73,12 +73,9 @@ class Account:
 
 
 def read_parts(api: HubSpotApi) -> dict[str, Any]:
-    """Read the set-up as JSON: five calls, more in an account with many owners.
-
-    The first one alone tells whether the credential is good; the others go side by side, so that nobody waits long.
-    """
-    details = api.get(api.paths.account)
+    """Read the set-up as JSON: five calls, more in an account with many owners; side by side, so that nobody waits."""
     lists = [
+        lambda: _details(api),
         lambda: api.listed(api.paths.properties),
         lambda: api.listed(api.paths.pipelines),
         lambda: _owners(api, archived="false"),
@@ -87,7 +84,7 @@ def read_parts(api: HubSpotApi) -> dict[str, Any]:
     found: list[list[Any]] = [[] for _ in lists]
     for number, page in side_by_side(lists, workers=len(lists)):
         found[number] += page
-    properties, pipelines, owners, gone = found
+    (details,), properties, pipelines, owners, gone = found
     return {
         "details": {name: details.get(name) for name in ("portalId", "uiDomain", "timeZone", "companyCurrency")},
         "properties": [_kept(each) for each in properties],
@@ -130,6 +127,10 @@ def read_owners(api: HubSpotApi) -> Iterator[Mapping[str, Any]]:
     for archived in ("false", "true"):
         for page in _owners(api, archived=archived):
             yield from page
+
+
+def _details(api: HubSpotApi) -> Iterator[list[Any]]:
+    yield [api.get(api.paths.account)]
 
 
 def _owners(api: HubSpotApi, *, archived: str) -> Iterator[list[Any]]:
