@@ -82,9 +82,12 @@ def _load(database: duckdb.DuckDBPyConnection, path: Path, stages: Sequence[str]
             database.execute("CREATE TABLE connections (id VARCHAR, ordinal TINYINT)")
             for ordinal, name in enumerate(connections):
                 database.execute("INSERT INTO connections VALUES (?, ?)", [name, ordinal])
+            # DuckDB takes a stream of unknown length for a short one and would keep all of it to look deals up in.
+            database.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
             for table in tables(stages, connections, field):
                 database.execute(f"CREATE TABLE state.{table.name} ({table.types})")
                 _copy(database, readers, table)
+            database.execute("RESET disabled_optimizers")
     except (adbc.Error, duckdb.Error, sqlite3.Error) as error:
         raise StateError(
             f"The state {path} can't be read for the indicators: {str(error).splitlines()[0]}",
