@@ -115,6 +115,8 @@ JOIN (
 LEFT JOIN over ON over.line = lines.line
 WHERE is_of.cut OR NOT (is_grouped() OR has_periods());
 
+DROP TABLE spells;
+
 -- waiting: visits that still last, with their age.
 CREATE OR REPLACE TEMP TABLE waiting AS
 SELECT
