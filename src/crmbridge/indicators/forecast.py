@@ -126,6 +126,7 @@ class _Chance(NamedTuple):
     is_short: bool = False
 
 
+_NONE = (0, 0, 0)
 _NO_CHANCE = _Chance(None, (), Basis.NONE)
 
 
@@ -156,9 +157,13 @@ class _Cells:
         without = []
         for crew in range(_CREWS):
             own = self.crews.get(crew, {})
-            rest = ((a - b for a, b in zip(counts, own.get(day, (0, 0, 0)), strict=True)) for day, counts in ordered)
+            rest = [
+                (won_on - out[0], lost - out[1], leaving - out[2])
+                for day, (won_on, lost, leaving) in ordered
+                for out in (own.get(day, _NONE),)
+            ]
             size = self.total - self.sizes.get(crew, 0)
-            without.append(_incidence(map(tuple, rest), size)[0] if size else won)
+            without.append(_incidence(rest, size)[0] if size else won)
         return _Chance(won, without, basis, left == 0)
 
 
