@@ -27,6 +27,7 @@ _LANDMARKS: Final = 12  # ages per stage at which the history is looked at
 _CREWS: Final = 20  # as in the SQL
 _ALONE: Final = 60  # deals that are drawn one by one; the others are so small beside them that their sum is normal
 _DRAWS: Final = 2000
+_AT_ONCE: Final = 10_000  # rows of DuckDB that are turned into Python's
 _SEED: Final = 7  # the same state gives the same interval
 
 
@@ -212,9 +213,10 @@ def _learnt(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon:
     database.execute("CREATE OR REPLACE TEMP TABLE landmarks (id INTEGER, stage TINYINT, days INTEGER)")
     database.executemany("INSERT INTO landmarks VALUES (?, ?, ?)", [(i, *each) for i, each in enumerate(numbered)])
     found: dict[Landmark, _Cells] = defaultdict(_Cells)
-    for number, crew, day, *counts in database.execute(query("forecast_chances"), {"horizon": horizon}).fetchall():
-        won, lost, leaving = counts
-        found[numbered[number]].add(crew, day, (won, lost, leaving))
+    cells = database.execute(query("forecast_chances"), {"horizon": horizon})
+    while rows := cells.fetchmany(_AT_ONCE):
+        for number, crew, day, won, lost, leaving in rows:
+            found[numbered[number]].add(crew, day, (won, lost, leaving))
     return _Chances(landmarks, dict(found))
 
 
