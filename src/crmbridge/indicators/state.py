@@ -21,7 +21,8 @@ import duckdb
 from crmbridge.errors import ConfigurationError, StateError
 from crmbridge.indicators.tables import Table, tables
 
-MEMORY = "640MB"  # beyond it, DuckDB writes to a temporary folder
+MEMORY = (220, 900)  # MB at least and at most; beyond it, DuckDB writes to a temporary folder
+_OF_STATE = 0.23  # of the state file's size, in between: about twice what is taken from it
 READERS = 2  # that read the state side by side
 _BATCH_ROWS = 8192
 _SPLIT_ROWS = 50_000  # a table with fewer rows is read by one reader
@@ -42,7 +43,7 @@ def opened(
     """
     path = _path(store_url)
     with TemporaryDirectory(prefix="crmbridge-") as folder:
-        database = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": folder, "threads": READERS})
+        database = duckdb.connect(config={"memory_limit": _memory(path), "temp_directory": folder, "threads": READERS})
         try:
             database.execute("SET preserve_insertion_order = false")
             _load(database, path, stages, field)
@@ -70,6 +71,12 @@ def _path(store_url: str) -> Path:
     if not path.is_file():
         raise ConfigurationError(f"There is no state at {path}.", advice="Run `crmbridge pull` first.")
     return path
+
+
+def _memory(path: Path) -> str:
+    """Give DuckDB what it needs to be fast: it takes far more where it may, for little."""
+    least, most = MEMORY
+    return f"{min(max(least, int(path.stat().st_size / 1e6 * _OF_STATE)), most)}MB"
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
