@@ -41,8 +41,8 @@ def ours(path: Path) -> dict[str, Any]:
 
 def pm4py(path: Path) -> dict[str, Any]:
     """Compute what pm4py has of it, from the same visits."""
-    import pandas as pd  # type: ignore[import-untyped]  # noqa: PLC0415  its imports are part of what is measured
-    import pm4py as pm  # type: ignore[import-untyped]  # noqa: PLC0415  the same
+    import pandas as pd  # noqa: PLC0415  its imports are part of what is measured
+    import pm4py as pm  # noqa: PLC0415  the same
 
     with sqlite3.connect(path) as state:
         log = pd.read_sql_query("SELECT deal, stage, entered_at FROM visits", state)

@@ -53,7 +53,7 @@ def serve(folder: Path) -> None:
         yield made.again().workspace
 
     access = Access([Key("bench", Role.ACT, digest_of(TOKEN))], made.clock.now)
-    began = time.perf_counter()  # before any thread uses the state: crmbridge.web.counting says why
+    began = time.perf_counter()
     report = Report(name="report")
     reports = {
         each: make_document(made.workspace, report.model_copy(update={"language": each}), None) for each in LANGUAGES

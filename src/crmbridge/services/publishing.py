@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from crmbridge.errors import ConfigurationError, CrmbridgeError, UnclearError
 from crmbridge.indicators import compute
+from crmbridge.indicators.elsewhere import elsewhere
 from crmbridge.ports import Document
 from crmbridge.report import fingerprint, open_sink, render
 from crmbridge.services.cycle import PARTLY
@@ -40,7 +41,8 @@ class Delivery:
 def make_document(workspace: Workspace, report: Report, summary: Mapping[str, Any] | None) -> Document:
     """Compute and render one report. `summary` is what the run did, where the report is part of one."""
     project = workspace.project
-    scorecard = compute(project.store_url, project.process, workspace.clock.now(), report_options(workspace, report))
+    options = report_options(workspace, report)
+    scorecard = elsewhere(compute, project.store_url, project.process, workspace.clock.now(), options)
     title = report.name.replace("_", " ").capitalize()
     return render(scorecard, summary, name=report.name, title=title, language=report.language)
 

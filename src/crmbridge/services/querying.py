@@ -7,19 +7,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-
-import duckdb
+from typing import NamedTuple
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.asking import Answer, ask, write_parquet
 from crmbridge.indicators.database import Moment, views
+from crmbridge.indicators.elsewhere import elsewhere
 from crmbridge.indicators.export import export_scorecard, suffix_of, write_csv, write_xlsx
 from crmbridge.indicators.options import Options
 from crmbridge.model.figures import Scorecard
+from crmbridge.model.process import Process
 from crmbridge.services.measuring import project_rates
 from crmbridge.services.workspace import Workspace
 
 MOST = 1_000_000  # rows of a CSV or XLSX file; Parquet takes any number
+
+
+class Place(NamedTuple):
+    """What questions are asked of, and what messages call the SQL."""
+
+    store_url: str
+    process: Process
+    moment: Moment
+    name: str
 
 
 def answer(workspace: Workspace, sql: str, place: str, most: int) -> Answer:
@@ -27,38 +37,45 @@ def answer(workspace: Workspace, sql: str, place: str, most: int) -> Answer:
 
     Raises ConfigurationError for SQL that is wrong, and for a state or a rate that is not there.
     """
-    with _views(workspace) as database:
-        return ask(database, sql, place, most=most)
+    return elsewhere(_answered, _asked_of(workspace, place), sql, most)
 
 
 def answer_into(workspace: Workspace, sql: str, place: str, path: Path) -> None:
     """Answer a question into a file that ends in .csv, .parquet or .xlsx, whole or not at all; raises as `answer`."""
     suffix = suffix_of(path)
-    with _beside(path, suffix) as written, _views(workspace, written) as database:
-        if suffix == ".parquet":
-            write_parquet(database, sql, place, str(written))
+    with _beside(path, suffix) as written:
+        elsewhere(_write_answer, _asked_of(workspace, place), sql, written)
+
+
+def _asked_of(workspace: Workspace, place: str) -> Place:
+    project = workspace.project
+    moment = Moment(workspace.clock.now(), Options(rates=project_rates(project)))
+    return Place(project.store_url, project.process, moment, place)
+
+
+def _answered(place: Place, sql: str, most: int) -> Answer:
+    with views(place.store_url, place.process, place.moment) as database:
+        return ask(database, sql, place.name, most=most)
+
+
+def _write_answer(place: Place, sql: str, written: Path) -> None:
+    with views(place.store_url, place.process, place.moment, written) as database:
+        if written.suffix == ".parquet":
+            write_parquet(database, sql, place.name, str(written))
             return
-        found = ask(database, sql, place, most=MOST)
-        if found.more:
-            raise ConfigurationError(f"{place}: this gives more than {MOST:,} rows", advice="Write .parquet.")
-        if suffix == ".csv":
-            write_csv(found, written)
-        else:
-            write_xlsx({"answer": found}, written)
+        found = ask(database, sql, place.name, most=MOST)
+    if found.more:
+        raise ConfigurationError(f"{place.name}: this gives more than {MOST:,} rows", advice="Write .parquet.")
+    if written.suffix == ".csv":
+        write_csv(found, written)
+    else:
+        write_xlsx({"answer": found}, written)
 
 
 def export_whole(scorecard: Scorecard, path: Path) -> None:
     """Save a scorecard as .csv, .xlsx or .parquet, whole or not at all; raises ConfigurationError where it can't be."""
     with _beside(path, suffix_of(path)) as written:
         export_scorecard(scorecard, written)
-
-
-@contextmanager
-def _views(workspace: Workspace, writes: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    project = workspace.project
-    moment = Moment(workspace.clock.now(), Options(rates=project_rates(project)))
-    with views(project.store_url, project.process, moment, writes) as database:
-        yield database
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def _application(
     from crmbridge.services.hinting import receivers  # noqa: PLC0415  the same
     from crmbridge.services.workspace import silent  # noqa: PLC0415  the same
     from crmbridge.web.access import Access  # noqa: PLC0415  the same
-    from crmbridge.web.counting import written_apart  # noqa: PLC0415  the same
+    from crmbridge.web.counting import write_reports  # noqa: PLC0415  the same
     from crmbridge.web.opening import serving  # noqa: PLC0415  the same
     from crmbridge.web.receiver import Reception, webhook_app  # noqa: PLC0415  the same
     from crmbridge.web.routes import site_app  # noqa: PLC0415  the same
@@ -109,7 +109,7 @@ def _application(
     def opens(progress: Progress = silent) -> contextlib.AbstractContextManager[Workspace]:
         return open_workspace(call.project, progress, clock=clock, patience=call.patience)
 
-    write = partial(written_apart, call.project)
+    write = partial(write_reports, workspace)
     access = Access(keys.keys, workspace.clock.now)
     with serving(workspace, opens, access, hosts, write=write, secure=url.startswith("https://")) as site:
         yield site_app(site, webhook_app(Reception(workspace, found, url))), found

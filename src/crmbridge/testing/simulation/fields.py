@@ -88,7 +88,7 @@ def _was_known(edit: Edit, known: Collection[Ref | None], sent: Sequence[Sent]) 
 
 def _judge_by_policy(case: _Case) -> None:
     if case.policy.source is not None:
-        judge_one_way(case.policy.source, case.values, case.net, str(case))
+        judge_one_way(case.policy.source, case.values, case.net, case.edits, str(case))
     elif len(case.net) == len({edit.ref for edit in case.edits}):
         judge_filled(case.values, case.net, str(case))
 

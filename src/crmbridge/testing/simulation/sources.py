@@ -34,7 +34,10 @@ def _check_policy(seen: Witness, target: Ref, name: str) -> None:
 
 
 def check_archive(seen: Witness, change: Change) -> None:
-    """Check that what is taken away was deleted elsewhere, and that nobody edited it since."""
+    """Check that what is taken away was deleted elsewhere, and that nobody edited it since.
+
+    What people write where another side speaks alone is theirs, may have stood there for long, and keeps no deal.
+    """
     if change.action is not Action.ARCHIVE or change.link is None:
         return
     seen.links()
@@ -43,7 +46,8 @@ def check_archive(seen: Witness, change: Change) -> None:
     assert any(ref in seen.deleted_at for ref in refs), f"P1: {change.target} is taken away, and nobody deleted it"
     for edit in seen.edits:
         is_seen = seen.begins[-1] < edit.number <= seen.began and not edit.fresh and not edit.decided
-        if is_seen and edit.ref in refs and edit.ref in seen.deals():
+        speaks = seen.entry.policy(edit.name).source in {None, edit.ref.connection}
+        if is_seen and speaks and edit.ref in refs and edit.ref in seen.deals():
             agreed = seen.agreed.get((change.link, edit.name), Agreed(0, NOTHING, ())).value
             last = [each for each in seen.edits if (each.ref, each.name) == (edit.ref, edit.name)][-1]
             assert seen.taken_back(change.link, last, agreed), f"P1: {edit} is lost by a deletion"

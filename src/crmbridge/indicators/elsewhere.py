@@ -1,0 +1,66 @@
+"""Runs what reads the state for figures in a process of its own.
+
+The figures are read through a second copy of SQLite, that of ADBC. Two copies in one process do not see each other's
+locks, and closing a file in one drops those of the other ("How To Corrupt An SQLite Database File", sqlite.org, 2.2
+and 2.2.1); so none of this may happen in a process that has the state open.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
+from crmbridge.errors import CrmbridgeError, StateError
+
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
+
+
+def elsewhere(function: Callable[Given, Answer], *given: Given.args, **named: Given.kwargs) -> Answer:
+    """Call a function of a module in another process, and give what it gives.
+
+    What goes there and back is pickled. Its errors of `crmbridge.errors` are raised here; StateError when the process
+    does not come to its end. It ends when the caller is interrupted.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603  our own program
+            [sys.executable, "-m", __name__],
+            input=pickle.dumps((function, given, named)),
+            capture_output=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise StateError("The figures can't be computed", advice=_advice(error)) from error
+    result = pickle.loads(done.stdout)  # noqa: S301  our own process wrote it
+    if isinstance(result, CrmbridgeError):
+        raise result
+    return cast("Answer", result)
+
+
+def _advice(error: Exception) -> str:
+    """Say what is known: the last line of what the process had to say, such as that memory ran out."""
+    said = getattr(error, "stderr", None) or b""
+    lines = said.decode("utf-8", "replace").strip().splitlines()
+    return f"It ended with: {lines[-1] if lines else error}"
+
+
+def _answer() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller has it, too, and ends us
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else is printed must not get among the answer
+    function, given, named = pickle.load(sys.stdin.buffer)  # noqa: S301  our own process wrote it
+    try:
+        result = function(*given, **named)
+    except CrmbridgeError as error:
+        result = error
+    with answers:
+        pickle.dump(result, answers)
+
+
+if __name__ == "__main__":
+    _answer()

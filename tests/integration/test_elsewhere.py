@@ -1,0 +1,71 @@
+"""Figures are read in another process, so that the state's locks stay whose they are."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crmbridge.errors import ConfigurationError, StateError
+from crmbridge.indicators import compute
+from crmbridge.indicators.elsewhere import elsewhere
+from crmbridge.indicators.options import Options
+from crmbridge.model.figures import Scorecard
+from crmbridge.store import open_store
+from crmbridge.testing.factories import NOON, make_process
+
+WRITE = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+
+
+def refuse(place: str) -> None:
+    """Raise what a person can mend."""
+    raise ConfigurationError(f"{place} is wrong", advice="Mend it.")
+
+
+def die() -> None:
+    """End without a word."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Give the file of an empty state."""
+    path = tmp_path / "state.db"
+    open_store(f"sqlite:///{path}").close()
+    return path
+
+
+def test_who_writes_the_state_keeps_its_lock(state: Path) -> None:
+    """While it is read for figures, and after: a second copy of SQLite in this process would give the lock away."""
+    writer = sqlite3.connect(state)
+    writer.execute("BEGIN IMMEDIATE")
+
+    card = elsewhere(compute, f"sqlite:///{state}", make_process(), NOON, Options())
+    other = subprocess.run(  # noqa: S603  our own program
+        [sys.executable, "-c", WRITE, str(state)], capture_output=True, check=False, text=True, timeout=60
+    )
+    writer.close()
+
+    assert isinstance(card, Scorecard)
+    assert "database is locked" in other.stderr
+
+
+def test_errors_come_back_as_they_are() -> None:
+    """With their advice, for the command line to show."""
+    with pytest.raises(ConfigurationError, match="here is wrong") as caught:
+        elsewhere(refuse, "here")
+
+    assert "Mend it." == caught.value.advice
+
+
+def test_a_process_that_dies_is_told() -> None:
+    """As when the machine has no memory left."""
+    with pytest.raises(StateError, match="can't be computed") as caught:
+        elsewhere(die)
+
+    assert "SIGKILL" in caught.value.advice
