@@ -27,6 +27,7 @@ _LANDMARKS: Final = 12  # ages per stage at which the history is looked at
 _CREWS: Final = 20  # as in the SQL
 _ALONE: Final = 60  # deals that are drawn one by one; the others are so small beside them that their sum is normal
 _DRAWS: Final = 2000
+_AT_ONCE: Final = 10_000  # rows of DuckDB that are turned into Python's
 _SEED: Final = 7  # the same state gives the same interval
 
 
@@ -126,6 +127,7 @@ class _Chance(NamedTuple):
     is_short: bool = False
 
 
+_NONE = (0, 0, 0)
 _NO_CHANCE = _Chance(None, (), Basis.NONE)
 
 
@@ -156,9 +158,13 @@ class _Cells:
         without = []
         for crew in range(_CREWS):
             own = self.crews.get(crew, {})
-            rest = ((a - b for a, b in zip(counts, own.get(day, (0, 0, 0)), strict=True)) for day, counts in ordered)
+            rest = [
+                (won_on - out[0], lost - out[1], leaving - out[2])
+                for day, (won_on, lost, leaving) in ordered
+                for out in (own.get(day, _NONE),)
+            ]
             size = self.total - self.sizes.get(crew, 0)
-            without.append(_incidence(map(tuple, rest), size)[0] if size else won)
+            without.append(_incidence(rest, size)[0] if size else won)
         return _Chance(won, without, basis, left == 0)
 
 
@@ -207,9 +213,10 @@ def _learnt(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon:
     database.execute("CREATE OR REPLACE TEMP TABLE landmarks (id INTEGER, stage TINYINT, days INTEGER)")
     database.executemany("INSERT INTO landmarks VALUES (?, ?, ?)", [(i, *each) for i, each in enumerate(numbered)])
     found: dict[Landmark, _Cells] = defaultdict(_Cells)
-    for number, crew, day, *counts in database.execute(query("forecast_chances"), {"horizon": horizon}).fetchall():
-        won, lost, leaving = counts
-        found[numbered[number]].add(crew, day, (won, lost, leaving))
+    cells = database.execute(query("forecast_chances"), {"horizon": horizon})
+    while rows := cells.fetchmany(_AT_ONCE):
+        for number, crew, day, won, lost, leaving in rows:
+            found[numbered[number]].add(crew, day, (won, lost, leaving))
     return _Chances(landmarks, dict(found))
 
 

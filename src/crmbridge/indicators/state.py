@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,20 +12,22 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import adbc_driver_manager as adbc
 import adbc_driver_sqlite
 import duckdb
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from crmbridge.errors import ConfigurationError, StateError
 from crmbridge.indicators.tables import Table, tables
 
-MEMORY = "640MB"  # beyond it, DuckDB writes to a temporary folder
+MEMORY = (220, 900)  # MB at least and at most; beyond it, DuckDB writes to a temporary folder
+_OF_STATE = 0.23  # of the state file's size, in between: about twice what is taken from it
 READERS = 2  # that read the state side by side
 _BATCH_ROWS = 8192
 _SPLIT_ROWS = 50_000  # a table with fewer rows is read by one reader
+# As SQLAlchemy reads one, whose import takes longer than much of what is done here.
+_URL = re.compile(r"(?P<backend>\w+)(?:\+\w+)?://[^/?]*(?:/(?P<database>[^?]*))?")
 _TRIES = 5  # to see the same moment with all readers, while others write
 
 
@@ -40,7 +43,7 @@ def opened(
     """
     path = _path(store_url)
     with TemporaryDirectory(prefix="crmbridge-") as folder:
-        database = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": folder, "threads": READERS})
+        database = duckdb.connect(config={"memory_limit": _memory(path), "temp_directory": folder, "threads": READERS})
         try:
             database.execute("SET preserve_insertion_order = false")
             _load(database, path, stages, field)
@@ -58,16 +61,22 @@ def query(name: str) -> str:
 
 
 def _path(store_url: str) -> Path:
-    try:
-        url = make_url(store_url)
-    except ArgumentError:
-        raise ConfigurationError("The `store` setting is not a URL.", advice=_URL_ADVICE) from None
-    if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
+    url = _URL.match(store_url)
+    if url is None:
+        raise ConfigurationError("The `store` setting is not a URL.", advice=_URL_ADVICE)
+    database = unquote(url["database"] or "")
+    if url["backend"] != "sqlite" or database in {"", ":memory:"}:
         raise ConfigurationError("Indicators are read from a SQLite state file only.", advice=_URL_ADVICE)
-    path = Path(str(url.database)).resolve()
+    path = Path(database).resolve()
     if not path.is_file():
         raise ConfigurationError(f"There is no state at {path}.", advice="Run `crmbridge pull` first.")
     return path
+
+
+def _memory(path: Path) -> str:
+    """Give DuckDB what it needs to be fast: it takes far more where it may, for little."""
+    least, most = MEMORY
+    return f"{min(max(least, int(path.stat().st_size / 1e6 * _OF_STATE)), most)}MB"
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -82,9 +91,12 @@ def _load(database: duckdb.DuckDBPyConnection, path: Path, stages: Sequence[str]
             database.execute("CREATE TABLE connections (id VARCHAR, ordinal TINYINT)")
             for ordinal, name in enumerate(connections):
                 database.execute("INSERT INTO connections VALUES (?, ?)", [name, ordinal])
+            # DuckDB takes a stream of unknown length for a short one and would keep all of it to look deals up in.
+            database.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
             for table in tables(stages, connections, field):
                 database.execute(f"CREATE TABLE state.{table.name} ({table.types})")
                 _copy(database, readers, table)
+            database.execute("RESET disabled_optimizers")
     except (adbc.Error, duckdb.Error, sqlite3.Error) as error:
         raise StateError(
             f"The state {path} can't be read for the indicators: {str(error).splitlines()[0]}",

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _STATUS = ("open", "won", "lost")
-_DEAL_OF_ROW = "JOIN state.places AS place ON place.connection = one.connection AND place.deal = one.deal"
+_STATES = ("on_time", "at_risk", "breached")
+_OVER = (0,)  # what `running` is of a clock that ended
+_BITS = 8  # of a place in a list; no list has more than 127
+_NUMBER = 32  # the bits below are four places in lists
 
 # What the CRM itself gives a deal, in a field that is mapped as `probability`. Few projects map one, and looking for
 # its name is cheaper than taking all fields apart.
@@ -50,8 +53,8 @@ def tables(stages: Sequence[str], connections: Sequence[str], field: str | None)
             typed="connection, deal, stage, status",
         ),
         _records(connection, field),
-        _visits(connection, stages),
-        _clocks(connection, stages),
+        _visits(connections, stages),
+        _clocks(connections, stages),
         _findings(connection, stages),
         _activities(connection),
     )
@@ -78,33 +81,34 @@ def _records(connection: str, field: str | None) -> Table:
     )
 
 
-def _visits(connection: str, stages: Sequence[str]) -> Table:
+def _visits(connections: Sequence[str], stages: Sequence[str]) -> Table:
+    codes = _packed(("connection", connections), ("stage", stages), ("to_stage", stages), ("to_status", _STATUS))
+    connection, stage, to_stage, to_status = (_unpacked(place) for place in range(4))
     return Table(
         name="visits",
         source="visits",
         types="no INTEGER, stage TINYINT, number INTEGER, ordinal SMALLINT, entered_at TIMESTAMP, left_at TIMESTAMP, "
         "to_stage TINYINT, to_status UTINYINT",
-        picked=f"{connection} AS connection, deal, {_coded('stage', stages)} AS stage, number, ordinal, entered_at, "
-        f"coalesce(left_at, '') AS left_at, {_coded('to_stage', stages)} AS to_stage, "
-        f"{_coded('to_status', _STATUS)} AS to_status",
-        typed="place.rowid, one.stage, number, ordinal, entered_at::TIMESTAMP, nullif(left_at, '')::TIMESTAMP, "
-        "to_stage, CASE WHEN left_at <> '' THEN to_status END",
-        joined=_DEAL_OF_ROW,
+        picked=f"{codes} + (number << {_NUMBER}) AS codes, deal, ordinal, entered_at, coalesce(left_at, '') AS left_at",
+        typed=f"place.rowid, {stage}, codes >> {_NUMBER}, ordinal, entered_at::TIMESTAMP, "
+        f"nullif(left_at, '')::TIMESTAMP, {to_stage}, CASE WHEN left_at <> '' THEN {to_status} END",
+        joined=_deal_of_row(connection),
     )
 
 
-def _clocks(connection: str, stages: Sequence[str]) -> Table:
+def _clocks(connections: Sequence[str], stages: Sequence[str]) -> Table:
+    codes = _packed(("connection", connections), ("stage", stages), ("state", _STATES), ("running", _OVER))
+    connection, stage, state, over = (_unpacked(place) for place in range(4))
     return Table(
         name="clocks",
         source="sla_clocks",
         types="no INTEGER, stage TINYINT, number INTEGER, sla VARCHAR, ended_at TIMESTAMP, goal_seconds DOUBLE, "
         "elapsed_seconds DOUBLE, state UTINYINT, is_running BOOLEAN",
-        picked=f"{connection} AS connection, deal, {_coded('stage', stages)} AS stage, number, sla, "
-        "coalesce(ended_at, '') AS ended_at, goal_seconds, elapsed_seconds, "
-        f"{_coded('state', ('on_time', 'at_risk', 'breached'))} AS state, running",
-        typed="place.rowid, one.stage, number, sla, nullif(ended_at, '')::TIMESTAMP, goal_seconds, elapsed_seconds, "
-        "state, running::BOOLEAN",
-        joined=_DEAL_OF_ROW,
+        picked=f"{codes} + (number << {_NUMBER}) AS codes, deal, sla, coalesce(ended_at, '') AS ended_at, "
+        "goal_seconds, elapsed_seconds",
+        typed=f"place.rowid, {stage}, codes >> {_NUMBER}, sla, nullif(ended_at, '')::TIMESTAMP, goal_seconds, "
+        f"elapsed_seconds, {state}, {over} < 0",
+        joined=_deal_of_row(connection),
     )
 
 
@@ -119,7 +123,7 @@ def _findings(connection: str, stages: Sequence[str]) -> Table:
         + ", ".join(f"coalesce({name}, '') AS {name}" for name in texts),
         typed="id, place.rowid, rule, kind, one.stage, severity, since::TIMESTAMP, opened_at::TIMESTAMP, "
         "nullif(cleared_at, '')::TIMESTAMP, nullif(waived_by, ''), nullif(waived_until, '')::TIMESTAMP",
-        joined=_DEAL_OF_ROW,
+        joined=_deal_of_row("one.connection"),
     )
 
 
@@ -141,6 +145,29 @@ def _coded(column: str, known: Sequence[str]) -> str:
     """Give the SQL that turns a text into its place in a list, -1 when it is not in it."""
     cases = " ".join(f"WHEN {_quoted(text)} THEN {number}" for number, text in enumerate(known))
     return f"CASE {column} {cases} ELSE -1 END" if known else "-1"
+
+
+def _packed(*columns: tuple[str, Sequence[str | int]]) -> str:
+    """Give the SQL that turns up to four columns into one number, as each column on the way costs as much as any."""
+    parts = []
+    for place, (column, known) in enumerate(columns):
+        numbered = enumerate(known, 1)
+        cases = (f"WHEN {_literal(value)} THEN {number << place * _BITS}" for number, value in numbered)
+        parts.append(f"CASE {column} {' '.join(cases)} ELSE 0 END" if known else "0")
+    return " + ".join(parts)
+
+
+def _unpacked(place: int) -> str:
+    """Give the SQL that takes a column's place in its list out of that number, -1 when it was not in it."""
+    return f"((one.codes >> {place * _BITS} & {(1 << _BITS) - 1}) - 1)"
+
+
+def _deal_of_row(connection: str) -> str:
+    return f"JOIN state.places AS place ON place.connection = {connection} AND place.deal = one.deal"
+
+
+def _literal(value: str | int) -> str:
+    return _quoted(value) if isinstance(value, str) else str(value)
 
 
 def _quoted(text: str, mark: str = "'") -> str:

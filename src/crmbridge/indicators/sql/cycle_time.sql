@@ -1,27 +1,18 @@
 -- Cycle time: from a deal's first stage until it was won or lost. Deals that are still open count as ones that take at
 -- least so long. By periods, a deal counts in the one in which it began. Apart from that, the median of the won ones.
 SELECT
-    spell.part,
+    usual.part,
     NULL::TINYINT AS stage,
-    spell.seg,
-    spell.period,
-    spell.deals,
-    spell.closed,
-    spell.open,
+    usual.seg,
+    usual.period,
+    usual.spells AS deals,
+    usual.closed,
+    usual.open,
     usual.median_days,
     usual.p90_days,
     won.won,
     won.days AS won_median_days
-FROM (
-    SELECT part, seg, period, sum(n)::BIGINT AS deals, sum(ended)::BIGINT AS closed, sum(n - ended)::BIGINT AS open
-    FROM spells
-    WHERE measure = 'cycle'
-    GROUP BY ALL
-) AS spell
-JOIN usual ON usual.measure = 'cycle'
-    AND usual.part = spell.part
-    AND usual.seg IS NOT DISTINCT FROM spell.seg
-    AND usual.period IS NOT DISTINCT FROM spell.period
+FROM usual
 LEFT JOIN (
     SELECT
         CASE GROUPING(seg, period) WHEN 0 THEN 'row' ELSE 'all' END AS part,
@@ -37,6 +28,7 @@ LEFT JOIN (
     )
     GROUP BY GROUPING SETS ((seg, period), ())
 ) AS won
-    ON won.part = spell.part
-    AND won.seg IS NOT DISTINCT FROM spell.seg
-    AND won.period IS NOT DISTINCT FROM spell.period;
+    ON won.part = usual.part
+    AND won.seg IS NOT DISTINCT FROM usual.seg
+    AND won.period IS NOT DISTINCT FROM usual.period
+WHERE usual.measure = 'cycle';

@@ -1,89 +1,121 @@
 -- spells: how long things lasted, in whole minutes: visits of stages, and deals from their first stage until they were
--- closed. `ended` of the `n` are over; the others last still. Per part of a measure, as its rows are.
+-- closed. `ended` of the `n` are over; the others last still. `line` is one number for the part of a measure that a row
+-- belongs to, as windows over one number are several times as fast as over its five columns. What is not cut into
+-- segments or periods has its rows in its totals.
 CREATE OR REPLACE TEMP TABLE spells AS
-WITH stays AS (
+WITH stays AS MATERIALIZED (
     SELECT
         visit.stage,
         grouped.seg,
         CASE WHEN has_periods() THEN bucket(month_of(visit.entered_at)) END AS period,
         minutes_between(visit.entered_at, coalesce(visit.left_at, moment.as_of)) AS minutes,
-        count(*) AS n,
-        count(visit.left_at) AS ended
+        count(*)::INTEGER AS n,
+        count(visit.left_at)::INTEGER AS ended
     FROM state.visits AS visit
     LEFT JOIN grouped ON grouped.no = visit.no
     CROSS JOIN moment
     WHERE visit.stage >= 0
     GROUP BY ALL
 ),
-cycles AS (
+cycles AS MATERIALIZED (
     SELECT
         grouped.seg,
         CASE WHEN has_periods() THEN bucket(month_of(deal.first_at)) END AS period,
         minutes_between(deal.first_at, coalesce(deal.closed_at, moment.as_of)) AS minutes,
-        count(*) AS n,
-        count(deal.closed_at) AS ended
+        count(*)::INTEGER AS n,
+        count(deal.closed_at)::INTEGER AS ended
     FROM deals AS deal
     LEFT JOIN grouped ON grouped.no = deal.no
     CROSS JOIN moment
     WHERE deal.first_at IS NOT NULL AND (deal.status = 'open' OR deal.closed_at IS NOT NULL)
     GROUP BY ALL
+),
+parts AS (
+    SELECT 0 AS what, stage, seg, period, minutes, n, ended FROM stays WHERE is_grouped() OR has_periods()
+    UNION ALL
+    SELECT 1, stage, NULL, NULL, minutes, sum(n)::INTEGER, sum(ended)::INTEGER FROM stays GROUP BY stage, minutes
+    UNION ALL
+    SELECT 2, NULL, NULL, NULL, minutes, sum(n)::INTEGER, sum(ended)::INTEGER FROM stays GROUP BY minutes
+    UNION ALL
+    SELECT 3, NULL, seg, period, minutes, n, ended FROM cycles WHERE is_grouped() OR has_periods()
+    UNION ALL
+    SELECT 4, NULL, NULL, NULL, minutes, sum(n)::INTEGER, sum(ended)::INTEGER FROM cycles GROUP BY minutes
 )
 SELECT
-    'stage' AS measure,
-    part_of(GROUPING(stage, seg, period)) AS part,
+    -- 3 bits, 8 for the stage, 24 for the segment, and the rest for the period, which may lie before 1970.
+    what + ((coalesce(stage, -1) + 1)::BIGINT << 3) + ((coalesce(seg, -1) + 1)::BIGINT << 11)
+    + ((coalesce(period, -100000) + 100000)::BIGINT << 35) AS line,
+    what,
     stage,
     seg,
     period,
     minutes,
-    sum(n) AS n,
-    sum(ended) AS ended
-FROM stays
-GROUP BY GROUPING SETS ((stage, seg, period, minutes), (stage, minutes), (minutes))
-UNION ALL
-SELECT
-    'cycle',
-    CASE GROUPING(seg, period) WHEN 0 THEN 'row' ELSE 'all' END,
-    NULL,
-    seg,
-    period,
-    minutes,
-    sum(n),
-    sum(ended)
-FROM cycles
-GROUP BY GROUPING SETS ((seg, period, minutes), (minutes));
+    n,
+    ended
+FROM parts;
 
--- usual: when half of each part, and nine in ten, are over; NULL where it has not come to that yet.
+-- usual: how many spells each part has, and when half of them, and nine in ten, are over; NULL where it has not come to
+-- that yet.
 CREATE OR REPLACE TEMP TABLE usual AS
 WITH counted AS (
     SELECT
-        *,
-        sum(n) OVER (PARTITION BY measure, part, stage, seg, period ORDER BY minutes DESC ROWS UNBOUNDED PRECEDING)
-            AS at_risk
+        line,
+        minutes,
+        ended,
+        (sum(n) OVER (PARTITION BY line ORDER BY minutes DESC ROWS UNBOUNDED PRECEDING))::INTEGER AS at_risk
     FROM spells
 ),
 lasting AS (
     SELECT
-        measure,
-        part,
-        stage,
-        seg,
-        period,
+        line,
         minutes,
-        product(1 - ended / at_risk)
-            OVER (PARTITION BY measure, part, stage, seg, period ORDER BY minutes ROWS UNBOUNDED PRECEDING) AS lasts
+        product(1 - ended / at_risk) OVER (PARTITION BY line ORDER BY minutes ROWS UNBOUNDED PRECEDING) AS lasts
     FROM counted
+    WHERE ended > 0
+),
+over AS (
+    -- A share that is a half exactly must not miss it by a hair of binary rounding.
+    SELECT
+        line,
+        min(minutes) FILTER (WHERE lasts <= 0.5 + 1e-9) / 1440 AS median_days,
+        min(minutes) FILTER (WHERE lasts <= 0.1 + 1e-9) / 1440 AS p90_days
+    FROM lasting
+    GROUP BY line
+),
+lines AS (
+    SELECT
+        line,
+        any_value(what) AS what,
+        any_value(stage) AS stage,
+        any_value(seg) AS seg,
+        any_value(period) AS period,
+        sum(n)::BIGINT AS spells,
+        sum(ended)::BIGINT AS closed
+    FROM spells
+    GROUP BY line
 )
--- A share that is a half exactly must not miss it by a hair of binary rounding.
 SELECT
-    measure,
-    part,
-    stage,
-    seg,
-    period,
-    min(minutes) FILTER (WHERE lasts <= 0.5 + 1e-9) / 1440 AS median_days,
-    min(minutes) FILTER (WHERE lasts <= 0.1 + 1e-9) / 1440 AS p90_days
-FROM lasting
-GROUP BY ALL;
+    is_of.measure,
+    is_of.part,
+    lines.stage,
+    lines.seg,
+    lines.period,
+    lines.spells,
+    lines.closed,
+    lines.spells - lines.closed AS open,
+    over.median_days,
+    over.p90_days
+FROM lines
+JOIN (
+    VALUES
+        (0, 'stage', 'row', TRUE), (1, 'stage', 'stage', TRUE), (2, 'stage', 'all', TRUE),
+        (3, 'cycle', 'row', TRUE), (4, 'cycle', 'all', TRUE),
+        (1, 'stage', 'row', FALSE), (4, 'cycle', 'row', FALSE)
+) AS is_of (what, measure, part, cut) ON is_of.what = lines.what
+LEFT JOIN over ON over.line = lines.line
+WHERE is_of.cut OR NOT (is_grouped() OR has_periods());
+
+DROP TABLE spells;
 
 -- waiting: visits that still last, with their age.
 CREATE OR REPLACE TEMP TABLE waiting AS
