@@ -325,3 +325,11 @@ def test_state_with_odd_path_is_read(tmp_path: Path) -> None:
     open_store(url).close()
 
     assert 0 == compute(url, make_process(), NOON).coverage.deals
+
+
+@pytest.mark.parametrize("shown", ["sqlite:///{}/a%20b.db", "sqlite+pysqlite:///{}/a b.db", "sqlite:///{}/a b.db?x=1"])
+def test_stores_url_is_read_as_the_store_reads_it(tmp_path: Path, shown: str) -> None:
+    """Percent signs, a driver's name and options do not lead to another file."""
+    open_store(f"sqlite:///{tmp_path}/a b.db").close()
+
+    assert 0 == compute(shown.format(tmp_path), make_process(), NOON).coverage.deals
