@@ -13,7 +13,7 @@ import duckdb
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators import counting
 from crmbridge.indicators.asking import Answer, ask
-from crmbridge.indicators.targets import is_comparable, is_met, read_target
+from crmbridge.indicators.targets import Target, is_comparable, is_met, read_target
 from crmbridge.indicators.words import Words
 from crmbridge.model.figures import ChartKind, Column, Figure, IndicatorFigure, Measured, Row, Unit
 from crmbridge.model.process import Indicator, Measure
@@ -66,9 +66,8 @@ def own_figure(indicator: Indicator, found: Mapping[str, Measured], language: st
     """
     measured = found[indicator.plugin or indicator.id]
     figure = measured.headline or Figure(unit=Unit(indicator.unit or Unit.COUNT), value=None, n=0)
-    target = read_target(indicator.target)
-    if target is not None and (figure.unit, target.unit) == (Unit.MONEY, Unit.COUNT):
-        target = target._replace(unit=Unit.MONEY, currency=figure.currency)
+    target, warn = _aim(indicator.target, figure), _aim(indicator.warn, figure)
+    met = is_met(figure, target, indicator.measure)
     return IndicatorFigure(
         id=indicator.id,
         name=indicator.name.in_language(language),
@@ -77,9 +76,19 @@ def own_figure(indicator: Indicator, found: Mapping[str, Measured], language: st
         figure=figure,
         definition=measured.definition,
         target=indicator.target,
-        met=is_met(figure, target, indicator.measure),
+        met=met,
         comparable=is_comparable(figure, target),
+        warn=indicator.warn,
+        near=None if met is None else met and is_met(figure, warn, indicator.measure) is False,
     )
+
+
+def _aim(text: str | None, figure: Figure) -> Target | None:
+    """Read what a figure is held against; a number without a currency is of the figure's own."""
+    aim = read_target(text)
+    if aim is not None and (figure.unit, aim.unit) == (Unit.MONEY, Unit.COUNT):
+        return aim._replace(unit=Unit.MONEY, currency=figure.currency)
+    return aim
 
 
 def _measured(database: duckdb.DuckDBPyConnection, measure: OwnMeasure, words: Words, currency: str | None) -> Measured:

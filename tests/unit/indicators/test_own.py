@@ -88,6 +88,26 @@ def test_amounts_and_shares_reach_a_target_others_stay_within(
     assert (met, True) == (indicator.met, indicator.comparable)
 
 
+@pytest.mark.parametrize(("value", "near"), [("250000", True), ("300000", False), ("100", False), ("NULL", None)])
+def test_a_warning_comes_before_a_target_is_missed(save_state: SaveState, value: str, near: bool | None) -> None:  # noqa: FBT001  a parameter of the test
+    """A number of one's own that is met and no more than that is near its target, as ours are."""
+    url = save_state(closed(1, Status.WON))
+    entry = {
+        "id": "mine",
+        "name": "Mine",
+        "measure": "sql",
+        "sql": "indicators/my.sql",
+        "unit": "money",
+        "target": "200000",
+        "warn": "280000",
+    }
+    options = Options(own=(own(f"SELECT {value} AS value", Unit.MONEY),))
+
+    indicator = compute(url, make_process(indicators=[entry]), NOON, options).indicators[0]
+
+    assert ("280000", near) == (indicator.warn, indicator.near)
+
+
 def test_rows_have_labels(save_state: SaveState) -> None:
     """A row per group, and the one without a label is the number of all."""
     sql = (
