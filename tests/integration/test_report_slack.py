@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -25,7 +26,7 @@ PATH = "/services/T0/B0/s3cret"
 
 
 class Webhook(ThreadingHTTPServer):
-    """A webhook that keeps what it was sent and answers as told; status 0 hangs up, -1 never answers."""
+    """A webhook that keeps what it was sent and answers as told; status 0 hangs up, -1 never answers, -2 drips."""
 
     daemon_threads = True
 
@@ -48,6 +49,8 @@ class _Post(BaseHTTPRequestHandler):
         hook.posts.append((self.path, json.loads(self.rfile.read(int(self.headers["content-length"])))))
         if hook.status == -1:
             hook.over.wait(10)
+        if hook.status == -2:
+            self._drip()
         if hook.status <= 0:
             self.close_connection = True
             return
@@ -57,6 +60,13 @@ class _Post(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(hook.body)))
         self.end_headers()
         self.wfile.write(hook.body)
+
+    def _drip(self) -> None:
+        """Send a head that never ends, a byte at a time."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nx-more: ")
+        with contextlib.suppress(OSError):
+            while not self.server.over.wait(0.05):
+                self.wfile.write(b"x")
 
     def log_message(self, *arguments: object) -> None:
         """Stay quiet."""
@@ -202,3 +212,12 @@ def test_missing_secret_is_said_at_delivery(monkeypatch: pytest.MonkeyPatch) -> 
 
     with pytest.raises(ConfigurationError, match="SLACK_URL"):
         sink.deliver(make_document())
+
+
+def test_an_answer_that_drips_is_cut_off(webhook: Webhook) -> None:
+    """Each byte comes in time, and the whole never would: the run goes on, and a person looks."""
+    webhook.status = -2
+    with pytest.raises(UnclearError):
+        SlackSink(Secret(env="SLACK_URL"), replace(PLACE, seconds=0.3)).deliver(make_document())
+
+    assert 1 == len(webhook.posts)
