@@ -111,6 +111,8 @@ def test_the_first_page_opens_in_the_reader_s_language(browser: Browser, site: P
     page = opened(browser, site / "index.html", locale="pt-PT")
 
     page.wait_for_url("**/pt/index.html")
+
+    assert "pt-BR" == page.locator("html").get_attribute("lang")
     page.context.close()
 
 

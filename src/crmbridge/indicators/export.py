@@ -107,16 +107,15 @@ def write_values(answer: Answer, path: Path) -> None:
 
 
 def export_scorecard(scorecard: Scorecard, path: Path) -> None:
-    """Save all figures of a scorecard as .csv, .parquet or .xlsx, which its name's ending says.
+    """Save all figures of a scorecard as .parquet or .xlsx, which its name's ending says.
 
-    CSV and Parquet are one long table, a row for each figure; XLSX has a sheet for the indicators and one per measure.
-    Raises ConfigurationError for another ending.
+    Parquet is one long table, a row for each figure; XLSX has a sheet for the indicators and one per measure. As CSV,
+    a report writes itself. Raises ConfigurationError for another ending.
     """
-    suffix = suffix_of(path)
-    if suffix == ".xlsx":
+    if suffix_of(path) == ".csv":
+        raise ConfigurationError(f"{path.name} is no .parquet or .xlsx", advice="Write CSV with `--format csv`.")
+    if path.suffix.lower() == ".xlsx":
         write_xlsx(_sheets(scorecard), path)
-    elif suffix == ".csv":
-        write_csv(figures_table(scorecard), path)
     else:
         write_values(figures_table(scorecard), path)
 

@@ -82,7 +82,7 @@ def _evaluation(draw: st.DrawFn, number: int) -> Evaluation:
     return make_evaluation(deal=make_ref(number), place=walk[-1], visits=tuple(visits), clocks=clocks)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(found=evaluations())
 def test_figures_agree_with_plain_python(state: State, found: list[Evaluation]) -> None:
     """Every measure that is counted from histories is what its definition says, for any histories."""
