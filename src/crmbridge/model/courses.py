@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from crmbridge.model.records import Ref
+from crmbridge.model.records import Record, Ref
 from crmbridge.model.values import Value
 
 DIFFERS = "what the CRM recorded does not lead to what the deal holds"  # there is a gap, or it was edited meanwhile
@@ -48,6 +48,11 @@ class Course:
         if not self.held or not self.held[0].at <= moment <= self.until:
             return None
         return [one for one in self.held if one.at <= moment][-1]
+
+
+def untold(deal: Record, field: str, why: str) -> Course:
+    """Say that the CRM can't tell what a field held, and why."""
+    return Course(deal=deal.ref, field=field, until=deal.updated_at, why=why)
 
 
 def joined(known: Course, fresh: Course) -> Course:

@@ -17,8 +17,8 @@ class TellsFieldHistory(Protocol):
     def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterable[Course]:
         """Read what fields held from a moment on until each deal was last changed, as it is given.
 
-        Yields one course for each deal and field: it begins at `since`, or later where the CRM knows less, never
-        before it, and ends at the deal's `updated_at`. Values are read as `pull` reads the field. A value that can't
+        Yields one course for each deal and field. It begins with the value that held at `since`, or later where the CRM
+        knows less, and ends at the deal's `updated_at`. Values are read as `pull` reads the field. A value that can't
         be read is kept with its problem. What the CRM does not record, or no longer has, comes as a course without
         values that says why; what is not recorded is never taken for what did not change.
 

@@ -12,8 +12,8 @@ from crmbridge.engine.doubts import Doubt, doubt
 from crmbridge.engine.evaluate import BEYOND_BOUNDS
 from crmbridge.engine.subject import Subject
 from crmbridge.errors import CrmbridgeError, RefusedError
-from crmbridge.model.courses import DIFFERS, Course, Held, without_repeats
-from crmbridge.model.records import Ref
+from crmbridge.model.courses import DIFFERS, Course, Held, untold, without_repeats
+from crmbridge.model.records import Record, Ref
 from crmbridge.model.values import is_empty
 from crmbridge.ports import TellsFieldHistory, tells_field_history
 from crmbridge.services.surrounding import reading_of
@@ -30,6 +30,9 @@ class Asked:
 
     subjects: list[Subject]
     unheard: tuple[Ref, ...] = ()
+
+
+_Told = dict[tuple[Ref, str], Course]
 
 
 class _Wanted(NamedTuple):
@@ -78,49 +81,50 @@ def _ask(
     most = workspace.adapter(connection).capabilities.field_history
     asked, left = wanted[:most], [one.subject.deal.ref for one in wanted[most:]]
     workspace.progress("evaluate", f"{connection}: asking what {len(asked)} deals held when they moved")
-    try:
-        courses = list(_answers(adapter, asked, reading_of(workspace, connection)))
-    except CrmbridgeError as error:
-        log.warning("%s could not be asked what deals held when they moved: %s", connection, error.message)
-        return {}, [one.subject.deal.ref for one in wanted]
-    workspace.store.courses.save(courses)
-    known = workspace.store.courses.of([one.subject.deal.ref for one in asked])
-    return known, left
+    told, failed = _told(connection, adapter, asked)
+    reading = reading_of(workspace, connection)
+    heard = [one for one in asked if not failed or all((one.subject.deal.ref, f) in told for f in one.doubt.fields)]
+    courses = [replace(course, reading=reading) for one in heard for course in _answers(one, told)]
+    if courses:
+        workspace.store.courses.save(courses)
+    refs = {one.subject.deal.ref for one in heard}
+    left += [one.subject.deal.ref for one in asked if one.subject.deal.ref not in refs]
+    return workspace.store.courses.of(refs), left
 
 
-def _answers(adapter: TellsFieldHistory, asked: Sequence[_Wanted], reading: str) -> Iterator[Course]:
-    """Give a course for each field that was asked for; what is told of others is left out."""
-    deals = {one.subject.deal.ref: one for one in asked}
-    fields = frozenset().union(*(one.doubt.fields for one in asked))
-    since = min(one.doubt.since for one in asked)
-    told: dict[tuple[Ref, str], Course] = {}
+def _told(connection: str, adapter: TellsFieldHistory, asked: Sequence[_Wanted]) -> tuple[_Told, bool]:
+    """Ask, and give what was told until the end or until something failed, and whether it did."""
+    deals = [one.subject.deal for one in asked]
+    fields: frozenset[str] = frozenset().union(*(one.doubt.fields for one in asked))
+    told: _Told = {}
     try:
-        for course in adapter.field_history([one.subject.deal for one in asked], fields, since):
+        for course in adapter.field_history(deals, fields, min(one.doubt.since for one in asked)):
             told[course.deal, course.field] = course
     except RefusedError as error:  # it will not do so the next time either
-        told, why = {}, error.message
-    else:
-        why = NOT_TOLD
-    for ref, one in deals.items():
-        for field in sorted(one.doubt.fields):
-            course = told.get((ref, field)) or _untold(one.subject, field, why)
-            yield replace(_checked(one.subject, course), reading=reading)
+        return {(deal.ref, f): untold(deal, f, error.message) for deal in deals for f in fields}, False
+    except CrmbridgeError as error:
+        log.warning("%s could not be asked what deals held when they moved: %s", connection, error.message)
+        return told, True
+    return told, False
 
 
-def _checked(subject: Subject, course: Course) -> Course:
+def _answers(one: _Wanted, told: _Told) -> Iterator[Course]:
+    """Give a course for each field that a deal was asked for; what is told of others is left out."""
+    deal = one.subject.deal
+    for field in sorted(one.doubt.fields):
+        yield _checked(deal, told.get((deal.ref, field)) or untold(deal, field, NOT_TOLD))
+
+
+def _checked(deal: Record, course: Course) -> Course:
     """Give a course as it can be relied on: one that does not lead to what the deal holds has a gap somewhere."""
     if not course.held:
-        return replace(course, until=subject.deal.updated_at)
-    last, now = course.held[-1], subject.deal.fields.get(course.field)
+        return replace(course, until=deal.updated_at)
+    last, now = course.held[-1], deal.fields.get(course.field)
     agrees = bool(last.problem) or last.value == now or (is_empty(last.value) and is_empty(now))
-    if not agrees or course.until > subject.deal.updated_at or list(course.held) != sorted(course.held, key=_at):
-        return _untold(subject, course.field, DIFFERS)
+    if not agrees or course.until > deal.updated_at or list(course.held) != sorted(course.held, key=_at):
+        return untold(deal, course.field, DIFFERS)
     return replace(course, held=without_repeats(course.held))
 
 
 def _at(held: Held) -> datetime:
     return held.at
-
-
-def _untold(subject: Subject, field: str, why: str) -> Course:
-    return Course(deal=subject.deal.ref, field=field, until=subject.deal.updated_at, why=why)
