@@ -15,6 +15,8 @@ from crmbridge.ports import Clock, Pipeline
 from crmbridge_salesforce.judge import UnknownColumnError
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, OrgStage, RecordType, Table, stage_of, stage_values
+from crmbridge_salesforce.soql import select, text
+from crmbridge_salesforce.values import read_moment
 
 T = TypeVar("T")
 
@@ -40,6 +42,7 @@ _STAGES = (
     " FROM OpportunityStage ORDER BY SortOrder, Id"
 )
 _TRACKED = "SELECT Id FROM OpportunityFieldHistory WHERE Field = 'StageName' LIMIT 1"
+_OLDEST = "CreatedDate"
 _STATUSES = "SELECT ApiName FROM TaskStatus WHERE IsClosed = {} ORDER BY SortOrder"
 
 
@@ -93,6 +96,18 @@ class Setup:
     def tracks_stages(self) -> bool:
         """Tell whether the org keeps a field history of stages, which is a choice of its people."""
         return self._once("tracked", lambda: [_plain(row) for row in self._ask_if_there(_TRACKED)], bool)
+
+    def tracked_since(self, names: Sequence[str]) -> datetime | None:
+        """Give since when a deal's field is known to be tracked: the time of the oldest row that the org has of it.
+
+        None where it has none. What people chose to track, and since when, an integration can't ask.
+        """
+        asked = ",".join(map(text, names))
+        query = select(["CreatedDate"], "OpportunityFieldHistory", where=f"Field IN ({asked})", order=_OLDEST, limit=1)
+        rows = self._once(
+            f"tracked {names[0]}", lambda: [str(row["CreatedDate"]) for row in self._ask_if_there(query)], list
+        )
+        return read_moment(rows[0]) if rows else None
 
     def pipelines(self) -> tuple[Pipeline, ...]:
         """Give one pipeline per record type, and the default one for deals without."""
