@@ -54,6 +54,23 @@ def recorded(subject: Subject, name: str, moment: datetime) -> Held | None:
     return None if held is None or held.problem else held
 
 
+def last_seen(subject: Subject, moment: datetime) -> datetime | None:
+    """Give the last time up to a moment at which it was seen what the deal's fields held."""
+    seen = [subject.deal.updated_at, *(at for edit in subject.edits for at in (edit.since, edit.at))]
+    return max((at for at in seen if at <= moment), default=None)
+
+
+def untold_of(subject: Subject, name: str, moment: datetime) -> str:
+    """Say why the CRM's record does not tell what a field held at a moment; nothing where it does, or was not asked."""
+    course = subject.courses.get(name)
+    if course is None or course.asked_until < moment:
+        return ""
+    held = course.at(moment)
+    if held is None:
+        return course.why or "its record does not go back so far"
+    return held.problem
+
+
 def seen_since(subject: Subject) -> datetime:
     """Give the moment since which the deal's fields are known without a gap."""
     return min([subject.deal.updated_at, *(edit.since for edit in subject.edits)])
