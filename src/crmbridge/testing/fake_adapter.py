@@ -18,7 +18,6 @@ from crmbridge.testing.fake_crm import AS_CLOSED, PIPELINE, STAGES, FakeCrm, rec
 
 KINDS = frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL})
 PAGE, BATCH = 50, 20
-REMEMBERED = 100  # deals that may be asked at once what they held before
 
 
 MORE = (Kind.COMPANY, Kind.CONTACT, Kind.FIGURE)  # what an able account takes beside deals
@@ -46,7 +45,7 @@ class FakeAdapter:
             tombstones=True,
             status_in_stage=True,
             lag=timedelta(0),
-            field_history=REMEMBERED if self._crm.remembers else 0,
+            field_history=self._crm.remembered if self._crm.remembers else 0,
         )
 
     def describe(self) -> Description:

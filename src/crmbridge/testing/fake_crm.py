@@ -35,6 +35,7 @@ class FakeCrm:
         self.unique_keys = unique_keys
         self.able = able
         self.remembers = False
+        self.remembered = 150  # deals that may be asked at once what they held before
         self.past: dict[Ref, list[tuple[datetime, Mapping[str, Value]]]] = {}  # what deals held, since when
         self.account = connection
         self.blind = 0
