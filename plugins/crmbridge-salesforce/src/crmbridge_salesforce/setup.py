@@ -95,7 +95,7 @@ class Setup:
 
     def tracks_stages(self) -> bool:
         """Tell whether the org keeps a field history of stages, which is a choice of its people."""
-        return self._once("tracked", lambda: [_plain(row) for row in self._ask_if_there(_TRACKED)], bool)
+        return self._once("tracked", lambda: [_plain(row) for row in _ask_if_there(self._org, _TRACKED)], bool)
 
     def tracked_since(self, names: Sequence[str]) -> datetime | None:
         """Give since when a deal's field is known to be tracked: the time of the oldest row that the org has of it.
@@ -105,7 +105,7 @@ class Setup:
         asked = ",".join(map(text, names))
         query = select(["CreatedDate"], "OpportunityFieldHistory", where=f"Field IN ({asked})", order=_OLDEST, limit=1)
         rows = self._once(
-            f"tracked {names[0]}", lambda: [str(row["CreatedDate"]) for row in self._ask_if_there(query)], list
+            f"tracked {names[0]}", lambda: [str(row["CreatedDate"]) for row in _ask_if_there(self._org, query)], list
         )
         return read_moment(rows[0]) if rows else None
 
@@ -155,12 +155,6 @@ class Setup:
         self._seen.clear()
         self._oldest = None
 
-    def _ask_if_there(self, statement: str) -> Sequence[Mapping[str, Any]]:
-        try:
-            return self._org.query(statement)
-        except RefusedError:  # no such object, or none that the user may see
-            return ()
-
     def _describe(self, name: str) -> dict[str, Any]:
         try:
             return _shortened(self._org.get(f"sobjects/{name}/describe"))
@@ -174,6 +168,13 @@ class Setup:
             return (at, found["data"]) if now - KEPT_FOR <= at <= now else (now, None)
         except (KeyError, ValueError, TypeError):
             return now, None
+
+
+def _ask_if_there(org: Org, statement: str) -> Sequence[Mapping[str, Any]]:
+    try:
+        return org.query(statement)
+    except RefusedError:  # no such object, or none that the user may see
+        return ()
 
 
 def _table(data: Mapping[str, Any]) -> Table | None:
