@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from crmbridge.model.business_time import Calendar, DurationField
 from crmbridge.model.cases import ProcessCase
-from crmbridge.model.checks import Check, Words
+from crmbridge.model.checks import Check, FileRule, Words
 from crmbridge.model.parts import FieldName, Id, Part, Text
 from crmbridge.model.slas import Sla, SlaRule
 from crmbridge.model.values import FieldType
@@ -72,11 +72,18 @@ class Material(Part):
 
 
 class Output(Part):
-    """Something that a stage leaves behind; `field` is where a deal shows that it exists."""
+    """Something that a stage leaves behind: a deal shows that it exists by a field, or by a file that hangs on it."""
 
     id: Id
     name: Text
-    field: FieldName
+    field: FieldName | None = None
+    file: FileRule | None = None
+
+    @model_validator(mode="after")
+    def _can_be_seen(self) -> Self:
+        if self.field is None and self.file is None:
+            raise ValueError("give the field that shows it, the file, or both, of which one is enough")
+        return self
 
 
 class OnUnknown(StrEnum):

@@ -14,6 +14,7 @@ from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Page
 from crmbridge.services.bulk import give_memory_back, made_for_bulk
+from crmbridge.services.forgoing import forgoing
 from crmbridge.services.hinting import asks_for_pull, reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.pace import Pace
@@ -32,6 +33,7 @@ PLURALS = {
     Kind.DEAL: "deals",
     Kind.ACTIVITY: "activities",
     Kind.NOTE: "notes",
+    Kind.FILE: "files",
 }
 SOURCES = frozenset({"env", "file", "command", "keyring"})  # where a secret can be
 
@@ -96,8 +98,9 @@ def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
         entry = workspace.project.settings.connections[connection]
         capabilities = workspace.adapter(connection).capabilities
         for kind in pulled_kinds(workspace.project.process, entry, capabilities, workspace.project.settings.conditions):
-            for pulled in _pull_kind(workspace, kind, total, bookmark, marks.get(kind)):
-                total = pulled
+            with forgoing(workspace, connection, kind):
+                for pulled in _pull_kind(workspace, kind, total, bookmark, marks.get(kind)):
+                    total = pulled
         workspace.store.hints.done(unnamed)
         # Past the CRM's search index, which may not know yet what a webhook told us of.
         reread_hints(workspace, connection)

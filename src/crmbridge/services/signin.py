@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from crmbridge.model.values import show
 from crmbridge.ports import Credential, Description
 from crmbridge.services.health import Check, bad, good, weak
+from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.workspace import Workspace
 
 FIRST_USED = "crmbridge.first_used"  # beside what the adapter keeps; an adapter has no business with it
@@ -35,9 +36,11 @@ def sign_in(workspace: Workspace, connection: str, description: Description) -> 
     Where the CRM does not say when a credential was issued, when it was first seen here is remembered: by its way
     and user, never by anything made from the secret.
     """
-    credential = description.credential
-    if credential is None:
+    if description.credential is None:
         return None
+    settings = workspace.project.settings
+    kinds = wanted_kinds(workspace.project.process, settings.connections[connection], settings.conditions)
+    credential = description.credential.reading(kinds)
     now = workspace.clock.now()
     since = credential.issued_at or _first_used(workspace, connection, credential, now)
     return SignIn(
