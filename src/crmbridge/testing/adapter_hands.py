@@ -100,6 +100,23 @@ class NoteHands(Protocol):
 
 
 @runtime_checkable
+class FileHands(Protocol):
+    """For the kind `file`."""
+
+    def add_file(self, deal_id: str, name: str, *, size: int) -> str:
+        """Attach a file of so many bytes to a deal as its owner would in the CRM's app, and give its id."""
+        ...
+
+    def delete_file(self, native_id: str) -> None:
+        """Take a file off its deal, or delete it; others on the deal stay."""
+        ...
+
+    def forbid_files(self) -> None:
+        """Take the right to read files from the credential, and leave it all others."""
+        ...
+
+
+@runtime_checkable
 class SessionHands(Protocol):
     """For adapters that sign in and get sessions which end."""
 
