@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -146,6 +146,12 @@ class Stage(Part):
     handoff: Handoff | None = None
     touch_points: tuple[Id, ...] = ()
     next: tuple[Id, ...] | None = None  # where a deal may go forward; the next stage in the file when not said
+
+    def fields_of(self, outputs: Iterable[str]) -> tuple[str, ...] | None:
+        """Name the fields that alone show some outputs, without those that it lacks; None where a file can show one."""
+        known = {output.id: output for output in self.outputs}
+        wanted = [known[name] for name in outputs if name in known]
+        return None if any(one.file for one in wanted) else tuple(one.field for one in wanted if one.field)
 
     @property
     def rules(self) -> tuple[ExitRule, ...]:
