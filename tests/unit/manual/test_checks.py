@@ -78,8 +78,10 @@ def must(check: Any, language: str = "en", **parts: Any) -> str:
         ({"outputs": ["draft"]}, "Draft (in the field Plan, or a file whose name is like “*draft*”) is on the deal"),
         (
             {"attachments": {"files": {"at_least": 2, "name": ["*offer*", "*bid*"], "kind": "pdf", "in_stage": True}}},
-            "Attached to the deal: at least 2 files whose name is like “*offer*” or “*bid*” of the kind pdf, "
-            "added since the deal came into this stage",
+            (
+                "Attached to the deal: at least 2 files whose name is like “*offer*” or “*bid*” of the kind pdf, "
+                "added since the deal came into this stage"
+            ),
         ),
         ({"outputs": ["outline", "offer"]}, "Outline (in the field Plan) and Plan are on the deal"),
         ({"bounds": {"field": "amount", "min": 50000}}, "Amount is at least 50,000"),

@@ -101,9 +101,8 @@ def granted(connection: str) -> Iterator[None]:
 
 def _hangs(row: Row) -> bool:
     """Tell whether a file hangs on a deal; pictures within e-mails are none of ours."""
-    return (
-        is_id(row.get("id")) and is_id(row.get("deal_id")) and not is_gone(row) and row.get("inline_flag") is not True
-    )
+    known = is_id(row.get("id")) and is_id(row.get("deal_id"))
+    return known and not is_gone(row) and row.get("inline_flag") is not True
 
 
 def _page(rows: Sequence[Row], connection: str, cursor: str) -> Page | None:

@@ -114,12 +114,8 @@ def _needs_of(stage: Stage, rule: ExitRule, request: GuardRequest) -> Needs:
         case Required(required=fields):
             return Needs(fields)
         case Outputs(outputs=outputs):
-            fields = stage.fields_of(outputs)
-            return (
-                Needs(fields)
-                if fields is not None
-                else Needs((), "a file can show it, and Pipedrive can't require one")
-            )
+            shown = stage.fields_of(outputs)
+            return Needs((), "a file can show it, and Pipedrive can't require one") if shown is None else Needs(shown)
         case AtLeast(at_least=count, of=fields):
             return _at_least(count, fields, request)
         case Bounds(bounds=limits) | Dates(dates=limits):

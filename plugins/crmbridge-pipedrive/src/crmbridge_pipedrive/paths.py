@@ -69,5 +69,5 @@ PATHS: Mapping[str, Mapping[str, Call]] = {
     }
 }
 
-# What an OAuth app must be granted for all of these ("Scopes and permissions explanations"). Notes and files ride on deals.
+# What an OAuth app must be granted for all ("Scopes and permissions explanations"); notes and files ride on deals.
 SCOPES = frozenset({"base", "deals:full", "activities:full", "contacts:full", "users:read", "deal-fields:full"})
