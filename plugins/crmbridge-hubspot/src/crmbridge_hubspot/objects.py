@@ -38,6 +38,8 @@ COMPANIES = ObjectType(Kind.COMPANY, "companies", type_id="0-2")
 CONTACTS = ObjectType(Kind.CONTACT, "contacts", ("companies",), modified="lastmodifieddate", type_id="0-1")
 _AROUND = ("deals", "companies", "contacts")
 NOTES = ObjectType(Kind.NOTE, "notes", _AROUND)
+ATTACHED = "hs_attachment_ids"  # of a note or an e-mail: the files that hang on it ("Notes", "Emails")
+HOLDERS = (ObjectType(Kind.FILE, "notes", ("deals",), "note-"), ObjectType(Kind.FILE, "emails", ("deals",), "email-"))
 ACTIVITIES = (
     ObjectType(Kind.ACTIVITY, "calls", _AROUND, "call-"),
     ObjectType(Kind.ACTIVITY, "emails", _AROUND, "email-"),
@@ -51,6 +53,7 @@ TYPES = MappingProxyType(
         Kind.CONTACT: (CONTACTS,),
         Kind.ACTIVITY: ACTIVITIES,
         Kind.NOTE: (NOTES,),
+        Kind.FILE: HOLDERS,
     }
 )
 

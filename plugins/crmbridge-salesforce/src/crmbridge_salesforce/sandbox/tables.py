@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -57,6 +57,11 @@ class Tables:
         if found is None:
             raise not_found()
         return found
+
+    def hide(self, names: Iterable[str]) -> None:
+        """Let the user see nothing of some objects any more; their rows stay."""
+        for name in names:
+            self._names.pop(name.lower(), None)
 
     def storage(self, table: str) -> Storage:
         """Give the rows of an object, deleted ones too."""
