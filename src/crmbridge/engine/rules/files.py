@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from crmbridge.engine.expr.runtime import amount
 from crmbridge.engine.rules.activities import lies_in
 from crmbridge.engine.rules.case import Case, quote
 from crmbridge.engine.text import plain
@@ -57,7 +58,7 @@ def look_for(wanted: FileRule, case: Case) -> Found:
     if wanted.at_least == 1:
         message = f"No {in_words(wanted)} is attached."
     else:
-        message = f"{len(fitting)} of the {wanted.at_least} {in_words(wanted)}s it needs are attached."
+        message = f"{len(fitting)} of the {wanted.at_least} {in_words(wanted)} that it needs are attached."
     return Found(Judgement.FAIL, message, seen, len(fitting))
 
 
@@ -72,9 +73,10 @@ def fits(file: Record, wanted: FileRule, case: Case) -> bool:
 
 def in_words(wanted: FileRule) -> str:
     """Say what is looked for, such as "file named *proposal* (pdf or docx)"."""
+    file = "file" if wanted.at_least == 1 else "files"
     name = f" named {' or '.join(map(plain, wanted.name))}" if wanted.name else ""
     kind = f" ({' or '.join(map(plain, wanted.kind))})" if wanted.kind else ""
-    return f"{'new ' if wanted.in_stage else ''}file{name}{kind}"
+    return f"{'new ' if wanted.in_stage else ''}{file}{name}{kind}"
 
 
 def is_like(name: str, pattern: str) -> bool:
@@ -131,14 +133,12 @@ def _named(files: Sequence[Record]) -> str:
 
 
 def _told(file: Record) -> str:
-    size = file.fields.get("size")
-    return quote(file.fields.get("name")) + (f" ({_in_units(size)})" if isinstance(size, Decimal | int) else "")
+    name, size = quote(file.fields.get("name")), amount(file.fields.get("size"))
+    return f"{name} ({_in_units(size)})" if size is not None and 0 <= size < 10**15 else name
 
 
 def _in_units(size: Decimal | int) -> str:
-    if not 0 <= size < 10**15:
-        return "of no size"
     for unit, bytes_ in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= bytes_:
-            return f"{size / Decimal(bytes_):.1f} {unit}"
-    return f"{size} bytes"
+            return f"{Decimal(size) / bytes_:.1f} {unit}"
+    return f"{size:f} bytes"
