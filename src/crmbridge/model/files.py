@@ -14,4 +14,4 @@ def extension(name: str) -> str | None:
 def with_extension(name: str, ending: str) -> str:
     """Give a file's name as people see it, for a CRM that keeps the extension apart from it."""
     name, ending = name.strip(), ending.strip().removeprefix(".")
-    return name if not ending or name.casefold().endswith(f".{ending.casefold()}") else f"{name}.{ending}"
+    return name if not name or not ending or name.casefold().endswith(f".{ending.casefold()}") else f"{name}.{ending}"

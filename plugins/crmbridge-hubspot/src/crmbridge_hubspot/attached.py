@@ -107,7 +107,7 @@ def _told(api: HubSpotApi, file_id: str) -> Mapping[str, Any] | None:
         body = api.get(f"{api.paths.files}/{file_id}")
     except AbsentError:
         return None
-    return body if isinstance(body, dict) and not body.get("archived") else None
+    return None if body.get("archived") else body
 
 
 def _file(holder: Record, raw: Raw, file_id: str, told: Mapping[str, Any] | None) -> Record:
