@@ -231,7 +231,7 @@ def test_a_credential_that_is_refused_still_ends_the_pull() -> None:
 @pytest.mark.parametrize(
     ("process", "said"),
     [
-        (process_of(PAPER), ["the credential lacks scopes: files.hidden"]),
+        (process_of(PAPER), ["the credential lacks scopes that rules of the process need: files.hidden"]),
         (process_of(), ["the credential has scopes that crmbridge does not use: files"]),
     ],
 )

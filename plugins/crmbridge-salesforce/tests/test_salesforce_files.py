@@ -124,7 +124,7 @@ def test_an_org_that_shows_one_object_is_read_by_that(org: Served, open_adapter:
     deal = state.deal_ids()[0]
     old = state.add_attachment(deal, "Old.pdf", size=1)
     state.add_file(deal, "New.pdf", size=1)
-    state.tables.hide(["ContentDocumentLink"])
+    state.hide(["ContentDocumentLink"])
     pages = list(open_adapter(org.url, org.token).pull(Kind.FILE, None))
 
     assert [old] == list(files(pages))

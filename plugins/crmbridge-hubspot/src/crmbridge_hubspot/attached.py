@@ -23,7 +23,6 @@ from crmbridge_hubspot.replies import AbsentError, NotAllowedError
 from crmbridge_hubspot.signing import NEEDED_FOR
 from crmbridge_hubspot.values import moment
 
-WITH_FILES = ({"propertyName": ATTACHED, "operator": "HAS_PROPERTY"},)
 NO_MOVES: Mapping[str, Move | None] = MappingProxyType({})
 
 
@@ -34,11 +33,6 @@ class HolderReader(Reader):
     A file's id is that of its holder and its own, as one may hang on several. Which were taken off is told by the
     history of the property that lists them.
     """
-
-    @property
-    def only(self) -> tuple[Mapping[str, str], ...]:
-        """What to search for when everything is asked for: most notes and e-mails hold no file."""
-        return WITH_FILES
 
     def listed_archived(self, after: str | None) -> tuple[list[Raw], str | None]:
         """Read a page of the list of holders that were deleted, with the files that they ever had."""

@@ -59,7 +59,7 @@ class _Pull:
         walk = FullWalk(reader, search)
         whole = cursor.at is None or bool(cursor.walk.by)
         try:
-            if whole and reader.only and not cursor.walk.by:
+            if whole and reader.type.only and not cursor.walk.by:
                 cursor = yield from self._sought(cursor, search)
             else:
                 cursor = yield from walk.everything(cursor) if whole else self._changed(cursor, search)
@@ -87,7 +87,7 @@ class _Pull:
     def _sought(self, cursor: Cursor, search: SearchWalk) -> Generator[Progress, None, Cursor]:
         """Search for everything of which little is needed; changes are asked for from when this began."""
         newest = search.newest().stamp
-        few = SearchWalk(self.reader.api, self.reader.type.name, self.reader.type.modified, self.reader.only)
+        few = SearchWalk(self.reader.api, self.reader.type.name, self.reader.type.modified, self.reader.type.only)
         cursor = yield from self._changed(cursor, few)
         return cursor if newest is None else cursor.delivered((), newest)
 

@@ -74,11 +74,6 @@ class Reader:
         """Give what is gone with a record that was deleted."""
         return (archived(self.type, raw, self.connection),)
 
-    @property
-    def only(self) -> Sequence[Mapping[str, str]]:
-        """What everything is searched for by, where the list holds much that nobody needs; else it is listed."""
-        return ()
-
     def whole(self, listed: Sequence[Raw]) -> Found:
         """Complete records of the list."""
         if not listed:

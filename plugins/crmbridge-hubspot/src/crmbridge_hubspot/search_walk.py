@@ -8,7 +8,7 @@ offset, up to the 10,000 that search allows, and beyond that by record id.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -54,11 +54,11 @@ class Step:
 class SearchWalk:
     """One walk; each record comes at most once with one modification time."""
 
-    def __init__(self, api: HubSpotApi, kind: str, modified: str, only: Sequence[Mapping[str, str]] = ()) -> None:
+    def __init__(self, api: HubSpotApi, kind: str, modified: str, only: str = "") -> None:
         self._api = api
         self._kind = kind
         self._modified = modified
-        self._only = only  # filters that all that is found must pass as well
+        self._only = [{"propertyName": only, "operator": "HAS_PROPERTY"}] if only else []
         self._seen: set[Found] = set()
 
     def since(self, stamp: int) -> Iterator[list[Found]]:

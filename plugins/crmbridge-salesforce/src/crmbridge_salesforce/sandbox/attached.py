@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from crmbridge_salesforce.sandbox.tables import Tables
 
@@ -57,4 +57,9 @@ class FileHands:
 
     def forbid_files(self) -> None:
         """Hide all objects of files from the user."""
-        self.tables.hide(FILES)
+        self.hide(FILES)
+
+    def hide(self, names: Iterable[str]) -> None:
+        """Hide some objects from the user; their rows stay."""
+        for name in names:
+            self.tables.visible.pop(name.lower(), None)
