@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from crmbridge.engine.activities import kinds_asked_for
 from crmbridge.engine.text import plain
 from crmbridge.errors import NotGrantedError
 from crmbridge.model.records import Kind
+from crmbridge.ports import Page
 from crmbridge.services.health import Check, weak
 from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.workspace import Workspace
@@ -17,24 +17,20 @@ FORBIDDEN = "crmbridge.files_forbidden"  # why files could not be read; beside w
 LONGEST = 500  # characters of a reason
 
 
-@contextmanager
-def forgoing(workspace: Workspace, connection: str, kind: Kind) -> Iterator[None]:
-    """Pull a kind; of files, what the account does not let us read is remembered, and all else goes on."""
+def readable(workspace: Workspace, connection: str, kind: Kind, pages: Iterator[Page]) -> Iterator[Page]:
+    """Give the pages of a pull. Of files, that the account does not let us read them is remembered and ends nothing."""
     if kind is not Kind.FILE:
-        yield
+        yield from pages
         return
-    memory = workspace.store.memory(connection)
+    reason = ""
     try:
-        yield
+        yield from pages
     except NotGrantedError as error:
         message = error.message.removeprefix(f"{connection}: ")
         reason = plain(f"{connection} does not let crmbridge read files: {message}. {error.advice}", LONGEST)
-        if memory.get(FORBIDDEN) != reason:
-            memory[FORBIDDEN] = reason
         workspace.progress("pull", f"{connection}: files can't be read")
-    else:
-        if memory.get(FORBIDDEN):
-            memory[FORBIDDEN] = ""
+    if reason != forbidden(workspace, connection):
+        workspace.store.memory(connection)[FORBIDDEN] = reason
 
 
 def forbidden(workspace: Workspace, connection: str) -> str:

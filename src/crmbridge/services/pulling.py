@@ -14,7 +14,7 @@ from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Page
 from crmbridge.services.bulk import give_memory_back, made_for_bulk
-from crmbridge.services.forgoing import forgoing
+from crmbridge.services.forgoing import readable
 from crmbridge.services.hinting import asks_for_pull, reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.pace import Pace
@@ -98,9 +98,8 @@ def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
         entry = workspace.project.settings.connections[connection]
         capabilities = workspace.adapter(connection).capabilities
         for kind in pulled_kinds(workspace.project.process, entry, capabilities, workspace.project.settings.conditions):
-            with forgoing(workspace, connection, kind):
-                for pulled in _pull_kind(workspace, kind, total, bookmark, marks.get(kind)):
-                    total = pulled
+            for pulled in _pull_kind(workspace, kind, total, bookmark, marks.get(kind)):
+                total = pulled
         workspace.store.hints.done(unnamed)
         # Past the CRM's search index, which may not know yet what a webhook told us of.
         reread_hints(workspace, connection)
@@ -117,7 +116,8 @@ def _pull_kind(
     # With other settings the records would look different: fields are bound, or money is read, in another way.
     since = known.cursor if known is not None and known.reading == bookmark.reading else None
     before = total.records
-    for page in in_fewer(_told(workspace, connection, kind, workspace.adapter(connection).pull(kind, since))):
+    pages = readable(workspace, connection, kind, workspace.adapter(connection).pull(kind, since))
+    for page in in_fewer(_told(workspace, connection, kind, pages)):
         marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
         workspace.store.records.save_page(connection, kind, marked, workspace.clock.now())
         total = replace(
