@@ -100,6 +100,15 @@ class NoteHands(Protocol):
 
 
 @runtime_checkable
+class SessionHands(Protocol):
+    """For adapters that sign in and get sessions which end."""
+
+    def expire_session(self) -> None:
+        """Let every session that was given out have expired; signing in anew works at once."""
+        ...
+
+
+@runtime_checkable
 class FileHands(Protocol):
     """For the kind `file`."""
 
@@ -113,13 +122,4 @@ class FileHands(Protocol):
 
     def forbid_files(self) -> None:
         """Take the right to read files from the credential, and leave it all others."""
-        ...
-
-
-@runtime_checkable
-class SessionHands(Protocol):
-    """For adapters that sign in and get sessions which end."""
-
-    def expire_session(self) -> None:
-        """Let every session that was given out have expired; signing in anew works at once."""
         ...
