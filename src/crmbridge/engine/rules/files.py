@@ -98,7 +98,7 @@ def is_like(name: str, pattern: str) -> bool:
         if found < 0:
             return False
         at = found + len(piece)
-    return at <= end
+    return True
 
 
 def _first(text: str, piece: str, start: int, end: int) -> int:
