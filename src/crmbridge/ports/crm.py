@@ -37,6 +37,8 @@ class Capabilities:
     # On which records, of companies and users, an update can write numbers into fields of the account's own: the edits
     # of such an update, and `fields` of `read`, name them as the CRM does.
     figures: frozenset[Kind] = frozenset()
+    # Of how many deals a run may ask what their fields held before (`ports.field_history`); 0: the CRM can't tell.
+    field_history: int = 0
     writers: int = 1  # how many batches may be written side by side, none of them with a record of another
 
 

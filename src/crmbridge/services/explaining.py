@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from crmbridge.engine.hindsight import rewind
-from crmbridge.engine.history import is_known
+from crmbridge.engine.history import is_known, last_seen, recorded, untold_of
 from crmbridge.engine.matching import lead
 from crmbridge.engine.remedies import remedy
 from crmbridge.engine.rules.files import FILES
@@ -27,6 +27,7 @@ from crmbridge.services.explained import (
     Explanation,
     Seen,
     SyncedField,
+    Told,
     readiness_of,
 )
 from crmbridge.services.gathering import make_viewers
@@ -170,6 +171,9 @@ class _Explaining:
         moment = verdict.as_of or self.at
         then = self._is_of_then(name, moment) if self.at and moment else verdict.values == "then"
         kind = Kind.ACTIVITY if counted else Kind.FILE if name == FILES else Kind.DEAL
+        told, told_at, why = (
+            (Told.NOW, None, "") if kind is not Kind.DEAL or not moment else self._told(name, moment, then=then)
+        )
         return Seen(
             name=name,
             label=self.today.field_names([name]),
@@ -178,7 +182,18 @@ class _Explaining:
             of_then=then,
             changed_at=deal.updated_at if kind is Kind.DEAL else None,
             pulled_at=self.pulled[kind],
+            told=told,
+            told_at=told_at,
+            why=why,
         )
+
+    def _told(self, name: str, moment: datetime, *, then: bool) -> tuple[Told, datetime | None, str]:
+        """Say what tells of a value, since when, and what keeps the CRM from telling of it."""
+        if not then:
+            judged = max((move.at for move in self.today.moves if move.at <= moment), default=moment)
+            return Told.NOW, None, untold_of(self.today, name, judged)
+        held = recorded(self.today, name, moment)
+        return (Told.RECORDED, held.at, "") if held else (Told.SEEN, last_seen(self.today, moment), "")
 
 
 def find_deal(workspace: Workspace, text: str) -> Record:

@@ -10,7 +10,8 @@ from crmbridge.engine.activities import by_deal, counted, kinds_asked_for
 from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.matching import around
 from crmbridge.engine.rules.case import Beside
-from crmbridge.engine.subject import Subject
+from crmbridge.engine.subject import NO_COURSES, Subject
+from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.forgoing import forbidden, why_no_files
 from crmbridge.services.hanging import deals_naming, hanging_on, index_hanging, index_named
@@ -138,12 +139,14 @@ def _subjects(
     moves, edits, activities = records.moves_for(refs), records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
     judged_before = workspace.store.findings.clocks_of(refs)
     beside = found.of(deals[0]) if found.alike else None
+    courses = _courses(workspace, refs)
     for deal in deals:
         own = None if activities is None else activities.get(deal.ref.id, ())
         yield Subject(
             deal=deal if own is None else counted(deal, own),
             moves=moves.get(deal.ref, ()),
             edits=edits.get(deal.ref, ()),
+            courses=courses.get(deal.ref, NO_COURSES),
             judged_before=judged_before.get(deal.ref, ()),
             activities=own,
             beside=beside or found.of(deal),
@@ -152,6 +155,23 @@ def _subjects(
             calendars=calendars,
             mapper=workspace.mapper(deal.ref.connection),
         )
+
+
+def reading_of(workspace: Workspace, connection: str) -> str:
+    """Name how a connection read the fields of its deals when they were last pulled."""
+    from crmbridge.services.pulling import Bookmark  # noqa: PLC0415  asked for only where a CRM told of its fields
+
+    mark = Bookmark.parse(workspace.store.records.cursors(connection).get(Kind.DEAL, ""))
+    return mark.reading if mark else ""
+
+
+def _courses(workspace: Workspace, deals: Sequence[Ref]) -> Mapping[Ref, Mapping[str, Course]]:
+    """Give what the CRM told of fields of deals, as long as they are read as they were then."""
+    found = workspace.store.courses.of(deals)
+    if not found:
+        return found
+    reading = reading_of(workspace, deals[0].connection)
+    return {deal: {n: c for n, c in own.items() if c.reading == reading} for deal, own in found.items()}
 
 
 def indexed(workspace: Workspace, deals: Sequence[Ref], kind: Kind) -> Mapping[str, Sequence[Record]]:

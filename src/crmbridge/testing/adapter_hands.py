@@ -100,6 +100,15 @@ class NoteHands(Protocol):
 
 
 @runtime_checkable
+class TrackingHands(Protocol):
+    """For `field_history`, where it is an account's choice which fields have one."""
+
+    def track_fields(self, *names: str) -> None:
+        """Let a history be kept of these fields of deals from now on; they are the CRM's own names."""
+        ...
+
+
+@runtime_checkable
 class SessionHands(Protocol):
     """For adapters that sign in and get sessions which end."""
 

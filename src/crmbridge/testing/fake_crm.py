@@ -28,7 +28,7 @@ class FakeCrm:
     `writes` counts the write calls, `effects` how often each change was carried out. Without `unique_keys` the
     account takes two deals of one key. Only an `able` one archives, makes companies and contacts, amends tasks, and
     takes edits of what hangs on a deal, and keeps `figures` in those of its companies' fields that are in
-    `figure_fields`.
+    `figure_fields`. One that `remembers` can tell what fields of its deals held before.
     """
 
     def __init__(self, connection: str, clock: Clock, *, unique_keys: bool = True, able: bool = False) -> None:
@@ -36,6 +36,9 @@ class FakeCrm:
         self.clock = clock
         self.unique_keys = unique_keys
         self.able = able
+        self.remembers = False
+        self.remembered = 150  # deals that may be asked at once what they held before
+        self.past: dict[Ref, list[tuple[datetime, Mapping[str, Value]]]] = {}  # what deals held, since when
         self.account = connection
         self.blind = 0
         self.effects: Counter[str] = Counter()
@@ -337,6 +340,8 @@ class FakeCrm:
         key: str | None = None,
     ) -> None:
         self._touch(ref)
+        if ref.kind is Kind.DEAL and self.remembers:
+            self.past.setdefault(ref, []).append((self.clock.now(), dict(fields)))
         self.records[ref] = Record(
             ref=ref,
             fields=dict(fields),

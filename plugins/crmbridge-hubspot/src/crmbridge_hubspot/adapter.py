@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from crmbridge.adapting import amend_tasks
 from crmbridge.http import Signer
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
+from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
 from crmbridge.ports import AdapterContext, Capabilities, Description, FieldWish, Page
@@ -17,6 +19,7 @@ from crmbridge_hubspot.archiving import Archiver
 from crmbridge_hubspot.attached import HolderReader, holder_of
 from crmbridge_hubspot.bodies import LINKED
 from crmbridge_hubspot.counterparts import KNOWN_BY, Lookup
+from crmbridge_hubspot.courses import Courses
 from crmbridge_hubspot.cursor import OVERLAP
 from crmbridge_hubspot.fields import make_fields, properties_of, property_name
 from crmbridge_hubspot.figures import Figures
@@ -43,6 +46,7 @@ CAPABILITIES = Capabilities(
     slices=True,
     creates=frozenset({Kind.DEAL, *KNOWN_BY}),
     associates=frozenset(LINKED),
+    field_history=2_000,  # forty requests
     figures=frozenset({Kind.COMPANY}),  # owners take no properties of one's own ("Owners" guide)
     writers=8,  # at 300 ms an answer, fewer would leave some of the burst limit unused
 )
@@ -106,6 +110,10 @@ class HubSpotAdapter:
                     record for type_, known in by_type(kind, ids).items() for record in self._read(type_, known, fields)
                 ]
         return self._figures.added({record.ref: record for record in found}, fields)
+
+    def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
+        """Read what fields held from a moment on, by the histories that HubSpot keeps of each property."""
+        return Courses(api=self._api, terms=self._setup.terms()).read(deals, fields, since)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a deal by its key, a deal property by its name, a task or note by its marker on the record `near`.

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from crmbridge.adapting import amend_tasks
 from crmbridge.http import Dialect, HttpClient, together
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
+from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, AdapterContext, Capabilities, Description, FieldWish, NativeField, Page
 from crmbridge_pipedrive.account import Account, DealFields
 from crmbridge_pipedrive.api import IDS, LIMIT, Api
 from crmbridge_pipedrive.attached import A_PAGE, pull_files, read_files
+from crmbridge_pipedrive.changelogs import ChangeLogs
+from crmbridge_pipedrive.courses import Courses
 from crmbridge_pipedrive.deals import DealSource
 from crmbridge_pipedrive.figures import Figures
 from crmbridge_pipedrive.finding import Books, find_marked
@@ -45,6 +48,7 @@ CAPABILITIES = Capabilities(
     slices=True,
     creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT}),
     associates=frozenset({"company", "contacts"}),
+    field_history=100,  # twenty tokens each
     figures=frozenset({Kind.COMPANY}),  # users have no custom fields
 )
 ON_COMPANIES = f"{Kind.COMPANY}:"
@@ -73,8 +77,10 @@ class PipedriveAdapter:
         self._account = Account(api, context, place.strip(), settings.key_field)
         self._books = Books(api, self._account)
         self._figures = Figures(api=api, connection=context.connection)
+        self._logs = ChangeLogs(api, context.memory)
         self._deals = DealSource(
             api=api,
+            changelogs=self._logs,
             account=self._account,
             connection=context.connection,
             limits=limits,
@@ -143,6 +149,12 @@ class PipedriveAdapter:
                 wanted.setdefault(ref.kind, set()).add(int(ref.id))
         found = {record.ref: record for kind, ids in wanted.items() for record in self._read_kind(kind, ids)}
         return self._figures.added({ref: found[ref] for ref in refs if ref in found}, fields)
+
+    def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
+        """Read what fields held from a moment on, by the changelog of each deal."""
+        known, currency = self._account.deal_fields, self._settings.currency
+        source = Courses(api=self._api, logs=self._logs, limits=self._limits, fields=known, currency=currency)
+        return source.read(deals, fields, since)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a record by lists, never through search.

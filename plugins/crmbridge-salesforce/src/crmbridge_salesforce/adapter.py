@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from crmbridge.adapting import amend_tasks
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
+from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import AdapterContext, Capabilities, Description, Page
 from crmbridge.threads import make_pool
+from crmbridge_salesforce.courses import Courses
 from crmbridge_salesforce.cursor import dump_several, parse_several
 from crmbridge_salesforce.encode import Encoder, currencies, figure_of
 from crmbridge_salesforce.finding import Finder
@@ -46,6 +48,7 @@ CAPABILITIES = Capabilities(
     creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT, Kind.FIGURE}),
     associates=frozenset({"company", "contacts"}),
     figures=frozenset({Kind.COMPANY, Kind.USER}),
+    field_history=2_000,  # a query or two for a few hundred of them
 )
 
 
@@ -125,6 +128,11 @@ class SalesforceAdapter:
             wanted = {to_18(ref.id): ref for ref in refs if ref.kind is kind and is_id(ref.id)}
             found.update({wanted[record.ref.id]: record for record in self._read(kind, list(wanted), fields)})
         return self._with_figures(found, fields or ())
+
+    def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
+        """Read what fields held from a moment on: amount and close date, and the others that the org tracks."""
+        courses = Courses(org=self._org, setup=self._setup, shape=self._library.shape(Kind.DEAL))
+        return courses.read(deals, fields, since)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a deal by its external key, a company or contact by its natural one, a task or note by its marker."""
