@@ -15,6 +15,7 @@ from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Credential, Description, Page
 from crmbridge.services.evaluating import dealt, evaluate_all, judge_pending
 from crmbridge.services.examining import examine
+from crmbridge.services.explained import Asked
 from crmbridge.services.explaining import explain
 from crmbridge.services.health import Health
 from crmbridge.services.pulling import ConnectionPull, pull
@@ -111,6 +112,22 @@ def test_explain_says_what_would_clear_it() -> None:
         rule.verdict.message,
         rule.remedy,
     )
+
+
+def test_explain_of_an_earlier_moment_leaves_out_what_came_later() -> None:
+    """What it saw is of then; what is deleted by now, nobody can tell."""
+    bench, crm, deal = bench_of(process_of(PAPER))
+    crm.move_deal(deal.id, "qualification")
+    crm.add_file(deal.id, "notes.txt", size=1)
+    before = bench.clock.now()
+    bench.clock.advance(timedelta(hours=1))
+    crm.add_file(deal.id, "Our Proposal.pdf")
+    cycle(bench)
+    explained = explain(bench.workspace, str(deal), at=before)
+    rule = next(rule for rule in explained.rules if rule.asked is Asked.TO_LEAVE)
+
+    assert (Judgement.FAIL, ("notes.txt",)) == (rule.verdict.judgement, rule.verdict.seen["files"])
+    assert ([True], ()) == ([seen.of_then for seen in rule.seen], explained.unknown_then)
 
 
 def test_what_may_not_be_read_is_undecided_and_holds_up_nothing() -> None:
