@@ -34,11 +34,22 @@ from crmbridge.adapting.steps import Step, in_steps
 from crmbridge.adapting.tables import Table
 from crmbridge.adapting.walking import Deletions, Place, walk_by_time
 from crmbridge.adapting.workflow import Button, Desk, Workflow
+from crmbridge.adapting.written import (
+    WRITERS,
+    Pieces,
+    put_together,
+    read_at_once,
+    spread,
+    without_value,
+    write_amounts,
+    write_texts,
+)
 
 __all__ = [
     "FORMS",
     "ID",
     "WEBSITE",
+    "WRITERS",
     "Button",
     "Column",
     "Deletions",
@@ -46,6 +57,7 @@ __all__ = [
     "Form",
     "FormOf",
     "History",
+    "Pieces",
     "Place",
     "Row",
     "Step",
@@ -71,12 +83,18 @@ __all__ = [
     "numbered",
     "other_currency",
     "partly",
+    "put_together",
+    "read_at_once",
     "read_columns",
     "read_in_lots",
     "receipt_of",
     "single",
+    "spread",
     "standard_columns",
     "walk_by_time",
     "walk_with_history",
+    "without_value",
+    "write_amounts",
     "write_columns",
+    "write_texts",
 ]
