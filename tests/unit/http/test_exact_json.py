@@ -65,6 +65,15 @@ def test_a_number_of_endless_digits_is_refused(number: str) -> None:
         load_json(f'{{"amount": {number}}}')
 
 
+@given(st.integers(0, 40), st.sampled_from(["", "-"]))
+def test_too_many_digits_are_found_wherever_they_stand(before: int, sign: str) -> None:
+    """Not every byte is looked at, and none of them can hide."""
+    text = f'["{"x" * before}", {sign}{"7" * 61}]'.encode()
+
+    with pytest.raises(ValueError, match="digits"):
+        load_json(text)
+
+
 @pytest.mark.parametrize("number", ["1e59", "1e-60", "9" * 60, "-" + "9" * 60, "0." + "9" * 60, "0"])
 def test_sixty_digits_on_either_side_are_read(number: str) -> None:
     """No CRM keeps that many; the bounds are ours."""
