@@ -7,13 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crmbridge.model.records import Problem
-from crmbridge.model.values import FieldType, Value
+from crmbridge.adapting.written import FEWEST
+from crmbridge.model.values import FieldType, WrittenFields, fields_to_text
 from crmbridge.ports import FieldBinding
 from crmbridge_pipedrive.account import BoundField, DealFields
-from crmbridge_pipedrive.layouts import Layout, values_of
 from crmbridge_pipedrive.mapping import DealReader
-from crmbridge_pipedrive.own_fields import OwnFields
+from crmbridge_pipedrive.standard import Surroundings
 from crmbridge_pipedrive.values import TYPES, FieldDefinition
 
 OPTIONS = (("1", "One"), ("5", "Five"), ("6", "Six"), ("x", "By a word"), ("7", "Six"))
@@ -63,25 +62,6 @@ def deals(draw: st.DrawFn) -> tuple[dict[str, BoundField], dict[str, Any], dict[
     return known, parts[False], parts[True]
 
 
-def told(values: dict[str, Value]) -> dict[str, tuple[type, Value]]:
-    """Give values with their types: True equals 1."""
-    return {name: (type(value), value) for name, value in values.items()}
-
-
-@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])  # the first texts of a run are slow to make
-@given(deals(), st.sampled_from(["USD", None]))
-def test_at_once_is_one_by_one(
-    deal: tuple[dict[str, BoundField], dict[str, Any], dict[str, Any]], usual: str | None
-) -> None:
-    """What is read at once has no problems and the same values; for anything else there is no such answer."""
-    known, row, custom = deal
-    own, problems = OwnFields(known, usual), list[Problem]()
-    at_once = own.at_once(values_of(row, custom), own.arranged(Layout.of(row, custom)))
-    one_by_one = own.one_by_one(row, custom, problems)
-
-    assert at_once is None or (told(one_by_one), []) == (told(dict(zip(own.names, at_once, strict=True))), problems)
-
-
 FORMS: list[tuple[str, FieldType, tuple[tuple[str, str], ...], Any]] = [
     ("varchar", FieldType.TEXT, (), "Text"),
     ("varchar", FieldType.TEXT, (), ""),
@@ -97,23 +77,69 @@ FORMS: list[tuple[str, FieldType, tuple[tuple[str, str], ...], Any]] = [
 ]
 
 
+@st.composite
+def pages(draw: st.DrawFn) -> tuple[dict[str, BoundField], list[dict[str, Any]]]:
+    """Make fields and rows of a page, with a value now and then that is in no usual form."""
+    known = {f"f{n}": bound(f"f{n}", *form[:3], custom=True) for n, form in enumerate(FORMS)}
+    known |= draw(deals())[0]
+    usual = {f"code_f{n}": st.sampled_from([form[3], None]) for n, form in enumerate(FORMS)}
+    row = st.fixed_dictionaries(
+        {
+            "title": st.text(max_size=5) | st.none(),
+            "value": numbers | st.none(),
+            "currency": st.just("EUR"),
+            "owner_id": st.sampled_from([7, None]),
+            "expected_close_date": st.dates().map(str) | st.none(),
+            "activities_count": st.sampled_from([0, 5]),
+            "person_id": st.sampled_from([3, None]),
+            "last_activity_id": st.sampled_from([1, 2, None]),
+            "channel": st.sampled_from([1, 2, None]),
+            "custom_fields": st.fixed_dictionaries(usual),
+        }
+    )
+    rows = [{"id": number, **each} for number, each in enumerate(draw(st.lists(row, min_size=FEWEST, max_size=30)))]
+    for _ in range(draw(st.sampled_from([0, 0, 1, 3]))):
+        odd = draw(st.sampled_from(rows))
+        part = odd["custom_fields"] if draw(st.booleans()) else odd
+        part[draw(st.sampled_from([each for each in part if each not in {"id", "custom_fields"}]))] = draw(anything)
+    return known, rows
+
+
+AROUND = Surroundings(
+    activities={1: {"due_date": "2026-03-01", "due_time": "10:30"}, 2: {}}, contacts={2: [9, 4], 5: None}
+)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])  # the first texts of a run are slow to make
+@given(pages(), st.sampled_from(["USD", None]))
+def test_at_once_is_one_by_one(page: tuple[dict[str, BoundField], list[dict[str, Any]]], usual: str | None) -> None:
+    """A page read column by column has the records, to the letter of what is stored, that its rows give alone."""
+    known, rows = page
+    made = DealReader(connection="pd", currency=usual, fields=fields_of(known), company=None)
+    found, careful = made.records(rows, AROUND), [made.record(row, AROUND) for row in rows]
+
+    assert [fields_to_text(each.fields) for each in careful] == [fields_to_text(each.fields) for each in found]
+    assert careful == found
+    for name in ("name", "amount", "owner", "close_date"):
+        assert [each.fields.get(name) for each in careful] == [each.fields.get(name) for each in found]
+
+
 @pytest.mark.parametrize("is_filled", [True, False])
 def test_usual_forms_are_read_at_once(*, is_filled: bool) -> None:
-    """A deal of the forms that Pipedrive documents ("Custom fields", API v2) never takes the long way."""
-    known = {f"f{n}": bound(f"f{n}", *form[:3], custom=True) for n, form in enumerate(FORMS)}
+    """A page of the forms that Pipedrive documents ("Custom fields", API v2) never takes the long way."""
     custom = {f"code_f{n}": form[3] if is_filled else None for n, form in enumerate(FORMS)}
-    own, problems = OwnFields(known, None), list[Problem]()
-    at_once = own.at_once(values_of({}, custom), own.arranged(Layout.of({}, custom)))
+    found = reader().records([{"id": number, "custom_fields": custom} for number in range(FEWEST)])
 
-    assert at_once is not None
-    by_name = dict(zip(own.names, at_once, strict=True))
-    assert (told(own.one_by_one({}, custom, problems)), []) == (told(by_name), problems)
+    assert {WrittenFields} == {type(each.fields) for each in found}
+
+
+def fields_of(known: dict[str, BoundField]) -> DealFields:
+    return DealFields(definitions=(), bound=known, key=None, channels={"1": "Ads"})
 
 
 def reader() -> DealReader:
     known = {f"f{n}": bound(f"f{n}", *form[:3], custom=True) for n, form in enumerate(FORMS)}
-    fields = DealFields(definitions=(), bound=known, key=None, channels={})
-    return DealReader(connection="pd", currency=None, fields=fields, company=None)
+    return DealReader(connection="pd", currency=None, fields=fields_of(known), company=None)
 
 
 @given(st.lists(st.dictionaries(st.sampled_from([f"code_f{n}" for n in range(4)] + ["more"]), plain), max_size=5))

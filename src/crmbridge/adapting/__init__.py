@@ -42,6 +42,8 @@ from crmbridge.adapting.written import (
     spread,
     without_value,
     write_amounts,
+    write_any,
+    write_plain,
     write_texts,
 )
 
@@ -95,6 +97,8 @@ __all__ = [
     "walk_with_history",
     "without_value",
     "write_amounts",
+    "write_any",
     "write_columns",
+    "write_plain",
     "write_texts",
 ]

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from crmbridge.model.values import FieldType, Value, WrittenFields
+from crmbridge.model.values import FieldType, Value, WrittenFields, fields_to_utf8
 
 Pieces = Sequence[str]  # of each record the field's name and value with a comma behind; "" where it has no such field
 Write = Callable[[str, Sequence[Any]], Pieces]
@@ -77,6 +77,11 @@ def write_texts(name: str, values: Sequence[str]) -> Pieces:
     return _apart(f'{quoted(name)}:"', joined, BETWEEN, '",')
 
 
+def write_any(name: str, values: Sequence[Value]) -> Pieces:
+    """Write values of whatever kind, and None as one that is there."""
+    return [f"{fields_to_utf8({name: value})[1:-1]}," for value in values]
+
+
 def write_amounts(name: str, amounts: Sequence[Decimal], currencies: Sequence[str]) -> Pieces:
     """Write amounts of money, each in its currency."""
     if len({*currencies}) == 1:
@@ -89,7 +94,8 @@ def _write_sets(name: str, values: Sequence[tuple[str, ...]]) -> Pieces:
     return [f'{quoted(name)}:{{"set":{_write(value).decode()}}},' for value in values]
 
 
-def _write_flags(name: str, values: Sequence[bool]) -> Pieces:
+def write_plain(name: str, values: Sequence[bool | int]) -> Pieces:
+    """Write yes-or-nos, or whole numbers that count something."""
     return _apart(f"{quoted(name)}:", _listed(values), ",", ",") if values else ()
 
 
@@ -114,7 +120,7 @@ WRITERS: Mapping[FieldType, Write] = MappingProxyType(
         FieldType.CHOICE: write_texts,
         FieldType.USER: write_texts,
         FieldType.NUMBER: _tagged("decimal"),
-        FieldType.BOOL: _write_flags,
+        FieldType.BOOL: write_plain,
         FieldType.DATE: _tagged("date"),
         FieldType.DATETIME: _tagged("datetime"),
         FieldType.CHOICES: _write_sets,

@@ -102,10 +102,15 @@ def fields_to_text(fields: Fields) -> str:
     if isinstance(fields, StoredFields):
         return fields.text
     try:
-        plain = {name: tag(value) if (tag := _TAGS[type(value)]) else value for name, value in fields.items()}
-        return _write(plain).decode()
+        return fields_to_utf8(fields)
     except UnicodeEncodeError:  # half a surrogate pair, which only ASCII can hold
         return json.dumps(fields_to_json(fields), separators=(",", ":"))
+
+
+def fields_to_utf8(fields: Fields) -> str:
+    """Write fields as `fields_to_text` does; raises UnicodeEncodeError where one holds half a surrogate pair."""
+    plain = {name: tag(value) if (tag := _TAGS[type(value)]) else value for name, value in fields.items()}
+    return _write(plain).decode()
 
 
 class _Tags(dict[type, Callable[[Any], Any] | None]):
