@@ -102,6 +102,22 @@ def test_the_quick_way_reads_what_the_careful_way_does(value: object) -> None:
     assert repr(load_json(text.decode())) == repr(load_json(text))
 
 
+WRITTEN = st.from_regex(r"\A-?(0|[1-9][0-9]{0,70})(\.[0-9]{1,70})?([eE][+-]?[0-9]{1,3})?\Z")
+
+
+@given(WRITTEN)
+def test_any_number_is_read_alike_or_refused_alike(number: str) -> None:
+    """However a number is written, the quick way gives the careful one's digits or leaves it to that."""
+    assert _read(f"[{number}]") == _read(f"[{number}]".encode())
+
+
+def _read(text: str | bytes) -> str:
+    try:
+        return repr(load_json(text))
+    except ValueError as error:
+        return str(error)
+
+
 @pytest.mark.parametrize(
     "text",
     [
