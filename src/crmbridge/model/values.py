@@ -99,11 +99,18 @@ def fields_to_text(fields: Fields) -> str:
 
     A pull writes millions of values, and building dictionaries only to take them apart again was its largest part.
     """
+    if isinstance(fields, StoredFields):
+        return fields.text
     try:
-        plain = {name: tag(value) if (tag := _TAGS[type(value)]) else value for name, value in fields.items()}
-        return _write(plain).decode()
+        return fields_to_utf8(fields)
     except UnicodeEncodeError:  # half a surrogate pair, which only ASCII can hold
         return json.dumps(fields_to_json(fields), separators=(",", ":"))
+
+
+def fields_to_utf8(fields: Fields) -> str:
+    """Write fields as `fields_to_text` does; raises UnicodeEncodeError where one holds half a surrogate pair."""
+    plain = {name: tag(value) if (tag := _TAGS[type(value)]) else value for name, value in fields.items()}
+    return _write(plain).decode()
 
 
 class _Tags(dict[type, Callable[[Any], Any] | None]):
@@ -177,6 +184,24 @@ class StoredFields(Mapping[str, Value]):
     def __repr__(self) -> str:
         """Show what a dictionary of the same values would."""
         return repr(dict(self))
+
+
+class WrittenFields(StoredFields):
+    """Fields that were written before they were stored; `known` are the values of some, None where there is none."""
+
+    __slots__ = ("known",)
+
+    known: Mapping[str, Value]
+
+    def __init__(self, text: str, known: Mapping[str, Value]) -> None:
+        super().__init__(text)
+        self.known = known
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """Give one value, or the default where there is none; of those that are known without a look at the text."""
+        if default is None and name in self.known:
+            return self.known[name]
+        return super().get(name, default)
 
 
 class _Read(dict[str, Value]):

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
@@ -71,8 +71,8 @@ class SqlRecords:
         cursor = {"connection": connection, "kind": kind, "cursor": page.cursor, "saved_at": at}
         with self._database.write(at) as open_:
             mark = next_mark(open_)
-            stale = _save_records(open_, page.records, mark, at)
-            _save_moves(open_, page, stale, mark)
+            saved = _save_records(open_, page.records, mark, at)
+            _save_moves(open_, page, saved, mark)
             tombstones = [_tombstone_row(tombstone, mark) for tombstone in page.tombstones]
             upsert(open_, _records_written, tombstones, keep=("merged_into",), marked=_GONE)
             upsert(open_, _cursors, [cursor])
@@ -176,8 +176,15 @@ class SqlRecords:
 # ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _save_records(open_: Connection, records: Sequence[Record], mark: int, at: datetime | None) -> set[Ref]:
-    """Save the records that are not older than what is held; give the refs of the ones left out.
+class _Saved(NamedTuple):
+    """What became of records: those left out as older than what is held, and the deals of which there was none."""
+
+    left_out: set[Ref]
+    new: set[Ref]
+
+
+def _save_records(open_: Connection, records: Sequence[Record], mark: int, at: datetime | None) -> _Saved:
+    """Save the records that are not older than what is held.
 
     The ones that are other than they were held get the mark, and of deals it is written down what they held before.
     """
@@ -188,9 +195,10 @@ def _save_records(open_: Connection, records: Sequence[Record], mark: int, at: d
         # An equal time replaces: many CRMs count in whole seconds, and two edits fit into one.
         if before is None or row[_UPDATED_AT] >= before[_UPDATED_AT]:
             rows[record.ref], latest[record.ref] = row, record
-    note_edits(open_, {ref: row[_FIELDS] for ref, row in rows.items() if ref.kind is Kind.DEAL}, latest, mark, at)
+    deals = {ref: row[_FIELDS] for ref, row in rows.items() if ref.kind is Kind.DEAL}
+    new = deals.keys() - note_edits(open_, deals, latest, mark, at)
     left_out = upsert_written(open_, _records, list(rows.values()), newest="updated_at", marked=_CHANGED)
-    return _newer(open_, rows) if left_out else set()
+    return _Saved(_newer(open_, rows) if left_out else set(), new)
 
 
 def _newer(open_: Connection, rows: Mapping[Ref, tuple[Any, ...]]) -> set[Ref]:
@@ -209,11 +217,11 @@ def _newer(open_: Connection, rows: Mapping[Ref, tuple[Any, ...]]) -> set[Ref]:
     return newer
 
 
-def _save_moves(open_: Connection, page: Page, stale: set[Ref], mark: int) -> None:
+def _save_moves(open_: Connection, page: Page, saved: _Saved, mark: int) -> None:
     moves: dict[Ref, dict[str, Move]] = {}
     for move in page.moves:
         moves.setdefault(move.deal, {})[move.id] = move
-    kept = [ref for ref in moves if ref not in stale]
+    kept = [ref for ref in moves if ref not in saved.left_out]
     in_time = {ref: sorted(moves[ref].values(), key=lambda move: move.at) for ref in kept}
     rows = {ref: [_move_row(move, n) for n, move in enumerate(in_time[ref])] for ref in kept}
     held = _held_moves(open_, kept)  # few in a first pull, and asking costs less than taking away nothing
@@ -221,7 +229,7 @@ def _save_moves(open_: Connection, page: Page, stale: set[Ref], mark: int) -> No
     if old := [{"of": ref.connection, "deal_id": storable(ref.id)} for ref in other if ref in held]:
         open_.execute(_OLD_MOVES, old)
     upsert_written(open_, _moves, [row for ref in other for row in rows[ref]])
-    _mark(open_, other, mark)
+    _mark(open_, [ref for ref in other if ref not in saved.new], mark)  # the new ones have it already
 
 
 def _order(row: Sequence[Any]) -> tuple[str, ...]:
