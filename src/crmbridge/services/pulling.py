@@ -17,7 +17,7 @@ from crmbridge.services.bulk import give_memory_back, made_for_bulk
 from crmbridge.services.hinting import asks_for_pull, reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.pace import Pace
-from crmbridge.services.resting import RESTING, may_rest, names_unknown, note_read
+from crmbridge.services.resting import RESTING, forget_reading, may_rest, names_unknown, note_read
 from crmbridge.services.workspace import Workspace, field_bindings
 from crmbridge.threads import make_pool
 
@@ -48,7 +48,7 @@ class ConnectionPull:
     problems: int = 0
     error: CrmbridgeError | None = None
     rested: tuple[Kind, ...] = ()  # kinds that were not asked for, as they were read a short time ago
-    unknown: bool = False  # a deal named somebody or something that was never seen, so all was read after all
+    unknown: bool = False  # a deal that changed names a user, company or contact that was never seen
 
 
 def pull(workspace: Workspace, connections: Sequence[str] = (), *, whole: bool = True) -> tuple[ConnectionPull, ...]:
@@ -64,6 +64,7 @@ def pull(workspace: Workspace, connections: Sequence[str] = (), *, whole: bool =
         found = tuple(threads.map(lambda name: _pull_one(workspace, name, whole=whole), names))
         if any(one.unknown for one in found):
             found = tuple(threads.map(lambda one: _pull_rest(workspace, one), found))
+            forget_reading(workspace, names)
         return found
 
 
@@ -100,16 +101,18 @@ def _pull_one(workspace: Workspace, connection: str, *, whole: bool = True) -> C
     total = ConnectionPull(connection=connection)
     workspace.progress("pull", f"{connection}: looking at the account")
     try:
+        begun = workspace.clock.now()
         marks = _marks(workspace, connection)
         bookmark = _bookmark(workspace, connection, marks)
         unnamed = asks_for_pull(workspace, connection)  # one that comes meanwhile may be about what was read already
         kinds = _kinds(workspace, connection)
         if not (whole or unnamed) and may_rest(workspace, connection):
             total = replace(total, rested=_resting(kinds, marks, bookmark))
-        for pulled in _pull_kinds(
-            workspace, [kind for kind in kinds if kind not in total.rested], total, marks, bookmark
-        ):
+        awake = [kind for kind in kinds if kind not in total.rested]
+        for pulled in _pull_kinds(workspace, awake, total, marks, bookmark):
             total = pulled
+        if Kind.DEAL in marks and not total.rested and not RESTING.isdisjoint(kinds):
+            note_read(workspace, connection, begun)  # not of a first pull, which looks at no names
         workspace.store.hints.done(unnamed)
         # Past the CRM's search index, which may not know yet what a webhook told us of.
         reread_hints(workspace, connection)
@@ -153,20 +156,17 @@ def _pull_kinds(
     bookmark: Bookmark,
 ) -> Iterator[ConnectionPull]:
     """Pull kinds one after the other, and say after each page what there is so far."""
-    begun = workspace.clock.now()
     for kind in kinds:
-        for pulled in _pull_kind(workspace, kind, total, bookmark, marks.get(kind)):
+        for pulled in _pull_kind(workspace, kind, total, bookmark, marks):
             total = pulled
             yield total
-    if any(kind in RESTING for kind in kinds):
-        note_read(workspace, total.connection, begun)
 
 
 def _pull_kind(
-    workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark, known: Bookmark | None
+    workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark, marks: Mapping[Kind, Bookmark]
 ) -> Iterator[ConnectionPull]:
     """Save what changed since the bookmark known, and say after each page what there is so far."""
-    connection = total.connection
+    connection, known = total.connection, marks.get(kind)
     # With other settings the records would look different: fields are bound, or money is read, in another way.
     since = known.cursor if known is not None and known.reading == bookmark.reading else None
     before = total.records
@@ -179,7 +179,7 @@ def _pull_kind(
             moves=total.moves + len(page.moves),
             gone=total.gone + len(page.tombstones),
             problems=total.problems + sum(len(record.problems) for record in page.records),
-            unknown=total.unknown or _brings_new(workspace, kind, total, page),
+            unknown=total.unknown or (since is not None and _brings_new(workspace, kind, page, marks)),
         )
         if total.records // GIVEN_BACK > before // GIVEN_BACK:
             give_memory_back()
@@ -187,10 +187,9 @@ def _pull_kind(
         yield total
 
 
-def _brings_new(workspace: Workspace, kind: Kind, total: ConnectionPull, page: Page) -> bool:
-    """Tell whether deals of a page name one of a kind that rests, and that was never seen."""
-    rested = total.rested if kind is Kind.DEAL else ()
-    return bool(rested) and names_unknown(workspace, total.connection, page.records, rested)
+def _brings_new(workspace: Workspace, kind: Kind, page: Page, marks: Mapping[Kind, Bookmark]) -> bool:
+    """Tell whether deals of a page name one that was never seen, of the kinds that were pulled before."""
+    return kind is Kind.DEAL and names_unknown(workspace, page.records, RESTING & marks.keys())
 
 
 def _told(workspace: Workspace, connection: str, kind: Kind, pages: Iterator[Page]) -> Iterator[Page]:

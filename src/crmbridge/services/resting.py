@@ -1,7 +1,8 @@
 """Resting: users, companies and contacts, which change seldom, are not asked for anew in each run.
 
 Where a deal names one that isn't known, all of them are read at once, in every connection: its counterpart may have
-been made a moment ago as well. What else changes of them waits for at most the time that the settings say.
+been made a moment ago as well. They are read again in the next run, as a CRM may show late what was just made. What
+else changes of them waits for at most the time that the settings say.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType, iso, parse_iso
 from crmbridge.services.workspace import Workspace, field_bindings
 
-RESTING = (Kind.USER, Kind.COMPANY, Kind.CONTACT)
+RESTING = frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT})
 READ_AT = "crmbridge.around_read_at"  # when all of them were last read to the end, by our clock, as that reading began
 NAMES: Mapping[str, Kind] = {"owner": Kind.USER, "company": Kind.COMPANY, "contacts": Kind.CONTACT}
 
@@ -34,9 +35,18 @@ def note_read(workspace: Workspace, connection: str, begun: datetime) -> None:
     workspace.store.memory(connection)[READ_AT] = iso(begun)
 
 
-def names_unknown(workspace: Workspace, connection: str, deals: Iterable[Record], kinds: Collection[Kind]) -> bool:
-    """Tell whether deals name a record of these kinds that was never seen, not even as gone."""
-    entry = workspace.project.settings.connections[connection]
+def forget_reading(workspace: Workspace, connections: Iterable[str]) -> None:
+    """Let nothing rest in the next run."""
+    for connection in connections:
+        with suppress(KeyError):
+            del workspace.store.memory(connection)[READ_AT]
+
+
+def names_unknown(workspace: Workspace, deals: Collection[Record], kinds: Collection[Kind]) -> bool:
+    """Tell whether deals of one connection name a record of these kinds that was never seen, not even as gone."""
+    if not deals or not kinds:
+        return False
+    entry = workspace.project.settings.connections[next(iter(deals)).ref.connection]
     bound = field_bindings(workspace.project.process, entry.fields)
     names = {**NAMES, **{binding.name: Kind.USER for binding in bound if binding.type is FieldType.USER}}
     wanted = {ref for deal in deals for ref in _named(deal, names) if ref.kind in kinds}
