@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--profile", type=Path)
     asked = parser.parse_args()
-    gc.set_threshold(100_000, 20, 20)  # as `crmbridge` does for its commands
+    gc.set_threshold(200_000, 20, 20)  # as `crmbridge` does for its commands
     start = time.perf_counter()
     task = TASKS[asked.task]
     found = _profiled(task, asked.folder, asked.profile) if asked.profile else task(asked.folder)
