@@ -51,7 +51,7 @@ def names_unknown(workspace: Workspace, deals: Collection[Record], kinds: Collec
     names = {**NAMES, **{binding.name: Kind.USER for binding in bound if binding.type is FieldType.USER}}
     wanted = {ref for deal in deals for ref in _named(deal, names) if ref.kind in kinds}
     records = workspace.store.records
-    missing = wanted - records.last_known(wanted).keys() if wanted else wanted
+    missing = wanted - records.get(wanted).keys() if wanted else wanted
     return bool(missing) and not missing <= records.tombstones(missing).keys()
 
 
