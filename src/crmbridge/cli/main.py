@@ -54,7 +54,7 @@ commands = Commands(run)
 
 def main() -> None:
     """Run the command line that this process was started with."""
-    # What imports make stays: looking through it after every 700 objects, as is usual, takes a tenth of the time to start.
+    # What imports make stays: looking through it after every 700 objects, as is usual, takes a tenth of the start.
     gc.set_threshold(200_000, 20, 20)
     try:
         commands.main()
