@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import compress, repeat
+from itertools import compress
 from operator import ne
+
+import msgspec
 
 from crmbridge.engine.forms import MARK, VERSION
 from crmbridge.engine.merge import Policy
-from crmbridge.engine.views import Viewer
-from crmbridge.model.values import NOTHING_WRITTEN, Fields, Value, as_written, is_empty
+from crmbridge.engine.views import AROUND, OWNER, Viewer
+from crmbridge.model.values import NOTHING_WRITTEN, Columns, Cut, Fields, as_written, is_held_empty, may_name, stored
 
 _NONE = (None, NOTHING_WRITTEN)
+_NOT_AGREED = msgspec.Raw(b"")  # in a base: no value is written so
 
 
-@dataclass(frozen=True, slots=True)
 class Glance:
-    """What a first look needs to know: the fields that all CRMs show as they hold them, and the others."""
+    """The first look at the links between some connections.
 
-    alike: tuple[str, ...]
-    others: frozenset[str]
-    _known: frozenset[str] = field(init=False, repr=False)
+    `alike` are the fields that all of them show as their CRM holds them, `others` those that some do; `translated`
+    are looked at in any case.
+    """
 
-    def __post_init__(self) -> None:
-        """Keep the names as a set as well."""
-        object.__setattr__(self, "_known", frozenset(self.alike))
+    def __init__(self, alike: Iterable[str], others: Iterable[str], translated: Iterable[str] = ()) -> None:
+        self.alike, self.others = tuple(alike), frozenset(others)
+        self.names = self.others.union(self.alike)
+        self._deals = Columns((*self.alike, *sorted(self.others.union(translated).difference(self.alike))))
+        self._bases = Columns(self.alike, missing=_NOT_AGREED)
 
-    @property
-    def names(self) -> frozenset[str]:
-        """All fields that are looked at."""
-        return self._known | self.others
+    def cut(self, deal: Fields) -> Cut:
+        """Give what a look needs of a deal."""
+        return self._deals.cut(deal)
 
-    def unsettled(self, deals: Iterable[Fields], bases: Sequence[Fields]) -> set[str] | None:
+    def unsettled(self, deals: Iterable[Cut], bases: Sequence[Fields]) -> set[str] | None:
         """Name the fields in which these deals and bases are not all equal as they are written.
 
         What is equal there is what everybody holds and is known to hold, so merging it would say nothing. Values are
@@ -40,37 +42,38 @@ class Glance:
         None where a base says more than which values it has.
         """
         # Bases that are written alike are one object.
-        distinct = list({id(each): each for each in map(as_written, bases)}.values())
+        distinct = list({id(each): each for each in bases}.values())
         if any(map(_is_marked, distinct)):
             return None
-        first, *others = distinct
+        first, *others = map(self._bases.row, distinct)
         found = set(self.others)
-        for base in distinct:
-            if not base.keys() >= self._known:
-                found |= self._known - base.keys()
-        for one in (*others, *map(as_written, deals)):
-            found.update(self._other(first, one))
+        for row in others:
+            found.update(self._other(first, row))
+        for deal in deals:
+            found.update(self._other(first, deal.row))
         return found
 
-    def settled(self, deals: Sequence[Fields]) -> dict[str, Value]:
+    def settled(self, deals: Sequence[Cut]) -> Fields:
         """Give the fields that all these deals hold as the same, with their values: what is empty is None."""
-        first, *others = map(as_written, deals)
-        differ = {name for one in others for name in self._other(first, one)}
-        values = ((name, deals[0].get(name)) for name in self.alike if name not in differ)
-        return {name: None if is_empty(value) else value for name, value in values}
+        first, *others = (deal.row for deal in deals)
+        differ = {name for row in others for name in self._other(first, row)}
+        held = ((name, each) for name, each in zip(self.alike, first, strict=False) if name not in differ)
+        return stored({name: NOTHING_WRITTEN if is_held_empty(each) else each for name, each in held})
 
-    def _other(self, one: Fields, two: Fields) -> Iterable[str]:
-        missing = repeat(NOTHING_WRITTEN)
-        return compress(self.alike, map(ne, map(one.get, self.alike, missing), map(two.get, self.alike, missing)))
+    def _other(self, one: Sequence[object], two: Sequence[object]) -> Iterable[str]:
+        return compress(self.alike, map(ne, one, two))
 
 
 def glance_at(viewers: Sequence[Viewer], policy: Policy) -> Glance:
     """Give the first look at links between these connections, at the fields that are kept in step."""
     names = [frozenset(name for name in viewer.as_held if policy(name).sync) for viewer in viewers]
     alike, everything = names[0].intersection(*names), names[0].union(*names)
-    return Glance(tuple(sorted(alike)), everything - alike)
+    return Glance(sorted(alike), everything - alike, (OWNER, *AROUND))
 
 
 def _is_marked(base: Fields) -> bool:
-    marks = [name for name in base if name[0] == MARK and name != VERSION]
-    return any(base[name] not in _NONE for name in marks)
+    if not may_name(base, MARK):
+        return False
+    held = as_written(base)
+    marks = [name for name in held if name[0] == MARK and name != VERSION]
+    return any(held[name] not in _NONE for name in marks)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -99,6 +100,8 @@ def fields_to_text(fields: Fields) -> str:
 
     A pull writes millions of values, and building dictionaries only to take them apart again was its largest part.
     """
+    if isinstance(fields, StoredFields):
+        return fields.text
     try:
         plain = {name: tag(value) if (tag := _TAGS[type(value)]) else value for name, value in fields.items()}
         return _write(plain).decode()
@@ -170,6 +173,10 @@ class StoredFields(Mapping[str, Value]):
         """Count the fields."""
         return len(self.written)
 
+    def __bool__(self) -> bool:
+        """Tell whether there are any, without cutting the text."""
+        return self.text != "{}"
+
     def __contains__(self, name: object) -> bool:
         """Tell whether there is a field."""
         return name in self.written
@@ -233,6 +240,88 @@ def fields_from_text(text: str) -> StoredFields:
 def as_written(fields: Fields) -> Mapping[str, Any]:
     """Give fields as they are held. What is equal there says the same; what is not may still do so."""
     return fields.written if isinstance(fields, StoredFields) else fields
+
+
+class Columns:
+    """The same fields of very many records, side by side: cut out of their text at half of what all fields cost.
+
+    A field that is missing stands in a row as `missing`, by default as one that is empty.
+    """
+
+    def __init__(self, names: Iterable[str], missing: msgspec.Raw = NOTHING_WRITTEN) -> None:
+        self.names = tuple(names)
+        self._places = {name: place for place, name in enumerate(self.names)}
+        self._missing = missing
+        made = msgspec.defstruct(
+            "Row",
+            [(f"f{n}", msgspec.Raw, missing) for n in range(len(self.names))],
+            rename={f"f{n}": name for n, name in enumerate(self.names)},
+            gc=False,
+        )
+        self._cut = msgspec.json.Decoder(made).decode
+
+    def row(self, fields: Fields) -> tuple[Any, ...]:
+        """Give these fields as they are held, in the order of the names.
+
+        What is equal there says the same; what is not may still do so.
+        """
+        if isinstance(fields, StoredFields):
+            with contextlib.suppress(msgspec.DecodeError, UnicodeEncodeError):  # half a surrogate pair
+                return msgspec.structs.astuple(self._cut(fields.text))
+        held = as_written(fields)
+        return tuple([held.get(name, self._missing) for name in self.names])
+
+    def cut(self, fields: Fields) -> Cut:
+        """Give these fields so that they can be compared, and read one by one."""
+        return Cut(self.row(fields), self._places)
+
+
+class Cut:
+    """Some fields of a record: `row` has them as they are held."""
+
+    __slots__ = ("_places", "row")
+
+    def __init__(self, row: tuple[Any, ...], places: Mapping[str, int]) -> None:
+        self.row = row
+        self._places = places
+
+    def get(self, name: str) -> Value:
+        """Give the value of one of them; None where there is none."""
+        return _value(self.row[self._places[name]])
+
+
+def may_name(fields: Fields, start: str) -> bool:
+    """Tell whether a field's name may begin so; no is certain, and needs no reading."""
+    return not isinstance(fields, StoredFields) or f'"{start}' in fields.text
+
+
+def with_news(fields: Fields, news: Fields) -> Fields:
+    """Give fields with these in the place of theirs; what is held as text is not read for it."""
+    if not isinstance(fields, StoredFields):
+        return {**fields, **news}
+    return stored({**fields.written, **(fields_from_text(fields_to_text(news)).written if news else {})})
+
+
+def stored(held: Mapping[str, Any]) -> Fields:
+    """Give fields that are given as they are held: read when somebody asks for one where all are text."""
+    if any(type(each) is not msgspec.Raw for each in held.values()):
+        return {name: _value(each) for name, each in held.items()}
+    return StoredFields(_write(held).decode())
+
+
+_WORDS = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+def is_held_empty(held: Any) -> bool:
+    """Tell whether a value that is given as it is held is empty; most are told by how they begin."""
+    if type(held) is msgspec.Raw:
+        text = bytes(held)
+        if text[1:2] and text[0] == _QUOTE and text[1] in _WORDS:
+            return False
+    return is_empty(_value(held))
+
+
+_QUOTE = ord('"')
 
 
 def is_empty(value: Value) -> bool:
