@@ -67,7 +67,7 @@ class Part:
             return
         ranked = self._ranked(here)
         bases = [self.around.bases.get(ref, NOTHING_KNOWN) for ref in ranked]
-        cuts = [self.glance.cut(self.around.deals[ref].fields) for ref in ranked]
+        cuts = [self.around.cuts[ref] for ref in ranked]
         known = base or any(bases) or len(here) < 2
         # Where they are linked just now, what they hold alike is agreed on.
         settled = NOTHING_KNOWN if known else self.glance.settled(cuts)

@@ -93,7 +93,7 @@ def _sync_entry(
     archives: list[Change] = []
     ends: dict[str, tuple[Ref, Ref]] = {}
     for some in chunks(links):
-        around = gather(workspace, entry, viewers, some)
+        around = gather(workspace, entry, viewers, some, glance)
         sign(workspace, entry, [ref for refs in around.links.values() for ref in refs if ref in unsigned], around.deals)
         plan = Part(workspace, entry, around, unclear, glance)
         plan.look()
