@@ -11,7 +11,7 @@ import msgspec
 from crmbridge.engine.forms import MARK, VERSION
 from crmbridge.engine.merge import Policy
 from crmbridge.engine.views import AROUND, OWNER, Viewer
-from crmbridge.model.values import NOTHING_WRITTEN, Columns, Cut, Fields, as_written, is_held_empty, may_name, stored
+from crmbridge.model.values import NOTHING_WRITTEN, Columns, Cut, Fields, as_written, empty_as_none, may_name
 
 _NONE = (None, NOTHING_WRITTEN)
 _NOT_AGREED = msgspec.Raw(b"")  # in a base: no value is written so
@@ -46,22 +46,22 @@ class Glance:
         if any(map(_is_marked, distinct)):
             return None
         first, *others = map(self._bases.row, distinct)
-        found = set(self.others)
-        for row in others:
-            found.update(self._other(first, row))
-        for deal in deals:
-            found.update(self._other(first, deal.row))
-        return found
+        return self._differing(first, (*others, *(deal.row for deal in deals))).union(self.others)
 
     def settled(self, deals: Sequence[Cut]) -> Fields:
         """Give the fields that all these deals hold as the same, with their values: what is empty is None."""
         first, *others = (deal.row for deal in deals)
-        differ = {name for row in others for name in self._other(first, row)}
-        held = ((name, each) for name, each in zip(self.alike, first, strict=False) if name not in differ)
-        return stored({name: NOTHING_WRITTEN if is_held_empty(each) else each for name, each in held})
+        differ = self._differing(first, others)
+        return empty_as_none({name: each for name, each in zip(self.alike, first, strict=False) if name not in differ})
 
-    def _other(self, one: Sequence[object], two: Sequence[object]) -> Iterable[str]:
-        return compress(self.alike, map(ne, one, two))
+    def _differing(self, one: tuple[object, ...], others: Iterable[tuple[object, ...]]) -> set[str]:
+        found: set[str] = set()
+        count = len(self.alike)
+        one = one[:count]
+        for other in others:
+            if other[:count] != one:  # told at once for most
+                found.update(compress(self.alike, map(ne, one, other)))
+        return found
 
 
 def glance_at(viewers: Sequence[Viewer], policy: Policy) -> Glance:

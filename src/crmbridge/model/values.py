@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import string
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -242,6 +242,9 @@ def as_written(fields: Fields) -> Mapping[str, Any]:
     return fields.written if isinstance(fields, StoredFields) else fields
 
 
+_in_order = msgspec.structs.astuple
+
+
 class Columns:
     """The same fields of very many records, side by side: cut out of their text at half of what all fields cost.
 
@@ -266,10 +269,11 @@ class Columns:
         What is equal there says the same; what is not may still do so.
         """
         if isinstance(fields, StoredFields):
-            with contextlib.suppress(msgspec.DecodeError, UnicodeEncodeError):  # half a surrogate pair
-                return msgspec.structs.astuple(self._cut(fields.text))
-        held = as_written(fields)
-        return tuple([held.get(name, self._missing) for name in self.names])
+            try:
+                return _in_order(self._cut(fields.text))
+            except (msgspec.DecodeError, UnicodeEncodeError):  # half a surrogate pair
+                fields = fields.written
+        return tuple([fields.get(name, self._missing) for name in self.names])
 
     def cut(self, fields: Fields) -> Cut:
         """Give these fields so that they can be compared, and read one by one."""
@@ -309,19 +313,25 @@ def stored(held: Mapping[str, Any]) -> Fields:
     return StoredFields(_write(held).decode())
 
 
-_WORDS = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+# How values begin that are certainly filled in; others are read to know.
+_FILLED_TEXT = frozenset(f'"{each}'.encode() for each in string.ascii_letters + string.digits)
+_FILLED_TAGS = frozenset([b'{"de', b'{"mo', b'{"da'])
 
 
-def is_held_empty(held: Any) -> bool:
-    """Tell whether a value that is given as it is held is empty; most are told by how they begin."""
-    if type(held) is msgspec.Raw:
-        text = bytes(held)
-        if text[1:2] and text[0] == _QUOTE and text[1] in _WORDS:
-            return False
-    return is_empty(_value(held))
+def empty_as_none(held: Mapping[str, Any]) -> Fields:
+    """Give fields that are given as they are held, with None for those that are empty."""
+    return stored({name: each if _is_filled(each) else _none_if_empty(each) for name, each in held.items()})
 
 
-_QUOTE = ord('"')
+def _is_filled(held: Any) -> bool:
+    if type(held) is not msgspec.Raw:
+        return False
+    text = bytes(held)
+    return text[:2] in _FILLED_TEXT or text[:4] in _FILLED_TAGS
+
+
+def _none_if_empty(held: Any) -> Any:
+    return NOTHING_WRITTEN if is_empty(_value(held)) else held
 
 
 def is_empty(value: Value) -> bool:
