@@ -10,7 +10,7 @@ import msgspec
 
 from crmbridge.engine.forms import MARK, VERSION
 from crmbridge.engine.merge import Policy
-from crmbridge.engine.views import AROUND, OWNER, Viewer
+from crmbridge.engine.views import AROUND, OWNER, STAGE, Viewer
 from crmbridge.model.values import NOTHING_WRITTEN, Columns, Cut, Fields, as_written, empty_as_none, may_name
 
 _NONE = (None, NOTHING_WRITTEN)
@@ -27,25 +27,30 @@ class Glance:
     def __init__(self, alike: Iterable[str], others: Iterable[str], translated: Iterable[str] = ()) -> None:
         self.alike, self.others = tuple(alike), frozenset(others)
         self.names = self.others.union(self.alike)
-        self._deals = Columns((*self.alike, *sorted(self.others.union(translated).difference(self.alike))))
-        self._bases = Columns(self.alike, missing=_NOT_AGREED)
+        names = (*self.alike, *sorted(self.others.union(translated).difference(self.alike)))
+        self._deals = Columns(names)
+        self._bases = Columns(names, missing=_NOT_AGREED)
 
     def cut(self, deal: Fields) -> Cut:
         """Give what a look needs of a deal."""
         return self._deals.cut(deal)
 
-    def unsettled(self, deals: Iterable[Cut], bases: Sequence[Fields]) -> set[str] | None:
+    def bases(self, bases: Sequence[Fields]) -> list[Cut] | None:
+        """Give what a look needs of bases; None where one says more than which values it has."""
+        # Those that are written alike are one object.
+        distinct = {id(each): each for each in bases}
+        if any(map(_is_marked, distinct.values())):
+            return None
+        cuts = {name: self._bases.cut(each) for name, each in distinct.items()}
+        return [cuts[id(each)] for each in bases]
+
+    def unsettled(self, deals: Iterable[Cut], bases: Sequence[Cut]) -> set[str]:
         """Name the fields in which these deals and bases are not all equal as they are written.
 
         What is equal there is what everybody holds and is known to hold, so merging it would say nothing. Values are
         not read for this. A field that is missing in a deal is empty; in a base it is one that nobody agreed on yet.
-        None where a base says more than which values it has.
         """
-        # Bases that are written alike are one object.
-        distinct = list({id(each): each for each in bases}.values())
-        if any(map(_is_marked, distinct)):
-            return None
-        first, *others = map(self._bases.row, distinct)
+        first, *others = {id(each): each.row for each in bases}.values()
         return self._differing(first, (*others, *(deal.row for deal in deals))).union(self.others)
 
     def settled(self, deals: Sequence[Cut]) -> Fields:
@@ -68,7 +73,7 @@ def glance_at(viewers: Sequence[Viewer], policy: Policy) -> Glance:
     """Give the first look at links between these connections, at the fields that are kept in step."""
     names = [frozenset(name for name in viewer.as_held if policy(name).sync) for viewer in viewers]
     alike, everything = names[0].intersection(*names), names[0].union(*names)
-    return Glance(sorted(alike), everything - alike, (OWNER, *AROUND))
+    return Glance(sorted(alike), everything - alike, (STAGE, OWNER, *AROUND))
 
 
 def _is_marked(base: Fields) -> bool:

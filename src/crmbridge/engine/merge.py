@@ -86,7 +86,7 @@ def merge(link: str, sides: Sequence[Side], policy: Policy, decided: Mapping[str
 
     `decided` is the base of the link itself, which `decided_ref` names.
     """
-    draft = _Draft(link, decided or {})
+    draft = _Draft(link, {} if decided is None else decided)
     for name in sorted(set[str]().union(*(side.now for side in sides))):
         holders = [side for side in sides if name in side.now]
         if len(holders) > 1 and not _is_quiet(name, holders, draft.decided) and (how := policy(name)).sync:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 import msgspec
 
@@ -253,8 +253,8 @@ class Columns:
 
     def __init__(self, names: Iterable[str], missing: msgspec.Raw = NOTHING_WRITTEN) -> None:
         self.names = tuple(names)
-        self._places = {name: place for place, name in enumerate(self.names)}
-        self._missing = missing
+        self.places = {name: place for place, name in enumerate(self.names)}
+        self.missing = missing
         made = msgspec.defstruct(
             "Row",
             [(f"f{n}", msgspec.Raw, missing) for n in range(len(self.names))],
@@ -273,25 +273,54 @@ class Columns:
                 return _in_order(self._cut(fields.text))
             except (msgspec.DecodeError, UnicodeEncodeError):  # half a surrogate pair
                 fields = fields.written
-        return tuple([fields.get(name, self._missing) for name in self.names])
+        return tuple([fields.get(name, self.missing) for name in self.names])
 
     def cut(self, fields: Fields) -> Cut:
         """Give these fields so that they can be compared, and read one by one."""
-        return Cut(self.row(fields), self._places)
+        return Cut(self.row(fields), self)
 
 
-class Cut:
-    """Some fields of a record: `row` has them as they are held."""
+class Cut(Mapping[str, Value]):
+    """Some fields of a record, each read when somebody asks for it: `row` has them as they are held.
 
-    __slots__ = ("_places", "row")
+    Those that are not among the names of its columns are not there, and nor are those that stand as `missing`.
+    """
 
-    def __init__(self, row: tuple[Any, ...], places: Mapping[str, int]) -> None:
+    __slots__ = ("_columns", "_values", "row")
+
+    def __init__(self, row: tuple[Any, ...], columns: Columns) -> None:
         self.row = row
-        self._places = places
+        self._columns = columns
+        self._values: dict[str, Value] = {}
 
-    def get(self, name: str) -> Value:
-        """Give the value of one of them; None where there is none."""
-        return _value(self.row[self._places[name]])
+    def __getitem__(self, name: str) -> Value:
+        """Give one value; raises KeyError where there is none."""
+        found = self.get(name, self)
+        if found is self:
+            raise KeyError(name)
+        return cast("Value", found)
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """Give one value, or the default where there is none."""
+        if name in self._values:
+            return self._values[name]
+        held = self.row[self._columns.places[name]] if name in self._columns.places else self._columns.missing
+        if held is self._columns.missing:
+            return default
+        value = self._values[name] = _value(held)
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is a field."""
+        return isinstance(name, str) and self.get(name, self) is not self
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter([name for name in self._columns.names if name in self])
+
+    def __len__(self) -> int:
+        """Count the fields."""
+        return sum(each is not self._columns.missing for each in self.row)
 
 
 def may_name(fields: Fields, start: str) -> bool:

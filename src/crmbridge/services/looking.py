@@ -66,18 +66,19 @@ class Part:
             self._look_closely(link, here, base)
             return
         ranked = self._ranked(here)
-        bases = [self.around.bases.get(ref, NOTHING_KNOWN) for ref in ranked]
-        cuts = [self.around.cuts[ref] for ref in ranked]
-        known = base or any(bases) or len(here) < 2
-        # Where they are linked just now, what they hold alike is agreed on.
-        settled = NOTHING_KNOWN if known else self.glance.settled(cuts)
-        only = self.glance.unsettled(cuts, [base, *bases]) if known else self.glance.names - settled.keys()
-        if only is None:
+        bases = [base, *(self.around.bases.get(ref, NOTHING_KNOWN) for ref in ranked)]
+        cuts, known = [self.around.cuts[ref] for ref in ranked], self.glance.bases(bases)
+        if known is None:
             self._look_closely(link, here, base)
             return
-        if len(here) > 1:
-            seen = zip(ranked, cuts, bases, strict=True)
-            self.changes += self._merge(link, {ref: self._plain_side(ref, only, cut, own) for ref, cut, own in seen})
+        # Where they are linked just now, what they hold alike is agreed on.
+        settled = NOTHING_KNOWN if any(bases) or len(ranked) < 2 else self.glance.settled(cuts)
+        only = self.glance.names - settled.keys() if settled else self.glance.unsettled(cuts, known)
+        if len(ranked) > 1:
+            decided, *own = known
+            seen = zip(ranked, cuts, own, strict=True)
+            sides = {ref: self._plain_side(ref, only, cut, each) for ref, cut, each in seen}
+            self.changes += self._merge(link, sides, decided)
         self._settle((decided_ref(link), *here), settled)
         self.changes += copied_notes(self.workspace, self.entry, link, here)
 
@@ -127,7 +128,7 @@ class Part:
         if gone.archive and gone.deleted:
             self.changes += [archive(self.around.deals[ref], link=link, gone=gone.deleted) for ref in gone.archive]
             return
-        updates = self._merge(link, sides)
+        updates = self._merge(link, sides, self.around.bases.get(decided_ref(link), {}))
         self.changes += updates
         if not gone.stopped:
             self._create(link, gone.members, base, sides, updates)
@@ -189,10 +190,9 @@ class Part:
         policy = self.entry.policy(name)
         return policy.sync and policy.source in {None, ref.connection}
 
-    def _merge(self, link: str, sides: Mapping[Ref, Side]) -> list[Change]:
+    def _merge(self, link: str, sides: Mapping[Ref, Side], decided: Fields) -> list[Change]:
         if len(sides) < 2:
             return []
-        decided = self.around.bases.get(decided_ref(link), {})
         merged = merge(link, list(sides.values()), self.entry.policy, decided)
         forbidden = partial(self._forbidden, sides)
         updates, stopped = sync_updates(link, merged, self.around.deals, self.around.viewers, forbidden)

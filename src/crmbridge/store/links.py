@@ -139,5 +139,10 @@ def write_bases(open_: Connection, bases: Mapping[Ref, Mapping[str, Value]]) -> 
 
 
 def _are_the_same(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
-    """Tell whether two bases are of the very same values, as those of a link that just came to be are."""
+    """Tell whether two bases are of the very same values, as those of a link that just came to be are.
+
+    What is kept as text is not looked at: it needs no writing.
+    """
+    if type(one) is not dict or type(other) is not dict:
+        return one is other
     return one.keys() == other.keys() and all(one[name] is other[name] for name in one)
