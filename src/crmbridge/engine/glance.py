@@ -11,7 +11,8 @@ import msgspec
 from crmbridge.engine.forms import MARK, VERSION
 from crmbridge.engine.merge import Policy
 from crmbridge.engine.views import AROUND, OWNER, STAGE, Viewer
-from crmbridge.model.values import NOTHING_WRITTEN, Columns, Cut, Fields, as_written, empty_as_none, may_name
+from crmbridge.model.cuts import Cut, Cutter, empty_as_none, may_name
+from crmbridge.model.values import NOTHING_WRITTEN, Fields, as_written
 
 _NONE = (None, NOTHING_WRITTEN)
 _NOT_AGREED = msgspec.Raw(b"")  # in a base: no value is written so
@@ -28,8 +29,8 @@ class Glance:
         self.alike, self.others = tuple(alike), frozenset(others)
         self.names = self.others.union(self.alike)
         names = (*self.alike, *sorted(self.others.union(translated).difference(self.alike)))
-        self._deals = Columns(names)
-        self._bases = Columns(names, missing=_NOT_AGREED)
+        self._deals = Cutter(names)
+        self._bases = Cutter(names, missing=_NOT_AGREED)
 
     def cut(self, deal: Fields) -> Cut:
         """Give what a look needs of a deal."""

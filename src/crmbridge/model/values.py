@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import string
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Any, assert_never, cast
+from typing import Any, assert_never
 
 import msgspec
 
@@ -104,7 +103,7 @@ def fields_to_text(fields: Fields) -> str:
         return fields.text
     try:
         plain = {name: tag(value) if (tag := _TAGS[type(value)]) else value for name, value in fields.items()}
-        return _write(plain).decode()
+        return write_sorted(plain).decode()
     except UnicodeEncodeError:  # half a surrogate pair, which only ASCII can hold
         return json.dumps(fields_to_json(fields), separators=(",", ":"))
 
@@ -116,7 +115,7 @@ class _Tags(dict[type, Callable[[Any], Any] | None]):
         return to_json
 
 
-_write = msgspec.json.Encoder(order="sorted").encode
+write_sorted = msgspec.json.Encoder(order="sorted").encode
 NOTHING_WRITTEN = msgspec.Raw(b"null")  # what a field that is missing stands for, as it is written
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _TAGS = _Tags(
@@ -159,11 +158,11 @@ class StoredFields(Mapping[str, Value]):
 
     def __getitem__(self, name: str) -> Value:
         """Give one value; raises KeyError where there is none."""
-        return _value(self.written[name])
+        return value_of(self.written[name])
 
     def get(self, name: str, default: Any = None, /) -> Any:
         """Give one value, or the default where there is none."""
-        return _value(self.written[name]) if name in self.written else default
+        return value_of(self.written[name]) if name in self.written else default
 
     def __iter__(self) -> Iterator[str]:
         """Go through the names."""
@@ -205,7 +204,8 @@ def reading(fields: Fields) -> Callable[[str], Value]:
     return _Read(_read(fields.text)).__getitem__ if isinstance(fields, StoredFields) else fields.get
 
 
-def _value(written: Any) -> Value:
+def value_of(written: Any) -> Value:
+    """Read a value that is given as it is held: as text, or as what that stands for."""
     return _untagged(_read(written) if type(written) is msgspec.Raw else written)
 
 
@@ -240,127 +240,6 @@ def fields_from_text(text: str) -> StoredFields:
 def as_written(fields: Fields) -> Mapping[str, Any]:
     """Give fields as they are held. What is equal there says the same; what is not may still do so."""
     return fields.written if isinstance(fields, StoredFields) else fields
-
-
-_in_order = msgspec.structs.astuple
-
-
-class Columns:
-    """The same fields of very many records, side by side: cut out of their text at half of what all fields cost.
-
-    A field that is missing stands in a row as `missing`, by default as one that is empty.
-    """
-
-    def __init__(self, names: Iterable[str], missing: msgspec.Raw = NOTHING_WRITTEN) -> None:
-        self.names = tuple(names)
-        self.places = {name: place for place, name in enumerate(self.names)}
-        self.missing = missing
-        made = msgspec.defstruct(
-            "Row",
-            [(f"f{n}", msgspec.Raw, missing) for n in range(len(self.names))],
-            rename={f"f{n}": name for n, name in enumerate(self.names)},
-            gc=False,
-        )
-        self._cut = msgspec.json.Decoder(made).decode
-
-    def row(self, fields: Fields) -> tuple[Any, ...]:
-        """Give these fields as they are held, in the order of the names.
-
-        What is equal there says the same; what is not may still do so.
-        """
-        if isinstance(fields, StoredFields):
-            try:
-                return _in_order(self._cut(fields.text))
-            except (msgspec.DecodeError, UnicodeEncodeError):  # half a surrogate pair
-                fields = fields.written
-        return tuple([fields.get(name, self.missing) for name in self.names])
-
-    def cut(self, fields: Fields) -> Cut:
-        """Give these fields so that they can be compared, and read one by one."""
-        return Cut(self.row(fields), self)
-
-
-class Cut(Mapping[str, Value]):
-    """Some fields of a record, each read when somebody asks for it: `row` has them as they are held.
-
-    Those that are not among the names of its columns are not there, and nor are those that stand as `missing`.
-    """
-
-    __slots__ = ("_columns", "_values", "row")
-
-    def __init__(self, row: tuple[Any, ...], columns: Columns) -> None:
-        self.row = row
-        self._columns = columns
-        self._values: dict[str, Value] = {}
-
-    def __getitem__(self, name: str) -> Value:
-        """Give one value; raises KeyError where there is none."""
-        found = self.get(name, self)
-        if found is self:
-            raise KeyError(name)
-        return cast("Value", found)
-
-    def get(self, name: str, default: Any = None, /) -> Any:
-        """Give one value, or the default where there is none."""
-        if name in self._values:
-            return self._values[name]
-        held = self.row[self._columns.places[name]] if name in self._columns.places else self._columns.missing
-        if held is self._columns.missing:
-            return default
-        value = self._values[name] = _value(held)
-        return value
-
-    def __contains__(self, name: object) -> bool:
-        """Tell whether there is a field."""
-        return isinstance(name, str) and self.get(name, self) is not self
-
-    def __iter__(self) -> Iterator[str]:
-        """Go through the names."""
-        return iter([name for name in self._columns.names if name in self])
-
-    def __len__(self) -> int:
-        """Count the fields."""
-        return sum(each is not self._columns.missing for each in self.row)
-
-
-def may_name(fields: Fields, start: str) -> bool:
-    """Tell whether a field's name may begin so; no is certain, and needs no reading."""
-    return not isinstance(fields, StoredFields) or f'"{start}' in fields.text
-
-
-def with_news(fields: Fields, news: Fields) -> Fields:
-    """Give fields with these in the place of theirs; what is held as text is not read for it."""
-    if not isinstance(fields, StoredFields):
-        return {**fields, **news}
-    return stored({**fields.written, **(fields_from_text(fields_to_text(news)).written if news else {})})
-
-
-def stored(held: Mapping[str, Any]) -> Fields:
-    """Give fields that are given as they are held: read when somebody asks for one where all are text."""
-    if any(type(each) is not msgspec.Raw for each in held.values()):
-        return {name: _value(each) for name, each in held.items()}
-    return StoredFields(_write(held).decode())
-
-
-# How values begin that are certainly filled in; others are read to know.
-_FILLED_TEXT = frozenset(f'"{each}'.encode() for each in string.ascii_letters + string.digits)
-_FILLED_TAGS = frozenset([b'{"de', b'{"mo', b'{"da'])
-
-
-def empty_as_none(held: Mapping[str, Any]) -> Fields:
-    """Give fields that are given as they are held, with None for those that are empty."""
-    return stored({name: each if _is_filled(each) else _none_if_empty(each) for name, each in held.items()})
-
-
-def _is_filled(held: Any) -> bool:
-    if type(held) is not msgspec.Raw:
-        return False
-    text = bytes(held)
-    return text[:2] in _FILLED_TEXT or text[:4] in _FILLED_TAGS
-
-
-def _none_if_empty(held: Any) -> Any:
-    return NOTHING_WRITTEN if is_empty(_value(held)) else held
 
 
 def is_empty(value: Value) -> bool:

@@ -9,8 +9,9 @@ from crmbridge.engine.glance import Glance
 from crmbridge.engine.matching import end_of, follow_merges
 from crmbridge.engine.views import AROUND, COMPANY, CONTACTS, Viewer, emails, user_ids
 from crmbridge.errors import CrmbridgeError
+from crmbridge.model.cuts import Cut
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
-from crmbridge.model.values import Cut, Value
+from crmbridge.model.values import Value
 from crmbridge.services.linking import links_around
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Sync

@@ -16,8 +16,9 @@ from crmbridge.engine.planner import archive, create_counterpart, sync_updates
 from crmbridge.engine.sameness import same
 from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Blocked, Change
+from crmbridge.model.cuts import Cut, may_name, with_news
 from crmbridge.model.records import Record, Ref, Status
-from crmbridge.model.values import Cut, Fields, Value, may_name, with_news
+from crmbridge.model.values import Fields, Value
 from crmbridge.services.allowed import why_not
 from crmbridge.services.companions import with_companions
 from crmbridge.services.gathering import Around

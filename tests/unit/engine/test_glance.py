@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from crmbridge.engine.glance import Glance
 from crmbridge.engine.merge import Merged, Side, decided_ref, merge
+from crmbridge.model.cuts import Cut
 from crmbridge.model.records import Ref
-from crmbridge.model.values import Cut, Fields, Money, Value, fields_from_text, fields_to_text, is_empty
+from crmbridge.model.values import Fields, Money, Value, fields_from_text, fields_to_text, is_empty
 from crmbridge.settings import FieldSync
 from crmbridge.testing.factories import make_ref
 
