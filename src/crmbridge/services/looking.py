@@ -157,8 +157,9 @@ class Part:
 
     def _ranked(self, refs: Iterable[Ref]) -> list[Ref]:
         """Put the deals that are there in the order in which the settings name their connections."""
-        there = (ref for ref in refs if ref in self.around.deals)
-        return sorted(there, key=lambda ref: self.entry.between.index(ref.connection))
+        deals, between = self.around.deals, self.entry.between
+        there = [ref for ref in refs if ref in deals]
+        return sorted(there, key=lambda ref: between.index(ref.connection))
 
     def _gone(self, link: str, refs: list[Ref], sides: Mapping[Ref, Side]) -> Gone:
         tombstones, bases = self.around.tombstones, self.around.bases
