@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from crmbridge.model.changes import Blocked, Change, JournalEntry, Receipt
+from crmbridge.model.courses import Course
 from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Signature, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.ports.crm import Page
@@ -91,6 +92,18 @@ class Linked(NamedTuple):
     links: Mapping[str, tuple[Ref, ...]]
     records: Mapping[Ref, Record]
     bases: Mapping[Ref, Mapping[str, Value]]
+
+
+class CourseStore(Protocol):
+    """What CRMs recorded themselves of the fields of deals."""
+
+    def save(self, courses: Sequence[Course]) -> None:
+        """Save what was read, each course joined with what is known of the same field."""
+        ...
+
+    def of(self, deals: Collection[Ref]) -> dict[Ref, dict[str, Course]]:
+        """Give the courses of those of these deals that have any, by their fields."""
+        ...
 
 
 class LinkStore(Protocol):
@@ -304,6 +317,11 @@ class StateStore(Protocol):
     @property
     def records(self) -> RecordStore:
         """What was pulled."""
+        ...
+
+    @property
+    def courses(self) -> CourseStore:
+        """What CRMs recorded of the fields of deals."""
         ...
 
     @property

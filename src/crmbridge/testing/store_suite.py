@@ -29,6 +29,7 @@ from crmbridge.model.records import Kind, Ref, Tombstone
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Linked, Page, Run, StateStore
 from crmbridge.testing.store_clock_suite import ClockSuite
+from crmbridge.testing.store_course_suite import CourseSuite
 from crmbridge.testing.store_edit_suite import EditSuite
 from crmbridge.testing.store_hint_suite import HintSuite, MemorySuite, RateSuite
 from crmbridge.testing.store_journal_suite import JournalSuite
@@ -242,6 +243,7 @@ class StoreSuite(
     RecordSuite,
     AskingSuite,
     EditSuite,
+    CourseSuite,
     TombstoneSuite,
     BacklogSuite,
     LinkSuite,
