@@ -33,7 +33,9 @@ def link(pairs: int, latency: float) -> Iterator[Found]:
     """Link two full accounts."""
     with pair(pairs, latency) as both:
         both.run("pull")
-        yield {**both.run("plan"), "name": "link", "bars": {"plan_seconds": 60, "plan_mb": 400}}
+        found = both.run("plan")
+        cost = {"plan_cpu_us_a_pair": 1e6 * found["plan_cpu_s"] / pairs}
+        yield {**found, **cost, "name": "link", "bars": {"plan_seconds": 60, "plan_mb": 400}}
 
 
 def idle(pairs: int, latency: float) -> Iterator[Found]:
@@ -67,7 +69,9 @@ def plan(pairs: int, latency: float) -> Iterator[Found]:
         both.run("plan")
         same = first == both.planned()
         bars = {"plan_seconds": 5, "plan_mb": 250}
-        yield {**found, "name": "plan", "repeated": "identical" if same else "OTHER", "plain": plain, "bars": bars}
+        cost = {"plan_cpu_us_a_pair": 1e6 * found["plan_cpu_s"] / pairs}
+        said = {"repeated": "identical" if same else "OTHER", "plain": plain}
+        yield {**found, **cost, **said, "name": "plan", "bars": bars}
 
 
 def changes(pairs: int, latency: float) -> Iterator[Found]:
@@ -122,7 +126,18 @@ def print_found(found: Found) -> Found:
     print(f"{name}: {found['seconds']:.1f} s and {found['cpu_s']:.2f} CPU s with imports, {found['peak_mb']:.0f} MB")
     for what, bar in found["bars"].items():
         print(f"    {what} {_shown(found[what])} (bar {_shown(bar)})")
-    for what in ("imports_cpu_s", "plan_cpu_s", "planned", "blocked", "judged", "outcomes", "repeated", "least"):
+    told = (
+        "imports_cpu_s",
+        "plan_cpu_s",
+        "plan_cpu_us_a_pair",
+        "planned",
+        "blocked",
+        "judged",
+        "outcomes",
+        "repeated",
+        "least",
+    )
+    for what in told:
         if what in found:
             print(f"    {what} {_shown(found[what])}")
     if "plain" in found:
