@@ -318,6 +318,27 @@ def test_while_another_run_holds_the_state_it_says_so(serve: Serve) -> None:
     assert served.site.desk.made is None
 
 
+def test_findings_are_told_in_the_visitors_language(serve: Serve) -> None:
+    """The list of held deals and a deal's page say what is wrong in the visitor's language."""
+
+    def fill(bench: Bench) -> None:
+        deal = bench.crms["north"].create_deal("Rollout", stage="qualification")
+        bench.crms["north"].move_deal(deal.id, "closing")
+        run_steps(bench.workspace, "cycle")
+
+    served, said = serve(fill=fill), {}
+    deal = next(one.finding.deal for one in served.bench.workspace.store.findings.findings())
+    for language in ("en", "pt", "zh"):
+        with served.visitor() as visitor:
+            visitor.get(f"/language/{language}")
+            said[language] = [visitor.get(path).text for path in ("/deals", f"/deals/{deal.connection}/{deal.id}")]
+
+    assert ["skipped Proposal" in text or "went on from" in text for text in said["en"]] == [True, True]
+    assert ["e pulou Proposal" in text for text in said["pt"]] == [True, True]
+    assert ["跳过了Proposal" in text for text in said["zh"]] == [True, True]
+    assert not any("The deal" in text for text in (*said["pt"], *said["zh"]))
+
+
 def test_hostile_text_is_text_on_every_page(serve: Serve) -> None:
     """Names, owners and addresses of a CRM: escaped, without what drives a terminal or turns text around."""
 

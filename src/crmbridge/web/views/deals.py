@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from crmbridge.engine.rules.case import field_name
 from crmbridge.engine.text import plain
+from crmbridge.manual.telling import Teller, teller
 from crmbridge.model.changes import Action, Change
 from crmbridge.services.holding import HeldDeal, HeldQuery, by_rule
 from crmbridge.services.naming import Names, called_in
@@ -77,10 +78,16 @@ def _query(asked: Asked) -> HeldQuery:
 
 def rows_of(site: Site, found: Iterable[HeldDeal], now: datetime, t: Words) -> list[Row]:
     """Write held deals as lines."""
-    return [_row(site, one, now, t) for one in found]
+    told = teller_of(site, t)
+    return [_row(site, one, now, t, told) for one in found]
 
 
-def _row(site: Site, one: HeldDeal, now: datetime, t: Words) -> Row:
+def teller_of(site: Site, t: Words) -> Teller:
+    """Give who tells of findings in the visitor's language, with times as the page shows them."""
+    return teller(site.workspace.project.process, t.language, t.moment)
+
+
+def _row(site: Site, one: HeldDeal, now: datetime, t: Words, told: Teller) -> Row:
     left = one.left(now)
     tone = "dim" if left is None else "bad" if left < 0 else "warn" if left < 86_400 else "plain"
     return Row(
@@ -88,7 +95,7 @@ def _row(site: Site, one: HeldDeal, now: datetime, t: Words) -> Row:
         href=deal_path(one.deal),
         stage=stage_name(site, one.place.stage, t),
         amount=t.money(one.amount),
-        why=plain(one.holds[0].message, SHOWN),
+        why=plain(told.finding(one.holds[0].finding), SHOWN),
         more=t("and_more", n=len(one.holds) - 1) if len(one.holds) > 1 else "",
         left=t("paused" if one.paused else "no_clock") if left is None else t.left(left),
         due=t.moment(one.due_at) if one.due_at else "",
