@@ -370,6 +370,7 @@ class Settings(SettingsPart):
     thresholds: tuple[Threshold, ...] = ()
     schedule: tuple[ScheduleEntry, ...] = ()
     reports: tuple[Report, ...] = ()
+    language: Literal["en", "pt", "zh"] = "en"  # of tasks, notes and notices about findings
     serve: Serve = Field(default_factory=Serve)
     currency: Currency | None = None  # where deals are of several; not needed while all are of one
 
