@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from crmbridge.web.rendering import deal_path, with_query
 from crmbridge.web.site import Asked, Site, page, part_of
 from crmbridge.web.words import Words
 
+LENGTH = re.compile(r"(\d+(?:\.\d+)?)([bdhm]+)")  # such as 5bd
 SHOWN = 120  # characters of why a deal is held; its page has all of it
 ROWS = 50  # deals on a page
 MOST_OWNERS = 500  # in the list to choose from
@@ -120,9 +122,12 @@ def rule_name(site: Site, rule: str, t: Words) -> str:
 
 def length_in_words(text: str, t: Words) -> str:
     """Write a length of time as people read it, such as `5bd`; anything else stays as it is."""
-    number = text.rstrip("bdhm")
-    unit = text[len(number) :]
-    return t(f"unit_{unit}", n=number) if unit and f"unit_{unit}" in t.texts else text
+    found = LENGTH.fullmatch(text)
+    key = f"unit_{found[2]}" if found else ""
+    if found is None or key not in t.texts:
+        return text
+    one = f"{key}_one"
+    return t(one if found[1] == "1" and one in t.texts else key, n=found[1])
 
 
 def edits_in_words(site: Site, change: Change, names: Names, t: Words) -> str:
