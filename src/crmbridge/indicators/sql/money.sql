@@ -12,8 +12,9 @@ SELECT
 FROM rates;
 
 -- money: one row per evaluated deal that has an amount.
+--   status             the deal's: open, won or lost
 --   value              the amount in the report's currency, a DOUBLE; NULL for an amount without a currency, where others
---                      have one
+--                      have one, and for a lost deal's without a rate
 --   on_date            the day whose rate counts: of closing for a closed deal, of the report for an open one
 --   rate, rate_date    the rate that was taken: the latest on or before that day
 CREATE VIEW money AS
@@ -22,6 +23,7 @@ WITH dated AS (
         deal.no,
         deal.connection,
         deal.deal,
+        deal.status,
         deal.amount,
         deal.currency,
         CASE WHEN deal.status = 'open' THEN as_of::DATE
@@ -45,6 +47,7 @@ SELECT
     rated.no,
     rated.connection,
     rated.deal,
+    rated.status,
     rated.amount,
     rated.currency,
     rated.on_date,
