@@ -72,7 +72,7 @@ def write_parquet(database: duckdb.DuckDBPyConnection, sql: str, place: str, fil
     quoted = file.replace("'", "''")
     with asking(database, place, SECONDS, writes=True):
         # A line of its own, as the question may end in a comment.
-        database.execute(f"COPY (\n{text.rstrip().rstrip(';')}\n) TO '{quoted}' (FORMAT parquet, USE_TMP_FILE false)")
+        database.execute(f"COPY (\n{_without_end(text)}\n) TO '{quoted}' (FORMAT parquet, USE_TMP_FILE false)")
 
 
 @contextmanager
@@ -92,6 +92,17 @@ def asking(database: duckdb.DuckDBPyConnection, place: str, seconds: float, *, w
     finally:
         timer.cancel()
         _roll_back(database)
+
+
+def _without_end(sql: str) -> str:
+    """Leave out the semicolons that a statement ends with, and the comments after them."""
+    encoded = sql.encode()  # DuckDB counts in bytes
+    kept = len(encoded)
+    for start, kind in reversed(duckdb.tokenize(sql)):
+        if kind != duckdb.token_type.comment and encoded[start : start + 1] != b";":
+            break
+        kept = start
+    return encoded[:kept].decode()
 
 
 def _roll_back(database: duckdb.DuckDBPyConnection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -24,6 +25,7 @@ from crmbridge.model.figures import Coverage, Figure, IndicatorFigure, Measured,
 from crmbridge.model.process import Indicator, Measure, Process
 
 _USUAL = Options()
+_Business = Mapping[tuple[str, int, int | None], Raw]  # by part, stage, period
 _LAST = 1_000_000  # after all stages, segments and periods
 
 
@@ -36,11 +38,13 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
     """
     options = options.checked((*MEASURES, *OUTLOOKS))
     moment, words = Moment(as_of, options), Words.of(options.language)
-    with database.views(store_url, process, moment) as views:
+    lean = not options.own and options.segment is None  # SQL of a team's own may look at single clocks
+    with database.views(store_url, process, moment, lean=lean) as views, ThreadPoolExecutor(1) as pool:
         money = known_money(views)
+        ahead = pool.submit(measure_outlooks, views.cursor(), process, options, money)
         counted = _Counted.read(views, process, moment)
+        outlooks = ahead.result()
         own = measure_own(views, options.own, words, money.currency)
-        outlooks = tuple(measure_outlooks(views, process, options, money))
     shown = Shown(process=process, options=options, words=words, segments=counted.segments)
     measures = {each.id: each for each in (*_measured(shown, counted), *outlooks, *own)}
     return Scorecard(
@@ -94,9 +98,9 @@ class _Counted:
     def read(cls, views: duckdb.DuckDBPyConnection, process: Process, moment: Moment) -> _Counted:
         database.count(views)
         watched = dict.fromkeys(each.measure.value for each in process.indicators if each.measure not in OWN)
-        _watch_business_time(views, process)
         shown = [name for name in moment.options.measures or MEASURES if name in MEASURES]
-        whole = _run_all(views, dict.fromkeys([*shown, *watched]), None)
+        business = _business_time(views, process, moment)
+        whole = _run_all(views, dict.fromkeys([*shown, *watched]), None, business)
         period = moment.options.period
         cut = [name for name in shown if MEASURES[name].by_period] if period else []
         return cls(
@@ -105,8 +109,8 @@ class _Counted:
             segments={row["seg"]: row["segment"] for row in database.run(views, "segments")},
             currencies=[row["currency"] for row in database.run(views, "currencies")],
             whole=whole,
-            shown={**whole, **_run_all(views, cut, period)},
-            trends=_run_trends(views, watched, moment),
+            shown={**whole, **_run_all(views, cut, period, business)},
+            trends=_run_trends(views, [name for name in watched if name in _TRENDS], moment, whole, business),
             left_out=database.run(views, "left_out")[0],
         )
 
@@ -158,44 +162,54 @@ def _place(row: Raw) -> tuple[int, int, int]:
     return stage, segment, period
 
 
-def _run_all(views: duckdb.DuckDBPyConnection, names: Iterable[str], period: Period | None) -> dict[str, list[Raw]]:
+def _run_all(
+    views: duckdb.DuckDBPyConnection, names: Iterable[str], period: Period | None, business: _Business
+) -> dict[str, list[Raw]]:
     names = tuple(names)
     if not names:
         return {}
     database.by_period(views, period)
     if {"time_in_stage", "cycle_time", "aging"} & {*names}:
         views.execute(query("spells"))
-    found = {name: database.run(views, name) for name in names}
-    return _with_business_time(views, found)
+    return {name: _beside(business, name, database.run(views, name)) for name in names}
 
 
-def _run_trends(views: duckdb.DuckDBPyConnection, names: Iterable[str], moment: Moment) -> dict[str, list[Raw]]:
-    """Run the measures over the periods of trends; some have SQL of their own for it."""
+def _run_trends(
+    views: duckdb.DuckDBPyConnection,
+    names: Iterable[str],
+    moment: Moment,
+    whole: Mapping[str, Sequence[Raw]],
+    business: _Business,
+) -> dict[str, Sequence[Raw]]:
+    """Run the measures over the periods of trends; some have SQL of their own for it, one knows them all along."""
     database.by_period(views, moment.trend_period)
     own = {"time_in_stage": "time_in_stage_trend"}
-    found = {name: database.run(views, own.get(name, name)) for name in names if name in _TRENDS}
-    return _with_business_time(views, found)
+    return {
+        name: whole[name] if name in _CUT_BY_ENDS else _beside(business, name, database.run(views, own.get(name, name)))
+        for name in names
+    }
 
 
-def _watch_business_time(views: duckdb.DuckDBPyConnection, process: Process) -> None:
-    """Name the stages whose time is aimed at in business time, with the SLAs that measure it."""
-    views.execute("CREATE TABLE watched (stage TINYINT, sla VARCHAR)")
+def _business_time(views: duckdb.DuckDBPyConnection, process: Process, moment: Moment) -> _Business:
+    """Measure finished visits in business time: of the stages aimed at in it, with the SLAs that measure it."""
+    watched: dict[int, str] = {}
     for indicator in process.indicators:
         target = read_target(indicator.target)
         if indicator.measure is Measure.TIME_IN_STAGE and indicator.stage and target and target.unit.startswith("b"):
-            row = [process.order(indicator.stage), f"{indicator.stage}.sla"]
-            views.execute("INSERT INTO watched SELECT $1, $2 WHERE $1 NOT IN (SELECT stage FROM watched)", row)
+            watched.setdefault(process.order(indicator.stage), f"{indicator.stage}.sla")
+    if not watched:
+        return {}
+    views.execute("CREATE TABLE watched (stage TINYINT, sla VARCHAR)")
+    views.executemany("INSERT INTO watched VALUES (?, ?)", [*watched.items()])
+    database.by_period(views, moment.trend_period)
+    return {(row["part"], row["stage"], row["period"]): row for row in database.run(views, "business_time")}
 
 
-def _with_business_time(views: duckdb.DuckDBPyConnection, found: dict[str, list[Raw]]) -> dict[str, list[Raw]]:
+def _beside(business: _Business, name: str, rows: list[Raw]) -> list[Raw]:
     """Put the business time of finished visits beside their time."""
-    if "time_in_stage" not in found or not views.execute("SELECT count(*) FROM watched").fetchall()[0][0]:
-        return found
-    beside = {(row["part"], row["stage"], row["period"]): row for row in database.run(views, "business_time")}
-    rows: list[Raw] = [
-        {**row, **beside.get((row["part"], row["stage"], row["period"]), {})} for row in found["time_in_stage"]
-    ]
-    return {**found, "time_in_stage": rows}
+    if name != "time_in_stage":
+        return rows
+    return [{**row, **business.get((row["part"], row["stage"], row["period"]), {})} for row in rows]
 
 
 # Measures that say what happened in a period, or how things stood at its end, from history alone.
@@ -211,6 +225,9 @@ _TRENDS = frozenset(
         "activities",
     }
 )
+
+
+_CUT_BY_ENDS = frozenset({"open_findings"})  # those whose rows are by the ends of periods already
 
 
 # ── The process's indicators ────────────────────────────────────────────────────────────────────────────

@@ -210,8 +210,15 @@ class _Chances:
 def _learnt(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon: int) -> _Chances:
     landmarks = _landmarks(deals)
     numbered = [Landmark(None, 0), *(Landmark(stage, age) for stage, ages in landmarks.items() for age in ages)]
-    database.execute("CREATE OR REPLACE TEMP TABLE landmarks (id INTEGER, stage TINYINT, days INTEGER)")
-    database.executemany("INSERT INTO landmarks VALUES (?, ?, ?)", [(i, *each) for i, each in enumerate(numbered)])
+    database.execute(
+        "CREATE OR REPLACE TEMP TABLE landmarks AS "
+        "SELECT unnest($ids) AS id, unnest($stages)::TINYINT AS stage, unnest($days) AS days",
+        {
+            "ids": [*range(len(numbered))],
+            "stages": [each.stage for each in numbered],
+            "days": [each.days for each in numbered],
+        },
+    )
     found: dict[Landmark, _Cells] = defaultdict(_Cells)
     cells = database.execute(query("forecast_chances"), {"horizon": horizon})
     while rows := cells.fetchmany(_AT_ONCE):
@@ -268,10 +275,9 @@ def _interval(money: Sequence[tuple[float, _Chance]]) -> Interval:
     mean = sum(amount * (chance.won or 0.0) for amount, chance in others)
     variance = sum(amount * amount * _spread_of(chance) for amount, chance in others) + _jackknife(money)
     chance, deviation = random.Random(_SEED), sqrt(variance)  # noqa: S311  a figure, not a secret
+    draw, each_alone = chance.random, [(amount, each.won or 0.0) for amount, each in alone]
     drawn = sorted(
-        mean
-        + deviation * chance.gauss(0, 1)
-        + sum(amount for amount, each in alone if chance.random() < (each.won or 0.0))
+        mean + deviation * chance.gauss(0, 1) + sum([amount for amount, won in each_alone if draw() < won])
         for _ in range(_DRAWS)
     )
     least, most = (sum(bound(amount, 0.0) for amount, _ in money) for bound in (min, max))

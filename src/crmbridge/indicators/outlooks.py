@@ -44,8 +44,14 @@ OUTLOOKS: Final = ("stage_survival", "time_to_close", "forecast")
 
 def measure_outlooks(
     database: duckdb.DuckDBPyConnection, process: Process, options: Options, money: Money
-) -> Iterator[Measured]:
+) -> tuple[Measured, ...]:
     """Compute those of these measures that are asked for, over a database that has the views."""
+    return tuple(_outlooks(database, process, options, money))
+
+
+def _outlooks(
+    database: duckdb.DuckDBPyConnection, process: Process, options: Options, money: Money
+) -> Iterator[Measured]:
     names = [stage.name.in_language(options.language) for stage in process.stages]
     ids = [stage.id for stage in process.stages]
     shown = _Shown(Words.of(options.language), dict(zip(ids, names, strict=True)), money)

@@ -47,12 +47,13 @@ class Source(Protocol):
 
 @contextmanager
 def opened(
-    store_url: str, stages: Sequence[str], field: str | None = None, writes: Path | None = None
+    store_url: str, stages: Sequence[str], field: str | None = None, writes: Path | None = None, *, lean: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a DuckDB database that holds the tables of `tables`, and no way out of it.
 
     `stages` are the ids of the process's stages in order; `field` is a field of deals that they are grouped by;
-    `writes` is the one file that the database may write, an absolute path. Raises ConfigurationError when there is no
+    `writes` is the one file that the database may write, an absolute path; `lean` leaves out what nobody counts, see
+    `tables`. Raises ConfigurationError when there is no
     state there, StateError for a file that is not a state.
     """
     with TemporaryDirectory(prefix="crmbridge-") as folder:
@@ -61,7 +62,9 @@ def opened(
             database.execute("SET preserve_insertion_order = false")
             with _source(store_url) as source:
                 database.execute(f"SET memory_limit = '{_memory(source.megabytes)}'")
-                _load(database, source, stages, field)
+                connections = source.connections()
+                wanted = tables(stages, connections, field, source.dialect, lean=lean)
+                _load(database, source, connections, wanted)
             if writes is not None:  # DuckDB takes no more exceptions once access is off
                 database.execute("SET allowed_paths = [?]", [str(writes)])
             database.execute("SET enable_external_access = false")
@@ -107,15 +110,16 @@ def _memory(megabytes: float) -> str:
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _load(database: duckdb.DuckDBPyConnection, source: Source, stages: Sequence[str], field: str | None) -> None:
+def _load(
+    database: duckdb.DuckDBPyConnection, source: Source, connections: Sequence[str], wanted: Sequence[Table]
+) -> None:
     database.execute("CREATE SCHEMA state")
-    connections = source.connections()
     database.execute("CREATE TABLE connections (id VARCHAR, ordinal TINYINT)")
     for ordinal, name in enumerate(connections):
         database.execute("INSERT INTO connections VALUES (?, ?)", [name, ordinal])
     # DuckDB takes a stream of unknown length for a short one and would keep all of it to look deals up in.
     database.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
-    for table in tables(stages, connections, field, source.dialect):
+    for table in wanted:
         database.execute(f"CREATE TABLE state.{table.name} ({table.types})")
         _copy(database, source, table)
     database.execute("RESET disabled_optimizers")

@@ -12,8 +12,9 @@ SELECT
 FROM rates;
 
 -- money: one row per evaluated deal that has an amount.
+--   status             the deal's: open, won or lost
 --   value              the amount in the report's currency, a DOUBLE; NULL for an amount without a currency, where others
---                      have one
+--                      have one, and for a lost deal's without a rate
 --   on_date            the day whose rate counts: of closing for a closed deal, of the report for an open one
 --   rate, rate_date    the rate that was taken: the latest on or before that day
 CREATE VIEW money AS
@@ -22,6 +23,7 @@ WITH dated AS (
         deal.no,
         deal.connection,
         deal.deal,
+        deal.status,
         deal.amount,
         deal.currency,
         CASE WHEN deal.status = 'open' THEN as_of::DATE
@@ -30,18 +32,28 @@ WITH dated AS (
     FROM deals AS deal
     CROSS JOIN moment
     WHERE deal.amount IS NOT NULL
+),
+rated AS (
+    -- Most deals are of a currency that no rate is of, and need not be put in order beside the rates.
+    SELECT dated.*, rate.date AS rate_date, rate.rate
+    FROM (SELECT * FROM dated WHERE currency IN (SELECT currency FROM rates)) AS dated
+    ASOF LEFT JOIN rates AS rate ON rate.currency = dated.currency AND dated.on_date >= rate.date
+    UNION ALL
+    SELECT *, NULL, NULL
+    FROM dated
+    WHERE (currency IN (SELECT currency FROM rates)) IS NOT TRUE
 )
 SELECT
-    dated.no,
-    dated.connection,
-    dated.deal,
-    dated.amount,
-    dated.currency,
-    dated.on_date,
-    rate.date AS rate_date,
-    CASE WHEN dated.currency IS NOT DISTINCT FROM target.currency THEN 1 ELSE rate.rate END::DOUBLE AS rate,
-    dated.amount::DOUBLE
-    * CASE WHEN dated.currency IS NOT DISTINCT FROM target.currency THEN 1 ELSE rate.rate END::DOUBLE AS value
-FROM dated
-CROSS JOIN target
-ASOF LEFT JOIN rates AS rate ON rate.currency = dated.currency AND dated.on_date >= rate.date;
+    rated.no,
+    rated.connection,
+    rated.deal,
+    rated.status,
+    rated.amount,
+    rated.currency,
+    rated.on_date,
+    rated.rate_date,
+    CASE WHEN rated.currency IS NOT DISTINCT FROM target.currency THEN 1 ELSE rated.rate END::DOUBLE AS rate,
+    rated.amount::DOUBLE
+    * CASE WHEN rated.currency IS NOT DISTINCT FROM target.currency THEN 1 ELSE rated.rate END::DOUBLE AS value
+FROM rated
+CROSS JOIN target;
