@@ -105,6 +105,7 @@ class Credential:
     expires_at: datetime | None = None  # when a person must issue a new one; None: never, or the CRM does not say
     scopes: frozenset[str] | None = None  # None: the CRM does not say
     needed: frozenset[str] = frozenset()  # the scopes that this adapter uses
+    figures: frozenset[str] = frozenset()  # those that it uses, too, where reports write figures into fields
 
     @property
     def missing(self) -> frozenset[str]:

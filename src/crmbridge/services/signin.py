@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from crmbridge.model.values import show
 from crmbridge.ports import Credential, Description
+from crmbridge.services.figure_fields import writes_figures
 from crmbridge.services.health import Check, bad, good, weak
 from crmbridge.services.workspace import Workspace
 
@@ -38,6 +39,8 @@ def sign_in(workspace: Workspace, connection: str, description: Description) -> 
     credential = description.credential
     if credential is None:
         return None
+    if writes_figures(workspace, connection):
+        credential = replace(credential, needed=credential.needed | credential.figures)
     now = workspace.clock.now()
     since = credential.issued_at or _first_used(workspace, connection, credential, now)
     return SignIn(

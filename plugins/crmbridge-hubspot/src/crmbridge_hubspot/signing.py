@@ -24,6 +24,7 @@ NEEDED = frozenset(
         "crm.schemas.deals.write",
     }
 )
+FIGURES = frozenset({"crm.schemas.companies.read", "crm.schemas.companies.write"})  # properties of companies ("Scopes")
 LIFE = 1800  # seconds that an access token lasts, where the answer does not say ("Manage OAuth access tokens")
 
 
@@ -85,7 +86,7 @@ def credential(signer: Signer, settings: HubSpotSettings, api: HubSpotApi) -> Cr
     hour is nobody's worry.
     """
     if not isinstance(signer, TokenSource) or settings.oauth is None:
-        return Credential(way="service key or private app token", needed=NEEDED)
+        return Credential(way="service key or private app token", needed=NEEDED, figures=FIGURES)
     token = signer.token()
     said = _introspected(token, settings.oauth, api)
     return Credential(
@@ -93,6 +94,7 @@ def credential(signer: Signer, settings: HubSpotSettings, api: HubSpotApi) -> Cr
         user=token.user,
         scopes=token.scopes if said is None else said,
         needed=NEEDED,
+        figures=FIGURES,
     )
 
 
