@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from crmbridge.errors import RetryLaterError
+from crmbridge.model.records import Kind
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, Credential, Description
 from crmbridge.services.examining import examine
@@ -270,7 +271,7 @@ def test_scopes_that_are_missing_are_an_error_of_sign_in(describing: Callable[..
 
 def test_scopes_for_figures_are_needed_where_a_report_writes_some(describing: Callable[..., Workspace]) -> None:
     """Into fields of that connection; elsewhere they are as spare as any."""
-    figures = {"figures": frozenset({"schemas.write"})}
+    figures = {"needed_for": {Kind.FIELD: frozenset({"schemas.write"})}}
     sink = {"crm": {"connection": "north", "company": "acme.example", "fields": {"win_rate": "win_rate"}}}
     reports = [{"name": "weekly", "sinks": [sink]}]
     lacking = told(signed_in(benched(reports=reports), describing, scopes=NEEDED, **figures))
