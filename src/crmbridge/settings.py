@@ -317,6 +317,16 @@ class Report(SettingsPart):
     timezone: ZoneName = "UTC"
 
 
+def _network(text: str) -> str:
+    from ipaddress import ip_network  # noqa: PLC0415  for the few who stand behind a proxy
+
+    try:
+        ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no address or network; write it as 10.0.0.5 or 10.0.0.0/24") from error
+    return text
+
+
 class PageToken(SettingsPart):
     """Somebody who may sign in to the page, and with what. `read` looks; `act` also decides, plans and applies."""
 
@@ -331,6 +341,8 @@ class Serve(SettingsPart):
     tokens: tuple[PageToken, ...] = ()  # without any, one is made at the first start, for this machine only
     hosts: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")], ...] = ()  # beside that of --public-url
     metrics: Literal["token", "open"] = "token"  # whether /metrics asks for a token
+    # Proxies whose X-Forwarded-For is believed, as addresses or networks; none, and who calls is who is connected.
+    proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
 
 
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]  # ISO 4217
@@ -370,6 +382,7 @@ class Settings(SettingsPart):
     thresholds: tuple[Threshold, ...] = ()
     schedule: tuple[ScheduleEntry, ...] = ()
     reports: tuple[Report, ...] = ()
+    language: Literal["en", "pt", "zh"] = "en"  # of tasks, notes and notices about findings
     serve: Serve = Field(default_factory=Serve)
     currency: Currency | None = None  # where deals are of several; not needed while all are of one
 

@@ -9,6 +9,7 @@ from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.checks import field_name
 from crmbridge.engine.mapping import StageMapper
 from crmbridge.engine.rules.case import NOTHING_BESIDE, Beside
+from crmbridge.engine.voice import ENGLISH, Voice
 from crmbridge.model.findings import Place, SlaClock
 from crmbridge.model.process import Process
 from crmbridge.model.records import Edit, Move, Record
@@ -23,7 +24,7 @@ class Subject:
     other records around it. `edits` are the changes of its fields that were seen, by which rules are judged with the
     values of an earlier moment. `judged_before` are the SLA clocks that the evaluation before this one left.
     `calendars` has every calendar of the process by its id; `mapper` is that of the deal's connection. `language` is
-    the one that findings name stages and fields in.
+    the one that findings name stages and fields in; `voice` says in tasks, notes and notices what was found.
     """
 
     deal: Record
@@ -37,6 +38,7 @@ class Subject:
     edits: Sequence[Edit] = ()
     judged_before: Sequence[SlaClock] = ()
     language: str = "en"
+    voice: Voice = ENGLISH
 
     @property
     def place(self) -> Place:

@@ -9,18 +9,36 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import adbc_driver_manager as adbc
 import adbc_driver_sqlite
 import duckdb
 
 from crmbridge.errors import StateError
-from crmbridge.indicators.tables import Table
+from crmbridge.indicators.tables import Dialect, Table, quoted
 
 READERS = 2  # that read the state side by side
 _BATCH_ROWS = 8192
 _SPLIT_ROWS = 50_000  # a table with fewer rows is read by one reader
 _TRIES = 5  # to see the same moment with all readers, while others write
+
+
+class _Sqlite:
+    """SQL as SQLite speaks it ("JSON Functions And Operators", sqlite.org)."""
+
+    def value(self, *path: str) -> str:
+        at = ".".join(["$", *(quoted(name, '"') for name in path)])
+        return f"json_extract(fields, {quoted(at)})"
+
+    def flag(self, *path: str) -> str:
+        return f"coalesce({self.value(*path)}, 0)"
+
+    def holds(self, text: str) -> str:
+        return f"instr(fields, {quoted(text)})"
+
+    def wide(self, column: str) -> str:
+        return column
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +47,7 @@ class SqliteState:
 
     path: Path
     readers: Sequence[adbc.AdbcConnection]
+    dialect: ClassVar[Dialect] = _Sqlite()
 
     @property
     def megabytes(self) -> float:

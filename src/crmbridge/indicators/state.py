@@ -16,7 +16,7 @@ import duckdb
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.from_sqlite import READERS, sqlite_state
-from crmbridge.indicators.tables import Table, tables
+from crmbridge.indicators.tables import Dialect, Table, tables
 
 MEMORY = (220, 900)  # MB at least and at most; beyond it, DuckDB writes to a temporary folder
 _OF_STATE = 0.23  # of the state's size, in between: about twice what is taken from it
@@ -28,6 +28,7 @@ class Source(Protocol):
     """A state that is read as it was at one moment, whatever database it is in.
 
     - `megabytes`: how large it is, from which follows what DuckDB may take.
+    - `dialect`: how its database is asked.
     - `connections`: the ids of those that have evaluated deals, in order.
     - `parts`: what opens the streams of a table's rows, `picked` in its words. A stream is anything of Arrow that
       DuckDB takes (`__arrow_c_stream__`); those of one table are read side by side, those of two one after the other.
@@ -35,6 +36,9 @@ class Source(Protocol):
 
     @property
     def megabytes(self) -> float: ...  # noqa: D102  said above
+
+    @property
+    def dialect(self) -> Dialect: ...  # noqa: D102  said above
 
     def connections(self) -> list[str]: ...  # noqa: D102  said above
 
@@ -59,7 +63,7 @@ def opened(
             with _source(store_url) as source:
                 database.execute(f"SET memory_limit = '{_memory(source.megabytes)}'")
                 connections = source.connections()
-                _load(database, source, connections, tables(stages, connections, field, lean=lean))
+                _load(database, source, connections, tables(stages, connections, field, source.dialect, lean=lean))
             if writes is not None:  # DuckDB takes no more exceptions once access is off
                 database.execute("SET allowed_paths = [?]", [str(writes)])
             database.execute("SET enable_external_access = false")
@@ -75,16 +79,21 @@ def query(name: str) -> str:
 
 def _source(store_url: str) -> AbstractContextManager[Source]:
     """Say how a state is read, by where it is."""
-    return sqlite_state(_path(store_url))
-
-
-def _path(store_url: str) -> Path:
     url = _URL.match(store_url)
     if url is None:
         raise ConfigurationError("The `store` setting is not a URL.", advice=_URL_ADVICE)
-    database = unquote(url["database"] or "")
-    if url["backend"] != "sqlite" or database in {"", ":memory:"}:
-        raise ConfigurationError("Indicators are read from a SQLite state file only.", advice=_URL_ADVICE)
+    if url["backend"] in {"postgresql", "postgres"}:
+        try:
+            from crmbridge.indicators.from_postgresql import postgresql_state  # noqa: PLC0415  only for a server
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(f"The store can't be opened: {error}.", advice="Install psycopg.") from error
+        return postgresql_state(store_url)
+    return sqlite_state(_path(url["backend"], unquote(url["database"] or "")))
+
+
+def _path(backend: str, database: str) -> Path:
+    if backend != "sqlite" or database in {"", ":memory:"}:
+        raise ConfigurationError("Indicators are read from a state in SQLite or PostgreSQL.", advice=_URL_ADVICE)
     path = Path(database).resolve()
     if not path.is_file():
         raise ConfigurationError(f"There is no state at {path}.", advice="Run `crmbridge pull` first.")
@@ -134,4 +143,4 @@ def _copy_part(
         cursor.unregister(name)
 
 
-_URL_ADVICE = "Write `store` as sqlite:///path/to/state.db."
+_URL_ADVICE = "Write `store` as sqlite:///path/to/state.db, or as postgresql://user@host/database."

@@ -11,11 +11,14 @@ from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.matching import around
 from crmbridge.engine.rules.case import Beside
 from crmbridge.engine.subject import Subject
+from crmbridge.engine.voice import ENGLISH, Voice
+from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.hanging import deals_naming, hanging_on, index_hanging, index_named
 from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.linking import chunks
 from crmbridge.services.workspace import Workspace
+from crmbridge.settings import Settings
 
 _NAMED = (Kind.COMPANY, Kind.CONTACT)
 _HANGING = (Kind.ACTIVITY, Kind.NOTE)
@@ -133,6 +136,7 @@ def _subjects(
     moves, edits, activities = records.moves_for(refs), records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
     judged_before = workspace.store.findings.clocks_of(refs)
     beside = found.of(deals[0]) if found.alike else None
+    voice = voice_of(project.process, project.settings)
     for deal in deals:
         own = None if activities is None else activities.get(deal.ref.id, ())
         yield Subject(
@@ -145,8 +149,18 @@ def _subjects(
             process=project.process,
             settings=project.settings,
             calendars=calendars,
+            voice=voice,
             mapper=workspace.mapper(deal.ref.connection),
         )
+
+
+def voice_of(process: Process, settings: Settings) -> Voice:
+    """Give who says in tasks, notes and notices what was found, in the language of the settings."""
+    if settings.language == "en":
+        return ENGLISH
+    from crmbridge.manual.telling import teller  # noqa: PLC0415  words that most projects don't need
+
+    return teller(process, settings.language)
 
 
 def indexed(workspace: Workspace, deals: Sequence[Ref], kind: Kind) -> Mapping[str, Sequence[Record]]:
