@@ -188,7 +188,7 @@ def _activities(connection: str, dialect: Dialect) -> Table:
 
 def _readable(column: str) -> str:
     """Give the SQL of a text out of JSON: SQLite makes of half a surrogate pair what is no UTF-8, and can't be read."""
-    return f"TRY(decode(encode(nullif({column}, ''))))"
+    return f"TRY(decode(encode(nullif({column}::VARCHAR, ''))))"
 
 
 def _coded(column: str, known: Sequence[str]) -> str:
