@@ -16,7 +16,7 @@ from crmbridge.indicators.database import Moment
 from crmbridge.indicators.measures import MEASURES, Raw
 from crmbridge.indicators.options import Options, Period
 from crmbridge.indicators.outlooks import OUTLOOKS, measure_outlooks
-from crmbridge.indicators.own import OWN, measure_own, own_figure
+from crmbridge.indicators.own import OWN, Cuts, measure_own, own_figure
 from crmbridge.indicators.shown import Shown
 from crmbridge.indicators.state import query
 from crmbridge.indicators.targets import read_target
@@ -55,15 +55,19 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
         ahead = pool.submit(measure_outlooks, views.cursor(), shown, as_of, money)
         counted = _Counted.read(views, process, moment)
         outlooks = ahead.result()
-        own = measure_own(views, options.own, words, money.currency)
-    measures = {each.id: each for each in (*_measured(shown, counted), *outlooks.measured, *own)}
+        cuts = Cuts(segment=options.segment is not None, period=options.period is not None)
+        own = measure_own(views, options.own, words, money.currency, cuts)
+    measures = {
+        each.id: each for each in (*_measured(shown, counted), *outlooks.measured, *(each.measured for each in own))
+    }
+    trends = {each.measured.id: each.trend for each in own}
     return Scorecard(
         process=process.name.in_language(options.language),
         as_of=as_of.astimezone(UTC),
         language=options.language,
         coverage=Coverage(**{**counted.coverage, "since": _moment(counted.coverage["since"])}),
         indicators=tuple(
-            own_figure(each, measures, options.language)
+            own_figure(each, measures, options.language, _own_trend(trends[each.plugin or each.id], shown, moment))
             if each.measure in OWN
             else _indicator(each, shown, counted, moment, outlooks.expected)
             for each in process.indicators
@@ -267,6 +271,11 @@ def _indicator(
         if points and each >= min(points)
     )
     return indicator_figure(indicator, shown, figure, trend)
+
+
+def _own_trend(found: Mapping[str, Figure], shown: Shown, moment: Moment) -> tuple[TrendPoint, ...]:
+    periods = [shown.period(each, moment.trend_period) for each in moment.trend]
+    return tuple(TrendPoint(period, found[period]) for period in periods if period in found)
 
 
 _NOT_EXPECTED = Figure(unit=Unit.MONEY, value=None, n=0)
