@@ -31,8 +31,8 @@ _SHAPE: Final = (
 class OwnMeasure:
     """A measure that is not ours. `place` is the file that its SQL stands in, or the plugin, for messages.
 
-    The SQL gives rows with a `label`, and one without for all together; or that one alone. Rows that have a `segment` or
-    a `period` instead of a label are shown where the report is cut by such; by period alone, they are the trend.
+    The SQL gives rows with a `label`, and one without for all together; or that one alone. Rows that have a `segment`
+    or a `period` instead of a label are shown where the report is cut by such; by period alone, they are the trend.
     """
 
     id: str
@@ -171,7 +171,8 @@ def _check(answer: Answer, measure: OwnMeasure) -> None:
     if answer.more:
         raise ConfigurationError(f"{measure.place}: this gives more than {MOST_ROWS:,} rows", advice="Group them.")
     totals = [raw for raw in answer.records() if _is_total(raw)]
-    if any(raw != totals[0] for raw in totals[1:]):  # where deals are not grouped, all of them are one more group
+    # Where deals are not grouped, `segment` is NULL, and all of them are one more group.
+    if any(raw != totals[0] or "segment" not in columns for raw in totals[1:]):
         raise ConfigurationError(
             f"{measure.place}: two rows have no label, segment or period",
             advice="One row alone may have none; name deals without one, as in coalesce(segment, 'none').",
