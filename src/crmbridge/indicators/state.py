@@ -62,7 +62,8 @@ def opened(
             with _source(store_url) as source:
                 database.execute(f"SET memory_limit = '{_memory(source.megabytes)}'")
                 connections = source.connections()
-                _load(database, source, connections, tables(stages, connections, field, source.dialect, lean=lean))
+                wanted = tables(stages, connections, field, source.dialect, lean=lean)
+                _load(database, source, connections, wanted)
             if writes is not None:  # DuckDB takes no more exceptions once access is off
                 database.execute("SET allowed_paths = [?]", [str(writes)])
             database.execute("SET enable_external_access = false")

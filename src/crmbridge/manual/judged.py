@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from crmbridge.engine.checks import Case, verdict
+from crmbridge.engine.rules.asking import JUDGEMENTS
 from crmbridge.engine.rules.compiled import compiled_check, compiled_rule
 from crmbridge.manual.speech import Speech
 from crmbridge.model.process import ExitRule, Process, Stage
@@ -16,15 +16,16 @@ from crmbridge.model.values import Value
 
 
 class Again(NamedTuple):
-    """What a rule says when it is asked once more: in English, and in its own words in the language that is spoken.
+    """What a rule says when it is asked once more, in English, and what its own words can name.
 
     Only where the sentence in English is the one that was stored, the rest may be trusted: what a rule looked at
     beside a deal's fields is not kept, so some come to another judgement.
     """
 
     english: str
-    own: str
+    passed: int
     missing: tuple[str, ...]
+    value: Value
 
 
 def rule_of(rule_id: str, process: Process) -> tuple[Stage, ExitRule] | None:
@@ -46,11 +47,11 @@ def again(
     try:
         # The check alone: what decides for which deals the rule is was not looked at.
         code = compiled_check(rule.check, stage, process)(case.fields.get, case.moment)
-        english = verdict(compiled_rule(rule, stage, process), code, case)
-        own = verdict(compiled_rule(rule, stage, process), code, replace(case, language=speech.language))
+        compiled = compiled_rule(rule, stage, process)
+        english, answer = verdict(compiled, code, case), compiled.say(JUDGEMENTS[code & 3], code >> 2, case)
     except (ArithmeticError, ValueError):  # what Python raises for dates and numbers that nobody can count with
         return None
-    return Again(english.message, own.message, own.missing)
+    return Again(english.message, answer.passed, tuple(answer.missing), answer.value)
 
 
 def _zone(stage: Stage, process: Process) -> tzinfo:

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.moves import Illegal
+from crmbridge.engine.rules.case import quote
 from crmbridge.engine.text import fill
 from crmbridge.manual.checks import clause
 from crmbridge.manual.judged import Again, again, rule_of
@@ -25,6 +26,7 @@ from crmbridge.model.findings import Finding, FindingKind, Judgement, Verdict
 from crmbridge.model.process import ExitRule, Process, Stage
 from crmbridge.model.values import Value
 
+_FILLED = ("passed", "missing", "value")  # what a rule's own words can name
 _ENDS = (".", "!", "?", "。", "！", "？")  # noqa: RUF001  as Chinese writes them
 _UNREADABLE = ("The field {path} can't be read: ", " Correct it in the CRM.")  # what is wrong stands between these
 
@@ -61,6 +63,10 @@ class Teller:
     def line(self, name: str, **values: str) -> str:
         """Say one of the lines around a finding, with its values filled in."""
         return self.of.words(f"line_{name}", **values).striptags()
+
+    def field(self, name: str) -> str:
+        """Name a field of a deal, or of its company."""
+        return self.of.name(name).striptags()
 
     def at(self, moment: datetime) -> str:
         """Write a moment."""
@@ -117,9 +123,8 @@ def _broken(
     """Say it in the rule's own words where it has some in this language, else what must hold, and what is there."""
     if rule.message is not None and of.speech.tongue(rule.message) is None:
         template = rule.message.in_language(of.speech.language)
-        filled = fill(template, {"passed": "", "missing": "", "value": ""})
-        if sure or filled == template:
-            own = escape(sure.own if sure else template)
+        if sure or fill(template, dict.fromkeys(_FILLED, "")) == template:
+            own = escape(fill(template, _filled(sure, of)) if sure else template)
             return own if own.endswith(_ENDS) else own + of.words("stop")
     holds = [of.words("told_value", x=of.name(name), y=of.value(value)) for name, value in sorted(seen.items())]
     return of.joined(
@@ -127,6 +132,14 @@ def _broken(
         of.words("told_seen", list=of.words("list_comma").join(holds)) if holds else None,
         of.words("told_undecided") if undecided else None,
     )
+
+
+def _filled(sure: Again, of: Saying) -> dict[str, str]:
+    """Give what the names in a rule's own words stand for."""
+    missing = of.words("list_comma").join(map(of.name, sure.missing))
+    value = sure.value
+    shown = quote(value) if isinstance(value, str) and value else of.value(value).striptags()
+    return {"passed": str(sure.passed), "missing": missing.striptags(), "value": shown}
 
 
 def _move(finding: Finding, of: Saying) -> Markup | None:

@@ -159,11 +159,25 @@ def test_a_broken_rule_is_told_by_what_must_hold_and_what_is_there(
 def test_a_rules_own_words_are_told_with_what_they_name() -> None:
     """They come first, in the reader's language; their values are those of the finding."""
     message = {"en": "{passed} there, missing {missing}", "pt": "Há {passed}, falta {missing}", "zh": "缺少{missing}"}
-    of = process({"check": {"at_least": 2, "of": ["plan", "need"]}, "message": message})
+    of = process({"check": {"at_least": 3, "of": ["plan", "need", "discount"]}, "message": message})
     around = {"fields": {"need": True}}
 
-    assert f"Há 1, falta Plano. {LEFT['pt']} Preencha ou corrija: Plano." == told(of, "pt", **around)
-    assert f"缺少计划。{LEFT['zh']}请填写或更正：计划。" == told(of, "zh", **around)
+    assert f"Há 1, falta Plano, Desconto. {LEFT['pt']} Preencha ou corrija: Plano e Desconto." == told(
+        of, "pt", **around
+    )
+    assert f"缺少计划、折扣。{LEFT['zh']}请填写或更正：计划和折扣。" == told(of, "zh", **around)
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [({}, "“vazio” não serve."), ({"plan": "{x}"}, "“{x}” não serve."), ({"plan": "B"}, "“B” não serve.")],
+)
+def test_own_words_name_the_value_as_it_is(held: dict[str, Any], words: str) -> None:
+    """Or that there is none; what a CRM holds is not looked into."""
+    message = {"en": "“{value}” won't do", "pt": "“{value}” não serve", "zh": "“{value}”不行"}
+    of = process({"check": {"one_of": {"field": "plan", "values": ["A"]}}, "message": message, "on_unknown": "fail"})
+
+    assert told(of, "pt", fields=held).startswith(words)
 
 
 def test_own_words_in_another_language_give_way_to_what_must_hold() -> None:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from crmbridge.engine.rules.case import field_name
 from crmbridge.engine.text import plain
 from crmbridge.manual.telling import Teller, teller
-from crmbridge.model.changes import Action, Change
+from crmbridge.model.changes import Action, Change, FieldEdit
+from crmbridge.model.values import Money
 from crmbridge.services.holding import HeldDeal, HeldQuery, by_rule
 from crmbridge.services.naming import Names, called_in
 from crmbridge.web.rendering import deal_path, with_query
@@ -117,7 +117,7 @@ def rule_name(site: Site, rule: str, t: Words) -> str:
     if not dot:
         return t({"move": "rule_move", "unreadable": "unreadable"}.get(rule, "")) if rule in OWN else rule
     words = {"sla": "SLA", "handoff": t("handoff")}.get(name, name.replace("_", " "))
-    return f"{stage_name(site, stage, t)}: {words}"
+    return t("named", name=stage_name(site, stage, t), what=words)
 
 
 def length_in_words(text: str, t: Words) -> str:
@@ -134,8 +134,14 @@ def edits_in_words(site: Site, change: Change, names: Names, t: Words) -> str:
     """Say in a line what a change writes: a task's or note's text, else each field."""
     if change.action in TOLD:
         return plain(t.value(change.after.get("subject") or change.after.get("body")), LINE)
-    edits = (f"{field_label(site, e.name, t)}: {called_in(change, e.name, e.after, names)}" for e in change.edits)
+    edits = (t("named", name=field_label(site, e.name, t), what=_held(change, e, names, t)) for e in change.edits)
     return plain("; ".join(edits), LINE)
+
+
+def _held(change: Change, edit: FieldEdit, names: Names, t: Words) -> str:
+    if isinstance(edit.after, bool | Money | datetime):
+        return t.value(edit.after)
+    return called_in(change, edit.name, edit.after, names)
 
 
 TOLD = {Action.TASK, Action.NOTE, Action.NOTIFY, Action.AMEND}
@@ -146,4 +152,4 @@ USUAL = ("stage", "owner", "amount")  # fields that have words of the page's own
 
 def field_label(site: Site, name: str, t: Words) -> str:
     """Name a field for people."""
-    return t(name) if name in USUAL else field_name(name, site.workspace.project.process, t.language)
+    return t(name) if name in USUAL else teller_of(site, t).field(name)
