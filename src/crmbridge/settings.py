@@ -304,12 +304,13 @@ class Report(SettingsPart):
     """A report and where it goes. A sink is one key with its settings: `{html: reports/}`, `{slack: {env: URL}}`.
 
     `by` is what deals are grouped by: owner, connection, or one of their fields. `measures` are those that are shown,
-    in this order; none named: all.
+    in this order; none named: all. `horizon` is how many days the forecast looks ahead.
     """
 
     name: Id
     by: str | None = None
     period: Literal["month", "quarter", "year"] | None = None  # in `timezone`
+    horizon: int = Field(default=90, ge=1, le=1830)
     measures: tuple[str, ...] = ()
     sinks: tuple[dict[str, Any], ...] = ()
     language: str = "en"

@@ -16,12 +16,21 @@ from crmbridge.indicators.database import Moment
 from crmbridge.indicators.measures import MEASURES, Raw
 from crmbridge.indicators.options import Options, Period
 from crmbridge.indicators.outlooks import OUTLOOKS, measure_outlooks
-from crmbridge.indicators.own import OWN, measure_own, own_figure
+from crmbridge.indicators.own import OWN, Cuts, measure_own, own_figure
 from crmbridge.indicators.shown import Shown
 from crmbridge.indicators.state import query
 from crmbridge.indicators.targets import read_target
 from crmbridge.indicators.words import Words
-from crmbridge.model.figures import Coverage, Figure, IndicatorFigure, Measured, Scorecard, TrendPoint, WaivedFindings
+from crmbridge.model.figures import (
+    Coverage,
+    Figure,
+    IndicatorFigure,
+    Measured,
+    Scorecard,
+    TrendPoint,
+    Unit,
+    WaivedFindings,
+)
 from crmbridge.model.process import Indicator, Measure, Process
 
 _USUAL = Options()
@@ -37,25 +46,30 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
     state can't be read.
     """
     options = options.checked((*MEASURES, *OUTLOOKS))
-    moment, words = Moment(as_of, options), Words.of(options.language)
+    moment, words = Moment(as_of, options), Words.of(options.language, options.horizon)
     lean = not options.own and options.segment is None  # SQL of a team's own may look at single clocks
     with database.views(store_url, process, moment, lean=lean) as views, ThreadPoolExecutor(1) as pool:
         money = known_money(views)
-        ahead = pool.submit(measure_outlooks, views.cursor(), process, options, money)
+        segments = {row["seg"]: row["segment"] for row in database.run(views, "segments")}
+        shown = Shown(process=process, options=options, words=words, segments=segments)
+        ahead = pool.submit(measure_outlooks, views.cursor(), shown, as_of, money)
         counted = _Counted.read(views, process, moment)
         outlooks = ahead.result()
-        own = measure_own(views, options.own, words, money.currency)
-    shown = Shown(process=process, options=options, words=words, segments=counted.segments)
-    measures = {each.id: each for each in (*_measured(shown, counted), *outlooks, *own)}
+        cuts = Cuts(segment=options.segment is not None, period=options.period is not None)
+        own = measure_own(views, options.own, words, money.currency, cuts)
+    measures = {
+        each.id: each for each in (*_measured(shown, counted), *outlooks.measured, *(each.measured for each in own))
+    }
+    trends = {each.measured.id: each.trend for each in own}
     return Scorecard(
         process=process.name.in_language(options.language),
         as_of=as_of.astimezone(UTC),
         language=options.language,
         coverage=Coverage(**{**counted.coverage, "since": _moment(counted.coverage["since"])}),
         indicators=tuple(
-            own_figure(each, measures, options.language)
+            own_figure(each, measures, options.language, _own_trend(trends[each.plugin or each.id], shown, moment))
             if each.measure in OWN
-            else _indicator(each, shown, counted, moment)
+            else _indicator(each, shown, counted, moment, outlooks.expected)
             for each in process.indicators
         ),
         measures=tuple(measures[name] for name in options.measures or measures),
@@ -87,7 +101,6 @@ class _Counted:
 
     coverage: Raw
     waived: Raw
-    segments: Mapping[int, str | None]
     currencies: Sequence[str]
     whole: Mapping[str, Sequence[Raw]]
     shown: Mapping[str, Sequence[Raw]]
@@ -97,7 +110,7 @@ class _Counted:
     @classmethod
     def read(cls, views: duckdb.DuckDBPyConnection, process: Process, moment: Moment) -> _Counted:
         database.count(views)
-        watched = dict.fromkeys(each.measure.value for each in process.indicators if each.measure not in OWN)
+        watched = dict.fromkeys(each.measure.value for each in process.indicators if each.measure in MEASURES)
         shown = [name for name in moment.options.measures or MEASURES if name in MEASURES]
         business = _business_time(views, process, moment)
         whole = _run_all(views, dict.fromkeys([*shown, *watched]), None, business)
@@ -106,7 +119,6 @@ class _Counted:
         return cls(
             coverage=database.run(views, "coverage")[0],
             waived=database.run(views, "waived")[0],
-            segments={row["seg"]: row["segment"] for row in database.run(views, "segments")},
             currencies=[row["currency"] for row in database.run(views, "currencies")],
             whole=whole,
             shown={**whole, **_run_all(views, cut, period, business)},
@@ -131,7 +143,9 @@ class _Counted:
         """Give what was counted in each period, by its number."""
         part = "trend" if stage is None else "stage_trend"
         return {
-            row["period"]: row for row in self.trends.get(name, ()) if row["part"] == part and row["stage"] == stage
+            row["period"]: self._priced(name, row)
+            for row in self.trends.get(name, ())
+            if row["part"] == part and row["stage"] == stage
         }
 
     def cautions(self, name: str) -> dict[str, str | int]:
@@ -182,8 +196,11 @@ def _run_trends(
     business: _Business,
 ) -> dict[str, Sequence[Raw]]:
     """Run the measures over the periods of trends; some have SQL of their own for it, one knows them all along."""
+    names = tuple(names)
     database.by_period(views, moment.trend_period)
-    own = {"time_in_stage": "time_in_stage_trend"}
+    if _OF_OPEN_DEALS & {*names}:
+        views.execute(query("stood"))
+    own = {name: f"{name}_trend" for name in _OF_OPEN_DEALS | {"time_in_stage"}}
     return {
         name: whole[name] if name in _CUT_BY_ENDS else _beside(business, name, database.run(views, own.get(name, name)))
         for name in names
@@ -212,10 +229,11 @@ def _beside(business: _Business, name: str, rows: list[Raw]) -> list[Raw]:
     return [{**row, **business.get((row["part"], row["stage"], row["period"]), {})} for row in rows]
 
 
-# Measures that say what happened in a period, or how things stood at its end, from history alone.
+# Measures that say what happened in a period, how things stood at its end, or what became of deals that began in it.
 _TRENDS = frozenset(
     {
         "stage_conversion",
+        "cohort_conversion",
         "win_rate",
         "time_in_stage",
         "sla_attainment",
@@ -223,8 +241,12 @@ _TRENDS = frozenset(
         "rework",
         "skips",
         "activities",
+        "aging",
+        "pipeline_coverage",
+        "sales_velocity",
     }
 )
+_OF_OPEN_DEALS = frozenset({"aging", "pipeline_coverage", "sales_velocity"})  # as they stood at the ends of periods
 
 
 _CUT_BY_ENDS = frozenset({"open_findings"})  # those whose rows are by the ends of periods already
@@ -233,8 +255,12 @@ _CUT_BY_ENDS = frozenset({"open_findings"})  # those whose rows are by the ends 
 # ── The process's indicators ────────────────────────────────────────────────────────────────────────────
 
 
-def _indicator(indicator: Indicator, shown: Shown, counted: _Counted, moment: Moment) -> IndicatorFigure:
+def _indicator(
+    indicator: Indicator, shown: Shown, counted: _Counted, moment: Moment, expected: Mapping[int | None, Figure]
+) -> IndicatorFigure:
     stage = shown.process.order(indicator.stage) if indicator.stage else None
+    if indicator.measure is Measure.FORECAST:
+        return indicator_figure(indicator, shown, expected.get(stage, _NOT_EXPECTED), ())
     figure = figure_of(indicator, shown.process, counted.total(indicator.measure, stage))
     if not counted.coverage["deals"]:  # without deals there are no findings to count, which is not the same as none
         figure = _nothing(figure)
@@ -245,6 +271,14 @@ def _indicator(indicator: Indicator, shown: Shown, counted: _Counted, moment: Mo
         if points and each >= min(points)
     )
     return indicator_figure(indicator, shown, figure, trend)
+
+
+def _own_trend(found: Mapping[str, Figure], shown: Shown, moment: Moment) -> tuple[TrendPoint, ...]:
+    periods = [shown.period(each, moment.trend_period) for each in moment.trend]
+    return tuple(TrendPoint(period, found[period]) for period in periods if period in found)
+
+
+_NOT_EXPECTED = Figure(unit=Unit.MONEY, value=None, n=0)
 
 
 def _nothing(figure: Figure) -> Figure:

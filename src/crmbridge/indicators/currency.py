@@ -89,7 +89,7 @@ def define_money(database: duckdb.DuckDBPyConnection, rates: Rates | None) -> Mo
     if rates is not None and rates.rates:
         days, codes, values = (list(column) for column in zip(*rates.rates, strict=True))
         database.execute("INSERT INTO rates SELECT unnest(?), unnest(?), unnest(?)", [days, codes, values])
-    database.execute(query("money"))
+    database.execute(query("money").replace("{rated};", _RATED if rates is not None and rates.rates else _UNRATED))
     if rates is not None:
         _require_all(database, rates)
     return money
@@ -105,6 +105,9 @@ _CURRENCIES = (
     "SELECT currency, bool_or(status <> 'lost') FROM deals "
     "WHERE amount IS NOT NULL AND currency IS NOT NULL GROUP BY currency ORDER BY currency"
 )
+# Without rates, deals need not be put in order beside them.
+_RATED = "ASOF LEFT JOIN rates AS rate ON rate.currency = dated.currency AND dated.on_date >= rate.date"
+_UNRATED = "LEFT JOIN rates AS rate ON FALSE"
 _SHAPE = "Write it as CSV with the header date,currency,rate: 2026-11-01,USD,0.92 says that one USD is 0.92."
 
 

@@ -108,6 +108,12 @@ def _define_moment(database: duckdb.DuckDBPyConnection, moment: Moment) -> None:
     database.execute(
         f"CREATE MACRO month_of(moment) AS datediff('month', DATE '1970-01-01', {local})::INTEGER",
     )
+    written = {
+        Period.MONTH: f"strftime({local}, '%Y-%m')",
+        Period.QUARTER: f"strftime({local}, '%Y-Q') || quarter({local})",
+        Period.YEAR: f"strftime({local}, '%Y')",
+    }
+    database.execute(f"CREATE MACRO period_of(moment) AS {written[moment.trend_period]}")
     database.execute("CREATE TABLE moment AS SELECT ?::TIMESTAMP AS as_of", [_naive(moment.as_of)])
     database.execute("CREATE TABLE period_ends (period INTEGER, until TIMESTAMP)")
     database.executemany(

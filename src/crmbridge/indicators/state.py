@@ -53,8 +53,7 @@ def opened(
 
     `stages` are the ids of the process's stages in order; `field` is a field of deals that they are grouped by;
     `writes` is the one file that the database may write, an absolute path; `lean` leaves out what nobody counts, see
-    `tables`. Raises ConfigurationError when there is no
-    state there, StateError for a file that is not a state.
+    `tables`. Raises ConfigurationError when there is no state there, StateError for one that is not a state.
     """
     with TemporaryDirectory(prefix="crmbridge-") as folder:
         database = duckdb.connect(config={"temp_directory": folder, "threads": READERS})

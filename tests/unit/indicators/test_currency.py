@@ -104,7 +104,7 @@ def test_a_lost_deal_needs_no_rate(database: duckdb.DuckDBPyConnection) -> None:
 def test_lost_deals_do_not_mix_currencies(
     database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], expected: Money
 ) -> None:
-    """Without rates, the common currency is that of deals that are open or won; of lost ones where there are no others."""
+    """Without rates, the common currency is that of deals that are open or won; else that of lost ones."""
     fill(database, *deals)
 
     assert expected == define_money(database, None)

@@ -1,4 +1,5 @@
--- Money in one currency. `fx` is the table of rates, and `money` one row per evaluated deal with an amount.
+-- Money in one currency. `fx` is the table of rates, and `money` one row per evaluated deal with an amount. {rated} joins
+-- the rate of a deal's day.
 
 -- fx: one row per rate.
 --   currency, date     from which day on it holds; `until` is the day before which the next one takes over, or NULL
@@ -32,28 +33,19 @@ WITH dated AS (
     FROM deals AS deal
     CROSS JOIN moment
     WHERE deal.amount IS NOT NULL
-),
-rated AS (
-    -- Most deals are of a currency that no rate is of, and need not be put in order beside the rates.
-    SELECT dated.*, rate.date AS rate_date, rate.rate
-    FROM (SELECT * FROM dated WHERE currency IN (SELECT currency FROM rates)) AS dated
-    ASOF LEFT JOIN rates AS rate ON rate.currency = dated.currency AND dated.on_date >= rate.date
-    UNION ALL
-    SELECT *, NULL, NULL
-    FROM dated
-    WHERE (currency IN (SELECT currency FROM rates)) IS NOT TRUE
 )
 SELECT
-    rated.no,
-    rated.connection,
-    rated.deal,
-    rated.status,
-    rated.amount,
-    rated.currency,
-    rated.on_date,
-    rated.rate_date,
-    CASE WHEN rated.currency IS NOT DISTINCT FROM target.currency THEN 1 ELSE rated.rate END::DOUBLE AS rate,
-    rated.amount::DOUBLE
-    * CASE WHEN rated.currency IS NOT DISTINCT FROM target.currency THEN 1 ELSE rated.rate END::DOUBLE AS value
-FROM rated
-CROSS JOIN target;
+    dated.no,
+    dated.connection,
+    dated.deal,
+    dated.status,
+    dated.amount,
+    dated.currency,
+    dated.on_date,
+    rate.date AS rate_date,
+    CASE WHEN dated.currency IS NOT DISTINCT FROM target.currency THEN 1 ELSE rate.rate END::DOUBLE AS rate,
+    dated.amount::DOUBLE
+    * CASE WHEN dated.currency IS NOT DISTINCT FROM target.currency THEN 1 ELSE rate.rate END::DOUBLE AS value
+FROM dated
+CROSS JOIN target
+{rated};
