@@ -142,10 +142,7 @@ def _subjects(
     moves, edits, activities = records.moves_for(refs), records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
     judged_before = workspace.store.findings.clocks_of(refs)
     beside = found.of(deals[0]) if found.alike else None
-from crmbridge.engine.subject import NO_COURSES, Subject
-from crmbridge.engine.voice import ENGLISH, Voice
-from crmbridge.model.courses import Course
-from crmbridge.model.process import Process
+    courses, voice = _courses(workspace, refs), voice_of(project.process, project.settings)
     for deal in deals:
         own = None if activities is None else activities.get(deal.ref.id, ())
         yield Subject(
@@ -164,10 +161,30 @@ from crmbridge.model.process import Process
         )
 
 
-from crmbridge.engine.subject import NO_COURSES, Subject
-from crmbridge.engine.voice import ENGLISH, Voice
-from crmbridge.model.courses import Course
-from crmbridge.model.process import Process
+def voice_of(process: Process, settings: Settings) -> Voice:
+    """Give who says in tasks, notes and notices what was found, in the language of the settings."""
+    if settings.language == "en":
+        return ENGLISH
+    from crmbridge.manual.telling import teller  # noqa: PLC0415  words that most projects don't need
+
+    return teller(process, settings.language)
+
+
+def reading_of(workspace: Workspace, connection: str) -> str:
+    """Name how a connection read the fields of its deals when they were last pulled."""
+    from crmbridge.services.pulling import Bookmark  # noqa: PLC0415  asked for only where a CRM told of its fields
+
+    mark = Bookmark.parse(workspace.store.records.cursors(connection).get(Kind.DEAL, ""))
+    return mark.reading if mark else ""
+
+
+def _courses(workspace: Workspace, deals: Sequence[Ref]) -> Mapping[Ref, Mapping[str, Course]]:
+    """Give what the CRM told of fields of deals, as long as they are read as they were then."""
+    found = workspace.store.courses.of(deals)
+    if not found:
+        return found
+    reading = reading_of(workspace, deals[0].connection)
+    return {deal: {n: c for n, c in own.items() if c.reading == reading} for deal, own in found.items()}
 
 
 def indexed(workspace: Workspace, deals: Sequence[Ref], kind: Kind) -> Mapping[str, Sequence[Record]]:
