@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, model_validator
 
 from crmbridge.loopback import is_loopback
 from crmbridge.model.business_time import DurationField
@@ -73,8 +73,8 @@ class Connection(BaseModel):
 
     adapter: Id
     fields: dict[FieldName, str] = Field(default_factory=dict)  # process field -> the CRM's own field
-    # What is pulled; users, companies, contacts, deals, and activities if the process speaks of them, when not said.
-    kinds: tuple[Literal["user", "company", "contact", "deal", "activity", "note"], ...] | None = None
+    # What is pulled; users, companies, contacts, deals, and what else the process speaks of, when not said.
+    kinds: tuple[Literal["user", "company", "contact", "deal", "activity", "note", "file"], ...] | None = None
     webhook: dict[str, Any] | None = None  # how the CRM's webhooks are checked; the adapter says what it takes
 
     @property
@@ -318,16 +318,6 @@ class Report(SettingsPart):
     timezone: ZoneName = "UTC"
 
 
-def _network(text: str) -> str:
-    from ipaddress import ip_network  # noqa: PLC0415  for the few who stand behind a proxy
-
-    try:
-        ip_network(text)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no address or network; write it as 10.0.0.5 or 10.0.0.0/24") from error
-    return text
-
-
 class PageToken(SettingsPart):
     """Somebody who may sign in to the page, and with what. `read` looks; `act` also decides, plans and applies."""
 
@@ -343,7 +333,7 @@ class Serve(SettingsPart):
     hosts: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")], ...] = ()  # beside that of --public-url
     metrics: Literal["token", "open"] = "token"  # whether /metrics asks for a token
     # Proxies whose X-Forwarded-For is believed, as addresses or networks; none, and who calls is who is connected.
-    proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
+    proxies: tuple[IPvAnyNetwork, ...] = ()
 
 
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]  # ISO 4217

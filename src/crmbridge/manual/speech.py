@@ -70,7 +70,7 @@ class Speech:
         """Name a deal's field, with a link to what it means."""
         if name not in self.fields:
             return Markup("<code>{}</code>").format(plain(name))
-        return self._linked(f"glossary.html#field-{name}", self.field_name(name))
+        return _linked(self, f"glossary.html#field-{name}", self.field_name(name))
 
     def field_name(self, name: str) -> Markup:
         """Name a deal's field: as the process does, or as the manual does for a standard one."""
@@ -87,7 +87,7 @@ class Speech:
         """Name a role, with a link to its page."""
         for role in self.process.roles:
             if role.id == role_id:
-                return self._linked(f"role-{role.id}.html", self.text(role.name))
+                return _linked(self, f"role-{role.id}.html", self.text(role.name))
         return escape(plain(role_id))
 
     def people(self, names: Iterable[str], last: str = "or") -> Markup:
@@ -101,17 +101,14 @@ class Speech:
         stage = self.process.stage(stage_id)
         if stage is None:
             return escape(plain(stage_id))
-        return self._linked(f"stage-{stage.id}.html", self.text(stage.name))
+        return _linked(self, f"stage-{stage.id}.html", self.text(stage.name))
 
     def calendar(self, calendar_id: str | None) -> Markup:
         """Name a calendar, with a link to its hours; nothing where none is named."""
         if calendar_id is None:
             return Markup("")
         name = plain(calendar_id.replace("_", " "))
-        return self.words("by_calendar", calendar=self._linked(f"calendars.html#calendar-{calendar_id}", name))
-
-    def _linked(self, address: str, name: Markup | str) -> Markup:
-        return escape(name) if self.bare else Markup('<a href="{}">{}</a>').format(address, name)
+        return self.words("by_calendar", calendar=_linked(self, f"calendars.html#calendar-{calendar_id}", name))
 
     @cached_property
     def fields(self) -> dict[str, FieldType]:
@@ -131,6 +128,10 @@ class Speech:
         if text.root.get(self.language):
             return None
         return "en" if text.root.get("en") else _code(next(iter(text.root), "und"))
+
+
+def _linked(speech: Speech, address: str, name: Markup | str) -> Markup:
+    return escape(name) if speech.bare else Markup('<a href="{}">{}</a>').format(address, name)
 
 
 def _marked(body: Markup, tongue: str | None) -> Markup:

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from crmbridge.store.written import Json, Moment, RefText, Words
 
-VERSION: Final = "0007"  # the newest migration; a test keeps it in step with migrations/versions
+VERSION: Final = "0008"  # the newest migration; a test keeps it in step with migrations/versions
 
 _EMPTY = {"fields": "{}", "problems": "[]"}  # what a row that names none of them has
 
@@ -125,6 +125,20 @@ edits = Table(
     Column("at", Moment, nullable=False),  # when the copy that was found was last changed
     Column("before", Json, nullable=False),  # the fields that differ, as they were
     Column("after", Json, nullable=False),
+)
+
+# What CRMs recorded themselves of the fields of deals, where they were asked.
+courses = Table(
+    "courses",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("deal", Words, primary_key=True),
+    Column("field", Words, primary_key=True),
+    Column("until", Moment, nullable=False),  # up to when it is known
+    Column("asked", Moment),  # up to when the CRM was asked, where that is later
+    Column("held", Json, nullable=False),  # the values, oldest first: since when, what, by whom, what is wrong with it
+    Column("why", Words, nullable=False),  # why the CRM can't tell
+    Column("reading", Words, nullable=False),  # how the connection read its fields then
 )
 
 cursors = Table(

@@ -49,7 +49,7 @@ def serving(
         board=board,
         desk=desk,
         manual=cache(lambda: write_manual(workspace)),
-        proxies=Proxies(workspace.project.settings.serve.proxies),
+        proxies=Proxies(map(str, workspace.project.settings.serve.proxies)),
         secure=secure,
         port=port,
         open_metrics=workspace.project.settings.serve.metrics == "open",
