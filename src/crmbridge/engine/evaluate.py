@@ -13,6 +13,7 @@ from crmbridge.engine.mapping import WON
 from crmbridge.engine.moves import Illegal, LastMove, standing_moves
 from crmbridge.engine.people import email_of
 from crmbridge.engine.permission import mover, permitted
+from crmbridge.engine.remedies import remedy
 from crmbridge.engine.sla.clocks import clocks
 from crmbridge.engine.sla.late import late
 from crmbridge.engine.subject import Subject
@@ -174,7 +175,7 @@ def _by_values(verdict: Verdict, at: datetime, subject: Subject) -> str:
 
 
 def _remedy(verdict: Verdict, subject: Subject) -> str:
-    return f"Fill in or correct: {subject.field_names(verdict.missing)}." if verdict.missing else "Make it hold."
+    return remedy(verdict.missing, subject)
 
 
 def _illegal_move(move: LastMove, subject: Subject, *, last: bool) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from crmbridge.engine.history import fields_at, in_time
-from crmbridge.engine.rules.activities import known_then
+from crmbridge.engine.rules.activities import beside_then, known_then
 from crmbridge.engine.subject import Subject
 from crmbridge.engine.visits import in_order
 from crmbridge.model.records import Move, Position
@@ -31,14 +31,13 @@ def rewind(subject: Subject, at: datetime) -> Subject | None:
         updated_at=_changed_at(subject, past, at),
     )
     activities = None if subject.activities is None else known_then(subject.activities, at)
-    notes = None if subject.beside.notes is None else known_then(subject.beside.notes, at)
     return replace(
         subject,
         deal=deal,
         moves=past,
         edits=tuple(edit for edit in in_time(subject.edits) if edit.at <= at),
         activities=activities,
-        beside=replace(subject.beside, notes=notes),
+        beside=beside_then(subject.beside, at),
     )
 
 

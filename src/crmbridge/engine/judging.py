@@ -13,7 +13,7 @@ from datetime import UTC, datetime, tzinfo
 from crmbridge.engine.checks import Case, Judged, Verdicts, judge, judge_stage, judged, verdict
 from crmbridge.engine.history import fields_at, is_known
 from crmbridge.engine.moves import LastMove
-from crmbridge.engine.rules.activities import known_then
+from crmbridge.engine.rules.activities import beside_then, known_then
 from crmbridge.engine.rules.asking import JUDGEMENTS
 from crmbridge.engine.rules.compiled import CompiledRule, compiled_rule
 from crmbridge.engine.subject import Subject
@@ -116,12 +116,11 @@ def known_of(rule: CompiledRule, moment: datetime, subject: Subject) -> bool:
 
 
 def _case_then(case: Case, moment: datetime, subject: Subject) -> Case:
-    notes = subject.beside.notes
     return replace(
         case,
         now=moment,
         values="then",
         fields=fields_at(subject, moment),
         activities=None if subject.activities is None else known_then(subject.activities, moment),
-        beside=replace(subject.beside, notes=None if notes is None else known_then(notes, moment)),
+        beside=beside_then(subject.beside, moment),
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from crmbridge.adapting import course_of
-from crmbridge.errors import AuthenticationError, RetryLaterError, UnclearError
+from crmbridge.errors import AuthenticationError, NotGrantedError, RetryLaterError, UnclearError
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Outcome, Receipt
 from crmbridge.model.courses import Course, Held, untold, without_repeats
 from crmbridge.model.records import STANDARD_FIELDS, Kind, Record, Ref, Status
@@ -34,7 +34,7 @@ class FakeAdapter:
         """What it can do: everything, where the account is able."""
         actions = DEAL_ACTIONS | {Action.ARCHIVE, Action.AMEND} if self._crm.able else DEAL_ACTIONS
         return Capabilities(
-            kinds=KINDS | {Kind.NOTE} if self._crm.able else KINDS,
+            kinds=KINDS | {Kind.NOTE, Kind.FILE} if self._crm.able else KINDS,
             actions=actions,
             batch=dict.fromkeys(actions, BATCH),
             creates=frozenset({Kind.DEAL, *(MORE if self._crm.able else ())}),
@@ -65,6 +65,8 @@ class FakeAdapter:
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Yield what changed after the change that the cursor names."""
         self._let_in()
+        if kind is Kind.FILE and self._crm.files_forbidden:
+            raise NotGrantedError(f"{self._crm.connection}: not allowed", advice="Grant the scope files.")
         after = int(since or 0)
         changed = sorted((n, ref) for ref, n in self._crm.changed.items() if ref.kind is kind and n > after)
         for start in range(0, max(len(changed), 1), PAGE):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
+from crmbridge.model.files import extension
 from crmbridge.model.records import Kind, Move, Position, Record, Ref, Status, Tombstone
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Clock
@@ -49,6 +51,7 @@ class FakeCrm:
         self.figure_fields = {"figure"}
         self.figures: dict[Ref, dict[str, Value]] = {}
         self.rows: dict[str, dict[str, Value]] = {}  # of figures, by their keys
+        self.files_forbidden = False
         self.faults: list[str] = []
         self.writes = 0
         self._count = 0
@@ -138,6 +141,22 @@ class FakeCrm:
     def delete_note(self, native_id: str) -> None:
         """Delete a note as a person would."""
         self._drop(self._ref(Kind.NOTE, native_id))
+
+    def add_file(self, deal_id: str, name: str, *, size: int = 1) -> str:
+        """Attach a file to a deal as its owner would."""
+        deal = self._ref(Kind.DEAL, deal_id)
+        owner = self.records[deal].fields.get("owner")
+        return self._hang(
+            Kind.FILE, deal, {"name": name, "type": extension(name), "size": Decimal(size), "owner": owner}, ""
+        ).id
+
+    def delete_file(self, native_id: str) -> None:
+        """Delete a file as a person would."""
+        self._drop(self._ref(Kind.FILE, native_id))
+
+    def forbid_files(self) -> None:
+        """Take away the right to read files."""
+        self.files_forbidden = True
 
     def named(self, name: str) -> list[Record]:
         """Give the deals of this name."""
@@ -289,7 +308,7 @@ class FakeCrm:
             self._move(ref, before, after, when)
 
     def _hang(self, kind: Kind, on: Ref, fields: Mapping[str, Value], marker: str) -> Ref:
-        if kind is Kind.NOTE:
+        if kind in {Kind.NOTE, Kind.FILE}:
             place: dict[str, Value] = {"company": on.id} if on.kind is Kind.COMPANY else {"deals": (on.id,)}
             fields = {"at": self.clock.now(), **place, **fields}
         ref = self._make(kind, fields)

@@ -16,6 +16,7 @@ from crmbridge_hubspot.account import read_owners
 from crmbridge_hubspot.amending import Amending
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.archiving import Archiver
+from crmbridge_hubspot.attached import HolderReader, holder_of
 from crmbridge_hubspot.bodies import LINKED
 from crmbridge_hubspot.counterparts import KNOWN_BY, Lookup
 from crmbridge_hubspot.courses import Courses
@@ -100,7 +101,9 @@ class HubSpotAdapter:
         found: list[Record] = []
         for kind in sorted({ref.kind for ref in refs}):
             ids = [ref.id for ref in refs if ref.kind is kind]
-            if kind is Kind.USER:
+            if kind is Kind.FILE:
+                found += self._files(ids)
+            elif kind is Kind.USER:
                 found += [user for user in self._users() if user.ref.id in ids]
             else:
                 found += [
@@ -163,12 +166,19 @@ class HubSpotAdapter:
     def _users(self) -> Iterator[Record]:
         return (to_user(owner, self._connection) for owner in read_owners(self._api))
 
+    def _files(self, ids: Sequence[str]) -> list[Record]:
+        """Read files by what holds them, which may hold others, too."""
+        holders = by_type(Kind.FILE, list(dict.fromkeys(map(holder_of, ids))))
+        found = [self._reader(type_).by_id(known).records for type_, known in holders.items()]
+        return [record for records in found for record in records if record.ref.id in ids]
+
     def _read(self, type_: ObjectType, ids: Sequence[str], fields: Collection[str] | None) -> Sequence[Record]:
         reader = self._reader(type_)
         return reader.found(reader.raws(ids, history=False), fields=fields).records
 
     def _reader(self, type_: ObjectType) -> Reader:
-        return Reader(api=self._api, type=type_, setup=self._setup, connection=self._connection, now=self._clock.now)
+        kind = HolderReader if type_.kind is Kind.FILE else Reader
+        return kind(api=self._api, type=type_, setup=self._setup, connection=self._connection, now=self._clock.now)
 
 
 def _key_wish(words: Words) -> FieldWish:

@@ -15,7 +15,8 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, AdapterContext, Capabilities, Description, FieldWish, NativeField, Page
 from crmbridge_pipedrive.account import Account, DealFields
-from crmbridge_pipedrive.api import IDS, Api
+from crmbridge_pipedrive.api import IDS, LIMIT, Api
+from crmbridge_pipedrive.attached import A_PAGE, pull_files, read_files
 from crmbridge_pipedrive.changelogs import ChangeLogs
 from crmbridge_pipedrive.courses import Courses
 from crmbridge_pipedrive.deals import DealSource
@@ -35,7 +36,7 @@ from crmbridge_pipedrive.writing import Writer
 
 ACTIONS = DEAL_ACTIONS | {Action.FIELD, Action.ARCHIVE, Action.AMEND}
 CAPABILITIES = Capabilities(
-    kinds=frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE}),
+    kinds=frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE, Kind.FILE}),
     actions=ACTIONS,
     batch=dict.fromkeys(ACTIONS, IDS),  # there are no bulk writes; so many are sent one by one, side by side
     external_key=False,  # the key is kept in a custom field, and Pipedrive keeps none of those unique
@@ -51,7 +52,7 @@ CAPABILITIES = Capabilities(
     figures=frozenset({Kind.COMPANY}),  # users have no custom fields
 )
 ON_COMPANIES = f"{Kind.COMPANY}:"
-API_VERSION = "v2; v1 for users, notes and history"
+API_VERSION = "v2; v1 for users, notes, files and history"
 # Built-in deal fields that the API reads but does not take.
 BUILT_IN_WRITABLE = frozenset(
     {"title", "owner_id", "person_id", "org_id", "pipeline_id", "stage_id", "value", "currency", "status"}
@@ -127,6 +128,8 @@ class PipedriveAdapter:
                 return pull_users(self._api, self._connection)
             case Kind.NOTE:
                 return pull_notes(self._api, self._connection, since, self._roll(kind, "notes"))
+            case Kind.FILE:
+                return pull_files(self._api, self._connection, since, self._roll(kind, "files", A_PAGE))
             case _:
                 return pull_list(self._api, kind, self._connection, since, self._roll(kind, LISTS[kind][0]))
 
@@ -198,17 +201,19 @@ class PipedriveAdapter:
                 return [user for user in users(self._api, self._connection) if int(user.ref.id) in ids]
             case Kind.NOTE:
                 return read_notes(self._api, self._connection, ids)
+            case Kind.FILE:
+                return read_files(self._api, self._connection, ids)
             case _:
                 return read_list(self._api, kind, self._connection, ids)
 
-    def _roll(self, kind: Kind, call: str) -> Roll:
+    def _roll(self, kind: Kind, call: str, page: int = LIMIT) -> Roll:
         return Roll(
             memory=self._context.memory,
             clock=self._context.clock,
             limits=self._limits,
             connection=self._connection,
             kind=kind,
-            tokens=PATHS[self._settings.api_version][call].tokens,
+            tokens=PATHS[self._settings.api_version][call].tokens * (LIMIT // page),
         )
 
     def _reader(self, fields: DealFields) -> DealReader:

@@ -34,6 +34,7 @@ _BELONGS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("Task", "WhatId"),
         ("Event", "WhatId"),
         ("Note", "ParentId"),
+        ("Attachment", "ParentId"),
         ("OpportunityContactRole", "OpportunityId"),
         ("ContentDocumentLink", "LinkedEntityId"),
     ),
