@@ -268,8 +268,7 @@ def test_reading_the_history_of_a_tracked_field(client: Any, state: State) -> No
     state.edit_deal(deal, discount__c=5)
     state.track_fields("discount__c")
     state.edit_deal(deal, discount__c=10)
-    found = client.query(
-        f"SELECT Field, OldValue, NewValue FROM OpportunityFieldHistory WHERE OpportunityId = '{deal}'"
-    )
+    columns = ["Field", "OldValue", "NewValue"]
+    found = client.query(select(columns, "OpportunityFieldHistory", where=f"OpportunityId = '{deal}'"))
 
     assert [("discount__c", 5, 10)] == [(r["Field"], r["OldValue"], r["NewValue"]) for r in found["records"]]
