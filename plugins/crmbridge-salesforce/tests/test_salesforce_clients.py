@@ -260,3 +260,15 @@ def test_an_external_id_of_several_rows(client: Any, state: State) -> None:
         client.Opportunity.get_by_custom_id("CrmBridge_Key__c", "double")
 
     assert 2 == len(caught.value.content)
+
+
+def test_reading_the_history_of_a_tracked_field(client: Any, state: State) -> None:
+    """By the very query that people write for it, old and new values in the field's own types."""
+    deal = state.deal_ids()[0]
+    state.edit_deal(deal, discount__c=5)
+    state.track_fields("discount__c")
+    state.edit_deal(deal, discount__c=10)
+    columns = ["Field", "OldValue", "NewValue"]
+    found = client.query(select(columns, "OpportunityFieldHistory", where=f"OpportunityId = '{deal}'"))
+
+    assert [("discount__c", 5, 10)] == [(r["Field"], r["OldValue"], r["NewValue"]) for r in found["records"]]
