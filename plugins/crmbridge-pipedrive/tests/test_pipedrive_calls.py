@@ -33,6 +33,7 @@ def do_everything(adapter: Adapter, state: Any) -> None:
     """Read, find and write all there is to."""
     adapter.describe()
     state.add_note("3", "Hello")
+    state.add_file("3", "Hello.pdf", size=1)
     for kind in sorted(adapter.capabilities.kinds):
         pages = list(adapter.pull(kind, None))
         refs = [record.ref for page in pages for record in page.records][:5]

@@ -195,7 +195,7 @@ def test_a_cursor_of_one_object_is_no_cursor_of_several(adapter: SalesforceAdapt
 def test_an_org_without_notes_has_none(org: Served, open_adapter: Opener) -> None:
     """Objects that describe does not show are passed over, not stumbled on."""
     for name in ("note", "contentnote", "event"):
-        del state_of(org).tables._names[name]
+        del state_of(org).tables.visible[name]
     adapter = open_adapter(org.url, org.token)
 
     assert {} == records(adapter.pull(Kind.NOTE, None))

@@ -61,7 +61,7 @@ def test_hostile_names_are_only_text(adapter: SalesforceAdapter, client: httpx.C
 
 def test_an_org_without_the_object_says_so(adapter: SalesforceAdapter, org: Served) -> None:
     """It is refused before anything is sent, and names the object."""
-    org.sandbox.state.tables._names.pop("crmbridge_indicator__c")
+    org.sandbox.state.tables.visible.pop("crmbridge_indicator__c")
     (receipt,) = adapter.write([make_row(Decimal(1))])
 
     assert Outcome.REFUSED is receipt.outcome
