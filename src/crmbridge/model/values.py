@@ -110,7 +110,7 @@ def fields_to_text(fields: Fields) -> str:
 def fields_to_utf8(fields: Fields) -> str:
     """Write fields as `fields_to_text` does; raises UnicodeEncodeError where one holds half a surrogate pair."""
     plain = {name: tag(value) if (tag := _TAGS[type(value)]) else value for name, value in fields.items()}
-    return _write(plain).decode()
+    return write_sorted(plain).decode()
 
 
 class _Tags(dict[type, Callable[[Any], Any] | None]):
@@ -120,7 +120,7 @@ class _Tags(dict[type, Callable[[Any], Any] | None]):
         return to_json
 
 
-_write = msgspec.json.Encoder(order="sorted").encode
+write_sorted = msgspec.json.Encoder(order="sorted").encode
 NOTHING_WRITTEN = msgspec.Raw(b"null")  # what a field that is missing stands for, as it is written
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _TAGS = _Tags(
@@ -163,11 +163,11 @@ class StoredFields(Mapping[str, Value]):
 
     def __getitem__(self, name: str) -> Value:
         """Give one value; raises KeyError where there is none."""
-        return _value(self.written[name])
+        return value_of(self.written[name])
 
     def get(self, name: str, default: Any = None, /) -> Any:
         """Give one value, or the default where there is none."""
-        return _value(self.written[name]) if name in self.written else default
+        return value_of(self.written[name]) if name in self.written else default
 
     def __iter__(self) -> Iterator[str]:
         """Go through the names."""
@@ -176,6 +176,10 @@ class StoredFields(Mapping[str, Value]):
     def __len__(self) -> int:
         """Count the fields."""
         return len(self.written)
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any, without cutting the text."""
+        return self.text != "{}"
 
     def __contains__(self, name: object) -> bool:
         """Tell whether there is a field."""
@@ -223,7 +227,8 @@ def reading(fields: Fields) -> Callable[[str], Value]:
     return _Read(_read(fields.text)).__getitem__ if isinstance(fields, StoredFields) else fields.get
 
 
-def _value(written: Any) -> Value:
+def value_of(written: Any) -> Value:
+    """Read a value that is given as it is held: as text, or as what that stands for."""
     return _untagged(_read(written) if type(written) is msgspec.Raw else written)
 
 

@@ -28,11 +28,11 @@ KINDS = {each.value: each for each in Kind}  # looked up faster than made
 _STATUSES = {each.value: each for each in Status}
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
 _records_written, _moves_written = as_written(_records), as_written(_moves)
-_READ = tuple(_records_written.c[
+READ = tuple(_records_written.c[
     "connection", "kind", "id", "key", "version", "created_at", "updated_at", "pipeline", "stage", "status", "url",
     "updated_by", "fields", "problems",
 ])  # fmt: skip
-_READ_UPDATED_AT = [column.name for column in _READ].index("updated_at")
+_READ_UPDATED_AT = [column.name for column in READ].index("updated_at")
 # What makes a record another one than it was; its version and times alone do not.
 _CHANGED = Marked(
     "mark", ("fields", "pipeline", "stage", "status", "key", "created_at", "problems", "gone_at", "merged_into")
@@ -43,7 +43,7 @@ _IN_TIME = itemgetter(*(list(_moves.c.keys()).index(name) for name in ("at", "or
 _ID, _UPDATED_AT, _FIELDS = (list(_records.c.keys()).index(name) for name in ("id", "updated_at", "fields"))
 _CURSORS_OF = select(_cursors.c.kind, _cursors.c.cursor).where(_cursors.c.connection == bindparam("of"))
 _ALL_OF = (
-    select(*_READ)
+    select(*READ)
     .where(
         _records_written.c.connection == bindparam("of"),
         _records_written.c.kind == bindparam("that"),
@@ -108,12 +108,12 @@ class SqlRecords:
         """Give all records that are not gone, ordered by id, as they were when the first one was asked for."""
         named = {"of": connection, "that": kind.value}
         with self._database.read() as open_:
-            yield from map(_record, open_.execute(_ALL_OF, named, execution_options=_STREAMED))
+            yield from map(record_of, open_.execute(_ALL_OF, named, execution_options=_STREAMED))
 
     def get(self, refs: Collection[Ref]) -> dict[Ref, Record]:
         """Give the records asked for that are known and not gone."""
         with self._database.read() as open_:
-            found = {record.ref: record for record in map(_record, _rows_of(open_, refs))}
+            found = {record.ref: record for record in map(record_of, _rows_of(open_, refs))}
         return {ref: found[ref] for ref in refs if ref in found}
 
     def last_known(self, refs: Collection[Ref]) -> dict[Ref, Record]:
@@ -121,7 +121,7 @@ class SqlRecords:
         with self._database.read() as open_:
             # Of some only the tombstone is known.
             known = (row for row in _rows_of(open_, refs, gone=True) if row[_READ_UPDATED_AT] is not None)
-            found = {record.ref: record for record in map(_record, known)}
+            found = {record.ref: record for record in map(record_of, known)}
         return {ref: found[ref] for ref in refs if ref in found}
 
     def moves(self, connection: str) -> Iterator[tuple[Ref, tuple[Move, ...]]]:
@@ -338,15 +338,15 @@ def by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
 def _rows_of(open_: Connection, refs: Collection[Ref], *, gone: bool = False) -> Iterator[Sequence[Any]]:
     for connection, kind, ids in by_kind(refs):
         of = {"connection": connection, "kind": kind.value, **({} if gone else {"gone_at": None})}
-        yield from rows_among(open_, _READ, "id", ids, of)
+        yield from rows_among(open_, READ, "id", ids, of)
 
 
 def _ref(row: Row[Any]) -> Ref:
     return Ref(row.connection, Kind(row.kind), row.id)
 
 
-def _record(row: Sequence[Any]) -> Record:
-    """Read a row of `_READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest."""
+def record_of(row: Sequence[Any]) -> Record:
+    """Read a row of `READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest."""
     connection, kind, id_, key, version, created, updated, pipeline, stage, status, url, by, fields, problems = row
     return Record(
         ref=Ref(connection, KINDS[kind], id_),
