@@ -22,7 +22,7 @@ from crmbridge.services.resting import RESTING, forget_reading, may_rest, names_
 from crmbridge.services.workspace import Workspace, field_bindings
 from crmbridge.threads import make_pool
 
-MOST_AT_ONCE = 1000  # records saved in one transaction
+MOST_AT_ONCE = 500  # records saved in one transaction
 GIVEN_BACK = 2_000  # after so many records, freed memory goes back to the system
 # What a connection can say that changes nothing in how its records look.
 ASIDE = frozenset({"timeout", "share", "day_share", "kinds", "webhook", "around_every"})
