@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import string
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -122,26 +122,23 @@ def with_news(fields: Fields, news: Fields) -> Fields:
 
 def stored(held: Mapping[str, Any]) -> Fields:
     """Give fields that are given as they are held: read when somebody asks for one where all are text."""
-    if any(type(each) is not msgspec.Raw for each in held.values()):
-        return {name: value_of(each) for name, each in held.items()}
-    return StoredFields(write_sorted(held).decode())
+    if all(type(each) is msgspec.Raw for each in held.values()):
+        with contextlib.suppress(UnicodeEncodeError):  # half a surrogate pair in a name, which no field has
+            return StoredFields(write_sorted(held).decode())
+    return {name: value_of(each) for name, each in held.items()}
 
 
-# How values begin that are certainly filled in; others are read to know.
-_FILLED_TEXT = frozenset(f'"{each}'.encode() for each in string.ascii_letters + string.digits)
-_FILLED_TAGS = frozenset([b'{"de', b'{"mo', b'{"da'])
+# What is found in text where some value is empty: a text of nothing or that begins with a space or an escape, an empty
+# set. Spaces beyond ASCII stand as they are.
+_SIGNS = ('""', ':" ', ':"\\', "[]")
 
 
 def empty_as_none(held: Mapping[str, Any]) -> Fields:
     """Give fields that are given as they are held, with None for those that are empty."""
-    return stored({name: each if _is_filled(each) else _none_if_empty(each) for name, each in held.items()})
-
-
-def _is_filled(held: Any) -> bool:
-    if type(held) is not msgspec.Raw:
-        return False
-    text = bytes(held)
-    return text[:2] in _FILLED_TEXT or text[:4] in _FILLED_TAGS
+    found = stored(held)
+    if isinstance(found, StoredFields) and found.text.isascii() and not any(sign in found.text for sign in _SIGNS):
+        return found
+    return stored({name: _none_if_empty(each) for name, each in held.items()})
 
 
 def _none_if_empty(held: Any) -> Any:

@@ -39,7 +39,6 @@ class Synced:
     changes: list[Change] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
     looked: set[str] = field(default_factory=set)  # the links, and ids of those that single deals would get
-    members: dict[str, tuple[Ref, ...]] = field(default_factory=dict)  # of the links of which something is wanted
     asked: set[Ref] = field(default_factory=set)  # deals of which a person must say where they belong
     marks: dict[str, int] = field(default_factory=dict)  # how far each reader of the backlog got
     between: dict[str, tuple[str, ...]] = field(default_factory=dict)  # the connections of each reader
@@ -60,9 +59,9 @@ def sync(workspace: Workspace, fresh: Collection[str], cap: DeleteCap | None = N
 
 def dealt(workspace: Workspace, synced: Synced, unfinished: Collection[str]) -> None:
     """Note what was dealt with: everything but the links of which something is still to be written, or to be asked."""
-    links = {link: synced.members[link] for link in unfinished if link in synced.members}
-    links |= workspace.store.links.get([link for link in unfinished if link not in links])
-    left = {*synced.asked, *(ref for refs in links.values() for ref in refs)}
+    left = set(synced.asked)
+    for part in chunks(unfinished):
+        left.update(ref for refs in workspace.store.links.get(part).values() for ref in refs)
     backlog = workspace.store.backlog
     for reader, mark in synced.marks.items():
         backlog.dealt(reader, mark, sorted(ref for ref in left if ref.connection in synced.between[reader]))
@@ -109,10 +108,6 @@ def _sync_entry(
         ends |= plan.ends
         archives += (change for change in plan.changes if change.action is Action.ARCHIVE)
         synced.changes += (change for change in plan.changes if change.action is not Action.ARCHIVE)
-        members = {**around.links, **plan.members}
-        wanted = {change.link for change in plan.changes}
-        # Also those that another entry wanted something of: this one may have made them other links.
-        synced.members |= {link: members[link] for link in members if link in wanted or link in synced.members}
     count = _count_links(workspace) if archives or ends else 0
     kept, held = hold_back(archives, cap, count)
     synced.changes += kept
