@@ -3,7 +3,8 @@
 
     python docs/img/make_page_pictures.py [--keep FOLDER]
 
-Needs playwright (in the development environment) and Debian's chromium.
+Needs playwright (in the development environment), Debian's chromium, and a font that has Chinese in it, such as
+Debian's fonts-wqy-zenhei.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Shot(NamedTuple):
     path: str
     width: int = 1280
     height: int = 1400
+    language: str = "en"
 
 
 @contextlib.contextmanager
@@ -68,7 +70,7 @@ def signed_in(browser: Browser, told: dict[str, Any], scheme: Any, shot: Shot) -
     page.goto("/sign-in")
     page.fill("input[name=token]", told["tokens"]["act"])
     page.click("main button")
-    page.goto("/indicators")
+    page.goto(f"/language/{shot.language}?next=/indicators")
     while not page.locator("ul.tiles").count():  # until the figures are counted
         page.wait_for_timeout(500)
         page.reload()
@@ -92,6 +94,7 @@ def main() -> None:
             Shot("overview", "/", height=1500),
             Shot("deal", deal, height=1000),
             Shot("telephone", "/", width=390, height=1400),
+            Shot("chinese", deal, height=1000, language="zh"),
         )
         for shot in shots:
             for scheme in ("light", "dark"):

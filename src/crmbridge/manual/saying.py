@@ -16,7 +16,7 @@ from crmbridge.manual.speech import Speech
 from crmbridge.manual.words import Words
 from crmbridge.model.values import Money, Value, is_empty
 
-_DIGITS = 40  # spelt out, a number with more could fill the memory
+_DIGITS = 25  # those with more are rounded where they are grouped, and spelt out they could fill the memory
 _OF_COMPANY = "company."
 
 
@@ -56,7 +56,7 @@ class Saying:
 
     def _number(self, value: Decimal | Money) -> Markup:
         amount = value.amount if isinstance(value, Money) else value
-        if not amount.is_finite() or abs(amount.adjusted()) > _DIGITS:
+        if not amount.is_finite() or max(len(amount.as_tuple().digits), abs(amount.adjusted())) > _DIGITS:
             return escape(quote(value))
         currency = f" {plain(value.currency, 8)}" if isinstance(value, Money) else ""
         return escape(self.words.number(amount) + currency)

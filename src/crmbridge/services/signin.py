@@ -74,7 +74,8 @@ def check_sign_in(workspace: Workspace, connection: str, description: Descriptio
     if found is None:
         return
     credential = found.credential
-    missing = description.credential.missing if description.credential else frozenset()
+    bare = description.credential or credential
+    missing, figures = bare.missing, bare.reading([Kind.FIELD]).missing & credential.missing - bare.missing
     user = f" as {credential.user}" if credential.user else ""
     yield good(connection, f"signed in by {credential.way}{user}, {age(found)}")
     yield from _check_end(connection, credential, workspace.clock.now())
@@ -85,7 +86,10 @@ def check_sign_in(workspace: Workspace, connection: str, description: Descriptio
             "Grant them in the CRM; with most, the credential must then be issued anew.",
             SIGN_IN,
         )
-    if more := credential.missing - missing:
+    if figures:
+        message = f"the credential lacks scopes that writing a report's figures needs: {', '.join(sorted(figures))}"
+        yield weak(connection, message, "Grant them in the CRM; until then they are not written.")
+    if more := credential.missing - missing - figures:
         message = f"the credential lacks scopes that rules of the process need: {', '.join(sorted(more))}"
         yield weak(connection, message, "Grant them in the CRM; until then these rules are undecided.")
     if credential.superfluous:

@@ -130,6 +130,22 @@ def test_every_chart_is_an_image_with_words_and_a_table() -> None:
     assert len(bars) + 1 == len(page.all("table", class_="data"))
 
 
+def test_a_long_table_is_scrolled_and_not_taken_apart() -> None:
+    """To put each cell below its label on a telephone would take half of the page's size."""
+    rows = [make_row(f"Owner {n}", won=make_count(n)) for n in range(30)]
+    long, short = (
+        Page(render(make_scorecard(make_measured("own", *some)), None, "Weekly").html) for some in (rows, rows[:10])
+    )
+
+    assert 1 == len(long.all("table", class_="data long"))
+    assert {("scroll", "0", "group")} == {
+        (at["class"], at.get("tabindex"), at.get("role")) for at in long.all("div", class_="scroll")
+    }
+    assert [] == short.all("table", class_="data long")
+    assert len(long.all("td")) == len(rows) + len(long.all("td", role="cell"))
+    assert len(short.all("td")) == len(short.all("td", role="cell"))
+
+
 def test_links_lead_to_sections_of_the_page() -> None:
     """What the contents and the cards link to is there, once."""
     page = Page(render(make_scorecard(), None, "Weekly").html)

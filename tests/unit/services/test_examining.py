@@ -278,7 +278,9 @@ def test_scopes_for_figures_are_needed_where_a_report_writes_some(describing: Ca
     spare = told(signed_in(benched(), describing, scopes=NEEDED | {"schemas.write"}, **figures))
     right = told(signed_in(benched(reports=reports), describing, scopes=NEEDED | {"schemas.write"}, **figures))
 
-    assert ["the credential lacks scopes: schemas.write"] == [check.message for check in lacking]
+    assert ["the credential lacks scopes that writing a report's figures needs: schemas.write"] == [
+        check.message for check in lacking
+    ]
     assert [Health.WEAK] == [check.health for check in spare]
     assert [] == right
 

@@ -1,7 +1,7 @@
 -- spells: how long things lasted, in whole minutes: visits of stages, and deals from their first stage until they were
 -- closed. `ended` of the `n` are over; the others last still. `line` is one number for the part of a measure that a row
 -- belongs to, as windows over one number are several times as fast as over its five columns. What is not cut into
--- segments or periods has its rows in its totals.
+-- segments or periods has its rows in its totals, which are added up already.
 CREATE OR REPLACE TEMP TABLE spells AS
 WITH stays AS MATERIALIZED (
     SELECT
@@ -33,13 +33,23 @@ cycles AS MATERIALIZED (
 parts AS (
     SELECT 0 AS what, stage, seg, period, minutes, n, ended FROM stays WHERE is_grouped() OR has_periods()
     UNION ALL
-    SELECT 1, stage, NULL, NULL, minutes, sum(n)::INTEGER, sum(ended)::INTEGER FROM stays GROUP BY stage, minutes
+    SELECT 1, stage, NULL, NULL, minutes, n, ended FROM stays WHERE NOT (is_grouped() OR has_periods())
+    UNION ALL
+    SELECT 1, stage, NULL, NULL, minutes, sum(n)::INTEGER, sum(ended)::INTEGER
+    FROM stays
+    WHERE is_grouped() OR has_periods()
+    GROUP BY stage, minutes
     UNION ALL
     SELECT 2, NULL, NULL, NULL, minutes, sum(n)::INTEGER, sum(ended)::INTEGER FROM stays GROUP BY minutes
     UNION ALL
     SELECT 3, NULL, seg, period, minutes, n, ended FROM cycles WHERE is_grouped() OR has_periods()
     UNION ALL
-    SELECT 4, NULL, NULL, NULL, minutes, sum(n)::INTEGER, sum(ended)::INTEGER FROM cycles GROUP BY minutes
+    SELECT 4, NULL, NULL, NULL, minutes, n, ended FROM cycles WHERE NOT (is_grouped() OR has_periods())
+    UNION ALL
+    SELECT 4, NULL, NULL, NULL, minutes, sum(n)::INTEGER, sum(ended)::INTEGER
+    FROM cycles
+    WHERE is_grouped() OR has_periods()
+    GROUP BY minutes
 )
 SELECT
     -- 3 bits, 8 for the stage, 24 for the segment, and the rest for the period, which may lie before 1970.
