@@ -75,6 +75,8 @@ class Connection(BaseModel):
     fields: dict[FieldName, str] = Field(default_factory=dict)  # process field -> the CRM's own field
     # What is pulled; users, companies, contacts, deals, and what else the process speaks of, when not said.
     kinds: tuple[Literal["user", "company", "contact", "deal", "activity", "note", "file"], ...] | None = None
+    # A run reads users, companies and contacts again when so many minutes have gone by, or a deal names an unknown one.
+    around_every: Annotated[int, Field(ge=0, le=1_440)] = 60
     webhook: dict[str, Any] | None = None  # how the CRM's webhooks are checked; the adapter says what it takes
 
     @property
