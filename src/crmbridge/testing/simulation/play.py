@@ -35,7 +35,6 @@ from crmbridge.testing.simulation.watching import Line, Watched
 from crmbridge.testing.simulation.witness import Witness
 
 LEAN = 0.7  # how many plays are about users and deals alone, which saves half of the requests
-LITTER = 20  # plays that leave something behind before it is collected
 CALM_RUNS = 3  # the last of them writes nothing
 
 
@@ -315,8 +314,6 @@ def _seeded(seed: int) -> Iterator[None]:
     finally:
         gc.enable()
         random.setstate(before)
-        if seed % LITTER == 0:
-            gc.collect()
 
 
 @contextlib.contextmanager
