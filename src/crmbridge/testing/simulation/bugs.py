@@ -37,8 +37,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "intents are not journaled",
         JOURNAL,
-        "        with self._database.write(at) as open_:\n            _append(open_, rows)\n",
-        "        return\n",
+        "            _append(open_, rows)\n            _note(open_, {change.id: None for change in changes})\n",
+        "            pass\n",
     ),
     Bug(
         "outcomes are not journaled",
