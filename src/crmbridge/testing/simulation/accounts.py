@@ -17,6 +17,7 @@ from crmbridge.sandbox import Sandbox
 from crmbridge.testing.simulation.sight import Sight
 
 Views = Mapping[Ref, Mapping[str, Value]]
+NEW_IDS = "merges_make_new_ids"  # what a sandbox's state calls it
 BESIDE = {STAGE: {"close_date", "lost_reason"}}  # what a CRM itself changes when a person, or we, change something
 
 
@@ -164,6 +165,25 @@ class Account:
         self.sandbox.state.delete_deal(native)
         self.bin.append(native)
         self._forget(Ref(self.connection, Kind.DEAL, native))
+
+    @property
+    def tells_of_merges(self) -> bool:
+        """Whether the CRM says what a deal was merged into."""
+        return hasattr(self.sandbox.state, NEW_IDS)
+
+    def let_merges_make_new_ids(self) -> None:
+        """Let what is left of two deals be a third one, where that is among what the CRM was seen to do."""
+        if self.tells_of_merges:
+            setattr(self.sandbox.state, NEW_IDS, True)
+
+    def merge(self, winner: Ref, loser: Ref) -> Ref | None:
+        """Merge two deals, and give the one that is left; None where the CRM does not let people do that."""
+        known = set(self.records)
+        if not self.do("merge_deals", winner.id, winner=winner.id, loser=loser.id):
+            return None
+        left = next((ref for ref in self.records if ref not in known), winner)
+        self._touched.update({loser, left})
+        return left
 
     def do(self, hand: str, native: str, *arguments: Any, **named: Any) -> bool:
         """Let a person do with a deal what the sandbox has a hand for; tell whether it has one and the CRM let them."""

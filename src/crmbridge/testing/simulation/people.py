@@ -115,11 +115,15 @@ class People:
         if not others:
             return
         loser, before = Ref(account.connection, Kind.DEAL, self._rng.choice(others)), self._seen.all_values(winner)
-        if not account.do("merge_deals", winner.id, winner=winner.id, loser=loser.id):
+        counterparts = [*self._seen.linked(winner), *self._seen.linked(loser)] if account.tells_of_merges else []
+        left = account.merge(winner, loser)
+        if left is None:
             return
-        self._diary.note(winner.connection, f"a person merges {loser.id} into {winner.id}")
-        self._seen.deleted(loser)
-        self._seen.shaken(winner, loser)
+        self._diary.note(winner.connection, f"a person merges {loser.id} into {winner.id}, which leaves {left.id}")
+        self._seen.merged((winner, loser), left, counterparts)
+        if left != winner:
+            self._seen.created(left)
+            return
         for name, value in self._seen.all_values(winner).items():
             if value != before.get(name):
                 self._seen.edited(winner, name, before.get(name))

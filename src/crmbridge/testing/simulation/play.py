@@ -35,6 +35,7 @@ from crmbridge.testing.simulation.watching import Line, Watched
 from crmbridge.testing.simulation.witness import Witness
 
 LEAN = 0.7  # how many plays are about users and deals alone, which saves half of the requests
+NEW_IDS = 0.5  # how many plays have CRMs in which merged deals become a third one
 CALM_RUNS = 3  # the last of them writes nothing
 
 
@@ -333,6 +334,10 @@ def _on_stage(play: Play) -> Iterator[None]:
         entry = scene.project.settings.sync[0]
         play.seen = Witness(scene.accounts, sights, lambda: cast("StateStore", scene.state), entry)
         play.oracle = Oracle(play.seen)
+        # Drawn apart, so that the rest of the history is the same either way.
+        if random.Random(f"merges {play.seed}").random() < NEW_IDS:  # noqa: S311  a seeded play, not a secret
+            for account in scene.accounts.values():
+                account.let_merges_make_new_ids()
         play.people = People(scene.accounts, play.seen, scene.clock, rng, play.diary)
         play.diary.begin(scene.clock)
         play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; {play.policy}")
