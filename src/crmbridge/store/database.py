@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -156,9 +157,10 @@ class Database:
     def _plainly(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
+        except (DBAPIError, sqlite3.Error) as error:
             tell = postgresql.trouble if self._engine.dialect.name == "postgresql" else sqlite.trouble
-            meant = tell(error.orig, self.where) if error.orig else None
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            meant = tell(cause, self.where) if cause else None
             if meant is None:
                 raise
             raise meant from error

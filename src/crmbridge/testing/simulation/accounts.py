@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from crmbridge.engine.views import STAGE, Viewer
+from crmbridge.engine.views import SHARED, STAGE, Viewer
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, change_id
 from crmbridge.model.records import Kind, Position, Record, Ref
@@ -38,16 +38,17 @@ class Account:
         self.attached: dict[Ref, tuple[Ref, str]] = {}
         self.writes = 0
         self.bin: list[str] = []  # deals that people deleted
-        self._people = people
-        self._users = {user.ref: user for user in users}
+        self.people = people
+        self.users = tuple(users)
         self._known: dict[Ref, Record] | None = None
+        self._shown = {*SHARED, *sight.viewer.fields, *sight.around}  # what else hangs on deals costs requests
         self._touched: set[Ref] = set()  # what people did something to while crmbridge wrote
         self._made = 0
 
     @property
     def capabilities(self) -> Capabilities:
         """What the CRM can do."""
-        return self._people.capabilities
+        return self.people.capabilities
 
     @property
     def viewer(self) -> Viewer:
@@ -61,7 +62,7 @@ class Account:
         """The users and deals as they are now."""
         if self._known is None:
             refs = [Ref(self.connection, Kind.DEAL, native) for native in self.sandbox.state.deal_ids()]
-            self._known = {**self._users, **(self._people.read(refs) if refs else {})}
+            self._known = {**{user.ref: user for user in self.users}, **(self.people.read(refs, fields=self._shown) if refs else {})}
         return self._known
 
     def deal_ids(self) -> list[str]:
@@ -76,7 +77,7 @@ class Account:
         """Name the companies and contacts that are there more than once."""
         return [name for names in self.sight.names.values() for name, n in Counter(names.values()).items() if n > 1]
 
-    def _views(self) -> dict[Ref, dict[str, Value]]:
+    def _views(self) -> Views:
         return {ref: self.sight.view(record) for ref, record in self.records.items() if ref.kind is Kind.DEAL}
 
     # ── What crmbridge does ─────────────────────────────────────────────────────────────────────────────
@@ -91,7 +92,7 @@ class Account:
         finally:
             self._forget()
             if any(change.kind in names for change in changes):
-                self.sight.names = names_in(self._people)
+                self.sight.names = names_in(self.people)
             after = self._views()
             keys = {record.key for ref, record in self.records.items() if ref not in before}
             made = {
@@ -199,7 +200,7 @@ class Account:
 
     def _do(self, change: Change, *refs: Ref) -> bool:
         try:
-            receipts = self._people.write([change])
+            receipts = self.people.write([change])
         except CrmbridgeError:
             return False
         finally:

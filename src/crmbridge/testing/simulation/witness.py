@@ -215,7 +215,7 @@ class Witness:
         crms = self.crms.values()
         return {ref: record for crm in crms for ref, record in crm.records.items() if ref.kind is Kind.DEAL}
 
-    def view(self, ref: Ref) -> dict[str, Value]:
+    def view(self, ref: Ref) -> Mapping[str, Value]:
         """Give what a deal holds now."""
         return self.sights[ref.connection].view(self.crms[ref.connection].records[ref])
 
