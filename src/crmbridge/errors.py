@@ -3,6 +3,7 @@
     CrmbridgeError
     ├── ConfigurationError      a file, setting or plugin is wrong               exit 3
     ├── AuthenticationError     a credential is refused or lacks a scope         exit 4
+    │   └── NotGrantedError     it may not read this kind of record              exit 4
     ├── RetryLaterError         the CRM is unreachable, busy or limiting us      exit 5
     ├── RefusedError            the CRM said no; to one change it is an outcome  exit 3
     │   └── StaleError          it was changed by somebody since we read it      exit 3
@@ -45,6 +46,10 @@ class AuthenticationError(CrmbridgeError):
 
     exit_code = 4
     code = "authentication"
+
+
+class NotGrantedError(AuthenticationError):
+    """The credential is good, but may not read records of this kind; those of the others can be read."""
 
 
 class RetryLaterError(CrmbridgeError):

@@ -73,8 +73,8 @@ class Connection(BaseModel):
 
     adapter: Id
     fields: dict[FieldName, str] = Field(default_factory=dict)  # process field -> the CRM's own field
-    # What is pulled; users, companies, contacts, deals, and activities if the process speaks of them, when not said.
-    kinds: tuple[Literal["user", "company", "contact", "deal", "activity", "note"], ...] | None = None
+    # What is pulled; users, companies, contacts, deals, and what else the process speaks of, when not said.
+    kinds: tuple[Literal["user", "company", "contact", "deal", "activity", "note", "file"], ...] | None = None
     webhook: dict[str, Any] | None = None  # how the CRM's webhooks are checked; the adapter says what it takes
 
     @property

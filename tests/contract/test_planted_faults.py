@@ -102,6 +102,10 @@ IN_TWO = """                body = {**self._mapper.deal_body(change), "key": cha
 """
 
 FAULTS = {
+    # What fields held before
+    "a field history is declared, and there is none": Planted(
+        "adapter", LAST, f"{LAST}    field_history=100,\n", "test_field_history_is_declared_where_it_is"
+    ),
     # Pulling
     "the cursor is one too far": Planted("adapter", '[-1]["seq"])', '[-1]["seq"] + 1)', "test_edits_in_a_row_all_come"),
     "later than, where it should be not before": Planted(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from crmbridge.errors import AuthenticationError, RefusedError
 from crmbridge.model.records import Kind, Move, Position, Record, Ref, Status
 from crmbridge_pipedrive.api import Api
+from crmbridge_pipedrive.changelogs import ChangeLogs
 from crmbridge_pipedrive.history import History, may_have_moved
 from crmbridge_pipedrive.verdicts import ForbiddenError
 
@@ -62,7 +63,7 @@ def moves(feeds: Feeds, stage: str, status: str = "open", **times: int) -> tuple
         updated_at=NOON + timedelta(days=9),
         position=Position(PIPELINES[stage], stage, Status(status)),
     )
-    history = History(api=cast("Api", feeds), pipeline_of=PIPELINES)
+    history = History(api=cast("Api", feeds), logs=ChangeLogs(cast("Api", feeds), {}), pipeline_of=PIPELINES)
     return history.moves(deal, row, history.read(row))
 
 

@@ -25,6 +25,7 @@ from crmbridge.adapting.columns import (
     standard_columns,
     write_columns,
 )
+from crmbridge.adapting.courses import course_of
 from crmbridge.adapting.describing import flat, native_fields
 from crmbridge.adapting.history import History, moves_from_revisions, walk_with_history
 from crmbridge.adapting.keys import WEBSITE, domain_of, folded_key, has_marker, known_by, marked, natural_key
@@ -53,6 +54,7 @@ __all__ = [
     "Workflow",
     "amend_tasks",
     "bound_columns",
+    "course_of",
     "domain_of",
     "flat",
     "folded_key",

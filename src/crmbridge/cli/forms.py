@@ -235,6 +235,9 @@ def _rule(rule: ExplainedRule) -> dict[str, Any]:
                 "value": to_json(one.value),
                 "connection": one.source,
                 "of_then": one.of_then,
+                "told": one.told.value,
+                "told_at": iso(one.told_at) if one.told_at else None,
+                "why": one.why or None,
                 "changed_at": iso(one.changed_at) if one.changed_at else None,
                 "pulled_at": iso(one.pulled_at) if one.pulled_at else None,
             }

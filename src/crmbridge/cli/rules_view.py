@@ -7,13 +7,15 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
+from crmbridge.engine.text import plain
 from crmbridge.model.findings import Judgement
 from crmbridge.model.values import show
+from crmbridge.services.explained import Asked, ExplainedRule, Seen, Told
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from crmbridge.services.explained import ExplainedRule, Readiness, Seen
+    from crmbridge.services.explained import Readiness
 
 VALUE, MESSAGE = 40, 300  # columns
 _MARKS = {
@@ -56,16 +58,30 @@ def _rows(rule: ExplainedRule) -> Iterator[list[Part]]:
     if rule.remedy:
         who = ", ".join(filter(None, [rule.role, rule.person]))
         yield ["", "", f"{rule.remedy}" + (f" Who can: {who}." if who else "")]
-    about = [*_sources(rule.seen), *([rule.place] if rule.place else [])]
+    about = [*_sources(rule), *([rule.place] if rule.place else [])]
     if about:
         yield ["", "", dim("; ".join(about))]
 
 
-def _sources(seen: Sequence[Seen]) -> Iterator[str]:
-    """Say what was seen, and whether that is what the deal held at the moment judged."""
-    for of_then, group in groupby(sorted(seen, key=lambda one: one.of_then), key=lambda one: one.of_then):
+def _sources(rule: ExplainedRule) -> Iterator[str]:
+    """Say what was seen, and whether that is what the deal held at the moment judged, and who says so."""
+    past = rule.asked is not Asked.TO_LEAVE and rule.verdict.judgement in {Judgement.FAIL, Judgement.UNKNOWN}
+    of_which = {one.name: _of_which(one, past=past) for one in rule.seen}
+    for which, group in groupby(sorted(rule.seen, key=lambda s: of_which[s.name]), key=lambda s: of_which[s.name]):
         values = ", ".join(f"{cut(one.label, VALUE)} = {cut(show(one.value), VALUE)}" for one in group)
-        yield f"saw {values}" + (", as it was then" if of_then else "")
+        yield f"saw {values}{which}"
+
+
+def _of_which(seen: Seen, *, past: bool) -> str:
+    """Say of which time a value is; `past` tells that the rule is about another one than now."""
+    if seen.told is Told.RECORDED:
+        return f", as {seen.source} recorded it at {moment(seen.told_at)}"
+    if seen.told is Told.SEEN and seen.told_at:
+        return f", as it was last seen on {moment(seen.told_at)}"
+    if seen.of_then:
+        return ", as it was then"
+    why = f" ({seen.source} can't tell what it was: {plain(seen.why)})" if seen.why else ""
+    return f", as it is now{why}" if past else ""
 
 
 def read_parts(rules: Sequence[ExplainedRule]) -> Iterator[str]:

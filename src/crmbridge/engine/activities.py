@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from crmbridge.engine.rule_fields import operands
-from crmbridge.model.checks import Activities, Approval, AttachmentRule, Attachments, Check, Company, Contacts
+from crmbridge.model.checks import Activities, Approval, Attachments, Check, Company, Contacts
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record
 from crmbridge.model.slas import SlaKind, SlaRule, TimeLimit
@@ -87,6 +87,8 @@ def kinds_asked_for(process: Process, conditions: Iterable[Check] = ()) -> froze
     """
     more = tuple(conditions)
     found = {kind for check in (*_checks(process), *more) for kind in _kinds_of(check)}
+    if any(output.file is not None for stage in process.stages for output in stage.outputs):
+        found.add(Kind.FILE)
     if process.moves.who:
         found.add(Kind.USER)
     counts = asks_for_activities(process) or any(map(_looks_at_activities, more))
@@ -99,8 +101,9 @@ def _kinds_of(check: Check) -> Iterator[Kind]:
             yield Kind.COMPANY
         case Contacts():
             yield Kind.CONTACT
-        case Attachments(attachments=AttachmentRule(note=str())):
-            yield Kind.NOTE
+        case Attachments(attachments=rule):
+            yield from (Kind.NOTE,) if rule.note is not None else ()
+            yield from (Kind.FILE,) if rule.files is not None else ()
         case Approval(approval=rule) if rule.who is not None or rule.not_owner:
             yield Kind.USER
 

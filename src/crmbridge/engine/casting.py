@@ -16,6 +16,7 @@ from crmbridge.engine.rule_fields import deal_fields
 from crmbridge.engine.rules.case import Beside
 from crmbridge.engine.subject import Subject
 from crmbridge.model.cases import CaseDeal, CaseMove, CaseValue, ProcessCase, When
+from crmbridge.model.files import extension
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Move, Position, Record, Ref, Status
 from crmbridge.model.values import FieldType, Value
@@ -158,8 +159,19 @@ class _Reader:
             for number, activity in enumerate(written, start=1)
         )
 
+    def files(self) -> tuple[Record, ...] | None:
+        """Give the files on the deal; None where the case says nothing of them."""
+        written = self._case.deal.files
+        if written is None:
+            return None
+        return tuple(self._file(str(number), one.name, self._moment(one.at)) for number, one in enumerate(written, 1))
+
+    def _file(self, id_: str, name: str, at: datetime) -> Record:
+        fields: dict[str, Value] = {"name": name, "type": extension(name), "at": at, "deals": ("1",)}
+        return self._record(Kind.FILE, id_, fields, at=min(at, self.now))
+
     def beside(self, moves: Sequence[Move]) -> Beside:
-        """Give the people and the company that the case speaks of."""
+        """Give the people, the company and the files that the case speaks of."""
         written = self._case.deal
         company = [written.company] if written.company is not None else None
         addresses = {written.owner: OWNER} if written.owner else {}
@@ -169,6 +181,7 @@ class _Reader:
             for address, id_ in addresses.items()
         )
         return Beside(
+            files=self.files(),
             companies=self._people(Kind.COMPANY, company),
             contacts=self._people(Kind.CONTACT, written.contacts),
             users=users or None,
@@ -189,6 +202,7 @@ class _Reader:
         moments = [((*here, "entered"), deal.entered)] if deal.entered else []
         moments += [((*here, "moves", i, "at"), move.at) for i, move in enumerate(deal.moves)]
         moments += [((*here, "activities", i, "at"), one.at) for i, one in enumerate(deal.activities or ())]
+        moments += [((*here, "files", i, "at"), one.at) for i, one in enumerate(deal.files or ())]
         for path, when in moments:
             yield from _fault(path, partial(self._moment, when))
         for name, written in deal.fields.items():

@@ -13,6 +13,7 @@ from crmbridge.engine.rules.activities import turns
 from crmbridge.engine.rules.asking import FAIL, JUDGEMENTS, NOT_APPLICABLE, UNKNOWN
 from crmbridge.engine.rules.case import Answer, Case, field_name, quote
 from crmbridge.engine.rules.compiled import CompiledRule, CompiledStage, compiled_check, compiled_rule, compiled_stage
+from crmbridge.engine.rules.files import UNREAD
 from crmbridge.engine.text import fill
 from crmbridge.model.checks import Check
 from crmbridge.model.findings import Judgement, Verdict
@@ -157,11 +158,13 @@ def may_turn(stage: Stage, process: Process) -> bool:
 def _own_words(message: Text, answer: Answer, case: Case) -> str:
     """Say it in the rule's own words."""
     template = message.in_language(case.language)
+    # The rule's words say what is wrong, and not that nobody may look.
+    more = f" ({answer.message})" if UNREAD in answer.missing else ""
     if "{" not in template:
-        return template
+        return f"{template}{more}"
     values = {
         "passed": str(answer.passed),
         "missing": case.names(answer.missing),
         "value": quote(answer.value),
     }
-    return fill(template, values)
+    return fill(template, values) + more

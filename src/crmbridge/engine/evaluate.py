@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from crmbridge.engine.checks import Verdicts, may_turn, turns_at
+from crmbridge.engine.history import recorded, untold_of
 from crmbridge.engine.judging import broken_kind, case_now, on_entry, on_leaving, ready
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.moves import Illegal, LastMove, standing_moves
 from crmbridge.engine.people import email_of
 from crmbridge.engine.permission import mover, permitted
+from crmbridge.engine.remedies import remedy
 from crmbridge.engine.sla.clocks import clocks
 from crmbridge.engine.sla.late import late
 from crmbridge.engine.subject import Subject
@@ -134,7 +136,7 @@ def _broken(verdict: Verdict, move: LastMove, subject: Subject) -> Iterator[Find
         str(move.source.number),
         stage=verdict.stage,
         message=f"{_sentence(verdict.message)} The deal went on from {subject.stage_name(verdict.stage)} "
-        f"on {show(move.at)}{_by_values(verdict)}. {_remedy(verdict, subject)}",
+        f"on {show(move.at)}{_by_values(verdict, move.at, subject)}. {_remedy(verdict, subject)}",
         since=move.at,
         seen=verdict.seen,
         visit=move.source.number,
@@ -155,19 +157,25 @@ def _unfit(verdict: Verdict, visit: Visit, subject: Subject) -> Iterator[Finding
         str(visit.number),
         stage=visit.stage,
         message=f"{_sentence(verdict.message)} The deal came into {subject.stage_name(visit.stage)} "
-        f"on {show(visit.entered_at)}{_by_values(verdict)}. {_remedy(verdict, subject)}",
+        f"on {show(visit.entered_at)}{_by_values(verdict, visit.entered_at, subject)}. {_remedy(verdict, subject)}",
         since=visit.entered_at,
         seen=verdict.seen,
         visit=visit.number,
     )
 
 
-def _by_values(verdict: Verdict) -> str:
-    return ", judged by what it held then" if verdict.values == "then" else ", judged by what it holds now"
+def _by_values(verdict: Verdict, at: datetime, subject: Subject) -> str:
+    """Say by which values was judged: those of now where nobody can tell what they were."""
+    crm = plain(subject.deal.ref.connection)
+    if verdict.values == "then":
+        all_recorded = verdict.seen and all(recorded(subject, name, at) for name in verdict.seen)
+        return ", judged by what it held then" + (f", as {crm} recorded it" if all_recorded else "")
+    untold = any(untold_of(subject, name, at) for name in verdict.seen)
+    return ", judged by what it holds now" + (f", as {crm} can't tell what it was" if untold else "")
 
 
 def _remedy(verdict: Verdict, subject: Subject) -> str:
-    return f"Fill in or correct: {subject.field_names(verdict.missing)}." if verdict.missing else "Make it hold."
+    return remedy(verdict.missing, subject)
 
 
 def _illegal_move(move: LastMove, subject: Subject, *, last: bool) -> Iterator[Finding]:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from crmbridge.engine.history import fields_at, in_time
-from crmbridge.engine.rules.activities import known_then
+from crmbridge.engine.rules.activities import beside_then, known_then
 from crmbridge.engine.subject import Subject
 from crmbridge.engine.visits import in_order
+from crmbridge.model.courses import Course
 from crmbridge.model.records import Move, Position
 
 
@@ -30,15 +31,23 @@ def rewind(subject: Subject, at: datetime) -> Subject | None:
         updated_at=_changed_at(subject, past, at),
     )
     activities = None if subject.activities is None else known_then(subject.activities, at)
-    notes = None if subject.beside.notes is None else known_then(subject.beside.notes, at)
     return replace(
         subject,
         deal=deal,
         moves=past,
         edits=tuple(edit for edit in in_time(subject.edits) if edit.at <= at),
+        courses={name: short for name, course in subject.courses.items() if (short := _until(course, at))},
         activities=activities,
-        beside=replace(subject.beside, notes=notes),
+        beside=beside_then(subject.beside, at),
     )
+
+
+def _until(course: Course, at: datetime) -> Course | None:
+    """Give what a course tells of the time up to a moment; None where it begins later."""
+    if course.until <= at or not course.held:
+        return course
+    held = tuple(one for one in course.held if one.at <= at)
+    return replace(course, until=at, held=held) if held else None
 
 
 def _changed_at(subject: Subject, past: tuple[Move, ...], at: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""What a deal's fields held at an earlier moment, as far as it was seen."""
+"""What a deal's fields held at an earlier moment: as its CRM recorded it, else as far as it was seen."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from crmbridge.engine.activities import tally
 from crmbridge.engine.expr.runtime import choices
 from crmbridge.engine.rules.activities import known_then
 from crmbridge.engine.subject import Subject
+from crmbridge.model.courses import Held
 from crmbridge.model.edits import COUNTED, STAGE
 from crmbridge.model.records import Edit
 from crmbridge.model.values import Fields, Value, is_empty
@@ -18,7 +19,8 @@ def fields_at(subject: Subject, moment: datetime) -> Fields:
     """Give a deal's fields as they were at a moment, as well as it is known: `is_known` says of which that is so.
 
     Of an edit that was made at some time since the copy before, the value before counts until the copy that shows it.
-    Counts of activities are counted anew, where activities were pulled.
+    Counts of activities are counted anew, where activities were pulled. What the CRM recorded itself comes first: it
+    stands in for the edits that were seen meanwhile.
     """
     fields = dict(subject.deal.fields)
     for edit in reversed(in_time(subject.edits)):
@@ -26,6 +28,10 @@ def fields_at(subject: Subject, moment: datetime) -> Fields:
             break
         if edit.field != STAGE:
             fields[edit.field] = edit.before
+    for name, course in subject.courses.items():
+        held = course.at(moment)
+        if held is not None and not held.problem:
+            fields[name] = held.value
     if subject.activities is not None:
         fields |= tally(known_then(subject.activities, moment)).fields
     return fields
@@ -36,9 +42,33 @@ def is_known(subject: Subject, names: Collection[str], moment: datetime) -> bool
     counted = COUNTED.intersection(names)
     if counted and subject.activities is None:
         return False
-    own = frozenset(names) - counted
+    own = frozenset(name for name in names if name not in counted and recorded(subject, name, moment) is None)
     between = any(edit.since < moment < edit.at for edit in subject.edits if edit.field in own)
     return not own or (moment >= seen_since(subject) and not between)
+
+
+def recorded(subject: Subject, name: str, moment: datetime) -> Held | None:
+    """Give what the CRM recorded of a field at a moment; None where it did not, or where that can't be read."""
+    course = subject.courses.get(name)
+    held = course.at(moment) if course else None
+    return None if held is None or held.problem else held
+
+
+def last_seen(subject: Subject, moment: datetime) -> datetime | None:
+    """Give the last time up to a moment at which it was seen what the deal's fields held."""
+    seen = [subject.deal.updated_at, *(at for edit in subject.edits for at in (edit.since, edit.at))]
+    return max((at for at in seen if at <= moment), default=None)
+
+
+def untold_of(subject: Subject, name: str, moment: datetime) -> str:
+    """Say why the CRM's record does not tell what a field held at a moment; nothing where it does, or was not asked."""
+    course = subject.courses.get(name)
+    if course is None or course.asked_until < moment:
+        return ""
+    held = course.at(moment)
+    if held is None:
+        return course.why or "its record does not go back so far"
+    return held.problem
 
 
 def seen_since(subject: Subject) -> datetime:

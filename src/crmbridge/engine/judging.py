@@ -13,14 +13,14 @@ from datetime import UTC, datetime, tzinfo
 from crmbridge.engine.checks import Case, Judged, Verdicts, judge, judge_stage, judged, verdict
 from crmbridge.engine.history import fields_at, is_known
 from crmbridge.engine.moves import LastMove
-from crmbridge.engine.rules.activities import known_then
+from crmbridge.engine.rules.activities import beside_then, known_then
 from crmbridge.engine.rules.asking import JUDGEMENTS
 from crmbridge.engine.rules.compiled import CompiledRule, compiled_rule
 from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import FindingKind, Judgement, Verdict, Visit
 from crmbridge.model.process import ExitRule, OnUnknown, Stage
 
-_BROKEN = frozenset({Judgement.FAIL, Judgement.UNKNOWN})
+BROKEN = frozenset({Judgement.FAIL, Judgement.UNKNOWN})
 
 
 def ready(stage: Stage, visit: Visit | None, subject: Subject, now: datetime) -> Verdicts:
@@ -88,7 +88,7 @@ def _settled(found: Judged, moment: datetime, subject: Subject) -> Iterator[tupl
     """
     case_then: Case | None = None
     for number, (rule, code) in enumerate(zip(found.stage.rules, found.codes, strict=True)):
-        if JUDGEMENTS[code & 3] not in _BROKEN or not known_of(rule, moment, subject):
+        if JUDGEMENTS[code & 3] not in BROKEN or not known_of(rule, moment, subject):
             continue
         case_then = case_then or _case_then(found.case, moment, subject)
         code_then = rule.run(case_then.fields.get, case_then.moment)
@@ -98,7 +98,7 @@ def _settled(found: Judged, moment: datetime, subject: Subject) -> Iterator[tupl
 
 def _of_entry(rule: ExitRule, case: Case, moment: datetime, subject: Subject) -> Verdict:
     said = judge(rule, case)
-    if said.judgement not in _BROKEN or not known_of(compiled_rule(rule, case.stage, case.process), moment, subject):
+    if said.judgement not in BROKEN or not known_of(compiled_rule(rule, case.stage, case.process), moment, subject):
         return said
     then = judge(rule, _case_then(case, moment, subject))
     return then if _counts_then(then, said) else said
@@ -116,12 +116,11 @@ def known_of(rule: CompiledRule, moment: datetime, subject: Subject) -> bool:
 
 
 def _case_then(case: Case, moment: datetime, subject: Subject) -> Case:
-    notes = subject.beside.notes
     return replace(
         case,
         now=moment,
         values="then",
         fields=fields_at(subject, moment),
         activities=None if subject.activities is None else known_then(subject.activities, moment),
-        beside=replace(subject.beside, notes=None if notes is None else known_then(notes, moment)),
+        beside=beside_then(subject.beside, moment),
     )

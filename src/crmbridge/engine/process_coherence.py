@@ -150,7 +150,8 @@ def _checks(at: Path, stage: Stage) -> Iterator[tuple[Path, ExitRule, BaseModel]
 
 def _named_fields(at: Path, stage: Stage) -> Iterator[tuple[Path, str]]:
     for i, output in enumerate(stage.outputs):
-        yield (*at, "outputs", i, "field"), output.field
+        if output.field is not None:
+            yield (*at, "outputs", i, "field"), output.field
     if stage.handoff and stage.handoff.accepted is not None:
         yield (*at, "handoff", "accepted"), stage.handoff.accepted
     for part, i, rule in stage.placed():

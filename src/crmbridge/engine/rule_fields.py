@@ -143,7 +143,7 @@ def has_history(rule: ExitRule) -> bool:
 def _names(check: BaseModel, stage: Stage) -> Iterator[str]:
     yield from (operand.name for operand in operands((), check))
     if isinstance(check, Outputs):
-        yield from (output.field for output in stage.outputs if output.id in check.outputs)
+        yield from (output.field for output in stage.outputs if output.field and output.id in check.outputs)
     elif isinstance(check, Activities):
         state = check.activities.state
         yield "activities" if state == "any" else f"activities_{state}"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.checks import field_name
 from crmbridge.engine.mapping import StageMapper
 from crmbridge.engine.rules.case import NOTHING_BESIDE, Beside
+from crmbridge.model.courses import Course
 from crmbridge.model.findings import Place, SlaClock
 from crmbridge.model.process import Process
 from crmbridge.model.records import Edit, Move, Record
 from crmbridge.settings import Settings
+
+NO_COURSES: Mapping[str, Course] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +25,8 @@ class Subject:
 
     `activities` is None where its connection pulls none: that is not the same as there being none. `beside` has the
     other records around it. `edits` are the changes of its fields that were seen, by which rules are judged with the
-    values of an earlier moment. `judged_before` are the SLA clocks that the evaluation before this one left.
+    values of an earlier moment, and `courses`, by field, what the CRM itself recorded of them. `judged_before` are the
+    SLA clocks that the evaluation before this one left.
     `calendars` has every calendar of the process by its id; `mapper` is that of the deal's connection. `language` is
     the one that findings name stages and fields in.
     """
@@ -35,6 +40,7 @@ class Subject:
     activities: Sequence[Record] | None = None
     beside: Beside = NOTHING_BESIDE
     edits: Sequence[Edit] = ()
+    courses: Mapping[str, Course] = field(default_factory=lambda: NO_COURSES)
     judged_before: Sequence[SlaClock] = ()
     language: str = "en"
 

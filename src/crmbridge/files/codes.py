@@ -21,6 +21,7 @@ _READING: dict[str, str] = {
     "file-missing": "the file is not there",
     "file-unreadable": "the file is there but can't be read",
     "file-too-large": "the file is larger than 8 MB",
+    "file-too-many-lines": "the file has more than 200,000 lines",
     "not-utf8": "the file is not saved as UTF-8",
     "control-character": "a character that can't be seen and has no place in a text file",
     "yaml-syntax": "the text is not YAML",
@@ -31,6 +32,7 @@ _READING: dict[str, str] = {
     "yaml-alias": "an alias without its anchor, or aliases that stand for too much",
     "yaml-too-deep": "too many levels of nesting",
     "yaml-too-long": "a text that is longer than any that is meant",
+    "yaml-too-many": "more than 2,000 keys and values, most of them with less than four characters",
     "yaml-tag": "a YAML tag such as `!!int`",
     "yaml-number": "a number that is too long, too large or not finite",
     "yaml-documents": "more than one document in a file",
@@ -43,6 +45,7 @@ _READING: dict[str, str] = {
     "empty-list": "a list that needs at least one item",
     "unknown-check": "an exit rule's check that doesn't exist",
     "unknown-adapter": "a connection names an adapter that isn't installed",
+    "more-errors": "more errors than are told at once",
     "unknown-holidays": "a country or subdivision whose holidays aren't known",
 }
 _WARNINGS: dict[str, str] = {

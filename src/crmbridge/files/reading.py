@@ -15,6 +15,7 @@ from crmbridge.model.cases import CaseFile
 from crmbridge.model.process import Process
 from crmbridge.settings import Settings
 
+MOST_ERRORS = 200  # that are explained: nobody reads more at once
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -63,7 +64,11 @@ def _load(source: Source, model: type[M]) -> Loaded[M]:
     try:
         value = model.model_validate(source.root.value)
     except ValidationError as error:
-        explained = explain_errors(source, model, error.errors(include_url=False))
+        errors = error.errors(include_url=False)
+        explained = explain_errors(source, model, errors[:MOST_ERRORS])
         places = {(fault.line, fault.col) for fault in found}  # what YAML got wrong there says enough
         found += [diagnostic for diagnostic in explained if (diagnostic.line, diagnostic.col) not in places]
+        if len(errors) > MOST_ERRORS:
+            sentence = f"there are {len(errors) - MOST_ERRORS:,} more errors; mend the ones that are told first"
+            found.append(source.at((), "more-errors", sentence))
     return Loaded(model=None if has_errors(found) else value, diagnostics=in_order(found), source=source)

@@ -6,6 +6,7 @@ import bisect
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 from crmbridge.files import yaml_nodes
@@ -17,6 +18,7 @@ from crmbridge.files.yaml_errors import Fault
 from crmbridge.files.yaml_nodes import Node, Span
 
 LARGEST = 8 * 1024 * 1024  # bytes; the largest process that we have seen has a hundredth of it
+MOST_LINES = 200_000  # a process of 6 MB whose lines are as long as in the shipped ones has half as many
 LONGEST_LINE = 2000  # characters; longer lines are not shown
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -115,13 +117,15 @@ def read_source(path: Path, *, guarded: bool = False) -> Source:
 
 def parse_source(file: str, content: bytes, *, guarded: bool = False) -> Source:
     """Make a source of a file's bytes: UTF-8 with any line ends, a byte order mark or none."""
+    if _lines(content) > MOST_LINES:
+        return _unread(file, "file-too-many-lines", f"the file has more than {MOST_LINES:,} lines")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return _not_utf8(file, error, guarded=guarded)
     if endless := yaml_nodes.endless(text):
         text = text[: endless.end]  # what comes after it is looked at by nobody
-    bare = Source(file, text, guarded=guarded, starts=(0, *(match.end() for match in _LINE_END.finditer(text))))
+    bare = Source(file, text, guarded=guarded, starts=line_starts(text))
     if endless:
         return _with_faults(bare, None, [endless])
     if control := _CONTROL.search(text):
@@ -129,6 +133,20 @@ def parse_source(file: str, content: bytes, *, guarded: bool = False) -> Source:
         return _with_faults(bare, None, [Fault(*control.span(), "control-character", sentence)])
     parsed = yaml_nodes.parse(text)
     return _with_faults(bare, parsed.root, parsed.faults)
+
+
+def line_starts(text: str) -> tuple[int, ...]:
+    """Give where each line begins, by whichever line ends the text has."""
+    if "\r" in text:
+        return (0, *(match.end() for match in _LINE_END.finditer(text)))
+    # The same, in a tenth of the time for a text of megabytes.
+    return tuple(accumulate((len(line) + 1 for line in text.split("\n")[:-1]), initial=0))
+
+
+def _lines(content: bytes) -> int:
+    """Count the line ends, which costs next to nothing; what follows costs something for each line."""
+    ends = content.count(b"\n") + content.count(b"\r")
+    return ends - content.count(b"\r\n") if ends > MOST_LINES else ends
 
 
 def _with_faults(source: Source, root: Node | None, faults: Iterable[Fault]) -> Source:
@@ -146,7 +164,7 @@ def _diagnostic(source: Source, fault: Fault) -> Diagnostic:
 
 def _not_utf8(file: str, error: UnicodeDecodeError, *, guarded: bool) -> Source:
     before = error.object[: error.start].decode("utf-8", "replace").removeprefix("\ufeff")
-    bare = Source(file, before, guarded=guarded, starts=(0, *(match.end() for match in _LINE_END.finditer(before))))
+    bare = Source(file, before, guarded=guarded, starts=line_starts(before))
     sentence = f"the byte 0x{error.object[error.start]:02X} is no UTF-8"
     fault = Fault(len(before), len(before), "not-utf8", sentence, "Save the file as UTF-8.")
     return _with_faults(bare, None, [fault])

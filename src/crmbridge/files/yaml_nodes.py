@@ -17,6 +17,8 @@ from crmbridge.files.yaml_scalars import has_leading_zero, resolve
 
 DEEPEST = 64  # levels of nesting; the deepest legal file of ours has about ten
 LONGEST = 256 * 1024  # characters of one text
+FREE_NODES, SHORTEST = 2_000, 4  # keys and values beyond so many take so many characters each, on average
+MOST_FAULTS = 200  # after so many, reading on tells nobody anything new
 MOST_ALIASED = 50_000  # nodes that aliases may add; a scalar counts once per 64 characters
 LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # where PyYAML was built without libyaml: slower, the same
 
@@ -84,6 +86,11 @@ def endless(text: str) -> Fault | None:
 def _too_long(start: int, end: int) -> Fault:
     sentence = f"a text of more than {LONGEST // 1024} KB begins here"
     return Fault(start, end, "yaml-too-long", sentence, "Put what is long into a file of its own, and name that here.")
+
+
+def _too_many(event: Any) -> Fault:
+    sentence = "up to here stand more keys and values than such a short text can mean"
+    return Fault(*_span(event), "yaml-too-many", sentence, "Take out what is empty or repeated.")
 
 
 def locate(root: Node, path: Iterable[str | int], *, key: bool = False) -> Span:
@@ -180,10 +187,16 @@ class _Builder:
         }
 
     def take(self, events: Iterable[Any]) -> None:
+        room = FREE_NODES
         for event in events:
             step = self._steps.get(type(event))
             if step is not None:
+                room -= 1
+                if room < -event.start_mark.index // SHORTEST:
+                    raise _StopError(_too_many(event))
                 step(event)
+                if len(self.faults) > MOST_FAULTS:
+                    raise _StopError(self.faults.pop())
 
     def _document(self, event: Any) -> None:
         self._documents += 1
@@ -215,7 +228,7 @@ class _Builder:
         except ValueError as error:
             self.faults.append(Fault(*_span(event), "yaml-number", str(error), "Put it in quotes if it is an id."))
             return text
-        if has_leading_zero(text):
+        if has_leading_zero(text) and len(self.faults) < MOST_FAULTS:  # a warning, which alone refuses nothing
             sentence = f"{text} is read as the number {value}"
             advice = "Put it in quotes if the zeros matter, as in an id."
             self.faults.append(Fault(*_span(event), "yaml-leading-zero", sentence, advice))
@@ -239,6 +252,8 @@ class _Builder:
             raise _StopError(Fault(*_span(event), "yaml-too-deep", f"more than {DEEPEST} levels are nested here"))
         if event.tag not in _PLAIN_TAGS:
             self._refuse_tag(event)
+        if not self._open and type(event) is yaml.SequenceStartEvent:
+            raise _StopError(_not_a_mapping(Node(*_span(event), [])))  # however long, it will be nothing else
         mapping = type(event) is yaml.MappingStartEvent
         node = Node(*_span(event), {}, {}, {}) if mapping else Node(*_span(event), [], [])
         self._open.append(_Open(node, event.anchor))

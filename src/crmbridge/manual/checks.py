@@ -22,6 +22,7 @@ from crmbridge.model.checks import (
     Contacts,
     Dates,
     Expr,
+    FileRule,
     OneOf,
     Outputs,
     Required,
@@ -130,6 +131,11 @@ def _outputs(check: Outputs, stage: Stage | None, speech: Speech) -> Markup:
 def output_name(output: Any, speech: Speech) -> Markup:
     """Name an output, and the field that shows it where that is called something else."""
     name = speech.text(output.name)
+    if output.file is not None:
+        file = _files(output.file, speech)
+        if output.field is None:
+            return name + speech.words("in_brackets", x=file)
+        return speech.words("in_field_or_file", x=name, field=speech.field(output.field), file=file)
     if name == speech.field_name(output.field):
         return speech.field(output.field)
     return speech.words("in_field", x=name, field=speech.field(output.field))
@@ -183,7 +189,20 @@ def _attachments(check: Attachments, _stage: Stage | None, speech: Speech) -> Ma
         parts.append(words(key, x=speech.fields_listed(rule.links)))
     if rule.note is not None:
         parts.append(words("note_says", text=words.quoted(plain(rule.note))))
+    if rule.files is not None:
+        parts.append(words("files_attached", x=_files(rule.files, speech)))
     return words("joined_and").join(parts)
+
+
+def _files(rule: FileRule, speech: Speech) -> Markup:
+    """Say which files are meant, and how many."""
+    words = speech.words
+    said = words.counted("files", rule.at_least)
+    if rule.name:
+        said += words("files_named", list=words.listed((words.quoted(plain(one)) for one in rule.name), "or"))
+    if rule.kind:
+        said += words("files_of_kind", list=words.listed((escape(plain(one)) for one in rule.kind), "or"))
+    return said + words("files_new") if rule.in_stage else said
 
 
 def _company(check: Company, _stage: Stage | None, speech: Speech) -> Markup:

@@ -79,10 +79,18 @@ class CaseActivity(Part):
     at: WhenField = When(offset=Duration.parse("0m"))
 
 
+class CaseAttached(Part):
+    """A file on a case's deal. Its kind is the extension of its name."""
+
+    name: Annotated[str, Field(pattern=r"\S")]
+    at: WhenField = When(offset=Duration.parse("0m"))
+
+
 class CaseDeal(Part):
     """The deal of a case. It stands where its last move led, or has been in `stage` since `entered`.
 
-    Where `activities`, `company` or `contacts` are not said, nothing is known of them: that is not the same as none.
+    Where `activities`, `files`, `company` or `contacts` are not said, nothing is known of them: that is not the same as
+    none.
     """
 
     stage: Id | None = None
@@ -91,6 +99,7 @@ class CaseDeal(Part):
     fields: dict[FieldName, CaseValue] = Field(default_factory=dict)
     owner: str | None = None  # an e-mail
     activities: tuple[CaseActivity, ...] | None = None
+    files: tuple[CaseAttached, ...] | None = None
     company: dict[FieldName, CaseValue] | None = None
     contacts: tuple[dict[FieldName, CaseValue], ...] | None = None
 

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator,
 from crmbridge.model.business_time import Duration, DurationField
 from crmbridge.model.parts import FieldName, Id, Part
 
+LONGEST_PATTERN = 200
+
 
 class Required(Part):
     """Every named field is filled in."""
@@ -47,6 +49,12 @@ Words = Annotated[
     Field(min_length=1),
     BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
 ]
+
+
+def _short_enough(value: tuple[str, ...]) -> tuple[str, ...]:
+    if any(len(one) > LONGEST_PATTERN for one in value):
+        raise ValueError(f"a pattern may have {LONGEST_PATTERN} characters")
+    return value
 
 
 def _around_the_clock(value: Duration) -> Duration:
@@ -162,16 +170,50 @@ class Approval(Part):
     approval: ApprovalRule
 
 
+Patterns = Annotated[Words, Field(max_length=20), AfterValidator(_short_enough)]
+
+
+def _or_patterns(schema: dict[str, Any]) -> None:
+    """Let the JSON Schema take a pattern alone, or several, for the whole rule."""
+    mapping = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, mapping]
+
+
+class FileRule(Part):
+    """Which of a deal's files count, and how many there must be. A text, or a list, alone means `name`.
+
+    `name` has patterns of whole names, in which `*` stands for anything and `?` for one character; one of them must
+    fit. `kind` has extensions, such as pdf. `in_stage` counts what was added during the visit that is judged.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_or_patterns)
+
+    at_least: Annotated[int, Field(ge=1, le=1000)] = 1
+    name: Patterns | None = None
+    kind: Patterns | None = None
+    in_stage: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_patterns(cls, data: Any) -> Any:
+        return {"name": data} if isinstance(data, str | list) else data
+
+
 class AttachmentRule(Part):
-    """What shows that a document is there: fields that hold a link to it, a note that speaks of it, or both."""
+    """What shows that a document is there: fields that hold a link to it, a note that speaks of it, files on the deal.
+
+    All that is named must be there.
+    """
 
     links: tuple[FieldName, ...] = ()
     note: Annotated[str, Field(pattern=r"\S")] | None = None
+    files: FileRule | None = None
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
-        if not self.links and self.note is None:
-            raise ValueError("give links, note or both")
+        if not self.links and self.note is None and self.files is None:
+            raise ValueError("give links, note or files")
         return self
 
 

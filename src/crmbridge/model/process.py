@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from crmbridge.model.business_time import Calendar, DurationField
 from crmbridge.model.cases import ProcessCase
-from crmbridge.model.checks import Check, Words
+from crmbridge.model.checks import Check, FileRule, Words
 from crmbridge.model.parts import FieldName, Id, Part, Text
 from crmbridge.model.slas import Sla, SlaRule
 from crmbridge.model.values import FieldType
@@ -72,11 +72,18 @@ class Material(Part):
 
 
 class Output(Part):
-    """Something that a stage leaves behind; `field` is where a deal shows that it exists."""
+    """Something that a stage leaves behind: a deal shows that it exists by a field, or by a file that hangs on it."""
 
     id: Id
     name: Text
-    field: FieldName
+    field: FieldName | None = None
+    file: FileRule | None = None
+
+    @model_validator(mode="after")
+    def _can_be_seen(self) -> Self:
+        if self.field is None and self.file is None:
+            raise ValueError("give the field that shows it, the file, or both, of which one is enough")
+        return self
 
 
 class OnUnknown(StrEnum):
@@ -139,6 +146,12 @@ class Stage(Part):
     handoff: Handoff | None = None
     touch_points: tuple[Id, ...] = ()
     next: tuple[Id, ...] | None = None  # where a deal may go forward; the next stage in the file when not said
+
+    def fields_of(self, outputs: Iterable[str]) -> tuple[str, ...] | None:
+        """Name the fields that alone show some outputs, without those that it lacks; None where a file can show one."""
+        known = {output.id: output for output in self.outputs}
+        wanted = [known[name] for name in outputs if name in known]
+        return None if any(one.file for one in wanted) else tuple(one.field for one in wanted if one.field)
 
     @property
     def rules(self) -> tuple[ExitRule, ...]:

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     ACTIVITY = "activity"  # a call, meeting, e-mail or task, as it is pulled
     NOTE = "note"
     TASK = "task"  # a task that we write
+    FILE = "file"  # one that hangs on deals: what is told of it, never what stands in it
     FIELD = "field"  # a field that `connections setup` makes
     FIGURE = "figure"  # a row with one figure of a report, where a CRM has a place for such
 
@@ -85,6 +86,14 @@ STANDARD_FIELDS: Mapping[Kind, Mapping[str, FieldType]] = MappingProxyType(
             "company": FieldType.TEXT,
             "contacts": FieldType.CHOICES,
         },
+        Kind.FILE: {
+            "name": FieldType.TEXT,  # with its extension, as people see it
+            "type": FieldType.TEXT,  # its extension in small letters, such as pdf
+            "size": FieldType.NUMBER,  # in bytes
+            "at": FieldType.DATETIME,  # when it was added
+            "owner": FieldType.USER,  # who added it
+            "deals": FieldType.CHOICES,
+        },
         Kind.DEAL: {
             "name": FieldType.TEXT,
             "amount": FieldType.MONEY,
@@ -114,7 +123,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One user, company, contact, deal, activity or note as its CRM holds it now.
+    """One user, company, contact, deal, activity, note or file as its CRM holds it now.
 
     `version` is opaque and differs whenever the CRM's copy may have changed. `position` is set on deals only.
     `key` is the external key, where the account has a field for it and it is filled in.

@@ -15,12 +15,14 @@ from crmbridge.ports.crm import (
     Page,
     Pipeline,
 )
+from crmbridge.ports.field_history import TellsFieldHistory, tells_field_history
 from crmbridge.ports.findings import FindingQuery, FindingStore, State, StoredFinding, WaiverStore
 from crmbridge.ports.guards import GuardRequest, Guards, LeftOut, rule_name
 from crmbridge.ports.rates import Rate, RateLedger
 from crmbridge.ports.sinks import Document, Sink
 from crmbridge.ports.state import (
     Backlog,
+    CourseStore,
     HintStore,
     Journal,
     LinkStore,
@@ -40,6 +42,7 @@ __all__ = [
     "Backlog",
     "Capabilities",
     "Clock",
+    "CourseStore",
     "Credential",
     "Description",
     "Document",
@@ -69,10 +72,12 @@ __all__ = [
     "State",
     "StateStore",
     "StoredFinding",
+    "TellsFieldHistory",
     "Waiting",
     "WaitingStore",
     "WaiverStore",
     "WebhookRequest",
     "WebhookSpec",
     "rule_name",
+    "tells_field_history",
 ]

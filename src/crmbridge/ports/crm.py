@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
@@ -37,6 +37,8 @@ class Capabilities:
     # On which records, of companies and users, an update can write numbers into fields of the account's own: the edits
     # of such an update, and `fields` of `read`, name them as the CRM does.
     figures: frozenset[Kind] = frozenset()
+    # Of how many deals a run may ask what their fields held before (`ports.field_history`); 0: the CRM can't tell.
+    field_history: int = 0
     writers: int = 1  # how many batches may be written side by side, none of them with a record of another
 
 
@@ -105,6 +107,12 @@ class Credential:
     expires_at: datetime | None = None  # when a person must issue a new one; None: never, or the CRM does not say
     scopes: frozenset[str] | None = None  # None: the CRM does not say
     needed: frozenset[str] = frozenset()  # the scopes that this adapter uses
+    needed_for: Mapping[Kind, frozenset[str]] = field(default_factory=dict)  # and those for kinds that not all pull
+
+    def reading(self, kinds: Collection[Kind]) -> Credential:
+        """Give it with what is needed to read these kinds."""
+        more = (scopes for kind, scopes in self.needed_for.items() if kind in kinds)
+        return replace(self, needed=self.needed.union(*more))
 
     @property
     def missing(self) -> frozenset[str]:
@@ -191,6 +199,8 @@ class Adapter(Protocol):
 
         The last page is the only one that may be empty, and there is always at least one. Deliver a change twice
         rather than never: re-read the CRM's lag. A cursor is only good for what is in its page and the ones before.
+        Of files, what is told of them is read, never what stands in them. NotGrantedError: the account does not let us
+        read this kind, and its advice names what to grant; it is only raised for files, and all else can be pulled.
         """
         ...
 

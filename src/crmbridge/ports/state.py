@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from crmbridge.model.changes import Blocked, Change, JournalEntry, Receipt
+from crmbridge.model.courses import Course
 from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Signature, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.ports.crm import Page
@@ -79,6 +80,18 @@ class RecordStore(Protocol):
 
     def tombstones(self, refs: Collection[Ref]) -> dict[Ref, Tombstone]:
         """Give the tombstones of those of these refs that are gone."""
+        ...
+
+
+class CourseStore(Protocol):
+    """What CRMs recorded themselves of the fields of deals."""
+
+    def save(self, courses: Sequence[Course]) -> None:
+        """Save what was read, each course joined with what is known of the same field."""
+        ...
+
+    def of(self, deals: Collection[Ref]) -> dict[Ref, dict[str, Course]]:
+        """Give the courses of those of these deals that have any, by their fields."""
         ...
 
 
@@ -289,6 +302,11 @@ class StateStore(Protocol):
     @property
     def records(self) -> RecordStore:
         """What was pulled."""
+        ...
+
+    @property
+    def courses(self) -> CourseStore:
+        """What CRMs recorded of the fields of deals."""
         ...
 
     @property

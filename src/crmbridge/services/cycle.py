@@ -195,7 +195,7 @@ def run_cycle(
     failed = {one.connection for one in pulled if one.error is not None}
     fresh = [name for name in workspace.connections if name not in failed]
     reconciled = _reconcile(workspace, run) if write else ()
-    planned = make_plan(workspace, parts, fresh)
+    planned = make_plan(workspace, parts, fresh, ask=refresh)
     chosen = choose(workspace, planned.plan, choice) if write else Chosen(plan=planned.plan)
     applied = _apply(workspace, chosen.plan, run) if write else Applied(done=())
     return Cycle(

@@ -25,6 +25,7 @@ from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.holidays import public_holidays
 from crmbridge.services.linking import chunks
 from crmbridge.services.recalling import NOTHING_PAST, Recall
+from crmbridge.services.recorded import with_recorded
 from crmbridge.services.surrounding import Hanging, indexed, pulled_beside, reached, scanned, since_indexed, surrounded
 from crmbridge.services.workspace import Workspace
 
@@ -52,15 +53,17 @@ class Judged:
     deals: int = 0
     changes: tuple[Change, ...] = ()
     blocked: tuple[Blocked, ...] = ()  # what needs a person before anything is done about it
+    unheard: tuple[Ref, ...] = ()  # of which a CRM is still to be asked what they held when they moved
     reader: str = ""
     mark: int = 0
 
 
 @made_for_bulk()
-def judge_pending(workspace: Workspace) -> Judged:
+def judge_pending(workspace: Workspace, told_by: Collection[str] = ()) -> Judged:
     """Evaluate every deal that changed, or whose evaluation was good until now, and save what that says.
 
     Linked deals are evaluated once, by the deal that leads them. `dealt` must be called with what is made of it.
+    `told_by` names the connections that may be asked what their deals held at moves which are in doubt.
     """
     reader = _reader(workspace)
     mark, deals = _to_judge(workspace, reader)
@@ -69,6 +72,7 @@ def judge_pending(workspace: Workspace) -> Judged:
     count = 0
     changes: list[Change] = []
     blocked: list[Blocked] = []
+    unheard: list[Ref] = []
     done: set[Ref] = set()
     for part in chunks(deals, AT_ONCE):
         records, others = leads(workspace, [deal for deal in part if deal not in done])
@@ -76,12 +80,21 @@ def judge_pending(workspace: Workspace) -> Judged:
         done |= (records.keys() | others).difference(part)
         for past in recall.left_behind(others):
             changes += endings(past, (), workspace.clock.now())
-        for one in _judge(workspace, recall, records, others, calendars):
+        asked = with_recorded(workspace, list(surrounded(workspace, records.values(), calendars, indexed)), told_by)
+        unheard += asked.unheard
+        for one in _judge(workspace, recall, asked.subjects, others):
             count += 1
             changes += one.changes
             blocked += one.blocked
         workspace.progress("evaluate", f"{count} deals")
-    return Judged(deals=count, changes=tuple(changes), blocked=tuple(blocked), reader=reader, mark=mark)
+    return Judged(
+        deals=count,
+        changes=tuple(changes),
+        blocked=tuple(blocked),
+        unheard=tuple(unheard),
+        reader=reader,
+        mark=mark,
+    )
 
 
 def _to_judge(workspace: Workspace, reader: str) -> tuple[int, list[Ref]]:
@@ -93,10 +106,11 @@ def _to_judge(workspace: Workspace, reader: str) -> tuple[int, list[Ref]]:
 
 
 def dealt(workspace: Workspace, judged: Judged, unfinished: Iterable[Change]) -> None:
-    """Note what was dealt with: all but the deals of which something is still to be written, or to be asked."""
+    """Note what was dealt with: all but the deals of which something is still to be written, asked or heard."""
     ids = {change.id for change in judged.changes}
     left = {change.target for change in unfinished if change.id in ids and change.target is not None}
     left |= {item.deal for item in judged.blocked}
+    left |= set(judged.unheard)
     workspace.store.backlog.dealt(judged.reader, judged.mark, sorted(left))
     known = workspace.store.backlog.readers()
     workspace.store.backlog.forget(sorted(r for r in known if r.startswith(READER) and r != judged.reader))
@@ -113,14 +127,9 @@ def _reader(workspace: Workspace) -> str:
 
 
 def _judge(
-    workspace: Workspace,
-    recall: Recall,
-    records: Mapping[Ref, Record],
-    others: Collection[Ref],
-    calendars: Mapping[str, CompiledCalendar],
+    workspace: Workspace, recall: Recall, subjects: Sequence[Subject], others: Collection[Ref]
 ) -> list[Evaluated]:
     """Evaluate deals that lead; save it, and forget the ones linked to them."""
-    subjects = list(surrounded(workspace, records.values(), calendars, indexed))
     now = workspace.clock.now()
     judged = _evaluated(recall, subjects, now)
     workspace.store.findings.save([one.evaluation for one in judged], now)

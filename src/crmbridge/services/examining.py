@@ -9,6 +9,7 @@ from crmbridge.errors import CrmbridgeError
 from crmbridge.model.records import Status
 from crmbridge.ports import Description, NativeStage
 from crmbridge.services.field_types import check_types
+from crmbridge.services.forgoing import check_files
 from crmbridge.services.health import Check, bad, good, weak
 from crmbridge.services.signin import check_sign_in, check_version
 from crmbridge.services.workspace import Workspace
@@ -52,6 +53,7 @@ def _connection(workspace: Workspace, connection: str) -> Iterator[Check]:
     yield from _stages(workspace, connection, description)
     yield from _fields(workspace, connection, description)
     yield from check_types(workspace, connection, description)
+    yield from check_files(workspace, connection)
     yield from _key(workspace, connection, description)
 
 

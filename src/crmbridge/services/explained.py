@@ -54,10 +54,20 @@ class Asked(StrEnum):
     LEFT_BEHIND = "left_behind"  # when the deal left a stage that is behind it
 
 
+class Told(StrEnum):
+    """What tells of a value that a rule saw."""
+
+    RECORDED = "recorded"  # the CRM's own history of the field
+    SEEN = "seen"  # the copies of the deal that were pulled
+    NOW = "now"  # only what it holds now
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """A value that a rule saw. `of_then` tells whether it is that of the moment judged, or the one of today.
 
+    `told` says what tells of it, and `told_at` since when the CRM has it on record, or when it was last seen before
+    the moment; `why` what keeps the CRM from telling what it was, where it was asked.
     `changed_at` is when the record that holds it last changed in its CRM, as far as it was pulled.
     """
 
@@ -68,6 +78,9 @@ class Seen:
     of_then: bool
     changed_at: datetime | None
     pulled_at: datetime | None
+    told: Told = Told.NOW
+    told_at: datetime | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from crmbridge.engine.hindsight import rewind
-from crmbridge.engine.history import is_known
+from crmbridge.engine.history import is_known, last_seen, recorded, untold_of
 from crmbridge.engine.matching import lead
+from crmbridge.engine.remedies import remedy
+from crmbridge.engine.rules.files import FILES
 from crmbridge.engine.subject import Subject
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Cause
@@ -25,6 +27,7 @@ from crmbridge.services.explained import (
     Explanation,
     Seen,
     SyncedField,
+    Told,
     readiness_of,
 )
 from crmbridge.services.gathering import make_viewers
@@ -44,7 +47,8 @@ def explain(workspace: Workspace, text: str, at: datetime | None = None) -> Expl
     refs, linked = _records(workspace, find_deal(workspace, text).ref)
     subject = subject_of(workspace, _leading(workspace, linked))
     connection = subject.deal.ref.connection
-    pulled = {kind: workspace.store.records.pulled_at(connection, kind) for kind in (Kind.DEAL, Kind.ACTIVITY)}
+    records = workspace.store.records
+    pulled = {kind: records.pulled_at(connection, kind) for kind in (Kind.DEAL, Kind.ACTIVITY, Kind.FILE)}
     return _Explaining(workspace=workspace, refs=refs, linked=linked, today=subject, at=at, pulled=pulled).whole()
 
 
@@ -152,11 +156,9 @@ class _Explaining:
         if verdict.judgement not in {Judgement.FAIL, Judgement.UNKNOWN}:
             return ""
         fields = [name for name in verdict.missing if name not in COUNTED]
-        if not verdict.missing:
-            return "Make it hold."
-        if not fields:
+        if verdict.missing and not fields:
             return "Do the activities that are missing, and note them on the deal."
-        return f"Fill in or correct: {self.today.field_names(fields)}."
+        return remedy(fields, self.today)
 
     def _is_of_then(self, name: str, moment: datetime) -> bool:
         """Tell whether a value is that of an earlier moment; of what stands beside a deal only today's is known."""
@@ -168,16 +170,30 @@ class _Explaining:
         counted = name in COUNTED and self.today.activities is not None
         moment = verdict.as_of or self.at
         then = self._is_of_then(name, moment) if self.at and moment else verdict.values == "then"
-        kind = Kind.ACTIVITY if counted else Kind.DEAL
+        kind = Kind.ACTIVITY if counted else Kind.FILE if name == FILES else Kind.DEAL
+        told, told_at, why = (
+            (Told.NOW, None, "") if kind is not Kind.DEAL or not moment else self._told(name, moment, then=then)
+        )
         return Seen(
             name=name,
             label=self.today.field_names([name]),
             value=verdict.seen[name],
             source=deal.ref.connection,
             of_then=then,
-            changed_at=None if counted else deal.updated_at,
+            changed_at=deal.updated_at if kind is Kind.DEAL else None,
             pulled_at=self.pulled[kind],
+            told=told,
+            told_at=told_at,
+            why=why,
         )
+
+    def _told(self, name: str, moment: datetime, *, then: bool) -> tuple[Told, datetime | None, str]:
+        """Say what tells of a value, since when, and what keeps the CRM from telling of it."""
+        if not then:
+            judged = max((move.at for move in self.today.moves if move.at <= moment), default=moment)
+            return Told.NOW, None, untold_of(self.today, name, judged)
+        held = recorded(self.today, name, moment)
+        return (Told.RECORDED, held.at, "") if held else (Told.SEEN, last_seen(self.today, moment), "")
 
 
 def find_deal(workspace: Workspace, text: str) -> Record:

@@ -12,15 +12,15 @@ from crmbridge.ports import Capabilities
 from crmbridge.settings import Connection
 
 # Deals come after what they name; what hangs on deals comes after them.
-ORDER = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE)
+ORDER = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE, Kind.FILE)
 USUAL = frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL})
 
 
 def wanted_kinds(process: Process, entry: Connection, conditions: Iterable[Check] = ()) -> frozenset[Kind]:
     """Give the kinds that the settings name, deals always among them.
 
-    Where they name none: users, companies, contacts and deals, and activities and notes when a rule, or a condition
-    of the settings, looks at them.
+    Where they name none: users, companies, contacts and deals, and activities, notes and files when a rule, or a
+    condition of the settings, looks at them.
     """
     if entry.kinds is not None:
         return frozenset({Kind.DEAL, *map(Kind, entry.kinds)})

@@ -34,16 +34,18 @@ def make_plan(
     fresh: Sequence[str] | None = None,
     *,
     cap: DeleteCap | None = None,
+    ask: bool = False,
 ) -> Planned:
     """Compute the plan from the state as it is.
 
     `fresh` names the connections whose records are up to date (all when not said); nothing is planned that would
     need another. Links, what all sides agree on, what waits for a person, and what evaluating said are remembered; no
-    CRM is touched. `cap` stands in for the cap on deletions of the settings.
+    CRM is touched, but that with `ask` they may be asked what their deals held when they moved. `cap` stands in for the
+    cap on deletions of the settings.
     """
     current = tuple(workspace.connections if fresh is None else fresh)
     synced = syncing.sync(workspace, current, cap) if "sync" in parts else syncing.Synced()
-    judged = evaluating.judge_pending(workspace) if "enforce" in parts else Judged()
+    judged = evaluating.judge_pending(workspace, current if ask else ()) if "enforce" in parts else Judged()
     changes = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
     journal = workspace.store.journal
     outcomes = journal.outcomes([change.id for change in changes])

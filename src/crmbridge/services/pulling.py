@@ -14,6 +14,7 @@ from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Page
 from crmbridge.services.bulk import give_memory_back, made_for_bulk
+from crmbridge.services.forgoing import readable
 from crmbridge.services.hinting import asks_for_pull, reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.pace import Pace
@@ -32,6 +33,7 @@ PLURALS = {
     Kind.DEAL: "deals",
     Kind.ACTIVITY: "activities",
     Kind.NOTE: "notes",
+    Kind.FILE: "files",
 }
 SOURCES = frozenset({"env", "file", "command", "keyring"})  # where a secret can be
 
@@ -114,7 +116,8 @@ def _pull_kind(
     # With other settings the records would look different: fields are bound, or money is read, in another way.
     since = known.cursor if known is not None and known.reading == bookmark.reading else None
     before = total.records
-    for page in in_fewer(_told(workspace, connection, kind, workspace.adapter(connection).pull(kind, since))):
+    pages = readable(workspace, connection, kind, workspace.adapter(connection).pull(kind, since))
+    for page in in_fewer(_told(workspace, connection, kind, pages)):
         marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
         workspace.store.records.save_page(connection, kind, marked, workspace.clock.now())
         total = replace(

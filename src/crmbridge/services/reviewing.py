@@ -14,7 +14,7 @@ from types import MappingProxyType
 from crmbridge.engine.evaluate import MOVE_RULE
 from crmbridge.engine.journeys import DAY, Ending, detours, ending_of, types_done, used_times
 from crmbridge.engine.replay import Replay, replay
-from crmbridge.engine.rules.beside import says_yes
+from crmbridge.engine.rules.outputs import says_yes
 from crmbridge.engine.subject import Subject
 from crmbridge.indicators.counting import wilson
 from crmbridge.model.figures import Interval
@@ -269,7 +269,7 @@ class _Counting:
                 self._add_outputs(subject, stage, won=won)
 
     def _add_outputs(self, subject: Subject, stage: Stage, *, won: bool) -> None:
-        fields = {output.id: output.field for output in stage.outputs}
+        fields = {output.id: output.field for output in stage.outputs if output.field is not None}
         for activity in stage.activities:
             named = [fields[output] for output in activity.outputs if output in fields]
             if named:

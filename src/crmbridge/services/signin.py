@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from crmbridge.model.values import show
 from crmbridge.ports import Credential, Description
 from crmbridge.services.health import Check, bad, good, weak
+from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.workspace import Workspace
 
 FIRST_USED = "crmbridge.first_used"  # beside what the adapter keeps; an adapter has no business with it
@@ -35,9 +36,11 @@ def sign_in(workspace: Workspace, connection: str, description: Description) -> 
     Where the CRM does not say when a credential was issued, when it was first seen here is remembered: by its way
     and user, never by anything made from the secret.
     """
-    credential = description.credential
-    if credential is None:
+    if description.credential is None:
         return None
+    settings = workspace.project.settings
+    kinds = wanted_kinds(workspace.project.process, settings.connections[connection], settings.conditions)
+    credential = description.credential.reading(kinds)
     now = workspace.clock.now()
     since = credential.issued_at or _first_used(workspace, connection, credential, now)
     return SignIn(
@@ -68,16 +71,20 @@ def check_sign_in(workspace: Workspace, connection: str, description: Descriptio
     if found is None:
         return
     credential = found.credential
+    missing = description.credential.missing if description.credential else frozenset()
     user = f" as {credential.user}" if credential.user else ""
     yield good(connection, f"signed in by {credential.way}{user}, {age(found)}")
     yield from _check_end(connection, credential, workspace.clock.now())
-    if credential.missing:
+    if missing:
         yield bad(
             connection,
-            f"the credential lacks scopes: {', '.join(sorted(credential.missing))}",
+            f"the credential lacks scopes: {', '.join(sorted(missing))}",
             "Grant them in the CRM; with most, the credential must then be issued anew.",
             SIGN_IN,
         )
+    if more := credential.missing - missing:
+        message = f"the credential lacks scopes that rules of the process need: {', '.join(sorted(more))}"
+        yield weak(connection, message, "Grant them in the CRM; until then these rules are undecided.")
     if credential.superfluous:
         message = f"the credential has scopes that crmbridge does not use: {', '.join(sorted(credential.superfluous))}"
         yield weak(connection, message, "Take them away: what a credential can't do, nobody can do with it.")

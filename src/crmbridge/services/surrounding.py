@@ -1,4 +1,4 @@
-"""What stands around deals: moves, edits, activities, notes, companies and contacts, as far as rules ask for it."""
+"""What stands around deals: moves, edits, companies, contacts and what hangs on them, as far as rules ask for it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from crmbridge.engine.activities import by_deal, counted, kinds_asked_for
 from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.matching import around
 from crmbridge.engine.rules.case import Beside
-from crmbridge.engine.subject import Subject
+from crmbridge.engine.subject import NO_COURSES, Subject
+from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.services.forgoing import forbidden, why_no_files
 from crmbridge.services.hanging import deals_naming, hanging_on, index_hanging, index_named
 from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.linking import chunks
 from crmbridge.services.workspace import Workspace
 
 _NAMED = (Kind.COMPANY, Kind.CONTACT)
-_HANGING = (Kind.ACTIVITY, Kind.NOTE)
+_HANGING = (Kind.ACTIVITY, Kind.NOTE, Kind.FILE)
 
 
-# Gives the activities, or notes, on some deals of one connection, by the deal's id.
+# Gives the activities, notes or files on some deals of one connection, by the deal's id.
 Hanging = Callable[[Workspace, Sequence[Ref], Kind], Mapping[str, Sequence[Record]]]
 
 
@@ -37,7 +39,7 @@ def reached(workspace: Workspace, pending: Collection[Ref]) -> dict[Ref, None]:
             index_named(workspace, part)
         for part in chunks(ref for ref in pending if ref.kind in asked.intersection(_NAMED)):
             deals |= dict.fromkeys(deals_naming(workspace, part))
-    for kind in (Kind.ACTIVITY, *asked.intersection([Kind.NOTE])):
+    for kind in (Kind.ACTIVITY, *asked.intersection([Kind.NOTE, Kind.FILE])):
         for part in chunks(ref for ref in pending if ref.kind is kind):
             deals |= dict.fromkeys(index_hanging(workspace, part))
     if Kind.USER in asked:  # who approved and who moved is told by them; they seldom change
@@ -81,6 +83,7 @@ class _Around:
     kinds: Collection[Kind]
     users: Sequence[Record] | None
     people: Mapping[str, Sequence[str]]
+    no_files: str
 
     @classmethod
     def load(cls, workspace: Workspace, deals: Sequence[Record], pulled: Collection[Kind], hanging: Hanging) -> _Around:
@@ -100,12 +103,13 @@ class _Around:
             kinds=kinds,
             users=tuple(workspace.store.records.records(refs[0].connection, Kind.USER)) if users else None,
             people={role: settings.emails(role, refs[0].connection) for role in settings.people},
+            no_files=why_no_files(workspace, refs[0].connection) if asked.difference(pulled) & {Kind.FILE} else "",
         )
 
     @property
     def alike(self) -> bool:
         """Tell whether the same stands beside all of these deals, as nothing of their own does."""
-        return not self.kinds and Kind.NOTE not in self.hanging
+        return not self.kinds and self.hanging.keys().isdisjoint({Kind.NOTE, Kind.FILE})
 
     def of(self, deal: Record) -> Beside:
         """Give what stands beside one deal."""
@@ -115,9 +119,11 @@ class _Around:
             for kind in _NAMED
             if kind in self.kinds
         }
-        notes = self.hanging.get(Kind.NOTE)
+        notes, files = (self.hanging.get(kind) for kind in (Kind.NOTE, Kind.FILE))
         return Beside(
             notes=None if notes is None else notes.get(deal.ref.id, ()),
+            files=None if files is None else files.get(deal.ref.id, ()),
+            no_files=self.no_files,
             companies=named.get(Kind.COMPANY),
             contacts=named.get(Kind.CONTACT),
             users=self.users,
@@ -133,12 +139,14 @@ def _subjects(
     moves, edits, activities = records.moves_for(refs), records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
     judged_before = workspace.store.findings.clocks_of(refs)
     beside = found.of(deals[0]) if found.alike else None
+    courses = _courses(workspace, refs)
     for deal in deals:
         own = None if activities is None else activities.get(deal.ref.id, ())
         yield Subject(
             deal=deal if own is None else counted(deal, own),
             moves=moves.get(deal.ref, ()),
             edits=edits.get(deal.ref, ()),
+            courses=courses.get(deal.ref, NO_COURSES),
             judged_before=judged_before.get(deal.ref, ()),
             activities=own,
             beside=beside or found.of(deal),
@@ -147,6 +155,23 @@ def _subjects(
             calendars=calendars,
             mapper=workspace.mapper(deal.ref.connection),
         )
+
+
+def reading_of(workspace: Workspace, connection: str) -> str:
+    """Name how a connection read the fields of its deals when they were last pulled."""
+    from crmbridge.services.pulling import Bookmark  # noqa: PLC0415  asked for only where a CRM told of its fields
+
+    mark = Bookmark.parse(workspace.store.records.cursors(connection).get(Kind.DEAL, ""))
+    return mark.reading if mark else ""
+
+
+def _courses(workspace: Workspace, deals: Sequence[Ref]) -> Mapping[Ref, Mapping[str, Course]]:
+    """Give what the CRM told of fields of deals, as long as they are read as they were then."""
+    found = workspace.store.courses.of(deals)
+    if not found:
+        return found
+    reading = reading_of(workspace, deals[0].connection)
+    return {deal: {n: c for n, c in own.items() if c.reading == reading} for deal, own in found.items()}
 
 
 def indexed(workspace: Workspace, deals: Sequence[Ref], kind: Kind) -> Mapping[str, Sequence[Record]]:
@@ -185,8 +210,11 @@ def since_indexed(workspace: Workspace, changed: Collection[Ref]) -> Hanging:
 def is_pulled(workspace: Workspace, connection: str, kind: Kind) -> bool:
     """Tell whether a connection pulls a kind, and has done so.
 
-    Without a cursor none were pulled yet, or the adapter knows none: that is not the same as there being none.
+    Without a cursor none were pulled yet, or the adapter knows none: that is not the same as there being none. Files
+    that may not be read any more may be others by now.
     """
     project = workspace.project
     wanted = wanted_kinds(project.process, project.settings.connections[connection], project.settings.conditions)
-    return kind in wanted and kind in workspace.store.records.cursors(connection)
+    if kind not in wanted or kind not in workspace.store.records.cursors(connection):
+        return False
+    return kind is not Kind.FILE or not forbidden(workspace, connection)

@@ -16,6 +16,7 @@ from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Tombstone
 from crmbridge.model.values import Value, show
 from crmbridge.ports import Page, Run
 from crmbridge.store.memory_backlog import MemoryBacklog, MemoryMatches, MemoryWaiting
+from crmbridge.store.memory_courses import MemoryCourses
 from crmbridge.store.memory_findings import MemoryFindings, MemoryWaivers
 from crmbridge.store.memory_hints import MemoryHints, MemoryMemory
 from crmbridge.store.memory_state import Lease, Opened, State
@@ -28,6 +29,7 @@ class MemoryStore:
         self._state = state or State()
         memory = Opened(self._state)
         self.records = MemoryRecords(memory)
+        self.courses = MemoryCourses(memory)
         self.links = MemoryLinks(memory)
         self.backlog = MemoryBacklog(memory)
         self.waiting = MemoryWaiting(memory)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from crmbridge.errors import LockedError
 from crmbridge.ledger import LocalLedger
 from crmbridge.model.changes import Cause, JournalEntry
+from crmbridge.model.courses import Course
 from crmbridge.model.findings import Evaluation, Waiver
 from crmbridge.model.lives import FindingEvent, Known
 from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Signature, Tombstone
@@ -37,6 +38,7 @@ class State:
     records: dict[Ref, Record] = field(default_factory=dict)
     moves: dict[Ref, tuple[Move, ...]] = field(default_factory=dict)
     edits: dict[Ref, tuple[Edit, ...]] = field(default_factory=dict)
+    courses: dict[Ref, dict[str, Course]] = field(default_factory=dict)
     gone: dict[Ref, Tombstone] = field(default_factory=dict)
     cursors: dict[tuple[str, Kind], str] = field(default_factory=dict)
     pulled: dict[tuple[str, Kind], datetime] = field(default_factory=dict)

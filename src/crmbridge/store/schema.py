@@ -127,6 +127,20 @@ edits = Table(
     Column("after", Json, nullable=False),
 )
 
+# What CRMs recorded themselves of the fields of deals, where they were asked.
+courses = Table(
+    "courses",
+    metadata,
+    Column("connection", Words, primary_key=True),
+    Column("deal", Words, primary_key=True),
+    Column("field", Words, primary_key=True),
+    Column("until", Moment, nullable=False),  # up to when it is known
+    Column("asked", Moment),  # up to when the CRM was asked, where that is later
+    Column("held", Json, nullable=False),  # the values, oldest first: since when, what, by whom, what is wrong with it
+    Column("why", Words, nullable=False),  # why the CRM can't tell
+    Column("reading", Words, nullable=False),  # how the connection read its fields then
+)
+
 cursors = Table(
     "cursors",
     metadata,

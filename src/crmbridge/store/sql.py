@@ -7,6 +7,7 @@ from typing import Self
 
 from crmbridge.ports import RateLedger
 from crmbridge.store.backlog import SqlBacklog, SqlMatches, SqlWaiting
+from crmbridge.store.courses import SqlCourses
 from crmbridge.store.database import Database
 from crmbridge.store.findings import SqlFindings
 from crmbridge.store.hints import SqlHints
@@ -25,6 +26,7 @@ class SqlStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.records = SqlRecords(database)
+        self.courses = SqlCourses(database)
         self.links = SqlLinks(database)
         self.backlog = SqlBacklog(database)
         self.waiting = SqlWaiting(database)

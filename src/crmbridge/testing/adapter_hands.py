@@ -100,9 +100,35 @@ class NoteHands(Protocol):
 
 
 @runtime_checkable
+class TrackingHands(Protocol):
+    """For `field_history`, where it is an account's choice which fields have one."""
+
+    def track_fields(self, *names: str) -> None:
+        """Let a history be kept of these fields of deals from now on; they are the CRM's own names."""
+        ...
+
+
+@runtime_checkable
 class SessionHands(Protocol):
     """For adapters that sign in and get sessions which end."""
 
     def expire_session(self) -> None:
         """Let every session that was given out have expired; signing in anew works at once."""
+        ...
+
+
+@runtime_checkable
+class FileHands(Protocol):
+    """For the kind `file`."""
+
+    def add_file(self, deal_id: str, name: str, *, size: int) -> str:
+        """Attach a file of so many bytes to a deal as its owner would in the CRM's app, and give its id."""
+        ...
+
+    def delete_file(self, native_id: str) -> None:
+        """Take a file off its deal, or delete it; others on the deal stay."""
+        ...
+
+    def forbid_files(self) -> None:
+        """Take the right to read files from the credential, and leave it all others."""
         ...

@@ -29,7 +29,9 @@ from crmbridge.testing.adapter_associations import AssociationTests
 from crmbridge.testing.adapter_capabilities import CapabilityTests
 from crmbridge.testing.adapter_counterparts import CounterpartTests
 from crmbridge.testing.adapter_faults import FaultTests
+from crmbridge.testing.adapter_field_history import FieldHistoryTests
 from crmbridge.testing.adapter_figures import FigureTests
+from crmbridge.testing.adapter_files import FileTests
 from crmbridge.testing.adapter_hostile import HostileTests
 from crmbridge.testing.adapter_incremental import IncrementalTests
 from crmbridge.testing.adapter_kinds import ActivityTests, NoteTests
@@ -50,6 +52,7 @@ class AdapterSuite(
     LookupTests,
     ActivityTests,
     NoteTests,
+    FileTests,
     IncrementalTests,
     WalkTests,
     WritingTests,
@@ -59,6 +62,7 @@ class AdapterSuite(
     AssociationTests,
     CapabilityTests,
     FigureTests,
+    FieldHistoryTests,
     FaultTests,
     BadReplyTests,
     LimitTests,

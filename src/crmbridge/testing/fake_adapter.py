@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from crmbridge.errors import AuthenticationError, RetryLaterError, UnclearError
+from crmbridge.adapting import course_of
+from crmbridge.errors import AuthenticationError, NotGrantedError, RetryLaterError, UnclearError
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Outcome, Receipt
+from crmbridge.model.courses import Course, Held, untold, without_repeats
 from crmbridge.model.records import STANDARD_FIELDS, Kind, Record, Ref, Status
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Capabilities, Description, NativeField, NativeStage, Page, Pipeline
@@ -32,7 +34,7 @@ class FakeAdapter:
         """What it can do: everything, where the account is able."""
         actions = DEAL_ACTIONS | {Action.ARCHIVE, Action.AMEND} if self._crm.able else DEAL_ACTIONS
         return Capabilities(
-            kinds=KINDS | {Kind.NOTE} if self._crm.able else KINDS,
+            kinds=KINDS | {Kind.NOTE, Kind.FILE} if self._crm.able else KINDS,
             actions=actions,
             batch=dict.fromkeys(actions, BATCH),
             creates=frozenset({Kind.DEAL, *(MORE if self._crm.able else ())}),
@@ -43,6 +45,7 @@ class FakeAdapter:
             tombstones=True,
             status_in_stage=True,
             lag=timedelta(0),
+            field_history=self._crm.remembered if self._crm.remembers else 0,
         )
 
     def describe(self) -> Description:
@@ -62,6 +65,8 @@ class FakeAdapter:
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Yield what changed after the change that the cursor names."""
         self._let_in()
+        if kind is Kind.FILE and self._crm.files_forbidden:
+            raise NotGrantedError(f"{self._crm.connection}: not allowed", advice="Grant the scope files.")
         after = int(since or 0)
         changed = sorted((n, ref) for ref, n in self._crm.changed.items() if ref.kind is kind and n > after)
         for start in range(0, max(len(changed), 1), PAGE):
@@ -86,6 +91,17 @@ class FakeAdapter:
         found = {ref: self._crm.records[ref] for ref in refs if ref in self._crm.records}
         own = self._crm.figure_fields & set(fields or ())
         return {ref: self._with_figures(record, own) for ref, record in found.items()}
+
+    def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
+        """Tell what fields held, as the account remembers it."""
+        self._let_in()
+        self._see()
+        for deal in deals:
+            past = self._crm.past.get(deal.ref, [])
+            for name in sorted(fields):
+                held = without_repeats(Held(at, values.get(name)) for at, values in past)
+                known = any(name in values for _, values in past)
+                yield course_of(deal, name, held, since) if known else untold(deal, name, "nobody wrote it down")
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a deal by its key, a company or contact by its natural one, or what hangs on a record by its marker."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
+from crmbridge.model.files import extension
 from crmbridge.model.records import Kind, Move, Position, Record, Ref, Status, Tombstone
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Clock
@@ -26,7 +28,7 @@ class FakeCrm:
     `writes` counts the write calls, `effects` how often each change was carried out. Without `unique_keys` the
     account takes two deals of one key. Only an `able` one archives, makes companies and contacts, amends tasks, and
     takes edits of what hangs on a deal, and keeps `figures` in those of its companies' fields that are in
-    `figure_fields`.
+    `figure_fields`. One that `remembers` can tell what fields of its deals held before.
     """
 
     def __init__(self, connection: str, clock: Clock, *, unique_keys: bool = True, able: bool = False) -> None:
@@ -34,6 +36,9 @@ class FakeCrm:
         self.clock = clock
         self.unique_keys = unique_keys
         self.able = able
+        self.remembers = False
+        self.remembered = 150  # deals that may be asked at once what they held before
+        self.past: dict[Ref, list[tuple[datetime, Mapping[str, Value]]]] = {}  # what deals held, since when
         self.account = connection
         self.blind = 0
         self.effects: Counter[str] = Counter()
@@ -46,6 +51,7 @@ class FakeCrm:
         self.figure_fields = {"figure"}
         self.figures: dict[Ref, dict[str, Value]] = {}
         self.rows: dict[str, dict[str, Value]] = {}  # of figures, by their keys
+        self.files_forbidden = False
         self.faults: list[str] = []
         self.writes = 0
         self._count = 0
@@ -135,6 +141,22 @@ class FakeCrm:
     def delete_note(self, native_id: str) -> None:
         """Delete a note as a person would."""
         self._drop(self._ref(Kind.NOTE, native_id))
+
+    def add_file(self, deal_id: str, name: str, *, size: int = 1) -> str:
+        """Attach a file to a deal as its owner would."""
+        deal = self._ref(Kind.DEAL, deal_id)
+        owner = self.records[deal].fields.get("owner")
+        return self._hang(
+            Kind.FILE, deal, {"name": name, "type": extension(name), "size": Decimal(size), "owner": owner}, ""
+        ).id
+
+    def delete_file(self, native_id: str) -> None:
+        """Delete a file as a person would."""
+        self._drop(self._ref(Kind.FILE, native_id))
+
+    def forbid_files(self) -> None:
+        """Take away the right to read files."""
+        self.files_forbidden = True
 
     def named(self, name: str) -> list[Record]:
         """Give the deals of this name."""
@@ -286,7 +308,7 @@ class FakeCrm:
             self._move(ref, before, after, when)
 
     def _hang(self, kind: Kind, on: Ref, fields: Mapping[str, Value], marker: str) -> Ref:
-        if kind is Kind.NOTE:
+        if kind in {Kind.NOTE, Kind.FILE}:
             place: dict[str, Value] = {"company": on.id} if on.kind is Kind.COMPANY else {"deals": (on.id,)}
             fields = {"at": self.clock.now(), **place, **fields}
         ref = self._make(kind, fields)
@@ -318,6 +340,8 @@ class FakeCrm:
         key: str | None = None,
     ) -> None:
         self._touch(ref)
+        if ref.kind is Kind.DEAL and self.remembers:
+            self.past.setdefault(ref, []).append((self.clock.now(), dict(fields)))
         self.records[ref] = Record(
             ref=ref,
             fields=dict(fields),

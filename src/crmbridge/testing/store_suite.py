@@ -29,6 +29,7 @@ from crmbridge.model.records import Kind
 from crmbridge.model.values import Money
 from crmbridge.ports import Run, StateStore
 from crmbridge.testing.store_clock_suite import ClockSuite
+from crmbridge.testing.store_course_suite import CourseSuite
 from crmbridge.testing.store_edit_suite import EditSuite
 from crmbridge.testing.store_hint_suite import HintSuite, MemorySuite, RateSuite
 from crmbridge.testing.store_journal_suite import JournalSuite
@@ -225,6 +226,7 @@ class StoreSuite(
     RecordSuite,
     AskingSuite,
     EditSuite,
+    CourseSuite,
     TombstoneSuite,
     BacklogSuite,
     LinkSuite,

@@ -76,7 +76,7 @@ def test_what_is_there_is_fine() -> None:
         ({"activities": {"within": "5bd"}}, "business time"),
         ({"activities": {"kind": []}}, "at least 1 item"),
         ({"activities": {"kind": " "}}, "match pattern"),
-        ({"attachments": {}}, "give links, note or both"),
+        ({"attachments": {}}, "give links, note or files"),
         ({"at_least": 1, "of": "chmap"}, "there are no criteria 'chmap'"),
     ],
 )

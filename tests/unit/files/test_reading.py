@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmbridge.files.codes import CODES
-from crmbridge.files.reading import Loaded, parse_process, parse_settings, read_process, read_settings
+from crmbridge.files.reading import MOST_ERRORS, Loaded, parse_process, parse_settings, read_process, read_settings
 from crmbridge.files.shipped import shipped_folder
-from crmbridge.files.source import LARGEST
+from crmbridge.files.source import LARGEST, MOST_LINES, line_starts
 from crmbridge.model.process import Process
 from crmbridge.settings import Settings
 
@@ -182,3 +182,47 @@ def test_any_value_in_any_place_gives_a_model_or_errors(data: st.DataObject, val
     content = "\n".join(lines).encode()
     hold(parse_process("p.yaml", content), content)
     hold(parse_settings("s.yaml", content), content)
+
+
+@pytest.mark.parametrize("line", [b"\n", b"\r", b"#\n", b"- \n", b"a\n", b":\n", b"a: 1\n"])
+def test_more_lines_than_any_process_has_are_refused_unread(line: bytes) -> None:
+    """Each costs something where nothing stands, so they are counted first; their number is all that is told."""
+    loaded = parse_process("p.yaml", line * (MOST_LINES + 1))
+
+    assert [("file-too-many-lines", 1, 1)] == places(loaded)
+    assert "" == loaded.source.text
+
+
+def test_so_many_lines_are_read_however_they_end() -> None:
+    """A line end of Windows is one."""
+    comments = "#\r\n" * (MOST_LINES - SMALL.count("\n"))
+
+    assert parse_process("p.yaml", comments.encode() + SMALL.encode()).model is not None
+
+
+@given(st.text(st.sampled_from("ab\n\r\u2028\x85"), max_size=30))
+def test_lines_begin_where_editors_see_them(text: str) -> None:
+    """After each end of whichever kind, found fast or by looking at each character."""
+    ends = [at + 1 for at, sign in enumerate(text) if sign == "\n" or (sign == "\r" and text[at + 1 : at + 2] != "\n")]
+
+    assert (0, *ends) == line_starts(text)
+
+
+def test_a_legal_process_of_six_megabytes_is_read() -> None:
+    """Twenty times as many fields as any CRM allows, each with the help that people wrote, line by line."""
+    told = "\n".join(["      " + "Ask for it before the meeting, and write down who said so. "] * 18)
+    fields = "".join(f"  - id: field_{n}\n    name: Field {n}\n    help: |\n{told}\n" for n in range(5_000))
+    content = f"{SMALL}fields:\n{fields}".encode()
+    loaded = parse_process("p.yaml", content)
+
+    assert len(content) > 6_000_000
+    assert (5_000, ()) == (len(loaded.model.fields) if loaded.model else 0, loaded.diagnostics)
+
+
+def test_only_the_first_of_many_errors_are_told() -> None:
+    """Nobody reads thousands; the last one says how many there are."""
+    loaded = parse_process("p.yaml", (SMALL + "".join(f"key_{n}: 1\n" for n in range(1_000))).encode())
+
+    assert MOST_ERRORS + 1 == len(loaded.diagnostics)
+    said = [found.sentence for found in loaded.diagnostics if found.code == "more-errors"]
+    assert ["there are 800 more errors; mend the ones that are told first"] == said

@@ -9,7 +9,7 @@ import yaml
 
 from crmbridge.files import yaml_nodes
 from crmbridge.files.shipped import shipped_folder
-from crmbridge.files.yaml_nodes import LONGEST, Span, locate, parse
+from crmbridge.files.yaml_nodes import FREE_NODES, LONGEST, MOST_FAULTS, SHORTEST, Span, locate, parse
 
 
 def data(text: str) -> object:
@@ -122,6 +122,40 @@ def test_a_text_up_to_the_limit_is_read() -> None:
         assert (None, []) == (yaml_nodes.endless(text), codes(text))
     assert ["yaml-too-long"] == codes("a: |\n" + "  12345678\n" * (LONGEST // 9 + 1))
     assert ["yaml-too-long"] == codes(f"a: '{'x' * (LONGEST + 1)}'")
+
+
+@pytest.mark.parametrize("node", ["-\n", "- \n", "'',", "[],"])
+def test_what_is_nearly_nothing_many_times_is_refused_soon(node: str) -> None:
+    """A few thousand are free; beyond them a text is as long as what it says."""
+    text = f"a: [{node * 100_000}]" if node.endswith(",") else f"a:\n{node * 100_000}"
+    found = parse(text).faults
+
+    assert ["yaml-too-many"] == [fault.code for fault in found]
+    assert found[0].start < 4 * FREE_NODES * SHORTEST
+
+
+def test_a_dense_file_of_usual_size_is_read() -> None:
+    """As many values as the shipped process has, each of one letter."""
+    assert [] == codes(f"a: [{'x,' * (FREE_NODES - 5)}]")
+    assert [] == codes("".join(f"k{n}: [{', '.join(['abc'] * 90)}]\n" for n in range(1_000)))
+
+
+def test_reading_ends_after_many_faults() -> None:
+    """A key that stands twice, a hundred thousand times."""
+    assert ["yaml-duplicate-key"] * (MOST_FAULTS + 1) == codes("a: one\n" * 100_000)
+
+
+def test_warnings_alone_refuse_nothing() -> None:
+    """Numbers with zeros in front are read, however many there are."""
+    parsed = parse("a: [" + "007, " * 1_000 + "]")
+
+    assert MOST_FAULTS == len(parsed.faults)
+    assert parsed.root is not None
+
+
+def test_a_list_at_the_top_is_not_read_to_its_end() -> None:
+    """It will be no mapping, whatever comes."""
+    assert ["yaml-not-a-mapping"] == codes("- a\n" * 50_000 + "]")
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])

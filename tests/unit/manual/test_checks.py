@@ -35,6 +35,8 @@ def must(check: Any, language: str = "en", **parts: Any) -> str:
     outputs = [
         {"id": "outline", "name": {"en": "Outline", "pt": "Esboço", "zh": "大纲"}, "field": "plan"},
         {"id": "offer", "name": {"en": "Plan", "pt": "Plano", "zh": "计划"}, "field": "plan"},
+        {"id": "paper", "name": "Paper", "file": {"kind": "pdf"}},
+        {"id": "draft", "name": "Draft", "field": "plan", "file": "*draft*"},
     ]
     spoken = speech(language, stages=[make_stage(exit=[rule], outputs=outputs)])
     stage = spoken.process.stages[0]
@@ -72,6 +74,15 @@ def must(check: Any, language: str = "en", **parts: Any) -> str:
         ),
         ({"activities": {"state": "open", "within": "7d"}}, "At least 1 activity planned, in the next 7 days"),
         ({"outputs": ["offer"]}, "Plan is on the deal"),
+        ({"outputs": ["paper"]}, "Paper (a file of the kind pdf) is on the deal"),
+        ({"outputs": ["draft"]}, "Draft (in the field Plan, or a file whose name is like “*draft*”) is on the deal"),
+        (
+            {"attachments": {"files": {"at_least": 2, "name": ["*offer*", "*bid*"], "kind": "pdf", "in_stage": True}}},
+            (
+                "Attached to the deal: at least 2 files whose name is like “*offer*” or “*bid*” of the kind pdf, "
+                "added since the deal came into this stage"
+            ),
+        ),
         ({"outputs": ["outline", "offer"]}, "Outline (in the field Plan) and Plan are on the deal"),
         ({"bounds": {"field": "amount", "min": 50000}}, "Amount is at least 50,000"),
         ({"bounds": {"field": "discount", "min": 1, "max": "9.5"}}, "Discount is between 1 and 9.5"),

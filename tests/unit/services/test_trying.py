@@ -167,6 +167,26 @@ def test_no_word_of_activities_is_not_none_of_them(tmp_path: Path, activities: o
 
 
 @pytest.mark.parametrize(
+    ("files", "judgement"),
+    [
+        (None, "unknown"),
+        ([], "fail"),
+        ([{"name": "Notes.txt"}], "fail"),
+        ([{"name": "Proposal v2.PDF", "at": "20d ago"}], "fail"),
+        ([{"name": "Notes.txt"}, {"name": "Proposal v2.PDF"}], "pass"),
+    ],
+)
+def test_a_case_states_the_files_on_its_deal(tmp_path: Path, files: object, judgement: str) -> None:
+    """By name, and when they were added; no word of them is not none of them."""
+    check = {"attachments": {"files": {"name": "*proposal*", "kind": "pdf", "in_stage": True}}}
+    stage = make_stage(exit=[{"id": "one", "check": check}])
+    deal = {"stage": "qualification", "entered": "9d ago", "files": files}
+    case = {"deal": deal, "expect": {"rules": {"qualification.one": judgement}}}
+
+    assert "" == fault(tmp_path, case, stages=[stage])
+
+
+@pytest.mark.parametrize(
     ("case", "says"),
     [
         ({"deal": {"stage": "qualfication"}, "expect": {"ready": True}}, "there is no stage 'qualfication'"),

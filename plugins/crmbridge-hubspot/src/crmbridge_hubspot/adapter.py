@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from crmbridge.adapting import amend_tasks
 from crmbridge.http import Signer
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
+from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
 from crmbridge.ports import AdapterContext, Capabilities, Description, FieldWish, Page
@@ -14,8 +16,10 @@ from crmbridge_hubspot.account import read_owners
 from crmbridge_hubspot.amending import Amending
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.archiving import Archiver
+from crmbridge_hubspot.attached import HolderReader, holder_of
 from crmbridge_hubspot.bodies import LINKED
 from crmbridge_hubspot.counterparts import KNOWN_BY, Lookup
+from crmbridge_hubspot.courses import Courses
 from crmbridge_hubspot.cursor import OVERLAP
 from crmbridge_hubspot.fields import make_fields, properties_of, property_name
 from crmbridge_hubspot.figures import Figures
@@ -42,6 +46,7 @@ CAPABILITIES = Capabilities(
     slices=True,
     creates=frozenset({Kind.DEAL, *KNOWN_BY}),
     associates=frozenset(LINKED),
+    field_history=2_000,  # forty requests
     figures=frozenset({Kind.COMPANY}),  # owners take no properties of one's own ("Owners" guide)
     writers=8,  # at 300 ms an answer, fewer would leave some of the burst limit unused
 )
@@ -96,13 +101,19 @@ class HubSpotAdapter:
         found: list[Record] = []
         for kind in sorted({ref.kind for ref in refs}):
             ids = [ref.id for ref in refs if ref.kind is kind]
-            if kind is Kind.USER:
+            if kind is Kind.FILE:
+                found += self._files(ids)
+            elif kind is Kind.USER:
                 found += [user for user in self._users() if user.ref.id in ids]
             else:
                 found += [
                     record for type_, known in by_type(kind, ids).items() for record in self._read(type_, known, fields)
                 ]
         return self._figures.added({record.ref: record for record in found}, fields)
+
+    def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
+        """Read what fields held from a moment on, by the histories that HubSpot keeps of each property."""
+        return Courses(api=self._api, terms=self._setup.terms()).read(deals, fields, since)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a deal by its key, a deal property by its name, a task or note by its marker on the record `near`.
@@ -155,12 +166,19 @@ class HubSpotAdapter:
     def _users(self) -> Iterator[Record]:
         return (to_user(owner, self._connection) for owner in read_owners(self._api))
 
+    def _files(self, ids: Sequence[str]) -> list[Record]:
+        """Read files by what holds them, which may hold others, too."""
+        holders = by_type(Kind.FILE, list(dict.fromkeys(map(holder_of, ids))))
+        found = [self._reader(type_).by_id(known).records for type_, known in holders.items()]
+        return [record for records in found for record in records if record.ref.id in ids]
+
     def _read(self, type_: ObjectType, ids: Sequence[str], fields: Collection[str] | None) -> Sequence[Record]:
         reader = self._reader(type_)
         return reader.found(reader.raws(ids, history=False), fields=fields).records
 
     def _reader(self, type_: ObjectType) -> Reader:
-        return Reader(api=self._api, type=type_, setup=self._setup, connection=self._connection, now=self._clock.now)
+        kind = HolderReader if type_.kind is Kind.FILE else Reader
+        return kind(api=self._api, type=type_, setup=self._setup, connection=self._connection, now=self._clock.now)
 
 
 def _key_wish(words: Words) -> FieldWish:

@@ -124,9 +124,10 @@ def _asked(stage: Stage, rule: ExitRule, request: GuardRequest) -> Asked:
         case AtLeast(at_least=count, of=fields):
             return _at_least(count, fields, request)
         case Outputs(outputs=outputs):
-            known = {output.id: output.field for output in stage.outputs}
-            fields = tuple(known[output] for output in outputs if output in known)
-            return _at_least(len(outputs), fields, request)
+            shown = stage.fields_of(outputs)
+            if shown is None:
+                return Asked(why="a file can show it, and HubSpot can't require one")
+            return _at_least(len(outputs), shown, request)
         case _:
             return _asked_of_a_value(rule, request)
 
@@ -171,7 +172,7 @@ def _never_asked(check: Activities | Approval | Attachments | Company | Contacts
         case Approval(approval=rule):
             return f"{rule.by} is needed only above a value of {rule.field}, and HubSpot can't compare the two"
         case Attachments():
-            return "HubSpot can't require links or notes"
+            return "HubSpot can't require links, notes or files"
         case Company() | Contacts():
             return "a stage of HubSpot's requires properties of the deal itself only"
 

@@ -13,7 +13,7 @@ from crmbridge.model.values import FieldType, Value
 from crmbridge.ports import AdapterContext, FieldBinding
 from crmbridge_hubspot.account import CURRENCY_PROPERTY, Account
 from crmbridge_hubspot.activities import ACTIVITY_BOUND, ACTIVITY_SYSTEM, activity_fields
-from crmbridge_hubspot.objects import DEALS, TYPES, Bound, ObjectType
+from crmbridge_hubspot.objects import ATTACHED, DEALS, TYPES, Bound, ObjectType
 from crmbridge_hubspot.plans import Plan, Properties
 from crmbridge_hubspot.settings import HubSpotSettings
 from crmbridge_hubspot.values import Codec, moment
@@ -61,7 +61,11 @@ class Words:
 
     def properties(self, type_: ObjectType) -> list[str]:
         """List the properties to ask for, each once."""
-        more: Mapping[Kind, Sequence[str]] = {Kind.DEAL: (*DEAL_SYSTEM, self.key_field), Kind.CONTACT: CONTACT_NAME}
+        more: Mapping[Kind, Sequence[str]] = {
+            Kind.DEAL: (*DEAL_SYSTEM, self.key_field),
+            Kind.CONTACT: CONTACT_NAME,
+            Kind.FILE: (ATTACHED,),
+        }
         natives = (bound.native for bound in self.fields(type_))
         own = more.get(type_.kind, ACTIVITY_SYSTEM.get(type_.name, ()))
         return list(dict.fromkeys([*natives, *own, *SYSTEM, type_.modified]))

@@ -26,6 +26,7 @@ class ObjectType(NamedTuple):
     prefix: str = ""
     modified: str = "hs_lastmodifieddate"  # the property with the modification time
     type_id: str = ""  # in the address of a record's page
+    only: str = ""  # the property that all records of interest have, where most of a type are of none
 
     def ref(self, connection: str, record_id: object) -> Ref:
         """Name a record. HubSpot sends some ids as numbers; here they are text."""
@@ -38,6 +39,11 @@ COMPANIES = ObjectType(Kind.COMPANY, "companies", type_id="0-2")
 CONTACTS = ObjectType(Kind.CONTACT, "contacts", ("companies",), modified="lastmodifieddate", type_id="0-1")
 _AROUND = ("deals", "companies", "contacts")
 NOTES = ObjectType(Kind.NOTE, "notes", _AROUND)
+ATTACHED = "hs_attachment_ids"  # of a note or an e-mail: the files that hang on it ("Notes", "Emails")
+HOLDERS = (
+    ObjectType(Kind.FILE, "notes", ("deals",), "note-", only=ATTACHED),
+    ObjectType(Kind.FILE, "emails", ("deals",), "email-", only=ATTACHED),
+)
 ACTIVITIES = (
     ObjectType(Kind.ACTIVITY, "calls", _AROUND, "call-"),
     ObjectType(Kind.ACTIVITY, "emails", _AROUND, "email-"),
@@ -51,6 +57,7 @@ TYPES = MappingProxyType(
         Kind.CONTACT: (CONTACTS,),
         Kind.ACTIVITY: ACTIVITIES,
         Kind.NOTE: (NOTES,),
+        Kind.FILE: HOLDERS,
     }
 )
 

@@ -16,6 +16,7 @@ class Paths(NamedTuple):
     properties: str
     owners: str
     associations: str
+    files: str
     token: str
     supported_until: date
 
@@ -50,6 +51,7 @@ def _dated(version: str, supported_until: date) -> Paths:
         properties=f"/crm/properties/{version}/deals",
         owners=f"/crm/owners/{version}",
         associations=f"/crm/associations/{version}",
+        files=f"/files/{version}/files",
         token=f"/oauth/{version}/token",
         supported_until=supported_until,
     )
@@ -69,6 +71,7 @@ PATHS = MappingProxyType(
             properties="/crm/v3/properties/deals",
             owners="/crm/v3/owners",
             associations="/crm/v4/associations",  # v3's own associations have no labels and no paging
+            files="/files/v3/files",
             token="/oauth/v3/token",  # noqa: S106  a path
             supported_until=date(2027, 3, 30),
         ),

@@ -14,7 +14,7 @@ from crmbridge.ports import Page
 from crmbridge_hubspot.api import LINK_BATCH
 from crmbridge_hubspot.cursor import MOST_BINNED, OVERLAP_MS, Cursor, read_cursors, write_cursors
 from crmbridge_hubspot.full_walk import FullWalk, Progress
-from crmbridge_hubspot.mapping import archived, stamp_of
+from crmbridge_hubspot.mapping import stamp_of
 from crmbridge_hubspot.reading import Found, Reader
 from crmbridge_hubspot.search_walk import Found as Named
 from crmbridge_hubspot.search_walk import LostCountError, SearchWalk
@@ -59,7 +59,10 @@ class _Pull:
         walk = FullWalk(reader, search)
         whole = cursor.at is None or bool(cursor.walk.by)
         try:
-            cursor = yield from walk.everything(cursor) if whole else self._changed(cursor, search)
+            if whole and reader.type.only and not cursor.walk.by:
+                cursor = yield from self._sought(cursor, search)
+            else:
+                cursor = yield from walk.everything(cursor) if whole else self._changed(cursor, search)
         except LostCountError:
             # Search can't show all of a huge bulk edit; a walk through the list can.
             cursor = yield from walk.everything(Cursor(gone=cursor.gone))
@@ -81,6 +84,13 @@ class _Pull:
             yield Progress(self.reader.found(raws), cursor)
         return cursor
 
+    def _sought(self, cursor: Cursor, search: SearchWalk) -> Generator[Progress, None, Cursor]:
+        """Search for everything of which little is needed; changes are asked for from when this began."""
+        newest = search.newest().stamp
+        few = SearchWalk(self.reader.api, self.reader.type.name, self.reader.type.modified, self.reader.type.only)
+        cursor = yield from self._changed(cursor, few)
+        return cursor if newest is None else cursor.delivered((), newest)
+
     def _gone(self, cursor: Cursor, now: int) -> Progress:
         """List what was deleted. The list can't be asked by time, so it is walked whole: 90 days of deletions."""
         known = 0 if cursor.gone is None else cursor.gone - OVERLAP_MS
@@ -89,7 +99,7 @@ class _Pull:
         ids: list[str] = []
         for raws, _ in pages(self.reader.listed_archived):
             count += 1
-            found = [archived(self.reader.type, raw, self.reader.connection) for raw in raws]
+            found = [each for raw in raws for each in self.reader.archived(raw)]
             ids += [str(raw["id"]) for raw in raws]
             gone += [each for each in found if _ms(each.at) >= known]
             newest = max((newest or 0, *(_ms(each.at) for each in found))) or None

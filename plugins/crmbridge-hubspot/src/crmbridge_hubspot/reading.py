@@ -14,7 +14,7 @@ from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
 from crmbridge_hubspot.api import HISTORY_BATCH, LIST_PAGE, HubSpotApi
 from crmbridge_hubspot.history import HISTORY, moves_of, only_move
 from crmbridge_hubspot.links import read_links
-from crmbridge_hubspot.mapping import MERGED, Mapper, Terms, merged_away, stamp_of
+from crmbridge_hubspot.mapping import MERGED, Mapper, Terms, archived, merged_away, stamp_of
 from crmbridge_hubspot.objects import ObjectType
 from crmbridge_hubspot.setup import SetUp
 
@@ -69,6 +69,10 @@ class Reader:
     def listed_archived(self, after: str | None) -> tuple[list[Raw], str | None]:
         """Read a page of the list of what was deleted, with the token of the next one."""
         return self.api.list_page(self.type.name, after, properties=self.type.modified, archived="true")
+
+    def archived(self, raw: Raw) -> Iterable[Tombstone]:
+        """Give what is gone with a record that was deleted."""
+        return (archived(self.type, raw, self.connection),)
 
     def whole(self, listed: Sequence[Raw]) -> Found:
         """Complete records of the list."""

@@ -54,10 +54,11 @@ class Step:
 class SearchWalk:
     """One walk; each record comes at most once with one modification time."""
 
-    def __init__(self, api: HubSpotApi, kind: str, modified: str) -> None:
+    def __init__(self, api: HubSpotApi, kind: str, modified: str, only: str = "") -> None:
         self._api = api
         self._kind = kind
         self._modified = modified
+        self._only = [{"propertyName": only, "operator": "HAS_PROPERTY"}] if only else []
         self._seen: set[Found] = set()
 
     def since(self, stamp: int) -> Iterator[list[Found]]:
@@ -88,7 +89,8 @@ class SearchWalk:
         )
         return [int(each["id"]) for each in body.get("results") or ()], int(body.get("total") or 0)
 
-    def _search(self, filters: list[dict[str, str]], order: str, direction: str, **more: Any) -> Mapping[str, Any]:
+    def _search(self, asked: list[dict[str, str]], order: str, direction: str, **more: Any) -> Mapping[str, Any]:
+        filters = [*asked, *self._only]
         body = {
             "filterGroups": [{"filters": filters}] if filters else [],
             "sorts": [{"propertyName": order, "direction": direction}],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
 from crmbridge.errors import AuthenticationError, ConfigurationError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import Signer, StaticToken, Token, TokenEndpoint, TokenSource
+from crmbridge.model.records import Kind
 from crmbridge.ports import AdapterContext, Credential
 from crmbridge.secrets import keep, reveal
 from crmbridge_hubspot.api import HOST, HubSpotApi
@@ -24,6 +26,8 @@ NEEDED = frozenset(
         "crm.schemas.deals.write",
     }
 )
+# Files that people attach to records are hidden from the files tool ("Get a signed URL for a private file").
+NEEDED_FOR = MappingProxyType({Kind.FILE: frozenset({"files", "files.ui_hidden.read"})})
 LIFE = 1800  # seconds that an access token lasts, where the answer does not say ("Manage OAuth access tokens")
 
 
@@ -85,7 +89,7 @@ def credential(signer: Signer, settings: HubSpotSettings, api: HubSpotApi) -> Cr
     hour is nobody's worry.
     """
     if not isinstance(signer, TokenSource) or settings.oauth is None:
-        return Credential(way="service key or private app token", needed=NEEDED)
+        return Credential(way="service key or private app token", needed=NEEDED, needed_for=NEEDED_FOR)
     token = signer.token()
     said = _introspected(token, settings.oauth, api)
     return Credential(
@@ -93,6 +97,7 @@ def credential(signer: Signer, settings: HubSpotSettings, api: HubSpotApi) -> Cr
         user=token.user,
         scopes=token.scopes if said is None else said,
         needed=NEEDED,
+        needed_for=NEEDED_FOR,
     )
 
 

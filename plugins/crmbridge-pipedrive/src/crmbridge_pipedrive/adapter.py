@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from crmbridge.adapting import amend_tasks
 from crmbridge.http import Dialect, HttpClient, together
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
+from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, AdapterContext, Capabilities, Description, FieldWish, NativeField, Page
 from crmbridge_pipedrive.account import Account, DealFields
-from crmbridge_pipedrive.api import IDS, Api
+from crmbridge_pipedrive.api import IDS, LIMIT, Api
+from crmbridge_pipedrive.attached import A_PAGE, pull_files, read_files
+from crmbridge_pipedrive.changelogs import ChangeLogs
+from crmbridge_pipedrive.courses import Courses
 from crmbridge_pipedrive.deals import DealSource
 from crmbridge_pipedrive.figures import Figures
 from crmbridge_pipedrive.finding import Books, find_marked
@@ -32,7 +36,7 @@ from crmbridge_pipedrive.writing import Writer
 
 ACTIONS = DEAL_ACTIONS | {Action.FIELD, Action.ARCHIVE, Action.AMEND}
 CAPABILITIES = Capabilities(
-    kinds=frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE}),
+    kinds=frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE, Kind.FILE}),
     actions=ACTIONS,
     batch=dict.fromkeys(ACTIONS, IDS),  # there are no bulk writes; so many are sent one by one, side by side
     external_key=False,  # the key is kept in a custom field, and Pipedrive keeps none of those unique
@@ -44,10 +48,11 @@ CAPABILITIES = Capabilities(
     slices=True,
     creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT}),
     associates=frozenset({"company", "contacts"}),
+    field_history=100,  # twenty tokens each
     figures=frozenset({Kind.COMPANY}),  # users have no custom fields
 )
 ON_COMPANIES = f"{Kind.COMPANY}:"
-API_VERSION = "v2; v1 for users, notes and history"
+API_VERSION = "v2; v1 for users, notes, files and history"
 # Built-in deal fields that the API reads but does not take.
 BUILT_IN_WRITABLE = frozenset(
     {"title", "owner_id", "person_id", "org_id", "pipeline_id", "stage_id", "value", "currency", "status"}
@@ -72,8 +77,10 @@ class PipedriveAdapter:
         self._account = Account(api, context, place.strip(), settings.key_field)
         self._books = Books(api, self._account)
         self._figures = Figures(api=api, connection=context.connection)
+        self._logs = ChangeLogs(api, context.memory)
         self._deals = DealSource(
             api=api,
+            changelogs=self._logs,
             account=self._account,
             connection=context.connection,
             limits=limits,
@@ -121,6 +128,8 @@ class PipedriveAdapter:
                 return pull_users(self._api, self._connection)
             case Kind.NOTE:
                 return pull_notes(self._api, self._connection, since, self._roll(kind, "notes"))
+            case Kind.FILE:
+                return pull_files(self._api, self._connection, since, self._roll(kind, "files", A_PAGE))
             case _:
                 return pull_list(self._api, kind, self._connection, since, self._roll(kind, LISTS[kind][0]))
 
@@ -140,6 +149,12 @@ class PipedriveAdapter:
                 wanted.setdefault(ref.kind, set()).add(int(ref.id))
         found = {record.ref: record for kind, ids in wanted.items() for record in self._read_kind(kind, ids)}
         return self._figures.added({ref: found[ref] for ref in refs if ref in found}, fields)
+
+    def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
+        """Read what fields held from a moment on, by the changelog of each deal."""
+        known, currency = self._account.deal_fields, self._settings.currency
+        source = Courses(api=self._api, logs=self._logs, limits=self._limits, fields=known, currency=currency)
+        return source.read(deals, fields, since)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a record by lists, never through search.
@@ -186,17 +201,19 @@ class PipedriveAdapter:
                 return [user for user in users(self._api, self._connection) if int(user.ref.id) in ids]
             case Kind.NOTE:
                 return read_notes(self._api, self._connection, ids)
+            case Kind.FILE:
+                return read_files(self._api, self._connection, ids)
             case _:
                 return read_list(self._api, kind, self._connection, ids)
 
-    def _roll(self, kind: Kind, call: str) -> Roll:
+    def _roll(self, kind: Kind, call: str, page: int = LIMIT) -> Roll:
         return Roll(
             memory=self._context.memory,
             clock=self._context.clock,
             limits=self._limits,
             connection=self._connection,
             kind=kind,
-            tokens=PATHS[self._settings.api_version][call].tokens,
+            tokens=PATHS[self._settings.api_version][call].tokens * (LIMIT // page),
         )
 
     def _reader(self, fields: DealFields) -> DealReader:

@@ -13,6 +13,7 @@ from crmbridge.model.records import Move, Record, Tombstone
 from crmbridge.ports import Clock, Page
 from crmbridge_pipedrive.account import MOST_KEYS, Account, DealFields
 from crmbridge_pipedrive.api import LIMIT, Api, Row, is_id
+from crmbridge_pipedrive.changelogs import ChangeLogs
 from crmbridge_pipedrive.contacts import participants
 from crmbridge_pipedrive.cursors import Cursor, Part, read_cursor
 from crmbridge_pipedrive.history import (
@@ -42,6 +43,7 @@ class DealSource:
     """Reads the deals of one account. `history_days` is how far back the moves of a first pull reach."""
 
     api: Api
+    changelogs: ChangeLogs
     account: Account
     connection: str
     limits: Limits
@@ -92,7 +94,7 @@ class DealSource:
     @property
     def history(self) -> History:
         """Give what reads logs."""
-        return History(api=self.api, pipeline_of=self.account.setup.pipeline_of)
+        return History(api=self.api, logs=self.changelogs, pipeline_of=self.account.setup.pipeline_of)
 
     def _people(self, deal: int) -> list[int] | None:
         """Read a deal's contacts; of one deleted or merged meanwhile they can't be read."""

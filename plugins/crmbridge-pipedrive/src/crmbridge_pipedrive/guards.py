@@ -114,8 +114,8 @@ def _needs_of(stage: Stage, rule: ExitRule, request: GuardRequest) -> Needs:
         case Required(required=fields):
             return Needs(fields)
         case Outputs(outputs=outputs):
-            known = {output.id: output.field for output in stage.outputs}
-            return Needs(tuple(known[output] for output in outputs if output in known))
+            shown = stage.fields_of(outputs)
+            return Needs((), "a file can show it, and Pipedrive can't require one") if shown is None else Needs(shown)
         case AtLeast(at_least=count, of=fields):
             return _at_least(count, fields, request)
         case Bounds(bounds=limits) | Dates(dates=limits):
@@ -137,7 +137,7 @@ def _never_required(check: Activities | Approval | Attachments | Company | Conta
         case Approval(approval=approval):
             return f"{approval.by} is needed above a limit only, and Pipedrive requires a field of all deals"
         case Attachments():
-            return "Pipedrive can't require links or notes"
+            return "Pipedrive can't require links, notes or files"
         case _:
             return "Pipedrive requires fields of the deal itself only"
 

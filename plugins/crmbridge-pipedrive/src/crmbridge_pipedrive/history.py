@@ -11,6 +11,7 @@ from crmbridge.errors import RefusedError
 from crmbridge.model.records import Move, Position, Record, Status
 from crmbridge.model.values import iso
 from crmbridge_pipedrive.api import Api, Row, is_id
+from crmbridge_pipedrive.changelogs import ChangeLogs, changed_at
 from crmbridge_pipedrive.prints import SECONDS
 from crmbridge_pipedrive.values import moment
 from crmbridge_pipedrive.verdicts import ForbiddenError
@@ -41,6 +42,7 @@ class History:
     """Reads histories. `pipeline_of` is each stage's pipeline; a stage of no known one is in the deal's own."""
 
     api: Api
+    logs: ChangeLogs
     pipeline_of: Mapping[str, str]
 
     def read(self, row: Row) -> Log:
@@ -51,7 +53,7 @@ class History:
         """
         best: list[Step] = []
         for source in (self._changelog, self._flow):
-            steps = source(row["id"])
+            steps = source(row)
             if steps is not None and explains(steps, row):
                 return Log(steps, whole=True)
             best = max(best, steps or [], key=len)
@@ -65,11 +67,11 @@ class History:
             return self._chain(deal, deal.position, row, log.steps)
         return self._as_far_as_known(deal, deal.position, row, log.steps)
 
-    def _changelog(self, deal: int) -> list[Step] | None:
-        return _unless_refused(lambda: changelog_steps(self.api.rows("changelog", id_=deal)))
+    def _changelog(self, row: Row) -> list[Step] | None:
+        return _unless_refused(lambda: changelog_steps(self.logs.read(row["id"], changed_at(row))))
 
-    def _flow(self, deal: int) -> list[Step] | None:
-        return _unless_refused(lambda: flow_steps(self.api.rows_v1("flow", {"items": "dealChange"}, id_=deal)))
+    def _flow(self, row: Row) -> list[Step] | None:
+        return _unless_refused(lambda: flow_steps(self.api.rows_v1("flow", {"items": "dealChange"}, id_=row["id"])))
 
     def _chain(self, deal: Record, now: Position, row: Row, steps: Sequence[Step]) -> tuple[Move, ...]:
         """Follow the steps from the deal's creation."""

@@ -125,7 +125,7 @@ class DealReader:
             del values["amount"]
             problems.append(Problem("value", str(error)))
         try:
-            values["close_date"] = _day(get("expected_close_date"))
+            values["close_date"] = day_of(get("expected_close_date"))
         except ValueError as error:
             del values["close_date"]
             problems.append(Problem("expected_close_date", str(error)))
@@ -225,7 +225,8 @@ def _position(row: Row, problems: list[Problem]) -> Position | None:
     return Position(str(pipeline), str(stage), status)
 
 
-def _day(raw: Any) -> Value:
+def day_of(raw: Any) -> Value:
+    """Read a date, which may come with a time of day; raises ValueError for anything else."""
     if raw is None or raw == "":
         return None
     try:

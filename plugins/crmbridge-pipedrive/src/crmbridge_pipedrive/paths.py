@@ -55,6 +55,8 @@ PATHS: Mapping[str, Mapping[str, Call]] = {
         "currencies": Call("GET", "{v1}/currencies", 20, "Currencies: Get all supported currencies"),
         "notes": Call("GET", "{v1}/notes", 20, "Notes: Get all notes"),
         "note": Call("GET", "{v1}/notes/{id}", 2, "Notes: Get one note"),
+        "files": Call("GET", "{v1}/files", 20, "Files: Get all files"),
+        "file": Call("GET", "{v1}/files/{id}", 2, "Files: Get one file"),
         "notes.create": Call("POST", "{v1}/notes", 10, "Notes: Add a note"),
         "notes.delete": Call("DELETE", "{v1}/notes/{id}", 6, "Notes: Delete a note"),
         "changelog": Call("GET", "{v1}/deals/{id}/changelog", 20, "Deals: List updates about deal field values"),
@@ -67,5 +69,5 @@ PATHS: Mapping[str, Mapping[str, Call]] = {
     }
 }
 
-# What an OAuth app must be granted for all of these ("Scopes and permissions explanations"). Notes ride on deals.
+# What an OAuth app must be granted for all ("Scopes and permissions explanations"); notes and files ride on deals.
 SCOPES = frozenset({"base", "deals:full", "activities:full", "contacts:full", "users:read", "deal-fields:full"})

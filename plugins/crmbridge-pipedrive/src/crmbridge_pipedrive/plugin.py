@@ -57,7 +57,7 @@ def _build(options: SandboxOptions) -> Sandbox:
 @hookimpl
 def crmbridge_adapters() -> Iterable[AdapterSpec]:
     """Offer the Pipedrive adapter."""
-    summary = "Pipedrive through its API v2, with v1 for users, notes and history."
+    summary = "Pipedrive through its API v2, with v1 for users, notes, files and history."
     return [
         AdapterSpec(
             name="pipedrive",

@@ -113,7 +113,7 @@ def pull_notes(api: Api, connection: str, since: str | None, roll: Roll) -> Iter
         cursor = replace(cursor, next=max(stamps, default=cursor.since), parts=(Part(),))
         lists = [newest] if following is None else None
     met = Met(cursor)
-    for rows in lists or _notes_in_order(api, asked, cursor.parts[0].after or 0):
+    for rows in lists or in_order(api, "notes", asked, cursor.parts[0].after or 0):
         fresh = [row for row in rows if is_id(row.get("id")) and met.is_fresh(row, digest)]
         met.take(ids_of(fresh))
         came |= {row["id"] for row in rows if is_id(row.get("id")) and not is_gone(row)}
@@ -129,11 +129,11 @@ def pull_notes(api: Api, connection: str, since: str | None, roll: Roll) -> Iter
 
 
 def _all_notes(api: Api) -> Iterator[int]:
-    return (row["id"] for page in _notes_in_order(api, {}, 0) for row in page if not is_gone(row))
+    return (row["id"] for page in in_order(api, "notes", {}, 0) for row in page if not is_gone(row))
 
 
-def _notes_in_order(api: Api, asked: Params, after: int) -> Iterator[Sequence[Row]]:
-    """Walk the notes by id, from one on. A note that is deleted meanwhile moves all later ones forward by a place.
+def in_order(api: Api, call: str, asked: Params, after: int) -> Iterator[Sequence[Row]]:
+    """Walk a v1 list by id, from one on. A row that is deleted meanwhile moves all later ones forward by a place.
 
     So each page begins with the last row of the one before; where it does not, the walk begins again, and passes over
     what it has delivered.
@@ -141,7 +141,7 @@ def _notes_in_order(api: Api, asked: Params, after: int) -> Iterator[Sequence[Ro
 
     def fetch(token: str | None) -> tuple[list[Row], str | None]:
         start, edge, delivered = map(int, token.split(":")) if token else (0, 0, after)
-        rows, following = api.page_at("notes", {**asked, "sort": "id ASC"}, start)
+        rows, following = api.page_at(call, {**asked, "sort": "id ASC"}, start)
         rows = [row for row in rows if is_id(row.get("id"))]
         if start and (not rows or rows[0]["id"] > edge):
             return [], f"0:0:{delivered}"

@@ -158,10 +158,12 @@ def _at_least(check: AtLeast, _stage: Stage, request: GuardRequest) -> Said:
 
 
 def _outputs(check: Outputs, stage: Stage, request: GuardRequest) -> Said:
-    fields = {output.id: output.field for output in stage.outputs}
-    if not set(check.outputs) <= fields.keys():
+    if not set(check.outputs) <= {output.id for output in stage.outputs}:
         return Said(FALSE, TRUE)
-    return Said(_count(len(check.outputs), [fields[output] for output in check.outputs], request))
+    fields = stage.fields_of(check.outputs)
+    if fields is None:
+        raise UnsayableError("a file can show it, and a validation rule sees the deal only")
+    return Said(_count(len(fields), fields, request))
 
 
 def _count(needed: int, names: Iterable[str], request: GuardRequest) -> str:
@@ -215,7 +217,7 @@ def _activities(_check: Activities, _stage: Stage, _request: GuardRequest) -> Sa
 
 
 def _beside(_check: Attachments | Company | Contacts, _stage: Stage, _request: GuardRequest) -> Said:
-    raise UnsayableError("a validation rule sees the deal only, not its links, company and contacts")
+    raise UnsayableError("a validation rule sees the deal only, not its links, files, company and contacts")
 
 
 def _expr(_check: Expr, _stage: Stage, _request: GuardRequest) -> Said:

@@ -8,6 +8,7 @@ from crmbridge.errors import ConfigurationError
 from crmbridge.model.records import Kind, Record
 from crmbridge.ports import AdapterContext
 from crmbridge_salesforce.activities import Activities
+from crmbridge_salesforce.attached import OLD, TIES, files_of
 from crmbridge_salesforce.details import Asked, Details, Unasked
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.mapping import OBJECTS, Reader, Shape
@@ -18,9 +19,9 @@ from crmbridge_salesforce.settings import SalesforceSettings
 from crmbridge_salesforce.setup import Setup
 from crmbridge_salesforce.sources import Deals, Plain, Source
 
-KINDS = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE)
+KINDS = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE, Kind.FILE)
 # By these an id says in which object of several it lies.
-_PREFIXES = {"Task": "00T", "Event": "00U", "Note": "002", "ContentNote": "069"}
+_PREFIXES = {"Task": "00T", "Event": "00U", "Note": "002", "ContentNote": "069", TIES: "06A", OLD: "00P"}
 
 
 class Library:
@@ -62,6 +63,8 @@ class Library:
             return [self._deals()]
         if kind in OBJECTS:
             return [Plain(kind, self.reader(kind))]
+        if kind is Kind.FILE:
+            return files_of(self._connection, self._org, self._setup)
         if kind not in KINDS:
             raise ConfigurationError(f"{self._connection}: there is no reading of {kind}s")
         return list(self._activities() if kind is Kind.ACTIVITY else self._notes())

@@ -106,5 +106,5 @@ class Listings:
     def newest(self) -> datetime | None:
         """Give the newest stamp there is, for an org whose answers do not say its time."""
         stamp = self._form.stamp
-        rows = self._org.query(select([stamp], self._table, order=f"{stamp} DESC", limit=1))
+        rows = self._org.query(select([stamp], self._table, where=self._source.where, order=f"{stamp} DESC", limit=1))
         return read_moment(rows[0][stamp]) if rows else None

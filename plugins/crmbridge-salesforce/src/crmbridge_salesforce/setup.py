@@ -15,6 +15,8 @@ from crmbridge.ports import Clock, Pipeline
 from crmbridge_salesforce.judge import UnknownColumnError
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, OrgStage, RecordType, Table, stage_of, stage_values
+from crmbridge_salesforce.soql import select, text
+from crmbridge_salesforce.values import read_moment
 
 T = TypeVar("T")
 
@@ -40,6 +42,7 @@ _STAGES = (
     " FROM OpportunityStage ORDER BY SortOrder, Id"
 )
 _TRACKED = "SELECT Id FROM OpportunityFieldHistory WHERE Field = 'StageName' LIMIT 1"
+_OLDEST = "CreatedDate"
 _STATUSES = "SELECT ApiName FROM TaskStatus WHERE IsClosed = {} ORDER BY SortOrder"
 
 
@@ -92,7 +95,19 @@ class Setup:
 
     def tracks_stages(self) -> bool:
         """Tell whether the org keeps a field history of stages, which is a choice of its people."""
-        return self._once("tracked", lambda: [_plain(row) for row in self._ask_if_there(_TRACKED)], bool)
+        return self._once("tracked", lambda: [_plain(row) for row in _ask_if_there(self._org, _TRACKED)], bool)
+
+    def tracked_since(self, names: Sequence[str]) -> datetime | None:
+        """Give since when a deal's field is known to be tracked: the time of the oldest row that the org has of it.
+
+        None where it has none. What people chose to track, and since when, an integration can't ask.
+        """
+        asked = ",".join(map(text, names))
+        query = select(["CreatedDate"], "OpportunityFieldHistory", where=f"Field IN ({asked})", order=_OLDEST, limit=1)
+        rows = self._once(
+            f"tracked {names[0]}", lambda: [str(row["CreatedDate"]) for row in _ask_if_there(self._org, query)], list
+        )
+        return read_moment(rows[0]) if rows else None
 
     def pipelines(self) -> tuple[Pipeline, ...]:
         """Give one pipeline per record type, and the default one for deals without."""
@@ -140,12 +155,6 @@ class Setup:
         self._seen.clear()
         self._oldest = None
 
-    def _ask_if_there(self, statement: str) -> Sequence[Mapping[str, Any]]:
-        try:
-            return self._org.query(statement)
-        except RefusedError:  # no such object, or none that the user may see
-            return ()
-
     def _describe(self, name: str) -> dict[str, Any]:
         try:
             return _shortened(self._org.get(f"sobjects/{name}/describe"))
@@ -159,6 +168,13 @@ class Setup:
             return (at, found["data"]) if now - KEPT_FOR <= at <= now else (now, None)
         except (KeyError, ValueError, TypeError):
             return now, None
+
+
+def _ask_if_there(org: Org, statement: str) -> Sequence[Mapping[str, Any]]:
+    try:
+        return org.query(statement)
+    except RefusedError:  # no such object, or none that the user may see
+        return ()
 
 
 def _table(data: Mapping[str, Any]) -> Table | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from crmbridge.engine.moments import shifted
-from crmbridge.engine.rules.case import Answer, Case, undecided
+from crmbridge.engine.rules.case import Answer, Beside, Case, undecided
 from crmbridge.model.business_time import Duration, Unit
 from crmbridge.model.checks import ActivityCount
 from crmbridge.model.findings import Judgement, Visit
@@ -23,6 +24,12 @@ def known_then(activities: Iterable[Record], moment: datetime) -> tuple[Record, 
     One that was open then and is done now is left out: when that happened is not known.
     """
     return tuple(each for each in activities if _was_there(each, moment))
+
+
+def beside_then(beside: Beside, moment: datetime) -> Beside:
+    """Give what stands beside a deal with the notes and files that were there at a moment."""
+    notes, files = (None if each is None else known_then(each, moment) for each in (beside.notes, beside.files))
+    return replace(beside, notes=notes, files=files)
 
 
 def count_activities(wanted: ActivityCount, case: Case) -> Answer:
@@ -66,7 +73,7 @@ def _counts(activity: Record, wanted: ActivityCount, case: Case) -> bool:
         (wanted.state == "any" or done == (wanted.state == "done"))
         and (wanted.kind is None or _has_kind(activity, wanted.kind))
         and (wanted.subject is None or _speaks_of(activity, wanted.subject))
-        and (not wanted.in_stage or _lies_in(activity, case.visit))
+        and (not wanted.in_stage or lies_in(activity, case.visit))
         and (wanted.within is None or _is_near(activity, _length(wanted.within), case.now, done=done))
     )
 
@@ -79,8 +86,9 @@ def _speaks_of(activity: Record, words: str) -> bool:
     return words.casefold() in str(activity.fields.get("subject") or "").casefold()
 
 
-def _lies_in(activity: Record, visit: Visit | None) -> bool:
-    at = _at(activity)
+def lies_in(record: Record, visit: Visit | None) -> bool:
+    """Tell whether an activity happened, or a file was added, during a visit."""
+    at = _at(record)
     if visit is None or at is None:
         return False
     return visit.entered_at <= at and (visit.left_at is None or at <= visit.left_at)

@@ -16,6 +16,7 @@ from crmbridge.engine.expr.terms import DATE, Field, Joined, Term
 from crmbridge.engine.expr.writing import Writer
 from crmbridge.engine.rules.beside import answer, approver_misfit
 from crmbridge.engine.rules.case import Case
+from crmbridge.engine.rules.outputs import shown_by_files
 from crmbridge.model.checks import (
     Activities,
     Approval,
@@ -65,8 +66,8 @@ def activity_field(check: Activities) -> str:
 
 
 def output_fields(check: Outputs, stage: Stage) -> tuple[str, ...] | None:
-    """Name the fields that show a stage's outputs; None when the stage has not all of them."""
-    fields = {output.id: output.field for output in stage.outputs}
+    """Name the fields that show a stage's outputs; None when the stage has no such field for all of them."""
+    fields = {output.id: output.field for output in stage.outputs if output.field is not None}
     return tuple(fields[output] for output in check.outputs) if fields.keys() >= set(check.outputs) else None
 
 
@@ -79,6 +80,9 @@ def _at_least(check: AtLeast, _stage: Stage, writer: Writer) -> None:
 
 
 def _outputs(check: Outputs, stage: Stage, writer: Writer) -> None:
+    if shown_by_files(check, stage):
+        _beside(check, stage, writer)
+        return
     fields = output_fields(check, stage)
     if fields is None:
         writer.line(f"return {UNKNOWN}")

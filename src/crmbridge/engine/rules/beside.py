@@ -9,6 +9,8 @@ from crmbridge.engine.expr.runtime import choices
 from crmbridge.engine.people import email_of, listed
 from crmbridge.engine.rules.activities import count_activities
 from crmbridge.engine.rules.case import Answer, Case, quote, undecided
+from crmbridge.engine.rules.files import FILES, Found, look_for
+from crmbridge.engine.rules.outputs import answer_outputs
 from crmbridge.model.checks import (
     Activities,
     ApprovalRule,
@@ -18,28 +20,26 @@ from crmbridge.model.checks import (
     CompanyRule,
     ContactRule,
     Contacts,
+    Outputs,
 )
 from crmbridge.model.findings import Judgement
 from crmbridge.model.records import Record
 from crmbridge.model.values import Value, is_empty
 
 
-def answer(check: Activities | Attachments | Company | Contacts, case: Case) -> Answer:
+def answer(check: Activities | Attachments | Outputs | Company | Contacts, case: Case) -> Answer:
     """Answer a check that looks at more than the deal's fields."""
     match check:
         case Activities():
             return count_activities(check.activities, case)
         case Attachments():
             return _attachments(check.attachments, case)
+        case Outputs():
+            return answer_outputs(check, case)
         case Company():
             return _company(check.company, case)
         case Contacts():
             return _contacts(check.contacts, case)
-
-
-def says_yes(value: Value) -> bool:
-    """Tell whether a field is filled in, and not with a no."""
-    return not is_empty(value) and value is not False
 
 
 def _company(wanted: CompanyRule, case: Case) -> Answer:
@@ -94,13 +94,29 @@ def _attachments(wanted: AttachmentRule, case: Case) -> Answer:
         passed += found
         missing += [] if found else ["notes"]
         said = said if found else f"{said} No note speaks of {wanted.note}.".strip()
-    return Answer(
+    answer = Answer(
         judgement=Judgement.FAIL if missing else Judgement.PASS,
         message=said or "The documents are there.",
         looked_at=wanted.links,
         missing=missing,
         passed=passed,
         value=case.fields.get(wanted.links[0]) if len(wanted.links) == 1 else None,
+    )
+    return answer if wanted.files is None else _with_files(answer, look_for(wanted.files, case))
+
+
+def _with_files(answer: Answer, found: Found) -> Answer:
+    """Add what files say to what links and notes say: the worse of both counts."""
+    fails = Judgement.FAIL in {answer.judgement, found.judgement}
+    said = answer.message if answer.judgement is Judgement.FAIL else ""
+    return Answer(
+        judgement=Judgement.FAIL if fails else found.judgement,
+        message=f"{said} {found.message}".strip(),
+        looked_at=answer.looked_at,
+        missing=[*answer.missing, *([found.lacks] if found.lacks else [])],
+        passed=answer.passed + found.passed,
+        value=answer.value if answer.looked_at else found.value,
+        seen={} if found.seen is None else {FILES: found.value},
     )
 
 

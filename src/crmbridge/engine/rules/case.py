@@ -29,6 +29,8 @@ class Beside:
     """
 
     notes: Sequence[Record] | None = None
+    files: Sequence[Record] | None = None
+    no_files: str = ""  # why nobody can tell of files, where more is known than that they are not pulled
     companies: Sequence[Record] | None = None  # the deal's company: one, or none
     contacts: Sequence[Record] | None = None
     users: Sequence[Record] | None = None  # all of the connection

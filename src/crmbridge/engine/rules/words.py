@@ -7,8 +7,9 @@ from typing import Any
 
 from crmbridge.engine.expr import runtime
 from crmbridge.engine.rules.asking import activity_field, output_fields
-from crmbridge.engine.rules.beside import answer, approver_misfit, says_yes
+from crmbridge.engine.rules.beside import answer, approver_misfit
 from crmbridge.engine.rules.case import Answer, Case, quote
+from crmbridge.engine.rules.outputs import says_yes, shown_by_files
 from crmbridge.model.checks import (
     Activities,
     Approval,
@@ -47,6 +48,8 @@ def _at_least(check: AtLeast, judgement: Judgement, reason: int, case: Case) -> 
 
 
 def _outputs(check: Outputs, judgement: Judgement, reason: int, case: Case) -> Answer:
+    if shown_by_files(check, case.stage):
+        return answer(check, case)
     wanted = output_fields(check, case.stage)
     if wanted is None:
         known = {output.id for output in case.stage.outputs}

@@ -123,6 +123,8 @@ def scope_of(request: Request, kind: ObjectType) -> str:
         return ""
     if "/owners" in path:
         return "crm.objects.owners.read"
+    if path.startswith("/files/"):
+        return "files"
     name = "contacts" if kind.name in ENGAGEMENTS else kind.name
     family = "schemas" if any(part in path for part in SCHEMA_PATHS) else "objects"
     return f"crm.{family}.{name}.{'read' if reads else 'write'}"

@@ -25,6 +25,8 @@ SCOPES = frozenset(
         "oauth",
         *(f"crm.objects.{kind}.{do}" for kind in ("deals", "contacts", "companies") for do in ("read", "write")),
         "crm.objects.owners.read",
+        "files",
+        "files.ui_hidden.read",
         *(f"crm.schemas.{kind}.{do}" for kind in ("deals", "contacts", "companies") for do in ("read", "write")),
     }
 )

@@ -54,6 +54,7 @@ class HubSpotState:
         self.undo = Undo()
         self.links = Links(self.tables, self.undo)
         self.oauth = OAuth(self.clock)
+        self.files: dict[str, dict[str, Any]] = {}  # what the Files API tells of them, by id
         self.limits = Limits()
         self._unique: dict[tuple[str, str], dict[str, list[str]]] = {}
 

@@ -200,6 +200,7 @@ _CALL = (
 )
 _EMAIL = (
     *_ENGAGEMENT,
+    Property(name="hs_attachment_ids", label="Attached file ids"),
     Property(name="hs_email_subject", label="Email subject"),
     Property(name="hs_email_text", label="Text body", field_type="textarea"),
     _choice("hs_email_direction", "Email direction", "EMAIL", "INCOMING_EMAIL", "FORWARDED_EMAIL"),

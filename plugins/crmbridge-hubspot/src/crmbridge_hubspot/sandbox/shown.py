@@ -24,6 +24,7 @@ from crmbridge_hubspot.sandbox.replies import stamp
 
 ALWAYS = ("createdate", "hs_object_id")
 MOST_IN_LINE = 100  # associations of one kind with a record
+KEPT_VERSIONS = 20  # of each property's values
 
 
 def value_of(state: HubSpotState, record: CrmObject, name: str) -> str | None:
@@ -142,7 +143,7 @@ def show(
 
 def _history(record: CrmObject, name: str) -> list[dict[str, Any]]:
     entries = []
-    for version in reversed(record.history.get(name, [])):  # newest first
+    for version in reversed(record.history.get(name, [])[-KEPT_VERSIONS:]):  # newest first
         entry: dict[str, Any] = {
             "value": version.value,
             "timestamp": stamp(version.at),

@@ -43,6 +43,7 @@ class PipedriveState:
         self.sessions = sessions
         self.tables = tables
         self.contact_sync = True  # without it persons have no job title
+        self.files_forbidden = False
         self.me = me  # the user whose token the sandbox takes
         self.faults = Faults({}, 0)  # the kit's own, once the sandbox is assembled
 

@@ -36,6 +36,7 @@ class Tables:
     deals: Table = field(default_factory=dict)
     activities: Table = field(default_factory=dict)
     notes: Table = field(default_factory=dict)
+    files: Table = field(default_factory=dict)
     participants: dict[int, list[int]] = field(default_factory=dict)
     history: dict[int, list[Row]] = field(default_factory=dict)
 

@@ -87,7 +87,7 @@ def _notes(state: PipedriveState, request: Request, _body: Any) -> Row:
     if by not in NOTE_SORTS:
         raise RefusalError(400, "sort is not valid")
     order = sorted(rows, key=lambda row: (row[by] or "", int(row["id"])), reverse=direction.lower() == "desc")
-    return _paged(order, request)
+    return paged(order, request)
 
 
 def _create_note(state: PipedriveState, _request: Request, body: Any) -> Any:
@@ -180,7 +180,7 @@ def _flow(state: PipedriveState, request: Request, _body: Any) -> Row:
     happened = [row for row in state.tables.activities.values() if row["deal_id"] == number_in(request)]
     activities = [{"object": "activity", "timestamp": f"{r['due_date']} 00:00:00", "data": r} for r in happened]
     feed = [row for row in (*activities, *changes) if not wanted or row["object"] in wanted]
-    return _paged(sorted(feed, key=lambda row: str(row["timestamp"]), reverse=True), request)
+    return paged(sorted(feed, key=lambda row: str(row["timestamp"]), reverse=True), request)
 
 
 def _flow_change(state: PipedriveState, deal: int, row: Row) -> Row:
@@ -219,7 +219,7 @@ def _participants(state: PipedriveState, request: Request, _body: Any) -> Row:
     number = number_in(request)
     deal = row_of(state.tables.deals, number, "Deal")
     people = state.tables.participants.get(number, ())
-    return _paged([_participant(state, deal, person) for person in people], request)
+    return paged([_participant(state, deal, person) for person in people], request)
 
 
 def _participant(state: PipedriveState, deal: Row, person: int) -> Row:
@@ -277,15 +277,15 @@ def _whole(rows: list[Row]) -> Row:
     return {"success": True, "data": rows}
 
 
-def _limit(request: Request) -> int:
+def _limit(request: Request, most: int = MOST) -> int:
     text = request.query_params.get("limit", str(USUAL))
-    return min(int(text), MOST) if text.isdecimal() and int(text) > 0 else USUAL
+    return min(int(text), most) if text.isdecimal() and int(text) > 0 else USUAL
 
 
-def _paged(rows: list[Row], request: Request) -> Row:
+def paged(rows: list[Row], request: Request, *, most: int = MOST) -> Row:
     """Give a v1 page; an empty list is null."""
     text = request.query_params.get("start", "0")
-    start, limit = int(text) if text.isdecimal() else 0, _limit(request)
+    start, limit = int(text) if text.isdecimal() else 0, _limit(request, most)
     more = len(rows) > start + limit
     pagination: Row = {"start": start, "limit": limit, "more_items_in_collection": more}
     if more:

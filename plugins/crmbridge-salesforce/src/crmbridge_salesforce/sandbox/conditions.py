@@ -11,8 +11,8 @@ from typing import Any
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.sandbox.answers import ApiError
 from crmbridge_salesforce.sandbox.objects import Column
-from crmbridge_salesforce.sandbox.paths import IDS, Paths, Row, folded
-from crmbridge_salesforce.sandbox.soql import Both, Compare, Condition, Literal, Negated, at_fault
+from crmbridge_salesforce.sandbox.paths import IDS, Path, Paths, Row, folded
+from crmbridge_salesforce.sandbox.soql import Both, Compare, Condition, Literal, Negated, Token, at_fault
 
 Test = Callable[[Row], bool]
 
@@ -43,7 +43,7 @@ class Conditions:
     def compared(self, condition: Compare) -> tuple[str, list[Any]] | None:
         """Give the column of the object itself and the values that a comparison is about; None for a parent's."""
         path = self._paths.find(condition.field)
-        if path.parents:
+        if path.parents or condition.inner is not None:
             return None
         return path.column.name, [self._literal(path.column, literal) for literal in condition.values]
 
@@ -52,11 +52,18 @@ class Conditions:
         if not path.column.filterable:
             words = f"field '{path.column.name}' can not be filtered in a query call"
             raise at_fault(self._text, condition.field.at, "INVALID_FIELD", words)
+        if condition.inner is not None:
+            return self._joined(condition, path, condition.inner)
         holds = _holds(condition.sign, [self._literal(path.column, literal) for literal in condition.values])
         get, column = self._paths.getter(path), path.column
         if _kind(column) == "string" and column.type not in IDS:
             return lambda row: holds(folded(column, get(row)))
         return lambda row: holds(get(row))
+
+    def _joined(self, condition: Compare, path: Path, table: Token) -> Test:
+        """Look each value up among the rows of another object."""
+        get, exists, wanted = self._paths.getter(path), self._paths.exists(table), condition.sign == "IN"
+        return lambda row: exists(get(row)) is wanted
 
     def _literal(self, column: Column, literal: Literal) -> Any:
         if literal.kind == "null":

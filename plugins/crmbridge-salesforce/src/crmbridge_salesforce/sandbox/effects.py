@@ -34,12 +34,14 @@ _BELONGS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("Task", "WhatId"),
         ("Event", "WhatId"),
         ("Note", "ParentId"),
+        ("Attachment", "ParentId"),
         ("OpportunityContactRole", "OpportunityId"),
         ("ContentDocumentLink", "LinkedEntityId"),
     ),
     "ContentDocument": (("ContentNote", "Id"), ("ContentDocumentLink", "ContentDocumentId")),
     "ContentNote": (("ContentDocument", "Id"), ("ContentDocumentLink", "ContentDocumentId")),
 }
+_LONGEST_KEPT = 255  # characters of a text
 _DATA_TYPES = defaultdict(
     lambda: "Text",
     {
@@ -121,16 +123,32 @@ def after_undelete(tables: Tables, table: str, row: Values) -> None:
 
 
 def track(tables: Tables, tracked: set[str], row: Values, before: Values | None) -> None:
-    """Keep the old and new values of a deal's tracked columns, one row each; a new deal is one row without values."""
+    """Keep the old and new values of a deal's tracked columns, one row each; a new deal is one row without values.
+
+    Of a long text and of several choices only that they changed; of a reference one row has the names and one the ids
+    (Object Reference, "EntityHistory").
+    """
     names = [] if before is None else [name for name in sorted(tracked) if row.get(name) != before.get(name)]
     columns, now = tables.objects["Opportunity"].columns, tables.now()
     rows: list[Values] = [{"Field": "created", "DataType": "Text"}] if before is None and tracked else []
     for name in names:
         old, new = wire((before or {}).get(name)), wire(row.get(name))
-        rows.append({"Field": name, "OldValue": old, "NewValue": new, "DataType": _DATA_TYPES[columns[name].type]})
+        column, as_named = columns[name], name
+        if column.type == "multipicklist" or column.length > _LONGEST_KEPT:
+            old = new = None
+        if column.type == "reference":
+            as_named = name.removesuffix("Id")
+            old_name, new_name = (_name_of(tables, column.refers, value) for value in (old, new))
+            rows.append({"Field": as_named, "OldValue": old_name, "NewValue": new_name, "DataType": "Text"})
+        rows.append({"Field": as_named, "OldValue": old, "NewValue": new, "DataType": _DATA_TYPES[column.type]})
     for values in rows:
         by = row["LastModifiedById"]
         tables.plant("OpportunityFieldHistory", {"OpportunityId": row["Id"], **values}, created=now, changed=now, by=by)
+
+
+def _name_of(tables: Tables, table: str, row_id: Any) -> str | None:
+    row = tables.get(table.split(",", maxsplit=1)[0], row_id) if row_id else None
+    return None if row is None else str(row.get("Name"))
 
 
 def _beside_note(tables: Tables, row: Values) -> list[tuple[str, Values]]:

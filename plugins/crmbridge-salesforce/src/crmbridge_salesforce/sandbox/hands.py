@@ -25,6 +25,7 @@ class DealHands:
         tables: Tables
         sign_in: SignIn
         human: str
+        tracked: set[str]
 
         def insert(self, table: str, sent: Mapping[str, Any], *, by: str = "") -> str:
             """Create a row."""
@@ -131,6 +132,10 @@ class Hands(DealHands):
     def merge_companies(self, *, winner: str, loser: str) -> None:
         """Merge one account into another, which stays."""
         self.merge("Account", winner, loser)
+
+    def track_fields(self, *names: str) -> None:
+        """Let the org keep a history of these columns of deals from now on, as an admin does in its set-up."""
+        self.tracked |= set(names)
 
     def expire_session(self) -> None:
         """Let every session have expired."""

@@ -64,6 +64,18 @@ def _within_any(parts: list[Span]) -> Span:
     return Span(None if None in lows else min(lows), None if None in highs else max(highs))
 
 
+def joined(condition: Condition | None) -> Iterator[str]:
+    """Yield the fields that must be among the ids of another object's rows, as the condition names them."""
+    match condition:
+        case Compare(sign="IN") if condition.inner is not None:
+            yield condition.field.text
+        case Both(word="AND"):
+            for part in condition.parts:
+                yield from joined(part)
+        case _:
+            return
+
+
 def choices(condition: Condition | None, read: Reader) -> Iterator[Choice]:
     """Yield the columns for which a condition names all the values that it lets through."""
     match condition:

@@ -228,6 +228,15 @@ _CONTENT_NOTE = (
     _text("TextPreview", write=""),
     _refers("OwnerId", "User"),
 )
+_ATTACHMENT = (
+    _refers("ParentId", "Account,Contact,Opportunity", "c", required=True),
+    _text("Name", required=True),
+    _text("ContentType", 120, "cu"),
+    _plain("BodyLength", "int"),
+    _plain("Body", "base64", "cu", filterable=False),
+    _refers("OwnerId", "User"),
+)
+_NOT_OF_TIES = frozenset({"CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById"})
 _DOCUMENT = (
     _text("Title", write="u"),
     _text("FileType", 20, ""),
@@ -324,7 +333,8 @@ def make_objects(*, multi_currency: bool) -> Mapping[str, Object]:
         _object("Account", "001", _ACCOUNT),
         _object("Contact", "003", _PERSON),
         _object("ContentDocument", "069", _DOCUMENT),
-        _object("ContentDocumentLink", "06A", _DOCUMENT_LINK),
+        _object("Attachment", "00P", _ATTACHMENT),
+        _object("ContentDocumentLink", "06A", _DOCUMENT_LINK, without=_NOT_OF_TIES),
         _object("ContentNote", "069", _CONTENT_NOTE),
         _object("CrmBridge_Indicator__c", "a01", _INDICATOR),
         _object("Event", "00U", _EVENT),

@@ -51,6 +51,11 @@ class Paths:
             raise at_fault(self._text, token.at, "INVALID_FIELD", words)
         return Path(tuple(parents), column)
 
+    def exists(self, table: Token) -> Callable[[Any], bool]:
+        """Make the function that tells whether an object has a row of an id that is not deleted."""
+        name = self._from(table).name
+        return lambda row_id: self._tables.get(name, str(row_id or "")) is not None
+
     def getter(self, path: Path) -> Callable[[Row], Any]:
         """Make the function that reads a field from a row; a parent that is not there gives null."""
         name = path.column.name

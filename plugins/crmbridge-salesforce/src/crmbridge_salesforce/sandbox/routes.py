@@ -139,8 +139,11 @@ def _select(call: Call, *, deleted_too: bool) -> Response:
 
 def _check_links(selection: Selection) -> None:
     """Refuse to look through all links between documents and rows, as the org does."""
-    ends = {"ContentDocumentId", "LinkedEntityId"}
-    if selection.table == "ContentDocumentLink" and not any(one.column in ends for one in selection.choices()):
+    if selection.table != "ContentDocumentLink":
+        return
+    ends = {"Id", "ContentDocumentId", "LinkedEntityId"}
+    named = {one.column.lower() for one in selection.choices()} | selection.joined()
+    if named.isdisjoint(map(str.lower, ends)):
         words = "Implementation restriction: filter by Ids on ContentDocumentId or LinkedEntityId, with equals or IN"
         raise ApiError("MALFORMED_QUERY", words)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from crmbridge_salesforce.sandbox.answers import PLAIN, row_url, wire_cell
 from crmbridge_salesforce.sandbox.conditions import Conditions
-from crmbridge_salesforce.sandbox.narrowing import Choice, choices, span
+from crmbridge_salesforce.sandbox.narrowing import Choice, choices, joined, span
 from crmbridge_salesforce.sandbox.objects import Column
 from crmbridge_salesforce.sandbox.paths import IDS, Path, Paths, folded
 from crmbridge_salesforce.sandbox.soql import Order, Query, Token
@@ -60,6 +60,10 @@ class Selection:
     def choices(self) -> list[Choice]:
         """Give the columns for which the query names all values."""
         return list(choices(self._query.where, self._conditions.compared))
+
+    def joined(self) -> set[str]:
+        """Give the fields that a semi-join narrows, in small letters."""
+        return {name.lower() for name in joined(self._query.where)}
 
     def found(self, *, deleted_too: bool, lagging: bool = False) -> list[Row]:
         """Give the rows, in the order that was asked for."""

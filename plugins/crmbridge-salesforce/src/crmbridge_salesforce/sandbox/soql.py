@@ -42,11 +42,12 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """A field against one literal, or for IN against several."""
+    """A field against one literal, or for IN against several, or against the ids of the rows of an object."""
 
     field: Token
     sign: str  # = != < <= > >= LIKE IN NOT IN
     values: tuple[Literal, ...]
+    inner: Token | None = None  # the object whose ids it may be: IN (SELECT Id FROM it)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +169,24 @@ class _Parser:
             return Compare(field, "LIKE", (self._literal(),))
         negated = self._stream.word("NOT", needed=False)
         if self._stream.word("IN", needed=negated):
+            if inner := self._inner():
+                return Compare(field, "NOT IN" if negated else "IN", (), inner)
             return Compare(field, "NOT IN" if negated else "IN", self._list())
         sign = self._stream.take("sign")
         if sign.text in {"(", ")", ","}:
             raise self._stream.unexpected(sign)
         return Compare(field, "!=" if sign.text == "<>" else sign.text, (self._literal(),))
+
+    def _inner(self) -> Token | None:
+        """Read a semi-join without a condition of its own; None where a list begins."""
+        if not self._stream.opens_with("SELECT"):
+            return None
+        self._stream.sign("(", needed=True)
+        for word in ("SELECT", "ID", "FROM"):
+            self._stream.word(word)
+        table = self._stream.take("word")
+        self._stream.sign(")", needed=True)
+        return table
 
     def _list(self) -> tuple[Literal, ...]:
         self._stream.sign("(", needed=True)
@@ -220,6 +234,11 @@ class _Stream:
     def peek(self, word: str) -> bool:
         token = self._tokens[self._next]
         return token.kind == "word" and token.text.upper() == word
+
+    def opens_with(self, word: str) -> bool:
+        """Tell whether a bracket and this word come next."""
+        bracket, first, *_ = (*self._tokens[self._next : self._next + 2], Token("end", "", 0), Token("end", "", 0))
+        return bracket.text == "(" and first.kind == "word" and first.text.upper() == word
 
     def word(self, word: str, *, needed: bool = True) -> bool:
         if self.peek(word):

@@ -11,6 +11,7 @@ from crmbridge.ports import Clock
 from crmbridge.sandbox import Faults
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.sandbox.answers import ApiError
+from crmbridge_salesforce.sandbox.attached import FileHands
 from crmbridge_salesforce.sandbox.checks import (
     Values,
     check_required,
@@ -48,7 +49,7 @@ class Locator:
 
 
 @dataclass(kw_only=True)
-class State(Hands):
+class State(Hands, FileHands):
     """The org, as tests may change it.
 
     `rules` are validation rules, `locked` the ids of rows (or of accounts) that can't be written, `tracked` the columns

@@ -41,7 +41,7 @@ class Tables:
         self.objects = objects
         self.author = ""  # who writes when nobody is named
         self._clock = clock
-        self._names = {name.lower(): one for name, one in objects.items()}
+        self.visible = {name.lower(): one for name, one in objects.items()}  # those that the user may see
         self._storages: dict[str, Storage] = {name: Storage() for name in objects}
         self._before: dict[str, Values | None] = {}  # what the last write of a row replaced
         self.ids = Serials()
@@ -53,7 +53,7 @@ class Tables:
 
     def object(self, name: str) -> Object:
         """Find an object, whatever its case; raises ApiError NOT_FOUND."""
-        found = self._names.get(name.lower())
+        found = self.visible.get(name.lower())
         if found is None:
             raise not_found()
         return found
