@@ -265,7 +265,7 @@ class TestRefusing:
     def test_what_the_journal_leaves_open_is_known_after_the_step(self, path: Path) -> None:
         """By its last row only: an intent, or an outcome that is unknown; what was settled since is not."""
         path.parent.mkdir(parents=True)
-        take_steps(path, "0007")
+        take_steps(path, "0008")
         change = json.dumps(change_to_json(make_change()))
         said = [("c1", None), ("c2", None), ("c1", "applied"), ("c3", None), ("c3", "unknown"), ("c4", None)]
         for id_, outcome in (*said, ("c4", "unknown"), ("c4", "applied"), ("c1", None)):
