@@ -408,7 +408,7 @@ class TestSchema:
         assert ["c1"] == [entry.change.id for entry in store.journal.entries()]
 
     def test_what_is_open_is_found_without_looking_through_the_journal(self, store: SqlStore, path: Path) -> None:
-        """However long it has become: SQLite searches it by keys, for the changes that are open, and by nothing else."""
+        """However long it has become: SQLite searches it by keys, for the changes that are open."""
         asked: list[str] = []
 
         def listen(*told: Any) -> None:

@@ -333,7 +333,7 @@ journal = Table(
     sqlite_autoincrement=True,
 )
 
-# The changes of the journal whose last row is an intent, or says that the outcome is unknown: what is still to be settled.
+# The changes of the journal whose last row is an intent, or an unknown outcome: what is still to be settled.
 open_changes = Table("open_changes", metadata, Column("change_id", Words, primary_key=True))
 
 runs = Table(

@@ -62,7 +62,10 @@ class Account:
         """The users and deals as they are now."""
         if self._known is None:
             refs = [Ref(self.connection, Kind.DEAL, native) for native in self.sandbox.state.deal_ids()]
-            self._known = {**{user.ref: user for user in self.users}, **(self.people.read(refs, fields=self._shown) if refs else {})}
+            self._known = {
+                **{user.ref: user for user in self.users},
+                **(self.people.read(refs, fields=self._shown) if refs else {}),
+            }
         return self._known
 
     def deal_ids(self) -> list[str]:

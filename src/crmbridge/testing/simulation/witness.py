@@ -38,7 +38,7 @@ class Sent(NamedTuple):
 
 
 class Merged(NamedTuple):
-    """Deals that became one in a CRM that says so: what is left, and the deals of other CRMs that they were linked to."""
+    """Deals that were merged: what is left, and the deals of other CRMs that they were linked to, where that counts."""
 
     left: Ref
     counterparts: frozenset[Ref]
@@ -121,7 +121,7 @@ class Witness:
         self.deleted_at[ref] = self.count
 
     def merged(self, deals: Sequence[Ref], left: Ref, linked: Sequence[Ref]) -> None:
-        """Note that deals were merged and what is left of them; `linked` is what they are linked to, where that counts."""
+        """Note that deals were merged and what is left of them; `linked` is what they were linked to, if it counts."""
         for ref in deals:
             if ref != left:
                 self.deleted(ref)
