@@ -41,6 +41,7 @@ class Merged(NamedTuple):
     """Deals that were merged: what is left, and the deals of other CRMs that they were linked to, where that counts."""
 
     left: Ref
+    is_new: bool  # it is none of the deals that were merged
     counterparts: frozenset[Ref]
 
 
@@ -126,7 +127,8 @@ class Witness:
             if ref != left:
                 self.deleted(ref)
         self.shaken(left, *deals)
-        self.merges.append(Merged(left, frozenset(ref for ref in linked if ref.connection != left.connection)))
+        counterparts = frozenset(ref for ref in linked if ref.connection != left.connection)
+        self.merges.append(Merged(left, left not in deals, counterparts))
 
     def shaken(self, *refs: Ref) -> None:
         """Note that deals were merged, or one was brought back: their links must be in step, whoever won."""
