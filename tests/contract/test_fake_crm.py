@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import pytest
+
+from crmbridge.adapting import course_of
+from crmbridge.model.courses import Course, Held
+from crmbridge.model.records import Record
 from crmbridge.sandbox import Faults, RequestLog, Sandbox, SandboxOptions, Served, VirtualClock, make_world
 from crmbridge.sandbox.world import FILLED_AFTER
 from crmbridge.testing import AdapterSuite, AdapterWorkbench, Exemption, SuiteConfig
+from crmbridge.testing.adapter_field_history import FieldHistoryTests
+from crmbridge.testing.adapter_suite import NOON
 from crmbridge.testing.adapter_workbench import CONNECTION
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.fake_crm import PIPELINE, STAGES, FakeCrm
@@ -83,3 +92,49 @@ class TestFakeCrm(AdapterSuite):
             options=options,
             pipeline=PIPELINE,
         )
+
+
+class TellsOfToday(FakeAdapter):
+    """Takes what fields hold now for what they held."""
+
+    def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
+        for deal in deals:
+            for name in sorted(fields):
+                yield course_of(deal, name, [Held(since, deal.fields.get(name))], since)
+
+
+class TellsOfTexts(FakeAdapter):
+    """Gives values as the CRM keeps them."""
+
+    def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
+        for course in super().field_history(deals, fields, since):
+            held = (one._replace(value=str(one.value)) for one in course.held)
+            yield replace(course, held=tuple(held))
+
+
+class TellsOfSome(FakeAdapter):
+    """Stops at the end of its first page."""
+
+    def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
+        return super().field_history(deals[:50], fields, since)
+
+
+@pytest.mark.parametrize(
+    ("lies", "caught_by"),
+    [
+        (TellsOfToday, "test_a_field_is_told_as_it_was_at_each_moment"),
+        (TellsOfToday, "test_values_are_of_the_type_of_the_field"),
+        (TellsOfTexts, "test_values_are_of_the_type_of_the_field"),
+        (TellsOfSome, "test_many_deals_each_get_their_answer"),
+    ],
+)
+def test_a_history_that_is_not_true_is_caught(tmp_path: Path, lies: type[FakeAdapter], caught_by: str) -> None:
+    """The declaration alone is no proof."""
+    options = SandboxOptions(seed=11, deals=230, clock=VirtualClock(NOON))
+    with TestFakeCrm().workbench(options, tmp_path) as bench:
+        crm: Any = bench.hands
+        lying = replace(bench, open=lambda **_: lies(crm))
+        test = getattr(FieldHistoryTests(), caught_by)
+
+        with pytest.raises(AssertionError):
+            test(lying) if caught_by.startswith("test_many") else test(lying, lying.open())

@@ -21,6 +21,7 @@ from crmbridge.services.cycle import Cycle, run_cycle
 from crmbridge.services.evaluating import subject_of
 from crmbridge.services.explained import Asked, Told
 from crmbridge.services.explaining import explain
+from crmbridge.services.pulling import pull
 from crmbridge.store import open_store
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process, make_stage
@@ -307,9 +308,10 @@ def test_a_field_that_is_read_otherwise_forgets_what_was_told(scene: Scene) -> N
 
 
 def test_a_plan_from_the_state_alone_asks_nobody(scene: Scene) -> None:
-    """Without a pull there is no request either."""
+    """Without a pull in the run there is no request either."""
     left_and_cleared(scene)
     scene.bench.clock.advance(HOUR)
+    pull(scene.bench.workspace)
     run_cycle(scene.bench.workspace, "again", refresh=False, write=False)
 
     assert [] == scene.asking.asked

@@ -50,6 +50,7 @@ def account_form(name: str, account: Description, can: Capabilities, signed: Sig
             "history": can.history,
             "tombstones": can.tombstones,
             "merges": can.merges,
+            "field_history": can.field_history > 0,
             "conditional_write": can.conditional_write,
         },
     }
@@ -74,7 +75,12 @@ def _credential_form(signed: SignIn) -> dict[str, Any]:
 def account_lines(name: str, account: Description, can: Capabilities, signed: SignIn | None) -> Iterator[Line]:
     """Show an account to a person."""
     version = f", API {account.api_version}" if account.api_version else ""
-    reads = {"history": can.history, "deletions": can.tombstones, "merges": can.merges}
+    reads = {
+        "history": can.history,
+        "of fields": can.field_history > 0,
+        "deletions": can.tombstones,
+        "merges": can.merges,
+    }
     if account.api_supported_until:
         version += f" (supported until {account.api_supported_until})"
     yield [strong(name), f": {account.account}{version}"]

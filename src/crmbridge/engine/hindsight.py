@@ -9,7 +9,6 @@ from crmbridge.engine.history import fields_at, in_time
 from crmbridge.engine.rules.activities import beside_then, known_then
 from crmbridge.engine.subject import Subject
 from crmbridge.engine.visits import in_order
-from crmbridge.model.courses import Course
 from crmbridge.model.records import Move, Position
 
 
@@ -18,6 +17,7 @@ def rewind(subject: Subject, at: datetime) -> Subject | None:
 
     Its fields are those of then where they are known (`history.is_known`), else those of today, and so are the records
     that stand beside it. An activity that was open then and is done now is left out: when that happened is not known.
+    What CRMs recorded stays whole, as nobody looks at what it tells of later.
     """
     moves = in_order(subject.moves)
     began = min(filter(None, (subject.deal.created_at, moves[0].at if moves else None)), default=None)
@@ -36,18 +36,9 @@ def rewind(subject: Subject, at: datetime) -> Subject | None:
         deal=deal,
         moves=past,
         edits=tuple(edit for edit in in_time(subject.edits) if edit.at <= at),
-        courses={name: short for name, course in subject.courses.items() if (short := _until(course, at))},
         activities=activities,
         beside=beside_then(subject.beside, at),
     )
-
-
-def _until(course: Course, at: datetime) -> Course | None:
-    """Give what a course tells of the time up to a moment; None where it begins later."""
-    if course.until <= at or not course.held:
-        return course
-    held = tuple(one for one in course.held if one.at <= at)
-    return replace(course, until=at, held=held) if held else None
 
 
 def _changed_at(subject: Subject, past: tuple[Move, ...], at: datetime) -> datetime:

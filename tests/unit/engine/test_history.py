@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.history import fields_at, intervals, is_known, seen_since
+from crmbridge.engine.hindsight import rewind
+from crmbridge.engine.history import fields_at, intervals, is_known, last_seen, recorded, seen_since, untold_of
 from crmbridge.engine.subject import Subject
+from crmbridge.model.courses import Course, Held
 from crmbridge.model.records import Edit, Kind
 from crmbridge.model.values import Value
 from crmbridge.testing.factories import NOON, make_deal, make_record, make_subject
@@ -74,6 +77,72 @@ def test_the_position_is_no_field() -> None:
     deal = subject(edit(-9, -6, "a", "b", field="stage"))
 
     assert "stage" not in fields_at(deal, NOON - 8 * DAY)
+
+
+def recorded_course(*held: tuple[int, Value], until: int, problem: str = "", field: str = "source") -> Course:
+    """Make a course of values that held since days counted from NOON."""
+    values = tuple(Held(NOON + day * DAY, value, None, problem) for day, value in held)
+    return Course(deal=make_deal().ref, field=field, until=NOON + until * DAY, held=values)
+
+
+def test_what_the_crm_recorded_comes_first() -> None:
+    """Between two copies it is known by that; before and after, by what was seen."""
+    course = recorded_course((-8, "web"), (-7, "ad"), (-6, "fair"), until=-5)
+    deal = replace(subject(*TWICE, changed=-2), courses={"source": course})
+
+    assert ["web", "ad", "fair", None] == source_at(deal, -8, -7, -6, -2)
+    assert [True, True, False] == [is_known(deal, ["source"], NOON + day * DAY) for day in (-8, -7, -4)]
+    assert [True, False] == [recorded(deal, "source", NOON + day * DAY) is not None for day in (-7, -4)]
+
+
+def test_what_can_not_be_read_is_not_known() -> None:
+    """What was seen counts then, and it is said what is wrong."""
+    course = recorded_course((-9, None), until=-2, problem="no text")
+    deal = replace(subject(*TWICE, changed=-2), courses={"source": course})
+
+    assert ["web", False] == [source_at(deal, -7)[0], is_known(deal, ["source"], NOON - 7 * DAY)]
+    assert "no text" == untold_of(deal, "source", NOON - 7 * DAY)
+
+
+def test_it_is_said_why_the_crm_can_not_tell() -> None:
+    """In its own words, or that its record begins later; nothing where it was not asked of that time."""
+    course = Course(deal=make_deal().ref, field="source", until=NOON, why="not tracked")
+    deal = replace(subject(), courses={"source": course, "owner": recorded_course((-1, "7"), until=0, field="owner")})
+
+    assert "not tracked" == untold_of(deal, "source", NOON - DAY)
+    assert "does not go back" in untold_of(deal, "owner", NOON - 2 * DAY)
+    assert ["", ""] == [untold_of(deal, name, NOON + day * DAY) for name, day in (("name", 0), ("source", 1))]
+
+
+@given(st.lists(st.tuples(st.integers(-20, 0), st.sampled_from(["a", "b", None])), max_size=8), st.integers(-20, 0))
+def test_a_course_tells_the_truth_wherever_it_reaches(changes: list[tuple[int, Value]], begins: int) -> None:
+    """Whatever the copies that were seen had: here one was seen at the beginning and one at the end."""
+    true = sorted({-30: "x", **dict(changes)}.items())
+
+    def held(day: int) -> Value:
+        return [value for at, value in true if at <= day][-1]
+
+    seen = [edit(-30, 0, "x", held(0))] if held(0) != "x" else []
+    course = recorded_course((begins, held(begins)), *((at, v) for at, v in true if at > begins), until=0)
+    known = subject(*seen, changed=0, source=held(0))
+    made = replace(known.deal, created_at=NOON - 40 * DAY)
+    deal = replace(known, deal=made, courses={"source": course})
+
+    for day in range(begins, 1):
+        assert (held(day), True) == (source_at(deal, day)[0], is_known(deal, ["source"], NOON + day * DAY))
+        then = rewind(deal, NOON + day * DAY)
+        assert then is not None
+        assert held(day) == then.deal.fields.get("source")
+        assert (held(begins), True) == (source_at(then, begins)[0], is_known(then, ["source"], NOON + begins * DAY))
+
+
+def test_the_last_time_that_a_deal_was_seen_is_told() -> None:
+    """The time of a copy, not later than the moment; none before the first."""
+    deal = subject(*TWICE, changed=-2)
+
+    assert [None, -6, -2] == [
+        at and (at - NOON) // DAY for at in (last_seen(deal, NOON + day * DAY) for day in (-10, -3, 5))
+    ]
 
 
 def test_activities_are_counted_as_of_then() -> None:

@@ -44,6 +44,7 @@ CHANGING: Mapping[str, tuple[str, ...]] = {
     "matches": ("put",),
     "findings": ("save", "forget"),
     "waivers": ("put", "drop"),
+    "courses": ("save",),
     "journal": ("intend", "settle"),
     "runs": (),
 }
