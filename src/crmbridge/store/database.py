@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -157,10 +156,9 @@ class Database:
     def _plainly(self) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, sqlite3.Error) as error:
+        except (DBAPIError, sqlite.DriverError) as error:
             tell = postgresql.trouble if self._engine.dialect.name == "postgresql" else sqlite.trouble
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            meant = tell(cause, self.where) if cause else None
+            meant = tell(cause, self.where) if (cause := getattr(error, "orig", error)) else None
             if meant is None:
                 raise
             raise meant from error

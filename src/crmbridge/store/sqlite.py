@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from crmbridge.errors import CrmbridgeError, LockedError, StateError
 
 BUSY_SECONDS = 10  # how long a write waits for another process's write
+DriverError = sqlite3.Error  # of what goes past SQLAlchemy
 WRITES = "crmbridge_writes"  # the execution option of transactions that write
 
 # FULL makes every commit wait for the disk: an intent that was committed survives a power cut.

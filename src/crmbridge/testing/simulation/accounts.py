@@ -72,6 +72,11 @@ class Account:
         """Give the ids of the deals that are there."""
         return sorted(ref.id for ref in self.records if ref.kind is Kind.DEAL)
 
+    def _ids_now(self) -> set[Ref]:
+        """Give what is there at this moment: while crmbridge writes, more than was looked at before."""
+        self._known = None
+        return set(self.records)
+
     def deal(self, native: str) -> Record:
         """Give a deal as it is now."""
         return self.records[Ref(self.connection, Kind.DEAL, native)]
@@ -155,7 +160,7 @@ class Account:
     def create(self, name: str, stage: str, fields: Mapping[str, Value]) -> Ref | None:
         """Create a deal, and give it."""
         self._made += 1
-        known = set(self.records)
+        known = self._ids_now()
         edits = tuple(FieldEdit(n, None, value) for n, value in sorted({**fields, "name": name}.items()))
         key = f"someone-{self.connection}-{self._made}"
         position = self.viewer.position(stage, None)
@@ -182,7 +187,7 @@ class Account:
 
     def merge(self, winner: Ref, loser: Ref) -> Ref | None:
         """Merge two deals, and give the one that is left; None where the CRM does not let people do that."""
-        known = set(self.records)
+        known = self._ids_now()
         if not self.do("merge_deals", winner.id, winner=winner.id, loser=loser.id):
             return None
         left = next((ref for ref in self.records if ref not in known), winner)
