@@ -1,5 +1,6 @@
 """The state on disk: how its file is made, guarded and refused, and what SQL readers find in it."""
 
+import json
 import os
 import sqlite3
 import stat
@@ -16,11 +17,12 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_mock_engine, make_url
+from sqlalchemy import Engine, create_mock_engine, event, make_url
 
 from crmbridge.errors import ConfigurationError, CrmbridgeError, LockedError, StateError
 from crmbridge.model.business_time import Duration
 from crmbridge.model.changes import Outcome, Receipt
+from crmbridge.model.codec import change_to_json
 from crmbridge.model.findings import Place, SlaClock, SlaState, Visit
 from crmbridge.model.records import Kind, Status
 from crmbridge.model.values import Money
@@ -260,6 +262,22 @@ class TestRefusing:
         assert ((), "", START) == (closed.pauses, closed.judged_by, closed.started_at)
         store.close()
 
+    def test_what_the_journal_leaves_open_is_known_after_the_step(self, path: Path) -> None:
+        """By its last row only: an intent, or an outcome that is unknown; what was settled since is not."""
+        path.parent.mkdir(parents=True)
+        take_steps(path, "0008")
+        change = json.dumps(change_to_json(make_change()))
+        said = [("c1", None), ("c2", None), ("c1", "applied"), ("c3", None), ("c3", "unknown"), ("c4", None)]
+        for id_, outcome in (*said, ("c4", "unknown"), ("c4", "applied"), ("c1", None)):
+            row = ("r", "2026-01-05T08:00:00.000000Z", id_, "outcome" if outcome else "intent", change, outcome)
+            columns = "run, at, change_id, phase, change, outcome, message"
+            query(path, f"INSERT INTO journal ({columns}) VALUES (?, ?, ?, ?, ?, ?, '')", *row)  # type: ignore[arg-type]  # noqa: S608  our own words
+        store = SqlStore.open(f"sqlite:///{path}")
+
+        assert [("c1",), ("c2",), ("c3",)] == query(path, "SELECT change_id FROM open_changes ORDER BY change_id")
+        assert [2, 4, 9] == [entry.seq for entry in store.journal.unsettled()]
+        store.close()
+
     def test_a_migration_that_fails_halfway_keeps_every_base(self, path: Path) -> None:
         """A base that can't be read is no reason to lose the others: the state stays as it was."""
         path.parent.mkdir(parents=True)
@@ -388,6 +406,20 @@ class TestSchema:
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             query(path, change)
         assert ["c1"] == [entry.change.id for entry in store.journal.entries()]
+
+    def test_what_is_open_is_found_without_looking_through_the_journal(self, store: SqlStore, path: Path) -> None:
+        """However long it has become: SQLite searches it by keys, for the changes that are open."""
+        asked: list[str] = []
+
+        def listen(*told: Any) -> None:
+            asked.append(told[2])
+
+        event.listen(Engine, "before_cursor_execute", listen)
+        store.journal.unsettled()
+        event.remove(Engine, "before_cursor_execute", listen)
+        plan = [row[3] for row in query(path, f"EXPLAIN QUERY PLAN {asked[-1]}", "intent")]
+
+        assert [] == [step for step in plan if step.startswith("SCAN") and "open_changes" not in step]
 
     def test_commits_wait_for_the_disk(self, store: SqlStore) -> None:
         """WAL with synchronous=FULL (2): a committed intent survives a power cut. Foreign keys hold."""

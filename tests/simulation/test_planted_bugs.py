@@ -33,6 +33,13 @@ def test_a_planted_bug_is_caught(name: str) -> None:
     assert hunt(bug, MOST).promise, f"it survived {MOST} seeds"
 
 
+def test_a_merged_deal_that_is_not_followed_is_caught() -> None:
+    """It takes two linked deals that become a third one, under a name that nobody can find its counterpart by."""
+    bug = next(bug for bug in BUGS if bug.name == "a merged deal is not followed")
+
+    assert "P2" == hunt(bug, 11, first=70).promise
+
+
 def test_without_a_bug_nothing_is_caught() -> None:
     """A bug that changes nothing survives."""
     harmless = Bug("nothing", "crmbridge.engine.merge", "ONLY_IF_EMPTY = ", "ONLY_IF_EMPTY  = ")

@@ -6,6 +6,8 @@ CRMBRIDGE_SIM_SEEDS=5000 plays that many seeds instead of the usual number; a fa
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,24 @@ def test_a_seed_plays_the_same_each_time(seed: int) -> None:
     assert b"" != first
     assert first == play.simulate(seed).journal
     assert fakes.journal_of(fakes.simulate(seed)) == fakes.journal_of(fakes.simulate(seed))
+
+
+def test_another_process_plays_a_seed_the_same() -> None:
+    """Python puts texts in sets and dicts of its own in another order there: none of that is to be seen."""
+    play_some = "import sys; from crmbridge.testing.simulation.play import simulate as s; "
+    play_some += "sys.stdout.write(repr([s(seed).journal for seed in (2, 3)]))"
+    told = [
+        subprocess.run(  # noqa: S603  our own interpreter
+            [sys.executable, "-c", play_some],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": order},
+        ).stdout
+        for order in ("1", "2")
+    ]
+
+    assert told[0] == told[1]
+    assert b"applied" in told[0]
 
 
 @pytest.mark.parametrize("more", [[], ["--fakes"]])

@@ -65,6 +65,11 @@ class Faults:
         finally:
             self._paused = False
 
+    @property
+    def planned(self) -> bool:
+        """Whether a request is still to go wrong that was planned to."""
+        return bool(self._planned)
+
     def plan(self, name: str, *, times: int = 1, method: str = "", path: str = "") -> None:
         """Let the next matching requests go wrong; an empty method or path matches all."""
         _known(name)

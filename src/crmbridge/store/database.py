@@ -156,9 +156,9 @@ class Database:
     def _plainly(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
+        except (DBAPIError, sqlite.DriverError) as error:
             tell = postgresql.trouble if self._engine.dialect.name == "postgresql" else sqlite.trouble
-            meant = tell(error.orig, self.where) if error.orig else None
+            meant = tell(cause, self.where) if (cause := getattr(error, "orig", error)) else None
             if meant is None:
                 raise
             raise meant from error

@@ -14,20 +14,17 @@ from crmbridge.model.codec import change_from_json, change_to_json
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
 from crmbridge.store import schema
-from crmbridge.store.database import Database, among, rows_among
+from crmbridge.store.database import Database, among, delete_among, rows_among
 from crmbridge.store.links import write_bases
 from crmbridge.store.written import json_text
 
 INTENT, OUTCOME = "intent", "outcome"
 _STREAMED = {"yield_per": 1000}  # rows read at a time
 _journal = schema.journal
-_LATEST = select(func.max(_journal.c.seq)).group_by(_journal.c.change_id)
-_UNCLEAR = select(_journal.c.change_id).where(
-    _journal.c.seq.in_(_LATEST), or_(_journal.c.phase == INTENT, _journal.c.outcome == Outcome.UNKNOWN)
-)
+_open_changes = schema.open_changes
 _INTENTS = (
     select(func.max(_journal.c.seq))
-    .where(_journal.c.phase == INTENT, _journal.c.change_id.in_(_UNCLEAR))
+    .where(_journal.c.phase == INTENT, _journal.c.change_id.in_(select(_open_changes.c.change_id)))
     .group_by(_journal.c.change_id)
 )
 _UNSETTLED = select(_journal).where(_journal.c.seq.in_(_INTENTS)).order_by(_journal.c.seq)
@@ -48,6 +45,7 @@ class SqlJournal:
         ]
         with self._database.write(at) as open_:
             _append(open_, rows)
+            _note(open_, {change.id: None for change in changes})
 
     def settle(
         self, run: str, receipts: Sequence[Receipt], bases: Mapping[Ref, Mapping[str, Value]], at: datetime
@@ -59,6 +57,7 @@ class SqlJournal:
         with self._database.write(at) as open_:
             intended = _intended(open_, [receipt.change for receipt in receipts])
             _append(open_, [_outcome_row(run, receipt, intended, at) for receipt in receipts])
+            _note(open_, {receipt.change: receipt.outcome for receipt in receipts})
             write_bases(open_, bases)
 
     def unsettled(self) -> tuple[JournalEntry, ...]:
@@ -92,6 +91,14 @@ class SqlJournal:
 def _append(open_: Connection, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         open_.execute(insert(_journal), rows)
+
+
+def _note(open_: Connection, last: Mapping[str, Outcome | None]) -> None:
+    """Note which changes are open by what is now their last row, so that nobody looks through the journal for them."""
+    delete_among(open_, _open_changes, "change_id", last)
+    unclear = [{"change_id": change} for change, outcome in last.items() if outcome in {None, Outcome.UNKNOWN}]
+    if unclear:
+        open_.execute(insert(_open_changes), unclear)
 
 
 def _outcome_row(run: str, receipt: Receipt, intended: Mapping[str, Any], at: datetime) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from crmbridge.store.written import Json, Moment, RefText, Words
 
-VERSION: Final = "0008"  # the newest migration; a test keeps it in step with migrations/versions
+VERSION: Final = "0009"  # the newest migration; a test keeps it in step with migrations/versions
 
 _EMPTY = {"fields": "{}", "problems": "[]"}  # what a row that names none of them has
 
@@ -332,6 +332,9 @@ journal = Table(
     Index("journal_by_run", "run", "seq"),
     sqlite_autoincrement=True,
 )
+
+# The changes of the journal whose last row is an intent, or an unknown outcome: what is still to be settled.
+open_changes = Table("open_changes", metadata, Column("change_id", Words, primary_key=True))
 
 runs = Table(
     "runs",

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from crmbridge.engine.views import STAGE, Viewer
+from crmbridge.engine.views import SHARED, STAGE, Viewer
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, change_id
 from crmbridge.model.records import Kind, Position, Record, Ref
@@ -17,6 +17,7 @@ from crmbridge.sandbox import Sandbox
 from crmbridge.testing.simulation.sight import Sight
 
 Views = Mapping[Ref, Mapping[str, Value]]
+NEW_IDS = "merges_make_new_ids"  # what a sandbox's state calls it
 BESIDE = {STAGE: {"close_date", "lost_reason"}}  # what a CRM itself changes when a person, or we, change something
 
 
@@ -37,16 +38,17 @@ class Account:
         self.attached: dict[Ref, tuple[Ref, str]] = {}
         self.writes = 0
         self.bin: list[str] = []  # deals that people deleted
-        self._people = people
-        self._users = {user.ref: user for user in users}
+        self.people = people
+        self.users = tuple(users)
         self._known: dict[Ref, Record] | None = None
+        self._shown = {*SHARED, *sight.viewer.fields, *sight.around}  # what else hangs on deals costs requests
         self._touched: set[Ref] = set()  # what people did something to while crmbridge wrote
         self._made = 0
 
     @property
     def capabilities(self) -> Capabilities:
         """What the CRM can do."""
-        return self._people.capabilities
+        return self.people.capabilities
 
     @property
     def viewer(self) -> Viewer:
@@ -60,12 +62,20 @@ class Account:
         """The users and deals as they are now."""
         if self._known is None:
             refs = [Ref(self.connection, Kind.DEAL, native) for native in self.sandbox.state.deal_ids()]
-            self._known = {**self._users, **(self._people.read(refs) if refs else {})}
+            self._known = {
+                **{user.ref: user for user in self.users},
+                **(self.people.read(refs, fields=self._shown) if refs else {}),
+            }
         return self._known
 
     def deal_ids(self) -> list[str]:
         """Give the ids of the deals that are there."""
         return sorted(ref.id for ref in self.records if ref.kind is Kind.DEAL)
+
+    def _ids_now(self) -> set[Ref]:
+        """Give what is there at this moment: while crmbridge writes, more than was looked at before."""
+        self._known = None
+        return set(self.records)
 
     def deal(self, native: str) -> Record:
         """Give a deal as it is now."""
@@ -75,7 +85,7 @@ class Account:
         """Name the companies and contacts that are there more than once."""
         return [name for names in self.sight.names.values() for name, n in Counter(names.values()).items() if n > 1]
 
-    def _views(self) -> dict[Ref, dict[str, Value]]:
+    def _views(self) -> Views:
         return {ref: self.sight.view(record) for ref, record in self.records.items() if ref.kind is Kind.DEAL}
 
     # ── What crmbridge does ─────────────────────────────────────────────────────────────────────────────
@@ -90,7 +100,7 @@ class Account:
         finally:
             self._forget()
             if any(change.kind in names for change in changes):
-                self.sight.names = names_in(self._people)
+                self.sight.names = names_in(self.people)
             after = self._views()
             keys = {record.key for ref, record in self.records.items() if ref not in before}
             made = {
@@ -150,7 +160,7 @@ class Account:
     def create(self, name: str, stage: str, fields: Mapping[str, Value]) -> Ref | None:
         """Create a deal, and give it."""
         self._made += 1
-        known = set(self.records)
+        known = self._ids_now()
         edits = tuple(FieldEdit(n, None, value) for n, value in sorted({**fields, "name": name}.items()))
         key = f"someone-{self.connection}-{self._made}"
         position = self.viewer.position(stage, None)
@@ -164,6 +174,25 @@ class Account:
         self.sandbox.state.delete_deal(native)
         self.bin.append(native)
         self._forget(Ref(self.connection, Kind.DEAL, native))
+
+    @property
+    def tells_of_merges(self) -> bool:
+        """Whether the CRM says what a deal was merged into."""
+        return hasattr(self.sandbox.state, NEW_IDS)
+
+    def let_merges_make_new_ids(self) -> None:
+        """Let what is left of two deals be a third one, where that is among what the CRM was seen to do."""
+        if self.tells_of_merges:
+            setattr(self.sandbox.state, NEW_IDS, True)
+
+    def merge(self, winner: Ref, loser: Ref) -> Ref | None:
+        """Merge two deals, and give the one that is left; None where the CRM does not let people do that."""
+        known = self._ids_now()
+        if not self.do("merge_deals", winner.id, winner=winner.id, loser=loser.id):
+            return None
+        left = next((ref for ref in self.records if ref not in known), winner)
+        self._touched.update({loser, left})
+        return left
 
     def do(self, hand: str, native: str, *arguments: Any, **named: Any) -> bool:
         """Let a person do with a deal what the sandbox has a hand for; tell whether it has one and the CRM let them."""
@@ -179,7 +208,7 @@ class Account:
 
     def _do(self, change: Change, *refs: Ref) -> bool:
         try:
-            receipts = self._people.write([change])
+            receipts = self.people.write([change])
         except CrmbridgeError:
             return False
         finally:

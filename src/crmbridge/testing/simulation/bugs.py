@@ -37,8 +37,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "intents are not journaled",
         JOURNAL,
-        "        with self._database.write(at) as open_:\n            _append(open_, rows)\n",
-        "        return\n",
+        "            _append(open_, rows)\n            _note(open_, {change.id: None for change in changes})\n",
+        "            pass\n",
     ),
     Bug(
         "outcomes are not journaled",
@@ -115,9 +115,9 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a cursor is committed before its records",
         RECORDS,
-        "        with self._database.write(at) as open_:\n            mark = next_mark(open_)\n            stale",
+        "        with self._database.write(at) as open_:\n            mark = next_mark(open_)\n            saved",
         "        with self._database.write(at) as open_:\n            upsert(open_, _cursors, [cursor])\n"
-        "        with self._database.write(at) as open_:\n            mark = next_mark(open_)\n            stale",
+        "        with self._database.write(at) as open_:\n            mark = next_mark(open_)\n            saved",
     ),
     Bug(
         "a page is saved without its tombstones",

@@ -15,6 +15,7 @@ def judge_counterparts(seen: Witness, plan: Plan) -> None:
     """Check that nothing is doubled, that each link is whole, and each open deal linked, or a person is asked."""
     _judge_doubles(seen)
     stopped = {item.link for item in plan.blocked}
+    _judge_merged(seen, stopped)
     for link, refs in seen.links().items():
         sides = [ref.connection for ref in refs]
         assert len(sides) == len(set(sides)), f"P2: {link} has two records in one CRM: {refs}"
@@ -37,6 +38,22 @@ def _judge_doubles(seen: Witness) -> None:
         assert not [key for key, count in keys.items() if count > 1], f"P2: doubled in {crm.connection}: {keys}"
         marks = Counter((on, mark) for on, mark in crm.attached.values())
         assert not [mark for mark, count in marks.items() if count > 1], f"P2: doubled tasks in {crm.connection}"
+
+
+def _judge_merged(seen: Witness, stopped: Collection[str]) -> None:
+    """Check that what is left of merged deals has one of their counterparts for its own.
+
+    Where it was there before it may have been given its own meanwhile, and where one of theirs is gone it may have come
+    to stand beside that one; then a person is asked about the other's.
+    """
+    deals, links = seen.deals(), seen.links()
+    for merged in seen.merges:
+        there = {ref for ref in merged.counterparts if ref in deals and ref not in seen.was_shaken}
+        asked = any(link in stopped for link, refs in links.items() if there.intersection(refs))
+        certain = merged.is_new and there == merged.counterparts
+        if there and merged.left in deals and (certain or not asked):
+            kept = there.intersection(seen.linked(merged.left))
+            assert kept, f"P2: {merged.left} is what is left of merged deals, and lost their counterparts {there}"
 
 
 def _is_open(seen: Witness, ref: Ref) -> bool:

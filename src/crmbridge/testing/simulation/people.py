@@ -59,6 +59,18 @@ class People:
             return
         self._do(account, Ref(account.connection, Kind.DEAL, self._rng.choice(ids)))
 
+    def merge_linked(self) -> None:
+        """Merge two deals in a CRM that says so, one of which has a counterpart; then edit what is left, or not."""
+        for name in sorted(name for name, account in self._accounts.items() if account.tells_of_merges):
+            account = self._accounts[name]
+            refs = [Ref(name, Kind.DEAL, native) for native in account.deal_ids()]
+            linked = [ref for ref in refs if len(self._seen.linked(ref)) > 1]
+            if linked:
+                left = self._merge(account, self._rng.choice(linked))
+                if left is not None and self._rng.random() < 0.7:
+                    # Often its name: by that alone nobody finds its counterpart then.
+                    self._edit(left, self._rng.choice(("name", self._rng.choice(EDITED))))
+
     def _do(self, account: Account, ref: Ref) -> None:
         choice = self._rng.random()
         if choice < 0.05:
@@ -109,20 +121,25 @@ class People:
             self._diary.note(ref.connection, f"a person brings {ref.id} back")
             self._seen.shaken(ref)
 
-    def _merge(self, account: Account, winner: Ref) -> None:
-        """Merge another deal into this one."""
+    def _merge(self, account: Account, winner: Ref) -> Ref | None:
+        """Merge another deal into this one, and give what is left."""
         others = [native for native in account.deal_ids() if native != winner.id]
         if not others:
-            return
+            return None
         loser, before = Ref(account.connection, Kind.DEAL, self._rng.choice(others)), self._seen.all_values(winner)
-        if not account.do("merge_deals", winner.id, winner=winner.id, loser=loser.id):
-            return
-        self._diary.note(winner.connection, f"a person merges {loser.id} into {winner.id}")
-        self._seen.deleted(loser)
-        self._seen.shaken(winner, loser)
+        counterparts = [*self._seen.linked(winner), *self._seen.linked(loser)] if account.tells_of_merges else []
+        left = account.merge(winner, loser)
+        if left is None:
+            return None
+        self._diary.note(winner.connection, f"a person merges {loser.id} into {winner.id}, which leaves {left.id}")
+        self._seen.merged((winner, loser), left, counterparts)
+        if left != winner:
+            self._seen.created(left)
+            return left
         for name, value in self._seen.all_values(winner).items():
             if value != before.get(name):
                 self._seen.edited(winner, name, before.get(name))
+        return left
 
     def _hang(self, ref: Ref, name: str) -> None:
         """Give a deal another company, or one contact more or fewer."""

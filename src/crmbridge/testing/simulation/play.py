@@ -35,7 +35,8 @@ from crmbridge.testing.simulation.watching import Line, Watched
 from crmbridge.testing.simulation.witness import Witness
 
 LEAN = 0.7  # how many plays are about users and deals alone, which saves half of the requests
-LITTER = 20  # plays that leave something behind before it is collected
+MERGES = 0.2  # in how many plays somebody merges linked deals at the end
+NEW_IDS = 0.5  # how many plays have CRMs in which merged deals become a third one
 CALM_RUNS = 3  # the last of them writes nothing
 
 
@@ -57,6 +58,7 @@ class Play:
 
     seed: int
     rng: random.Random
+    merging: random.Random  # for merges alone, so that the rest of a history does not depend on them
     diary: Diary
     policy: str = ""
     parts: tuple[Part, ...] = ("sync", "enforce")
@@ -136,6 +138,11 @@ class Play:
         """Let a person settle some of what waits, if the state can be had."""
         with contextlib.suppress(LockedError, PlanStaleError):
             self._settle_conflicts()
+
+    def merge_linked(self) -> None:
+        """Let somebody merge deals that have counterparts, in some of the plays."""
+        if self.merging.random() < MERGES:
+            People(self.scene.accounts, self.seen, self.scene.clock, self.merging, self.diary).merge_linked()
 
     def undo(self, name: str) -> None:
         """Undo a run that came to its end: all that it wrote is as before, but for what people changed since."""
@@ -269,7 +276,8 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
     `diary` takes the lines of the history as it goes on.
     """
     rng = random.Random(f"simulation {seed}")  # noqa: S311  a seeded play, not a secret
-    play = Play(seed=seed, rng=rng, diary=diary or Diary())
+    merging = random.Random(f"merges {seed}")  # noqa: S311  as above
+    play = Play(seed=seed, rng=rng, merging=merging, diary=diary or Diary())
     with _seeded(seed), _on_stage(play):
         try:
             _go_through(play)
@@ -292,6 +300,7 @@ def _go_through(play: Play) -> None:
             play.calm()
             if plan is not None and play.rng.random() < 0.4:
                 play.undo(f"run{play.runs:03}")
+    play.merge_linked()
     play.calm()
     for number in range(CALM_RUNS):
         sent = play.writes
@@ -315,8 +324,6 @@ def _seeded(seed: int) -> Iterator[None]:
     finally:
         gc.enable()
         random.setstate(before)
-        if seed % LITTER == 0:
-            gc.collect()
 
 
 @contextlib.contextmanager
@@ -336,6 +343,9 @@ def _on_stage(play: Play) -> Iterator[None]:
         entry = scene.project.settings.sync[0]
         play.seen = Witness(scene.accounts, sights, lambda: cast("StateStore", scene.state), entry)
         play.oracle = Oracle(play.seen)
+        if play.merging.random() < NEW_IDS:
+            for account in scene.accounts.values():
+                account.let_merges_make_new_ids()
         play.people = People(scene.accounts, play.seen, scene.clock, rng, play.diary)
         play.diary.begin(scene.clock)
         play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; {play.policy}")

@@ -120,10 +120,7 @@ def make_scene(
     house.state.empty()
     with instead_of_network(wires), one_at_a_time():
         project = _project(house, tuple(parts), settings, lean=lean)
-        accounts = {
-            name: _account(house, project, name, box, (options.seed, deals, parts[name]))
-            for name, box in sandboxes.items()
-        }
+        accounts = {name: _account(house, project, name, box, options.seed) for name, box in sandboxes.items()}
         yield Scene(
             accounts=accounts,
             project=project,
@@ -144,7 +141,8 @@ class _House:
     sandboxes: Mapping[str, SandboxSpec]
     state: State
     memories: dict[str, dict[str, str]]  # what adapters keep of an account that they have just looked at, by sandbox
-    seen: dict[object, tuple[tuple[Record, ...], dict[Kind, dict[str, str]]]]  # users, and what others go by
+    # By CRM and world, users and what others go by; all plays of a world have them alike, however many deals there are.
+    seen: dict[tuple[str, int], tuple[tuple[Record, ...], dict[Kind, dict[str, str]]]]
 
 
 @functools.cache
@@ -206,17 +204,17 @@ def _stages(spec: SandboxSpec) -> dict[str, Any]:
     return {"pipeline": spec.pipeline, "map": mapped}
 
 
-def _account(house: _House, project: Project, name: str, sandbox: Sandbox, filled: object) -> Account:
+def _account(house: _House, project: Project, name: str, sandbox: Sandbox, world: int) -> Account:
     entry = project.settings.connections[name]
     spec = house.adapters[entry.adapter]
     options = {**entry.options, "base_url": _url(name, behind=True)}
     bound, memory = field_bindings(project.process, entry.fields), dict(house.memories.get(name, {}))
     context = AdapterContext(connection=name, clock=sandbox.clock, fields=bound, memory=memory)
     people = spec.open(spec.settings.model_validate(options), context)
-    if (name, filled) not in house.seen:
-        house.seen[name, filled] = people.describe().users, names_in(people)
+    if (name, world) not in house.seen:
+        house.seen[name, world] = people.describe().users, names_in(people)
         house.memories.setdefault(name, dict(context.memory))
-    users, names = house.seen[name, filled]
+    users, names = house.seen[name, world]
     mapper = stage_mapper(name, project.process, project.settings.stages.get(name))
     viewer = Viewer(mapper=mapper, users=emails(users), ids=user_ids(users), fields=tuple(sorted(entry.fields)))
     around = () if entry.kinds else tuple(field for field in HANGING if _carried(project, field))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from crmbridge.engine.views import COMPANY, CONTACTS, OWNER, Viewer
 from crmbridge.model.changes import Change
-from crmbridge.model.records import Kind, Record
+from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
 
 HANGING = {COMPANY: Kind.COMPANY, CONTACTS: Kind.CONTACT}
@@ -23,11 +23,16 @@ class Sight:
     viewer: Viewer
     around: tuple[str, ...] = ()
     names: Mapping[Kind, Mapping[str, str]] = field(default_factory=dict)
+    _last: dict[Ref, tuple[Record, object, Mapping[str, Value]]] = field(default_factory=dict, init=False)
 
-    def view(self, deal: Record) -> dict[str, Value]:
-        """Give what a deal holds."""
-        found = self.viewer.view(deal)
-        return found | {name: self.shown(name, deal.fields.get(name)) for name in self.around}
+    def view(self, deal: Record) -> Mapping[str, Value]:
+        """Give what a deal holds. The oracle looks at each of them again and again."""
+        record, names, seen = self._last.get(deal.ref, (None, None, {}))
+        if record is not deal or names is not self.names:
+            hanging = {name: self.shown(name, deal.fields.get(name)) for name in self.around}
+            seen = self.viewer.view(deal) | hanging
+            self._last[deal.ref] = deal, self.names, seen
+        return seen
 
     def shown(self, name: str, native: Value) -> Value:
         """Give what the CRM's own value of a field stands for."""

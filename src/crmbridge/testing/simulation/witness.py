@@ -37,6 +37,14 @@ class Sent(NamedTuple):
     applied: bool
 
 
+class Merged(NamedTuple):
+    """Deals that were merged: what is left, and the deals of other CRMs that they were linked to, where that counts."""
+
+    left: Ref
+    is_new: bool  # it is none of the deals that were merged
+    counterparts: frozenset[Ref]
+
+
 class WatchedCrm(Protocol):
     """A CRM as the oracle sees it from outside: what it holds now, and what it carried out, by change."""
 
@@ -79,6 +87,7 @@ class Witness:
         self.in_step: dict[tuple[str, str], Agreed] = {}  # the same for when a run began
         self.members: dict[str, set[Ref]] = defaultdict(set)  # everything that ever was in a link
         self.deleted_at: dict[Ref, int] = {}
+        self.merges: list[Merged] = []
         self.was_shaken: set[Ref] = set()  # merged, or deleted and brought back: what holds then is not all told
         self.sent: dict[str, list[tuple[int, int, Change]]] = defaultdict(list)  # by link: of when, when, and what
         self.began = 0
@@ -111,6 +120,15 @@ class Witness:
         """Note that a deal is about to be deleted."""
         self.count += 1
         self.deleted_at[ref] = self.count
+
+    def merged(self, deals: Sequence[Ref], left: Ref, linked: Sequence[Ref]) -> None:
+        """Note that deals were merged and what is left of them; `linked` is what they were linked to, if it counts."""
+        for ref in deals:
+            if ref != left:
+                self.deleted(ref)
+        self.shaken(left, *deals)
+        counterparts = frozenset(ref for ref in linked if ref.connection != left.connection)
+        self.merges.append(Merged(left, left not in deals, counterparts))
 
     def shaken(self, *refs: Ref) -> None:
         """Note that deals were merged, or one was brought back: their links must be in step, whoever won."""
@@ -199,7 +217,7 @@ class Witness:
         crms = self.crms.values()
         return {ref: record for crm in crms for ref, record in crm.records.items() if ref.kind is Kind.DEAL}
 
-    def view(self, ref: Ref) -> dict[str, Value]:
+    def view(self, ref: Ref) -> Mapping[str, Value]:
         """Give what a deal holds now."""
         return self.sights[ref.connection].view(self.crms[ref.connection].records[ref])
 
