@@ -3,7 +3,7 @@
 Four measurements, each of a process of its own after a pull that is not measured, beside what was promised:
 
 - link: the first plan of two full accounts, which links their deals and finds what they agree on
-- idle: `crmbridge run` when nothing has changed
+- idle: `crmbridge run` when nothing has changed; of the usual kinds, users, companies and contacts rest for an hour
 - plan: the plan when one field of every deal changed on one side, beside a plain script that only compares
 - changes: `crmbridge run` when people changed deals on both sides, some of them the same ones
 
@@ -33,21 +33,27 @@ def link(pairs: int, latency: float) -> Iterator[Found]:
     """Link two full accounts."""
     with pair(pairs, latency) as both:
         both.run("pull")
-        yield {**both.run("plan"), "name": "link", "bars": {"plan_seconds": 60, "plan_mb": 400}}
+        found = both.run("plan")
+        cost = {"plan_cpu_us_a_pair": 1e6 * found["plan_cpu_s"] / pairs}
+        yield {**found, **cost, "name": "link", "bars": {"plan_seconds": 60, "plan_mb": 400}}
 
 
 def idle(pairs: int, latency: float) -> Iterator[Found]:
-    """Run when nothing has changed; with deals alone, and with everything that is pulled when nobody says otherwise."""
-    for kinds in (("deal",), None):
-        with pair(pairs, latency, kinds) as both:
-            settle(both)
-            bars = {"requests": 3, "cpu_s": 0.5}
-            yield {**both.run("cycle"), "name": "idle", "kinds": "deals" if kinds else "usual kinds", "bars": bars}
+    """Run when nothing has changed: with deals alone, with the usual kinds, and as one run an hour does with those."""
+    bars = {"requests": 3, "process_cpu_s": 0.5}
+    with pair(pairs, latency, ("deal",)) as both:
+        settle(both)
+        yield {**both.run("cycle"), "name": "idle", "kinds": "deals", "bars": bars}
+    with pair(pairs, latency) as both:
+        settle(both)
+        yield {**both.run("cycle"), "name": "idle", "kinds": "usual kinds", "bars": bars}
+        both.run("rouse")
+        yield {**both.run("cycle"), "name": "idle", "kinds": "usual kinds, once an hour", "bars": {}}
 
 
 def settle(both: Pair) -> None:
-    """Link everything, and let what the adapters ask only once after a first pull be asked."""
-    for task in ("pull", "plan", "cycle"):
+    """Link everything, and let what is asked only once or twice after a first pull be asked."""
+    for task in ("pull", "plan", "cycle", "cycle"):
         both.run(task)
 
 
@@ -63,7 +69,9 @@ def plan(pairs: int, latency: float) -> Iterator[Found]:
         both.run("plan")
         same = first == both.planned()
         bars = {"plan_seconds": 5, "plan_mb": 250}
-        yield {**found, "name": "plan", "repeated": "identical" if same else "OTHER", "plain": plain, "bars": bars}
+        cost = {"plan_cpu_us_a_pair": 1e6 * found["plan_cpu_s"] / pairs}
+        said = {"repeated": "identical" if same else "OTHER", "plain": plain}
+        yield {**found, **cost, **said, "name": "plan", "bars": bars}
 
 
 def changes(pairs: int, latency: float) -> Iterator[Found]:
@@ -118,7 +126,18 @@ def print_found(found: Found) -> Found:
     print(f"{name}: {found['seconds']:.1f} s and {found['cpu_s']:.2f} CPU s with imports, {found['peak_mb']:.0f} MB")
     for what, bar in found["bars"].items():
         print(f"    {what} {_shown(found[what])} (bar {_shown(bar)})")
-    for what in ("imports_cpu_s", "plan_cpu_s", "planned", "blocked", "judged", "outcomes", "repeated", "least"):
+    told = (
+        "imports_cpu_s",
+        "plan_cpu_s",
+        "plan_cpu_us_a_pair",
+        "planned",
+        "blocked",
+        "judged",
+        "outcomes",
+        "repeated",
+        "least",
+    )
+    for what in told:
         if what in found:
             print(f"    {what} {_shown(found[what])}")
     if "plain" in found:

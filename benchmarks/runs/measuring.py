@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import sqlite3
 import statistics
 import subprocess
@@ -67,14 +68,22 @@ class Figures:
 
 
 def run_child(task: str, folder: Path, *more: str) -> dict[str, Any]:
-    """Run the process that is measured; what it says is its last line."""
+    """Run the process that is measured; what it says is its last line.
+
+    `process_cpu_s` is what all of it took, with the interpreter's start and end.
+    """
     command = [sys.executable, "-m", "runs.child", task, str(folder), *more]
-    start = time.perf_counter()
+    before, start = _children_cpu(), time.perf_counter()
     done = subprocess.run(  # noqa: S603  our own module
         command, cwd=BENCHMARKS, env=environment(), stdout=subprocess.PIPE, text=True, check=True
     )
     said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {**said, "process_seconds": time.perf_counter() - start}
+    return {**said, "process_seconds": time.perf_counter() - start, "process_cpu_s": _children_cpu() - before}
+
+
+def _children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def environment() -> dict[str, str]:

@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ def watch_screen(account: Account) -> Figures:
 def print_screen(figures: Figures) -> Figures:
     """Print when something showed, and a few of the lines."""
     found = figures.found or {}
-    print(f"{figures.vendor:<10} first words after {found['first_words']:.2f} s (bar 1): {found['words'][:1]}")
+    shown = " and ".join(f"{what} after {_seconds(found[f'first_{what}'])}" for what in ("words", "deals", "left"))
+    print(f"{figures.vendor:<10} {shown}, from the start of the process (bar 1 s): {found['words'][:1]}")
     for words in found["words"][1:]:
         print(f"    {words}")
     return figures
@@ -50,8 +52,19 @@ def _watch(_served: Serving, folder: Path) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     step = max(1, len(shown) // 5)
     lines = [f"{at:.1f} s: {line}" for at, line in [*shown[::step], *shown[-1:]]]
-    first = shown[0][0] if shown else seconds
-    return {"seconds": seconds, "cpu_s": 0.0, "peak_mb": 0.0, "first_words": first, "words": lines}
+    first = {
+        f"first_{what}": _first(shown, word) for what, word in (("words", ""), ("deals", " deals"), ("left", " left"))
+    }
+    return {"seconds": seconds, "cpu_s": 0.0, "peak_mb": 0.0, **first, "words": lines}
+
+
+def _first(shown: Sequence[tuple[float, str]], word: str) -> float | None:
+    """Give when a word was first seen; None when it never was."""
+    return next((at for at, line in shown if word in line), None)
+
+
+def _seconds(at: float | None) -> str:
+    return "the end" if at is None else f"{at:.2f} s"
 
 
 def _read(terminal: int) -> str | None:

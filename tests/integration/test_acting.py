@@ -14,7 +14,7 @@ from crmbridge.model.findings import Waiver
 from crmbridge.model.lives import Turn
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import StateStore
+from crmbridge.ports import FindingQuery, StateStore
 from crmbridge.sandbox import make_world
 from crmbridge.services import notices
 from crmbridge.services.applying import apply_plan
@@ -394,6 +394,25 @@ def test_a_notice_goes_out_once_and_a_sink_that_fails_holds_up_nothing(store: St
     (text, _) = (path.read_text("utf-8") for path in sorted(blocked.iterdir()))
     assert "Exit rule not met: Rollout" in text
     assert f"For: {SELLER}".replace(".", r".") in text.replace("\\", "")
+
+
+def test_tasks_and_notices_speak_the_language_of_the_settings(store: StateStore, tmp_path: Path) -> None:
+    """The finding itself is stored as ever, so whoever asks in English gets English."""
+    sink = {"team": {"markdown": str(tmp_path / "out")}}
+    binding = {"action": "notify", "escalate": [{"after": "1h", "action": "task"}]}
+    bench = shop(store, binding, notices=sink, language="pt")
+    broken_deal(bench)
+    run(bench)
+    bench.clock.advance(2 * HOUR)
+    cycle = run(bench)
+    text = "".join(path.read_text("utf-8").replace("\\", "") for path in sorted((tmp_path / "out").iterdir()))
+    (task,) = (change for change, _ in cycle.applied.done)
+
+    assert "Regra de saída não cumprida: Rollout" in text
+    assert f"Para: {SELLER}" in text
+    assert "O que fazer: Complete o que a etapa pede, ou mova o negócio de volta." in text
+    assert "Escalado em" in str(task.after["body"])
+    assert "Fill in" in next(iter(store.findings.search(FindingQuery()))).finding.message
 
 
 def test_findings_of_one_run_are_told_in_one_message(store: StateStore, tmp_path: Path) -> None:

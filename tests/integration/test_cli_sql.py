@@ -56,6 +56,16 @@ def test_a_query_comes_from_a_file(asked: Shop) -> None:
     assert 3 == asked.call("sql", "--file", str(asked.folder / "none.sql")).code
 
 
+@pytest.mark.parametrize("sql", ["SELECT length(repeat('x', 4000000000))", "SELECT repeat('x', 1500000000)"])
+def test_one_huge_text_is_refused_as_many_rows_are(asked: Shop, sql: str) -> None:
+    """DuckDB's own limit does not count it, so the process is held to one by the system."""
+    said = asked.call("sql", sql)
+
+    assert 3 == said.code
+    assert "memory" in said.err.lower()
+    assert "Ask for less at once" in said.err
+
+
 def test_csv_is_printed_inert(asked: Shop) -> None:
     """A formula has a quote in front; a negative number stays one."""
     said = asked.call("sql", "SELECT '=1+1' AS a, -5 AS b", "--csv")

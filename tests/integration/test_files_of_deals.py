@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from crmbridge.errors import AuthenticationError
+from crmbridge.errors import AuthenticationError, RetryLaterError
 from crmbridge.model.findings import Judgement
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Credential, Description, Page
 from crmbridge.services.evaluating import dealt, evaluate_all, judge_pending
 from crmbridge.services.examining import examine
+from crmbridge.services.explained import Asked
 from crmbridge.services.explaining import explain
 from crmbridge.services.health import Health
 from crmbridge.services.pulling import ConnectionPull, pull
@@ -71,6 +72,17 @@ def test_a_file_clears_a_finding_and_its_deletion_brings_it_back() -> None:
     assert [("qualification.paper", "exit_rule")] == cycle(bench)
 
 
+def test_each_deal_has_its_own_files() -> None:
+    """Deals that are judged together are not taken for one another."""
+    bench, crm, deal = bench_of(process_of(PAPER))
+    other = crm.create_deal("Butcher", stage="qualification")
+    crm.move_deal(other.id, "proposal")
+    crm.add_file(other.id, "Our Proposal.pdf")
+    cycle(bench)
+
+    assert [deal] == [each.finding.deal for each in bench.workspace.store.findings.findings()]
+
+
 def test_explain_says_which_file_there_is() -> None:
     """By its name, with when files were last pulled; the very decision that was stored."""
     bench, crm, deal = bench_of(process_of(PAPER))
@@ -86,6 +98,7 @@ def test_explain_says_which_file_there_is() -> None:
         rule.remedy,
     )
     assert ("files", ("Our Proposal.pdf",), bench.clock.now()) == (seen.name, seen.value, seen.pulled_at)
+    assert seen.changed_at is None, "the deal's own time says nothing of its files"
 
 
 def test_explain_says_what_would_clear_it() -> None:
@@ -99,6 +112,22 @@ def test_explain_says_what_would_clear_it() -> None:
         rule.verdict.message,
         rule.remedy,
     )
+
+
+def test_explain_of_an_earlier_moment_leaves_out_what_came_later() -> None:
+    """What it saw is of then; what is deleted by now, nobody can tell."""
+    bench, crm, deal = bench_of(process_of(PAPER))
+    crm.move_deal(deal.id, "qualification")
+    crm.add_file(deal.id, "notes.txt", size=1)
+    before = bench.clock.now()
+    bench.clock.advance(timedelta(hours=1))
+    crm.add_file(deal.id, "Our Proposal.pdf")
+    cycle(bench)
+    explained = explain(bench.workspace, str(deal), at=before)
+    rule = next(rule for rule in explained.rules if rule.asked is Asked.TO_LEAVE)
+
+    assert (Judgement.FAIL, ("notes.txt",)) == (rule.verdict.judgement, rule.verdict.seen["files"])
+    assert ([True], ()) == ([seen.of_then for seen in rule.seen], explained.unknown_then)
 
 
 def test_what_may_not_be_read_is_undecided_and_holds_up_nothing() -> None:
@@ -164,6 +193,8 @@ def test_doctor_says_why_files_are_not_read(able: bool, kinds: list[str] | None,
 class Watched(FakeAdapter):
     """The fake adapter, noting which kinds are pulled; with a credential that lacks what files need."""
 
+    busy = False
+
     def __init__(self, crm: FakeCrm, pulled: list[Kind]) -> None:
         super().__init__(crm)
         self._pulled = pulled
@@ -172,6 +203,8 @@ class Watched(FakeAdapter):
         self._pulled.append(kind)
         if kind is Kind.DEAL and self._crm.blind:
             raise AuthenticationError("north: the credential was refused")
+        if kind is Kind.FILE and self.busy:
+            raise RetryLaterError("north: too many requests")
         return super().pull(kind, since)
 
     def describe(self) -> Description:
@@ -226,6 +259,16 @@ def test_a_credential_that_is_refused_still_ends_the_pull() -> None:
     assert isinstance(result, ConnectionPull)
     assert "the credential was refused" in str(result.error)
     assert Kind.FILE not in pulled
+
+
+def test_a_crm_that_is_busy_with_files_is_not_one_that_forbids_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pull ends there and goes on later."""
+    monkeypatch.setattr(Watched, "busy", True)
+    workspace, _, _ = watched(process_of(PAPER))
+    (result,) = pull(workspace)
+
+    assert "too many requests" in str(result.error)
+    assert [] == [check for check in examine(workspace) if "let crmbridge read files" in check.message]
 
 
 @pytest.mark.parametrize(

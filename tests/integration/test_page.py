@@ -28,12 +28,13 @@ from crmbridge.services.workspace import Progress, Workspace, silent
 from crmbridge.store import open_store
 from crmbridge.testing.workspaces import Bench, make_bench
 from crmbridge.web.access import Access, Key, Role, digest_of
-from crmbridge.web.gate import hosts_of
+from crmbridge.web.gate import POLICY, hosts_of
 from crmbridge.web.opening import serving
 from crmbridge.web.receiver import Reception, webhook_app
 from crmbridge.web.routes import site_app
 from crmbridge.web.server import listen, make_server
 from crmbridge.web.site import Site
+from crmbridge.web.views import signing
 from crmbridge.web.views.waiting import seen
 
 TOKENS = {"act": "token-of-who-may-act", "read": "token-of-who-may-look"}
@@ -174,6 +175,7 @@ def test_a_name_that_was_turned_to_this_machine_leads_nowhere(serve: Serve) -> N
         answers.append(visitor.post("/webhooks/north", headers={"host": "evil.example"}))
 
     assert [421, 421, 200, 401] == [answer.status_code for answer in answers]
+    assert [POLICY] * 2 == [answer.headers.get("content-security-policy") for answer in answers[:2]]
 
 
 @pytest.mark.parametrize(
@@ -245,6 +247,43 @@ def test_guessing_tokens_is_turned_away(serve: Serve) -> None:
     assert (413, 415) == (large.status_code, other.status_code)
 
 
+def test_behind_a_proxy_one_guesser_locks_nobody_else_out(serve: Serve) -> None:
+    """Where the settings name the proxy, wrong tokens count for who called it, whatever that one wrote itself."""
+    served = serve(serve={"proxies": ["127.0.0.0/8"]})
+    wrong = {"token": "wrong"}
+    with served.visitor(None) as visitor:
+        guesses = [
+            visitor.post(
+                "/sign-in", data=wrong, headers={"x-forwarded-for": f"203.0.113.{n}, 198.51.100.7"}
+            ).status_code
+            for n in range(11)
+        ]
+        other = visitor.post("/sign-in", data={"token": TOKENS["read"]}, headers={"x-forwarded-for": "198.51.100.8"})
+
+    assert [403] * 10 + [429] == guesses
+    assert 303 == other.status_code
+
+
+def test_what_anybody_may_write_counts_for_nothing_without_a_proxy(serve: Serve) -> None:
+    """Else each try could come from an address of its own."""
+    with serve().visitor(None) as visitor:
+        guesses = [
+            visitor.post("/sign-in", data={"token": "wrong"}, headers={"x-forwarded-for": f"203.0.113.{n}"}).status_code
+            for n in range(11)
+        ]
+
+    assert [403] * 10 + [429] == guesses
+
+
+def test_two_pages_on_one_host_sign_nobody_out(serve: Serve) -> None:
+    """Browsers keep cookies by host whatever the port, so each page has one of its own name."""
+    served = serve()
+    other = replace(served.site, port=8751)
+    names = {signing.cookie_name(each) for each in (served.site, other, replace(other, secure=True))}
+
+    assert {"crmbridge", "crmbridge_8751", "__Host-crmbridge_8751"} == names
+
+
 def test_nobody_decides_for_a_value_that_they_never_saw(serve: Serve) -> None:
     """A conflict keeps its name while its values change; who decides on the ones before is told to look again."""
     served = serve(fill=conflict, **ASKING)
@@ -275,7 +314,7 @@ def test_a_conflict_is_decided_as_the_command_line_does(serve: Serve) -> None:
         made = served.site.desk.made
         assert made is not None
         assert [("north", "update")] == [(change.connection, change.action.value) for change in made.plan.changes]
-        assert "Write 1 changes" in visitor.get(f"/plan/apply?id={made.plan.id}").text
+        assert "Write 1 change</button>" in visitor.get(f"/plan/apply?id={made.plan.id}").text
         assert [] == [
             e for e in served.bench.workspace.store.journal.entries() if e.change.id == made.plan.changes[0].id
         ]
@@ -316,6 +355,27 @@ def test_while_another_run_holds_the_state_it_says_so(serve: Serve) -> None:
 
         assert "another run" in visitor.get("/work").text
     assert served.site.desk.made is None
+
+
+def test_findings_are_told_in_the_visitors_language(serve: Serve) -> None:
+    """The list of held deals and a deal's page say what is wrong in the visitor's language."""
+
+    def fill(bench: Bench) -> None:
+        deal = bench.crms["north"].create_deal("Rollout", stage="qualification")
+        bench.crms["north"].move_deal(deal.id, "closing")
+        run_steps(bench.workspace, "cycle")
+
+    served, said = serve(fill=fill), {}
+    deal = next(one.finding.deal for one in served.bench.workspace.store.findings.findings())
+    for language in ("en", "pt", "zh"):
+        with served.visitor() as visitor:
+            visitor.get(f"/language/{language}")
+            said[language] = [visitor.get(path).text for path in ("/deals", f"/deals/{deal.connection}/{deal.id}")]
+
+    assert ["skipped Proposal" in text or "went on from" in text for text in said["en"]] == [True, True]
+    assert ["e pulou Proposal" in text for text in said["pt"]] == [True, True]
+    assert ["跳过了Proposal" in text for text in said["zh"]] == [True, True]
+    assert not any("The deal" in text for text in (*said["pt"], *said["zh"]))
 
 
 def test_hostile_text_is_text_on_every_page(serve: Serve) -> None:

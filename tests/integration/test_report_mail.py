@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import socketserver
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -246,3 +249,54 @@ def test_certificates_that_cannot_be_read_are_named(serve: Serve, tmp_path: Path
     _, entry = serve(ca=str(tmp_path / "none.pem"))
 
     assert "none.pem" in failure(entry).message
+
+
+class _Dripping(socketserver.StreamRequestHandler):
+    """Answers as a mail server does up to one command, and to that with a line that never ends, a byte at a time."""
+
+    def handle(self) -> None:
+        """Talk to one sender."""
+        server = cast("_DrippingServer", self.server)
+        if server.drips_at == b"":
+            self._drip(server.over)
+        self.wfile.write(b"220 mail\r\n")
+        takes_mail = False
+        for line in self.rfile:
+            command = line.strip() if takes_mail else line[:4].upper()
+            if takes_mail and command != b".":
+                continue
+            if command == server.drips_at:
+                self._drip(server.over)
+            takes_mail = command == b"DATA"
+            self.wfile.write(b"354 go on\r\n" if takes_mail else b"250 mail\r\n")
+
+    def _drip(self, over: threading.Event) -> None:
+        with contextlib.suppress(OSError):
+            while not over.wait(0.05):
+                self.wfile.write(b"2")
+
+
+class _DrippingServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def __init__(self, drips_at: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), _Dripping)
+        self.drips_at = drips_at
+        self.over = threading.Event()
+
+
+@pytest.mark.parametrize(
+    ("drips_at", "expected"),
+    [(b"", RetryLaterError), (b"EHLO", RetryLaterError), (b"MAIL", RetryLaterError), (b".", UnclearError)],
+)
+def test_a_server_that_drips_its_answers_is_cut_off(drips_at: bytes, expected: type[CrmbridgeError]) -> None:
+    """Each byte comes in time, and the whole never would: only after the mail was handed over is it unclear."""
+    with _DrippingServer(drips_at) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = {"host": "127.0.0.1", "port": server.server_address[1], "tls": "none", "timeout": 0.3}
+        try:
+            with pytest.raises(expected):
+                deliver({**place, "from": "a@acme.example", "to": "b@acme.example"})
+        finally:
+            server.over.set()
+            server.shutdown()

@@ -18,6 +18,7 @@ from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.workspaces import Bench
 
 TEN = timedelta(minutes=10)
+HOUR = timedelta(hours=1)  # as long as companies and contacts rest
 FIRM = {"name": "Acme Ltd", "domain": "acme.example"}
 
 
@@ -190,6 +191,7 @@ def test_a_company_that_gets_a_domain_brings_its_deals_together() -> None:
     run(bench)
     before = len(bench.workspace.store.links.links())
     crm(bench, "south")._put(Kind.COMPANY, "c", {"name": "Acme", "domain": "ACME.example"})
+    bench.clock.advance(HOUR)
     run(bench)
     deals = [refs for refs in bench.workspace.store.links.links().values() if refs[0].kind is Kind.DEAL]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from tests.integration.test_two_way import FIRM, RoundingCrm, add, crm, entry, linked, only, run
+from tests.integration.test_two_way import FIRM, HOUR, RoundingCrm, add, crm, entry, linked, only, run
 from tests.unit.services.able import able_bench
 
 from crmbridge.model.records import Kind, Ref, Tombstone
@@ -109,6 +109,7 @@ def test_a_refused_company_waits_no_longer_once_it_is_there() -> None:
     run(bench)
     run(bench)
     crm(bench, "north")._put(Kind.COMPANY, "c1", {**FIRM, "name": "Acme Limited"})
+    bench.clock.advance(HOUR)
     run(bench)
     run(bench)
 
@@ -229,6 +230,7 @@ def test_deals_that_get_linked_are_judged_once() -> None:
         bench.crms[name].move_deal(native, "proposal")
     run(bench)
     crm(bench, "south")._put(Kind.COMPANY, "c", {"name": "Acme", "domain": "ACME.example"})
+    bench.clock.advance(HOUR)
     run(bench)
     run(bench)
     assert 1 == len(bench.workspace.store.links.links()) - 1, bench.workspace.store.links.links()

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crmbridge.adapting.written import UNUSUAL
 from crmbridge.model.records import Problem
-from crmbridge.model.values import FieldType, Money
-from crmbridge_hubspot.objects import Bound
+from crmbridge.model.values import FieldType, Money, Value, fields_to_text
+from crmbridge_hubspot.objects import DEALS, Bound
 from crmbridge_hubspot.plans import Plan
+from crmbridge_hubspot.sheets import Sheet
 from crmbridge_hubspot.values import Codec
 
 KINDS = tuple(FieldType)
@@ -72,6 +74,50 @@ def test_all_at_once_is_each_on_its_own(record: dict[str, str | None], currency:
 
     assert {name: repr(value) for name, value in expected.items()} == {name: repr(v) for name, v in found.items()}
     assert careful == quick
+
+
+whole = st.fixed_dictionaries(
+    {each.native: st.none() | GOOD.get(each.type, st.text('ab ;1"\\é\0', max_size=5)) for each in BOUNDS}
+    | {"deal_currency_code": st.sampled_from([None, "", "USD"])}
+)
+contacts = st.lists(st.text("12"), max_size=2).map(tuple)
+linked = st.fixed_dictionaries({"contacts": contacts}, optional={"company": st.just("7")})
+odd = st.builds(
+    lambda record, each, text: {**record, each.native: text},
+    whole,
+    st.sampled_from(BOUNDS),
+    st.sampled_from(HOSTILE) | ANY,
+)
+
+
+@given(st.lists(st.tuples(whole, linked), min_size=1, max_size=4), st.sampled_from(["EUR", None]))
+def test_column_by_column_is_record_by_record(
+    found: list[tuple[dict[str, str | None], dict[str, Value]]], currency: str | None
+) -> None:
+    """What is stored is the same to the letter; where an amount has no currency, it is left to the other way."""
+    sheet = Sheet(DEALS, BOUNDS, Codec(ZoneInfo("America/Sao_Paulo"), currency))
+    problems: list[Problem] = []
+    alone = [plan(currency).one_by_one(record, problems) | links for record, links in found]
+    if problems:
+        with pytest.raises(ValueError, match="currency"):
+            sheet.written([record for record, _ in found], [links for _, links in found])
+        return
+    written = sheet.written([record for record, _ in found], [links for _, links in found])
+
+    assert [fields_to_text(fields) for fields in alone] == [fields_to_text(fields) for fields in written]
+
+
+@given(odd, linked)
+def test_a_hostile_value_is_read_alike(record: dict[str, str | None], links: dict[str, Value]) -> None:
+    """Either all columns give what each field gives alone, or they say that they can't be read at once."""
+    problems: list[Problem] = []
+    alone = plan().one_by_one(record, problems) | links
+    try:
+        written = Sheet(DEALS, BOUNDS, plan().codec).written([record], [links])
+    except UNUSUAL:
+        return
+
+    assert (fields_to_text(alone), []) == (fields_to_text(written[0]), problems)
 
 
 @given(properties(GOOD))

@@ -1,5 +1,6 @@
 """Fields that are read together give what they give one by one, whatever stands in them."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -7,13 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crmbridge.model.records import Problem
-from crmbridge.model.values import FieldType, Value
+from crmbridge.adapting.written import FEWEST
+from crmbridge.model.values import FieldType, WrittenFields, fields_to_text
 from crmbridge.ports import FieldBinding
 from crmbridge_pipedrive.account import BoundField, DealFields
-from crmbridge_pipedrive.layouts import Layout, values_of
 from crmbridge_pipedrive.mapping import DealReader
-from crmbridge_pipedrive.own_fields import OwnFields
+from crmbridge_pipedrive.standard import Surroundings
 from crmbridge_pipedrive.values import TYPES, FieldDefinition
 
 OPTIONS = (("1", "One"), ("5", "Five"), ("6", "Six"), ("x", "By a word"), ("7", "Six"))
@@ -63,25 +63,6 @@ def deals(draw: st.DrawFn) -> tuple[dict[str, BoundField], dict[str, Any], dict[
     return known, parts[False], parts[True]
 
 
-def told(values: dict[str, Value]) -> dict[str, tuple[type, Value]]:
-    """Give values with their types: True equals 1."""
-    return {name: (type(value), value) for name, value in values.items()}
-
-
-@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])  # the first texts of a run are slow to make
-@given(deals(), st.sampled_from(["USD", None]))
-def test_at_once_is_one_by_one(
-    deal: tuple[dict[str, BoundField], dict[str, Any], dict[str, Any]], usual: str | None
-) -> None:
-    """What is read at once has no problems and the same values; for anything else there is no such answer."""
-    known, row, custom = deal
-    own, problems = OwnFields(known, usual), list[Problem]()
-    at_once = own.at_once(values_of(row, custom), own.arranged(Layout.of(row, custom)))
-    one_by_one = own.one_by_one(row, custom, problems)
-
-    assert at_once is None or (told(one_by_one), []) == (told(dict(zip(own.names, at_once, strict=True))), problems)
-
-
 FORMS: list[tuple[str, FieldType, tuple[tuple[str, str], ...], Any]] = [
     ("varchar", FieldType.TEXT, (), "Text"),
     ("varchar", FieldType.TEXT, (), ""),
@@ -97,23 +78,101 @@ FORMS: list[tuple[str, FieldType, tuple[tuple[str, str], ...], Any]] = [
 ]
 
 
+ROW: dict[str, Any] = {
+    "title": "A deal",
+    "value": Decimal("10.50"),
+    "currency": "EUR",
+    "owner_id": 7,
+    "lost_reason": None,
+    "expected_close_date": "2026-05-31",
+    "activities_count": 2,
+    "person_id": 3,
+    "last_activity_id": 1,
+    "channel": 1,
+}
+# What may stand there instead, beside anything.
+INSTEAD: dict[str, st.SearchStrategy[Any]] = {
+    "title": st.text(max_size=5),
+    "value": numbers,
+    "currency": currencies,
+    "expected_close_date": days,
+    "last_activity_id": st.sampled_from([1, 2, 3, None]),
+    "channel": st.sampled_from([1, 2, None, True]),
+}
+ACTIVITIES: dict[int, dict[str, Any]] = {1: {"due_date": "2026-03-01", "due_time": "10:30"}, 2: {}}
+AROUND = Surroundings(activities=ACTIVITIES, contacts={2: [9, 4], 5: None})
+PAGE = 2 * FEWEST  # so that a half of it is a page as well
+
+
+@st.composite
+def pages(draw: st.DrawFn) -> tuple[dict[str, BoundField], list[dict[str, Any]]]:
+    """Make fields and rows of a page, with a value here and there that is not as in the other rows."""
+    forms = {f"code_f{n}": form for n, form in enumerate(FORMS)}
+    known, row, custom = draw(deals()) if draw(st.booleans()) else ({}, {}, {})
+    more = {
+        f"m_{name}": replace(field, binding=replace(field.binding, name=f"m_{name}")) for name, field in known.items()
+    }
+    more |= {f"f{n}": bound(f"f{n}", *form[:3], custom=True) for n, form in enumerate(FORMS)}
+    usual = {**custom, **{code: form[3] for code, form in forms.items()}}
+    rows = [{**row, **ROW, "id": number, "custom_fields": dict(usual)} for number in range(10, 10 + PAGE)]
+    for _ in range(draw(st.integers(0, 3))):
+        odd, code = draw(st.sampled_from(rows)), draw(st.sampled_from([*ROW, *forms, *forms]))
+        comes = COMES.get(forms[code][0], anything) if code in forms else INSTEAD.get(code, anything)
+        (odd["custom_fields"] if code in forms else odd)[code] = draw(comes | comes | st.none() | anything)
+        odd["id"] = draw(st.sampled_from([odd["id"], odd["id"], 2, 5]))
+    if draw(st.booleans()):  # a standard field may be bound, too
+        more["amount"] = more.pop("f2")
+    return more, rows
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])  # the first texts of a run are slow to make
+@given(pages(), st.sampled_from(["USD", None]))
+def test_at_once_is_one_by_one(page: tuple[dict[str, BoundField], list[dict[str, Any]]], usual: str | None) -> None:
+    """A page read column by column has the records, to the letter of what is stored, that its rows give alone."""
+    known, rows = page
+    made = DealReader(connection="pd", currency=usual, fields=fields_of(known), company=None)
+    found, careful = made.records(rows, AROUND), [made.record(row, AROUND) for row in rows]
+
+    assert [fields_to_text(each.fields) for each in careful] == [fields_to_text(each.fields) for each in found]
+    assert careful == found
+    for name in ("name", "amount", "owner", "close_date"):
+        assert [each.fields.get(name) for each in careful] == [each.fields.get(name) for each in found]
+
+
+ODD: list[Any] = [True, False, 0, 99, "5", "x", "", [], [True], [1], ["5"], [5, 99], {}, {"value": 5}, Decimal("NaN")]
+ODD += [{"value": True, "currency": "EUR"}, {"value": "5", "currency": "EUR"}, {"value": 5, "currency": ""}]
+ODD += ["2024-W05-1", "20240131", "2024-02-30", "2024-01-31T10:00:00Z", "\ud800", "a\0b", 'say "no"', 2**80]
+
+
+@pytest.mark.parametrize("place", range(len(FORMS)))
+@pytest.mark.parametrize("odd", ODD)
+def test_one_odd_value_is_read_as_if_it_came_alone(odd: Any, place: int) -> None:
+    """In a field of each form: the page gives what its rows give one by one, problems and all."""
+    usual = {f"code_f{n}": form[3] for n, form in enumerate(FORMS)}
+    rows = [{"id": number, **ROW, "custom_fields": usual} for number in range(PAGE)]
+    rows[3] = {**rows[3], "custom_fields": {**usual, f"code_f{place}": odd}}
+    found, careful = reader().records(rows), [reader().record(row) for row in rows]
+
+    assert careful == found
+    assert [fields_to_text(each.fields) for each in careful] == [fields_to_text(each.fields) for each in found]
+
+
 @pytest.mark.parametrize("is_filled", [True, False])
 def test_usual_forms_are_read_at_once(*, is_filled: bool) -> None:
-    """A deal of the forms that Pipedrive documents ("Custom fields", API v2) never takes the long way."""
-    known = {f"f{n}": bound(f"f{n}", *form[:3], custom=True) for n, form in enumerate(FORMS)}
+    """A page of the forms that Pipedrive documents ("Custom fields", API v2) never takes the long way."""
     custom = {f"code_f{n}": form[3] if is_filled else None for n, form in enumerate(FORMS)}
-    own, problems = OwnFields(known, None), list[Problem]()
-    at_once = own.at_once(values_of({}, custom), own.arranged(Layout.of({}, custom)))
+    found = reader().records([{"id": number, "custom_fields": custom} for number in range(FEWEST)])
 
-    assert at_once is not None
-    by_name = dict(zip(own.names, at_once, strict=True))
-    assert (told(own.one_by_one({}, custom, problems)), []) == (told(by_name), problems)
+    assert {WrittenFields} == {type(each.fields) for each in found}
+
+
+def fields_of(known: dict[str, BoundField]) -> DealFields:
+    return DealFields(definitions=(), bound=known, key=None, channels={"1": "Ads"})
 
 
 def reader() -> DealReader:
     known = {f"f{n}": bound(f"f{n}", *form[:3], custom=True) for n, form in enumerate(FORMS)}
-    fields = DealFields(definitions=(), bound=known, key=None, channels={})
-    return DealReader(connection="pd", currency=None, fields=fields, company=None)
+    return DealReader(connection="pd", currency=None, fields=fields_of(known), company=None)
 
 
 @given(st.lists(st.dictionaries(st.sampled_from([f"code_f{n}" for n in range(4)] + ["more"]), plain), max_size=5))

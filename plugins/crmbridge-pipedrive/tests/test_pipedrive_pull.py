@@ -14,7 +14,8 @@ from crmbridge.sandbox import Served, VirtualClock
 from crmbridge_pipedrive import cursors, walking
 from crmbridge_pipedrive import deals as deals_module
 from crmbridge_pipedrive.account import DealFields
-from crmbridge_pipedrive.mapping import DealReader, Surroundings
+from crmbridge_pipedrive.mapping import DealReader
+from crmbridge_pipedrive.standard import Surroundings
 
 
 def pull(adapter: Adapter, since: str | None = None, kind: Kind = Kind.DEAL) -> list[Page]:

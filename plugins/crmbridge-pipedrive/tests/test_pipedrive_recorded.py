@@ -16,7 +16,8 @@ from crmbridge.model.values import Money
 from crmbridge_pipedrive.account import DealFields
 from crmbridge_pipedrive.api import data_of, next_cursor, rows_of
 from crmbridge_pipedrive.history import changelog_steps, flow_steps
-from crmbridge_pipedrive.mapping import DealReader, Surroundings, person_record
+from crmbridge_pipedrive.mapping import DealReader, person_record
+from crmbridge_pipedrive.standard import Surroundings
 from crmbridge_pipedrive.verdicts import judge
 
 BESIDE = Path(__file__).parents[4] / "shared" / "recorded"

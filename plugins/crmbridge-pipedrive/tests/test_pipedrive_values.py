@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from crmbridge.http import dump_json, load_json
 from crmbridge.model.values import FieldType, Money, Value
-from crmbridge_pipedrive.mapping import activity_time, organization_record, person_record
+from crmbridge_pipedrive.mapping import organization_record, person_record
+from crmbridge_pipedrive.standard import activity_time
 from crmbridge_pipedrive.values import FieldDefinition, decode, encode, moment
 
 OPTIONS = (("5", "Five"), ("6", "Six"))

@@ -35,11 +35,24 @@ from crmbridge.adapting.steps import Step, in_steps
 from crmbridge.adapting.tables import Table
 from crmbridge.adapting.walking import Deletions, Place, walk_by_time
 from crmbridge.adapting.workflow import Button, Desk, Workflow
+from crmbridge.adapting.written import (
+    WRITERS,
+    Pieces,
+    put_together,
+    read_at_once,
+    spread,
+    without_value,
+    write_amounts,
+    write_any,
+    write_plain,
+    write_texts,
+)
 
 __all__ = [
     "FORMS",
     "ID",
     "WEBSITE",
+    "WRITERS",
     "Button",
     "Column",
     "Deletions",
@@ -47,6 +60,7 @@ __all__ = [
     "Form",
     "FormOf",
     "History",
+    "Pieces",
     "Place",
     "Row",
     "Step",
@@ -73,12 +87,20 @@ __all__ = [
     "numbered",
     "other_currency",
     "partly",
+    "put_together",
+    "read_at_once",
     "read_columns",
     "read_in_lots",
     "receipt_of",
     "single",
+    "spread",
     "standard_columns",
     "walk_by_time",
     "walk_with_history",
+    "without_value",
+    "write_amounts",
+    "write_any",
     "write_columns",
+    "write_plain",
+    "write_texts",
 ]

@@ -45,17 +45,14 @@ class Call:
     @contextlib.contextmanager
     def workspace(self) -> Iterator[Workspace]:
         """Open the project for work, showing progress to whoever watches; the progress goes away with the block."""
-        from crmbridge.app import open_workspace  # noqa: PLC0415  the whole product, for commands that need it
-        from crmbridge.cli.progress import patient_clock, showing_progress, showing_warnings  # noqa: PLC0415  the same
+        from crmbridge.cli.progress import patient_clock, showing_progress, showing_warnings  # noqa: PLC0415  as needed
 
-        with (
-            showing_warnings(self),
-            showing_progress(self) as progress,
-            open_workspace(
-                self.project, progress, clock=self.clock or patient_clock(self.stop), patience=self.patience
-            ) as workspace,
-        ):
-            yield workspace
+        with showing_warnings(self), showing_progress(self) as progress:
+            from crmbridge.app import open_workspace  # noqa: PLC0415  the whole product; people see meanwhile that it starts
+
+            clock = self.clock or patient_clock(self.stop)
+            with open_workspace(self.project, progress, clock=clock, patience=self.patience) as workspace:
+                yield workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

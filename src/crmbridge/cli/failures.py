@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
-import tempfile
-import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -123,6 +120,8 @@ def _bug(error: BaseException, call: Call) -> Reply:
 
 def _write_log(error: BaseException, call: Call) -> Path | None:
     """Write what a report needs beside the project's state, else where temporary files are; only for its owner."""
+    import tempfile  # noqa: PLC0415  for bugs only
+
     name = f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     folder = call.project if call.project.is_dir() else call.project.parent
     for place in (folder / STATE_FOLDER, Path(tempfile.gettempdir())):
@@ -135,6 +134,9 @@ def _write_log(error: BaseException, call: Call) -> Path | None:
 
 
 def _report(error: BaseException, call: Call) -> Iterator[str]:
+    import platform  # noqa: PLC0415  for bugs only
+    import traceback  # noqa: PLC0415  the same
+
     yield f"crmbridge {__version__}, Python {platform.python_version()}, {platform.system()}\n"
     yield f"command: {call.command or '(none)'}\n\n"
     for one in _chain(error):

@@ -32,7 +32,7 @@ from crmbridge.model.findings import (
 )
 from crmbridge.model.process import Process, Stage
 from crmbridge.model.records import Position
-from crmbridge.model.values import show
+from crmbridge.model.values import Value, show
 
 NO_VERDICTS = Verdicts()
 BEYOND_BOUNDS = (ArithmeticError, ValueError)  # what Python raises for dates and numbers that nobody can count with
@@ -197,8 +197,18 @@ def _illegal_move(move: LastMove, subject: Subject, *, last: bool) -> Iterator[F
         f"It {'stands' if last else 'stood'} in {subject.stage_name(stage or WON)} since {show(move.at)}. "
         f"{_way_out(move, subject)}",
         since=move.at,
+        seen=_seen_of(move, move.illegal, subject),
         visit=number,
     )
+
+
+def _seen_of(move: LastMove, illegal: Illegal, subject: Subject) -> dict[str, Value]:
+    seen: dict[str, Value] = {"move_from": move.source.stage, "move_is": illegal.value}
+    if illegal is Illegal.SKIPPED and len(move.left_behind) > 1:
+        seen["move_skipped"] = tuple(stage.id for stage in move.left_behind[1:])
+    if illegal is Illegal.BY_ANOTHER:
+        seen["moved_by"] = _who(move, subject)
+    return seen
 
 
 def _wrong(move: LastMove, illegal: Illegal, subject: Subject) -> str:
@@ -230,7 +240,7 @@ def _who(move: LastMove, subject: Subject) -> str:
 
 def _late(clock: SlaClock, subject: Subject) -> Iterator[Finding]:
     if said := late(clock, subject):
-        details = {"stage": said.stage, "visit": said.visit}
+        details = {"stage": said.stage, "visit": said.visit, "seen": said.seen}
         yield _finding(subject, said.rule, said.kind, *said.parts, message=said.message, since=said.since, **details)
 
 
@@ -257,8 +267,13 @@ def _unreadable(subject: Subject, place: Place) -> Iterator[Finding]:
             *(deal.position[:2] if deal.position else ()),
             message=_unmapped_message(deal.position, subject.mapper.connection),
             since=deal.updated_at,
+            seen=_seen_at(deal.position) if deal.position else {},
             path="stage",
         )
+
+
+def _seen_at(position: Position) -> dict[str, Value]:
+    return {"pipeline": plain(position.pipeline), "stage": plain(position.stage)}
 
 
 def _unmapped_message(position: Position | None, connection: str) -> str:

@@ -3,74 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import compress, repeat
+from itertools import compress
 from operator import ne
+
+import msgspec
 
 from crmbridge.engine.forms import MARK, VERSION
 from crmbridge.engine.merge import Policy
-from crmbridge.engine.views import Viewer
-from crmbridge.model.values import NOTHING_WRITTEN, Fields, Value, as_written, is_empty
+from crmbridge.engine.views import AROUND, OWNER, STAGE, Viewer
+from crmbridge.model.cuts import Cut, Cutter, empty_as_none, may_name
+from crmbridge.model.values import NOTHING_WRITTEN, Fields, as_written
 
 _NONE = (None, NOTHING_WRITTEN)
+_NOT_AGREED = msgspec.Raw(b"")  # in a base: no value is written so
 
 
-@dataclass(frozen=True, slots=True)
 class Glance:
-    """What a first look needs to know: the fields that all CRMs show as they hold them, and the others."""
+    """The first look at the links between some connections.
 
-    alike: tuple[str, ...]
-    others: frozenset[str]
-    _known: frozenset[str] = field(init=False, repr=False)
+    `alike` are the fields that all of them show as their CRM holds them, `others` those that some do; `translated`
+    are looked at in any case.
+    """
 
-    def __post_init__(self) -> None:
-        """Keep the names as a set as well."""
-        object.__setattr__(self, "_known", frozenset(self.alike))
+    def __init__(self, alike: Iterable[str], others: Iterable[str], translated: Iterable[str] = ()) -> None:
+        self.alike, self.others = tuple(alike), frozenset(others)
+        self.names = self.others.union(self.alike)
+        names = (*self.alike, *sorted(self.others.union(translated).difference(self.alike)))
+        self._deals = Cutter(names)
+        self._bases = Cutter(names, missing=_NOT_AGREED)
 
-    @property
-    def names(self) -> frozenset[str]:
-        """All fields that are looked at."""
-        return self._known | self.others
+    def cut(self, deal: Fields) -> Cut:
+        """Give what a look needs of a deal."""
+        return self._deals.cut(deal)
 
-    def unsettled(self, deals: Iterable[Fields], bases: Sequence[Fields]) -> set[str] | None:
+    def bases(self, bases: Sequence[Fields]) -> list[Cut] | None:
+        """Give what a look needs of bases; None where one says more than which values it has."""
+        # Those that are written alike are one object.
+        distinct = {id(each): each for each in bases}
+        if any(map(_is_marked, distinct.values())):
+            return None
+        cuts = {name: self._bases.cut(each) for name, each in distinct.items()}
+        return [cuts[id(each)] for each in bases]
+
+    def unsettled(self, deals: Iterable[Cut], bases: Sequence[Cut]) -> set[str]:
         """Name the fields in which these deals and bases are not all equal as they are written.
 
         What is equal there is what everybody holds and is known to hold, so merging it would say nothing. Values are
         not read for this. A field that is missing in a deal is empty; in a base it is one that nobody agreed on yet.
-        None where a base says more than which values it has.
         """
-        # Bases that are written alike are one object.
-        distinct = list({id(each): each for each in map(as_written, bases)}.values())
-        if any(map(_is_marked, distinct)):
-            return None
-        first, *others = distinct
-        found = set(self.others)
-        for base in distinct:
-            if not base.keys() >= self._known:
-                found |= self._known - base.keys()
-        for one in (*others, *map(as_written, deals)):
-            found.update(self._other(first, one))
-        return found
+        first, *others = {id(each): each.row for each in bases}.values()
+        return self._differing(first, (*others, *(deal.row for deal in deals))).union(self.others)
 
-    def settled(self, deals: Sequence[Fields]) -> dict[str, Value]:
+    def settled(self, deals: Sequence[Cut]) -> Fields:
         """Give the fields that all these deals hold as the same, with their values: what is empty is None."""
-        first, *others = map(as_written, deals)
-        differ = {name for one in others for name in self._other(first, one)}
-        values = ((name, deals[0].get(name)) for name in self.alike if name not in differ)
-        return {name: None if is_empty(value) else value for name, value in values}
+        first, *others = (deal.row for deal in deals)
+        differ = self._differing(first, others)
+        return empty_as_none({name: each for name, each in zip(self.alike, first, strict=False) if name not in differ})
 
-    def _other(self, one: Fields, two: Fields) -> Iterable[str]:
-        missing = repeat(NOTHING_WRITTEN)
-        return compress(self.alike, map(ne, map(one.get, self.alike, missing), map(two.get, self.alike, missing)))
+    def _differing(self, one: tuple[object, ...], others: Iterable[tuple[object, ...]]) -> set[str]:
+        found: set[str] = set()
+        count = len(self.alike)
+        one = one[:count]
+        for other in others:
+            if other[:count] != one:  # told at once for most
+                found.update(compress(self.alike, map(ne, one, other)))
+        return found
 
 
 def glance_at(viewers: Sequence[Viewer], policy: Policy) -> Glance:
     """Give the first look at links between these connections, at the fields that are kept in step."""
     names = [frozenset(name for name in viewer.as_held if policy(name).sync) for viewer in viewers]
     alike, everything = names[0].intersection(*names), names[0].union(*names)
-    return Glance(tuple(sorted(alike)), everything - alike)
+    return Glance(sorted(alike), everything - alike, (STAGE, OWNER, *AROUND))
 
 
 def _is_marked(base: Fields) -> bool:
-    marks = [name for name in base if name[0] == MARK and name != VERSION]
-    return any(base[name] not in _NONE for name in marks)
+    if not may_name(base, MARK):
+        return False
+    held = as_written(base)
+    marks = [name for name in held if name[0] == MARK and name != VERSION]
+    return any(held[name] not in _NONE for name in marks)

@@ -14,6 +14,7 @@ MOST_PER_STAGE = 3
 _TIMES = frozenset({Measure.TIME_IN_STAGE, Measure.CYCLE_TIME})
 _COUNTS = frozenset({Measure.OPEN_FINDINGS, Measure.ACTIVITIES})
 _OF_DEALS = frozenset({Measure.CYCLE_TIME, Measure.CONFORMING, Measure.ACTIVITIES, Measure.SALES_VELOCITY})
+_OF_MONEY = frozenset({Measure.PIPELINE_COVERAGE, Measure.SALES_VELOCITY, Measure.FORECAST})
 _MONEY = r"\d{1,15}(\.\d{1,6})?\s+[A-Z]{3}"
 
 
@@ -72,7 +73,7 @@ def _form(indicator: Indicator) -> tuple[str | None, str]:
         return r"(?s).*", ""
     if measure is Measure.PIPELINE_COVERAGE and indicator.quota:
         return r"\d{1,3}(\.\d+)?\s*x", "times the quota, such as 3x"
-    if measure in {Measure.PIPELINE_COVERAGE, Measure.SALES_VELOCITY} or indicator.unit == "money":
+    if measure in _OF_MONEY or indicator.unit == "money":
         return rf"\d+|{_MONEY}" if indicator.unit else _MONEY, "an amount of money, such as 500000 EUR"
     if measure in _COUNTS or indicator.unit == "count":
         return r"\d+", "a count, such as 5"

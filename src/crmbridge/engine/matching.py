@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.records import Kind, Record, Ref, Signature
-from crmbridge.model.values import Value, is_empty, show
+from crmbridge.model.values import Fields, Value, is_empty, show
 
 EXTERNAL_KEY = "external_key"
 PREFIX = "crmbridge:"  # begins the keys that we write
 BELONGS = "belongs to"  # not a rule: by it the deals of a company or contact are found again
 Rule = str | tuple[str, ...]
+_AROUND: Mapping[str, Kind] = {"company": Kind.COMPANY, "contacts": Kind.CONTACT}
 _COMPANY = "company."  # begins the name of a field of the record's company
 
 
@@ -107,11 +108,15 @@ def end_of(ref: Ref, survivors: Mapping[Ref, Ref]) -> Ref:
 # ── Signatures ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def signatures(record: Record, company: Record | None, rules: Iterable[Rule]) -> tuple[Signature, ...]:
+def signatures(
+    record: Record, company: Record | None, rules: Iterable[Rule], fields: Fields | None = None
+) -> tuple[Signature, ...]:
     """Give what a record is compared by: its keys, what each rule asks for, and the company it belongs to.
 
-    A deal has the key that a counterpart made for it would carry as well, so that the two find each other.
+    A deal has the key that a counterpart made for it would carry as well, so that the two find each other. `fields`
+    are those of the record that `signed_by` names, where somebody has cut them out.
     """
+    fields = record.fields if fields is None else fields
     kind = record.ref.kind
     found: list[Signature] = []
     if kind is Kind.DEAL:
@@ -119,20 +124,30 @@ def signatures(record: Record, company: Record | None, rules: Iterable[Rule]) ->
         if record.key:
             found.append(Signature(EXTERNAL_KEY, record.key))
     for rule in rules:
-        text = None if rule == EXTERNAL_KEY else _signature(record, company, _names(rule))
+        text = None if rule == EXTERNAL_KEY else _signature(fields, company, _names(rule))
         if text is not None:
             found.append(Signature(rule_name(kind, rule), text))
     if kind is Kind.DEAL:
-        found += map(belongs_to, around(record))
+        found += map(belongs_to, _named(record.ref.connection, fields))
     return tuple(found)
+
+
+def signed_by(rules: Iterable[Rule]) -> frozenset[str]:
+    """Name the fields of a record that its signatures are made from."""
+    asked = (name for rule in rules if rule != EXTERNAL_KEY for name in _names(rule))
+    return frozenset(_AROUND).union(name for name in asked if not name.startswith(_COMPANY))
 
 
 def around(deal: Record) -> Iterator[Ref]:
     """Name the company and the contacts that hang on a deal."""
-    for name, kind in (("company", Kind.COMPANY), ("contacts", Kind.CONTACT)):
-        value = deal.fields.get(name)
+    return _named(deal.ref.connection, deal.fields)
+
+
+def _named(connection: str, fields: Fields) -> Iterator[Ref]:
+    for name, kind in _AROUND.items():
+        value = fields.get(name)
         natives = value if isinstance(value, tuple) else () if is_empty(value) else (str(value),)
-        yield from (Ref(deal.ref.connection, kind, native) for native in natives)
+        yield from (Ref(connection, kind, native) for native in natives)
 
 
 def rule_name(kind: Kind, rule: Rule) -> str:
@@ -159,9 +174,9 @@ def _names(rule: Rule) -> tuple[str, ...]:
     return (rule,) if isinstance(rule, str) else rule
 
 
-def _signature(record: Record, company: Record | None, names: tuple[str, ...]) -> str | None:
+def _signature(fields: Fields, company: Record | None, names: tuple[str, ...]) -> str | None:
     """Give what a rule compares: without case, accents composed, spaces folded; None if any part is empty."""
-    texts = [_folded(_look_up(record, company, name)) for name in names]
+    texts = [_folded(_look_up(fields, company, name)) for name in names]
     return "\x1f".join(texts) if all(texts) else None
 
 
@@ -169,9 +184,9 @@ def _folded(value: Value) -> str:
     return "" if is_empty(value) else " ".join(unicodedata.normalize("NFC", show(value)).casefold().split())
 
 
-def _look_up(record: Record, company: Record | None, name: str) -> Value:
+def _look_up(fields: Fields, company: Record | None, name: str) -> Value:
     if not name.startswith(_COMPANY):
-        return record.fields.get(name)
+        return fields.get(name)
     return company.fields.get(name.removeprefix(_COMPANY)) if company else None
 
 

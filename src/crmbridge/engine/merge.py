@@ -86,7 +86,7 @@ def merge(link: str, sides: Sequence[Side], policy: Policy, decided: Mapping[str
 
     `decided` is the base of the link itself, which `decided_ref` names.
     """
-    draft = _Draft(link, decided or {})
+    draft = _Draft(link, {} if decided is None else decided)
     for name in sorted(set[str]().union(*(side.now for side in sides))):
         holders = [side for side in sides if name in side.now]
         if len(holders) > 1 and not _is_quiet(name, holders, draft.decided) and (how := policy(name)).sync:
@@ -102,10 +102,10 @@ def merge(link: str, sides: Sequence[Side], policy: Policy, decided: Mapping[str
 def _is_quiet(name: str, sides: Sequence[Side], decided: Mapping[str, Value]) -> bool:
     """Tell whether everybody holds what was decided on, and is known to. This is what nearly all fields come to."""
     value = decided.get(name, _NOTHING)
-    said = [value]
-    for side in sides:
-        said += (side.now[name], side.base.get(name, _NOTHING))
-    return said.count(value) == len(said)
+    if any(side.now[name] != value for side in sides):
+        return False
+    # Bases that are alike are one object, mostly.
+    return all(side.base is decided or side.base.get(name, _NOTHING) == value for side in sides)
 
 
 def _merge_field(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) -> None:

@@ -11,30 +11,11 @@ from crmbridge.engine.moments import shifted
 from crmbridge.engine.subject import Subject
 from crmbridge.engine.text import plain
 from crmbridge.model.changes import Action, change_id
-from crmbridge.model.findings import Evaluation, Finding, FindingKind
+from crmbridge.model.findings import Evaluation, Finding
 from crmbridge.model.values import show
 from crmbridge.settings import Binding
 
 MESSAGE_LIMIT, REASON_LIMIT = 1500, 300  # characters
-
-LABELS = {
-    FindingKind.EXIT_RULE: "Exit rule not met",
-    FindingKind.ENTRY_RULE: "Entry rule not met",
-    FindingKind.SLA_AT_RISK: "SLA at risk",
-    FindingKind.SLA_BREACHED: "SLA breached",
-    FindingKind.ILLEGAL_MOVE: "Move not allowed",
-    FindingKind.UNREADABLE: "Value not readable",
-    FindingKind.UNDECIDED: "Exit rule not decided",
-}
-ADVICE = {
-    FindingKind.EXIT_RULE: "Complete what the stage asks for, or move the deal back.",
-    FindingKind.ENTRY_RULE: "Complete what the stage asks for, or move the deal back.",
-    FindingKind.SLA_AT_RISK: "Take the next step now, or move the deal to where it belongs.",
-    FindingKind.SLA_BREACHED: "Take the next step now, or move the deal to where it belongs.",
-    FindingKind.ILLEGAL_MOVE: "Move the deal to the stage where it belongs.",
-    FindingKind.UNREADABLE: "Correct the value.",
-    FindingKind.UNDECIDED: "Fill in what is missing, so that the rule can be decided.",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +58,9 @@ class Occasion:
         """Give what people call whom it is for: an e-mail, where one is known."""
         if self.to != OWNER:
             return self.email or self.to
-        return self.past.people.emails.get(str(self.subject.deal.fields.get("owner")), "the owner of the deal")
+        return self.past.people.emails.get(str(self.subject.deal.fields.get("owner"))) or self.subject.voice.line(
+            "owner"
+        )
 
     def name(self, action: Action, *parts: str) -> str:
         """Make the id of a change: the same each time the same opening of the finding asks for the same."""
@@ -86,20 +69,21 @@ class Occasion:
 
     def title(self) -> str:
         """Say in a line what is wrong with which deal."""
-        return f"{LABELS[self.finding.kind]}: {show(self.subject.deal.fields.get('name'))} ({self.finding.rule})"
+        label = self.subject.voice.label(self.finding.kind)
+        return f"{label}: {show(self.subject.deal.fields.get('name'))} ({self.finding.rule})"
 
     def body(self) -> str:
         """Say what is wrong, what to do, and where that stands; a step adds for whom it is now, and since when."""
-        finding = self.finding
-        process = plain(self.subject.process.name.in_language(self.subject.language))
+        finding, voice = self.finding, self.subject.voice
+        process = plain(self.subject.process.name.in_language(voice.language))
         lines = [
-            plain(finding.message, MESSAGE_LIMIT),
+            plain(voice.finding(finding), MESSAGE_LIMIT),
             "",
-            f"What to do: {ADVICE[finding.kind]}",
-            f"Rule: {finding.rule} of the process {process}",
+            voice.line("to_do", advice=voice.advice(finding.kind)),
+            voice.line("rule", rule=finding.rule, process=process),
         ]
-        lines += [f"For: {self.called}"] if self.to != OWNER else []
-        lines += [f"Escalated on {show(self.step.at)}, as it was still open."] if self.step else []
+        lines += [voice.line("for_whom", to=self.called)] if self.to != OWNER else []
+        lines += [voice.line("escalated", when=voice.at(self.step.at))] if self.step else []
         return "\n".join([*lines, "", marker(finding, self.opening)])
 
     def due(self) -> datetime:

@@ -10,6 +10,7 @@ from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.checks import field_name
 from crmbridge.engine.mapping import StageMapper
 from crmbridge.engine.rules.case import NOTHING_BESIDE, Beside
+from crmbridge.engine.voice import ENGLISH, Voice
 from crmbridge.model.courses import Course
 from crmbridge.model.findings import Place, SlaClock
 from crmbridge.model.process import Process
@@ -28,7 +29,7 @@ class Subject:
     values of an earlier moment, and `courses`, by field, what the CRM itself recorded of them. `judged_before` are the
     SLA clocks that the evaluation before this one left.
     `calendars` has every calendar of the process by its id; `mapper` is that of the deal's connection. `language` is
-    the one that findings name stages and fields in.
+    the one that findings name stages and fields in; `voice` says in tasks, notes and notices what was found.
     """
 
     deal: Record
@@ -43,6 +44,7 @@ class Subject:
     courses: Mapping[str, Course] = field(default_factory=lambda: NO_COURSES)
     judged_before: Sequence[SlaClock] = ()
     language: str = "en"
+    voice: Voice = ENGLISH
 
     @property
     def place(self) -> Place:

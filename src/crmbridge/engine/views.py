@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -37,36 +37,49 @@ class Viewer:
     around: tuple[str, ...] = ()
     links: Mapping[Ref, str] = field(default_factory=dict)
     writes: frozenset[str] = frozenset(AROUND)
+    as_held: frozenset[str] = field(init=False, repr=False, compare=False)  # the fields shown as the CRM holds them
+    _shown: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _always: tuple[str, ...] = field(init=False, repr=False, compare=False)  # of these, the ones that are translated
+    _stages: dict[Position | None, str | None] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Settle once what every view of a deal asks."""
+        object.__setattr__(self, "_shown", (*SHARED, *self.fields))
+        object.__setattr__(self, "as_held", frozenset(self._shown).difference(_TRANSLATED))
+        object.__setattr__(self, "_always", tuple(name for name in self._shown if name in _TRANSLATED))
 
     @property
     def connection(self) -> str:
         """The connection whose deals these are."""
         return self.mapper.connection
 
-    @property
-    def as_held(self) -> frozenset[str]:
-        """The fields that a view shows as the CRM holds them."""
-        return frozenset((*SHARED, *self.fields)) - _TRANSLATED
-
-    def view(self, deal: Record, only: Collection[str] | None = None) -> dict[str, Value]:
+    def view(
+        self,
+        deal: Record,
+        only: Collection[str] | None = None,
+        value: Callable[[str], Value] | None = None,
+    ) -> dict[str, Value]:
         """Give the deal's shared fields. A field that this connection can't tell of is left out, not empty.
 
         That is also the owner, when it is somebody whose e-mail is not known. With `only`, of the fields that are shown
-        as the CRM holds them, just these are in it.
+        as the CRM holds them, just these are in it. `value` gives a field of the deal where somebody has read it.
         """
-        names: Iterable[str] = (*SHARED, *self.fields)
-        if only is not None:
-            names = [name for name in names if name in only or name in _TRANSLATED]
-        found: dict[str, Value] = {name: deal.fields.get(name) for name in names}
+        held = value or deal.fields.get
+        names = self._shown if only is None else (*self._among(only), *self._always)
+        found: dict[str, Value] = {name: held(name) for name in names}
         stage = self.stage(deal)
         if stage is not None:
             found[STAGE] = stage
-        owner = deal.fields.get(OWNER)
+        owner = held(OWNER)
         if is_empty(owner) or owner in self.users:
             found[OWNER] = self.users.get(str(owner))
         for name in self.around:
-            found.update(self._around(name, deal.fields.get(name)))
+            found.update(self._around(name, held(name)))
         return {name: None if is_empty(value) else value for name, value in found.items()}
+
+    def _among(self, names: Iterable[str]) -> list[str]:
+        """Give those of these fields that are shown as the CRM holds them."""
+        return [name for name in names if name in self.as_held]
 
     def _around(self, name: str, value: Value) -> dict[str, Value]:
         """Name what hangs on a deal by links; a company without one can't be told of, a contact is left out."""
@@ -82,8 +95,13 @@ class Viewer:
 
     def stage(self, deal: Record) -> str | None:
         """Name the deal's stage, `won` or `lost`; None when its position has no counterpart in the process."""
-        place = self.mapper.place(deal.position)
-        if deal.position is None or not self.mapper.covers(deal.position):
+        if deal.position not in self._stages:
+            self._stages[deal.position] = self._stage_at(deal.position)
+        return self._stages[deal.position]
+
+    def _stage_at(self, position: Position | None) -> str | None:
+        place = self.mapper.place(position)
+        if position is None or not self.mapper.covers(position):
             return None
         if place.status is Status.OPEN:
             return place.stage

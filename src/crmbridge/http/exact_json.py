@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from decimal import Decimal, InvalidOperation
+from decimal import Clamped, Context, Decimal, Inexact, InvalidOperation, Overflow, Rounded
 from typing import Any
 
 import msgspec
@@ -18,10 +18,10 @@ def load_json(text: str | bytes) -> Any:
 
     Raises ValueError when it is none, is nested too deep, or has a number with too many digits (MOST_DIGITS).
     """
-    if isinstance(text, bytes) and _MANY not in text.translate(_DIGITS):
+    if isinstance(text, bytes) and not _has_many_digits(text):
         try:
             return _quick(text)
-        except (ValueError, RecursionError):  # half a surrogate pair, say, which is JSON all the same
+        except (ValueError, ArithmeticError, RecursionError):  # half a surrogate pair, say, which is JSON all the same
             pass
     try:
         return json.loads(text, parse_float=_decimal, parse_int=_whole, parse_constant=_refuse)
@@ -62,9 +62,20 @@ def _decimal(text: str) -> Decimal:
 
 # msgspec reads the same in less than half the time, but knows no limit for whole numbers: what has that many digits in
 # a row, in a text even, is read by the careful way behind it.
-_quick = msgspec.json.Decoder(float_hook=_decimal).decode
+# The context makes numbers without a line of Python for each, and raises for those that it can't hold as they are: more
+# than MOST_DIGITS digits, or any behind the last of as many places. Those may be too long, or only unusual.
+_TRAPS = (Clamped, Inexact, InvalidOperation, Overflow, Rounded)
+_EXACT = Context(prec=MOST_DIGITS, Emin=-1, Emax=MOST_DIGITS - 1, clamp=0, traps=list(_TRAPS))
+_quick = msgspec.json.Decoder(float_hook=_EXACT.create_decimal).decode
 _MANY = b"0" * (MOST_DIGITS + 1)
+STEP = 8  # so many that few texts have as many digits in a row as `_SOME` spans, and all that have too many do
+_SOME = b"0" * ((MOST_DIGITS + 1) // STEP)
 _DIGITS = bytes(ord("0" if chr(code).isdecimal() and code < 128 else " ") for code in range(256))
+
+
+def _has_many_digits(text: bytes) -> bool:
+    """Tell whether there are too many digits in a row; only some are looked at, unless all of these in a row are."""
+    return _SOME in text[::STEP].translate(_DIGITS) and _MANY in text.translate(_DIGITS)
 
 
 def _whole(text: str) -> int:

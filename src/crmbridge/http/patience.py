@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
-
-import tenacity
+from typing import TYPE_CHECKING, TypeVar
 
 from crmbridge.errors import RetryLaterError
 from crmbridge.http.budget import LONGEST_WAIT
 from crmbridge.ports import Clock
+
+if TYPE_CHECKING:
+    import tenacity
 
 Answer = TypeVar("Answer")
 TRIES = 5
@@ -27,6 +28,7 @@ def patiently(send: Callable[[], Answer], clock: Clock, latest: datetime) -> Ans
         return send()
     except RetryLaterError as error:
         failed = [error]
+    import tenacity  # noqa: PLC0415  most runs need none of it
 
     def once_more() -> Answer:
         if failed:

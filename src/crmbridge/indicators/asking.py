@@ -17,6 +17,7 @@ from crmbridge.errors import ConfigurationError
 
 SECONDS: Final = 30.0  # that a question may take
 _LONGEST: Final = 64 * 1024  # characters of a question
+_LESS: Final = "Ask for less at once: fewer rows, or fewer groups."
 _VIEWS: Final = ("deals", "visits", "clocks", "findings", "money", "fx", "chances", "stages", "moment")
 _ASKS: Final = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 _LINE: Final = re.compile(r"^LINE (\d+):", re.MULTILINE)
@@ -72,7 +73,7 @@ def write_parquet(database: duckdb.DuckDBPyConnection, sql: str, place: str, fil
     quoted = file.replace("'", "''")
     with asking(database, place, SECONDS, writes=True):
         # A line of its own, as the question may end in a comment.
-        database.execute(f"COPY (\n{text.rstrip().rstrip(';')}\n) TO '{quoted}' (FORMAT parquet, USE_TMP_FILE false)")
+        database.execute(f"COPY (\n{_without_end(text)}\n) TO '{quoted}' (FORMAT parquet, USE_TMP_FILE false)")
 
 
 @contextmanager
@@ -87,11 +88,24 @@ def asking(database: duckdb.DuckDBPyConnection, place: str, seconds: float, *, w
         raise ConfigurationError(
             f"{place}: this takes longer than {seconds:g} seconds", advice="Ask for less, or join by fewer rows."
         ) from None
+    except MemoryError:  # of rows on their way here
+        raise ConfigurationError(f"{place}: this needs too much memory", advice=_LESS) from None
     except duckdb.Error as error:
         raise _explained(database, error, place, shift=int(writes)) from None
     finally:
         timer.cancel()
         _roll_back(database)
+
+
+def _without_end(sql: str) -> str:
+    """Leave out the semicolons that a statement ends with, and the comments after them."""
+    encoded = sql.encode()  # DuckDB counts in bytes
+    kept = len(encoded)
+    for start, kind in reversed(duckdb.tokenize(sql)):
+        if kind != duckdb.token_type.comment and encoded[start : start + 1] != b";":
+            break
+        kept = start
+    return encoded[:kept].decode()
 
 
 def _roll_back(database: duckdb.DuckDBPyConnection) -> None:
@@ -133,7 +147,7 @@ def _advice(database: duckdb.DuckDBPyConnection, message: str) -> str:
     if "Permission Error" in message or "read-only" in message:
         return "Only the views can be read: no files, no network, and nothing is written."
     if "Out of Memory" in message:
-        return "Ask for less at once: fewer rows, or fewer groups."
+        return _LESS
     for pattern, what in _MISSING:
         if found := pattern.search(message):
             meant = nearest(found[1], _VIEWS if what == "view" else _columns(database))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,15 +16,25 @@ from crmbridge.indicators.database import Moment
 from crmbridge.indicators.measures import MEASURES, Raw
 from crmbridge.indicators.options import Options, Period
 from crmbridge.indicators.outlooks import OUTLOOKS, measure_outlooks
-from crmbridge.indicators.own import OWN, measure_own, own_figure
+from crmbridge.indicators.own import OWN, Cuts, measure_own, own_figure
 from crmbridge.indicators.shown import Shown
 from crmbridge.indicators.state import query
 from crmbridge.indicators.targets import read_target
 from crmbridge.indicators.words import Words
-from crmbridge.model.figures import Coverage, Figure, IndicatorFigure, Measured, Scorecard, TrendPoint, WaivedFindings
+from crmbridge.model.figures import (
+    Coverage,
+    Figure,
+    IndicatorFigure,
+    Measured,
+    Scorecard,
+    TrendPoint,
+    Unit,
+    WaivedFindings,
+)
 from crmbridge.model.process import Indicator, Measure, Process
 
 _USUAL = Options()
+_Business = Mapping[tuple[str, int, int | None], Raw]  # by part, stage, period
 _LAST = 1_000_000  # after all stages, segments and periods
 
 
@@ -35,23 +46,30 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
     state can't be read.
     """
     options = options.checked((*MEASURES, *OUTLOOKS))
-    moment, words = Moment(as_of, options), Words.of(options.language)
-    with database.views(store_url, process, moment) as views:
+    moment, words = Moment(as_of, options), Words.of(options.language, options.horizon)
+    lean = not options.own and options.segment is None  # SQL of a team's own may look at single clocks
+    with database.views(store_url, process, moment, lean=lean) as views, ThreadPoolExecutor(1) as pool:
         money = known_money(views)
+        segments = {row["seg"]: row["segment"] for row in database.run(views, "segments")}
+        shown = Shown(process=process, options=options, words=words, segments=segments)
+        ahead = pool.submit(measure_outlooks, views.cursor(), shown, as_of, money)
         counted = _Counted.read(views, process, moment)
-        own = measure_own(views, options.own, words, money.currency)
-        outlooks = tuple(measure_outlooks(views, process, options, money))
-    shown = Shown(process=process, options=options, words=words, segments=counted.segments)
-    measures = {each.id: each for each in (*_measured(shown, counted), *outlooks, *own)}
+        outlooks = ahead.result()
+        cuts = Cuts(segment=options.segment is not None, period=options.period is not None)
+        own = measure_own(views, options.own, words, money.currency, cuts)
+    measures = {
+        each.id: each for each in (*_measured(shown, counted), *outlooks.measured, *(each.measured for each in own))
+    }
+    trends = {each.measured.id: each.trend for each in own}
     return Scorecard(
         process=process.name.in_language(options.language),
         as_of=as_of.astimezone(UTC),
         language=options.language,
         coverage=Coverage(**{**counted.coverage, "since": _moment(counted.coverage["since"])}),
         indicators=tuple(
-            own_figure(each, measures, options.language)
+            own_figure(each, measures, options.language, _own_trend(trends[each.plugin or each.id], shown, moment))
             if each.measure in OWN
-            else _indicator(each, shown, counted, moment)
+            else _indicator(each, shown, counted, moment, outlooks.expected)
             for each in process.indicators
         ),
         measures=tuple(measures[name] for name in options.measures or measures),
@@ -83,7 +101,6 @@ class _Counted:
 
     coverage: Raw
     waived: Raw
-    segments: Mapping[int, str | None]
     currencies: Sequence[str]
     whole: Mapping[str, Sequence[Raw]]
     shown: Mapping[str, Sequence[Raw]]
@@ -93,20 +110,19 @@ class _Counted:
     @classmethod
     def read(cls, views: duckdb.DuckDBPyConnection, process: Process, moment: Moment) -> _Counted:
         database.count(views)
-        watched = dict.fromkeys(each.measure.value for each in process.indicators if each.measure not in OWN)
-        _watch_business_time(views, process)
+        watched = dict.fromkeys(each.measure.value for each in process.indicators if each.measure in MEASURES)
         shown = [name for name in moment.options.measures or MEASURES if name in MEASURES]
-        whole = _run_all(views, dict.fromkeys([*shown, *watched]), None)
+        business = _business_time(views, process, moment)
+        whole = _run_all(views, dict.fromkeys([*shown, *watched]), None, business)
         period = moment.options.period
         cut = [name for name in shown if MEASURES[name].by_period] if period else []
         return cls(
             coverage=database.run(views, "coverage")[0],
             waived=database.run(views, "waived")[0],
-            segments={row["seg"]: row["segment"] for row in database.run(views, "segments")},
             currencies=[row["currency"] for row in database.run(views, "currencies")],
             whole=whole,
-            shown={**whole, **_run_all(views, cut, period)},
-            trends=_run_trends(views, watched, moment),
+            shown={**whole, **_run_all(views, cut, period, business)},
+            trends=_run_trends(views, [name for name in watched if name in _TRENDS], moment, whole, business),
             left_out=database.run(views, "left_out")[0],
         )
 
@@ -127,7 +143,9 @@ class _Counted:
         """Give what was counted in each period, by its number."""
         part = "trend" if stage is None else "stage_trend"
         return {
-            row["period"]: row for row in self.trends.get(name, ()) if row["part"] == part and row["stage"] == stage
+            row["period"]: self._priced(name, row)
+            for row in self.trends.get(name, ())
+            if row["part"] == part and row["stage"] == stage
         }
 
     def cautions(self, name: str) -> dict[str, str | int]:
@@ -158,50 +176,64 @@ def _place(row: Raw) -> tuple[int, int, int]:
     return stage, segment, period
 
 
-def _run_all(views: duckdb.DuckDBPyConnection, names: Iterable[str], period: Period | None) -> dict[str, list[Raw]]:
+def _run_all(
+    views: duckdb.DuckDBPyConnection, names: Iterable[str], period: Period | None, business: _Business
+) -> dict[str, list[Raw]]:
     names = tuple(names)
     if not names:
         return {}
     database.by_period(views, period)
     if {"time_in_stage", "cycle_time", "aging"} & {*names}:
         views.execute(query("spells"))
-    found = {name: database.run(views, name) for name in names}
-    return _with_business_time(views, found)
+    return {name: _beside(business, name, database.run(views, name)) for name in names}
 
 
-def _run_trends(views: duckdb.DuckDBPyConnection, names: Iterable[str], moment: Moment) -> dict[str, list[Raw]]:
-    """Run the measures over the periods of trends; some have SQL of their own for it."""
+def _run_trends(
+    views: duckdb.DuckDBPyConnection,
+    names: Iterable[str],
+    moment: Moment,
+    whole: Mapping[str, Sequence[Raw]],
+    business: _Business,
+) -> dict[str, Sequence[Raw]]:
+    """Run the measures over the periods of trends; some have SQL of their own for it, one knows them all along."""
+    names = tuple(names)
     database.by_period(views, moment.trend_period)
-    own = {"time_in_stage": "time_in_stage_trend"}
-    found = {name: database.run(views, own.get(name, name)) for name in names if name in _TRENDS}
-    return _with_business_time(views, found)
+    if _OF_OPEN_DEALS & {*names}:
+        views.execute(query("stood"))
+    own = {name: f"{name}_trend" for name in _OF_OPEN_DEALS | {"time_in_stage"}}
+    return {
+        name: whole[name] if name in _CUT_BY_ENDS else _beside(business, name, database.run(views, own.get(name, name)))
+        for name in names
+    }
 
 
-def _watch_business_time(views: duckdb.DuckDBPyConnection, process: Process) -> None:
-    """Name the stages whose time is aimed at in business time, with the SLAs that measure it."""
-    views.execute("CREATE TABLE watched (stage TINYINT, sla VARCHAR)")
+def _business_time(views: duckdb.DuckDBPyConnection, process: Process, moment: Moment) -> _Business:
+    """Measure finished visits in business time: of the stages aimed at in it, with the SLAs that measure it."""
+    watched: dict[int, str] = {}
     for indicator in process.indicators:
         target = read_target(indicator.target)
         if indicator.measure is Measure.TIME_IN_STAGE and indicator.stage and target and target.unit.startswith("b"):
-            row = [process.order(indicator.stage), f"{indicator.stage}.sla"]
-            views.execute("INSERT INTO watched SELECT $1, $2 WHERE $1 NOT IN (SELECT stage FROM watched)", row)
+            watched.setdefault(process.order(indicator.stage), f"{indicator.stage}.sla")
+    if not watched:
+        return {}
+    views.execute("CREATE TABLE watched (stage TINYINT, sla VARCHAR)")
+    views.executemany("INSERT INTO watched VALUES (?, ?)", [*watched.items()])
+    database.by_period(views, moment.trend_period)
+    return {(row["part"], row["stage"], row["period"]): row for row in database.run(views, "business_time")}
 
 
-def _with_business_time(views: duckdb.DuckDBPyConnection, found: dict[str, list[Raw]]) -> dict[str, list[Raw]]:
+def _beside(business: _Business, name: str, rows: list[Raw]) -> list[Raw]:
     """Put the business time of finished visits beside their time."""
-    if "time_in_stage" not in found or not views.execute("SELECT count(*) FROM watched").fetchall()[0][0]:
-        return found
-    beside = {(row["part"], row["stage"], row["period"]): row for row in database.run(views, "business_time")}
-    rows: list[Raw] = [
-        {**row, **beside.get((row["part"], row["stage"], row["period"]), {})} for row in found["time_in_stage"]
-    ]
-    return {**found, "time_in_stage": rows}
+    if name != "time_in_stage":
+        return rows
+    return [{**row, **business.get((row["part"], row["stage"], row["period"]), {})} for row in rows]
 
 
-# Measures that say what happened in a period, or how things stood at its end, from history alone.
+# Measures that say what happened in a period, how things stood at its end, or what became of deals that began in it.
 _TRENDS = frozenset(
     {
         "stage_conversion",
+        "cohort_conversion",
         "win_rate",
         "time_in_stage",
         "sla_attainment",
@@ -209,15 +241,26 @@ _TRENDS = frozenset(
         "rework",
         "skips",
         "activities",
+        "aging",
+        "pipeline_coverage",
+        "sales_velocity",
     }
 )
+_OF_OPEN_DEALS = frozenset({"aging", "pipeline_coverage", "sales_velocity"})  # as they stood at the ends of periods
+
+
+_CUT_BY_ENDS = frozenset({"open_findings"})  # those whose rows are by the ends of periods already
 
 
 # ── The process's indicators ────────────────────────────────────────────────────────────────────────────
 
 
-def _indicator(indicator: Indicator, shown: Shown, counted: _Counted, moment: Moment) -> IndicatorFigure:
+def _indicator(
+    indicator: Indicator, shown: Shown, counted: _Counted, moment: Moment, expected: Mapping[int | None, Figure]
+) -> IndicatorFigure:
     stage = shown.process.order(indicator.stage) if indicator.stage else None
+    if indicator.measure is Measure.FORECAST:
+        return indicator_figure(indicator, shown, expected.get(stage, _NOT_EXPECTED), ())
     figure = figure_of(indicator, shown.process, counted.total(indicator.measure, stage))
     if not counted.coverage["deals"]:  # without deals there are no findings to count, which is not the same as none
         figure = _nothing(figure)
@@ -228,6 +271,14 @@ def _indicator(indicator: Indicator, shown: Shown, counted: _Counted, moment: Mo
         if points and each >= min(points)
     )
     return indicator_figure(indicator, shown, figure, trend)
+
+
+def _own_trend(found: Mapping[str, Figure], shown: Shown, moment: Moment) -> tuple[TrendPoint, ...]:
+    periods = [shown.period(each, moment.trend_period) for each in moment.trend]
+    return tuple(TrendPoint(period, found[period]) for period in periods if period in found)
+
+
+_NOT_EXPECTED = Figure(unit=Unit.MONEY, value=None, n=0)
 
 
 def _nothing(figure: Figure) -> Figure:

@@ -75,9 +75,11 @@ def define_money(database: duckdb.DuckDBPyConnection, rates: Rates | None) -> Mo
     """Make the views `fx` and `money`, over `deals` and `moment`, and say which currency values are in.
 
     Without rates, all deals must be of one currency, else there is no common one and no deal has a value. With them,
-    raises ConfigurationError when one is missing, which names the currency, the day, and the line to add.
+    raises ConfigurationError when one is missing, which names the currency, the day, and the line to add. No figure
+    shows what lost deals were worth, so theirs may be missing: those have no value then.
     """
-    found = [code for (code,) in database.execute(_CURRENCIES).fetchall()]
+    of_all = database.execute(_CURRENCIES).fetchall()
+    found = [code for code, counts in of_all if counts] or [code for code, _ in of_all]
     money = _common(found) if rates is None else Money(rates.report_in)
     database.execute("CREATE TABLE rates (date DATE, currency VARCHAR, rate DECIMAL(28, 12))")
     database.execute(
@@ -87,7 +89,7 @@ def define_money(database: duckdb.DuckDBPyConnection, rates: Rates | None) -> Mo
     if rates is not None and rates.rates:
         days, codes, values = (list(column) for column in zip(*rates.rates, strict=True))
         database.execute("INSERT INTO rates SELECT unnest(?), unnest(?), unnest(?)", [days, codes, values])
-    database.execute(query("money"))
+    database.execute(query("money").replace("{rated};", _RATED if rates is not None and rates.rates else _UNRATED))
     if rates is not None:
         _require_all(database, rates)
     return money
@@ -99,7 +101,13 @@ def known_money(database: duckdb.DuckDBPyConnection) -> Money:
     return Money(currency, tuple(mixed))
 
 
-_CURRENCIES = "SELECT DISTINCT currency FROM deals WHERE amount IS NOT NULL AND currency IS NOT NULL ORDER BY currency"
+_CURRENCIES = (
+    "SELECT currency, bool_or(status <> 'lost') FROM deals "
+    "WHERE amount IS NOT NULL AND currency IS NOT NULL GROUP BY currency ORDER BY currency"
+)
+# Without rates, deals need not be put in order beside them.
+_RATED = "ASOF LEFT JOIN rates AS rate ON rate.currency = dated.currency AND dated.on_date >= rate.date"
+_UNRATED = "LEFT JOIN rates AS rate ON FALSE"
 _SHAPE = "Write it as CSV with the header date,currency,rate: 2026-11-01,USD,0.92 says that one USD is 0.92."
 
 
@@ -156,10 +164,10 @@ def _check(rate: Rate, report_in: str, place: str, seen: dict[tuple[date, str], 
 
 
 def _require_all(database: duckdb.DuckDBPyConnection, rates: Rates) -> None:
-    """Raise ConfigurationError when a deal's currency has no rate on or before its day."""
+    """Raise ConfigurationError when the currency of a deal that isn't lost has no rate on or before its day."""
     missing = database.execute(
-        "SELECT currency, min(on_date), count(*) FROM money "
-        "WHERE value IS NULL AND currency IS NOT NULL GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1"
+        "SELECT currency, min(on_date), count(*) FROM money WHERE value IS NULL AND currency IS NOT NULL "
+        "AND status <> 'lost' GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1"
     ).fetchone()
     if missing is None:
         return

@@ -42,16 +42,16 @@ class Moment:
 
 @contextmanager
 def views(
-    store_url: str, process: Process, moment: Moment, writes: Path | None = None
+    store_url: str, process: Process, moment: Moment, writes: Path | None = None, *, lean: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a DuckDB database with the views of a state, as SQL of a team's own finds them.
 
-    `writes` is the one file that it may write. Raises ConfigurationError when there is no state there or a rate is
-    missing, StateError when the state can't be read.
+    `writes` is the one file that it may write; `lean` is without what only single clocks tell: their view has no rows.
+    Raises ConfigurationError when there is no state there or a rate is missing, StateError when it can't be read.
     """
     segment = moment.options.segment
     field = None if segment in {None, "owner", "connection"} else segment
-    with opened(store_url, [stage.id for stage in process.stages], field, writes) as database:
+    with opened(store_url, [stage.id for stage in process.stages], field, writes, lean=lean) as database:
         _define(database, process, moment)
         yield database
 
@@ -108,6 +108,12 @@ def _define_moment(database: duckdb.DuckDBPyConnection, moment: Moment) -> None:
     database.execute(
         f"CREATE MACRO month_of(moment) AS datediff('month', DATE '1970-01-01', {local})::INTEGER",
     )
+    written = {
+        Period.MONTH: f"strftime({local}, '%Y-%m')",
+        Period.QUARTER: f"strftime({local}, '%Y-Q') || quarter({local})",
+        Period.YEAR: f"strftime({local}, '%Y')",
+    }
+    database.execute(f"CREATE MACRO period_of(moment) AS {written[moment.trend_period]}")
     database.execute("CREATE TABLE moment AS SELECT ?::TIMESTAMP AS as_of", [_naive(moment.as_of)])
     database.execute("CREATE TABLE period_ends (period INTEGER, until TIMESTAMP)")
     database.executemany(

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from pathlib import Path
+from typing import Final, ParamSpec, TypeVar, cast
 
 from crmbridge.errors import CrmbridgeError, StateError
 
+ROOM: Final = 2 * 1024**3  # bytes for a question: more than DuckDB takes before it writes to disk
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
 
@@ -40,6 +43,21 @@ def elsewhere(function: Callable[Given, Answer], *given: Given.args, **named: Gi
     if isinstance(result, CrmbridgeError):
         raise result
     return cast("Answer", result)
+
+
+def bound_memory(room: int = ROOM) -> None:
+    """Let this process take no more than so many bytes beside what it has, wherever the system can hold it to that.
+
+    DuckDB counts what its tables and hashes take, and not one text that a question makes ever longer: only the system
+    refuses that. Then DuckDB says that memory ran out, and the question ends. For a process that answers one question.
+    """
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    except OSError:  # no Linux
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = pages * resource.getpagesize() + room
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))
 
 
 def _advice(error: Exception) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import floor, sqrt
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import duckdb
 
@@ -40,6 +40,10 @@ class Basis(StrEnum):
     NONE = "none"  # there is no history, so no chance
 
 
+Key = TypeVar("Key")
+Window = tuple[int, int]  # days from now: from the first on, until the second
+
+
 class Deal(NamedTuple):
     """An open deal: where it stands, for how many days, what it is worth, and what its CRM gives it (0 to 1)."""
 
@@ -47,6 +51,17 @@ class Deal(NamedTuple):
     days: float
     amount: float | None = None
     probability: float | None = None
+    group: int | None = None  # the segment's number
+
+
+class Cut(NamedTuple):
+    """What a forecast is told apart by beside stages: by the deals' groups, and by when deals will be won."""
+
+    by_group: bool = False
+    windows: tuple[Window, ...] = ()  # one after the other, from now until the horizon
+
+
+_WHOLE: Final = Cut()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +84,9 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """The outlook over all open deals, and by stage. `bases` counts the deals by what their chance was learnt from.
+    """The outlook over all open deals, by stage, and by what it is cut into besides.
+
+    `bases` counts the deals by what their chance was learnt from.
 
     `is_short` tells that the history does not reach as far as the horizon, so that chances are too low.
     """
@@ -77,35 +94,53 @@ class Forecast:
     horizon: int
     total: Outlook
     stages: Mapping[int, Outlook]
+    parts: Mapping[tuple[int | None, int | None], Outlook]  # by group, and by the place in the cut's windows
     bases: Mapping[Basis, int]
     is_short: bool
 
 
-def forecast(database: duckdb.DuckDBPyConnection, horizon: int = HORIZON) -> Forecast:
+def forecast(database: duckdb.DuckDBPyConnection, horizon: int = HORIZON, cut: Cut = _WHOLE) -> Forecast:
     """Forecast the open deals of a database that has our views, `money` and `chances`; `horizon` is in days."""
     database.execute(query("forecast_history"))
     rows = database.execute(
-        "SELECT stage, days, amount, probability FROM standing ORDER BY connection, deal"
+        "SELECT stage, days, amount, probability, seg FROM standing ORDER BY connection, deal"
     ).fetchall()
-    return outlook(database, [Deal(*row) for row in rows], horizon)
+    return outlook(database, [Deal(*row) for row in rows], horizon, cut)
 
 
-def outlook(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon: int = HORIZON) -> Forecast:
+def outlook(
+    database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon: int = HORIZON, cut: Cut = _WHOLE
+) -> Forecast:
     """Forecast deals from the table `history` of the database: stage, days, days_left, ending, crew."""
     chances = _learnt(database, deals, horizon)
     of = [chances.of(deal) for deal in deals]
-    by_stage: dict[int, list[int]] = defaultdict(list)
-    for index, deal in enumerate(deals):
-        by_stage[deal.stage].append(index)
     return Forecast(
         horizon=horizon,
         total=_outlook(deals, of),
-        stages={
-            stage: _outlook([deals[i] for i in found], [of[i] for i in found]) for stage, found in by_stage.items()
-        },
+        stages=_apart(deals, of, [deal.stage for deal in deals]),
+        parts=dict(_parts(chances, deals, of, cut)),
         bases={basis: sum(chance.basis is basis for chance in of) for basis in Basis},
         is_short=any(chance.is_short for chance in of),
     )
+
+
+def _apart(deals: Sequence[Deal], chances: Sequence[_Chance], keys: Sequence[Key]) -> dict[Key, Outlook]:
+    """Give the outlook of each part of the deals."""
+    found: dict[Key, list[int]] = defaultdict(list)
+    for index, key in enumerate(keys):
+        found[key].append(index)
+    return {key: _outlook([deals[i] for i in of], [chances[i] for i in of]) for key, of in found.items()}
+
+
+def _parts(
+    chances: _Chances, deals: Sequence[Deal], of: Sequence[_Chance], cut: Cut
+) -> Iterator[tuple[tuple[int | None, int | None], Outlook]]:
+    groups = [deal.group if cut.by_group else None for deal in deals]
+    for place, window in enumerate(cut.windows):
+        within = [chances.of(deal, window) for deal in deals]
+        yield from (((group, place), found) for group, found in _apart(deals, within, groups).items())
+    if cut.by_group and not cut.windows:
+        yield from (((group, None), found) for group, found in _apart(deals, of, groups).items())
 
 
 # ── Chances ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -145,8 +180,8 @@ class _Cells:
         if day is not None:
             self.crews.setdefault(crew, {})[day] = counts
 
-    def chance(self, basis: Basis) -> _Chance:
-        """Estimate the chance from all crews, and from all but each one."""
+    def chance(self, basis: Basis, window: Window | None = None) -> _Chance:
+        """Estimate the chance, within a window if there is one, from all crews, and from all but each one."""
         days: dict[int, list[int]] = {}
         for cells in self.crews.values():
             for day, counts in cells.items():
@@ -154,21 +189,31 @@ class _Cells:
                 for i, count in enumerate(counts):
                     sums[i] += count
         ordered = sorted(days.items())
-        won, left = _incidence(((*counts,) for _, counts in ordered), self.total)
+        won, left = _won_within(ordered, self.total, window)
         without = []
         for crew in range(_CREWS):
             own = self.crews.get(crew, {})
             rest = [
-                (won_on - out[0], lost - out[1], leaving - out[2])
+                (day, (won_on - out[0], lost - out[1], leaving - out[2]))
                 for day, (won_on, lost, leaving) in ordered
                 for out in (own.get(day, _NONE),)
             ]
             size = self.total - self.sizes.get(crew, 0)
-            without.append(_incidence(rest, size)[0] if size else won)
+            without.append(_won_within(rest, size, window)[0] if size else won)
         return _Chance(won, without, basis, left == 0)
 
 
-def _incidence(days: Iterable[tuple[int, ...]], at_risk: int) -> tuple[float, int]:
+def _won_within(days: Sequence[tuple[int, Sequence[int]]], at_risk: int, window: Window | None) -> tuple[float, int]:
+    """Give the share that is won within a window, else by the last day; and `_incidence`'s second."""
+    if window is None:
+        return _incidence((counts for _, counts in days), at_risk)
+    before, until = (
+        _incidence((counts for day, counts in days if day <= end), at_risk)[0] if end else 0.0 for end in window
+    )
+    return until - before, 1
+
+
+def _incidence(days: Iterable[Sequence[int]], at_risk: int) -> tuple[float, int]:
     """Give the Aalen-Johansen share that is won by the last day, and how many were followed beyond it.
 
     Days come in order, as (won, lost, leaving); leaving counts all who were followed no longer. The second is 0 only
@@ -188,10 +233,10 @@ def _incidence(days: Iterable[tuple[int, ...]], at_risk: int) -> tuple[float, in
 class _Chances:
     landmarks: Mapping[int, Sequence[int]]  # by stage, in order; the first is 0
     found: Mapping[Landmark, _Cells]
-    known: dict[Landmark, _Chance] = field(default_factory=dict)
+    known: dict[tuple[Landmark, Window | None], _Chance] = field(default_factory=dict)
 
-    def of(self, deal: Deal) -> _Chance:
-        """Give a deal's chance, from the closest history that is large enough."""
+    def of(self, deal: Deal, window: Window | None = None) -> _Chance:
+        """Give a deal's chance, from the closest history that is large enough; of one window, if it is asked for."""
         ages = self.landmarks[deal.stage]
         age = ages[bisect_right(ages, deal.days) - 1]
         for landmark, basis, enough in (
@@ -201,17 +246,24 @@ class _Chances:
         ):
             cells = self.found.get(landmark)
             if cells is not None and cells.total >= enough:
-                if landmark not in self.known:
-                    self.known[landmark] = cells.chance(basis)
-                return self.known[landmark]._replace(basis=basis)
+                if (landmark, window) not in self.known:
+                    self.known[landmark, window] = cells.chance(basis, window)
+                return self.known[landmark, window]._replace(basis=basis)
         return _NO_CHANCE
 
 
 def _learnt(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon: int) -> _Chances:
     landmarks = _landmarks(deals)
     numbered = [Landmark(None, 0), *(Landmark(stage, age) for stage, ages in landmarks.items() for age in ages)]
-    database.execute("CREATE OR REPLACE TEMP TABLE landmarks (id INTEGER, stage TINYINT, days INTEGER)")
-    database.executemany("INSERT INTO landmarks VALUES (?, ?, ?)", [(i, *each) for i, each in enumerate(numbered)])
+    database.execute(
+        "CREATE OR REPLACE TEMP TABLE landmarks AS "
+        "SELECT unnest($ids) AS id, unnest($stages)::TINYINT AS stage, unnest($days) AS days",
+        {
+            "ids": [*range(len(numbered))],
+            "stages": [each.stage for each in numbered],
+            "days": [each.days for each in numbered],
+        },
+    )
     found: dict[Landmark, _Cells] = defaultdict(_Cells)
     cells = database.execute(query("forecast_chances"), {"horizon": horizon})
     while rows := cells.fetchmany(_AT_ONCE):
@@ -268,10 +320,9 @@ def _interval(money: Sequence[tuple[float, _Chance]]) -> Interval:
     mean = sum(amount * (chance.won or 0.0) for amount, chance in others)
     variance = sum(amount * amount * _spread_of(chance) for amount, chance in others) + _jackknife(money)
     chance, deviation = random.Random(_SEED), sqrt(variance)  # noqa: S311  a figure, not a secret
+    draw, each_alone = chance.random, [(amount, each.won or 0.0) for amount, each in alone]
     drawn = sorted(
-        mean
-        + deviation * chance.gauss(0, 1)
-        + sum(amount for amount, each in alone if chance.random() < (each.won or 0.0))
+        mean + deviation * chance.gauss(0, 1) + sum([amount for amount, won in each_alone if draw() < won])
         for _ in range(_DRAWS)
     )
     least, most = (sum(bound(amount, 0.0) for amount, _ in money) for bound in (min, max))

@@ -27,6 +27,7 @@ class Options:
     - `language`: one that there are no words in gives English.
     - `segment`: what deals are grouped by: owner, connection, or the name of one of their fields, such as source.
     - `period`: what time is cut into, in `timezone`; None: all of it together.
+    - `horizon`: how many days the forecast looks ahead.
     - `measures`: the ids of those that are shown, in this order; none named: all.
     - `rates`: what money of other currencies is worth; not needed while all is of one.
     - `own`: measures of the team and of plugins.
@@ -36,6 +37,7 @@ class Options:
     segment: str | None = None
     period: Period | None = None
     timezone: str = "UTC"
+    horizon: int = 90
     measures: tuple[str, ...] = ()
     rates: Rates | None = None
     own: tuple[OwnMeasure, ...] = ()

@@ -2,140 +2,221 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 import duckdb
 
 from crmbridge.engine.text import fill
 from crmbridge.indicators.currency import Money
-from crmbridge.indicators.forecast import Basis, Forecast, Outlook, forecast
+from crmbridge.indicators.forecast import Basis, Cut, Forecast, Outlook, Window, forecast
 from crmbridge.indicators.options import Options
-from crmbridge.indicators.survival import Quantile, Survival, incidence_interval, survivals
-from crmbridge.indicators.words import Words
+from crmbridge.indicators.parts import Part, part_sql
+from crmbridge.indicators.periods import number_of, start_of, written
+from crmbridge.indicators.shown import Shown
+from crmbridge.indicators.survival import (
+    Quantile,
+    Span,
+    Survival,
+    incidence_interval,
+    reached_by,
+    spans,
+    survivals,
+)
 from crmbridge.model.figures import ChartKind, Column, Curve, Figure, Interval, Measured, Row, Unit
-from crmbridge.model.process import Process
+from crmbridge.model.process import Measure
 
 _WITHIN: Final = (30, 90, 180, 365)  # days
 _STAYS: Final = ("median", "p75", "p90")
+_ENDS: Final = ("won", "lost")
 _VISITS: Final = """
     SELECT
-        stage AS part,
-        days_between(entered_at, coalesce(left_at, as_of)) AS days,
-        CASE WHEN left_at IS NULL THEN 0 ELSE 1 END AS ending
-    FROM state.visits
+        {part} AS part,
+        days_between(visit.entered_at, coalesce(visit.left_at, as_of)) AS days,
+        CASE WHEN visit.left_at IS NULL THEN 0 ELSE 1 END AS ending
+    FROM state.visits AS visit
+    {joined}
     CROSS JOIN moment
-    WHERE stage >= 0
+    WHERE visit.stage >= 0
 """
 # Each deal twice: as one that was meant to be won, and as one that was meant to be lost.
 _LIVES: Final = """
     SELECT
-        part.meant AS part,
+        {part} AS part,
         days_between(deal.first_at, coalesce(deal.closed_at, as_of)) AS days,
         CASE WHEN deal.status = 'open' THEN 0 WHEN deal.status = part.meant THEN 1 ELSE 2 END AS ending
     FROM deals AS deal
     CROSS JOIN (VALUES ('won'), ('lost')) AS part (meant)
+    {joined}
     CROSS JOIN moment
     WHERE deal.first_at IS NOT NULL AND (deal.status = 'open' OR deal.closed_at IS NOT NULL)
 """
 OUTLOOKS: Final = ("stage_survival", "time_to_close", "forecast")
 
 
-def measure_outlooks(
-    database: duckdb.DuckDBPyConnection, process: Process, options: Options, money: Money
-) -> Iterator[Measured]:
-    """Compute those of these measures that are asked for, over a database that has the views."""
-    names = [stage.name.in_language(options.language) for stage in process.stages]
-    ids = [stage.id for stage in process.stages]
-    shown = _Shown(Words.of(options.language), dict(zip(ids, names, strict=True)), money)
-    for name in options.measures or OUTLOOKS:
-        match name:
-            case "stage_survival":
-                selling = {str(i): names[i] for i, stage in enumerate(process.stages) if stage.status == "open"}
-                stays = survivals(database, _VISITS, selling)
-                yield shown.stage_survival({ids[int(part)]: found for part, found in stays.items()})
-            case "time_to_close":
-                ends = survivals(database, _LIVES, {end: shown.words.words[end] for end in ("won", "lost")})
-                yield shown.time_to_close(ends, {days: _reached_by(database, days) for days in _WITHIN})
-            case "forecast":
-                yield shown.forecast(forecast(database), ids)
+class Outlooks(NamedTuple):
+    """These measures, and what is expected: by the stage's place in the process, and of all stages with None."""
+
+    measured: tuple[Measured, ...]
+    expected: Mapping[int | None, Figure]
 
 
-def _reached_by(database: duckdb.DuckDBPyConnection, days: int) -> dict[str, tuple[float, float] | None]:
-    """Give each part's share and variance after so many days; None where nothing was followed for so long."""
-    rows = database.execute(
-        "SELECT followed.part, most >= $days OR share.nothing_left, share.reached, share.variance "
-        "FROM (SELECT part, max(days) AS most FROM lives GROUP BY part) AS followed LEFT JOIN ("
-        "SELECT part, arg_max(reached, days) FILTER (days <= $days) AS reached, min(staying) = 0 AS nothing_left, "
-        "arg_max(variance, days) FILTER (days <= $days) AS variance FROM steps GROUP BY part"
-        ") AS share USING (part)",
-        {"days": days},
-    ).fetchall()
-    return {part: (reached or 0.0, variance or 0.0) if known else None for part, known, reached, variance in rows}
+def measure_outlooks(database: duckdb.DuckDBPyConnection, shown: Shown, as_of: datetime, money: Money) -> Outlooks:
+    """Compute those of these measures that are shown or watched, over a database that has the views."""
+    names = [name for name in shown.options.measures or OUTLOOKS if name in OUTLOOKS]
+    is_watched = any(each.measure is Measure.FORECAST for each in shown.process.indicators)
+    coming = _coming(as_of, shown.options)
+    cut = Cut(by_group=shown.options.segment is not None, windows=tuple(coming.values()))
+    found = forecast(database, shown.options.horizon, cut) if is_watched or "forecast" in names else None
+    told = _Told(shown, money)
+    measured = {"forecast": told.forecast(found, tuple(coming))} if found else {}
+    for name in names:
+        if name != "forecast":
+            measured[name] = told.stage_survival(database) if name == "stage_survival" else told.time_to_close(database)
+    expected = {None: told.expected(found.total), **_of_stages(told, found)} if found else {}
+    return Outlooks(tuple(measured[name] for name in names), expected)
+
+
+def _of_stages(told: _Told, found: Forecast) -> dict[int | None, Figure]:
+    return {stage: told.expected(each) for stage, each in found.stages.items()}
+
+
+def _coming(as_of: datetime, options: Options) -> dict[int, Window]:
+    """Give the periods to come until the horizon, the present one first, in whole days from now; none where uncut."""
+    if options.period is None:
+        return {}
+    windows: dict[int, Window] = {}
+    number, since = number_of(as_of, options.period, options.timezone), 0
+    while since < options.horizon:
+        ends = (start_of(number + 1, options.period, options.timezone) - as_of) // timedelta(days=1)
+        until = min(ends, options.horizon)
+        if until > since:
+            windows[number] = (since, until)
+        number, since = number + 1, until
+    return windows
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """How these measures are shown: in which words, for which stages, in which currency."""
+class _Told:
+    """How these measures are told: as what was asked, in which currency."""
 
-    words: Words
-    stages: Mapping[str, str]  # names by id, in the order of the process
+    shown: Shown
     money: Money
 
-    def stage_survival(self, stays: Mapping[str, Survival]) -> Measured:
-        rows = []
-        for stage, found in stays.items():
-            figures = {"visits": _count(found.staying.n), "open": _count(found.staying.n - found.staying.events)}
-            figures |= {name: _days(getattr(found, name), found.staying.n) for name in _STAYS}
-            rows.append(Row(label=self.stages[stage], figures=figures, stage=stage))
-        unreached = any(found.median.days is None for found in stays.values())
+    # ── Time ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def stage_survival(self, database: duckdb.DuckDBPyConnection) -> Measured:
+        """Tell how long stages keep deals: curves over all, rows by what they are cut into."""
+        process = self.shown.process
+        selling = {
+            str(i): self.shown.stage(stage.id) for i, stage in enumerate(process.stages) if stage.status == "open"
+        }
+        stays = survivals(database, _VISITS.format(part="visit.stage", joined=""), selling)
+        rows = [(Part(stage, None, None), _span(found)) for stage, found in stays.items()]
+        if self._is_cut:
+            part = part_sql("visit.stage", "visit.entered_at", self.shown.options)
+            joined = "LEFT JOIN grouped ON grouped.no = visit.no"
+            cut = spans(database, _VISITS.format(part=part, joined=joined))
+            told = ((Part.of(text), span) for text, span in cut.items())
+            rows = sorted(
+                (row for row in told if row[0].what in selling), key=lambda row: (int(row[0].what), row[0].place)
+            )
+        unreached = any(span.median.days is None for _, span in rows)
         return replace(
-            self._measured("stage_survival", ("visits", "open", *_STAYS), tuple(rows), "stage", ChartKind.CURVES),
-            curves=tuple(_of_stage(found.staying, stage) for stage, found in stays.items()),
-            cautions=(self.words.cautions["not_reached"],) if unreached else (),
+            self._measured("stage_survival", ("visits", "open", *_STAYS), tuple(map(self._stay, rows)), "stage"),
+            chart=ChartKind.CURVES if stays else ChartKind.NONE,
+            curves=tuple(_of_stage(found.staying, process.stages[int(at)].id) for at, found in stays.items()),
+            cautions=(self.shown.words.cautions["not_reached"],) if unreached else (),
         )
 
-    def time_to_close(
-        self, ends: Mapping[str, Survival], by: Mapping[int, Mapping[str, tuple[float, float] | None]]
-    ) -> Measured:
+    def _stay(self, row: tuple[Part, Span]) -> Row:
+        part, span = row
+        figures = {"visits": _count(span.n), "open": _count(span.n - span.events)}
+        figures |= {name: _days(getattr(span, name), span.n) for name in _STAYS}
+        stage = self.shown.process.stages[int(part.what)].id
+        return self._row(part, self.shown.stage(stage), figures, stage=stage)
+
+    def time_to_close(self, database: duckdb.DuckDBPyConnection) -> Measured:
+        """Tell when deals are won and lost: curves over all, rows by what they are cut into."""
+        words = self.shown.words.words
+        ends = survivals(database, _LIVES.format(part="part.meant", joined=""), {end: words[end] for end in _ENDS})
+        counts = {Part(end, None, None): (found.reached.events, found.reached.n) for end, found in ends.items()}
+        by = {days: reached_by(database, days) for days in _WITHIN}
+        if self._is_cut:
+            part = part_sql("part.meant", "deal.first_at", self.shown.options)
+            cut = spans(database, _LIVES.format(part=part, joined="LEFT JOIN grouped ON grouped.no = deal.no"))
+            counts = {Part.of(text): (span.meant, span.n) for text, span in cut.items()}
+            by = {days: reached_by(database, days) for days in _WITHIN}
+        shares = {days: {Part.of(_whole(text)): share for text, share in found.items()} for days, found in by.items()}
         rows = tuple(
-            Row(
-                label=found.reached.label,
-                figures={
-                    "deals": _count(found.reached.events),
-                    **{f"by_{days}": _share(shares.get(end), found.reached.n) for days, shares in by.items()},
+            self._row(
+                part,
+                words[part.what],
+                {
+                    "deals": _count(events),
+                    **{f"by_{days}": _share(found.get(part), n) for days, found in shares.items()},
                 },
-                segment=end,
             )
-            for end, found in ends.items()
+            for part, (events, n) in sorted(counts.items(), key=lambda each: (_ENDS.index(each[0].what), each[0].place))
         )
         columns = ("deals", *(f"by_{days}" for days in by))
-        curves = tuple(found.reached for found in ends.values())
-        return replace(self._measured("time_to_close", columns, rows, "end", ChartKind.CURVES), curves=curves)
-
-    def forecast(self, found: Forecast, ids: Sequence[str]) -> Measured:
-        rows = tuple(
-            Row(label=self.stages[ids[stage]], figures=self._outlook(each), stage=ids[stage])
-            for stage, each in sorted(found.stages.items())
-        )
-        columns = ("deals", "amount", "wins", "expected", "crm")
         return replace(
-            self._measured("forecast", columns, rows, "stage", ChartKind.BARS),
-            charted=("expected", "crm") if found.total.crm is not None else ("expected",),
-            headline=self._outlook(found.total)["expected"] if found.total.deals else None,
+            self._measured("time_to_close", columns, rows, "end"),
+            chart=ChartKind.CURVES if ends else ChartKind.NONE,
+            curves=tuple(found.reached for found in ends.values()),
+        )
+
+    @property
+    def _is_cut(self) -> bool:
+        return bool(self.shown.options.segment or self.shown.options.period)
+
+    # ── Money ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def forecast(self, found: Forecast, periods: tuple[int, ...]) -> Measured:
+        """Tell what is expected: by stage, or by group, or by the periods to come."""
+        columns: tuple[str, ...] = ("deals", "amount", "wins", "expected", "crm")
+        rows_are, rows = "stage", tuple(self._at_stage(stage, each) for stage, each in sorted(found.stages.items()))
+        options = self.shown.options
+        if self._is_cut:
+            rows = tuple(self._cut(found, periods))
+            rows_are = str(options.period if options.segment is None else options.segment)
+            columns = ("wins", "expected") if periods else columns
+        beside = found.total.crm is not None and not periods
+        return replace(
+            self._measured("forecast", columns, rows, rows_are),
+            chart=ChartKind.BARS if rows else ChartKind.NONE,
+            charted=("expected", "crm") if beside else ("expected",),
+            headline=self.expected(found.total) if found.total.deals else None,
             cautions=tuple(self._cautions(found)),
         )
 
+    def _at_stage(self, at: int, found: Outlook) -> Row:
+        stage = self.shown.process.stages[at].id
+        return Row(label=self.shown.stage(stage), figures=self._outlook(found), stage=stage)
+
+    def _cut(self, found: Forecast, periods: tuple[int, ...]) -> Iterator[Row]:
+        for (segment, place), each in sorted(found.parts.items(), key=lambda part: tuple(at or 0 for at in part[0])):
+            figures = self._outlook(each)
+            if place is not None:
+                figures = {name: figures[name] for name in ("wins", "expected")}
+            yield self._row(Part("", segment, None if place is None else periods[place]), None, figures)
+
+    def expected(self, found: Outlook) -> Figure:
+        """Give what is expected of some deals; of several currencies, which can't be added up, there is no sum."""
+        if self.money.mixed:
+            return self._money(None, 0)
+        return self._money(found.expected, found.deals - found.without_amount, found.interval)
+
     def _outlook(self, found: Outlook) -> dict[str, Figure]:
-        if self.money.mixed:  # what can't be added up has no sum
-            return {"deals": _count(found.deals), "wins": _wins(found), "expected": self._money(None, 0)}
+        counted = {"deals": _count(found.deals), "wins": _wins(found), "expected": self.expected(found)}
+        if self.money.mixed:
+            return counted
         priced = found.deals - found.without_amount
         return {
-            "deals": _count(found.deals),
+            **counted,
             "amount": self._money(found.amount if priced else None, priced),
-            "wins": _wins(found),
-            "expected": self._money(found.expected, priced, found.interval),
             "crm": self._money(found.crm, found.crm_deals),
         }
 
@@ -156,20 +237,43 @@ class _Shown:
         return parts
 
     def _caution(self, name: str, **values: object) -> str:
-        return fill(self.words.cautions[name], {key: str(value) for key, value in values.items()})
+        return fill(self.shown.words.cautions[name], {key: str(value) for key, value in values.items()})
 
-    def _measured(
-        self, measure: str, columns: tuple[str, ...], rows: tuple[Row, ...], rows_are: str, chart: ChartKind
-    ) -> Measured:
+    # ── Rows ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _row(self, part: Part, name: str | None, figures: Mapping[str, Figure], stage: str | None = None) -> Row:
+        segment, period = self.shown.segment(part.segment), None
+        if part.period is not None and self.shown.options.period is not None:
+            period = written(part.period, self.shown.options.period)
+        of_end = part.what if stage is None and part.what else None
+        return Row(
+            label=self.shown.label(name, segment, period),
+            figures=figures,
+            stage=stage,
+            segment=of_end if segment is None else self.shown.segments.get(part.segment or 0),
+            period=period,
+        )
+
+    def _measured(self, measure: str, columns: tuple[str, ...], rows: tuple[Row, ...], rows_are: str) -> Measured:
+        words = self.shown.words
         return Measured(
             id=measure,
-            name=self.words.names[measure],
-            definition=self.words.definitions[measure],
-            columns=tuple(Column(each, self.words.columns[each]) for each in columns),
+            name=words.names[measure],
+            definition=words.definitions[measure],
+            columns=tuple(Column(each, words.columns[each]) for each in columns),
             rows=rows,
-            rows_are=self.words.words[rows_are],
-            chart=chart if rows else ChartKind.NONE,
+            rows_are=words.words.get(rows_are, rows_are),
         )
+
+
+def _whole(text: str) -> str:
+    """Give the text of a part that may be cut into nothing."""
+    return text if "," in text else f"{text},,"
+
+
+def _span(found: Survival) -> Span:
+    staying = found.staying
+    return Span(staying.n, staying.events, found.reached.events, found.median, found.p75, found.p90)
 
 
 def _count(number: int) -> Figure:

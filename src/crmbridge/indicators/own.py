@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import duckdb
 
@@ -15,7 +15,7 @@ from crmbridge.indicators import counting
 from crmbridge.indicators.asking import Answer, ask
 from crmbridge.indicators.targets import Target, is_comparable, is_met, read_target
 from crmbridge.indicators.words import Words
-from crmbridge.model.figures import ChartKind, Column, Figure, IndicatorFigure, Measured, Row, Unit
+from crmbridge.model.figures import ChartKind, Column, Figure, IndicatorFigure, Measured, Row, TrendPoint, Unit
 from crmbridge.model.process import Indicator, Measure
 
 OWN: Final = frozenset({Measure.SQL, Measure.PLUGIN})
@@ -31,7 +31,8 @@ _SHAPE: Final = (
 class OwnMeasure:
     """A measure that is not ours. `place` is the file that its SQL stands in, or the plugin, for messages.
 
-    The SQL gives rows with a `label`, and one without for all together; or that one alone.
+    The SQL gives rows with a `label`, and one without for all together; or that one alone. Rows that have a `segment`
+    or a `period` instead of a label are shown where the report is cut by such; by period alone, they are the trend.
     """
 
     id: str
@@ -52,14 +53,37 @@ def definition_of(sql: str, name: str) -> str:
     return " ".join(part for part in lines if part) or name
 
 
+class Cuts(NamedTuple):
+    """What a report is cut by."""
+
+    segment: bool = False
+    period: bool = False
+
+
+_UNCUT: Final = Cuts()
+
+
+class OwnFound(NamedTuple):
+    """What one measure gave, and its figures by period: `2026-11`, `2026-Q4` or `2026`, as the report is cut."""
+
+    measured: Measured
+    trend: Mapping[str, Figure]
+
+
 def measure_own(
-    database: duckdb.DuckDBPyConnection, measures: Sequence[OwnMeasure], words: Words, currency: str | None
-) -> tuple[Measured, ...]:
+    database: duckdb.DuckDBPyConnection,
+    measures: Sequence[OwnMeasure],
+    words: Words,
+    currency: str | None,
+    cuts: Cuts = _UNCUT,
+) -> tuple[OwnFound, ...]:
     """Compute each measure over a database that has the views; raises ConfigurationError for SQL that is wrong."""
-    return tuple(_measured(database, measure, words, currency) for measure in measures)
+    return tuple(_found(database, measure, words, currency, cuts) for measure in measures)
 
 
-def own_figure(indicator: Indicator, found: Mapping[str, Measured], language: str) -> IndicatorFigure:
+def own_figure(
+    indicator: Indicator, found: Mapping[str, Measured], language: str, trend: tuple[TrendPoint, ...] = ()
+) -> IndicatorFigure:
     """Hold an indicator of the process against its target, its figure being that of a measure of its own.
 
     An amount may be aimed at as a number without a currency.
@@ -80,6 +104,7 @@ def own_figure(indicator: Indicator, found: Mapping[str, Measured], language: st
         comparable=is_comparable(figure, target),
         warn=indicator.warn,
         near=None if met is None else met and is_met(figure, warn, indicator.measure) is False,
+        trend=trend,
     )
 
 
@@ -91,20 +116,14 @@ def _aim(text: str | None, figure: Figure) -> Target | None:
     return aim
 
 
-def _measured(database: duckdb.DuckDBPyConnection, measure: OwnMeasure, words: Words, currency: str | None) -> Measured:
+def _found(
+    database: duckdb.DuckDBPyConnection, measure: OwnMeasure, words: Words, currency: str | None, cuts: Cuts
+) -> OwnFound:
     answer = ask(database, measure.sql, measure.place, most=MOST_ROWS)
     _check(answer, measure)
     made = [(raw, _figure(raw, measure, currency)) for raw in answer.records()]
-    rows = tuple(
-        Row(
-            label=str(raw["label"]),
-            figures={"value": figure},
-            **{name: None if raw.get(name) is None else str(raw[name]) for name in ("stage", "segment", "period")},
-        )
-        for raw, figure in made
-        if raw.get("label") is not None
-    )
-    return Measured(
+    rows = tuple(_row(raw, figure) for raw, figure in made if _is_shown(raw, cuts))
+    measured = Measured(
         id=measure.id,
         name=measure.name,
         definition=measure.definition,
@@ -113,8 +132,34 @@ def _measured(database: duckdb.DuckDBPyConnection, measure: OwnMeasure, words: W
         rows_are=words.words["row"],
         chart=ChartKind.BARS if rows else ChartKind.NONE,
         charted=("value",) if rows else (),
-        headline=next((figure for raw, figure in made if raw.get("label") is None), None),
+        headline=next((figure for raw, figure in made if _is_total(raw)), None),
     )
+    return OwnFound(measured, {str(raw["period"]): figure for raw, figure in made if _cut_by(raw) == (False, True)})
+
+
+def _row(raw: Mapping[str, Any], figure: Figure) -> Row:
+    told = {name: None if raw.get(name) is None else str(raw[name]) for name in ("stage", "segment", "period")}
+    label = raw.get("label")
+    if label is None:
+        label = " · ".join(part for part in (told["segment"], told["period"]) if part)
+    return Row(label=str(label), figures={"value": figure}, **told)
+
+
+def _cut_by(raw: Mapping[str, Any]) -> Cuts | None:
+    """Say what a row without a label is cut by; None for one that has one."""
+    if raw.get("label") is not None:
+        return None
+    return Cuts(raw.get("segment") is not None, raw.get("period") is not None)
+
+
+def _is_total(raw: Mapping[str, Any]) -> bool:
+    return _cut_by(raw) == _UNCUT
+
+
+def _is_shown(raw: Mapping[str, Any], cuts: Cuts) -> bool:
+    """Tell whether a row is shown: each with a label is, the others where the report is cut as they are."""
+    cut = _cut_by(raw)
+    return cut is None or (cut != _UNCUT and cut == cuts)
 
 
 def _check(answer: Answer, measure: OwnMeasure) -> None:
@@ -125,8 +170,13 @@ def _check(answer: Answer, measure: OwnMeasure) -> None:
         raise ConfigurationError(f"{measure.place}: there is no column value", advice=_SHAPE)
     if answer.more:
         raise ConfigurationError(f"{measure.place}: this gives more than {MOST_ROWS:,} rows", advice="Group them.")
-    if sum(raw.get("label") is None for raw in answer.records()) > 1:
-        raise ConfigurationError(f"{measure.place}: two rows have no label", advice="One row alone may have none.")
+    totals = [raw for raw in answer.records() if _is_total(raw)]
+    # Where deals are not grouped, `segment` is NULL, and all of them are one more group.
+    if any(raw != totals[0] or "segment" not in columns for raw in totals[1:]):
+        raise ConfigurationError(
+            f"{measure.place}: two rows have no label, segment or period",
+            advice="One row alone may have none; name deals without one, as in coalesce(segment, 'none').",
+        )
 
 
 def _figure(raw: Mapping[str, Any], measure: OwnMeasure, currency: str | None) -> Figure:

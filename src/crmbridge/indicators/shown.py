@@ -55,19 +55,26 @@ class Shown:
         period = None if raw["period"] is None or self.options.period is None else raw["period"]
         segment = raw["who"] if "who" in raw else self.segments.get(raw["seg"])
         shown_period = None if period is None else written(period, self.options.period or Period.MONTH)
-        parts = [
-            self.stage(stage) if stage else None,
-            raw.get("sla") or raw.get("type"),
-            (segment or self._nobody()) if raw.get("seg") is not None or "who" in raw else None,
-            shown_period,
-        ]
         return Row(
-            label=" · ".join(part for part in parts if part) or self.words.words["all_deals"],
+            label=self.label(
+                self.stage(stage) if stage else None,
+                raw.get("sla") or raw.get("type"),
+                (segment or self._nobody()) if raw.get("seg") is not None or "who" in raw else None,
+                shown_period,
+            ),
             figures={column: make(raw) for column, make in MEASURES[name].columns.items()},
             stage=stage,
             segment=segment,
             period=shown_period,
         )
+
+    def label(self, *parts: str | None) -> str:
+        """Put together what a row is about."""
+        return " · ".join(part for part in parts if part) or self.words.words["all_deals"]
+
+    def segment(self, number: int | None) -> str | None:
+        """Give the name of a segment, which deals without a value have, too; None where deals are not grouped."""
+        return None if number is None else self.segments.get(number) or self._nobody()
 
     def _nobody(self) -> str:
         return self.words.words["nobody" if self.options.segment in {None, "owner"} else "none"]

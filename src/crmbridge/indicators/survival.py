@@ -30,6 +30,17 @@ class Quantile(NamedTuple):
     high: float | None = None
 
 
+class Span(NamedTuple):
+    """How long the spells of one part lasted: how many there are, those that are over, and when how many were."""
+
+    n: int
+    events: int
+    meant: int  # of the events, those that ended as meant
+    median: Quantile
+    p75: Quantile
+    p90: Quantile
+
+
 class Survival(NamedTuple):
     """What became of the spells of one part. `median`, `p75` and `p90` are when half, 75 % and 90 % are over."""
 
@@ -46,13 +57,7 @@ def survivals(database: duckdb.DuckDBPyConnection, spells: str, names: Mapping[s
     `spells` is a query of ours with the columns `part`, `days` (not negative) and `ending`: 0 not over yet, 1 ended as
     meant, 2 ended otherwise. Where all endings are alike, `reached` is one minus `staying`.
     """
-    _gather(database, spells)
-    database.execute(query("survival"))
-    counts = database.execute(
-        "SELECT part, sum(n)::BIGINT, coalesce(sum(n) FILTER (WHERE ending <> 0), 0)::BIGINT, "
-        "coalesce(sum(n) FILTER (WHERE ending = 1), 0)::BIGINT FROM lives GROUP BY part"
-    ).fetchall()
-    of = {part: numbers for part, *numbers in counts}
+    of = _measured(database, spells)
     quantiles = {share: _quantiles(database, share) for share in _QUANTILES}
     staying, reached = _staying(database), _reached(database)
     never = Quantile(None)
@@ -65,6 +70,41 @@ def survivals(database: duckdb.DuckDBPyConnection, spells: str, names: Mapping[s
         for part, label in names.items()
         if part in of
     }
+
+
+def spans(database: duckdb.DuckDBPyConnection, spells: str) -> dict[str, Span]:
+    """Compute how long spells last, of each part that there is; `spells` is as for `survivals`."""
+    of = _measured(database, spells)
+    quantiles = [_quantiles(database, share) for share in _QUANTILES]
+    never = Quantile(None)
+    return {part: Span(*counts, *(found.get(part, never) for found in quantiles)) for part, counts in of.items()}
+
+
+def reached_by(database: duckdb.DuckDBPyConnection, days: int) -> dict[str, tuple[float, float] | None]:
+    """Give each part's share and variance after so many days; None where nothing was followed for so long.
+
+    The parts are those of which spells were last computed.
+    """
+    rows = database.execute(
+        "SELECT followed.part, most >= $days OR share.nothing_left, share.reached, share.variance "
+        "FROM (SELECT part, max(days) AS most FROM lives GROUP BY part) AS followed LEFT JOIN ("
+        "SELECT part, arg_max(reached, days) FILTER (days <= $days) AS reached, min(staying) = 0 AS nothing_left, "
+        "arg_max(variance, days) FILTER (days <= $days) AS variance FROM steps GROUP BY part"
+        ") AS share USING (part)",
+        {"days": days},
+    ).fetchall()
+    return {part: (reached or 0.0, variance or 0.0) if known else None for part, known, reached, variance in rows}
+
+
+def _measured(database: duckdb.DuckDBPyConnection, spells: str) -> dict[str, tuple[int, int, int]]:
+    """Fill `steps`; give how many spells each part has, how many are over, and how many ended as meant."""
+    _gather(database, spells)
+    database.execute(query("survival"))
+    counts = database.execute(
+        "SELECT part, sum(n)::BIGINT, coalesce(sum(n) FILTER (WHERE ending <> 0), 0)::BIGINT, "
+        "coalesce(sum(n) FILTER (WHERE ending = 1), 0)::BIGINT FROM lives GROUP BY part"
+    ).fetchall()
+    return {part: (n, over, meant) for part, n, over, meant in counts}
 
 
 def _gather(database: duckdb.DuckDBPyConnection, spells: str) -> None:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 _STATUS = ("open", "won", "lost")
 _STATES = ("on_time", "at_risk", "breached")
 _OVER = (0,)  # what `running` is of a clock that ended
 _BITS = 8  # of a place in a list; no list has more than 127
 _NUMBER = 32  # the bits below are four places in lists
-
-# What the CRM itself gives a deal, in a field that is mapped as `probability`. Few projects map one, and looking for
-# its name is cheaper than taking all fields apart.
-_PROBABILITY = (
-    "CASE WHEN instr(fields, '\"probability\":') THEN CAST(coalesce(json_extract(fields, '$.probability.decimal'), "
-    "json_extract(fields, '$.probability'), '') AS TEXT) ELSE '' END"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +29,30 @@ class Table:
     joined: str = ""
 
 
-def tables(stages: Sequence[str], connections: Sequence[str], field: str | None) -> tuple[Table, ...]:
-    """Give the tables in the order in which they must be filled.
+class Dialect(Protocol):
+    """How a database is asked for what it keeps as JSON in `fields`, and for what SQL leaves open."""
+
+    def value(self, *path: str) -> str:
+        """Give the SQL of what stands at a path, a yes as 1; NULL where nothing does."""
+        ...
+
+    def flag(self, *path: str) -> str:
+        """Give the SQL of 1 for a yes at a path, else 0."""
+        ...
+
+    def holds(self, text: str) -> str:
+        """Give the SQL of whether the fields as they are written hold a text."""
+        ...
+
+    def wide(self, column: str) -> str:
+        """Give the SQL of a number of 64 bits."""
+        ...
+
+
+def tables(
+    stages: Sequence[str], connections: Sequence[str], field: str | None, dialect: Dialect, *, lean: bool = False
+) -> tuple[Table, ...]:
+    """Give the tables in the order in which they must be filled; `lean` is without what only single clocks tell.
 
     What comes by the million is told in numbers: stages and connections by their place in the lists, -1 for one that
     is not in them; a deal by its number, which `places` gives it. A driver takes a column's type from the first batch,
@@ -52,17 +68,16 @@ def tables(stages: Sequence[str], connections: Sequence[str], field: str | None)
             f"{_coded('status', _STATUS)} AS status",
             typed="connection, deal, stage, status",
         ),
-        _records(connection, field),
-        _visits(connections, stages),
-        _clocks(connections, stages),
+        _records(connection, field, dialect),
+        _visits(connections, stages, dialect),
+        _lean_clocks(stages) if lean else _clocks(connections, stages, dialect),
         _findings(connection, stages),
-        _activities(connection),
+        _activities(connection, dialect),
     )
 
 
-def _records(connection: str, field: str | None) -> Table:
-    path = "$." + _quoted(field, '"') if field else "$"
-    of_field = f"CAST(json_extract(fields, {_quoted(path)}) AS TEXT)" if field else "NULL"
+def _records(connection: str, field: str | None, dialect: Dialect) -> Table:
+    of_field = f"CAST({dialect.value(field)} AS TEXT)" if field else "NULL"
     return Table(
         name="records",
         source="records",
@@ -73,38 +88,69 @@ def _records(connection: str, field: str | None) -> Table:
             f"coalesce({name}, '') AS {name}"
             for name in ("name", "amount", "currency", "owner", "close_date", "created_at")
         )
-        + f", coalesce({of_field}, '') AS field, {_PROBABILITY} AS probability",
+        + f", coalesce({of_field}, '') AS field, {_probability(dialect)} AS probability",
         typed="connection, kind, id, nullif(name, ''), nullif(amount, ''), nullif(currency, ''), nullif(owner, ''), "
-        "TRY_CAST(nullif(close_date, '') AS DATE), nullif(created_at, '')::TIMESTAMP, nullif(field, ''), "
+        "TRY_CAST(nullif(close_date, '') AS DATE), nullif(created_at, '')::TIMESTAMP, " + _readable("field") + ", "
         "nullif(probability, '')",
         only="kind IN ('deal', 'user')",
     )
 
 
-def _visits(connections: Sequence[str], stages: Sequence[str]) -> Table:
+def _probability(dialect: Dialect) -> str:
+    """Give what the CRM itself gives a deal, in a field that is mapped as `probability`.
+
+    Few projects map one, and looking for its name is cheaper than taking all fields apart.
+    """
+    found = f"coalesce({dialect.value('probability', 'decimal')}, {dialect.value('probability')}, '')"
+    there = dialect.holds('"probability":')
+    return f"CASE WHEN {there} THEN CAST({found} AS TEXT) ELSE '' END"
+
+
+def _visits(connections: Sequence[str], stages: Sequence[str], dialect: Dialect) -> Table:
     codes = _packed(("connection", connections), ("stage", stages), ("to_stage", stages), ("to_status", _STATUS))
     connection, stage, to_stage, to_status = (_unpacked(place) for place in range(4))
+    number = dialect.wide("number")
     return Table(
         name="visits",
         source="visits",
         types="no INTEGER, stage TINYINT, number INTEGER, ordinal SMALLINT, entered_at TIMESTAMP, left_at TIMESTAMP, "
         "to_stage TINYINT, to_status UTINYINT",
-        picked=f"{codes} + (number << {_NUMBER}) AS codes, deal, ordinal, entered_at, coalesce(left_at, '') AS left_at",
+        picked=f"{codes} + ({number} << {_NUMBER}) AS codes, deal, ordinal, entered_at, "
+        "coalesce(left_at, '') AS left_at",
         typed=f"place.rowid, {stage}, codes >> {_NUMBER}, ordinal, entered_at::TIMESTAMP, "
         f"nullif(left_at, '')::TIMESTAMP, {to_stage}, CASE WHEN left_at <> '' THEN {to_status} END",
         joined=_deal_of_row(connection),
     )
 
 
-def _clocks(connections: Sequence[str], stages: Sequence[str]) -> Table:
-    codes = _packed(("connection", connections), ("stage", stages), ("state", _STATES), ("running", _OVER))
-    connection, stage, state, over = (_unpacked(place) for place in range(4))
+_CLOCK_TYPES = (
+    "no INTEGER, stage TINYINT, number INTEGER, sla VARCHAR, ended_at TIMESTAMP, goal_seconds DOUBLE, "
+    "elapsed_seconds DOUBLE, state UTINYINT, is_running BOOLEAN"
+)
+
+
+def _lean_clocks(stages: Sequence[str]) -> Table:
+    """Leave out whose they are and what they were aimed at, which is a third of the time that they take."""
+    codes = _packed(("stage", stages), ("state", _STATES), ("running", _OVER))
+    stage, state, over = (_unpacked(place) for place in range(3))
     return Table(
         name="clocks",
         source="sla_clocks",
-        types="no INTEGER, stage TINYINT, number INTEGER, sla VARCHAR, ended_at TIMESTAMP, goal_seconds DOUBLE, "
-        "elapsed_seconds DOUBLE, state UTINYINT, is_running BOOLEAN",
-        picked=f"{codes} + (number << {_NUMBER}) AS codes, deal, sla, coalesce(ended_at, '') AS ended_at, "
+        types=_CLOCK_TYPES,
+        picked=f"{codes} AS codes, sla, coalesce(ended_at, '') AS ended_at, elapsed_seconds",
+        typed=f"NULL, {stage}, NULL, sla, nullif(ended_at, '')::TIMESTAMP, NULL, elapsed_seconds, {state}, {over} < 0",
+    )
+
+
+def _clocks(connections: Sequence[str], stages: Sequence[str], dialect: Dialect) -> Table:
+    codes = _packed(("connection", connections), ("stage", stages), ("state", _STATES), ("running", _OVER))
+    connection, stage, state, over = (_unpacked(place) for place in range(4))
+    number = dialect.wide("number")
+    return Table(
+        name="clocks",
+        source="sla_clocks",
+        types=_CLOCK_TYPES,
+        picked=f"{codes} + ({number} << {_NUMBER}) AS codes, deal, sla, coalesce(ended_at, '') AS ended_at, "
         "goal_seconds, elapsed_seconds",
         typed=f"place.rowid, {stage}, codes >> {_NUMBER}, sla, nullif(ended_at, '')::TIMESTAMP, goal_seconds, "
         f"elapsed_seconds, {state}, {over} < 0",
@@ -127,23 +173,27 @@ def _findings(connection: str, stages: Sequence[str]) -> Table:
     )
 
 
-def _activities(connection: str) -> Table:
+def _activities(connection: str, dialect: Dialect) -> Table:
     return Table(
         name="activities",
         source="records",
         types="connection TINYINT, id VARCHAR, type VARCHAR, is_done BOOLEAN, happened_at TIMESTAMP, deals VARCHAR",
-        picked=f"{connection} AS connection, id, coalesce(json_extract(fields, '$.type'), '') AS type, "
-        "coalesce(json_extract(fields, '$.done'), 0) AS done, "
-        "coalesce(json_extract(fields, '$.at.datetime'), '') AS moment, "
-        "coalesce(json_extract(fields, '$.deals.set'), '[]') AS deals",
-        typed="connection, id, nullif(type, ''), done::BOOLEAN, TRY_CAST(nullif(moment, '') AS TIMESTAMP), deals",
+        picked=f"{connection} AS connection, id, coalesce({dialect.value('type')}, '') AS type, "
+        f"{dialect.flag('done')} AS done, coalesce({dialect.value('at', 'datetime')}, '') AS moment, "
+        f"coalesce({dialect.value('deals', 'set')}, '[]') AS deals",
+        typed=f"connection, id, {_readable('type')}, done::BOOLEAN, TRY_CAST(nullif(moment, '') AS TIMESTAMP), deals",
         only="kind = 'activity' AND gone_at IS NULL",
     )
 
 
+def _readable(column: str) -> str:
+    """Give the SQL of a text out of JSON: SQLite makes of half a surrogate pair what is no UTF-8, and can't be read."""
+    return f"TRY(decode(encode(nullif({column}::VARCHAR, ''))))"
+
+
 def _coded(column: str, known: Sequence[str]) -> str:
     """Give the SQL that turns a text into its place in a list, -1 when it is not in it."""
-    cases = " ".join(f"WHEN {_quoted(text)} THEN {number}" for number, text in enumerate(known))
+    cases = " ".join(f"WHEN {quoted(text)} THEN {number}" for number, text in enumerate(known))
     return f"CASE {column} {cases} ELSE -1 END" if known else "-1"
 
 
@@ -167,8 +217,9 @@ def _deal_of_row(connection: str) -> str:
 
 
 def _literal(value: str | int) -> str:
-    return _quoted(value) if isinstance(value, str) else str(value)
+    return quoted(value) if isinstance(value, str) else str(value)
 
 
-def _quoted(text: str, mark: str = "'") -> str:
+def quoted(text: str, mark: str = "'") -> str:
+    """Write a text as SQL does, or a name within double marks."""
     return mark + text.replace(mark, mark * 2) + mark

@@ -21,16 +21,16 @@ class Words:
     cautions: Mapping[str, str]
 
     @classmethod
-    def of(cls, language: str) -> Words:
-        """Give the words of a language, such as pt or pt-BR; English where there are none."""
+    def of(cls, language: str, horizon: int = 90) -> Words:
+        """Give the words of a language, such as pt or pt-BR; English where there are none. `horizon` is in days."""
         texts, base = _texts(), language.split("-", maxsplit=1)[0].lower()
         measures = texts["measures"].items()
         return cls(
             {name: _in(each["name"], base) for name, each in measures if "name" in each},
-            {name: _in(each["definition"], base) for name, each in measures},
-            {name: _in(each, base) for name, each in texts["columns"].items()},
+            {name: _in(each["definition"], base).replace("{days}", f"{horizon}") for name, each in measures},
+            {name: _in(each, base).replace("{days}", f"{horizon}") for name, each in texts["columns"].items()},
             {name: _in(each, base) for name, each in texts["words"].items()},
-            {name: _in(each, base) for name, each in texts["cautions"].items()},
+            {name: _in(each, base).replace("{days}", f"{horizon}") for name, each in texts["cautions"].items()},
         )
 
 

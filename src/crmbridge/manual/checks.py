@@ -109,8 +109,7 @@ def _activities(check: Activities, _stage: Stage | None, speech: Speech) -> Mark
     wanted, words = check.activities, speech.words
     kinds = ""
     if wanted.kind:
-        named = (words(f"kind_{kind}") if kind in KINDS else plain(kind) for kind in wanted.kind)
-        kinds = words("in_brackets", x=words.listed(named, "or"))
+        kinds = words("in_brackets", x=kinds_listed(wanted.kind, speech))
     parts = [words.counted(f"activities_{wanted.state}", wanted.at_least, kinds=kinds)]
     if wanted.within is not None:
         side = "next" if wanted.state == "open" else "last"
@@ -120,6 +119,12 @@ def _activities(check: Activities, _stage: Stage | None, speech: Speech) -> Mark
     if wanted.subject is not None:
         parts.append(words("with_subject", text=words.quoted(plain(wanted.subject))))
     return words("list_comma").join(parts)
+
+
+def kinds_listed(kinds: Sequence[str], speech: Speech) -> Markup:
+    """Name kinds of activities; people may have called them something of their own."""
+    named = (speech.words(f"kind_{kind}") if kind in KINDS else plain(kind) for kind in kinds)
+    return speech.words.listed(named, "or")
 
 
 def _outputs(check: Outputs, stage: Stage | None, speech: Speech) -> Markup:

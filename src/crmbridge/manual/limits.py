@@ -8,7 +8,7 @@ from decimal import Decimal
 from markupsafe import Markup
 
 from crmbridge.engine.text import plain
-from crmbridge.manual.checks import KINDS, clause
+from crmbridge.manual.checks import clause, kinds_listed
 from crmbridge.manual.speech import Speech
 from crmbridge.model.business_time import Duration, Unit
 from crmbridge.model.process import Handoff, Stage
@@ -67,8 +67,7 @@ def said_sla_rule(rule: SlaRule, stage: Stage | None, speech: Speech) -> SaidLim
     if rule.when is not None:
         details.append(words("sla_only", clause=clause(rule.when, stage, speech)))
     if rule.types:
-        named = (words(f"kind_{kind}") if kind in KINDS else plain(kind) for kind in rule.types)
-        details.append(words("sla_types", list=words.listed(named, "or")))
+        details.append(words("sla_types", list=kinds_listed(rule.types, speech)))
     return SaidLimit(
         id=rule.id,
         name=speech.text(rule.name),

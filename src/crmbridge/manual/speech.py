@@ -22,10 +22,14 @@ _ITEM = re.compile(r"(?:[-*•]|(\d{1,2})[.)])\s+(.+)")
 
 @dataclass(frozen=True)
 class Speech:
-    """What is needed to speak of a process in one language."""
+    """What is needed to speak of a process in one language.
+
+    Bare speech is for places beside the manual: it has no links, and leaves unsaid that a text is in another language.
+    """
 
     process: Process
     words: Words
+    bare: bool = False
 
     @property
     def language(self) -> str:
@@ -36,7 +40,8 @@ class Speech:
         """Give a text on one line; one that is missing in this language is marked with the language that it has."""
         if text is None:
             return Markup("")
-        return _marked(escape(plain(text.in_language(self.language), LONGEST)), self._tongue(text))
+        said = escape(plain(text.in_language(self.language), LONGEST))
+        return said if self.bare else _marked(said, self._tongue(text))
 
     def plain(self, text: Text | None) -> str:
         """Give a text on one line, for places where only characters can stand. It is not escaped."""
@@ -65,7 +70,7 @@ class Speech:
         """Name a deal's field, with a link to what it means."""
         if name not in self.fields:
             return Markup("<code>{}</code>").format(plain(name))
-        return Markup('<a href="glossary.html#field-{}">{}</a>').format(name, self.field_name(name))
+        return _linked(self, f"glossary.html#field-{name}", self.field_name(name))
 
     def field_name(self, name: str) -> Markup:
         """Name a deal's field: as the process does, or as the manual does for a standard one."""
@@ -82,7 +87,7 @@ class Speech:
         """Name a role, with a link to its page."""
         for role in self.process.roles:
             if role.id == role_id:
-                return Markup('<a href="role-{}.html">{}</a>').format(role.id, self.text(role.name))
+                return _linked(self, f"role-{role.id}.html", self.text(role.name))
         return escape(plain(role_id))
 
     def people(self, names: Iterable[str], last: str = "or") -> Markup:
@@ -96,15 +101,14 @@ class Speech:
         stage = self.process.stage(stage_id)
         if stage is None:
             return escape(plain(stage_id))
-        return Markup('<a href="stage-{}.html">{}</a>').format(stage.id, self.text(stage.name))
+        return _linked(self, f"stage-{stage.id}.html", self.text(stage.name))
 
     def calendar(self, calendar_id: str | None) -> Markup:
         """Name a calendar, with a link to its hours; nothing where none is named."""
         if calendar_id is None:
             return Markup("")
         name = plain(calendar_id.replace("_", " "))
-        link = Markup('<a href="calendars.html#calendar-{}">{}</a>').format(calendar_id, name)
-        return self.words("by_calendar", calendar=link)
+        return self.words("by_calendar", calendar=_linked(self, f"calendars.html#calendar-{calendar_id}", name))
 
     @cached_property
     def fields(self) -> dict[str, FieldType]:
@@ -124,6 +128,10 @@ class Speech:
         if text.root.get(self.language):
             return None
         return "en" if text.root.get("en") else _code(next(iter(text.root), "und"))
+
+
+def _linked(speech: Speech, address: str, name: Markup | str) -> Markup:
+    return escape(name) if speech.bare else Markup('<a href="{}">{}</a>').format(address, name)
 
 
 def _marked(body: Markup, tongue: str | None) -> Markup:

@@ -8,7 +8,9 @@ from crmbridge.model.figures import Unit
 from crmbridge.model.process import Measure
 
 _FEW: Final = frozenset({Measure.AGING, Measure.REWORK, Measure.SKIPS})  # of these there should be little, shares too
-_MUCH: Final = frozenset({Measure.ACTIVITIES, Measure.PIPELINE_COVERAGE, Measure.SALES_VELOCITY})  # and of these much
+_MUCH: Final = frozenset(
+    {Measure.ACTIVITIES, Measure.PIPELINE_COVERAGE, Measure.SALES_VELOCITY, Measure.FORECAST}
+)  # and of these much
 _REACHED: Final = frozenset({Unit.SHARE, Unit.MONEY, Unit.MONEY_A_DAY})
 
 

@@ -199,6 +199,7 @@ class Measure(StrEnum):
     ACTIVITIES = "activities"
     PIPELINE_COVERAGE = "pipeline_coverage"
     SALES_VELOCITY = "sales_velocity"
+    FORECAST = "forecast"
     SQL = "sql"  # a file of the team's own
     PLUGIN = "plugin"  # one that a plugin offers
 

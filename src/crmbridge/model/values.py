@@ -99,11 +99,18 @@ def fields_to_text(fields: Fields) -> str:
 
     A pull writes millions of values, and building dictionaries only to take them apart again was its largest part.
     """
+    if isinstance(fields, StoredFields):
+        return fields.text
     try:
-        plain = {name: tag(value) if (tag := _TAGS[type(value)]) else value for name, value in fields.items()}
-        return _write(plain).decode()
+        return fields_to_utf8(fields)
     except UnicodeEncodeError:  # half a surrogate pair, which only ASCII can hold
         return json.dumps(fields_to_json(fields), separators=(",", ":"))
+
+
+def fields_to_utf8(fields: Fields) -> str:
+    """Write fields as `fields_to_text` does; raises UnicodeEncodeError where one holds half a surrogate pair."""
+    plain = {name: tag(value) if (tag := _TAGS[type(value)]) else value for name, value in fields.items()}
+    return write_sorted(plain).decode()
 
 
 class _Tags(dict[type, Callable[[Any], Any] | None]):
@@ -113,7 +120,7 @@ class _Tags(dict[type, Callable[[Any], Any] | None]):
         return to_json
 
 
-_write = msgspec.json.Encoder(order="sorted").encode
+write_sorted = msgspec.json.Encoder(order="sorted").encode
 NOTHING_WRITTEN = msgspec.Raw(b"null")  # what a field that is missing stands for, as it is written
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _TAGS = _Tags(
@@ -156,11 +163,11 @@ class StoredFields(Mapping[str, Value]):
 
     def __getitem__(self, name: str) -> Value:
         """Give one value; raises KeyError where there is none."""
-        return _value(self.written[name])
+        return value_of(self.written[name])
 
     def get(self, name: str, default: Any = None, /) -> Any:
         """Give one value, or the default where there is none."""
-        return _value(self.written[name]) if name in self.written else default
+        return value_of(self.written[name]) if name in self.written else default
 
     def __iter__(self) -> Iterator[str]:
         """Go through the names."""
@@ -170,6 +177,10 @@ class StoredFields(Mapping[str, Value]):
         """Count the fields."""
         return len(self.written)
 
+    def __bool__(self) -> bool:
+        """Tell whether there are any, without cutting the text."""
+        return self.text != "{}"
+
     def __contains__(self, name: object) -> bool:
         """Tell whether there is a field."""
         return name in self.written
@@ -177,6 +188,24 @@ class StoredFields(Mapping[str, Value]):
     def __repr__(self) -> str:
         """Show what a dictionary of the same values would."""
         return repr(dict(self))
+
+
+class WrittenFields(StoredFields):
+    """Fields that were written before they were stored; `known` are the values of some, None where there is none."""
+
+    __slots__ = ("known",)
+
+    known: Mapping[str, Value]
+
+    def __init__(self, text: str, known: Mapping[str, Value]) -> None:
+        super().__init__(text)
+        self.known = known
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """Give one value, or the default where there is none; of those that are known without a look at the text."""
+        if default is None and name in self.known:
+            return self.known[name]
+        return super().get(name, default)
 
 
 class _Read(dict[str, Value]):
@@ -198,7 +227,8 @@ def reading(fields: Fields) -> Callable[[str], Value]:
     return _Read(_read(fields.text)).__getitem__ if isinstance(fields, StoredFields) else fields.get
 
 
-def _value(written: Any) -> Value:
+def value_of(written: Any) -> Value:
+    """Read a value that is given as it is held: as text, or as what that stands for."""
     return _untagged(_read(written) if type(written) is msgspec.Raw else written)
 
 

@@ -107,10 +107,10 @@ class Credential:
     expires_at: datetime | None = None  # when a person must issue a new one; None: never, or the CRM does not say
     scopes: frozenset[str] | None = None  # None: the CRM does not say
     needed: frozenset[str] = frozenset()  # the scopes that this adapter uses
-    needed_for: Mapping[Kind, frozenset[str]] = field(default_factory=dict)  # and those for kinds that not all pull
+    needed_for: Mapping[Kind, frozenset[str]] = field(default_factory=dict)  # and those for kinds that not all use
 
     def reading(self, kinds: Collection[Kind]) -> Credential:
-        """Give it with what is needed to read these kinds."""
+        """Give it with what is needed to read these kinds; of `field`, to keep a report's figures in fields."""
         more = (scopes for kind, scopes in self.needed_for.items() if kind in kinds)
         return replace(self, needed=self.needed.union(*more))
 

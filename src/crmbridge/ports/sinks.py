@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from crmbridge.model.figures import Scorecard
+if TYPE_CHECKING:
+    from crmbridge.model.figures import Scorecard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

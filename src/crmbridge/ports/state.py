@@ -83,6 +83,17 @@ class RecordStore(Protocol):
         ...
 
 
+class Linked(NamedTuple):
+    """Some links with what is known of their records, as of one moment.
+
+    `records` has those that are known and not gone, `bases` those of the records, and under `decided_ref` of the links.
+    """
+
+    links: Mapping[str, tuple[Ref, ...]]
+    records: Mapping[Ref, Record]
+    bases: Mapping[Ref, Mapping[str, Value]]
+
+
 class CourseStore(Protocol):
     """What CRMs recorded themselves of the fields of deals."""
 
@@ -104,6 +115,10 @@ class LinkStore(Protocol):
 
     def get(self, links: Collection[str]) -> dict[str, tuple[Ref, ...]]:
         """Give the links of these ids, of those that there are."""
+        ...
+
+    def around(self, links: Collection[str]) -> Linked:
+        """Give the links of these ids, of those that there are, with their records and bases."""
         ...
 
     def of(self, refs: Collection[Ref]) -> dict[Ref, str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from crmbridge.engine.text import plain
 from crmbridge.ports import Document
 from crmbridge.report.rendering import marked
+from crmbridge.report.words import Words, words_of
 
 LINE = 450  # characters of a notice in a chat
 
@@ -21,18 +22,22 @@ class Notice(NamedTuple):
     body: str
 
 
-def notice_document(name: str, notices: Sequence[Notice]) -> Document:
+def notice_document(name: str, notices: Sequence[Notice], language: str = "en") -> Document:
     """Make a document of notices. What came from a CRM is shown as text and nothing else."""
-    title = plain(notices[0].subject) if len(notices) == 1 else f"{len(notices)} findings"
-    lines = [plain(f"{each.subject}. For {each.to}. {each.body}", LINE) for each in notices]
-    parts = [[f"## {marked(plain(each.subject))}", f"For: {marked(plain(each.to))}", *_lines(each)] for each in notices]
+    words = words_of(language)
+    title = plain(notices[0].subject) if len(notices) == 1 else words("notice_findings", n=len(notices))
+    lines = [plain(f"{each.subject}. {words('notice_for', to=each.to)}. {each.body}", LINE) for each in notices]
+    parts = [
+        [f"## {marked(plain(each.subject))}", words("notice_for", to=marked(plain(each.to))), *_lines(each)]
+        for each in notices
+    ]
     markdown = "\n\n".join([f"# {marked(title)}", *("\n\n".join(part) for part in parts)]) + "\n"
     return Document(
         name=name,
         title=title,
-        html=_page(title, notices),
+        html=_page(title, notices, words),
         markdown=markdown,
-        facts={"title": title, "summary": lines},
+        facts={"title": title, "language": words.html_language, "summary": lines},
     )
 
 
@@ -40,13 +45,13 @@ def _lines(notice: Notice) -> list[str]:
     return [str(marked(plain(line, 2000))) for line in notice.body.splitlines() if line.strip()]
 
 
-def _page(title: str, notices: Sequence[Notice]) -> str:
+def _page(title: str, notices: Sequence[Notice], words: Words) -> str:
     parts = [
-        f"<h2>{_text(each.subject)}</h2><p>For: {_text(each.to)}</p>"
+        f"<h2>{_text(each.subject)}</h2><p>{words('notice_for', to=_text(each.to))}</p>"
         + "".join(f"<p>{_text(line, 2000)}</p>" for line in each.body.splitlines() if line.strip())
         for each in notices
     ]
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{_text(title)}</title>'
+    head = f'<!doctype html><html lang="{words.html_language}"><meta charset="utf-8"><title>{_text(title)}</title>'
     return f"{head}<h1>{_text(title)}</h1>{''.join(parts)}</html>\n"
 
 

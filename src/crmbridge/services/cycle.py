@@ -191,7 +191,8 @@ def run_cycle(
     """
     from crmbridge.services.planning import make_plan  # noqa: PLC0415  half of the product, which a pull does without
 
-    pulled = pull(workspace) if refresh else ()
+    # Who asks for a plan looks at it; a run that writes comes again.
+    pulled = pull(workspace, whole=not write) if refresh else ()
     failed = {one.connection for one in pulled if one.error is not None}
     fresh = [name for name in workspace.connections if name not in failed]
     reconciled = _reconcile(workspace, run) if write else ()

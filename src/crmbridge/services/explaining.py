@@ -162,6 +162,8 @@ class _Explaining:
 
     def _is_of_then(self, name: str, moment: datetime) -> bool:
         """Tell whether a value is that of an earlier moment; of what stands beside a deal only today's is known."""
+        if name == FILES:  # those that are still there tell themselves when they were added
+            return True
         return not name.startswith("company.") and is_known(self.today, [name], moment)
 
     def _seen(self, name: str, verdict: Verdict) -> Seen:

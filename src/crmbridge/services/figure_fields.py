@@ -32,6 +32,11 @@ def wanted_figures(workspace: Workspace, connection: str) -> Iterator[Wanted]:
             yield Wanted(wish=wish)
 
 
+def writes_figures(workspace: Workspace, connection: str) -> bool:
+    """Tell whether a report writes figures into fields of a connection's records."""
+    return any(True for _ in _wishes(workspace, connection))
+
+
 def _wishes(workspace: Workspace, connection: str) -> Iterator[FieldWish]:
     for report in workspace.project.settings.reports:
         for value in (sink.get("crm") for sink in report.sinks):

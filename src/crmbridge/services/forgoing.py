@@ -17,14 +17,15 @@ FORBIDDEN = "crmbridge.files_forbidden"  # why files could not be read; beside w
 LONGEST = 500  # characters of a reason
 
 
-def readable(workspace: Workspace, connection: str, kind: Kind, pages: Iterator[Page]) -> Iterator[Page]:
-    """Give the pages of a pull. Of files, that the account does not let us read them is remembered and ends nothing."""
+def pull_readable(workspace: Workspace, connection: str, kind: Kind, since: str | None) -> Iterator[Page]:
+    """Pull a kind. Of files, that the account does not let us read them is remembered and ends nothing."""
+    adapter = workspace.adapter(connection)
     if kind is not Kind.FILE:
-        yield from pages
+        yield from adapter.pull(kind, since)
         return
     reason = ""
     try:
-        yield from pages
+        yield from adapter.pull(kind, since)
     except NotGrantedError as error:
         message = error.message.removeprefix(f"{connection}: ")
         reason = plain(f"{connection} does not let crmbridge read files: {message}. {error.advice}", LONGEST)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from crmbridge.engine.glance import Glance
 from crmbridge.engine.matching import end_of, follow_merges
-from crmbridge.engine.merge import decided_ref
 from crmbridge.engine.views import AROUND, COMPANY, CONTACTS, Viewer, emails, user_ids
 from crmbridge.errors import CrmbridgeError
+from crmbridge.model.cuts import Cut
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.services.linking import links_around
@@ -25,6 +26,7 @@ class Around:
 
     links: Mapping[str, tuple[Ref, ...]]
     deals: Mapping[Ref, Record]
+    cuts: Mapping[Ref, Cut]  # what a first look needs of them
     tombstones: Mapping[Ref, Tombstone]
     lost: Mapping[Ref, Record]  # the ones that are gone, as they were last known
     survivors: Mapping[Ref, Ref]  # of deals that were merged into one of another link
@@ -75,33 +77,42 @@ def writable(workspace: Workspace, viewers: Mapping[str, Viewer], entry: Sync) -
 
 def around_deals(viewers: Mapping[str, Viewer], deals: Iterable[Record]) -> set[Ref]:
     """Name the companies and contacts that hang on deals, as far as they come along."""
+    return _named(viewers, ((deal.ref.connection, deal.fields.get) for deal in deals))
+
+
+def _named(viewers: Mapping[str, Viewer], deals: Iterable[tuple[str, Callable[[str], Value]]]) -> set[Ref]:
     found: set[Ref] = set()
-    for deal in deals:
-        viewer = viewers.get(deal.ref.connection)  # one may have left the settings
+    for connection, value_of in deals:
+        viewer = viewers.get(connection)  # one may have left the settings
         for name in viewer.around if viewer else ():
-            value = deal.fields.get(name)
+            value = value_of(name)
             natives = value if isinstance(value, tuple) else (str(value),) if value else ()
-            found.update(Ref(deal.ref.connection, AROUND[name], native) for native in natives)
+            found.update(Ref(connection, AROUND[name], native) for native in natives)
     return found
 
 
-def gather(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer], links: Sequence[str]) -> Around:
+def gather(
+    workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer], links: Sequence[str], glance: Glance
+) -> Around:
     """Load these links, and match the companies and contacts that hang on their deals."""
     store = workspace.store
-    found = store.links.get(links)
-    members = sorted({ref for refs in found.values() for ref in refs if ref.connection in entry.between})
-    deals = store.records.get(members)
-    tombstones = store.records.tombstones([ref for ref in members if ref not in deals])
-    linked = links_around(workspace, entry, around_deals(viewers, deals.values()))
+    found = store.links.around(links)
+    members = [ref for refs in found.links.values() for ref in refs if ref.connection in entry.between]
+    deals = {ref: found.records[ref] for ref in members if ref in found.records}
+    cuts = {ref: glance.cut(deal.fields) for ref, deal in deals.items()}
+    tombstones = store.records.tombstones(sorted(ref for ref in members if ref not in deals))
+    hanging = _named(viewers, ((ref.connection, cut.get) for ref, cut in cuts.items()))
+    linked = links_around(workspace, entry, hanging) if hanging else {}
     return Around(
-        links=found,
+        links=found.links,
         deals=deals,
+        cuts=cuts,
         tombstones=tombstones,
         lost=store.records.last_known(list(tombstones)) if tombstones else {},
-        survivors=_elsewhere(workspace, tombstones, found),
-        bases=store.links.bases({*members, *map(decided_ref, found)}),
+        survivors=_elsewhere(workspace, tombstones, found.links) if tombstones else {},
+        bases=found.bases,
         viewers=with_links(viewers, linked),
-        companions=store.links.get(set(linked.values())),
+        companions=store.links.get(set(linked.values())) if linked else {},
     )
 
 

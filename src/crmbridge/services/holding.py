@@ -24,10 +24,18 @@ NEVER = datetime.max.replace(tzinfo=UTC)  # where clocks that stand still are so
 class Hold(NamedTuple):
     """One rule or SLA that holds a deal up, and since when."""
 
-    rule: str
-    severity: Severity
-    message: str
+    finding: Finding
     since: datetime
+
+    @property
+    def rule(self) -> str:
+        """Give the rule's id."""
+        return self.finding.rule
+
+    @property
+    def severity(self) -> Severity:
+        """Say how grave it is."""
+        return self.finding.severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,14 +136,10 @@ def _held_deal(
         owner=users.get(owner, ""),
         place=workspace.mapper(deal.ref.connection).place(deal.position),
         amount=amount if isinstance(amount, Money) else None,
-        holds=tuple(sorted((_hold(one.finding, one.opened_at) for one in group), key=_gravest)),
+        holds=tuple(sorted((Hold(one.finding, one.opened_at) for one in group), key=_gravest)),
         due_at=min((clock.due_at for clock in running if clock.due_at), default=None),
         paused=bool(running) and all(clock.paused_since for clock in running),
     )
-
-
-def _hold(finding: Finding, opened_at: datetime) -> Hold:
-    return Hold(finding.rule, finding.severity, finding.message, opened_at)
 
 
 def _gravest(hold: Hold) -> tuple[int, datetime, str]:

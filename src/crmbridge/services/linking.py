@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import TypeVar
 
@@ -19,13 +20,15 @@ from crmbridge.engine.matching import (
     match,
     natural_key,
     signatures,
+    signed_by,
 )
 from crmbridge.errors import CrmbridgeError
+from crmbridge.model.cuts import Cutter
 from crmbridge.model.records import Kind, Record, Ref, Signature
 from crmbridge.services.apart import apart
 from crmbridge.services.hanging import index_hanging
 from crmbridge.services.workspace import Workspace
-from crmbridge.settings import MatchedKind, Sync
+from crmbridge.settings import MatchedKind, MatchRules, Sync
 
 T = TypeVar("T")
 
@@ -86,8 +89,15 @@ def _signed(
 
 
 def _signatures(entry: Sync, record: Record, companies: Mapping[Ref, Record]) -> tuple[Signature, ...]:
-    company = Ref(record.ref.connection, Kind.COMPANY, str(record.fields.get("company")))
-    return signatures(record, companies.get(company), entry.match_rules(_KINDS[record.ref.kind]))
+    rules = entry.match_rules(_KINDS[record.ref.kind])
+    fields = _cutter(rules).cut(record.fields)
+    company = Ref(record.ref.connection, Kind.COMPANY, str(fields.get("company"))) if companies else None
+    return signatures(record, companies.get(company) if company else None, rules, fields)
+
+
+@lru_cache(maxsize=16)
+def _cutter(rules: MatchRules) -> Cutter:
+    return Cutter(sorted(signed_by(rules)))
 
 
 def _companies(workspace: Workspace, entry: Sync, records: Iterable[Record]) -> dict[Ref, Record]:

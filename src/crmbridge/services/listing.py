@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from crmbridge.engine.checks import field_name
-from crmbridge.engine.occasion import ADVICE
+from crmbridge.engine.voice import ADVICE
 from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.changes import JournalEntry
 from crmbridge.model.findings import Finding, Judgement

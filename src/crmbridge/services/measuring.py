@@ -48,6 +48,7 @@ def report_options(workspace: Workspace, report: Report) -> Options:
         segment=report.by,
         period=Period(report.period) if report.period else None,
         timezone=report.timezone,
+        horizon=report.horizon,
         measures=report.measures,
     )
 

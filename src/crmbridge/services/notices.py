@@ -15,14 +15,14 @@ def send(workspace: Workspace, batch: Sequence[Change]) -> list[Receipt]:
     """Send notices to their sink, in one message; one receipt each. A sink that fails costs nothing else."""
     from crmbridge.report import Notice, notice_document, open_sink  # noqa: PLC0415  templates, for the few who need them
 
-    name = sink_of(batch[0])
+    name, settings = sink_of(batch[0]), workspace.project.settings
     said = [Notice(*(str(change.after.get(part) or "") for part in ("subject", "to", "body"))) for change in batch]
     try:
-        entry = workspace.project.settings.notices.get(name)
+        entry = settings.notices.get(name)
         if entry is None:
             raise ConfigurationError(f"There is no sink {name!r} under `notices`")
         sink = open_sink(entry, workspace.project.folder, workspace.plugins.sinks(), workspace.clock.now)
-        place = sink.deliver(notice_document(f"notice-{batch[0].id}", said))
+        place = sink.deliver(notice_document(f"notice-{batch[0].id}", said, settings.language))
         outcome, message = Outcome.APPLIED, f"told {name}: {place}"
     except UnclearError as error:  # nobody wants to be told twice
         outcome, message = Outcome.APPLIED, f"told {name}, and it may not have arrived: {error.message}"

@@ -14,17 +14,18 @@ from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Page
 from crmbridge.services.bulk import give_memory_back, made_for_bulk
-from crmbridge.services.forgoing import readable
+from crmbridge.services.forgoing import pull_readable
 from crmbridge.services.hinting import asks_for_pull, reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.pace import Pace
+from crmbridge.services.resting import RESTING, forget_reading, may_rest, names_unknown, note_read
 from crmbridge.services.workspace import Workspace, field_bindings
 from crmbridge.threads import make_pool
 
-MOST_AT_ONCE = 500  # records saved in one transaction
+MOST_AT_ONCE = 1000  # records saved in one transaction
 GIVEN_BACK = 2_000  # after so many records, freed memory goes back to the system
 # What a connection can say that changes nothing in how its records look.
-ASIDE = frozenset({"timeout", "share", "day_share", "kinds", "webhook"})
+ASIDE = frozenset({"timeout", "share", "day_share", "kinds", "webhook", "around_every"})
 LOOKED_AT = "crmbridge.account_looked_at"  # the day on which a connection was last seen to lead where it did before
 PLURALS = {
     Kind.USER: "users",
@@ -48,15 +49,25 @@ class ConnectionPull:
     gone: int = 0
     problems: int = 0
     error: CrmbridgeError | None = None
+    rested: tuple[Kind, ...] = ()  # kinds that were not asked for, as they were read a short time ago
+    unknown: bool = False  # a deal that changed names a user, company or contact that was never seen
 
 
-def pull(workspace: Workspace, connections: Sequence[str] = ()) -> tuple[ConnectionPull, ...]:
-    """Pull all connections, or the ones named, side by side. One that fails does not keep the others from going on."""
+def pull(workspace: Workspace, connections: Sequence[str] = (), *, whole: bool = True) -> tuple[ConnectionPull, ...]:
+    """Pull all connections, or the ones named, side by side. One that fails does not keep the others from going on.
+
+    Unless the `whole` of each is asked for, users, companies and contacts that were read a short time ago rest
+    (`around_every`), in all connections or in none.
+    """
     names = chosen(workspace, connections)
     if not names:
         return ()
     with made_for_bulk(), make_pool(max_workers=len(names)) as threads:
-        return tuple(threads.map(lambda name: _pull_one(workspace, name), names))
+        found = tuple(threads.map(lambda name: _pull_one(workspace, name, whole=whole), names))
+        if any(one.unknown for one in found):
+            found = tuple(threads.map(lambda one: _pull_rest(workspace, one), found))
+            forget_reading(workspace, names)
+        return found
 
 
 def chosen(workspace: Workspace, connections: Sequence[str]) -> tuple[str, ...]:
@@ -88,18 +99,22 @@ def _hinted(workspace: Workspace, connection: str) -> ConnectionPull:
         return ConnectionPull(connection=connection, error=error)
 
 
-def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
+def _pull_one(workspace: Workspace, connection: str, *, whole: bool = True) -> ConnectionPull:
     total = ConnectionPull(connection=connection)
     workspace.progress("pull", f"{connection}: looking at the account")
     try:
+        begun = workspace.clock.now()
         marks = _marks(workspace, connection)
         bookmark = _bookmark(workspace, connection, marks)
         unnamed = asks_for_pull(workspace, connection)  # one that comes meanwhile may be about what was read already
-        entry = workspace.project.settings.connections[connection]
-        capabilities = workspace.adapter(connection).capabilities
-        for kind in pulled_kinds(workspace.project.process, entry, capabilities, workspace.project.settings.conditions):
-            for pulled in _pull_kind(workspace, kind, total, bookmark, marks.get(kind)):
-                total = pulled
+        kinds = _kinds(workspace, connection)
+        if not (whole or unnamed) and may_rest(workspace, connection):
+            total = replace(total, rested=_resting(kinds, marks, bookmark))
+        awake = [kind for kind in kinds if kind not in total.rested]
+        for pulled in _pull_kinds(workspace, awake, total, marks, bookmark):
+            total = pulled
+        if Kind.DEAL in marks and not total.rested and not RESTING.isdisjoint(kinds):
+            note_read(workspace, connection, begun)  # not of a first pull, which looks at no names
         workspace.store.hints.done(unnamed)
         # Past the CRM's search index, which may not know yet what a webhook told us of.
         reread_hints(workspace, connection)
@@ -108,15 +123,56 @@ def _pull_one(workspace: Workspace, connection: str) -> ConnectionPull:
     return total
 
 
+def _pull_rest(workspace: Workspace, total: ConnectionPull) -> ConnectionPull:
+    """Pull what rested in a connection, as a deal of this or another one named somebody or something new."""
+    if total.error is not None or not total.rested:
+        return total
+    kinds, total = total.rested, replace(total, rested=())
+    try:
+        marks = _marks(workspace, total.connection)
+        for pulled in _pull_kinds(workspace, kinds, total, marks, _bookmark(workspace, total.connection, marks)):
+            total = pulled
+    except CrmbridgeError as error:
+        return replace(total, error=error)
+    return total
+
+
+def _kinds(workspace: Workspace, connection: str) -> tuple[Kind, ...]:
+    project = workspace.project
+    entry, capabilities = project.settings.connections[connection], workspace.adapter(connection).capabilities
+    return pulled_kinds(project.process, entry, capabilities, project.settings.conditions)
+
+
+def _resting(kinds: Sequence[Kind], marks: Mapping[Kind, Bookmark], bookmark: Bookmark) -> tuple[Kind, ...]:
+    """Give those of the kinds that need not be read in each run, if all of them were read with these settings."""
+    resting = tuple(kind for kind in kinds if kind in RESTING)
+    known = all(kind in marks and marks[kind].settings == bookmark.settings for kind in resting)
+    return resting if known else ()
+
+
+def _pull_kinds(
+    workspace: Workspace,
+    kinds: Sequence[Kind],
+    total: ConnectionPull,
+    marks: Mapping[Kind, Bookmark],
+    bookmark: Bookmark,
+) -> Iterator[ConnectionPull]:
+    """Pull kinds one after the other, and say after each page what there is so far."""
+    for kind in kinds:
+        for pulled in _pull_kind(workspace, kind, total, bookmark, marks):
+            total = pulled
+            yield total
+
+
 def _pull_kind(
-    workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark, known: Bookmark | None
+    workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark, marks: Mapping[Kind, Bookmark]
 ) -> Iterator[ConnectionPull]:
     """Save what changed since the bookmark known, and say after each page what there is so far."""
-    connection = total.connection
+    connection, known = total.connection, marks.get(kind)
     # With other settings the records would look different: fields are bound, or money is read, in another way.
     since = known.cursor if known is not None and known.reading == bookmark.reading else None
     before = total.records
-    pages = readable(workspace, connection, kind, workspace.adapter(connection).pull(kind, since))
+    pages = pull_readable(workspace, connection, kind, since)
     for page in in_fewer(_told(workspace, connection, kind, pages)):
         marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
         workspace.store.records.save_page(connection, kind, marked, workspace.clock.now())
@@ -126,11 +182,17 @@ def _pull_kind(
             moves=total.moves + len(page.moves),
             gone=total.gone + len(page.tombstones),
             problems=total.problems + sum(len(record.problems) for record in page.records),
+            unknown=total.unknown or (since is not None and _brings_new(workspace, kind, page, marks)),
         )
         if total.records // GIVEN_BACK > before // GIVEN_BACK:
             give_memory_back()
         before = total.records
         yield total
+
+
+def _brings_new(workspace: Workspace, kind: Kind, page: Page, marks: Mapping[Kind, Bookmark]) -> bool:
+    """Tell whether deals of a page name one that was never seen, of the kinds that were pulled before."""
+    return kind is Kind.DEAL and names_unknown(workspace, page.records, RESTING & marks.keys())
 
 
 def _told(workspace: Workspace, connection: str, kind: Kind, pages: Iterator[Page]) -> Iterator[Page]:

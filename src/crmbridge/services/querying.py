@@ -12,7 +12,7 @@ from typing import NamedTuple
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.asking import Answer, ask, write_parquet
 from crmbridge.indicators.database import Moment, views
-from crmbridge.indicators.elsewhere import elsewhere
+from crmbridge.indicators.elsewhere import bound_memory, elsewhere
 from crmbridge.indicators.export import export_scorecard, suffix_of, write_csv, write_xlsx
 from crmbridge.indicators.options import Options
 from crmbridge.model.figures import Scorecard
@@ -55,11 +55,13 @@ def _asked_of(workspace: Workspace, place: str) -> Place:
 
 def _answered(place: Place, sql: str, most: int) -> Answer:
     with views(place.store_url, place.process, place.moment) as database:
+        bound_memory()
         return ask(database, sql, place.name, most=most)
 
 
 def _write_answer(place: Place, sql: str, written: Path) -> None:
     with views(place.store_url, place.process, place.moment, written) as database:
+        bound_memory()
         if written.suffix == ".parquet":
             write_parquet(database, sql, place.name, str(written))
             return

@@ -35,10 +35,10 @@ class Ran:
     error: CrmbridgeError | None = None
 
 
-def run_pull(workspace: Workspace, connections: Sequence[str] = ()) -> Ran:
-    """Pull all connections, or the ones named, as one run."""
+def run_pull(workspace: Workspace, connections: Sequence[str] = (), *, whole: bool = True) -> Ran:
+    """Pull all connections, or the ones named, as one run; unless `whole`, what was read a short time ago rests."""
     with writing(workspace, "pull") as run:
-        cycle = Cycle(run=run, pulled=pull(workspace, connections))
+        cycle = Cycle(run=run, pulled=pull(workspace, connections, whole=whole))
         return _finished(workspace, "pull", cycle)
 
 
@@ -101,7 +101,7 @@ def run_due(workspace: Workspace, item: Due, fail_on: Severity | None = None, ch
             chosen = tuple(r for r in workspace.project.settings.reports if item.report in {None, r.name})
             return run_reports(workspace, chosen, item.report)
         if item.step == "pull":
-            return run_pull(workspace)
+            return run_pull(workspace, whole=False)
         parts = ENFORCE if item.step == "enforce" else BOTH
         return run_steps(workspace, item.command, parts=parts, fail_on=fail_on, choice=choice)
     except CrmbridgeError as error:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from crmbridge.model.records import Kind
 from crmbridge.model.values import show
 from crmbridge.ports import Credential, Description
+from crmbridge.services.figure_fields import writes_figures
 from crmbridge.services.health import Check, bad, good, weak
 from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.workspace import Workspace
@@ -40,7 +42,8 @@ def sign_in(workspace: Workspace, connection: str, description: Description) -> 
         return None
     settings = workspace.project.settings
     kinds = wanted_kinds(workspace.project.process, settings.connections[connection], settings.conditions)
-    credential = description.credential.reading(kinds)
+    figures = [Kind.FIELD] if writes_figures(workspace, connection) else []
+    credential = description.credential.reading({*kinds, *figures})
     now = workspace.clock.now()
     since = credential.issued_at or _first_used(workspace, connection, credential, now)
     return SignIn(

@@ -11,13 +11,16 @@ from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.matching import around
 from crmbridge.engine.rules.case import Beside
 from crmbridge.engine.subject import NO_COURSES, Subject
+from crmbridge.engine.voice import ENGLISH, Voice
 from crmbridge.model.courses import Course
+from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.forgoing import forbidden, why_no_files
 from crmbridge.services.hanging import deals_naming, hanging_on, index_hanging, index_named
 from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.linking import chunks
 from crmbridge.services.workspace import Workspace
+from crmbridge.settings import Settings
 
 _NAMED = (Kind.COMPANY, Kind.CONTACT)
 _HANGING = (Kind.ACTIVITY, Kind.NOTE, Kind.FILE)
@@ -139,7 +142,7 @@ def _subjects(
     moves, edits, activities = records.moves_for(refs), records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
     judged_before = workspace.store.findings.clocks_of(refs)
     beside = found.of(deals[0]) if found.alike else None
-    courses = _courses(workspace, refs)
+    courses, voice = _courses(workspace, refs), voice_of(project.process, project.settings)
     for deal in deals:
         own = None if activities is None else activities.get(deal.ref.id, ())
         yield Subject(
@@ -153,8 +156,18 @@ def _subjects(
             process=project.process,
             settings=project.settings,
             calendars=calendars,
+            voice=voice,
             mapper=workspace.mapper(deal.ref.connection),
         )
+
+
+def voice_of(process: Process, settings: Settings) -> Voice:
+    """Give who says in tasks, notes and notices what was found, in the language of the settings."""
+    if settings.language == "en":
+        return ENGLISH
+    from crmbridge.manual.telling import teller  # noqa: PLC0415  words that most projects don't need
+
+    return teller(process, settings.language)
 
 
 def reading_of(workspace: Workspace, connection: str) -> str:

@@ -282,8 +282,7 @@ def upsert_written(
     twin made by `schema.as_written` is not needed.
     """
     # Ids that differ only in what no database keeps are one key, and one statement may write a key only once.
-    keys = len(into.primary_key)
-    unique = list({row[:keys]: row for row in rows}.values())
+    unique = list({row[: len(into.primary_key)]: row for row in rows}.values())
     saved = 0
     for start in range(0, len(unique), AT_ONCE):
         some = unique[start : start + AT_ONCE]
@@ -376,7 +375,7 @@ def rows_among(
     for some in chunks(values):
         what = f"SELECT {names} FROM {columns[0].table}"  # noqa: S608  names of ours
         # The driver's own rows: SQLAlchemy would make each anew.
-        with _run_among(connection, what, column, some, of) as result:
+        with run_among(connection, what, column, some, of) as result:
             yield from result.cursor.fetchall()
 
 
@@ -385,10 +384,11 @@ def delete_among(
 ) -> None:
     """Take away the rows that `rows_among` would give."""
     for some in chunks(values):
-        _run_among(connection, f"DELETE FROM {table}", column, some, of)  # noqa: S608  a name of ours
+        run_among(connection, f"DELETE FROM {table}", column, some, of)  # noqa: S608  a name of ours
 
 
-def _run_among(connection: Connection, what: str, column: str, values: Sequence[str], of: Fixed) -> CursorResult[Any]:
+def run_among(connection: Connection, what: str, column: str, values: Sequence[str], of: Fixed) -> CursorResult[Any]:
+    """Run a statement on the rows where a column is one of these values, at most CHUNK, and others have a fixed one."""
     mark = "%s" if connection.dialect.name == "postgresql" else "?"
     where = [f"{_quoted(name)} {'IS NULL' if value is None else f'= {mark}'}" for name, value in of.items()]
     where.append(f"{_quoted(column)} IN ({', '.join([mark] * len(values))})")

@@ -24,14 +24,15 @@ _HELD = tuple(as_written(schema.records).c["id", "updated_at", "pipeline", "stag
 
 def note_edits(
     open_: Connection, texts: Mapping[Ref, str], records: Mapping[Ref, Record], mark: int, at: datetime | None
-) -> None:
-    """Write down what of the deals among these records changes when they are saved.
+) -> set[Ref]:
+    """Write down what of the deals among these records changes when they are saved; give those that are held.
 
     To be called before that, in the same transaction. `texts` are their fields as they will be stored, `at` is when
-    they were seen. Copies older than what is held change nothing.
+    they were seen. Copies older than what is held change nothing. Of what is held, tombstones alone are left out.
     """
-    found = []
+    found, held_already = [], set()
     for ref, row in _held(open_, texts):
+        held_already.add(ref)
         new, position = records[ref], _position(row)
         # Nearly always nothing differs, and reading the fields would cost more than all the rest.
         if row[5] == texts[ref] and position == _storable(new.position):
@@ -46,6 +47,7 @@ def note_edits(
         if new.updated_at >= held.updated_at and (edits := edits_between(held, new, at)):
             found.append(_row(ref, edits, mark))
     upsert_written(open_, _edits, found)
+    return held_already
 
 
 def edits_for(database: Database, deals: Collection[Ref]) -> dict[Ref, tuple[Edit, ...]]:

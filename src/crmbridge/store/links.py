@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from crmbridge.model.records import Ref
+from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value, fields_from_text, fields_to_text
+from crmbridge.ports import Linked
 from crmbridge.store import schema
-from crmbridge.store.database import Database, Rows, chunks, delete_among, rows_among, upsert_written
-from crmbridge.store.records import KINDS, by_kind
+from crmbridge.store.database import Database, Rows, chunks, delete_among, rows_among, run_among, upsert_written
+from crmbridge.store.records import KINDS, READ, by_kind, record_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.written import storable
 
@@ -22,6 +24,15 @@ _bases_written = as_written(_bases)
 _links_written = as_written(_links)
 _COLUMNS = tuple(_links_written.c["link", "connection", "kind", "id"])
 _ALL_LINKS = select(*_COLUMNS).order_by(*_COLUMNS)
+_IN_ORDER = itemgetter(0, 1, 2, 3)
+# Of a record that is not there, or gone, all is NULL.
+_AROUND = (
+    f"SELECT {', '.join(f'links.{column.name}' for column in _COLUMNS)}, bases.fields, "  # noqa: S608  names of ours
+    f"{', '.join(f'records.{column.name}' for column in READ)} FROM links "
+    "LEFT JOIN bases ON bases.connection = links.connection AND bases.kind = links.kind AND bases.id = links.id "
+    "LEFT JOIN records ON records.connection = links.connection AND records.kind = links.kind "
+    "AND records.id = links.id AND records.gone_at IS NULL"
+)
 _LINK_OF = tuple(_links_written.c["id", "link"])
 
 
@@ -43,6 +54,27 @@ class SqlLinks:
             for part in chunks(sorted(map(storable, links))):
                 found |= _by_link(sorted(rows_among(open_, _COLUMNS, "link", part)))
         return found
+
+    def around(self, links: Collection[str]) -> Linked:
+        """Give the links of these ids, of those that there are, with their records and bases."""
+        read = functools.cache(fields_from_text)  # a link's records and the link itself mostly have the same base
+        found: dict[str, tuple[Ref, ...]] = {}
+        records: dict[Ref, Record] = {}
+        with self._database.read() as open_:
+            of = {"connection": "", "kind": Kind.DEAL.value}
+            own = rows_among(open_, tuple(_bases_written.c), "id", sorted(links), of)
+            bases = {Ref(connection, Kind.DEAL, id_): read(text) for connection, _, id_, text in own}
+            for part in chunks(sorted(map(storable, links))):
+                with run_among(open_, _AROUND, "link", part, {}) as result:
+                    rows = sorted(result.cursor.fetchall(), key=_IN_ORDER)
+                found |= _by_link(row[:4] for row in rows)
+                for _, connection, kind, id_, base, *record in rows:
+                    ref = Ref(connection, KINDS[kind], id_)
+                    if base is not None:
+                        bases[ref] = read(base)
+                    if record[0] is not None:
+                        records[ref] = record_of(record)
+        return Linked(found, records, bases)
 
     def of(self, refs: Collection[Ref]) -> dict[Ref, str]:
         """Give the id of the link that each of these refs stands in, where it stands in one."""
@@ -107,5 +139,10 @@ def write_bases(open_: Connection, bases: Mapping[Ref, Mapping[str, Value]]) -> 
 
 
 def _are_the_same(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
-    """Tell whether two bases are of the very same values, as those of a link that just came to be are."""
+    """Tell whether two bases are of the very same values, as those of a link that just came to be are.
+
+    What is kept as text is not looked at: it needs no writing.
+    """
+    if type(one) is not dict or type(other) is not dict:
+        return one is other
     return one.keys() == other.keys() and all(one[name] is other[name] for name in one)

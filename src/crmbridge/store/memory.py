@@ -14,7 +14,7 @@ from crmbridge.model.changes import Change, JournalEntry, Outcome, Receipt
 from crmbridge.model.edits import edits_between
 from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Tombstone
 from crmbridge.model.values import Value, show
-from crmbridge.ports import Page, Run
+from crmbridge.ports import Linked, Page, Run
 from crmbridge.store.memory_backlog import MemoryBacklog, MemoryMatches, MemoryWaiting
 from crmbridge.store.memory_courses import MemoryCourses
 from crmbridge.store.memory_findings import MemoryFindings, MemoryWaivers
@@ -200,6 +200,14 @@ class MemoryLinks:
         """Give the links of these ids, of those that there are."""
         every = self.links()
         return {link: every[link] for link in sorted(links) if link in every}
+
+    def around(self, links: Collection[str]) -> Linked:
+        """Give the links of these ids, of those that there are, with their records and bases."""
+        with self._memory.read() as state:
+            found = self.get(links)
+            members = [ref for refs in found.values() for ref in refs]
+            there = {ref: state.records[ref] for ref in members if ref in state.records and ref not in state.gone}
+            return Linked(found, there, self.bases([*members, *(Ref("", Kind.DEAL, link) for link in links)]))
 
     def of(self, refs: Collection[Ref]) -> dict[Ref, str]:
         """Give the id of the link that each of these refs stands in, where it stands in one."""

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
@@ -28,11 +28,11 @@ KINDS = {each.value: each for each in Kind}  # looked up faster than made
 _STATUSES = {each.value: each for each in Status}
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
 _records_written, _moves_written = as_written(_records), as_written(_moves)
-_READ = tuple(_records_written.c[
+READ = tuple(_records_written.c[
     "connection", "kind", "id", "key", "version", "created_at", "updated_at", "pipeline", "stage", "status", "url",
     "updated_by", "fields", "problems",
 ])  # fmt: skip
-_READ_UPDATED_AT = [column.name for column in _READ].index("updated_at")
+_READ_UPDATED_AT = [column.name for column in READ].index("updated_at")
 # What makes a record another one than it was; its version and times alone do not.
 _CHANGED = Marked(
     "mark", ("fields", "pipeline", "stage", "status", "key", "created_at", "problems", "gone_at", "merged_into")
@@ -43,7 +43,7 @@ _IN_TIME = itemgetter(*(list(_moves.c.keys()).index(name) for name in ("at", "or
 _ID, _UPDATED_AT, _FIELDS = (list(_records.c.keys()).index(name) for name in ("id", "updated_at", "fields"))
 _CURSORS_OF = select(_cursors.c.kind, _cursors.c.cursor).where(_cursors.c.connection == bindparam("of"))
 _ALL_OF = (
-    select(*_READ)
+    select(*READ)
     .where(
         _records_written.c.connection == bindparam("of"),
         _records_written.c.kind == bindparam("that"),
@@ -71,8 +71,8 @@ class SqlRecords:
         cursor = {"connection": connection, "kind": kind, "cursor": page.cursor, "saved_at": at}
         with self._database.write(at) as open_:
             mark = next_mark(open_)
-            stale = _save_records(open_, page.records, mark, at)
-            _save_moves(open_, page, stale, mark)
+            saved = _save_records(open_, page.records, mark, at)
+            _save_moves(open_, page, saved, mark)
             tombstones = [_tombstone_row(tombstone, mark) for tombstone in page.tombstones]
             upsert(open_, _records_written, tombstones, keep=("merged_into",), marked=_GONE)
             upsert(open_, _cursors, [cursor])
@@ -108,12 +108,12 @@ class SqlRecords:
         """Give all records that are not gone, ordered by id, as they were when the first one was asked for."""
         named = {"of": connection, "that": kind.value}
         with self._database.read() as open_:
-            yield from map(_record, open_.execute(_ALL_OF, named, execution_options=_STREAMED))
+            yield from map(record_of, open_.execute(_ALL_OF, named, execution_options=_STREAMED))
 
     def get(self, refs: Collection[Ref]) -> dict[Ref, Record]:
         """Give the records asked for that are known and not gone."""
         with self._database.read() as open_:
-            found = {record.ref: record for record in map(_record, _rows_of(open_, refs))}
+            found = {record.ref: record for record in map(record_of, _rows_of(open_, refs))}
         return {ref: found[ref] for ref in refs if ref in found}
 
     def last_known(self, refs: Collection[Ref]) -> dict[Ref, Record]:
@@ -121,7 +121,7 @@ class SqlRecords:
         with self._database.read() as open_:
             # Of some only the tombstone is known.
             known = (row for row in _rows_of(open_, refs, gone=True) if row[_READ_UPDATED_AT] is not None)
-            found = {record.ref: record for record in map(_record, known)}
+            found = {record.ref: record for record in map(record_of, known)}
         return {ref: found[ref] for ref in refs if ref in found}
 
     def moves(self, connection: str) -> Iterator[tuple[Ref, tuple[Move, ...]]]:
@@ -176,8 +176,15 @@ class SqlRecords:
 # ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _save_records(open_: Connection, records: Sequence[Record], mark: int, at: datetime | None) -> set[Ref]:
-    """Save the records that are not older than what is held; give the refs of the ones left out.
+class _Saved(NamedTuple):
+    """What became of records: those left out as older than what is held, and the deals of which there was none."""
+
+    left_out: set[Ref]
+    new: set[Ref]
+
+
+def _save_records(open_: Connection, records: Sequence[Record], mark: int, at: datetime | None) -> _Saved:
+    """Save the records that are not older than what is held.
 
     The ones that are other than they were held get the mark, and of deals it is written down what they held before.
     """
@@ -188,9 +195,10 @@ def _save_records(open_: Connection, records: Sequence[Record], mark: int, at: d
         # An equal time replaces: many CRMs count in whole seconds, and two edits fit into one.
         if before is None or row[_UPDATED_AT] >= before[_UPDATED_AT]:
             rows[record.ref], latest[record.ref] = row, record
-    note_edits(open_, {ref: row[_FIELDS] for ref, row in rows.items() if ref.kind is Kind.DEAL}, latest, mark, at)
+    deals = {ref: row[_FIELDS] for ref, row in rows.items() if ref.kind is Kind.DEAL}
+    new = deals.keys() - note_edits(open_, deals, latest, mark, at)
     left_out = upsert_written(open_, _records, list(rows.values()), newest="updated_at", marked=_CHANGED)
-    return _newer(open_, rows) if left_out else set()
+    return _Saved(_newer(open_, rows) if left_out else set(), new)
 
 
 def _newer(open_: Connection, rows: Mapping[Ref, tuple[Any, ...]]) -> set[Ref]:
@@ -209,11 +217,11 @@ def _newer(open_: Connection, rows: Mapping[Ref, tuple[Any, ...]]) -> set[Ref]:
     return newer
 
 
-def _save_moves(open_: Connection, page: Page, stale: set[Ref], mark: int) -> None:
+def _save_moves(open_: Connection, page: Page, saved: _Saved, mark: int) -> None:
     moves: dict[Ref, dict[str, Move]] = {}
     for move in page.moves:
         moves.setdefault(move.deal, {})[move.id] = move
-    kept = [ref for ref in moves if ref not in stale]
+    kept = [ref for ref in moves if ref not in saved.left_out]
     in_time = {ref: sorted(moves[ref].values(), key=lambda move: move.at) for ref in kept}
     rows = {ref: [_move_row(move, n) for n, move in enumerate(in_time[ref])] for ref in kept}
     held = _held_moves(open_, kept)  # few in a first pull, and asking costs less than taking away nothing
@@ -221,7 +229,7 @@ def _save_moves(open_: Connection, page: Page, stale: set[Ref], mark: int) -> No
     if old := [{"of": ref.connection, "deal_id": storable(ref.id)} for ref in other if ref in held]:
         open_.execute(_OLD_MOVES, old)
     upsert_written(open_, _moves, [row for ref in other for row in rows[ref]])
-    _mark(open_, other, mark)
+    _mark(open_, [ref for ref in other if ref not in saved.new], mark)  # the new ones have it already
 
 
 def _order(row: Sequence[Any]) -> tuple[str, ...]:
@@ -330,15 +338,15 @@ def by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
 def _rows_of(open_: Connection, refs: Collection[Ref], *, gone: bool = False) -> Iterator[Sequence[Any]]:
     for connection, kind, ids in by_kind(refs):
         of = {"connection": connection, "kind": kind.value, **({} if gone else {"gone_at": None})}
-        yield from rows_among(open_, _READ, "id", ids, of)
+        yield from rows_among(open_, READ, "id", ids, of)
 
 
 def _ref(row: Row[Any]) -> Ref:
     return Ref(row.connection, Kind(row.kind), row.id)
 
 
-def _record(row: Sequence[Any]) -> Record:
-    """Read a row of `_READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest."""
+def record_of(row: Sequence[Any]) -> Record:
+    """Read a row of `READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest."""
     connection, kind, id_, key, version, created, updated, pipeline, stage, status, url, by, fields, problems = row
     return Record(
         ref=Ref(connection, KINDS[kind], id_),

@@ -25,9 +25,9 @@ from crmbridge.errors import StateError
 from crmbridge.model.findings import (
     Visit,
 )
-from crmbridge.model.records import Kind
-from crmbridge.model.values import Money
-from crmbridge.ports import Run, StateStore
+from crmbridge.model.records import Kind, Ref, Tombstone
+from crmbridge.model.values import Money, Value
+from crmbridge.ports import Linked, Page, Run, StateStore
 from crmbridge.testing.store_clock_suite import ClockSuite
 from crmbridge.testing.store_course_suite import CourseSuite
 from crmbridge.testing.store_edit_suite import EditSuite
@@ -40,6 +40,7 @@ from crmbridge.testing.store_makers import (
     START,
     make_evaluation,
     make_finding,
+    make_record,
     make_ref,
 )
 from crmbridge.testing.store_record_suite import AskingSuite, RecordSuite, TombstoneSuite
@@ -94,6 +95,22 @@ class LinkSuite:
         assert {deal: "L1", company: "L2"} == store.links.of([deal, company, make_ref("9"), make_ref("1", "pd")])
         assert ({}, {}) == (store.links.get([]), store.links.of([]))
 
+    def test_links_are_given_with_what_is_known_of_their_records(self, store: StateStore) -> None:
+        """Records that are gone, or were never pulled, have none; a link's own base stands beside theirs."""
+        here, gone, never, own = make_ref("1"), make_ref("1", "sf"), make_ref("1", "pd"), Ref("", Kind.DEAL, "L1")
+        records = [make_record("1"), make_record("1", connection="sf")]
+        for record in records:
+            store.records.save_page(record.ref.connection, Kind.DEAL, Page(records=(record,), cursor="c"), START)
+        tombstones = (Tombstone(ref=gone, at=START),)
+        store.records.save_page("sf", Kind.DEAL, Page(tombstones=tombstones, cursor="d"), START)
+        store.links.save({"L1": [here, gone, never], "L2": [make_ref("2")], "L3": [make_ref("3")]})
+        bases: dict[Ref, dict[str, Value]] = {here: {"name": "A"}, gone: {"name": "B"}, own: {"name": "A"}}
+        store.links.save_bases({**bases, make_ref("3"): {"name": "C"}})
+
+        links = {"L1": (here, never, gone), "L2": (make_ref("2"),)}
+        assert Linked(links, {here: records[0]}, bases) == store.links.around({"L1", "L2", "L9"})
+        assert Linked({}, {}, {}) == store.links.around([])
+
     def test_links_and_bases_are_found_however_many_are_asked_for(self, store: StateStore) -> None:
         """More than one statement can name."""
         links = {f"L{number}": (make_ref(str(number)), make_ref(str(number), "sf")) for number in range(1200)}
@@ -102,7 +119,7 @@ class LinkSuite:
         store.links.save_bases({ref: {"name": ref.id} for ref in refs})
         store.links.save_bases({ref: {"owner": ref.connection} for ref in refs})
 
-        assert links == store.links.get(list(links))
+        assert links == store.links.get(list(links)) == store.links.around(list(links)).links
         assert {ref: link for link, members in links.items() for ref in members} == store.links.of(refs)
         assert {ref: {"name": ref.id, "owner": ref.connection} for ref in refs} == store.links.bases(refs)
 

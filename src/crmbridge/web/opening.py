@@ -10,6 +10,7 @@ from crmbridge.services.workspace import Workspace
 from crmbridge.services.writing_manual import earlier_versions, make_manual, read_versions
 from crmbridge.web.access import Access
 from crmbridge.web.board import Board, Write
+from crmbridge.web.callers import Proxies
 from crmbridge.web.desk import Desk, Opens
 from crmbridge.web.gate import Hosts
 from crmbridge.web.site import Site
@@ -30,12 +31,13 @@ def serving(
     hosts: Hosts,
     *,
     secure: bool = False,
+    port: int = 0,
     write: Write,
 ) -> Iterator[Site]:
     """Give the page of a project while the block lasts; at its end, what is at work is waited for.
 
     `workspace` is for looking; `opens` opens others, for what writes; `write` writes the reports. `secure` says that
-    the page is called by https.
+    the page is called by https, `port` where it listens.
     """
     board = Board(workspace, write)
     desk = Desk(opens, workspace.clock.now, board.recount)
@@ -47,7 +49,9 @@ def serving(
         board=board,
         desk=desk,
         manual=cache(lambda: write_manual(workspace)),
+        proxies=Proxies(map(str, workspace.project.settings.serve.proxies)),
         secure=secure,
+        port=port,
         open_metrics=workspace.project.settings.serve.metrics == "open",
     )
     board.start()

@@ -6,13 +6,12 @@ of size and time, few at once are looked at, and all that are not taken get the 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -21,6 +20,7 @@ from crmbridge.ports import WebhookRequest
 from crmbridge.revealed import strike
 from crmbridge.services.hinting import Receiver, Taken, take_delivery
 from crmbridge.services.workspace import Workspace
+from crmbridge.web.bodies import TurnedAwayError, read_body
 
 PATH = "/webhooks/{connection}"
 LARGEST = 1024 * 1024  # bytes of a body
@@ -30,15 +30,6 @@ WAITING = 64  # deliveries that may wait for that; vendors send what is turned a
 AGAIN_AFTER = 60  # seconds, told to vendors
 
 log = logging.getLogger(__name__)
-
-
-class _TurnedAwayError(Exception):
-    """What comes is too large or cut off."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
 
 
 class Reception:
@@ -56,10 +47,8 @@ class Reception:
     async def deliver(self, request: Request) -> Response:
         """Take one delivery. Nobody finds out which connections there are: the path is looked at last."""
         try:
-            body = await asyncio.wait_for(_body(request), self._patience)
-        except TimeoutError:
-            return _turned_away(408, "too slow")
-        except _TurnedAwayError as error:
+            body = await read_body(request, LARGEST, self._patience)
+        except TurnedAwayError as error:
             return _turned_away(error.status, error.message)
         if self._turns.statistics().tasks_waiting >= WAITING:
             return _turned_away(503, "busy")
@@ -107,24 +96,6 @@ def webhook_app(reception: Reception) -> Starlette:
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False  # a redirect would repeat whatever Host the caller gave
     return app
-
-
-async def _body(request: Request) -> bytes:
-    """Read a body up to the limit; what is announced as larger is not read at all."""
-    announced = request.headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and int(announced[:20]) > LARGEST:
-        raise _TurnedAwayError(413, "too large")
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > LARGEST:
-                raise _TurnedAwayError(413, "too large")
-            parts.append(part)
-    except ClientDisconnect:
-        raise _TurnedAwayError(400, "cut off") from None
-    return b"".join(parts)
 
 
 def _accepted(taken: Taken) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qsl, quote
@@ -10,7 +9,7 @@ from urllib.parse import parse_qsl, quote
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,6 +18,7 @@ from crmbridge.errors import CrmbridgeError, LockedError, OverLimitError, PlanSt
 from crmbridge.revealed import strike
 from crmbridge.web.access import carries
 from crmbridge.web.addresses import own_path
+from crmbridge.web.bodies import TurnedAwayError, read_body
 from crmbridge.web.gate import Gate
 from crmbridge.web.rendering import icon, style, style_path
 from crmbridge.web.site import Asked, Site, View, message
@@ -129,14 +129,14 @@ _STATUS: Mapping[type, int] = {LockedError: 409, PlanStaleError: 409, OverLimitE
 
 
 def _asked(site: Site, request: Request, form: dict[str, str] | None = None) -> Asked:
-    cookie = request.cookies.get(signing.cookie_name(secure=site.secure))
+    cookie = request.cookies.get(signing.cookie_name(site))
     chosen = request.cookies.get(LANGUAGE, "")
     language = chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
     header = request.headers.get("authorization", "")
     return Asked(
         words=words_of(language, site.zone),
         path=request.url.path,
-        address=request.client.host if request.client else "",
+        address=_caller(site, request),
         query=dict(request.query_params),
         form=form or {},
         params=dict(request.path_params),
@@ -146,6 +146,11 @@ def _asked(site: Site, request: Request, form: dict[str, str] | None = None) -> 
     )
 
 
+def _caller(site: Site, request: Request) -> str:
+    peer = request.client.host if request.client else ""
+    return site.proxies.caller(peer, request.headers.getlist("x-forwarded-for"))
+
+
 def _here(request: Request) -> str:
     return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
 
@@ -153,12 +158,9 @@ def _here(request: Request) -> str:
 async def _form(request: Request) -> dict[str, str]:
     """Read a form up to the limits of size and time. A field that is given twice counts as it was given last."""
     try:
-        async with asyncio.timeout(PATIENCE):
-            body = await _body(request)
-    except TimeoutError:
-        raise HTTPException(408) from None
-    except ClientDisconnect:
-        raise HTTPException(400) from None
+        body = await read_body(request, LARGEST, PATIENCE)
+    except TurnedAwayError as error:
+        raise HTTPException(error.status) from None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise HTTPException(415)
@@ -166,15 +168,6 @@ async def _form(request: Request) -> dict[str, str]:
         return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=100))
     except ValueError:  # bytes that are no UTF-8 are such, too
         raise HTTPException(400) from None
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > LARGEST:
-            raise HTTPException(413)
-    return body
 
 
 def _language(site: Site) -> Endpoint:

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from crmbridge.services.workspace import Workspace
 from crmbridge.web.access import Access, Session
 from crmbridge.web.board import Board
+from crmbridge.web.callers import Proxies
 from crmbridge.web.desk import Desk
 from crmbridge.web.gate import Hosts
 from crmbridge.web.gauges import Tally
@@ -37,7 +38,9 @@ class Site:
     desk: Desk
     manual: Manual
     tally: Tally = field(default_factory=Tally)
+    proxies: Proxies = field(default_factory=Proxies)
     secure: bool = False  # it is called by https alone
+    port: int = 0  # that it listens at
     open_metrics: bool = False
 
     @property

@@ -40,6 +40,11 @@ class Words:
         """Give a word or sentence with its values filled in."""
         return self.texts[key].format_map(values) if values else self.texts[key]
 
+    def counted(self, key: str, count: int) -> str:
+        """Give a word or sentence about so many: of one, the text of `KEY_one` where there is such."""
+        one = f"{key}_one"
+        return self(one if count == 1 and one in self.texts else key, n=self.number(count))
+
     def number(self, value: float | Decimal | None, digits: int = 0) -> str:
         """Write a number with grouped thousands; a dash for none."""
         if value is None:

@@ -177,6 +177,7 @@ def test_links_notes_and_files_must_all_be_there() -> None:
         (["proposal"], {"proposal_link": "https://files.example/1"}, [], PASS, ()),
         (["proposal"], {"proposal_link": "https://files.example/1"}, None, PASS, ()),
         (["proposal"], {}, ["My Proposal.docx"], FAIL, ("proposal_link",)),
+        (["proposal", "dates"], {"proposal_link": " ", "delivery": False}, [], FAIL, ("proposal_link", "delivery")),
         (["proposal"], {}, None, UNKNOWN, ("proposal_link", "reading_files")),
         (["contract"], {}, ["Contract.odt"], PASS, ()),
         (["contract"], {}, [], FAIL, ("files",)),
@@ -285,6 +286,8 @@ def test_undecided_is_a_finding_of_its_own() -> None:
 @given(st.text("aA.b-İß", max_size=12), st.text("aA.b*?İ", min_size=1, max_size=8))
 @example("", "*")
 @example("aa", "a*a*a")
+@example("aaa", "aa*aa")
+@example("aba", "a*?b*a")
 @example("a.b", "*?*")
 def test_patterns_mean_what_shells_mean_by_them(name: str, pattern: str) -> None:
     """Of `*` and `?`, over whole names in small letters."""

@@ -65,6 +65,15 @@ def test_a_number_of_endless_digits_is_refused(number: str) -> None:
         load_json(f'{{"amount": {number}}}')
 
 
+@given(st.integers(0, 40), st.sampled_from(["", "-"]))
+def test_too_many_digits_are_found_wherever_they_stand(before: int, sign: str) -> None:
+    """Not every byte is looked at, and none of them can hide."""
+    text = f'["{"x" * before}", {sign}{"7" * 61}]'.encode()
+
+    with pytest.raises(ValueError, match="digits"):
+        load_json(text)
+
+
 @pytest.mark.parametrize("number", ["1e59", "1e-60", "9" * 60, "-" + "9" * 60, "0." + "9" * 60, "0"])
 def test_sixty_digits_on_either_side_are_read(number: str) -> None:
     """No CRM keeps that many; the bounds are ours."""
@@ -91,6 +100,22 @@ def test_the_quick_way_reads_what_the_careful_way_does(value: object) -> None:
     text = dump_json(value)
 
     assert repr(load_json(text.decode())) == repr(load_json(text))
+
+
+WRITTEN = st.from_regex(r"\A-?(0|[1-9][0-9]{0,70})(\.[0-9]{1,70})?([eE][+-]?[0-9]{1,3})?\Z")
+
+
+@given(WRITTEN)
+def test_any_number_is_read_alike_or_refused_alike(number: str) -> None:
+    """However a number is written, the quick way gives the careful one's digits or leaves it to that."""
+    assert _read(f"[{number}]") == _read(f"[{number}]".encode())
+
+
+def _read(text: str | bytes) -> str:
+    try:
+        return repr(load_json(text))
+    except ValueError as error:
+        return str(error)
 
 
 @pytest.mark.parametrize(

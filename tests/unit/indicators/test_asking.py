@@ -130,6 +130,10 @@ def test_parquet_is_written_to_the_one_file(database: duckdb.DuckDBPyConnection,
     with duckdb.connect() as other:
         assert [("Rita", 5), (None, 7)] == other.read_parquet(str(out)).fetchall()
 
+    write_parquet(database, "FROM deals; -- all;\n /* é; */ ;", "my.sql", str(out))
+    with duckdb.connect() as other:
+        assert [("Rita", 5), (None, 7)] == other.read_parquet(str(out)).fetchall()
+
     with pytest.raises(ConfigurationError, match=r"^my\.sql:2: "):
         write_parquet(database, "SELECT\n onwer FROM deals", "my.sql", str(out))
     with pytest.raises(ConfigurationError, match="disabled by configuration"):

@@ -291,8 +291,8 @@ def test_definitions_are_in_the_language(save_state: SaveState, language: str, w
     assert word in measured(card, "win_rate").definition
 
 
-@pytest.mark.parametrize("url", ["not a url", "sqlite://", "sqlite:///:memory:", "postgresql://somewhere/db"])
-def test_only_a_sqlite_file_is_read(url: str) -> None:
+@pytest.mark.parametrize("url", ["not a url", "sqlite://", "sqlite:///:memory:", "mysql://somewhere/db"])
+def test_only_a_state_is_read(url: str) -> None:
     """Any other kind of state is a setting to correct."""
     with pytest.raises(ConfigurationError):
         compute(url, make_process(), NOON)

@@ -85,6 +85,31 @@ def test_a_missing_rate_is_an_error_with_the_line_to_add(database: duckdb.DuckDB
     assert caught.value.advice.endswith("2025-12-31,JPY,RATE")
 
 
+def test_a_lost_deal_needs_no_rate(database: duckdb.DuckDBPyConnection) -> None:
+    """No figure shows its money: it has no value, stops no report, and does not keep the others from being added up."""
+    fill(database, ("gone", "lost", "100", "JPY", "2025-12-31 10:00:00"), ("here", "open", "5", "EUR", ""))
+
+    assert Money("EUR") == define_money(database, rates(("2026-01-01", "JPY", "0.006")))
+    assert {"gone": None, "here": 5.0} == values(database)
+
+
+@pytest.mark.parametrize(
+    ("deals", "expected"),
+    [
+        ((("gone", "lost", "1", "JPY", ""), ("here", "open", "5", "EUR", "")), Money("EUR")),
+        ((("gone", "lost", "1", "JPY", ""),), Money("JPY")),
+        ((("sold", "won", "1", "JPY", ""), ("here", "open", "5", "EUR", "")), Money(None, ("EUR", "JPY"))),
+    ],
+)
+def test_lost_deals_do_not_mix_currencies(
+    database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], expected: Money
+) -> None:
+    """Without rates, the common currency is that of deals that are open or won; else that of lost ones."""
+    fill(database, *deals)
+
+    assert expected == define_money(database, None)
+
+
 def test_a_missing_rate_of_the_settings_is_added_as_they_have_it(database: duckdb.DuckDBPyConnection) -> None:
     """As YAML there."""
     fill(database, ("a", "open", "100", "USD", ""))

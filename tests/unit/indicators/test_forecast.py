@@ -9,13 +9,16 @@ from fractions import Fraction
 import duckdb
 import pytest
 
-from crmbridge.indicators.forecast import Basis, Deal, Forecast, outlook
+from crmbridge.indicators.forecast import Basis, Cut, Deal, Forecast, outlook
 
 DEMO, OFFER = 0, 1
 Visit = tuple[int, float, float, int, int]  # stage, days in it, days until the deal's end, how it ended, crew
 
 
-def forecast_of(history: Sequence[Visit], deals: Sequence[Deal], horizon: int = 90) -> Forecast:
+WHOLE = Cut()
+
+
+def forecast_of(history: Sequence[Visit], deals: Sequence[Deal], horizon: int = 90, cut: Cut = WHOLE) -> Forecast:
     """Forecast deals from a history that is given."""
     with duckdb.connect() as database:
         database.execute(
@@ -24,7 +27,7 @@ def forecast_of(history: Sequence[Visit], deals: Sequence[Deal], horizon: int = 
         if history:
             parts = [tuple(column) for column in zip(*history, strict=True)]
             database.execute("INSERT INTO history SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)", parts)
-        return outlook(database, deals, horizon)
+        return outlook(database, deals, horizon, cut)
 
 
 def ended(stage: int, days: float, ending: int, count: int, left: float | None = None) -> list[Visit]:
@@ -98,6 +101,49 @@ def test_a_history_shorter_than_the_horizon_is_said() -> None:
     assert forecast_of(ended(DEMO, 10, 0, 30), [Deal(DEMO, 0, 1.0)]).is_short
     assert not forecast_of(ended(DEMO, 100, 0, 30), [Deal(DEMO, 0, 1.0)]).is_short
     assert not forecast_of(ended(DEMO, 10, 1, 30), [Deal(DEMO, 0, 1.0)]).is_short
+
+
+def test_each_period_to_come_has_its_share() -> None:
+    """Of 40 deals 10 were won by day 10, 10 more by day 20 and 10 after 80: who stays open is won later, or never."""
+    history = [*ended(DEMO, 10, 1, 10), *ended(DEMO, 20, 1, 10), *ended(DEMO, 80, 1, 10), *ended(DEMO, 85, 2, 10)]
+    windows = ((0, 10), (10, 30), (30, 79), (79, 90))
+
+    found = forecast_of(history, [Deal(DEMO, 0, 400.0)], cut=Cut(windows=windows))
+
+    assert [100.0, 100.0, 0.0, 100.0] == pytest.approx([found.parts[None, place].expected for place in range(4)])
+    assert found.total.expected == pytest.approx(sum(part.expected or 0.0 for part in found.parts.values()))
+
+
+def test_a_period_is_what_is_won_until_its_end_and_not_before_it() -> None:
+    """With open and lost deals among them, a window is the difference of two forecasts, by crews as well."""
+    chance = random.Random(5)
+    history = [
+        (DEMO, float(days := chance.randrange(1, 120)), float(days + chance.randrange(60)), chance.randrange(3), n % 20)
+        for n in range(300)
+    ]
+    deals = [Deal(DEMO, float(chance.randrange(40)), 100.0 + number) for number in range(50)]
+
+    found = forecast_of(history, deals, cut=Cut(windows=((0, 25), (25, 90))))
+
+    until_25 = forecast_of(history, deals, 25).total
+    assert until_25.expected == pytest.approx(found.parts[None, 0].expected)
+    assert until_25.interval == pytest.approx(found.parts[None, 0].interval)
+    assert (found.total.expected or 0) - (until_25.expected or 0) == pytest.approx(found.parts[None, 1].expected)
+
+
+def test_groups_learn_from_all_deals() -> None:
+    """A deal's chance does not hang on its group; the groups add up, by periods as well."""
+    history = [*ended(DEMO, 10, 1, 10), *ended(DEMO, 20, 1, 10), *ended(DEMO, 30, 2, 20)]
+    deals = [Deal(DEMO, 0, 100.0, group=0), Deal(DEMO, 0, 300.0, group=1), Deal(DEMO, 0, None, group=1)]
+
+    by_group = forecast_of(history, deals, cut=Cut(by_group=True)).parts
+    by_both = forecast_of(history, deals, cut=Cut(by_group=True, windows=((0, 15), (15, 90)))).parts
+
+    assert {(0, None): 50.0, (1, None): 150.0} == pytest.approx({key: part.expected for key, part in by_group.items()})
+    assert {(0, 0): 25.0, (0, 1): 25.0, (1, 0): 75.0, (1, 1): 75.0} == pytest.approx(
+        {key: part.expected for key, part in by_both.items()}
+    )
+    assert (2, 1) == (by_group[1, None].deals, by_group[1, None].without_amount)
 
 
 def test_the_crms_own_probabilities_stand_beside_it() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crmbridge.errors import ConfigurationError
-from crmbridge.indicators import Options, compute
+from crmbridge.indicators import Options, Period, compute
 from crmbridge.indicators.currency import Rate, Rates
 from crmbridge.model.figures import ChartKind, Measured, Scorecard
 from crmbridge.model.findings import Evaluation, Place
@@ -75,6 +75,53 @@ def test_the_forecast_stands_beside_the_crms_own(save_state: SaveState) -> None:
     assert ("EUR", "EUR") == (card.currency, figures["expected"].currency)
     assert (0.0, 1000.0) == figures["expected"].interval
     assert () == found.cautions
+
+
+def test_the_forecast_follows_groups_and_the_periods_to_come(save_state: SaveState) -> None:
+    """Rows are of the deals' groups; by periods, of those until the horizon, the present one first, and of both."""
+    state = [*history(12, 18), stayed(1, 3, None, QUALIFICATION), stayed(2, 3, None, QUALIFICATION)]
+    deals = [worth(1, "1000", "EUR", source="web"), worth(2, "500", "EUR")]
+
+    def told(**options: Any) -> list[tuple[str, float | None]]:
+        found = measure(computed(save_state, state, deals, **options), "forecast")
+        assert ("expected",) == found.charted
+        return [(row.label, row.figures["expected"].value) for row in found.rows]
+
+    # Earlier deals were closed on their tenth day, which is a week from now for these: still in June.
+    assert [("Not said", 200.0), ("web", 400.0)] == told(segment="source")
+    assert [("2026-06", 600.0), ("2026-07", 0.0)] == told(period=Period.MONTH, horizon=50)
+    assert [("web · 2026-Q2", 400.0), ("web · 2026-Q3", 0.0)] == told(segment="source", period=Period.QUARTER)[2:]
+    assert [("2026", 600.0)] == told(period=Period.YEAR, horizon=20)
+
+
+def test_the_horizon_is_said_where_it_counts(save_state: SaveState) -> None:
+    """What is won later than it looks is not in it, and its words name the days."""
+    state = [*history(12, 18), stayed(1, 3, None, QUALIFICATION)]
+
+    found = measure(computed(save_state, state, [worth(1, "1000", "EUR")], horizon=5), "forecast")
+
+    assert 0.0 == found.rows[0].figures["expected"].value
+    assert "within 5 days" in found.definition
+    assert "Expected in 5 days" in [column.name for column in found.columns]
+
+
+@pytest.mark.parametrize(
+    ("stage", "target", "expected"),
+    [(None, "350 EUR", (400.0, True)), (None, "450 EUR", (400.0, False)), ("proposal", "1 EUR", (None, None))],
+)
+def test_a_forecast_may_be_aimed_at(
+    save_state: SaveState, stage: str | None, target: str, expected: tuple[float | None, bool | None]
+) -> None:
+    """An indicator of the process holds what is expected, of all stages or one, against its target, shown or not."""
+    entry = {"id": "coming", "name": "Coming", "measure": "forecast", "stage": stage, "target": target}
+    url = save_state(*history(12, 18), stayed(1, 3, None, QUALIFICATION), deals=[worth(1, "1000", "EUR")])
+
+    card = compute(url, make_process(indicators=[entry]), NOON, Options(measures=("win_rate",)))
+
+    (found,) = card.indicators
+    assert expected == (found.figure.value, found.met)
+    assert "90 days" in found.definition
+    assert ["win_rate"] == [each.id for each in card.measures]
 
 
 def test_money_is_turned_into_the_currency_of_the_report(save_state: SaveState) -> None:

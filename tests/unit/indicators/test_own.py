@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.hookspecs import hookimpl
-from crmbridge.indicators import Options, compute
+from crmbridge.indicators import Options, Period, compute
 from crmbridge.indicators.own import OwnMeasure, definition_of
 from crmbridge.model.figures import IndicatorFigure, Measured, Unit
 from crmbridge.model.findings import Evaluation, Place
@@ -106,6 +107,53 @@ def test_a_warning_comes_before_a_target_is_missed(save_state: SaveState, value:
     indicator = compute(url, make_process(indicators=[entry]), NOON, options).indicators[0]
 
     assert ("280000", near) == (indicator.warn, indicator.near)
+
+
+CUT = """
+    SELECT coalesce(segment, 'none') AS segment, period_of(closed_at) AS period, count(*) AS value
+    FROM deals
+    GROUP BY GROUPING SETS ((), (1), (2), (1, 2))
+"""
+
+
+@pytest.mark.parametrize(
+    ("cut", "rows"),
+    [
+        ({}, []),
+        ({"segment": "connection"}, [("north", "north", None, 4.0)]),
+        ({"period": Period.QUARTER}, [("2026-Q2", None, "2026-Q2", 4.0)]),
+        ({"segment": "connection", "period": Period.YEAR}, [("north · 2026", "north", "2026", 4.0)]),
+    ],
+)
+def test_rows_follow_the_cut_of_the_report(
+    save_state: SaveState, cut: dict[str, Any], rows: list[tuple[str, str | None, str | None, float]]
+) -> None:
+    """Rows that have a segment or a period and no label are shown where the report is cut so; the total is not."""
+    url = save_state(*(closed(n, Status.WON) for n in range(1, 5)))
+
+    card = compute(url, process(unit="count"), NOON, Options(own=(own(CUT),), **cut))
+
+    found = card.measure("mine")
+    assert found is not None
+    assert rows == [(row.label, row.segment, row.period, row.figures["value"].value) for row in found.rows]
+    assert 4.0 == card.indicators[0].figure.value
+
+
+def test_a_measure_by_period_has_a_trend(save_state: SaveState) -> None:
+    """Rows by period alone are the indicator's trend over the whole periods before now, in the report's time zone."""
+    days = {1: 1, 2: 12, 3: 13, 4: 50, 5: 500}  # NOON is the tenth of June: the first is of now, the last too old
+    visits = {
+        n: make_visit(deal=make_ref(n), left_at=NOON - timedelta(days=ago), entered_at=NOON - timedelta(days=600))
+        for n, ago in days.items()
+    }
+    won = Place("care", Status.WON)
+    url = save_state(
+        *(make_evaluation(deal=make_ref(n), visits=(replace(each, to=won),), place=won) for n, each in visits.items())
+    )
+
+    (found,) = compute(url, process(unit="count"), NOON, Options(own=(own(CUT),))).indicators
+
+    assert [("2026-04", 1.0), ("2026-05", 2.0)] == [(point.period, point.figure.value) for point in found.trend]
 
 
 def test_rows_have_labels(save_state: SaveState) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from crmbridge.errors import RetryLaterError
+from crmbridge.model.records import Kind
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, Credential, Description
 from crmbridge.services.examining import examine
@@ -266,6 +267,20 @@ def test_scopes_that_are_missing_are_an_error_of_sign_in(describing: Callable[..
     )
     assert (Health.WEAK, True) == (spare.health, spare.message.endswith("does not use: admin, tickets"))
     assert [] == told(signed_in(benched(), describing, scopes=None))
+
+
+def test_scopes_for_figures_are_needed_where_a_report_writes_some(describing: Callable[..., Workspace]) -> None:
+    """Into fields of that connection; elsewhere they are as spare as any."""
+    figures = {"needed_for": {Kind.FIELD: frozenset({"schemas.write"})}}
+    sink = {"crm": {"connection": "north", "company": "acme.example", "fields": {"win_rate": "win_rate"}}}
+    reports = [{"name": "weekly", "sinks": [sink]}]
+    lacking = told(signed_in(benched(reports=reports), describing, scopes=NEEDED, **figures))
+    spare = told(signed_in(benched(), describing, scopes=NEEDED | {"schemas.write"}, **figures))
+    right = told(signed_in(benched(reports=reports), describing, scopes=NEEDED | {"schemas.write"}, **figures))
+
+    assert ["the credential lacks scopes: schemas.write"] == [check.message for check in lacking]
+    assert [Health.WEAK] == [check.health for check in spare]
+    assert [] == right
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
+from crmbridge.adapting import read_at_once
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref, Status, Tombstone
-from crmbridge.model.values import FieldType, Value
+from crmbridge.model.values import Fields, FieldType, Value
 from crmbridge.ports import AdapterContext, FieldBinding
 from crmbridge_hubspot.account import CURRENCY_PROPERTY, Account
 from crmbridge_hubspot.activities import ACTIVITY_BOUND, ACTIVITY_SYSTEM, activity_fields
 from crmbridge_hubspot.objects import ATTACHED, DEALS, TYPES, Bound, ObjectType
 from crmbridge_hubspot.plans import Plan, Properties
 from crmbridge_hubspot.settings import HubSpotSettings
+from crmbridge_hubspot.sheets import Sheet
 from crmbridge_hubspot.values import Codec, moment
 
 MERGED = "hs_merged_object_ids"
@@ -100,12 +103,21 @@ class Terms(NamedTuple):
     codec: Codec
 
 
+class Linked(NamedTuple):
+    """A record as it came, its name, and the fields that are links to others."""
+
+    ref: Ref
+    raw: Raw
+    links: dict[str, Value]
+
+
 class Mapper:
     """Reads the records of one object type."""
 
     def __init__(self, type_: ObjectType, terms: Terms) -> None:
         self._type = type_
         self._plan = Plan.of(terms.words.fields(type_), terms.codec)
+        self._sheet = Sheet.of(type_, terms.words.fields(type_), terms.codec)
         self._account = terms.account
         self._is_deal, self._key_field = type_ is DEALS, terms.words.key_field
         self._more = _MORE.get(type_.kind)
@@ -113,14 +125,27 @@ class Mapper:
         page = f"https://{account.ui_domain}/contacts/{account.portal}/record/{type_.type_id}/"
         self._page = page if account.portal and type_.type_id else None
 
-    def record(self, ref: Ref, raw: Raw, linked: Mapping[str, Value], now: datetime) -> Record:
-        """Read a record. What can't be read becomes a problem, and the record is kept."""
-        properties: Properties = raw["properties"]
+    def records(self, found: Sequence[Linked], now: datetime) -> list[Record]:
+        """Read records. What can't be read becomes a problem, and the record is kept."""
+        one = partial(self._one, now=now)
+        return [one(each) for each in found] if self._sheet is None else read_at_once(found, self._at_once, one)
+
+    def _at_once(self, found: Sequence[Linked]) -> list[Record]:
+        sheet = cast("Sheet", self._sheet)
+        written = sheet.written([each.raw["properties"] for each in found], [each.links for each in found])
+        return [self._record(each, fields, []) for each, fields in zip(found, written, strict=True)]
+
+    def _one(self, found: Linked, now: datetime) -> Record:
+        properties: Properties = found.raw["properties"]
         problems: list[Problem] = []
         fields = self._plan.fields(properties, problems)
         if self._more is not None:
             fields |= self._more(self._type.name, properties, now)
-        fields |= linked
+        return self._record(found, fields | found.links, problems)
+
+    def _record(self, found: Linked, fields: Fields, problems: list[Problem]) -> Record:
+        ref, raw = found.ref, found.raw
+        properties: Properties = raw["properties"]
         stamp, is_deal = stamp_of(self._type, raw), self._is_deal
         return Record(
             ref=ref,

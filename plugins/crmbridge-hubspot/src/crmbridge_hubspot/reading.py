@@ -14,7 +14,7 @@ from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
 from crmbridge_hubspot.api import HISTORY_BATCH, LIST_PAGE, HubSpotApi
 from crmbridge_hubspot.history import HISTORY, moves_of, only_move
 from crmbridge_hubspot.links import read_links
-from crmbridge_hubspot.mapping import MERGED, Mapper, Terms, archived, merged_away, stamp_of
+from crmbridge_hubspot.mapping import MERGED, Linked, Mapper, Terms, archived, merged_away, stamp_of
 from crmbridge_hubspot.objects import ObjectType
 from crmbridge_hubspot.setup import SetUp
 
@@ -172,7 +172,7 @@ class Reader:
             return Found()
         terms = self.setup.terms_for(raws) if self._has_history else self.setup.terms()
         mapper, links, now = self._asking(terms).mapper, read_links(self.api, self.type, raws, fields), self.now()
-        records = [mapper.record(self._ref(raw), raw, links[str(raw["id"])], now) for raw in raws]
+        records = mapper.records([Linked(self._ref(raw), raw, links[str(raw["id"])]) for raw in raws], now)
         moves = self._moves(raws, made, terms) if self._has_history else ()
         merged = [raw for raw in raws if raw["properties"].get(MERGED)]
         gone = [each for raw in merged for each in merged_away(self.type, raw, self.connection)]

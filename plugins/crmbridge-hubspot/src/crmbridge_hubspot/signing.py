@@ -27,7 +27,12 @@ NEEDED = frozenset(
     }
 )
 # Files that people attach to records are hidden from the files tool ("Get a signed URL for a private file").
-NEEDED_FOR = MappingProxyType({Kind.FILE: frozenset({"files", "files.ui_hidden.read"})})
+NEEDED_FOR = MappingProxyType(
+    {
+        Kind.FILE: frozenset({"files", "files.ui_hidden.read"}),
+        Kind.FIELD: frozenset({"crm.schemas.companies.read", "crm.schemas.companies.write"}),  # where figures go
+    }
+)
 LIFE = 1800  # seconds that an access token lasts, where the answer does not say ("Manage OAuth access tokens")
 
 

@@ -18,7 +18,7 @@ from crmbridge_pipedrive.account import DealFields
 from crmbridge_pipedrive.api import Api, Row, is_id
 from crmbridge_pipedrive.changelogs import ChangeLogs
 from crmbridge_pipedrive.limits import Limits
-from crmbridge_pipedrive.mapping import day_of
+from crmbridge_pipedrive.standard import day_of
 from crmbridge_pipedrive.values import currency_of, decimal, decoder, moment
 from crmbridge_pipedrive.verdicts import ForbiddenError
 

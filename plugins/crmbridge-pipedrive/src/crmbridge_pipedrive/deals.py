@@ -26,9 +26,10 @@ from crmbridge_pipedrive.history import (
     told_moves,
 )
 from crmbridge_pipedrive.limits import Limits
-from crmbridge_pipedrive.mapping import ALL_STATUSES, AROUND, TIMES, DealReader, Surroundings, tombstone
+from crmbridge_pipedrive.mapping import ALL_STATUSES, AROUND, DealReader, tombstone
 from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.reading import is_gone
+from crmbridge_pipedrive.standard import TIMES, Surroundings
 from crmbridge_pipedrive.verdicts import ForbiddenError
 from crmbridge_pipedrive.walking import Found, Walk, ids_of, lots, rows_by_ids, times
 
@@ -73,11 +74,11 @@ class DealSource:
     def _records(self, rows: Sequence[Row], around: Surroundings) -> list[Record]:
         """Make records; where a row knows more of the account than we do, the account is read anew first."""
         reader, stages = self.make_reader(self.account.deal_fields), self.account.setup.pipeline_of
-        made = [reader.record(row, around) for row in rows]
+        made = reader.records(rows, around)
         strange = any(r.problems or (r.position and r.position.stage not in stages) for r in made)
         if strange and self.account.renew():
             reader = self.make_reader(self.account.deal_fields)
-            made = [reader.record(row, around) for row in rows]
+            made = reader.records(rows, around)
         return made
 
     def activities(self, rows: Sequence[Row], known: Collection[int] = ()) -> dict[int, Row]:

@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
 from crmbridge_pipedrive.api import Row, is_id
-from crmbridge_pipedrive.mapping import activity_time, plain_record
+from crmbridge_pipedrive.mapping import plain_record
+from crmbridge_pipedrive.standard import activity_time
 from crmbridge_pipedrive.values import moment
 
 # The stock types' keys are our words; any other type, such as `lunch`, keeps its own ("Activity types").

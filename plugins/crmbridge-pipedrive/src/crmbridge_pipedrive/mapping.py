@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
-from crmbridge.model.records import STANDARD_FIELDS, Kind, Position, Problem, Record, Ref, Status, Tombstone
-from crmbridge.model.values import Money, Value
+from crmbridge.adapting import put_together, read_at_once
+from crmbridge.model.records import Kind, Position, Problem, Record, Ref, Status, Tombstone
+from crmbridge.model.values import Fields, Value
 from crmbridge_pipedrive.account import DealFields
 from crmbridge_pipedrive.api import Row, is_id
-from crmbridge_pipedrive.layouts import Layout, Pick, values_of
-from crmbridge_pipedrive.own_fields import Arranged, OwnFields
+from crmbridge_pipedrive.layouts import Layout, Pick, Values, values_of
+from crmbridge_pipedrive.own_fields import OwnFields
 from crmbridge_pipedrive.prints import digest, version_of
-from crmbridge_pipedrive.values import currency_of, decimal, moment
+from crmbridge_pipedrive.standard import COUNTS, NOTHING, STANDARD, StandardFields, Surroundings, id_text, text_of
+from crmbridge_pipedrive.values import moment
 
-# Built-in fields that are only sent when asked for. What people do around a deal changes them without editing the
-# deal, so they are no part of its version.
-COUNTS: Mapping[str, str] = {
-    "activities_count": "activities",
-    "done_activities_count": "activities_done",
-    "undone_activities_count": "activities_open",
-}
-TIMES = (("last_activity_id", "last_activity_at"), ("next_activity_id", "next_activity_at"))
 AROUND = (*COUNTS, "next_activity_id", "last_activity_id", "participants_count")
 UNVERSIONED = frozenset({*AROUND, "custom_fields"})
-# All fields that a deal may have beside its own, with nothing in them.
-STANDARD: dict[str, Value] = dict.fromkeys(STANDARD_FIELDS[Kind.DEAL])
 A_PLACE = (int, int, str)
 ALL_STATUSES = "open,won,lost,deleted"  # without being asked, a list leaves the deleted ones out
 STATUSES = {status.value: status for status in Status}
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What was read beside a page of deals: activities by id, and the contacts of deals that have several."""
-
-    activities: Mapping[int, Row] = field(default_factory=dict)
-    contacts: Mapping[int, Collection[int] | None] = field(default_factory=dict)  # None: they may not be read
-
-
-NOTHING = Surroundings()
 
 
 class DealReader:
@@ -55,87 +35,63 @@ class DealReader:
     def __init__(self, *, connection: str, currency: str | None, fields: DealFields, company: str | None) -> None:
         self.fields = fields
         self._connection = connection
-        self._currency = currency
         self._link = f"https://{company}.pipedrive.com/deal/" if company else None
+        self._standard = StandardFields(fields.channels, currency)
         self._own = OwnFields(fields.bound, currency)
-        self._names: dict[str, Value] = STANDARD | dict.fromkeys(self._own.names)
         self._key = fields.key.code if fields.key else None
-        self._arranged = self._arrange(Layout.of({}, {}))
+        self._arranged = _Arrangement.of(Layout.of({}, {}))
         self._positions: dict[tuple[Any, ...], Position] = {}
+
+    def records(self, rows: Sequence[Row], around: Surroundings = NOTHING) -> list[Record]:
+        """Read deals, all at once where that can be done."""
+        return read_at_once(rows, partial(self._at_once, around=around), partial(self.record, around=around))
 
     def record(self, row: Row, around: Surroundings = NOTHING) -> Record:
         """Read one deal; values that can't be read become problems and are left out."""
         problems: list[Problem] = []
-        custom = row.get("custom_fields")
-        hashes: Row = custom if isinstance(custom, dict) else {}
-        in_places, arranged = values_of(row, hashes), self._arranged
-        if not arranged.layout.is_of(row, hashes):
-            arranged = self._arranged = self._arrange(Layout.of(row, hashes))
-        own = self._own.at_once(in_places, arranged.own)
-        values = (STANDARD if own is None else self._names).copy()  # many fields one by one would let it grow often
-        self._fill_standard(values, row, around, problems)
-        if own is None:
-            values |= self._own.one_by_one(row, hashes, problems)
-        else:
-            values.update(zip(self._own.names, own, strict=True))
+        custom = _custom(row)
+        values = STANDARD.copy()
+        self._standard.fill(values, row, around, problems)
+        values |= self._own.one_by_one(row, custom, problems)
+        return self._record(row, self._arranged_as(row, custom), values_of(row, custom), values, problems)
+
+    def _at_once(self, rows: Sequence[Row], around: Surroundings) -> list[Record]:
+        customs = [_custom(row) for row in rows]
+        arranged = self._arranged_as(rows[0], customs[0])
+        if not all(map(arranged.layout.is_of, rows, customs)):
+            raise ValueError("rows of several layouts")
+        in_places = [*map(values_of, rows, customs)]
+        columns = [*zip(*in_places, strict=True)]
+        pieces, known = self._standard.columns(rows, around)
+        pieces |= self._own.columns(arranged.layout, columns)
+        known |= {name: own for name in known if (own := self._own.values(name, arranged.layout, columns)) is not None}
+        written = put_together([pieces[name] for name in sorted(pieces)], known)
+        each = zip(rows, in_places, written, strict=True)
+        return [self._record(row, arranged, values, fields, []) for row, values, fields in each]
+
+    def _record(
+        self, row: Row, arranged: _Arrangement, in_places: Values, fields: Fields, problems: list[Problem]
+    ) -> Record:
         updated = _updated(row, problems)
         number = str(row["id"])
         return Record(
             ref=Ref(self._connection, Kind.DEAL, number),
-            fields=values,
+            fields=fields,
             version=version_of((arranged.named, arranged.counting(in_places)), updated),
             created_at=moment(row.get("add_time")),
             updated_at=updated,
             position=self._position(row, problems),
-            key=(_text(hashes.get(self._key)) or None) if self._key else None,
+            key=(text_of(_custom(row).get(self._key)) or None) if self._key else None,
             url=self._link + number if self._link else None,
             problems=tuple(problems),
         )
 
-    def _arrange(self, layout: Layout) -> _Arrangement:
-        names, counting = layout.counting(UNVERSIONED)
-        return _Arrangement(layout, digest(names), counting, self._own.arranged(layout))
-
-    def _fill_standard(self, values: dict[str, Value], row: Row, around: Surroundings, problems: list[Problem]) -> None:
-        """Fill in the standard fields; the ones that the row does not tell, or that can't be read, are taken out."""
-        get = row.get
-        values["name"] = _text(get("title"))
-        values["owner"] = _id_text(get("owner_id"))
-        values["company"] = _id_text(get("org_id"))
-        values["lost_reason"] = _text(get("lost_reason"))
-        people = around.contacts.get(row["id"], ())
-        if people is None:
-            del values["contacts"]
-            problems.append(Problem("participants", "the deal's contacts could not be read"))
-        else:
-            values["contacts"] = _contacts(row, people)
-        if "channel" in row:
-            channel = row["channel"]
-            values["source"] = None if channel is None else self.fields.channels.get(str(channel), str(channel))
-        else:
-            del values["source"]
-        for count, name in COUNTS.items():
-            if is_id(number := get(count)):
-                values[name] = number
-            else:
-                del values[name]
-        try:
-            values["amount"] = self._amount(row)
-        except ValueError as error:
-            del values["amount"]
-            problems.append(Problem("value", str(error)))
-        try:
-            values["close_date"] = day_of(get("expected_close_date"))
-        except ValueError as error:
-            del values["close_date"]
-            problems.append(Problem("expected_close_date", str(error)))
-        _fill_activity_times(values, row, around)
-
-    def _amount(self, row: Row) -> Value:
-        value = row.get("value")
-        if value is None:
-            return None
-        return Money(decimal(value), currency_of(row.get("currency"), self._currency))
+    def _arranged_as(self, row: Row, custom: Row) -> _Arrangement:
+        """Say how rows that are laid out like this one are read; most are like the one before."""
+        arranged = self._arranged
+        if not arranged.layout.is_of(row, custom):
+            arranged = self._arranged = _Arrangement.of(Layout.of(row, custom))
+        return arranged
 
     def _position(self, row: Row, problems: list[Problem]) -> Position | None:
         """Give where a deal stands; deals share few positions, so each is made once."""
@@ -154,7 +110,17 @@ class _Arrangement(NamedTuple):
     layout: Layout
     named: str  # a fingerprint of the names whose values count: made once, as most rows have the same
     counting: Pick
-    own: Arranged
+
+    @classmethod
+    def of(cls, layout: Layout) -> _Arrangement:
+        """Settle it for a layout."""
+        names, counting = layout.counting(UNVERSIONED)
+        return cls(layout, digest(names), counting)
+
+
+def _custom(row: Row) -> Row:
+    custom = row.get("custom_fields")
+    return custom if isinstance(custom, dict) else {}
 
 
 def tombstone(row: Row, connection: str) -> Tombstone:
@@ -169,24 +135,24 @@ def person_record(row: Row, connection: str) -> Record:
         row,
         Ref(connection, Kind.CONTACT, str(row["id"])),
         {
-            "name": _text(row.get("name")),
+            "name": text_of(row.get("name")),
             "email": _primary(row.get("emails")),
-            "title": _text(row.get("job_title")),
-            "company": _id_text(row.get("org_id")),
+            "title": text_of(row.get("job_title")),
+            "company": id_text(row.get("org_id")),
         },
     )
 
 
 def organization_record(row: Row, connection: str) -> Record:
     """Read a company; its domain is taken from its website, which people write in many ways."""
-    fields: dict[str, Value] = {"name": _text(row.get("name")), "domain": _domain(row.get("website"))}
+    fields: dict[str, Value] = {"name": text_of(row.get("name")), "domain": _domain(row.get("website"))}
     return plain_record(row, Ref(connection, Kind.COMPANY, str(row["id"])), fields)
 
 
 def user_record(row: Row, connection: str) -> Record:
     """Read a user; the ones who left stay listed, not active."""
     active = row.get("active_flag") is True and row.get("is_deleted") is not True
-    fields: dict[str, Value] = {"name": _text(row.get("name")), "email": _text(row.get("email")), "active": active}
+    fields: dict[str, Value] = {"name": text_of(row.get("name")), "email": text_of(row.get("email")), "active": active}
     as_v2 = {**row, "add_time": row.get("created"), "update_time": row.get("modified") or row.get("created")}
     return plain_record(as_v2, Ref(connection, Kind.USER, str(row["id"])), fields)
 
@@ -201,7 +167,7 @@ def plain_record(row: Row, ref: Ref, fields: dict[str, Value]) -> Record:
         version=version_of(row, updated),
         created_at=moment(row.get("add_time")),
         updated_at=updated,
-        updated_by=_id_text(row.get("last_update_user_id")),
+        updated_by=id_text(row.get("last_update_user_id")),
         problems=tuple(problems),
     )
 
@@ -225,70 +191,15 @@ def _position(row: Row, problems: list[Problem]) -> Position | None:
     return Position(str(pipeline), str(stage), status)
 
 
-def day_of(raw: Any) -> Value:
-    """Read a date, which may come with a time of day; raises ValueError for anything else."""
-    if raw is None or raw == "":
-        return None
-    try:
-        return date.fromisoformat(raw)
-    except (TypeError, ValueError):  # perhaps with a time of day
-        read = moment(raw)
-    if read is None:
-        raise ValueError(f"{raw!r} is not a date")
-    return read.date()
-
-
-def _contacts(row: Row, people: Collection[int]) -> tuple[str, ...]:
-    main = (row["person_id"],) if is_id(row.get("person_id")) else ()
-    if not people:
-        return tuple(map(str, main))
-    return tuple(sorted({str(person) for person in (*main, *people)}))
-
-
-def _fill_activity_times(values: dict[str, Value], row: Row, around: Surroundings) -> None:
-    """Say when the last activity took place and the next one is due, where the row names them at all."""
-    for native, name in TIMES:
-        number = row.get(native)
-        activity = around.activities.get(number) if is_id(number) else None
-        if activity is not None:
-            values[name] = activity_time(activity) if activity else None
-        elif number is not None or native not in row:
-            del values[name]
-
-
-def activity_time(row: Row) -> datetime | None:
-    """Say when an activity is due; without a time of day at the start of its day, without a day when it was done.
-
-    Due times are in UTC ("Activities", API v1).
-    """
-    day = moment(row.get("due_date"))
-    if day is None:
-        return moment(row.get("marked_as_done_time"))
-    hours, minutes, seconds = (*str(row.get("due_time") or "0:0").split(":"), "0", "0")[:3]
-    if not (hours + minutes + seconds).isdecimal():
-        return day
-    return day + timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds))
-
-
-def _text(raw: Any) -> str | None:
-    if raw is None or isinstance(raw, str):
-        return raw
-    return str(raw) if isinstance(raw, int | Decimal) and not isinstance(raw, bool) else None
-
-
-def _id_text(raw: Any) -> str | None:
-    return str(raw) if is_id(raw) else None
-
-
 def _primary(raw: Any) -> str | None:
     """Give the primary one of a person's addresses, else the first."""
     items = [item for item in raw if isinstance(item, dict)] if isinstance(raw, list) else []
     chosen = next((item for item in items if item.get("primary") is True), items[0] if items else {})
-    return _text(chosen.get("value")) or None
+    return text_of(chosen.get("value")) or None
 
 
 def _domain(raw: Any) -> str | None:
-    text = _text(raw)
+    text = text_of(raw)
     if not text:
         return None
     host = text.strip().casefold().partition("://")[2] or text.strip().casefold()

@@ -1,20 +1,21 @@
-"""The fields that a process binds, out of deal rows: what is of one type at once, and one by one where it must be."""
+"""The fields that a process binds, out of deal rows: of many rows column by column, and one by one where it must be."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from itertools import groupby
-from operator import getitem
+from decimal import Decimal
+from operator import itemgetter
 from typing import Any, NamedTuple
 
+from crmbridge.adapting import WRITERS, Pieces, spread, without_value, write_amounts, write_any, write_texts
 from crmbridge.model.records import Problem
-from crmbridge.model.values import FieldType, Money, Value
+from crmbridge.model.values import FieldType, Value
 from crmbridge_pipedrive.account import BoundField
 from crmbridge_pipedrive.api import Row
-from crmbridge_pipedrive.layouts import Layout, Pick, Values, picking
-from crmbridge_pipedrive.values import Decode, decimal, decoder
+from crmbridge_pipedrive.layouts import Layout
+from crmbridge_pipedrive.values import Decode, decoder
 
 # The ways of fields without options; the other texts come as objects or as ids.
 USUAL: Mapping[tuple[FieldType, str], str] = {
@@ -26,40 +27,28 @@ USUAL: Mapping[tuple[FieldType, str], str] = {
 A_DAY = len("2026-06-10")
 
 Raws = Sequence[Any]
-# Gives the values of several fields; raises one of UNUSUAL where any of them is not in the usual form.
-AtOnce = Callable[[Raws], Iterable[Value]]
-Arranged = Sequence[tuple[Pick, AtOnce]]
-UNUSUAL = (KeyError, TypeError, ValueError)
+# Writes a field of several rows, as `crmbridge.adapting` has it; raises an error where one is not in the usual form.
+Write = Callable[[Raws], Pieces]
 
 
 class OwnFields:
     """Reads the bound fields of deal rows. How each is read is settled once, not per deal.
 
-    Most fields of most deals are in the one usual form of their type, and are read together with the others of that
-    type. Where anything is not, all fields of the deal are read one by one, which also says what is wrong with them.
+    Most fields of most deals are in the one usual form of their type, and are read together with those of other deals.
+    Where anything is not, all fields of the deal are read one by one, which also says what is wrong with them.
     """
 
     def __init__(self, bound: Mapping[str, BoundField], currency: str | None) -> None:
         self._plans = [_Plan.of(name, field, currency) for name, field in bound.items()]
-        in_order = sorted(self._plans, key=_way_of)
-        self.names = [plan.name for plan in in_order]
-        self._groups = [list(plans) for _, plans in groupby(in_order, key=_way_of)]
 
-    def arranged(self, layout: Layout) -> Arranged:
-        """Say how the fields of rows of one layout are picked and read at once."""
-        places = [[layout.place(plan.code, is_custom=plan.is_custom) for plan in plans] for plans in self._groups]
-        ways = (WAYS[plans[0].way](plans) for plans in self._groups)
-        return list(zip(map(picking, places), ways, strict=True))
+    def columns(self, layout: Layout, columns: Sequence[Raws]) -> dict[str, Pieces]:
+        """Read and write the fields of rows of one layout, whose values are given place by place."""
+        return {plan.name: plan.write(columns[_place(layout, plan)]) for plan in self._plans}
 
-    def at_once(self, row: Values, arranged: Arranged) -> list[Value] | None:
-        """Read the fields of a row in the usual forms, in the order of `names`; None where one is in another form."""
-        found: list[Value] = []
-        try:
-            for pick, read in arranged:
-                found += read(pick(row))
-        except UNUSUAL:
-            return None
-        return found
+    def values(self, name: str, layout: Layout, columns: Sequence[Raws]) -> list[Value] | None:
+        """Give the values of one field; None for one that is not bound."""
+        plan = next((plan for plan in self._plans if plan.name == name), None)
+        return plan and [plan.value(raw) for raw in columns[_place(layout, plan)]]
 
     def one_by_one(self, row: Row, custom: Row, problems: list[Problem]) -> dict[str, Value]:
         """Read the fields of a row in whatever form; the ones that can't be read become problems and are left out."""
@@ -67,21 +56,20 @@ class OwnFields:
         for plan in self._plans:
             raw = (custom if plan.is_custom else row).get(plan.code)
             try:
-                values[plan.name] = None if raw is None or raw == "" else plan.read(raw)
+                values[plan.name] = plan.value(raw)
             except ValueError as error:
                 problems.append(Problem(plan.code, str(error)))
         return values
 
 
 class _Plan(NamedTuple):
-    """How one bound field is read: by `read`, or together with those of its way; `options` are its options by ids."""
+    """How one bound field is read: its value by `read`, those of many rows by `write`, which also writes them."""
 
     name: str
     code: str
     is_custom: bool
-    way: str
-    options: Mapping[Any, Value]
     read: Decode
+    write: Write
 
     @classmethod
     def of(cls, name: str, bound: BoundField, currency: str | None) -> _Plan:
@@ -92,11 +80,16 @@ class _Plan(NamedTuple):
         for option in (int(option) for option, _ in field.options if option.isdecimal()):
             with contextlib.suppress(ValueError):
                 options[option] = read(option)
-        return cls(name, field.code, field.custom, _way(bound, is_option=len(options) > 1), options, read)
+        way = WAYS[_way(bound, is_option=len(options) > 1)]
+        return cls(name, field.code, field.custom, read, way(name, options, read))
+
+    def value(self, raw: Any) -> Value:
+        """Read a value; raises ValueError."""
+        return None if raw is None or raw == "" else self.read(raw)
 
 
-def _way_of(plan: _Plan) -> str:
-    return plan.way
+def _place(layout: Layout, plan: _Plan) -> int:
+    return layout.place(plan.code, is_custom=plan.is_custom)
 
 
 def _way(bound: BoundField, *, is_option: bool) -> str:
@@ -111,85 +104,113 @@ def _way(bound: BoundField, *, is_option: bool) -> str:
 
 # ── Ways ────────────────────────────────────────────────────────────────────────────────────────────────
 
+Options = Mapping[int | None, Value]
 
-def _must_be(types: frozenset[type], raws: Raws) -> None:
+
+def must_be(types: frozenset[type], raws: Raws) -> None:
+    """Raise ValueError unless values are of these very types; a yes-or-no is no number."""
     if not types.issuperset(map(type, raws)):
         raise ValueError("in another form than usual")
 
 
-def _texts(raws: Raws) -> Iterable[Value]:
-    _must_be(TEXTS, raws)
-    return [raw or None for raw in raws]
-
-
-def _numbers(raws: Raws) -> Iterable[Value]:
-    return [None if raw is None else decimal(raw) for raw in raws]
-
-
-def _amounts(raws: Raws) -> Iterable[Value]:
-    return map(_amount, raws)
-
-
-def _amount(raw: Any) -> Money | None:
-    if raw is None:
-        return None
-    currency = raw["currency"]
-    if currency.__class__ is not str or not currency:
-        raise ValueError("no currency of its own")
-    return Money(decimal(raw["value"]), currency)
-
-
-def _dates(raws: Raws) -> Iterable[Value]:
-    _must_be(TEXTS, raws)
-    days = [date.fromisoformat(raw) if raw else None for raw in raws]
-    written = "".join(filter(None, raws))
-    if len(written) != A_DAY * (len(days) - days.count(None)) or "W" in written:
+def days(texts: Sequence[str]) -> list[date]:
+    """Read days, each written as year, month and day; raises ValueError."""
+    found = [*map(date.fromisoformat, texts)]
+    if {*map(len, texts)} - {A_DAY} or "W" in "".join(texts):
         raise ValueError("not all are years, months and days")  # Python reads shorter forms and weeks as well
-    return days
+    return found
 
 
-def _of_options(plans: Sequence[_Plan]) -> AtOnce:
-    known = [plan.options for plan in plans]
-
-    def read(raws: Raws) -> Iterable[Value]:
-        _must_be(OPTIONS, raws)
-        return map(getitem, known, raws)
-
-    return read
-
-
-def _of_option_lists(plans: Sequence[_Plan]) -> AtOnce:
-    known = [{option: label[0] for option, label in plan.options.items() if isinstance(label, tuple)} for plan in plans]
-    return lambda raws: map(_labels, known, raws)
+def finite(numbers: Raws) -> list[Decimal]:
+    """Read numbers; raises ValueError."""
+    must_be(NUMBERS, numbers)
+    found = [*map(Decimal, numbers)]
+    if not all(map(Decimal.is_finite, found)):
+        raise ValueError("not a number")
+    return found
 
 
-def _labels(known: Mapping[int, str], raw: Any) -> tuple[str, ...] | None:
-    if raw is None:
-        return None
+def _texts(name: str, _options: Options, _read: Decode) -> Write:
+    nothing = without_value(name)
+
+    def write(raws: Raws) -> Pieces:
+        must_be(TEXTS, raws)
+        return spread(write_texts(name, [raw for raw in raws if raw]), raws, nothing)
+
+    return write
+
+
+def _typed(kind: FieldType, read: Callable[[Raws], Sequence[Value]]) -> Callable[[str, Options, Decode], Write]:
+    return lambda name, _options, _read: _filled(name, lambda raws: WRITERS[kind](name, read(raws)))
+
+
+def _filled(name: str, write: Write) -> Write:
+    """Make what writes the values that are there by `write`."""
+    nothing = without_value(name)
+    return lambda raws: spread(
+        write([raw for raw in raws if raw is not None]), [raw is not None for raw in raws], nothing
+    )
+
+
+def _days(raws: Raws) -> list[date]:
+    must_be(ONE_TEXT, raws)
+    return days(raws)
+
+
+def _amounts(name: str, _options: Options, _read: Decode) -> Write:
+    return _filled(name, lambda raws: write_money(name, raws) if raws else ())
+
+
+def write_money(name: str, raws: Raws) -> Pieces:
+    """Write amounts that come with their currencies."""
+    amounts, currencies = zip(*map(_AMOUNT, raws), strict=True)
+    must_be(ONE_TEXT, currencies)
+    if not all(currencies):
+        raise ValueError("no currency of its own")
+    return write_amounts(name, finite(amounts), currencies)
+
+
+def _of_options(name: str, options: Options, _read: Decode) -> Write:
+    written: dict[int | None, str] = {}
+    for option, value in options.items():
+        with contextlib.suppress(UnicodeEncodeError):  # deals that have it are read one by one
+            written[option] = write_any(name, [value])[0]
+
+    def write(raws: Raws) -> Pieces:
+        must_be(OPTIONS, raws)
+        return [*map(written.__getitem__, raws)]
+
+    return write
+
+
+def _of_option_lists(name: str, options: Options, _read: Decode) -> Write:
+    known = {option: label[0] for option, label in options.items() if isinstance(label, tuple)}
+    return _filled(name, lambda raws: WRITERS[FieldType.CHOICES](name, [_labels(known, raw) for raw in raws]))
+
+
+def _labels(known: Mapping[int | None, str], raw: Any) -> tuple[str, ...]:
     if raw.__class__ is not list:
         raise ValueError("not a list")
-    _must_be(IDS, raw)
+    must_be(IDS, raw)
     return tuple(sorted({known[one] for one in raw}))
 
 
-def _singles(plans: Sequence[_Plan]) -> AtOnce:
-    reads = [plan.read for plan in plans]
-
-    def read(raws: Raws) -> Iterable[Value]:
-        return [None if raw is None or raw == "" else one(raw) for one, raw in zip(reads, raws, strict=True)]
-
-    return read
+def _singles(name: str, _options: Options, read: Decode) -> Write:
+    return lambda raws: write_any(name, [None if raw is None or raw == "" else read(raw) for raw in raws])
 
 
 NOTHING = type(None)
 TEXTS: frozenset[type] = frozenset({str, NOTHING})
-OPTIONS: frozenset[type] = frozenset({int, NOTHING})  # a bool is of another type, though it equals a number
+ONE_TEXT: frozenset[type] = frozenset({str})
+NUMBERS: frozenset[type] = frozenset({int, Decimal})
+OPTIONS: frozenset[type] = frozenset({int, NOTHING})
 IDS: frozenset[type] = frozenset({int})
-WAYS: Mapping[str, Callable[[Sequence[_Plan]], AtOnce]] = {
-    "text": lambda _plans: _texts,
-    "number": lambda _plans: _numbers,
-    "money": lambda _plans: _amounts,
-    "date": lambda _plans: _dates,
+_AMOUNT = itemgetter("value", "currency")
+WAYS: Mapping[str, Callable[[str, Options, Decode], Write]] = {
+    "text": _texts,
+    "number": _typed(FieldType.NUMBER, finite),
+    "money": _amounts,
+    "date": _typed(FieldType.DATE, _days),
     "option": _of_options,
     "options": _of_option_lists,
     "single": _singles,

@@ -13,8 +13,9 @@ from crmbridge import secrets
 from crmbridge.errors import AuthenticationError, RetryLaterError
 from crmbridge.http import StaticToken, Token, TokenEndpoint, TokenSource
 from crmbridge.loopback import is_loopback
+from crmbridge.model.records import Kind
 from crmbridge.ports import AdapterContext, Clock, Credential
-from crmbridge_pipedrive.paths import SCOPES
+from crmbridge_pipedrive.paths import FIELD_SCOPES, SCOPES
 from crmbridge_pipedrive.settings import OAuthSettings, PipedriveSettings
 
 A_CENTURY = 3_000_000_000  # seconds
@@ -61,6 +62,7 @@ class SignIn:
             user=user,
             scopes=token.scopes,  # the hour of an access token says nothing of the refresh token's age
             needed=_needed(token.scopes),
+            needed_for={Kind.FIELD: FIELD_SCOPES},
         )
 
 

@@ -25,8 +25,8 @@ def command(call: Call, connections: tuple[str, ...], hinted: bool) -> Reply:  #
 
     The first pull brings everything, later ones what changed. What was pulled before an interruption is kept.
     """
-    from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
-    from crmbridge.services.running import run_hinted, run_pull  # noqa: PLC0415  the same
+    with call.workspace() as workspace:  # before the imports, so that people see early that it starts
+        from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
+        from crmbridge.services.running import run_hinted, run_pull  # noqa: PLC0415  the same
 
-    with call.workspace() as workspace:
         return answer_run(workspace, (run_hinted if hinted else run_pull)(workspace, connections))

@@ -46,6 +46,9 @@ TABLES = {"xlsx": ".xlsx", "parquet": ".parquet"}  # files only
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Save it there.")
 @click.option("--by", "segment", metavar="FIELD", help="Group by owner, connection, or a deal's field such as source.")
 @click.option("--period", type=click.Choice(["month", "quarter", "year"]), help="Cut time into these.")
+@click.option(
+    "--horizon", type=click.IntRange(1, 1830), metavar="DAYS", help="How far the forecast looks.  [default: 90]"
+)
 @click.option("--measure", "measures", multiple=True, metavar="ID", help="Only this measure. Repeatable.")
 @click.option("--push", is_flag=True, help="Send to the sinks in the settings; to people at most once a day.")
 def command(
@@ -104,9 +107,11 @@ def _text(document: Document, form: str) -> str:
             return json.dumps(document.facts, ensure_ascii=False, indent=1) + "\n"
 
 
-def _asked(report: Report, segment: str | None, period: str | None, measures: tuple[str, ...]) -> Report:
+def _asked(
+    report: Report, segment: str | None, period: str | None, horizon: int | None, measures: tuple[str, ...]
+) -> Report:
     """Lay what the command asks for over what the settings say of a report."""
-    wanted = {"by": segment, "period": period, "measures": measures}
+    wanted = {"by": segment, "period": period, "horizon": horizon, "measures": measures}
     return report.model_copy(update={name: value for name, value in wanted.items() if value})
 
 

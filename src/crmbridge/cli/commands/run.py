@@ -43,13 +43,13 @@ def command(
     too, to people at most once a day. A second run right after finds nothing to write. A plan that is over a limit
     is not written at all.
     """
-    from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
-    from crmbridge.model.findings import Severity  # noqa: PLC0415  the same
-    from crmbridge.services.running import run_steps  # noqa: PLC0415  the same
+    with call.workspace() as workspace:  # before the imports, so that people see early that it starts
+        from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
+        from crmbridge.model.findings import Severity  # noqa: PLC0415  the same
+        from crmbridge.services.running import run_steps  # noqa: PLC0415  the same
 
-    severity = Severity(fail_on) if fail_on else None
-    choice = choice_of(select, max_changes, max_deletes)
-    with call.workspace() as workspace:
+        severity = Severity(fail_on) if fail_on else None
+        choice = choice_of(select, max_changes, max_deletes)
         if due:
             return _run_due(workspace, severity, choice)
         return answer_run(workspace, run_steps(workspace, "cycle", fail_on=severity, choice=choice))

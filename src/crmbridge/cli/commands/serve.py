@@ -61,7 +61,8 @@ def command(call: Call, *, host: str, port: int, public_url: str | None, new_tok
         keys = keys_of(workspace.project, anew=new_tokens)
         with contextlib.closing(listen(host, port)) as listener:
             url = public or _local(listener)
-            with _application(call, workspace, keys, hosts, url) as (app, webhooks):
+            port = listener.getsockname()[1]
+            with _application(call, workspace, keys, hosts, url=url, port=port) as (app, webhooks):
                 server = make_server(app)
                 _announce(call, url, webhooks, keys)
                 return Reply(printed=True, exit_code=_serve(server, listener))
@@ -90,7 +91,7 @@ def _hosts(workspace: Workspace, host: str, public: str | None) -> Hosts:
 
 @contextlib.contextmanager
 def _application(
-    call: Call, workspace: Workspace, keys: Keys, hosts: Hosts, url: str
+    call: Call, workspace: Workspace, keys: Keys, hosts: Hosts, *, url: str, port: int
 ) -> Iterator[tuple[ASGIApp, Iterable[str]]]:
     """Put the page and the receiver together; what is at work on the page is waited for at the end."""
     from crmbridge.app import open_workspace  # noqa: PLC0415  imports are paid by the commands that use them
@@ -110,8 +111,8 @@ def _application(
         return open_workspace(call.project, progress, clock=clock, patience=call.patience)
 
     write = partial(write_reports, workspace)
-    access = Access(keys.keys, workspace.clock.now)
-    with serving(workspace, opens, access, hosts, write=write, secure=url.startswith("https://")) as site:
+    access, secure = Access(keys.keys, workspace.clock.now), url.startswith("https://")
+    with serving(workspace, opens, access, hosts, write=write, secure=secure, port=port) as site:
         yield site_app(site, webhook_app(Reception(workspace, found, url))), found
 
 

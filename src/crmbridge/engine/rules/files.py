@@ -98,7 +98,7 @@ def is_like(name: str, pattern: str) -> bool:
         if found < 0:
             return False
         at = found + len(piece)
-    return at <= end
+    return True
 
 
 def _first(text: str, piece: str, start: int, end: int) -> int:
@@ -141,4 +141,4 @@ def _in_units(size: Decimal | int) -> str:
     for unit, bytes_ in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= bytes_:
             return f"{Decimal(size) / bytes_:.1f} {unit}"
-    return f"{size:f} bytes"
+    return f"{size:f} byte{'' if size == 1 else 's'}"

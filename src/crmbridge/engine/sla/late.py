@@ -10,7 +10,7 @@ from crmbridge.engine.sla.limits import ClockRule, Measures, clock_rule, in_word
 from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import FindingKind, SlaClock, SlaState
 from crmbridge.model.slas import SlaKind
-from crmbridge.model.values import show
+from crmbridge.model.values import Value, show
 
 _VISITS = ("time_in_stage", "handoff")  # what these measure is told apart by the visit, all else by when it began
 
@@ -25,6 +25,7 @@ class Late(NamedTuple):
     visit: int
     since: datetime
     message: str
+    seen: Mapping[str, Value]  # the moments of the clock that its message names
 
 
 def late(clock: SlaClock, subject: Subject) -> Late | None:
@@ -44,7 +45,14 @@ def late(clock: SlaClock, subject: Subject) -> Late | None:
         visit=visit.number,
         since=(clock.due_at if breached else clock.warned_at) or clock.started_at,
         message=_message(rule, clock, subject),
+        seen=_seen(clock),
     )
+
+
+def _seen(clock: SlaClock) -> dict[str, Value]:
+    at_risk = clock.warned if clock.state is SlaState.AT_RISK else None
+    seen = {"started_at": clock.started_at, "due_at": clock.due_at, "paused_at": clock.paused_since, "warned": at_risk}
+    return {name: value for name, value in seen.items() if value is not None}
 
 
 def _message(rule: ClockRule, clock: SlaClock, subject: Subject) -> str:

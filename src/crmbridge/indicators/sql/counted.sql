@@ -63,9 +63,9 @@ LEFT JOIN money ON money.no = deal.no
 CROSS JOIN target
 GROUP BY ALL;
 
--- closings: deals that were closed at the end of the month in which they were won or lost. A deal that came back within
--- the month was not; one that came back later was. visited are the stages that the deal has been in.
-CREATE TABLE closings AS
+-- ended: deals that were closed at the end of the month in which they were won or lost. A deal that came back within the
+-- month was not; one that came back later was.
+CREATE TABLE ended AS
 WITH ends AS (
     SELECT no, month_of(left_at) AS month, max(left_at) AS closed_at, max_by(to_status, left_at) AS to_status
     FROM state.visits
@@ -79,10 +79,15 @@ comings AS (  -- of deals that came back only, which are few
         ON closed.no = visit.no AND visit.entered_at >= closed.first
     WHERE visit.stage >= 0 AND sells(visit.stage)
 )
-SELECT ends.month, ends.to_status, journey.visited, count(*) AS n
+SELECT ends.no, ends.month, ends.closed_at, ends.to_status
 FROM ends
-JOIN journeys AS journey ON journey.no = ends.no
 WHERE NOT EXISTS (
     SELECT 1 FROM comings WHERE comings.no = ends.no AND comings.month = ends.month AND comings.entered_at >= ends.closed_at
-)
+);
+
+-- closings: those, by the stages that they have been in.
+CREATE TABLE closings AS
+SELECT ended.month, ended.to_status, journey.visited, count(*) AS n
+FROM ended
+JOIN journeys AS journey ON journey.no = ended.no
 GROUP BY ALL;

@@ -4,7 +4,7 @@
 --   ending             of the deal: 1 won, 2 lost, 0 still open at the time of the report
 --   crew               0 to 19, the same for all visits of a deal: the jackknife leaves out one crew at a time
 -- A deal that is closed now although its history does not say when is not counted: it has no time to learn from.
--- `standing` is one row per open deal: its stage, how long it has been there, its amount and the CRM's own chance.
+-- `standing` is one row per open deal: its stage, how long it has been there, its amount, the CRM's own chance, and its segment.
 CREATE OR REPLACE TEMP VIEW history AS
 WITH ends AS (
     -- What a won deal goes through after it was won ends nothing.
@@ -47,9 +47,11 @@ SELECT
     deal.stage_ordinal AS stage,
     days_between(visit.entered_at, as_of) AS days,
     money.value AS amount,
-    chance.probability
+    chance.probability,
+    grouped.seg
 FROM listed AS deal
 JOIN state.visits AS visit ON visit.no = deal.no AND visit.stage = deal.stage_ordinal AND visit.left_at IS NULL
+LEFT JOIN grouped ON grouped.no = deal.no
 LEFT JOIN money ON money.no = deal.no
 LEFT JOIN chances AS chance ON chance.no = deal.no
 CROSS JOIN moment

@@ -1,4 +1,5 @@
--- Money in one currency. `fx` is the table of rates, and `money` one row per evaluated deal with an amount.
+-- Money in one currency. `fx` is the table of rates, and `money` one row per evaluated deal with an amount. {rated} joins
+-- the rate of a deal's day.
 
 -- fx: one row per rate.
 --   currency, date     from which day on it holds; `until` is the day before which the next one takes over, or NULL
@@ -12,8 +13,9 @@ SELECT
 FROM rates;
 
 -- money: one row per evaluated deal that has an amount.
+--   status             the deal's: open, won or lost
 --   value              the amount in the report's currency, a DOUBLE; NULL for an amount without a currency, where others
---                      have one
+--                      have one, and for a lost deal's without a rate
 --   on_date            the day whose rate counts: of closing for a closed deal, of the report for an open one
 --   rate, rate_date    the rate that was taken: the latest on or before that day
 CREATE VIEW money AS
@@ -22,6 +24,7 @@ WITH dated AS (
         deal.no,
         deal.connection,
         deal.deal,
+        deal.status,
         deal.amount,
         deal.currency,
         CASE WHEN deal.status = 'open' THEN as_of::DATE
@@ -35,6 +38,7 @@ SELECT
     dated.no,
     dated.connection,
     dated.deal,
+    dated.status,
     dated.amount,
     dated.currency,
     dated.on_date,
@@ -44,4 +48,4 @@ SELECT
     * CASE WHEN dated.currency IS NOT DISTINCT FROM target.currency THEN 1 ELSE rate.rate END::DOUBLE AS value
 FROM dated
 CROSS JOIN target
-ASOF LEFT JOIN rates AS rate ON rate.currency = dated.currency AND dated.on_date >= rate.date;
+{rated};

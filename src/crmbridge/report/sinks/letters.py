@@ -68,7 +68,8 @@ def _text(document: Document) -> str:
 
 def _html(document: Document) -> str:
     card = document.scorecard
-    empty: dict[str, object] = {"language": "en", "cards": (), "indicators": None, "sections": (), "lines": ()}
+    language = document.facts.get("language", "en")
+    empty: dict[str, object] = {"language": language, "cards": (), "indicators": None, "sections": (), "lines": ()}
     if card is None or not card.coverage.deals:
         values = {**empty, "lines": summary_lines(document)}
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import smtplib
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,11 +15,37 @@ from pathlib import Path
 from crmbridge.engine.text import plain
 from crmbridge.errors import AuthenticationError, ConfigurationError, CrmbridgeError, RetryLaterError, UnclearError
 from crmbridge.ports import Document
+from crmbridge.report.sinks.cutting import ALTOGETHER, Deadline, cut_after
 from crmbridge.report.sinks.letters import letter
 from crmbridge.secrets import reveal
 from crmbridge.sink_settings import EmailEntry
 
 _ADVICE = "Mend the entry under the sink `email`; your mail server's operator knows host, port and login."
+
+
+class _Session(smtplib.SMTP):
+    """A conversation with a mail server, whose socket is watched from the first moment: the greeting may drip, too.
+
+    With `trust` it is encrypted from the start. smtplib's own class for that keeps its socket to itself until then.
+    """
+
+    def __init__(self, entry: EmailEntry, deadline: Deadline, trust: ssl.SSLContext | None) -> None:
+        self._deadline = deadline
+        self._trust = trust
+        super().__init__(entry.host.strip("[]"), entry.number, timeout=entry.timeout)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # where smtplib connects
+        opened = socket.create_connection((host, port), timeout)
+        self._deadline.watch(opened)
+        return self._trust.wrap_socket(opened, server_hostname=host) if self._trust else opened
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read an answer; the beginning of one that was cut off is none, though smtplib takes it for one."""
+        code, said = super().getreply()
+        if self._deadline.is_over:
+            self.close()
+            raise smtplib.SMTPServerDisconnected("cut off")
+        return code, said
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +64,7 @@ class MailSink:
         never answered.
         """
         content = letter(document, self.entry, self.now()).as_bytes()
-        with self._session() as session:
+        with cut_after(self.entry.timeout * ALTOGETHER) as deadline, self._session(deadline) as session:
             refused = _addressed(session, self.entry)
             _sent(session, content)
         told = len(self.entry.to) - len(refused)
@@ -45,10 +72,10 @@ class MailSink:
         return f"{where}; the server refused {', '.join(refused)}" if refused else where
 
     @contextlib.contextmanager
-    def _session(self) -> Iterator[smtplib.SMTP]:
+    def _session(self, deadline: Deadline) -> Iterator[smtplib.SMTP]:
         """Connect, encrypt and sign in; what goes wrong before the mail is sent has sent nothing."""
         with _before_it_is_sent(self.entry):
-            session = self._connected()
+            session = _Session(self.entry, deadline, self._trust() if self.entry.tls == "implicit" else None)
         try:
             with _before_it_is_sent(self.entry):
                 session.ehlo_or_helo_if_needed()
@@ -62,12 +89,6 @@ class MailSink:
                 session.quit()
         finally:
             session.close()
-
-    def _connected(self) -> smtplib.SMTP:
-        host, port, timeout = self.entry.host.strip("[]"), self.entry.number, self.entry.timeout
-        if self.entry.tls == "implicit":
-            return smtplib.SMTP_SSL(host, port, timeout=timeout, context=self._trust())
-        return smtplib.SMTP(host, port, timeout=timeout)
 
     def _trust(self) -> ssl.SSLContext:
         """Trust the system's certificates, or those that the settings name; the server's name must be in its own."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,9 +15,9 @@ import httpx
 from crmbridge import __version__
 from crmbridge.errors import AuthenticationError, ConfigurationError, RetryLaterError, UnclearError
 from crmbridge.loopback import is_loopback
+from crmbridge.report.sinks.cutting import ALTOGETHER, Deadline, cut_after
 
 LONGEST_WORD = 64  # bytes of a refusal that are looked at
-ALTOGETHER = 3  # times the seconds of one wait: how long a whole exchange may take, however it drips in
 _LATER = {408, 425, 429}
 _LONGEST_WAIT = 7 * 86_400
 
@@ -57,9 +55,11 @@ class Place:
         try:
             # A proxy is no way to this very machine.
             with (
-                _cut_after(self.seconds * ALTOGETHER) as trace,
+                cut_after(self.seconds * ALTOGETHER) as deadline,
                 httpx.Client(timeout=timeout, follow_redirects=False, trust_env=not is_loopback(url)) as client,
-                client.stream("POST", url, content=content, headers=known, extensions={"trace": trace}) as reply,
+                client.stream(
+                    "POST", url, content=content, headers=known, extensions={"trace": _connected(deadline)}
+                ) as reply,
             ):
                 self._judge(reply)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError):
@@ -83,33 +83,14 @@ class Place:
             raise kind(f"{self.name} refused the report (HTTP {status}{_word(reply)}).", advice=self.advice)
 
 
-@contextlib.contextmanager
-def _cut_after(seconds: float) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
-    """Give what watches a connection come about, and cut it off when the block lasts longer than that.
+def _connected(deadline: Deadline) -> Callable[[str, Mapping[str, Any]], None]:
+    """Give what httpx tells of its connection, which passes its socket on."""
 
-    httpx only bounds each wait, so a byte from time to time would hold a run, and with it the state, for good.
-    """
-    opened: list[socket.socket] = []
-
-    def watch(event: str, info: Mapping[str, Any]) -> None:
+    def trace(event: str, info: Mapping[str, Any]) -> None:
         if event == "connection.connect_tcp.complete":
-            # A second handle on the same connection: the first one goes into what encrypts it.
-            opened.append(info["return_value"].get_extra_info("socket").dup())
+            deadline.watch(info["return_value"].get_extra_info("socket"))
 
-    def cut() -> None:
-        for each in opened:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, cut)
-    timer.start()
-    try:
-        yield watch
-    finally:
-        timer.cancel()
-        timer.join()
-        for each in opened:
-            each.close()
+    return trace
 
 
 def _word(reply: httpx.Response) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
+from crmbridge.manual.telling import Teller
 from crmbridge.model.findings import Judgement, SlaClock, SlaState, Visit
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.explained import Asked as When
@@ -14,7 +15,7 @@ from crmbridge.services.explained import ExplainedRule, Explanation, InStep, Syn
 from crmbridge.services.explaining import explain
 from crmbridge.services.naming import names_for
 from crmbridge.web.site import Asked, Site, message, page
-from crmbridge.web.views.deals import edits_in_words, field_label, length_in_words, rule_name, stage_name
+from crmbridge.web.views.deals import edits_in_words, field_label, length_in_words, rule_name, stage_name, teller_of
 from crmbridge.web.words import NOTHING, Words
 
 RECENT = 20  # journal rows of a deal
@@ -36,6 +37,7 @@ class Rule(NamedTuple):
     """A rule as the page shows it."""
 
     of: ExplainedRule
+    says: str
     tone: str
     mark: str
     todo: str
@@ -63,6 +65,7 @@ def one(site: Site, asked: Asked) -> Response:
     if not known:
         return message(site, asked, 404, t("not_found"), t("not_found_why"))
     said = explain(site.workspace, f"{ref.connection}:{ref.id}")
+    told = teller_of(site, t)
     names = names_for(site.workspace, [entry.change for entry in said.journal])
     return page(
         site,
@@ -72,9 +75,10 @@ def one(site: Site, asked: Asked) -> Response:
         said=said,
         stage=stage_name(site, said.evaluation.place.stage, t),
         verdict=_verdict(said, stage_name(site, said.evaluation.place.stage, t), t),
+        findings=[(finding, told.finding(finding)) for finding in said.evaluation.findings],
         linked=[(record, str(record.fields.get("name") or "")) for record in said.linked],
         amount=t.value(said.subject.fields.get("amount")),
-        rules=[(t(TITLES[when]), found) for when in TITLES if (found := list(_rules(said, when, t)))],
+        rules=[(t(TITLES[when]), found) for when in TITLES if (found := list(_rules(site, said, when, t, told)))],
         clocks=[_clock(site, one.clock, t) for one in said.clocks],
         visits=[_visit(site, visit, t) for visit in reversed(said.evaluation.visits)],
         apart=[_apart(site, field, said.linked, t) for field in said.fields if field.state is not InStep.IN_STEP],
@@ -98,23 +102,23 @@ def _verdict(said: Explanation, stage: str, t: Words) -> tuple[str, str]:
     return "bad", t("not_ready", stage=stage, failing=ready.failing, rules=ready.rules) + undecided
 
 
-def _rules(said: Explanation, when: When, t: Words) -> Iterable[Rule]:
+def _rules(site: Site, said: Explanation, when: When, t: Words, told: Teller) -> Iterable[Rule]:
     for rule in said.rules:
         if rule.asked is not when:
             continue
         verdict = rule.verdict
         tone, mark = MARKS[verdict.judgement]
         wanting = verdict.judgement in {Judgement.FAIL, Judgement.UNKNOWN}
-        labels = {seen.name: seen.label for seen in rule.seen}
-        fields = ", ".join(labels.get(name, name) for name in verdict.missing)
+        fields = ", ".join(field_label(site, name, t) for name in verdict.missing)
         yield Rule(
             of=rule,
+            says=told.verdict(verdict),
             tone=tone,
             mark=t(mark),
             todo=t("to_do", fields=fields) if wanting and fields else "",
             seen=[
                 (
-                    seen.label,
+                    field_label(site, seen.name, t),
                     t.value(seen.value),
                     f"{seen.source}, {t('of_then' if seen.of_then else 'of_now')}",
                     t.moment(seen.changed_at),

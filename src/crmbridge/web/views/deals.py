@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
 from starlette.responses import Response
 
-from crmbridge.engine.rules.case import field_name
 from crmbridge.engine.text import plain
-from crmbridge.model.changes import Action, Change
+from crmbridge.manual.telling import Teller, teller
+from crmbridge.model.changes import Action, Change, FieldEdit
+from crmbridge.model.values import Money
 from crmbridge.services.holding import HeldDeal, HeldQuery, by_rule
 from crmbridge.services.naming import Names, called_in
 from crmbridge.web.rendering import deal_path, with_query
 from crmbridge.web.site import Asked, Site, page, part_of
 from crmbridge.web.words import Words
 
+LENGTH = re.compile(r"(\d+(?:\.\d+)?)([bdhm]+)")  # such as 5bd
 SHOWN = 120  # characters of why a deal is held; its page has all of it
 ROWS = 50  # deals on a page
 MOST_OWNERS = 500  # in the list to choose from
@@ -77,10 +80,16 @@ def _query(asked: Asked) -> HeldQuery:
 
 def rows_of(site: Site, found: Iterable[HeldDeal], now: datetime, t: Words) -> list[Row]:
     """Write held deals as lines."""
-    return [_row(site, one, now, t) for one in found]
+    told = teller_of(site, t)
+    return [_row(site, one, now, t, told) for one in found]
 
 
-def _row(site: Site, one: HeldDeal, now: datetime, t: Words) -> Row:
+def teller_of(site: Site, t: Words) -> Teller:
+    """Give who tells of findings in the visitor's language, with times as the page shows them."""
+    return teller(site.workspace.project.process, t.language, t.moment)
+
+
+def _row(site: Site, one: HeldDeal, now: datetime, t: Words, told: Teller) -> Row:
     left = one.left(now)
     tone = "dim" if left is None else "bad" if left < 0 else "warn" if left < 86_400 else "plain"
     return Row(
@@ -88,7 +97,7 @@ def _row(site: Site, one: HeldDeal, now: datetime, t: Words) -> Row:
         href=deal_path(one.deal),
         stage=stage_name(site, one.place.stage, t),
         amount=t.money(one.amount),
-        why=plain(one.holds[0].message, SHOWN),
+        why=plain(told.finding(one.holds[0].finding), SHOWN),
         more=t("and_more", n=len(one.holds) - 1) if len(one.holds) > 1 else "",
         left=t("paused" if one.paused else "no_clock") if left is None else t.left(left),
         due=t.moment(one.due_at) if one.due_at else "",
@@ -108,22 +117,31 @@ def rule_name(site: Site, rule: str, t: Words) -> str:
     if not dot:
         return t({"move": "rule_move", "unreadable": "unreadable"}.get(rule, "")) if rule in OWN else rule
     words = {"sla": "SLA", "handoff": t("handoff")}.get(name, name.replace("_", " "))
-    return f"{stage_name(site, stage, t)}: {words}"
+    return t("named", name=stage_name(site, stage, t), what=words)
 
 
 def length_in_words(text: str, t: Words) -> str:
     """Write a length of time as people read it, such as `5bd`; anything else stays as it is."""
-    number = text.rstrip("bdhm")
-    unit = text[len(number) :]
-    return t(f"unit_{unit}", n=number) if unit and f"unit_{unit}" in t.texts else text
+    found = LENGTH.fullmatch(text)
+    key = f"unit_{found[2]}" if found else ""
+    if found is None or key not in t.texts:
+        return text
+    one = f"{key}_one"
+    return t(one if found[1] == "1" and one in t.texts else key, n=found[1])
 
 
 def edits_in_words(site: Site, change: Change, names: Names, t: Words) -> str:
     """Say in a line what a change writes: a task's or note's text, else each field."""
     if change.action in TOLD:
         return plain(t.value(change.after.get("subject") or change.after.get("body")), LINE)
-    edits = (f"{field_label(site, e.name, t)}: {called_in(change, e.name, e.after, names)}" for e in change.edits)
+    edits = (t("named", name=field_label(site, e.name, t), what=_held(change, e, names, t)) for e in change.edits)
     return plain("; ".join(edits), LINE)
+
+
+def _held(change: Change, edit: FieldEdit, names: Names, t: Words) -> str:
+    if isinstance(edit.after, bool | Money | datetime):
+        return t.value(edit.after)
+    return called_in(change, edit.name, edit.after, names)
 
 
 TOLD = {Action.TASK, Action.NOTE, Action.NOTIFY, Action.AMEND}
@@ -134,4 +152,4 @@ USUAL = ("stage", "owner", "amount")  # fields that have words of the page's own
 
 def field_label(site: Site, name: str, t: Words) -> str:
     """Name a field for people."""
-    return t(name) if name in USUAL else field_name(name, site.workspace.project.process, t.language)
+    return t(name) if name in USUAL else teller_of(site, t).field(name)

@@ -155,7 +155,9 @@ def _deletes(plan: Plan) -> int:
 def _counts(plan: Plan, t: Words) -> list[tuple[str, str]]:
     """Count the changes by what they do, and what needs a person."""
     counts = Counter(change.action for change in plan.changes)
-    found = [(t.number(counts[action]), t(f"action_{action}")) for action in Action if counts[action]]
+    found = [
+        (t.number(counts[action]), t.counted(f"action_{action}", counts[action])) for action in Action if counts[action]
+    ]
     return found + ([(t.number(len(plan.blocked)), t("blocked_count"))] if plan.blocked else [])
 
 

@@ -9,9 +9,13 @@ from crmbridge.web.addresses import own_path
 from crmbridge.web.site import Asked, Site, go, page
 
 
-def cookie_name(*, secure: bool) -> str:
-    """Name the session's cookie; with the prefix, browsers take it by https and for this host alone."""
-    return "__Host-crmbridge" if secure else "crmbridge"
+def cookie_name(site: Site) -> str:
+    """Name the session's cookie; with the prefix, browsers take it by https and for this host alone.
+
+    Cookies are kept by host whatever the port (RFC 6265, 8.5), so it names the port, too.
+    """
+    name = f"crmbridge_{site.port}" if site.port else "crmbridge"
+    return f"__Host-{name}" if site.secure else name
 
 
 def form(site: Site, asked: Asked) -> Response:
@@ -27,14 +31,14 @@ def sign_in(site: Site, asked: Asked) -> Response:
     try:
         cookie = site.access.sign_in(asked.form.get("token", "").strip(), asked.address)
     except TooManyTriesError as error:
-        answer = _asking(site, asked, onward, t("too_many", n=error.seconds), 429)
+        answer = _asking(site, asked, onward, t.counted("too_many", error.seconds), 429)
         answer.headers["Retry-After"] = str(error.seconds)
         return answer
     if cookie is None:
         return _asking(site, asked, onward, t("wrong_token"), 403)
     answer = go(own_path(onward))
     answer.set_cookie(
-        cookie_name(secure=site.secure),
+        cookie_name(site),
         cookie,
         max_age=int(LASTS.total_seconds()),
         httponly=True,
@@ -48,7 +52,7 @@ def sign_out(site: Site, asked: Asked) -> Response:
     """End the session."""
     site.access.sign_out(asked.cookie)
     answer = go("/sign-in")
-    answer.delete_cookie(cookie_name(secure=site.secure), httponly=True, samesite="strict", secure=site.secure)
+    answer.delete_cookie(cookie_name(site), httponly=True, samesite="strict", secure=site.secure)
     return answer
 
 

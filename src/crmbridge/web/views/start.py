@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
+from crmbridge.model.aims import must_reach
 from crmbridge.model.figures import IndicatorFigure, Unit
 from crmbridge.model.values import Money
 from crmbridge.ports import Run
@@ -220,11 +221,19 @@ def tile(one: IndicatorFigure, t: Words) -> Tile:
         counted=_counted(one, t) + (f" · {t('small_n')}" if few else ""),
         tone="plain" if one.met is None else "good" if one.met else "bad",
         verdict="" if one.met is None else t("met") if one.met else t("missed"),
-        target=t("target", target=length_in_words(one.target, t)) if one.target else "",
+        target=t("target", target=_aim(one, one.target, t)) if one.target else "",
         line=line,
         change=_change(one, t),
         history=[*((point.period, t.figure(point.figure)) for point in one.trend), (t("now"), t.figure(figure))],
     )
+
+
+def _aim(one: IndicatorFigure, target: str, t: Words) -> str:
+    """Write a target with whether it is a least or a most; one that can't be compared as it stands in the file."""
+    said = length_in_words(target, t)
+    if not one.comparable or target.strip() == "0":
+        return said
+    return t("at_least" if must_reach(one.measure, one.figure.unit) else "at_most", x=said)
 
 
 def _counted(one: IndicatorFigure, t: Words) -> str:

@@ -1,0 +1,128 @@
+"""Fields written a column at a time: of a page of records, what `fields_to_text` gives for each, at half its cost.
+
+An adapter that knows what kind of value a field has reads that field of all records of a page at once, and hands the
+records over with their fields as they are stored: reading and writing are then a few calls for a whole column, where
+each value would cost several. A page with a value that is not as usual is cut in halves, and what is left of those is
+read one by one, which also says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import msgspec
+
+from crmbridge.model.values import FieldType, Value, WrittenFields, fields_to_utf8
+
+Pieces = Sequence[str]  # of each record the field's name and value with a comma behind; "" where it has no such field
+Write = Callable[[str, Sequence[Any]], Pieces]
+UNUSUAL = (KeyError, TypeError, ValueError, ArithmeticError)  # what reading and writing at once may raise
+FEWEST = 12  # records that are worth columns
+BETWEEN = "\0"  # stands between values that are written together: no JSON has it
+ESCAPED = len("\\u0000") - len(BETWEEN)  # that much longer it is as JSON
+
+R = TypeVar("R")
+Row = TypeVar("Row")
+_write = msgspec.json.Encoder().encode
+
+
+def read_at_once(rows: Sequence[Row], together: Callable[[Sequence[Row]], list[R]], one: Callable[[Row], R]) -> list[R]:
+    """Read rows together; where that raises one of UNUSUAL, each half of them, and few rows one by one."""
+    if len(rows) < FEWEST:
+        return [one(row) for row in rows]
+    try:
+        return together(rows)
+    except UNUSUAL:
+        half = len(rows) // 2
+        return read_at_once(rows[:half], together, one) + read_at_once(rows[half:], together, one)
+
+
+def put_together(columns: Iterable[Pieces], known: Mapping[str, Sequence[Value]]) -> list[WrittenFields]:
+    """Make the fields of each record of columns in the order of their names; `known` are some of the values, too."""
+    texts = (f"{{{row[:-1]}}}" for row in map("".join, zip(*columns, strict=True)))
+    return [
+        WrittenFields(text, dict(zip(known, values, strict=True)))
+        for text, values in zip(texts, zip(*known.values(), strict=True), strict=True)
+    ]
+
+
+def spread(column: Sequence[R], filled: Sequence[Any], empty: R) -> Sequence[R]:
+    """Give each record its place: `column` has those of which `filled` is true, `empty` is for the others."""
+    if len(column) == len(filled):
+        return column
+    following = iter(column).__next__
+    return [following() if each else empty for each in filled]
+
+
+def without_value(name: str) -> str:
+    """Write a field that is there and has no value."""
+    return f"{quoted(name)}:null,"
+
+
+def quoted(text: str) -> str:
+    """Write a text as `fields_to_text` does."""
+    return _write(text).decode()
+
+
+def write_texts(name: str, values: Sequence[str]) -> Pieces:
+    """Write texts."""
+    if not values:
+        return ()
+    joined = BETWEEN.join(values)
+    if len(_write(joined)) != len(joined.encode()) + ESCAPED * (len(values) - 1) + 2:  # some must be escaped
+        return [f"{quoted(name)}:{quoted(value)}," for value in values]
+    return _apart(f'{quoted(name)}:"', joined, BETWEEN, '",')
+
+
+def write_any(name: str, values: Sequence[Value]) -> Pieces:
+    """Write values of whatever kind, and None as one that is there."""
+    return [f"{fields_to_utf8({name: value})[1:-1]}," for value in values]
+
+
+def write_amounts(name: str, amounts: Sequence[Decimal], currencies: Sequence[str]) -> Pieces:
+    """Write amounts of money, each in its currency."""
+    if len({*currencies}) == 1:
+        return _apart(f'{quoted(name)}:{{"money":[', _listed(amounts), ",", f",{quoted(currencies[0])}]}},")
+    pairs = zip(amounts, currencies, strict=True)
+    return [f'{quoted(name)}:{{"money":["{amount}",{quoted(currency)}]}},' for amount, currency in pairs]
+
+
+def _write_sets(name: str, values: Sequence[tuple[str, ...]]) -> Pieces:
+    return [f'{quoted(name)}:{{"set":{_write(value).decode()}}},' for value in values]
+
+
+def write_plain(name: str, values: Sequence[bool | int]) -> Pieces:
+    """Write yes-or-nos, or whole numbers that count something."""
+    return _apart(f"{quoted(name)}:", _listed(values), ",", ",") if values else ()
+
+
+def _tagged(tag: str) -> Write:
+    """Make what writes values that msgspec writes as texts without a comma."""
+    return lambda name, values: _apart(f'{quoted(name)}:{{"{tag}":', _listed(values), ",", "},") if values else ()
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return _write(values)[1:-1].decode()
+
+
+def _apart(head: str, joined: str, between: str, tail: str) -> Pieces:
+    """Take values apart that were written together, each with something before and behind it."""
+    return f"{head}{joined.replace(between, f'{tail}{BETWEEN}{head}')}{tail}".split(BETWEEN)
+
+
+# By type what writes values of it that are there. Times are in UTC. Amounts come with their currencies.
+WRITERS: Mapping[FieldType, Write] = MappingProxyType(
+    {
+        FieldType.TEXT: write_texts,
+        FieldType.CHOICE: write_texts,
+        FieldType.USER: write_texts,
+        FieldType.NUMBER: _tagged("decimal"),
+        FieldType.BOOL: write_plain,
+        FieldType.DATE: _tagged("date"),
+        FieldType.DATETIME: _tagged("datetime"),
+        FieldType.CHOICES: _write_sets,
+    }
+)

@@ -1,0 +1,125 @@
+"""A SQLite state as streams of Arrow, read by several readers that all see it as it was at one moment."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import ClassVar
+
+import adbc_driver_manager as adbc
+import adbc_driver_sqlite
+import duckdb
+
+from crmbridge.errors import StateError
+from crmbridge.indicators.tables import Dialect, Table, quoted
+
+READERS = 2  # that read the state side by side
+_BATCH_ROWS = 8192
+_SPLIT_ROWS = 50_000  # a table with fewer rows is read by one reader
+_TRIES = 5  # to see the same moment with all readers, while others write
+
+
+class _Sqlite:
+    """SQL as SQLite speaks it ("JSON Functions And Operators", sqlite.org)."""
+
+    def value(self, *path: str) -> str:
+        at = ".".join(["$", *(quoted(name, '"') for name in path)])
+        return f"json_extract(fields, {quoted(at)})"
+
+    def flag(self, *path: str) -> str:
+        return f"coalesce({self.value(*path)}, 0)"
+
+    def holds(self, text: str) -> str:
+        return f"instr(fields, {quoted(text)})"
+
+    def wide(self, column: str) -> str:
+        return column
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteState:
+    """What `crmbridge.indicators.state` reads: see `Source` there."""
+
+    path: Path
+    readers: Sequence[adbc.AdbcConnection]
+    dialect: ClassVar[Dialect] = _Sqlite()
+
+    @property
+    def megabytes(self) -> float:
+        """Give how large the state is."""
+        return self.path.stat().st_size / 1e6
+
+    def connections(self) -> list[str]:
+        """Give the connections that have evaluated deals, in order."""
+        return sorted(str(name) for (name,) in _rows(self.readers[0], "SELECT DISTINCT connection FROM places"))
+
+    def parts(self, table: Table) -> Sequence[Callable[[], AbstractContextManager[object]]]:
+        """Give what opens the streams of a table's rows: of a large one as many as there are readers."""
+        ((most,),) = _rows(self.readers[0], f"SELECT coalesce(max(rowid), 0) AS n FROM {table.source}")  # noqa: S608  names from tables.py
+        rows = int(str(most))
+        if rows <= _SPLIT_ROWS or len(self.readers) == 1:
+            return [partial(_stream, table, self.readers[0], "TRUE")]
+        ends = [rows * number // len(self.readers) for number in range(len(self.readers) + 1)]
+        between = [f"rowid > {low} AND rowid <= {high}" for low, high in pairwise(ends)]
+        return [partial(_stream, table, *each) for each in zip(self.readers, between, strict=True)]
+
+
+@contextmanager
+def sqlite_state(path: Path) -> Iterator[SqliteState]:
+    """Open a state file for reading; StateError comes of it when it, or what is done with it, shows that it is none."""
+    try:
+        with ExitStack() as stack:
+            yield SqliteState(path, _of_one_moment(stack, path))
+    except (adbc.Error, duckdb.Error, sqlite3.Error) as error:
+        raise StateError(
+            f"The state {path} can't be read for the indicators: {str(error).splitlines()[0]}",
+            advice="Run `crmbridge pull`, which brings the state up to date; if it stays, restore a backup.",
+        ) from error
+
+
+def _of_one_moment(stack: ExitStack, path: Path) -> list[adbc.AdbcConnection]:
+    """Open readers that see the same state: if something was committed while they began, they begin again."""
+    watch = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    stack.callback(watch.close)
+    for _ in range(_TRIES):
+        before = _version(watch)
+        readers = [_reader(stack, path) for _ in range(READERS)]
+        if _version(watch) == before:
+            return readers
+    return readers[:1]
+
+
+def _version(watch: sqlite3.Connection) -> int:
+    """Give a number that changes whenever another connection commits ("PRAGMA data_version", sqlite.org)."""
+    (version,) = watch.execute("PRAGMA data_version").fetchone()
+    return int(version)
+
+
+def _reader(stack: ExitStack, path: Path) -> adbc.AdbcConnection:
+    source = stack.enter_context(adbc_driver_sqlite.connect(f"{path.as_uri()}?mode=ro"))
+    reader: adbc.AdbcConnection = stack.enter_context(adbc.AdbcConnection(source))
+    reader.set_autocommit(False)  # one transaction, so that all tables are of one moment
+    _rows(reader, "SELECT count(*) AS n FROM places LIMIT 1")  # it begins with the first thing that is read
+    return reader
+
+
+def _rows(reader: adbc.AdbcConnection, sql: str) -> list[tuple[object, ...]]:
+    with adbc.AdbcStatement(reader) as statement:
+        statement.set_sql_query(sql)
+        stream, _ = statement.execute_query()
+        with duckdb.connect() as desk:
+            return desk.from_arrow(stream).fetchall()
+
+
+@contextmanager
+def _stream(table: Table, reader: adbc.AdbcConnection, where: str) -> Iterator[object]:
+    with adbc.AdbcStatement(reader) as statement:
+        statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
+        statement.set_sql_query(f"SELECT {table.picked} FROM {table.source} WHERE {where} AND {table.only}")  # noqa: S608  names from tables.py
+        stream, _ = statement.execute_query()
+        yield stream

@@ -1,0 +1,148 @@
+"""Some fields of very many records: cut out of the text in which they are kept, compared, and put back as text."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from crmbridge.model.values import (
+    NOTHING_WRITTEN,
+    Fields,
+    StoredFields,
+    Value,
+    fields_from_text,
+    fields_to_text,
+    is_empty,
+    value_of,
+    write_sorted,
+)
+
+_in_order = msgspec.structs.astuple
+
+
+def _cutting(names: Sequence[str], missing: msgspec.Raw) -> Callable[[str], Any]:
+    fields = {f"f{place}": name for place, name in enumerate(names)}
+    try:
+        made = msgspec.defstruct("Row", [(each, msgspec.Raw, missing) for each in fields], rename=fields, gc=False)
+    except (ValueError, UnicodeEncodeError):  # a name of control characters, or the like, which no field has
+        return _uncut
+    return msgspec.json.Decoder(made).decode
+
+
+def _uncut(_text: str) -> Any:
+    raise msgspec.DecodeError
+
+
+class Cutter:
+    """Cuts the same fields out of the text of very many records, at half of what cutting out all of them costs.
+
+    A field that is missing stands in a row as `missing`, by default as one that is empty.
+    """
+
+    def __init__(self, names: Iterable[str], missing: msgspec.Raw = NOTHING_WRITTEN) -> None:
+        self.names = tuple(names)
+        self.places = {name: place for place, name in enumerate(self.names)}
+        self.missing = missing
+        self._cut = _cutting(self.names, missing)
+
+    def row(self, fields: Fields) -> tuple[Any, ...]:
+        """Give these fields as they are held, in the order of the names.
+
+        What is equal there says the same; what is not may still do so.
+        """
+        if isinstance(fields, StoredFields):
+            try:
+                return _in_order(self._cut(fields.text))
+            except (msgspec.DecodeError, UnicodeEncodeError):  # half a surrogate pair, or a name that can't be cut out
+                fields = fields.written
+        return tuple([fields.get(name, self.missing) for name in self.names])
+
+    def cut(self, fields: Fields) -> Cut:
+        """Give these fields so that they can be compared, and read one by one."""
+        return Cut(self.row(fields), self)
+
+
+class Cut(Mapping[str, Value]):
+    """Some fields of a record, each read when somebody asks for it: `row` has them as they are held.
+
+    Those that are not among the names that were cut out are not there, and nor are those that stand as `missing`.
+    """
+
+    __slots__ = ("_cutter", "_values", "row")
+
+    def __init__(self, row: tuple[Any, ...], cutter: Cutter) -> None:
+        self.row = row
+        self._cutter = cutter
+        self._values: dict[str, Value] = {}
+
+    def __getitem__(self, name: str) -> Value:
+        """Give one value; raises KeyError where there is none."""
+        found = self.get(name, self)
+        if found is self:
+            raise KeyError(name)
+        return cast("Value", found)
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """Give one value, or the default where there is none."""
+        if name in self._values:
+            return self._values[name]
+        held = self.row[self._cutter.places[name]] if name in self._cutter.places else self._cutter.missing
+        if held is self._cutter.missing:
+            return default
+        value = self._values[name] = value_of(held)
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is a field."""
+        return isinstance(name, str) and self.get(name, self) is not self
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter([name for name in self._cutter.names if name in self])
+
+    def __len__(self) -> int:
+        """Count the fields."""
+        return sum(each is not self._cutter.missing for each in self.row)
+
+
+def may_name(fields: Fields, start: str) -> bool:
+    """Tell whether a field's name may begin so; no is certain, and needs no reading."""
+    return not isinstance(fields, StoredFields) or f'"{start}' in fields.text
+
+
+def with_news(fields: Fields, news: Fields) -> Fields:
+    """Give fields with these in the place of theirs; what is held as text is not read for it."""
+    if not isinstance(fields, StoredFields):
+        return {**fields, **news}
+    return stored({**fields.written, **(fields_from_text(fields_to_text(news)).written if news else {})})
+
+
+def stored(held: Mapping[str, Any]) -> Fields:
+    """Give fields that are given as they are held: read when somebody asks for one where all are text."""
+    if any(type(each) is not msgspec.Raw for each in held.values()):
+        return {name: value_of(each) for name, each in held.items()}
+    return StoredFields(write_sorted(held).decode())
+
+
+# How values begin that are certainly filled in; others are read to know.
+_FILLED_TEXT = frozenset(f'"{each}'.encode() for each in string.ascii_letters + string.digits)
+_FILLED_TAGS = frozenset([b'{"de', b'{"mo', b'{"da'])
+
+
+def empty_as_none(held: Mapping[str, Any]) -> Fields:
+    """Give fields that are given as they are held, with None for those that are empty."""
+    return stored({name: each if _is_filled(each) else _none_if_empty(each) for name, each in held.items()})
+
+
+def _is_filled(held: Any) -> bool:
+    if type(held) is not msgspec.Raw:
+        return False
+    text = bytes(held)
+    return text[:2] in _FILLED_TEXT or text[:4] in _FILLED_TAGS
+
+
+def _none_if_empty(held: Any) -> Any:
+    return NOTHING_WRITTEN if is_empty(value_of(held)) else held

@@ -1,0 +1,242 @@
+"""Looking at links: what is gone, what differs and what is missing, and what has to be written for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+
+from crmbridge.engine.deleting import ARCHIVED, ENDED, HAD, UNDONE, Gone, judge_gone, with_lost
+from crmbridge.engine.forms import read
+from crmbridge.engine.glance import Glance
+from crmbridge.engine.mapping import LOST, WON
+from crmbridge.engine.merge import Side, decided_ref, merge
+from crmbridge.engine.planner import archive, create_counterpart, sync_updates
+from crmbridge.engine.sameness import same
+from crmbridge.engine.views import STAGE
+from crmbridge.model.changes import Blocked, Change
+from crmbridge.model.cuts import Cut, may_name, with_news
+from crmbridge.model.records import Record, Ref, Status
+from crmbridge.model.values import Fields, Value
+from crmbridge.services.allowed import why_not
+from crmbridge.services.companions import with_companions
+from crmbridge.services.gathering import Around
+from crmbridge.services.notes import copied_notes
+from crmbridge.services.workspace import Workspace
+from crmbridge.services.written import canonical_edits
+from crmbridge.settings import Sync
+
+Bases = Mapping[Ref, Mapping[str, Value]]
+NOTHING_KNOWN: Fields = MappingProxyType({})
+
+
+def is_open(deal: Record) -> bool:
+    """Tell whether a deal is still being sold."""
+    return deal.position is not None and deal.position.status is Status.OPEN
+
+
+@dataclass(slots=True)
+class Part:
+    """Some links being looked at, and what comes of it."""
+
+    workspace: Workspace
+    entry: Sync
+    around: Around
+    unclear: Bases
+    glance: Glance
+    changes: list[Change] = field(default_factory=list)
+    blocked: list[Blocked] = field(default_factory=list)
+    agreed: dict[Ref, Mapping[str, Value]] = field(default_factory=dict)
+    members: dict[str, tuple[Ref, ...]] = field(default_factory=dict)  # of the links that lose some
+    ends: dict[str, tuple[Ref, Ref]] = field(default_factory=dict)  # links that end: what is gone, and what is left
+
+    def look(self) -> None:
+        """Look at each link: what is gone, what differs, what is missing; then at what hangs on the deals."""
+        for link in sorted(self.around.links):
+            base = self.around.bases.get(decided_ref(link), NOTHING_KNOWN)
+            if not (may_name(base, ENDED) and base.get(ENDED)):
+                self._look_at(link, base)
+        self.changes, stopped = with_companions(self.workspace, self.entry, self.around, self.changes)
+        self.blocked += stopped
+
+    def _look_at(self, link: str, base: Fields) -> None:
+        refs = self.around.links[link]
+        here = [ref for ref in refs if ref.connection in self.entry.between]
+        if not self._is_whole(here):
+            self._look_closely(link, here, base)
+            return
+        ranked = self._ranked(here)
+        bases = [base, *(self.around.bases.get(ref, NOTHING_KNOWN) for ref in ranked)]
+        cuts, known = [self.around.cuts[ref] for ref in ranked], self.glance.bases(bases)
+        if known is None:
+            self._look_closely(link, here, base)
+            return
+        # Where they are linked just now, what they hold alike is agreed on.
+        settled = NOTHING_KNOWN if any(bases) or len(ranked) < 2 else self.glance.settled(cuts)
+        only = self.glance.names - settled.keys() if settled else self.glance.unsettled(cuts, known)
+        if len(ranked) > 1:
+            decided, *own = known
+            seen = zip(ranked, cuts, own, strict=True)
+            sides = {ref: self._plain_side(ref, only, cut, each) for ref, cut, each in seen}
+            self.changes += self._merge(link, sides, decided)
+        self._settle((decided_ref(link), *here), settled)
+        self.changes += copied_notes(self.workspace, self.entry, link, here)
+
+    def _is_whole(self, refs: Sequence[Ref]) -> bool:
+        """Tell whether all deals of a link are there, none is to be created, and none may hold what nobody knows of."""
+        deals, unclear = self.around.deals, self.unclear
+        if any(ref not in deals or ref in unclear for ref in refs):
+            return False
+        return not self.entry.create or {ref.connection for ref in refs}.issuperset(self.entry.create)
+
+    def _plain_side(self, ref: Ref, only: Collection[str], cut: Cut, base: Fields) -> Side:
+        """Make one side of a merge of a few fields, of a deal that holds no forms of what was written there."""
+        deal, viewer = self.around.deals[ref], self.around.viewers[ref.connection]
+        now = viewer.view(deal, only, cut.get)
+        by = viewer.users.get(deal.updated_by or "", deal.updated_by)
+        return Side(ref=ref, now=now, base=base, updated_at=deal.updated_at, updated_by=by, held=now)
+
+    def _settle(self, refs: Iterable[Ref], settled: Fields) -> None:
+        """Let all of a link that came to be just now agree on what they hold alike, beside what merging said."""
+        if not settled:
+            return
+        said: Fields = NOTHING_KNOWN
+        whole = settled
+        for ref in refs:
+            news = self.agreed.get(ref, NOTHING_KNOWN)
+            if news != said:
+                said, whole = news, with_news(settled, news)
+            self.agreed[ref] = whole
+
+    def _look_closely(self, link: str, here: list[Ref], base: Fields) -> None:
+        """Look at a link of which a deal is gone, or missing, or where a base says more than which values it has."""
+        refs = self.around.links[link]
+        sides = {ref: self._side(ref) for ref in self._ranked(here)}
+        gone = self._gone(link, here, sides)
+        self.blocked += gone.stopped
+        if gone.ended and gone.deleted:
+            self.ends[link] = (gone.deleted, next(iter(sides), gone.deleted))
+            return
+        if gone.members != tuple(here):
+            self.members[link] = (*gone.members, *(ref for ref in refs if ref not in here))
+            lost = with_lost(base, [ref for ref in here if ref not in gone.members])
+            self._agree(decided_ref(link), {HAD: lost})
+            base = {**base, HAD: lost}
+        for ref in sides:
+            marks = [mark for mark in (ARCHIVED, UNDONE) if self.around.bases.get(ref, {}).get(mark)]
+            self._agree(ref, dict.fromkeys(marks))  # somebody brought it back
+        if gone.archive and gone.deleted:
+            self.changes += [archive(self.around.deals[ref], link=link, gone=gone.deleted) for ref in gone.archive]
+            return
+        updates = self._merge(link, sides, self.around.bases.get(decided_ref(link), {}))
+        self.changes += updates
+        if not gone.stopped:
+            self._create(link, gone.members, base, sides, updates)
+        self.changes += copied_notes(self.workspace, self.entry, link, [ref for ref in here if ref in sides])
+
+    def _side(self, ref: Ref) -> Side:
+        """Make one side of a merge. What may have been written there, and is there, is not somebody's edit."""
+        deal = self.around.deals[ref]
+        now = self.around.viewers[ref.connection].view(deal)
+        unclear = self.unclear.get(ref, {})
+        ours = {name: value for name, value in unclear.items() if name in now and same(now[name], value)}
+        known = self.around.bases.get(ref, {})
+        base = {**known, **ours} if ours else known
+        seen = read(now, base, deal.version)
+        self._agree(ref, seen.news)
+        viewer = self.around.viewers[ref.connection]
+        return Side(
+            ref=ref,
+            now=seen.now,
+            base=base,
+            updated_at=deal.updated_at,
+            updated_by=viewer.users.get(deal.updated_by or "", deal.updated_by),
+            held=now,
+        )
+
+    def _ranked(self, refs: Iterable[Ref]) -> list[Ref]:
+        """Put the deals that are there in the order in which the settings name their connections."""
+        deals, between = self.around.deals, self.entry.between
+        there = [ref for ref in refs if ref in deals]
+        return sorted(there, key=lambda ref: between.index(ref.connection))
+
+    def _gone(self, link: str, refs: list[Ref], sides: Mapping[Ref, Side]) -> Gone:
+        tombstones, bases = self.around.tombstones, self.around.bases
+        marked = any(bases.get(ref, {}).get(ARCHIVED) for ref in refs)
+        if len(sides) == len(refs) and not marked:
+            return Gone(members=tuple(refs))
+        return judge_gone(
+            link,
+            refs,
+            {ref: tombstones[ref] for ref in refs if ref in tombstones},
+            bases,
+            present=sides.keys(),
+            edited={ref for ref, side in sides.items() if self._says_more(side, refs)},
+            policy=self.entry.delete,
+            linked_elsewhere=self.around.survivors,
+        )
+
+    def _says_more(self, side: Side, refs: Iterable[Ref]) -> bool:
+        """Tell whether a deal holds what did not get to the ones that are gone: edits, and what was never agreed on."""
+        spoken = {name: value for name, value in side.now.items() if self._speaks(side.ref, name)}
+        if any(name in side.base and not same(value, side.base[name]) for name, value in spoken.items()):
+            return True
+        lost = (self.around.lost[ref] for ref in refs if ref in self.around.lost)
+        views = [self.around.viewers[deal.ref.connection].view(deal) for deal in lost]
+        open_ = {name: value for name, value in spoken.items() if name not in side.base and value is not None}
+        return any(name in view and not same(value, view[name]) for view in views for name, value in open_.items())
+
+    def _speaks(self, ref: Ref, name: str) -> bool:
+        """Tell whether what a deal holds in a field is said to the others as well."""
+        policy = self.entry.policy(name)
+        return policy.sync and policy.source in {None, ref.connection}
+
+    def _merge(self, link: str, sides: Mapping[Ref, Side], decided: Fields) -> list[Change]:
+        if len(sides) < 2:
+            return []
+        merged = merge(link, list(sides.values()), self.entry.policy, decided)
+        forbidden = partial(self._forbidden, sides)
+        updates, stopped = sync_updates(link, merged, self.around.deals, self.around.viewers, forbidden)
+        self.blocked += stopped
+        for ref, fields in merged.agreed.items():
+            self._agree(ref, fields)
+        return updates
+
+    def _agree(self, ref: Ref, fields: Mapping[str, Value]) -> None:
+        if fields:
+            self.agreed[ref] = {**self.agreed.get(ref, {}), **fields}
+
+    def _forbidden(self, sides: Mapping[Ref, Side], stage: str) -> str:
+        """Say why the move to a stage may not be made in the others: the process forbids it where it was made."""
+        for ref, side in sides.items():
+            if side.now.get(STAGE) == stage:
+                return why_not(self.workspace, self.around.deals[ref], self.around.viewers[ref.connection].mapper)
+        return ""
+
+    def _create(
+        self,
+        link: str,
+        members: tuple[Ref, ...],
+        base: Mapping[str, Value],
+        sides: Mapping[Ref, Side],
+        updates: Iterable[Change],
+    ) -> None:
+        """Plan the counterparts that are missing where the settings let them be created; of open deals only."""
+        first = next(iter(sides), None)
+        if first is None or not is_open(self.around.deals[first]):
+            return
+        taken = {ref.connection for ref in members}
+        edits = (dict(canonical_edits(c, self.around.viewers[c.connection])) for c in updates if c.target == first)
+        view = {**sides[first].now, **next(edits, {})}  # as it will be: a counterpart starts with what was just decided
+        if view.get(STAGE) in {WON, LOST}:
+            return
+        for connection in self.entry.create:
+            if connection not in taken:
+                again = [lost for lost in with_lost(base, ()) if lost.startswith(f"{connection}:")]
+                target = self.around.viewers[connection]
+                change, lacking = create_counterpart(
+                    self.around.deals[first], view, link=link, target=target, again=again
+                )
+                self.blocked += lacking
+                self.changes += [change] if change else []

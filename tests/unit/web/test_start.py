@@ -1,0 +1,43 @@
+"""Tiles of indicators say whether a target is a least or a most."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from crmbridge.model.figures import Figure, IndicatorFigure, Unit
+from crmbridge.web.views.start import tile
+from crmbridge.web.words import words_of
+
+
+@pytest.mark.parametrize(
+    ("measure", "unit", "target", "language", "expected"),
+    [
+        ("win_rate", Unit.SHARE, "25%", "en", "Target at least 25%"),
+        ("win_rate", Unit.SHARE, "25%", "pt", "Meta no mínimo 25%"),
+        ("win_rate", Unit.SHARE, "25%", "zh", "目标 不低于 25%"),
+        ("rework", Unit.SHARE, "10%", "en", "Target at most 10%"),
+        ("time_in_stage", Unit.BUSINESS_DAYS, "1bd", "en", "Target at most 1 business day"),
+        ("time_in_stage", Unit.BUSINESS_DAYS, "5bd", "zh", "目标 不超过 5 个工作日"),
+        ("open_findings", Unit.COUNT, "0", "en", "Target 0"),
+        ("win_rate", Unit.SHARE, "as agreed", "en", "Target as agreed"),
+    ],
+)
+def test_a_target_says_which_way_it_is_meant(
+    measure: str, unit: Unit, target: str, language: str, expected: str
+) -> None:
+    """As the report does; one that can't be compared stays as it stands in the file."""
+    figure = Figure(value=0.2, n=50, unit=unit)
+    one = IndicatorFigure(
+        id="own",
+        name="Own",
+        measure=measure,
+        figure=figure,
+        target=target,
+        met=None,
+        definition="",
+        comparable=target != "as agreed",
+    )
+
+    assert expected == tile(one, words_of(language, ZoneInfo("UTC"))).target
