@@ -57,7 +57,11 @@ def judge_gone(
     deals that hold an edit which did not get to the others yet: an edit beats a delete. `linked_elsewhere` has, for
     deals that were merged away, the survivor that stands in a link of its own.
     """
-    stopped = tuple(_merged(link, ref, members, linked_elsewhere[ref]) for ref in members if ref in linked_elsewhere)
+    stopped = tuple(
+        _merged(link, ref, others, linked_elsewhere[ref])
+        for ref in members
+        if ref in linked_elsewhere and (others := [other for other in members if other not in tombstones])
+    )
     if stopped:
         return Gone(members=tuple(members), stopped=stopped)
     marks = {ref: bases.get(ref, {}) for ref in members}
@@ -77,12 +81,11 @@ def judge_gone(
     return Gone(members=tuple(ref for ref in members if ref not in ours or ref in left))
 
 
-def _merged(link: str, ref: Ref, members: Sequence[Ref], survivor: Ref) -> Blocked:
-    others = [other for other in members if other != ref]
+def _merged(link: str, ref: Ref, others: Sequence[Ref], survivor: Ref) -> Blocked:
     names = ", ".join(map(str, others))
     return Blocked(
         link=link,
-        deal=others[0] if others else ref,
+        deal=others[0],
         name="link",
         reason=f"{ref} was merged into {survivor}, which has counterparts of its own; {names} may be merged into those",
         values={other.connection: other.id for other in others},

@@ -82,15 +82,19 @@ def natural_key(record: Record) -> str | None:
 # ── Merged records ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def follow_merges(links: Mapping[str, Sequence[Ref]], survivors: Mapping[Ref, Ref]) -> dict[str, tuple[Ref, ...]]:
+def follow_merges(
+    links: Mapping[str, Sequence[Ref]], survivors: Mapping[Ref, Ref], gone: Collection[Ref] = ()
+) -> dict[str, tuple[Ref, ...]]:
     """Put the survivor of a merge in the place of the record that was merged away, unless it stands in a link itself.
 
     `survivors` has what records were merged into. Left alone, a survivor with a new id would seem to have no
-    counterpart, and be given a second one.
+    counterpart, and be given a second one. For the same reason, of several places it takes the one with the most
+    counterparts that are not `gone`.
     """
     taken = {ref for refs in links.values() for ref in refs}
+    there = {link: sum(ref not in gone and ref not in survivors for ref in refs) for link, refs in links.items()}
     followed: dict[str, tuple[Ref, ...]] = {}
-    for link in sorted(links):
+    for link in sorted(links, key=lambda link: (-there[link], link)):
         ends = {ref: end for ref in links[link] if (end := end_of(ref, survivors)) not in taken}
         taken.update(ends.values())
         followed[link] = tuple(ends.get(ref, ref) for ref in links[link])

@@ -140,7 +140,8 @@ def follow_merged(workspace: Workspace, deals: Iterable[Ref]) -> set[Ref]:
         return set()
     ends = {end_of(ref, merged) for ref in merged}
     before = store.links.get(set(store.links.of({*tombstones, *ends}).values()))
-    after = follow_merges(before, merged)
+    members = {ref for refs in before.values() for ref in refs}
+    after = follow_merges(before, merged, store.records.tombstones(members))
     store.links.save({link: after[link] for link in before if after[link] != before[link]})
     places = [(ref, end) for link in before for ref, end in zip(before[link], after[link], strict=True) if ref != end]
     bases = store.links.bases([ref for ref, _ in places])

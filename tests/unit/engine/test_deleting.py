@@ -111,3 +111,12 @@ def test_the_cap_grows_with_the_links() -> None:
 
     assert (many, []) == hold_back(many, DeleteCap(), links=1000)
     assert [] == hold_back([*many, make_change(51, action=Action.ARCHIVE)], DeleteCap(), links=1000)[0]
+
+
+def test_nobody_is_asked_about_counterparts_that_are_gone() -> None:
+    """Of what was merged into a deal of another link, only a counterpart that is there could be merged, too."""
+    other = make_ref("other", connection="north")
+
+    assert judged(NORTH, elsewhere={NORTH: other}).stopped
+    assert judged(NORTH, SOUTH, elsewhere={NORTH: other}).stopped
+    assert () == judged(NORTH, SOUTH, WEST, elsewhere={NORTH: other}).stopped
