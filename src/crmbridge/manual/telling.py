@@ -6,7 +6,7 @@ these values and the process anew, in the words of the manual, so that both say 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.moves import Illegal
 from crmbridge.engine.rules.case import quote
+from crmbridge.engine.rules.files import FILES, UNREAD
 from crmbridge.engine.text import fill
 from crmbridge.manual.checks import clause
 from crmbridge.manual.judged import Again, again, rule_of
@@ -104,7 +105,6 @@ def _rule(finding: Finding, of: Saying) -> Markup | None:
     once_more = again(rule, stage, finding.seen, finding.since, of.speech)
     sure = once_more if once_more and finding.message.startswith(once_more.english) else None
     values = finding.message.rpartition(", judged by what it ")[2]
-    missing = [of.name(name) for name in sure.missing] if sure else []
     return of.joined(
         _broken(rule, stage, finding.seen, sure, of, undecided=finding.kind is FindingKind.UNDECIDED),
         of.words(
@@ -113,8 +113,19 @@ def _rule(finding: Finding, of: Saying) -> Markup | None:
             when=of.at(finding.since),
             by=of.words("told_by_then" if values.startswith("held then") else "told_by_now"),
         ),
-        of.words("told_fill_in", list=of.words.listed(missing)) if missing else of.words("told_make_it_hold"),
+        _remedy(sure.missing if sure else (), of),
     )
+
+
+def _remedy(missing: Sequence[str], of: Saying) -> Markup:
+    """Say what to do about what a rule misses, as `engine.remedies` does."""
+    fields = [of.name(name) for name in missing if name not in {FILES, UNREAD}]
+    said = of.joined(
+        of.words("told_fill_in", list=of.words.listed(fields)) if fields else None,
+        of.words("told_attach") if FILES in missing else None,
+        of.words("told_or_let_read" if fields else "told_let_read") if UNREAD in missing else None,
+    )
+    return said or of.words("told_make_it_hold")
 
 
 def _broken(

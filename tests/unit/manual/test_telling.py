@@ -180,6 +180,22 @@ def test_own_words_name_the_value_as_it_is(held: dict[str, Any], words: str) -> 
     assert told(of, "pt", fields=held).startswith(words)
 
 
+def test_files_that_nobody_may_read_say_so_and_are_called_no_field() -> None:
+    """Where the process asks for one, and where it is one of two ways to show an output."""
+    of = process({"check": {"attachments": {"files": {"name": ["*offer*"]}}}})
+
+    assert told(of, "pt").endswith("na época. Permita que os arquivos sejam lidos; `crmbridge doctor` diz como.")
+    assert told(of, "zh").endswith("请允许读取文件；方法见 `crmbridge doctor`。")
+
+
+def test_files_that_do_not_fit_are_named() -> None:
+    """What is there is what the rule looked at."""
+    of = process({"check": {"attachments": {"files": {"name": ["*offer*"]}}}})
+    there = Beside(files=(make_record(Kind.FILE, 7, fields={"name": "notes.pdf", "type": "pdf"}),))
+
+    assert "No negócio consta: arquivos: “notes.pdf”." in told(of, "pt", beside=there)
+
+
 def test_own_words_in_another_language_give_way_to_what_must_hold() -> None:
     """Half a sentence of English helps nobody who reads Chinese."""
     of = process({"check": {"required": ["plan"]}, "message": {"en": "Write a plan"}})
