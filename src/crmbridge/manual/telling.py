@@ -25,7 +25,7 @@ from crmbridge.manual.speech import Speech
 from crmbridge.manual.words import words_of
 from crmbridge.model.findings import Finding, FindingKind, Judgement, Verdict
 from crmbridge.model.process import ExitRule, Process, Stage
-from crmbridge.model.values import Value
+from crmbridge.model.values import Value, is_empty
 
 _FILLED = ("passed", "missing", "value")  # what a rule's own words can name
 _ENDS = (".", "!", "?", "。", "！", "？")  # noqa: RUF001  as Chinese writes them
@@ -149,7 +149,10 @@ def _filled(sure: Again, of: Saying) -> dict[str, str]:
     """Give what the names in a rule's own words stand for."""
     missing = of.words("list_comma").join(map(of.name, sure.missing))
     value = sure.value
-    shown = quote(value) if isinstance(value, str) and value else of.value(value).striptags()
+    if is_empty(value):
+        shown = str(of.words("told_nothing"))
+    else:
+        shown = quote(value) if isinstance(value, str) else of.value(value).striptags()
     return {"passed": str(sure.passed), "missing": missing.striptags(), "value": shown}
 
 

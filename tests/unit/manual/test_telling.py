@@ -170,7 +170,7 @@ def test_a_rules_own_words_are_told_with_what_they_name() -> None:
 
 @pytest.mark.parametrize(
     ("held", "words"),
-    [({}, "“vazio” não serve."), ({"plan": "{x}"}, "“{x}” não serve."), ({"plan": "B"}, "“B” não serve.")],
+    [({}, "“(vazio)” não serve."), ({"plan": "{x}"}, "“{x}” não serve."), ({"plan": "B"}, "“B” não serve.")],
 )
 def test_own_words_name_the_value_as_it_is(held: dict[str, Any], words: str) -> None:
     """Or that there is none; what a CRM holds is not looked into."""
