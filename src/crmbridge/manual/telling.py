@@ -6,6 +6,7 @@ these values and the process anew, in the words of the manual, so that both say 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,8 @@ from crmbridge.model.values import Value, is_empty
 _FILLED = ("passed", "missing", "value")  # what a rule's own words can name
 _ENDS = (".", "!", "?", "。", "！", "？")  # noqa: RUF001  as Chinese writes them
 _UNREADABLE = ("The field {path} can't be read: ", " Correct it in the CRM.")  # what is wrong stands between these
+
+_ON_WHOSE_WORD = re.compile(r"(?:held then|holds now), as (\S+) (recorded it|can't tell what it was)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +107,26 @@ def _rule(finding: Finding, of: Saying) -> Markup | None:
     stage, rule = found
     once_more = again(rule, stage, finding.seen, finding.since, of.speech)
     sure = once_more if once_more and finding.message.startswith(once_more.english) else None
-    values = finding.message.rpartition(", judged by what it ")[2]
     return of.joined(
         _broken(rule, stage, finding.seen, sure, of, undecided=finding.kind is FindingKind.UNDECIDED),
         of.words(
             "told_came_in" if any(rule is each for each in stage.entry) else "told_went_on",
             stage=of.stage(stage.id),
             when=of.at(finding.since),
-            by=of.words("told_by_then" if values.startswith("held then") else "told_by_now"),
+            by=_judged_by(finding, of),
         ),
         _remedy(sure.missing if sure else (), of),
     )
+
+
+def _judged_by(finding: Finding, of: Saying) -> Markup:
+    """Say whether values of then or of now decided, and on whose word."""
+    values = finding.message.rpartition(", judged by what it ")[2]
+    by = of.words("told_by_then" if values.startswith("held then") else "told_by_now")
+    found = _ON_WHOSE_WORD.match(values)
+    if found is None:
+        return by
+    return of.words("told_recorded" if found[2] == "recorded it" else "told_untold", by=by, crm=found[1])
 
 
 def _remedy(missing: Sequence[str], of: Saying) -> Markup:

@@ -180,6 +180,28 @@ def test_own_words_name_the_value_as_it_is(held: dict[str, Any], words: str) -> 
     assert told(of, "pt", fields=held).startswith(words)
 
 
+@pytest.mark.parametrize(
+    ("said", "language", "told_as"),
+    [
+        ("held then, as hs recorded it", "pt", "julgado pelo que constava na época, como hs registrou. "),
+        (
+            "holds now, as hs can't tell what it was",
+            "pt",
+            "julgado pelo que consta agora, pois hs não diz o que havia. ",
+        ),
+        ("held then, as hs recorded it", "zh", "按当时的内容判定（以 hs 的记录为准）。"),
+        ("holds now", "zh", "按现在的内容判定。"),
+    ],
+)
+def test_on_whose_word_it_was_judged_is_told(said: str, language: str, told_as: str) -> None:
+    """A CRM's record of then is worth more than what is there now."""
+    of = process({"check": {"required": ["plan"]}})
+    (finding,) = findings(of)
+    kept = replace(finding, message=finding.message.replace("holds now", said))
+
+    assert told_as in teller(of, language).finding(kept)
+
+
 def test_files_that_nobody_may_read_say_so_and_are_called_no_field() -> None:
     """Where the process asks for one, and where it is one of two ways to show an output."""
     of = process({"check": {"attachments": {"files": {"name": ["*offer*"]}}}})
