@@ -415,6 +415,24 @@ def test_tasks_and_notices_speak_the_language_of_the_settings(store: StateStore,
     assert "Fill in" in next(iter(store.findings.search(FindingQuery()))).finding.message
 
 
+def test_another_language_makes_no_second_task(store: StateStore) -> None:
+    """What was said in English stays as it is; only a task that a step made is said anew, and once."""
+    steps = [{"after": "1h", "to": "leader", "action": "task"}]
+    bench = shop(store, {"action": "task", "escalate": steps}, people={"leader": LEADER})
+    amended = broken_deal(bench)
+    run(bench, MINUTE)
+    run(bench, 2 * HOUR)
+    made = broken_deal(bench)
+    run(bench, 2 * HOUR)
+    before = [task.fields for task in tasks(bench, amended)]
+
+    there = bench.again(bench.workspace.project.settings.model_copy(update={"language": "pt"}))
+
+    assert [[Action.AMEND], [], []] == [done(run(there)) for _ in range(3)]
+    assert before == [task.fields for task in tasks(there, amended)]
+    assert ["Regra"] == [str(task.fields["subject"]).partition(" ")[0] for task in tasks(there, made)]
+
+
 def test_findings_of_one_run_are_told_in_one_message(store: StateStore, tmp_path: Path) -> None:
     """And a step of the escalation tells of each once more."""
     step = {"after": "1d", "to": "leader", "action": "notify"}

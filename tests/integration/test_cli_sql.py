@@ -42,6 +42,11 @@ def test_programs_get_one_document(asked: Shop) -> None:
     assert asked.call("sql", "FROM range(5)", "--limit", "2", "--json").document["result"]["more"]
 
 
+def test_a_process_that_counted_ends_without_a_word(asked: Shop) -> None:
+    """What DuckDB's library says of what is left at the end is nothing that anybody can act on."""
+    assert (0, "") == (asked.spawn("sql", "SELECT 1").code, asked.spawn("report").err)
+
+
 def test_a_query_comes_from_a_file(asked: Shop) -> None:
     """And an error in it names the file and the line."""
     file = asked.folder / "big.sql"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import sys
 from collections.abc import Sequence
 
 from crmbridge.cli.call import Call, Reply
@@ -60,7 +61,9 @@ def main() -> None:
         commands.main()
     finally:
         # The interpreter looks through everything again before it ends, several times; what is frozen it passes over.
-        gc.freeze()
+        # DuckDB's library complains of all that is left then, so with it there is no short way.
+        if "_duckdb" not in sys.modules:
+            gc.freeze()
 
 
 if __name__ == "__main__":

@@ -171,11 +171,13 @@ class _Cells:
     """How many of those followed from a landmark were won, were lost, or went out of sight, by day."""
 
     total: int = 0
+    tells: bool = False  # whether any came to an end, or was followed as far as the horizon
     crews: dict[int, dict[int, tuple[int, int, int]]] = field(default_factory=dict)
     sizes: dict[int, int] = field(default_factory=dict)
 
     def add(self, crew: int, day: int | None, counts: tuple[int, int, int]) -> None:
         self.total += counts[2]
+        self.tells = self.tells or day is None or counts[0] + counts[1] > 0
         self.sizes[crew] = self.sizes.get(crew, 0) + counts[2]
         if day is not None:
             self.crews.setdefault(crew, {})[day] = counts
@@ -245,7 +247,7 @@ class _Chances:
             (Landmark(None, 0), Basis.ALL, 1),
         ):
             cells = self.found.get(landmark)
-            if cells is not None and cells.total >= enough:
+            if cells is not None and cells.total >= enough and cells.tells:
                 if (landmark, window) not in self.known:
                     self.known[landmark, window] = cells.chance(basis, window)
                 return self.known[landmark, window]._replace(basis=basis)

@@ -181,8 +181,9 @@ def _check(answer: Answer, measure: OwnMeasure) -> None:
 
 def _figure(raw: Mapping[str, Any], measure: OwnMeasure, currency: str | None) -> Figure:
     parts = raw.get("numerator"), raw.get("denominator")
-    if measure.unit is Unit.SHARE and "value" not in raw and isinstance(parts[0], int) and isinstance(parts[1], int):
-        return counting.share(parts[0], parts[1])
+    share = _share(*parts) if measure.unit is Unit.SHARE and "value" not in raw else None
+    if share is not None:
+        return share
     value = _number(raw.get("value"), measure)
     if "value" not in raw and None not in parts:
         numerator, denominator = (_number(part, measure) or 0.0 for part in parts)
@@ -195,6 +196,13 @@ def _figure(raw: Mapping[str, Any], measure: OwnMeasure, currency: str | None) -
         denominator=_number(parts[1], measure),
         currency=currency if measure.unit is Unit.MONEY else None,
     )
+
+
+def _share(numerator: object, denominator: object) -> Figure | None:
+    """Give the share that a count is of another; None where it is no part of it, as with 120 % of a quota."""
+    if not (isinstance(numerator, int) and isinstance(denominator, int)):
+        return None
+    return counting.share(numerator, denominator) if 0 <= numerator <= denominator else None
 
 
 def _number(value: object, measure: OwnMeasure) -> float | None:

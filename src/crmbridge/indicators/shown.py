@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from crmbridge.engine.sla.limits import clock_rule
+from crmbridge.engine.text import fill
 from crmbridge.indicators.measures import MEASURES, Raw
 from crmbridge.indicators.options import Options, Period
 from crmbridge.indicators.periods import written
@@ -58,7 +60,7 @@ class Shown:
         return Row(
             label=self.label(
                 self.stage(stage) if stage else None,
-                raw.get("sla") or raw.get("type"),
+                self._sla(raw["sla"]) if raw.get("sla") else raw.get("type"),
                 (segment or self._nobody()) if raw.get("seg") is not None or "who" in raw else None,
                 shown_period,
             ),
@@ -67,6 +69,17 @@ class Shown:
             segment=segment,
             period=shown_period,
         )
+
+    def _sla(self, rule: str) -> str:
+        """Name an SLA as the process does; by its rule's id, where it is not in the process any more."""
+        found = clock_rule(rule, self.process)
+        if found is None:
+            return rule
+        if found.written is not None:
+            return found.written.name.in_language(self.options.language)
+        if found.measures != "handoff" or found.stage is None:
+            return self.words.words["sla"]
+        return fill(self.words.words["handoff_from"], {"stage": self.stage(found.stage.id)})
 
     def label(self, *parts: str | None) -> str:
         """Put together what a row is about."""

@@ -27,11 +27,18 @@ class Words:
         measures = texts["measures"].items()
         return cls(
             {name: _in(each["name"], base) for name, each in measures if "name" in each},
-            {name: _in(each["definition"], base).replace("{days}", f"{horizon}") for name, each in measures},
-            {name: _in(each, base).replace("{days}", f"{horizon}") for name, each in texts["columns"].items()},
+            {name: _within(_in(each["definition"], base), horizon) for name, each in measures},
+            {name: _within(_in(each, base), horizon) for name, each in texts["columns"].items()},
             {name: _in(each, base) for name, each in texts["words"].items()},
-            {name: _in(each, base).replace("{days}", f"{horizon}") for name, each in texts["cautions"].items()},
+            {name: _within(_in(each, base), horizon) for name, each in texts["cautions"].items()},
         )
+
+
+def _within(text: str, days: int) -> str:
+    """Fill in for how many days something is foreseen; one day is a day."""
+    for many, one in (("{days} days", "1 day"), ("{days} dias", "1 dia")) if days == 1 else ():
+        text = text.replace(many, one)
+    return text.replace("{days}", f"{days}")
 
 
 def _in(by_language: Mapping[str, str], base: str) -> str:

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.rules.case import quote
+from crmbridge.engine.rules.files import FILES, UNREAD
 from crmbridge.engine.text import plain
 from crmbridge.manual.speech import Speech
 from crmbridge.manual.words import Words
@@ -18,6 +19,7 @@ from crmbridge.model.values import Money, Value, is_empty
 
 _DIGITS = 25  # those with more are rounded where they are grouped, and spelt out they could fill the memory
 _OF_COMPANY = "company."
+_NO_FIELDS = {FILES: "told_files", UNREAD: "told_unread"}  # what a rule can miss although no field has that name
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,13 @@ class Saying:
         return self.speech.words
 
     def name(self, name: str) -> Markup:
-        """Name what a rule looked at: a field of the deal, or one of its company's."""
+        """Name what a rule looked at: a field of the deal, one of its company's, or files."""
         if name.startswith(_OF_COMPANY) and name not in self.speech.fields:
             own = name.removeprefix(_OF_COMPANY)
             known = f"beside_{own}" in self.words.texts
             return self.words("told_of_company", x=self.words(f"beside_{own}") if known else escape(plain(own)))
+        if name in _NO_FIELDS:
+            return self.words(_NO_FIELDS[name])
         return self.speech.field_name(name)
 
     def value(self, value: Value) -> Markup:

@@ -6,7 +6,8 @@ these values and the process anew, in the words of the manual, so that both say 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from markupsafe import Markup, escape
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.moves import Illegal
 from crmbridge.engine.rules.case import quote
+from crmbridge.engine.rules.files import FILES, UNREAD
 from crmbridge.engine.text import fill
 from crmbridge.manual.checks import clause
 from crmbridge.manual.judged import Again, again, rule_of
@@ -24,11 +26,13 @@ from crmbridge.manual.speech import Speech
 from crmbridge.manual.words import words_of
 from crmbridge.model.findings import Finding, FindingKind, Judgement, Verdict
 from crmbridge.model.process import ExitRule, Process, Stage
-from crmbridge.model.values import Value
+from crmbridge.model.values import Value, is_empty
 
 _FILLED = ("passed", "missing", "value")  # what a rule's own words can name
 _ENDS = (".", "!", "?", "。", "！", "？")  # noqa: RUF001  as Chinese writes them
 _UNREADABLE = ("The field {path} can't be read: ", " Correct it in the CRM.")  # what is wrong stands between these
+
+_ON_WHOSE_WORD = re.compile(r"(?:held then|holds now), as (\S+) (recorded it|can't tell what it was)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +107,37 @@ def _rule(finding: Finding, of: Saying) -> Markup | None:
     stage, rule = found
     once_more = again(rule, stage, finding.seen, finding.since, of.speech)
     sure = once_more if once_more and finding.message.startswith(once_more.english) else None
-    values = finding.message.rpartition(", judged by what it ")[2]
-    missing = [of.name(name) for name in sure.missing] if sure else []
     return of.joined(
         _broken(rule, stage, finding.seen, sure, of, undecided=finding.kind is FindingKind.UNDECIDED),
         of.words(
             "told_came_in" if any(rule is each for each in stage.entry) else "told_went_on",
             stage=of.stage(stage.id),
             when=of.at(finding.since),
-            by=of.words("told_by_then" if values.startswith("held then") else "told_by_now"),
+            by=_judged_by(finding, of),
         ),
-        of.words("told_fill_in", list=of.words.listed(missing)) if missing else of.words("told_make_it_hold"),
+        _remedy(sure.missing if sure else (), of),
     )
+
+
+def _judged_by(finding: Finding, of: Saying) -> Markup:
+    """Say whether values of then or of now decided, and on whose word."""
+    values = finding.message.rpartition(", judged by what it ")[2]
+    by = of.words("told_by_then" if values.startswith("held then") else "told_by_now")
+    found = _ON_WHOSE_WORD.match(values)
+    if found is None:
+        return by
+    return of.words("told_recorded" if found[2] == "recorded it" else "told_untold", by=by, crm=found[1])
+
+
+def _remedy(missing: Sequence[str], of: Saying) -> Markup:
+    """Say what to do about what a rule misses, as `engine.remedies` does."""
+    fields = [of.name(name) for name in missing if name not in {FILES, UNREAD}]
+    said = of.joined(
+        of.words("told_fill_in", list=of.words.listed(fields)) if fields else None,
+        of.words("told_attach") if FILES in missing else None,
+        of.words("told_or_let_read" if fields else "told_let_read") if UNREAD in missing else None,
+    )
+    return said or of.words("told_make_it_hold")
 
 
 def _broken(
@@ -138,7 +161,10 @@ def _filled(sure: Again, of: Saying) -> dict[str, str]:
     """Give what the names in a rule's own words stand for."""
     missing = of.words("list_comma").join(map(of.name, sure.missing))
     value = sure.value
-    shown = quote(value) if isinstance(value, str) and value else of.value(value).striptags()
+    if is_empty(value):
+        shown = str(of.words("told_nothing"))
+    else:
+        shown = quote(value) if isinstance(value, str) else of.value(value).striptags()
     return {"passed": str(sure.passed), "missing": missing.striptags(), "value": shown}
 
 

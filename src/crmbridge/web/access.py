@@ -13,6 +13,8 @@ from enum import StrEnum
 from threading import Lock
 from typing import NamedTuple
 
+from crmbridge.web.callers import counted_as
+
 LASTS = timedelta(hours=12)  # a session, from its sign-in
 MOST_SESSIONS = 1000  # then the oldest ends
 TRIES, WITHIN = 10, timedelta(minutes=1)  # wrong tokens that one address may try
@@ -114,14 +116,15 @@ class Access:
     def key_of(self, token: str, address: str) -> Key | None:
         """Find whose token this is, in the same time for all; raises TooManyTriesError after too many wrong ones."""
         given = digest_of(token)
+        caller = counted_as(address)
         with self._lock:
-            self._tries.check(address, self._now())
+            self._tries.check(caller, self._now())
             found = None
             for key in self._keys:
                 if hmac.compare_digest(given, key.digest):
                     found = key
             if found is None:
-                self._tries.note(address, self._now())
+                self._tries.note(caller, self._now())
         return found
 
     def session(self, cookie: str | None) -> Session | None:

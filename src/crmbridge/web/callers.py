@@ -37,6 +37,12 @@ class Proxies:
         return any(address in network for network in self._networks)
 
 
+def counted_as(address: str) -> str:
+    """Give what tries are counted by: who has an address of IPv6 has its whole network (RFC 6177, /64 and more)."""
+    found = _address(address)
+    return str(IPv6Network((found.packed, 64), strict=False)) if isinstance(found, IPv6Address) else address
+
+
 def _address(text: str) -> Address | None:
     """Read an address with or without a port; one of IPv4 that is written as IPv6 is that of IPv4."""
     bare = text.strip().strip('"')

@@ -24,6 +24,7 @@ from crmbridge.testing.factories import (
     make_finding,
     make_process,
     make_ref,
+    make_stage,
     make_user,
     make_visit,
 )
@@ -173,6 +174,37 @@ def test_time_is_compared_in_business_days_where_the_sla_measures_them(save_stat
     ] == [(each.figure.unit, each.figure.value, each.met, each.comparable) for each in card.indicators]
 
 
+@pytest.mark.parametrize(
+    ("rule", "language", "expected"),
+    [
+        ("qualification.sla", "pt", "Proposal · SLA"),
+        ("prospecting.handoff", "en", "Proposal · Hand-off from Prospecting"),
+        ("prospecting.handoff", "pt", "Proposal · Passagem de Prospecting"),
+        ("sla.touch", "pt", "Proposal · Primeiro contato"),
+        ("sla.gone", "en", "Proposal · sla.gone"),
+    ],
+)
+def test_slas_are_called_as_the_process_does(save_state: SaveState, rule: str, language: str, expected: str) -> None:
+    """And not by the ids of their rules, as long as the process has them."""
+    handing = {"handoff": {"to": "seller", "accept_within": "4h", "accepted": "plan"}}
+    process = make_process(
+        fields=[{"id": "plan", "name": "Plan"}],
+        slas=[{"id": "touch", "name": {"en": "First", "pt": "Primeiro contato"}, "kind": "first_touch", "goal": "4h"}],
+        stages=[
+            make_stage("prospecting", **handing),
+            make_stage("qualification", sla={"goal": "5bd", "calendar": "office"}),
+            make_stage("proposal"),
+        ],
+    )
+    done = stayed(1, ("proposal", 9, 1, LOST), place=LOST)
+    clock = make_clock(visit=done.visits[0], sla=rule)
+    url = save_state(make_evaluation(deal=done.deal, visits=done.visits, place=LOST, clocks=(clock,)))
+
+    (row,) = measured(compute(url, process, NOON, Options(language=language)), "sla_attainment").rows
+
+    assert expected == row.label
+
+
 def test_sla_attainment_is_of_stopped_clocks(save_state: SaveState) -> None:
     """Attainment counts clocks that stopped; running ones stand beside it as they are now."""
     closed, running = (SlaState.ON_TIME, SlaState.AT_RISK, SlaState.BREACHED), (SlaState.AT_RISK, SlaState.BREACHED)
@@ -188,7 +220,7 @@ def test_sla_attainment_is_of_stopped_clocks(save_state: SaveState) -> None:
 
     (sla,) = measured(card, "sla_attainment").rows
     kept = sla.figures["attainment"]
-    assert ("Qualification · qualification.sla", 2, 3) == (sla.label, kept.numerator, kept.denominator)
+    assert ("Qualification · SLA", 2, 3) == (sla.label, kept.numerator, kept.denominator)
     assert (2, 1, 1) == values(sla, "running", "at_risk", "breached")
     assert [False, True] == [each.met for each in card.indicators]
 

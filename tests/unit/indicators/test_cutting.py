@@ -11,6 +11,7 @@ import pytest
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators import Options, Period, compute
+from crmbridge.indicators.currency import Rates
 from crmbridge.model.figures import Measured, Scorecard, Unit
 from crmbridge.model.findings import Evaluation, Place, Visit
 from crmbridge.model.process import Process
@@ -206,6 +207,26 @@ def test_several_currencies_are_not_added_up(save_state: SaveState) -> None:
 
     assert [None] == [row.figures["amount"].value for row in pipeline.rows]
     assert any("EUR, USD" in caution for caution in pipeline.cautions)
+
+
+@pytest.mark.parametrize("rates", [None, Rates(report_in="EUR")])
+def test_what_a_lost_deal_was_worth_in_another_currency_is_not_added_up(
+    save_state: SaveState, rates: Rates | None
+) -> None:
+    """It needs no rate as no figure shows it; so the pipeline of when it was open leaves it out, too."""
+    url = save_state(
+        walked(1, ("qualification", "2026-04-10")),
+        walked(2, ("qualification", "2026-04-10"), ("lost", "2026-05-11")),
+        deals=[
+            make_deal(n, fields={"amount": Money(Decimal(amount), code)})
+            for n, amount, code in ((1, 5, "EUR"), (2, 1_000_000, "JPY"))
+        ],
+    )
+    process = watching(measure="pipeline_coverage")
+
+    (watched,) = compute(url, process, NOON, Options(rates=rates)).indicators
+
+    assert {5.0} == {point.figure.value for point in watched.trend}
 
 
 def test_stages_that_the_process_lost_are_said(save_state: SaveState) -> None:

@@ -96,9 +96,24 @@ def test_without_history_there_is_no_forecast() -> None:
     assert 1 == found.bases[Basis.NONE]
 
 
+def test_deals_that_were_only_just_begun_teach_nothing() -> None:
+    """Nobody knows yet what becomes of any: that is no forecast, and not one of nothing that is certain."""
+    begun = ended(DEMO, 3, 0, 40)
+
+    found = forecast_of(begun, [Deal(DEMO, 3, 100.0)])
+
+    assert (None, None, {Basis.NONE: 1}) == (
+        found.total.expected,
+        found.total.interval,
+        {basis: count for basis, count in found.bases.items() if count},
+    )
+    assert 0.0 == forecast_of([*begun, *ended(DEMO, 4, 2, 1)], [Deal(DEMO, 3, 100.0)]).total.expected
+    assert 0.0 == forecast_of(begun, [Deal(DEMO, 0, 100.0)], 2).total.expected
+
+
 def test_a_history_shorter_than_the_horizon_is_said() -> None:
     """When all deals go out of sight before the horizon, chances are too low, and the forecast knows it."""
-    assert forecast_of(ended(DEMO, 10, 0, 30), [Deal(DEMO, 0, 1.0)]).is_short
+    assert forecast_of([*ended(DEMO, 10, 0, 30), *ended(DEMO, 5, 1, 1)], [Deal(DEMO, 0, 1.0)]).is_short
     assert not forecast_of(ended(DEMO, 100, 0, 30), [Deal(DEMO, 0, 1.0)]).is_short
     assert not forecast_of(ended(DEMO, 10, 1, 30), [Deal(DEMO, 0, 1.0)]).is_short
 

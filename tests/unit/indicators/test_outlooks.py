@@ -12,6 +12,7 @@ import pytest
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators import Options, Period, compute
 from crmbridge.indicators.currency import Rate, Rates
+from crmbridge.indicators.words import Words
 from crmbridge.model.figures import ChartKind, Measured, Scorecard
 from crmbridge.model.findings import Evaluation, Place
 from crmbridge.model.records import Record, Status
@@ -92,6 +93,15 @@ def test_the_forecast_follows_groups_and_the_periods_to_come(save_state: SaveSta
     assert [("2026-06", 600.0), ("2026-07", 0.0)] == told(period=Period.MONTH, horizon=50)
     assert [("web · 2026-Q2", 400.0), ("web · 2026-Q3", 0.0)] == told(segment="source", period=Period.QUARTER)[2:]
     assert [("2026", 600.0)] == told(period=Period.YEAR, horizon=20)
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "in 1 day"), ("pt", "em 1 dia"), ("zh", "1 天内预期")])
+def test_a_horizon_of_one_day_is_one(language: str, said: str) -> None:
+    """As people write it."""
+    words = Words.of(language, 1)
+
+    assert words.columns["expected"].endswith(said)
+    assert not any(many in text for text in words.definitions.values() for many in ("1 days", "1 dias"))
 
 
 def test_the_horizon_is_said_where_it_counts(save_state: SaveState) -> None:

@@ -68,6 +68,16 @@ def test_a_share_has_its_parts_and_interval(save_state: SaveState) -> None:
     assert figure == measured.headline
 
 
+@pytest.mark.parametrize(("numerator", "value"), [("6", 1.2), ("-1", -0.2)])
+def test_what_is_no_part_of_the_other_is_divided_and_has_no_interval(
+    save_state: SaveState, numerator: str, value: float
+) -> None:
+    """As six of a quota of five are."""
+    figure = counted(save_state, f"SELECT {numerator} AS numerator, 5 AS denominator")[0].figure
+
+    assert (value, 5, None) == (figure.value, figure.n, figure.interval)
+
+
 @pytest.mark.parametrize(
     ("unit", "value", "target", "met"),
     [

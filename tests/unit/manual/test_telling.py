@@ -170,7 +170,7 @@ def test_a_rules_own_words_are_told_with_what_they_name() -> None:
 
 @pytest.mark.parametrize(
     ("held", "words"),
-    [({}, "“vazio” não serve."), ({"plan": "{x}"}, "“{x}” não serve."), ({"plan": "B"}, "“B” não serve.")],
+    [({}, "“(vazio)” não serve."), ({"plan": "{x}"}, "“{x}” não serve."), ({"plan": "B"}, "“B” não serve.")],
 )
 def test_own_words_name_the_value_as_it_is(held: dict[str, Any], words: str) -> None:
     """Or that there is none; what a CRM holds is not looked into."""
@@ -178,6 +178,44 @@ def test_own_words_name_the_value_as_it_is(held: dict[str, Any], words: str) -> 
     of = process({"check": {"one_of": {"field": "plan", "values": ["A"]}}, "message": message, "on_unknown": "fail"})
 
     assert told(of, "pt", fields=held).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("said", "language", "told_as"),
+    [
+        ("held then, as hs recorded it", "pt", "julgado pelo que constava na época, como hs registrou. "),
+        (
+            "holds now, as hs can't tell what it was",
+            "pt",
+            "julgado pelo que consta agora, pois hs não diz o que havia. ",
+        ),
+        ("held then, as hs recorded it", "zh", "按当时的内容判定（以 hs 的记录为准）。"),
+        ("holds now", "zh", "按现在的内容判定。"),
+    ],
+)
+def test_on_whose_word_it_was_judged_is_told(said: str, language: str, told_as: str) -> None:
+    """A CRM's record of then is worth more than what is there now."""
+    of = process({"check": {"required": ["plan"]}})
+    (finding,) = findings(of)
+    kept = replace(finding, message=finding.message.replace("holds now", said))
+
+    assert told_as in teller(of, language).finding(kept)
+
+
+def test_files_that_nobody_may_read_say_so_and_are_called_no_field() -> None:
+    """Where the process asks for one, and where it is one of two ways to show an output."""
+    of = process({"check": {"attachments": {"files": {"name": ["*offer*"]}}}})
+
+    assert told(of, "pt").endswith("na época. Permita que os arquivos sejam lidos; `crmbridge doctor` diz como.")
+    assert told(of, "zh").endswith("请允许读取文件；方法见 `crmbridge doctor`。")
+
+
+def test_files_that_do_not_fit_are_named() -> None:
+    """What is there is what the rule looked at."""
+    of = process({"check": {"attachments": {"files": {"name": ["*offer*"]}}}})
+    there = Beside(files=(make_record(Kind.FILE, 7, fields={"name": "notes.pdf", "type": "pdf"}),))
+
+    assert "No negócio consta: arquivos: “notes.pdf”." in told(of, "pt", beside=there)
 
 
 def test_own_words_in_another_language_give_way_to_what_must_hold() -> None:

@@ -87,6 +87,18 @@ def test_guessing_is_slowed_down() -> None:
     assert access.sign_in("token-of-anna", HERE)
 
 
+def test_guessing_from_many_addresses_of_one_network_is_slowed_down() -> None:
+    """Whoever has one address of IPv6 has some 18 quintillions of them."""
+    access = access_at(VirtualClock(NOON))
+    for number in range(TRIES):
+        access.sign_in("wrong", f"2001:db8::{number + 1:x}")
+
+    with pytest.raises(TooManyTriesError):
+        access.sign_in("wrong", "2001:db8::dead:beef")
+
+    assert access.sign_in("wrong", "2001:db8:0:1::1") is None
+
+
 def test_sessions_do_not_fill_the_memory() -> None:
     """The oldest ends when there are too many."""
     access = access_at(VirtualClock(NOON))

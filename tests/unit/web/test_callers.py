@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crmbridge.web.callers import Proxies
+from crmbridge.web.callers import Proxies, counted_as
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,21 @@ def test_the_last_address_that_is_no_proxy_calls(peer: str, forwarded: list[str]
 def test_without_proxies_the_header_is_not_read() -> None:
     """Anybody can write it."""
     assert "10.0.0.5" == Proxies().caller("10.0.0.5", ["198.51.100.7"])
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("2001:db8::7", "2001:db8::/64"),
+        ("2001:db8::ffff:7", "2001:db8::/64"),
+        ("2001:db8:0:1::7", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:198.51.100.7", "::ffff:198.51.100.7"),
+        ("testclient", "testclient"),
+        ("", ""),
+    ],
+)
+def test_a_network_of_ipv6_is_one_caller(address: str, expected: str) -> None:
+    """Else whoever has one would be a new caller at every try."""
+    assert expected == counted_as(address)
