@@ -153,6 +153,20 @@ def test_warnings_alone_refuse_nothing() -> None:
     assert parsed.root is not None
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028"])
+def test_tags_that_are_declared_many_times_are_refused_unread(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser compares each with all before it: eight megabytes of them would take it minutes."""
+    monkeypatch.setattr("crmbridge.files.yaml_nodes.LOADER", None)
+    found = parse(f"a: b{end}...{end}" + "".join(f"%TAG !t{n}! tag:x{end}" for n in range(11)) + f"---{end}a: b{end}")
+
+    assert [("yaml-tag", 4 + 3 + 2)] == [(fault.code, fault.start) for fault in found.faults]
+
+
+def test_what_only_looks_like_declared_tags_is_read() -> None:
+    """Within a line they are text."""
+    assert () == parse("a: |\n" + "  of %TAG !t! tag:x\n" * 100).faults
+
+
 def test_a_list_at_the_top_is_not_read_to_its_end() -> None:
     """It will be no mapping, whatever comes."""
     assert ["yaml-not-a-mapping"] == codes("- a\n" * 50_000 + "]")
