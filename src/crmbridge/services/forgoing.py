@@ -13,29 +13,43 @@ from crmbridge.services.health import Check, weak
 from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.workspace import Workspace
 
-FORBIDDEN = "crmbridge.files_forbidden"  # why files could not be read; beside what the adapter keeps
+FORBIDDEN = "crmbridge.files_forbidden"  # why files are not known; beside what the adapter keeps
 LONGEST = 500  # characters of a reason
 
 
 def pull_readable(workspace: Workspace, connection: str, kind: Kind, since: str | None) -> Iterator[Page]:
-    """Pull a kind. Of files, that the account does not let us read them is remembered and ends nothing."""
+    """Pull a kind. Of files, that the account does not let us read them is remembered and ends nothing.
+
+    While they are read for the first time, or again after that, a part of them is known: until `note_whole` nobody
+    relies on it.
+    """
     adapter = workspace.adapter(connection)
     if kind is not Kind.FILE:
         yield from adapter.pull(kind, since)
         return
-    reason = ""
+    if since is None or forbidden(workspace, connection):
+        workspace.store.memory(connection)[FORBIDDEN] = _partly(connection)
     try:
         yield from adapter.pull(kind, since)
     except NotGrantedError as error:
         message = error.message.removeprefix(f"{connection}: ")
         reason = plain(f"{connection} does not let crmbridge read files: {message}. {error.advice}", LONGEST)
-        workspace.progress("pull", f"{connection}: files can't be read")
-    if reason != forbidden(workspace, connection):
         workspace.store.memory(connection)[FORBIDDEN] = reason
+        workspace.progress("pull", f"{connection}: files can't be read")
+
+
+def note_whole(workspace: Workspace, connection: str, kind: Kind) -> None:
+    """Note that everything that a pull brought is saved."""
+    if kind is Kind.FILE and forbidden(workspace, connection) == _partly(connection):
+        workspace.store.memory(connection)[FORBIDDEN] = ""
+
+
+def _partly(connection: str) -> str:
+    return plain(f"Not all files of {connection} are read yet", LONGEST)
 
 
 def forbidden(workspace: Workspace, connection: str) -> str:
-    """Say why the account did not let us read its files the last time; empty where it did."""
+    """Say why nobody knows a connection's files: it does not let us read them, or not all were; else nothing."""
     return workspace.store.memory(connection).get(FORBIDDEN, "")
 
 
