@@ -14,21 +14,21 @@ from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.workspace import Workspace
 
 FORBIDDEN = "crmbridge.files_forbidden"  # why files are not known; beside what the adapter keeps
+HANGING = {Kind.ACTIVITY: "activities", Kind.NOTE: "notes", Kind.FILE: "files"}  # read after the deals
 LONGEST = 500  # characters of a reason
 
 
 def pull_readable(workspace: Workspace, connection: str, kind: Kind, since: str | None) -> Iterator[Page]:
     """Pull a kind. Of files, that the account does not let us read them is remembered and ends nothing.
 
-    While they are read for the first time, or again after that, a part of them is known: until `note_whole` nobody
-    relies on it.
+    While what hangs on deals is read for the first time a part of it is known: until `note_whole` nobody relies on it.
     """
     adapter = workspace.adapter(connection)
+    if kind in HANGING and (unread(workspace, connection, kind) or _is_first(workspace, connection, kind)):
+        workspace.store.memory(connection)[_key(kind)] = _partly(connection, kind)
     if kind is not Kind.FILE:
         yield from adapter.pull(kind, since)
         return
-    if since is None or forbidden(workspace, connection):
-        workspace.store.memory(connection)[FORBIDDEN] = _partly(connection)
     try:
         yield from adapter.pull(kind, since)
     except NotGrantedError as error:
@@ -40,22 +40,30 @@ def pull_readable(workspace: Workspace, connection: str, kind: Kind, since: str 
 
 def note_whole(workspace: Workspace, connection: str, kind: Kind) -> None:
     """Note that everything that a pull brought is saved."""
-    if kind is Kind.FILE and forbidden(workspace, connection) == _partly(connection):
-        workspace.store.memory(connection)[FORBIDDEN] = ""
+    if kind in HANGING and unread(workspace, connection, kind) == _partly(connection, kind):
+        workspace.store.memory(connection)[_key(kind)] = ""
 
 
-def _partly(connection: str) -> str:
-    return plain(f"Not all files of {connection} are read yet", LONGEST)
+def unread(workspace: Workspace, connection: str, kind: Kind) -> str:
+    """Say why nobody knows all of a kind: an account does not let us read files, or not all were read; else nothing."""
+    return workspace.store.memory(connection).get(_key(kind), "") if kind in HANGING else ""
 
 
-def forbidden(workspace: Workspace, connection: str) -> str:
-    """Say why nobody knows a connection's files: it does not let us read them, or not all were; else nothing."""
-    return workspace.store.memory(connection).get(FORBIDDEN, "")
+def _key(kind: Kind) -> str:
+    return FORBIDDEN if kind is Kind.FILE else f"crmbridge.{kind}_unread"
+
+
+def _is_first(workspace: Workspace, connection: str, kind: Kind) -> bool:
+    return kind not in workspace.store.records.cursors(connection)
+
+
+def _partly(connection: str, kind: Kind) -> str:
+    return plain(f"Not all {HANGING[kind]} of {connection} are read yet", LONGEST)
 
 
 def why_no_files(workspace: Workspace, connection: str) -> str:
     """Say why nobody can tell which files hang on a connection's deals, in half a sentence."""
-    reason = forbidden(workspace, connection).rstrip(".")
+    reason = unread(workspace, connection, Kind.FILE).rstrip(".")
     return reason or f"Files are not pulled from {connection}"
 
 
@@ -69,5 +77,5 @@ def check_files(workspace: Workspace, connection: str) -> Iterator[Check]:
         yield weak(connection, "rules look at files, which its `kinds` leave out", f"Add file to them. {undecided}")
     elif Kind.FILE not in workspace.adapter(connection).capabilities.kinds:
         yield weak(connection, "rules look at files, which its adapter does not read", undecided)
-    elif reason := forbidden(workspace, connection):
+    elif reason := unread(workspace, connection, Kind.FILE):
         yield weak(connection, reason, undecided)
