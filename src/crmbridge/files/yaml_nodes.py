@@ -18,6 +18,7 @@ from crmbridge.files.yaml_scalars import has_leading_zero, resolve
 DEEPEST = 64  # levels of nesting; the deepest legal file of ours has about ten
 LONGEST = 256 * 1024  # characters of one text
 FREE_NODES, SHORTEST = 2_000, 4  # keys and values beyond so many take so many characters each, on average
+MANY, USUAL = 150_000, 16  # and beyond so many, so many, as in the shipped files
 MOST_FAULTS = 200  # after so many, reading on tells nobody anything new
 MOST_ALIASED = 50_000  # nodes that aliases may add; a scalar counts once per 64 characters
 MOST_DECLARED = 10  # tags: none is understood, and the parser compares each with all before it
@@ -201,12 +202,13 @@ class _Builder:
         }
 
     def take(self, events: Iterable[Any]) -> None:
-        room = FREE_NODES
+        count = 0
         for event in events:
             step = self._steps.get(type(event))
             if step is not None:
-                room -= 1
-                if room < -event.start_mark.index // SHORTEST:
+                count += 1
+                at = event.start_mark.index
+                if count > FREE_NODES + at // SHORTEST or count > MANY + at // USUAL:
                     raise _StopError(_too_many(event))
                 step(event)
                 if len(self.faults) > MOST_FAULTS:

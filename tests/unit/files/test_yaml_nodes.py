@@ -9,7 +9,7 @@ import yaml
 
 from crmbridge.files import yaml_nodes
 from crmbridge.files.shipped import shipped_folder
-from crmbridge.files.yaml_nodes import FREE_NODES, LONGEST, MOST_FAULTS, SHORTEST, Span, locate, parse
+from crmbridge.files.yaml_nodes import FREE_NODES, LONGEST, MANY, MOST_FAULTS, SHORTEST, Span, locate, parse
 
 
 def data(text: str) -> object:
@@ -132,6 +132,14 @@ def test_what_is_nearly_nothing_many_times_is_refused_soon(node: str) -> None:
 
     assert ["yaml-too-many"] == [fault.code for fault in found]
     assert found[0].start < 4 * FREE_NODES * SHORTEST
+
+
+def test_very_many_short_texts_are_refused_before_they_fill_the_memory() -> None:
+    """Eight megabytes of them would take seconds, and a hundred times their size."""
+    parsed = parse("a:\n" + "- [abc, abc]\n" * 200_000)
+
+    assert ["yaml-too-many"] == [fault.code for fault in parsed.faults]
+    assert parsed.faults[0].start < MANY * 8
 
 
 def test_a_dense_file_of_usual_size_is_read() -> None:
