@@ -271,6 +271,56 @@ def test_a_crm_that_is_busy_with_files_is_not_one_that_forbids_them(monkeypatch:
     assert [] == [check for check in examine(workspace) if "let crmbridge read files" in check.message]
 
 
+def test_notes_of_which_some_are_not_read_yet_miss_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with files; the first pull that goes on to the end has the deals judged anew."""
+    rule = {"id": "paper", "check": {"attachments": {"note": "proposal"}}, "on_unknown": "warn"}
+    bench, _, _ = bench_of(process_of(rule))
+    usual = FakeAdapter.pull
+
+    def pull_a_page(self: FakeAdapter, kind: Kind, since: str | None) -> Iterator[Page]:
+        yield next(usual(self, kind, since))
+        if kind is Kind.NOTE:
+            raise RetryLaterError("north: too many requests")
+
+    monkeypatch.setattr(FakeAdapter, "pull", pull_a_page)
+    pull(bench.workspace)
+    dealt(bench.workspace, judge_pending(bench.workspace), ())
+    (found,) = [each.finding for each in bench.workspace.store.findings.findings()]
+    monkeypatch.undo()
+
+    assert "undecided" == found.kind
+    assert [("qualification.paper", "exit_rule")] == cycle(bench)
+
+
+def test_files_of_which_some_are_not_read_yet_miss_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first pull that ends in the middle knows of a part: that a file is not among those says nothing."""
+    bench, crm, deal = bench_of(process_of(PAPER))
+    for number in range(60):
+        crm.add_file(deal.id, f"notes {number}.txt")
+    crm.add_file(deal.id, "Our Proposal.pdf")
+    usual = FakeAdapter.pull
+
+    def pull_a_page(self: FakeAdapter, kind: Kind, since: str | None) -> Iterator[Page]:
+        pages = usual(self, kind, since)
+        if kind is not Kind.FILE:
+            yield from pages
+            return
+        yield next(pages)
+        raise RetryLaterError("north: too many requests")
+
+    monkeypatch.setattr(FakeAdapter, "pull", pull_a_page)
+    (cut,) = pull(bench.workspace)
+    dealt(bench.workspace, judge_pending(bench.workspace), ())
+    (found,) = [each.finding for each in bench.workspace.store.findings.findings()]
+    doctor = [check.message for check in examine(bench.workspace) if "read yet" in check.message]
+    monkeypatch.undo()
+
+    assert cut.error is not None
+    assert ("undecided", True) == (found.kind, "Not all files of north are read yet" in found.message)
+    assert 1 == len(doctor)
+    assert [] == cycle(bench)
+
+
 @pytest.mark.parametrize(
     ("process", "said"),
     [

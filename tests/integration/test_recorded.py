@@ -49,7 +49,7 @@ class Asking:
             if self.fails:
                 raise self.fails
             told: Iterable[Course] = usual(deals, fields, since)
-            return iter([self.answer(deals, course) for course in told] if self.answer else told)
+            return (self.answer(deals, course) if self.answer else course for course in told)
 
         adapter.field_history = field_history  # type: ignore[method-assign]
         return adapter
@@ -335,3 +335,24 @@ def test_why_a_deal_went_back_is_asked_too(store: StateStore) -> None:
     assert [] == [finding.rule for finding in scene.findings()]
     assert [((ref.id,), ("source",))] == [asked[:2] for asked in scene.asking.asked]
     assert Kind.DEAL is ref.kind
+
+
+def test_what_was_told_before_a_refusal_is_kept(scene: Scene) -> None:
+    """An answer that refuses the rest does not take back what it said of the first."""
+    refs = [scene.deal(source="web") for _ in range(2)]
+    for ref in refs:
+        scene.later(ref, source="fair")
+        scene.later(ref, "proposal")
+        scene.later(ref, source=None)
+
+    def first_only(deals: Sequence[Record], course: Course) -> Course:
+        if course.deal != deals[0].ref:
+            raise RefusedError("the user may not see histories")
+        return course
+
+    scene.asking.answer = first_only
+    scene.run()
+    told = scene.bench.workspace.store.courses.of(refs)
+
+    assert ["the user may not see histories", ""] == [told[ref]["source"].why for ref in refs]
+    assert [refs[0]] == [finding.deal for finding in scene.findings()]

@@ -99,6 +99,17 @@ def test_an_amount_is_in_the_currency_of_its_time(hubspot: respx.MockRouter, ope
     assert "no number" in found.held[-1].problem
 
 
+def test_versions_count_by_their_times_in_whatever_order_they_come(
+    hubspot: respx.MockRouter, open_adapter: Opener
+) -> None:
+    """What came last need not be the oldest: a value of another time would be taken for that of then."""
+    mixed = [versions((50, "100"))[0], *versions((10, "300"), (30, "200"))]
+    histories = {"amount": mixed, "deal_currency_code": versions((50, "USD"))}
+    found = ask(hubspot, open_adapter(), "amount", histories, deal_currency_code="USD")
+
+    assert [None, *(Money(Decimal(100 * n), "USD") for n in (1, 2, 3))] == [held.value for held in found.held]
+
+
 @pytest.mark.parametrize(
     ("name", "histories", "why"),
     [

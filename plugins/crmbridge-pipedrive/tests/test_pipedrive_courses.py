@@ -93,6 +93,15 @@ def test_amounts_are_in_the_currency_of_their_time() -> None:
     )[-3:]
 
 
+@pytest.mark.parametrize("size", ["1E+99999999", "1E-99999999", "1E+999999"])
+def test_an_amount_beyond_all_bounds_ends_nothing(size: str) -> None:
+    """It is neither rounded nor spelt out, which would fill the memory."""
+    rows = row(20, "value", "100", size), row(10, "value", size, "5.00")
+    found = told(ask(Feed(*rows), "amount", {"amount": Money(Decimal(5), "EUR")}))
+
+    assert [(20, Money(Decimal(size), "EUR")), (10, Money(Decimal(5), "EUR"))] == found[-2:]
+
+
 def test_values_go_through_the_mapping_of_the_field() -> None:
     """Options by their labels, days as days, owners under either name that the versions of the API have for them."""
     assert [(9, None), (9, "Fair")] == told(ask(Feed(row(9, "channel", None, "61")), "source", {"source": "Fair"}))

@@ -172,3 +172,8 @@ def test_the_primary_address_counts() -> None:
     assert "b@x.example" == person_record({"id": 1, "emails": emails}, "pd").fields["email"]
     assert "a@x.example" == person_record({"id": 1, "emails": emails[:1]}, "pd").fields["email"]
     assert None is person_record({"id": 1, "emails": None}, "pd").fields["email"]
+
+
+def test_a_time_before_all_times_is_none() -> None:
+    """In UTC it would lie before the year 1: nothing that ends a pull."""
+    assert None is moment("0001-01-01T00:00:00+14:00")

@@ -101,6 +101,29 @@ def test_before_the_oldest_row_nobody_knows(desk: Desk) -> None:
     assert None is course.at(desk.clock.now() - 30 * MINUTE)
 
 
+def test_where_a_field_is_tracked_no_more_nobody_knows(desk: Desk) -> None:
+    """The rows of before stay, and no newer one is no sign that nothing changed."""
+    desk.track("discount__c", discount__c=5)
+    desk.state.untrack_fields("discount__c")
+    desk.state.edit_deal(desk.ref.id, discount__c=10)
+    desk.edit(discount__c=20)
+    (course,) = desk.ask("discount")
+
+    assert ((), True) == (course.held, "any more" in course.why)
+
+
+def test_a_user_who_may_not_see_what_is_tracked_knows_of_what_has_rows(desk: Desk) -> None:
+    """Of a deal without any, it may not be tracked any more."""
+    del desk.state.tables.visible["fielddefinition"]
+    desk.track("discount__c", discount__c=5)
+    (silent,) = desk.ask("discount")
+    desk.edit(discount__c=20)
+    (told,) = desk.ask("discount")
+
+    assert ((), True) == (silent.held, "may not see" in silent.why)
+    assert [Decimal(20)] == values(told)[-1:]
+
+
 def test_of_a_long_text_only_that_it_changed_is_recorded(desk: Desk, org: Served, open_adapter: Any) -> None:
     """What it held before is not (Object Reference, "EntityHistory"): unknown, not empty."""
     desk.adapter = open_adapter(org.url, org.token, fields={"pains": "pains__c"})

@@ -32,7 +32,7 @@ _READING: dict[str, str] = {
     "yaml-alias": "an alias without its anchor, or aliases that stand for too much",
     "yaml-too-deep": "too many levels of nesting",
     "yaml-too-long": "a text that is longer than any that is meant",
-    "yaml-too-many": "more than 2,000 keys and values, most of them with less than four characters",
+    "yaml-too-many": "more than 2,000 keys and values of less than 4 characters, or 150,000 of less than 16",
     "yaml-tag": "a YAML tag such as `!!int`",
     "yaml-number": "a number that is too long, too large or not finite",
     "yaml-documents": "more than one document in a file",

@@ -18,8 +18,11 @@ from crmbridge.files.yaml_scalars import has_leading_zero, resolve
 DEEPEST = 64  # levels of nesting; the deepest legal file of ours has about ten
 LONGEST = 256 * 1024  # characters of one text
 FREE_NODES, SHORTEST = 2_000, 4  # keys and values beyond so many take so many characters each, on average
+MANY, USUAL = 150_000, 16  # and beyond so many, so many, as in the shipped files
 MOST_FAULTS = 200  # after so many, reading on tells nobody anything new
 MOST_ALIASED = 50_000  # nodes that aliases may add; a scalar counts once per 64 characters
+MOST_DECLARED = 10  # tags: none is understood, and the parser compares each with all before it
+_BREAKS = "\n\r\x85\u2028\u2029"  # where YAML ends a line
 LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # where PyYAML was built without libyaml: slower, the same
 
 _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
@@ -56,6 +59,8 @@ class Parsed(NamedTuple):
 
 def parse(text: str) -> Parsed:
     """Read one YAML document whose top level is a mapping; never raises. `text` has no byte order mark."""
+    if declared := _declared(text):
+        return Parsed(None, (declared,))
     builder = _Builder()
     try:
         builder.take(yaml.parse(text, Loader=LOADER))
@@ -81,6 +86,16 @@ def endless(text: str) -> Fault | None:
             return _too_long(at, at + LONGEST)
         at = end + 1
     return None
+
+
+def _declared(text: str) -> Fault | None:
+    """Find a text that declares very many tags, without reading it."""
+    lines = [f"{end}%TAG" for end in _BREAKS]
+    if sum(map(text.count, lines)) <= MOST_DECLARED:
+        return None
+    start = min(at + 1 for at in map(text.find, lines) if at >= 0)
+    sentence = f"more than {MOST_DECLARED} tags are declared from here on; values need no tags here"
+    return Fault(start, start + len("%TAG"), "yaml-tag", sentence, "Take the `%TAG` lines out.")
 
 
 def _too_long(start: int, end: int) -> Fault:
@@ -187,12 +202,13 @@ class _Builder:
         }
 
     def take(self, events: Iterable[Any]) -> None:
-        room = FREE_NODES
+        count = 0
         for event in events:
             step = self._steps.get(type(event))
             if step is not None:
-                room -= 1
-                if room < -event.start_mark.index // SHORTEST:
+                count += 1
+                at = event.start_mark.index
+                if count > FREE_NODES + at // SHORTEST or count > MANY + at // USUAL:
                     raise _StopError(_too_many(event))
                 step(event)
                 if len(self.faults) > MOST_FAULTS:

@@ -14,7 +14,7 @@ from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Page
 from crmbridge.services.bulk import give_memory_back, made_for_bulk
-from crmbridge.services.forgoing import pull_readable
+from crmbridge.services.forgoing import note_whole, pull_readable
 from crmbridge.services.hinting import asks_for_pull, reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.pace import Pace
@@ -188,6 +188,7 @@ def _pull_kind(
             give_memory_back()
         before = total.records
         yield total
+    note_whole(workspace, connection, kind)
 
 
 def _brings_new(workspace: Workspace, kind: Kind, page: Page, marks: Mapping[Kind, Bookmark]) -> bool:

@@ -101,7 +101,7 @@ def _told(connection: str, adapter: TellsFieldHistory, asked: Sequence[_Wanted])
         for course in adapter.field_history(deals, fields, min(one.doubt.since for one in asked)):
             told[course.deal, course.field] = course
     except RefusedError as error:  # it will not do so the next time either
-        return {(deal.ref, f): untold(deal, f, error.message) for deal in deals for f in fields}, False
+        return {(deal.ref, f): untold(deal, f, error.message) for deal in deals for f in fields} | told, False
     except CrmbridgeError as error:
         log.warning("%s could not be asked what deals held when they moved: %s", connection, error.message)
         return told, True

@@ -15,7 +15,7 @@ from crmbridge.engine.voice import ENGLISH, Voice
 from crmbridge.model.courses import Course
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.services.forgoing import forbidden, why_no_files
+from crmbridge.services.forgoing import unread, why_no_files
 from crmbridge.services.hanging import deals_naming, hanging_on, index_hanging, index_named
 from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.linking import chunks
@@ -223,11 +223,11 @@ def since_indexed(workspace: Workspace, changed: Collection[Ref]) -> Hanging:
 def is_pulled(workspace: Workspace, connection: str, kind: Kind) -> bool:
     """Tell whether a connection pulls a kind, and has done so.
 
-    Without a cursor none were pulled yet, or the adapter knows none: that is not the same as there being none. Files
-    that may not be read any more may be others by now.
+    Without a cursor none were pulled yet, or the adapter knows none: that is not the same as there being none. Nor is
+    that a first pull has not read all yet. Files that may not be read any more may be others by now.
     """
     project = workspace.project
     wanted = wanted_kinds(project.process, project.settings.connections[connection], project.settings.conditions)
     if kind not in wanted or kind not in workspace.store.records.cursors(connection):
         return False
-    return kind is not Kind.FILE or not forbidden(workspace, connection)
+    return not unread(workspace, connection, kind)

@@ -18,6 +18,7 @@ from crmbridge.manual import LANGUAGES, Version, build_site
 from crmbridge.model.process import Process
 
 LISTED = ".crmbridge-manual"  # names the files that the last build wrote, so that the next one can take out the old
+DAYS = "90"  # that a forecast looks ahead where no settings say otherwise
 VERSIONS = ".versions"  # of processes/b2b.yaml the earlier ones are kept in processes/b2b.versions/
 
 
@@ -42,7 +43,10 @@ def _definitions() -> Mapping[str, Mapping[str, str]]:
     folder = files("crmbridge").joinpath("indicators")
     texts = [tomllib.loads(file.read_text("utf-8")) for file in folder.iterdir() if file.name.endswith(".toml")]
     said = {name: one["definition"] for text in texts for name, one in text.get("measures", {}).items()}
-    return {language: {name: each.get(language, each["en"]) for name, each in said.items()} for language in LANGUAGES}
+    return {
+        language: {name: each.get(language, each["en"]).replace("{days}", DAYS) for name, each in said.items()}
+        for language in LANGUAGES
+    }
 
 
 def earlier_versions(process_file: Path) -> tuple[Path, ...]:

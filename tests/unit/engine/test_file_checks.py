@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -306,3 +307,12 @@ def test_a_sign_that_means_something_elsewhere_means_itself() -> None:
     """Brackets, dots and plus signs stand for themselves."""
     assert is_like("a[1]+.pdf", "a[1]+.pdf")
     assert not is_like("a1.pdf", "a[1]*")
+
+
+@pytest.mark.parametrize(("name", "pattern"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_accents_count_however_they_are_written(name: Any, pattern: Any) -> None:
+    """A Mac gives names with the accent as a sign of its own; on the screen both are the same."""
+    there, wanted = (unicodedata.normalize(form, "reunião") for form in (name, pattern))
+
+    assert is_like(f"Ata da {there}.pdf", f"*{wanted}*")
+    assert is_like(there, f"{wanted[:4]}???")

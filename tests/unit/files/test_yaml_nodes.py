@@ -9,7 +9,7 @@ import yaml
 
 from crmbridge.files import yaml_nodes
 from crmbridge.files.shipped import shipped_folder
-from crmbridge.files.yaml_nodes import FREE_NODES, LONGEST, MOST_FAULTS, SHORTEST, Span, locate, parse
+from crmbridge.files.yaml_nodes import FREE_NODES, LONGEST, MANY, MOST_FAULTS, SHORTEST, Span, locate, parse
 
 
 def data(text: str) -> object:
@@ -134,6 +134,14 @@ def test_what_is_nearly_nothing_many_times_is_refused_soon(node: str) -> None:
     assert found[0].start < 4 * FREE_NODES * SHORTEST
 
 
+def test_very_many_short_texts_are_refused_before_they_fill_the_memory() -> None:
+    """Eight megabytes of them would take seconds, and a hundred times their size."""
+    parsed = parse("a:\n" + "- [abc, abc]\n" * 200_000)
+
+    assert ["yaml-too-many"] == [fault.code for fault in parsed.faults]
+    assert parsed.faults[0].start < MANY * 8
+
+
 def test_a_dense_file_of_usual_size_is_read() -> None:
     """As many values as the shipped process has, each of one letter."""
     assert [] == codes(f"a: [{'x,' * (FREE_NODES - 5)}]")
@@ -151,6 +159,20 @@ def test_warnings_alone_refuse_nothing() -> None:
 
     assert MOST_FAULTS == len(parsed.faults)
     assert parsed.root is not None
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028"])
+def test_tags_that_are_declared_many_times_are_refused_unread(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser compares each with all before it: eight megabytes of them would take it minutes."""
+    monkeypatch.setattr("crmbridge.files.yaml_nodes.LOADER", None)
+    found = parse(f"a: b{end}...{end}" + "".join(f"%TAG !t{n}! tag:x{end}" for n in range(11)) + f"---{end}a: b{end}")
+
+    assert [("yaml-tag", 4 + 3 + 2)] == [(fault.code, fault.start) for fault in found.faults]
+
+
+def test_what_only_looks_like_declared_tags_is_read() -> None:
+    """Within a line they are text."""
+    assert () == parse("a: |\n" + "  of %TAG !t! tag:x\n" * 100).faults
 
 
 def test_a_list_at_the_top_is_not_read_to_its_end() -> None:

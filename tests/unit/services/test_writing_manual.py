@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import date
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def test_every_measure_has_its_definition(language: str) -> None:
     page = make_manual(make_process(indicators=indicators), date(2026, 6, 10), languages=[language])
     said = Words.of(language).definitions
 
-    text = page[f"{language}/indicators.html"].replace("&#39;", "'").replace("&gt;", ">").replace("&amp;", "&")
+    text = unescape(page[f"{language}/indicators.html"])
     assert [] == [measure for measure in Measure if measure not in own and said[measure.value] not in text]
 
 

@@ -71,7 +71,7 @@ class Courses:
 
     def _held(self, deal: Record, bound: Bound, versions: Sequence[Raw]) -> list[Held]:
         """Read a property's versions, which come newest first, oldest first; amounts stay texts for now."""
-        found = [self._value(bound, version) for version in reversed(versions)]
+        found = sorted((self._value(bound, version) for version in reversed(versions)), key=_at)
         if len(versions) < KEPT:  # nothing was cut off, so before the first value there was none
             made = deal.created_at or deal.updated_at
             found.insert(0, Held(min([made, *(one.at for one in found)]), None))
@@ -102,6 +102,10 @@ class Courses:
             return Held(at, None, amount.by)
         code = currency if isinstance(currency, str) else None
         return _read(at, str(amount.value), amount.by, lambda text: self.terms.codec.money(text, code))
+
+
+def _at(held: Held) -> datetime:
+    return held.at
 
 
 def _read(at: datetime, text: str, by: str | None, decode: Decoder | None) -> Held:

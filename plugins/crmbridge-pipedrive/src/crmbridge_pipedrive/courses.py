@@ -132,8 +132,7 @@ class Courses:
         """Give amounts in the currencies that they had then; each change of either is one of the amount."""
         code = now.currency if isinstance(now, Money) else None
         codes = list(_held(lines, (way.currency,), _text, code))
-        plain = str(now.amount) if isinstance(now, Money) else None
-        numbers = list(_held(lines, way.keys, lambda raw: f"{decimal(raw).normalize():f}", plain))
+        numbers = list(_held(lines, way.keys, decimal, now.amount if isinstance(now, Money) else None))
         begins = max(codes[0].at, numbers[0].at)
         for at in sorted({one.at for one in (*codes, *numbers) if one.at >= begins}):
             amount = [one for one in numbers if one.at <= at][-1]

@@ -70,9 +70,9 @@ def moment(value: Any) -> datetime | None:
         if value.endswith("Z"):  # the usual form; there are several in every row
             return datetime.fromisoformat(value)
         read = datetime.fromisoformat(value.strip().replace(" ", "T"))
-    except ValueError:
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
 def query_time(at: datetime) -> str:

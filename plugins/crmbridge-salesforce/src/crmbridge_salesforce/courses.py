@@ -106,6 +106,11 @@ class Courses:
         name, column = asked.binding.name, asked.column
         if begun is None:
             return untold(deal, name, f"the org has no history of {column.name}: it may not track the field")
+        tracked = self.setup.tracked()
+        if tracked is not None and tracked.isdisjoint(asked.names):
+            return untold(deal, name, f"the org does not track {column.name} any more")
+        if tracked is None and not rows:
+            return untold(deal, name, f"the user may not see whether the org still tracks {column.name}")
         start = max(begun, since)
         told = [row for row in rows if not column.references or _names_ids(row)]
         held = [Held(start, deal.fields.get(name))]

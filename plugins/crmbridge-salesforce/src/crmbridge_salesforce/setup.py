@@ -42,6 +42,10 @@ _STAGES = (
     " FROM OpportunityStage ORDER BY SortOrder, Id"
 )
 _TRACKED = "SELECT Id FROM OpportunityFieldHistory WHERE Field = 'StageName' LIMIT 1"
+_TRACKED_NOW = (
+    "SELECT QualifiedApiName FROM FieldDefinition"
+    " WHERE EntityDefinitionId = 'Opportunity' AND IsFieldHistoryTracked = true"
+)
 _OLDEST = "CreatedDate"
 _STATUSES = "SELECT ApiName FROM TaskStatus WHERE IsClosed = {} ORDER BY SortOrder"
 
@@ -100,7 +104,7 @@ class Setup:
     def tracked_since(self, names: Sequence[str]) -> datetime | None:
         """Give since when a deal's field is known to be tracked: the time of the oldest row that the org has of it.
 
-        None where it has none. What people chose to track, and since when, an integration can't ask.
+        None where it has none. Since when people chose to track it, an integration can't ask.
         """
         asked = ",".join(map(text, names))
         query = select(["CreatedDate"], "OpportunityFieldHistory", where=f"Field IN ({asked})", order=_OLDEST, limit=1)
@@ -108,6 +112,13 @@ class Setup:
             f"tracked {names[0]}", lambda: [str(row["CreatedDate"]) for row in _ask_if_there(self._org, query)], list
         )
         return read_moment(rows[0]) if rows else None
+
+    def tracked(self) -> frozenset[str] | None:
+        """Give the names of the deal fields that the org tracks now; None where the user may not see that.
+
+        Rows stay when people stop to track a field, and then no row is no sign that nothing changed.
+        """
+        return self._once("tracks", partial(_ask_tracked, self._org), _tracked)
 
     def pipelines(self) -> tuple[Pipeline, ...]:
         """Give one pipeline per record type, and the default one for deals without."""
@@ -135,7 +146,7 @@ class Setup:
                     known: T = self._seen[key]
                     return known
                 now, forgotten = self._clock.now(), self._forgotten
-                at, kept = self._remembered(key, now)
+                at, kept = _remembered(self._memory, key, now)
             data = read() if kept is None else kept
             found = parse(data)
             with self._lock:
@@ -161,13 +172,14 @@ class Setup:
         except UnknownColumnError:  # the object is not there
             return {}
 
-    def _remembered(self, key: str, now: datetime) -> tuple[datetime, Any]:
-        try:
-            found = load_json(self._memory[PREFIX + key])
-            at = parse_iso(found["at"])
-            return (at, found["data"]) if now - KEPT_FOR <= at <= now else (now, None)
-        except (KeyError, ValueError, TypeError):
-            return now, None
+
+def _remembered(memory: Mapping[str, str], key: str, now: datetime) -> tuple[datetime, Any]:
+    try:
+        found = load_json(memory[PREFIX + key])
+        at = parse_iso(found["at"])
+        return (at, found["data"]) if now - KEPT_FOR <= at <= now else (now, None)
+    except (KeyError, ValueError, TypeError):
+        return now, None
 
 
 def _ask_if_there(org: Org, statement: str) -> Sequence[Mapping[str, Any]]:
@@ -179,6 +191,17 @@ def _ask_if_there(org: Org, statement: str) -> Sequence[Mapping[str, Any]]:
 
 def _table(data: Mapping[str, Any]) -> Table | None:
     return Table.parse(data) if data else None
+
+
+def _ask_tracked(org: Org) -> dict[str, list[str] | None]:
+    try:
+        return {"names": [str(row["QualifiedApiName"]) for row in org.query(_TRACKED_NOW)]}
+    except RefusedError:
+        return {"names": None}
+
+
+def _tracked(data: Mapping[str, Any]) -> frozenset[str] | None:
+    return None if data["names"] is None else frozenset(data["names"])
 
 
 def _stages(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, OrgStage]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from crmbridge.engine.expr.runtime import amount
@@ -84,8 +86,8 @@ def is_like(name: str, pattern: str) -> bool:
 
     It takes at most the product of both lengths, whatever stands in them: no way is tried twice.
     """
-    first, *others = _RUNS.split(pattern.casefold())
-    text = name[:LONGEST_NAME].casefold()
+    first, *others = _RUNS.split(_alike(pattern))
+    text = _alike(name[:LONGEST_NAME])
     if not others:
         return len(text) == len(first) and _is_at(text, 0, first)
     *middle, last = others
@@ -99,6 +101,12 @@ def is_like(name: str, pattern: str) -> bool:
             return False
         at = found + len(piece)
     return True
+
+
+@lru_cache(maxsize=1024)
+def _alike(text: str) -> str:
+    """Give what is the same for texts that look the same: a Mac writes an accent as a sign of its own."""
+    return text.casefold() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
 def _first(text: str, piece: str, start: int, end: int) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from crmbridge_salesforce.ids import to_18
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from crmbridge_salesforce.sandbox.sign_in import SignIn
     from crmbridge_salesforce.sandbox.tables import Tables
@@ -136,6 +136,21 @@ class Hands(DealHands):
     def track_fields(self, *names: str) -> None:
         """Let the org keep a history of these columns of deals from now on, as an admin does in its set-up."""
         self.tracked |= set(names)
+        self._define(names, tracked=True)
+
+    def untrack_fields(self, *names: str) -> None:
+        """Let it keep none from now on. The rows that there are stay."""
+        self.tracked -= set(names)
+        self._define(names, tracked=False)
+
+    def _define(self, names: Iterable[str], *, tracked: bool) -> None:
+        known = {row["QualifiedApiName"]: row for row in self.tables.rows("FieldDefinition").values()}
+        for name in names:
+            values = {"EntityDefinitionId": "Opportunity", "QualifiedApiName": name, "IsFieldHistoryTracked": tracked}
+            if name in known:
+                self.tables.store("FieldDefinition", known[name] | values)
+            else:
+                self.tables.plant("FieldDefinition", values, created=self.tables.now(), changed=self.tables.now())
 
     def expire_session(self) -> None:
         """Let every session have expired."""

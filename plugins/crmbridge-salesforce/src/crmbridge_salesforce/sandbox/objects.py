@@ -305,6 +305,11 @@ _USER = (
     _flag("IsActive", "cu"),
     _plain(FIGURE_FIELD, "double", "cu", scale=6),
 )
+_FIELD_DEFINITION = (
+    _text("EntityDefinitionId", write=""),
+    _text("QualifiedApiName", write=""),
+    _flag("IsFieldHistoryTracked"),
+)
 _ROLE = (
     _refers("OpportunityId", "Opportunity", "c", required=True),
     _refers("ContactId", "Contact", "c", required=True),
@@ -338,6 +343,7 @@ def make_objects(*, multi_currency: bool) -> Mapping[str, Object]:
         _object("ContentNote", "069", _CONTENT_NOTE),
         _object("CrmBridge_Indicator__c", "a01", _INDICATOR),
         _object("Event", "00U", _EVENT),
+        _object("FieldDefinition", "000", _FIELD_DEFINITION, writable=False, without=_NOT_IN_HISTORY),
         _object("Note", "002", _NOTE),
         _object("Opportunity", "006", (*_OPPORTUNITY, *money)),
         _object("OpportunityContactRole", "00K", _ROLE),

@@ -89,7 +89,7 @@ class Paths:
         return here
 
     def _from(self, token: Token) -> Object:
-        found = next((one for name, one in self._tables.objects.items() if name.lower() == token.text.lower()), None)
+        found = self._tables.visible.get(token.text.lower())  # of others it says that they are not supported
         if found is None:
             words = (
                 f"sObject type '{token.text}' is not supported. If you are attempting to use a custom object, be sure"
