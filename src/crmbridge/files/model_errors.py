@@ -229,7 +229,7 @@ def _is_echo(error: ErrorDetails, meant: Container[tuple[Path, str | None]]) -> 
     """Tell whether an error only follows from another: a list whose items were refused, a key that is misspelt."""
     if error["type"] == "missing":
         return (error["loc"][:-1], str(error["loc"][-1])) in meant
-    return error["type"] == "too_short" and bool(error["input"])
+    return error["type"] == "too_short" and len(error["input"]) > error["ctx"]["actual_length"]
 
 
 def _guess_key(model: type[BaseModel], error: ErrorDetails) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from decimal import Decimal
 from pathlib import Path
@@ -182,6 +183,15 @@ def test_any_value_in_any_place_gives_a_model_or_errors(data: st.DataObject, val
     content = "\n".join(lines).encode()
     hold(parse_process("p.yaml", content), content)
     hold(parse_settings("s.yaml", content), content)
+
+
+def test_a_list_that_is_too_short_is_an_error_of_its_own() -> None:
+    """It is left out only where it follows from items that were refused; else nothing would say why the file is."""
+    text = (shipped_folder() / "crmbridge.yaml").read_text(encoding="utf-8")
+    loaded = parse_settings("s.yaml", re.sub(r"(?m)^( *)between: .*$", r"\1between: [hs]", text).encode())
+
+    assert loaded.model is None
+    assert ["at least 2 must be listed here, not 1"] == [found.sentence for found in loaded.diagnostics]
 
 
 @pytest.mark.parametrize("line", [b"\n", b"\r", b"#\n", b"- \n", b"a\n", b":\n", b"a: 1\n"])

@@ -18,6 +18,11 @@ from crmbridge.testing.fake_crm import FakeCrm
 
 ROOT = Path(__file__).parents[3]
 PROTOCOLS = [getattr(adapter_hands, name) for name in dir(adapter_hands) if name.endswith("Hands")]
+OF_VENDORS = {
+    adapter_hands.SessionHands,
+    adapter_hands.FileHands,
+    adapter_hands.TrackingHands,
+}  # their sandboxes have them
 OPTIONAL = [each for each in PROTOCOLS if each not in {adapter_hands.HumanHands, adapter_hands.CompanyMergingHands}]
 
 
@@ -52,8 +57,10 @@ def test_the_fake_has_the_hands_that_every_sandbox_has() -> None:
     assert set() == needed - set(dir(FakeCrm))
 
 
-@pytest.mark.parametrize("protocol", [each for each in OPTIONAL if each is not adapter_hands.SessionHands])
-def test_the_guides_sandbox_has_every_hand_but_that_of_sessions(tiny: object, tmp_path: Path, protocol: type) -> None:
+@pytest.mark.parametrize("protocol", [each for each in OPTIONAL if each not in OF_VENDORS])
+def test_the_guides_sandbox_has_every_hand_that_the_vendors_alone_do_not_need(
+    tiny: object, tmp_path: Path, protocol: type
+) -> None:
     """So that each test of the suite is run by somebody in this repository."""
     with plugin_workbench(tiny, SandboxOptions(clock=VirtualClock(NOON)), tmp_path) as bench:
         assert isinstance(bench.hands, protocol)
