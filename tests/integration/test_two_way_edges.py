@@ -130,6 +130,48 @@ def test_a_field_that_is_not_kept_in_step_does_not_keep_a_deletion_from_being_fo
     assert ([], []) == (bench.crms["north"].deal_ids(), bench.crms["south"].deal_ids())
 
 
+def test_an_edit_that_did_not_arrive_beats_a_later_deletion() -> None:
+    """It was decided on, and its write failed; then the other deal is deleted, before anybody could write it again."""
+    bench, north, south = linked(delete="archive")
+    bench.crms["north"].edit_deal(north, name="Rollout again")
+    bench.crms["south"].faults.append("limit")
+    run(bench)
+    bench.crms["south"].delete_deal(south)
+    run(bench)
+    run(bench)
+
+    assert "Rollout again" == bench.crms["north"].deal(north).fields["name"]
+    assert ["Rollout again"] == [record.fields["name"] for record in bench.crms["south"].named("Rollout again")]
+
+
+def test_an_emptied_field_that_did_not_arrive_beats_a_later_deletion() -> None:
+    """To empty a field is an edit like any other."""
+    bench, north, south = linked(delete="archive")
+    bench.crms["north"].edit_deal(north, amount=Money(1, "EUR"))
+    run(bench)
+    bench.crms["north"].edit_deal(north, amount=None)
+    bench.crms["south"].faults.append("limit")
+    run(bench)
+    bench.crms["south"].delete_deal(south)
+    run(bench)
+
+    assert [north] == bench.crms["north"].deal_ids()
+
+
+def test_an_edit_that_arrived_does_not_keep_a_deletion_from_being_followed() -> None:
+    """The other CRM got all that was said, one time after a failed write, before its deal was deleted."""
+    bench, north, south = linked(delete="archive")
+    bench.crms["north"].edit_deal(north, name="Rollout again")
+    bench.crms["south"].faults.append("limit")
+    run(bench)
+    run(bench)
+    bench.crms["south"].delete_deal(south)
+    run(bench)
+    run(bench)
+
+    assert ([], []) == (bench.crms["north"].deal_ids(), bench.crms["south"].deal_ids())
+
+
 def test_linking_by_hand_takes_up_a_link_that_ended() -> None:
     """Linking by hand takes up a link that ended."""
     bench, north, south = linked(delete="unlink")

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from crmbridge.engine.sameness import same
 from crmbridge.model.changes import Blocked, Cause, Change
 from crmbridge.model.records import Ref, Tombstone
 from crmbridge.model.values import Value
@@ -22,6 +23,15 @@ def with_lost(base: Mapping[str, Value], refs: Iterable[Ref]) -> tuple[str, ...]
     """Give what a link has lost, by its own base, with these deals as well."""
     known = base.get(HAD)
     return tuple(sorted({*(known if isinstance(known, tuple) else ()), *map(str, refs)}))
+
+
+def lacks(base: Mapping[str, Value], spoken: Mapping[str, Value], decided: Mapping[str, Value]) -> bool:
+    """Tell whether a deal, by its base, was never given what another one says and what was decided on for both.
+
+    A write that failed, or that a kill kept from being sent, leaves the base as it was.
+    """
+    owed = {name: value for name, value in spoken.items() if name in base and name in decided}
+    return any(same(value, decided[name]) and not same(value, base[name]) for name, value in owed.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
-from crmbridge.engine.deleting import ARCHIVED, ENDED, HAD, UNDONE, Gone, judge_gone, with_lost
+from crmbridge.engine.deleting import ARCHIVED, ENDED, HAD, UNDONE, Gone, judge_gone, lacks, with_lost
 from crmbridge.engine.forms import read
 from crmbridge.engine.glance import Glance
 from crmbridge.engine.mapping import LOST, WON
@@ -172,15 +172,21 @@ class Part:
             {ref: tombstones[ref] for ref in refs if ref in tombstones},
             bases,
             present=sides.keys(),
-            edited={ref for ref, side in sides.items() if self._says_more(side, refs)},
+            edited={ref for ref, side in sides.items() if self._says_more(side, link, refs)},
             policy=self.entry.delete,
             linked_elsewhere=self.around.survivors,
         )
 
-    def _says_more(self, side: Side, refs: Iterable[Ref]) -> bool:
-        """Tell whether a deal holds what did not get to the ones that are gone: edits, and what was never agreed on."""
+    def _says_more(self, side: Side, link: str, refs: Collection[Ref]) -> bool:
+        """Tell whether a deal holds what did not get to the ones that are gone: edits, and what was never agreed on.
+
+        An edit also did not get there where it was decided on, and its write failed or was never sent.
+        """
         spoken = {name: value for name, value in side.now.items() if self._speaks(side.ref, name)}
         if any(name in side.base and not same(value, side.base[name]) for name, value in spoken.items()):
+            return True
+        bases, decided = self.around.bases, self.around.bases.get(decided_ref(link), NOTHING_KNOWN)
+        if any(lacks(bases.get(ref, NOTHING_KNOWN), spoken, decided) for ref in refs if ref not in self.around.deals):
             return True
         lost = (self.around.lost[ref] for ref in refs if ref in self.around.lost)
         views = [self.around.viewers[deal.ref.connection].view(deal) for deal in lost]

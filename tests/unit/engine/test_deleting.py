@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from crmbridge.engine.deleting import ARCHIVED, UNDONE, Gone, hold_back, judge_gone
+from crmbridge.engine.deleting import ARCHIVED, UNDONE, Gone, hold_back, judge_gone, lacks
 from crmbridge.model.changes import Action, Cause
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
@@ -120,3 +120,11 @@ def test_nobody_is_asked_about_counterparts_that_are_gone() -> None:
     assert judged(NORTH, elsewhere={NORTH: other}).stopped
     assert judged(NORTH, SOUTH, elsewhere={NORTH: other}).stopped
     assert () == judged(NORTH, SOUTH, WEST, elsewhere={NORTH: other}).stopped
+
+
+@pytest.mark.parametrize(
+    ("spoken", "owed"), [("new", True), ("old", False), ("newer", False)], ids=["decided", "had", "said since"]
+)
+def test_a_deal_lacks_what_was_decided_on_and_never_got_there(spoken: str, *, owed: bool) -> None:
+    """What a person said after the decision is an edit of its own, and is known by the base of its own deal."""
+    assert owed == lacks({"name": "old"}, {"name": spoken}, {"name": "new"})

@@ -43,14 +43,14 @@ def _judge_doubles(seen: Witness) -> None:
 def _judge_merged(seen: Witness, stopped: Collection[str]) -> None:
     """Check that what is left of merged deals has one of their counterparts for its own.
 
-    Where it was there before it may have been given its own meanwhile, and where one of theirs is gone it may have come
-    to stand beside that one; then a person is asked about the other's.
+    Where it was there before it may have been given its own meanwhile, and where one of theirs is gone, or was just
+    being made, it may have come to stand beside that one; then a person is asked about the other's.
     """
     deals, links = seen.deals(), seen.links()
     for merged in seen.merges:
         there = {ref for ref in merged.counterparts if ref in deals and ref not in seen.was_shaken}
         asked = any(link in stopped for link, refs in links.items() if there.intersection(refs))
-        certain = merged.is_new and there == merged.counterparts
+        certain = merged.is_new and merged.is_whole and there == merged.counterparts
         if there and merged.left in deals and (certain or not asked):
             kept = there.intersection(seen.linked(merged.left))
             assert kept, f"P2: {merged.left} is what is left of merged deals, and lost their counterparts {there}"

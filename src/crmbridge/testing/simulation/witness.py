@@ -43,6 +43,7 @@ class Merged(NamedTuple):
     left: Ref
     is_new: bool  # it is none of the deals that were merged
     counterparts: frozenset[Ref]
+    is_whole: bool  # nothing was unclear then that made counterparts of theirs
 
 
 class WatchedCrm(Protocol):
@@ -128,7 +129,12 @@ class Witness:
                 self.deleted(ref)
         self.shaken(left, *deals)
         counterparts = frozenset(ref for ref in linked if ref.connection != left.connection)
-        self.merges.append(Merged(left, left not in deals, counterparts))
+        self.merges.append(Merged(left, left not in deals, counterparts, not self._are_awaited(deals)))
+
+    def _are_awaited(self, deals: Sequence[Ref]) -> bool:
+        """Tell whether counterparts of these deals were being made, and nobody has said yet what came of it."""
+        open_ = {e.change.link for e in self.journal.unsettled() if e.change.action is Action.CREATE}
+        return any(link in open_ for link, refs in self.links().items() if not set(refs).isdisjoint(deals))
 
     def shaken(self, *refs: Ref) -> None:
         """Note that deals were merged, or one was brought back: their links must be in step, whoever won."""
