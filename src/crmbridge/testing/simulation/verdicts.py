@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from crmbridge.model.records import Ref
@@ -19,6 +20,7 @@ class Edit(NamedTuple):
     before: Value = None
     fresh: bool = False  # what a new deal starts with
     decided: bool = False  # how a conflict was settled, which no deal holds yet
+    at: datetime | None = None  # when, as the CRM says it of the record
 
 
 def judge_one_way(

@@ -106,7 +106,8 @@ class Witness:
     def edited(self, ref: Ref, name: str, before: Value = None, *, fresh: bool = False) -> None:
         """Note an edit that was just made, with what `value` gave before it."""
         self.count += 1
-        self.edits.append(Edit(self.count, ref, name, self.value(ref, name), before, fresh))
+        at = self.crms[ref.connection].records[ref].updated_at
+        self.edits.append(Edit(self.count, ref, name, self.value(ref, name), before, fresh, at=at))
         self.touched[ref].append(self.count)
 
     def value(self, ref: Ref, name: str) -> Value:
