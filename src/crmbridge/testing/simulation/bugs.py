@@ -193,6 +193,13 @@ BUGS: tuple[Bug, ...] = (
         "    if came_back:\n",
     ),
     Bug(
+        "a deletion beats an edit whose write failed",
+        "crmbridge.services.looking",
+        "        if any(lacks(bases.get(ref, NOTHING_KNOWN), spoken, decided) for ref in refs "
+        "if ref not in self.around.deals):\n",
+        "        if False:\n",
+    ),
+    Bug(
         "the cap on deletions is ignored",
         "crmbridge.engine.deleting",
         "    kept = [change for part in by_connection.values() if len(part) <= most for change in part]\n"
