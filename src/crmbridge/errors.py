@@ -11,7 +11,8 @@
     ├── OverLimitError          a plan is larger than whoever runs it allows     exit 7
     ├── PlanStaleError          the plan is not for what is there now            exit 8
     ├── LockedError             another run holds the state                      exit 11
-    └── StateError              the state is damaged or too new                  exit 12
+    ├── StateError              the state is damaged or too new                  exit 12
+    └── AdapterBugError         an adapter raised what no adapter may raise      exit 1
 
 `exit_code` is what the command line ends with; `crmbridge.cli.exits` prints the whole table.
 """
@@ -107,3 +108,10 @@ class StateError(CrmbridgeError):
 
     exit_code = 12
     code = "state"
+
+
+class AdapterBugError(CrmbridgeError):
+    """An adapter raised something that is not of this list, which is a bug in the adapter."""
+
+    exit_code = 1
+    code = "adapter_bug"

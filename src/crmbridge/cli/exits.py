@@ -17,7 +17,12 @@ class Exit(NamedTuple):
 
 EXITS = (
     Exit(0, "done", "done"),
-    Exit(1, "bug", "a bug in crmbridge", "The message names a log file; please report it with that file."),
+    Exit(
+        1,
+        "bug",
+        "a bug in crmbridge or in an adapter",
+        "The message names a log file, or the place; please report it with that.",
+    ),
     Exit(2, "usage", "the command was typed wrong", "`crmbridge COMMAND --help` shows how it is used."),
     Exit(3, "configuration", "a file, a setting or the process is wrong", "`crmbridge check` says where."),
     Exit(4, "authentication", "a CRM refused the credential, or it lacks a scope", "`crmbridge doctor` says which."),

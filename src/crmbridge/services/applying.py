@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from crmbridge.engine.views import Viewer
-from crmbridge.errors import CrmbridgeError, PlanStaleError, UnclearError
+from crmbridge.errors import AdapterBugError, CrmbridgeError, PlanStaleError, UnclearError
 from crmbridge.model.changes import Action, Change, Origin, Outcome, Plan, Receipt
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.values import Value
@@ -220,7 +220,9 @@ def _write(workspace: Workspace, batch: Sequence[Change]) -> tuple[dict[str, Rec
     except UnclearError as failure:
         message = failure.message
     except CrmbridgeError as failure:
-        outcome, message, error = Outcome.FAILED, failure.message, failure
+        message, error = failure.message, failure
+        if not isinstance(failure, AdapterBugError):  # which comes in the middle of writing: each may have arrived
+            outcome = Outcome.FAILED
     found = {receipt.change: receipt for receipt in receipts}
     return {c.id: found.get(c.id) or _receipt(c, outcome, message) for c in batch}, error
 

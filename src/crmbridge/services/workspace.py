@@ -14,6 +14,7 @@ from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType
 from crmbridge.plugins import Plugins
 from crmbridge.ports import Adapter, AdapterContext, Clock, FieldBinding, StateStore
+from crmbridge.services.containing import Contained
 from crmbridge.settings import Settings
 
 # Told what is going on, for people who watch: the step, and what it is about.
@@ -108,7 +109,7 @@ class Workspace:
             ledger=self.store.rates,
             memory=self.store.memory(connection),
         )
-        return spec.open(spec.settings.model_validate(entry.options), context)
+        return Contained(connection, spec.open(spec.settings.model_validate(entry.options), context))
 
 
 def field_bindings(process: Process, fields: Mapping[str, str]) -> tuple[FieldBinding, ...]:

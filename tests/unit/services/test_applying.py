@@ -176,26 +176,29 @@ def test_an_outage_ends_it_after_the_calls_that_were_under_way(bench: Bench) -> 
     assert 3 == len(seen.calls)
 
 
-@pytest.mark.parametrize(
-    ("seen", "error", "left"),
-    [(Seen(breaks_at=2), ZeroDivisionError, 1), (Seen(interrupts_at=3), KeyboardInterrupt, 0)],
-    ids=["a bug", "Ctrl-C"],
-)
-def test_what_ends_it_does_not_take_outcomes_along(
-    bench: Bench, seen: Seen, error: type[BaseException], left: int
-) -> None:
-    """What was answered beside it is journaled; only what is truly unclear is left to the next run."""
-    seen.meeting = threading.Barrier(AT_ONCE)
+def test_ctrl_c_does_not_take_outcomes_along(bench: Bench) -> None:
+    """What was answered is journaled; what is not sent yet is not begun."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
     try:
-        with pytest.raises(error):
-            applied(bench, seen, *updates(bench, 0, 1, 2, 3, 4, 5))
+        with pytest.raises(KeyboardInterrupt):
+            applied(bench, Seen(interrupts_at=3, meeting=threading.Barrier(AT_ONCE)), *updates(bench, 0, 1, 2, 3, 4, 5))
     finally:
         signal.signal(signal.SIGINT, before)
     outcomes = [entry.outcome for entry in bench.workspace.store.journal.entries()]
 
-    assert [None] * 3 + [Outcome.APPLIED] * (3 - left) == outcomes
-    assert left == len(bench.workspace.store.journal.unsettled())
+    assert [None] * 3 + [Outcome.APPLIED] * 3 == outcomes
+    assert not bench.workspace.store.journal.unsettled()
+
+
+def test_a_bug_in_an_adapter_leaves_unclear_what_it_was_writing(bench: Bench) -> None:
+    """What was answered beside it is journaled, the rest of its connection is not tried, and the error says where."""
+    done = applied(bench, Seen(breaks_at=2, meeting=threading.Barrier(AT_ONCE)), *updates(bench, 0, 1, 2, 3, 4, 5))
+
+    assert {"applied": 2, "unknown": 1} == done.counts
+    assert 1 == len(bench.workspace.store.journal.unsettled())
+    assert done.errors["north"].message.startswith(
+        "north: its adapter stopped at a bug in its write (ZeroDivisionError at "
+    )
 
 
 class Taskless(FakeAdapter):

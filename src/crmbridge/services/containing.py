@@ -1,0 +1,90 @@
+"""Contain: a bug in an adapter, ours or anybody's, is an error of its connection, and the others go on."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import PurePath
+
+from crmbridge.errors import AdapterBugError, CrmbridgeError
+from crmbridge.model.changes import Change, Receipt
+from crmbridge.model.courses import Course
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.ports import Adapter, Capabilities, Description, Page, tells_field_history
+
+
+class Contained:
+    """An adapter of which nothing but the errors of `crmbridge.errors` comes out.
+
+    Anything else that it raises is a bug in it, and becomes AdapterBugError.
+    """
+
+    def __init__(self, connection: str, adapter: Adapter) -> None:
+        self._connection = connection
+        self._adapter = adapter
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the adapter can do."""
+        return self._adapter.capabilities
+
+    def describe(self) -> Description:
+        """Read what the account has."""
+        with self._held("describe"):
+            return self._adapter.describe()
+
+    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        """Yield pages of what changed since a cursor."""
+        with self._held(f"pull of {kind}"):
+            yield from self._adapter.pull(kind, since)
+
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        """Read records as they are now."""
+        with self._held("read"):
+            return self._adapter.read(refs, fields=fields)
+
+    def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
+        """Find a record past any index."""
+        with self._held("find"):
+            return self._adapter.find(kind, key, near)
+
+    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
+        """Make changes. After an AdapterBugError nobody knows which of them were made."""
+        with self._held("write"):
+            receipts = self._adapter.write(changes)
+            if not all(isinstance(receipt, Receipt) for receipt in receipts):
+                raise TypeError("what is no receipt says nothing")
+            return receipts
+
+    def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterable[Course]:
+        """Read what fields held before."""
+        with self._held("field_history"):
+            if tells_field_history(self._adapter):
+                yield from self._adapter.field_history(deals, fields, since)
+
+    def close(self) -> None:
+        """Give back connections."""
+        with self._held("close"):
+            self._adapter.close()
+
+    @contextmanager
+    def _held(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except CrmbridgeError:
+            raise
+        except Exception as error:
+            raise AdapterBugError(
+                f"{self._connection}: its adapter stopped at a bug in its {doing} ({_told(error)})",
+                advice="Please report it to who makes the adapter; other connections are not concerned.",
+            ) from error
+
+
+def _told(error: Exception) -> str:
+    """Say which error came and from where; never its text, which may hold what the CRM said."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = frames[-1] if frames else None
+    where = f" at {'/'.join(PurePath(place.filename).parts[-2:])}:{place.lineno}" if place else ""
+    return f"{type(error).__name__}{where}"

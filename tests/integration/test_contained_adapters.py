@@ -1,0 +1,115 @@
+"""A bug in an adapter of somebody else ends what its connection does, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from crmbridge.errors import AdapterBugError, RetryLaterError
+from crmbridge.model.changes import Change, Receipt
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.ports import Adapter, Page
+from crmbridge.services.containing import Contained
+from crmbridge.services.cycle import Cycle, run_cycle
+from crmbridge.testing.fake_adapter import FakeAdapter
+from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
+
+SECRET = "\x1b[31mwhat a CRM said\u202e"
+
+
+class Clumsy(FakeAdapter):
+    """A fake that stumbles in one of its calls, over something that holds what a CRM said."""
+
+    def __init__(self, inner: FakeAdapter, at: str) -> None:
+        super().__init__(inner._crm)
+        self._at = at
+
+    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        """Stumble after the first page."""
+        for page in super().pull(kind, since):
+            yield page
+            self._stumble("pull")
+
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        """Stumble before anything is read."""
+        self._stumble("read")
+        return super().read(refs, fields=fields)
+
+    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
+        """Stumble once it is written."""
+        receipts = super().write(changes)
+        self._stumble("write")
+        return receipts
+
+    def _stumble(self, at: str) -> None:
+        if at == self._at:
+            raise KeyError(SECRET)
+
+
+class Mute(FakeAdapter):
+    """A fake that gives no receipts."""
+
+    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
+        """Write, and say something else."""
+        super().write(changes)
+        wrong: Any = ["done"]
+        return list(wrong)
+
+
+def ran(at: str) -> tuple[Bench, Cycle]:
+    """Make a deal in the north, and run a cycle in which the adapter of the south stumbles."""
+    bench = make_bench(
+        deals=3,
+        parts={"north": (0, 0), "south": (0, 0)},
+        sync=[{"name": "main", "between": ["north", "south"], "create": ["south"]}],
+    )
+    clumsy = fake_plugins(bench.crms, wrap=lambda fake, name: _wrapped(fake, name, at))
+    bench.crms["north"].create_deal("Rollout", stage="qualification", company="1")
+    bench.clock.sleep(600)
+    return bench, run_cycle(replace(bench.workspace, plugins=clumsy), "r1")
+
+
+def _wrapped(fake: FakeAdapter, name: str, at: str) -> Adapter:
+    if name != "south":
+        return fake
+    return Mute(fake._crm) if at == "receipts" else Clumsy(fake, at)
+
+
+def test_the_other_connection_is_pulled_all_the_same() -> None:
+    """The error names the connection, the call and the place, and says nothing of what the CRM said."""
+    bench, cycle = ran("pull")
+    ((name, error),) = cycle.errors
+
+    assert ("south", True) == (name, isinstance(error, AdapterBugError))
+    assert "south: its adapter stopped at a bug in its pull of " in error.message
+    assert "KeyError at integration/test_contained_adapters.py:" in error.message
+    assert SECRET not in error.message
+    assert bench.workspace.store.records.get([Ref("north", Kind.DEAL, n) for n in bench.crms["north"].deal_ids()])
+
+
+@pytest.mark.parametrize("at", ["write", "receipts"])
+def test_what_it_was_writing_is_unclear_and_is_looked_for_by_the_next_run(at: str) -> None:
+    """The deal was made; it is found again, and none is made beside it."""
+    bench, cycle = ran(at)
+    unclear = bench.workspace.store.journal.unsettled()
+    bench.clock.sleep(600)
+    run_cycle(bench.workspace, "r2")
+
+    assert ["south"] == [name for name, error in cycle.errors if isinstance(error, AdapterBugError)]
+    assert unclear
+    assert 1 == len(bench.crms["south"].named("Rollout"))
+
+
+def test_each_call_is_held() -> None:
+    """The errors that an adapter may raise pass as they are."""
+    bench = make_bench(deals=3, parts={"north": (0, 0)})
+    held = Contained("north", Clumsy(FakeAdapter(bench.crms["north"]), "read"))
+
+    with pytest.raises(AdapterBugError, match="in its read"):
+        held.read([Ref("north", Kind.DEAL, "1")])
+    bench.crms["north"].blind = 1
+    with pytest.raises(RetryLaterError):
+        held.find(Kind.DEAL, "key", None)
