@@ -114,4 +114,4 @@ class AdapterBugError(CrmbridgeError):
     """An adapter raised something that is not of this list, which is a bug in the adapter."""
 
     exit_code = 1
-    code = "adapter_bug"
+    code = "bug"

@@ -156,13 +156,15 @@ def test_a_bug_leaves_a_log_without_secrets(shop: Shop) -> None:
     assert 0o600 == stat.S_IMODE(logs[0].stat().st_mode)
 
 
-def test_a_bug_is_noted_without_its_words(shop: Shop) -> None:
-    """The state keeps what kind of error ended the run, not what it said."""
+def test_a_bug_of_an_adapter_is_noted_without_its_words(shop: Shop) -> None:
+    """The state keeps what kind of error it was and where, not what it said; the other connection was pulled."""
     shop.trouble("north", "bug")
     shop.call("pull")
     run = shop.call("history", "--json").document["result"]["runs"][0]
 
-    assert (1, {"error": "RuntimeError"}) == (run["exit_code"], run["summary"])
+    assert (1, ["north"]) == (run["exit_code"], list(run["summary"]["errors"]))
+    assert "in its describe (RuntimeError at plugin/filecrm.py:" in run["summary"]["errors"]["north"]
+    assert run["summary"]["records"] > 0
 
 
 def test_two_runs_at_once_exclude_each_other(shop: Shop) -> None:

@@ -111,14 +111,14 @@ def _typed_wrong(error: click.ClickException, call: Call) -> Reply:
 
 
 def _bug(error: BaseException, call: Call) -> Reply:
-    where = _write_log(error, call)
+    where = write_log(error, call)
     kind = type(error).__name__
     message = f"crmbridge stopped at a bug of its own ({kind})"
     advice = f"Please report it with the file {where}." if where else "No log file could be written."
     return failure(BUG, message=message, advice=advice)
 
 
-def _write_log(error: BaseException, call: Call) -> Path | None:
+def write_log(error: BaseException, call: Call) -> Path | None:
     """Write what a report needs beside the project's state, else where temporary files are; only for its owner."""
     import tempfile  # noqa: PLC0415  for bugs only
 

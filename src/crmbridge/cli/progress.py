@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from crmbridge.cli.output import clean, is_terminal, wants_colour
 from crmbridge.cli.stopping import Stop
 from crmbridge.clock import SystemClock
+from crmbridge.errors import AdapterBugError
 from crmbridge.revealed import strike
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from crmbridge.cli.call import Call
     from crmbridge.services.workspace import Progress
 
@@ -113,7 +116,18 @@ class _Lines(logging.Handler):
         self._call = call
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; what went wrong beside it is named by its kind only, as its words may hold anything."""
-        why = f" ({record.exc_info[0].__name__})" if record.exc_info and record.exc_info[0] else ""
+        """Write one record; what went wrong beside it is named by its kind only, as its words may hold anything.
+
+        Of a bug in an adapter, which ends no command, the traceback goes to a file like that of any bug.
+        """
+        kind, error, _ = record.exc_info or (None, None, None)
+        why = f" ({kind.__name__})" if kind else ""
+        if isinstance(error, AdapterBugError) and (where := self._kept(error)):
+            why = f"; please report it with the file {where}"
         if not self._call.quiet or record.levelno >= logging.ERROR:
             self._call.err.show([strike(f"{record.levelname.lower()}: {record.getMessage()}{why}")])
+
+    def _kept(self, error: AdapterBugError) -> Path | None:
+        from crmbridge.cli.failures import write_log  # noqa: PLC0415  for bugs only
+
+        return write_log(error, self._call)

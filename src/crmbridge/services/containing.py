@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Adapter, Capabilities, Description, Page, tells_field_history
 
+log = logging.getLogger(__name__)
+
 
 class Contained:
     """An adapter of which nothing but the errors of `crmbridge.errors` comes out.
@@ -24,6 +27,7 @@ class Contained:
     def __init__(self, connection: str, adapter: Adapter) -> None:
         self._connection = connection
         self._adapter = adapter
+        self._known: set[str] = set()  # the places of bugs
 
     @property
     def capabilities(self) -> Capabilities:
@@ -76,10 +80,19 @@ class Contained:
         except CrmbridgeError:
             raise
         except Exception as error:
-            raise AdapterBugError(
-                f"{self._connection}: its adapter stopped at a bug in its {doing} ({_told(error)})",
-                advice="Please report it to who makes the adapter; other connections are not concerned.",
-            ) from error
+            raise self._bug(doing, error) from error
+
+    def _bug(self, doing: str, error: Exception) -> AdapterBugError:
+        where = _told(error)
+        bug = AdapterBugError(
+            f"{self._connection}: its adapter stopped at a bug in its {doing} ({where})",
+            advice="Please report it to who makes the adapter; other connections are not concerned.",
+        )
+        if where not in self._known:  # one that comes with each call is written down once
+            self._known.add(where)
+            bug.__cause__ = error
+            log.error("%s met a bug in its adapter", self._connection, exc_info=bug)
+        return bug
 
 
 def _told(error: Exception) -> str:
