@@ -147,9 +147,10 @@ def _held(change: Change, edit: FieldEdit, names: Names, t: Words) -> str:
 TOLD = {Action.TASK, Action.NOTE, Action.NOTIFY, Action.AMEND}
 LINE = 300  # characters of what a change writes; its CRM has all of it
 OWN = {"move", "unreadable"}
-USUAL = ("stage", "owner", "amount")  # fields that have words of the page's own
+USUAL = {"stage": "stage", "owner": "owner", "amount": "amount", "link": "field_link", "delete": "field_delete"}
 
 
 def field_label(site: Site, name: str, t: Words) -> str:
-    """Name a field for people."""
-    return t(name) if name in USUAL else teller_of(site, t).field(name)
+    """Name a field, or what else waits for a person; several that wait together are one name with commas."""
+    told = teller_of(site, t)
+    return ", ".join(t(USUAL[each]) if each in USUAL else told.field(each) for each in name.split(", "))
