@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from crmbridge.errors import PlanStaleError
-from crmbridge.model.findings import Waiver
 from crmbridge.model.changes import Blocked, Cause
+from crmbridge.model.findings import Waiver
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Money
 from crmbridge.ports import Document
