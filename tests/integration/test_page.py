@@ -402,7 +402,7 @@ def test_why_things_are_planned_or_wait_is_told_in_the_visitors_language(serve: 
     assert [True] * 3 == ["has no counterpart in" in plan, "não tem correspondente em" in piano, "没有对应" in jihua]
     assert "changed to different values in north and south" in waiting
     assert "mudou para valores diferentes em north e south" in pendente
-    assert "在 north和south 中改成了不同的值" in daiban
+    assert "在 north 和 south 中改成了不同的值" in daiban
     foreign = ["The deal", "has no counterpart", "changed to", "Map the value", "Move the deal"]
     assert [] == [each for each in foreign for text in (piano, pendente, jihua, daiban) if each in text]
 

@@ -7,13 +7,13 @@ pattern again. What was filled in comes from CRMs and the files, and stays as it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 from markupsafe import Markup, escape
 
 from crmbridge.manual.saying import Saying
-from crmbridge.manual.words import NOTHING, words_of
+from crmbridge.manual.words import words_of
 
 _LONGEST = 5000  # characters of a reason that is read; the engine's own are far shorter
 _APART = "; "  # stands between what is said of several fields
@@ -43,22 +43,30 @@ def reason_told(reason: str, of: Saying) -> str | None:
     whole = _one(reason, of)
     if whole is not None:
         return str(whole.unescape())
-    told = list(_each(reason.split(_APART), of))
-    if not all(told):
-        return None
-    said = told[0] or NOTHING
-    for more in told[1:]:
-        said = of.words("why_and", first=said, second=more)
-    return str(said.unescape())
+    told = _each(reason.split(_APART), of)
+    return None if told is None else str(_folded("why_and", told, of).unescape())
 
 
-def _each(parts: Sequence[str], of: Saying) -> Iterator[Markup | None]:
-    """Tell what is said of each field; two parts together where that is one thing."""
+def _folded(key: str, parts: Iterable[str], of: Saying) -> Markup:
+    """Join two or more by the words that stand between two."""
+    first, *others = map(escape, parts)
+    for second in others:
+        first = of.words(key, first=first, second=second)
+    return first
+
+
+def _each(parts: Sequence[str], of: Saying) -> list[Markup] | None:
+    """Tell what is said of each field, two parts together where that is one thing; None where one can't be told."""
+    told: list[Markup] = []
     number = 0
     while number < len(parts):
         both = _one(_APART.join(parts[number : number + 2]), of) if number + 1 < len(parts) else None
-        yield both or _one(parts[number], of)
+        said = both or _one(parts[number], of)
+        if said is None:
+            return None
+        told.append(said)
         number += 2 if both else 1
+    return told
 
 
 def _one(reason: str, of: Saying) -> Markup | None:
@@ -75,7 +83,7 @@ def _slot(name: str, text: str, of: Saying) -> object:
         case "field" | "fields":
             return of.words.listed(_field(each, of) for each in text.split(" and "))
         case "names":
-            return of.words.listed(text.split(" and "))
+            return _folded("why_both", text.split(" and "), of)
         case "quoted":
             return of.words.quoted(text[1:-1])
         case "before" | "after":
@@ -93,7 +101,7 @@ def _field(name: str, of: Saying) -> Markup:
 def _patterns() -> Mapping[str, re.Pattern[str]]:
     """Give the pattern of each reason, made from the words in English."""
     said = {key: text for key, text in words_of("en").texts.items() if key.startswith("why_")}
-    own = ("why_and", "why_stage")
+    own = ("why_and", "why_both", "why_stage")
     return {key: re.compile(_pattern(text), re.DOTALL) for key, text in said.items() if key not in own}
 
 

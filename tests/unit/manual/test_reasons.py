@@ -46,7 +46,7 @@ def of(language: str) -> Teller:
         (
             "amount changed in hs and sf; sf wins over hs by the policy 'newest'; stage changed in hs",
             "Valor mudou em hs e sf; sf prevalece sobre hs pela política “newest”; etapa mudou em hs",
-            "金额在 hs和sf 中有改动；按策略“newest”，sf 优先于 hs；阶段在 hs 中有改动",
+            "金额在 hs 和 sf 中有改动；按策略“newest”，sf 优先于 hs；阶段在 hs 中有改动",
         ),
         ("hs:12 has no counterpart in sf", "hs:12 não tem correspondente em sf", "hs:12 在 sf 中没有对应记录"),
         (

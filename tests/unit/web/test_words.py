@@ -78,7 +78,7 @@ def test_the_language_is_what_the_browser_prefers(accepted: str, language: str) 
     ("language", "expected"),
     [
         ("en", ["12,345.50 EUR", "-5", "3 d 4 h left", "2 min over", "8 Jun 2026 14:00", "25%"]),
-        ("pt", ["12.345,50 EUR", "-5", "restam 3 d 4 h", "2 min além", "8 jun. 2026 14:00", "25%"]),
+        ("pt", ["12.345,50 EUR", "-5", "restam 3 d 4 h", "2 min de atraso", "8 jun. 2026 14:00", "25%"]),
         ("zh", ["12,345.50 EUR", "-5", "剩余 3 天 4 小时", "超时 2 分钟", "2026年6月8日 14:00", "25%"]),
     ],
 )

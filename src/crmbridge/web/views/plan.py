@@ -137,4 +137,6 @@ def _counts(plan: Plan, t: Words) -> list[tuple[str, str]]:
     found = [
         (t.number(counts[action]), t.counted(f"action_{action}", counts[action])) for action in Action if counts[action]
     ]
-    return found + ([(t.number(len(plan.blocked)), t("blocked_count"))] if plan.blocked else [])
+    return found + (
+        [(t.number(len(plan.blocked)), t.counted("blocked_count", len(plan.blocked)))] if plan.blocked else []
+    )
