@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,22 @@ def test_the_page_is_served_without_webhooks_too(shop: Shop) -> None:
     kept = shop.folder / ".crmbridge" / "page.json"
     assert 0o600 == kept.stat().st_mode & 0o777
     assert [] == [token for token in served[0]["tokens"].values() if token in kept.read_text("utf-8")]
+
+
+def test_a_start_that_fails_costs_no_tokens(shop: Shop) -> None:
+    """They are made once it can show them; later starts say what to do without them."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert 3 == shop.call("serve", "--port", str(taken.getsockname()[1])).code
+    said = []
+    for _ in range(2):
+        with shop.start("serve", "--port", "0") as process:
+            assert process.stdout is not None
+            said.append("".join(iter(process.stdout.readline, "Ctrl-C ends it.\n")))
+            process.send_signal(signal.SIGINT)
+            assert 0 == process.wait(20)
+
+    assert [True, False] == ["token: act" in text for text in said]
+    assert [True, True] == ["--new-tokens" in text for text in said]
 
 
 def test_others_reach_the_page_only_where_the_settings_say_who(shop: Shop) -> None:
