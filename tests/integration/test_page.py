@@ -387,6 +387,7 @@ def test_why_things_are_planned_or_wait_is_told_in_the_visitors_language(serve: 
         bench.crms["north"].create_deal("Lacking", stage="qualification", owner="nobody <b>known</b>")
         skipped = bench.crms["north"].create_deal("Skipper", stage="qualification")
         bench.crms["north"].move_deal(skipped.id, "closing")
+        bench.crms["north"].create_deal("Nowhere to go", stage="a stage that nobody mapped")
 
     served = serve(fill=fill, enforce=[{"rule": "*", "action": "task"}], **ASKING)
     said = {}
@@ -403,6 +404,7 @@ def test_why_things_are_planned_or_wait_is_told_in_the_visitors_language(serve: 
     assert "changed to different values in north and south" in waiting
     assert "mudou para valores diferentes em north e south" in pendente
     assert "在 north 和 south 中改成了不同的值" in daiban
+    assert ["Nowhere to go</a>" in text for text in (waiting, pendente, daiban)] == [True] * 3
     foreign = ["The deal", "has no counterpart", "changed to", "Map the value", "Move the deal"]
     assert [] == [each for each in foreign for text in (piano, pendente, jihua, daiban) if each in text]
 

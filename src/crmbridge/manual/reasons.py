@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from crmbridge.manual.saying import Saying
 from crmbridge.manual.words import words_of
+from crmbridge.model.values import show
 
 _LONGEST = 5000  # characters of a reason that is read; the engine's own are far shorter
 _APART = "; "  # stands between what is said of several fields
@@ -85,7 +86,7 @@ def _slot(name: str, text: str, of: Saying) -> object:
         case "names":
             return _folded("why_both", text.split(" and "), of)
         case "quoted":
-            return of.words.quoted(text[1:-1])
+            return of.words.quoted(text[1:-1]) if text[1:-1] != show(None) else of.words("told_nothing")
         case "before" | "after":
             return of.stage(text)
         case "stage":  # its name in English

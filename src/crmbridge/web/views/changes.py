@@ -18,6 +18,7 @@ from crmbridge.web.views.deals import field_label, teller_of
 from crmbridge.web.words import Words
 
 MARKS = {Action.CREATE: "+", Action.UPDATE: "~", Action.ARCHIVE: "-", Action.AMEND: "~"}  # the others make something
+NAME = 200  # characters of a record's name; it has a page of its own
 LONGEST = 500  # characters of why a change is made
 
 
@@ -75,7 +76,7 @@ def _shown(site: Site, change: Change, because: str, names: Names, t: Words) -> 
         change=change,
         mark=MARKS.get(change.action, "+"),
         what=t(f"does_{change.action}") + (f" ({change.creates})" if change.action is Action.CREATE else ""),
-        name=name or str(target or ""),
+        name=plain(name or str(target or ""), NAME),
         href=deal_path(target) if target and target.kind == "deal" else None,
         edits=[] if change.action is Action.ARCHIVE else list(_edits(site, change, names, t)),
         because=because,

@@ -90,14 +90,14 @@ def _order(one: Waiting) -> tuple[bool, datetime, str, str]:
 
 
 def _open(site: Site, one: Waiting, names: Names, t: Words) -> Open:
-    item = one.item
+    item, deal = one.item, names.about[one.item.id]
     conflict = item.cause is Cause.CONFLICT
     return Open(
         item=item,
         field=field_label(site, item.name, t),
         because=teller_of(site, t).reason(item.reason),
-        deal=names.deals.get(item.deal) or str(item.deal),
-        href=deal_path(item.deal),
+        deal=names.deals.get(deal) or str(deal),
+        href=deal_path(deal),
         cause=t(f"cause_{item.cause}"),
         waits=t("waits_since", span=t.span(site.workspace.clock.now() - one.since)),
         sides=[_side(item, connection, names, t) for connection in item.values],
