@@ -325,6 +325,9 @@ def test_a_conflict_is_decided_as_the_command_line_does(serve: Serve) -> None:
         assert "written" in visitor.get("/work").text
         again = visitor.post("/plan/apply", data=served.form(visitor, id=made.plan.id))
         assert (409, True) == (again.status_code, "This plan has been applied" in again.text)
+        visitor.get("/language/pt")
+        again = visitor.post("/plan/apply", data=served.form(visitor, id=made.plan.id))
+        assert "Este plano já foi aplicado" in again.text
     served.bench.clock.advance(timedelta(hours=1))
     ran = run_plan(served.bench.workspace)
     assert ran.cycle is not None

@@ -45,6 +45,10 @@ class Words:
         one = f"{key}_one"
         return self(one if count == 1 and one in self.texts else key, n=self.number(count))
 
+    def told(self, text: str) -> str:
+        """Tell what the page itself said by an error; what others said stays as it is."""
+        return self.texts.get(_own().get(text, ""), text)
+
     def number(self, value: float | Decimal | None, digits: int = 0) -> str:
         """Write a number with grouped thousands; a dash for none."""
         if value is None:
@@ -147,6 +151,12 @@ def _weight(text: str) -> float:
         return float(text.strip().removeprefix("q="))
     except ValueError:
         return 1.0
+
+
+@cache
+def _own() -> Mapping[str, str]:
+    """Give the keys of what the page says by errors, by their texts in English."""
+    return {text: key for key, text in _texts("en").items() if key.startswith("own_")}
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import string
 import tomllib
@@ -22,6 +23,7 @@ from crmbridge.web.words import LANGUAGES, preferred, words_of
 
 CATALOGUE = tomllib.loads(files("crmbridge.web").joinpath("words.toml").read_text("utf-8"))
 SOURCES = [*Path(str(files("crmbridge.web"))).glob("**/*.py"), *Path(str(files("crmbridge.web"))).glob("**/*.j2")]
+HOME = Path(str(files("crmbridge.web")))
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -105,3 +107,20 @@ def test_every_unit_can_be_written(unit: Unit, language: str) -> None:
 
     assert t.figure(Figure(unit=unit, value=1.5, n=3, currency="EUR"))
     assert t("no_data") == t.figure(Figure(unit=unit, value=None, n=0))
+
+
+def test_what_the_page_says_by_errors_is_told_in_each_language() -> None:
+    """All of it; what a CRM or crmbridge's own rules said stays as it is."""
+    raised = {
+        node.value
+        for file in ("desk.py", "views/plan.py", "views/waiting.py")
+        for call in ast.walk(ast.parse((HOME / file).read_text("utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id.endswith("Error")
+        for node in (*call.args, *(keyword.value for keyword in call.keywords))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    } - {"planning gives a plan", "applying needs a plan"}  # bugs, which only the log tells
+
+    assert raised
+    for language in ("pt", "zh"):
+        assert set() == {text for text in raised if words_of(language, BERLIN).told(text) == text}
+    assert "503 <b>" == words_of("pt", BERLIN).told("503 <b>")

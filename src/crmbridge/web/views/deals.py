@@ -97,12 +97,19 @@ def _row(site: Site, one: HeldDeal, now: datetime, t: Words, told: Teller) -> Ro
         href=deal_path(one.deal),
         stage=stage_name(site, one.place.stage, t),
         amount=t.money(one.amount),
-        why=plain(told.finding(one.holds[0].finding), SHOWN),
+        why=_short(told.finding(one.holds[0].finding)),
         more=t("and_more", n=len(one.holds) - 1) if len(one.holds) > 1 else "",
         left=t("paused" if one.paused else "no_clock") if left is None else t.left(left),
         due=t.moment(one.due_at) if one.due_at else "",
         tone=tone,
     )
+
+
+def _short(text: str) -> str:
+    """Cut a text to a few lines, between two words where it has any."""
+    cut = plain(text, SHOWN)
+    begin, _, rest = cut.rpartition(" ")
+    return f"{begin.rstrip(' ,;:(')}…" if cut.endswith("…") and len(rest) < SHOWN // 4 else cut
 
 
 def stage_name(site: Site, stage: str | None, t: Words) -> str:
