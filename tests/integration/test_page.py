@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -380,6 +381,15 @@ def test_findings_are_told_in_the_visitors_language(serve: Serve) -> None:
     assert ["e pulou Proposal" in text for text in said["pt"]] == [True, True]
     assert ["跳过了Proposal" in text for text in said["zh"]] == [True, True]
     assert not any("The deal" in text for text in (*said["pt"], *said["zh"]))
+
+
+def test_a_browser_that_prefers_none_of_the_languages_gets_that_of_the_settings(serve: Serve) -> None:
+    """One that prefers one of them gets it."""
+    served = serve(language="pt")
+    with served.visitor(None) as stranger:
+        pages = [stranger.get("/sign-in", headers={"accept-language": said}).text for said in ("de", "en")]
+
+    assert ["pt-BR", "en"] == [re.findall('<html lang="([^"]+)"', text)[0] for text in pages]
 
 
 def test_why_things_are_planned_or_wait_is_told_in_the_visitors_language(serve: Serve) -> None:

@@ -132,7 +132,8 @@ _STATUS: Mapping[type, int] = {LockedError: 409, PlanStaleError: 409, OverLimitE
 def _asked(site: Site, request: Request, form: dict[str, str] | None = None) -> Asked:
     cookie = request.cookies.get(signing.cookie_name(site))
     chosen = request.cookies.get(LANGUAGE, "")
-    language = chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+    usual, accepted = site.workspace.project.settings.language, request.headers.get("accept-language", "")
+    language = chosen if chosen in LANGUAGES else preferred(accepted, usual)
     header = request.headers.get("authorization", "")
     return Asked(
         words=words_of(language, site.zone),

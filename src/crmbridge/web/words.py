@@ -135,15 +135,15 @@ def words_of(language: str, zone: ZoneInfo) -> Words:
     return Words(language, _texts(language), zone)
 
 
-def preferred(accepted: str) -> str:
-    """Choose a language by what a browser says in Accept-Language; English where none of ours is in it."""
+def preferred(accepted: str, otherwise: str = "en") -> str:
+    """Choose a language by what a browser says in Accept-Language; another one where none of ours is in it."""
     ranked: list[tuple[float, int, str]] = []
     for rank, part in enumerate(accepted[:500].split(",")):
         name, _, weight = part.partition(";")
         base = name.strip().split("-")[0].lower()
         if base in LANGUAGES:
             ranked.append((-_weight(weight), rank, base))
-    return min(ranked)[2] if ranked else "en"
+    return min(ranked)[2] if ranked else otherwise
 
 
 def _weight(text: str) -> float:

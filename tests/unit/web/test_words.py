@@ -72,8 +72,9 @@ def test_every_kind_of_thing_has_its_word() -> None:
     ],
 )
 def test_the_language_is_what_the_browser_prefers(accepted: str, language: str) -> None:
-    """Among those there are; English else."""
+    """Among those there are; English else, or the one that is asked for."""
     assert language == preferred(accepted)
+    assert "zh" == preferred("de", "zh")
 
 
 @pytest.mark.parametrize(
