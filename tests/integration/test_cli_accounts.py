@@ -79,6 +79,7 @@ def test_a_start_that_fails_costs_no_tokens(shop: Shop) -> None:
         with shop.start("serve", "--port", "0") as process:
             assert process.stdout is not None
             said.append("".join(iter(process.stdout.readline, "Ctrl-C ends it.\n")))
+            assert 303 == httpx.get(said[-1].split()[1], trust_env=False).status_code
             process.send_signal(signal.SIGINT)
             assert 0 == process.wait(20)
 
