@@ -65,6 +65,7 @@ def _rooted(settings: Settings, folder: Path) -> Settings:
                 report.model_copy(update={"sinks": tuple(_with_files_in(sink, folder) for sink in report.sinks)})
                 for report in settings.reports
             ),
+            "notices": {name: _with_files_in(sink, folder) for name, sink in settings.notices.items()},
             "serve": settings.serve.model_copy(
                 update={"tokens": tuple(_token_in(token, folder) for token in settings.serve.tokens)}
             ),
@@ -90,6 +91,8 @@ def _with_files_in(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             case {"file": str(file)} if len(value) == 1:
                 # A home is looked up when the secret is fetched, where a wrong one can be said.
                 return {"file": file if file.startswith("~") else str(folder.resolve() / file)}
+            case dict():
+                return _with_files_in(value, folder)
             case _:
                 return value
 

@@ -315,7 +315,7 @@ class Report(SettingsPart):
     horizon: int = Field(default=90, ge=1, le=1830)
     measures: tuple[str, ...] = ()
     sinks: tuple[dict[str, Any], ...] = ()
-    language: str = "en"
+    language: str | None = None  # that of the settings when not said
     cron: CronText | None = None
     timezone: ZoneName = "UTC"
 
@@ -375,7 +375,7 @@ class Settings(SettingsPart):
     thresholds: tuple[Threshold, ...] = ()
     schedule: tuple[ScheduleEntry, ...] = ()
     reports: tuple[Report, ...] = ()
-    language: Literal["en", "pt", "zh"] = "en"  # of tasks, notes and notices about findings
+    language: Literal["en", "pt", "zh"] = "en"  # of what is told about findings, and of reports that say no other
     serve: Serve = Field(default_factory=Serve)
     currency: Currency | None = None  # where deals are of several; not needed while all are of one
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+
+from crmbridge.app import open_workspace
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Shop
@@ -67,6 +70,23 @@ def test_the_page_is_served_without_webhooks_too(shop: Shop) -> None:
     assert [] == [token for token in served[0]["tokens"].values() if token in kept.read_text("utf-8")]
 
 
+def test_a_start_that_fails_costs_no_tokens(shop: Shop) -> None:
+    """They are made once it can show them; later starts say what to do without them."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert 3 == shop.call("serve", "--port", str(taken.getsockname()[1])).code
+    said = []
+    for _ in range(2):
+        with shop.start("serve", "--port", "0") as process:
+            assert process.stdout is not None
+            said.append("".join(iter(process.stdout.readline, "Ctrl-C ends it.\n")))
+            assert 303 == httpx.get(said[-1].split()[1], trust_env=False).status_code
+            process.send_signal(signal.SIGINT)
+            assert 0 == process.wait(20)
+
+    assert [True, False] == ["token: act" in text for text in said]
+    assert [True, True] == ["--new-tokens" in text for text in said]
+
+
 def test_others_reach_the_page_only_where_the_settings_say_who(shop: Shop) -> None:
     """Without tokens or a name that it is called by, it is not served on an address that others reach."""
     open_to_all = shop.call("serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104  it is refused
@@ -75,6 +95,20 @@ def test_others_reach_the_page_only_where_the_settings_say_who(shop: Shop) -> No
 
     assert (3, True) == (open_to_all.code, "say nothing of who may sign in" in open_to_all.err)
     assert (3, True) == (nameless.code, "Give --public-url" in nameless.err)
+
+
+def test_files_of_secrets_count_from_the_project_wherever_they_are_named(shop: Shop) -> None:
+    """Of connections, notices and reports, also deep within a sink's settings; a home is left for later."""
+    mail = "{host: mail, from: a@x.example, to: b@x.example, user: u, password: {file: mail}}"
+    shop.setting(f"notices: {{chat: {{slack: {{file: hook}}}}, mail: {{email: {mail}}}}}\n")
+    shop.setting("reports: [{name: weekly, sinks: [{webhook: {url: https://x.example, secret: {file: ~/key}}}]}]\n")
+    with open_workspace(shop.folder) as workspace:
+        settings = workspace.project.settings
+
+    folder = shop.folder.resolve()
+    assert str(folder / "hook") == settings.notices["chat"]["slack"]["file"]
+    assert str(folder / "mail") == settings.notices["mail"]["email"]["password"]["file"]
+    assert "~/key" == settings.reports[0].sinks[0]["webhook"]["secret"]["file"]
 
 
 @pytest.mark.parametrize("url", ["crm.example.com", "ftp://crm.example.com", "https://", "https://x/?a=b"])

@@ -74,6 +74,21 @@ def test_one_finding_is_shown_with_its_history(shop: Shop) -> None:
     assert "taken back by Bo" in said
 
 
+@pytest.mark.parametrize(
+    ("language", "says", "advice"), [("pt", "O negócio saiu de", "Complete o que"), ("zh", "离开", "请补齐")]
+)
+def test_findings_are_told_in_the_language_of_the_settings(shop: Shop, language: str, says: str, advice: str) -> None:
+    """Ids, words to search by and --json stay as they are."""
+    shop.call("enforce")
+    name, before = finding(shop)["id"], shop.call("findings", "show", finding(shop)["id"], "--json").out
+    shop.setting(f"language: {language}\n")
+    listed, shown = shop.call("findings").out, shop.call("findings", "show", name).out
+
+    assert [True, True] == ["qualification.who: " in listed, says in listed]
+    assert [True, True, False] == [says in shown, advice in shown, "Complete what" in shown]
+    assert before == shop.call("findings", "show", name, "--json").out
+
+
 def test_a_waiver_is_a_run_of_its_own(shop: Shop) -> None:
     """So the history has it."""
     shop.call("enforce")

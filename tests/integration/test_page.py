@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ import httpx
 import pytest
 
 from crmbridge.errors import PlanStaleError
+from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.findings import Waiver
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Money
@@ -324,6 +326,9 @@ def test_a_conflict_is_decided_as_the_command_line_does(serve: Serve) -> None:
         assert "written" in visitor.get("/work").text
         again = visitor.post("/plan/apply", data=served.form(visitor, id=made.plan.id))
         assert (409, True) == (again.status_code, "This plan has been applied" in again.text)
+        visitor.get("/language/pt")
+        again = visitor.post("/plan/apply", data=served.form(visitor, id=made.plan.id))
+        assert "Este plano já foi aplicado" in again.text
     served.bench.clock.advance(timedelta(hours=1))
     ran = run_plan(served.bench.workspace)
     assert ran.cycle is not None
@@ -378,6 +383,45 @@ def test_findings_are_told_in_the_visitors_language(serve: Serve) -> None:
     assert not any("The deal" in text for text in (*said["pt"], *said["zh"]))
 
 
+def test_a_browser_that_prefers_none_of_the_languages_gets_that_of_the_settings(serve: Serve) -> None:
+    """One that prefers one of them gets it."""
+    served = serve(language="pt")
+    with served.visitor(None) as stranger:
+        pages = [stranger.get("/sign-in", headers={"accept-language": said}).text for said in ("de", "en")]
+
+    assert ["pt-BR", "en"] == [re.findall('<html lang="([^"]+)"', text)[0] for text in pages]
+
+
+def test_why_things_are_planned_or_wait_is_told_in_the_visitors_language(serve: Serve) -> None:
+    """What a finding asks for, what sync copies, and what a person must decide on, with what to do about it."""
+
+    def fill(bench: Bench) -> None:
+        conflict(bench)
+        bench.crms["north"].create_deal("Lacking", stage="qualification", owner="nobody <b>known</b>")
+        skipped = bench.crms["north"].create_deal("Skipper", stage="qualification")
+        bench.crms["north"].move_deal(skipped.id, "closing")
+        bench.crms["north"].create_deal("Nowhere to go", stage="a stage that nobody mapped")
+
+    served = serve(fill=fill, enforce=[{"rule": "*", "action": "task"}], **ASKING)
+    said = {}
+    with served.visitor() as visitor:
+        visitor.post("/plan/make", data=served.form(visitor, pull="yes"))
+        served.wait()
+        for language in ("en", "pt", "zh"):
+            visitor.get(f"/language/{language}")
+            said[language] = [visitor.get(path).text for path in ("/plan", "/waiting")]
+
+    (plan, waiting), (piano, pendente), (jihua, daiban) = (said[language] for language in ("en", "pt", "zh"))
+    assert [True] * 3 == ["skipped" in plan, "e pulou" in piano, "跳过了" in jihua]
+    assert [True] * 3 == ["has no counterpart in" in plan, "não tem correspondente em" in piano, "没有对应" in jihua]
+    assert "changed to different values in north and south" in waiting
+    assert "mudou para valores diferentes em north e south" in pendente
+    assert "在 north 和 south 中改成了不同的值" in daiban
+    assert ["Nowhere to go</a>" in text for text in (waiting, pendente, daiban)] == [True] * 3
+    foreign = ["The deal", "has no counterpart", "changed to", "Map the value", "Move the deal"]
+    assert [] == [each for each in foreign for text in (piano, pendente, jihua, daiban) if each in text]
+
+
 def test_hostile_text_is_text_on_every_page(serve: Serve) -> None:
     """Names, owners and addresses of a CRM: escaped, without what drives a terminal or turns text around."""
 
@@ -385,6 +429,8 @@ def test_hostile_text_is_text_on_every_page(serve: Serve) -> None:
         deal = bench.crms["north"].create_deal(HOSTILE, stage="qualification", url="javascript:alert(1)")
         bench.crms["north"].move_deal(deal.id, "closing")
         run_steps(bench.workspace, "cycle")
+        refused = {"link": "L1", "deal": deal, "name": f"amount, {HOSTILE}", "reason": f"refused before: {HOSTILE}"}
+        bench.workspace.store.waiting.replace(["L1"], [Blocked(**refused, cause=Cause.REFUSED)], bench.clock.now())
 
     served = serve(fill=fill)
     deals = [one.finding.deal for one in served.bench.workspace.store.findings.findings()]
@@ -393,8 +439,10 @@ def test_hostile_text_is_text_on_every_page(serve: Serve) -> None:
     with served.visitor() as visitor:
         path = f"/deals/{deals[0].connection}/{quote(deals[0].id, safe='')}"
         texts = [visitor.get(each).text for each in ("/", "/deals", path, f"/runs/{run}", "/waiting")]
+        visitor.get("/language/zh")
+        texts += [visitor.get(each).text for each in ("/", "/deals", path, f"/runs/{run}", "/waiting")]
 
-    assert 3 <= sum("&lt;script&gt;alert(1)" in text for text in texts)
+    assert 8 <= sum("&lt;script&gt;alert(1)" in text for text in texts)
     for text in texts:
         assert [] == [bad for bad in ("<script", "\u202e", "\x1b", "javascript:alert") if bad in text]
 

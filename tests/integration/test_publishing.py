@@ -144,6 +144,18 @@ def test_a_report_without_data_says_so(tmp_path: Path) -> None:
     bench.workspace.close()
 
 
+def test_a_report_speaks_the_language_of_the_settings_unless_it_names_another(tmp_path: Path) -> None:
+    """Its figures and its own words both."""
+    bench = make(tmp_path)
+    bench = bench.again(bench.workspace.project.settings.model_copy(update={"language": "pt"}))
+    report = bench.workspace.project.settings.reports[0]
+    named = report.model_copy(update={"language": "zh"})
+
+    facts = [make_document(bench.workspace, each, None).facts["language"] for each in (report, named)]
+    assert ["pt", "zh"] == facts
+    bench.workspace.close()
+
+
 class Killed(BaseException):
     """Stands for the end of the process."""
 

@@ -11,8 +11,10 @@ from crmbridge.cli.plan_view import edits_in_words
 from crmbridge.model.lives import accepted
 from crmbridge.model.values import show
 from crmbridge.services.naming import names_for
+from crmbridge.services.surrounding import voice_of
 
 if TYPE_CHECKING:
+    from crmbridge.engine.voice import Voice
     from crmbridge.services.listing import Listed, ListedFinding, Shown
     from crmbridge.services.workspace import Workspace
 
@@ -21,9 +23,9 @@ _HEADS = ("id", "severity", "deal", "ref", "owner", "open since", "rule")
 _SHORT = 6  # characters of an id, which tell findings apart in most lists
 
 
-def list_lines(listed: Listed, now: datetime, *, ended: int = 0) -> Iterator[Line]:
-    """Show findings as a table; `ended` is how many were left out before these."""
-    rows = [_row(one, now) for one in listed.found]
+def list_lines(listed: Listed, now: datetime, voice: Voice, *, ended: int = 0) -> Iterator[Line]:
+    """Show findings as a table, told by a voice; `ended` is how many were left out before these."""
+    rows = [_row(one, now, voice) for one in listed.found]
     yield from table(rows, heads=_HEADS)
     yield ""
     deals = len({one.finding.deal for one in listed.found})
@@ -36,10 +38,10 @@ def list_lines(listed: Listed, now: datetime, *, ended: int = 0) -> Iterator[Lin
         yield Tinted(f"{plural(soon, 'waiver')} here {'ends' if soon == 1 else 'end'} within a week.", Tone.WARN)
 
 
-def _row(one: ListedFinding, now: datetime) -> list[Part]:
+def _row(one: ListedFinding, now: datetime, voice: Voice) -> list[Part]:
     finding = one.finding
     grave = finding.severity.value if one.state == "open" else one.state
-    said = f"{finding.rule}: {finding.message}"
+    said = f"{finding.rule}: {voice.finding(finding)}"
     if finding.waived and one.state == "waived":
         said = f"{finding.rule}: waived {_accepted(one, now)}"
     return [
@@ -63,16 +65,17 @@ def _accepted(one: ListedFinding, now: datetime) -> str:
 def shown_lines(workspace: Workspace, shown: Shown, now: datetime) -> Iterator[Line]:
     """Show one finding: what it says, its history, what was done about it, and what would clear it."""
     one, finding = shown.listed, shown.listed.finding
+    says = voice_of(workspace.project.process, workspace.project.settings).finding(finding)
     yield [strong(finding.id), f"  {finding.rule} of ", strong(f'"{cut(one.deal, 60)}"'), dim(f"  {finding.deal}")]
     grave = finding.severity.value
     rows: list[list[Part]] = [
         [dim("state"), one.state],
         [dim("severity"), Tinted(grave, TONES[grave])],
         [dim("owner"), one.owner or "nobody"],
-        [dim("says"), finding.message],
+        [dim("says"), says],
     ]
     rows += [[dim("waived"), _accepted(one, now)]] if finding.waived and one.state == "waived" else []
-    rows += [[dim("" if n else "to clear"), said] for n, said in enumerate(shown.clears)]
+    rows += [[dim("" if n else "to clear"), said] for n, said in enumerate(shown.clears_told)]
     yield from table(rows, indent=2)
     yield ""
     yield strong("History")

@@ -147,7 +147,7 @@ def _blocked_lines(item: Blocked, names: Names) -> Iterator[Line]:
         "  ",
         Tinted("!", Tone.BAD),
         f" {cut(item.name, NAME)} of ",
-        strong(deal_name(item.deal, names.deals)),
+        strong(deal_name(names.about.get(item.id, item.deal), names.deals)),
         dim(f"  {item.deal}"),
     ]
     rows = value_rows(item, names)

@@ -68,7 +68,11 @@ def age(length: timedelta) -> str:
 
 def _head(one: Waiting, names: Names) -> list[Part]:
     item = one.item
-    return [strong(item.id), f"  {cut(item.name, NAME)} of ", strong(deal_name(item.deal, names.deals))]
+    return [
+        strong(item.id),
+        f"  {cut(item.name, NAME)} of ",
+        strong(deal_name(names.about.get(item.id, item.deal), names.deals)),
+    ]
 
 
 def _standing(one: Waiting, now: datetime) -> Iterator[list[Part]]:

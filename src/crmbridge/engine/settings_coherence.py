@@ -174,7 +174,7 @@ def check_reports(settings: Settings, process: Process) -> Iterator[Issue]:
     """Find reports with the same name, a language or field that the process doesn't have, or unreadable sinks."""
     yield from duplicates("report", [(("reports", i, "name"), r.name) for i, r in enumerate(settings.reports)])
     for i, report in enumerate(settings.reports):
-        language = [(("reports", i, "language"), report.language)]
+        language = [(("reports", i, "language"), report.language)] if report.language is not None else []
         yield from unknown("language", language, process.languages)
         by = [(("reports", i, "by"), report.by)] if report.by is not None else []
         yield from unknown("field", by, segments(process))

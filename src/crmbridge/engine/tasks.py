@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from crmbridge.engine.aging import Past
+from crmbridge.engine.bindings import Step
 from crmbridge.engine.occasion import Occasion, marker, reason
 from crmbridge.engine.text import plain
-from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, change_id
+from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Origin, Outcome, change_id
 from crmbridge.model.findings import Finding
 from crmbridge.model.lives import Known
 from crmbridge.model.values import Value
@@ -27,8 +28,8 @@ def task(at: Occasion) -> Change:
     wanted = _creation(at)
     if at.step is None or made is None or made.outcome is not Outcome.APPLIED:
         return wanted
-    if all(made.change.after.get(name) == wanted.after.get(name) for name in _SAYS):
-        return wanted  # it was made by this step, so the journal has it already
+    if _says(made, wanted, at.step):
+        return wanted  # which the journal has already
     amended = at.past.outcomes.get(step_id(at.finding, at.opening, at.level))
     refused = amended is not None and amended.outcome is Outcome.REFUSED
     return _note(at) if refused or not at.past.amends else _amendment(at, made.change, wanted)
@@ -95,6 +96,18 @@ def _creation(at: Occasion) -> Change:
         FieldEdit("owner", None, owner),
     )
     return about(at, Action.TASK, task_id(at.finding, at.opening), edits, marker(at.finding, at.opening))
+
+
+def _says(made: JournalEntry, wanted: Change, step: Step) -> bool:
+    """Tell whether a task says what a step asks for: by its words, or as it was made for the same person by this step.
+
+    Then it may say so in other words, in another language for one. Whoever ticked it off knew of the step, so mere
+    words don't ask for it again.
+    """
+    then, now = made.change.after, wanted.after
+    if made.at >= step.at:
+        return then.get("owner") == now.get("owner")
+    return all(then.get(name) == now.get(name) for name in _SAYS)
 
 
 def _amendment(at: Occasion, made: Change, wanted: Change) -> Change:

@@ -61,6 +61,8 @@ LINES = {
     "rule": "Rule: {rule} of the process {process}",
     "for_whom": "For: {to}",
     "escalated": "Escalated on {when}, as it was still open.",
+    "fill_in": "Fill in: {fields}.",
+    "gone": "The deal is gone; the next run clears it.",
     "owner": "the owner of the deal",
 }
 

@@ -60,7 +60,7 @@ class Shown:
         return Row(
             label=self.label(
                 self.stage(stage) if stage else None,
-                self._sla(raw["sla"]) if raw.get("sla") else raw.get("type"),
+                self._sla(raw["sla"]) if raw.get("sla") else self._type(raw.get("type")),
                 (segment or self._nobody()) if raw.get("seg") is not None or "who" in raw else None,
                 shown_period,
             ),
@@ -80,6 +80,10 @@ class Shown:
         if found.measures != "handoff" or found.stage is None:
             return self.words.words["sla"]
         return fill(self.words.words["handoff_from"], {"stage": self.stage(found.stage.id)})
+
+    def _type(self, kind: str | None) -> str | None:
+        """Name a type of activity; one that has no word, as its CRM does."""
+        return self.words.words.get(f"did_{kind}", kind)
 
     def label(self, *parts: str | None) -> str:
         """Put together what a row is about."""

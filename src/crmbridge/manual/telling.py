@@ -21,6 +21,7 @@ from crmbridge.engine.text import fill
 from crmbridge.manual.checks import clause
 from crmbridge.manual.judged import Again, again, rule_of
 from crmbridge.manual.late import clock_said
+from crmbridge.manual.reasons import reason_told
 from crmbridge.manual.saying import Saying
 from crmbridge.manual.speech import Speech
 from crmbridge.manual.words import words_of
@@ -55,6 +56,11 @@ class Teller:
         """Say what a verdict says."""
         said = None if self.language == "en" else _verdict(verdict, self.of)
         return said.striptags() if said else verdict.message
+
+    def reason(self, reason: str) -> str:
+        """Say why a change is planned, or why something waits."""
+        said = None if self.language == "en" else reason_told(reason, self.of)
+        return reason if said is None else said
 
     def label(self, kind: FindingKind) -> str:
         """Name a kind of finding, as a title begins."""

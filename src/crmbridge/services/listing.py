@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from crmbridge.engine.checks import field_name
-from crmbridge.engine.voice import ADVICE
+from crmbridge.engine.voice import ENGLISH, Voice
 from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.changes import JournalEntry
 from crmbridge.model.findings import Finding, Judgement
@@ -17,6 +17,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import FindingQuery, State, StoredFinding
 from crmbridge.services.evaluating import evaluate_one
 from crmbridge.services.linking import chunks
+from crmbridge.services.surrounding import voice_of
 from crmbridge.services.workspace import Workspace
 
 ANY: frozenset[State] = frozenset({"open", "waived", "cleared"})
@@ -60,7 +61,8 @@ class Shown:
     listed: ListedFinding
     events: tuple[FindingEvent, ...]
     journal: tuple[JournalEntry, ...]
-    clears: tuple[str, ...]
+    clears: tuple[str, ...]  # in English
+    clears_told: tuple[str, ...]  # the same in the language of the settings
 
 
 def list_findings(workspace: Workspace, query: FindingQuery, owner: str | None = None) -> Listed:
@@ -98,29 +100,39 @@ def show_finding(workspace: Workspace, text: str) -> Shown:
     finding = stored.finding
     ((listed, _),) = _called(workspace, [stored])
     events = workspace.store.findings.events(finding.deal, finding.rule)
+    voice = voice_of(workspace.project.process, workspace.project.settings)
+    english, told = ((), ()) if stored.cleared_at else _clears(workspace, finding, (ENGLISH, voice))
     return Shown(
         listed=listed,
         events=tuple(event for event in events if event.visit == finding.visit),
         journal=tuple(e for e in workspace.store.journal.about([finding.deal]) if e.change.finding == finding.id),
-        clears=_clears(workspace, finding) if stored.cleared_at is None else (),
+        clears=english,
+        clears_told=told,
     )
 
 
-def _clears(workspace: Workspace, finding: Finding) -> tuple[str, ...]:
+def _clears(workspace: Workspace, finding: Finding, voices: Iterable[Voice]) -> Iterator[tuple[str, ...]]:
     """Say what would clear a finding, from the deal as it is known now, beside what the finding says itself."""
     deal = workspace.store.records.get([finding.deal]).get(finding.deal)
-    said = [ADVICE[finding.kind]]
-    if deal is None:
-        return ("The deal is gone; the next run clears it.",)
+    missing = () if deal is None else tuple(_missing(workspace, deal, finding))
+    for voice in voices:
+        if deal is None:
+            yield (voice.line("gone"),)
+            continue
+        names = [", ".join(field_name(f, workspace.project.process, voice.language) for f in each) for each in missing]
+        unsaid = (each for each in names if each and each not in voice.finding(finding))
+        yield (voice.advice(finding.kind), *(voice.line("fill_in", fields=each) for each in unsaid))
+
+
+def _missing(workspace: Workspace, deal: Record, finding: Finding) -> Iterator[tuple[str, ...]]:
+    """Give the fields that a finding's rule misses now."""
     try:
         evaluation = evaluate_one(workspace, deal).evaluation
     except CrmbridgeError:  # its connection left the settings
-        return tuple(said)
+        return
     for verdict in (*evaluation.entry, *evaluation.judged):
         if verdict.rule == finding.rule and verdict.judgement in {Judgement.FAIL, Judgement.UNKNOWN}:
-            names = ", ".join(field_name(field, workspace.project.process, "en") for field in verdict.missing)
-            said += [f"Fill in: {names}."] if names and names not in finding.message else []
-    return tuple(said)
+            yield verdict.missing
 
 
 def _called(workspace: Workspace, stored: Iterable[StoredFinding]) -> Iterator[tuple[ListedFinding, str]]:

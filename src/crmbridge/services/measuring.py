@@ -44,13 +44,18 @@ def report_options(workspace: Workspace, report: Report) -> Options:
     """
     _check_segment(workspace.project.process, report.by)
     return replace(
-        indicator_options(workspace, report.language),
+        indicator_options(workspace, language_of(workspace, report)),
         segment=report.by,
         period=Period(report.period) if report.period else None,
         timezone=report.timezone,
         horizon=report.horizon,
         measures=report.measures,
     )
+
+
+def language_of(workspace: Workspace, report: Report) -> str:
+    """Give the language that a report is written in: its own, else that of the settings."""
+    return report.language or workspace.project.settings.language
 
 
 def project_rates(project: Project) -> Rates | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crmbridge.model.changes import Blocked, Change, FieldEdit
 from crmbridge.model.records import Kind, Record, Ref
@@ -18,18 +18,21 @@ _KINDS = {"owner": Kind.USER, "company": Kind.COMPANY, "contacts": Kind.CONTACT}
 class Names:
     """What people call things: adapters by connection, deals, users and companies by ref, stages by id.
 
-    Among the others are links, as refs without a connection.
+    Among the others are links, as refs without a connection. `about` is the deal that a question is about, by the
+    question's id: of a counterpart that can't be made, the deal that it would be made for.
     """
 
     adapters: Mapping[str, str]
     deals: Mapping[Ref, str]
     others: Mapping[Ref, str]
     stages: Mapping[str, str]
+    about: Mapping[str, Ref] = field(default_factory=dict)
 
 
 def names_for(workspace: Workspace, changes: Sequence[Change], blocked: Sequence[Blocked] = ()) -> Names:
     """Look up the names of everything that changes speak of."""
-    refs = {change.target for change in changes if change.target} | {item.deal for item in blocked}
+    about = _about(workspace, blocked)
+    refs = {change.target for change in changes if change.target} | {*about.values()}
     found = workspace.store.records.get(sorted(refs))
     named = {ref for change in changes for edit in change.edits for ref in _refs_in(change, edit)}
     named |= {ref for item in blocked for value in item.values.values() for ref in _refs_of("", item.name, value)}
@@ -41,7 +44,16 @@ def names_for(workspace: Workspace, changes: Sequence[Change], blocked: Sequence
         deals={ref: str(record.fields.get("name") or "") for ref, record in found.items()},
         others={ref: _called(record) for ref, record in others.items()},
         stages=stage_names(workspace),
+        about=about,
     )
+
+
+def _about(workspace: Workspace, blocked: Sequence[Blocked]) -> dict[str, Ref]:
+    unmade = {item.link for item in blocked if not item.deal.id}
+    members = workspace.store.links.get(unmade) if unmade else {}
+    return {
+        item.id: item.deal if item.deal.id else next(iter(members.get(item.link, ())), item.deal) for item in blocked
+    }
 
 
 def _linked(workspace: Workspace, links: set[Ref]) -> dict[Ref, Ref]:

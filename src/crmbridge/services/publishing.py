@@ -14,7 +14,7 @@ from crmbridge.indicators.elsewhere import elsewhere
 from crmbridge.ports import Document
 from crmbridge.report import fingerprint, open_sink, render
 from crmbridge.services.cycle import PARTLY
-from crmbridge.services.measuring import report_options
+from crmbridge.services.measuring import language_of, report_options
 from crmbridge.services.publishing_crm import read_crm_entry, write_figures, write_note, write_rows
 from crmbridge.services.telling import Book, Told, sink_key
 from crmbridge.services.workspace import Workspace
@@ -44,7 +44,8 @@ def make_document(workspace: Workspace, report: Report, summary: Mapping[str, An
     options = report_options(workspace, report)
     scorecard = elsewhere(compute, project.store_url, project.process, workspace.clock.now(), options)
     title = report.name.replace("_", " ").capitalize()
-    return render(scorecard, summary, name=report.name, title=title, language=report.language)
+    language = language_of(workspace, report)
+    return render(scorecard, summary, name=report.name, title=title, language=language)
 
 
 def publish(

@@ -24,6 +24,7 @@ class Keys:
 
     keys: tuple[Key, ...]
     made: dict[Role, str]
+    from_settings: bool = False
 
 
 def keys_of(project: Project, *, anew: bool = False) -> Keys:
@@ -35,7 +36,7 @@ def keys_of(project: Project, *, anew: bool = False) -> Keys:
     entries = project.settings.serve.tokens
     if entries:
         return Keys(keys=tuple(_key(each.name, each.role, reveal(each.token).get_secret_value()) for each in entries),
-                    made={})  # fmt: skip
+                    made={}, from_settings=True)  # fmt: skip
     path = project.folder / FILE
     kept = None if anew else _kept(path)
     if kept:

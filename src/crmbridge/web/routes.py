@@ -121,8 +121,9 @@ def _answered(site: Site, view: View, asked: Asked) -> Response:
     except CrmbridgeError as error:
         log.info("%s: %s", asked.path, strike(error.message))
         status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
-        title = asked.words("cannot_now")
-        return message(site, asked, status, title, strike(error.message), advice=strike(error.advice))
+        t = asked.words
+        said, advice = (t.told(strike(text)) for text in (error.message, error.advice))
+        return message(site, asked, status, t("cannot_now"), said, advice=advice)
 
 
 _STATUS: Mapping[type, int] = {LockedError: 409, PlanStaleError: 409, OverLimitError: 409, StateError: 503}
@@ -131,7 +132,8 @@ _STATUS: Mapping[type, int] = {LockedError: 409, PlanStaleError: 409, OverLimitE
 def _asked(site: Site, request: Request, form: dict[str, str] | None = None) -> Asked:
     cookie = request.cookies.get(signing.cookie_name(site))
     chosen = request.cookies.get(LANGUAGE, "")
-    language = chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+    usual, accepted = site.workspace.project.settings.language, request.headers.get("accept-language", "")
+    language = chosen if chosen in LANGUAGES else preferred(accepted, usual)
     header = request.headers.get("authorization", "")
     return Asked(
         words=words_of(language, site.zone),

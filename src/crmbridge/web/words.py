@@ -45,6 +45,10 @@ class Words:
         one = f"{key}_one"
         return self(one if count == 1 and one in self.texts else key, n=self.number(count))
 
+    def told(self, text: str) -> str:
+        """Tell what the page itself said by an error; what others said stays as it is."""
+        return self.texts.get(_own().get(text, ""), text)
+
     def number(self, value: float | Decimal | None, digits: int = 0) -> str:
         """Write a number with grouped thousands; a dash for none."""
         if value is None:
@@ -131,15 +135,15 @@ def words_of(language: str, zone: ZoneInfo) -> Words:
     return Words(language, _texts(language), zone)
 
 
-def preferred(accepted: str) -> str:
-    """Choose a language by what a browser says in Accept-Language; English where none of ours is in it."""
+def preferred(accepted: str, otherwise: str = "en") -> str:
+    """Choose a language by what a browser says in Accept-Language; another one where none of ours is in it."""
     ranked: list[tuple[float, int, str]] = []
     for rank, part in enumerate(accepted[:500].split(",")):
         name, _, weight = part.partition(";")
         base = name.strip().split("-")[0].lower()
         if base in LANGUAGES:
             ranked.append((-_weight(weight), rank, base))
-    return min(ranked)[2] if ranked else "en"
+    return min(ranked)[2] if ranked else otherwise
 
 
 def _weight(text: str) -> float:
@@ -147,6 +151,12 @@ def _weight(text: str) -> float:
         return float(text.strip().removeprefix("q="))
     except ValueError:
         return 1.0
+
+
+@cache
+def _own() -> Mapping[str, str]:
+    """Give the keys of what the page says by errors, by their texts in English."""
+    return {text: key for key, text in _texts("en").items() if key.startswith("own_")}
 
 
 @cache

@@ -15,14 +15,17 @@ from crmbridge.indicators.currency import Rates
 from crmbridge.model.figures import Measured, Scorecard, Unit
 from crmbridge.model.findings import Evaluation, Place, Visit
 from crmbridge.model.process import Process
-from crmbridge.model.records import Status
+from crmbridge.model.records import Kind, Status
 from crmbridge.model.values import Money
+from crmbridge.ports import Page
+from crmbridge.store import open_store
 from crmbridge.testing.factories import (
     NOON,
     make_deal,
     make_evaluation,
     make_finding,
     make_process,
+    make_record,
     make_ref,
     make_user,
 )
@@ -286,3 +289,19 @@ def test_a_currency_in_small_letters_is_the_same(save_state: SaveState) -> None:
 
     assert headline is not None
     assert (150, "EUR") == (headline.value, headline.currency)
+
+
+def test_what_was_done_is_named_in_the_reports_language(save_state: SaveState) -> None:
+    """A type of activity that has no word of ours stays as its CRM names it."""
+    url = save_state(make_evaluation(deal=make_ref(1), visits=()))
+    store, deal = open_store(url), make_ref(1).id
+    made = [
+        make_record(Kind.ACTIVITY, n, fields={"type": kind, "deals": (deal,), "at": NOON, "done": True})
+        for n, kind in enumerate(("call", "call", "task", "visit"), 1)
+    ]
+    store.records.save_page("north", Kind.ACTIVITY, Page(records=tuple(made), cursor="1"), NOON)
+    store.close()
+
+    said = {name: compute(url, make_process(), NOON, Options(language=name)) for name in ("en", "pt")}
+    labels = {name: [row.label for row in measured(card, "activities").rows] for name, card in said.items()}
+    assert {"en": ["call", "task", "visit"], "pt": ["ligação", "tarefa", "visit"]} == labels

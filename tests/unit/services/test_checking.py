@@ -125,7 +125,7 @@ def test_a_new_project_passes_at_once(tmp_path: Path, language: str) -> None:
     project = load_project(tmp_path / "shop", {})
 
     assert () == check_project(project.path, {}).diagnostics
-    assert language == project.settings.reports[0].language
+    assert (language, None) == (project.settings.language, project.settings.reports[0].language)
     assert sorted(written) == sorted(path for path in (tmp_path / "shop").rglob("*") if path.is_file())
     assert "crmbridge.yaml" == written[-1].name
 

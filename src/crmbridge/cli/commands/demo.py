@@ -153,6 +153,7 @@ def _goodbye(workspace: Workspace, runs: Sequence[Ran], folder: Path) -> Iterato
         [strong("next"), f"{typed} --project {folder} explain {example}"],
         ["", f"{typed} --project {folder} findings"],
         ["", f"{typed} --project {folder} history"],
+        ["", f"{typed} --project {folder} serve"],
     ]
     yield ""
     yield from table(rows, most=200)

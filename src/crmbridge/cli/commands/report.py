@@ -68,27 +68,29 @@ def command(
         raise click.UsageError(f"--format {form} needs --out: it is a file, not text.")
     if push and (form is not None or out is not None or any(figures.values())):
         raise click.UsageError("--push sends reports as the settings have them; it takes no other options.")
-    from crmbridge.services.publishing import make_document, reports  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.services.measuring import language_of  # noqa: PLC0415  imports are paid by those who use them
+    from crmbridge.services.publishing import make_document, reports  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         chosen = reports(workspace, name)
         if push:
             return _push(workspace, chosen, name)
         asked = [_asked(report, **figures) for report in chosen or (_default(),)]
+        languages = [language_of(workspace, report) for report in asked]
         documents = [make_document(workspace, report, None) for report in asked]
     if out is not None:
         return _saved(documents, out, USUAL_FILES if form in {None, "terminal"} else (str(form),))
     facts = [{"name": document.name, "title": document.title, "facts": document.facts} for document in documents]
-    return Reply(result={"reports": facts}, lines=_lines(documents, asked, form))
+    return Reply(result={"reports": facts}, lines=_lines(documents, languages, form))
 
 
-def _lines(documents: Sequence[Document], asked: Sequence[Report], form: str | None) -> list[Line]:
+def _lines(documents: Sequence[Document], languages: Sequence[str], form: str | None) -> list[Line]:
     """Give what is shown: a view for people, or the text of a form."""
     from crmbridge.cli.report_view import report_lines  # noqa: PLC0415  imports are paid by the commands that use them
 
     if form in SUFFIXES:
         return [line for document in documents for line in _text(document, form).splitlines()]
-    views = [list(report_lines(each, report.language)) for each, report in zip(documents, asked, strict=True)]
+    views = [list(report_lines(*each)) for each in zip(documents, languages, strict=True)]
     return [line for number, view in enumerate(views) for line in (["", *view] if number else view)]
 
 

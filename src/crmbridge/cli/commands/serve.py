@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.types import ASGIApp
 
+    from crmbridge.services.hinting import Receiver
     from crmbridge.services.workspace import Progress, Workspace
     from crmbridge.web.gate import Hosts
     from crmbridge.web.keys import Keys
@@ -52,17 +53,20 @@ def command(call: Call, *, host: str, port: int, public_url: str | None, new_tok
     act can write. Whoever looks signs in with a token. Webhooks come in at /webhooks/CONNECTION, for each connection
     with `webhook:` in the settings; they are hints which records the next pull re-reads, and no more.
     """
-    from crmbridge.web.keys import keys_of  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.hinting import receivers  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.web.keys import keys_of  # noqa: PLC0415  the same
     from crmbridge.web.server import listen, make_server  # noqa: PLC0415  the same
 
     public = _public(public_url)
     with call.workspace() as workspace:
         hosts = _hosts(workspace, host, public)
-        keys = keys_of(workspace.project, anew=new_tokens)
         with contextlib.closing(listen(host, port)) as listener:
             url = public or _local(listener)
             port = listener.getsockname()[1]
-            with _application(call, workspace, keys, hosts, url=url, port=port) as (app, webhooks):
+            webhooks = receivers(workspace)
+            # Last, as tokens that are made are known only now: what fails before this must not cost them.
+            keys = keys_of(workspace.project, anew=new_tokens)
+            with _application(call, workspace, keys, hosts, webhooks, url=url, port=port) as app:
                 server = make_server(app)
                 _announce(call, url, webhooks, keys)
                 return Reply(printed=True, exit_code=_serve(server, listener))
@@ -91,12 +95,11 @@ def _hosts(workspace: Workspace, host: str, public: str | None) -> Hosts:
 
 @contextlib.contextmanager
 def _application(
-    call: Call, workspace: Workspace, keys: Keys, hosts: Hosts, *, url: str, port: int
-) -> Iterator[tuple[ASGIApp, Iterable[str]]]:
+    call: Call, workspace: Workspace, keys: Keys, hosts: Hosts, webhooks: Mapping[str, Receiver], *, url: str, port: int
+) -> Iterator[ASGIApp]:
     """Put the page and the receiver together; what is at work on the page is waited for at the end."""
     from crmbridge.app import open_workspace  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.progress import patient_clock  # noqa: PLC0415  the same
-    from crmbridge.services.hinting import receivers  # noqa: PLC0415  the same
     from crmbridge.services.workspace import silent  # noqa: PLC0415  the same
     from crmbridge.web.access import Access  # noqa: PLC0415  the same
     from crmbridge.web.counting import write_reports  # noqa: PLC0415  the same
@@ -104,7 +107,6 @@ def _application(
     from crmbridge.web.receiver import Reception, webhook_app  # noqa: PLC0415  the same
     from crmbridge.web.routes import site_app  # noqa: PLC0415  the same
 
-    found = receivers(workspace)
     clock = call.clock or patient_clock(call.stop)
 
     def opens(progress: Progress = silent) -> contextlib.AbstractContextManager[Workspace]:
@@ -113,7 +115,7 @@ def _application(
     write = partial(write_reports, workspace)
     access, secure = Access(keys.keys, workspace.clock.now), url.startswith("https://")
     with serving(workspace, opens, access, hosts, write=write, secure=secure, port=port) as site:
-        yield site_app(site, webhook_app(Reception(workspace, found, url))), found
+        yield site_app(site, webhook_app(Reception(workspace, webhooks, url)))
 
 
 def _public(url: str | None) -> str | None:
@@ -157,4 +159,6 @@ def _announce(call: Call, url: str, connections: Iterable[str], keys: Keys) -> N
             [strong(f"token: {role}"), text, dim(means[role])] for role, text in keys.made.items()
         ]
         lines += ["", *table(tokens), dim("They are shown this once. `crmbridge serve --new-tokens` makes others.")]
+    elif not keys.from_settings:
+        lines += [dim("Sign in with a token of the first start; `crmbridge serve --new-tokens` makes others.")]
     call.out.show([*lines, dim("Ctrl-C ends it.")])

@@ -81,6 +81,7 @@ def one(site: Site, asked: Asked) -> Response:
         rules=[(t(TITLES[when]), found) for when in TITLES if (found := list(_rules(site, said, when, t, told)))],
         clocks=[_clock(site, one.clock, t) for one in said.clocks],
         visits=[_visit(site, visit, t) for visit in reversed(said.evaluation.visits)],
+        waiting=[(one, field_label(site, one.item.name, t), told.reason(one.item.reason)) for one in said.waiting],
         apart=[_apart(site, field, said.linked, t) for field in said.fields if field.state is not InStep.IN_STEP],
         same=sum(field.state is InStep.IN_STEP for field in said.fields),
         journal=[

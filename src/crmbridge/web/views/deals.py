@@ -97,12 +97,19 @@ def _row(site: Site, one: HeldDeal, now: datetime, t: Words, told: Teller) -> Ro
         href=deal_path(one.deal),
         stage=stage_name(site, one.place.stage, t),
         amount=t.money(one.amount),
-        why=plain(told.finding(one.holds[0].finding), SHOWN),
+        why=_short(told.finding(one.holds[0].finding)),
         more=t("and_more", n=len(one.holds) - 1) if len(one.holds) > 1 else "",
         left=t("paused" if one.paused else "no_clock") if left is None else t.left(left),
         due=t.moment(one.due_at) if one.due_at else "",
         tone=tone,
     )
+
+
+def _short(text: str) -> str:
+    """Cut a text to a few lines, between two words where it has any."""
+    cut = plain(text, SHOWN)
+    begin, _, rest = cut.rpartition(" ")
+    return f"{begin.rstrip(' ,;:(')}…" if cut.endswith("…") and len(rest) < SHOWN // 4 else cut
 
 
 def stage_name(site: Site, stage: str | None, t: Words) -> str:
@@ -147,9 +154,10 @@ def _held(change: Change, edit: FieldEdit, names: Names, t: Words) -> str:
 TOLD = {Action.TASK, Action.NOTE, Action.NOTIFY, Action.AMEND}
 LINE = 300  # characters of what a change writes; its CRM has all of it
 OWN = {"move", "unreadable"}
-USUAL = ("stage", "owner", "amount")  # fields that have words of the page's own
+USUAL = {"stage": "stage", "owner": "owner", "amount": "amount", "link": "field_link", "delete": "field_delete"}
 
 
 def field_label(site: Site, name: str, t: Words) -> str:
-    """Name a field for people."""
-    return t(name) if name in USUAL else teller_of(site, t).field(name)
+    """Name a field, or what else waits for a person; several that wait together are one name with commas."""
+    told = teller_of(site, t)
+    return ", ".join(t(USUAL[each]) if each in USUAL else told.field(each) for each in name.split(", "))

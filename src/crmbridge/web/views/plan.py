@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from itertools import groupby
-from typing import NamedTuple
 
 from starlette.responses import Response
 
 from crmbridge.errors import PlanStaleError
-from crmbridge.model.changes import Action, Change, Outcome, Plan
-from crmbridge.model.values import Value
+from crmbridge.model.changes import Action, Outcome, Plan
 from crmbridge.services.choosing import Choice
-from crmbridge.services.naming import Names, called_in, names_for
+from crmbridge.services.naming import names_for
 from crmbridge.web.desk import Made
-from crmbridge.web.rendering import deal_path
 from crmbridge.web.site import Asked, Site, go, message, page, part_of
-from crmbridge.web.views.deals import field_label
+from crmbridge.web.views.changes import shown_changes
 from crmbridge.web.words import Words
 
 ROWS = 50  # changes on a page
 LOOKS = 2  # seconds between two looks at what is at work
-MARKS = {Action.CREATE: "+", Action.UPDATE: "~", Action.ARCHIVE: "-", Action.AMEND: "~"}  # the others make something
 SKIPPED = 30  # changes that were not written and are named
-
-
-class Edit(NamedTuple):
-    """A field before and after; before is empty where something new is made."""
-
-    name: str
-    before: str
-    after: str
-
-
-class Shown(NamedTuple):
-    """A change as the page shows it."""
-
-    change: Change
-    mark: str
-    what: str
-    name: str
-    href: str | None
-    edits: Sequence[Edit]
 
 
 def shown(site: Site, asked: Asked) -> Response:
@@ -62,8 +38,10 @@ def shown(site: Site, asked: Asked) -> Response:
         made_at=t("plan_made", when=t.moment(made.plan.made_at), by=made.by),
         counts=_counts(made.plan, t),
         groups=[
-            (connection, names.adapters.get(connection, ""), [_shown(site, change, names, t) for change in together])
-            for connection, together in groupby(some, key=lambda change: change.connection)
+            (connection, names.adapters.get(connection, ""), list(together))
+            for connection, together in groupby(
+                shown_changes(site, some, names, t), key=lambda one: one.change.connection
+            )
         ],
         part=part,
         page_path=lambda number: f"/plan?page={number}",
@@ -119,7 +97,8 @@ def work(site: Site, asked: Asked) -> Response:
         return go("/plan")
     applied = job.ran.cycle.applied if job.ran and job.ran.cycle else None
     skipped = [(c, r) for c, r in applied.done if r.outcome is not Outcome.APPLIED][:SKIPPED] if applied else []
-    names = names_for(site.workspace, [change for change, _ in skipped])
+    changes = [change for change, _ in skipped]
+    lines = shown_changes(site, changes, names_for(site.workspace, changes), t)
     return page(
         site,
         asked,
@@ -130,8 +109,8 @@ def work(site: Site, asked: Asked) -> Response:
         begun=t("job_started", when=t.moment(job.started_at), by=job.by),
         outcomes=[(t(f"outcome_{name}"), count) for name, count in applied.counts.items()] if applied else [],
         skipped=[
-            (_shown(site, change, names, t), t(f"outcome_{receipt.outcome}"), receipt.message)
-            for change, receipt in skipped
+            (line, t(f"outcome_{receipt.outcome}"), receipt.message)
+            for line, (_, receipt) in zip(lines, skipped, strict=True)
         ],
         errors=[(name, error.message) for name, error in job.ran.cycle.errors] if job.ran and job.ran.cycle else [],
         counted=t("all_times_only", zone=site.zone.key),
@@ -158,40 +137,6 @@ def _counts(plan: Plan, t: Words) -> list[tuple[str, str]]:
     found = [
         (t.number(counts[action]), t.counted(f"action_{action}", counts[action])) for action in Action if counts[action]
     ]
-    return found + ([(t.number(len(plan.blocked)), t("blocked_count"))] if plan.blocked else [])
-
-
-def _shown(site: Site, change: Change, names: Names, t: Words) -> Shown:
-    target = change.target
-    if change.action is Action.CREATE:
-        name = t.value(change.after.get("name"))
-    elif change.action is Action.FIELD:
-        name = t.value(change.after.get("label"))
-    else:
-        name = names.deals.get(target, "") if target else ""
-    return Shown(
-        change=change,
-        mark=MARKS.get(change.action, "+"),
-        what=t(f"does_{change.action}") + (f" ({change.creates})" if change.action is Action.CREATE else ""),
-        name=name or str(target or ""),
-        href=deal_path(target) if target and target.kind == "deal" else None,
-        edits=[] if change.action is Action.ARCHIVE else list(_edits(site, change, names, t)),
+    return found + (
+        [(t.number(len(plan.blocked)), t.counted("blocked_count", len(plan.blocked)))] if plan.blocked else []
     )
-
-
-def _edits(site: Site, change: Change, names: Names, t: Words) -> Sequence[Edit]:
-    shown_edits = [edit for edit in change.edits if edit.name != "body"]  # it says what the reason says
-    with_before = change.action is Action.UPDATE
-    return [
-        Edit(
-            t("due") if edit.name == "due_at" else field_label(site, edit.name, t),
-            _value(change, edit.name, edit.before, names, t) if with_before and edit.before else "",
-            _value(change, edit.name, edit.after, names, t),
-        )
-        for edit in shown_edits
-        if with_before or edit.after
-    ]
-
-
-def _value(change: Change, name: str, value: Value, names: Names, t: Words) -> str:
-    return called_in(change, name, value, names) if isinstance(value, str | tuple) else t.value(value)

@@ -13,6 +13,7 @@ from crmbridge.model.aims import must_reach
 from crmbridge.model.figures import IndicatorFigure, Unit
 from crmbridge.model.values import Money
 from crmbridge.ports import Run
+from crmbridge.report.sections import where
 from crmbridge.services.holding import HeldDeal, by_rule
 from crmbridge.services.overview import Overview, look_over, newest_runs
 from crmbridge.web.charts import Line, spark
@@ -61,6 +62,7 @@ class Tile(NamedTuple):
     """An indicator: its figure beside its target, and how it went before."""
 
     of: IndicatorFigure
+    where: str
     value: str
     counted: str
     tone: str
@@ -217,6 +219,7 @@ def tile(one: IndicatorFigure, t: Words) -> Tile:
     few = figure.unit is Unit.SHARE and 0 < figure.n < FEW
     return Tile(
         of=one,
+        where=where(one),
         value=t.figure(figure),
         counted=_counted(one, t) + (f" · {t('small_n')}" if few else ""),
         tone="plain" if one.met is None else "good" if one.met else "bad",

@@ -14,10 +14,10 @@ from crmbridge.model.changes import Blocked, Cause
 from crmbridge.ports import Waiting
 from crmbridge.services.linked import ASSOCIATED
 from crmbridge.services.naming import Names, called, names_for
-from crmbridge.services.resolving import ADVICE, find_waiting, give, resolve, take
+from crmbridge.services.resolving import find_waiting, give, resolve, take
 from crmbridge.web.rendering import deal_path
 from crmbridge.web.site import Asked, Site, go, page, part_of
-from crmbridge.web.views.deals import field_label
+from crmbridge.web.views.deals import field_label, teller_of
 from crmbridge.web.words import Words
 
 ROWS = 25  # things on a page
@@ -41,6 +41,7 @@ class Open(NamedTuple):
     href: str
     cause: str
     waits: str
+    because: str
     sides: Sequence[Side]
     advice: str
     may_type: bool
@@ -89,17 +90,18 @@ def _order(one: Waiting) -> tuple[bool, datetime, str, str]:
 
 
 def _open(site: Site, one: Waiting, names: Names, t: Words) -> Open:
-    item = one.item
+    item, deal = one.item, names.about[one.item.id]
     conflict = item.cause is Cause.CONFLICT
     return Open(
         item=item,
         field=field_label(site, item.name, t),
-        deal=names.deals.get(item.deal) or str(item.deal),
-        href=deal_path(item.deal),
+        because=teller_of(site, t).reason(item.reason),
+        deal=names.deals.get(deal) or str(deal),
+        href=deal_path(deal),
         cause=t(f"cause_{item.cause}"),
         waits=t("waits_since", span=t.span(site.workspace.clock.now() - one.since)),
         sides=[_side(item, connection, names, t) for connection in item.values],
-        advice="" if conflict else ADVICE[item.cause],
+        advice="" if conflict else t(f"advice_{item.cause}"),
         may_type=conflict and item.name not in ASSOCIATED,
         seen=seen(item),
     )

@@ -1,0 +1,101 @@
+"""Changes as the page shows them: what each does to which record, from what to what, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from crmbridge.engine.occasion import reason
+from crmbridge.engine.text import plain
+from crmbridge.manual.telling import Teller
+from crmbridge.model.changes import Action, Change
+from crmbridge.model.findings import Finding
+from crmbridge.model.values import Value
+from crmbridge.services.naming import Names, called_in
+from crmbridge.web.rendering import deal_path
+from crmbridge.web.site import Site
+from crmbridge.web.views.deals import field_label, teller_of
+from crmbridge.web.words import Words
+
+MARKS = {Action.CREATE: "+", Action.UPDATE: "~", Action.ARCHIVE: "-", Action.AMEND: "~"}  # the others make something
+NAME = 200  # characters of a record's name; it has a page of its own
+LONGEST = 500  # characters of why a change is made
+
+
+class Edit(NamedTuple):
+    """A field before and after; before is empty where something new is made."""
+
+    name: str
+    before: str
+    after: str
+
+
+class Shown(NamedTuple):
+    """A change as the page shows it."""
+
+    change: Change
+    mark: str
+    what: str
+    name: str
+    href: str | None
+    edits: Sequence[Edit]
+    because: str
+
+
+def shown_changes(site: Site, changes: Sequence[Change], names: Names, t: Words) -> list[Shown]:
+    """Write changes; why each is made is told in the visitor's language."""
+    told, about = teller_of(site, t), _findings(site, changes)
+    return [_shown(site, change, _because(change, about, told), names, t) for change in changes]
+
+
+def _findings(site: Site, changes: Sequence[Change]) -> dict[str, Finding]:
+    """Give what changes are made about, by ids, as it is known now."""
+    asked = {change.finding for change in changes}
+    deals = {change.target for change in changes if change.finding and change.target}
+    known = site.workspace.store.findings.known(deals) if deals else {}
+    return {one.finding.id: one.finding for each in known.values() for one in each if one.finding.id in asked}
+
+
+def _because(change: Change, about: dict[str, Finding], told: Teller) -> str:
+    """Say why a change is made: what its finding says, where that still says what it said then."""
+    finding = about.get(change.finding or "")
+    if finding is not None and reason(finding) == change.reason:
+        return plain(f"{finding.rule}: {told.finding(finding)}", LONGEST)
+    return told.reason(change.reason)
+
+
+def _shown(site: Site, change: Change, because: str, names: Names, t: Words) -> Shown:
+    target = change.target
+    if change.action is Action.CREATE:
+        name = t.value(change.after.get("name"))
+    elif change.action is Action.FIELD:
+        name = t.value(change.after.get("label"))
+    else:
+        name = names.deals.get(target, "") if target else ""
+    return Shown(
+        change=change,
+        mark=MARKS.get(change.action, "+"),
+        what=t(f"does_{change.action}") + (f" ({change.creates})" if change.action is Action.CREATE else ""),
+        name=plain(name or str(target or ""), NAME),
+        href=deal_path(target) if target and target.kind == "deal" else None,
+        edits=[] if change.action is Action.ARCHIVE else list(_edits(site, change, names, t)),
+        because=because,
+    )
+
+
+def _edits(site: Site, change: Change, names: Names, t: Words) -> Sequence[Edit]:
+    shown_edits = [edit for edit in change.edits if edit.name != "body"]  # it says what the reason says
+    with_before = change.action is Action.UPDATE
+    return [
+        Edit(
+            t("due") if edit.name == "due_at" else field_label(site, edit.name, t),
+            _value(change, edit.name, edit.before, names, t) if with_before and edit.before else "",
+            _value(change, edit.name, edit.after, names, t),
+        )
+        for edit in shown_edits
+        if with_before or edit.after
+    ]
+
+
+def _value(change: Change, name: str, value: Value, names: Names, t: Words) -> str:
+    return called_in(change, name, value, names) if isinstance(value, str | tuple) else t.value(value)
