@@ -16,7 +16,7 @@ import duckdb
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.from_sqlite import READERS, sqlite_state
-from crmbridge.indicators.tables import Dialect, Table, tables
+from crmbridge.indicators.tables import Dialect, Lean, Table, tables
 
 MEMORY = (220, 900)  # MB at least and at most; beyond it, DuckDB writes to a temporary folder
 _OF_STATE = 0.23  # of the state's size, in between: about twice what is taken from it
@@ -47,13 +47,17 @@ class Source(Protocol):
 
 @contextmanager
 def opened(
-    store_url: str, stages: Sequence[str], field: str | None = None, writes: Path | None = None, *, lean: bool = False
+    store_url: str,
+    stages: Sequence[str],
+    field: str | None = None,
+    writes: Path | None = None,
+    lean: Lean | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a DuckDB database that holds the tables of `tables`, and no way out of it.
 
     `stages` are the ids of the process's stages in order; `field` is a field of deals that they are grouped by;
-    `writes` is the one file that the database may write, an absolute path; `lean` leaves out what nobody counts, see
-    `tables`. Raises ConfigurationError when there is no state there, StateError for one that is not a state.
+    `writes` is the one file that the database may write, an absolute path; `lean` counts clocks instead of keeping
+    them, see `tables`. Raises ConfigurationError when there is no state there, StateError for one that is not a state.
     """
     with TemporaryDirectory(prefix="crmbridge-") as folder:
         database = duckdb.connect(config={"temp_directory": folder, "threads": READERS})
@@ -62,7 +66,7 @@ def opened(
             with _source(store_url) as source:
                 database.execute(f"SET memory_limit = '{_memory(source.megabytes)}'")
                 connections = source.connections()
-                wanted = tables(stages, connections, field, source.dialect, lean=lean)
+                wanted = tables(stages, connections, field, source.dialect, lean)
                 _load(database, source, connections, wanted)
             if writes is not None:  # DuckDB takes no more exceptions once access is off
                 database.execute("SET allowed_paths = [?]", [str(writes)])
@@ -139,7 +143,8 @@ def _copy_part(
     name = f"stream_{number}"
     with part() as stream:
         cursor.register(name, stream)
-        cursor.execute(f"INSERT INTO state.{table.name} SELECT {table.typed} FROM {name} AS one {table.joined}")  # noqa: S608  names from tables.py
+        rows = f"SELECT {table.typed} FROM {name} AS one {table.joined} {table.grouped}"  # noqa: S608  names from tables.py
+        cursor.execute(f"INSERT INTO state.{table.name} {rows}")
         cursor.unregister(name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,19 @@ class Table:
     typed: str
     only: str = "TRUE"
     joined: str = ""
+    grouped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lean:
+    """How clocks are counted while they are read, where nobody asks for single ones.
+
+    `month_of` gives the SQL of the month in which a moment is, and `aimed` has the places of the stages whose business
+    time somebody aims at.
+    """
+
+    month_of: Callable[[str], str]
+    aimed: Sequence[int] = ()
 
 
 class Dialect(Protocol):
@@ -50,9 +63,9 @@ class Dialect(Protocol):
 
 
 def tables(
-    stages: Sequence[str], connections: Sequence[str], field: str | None, dialect: Dialect, *, lean: bool = False
+    stages: Sequence[str], connections: Sequence[str], field: str | None, dialect: Dialect, lean: Lean | None = None
 ) -> tuple[Table, ...]:
-    """Give the tables in the order in which they must be filled; `lean` is without what only single clocks tell.
+    """Give the tables in the order in which they must be filled; `lean` counts clocks, and keeps none.
 
     What comes by the million is told in numbers: stages and connections by their place in the lists, -1 for one that
     is not in them; a deal by its number, which `places` gives it. A driver takes a column's type from the first batch,
@@ -70,7 +83,8 @@ def tables(
         ),
         _records(connection, field, dialect),
         _visits(connections, stages, dialect),
-        _lean_clocks(stages) if lean else _clocks(connections, stages, dialect),
+        _clocks(connections, stages, dialect, only="FALSE" if lean else "TRUE"),
+        *([_counted_clocks(stages, lean)] if lean else []),
         _findings(connection, stages),
         _activities(connection, dialect),
     )
@@ -123,37 +137,38 @@ def _visits(connections: Sequence[str], stages: Sequence[str], dialect: Dialect)
     )
 
 
-_CLOCK_TYPES = (
-    "no INTEGER, stage TINYINT, number INTEGER, sla VARCHAR, ended_at TIMESTAMP, goal_seconds DOUBLE, "
-    "elapsed_seconds DOUBLE, state UTINYINT, is_running BOOLEAN"
-)
-
-
-def _lean_clocks(stages: Sequence[str]) -> Table:
-    """Leave out whose they are and what they were aimed at, which is a third of the time that they take."""
+def _counted_clocks(stages: Sequence[str], lean: Lean) -> Table:
+    """Count clocks as they come: keeping them takes half as long again, and so does what only tells whose they are."""
     codes = _packed(("stage", stages), ("state", _STATES), ("running", _OVER))
     stage, state, over = (_unpacked(place) for place in range(3))
+    aimed = f"{stage} IN ({', '.join(map(str, lean.aimed))})" if lean.aimed else "FALSE"
+    month = lean.month_of("nullif(ended_at, '')::TIMESTAMP")
     return Table(
-        name="clocks",
+        name="kept",
         source="sla_clocks",
-        types=_CLOCK_TYPES,
+        types="stage TINYINT, sla VARCHAR, seg INTEGER, month INTEGER, state UTINYINT, is_running BOOLEAN, n BIGINT, "
+        "business_seconds DOUBLE[]",
         picked=f"{codes} AS codes, sla, coalesce(ended_at, '') AS ended_at, elapsed_seconds",
-        typed=f"NULL, {stage}, NULL, sla, nullif(ended_at, '')::TIMESTAMP, NULL, elapsed_seconds, {state}, {over} < 0",
+        typed=f"{stage}, sla, NULL, {month} AS month, {state}, {over} < 0, count(*), "
+        f"list(elapsed_seconds) FILTER ({aimed} AND {over} >= 0)",
+        grouped="GROUP BY one.codes, sla, month",
     )
 
 
-def _clocks(connections: Sequence[str], stages: Sequence[str], dialect: Dialect) -> Table:
+def _clocks(connections: Sequence[str], stages: Sequence[str], dialect: Dialect, only: str) -> Table:
     codes = _packed(("connection", connections), ("stage", stages), ("state", _STATES), ("running", _OVER))
     connection, stage, state, over = (_unpacked(place) for place in range(4))
     number = dialect.wide("number")
     return Table(
         name="clocks",
         source="sla_clocks",
-        types=_CLOCK_TYPES,
+        types="no INTEGER, stage TINYINT, number INTEGER, sla VARCHAR, ended_at TIMESTAMP, goal_seconds DOUBLE, "
+        "elapsed_seconds DOUBLE, state UTINYINT, is_running BOOLEAN",
         picked=f"{codes} + ({number} << {_NUMBER}) AS codes, deal, sla, coalesce(ended_at, '') AS ended_at, "
         "goal_seconds, elapsed_seconds",
         typed=f"place.rowid, {stage}, codes >> {_NUMBER}, sla, nullif(ended_at, '')::TIMESTAMP, goal_seconds, "
         f"elapsed_seconds, {state}, {over} < 0",
+        only=only,
         joined=_deal_of_row(connection),
     )
 

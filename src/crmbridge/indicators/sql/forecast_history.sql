@@ -20,7 +20,7 @@ closings AS (
     FROM ends
 ),
 deals_of AS (  -- numbers only, which are quickly looked up
-    SELECT no, status = 'open' AS is_open, (hash(connection, deal) % 20)::INTEGER AS crew FROM listed
+    SELECT no, status = 'open' AS is_open, (hash(connection, deal) % 20)::INTEGER AS crew FROM deals
 )
 SELECT
     visit.stage,
@@ -49,7 +49,7 @@ SELECT
     money.value AS amount,
     chance.probability,
     grouped.seg
-FROM listed AS deal
+FROM deals AS deal
 JOIN state.visits AS visit ON visit.no = deal.no AND visit.stage = deal.stage_ordinal AND visit.left_at IS NULL
 LEFT JOIN grouped ON grouped.no = deal.no
 LEFT JOIN money ON money.no = deal.no

@@ -3,7 +3,7 @@
 WITH found AS (
     SELECT finding.*, here.ordinal AS place, CASE WHEN is_grouped() THEN deal.segment ELSE finding.owner END AS who
     FROM findings AS finding
-    JOIN listed AS deal ON deal.no = finding.no
+    JOIN deals AS deal ON deal.no = finding.no
     LEFT JOIN stages AS here ON here.id = finding.stage
 )
 SELECT

@@ -5,64 +5,8 @@
 --   stages             id, ordinal from 0, status: the process file's stages
 --   connections        id, ordinal
 --   moment             as_of: one row, the time of the report
--- and the macros segment_of(owner, connection, field), month_of(time), bucket(month), last_stage(), sells(stage).
-
--- deals: one row per evaluated deal.
---   no                 a number, by which `visits` and the others are joined fastest; it means nothing elsewhere
---   connection, deal   whose record it is
---   name, amount, currency, close_date, created_at   as the CRM has them; amount NULL when it is not a number, the
---                      currency in capital letters
---   owner              the owner's name, else their id in the CRM, else NULL
---   segment            what deals are grouped by in this report, such as the owner's name; NULL when by nothing
---   stage, status      its place in the process; status is open, won or lost
---   stage_ordinal      the stage's place in the process, from 0; NULL for none
---   first_at           when it came into its first stage; NULL without a history
---   closed_at          when it was last won or lost; NULL while open or when the history does not say
---   probability        what the CRM gives it, where a field of that name is mapped; as a share or as a percentage
-CREATE TABLE listed AS
-SELECT
-    place.rowid::INTEGER AS no,
-    connection.id AS connection,
-    place.deal,
-    record.name,
-    TRY_CAST(record.amount AS DECIMAL(38, 9)) AS amount,
-    upper(trim(record.currency)) AS currency,
-    record.close_date,
-    record.created_at,
-    coalesce(person.name, record.owner) AS owner,
-    segment_of(
-        coalesce(person.name, record.owner),
-        connection.id,
-        CASE
-            WHEN record.field LIKE '{"set":%' THEN array_to_string((record.field::JSON -> '$.set')::VARCHAR[], ', ')
-            WHEN record.field LIKE '{"%' THEN record.field::JSON ->> json_keys(record.field::JSON)[1]
-            ELSE record.field
-        END
-    ) AS segment,
-    stage.id AS stage,
-    stage.ordinal AS stage_ordinal,
-    CASE place.status WHEN 0 THEN 'open' WHEN 1 THEN 'won' ELSE 'lost' END AS status,
-    TRY_CAST(record.probability AS DOUBLE) AS probability
-FROM state.places AS place
-JOIN connections AS connection ON connection.ordinal = place.connection
-LEFT JOIN stages AS stage ON stage.ordinal = place.stage
-LEFT JOIN state.records AS record
-    ON record.kind = 'deal' AND record.connection = place.connection AND record.id = place.deal
-LEFT JOIN state.records AS person
-    ON person.kind = 'user' AND person.connection = place.connection AND person.id = record.owner;
-
-DROP TABLE state.records;
-
--- segments: what deals are grouped by, as numbers; grouped: the one that each deal is in. Both are empty when deals are
--- not grouped. Deals without a value are in segment 0, which has no name.
-CREATE TABLE segments AS
-SELECT row_number() OVER (ORDER BY segment NULLS FIRST)::INTEGER - 1 AS seg, segment
-FROM (SELECT DISTINCT segment FROM listed WHERE is_grouped());
-
-CREATE TABLE grouped AS
-SELECT deal.no, segments.seg
-FROM listed AS deal
-JOIN segments ON segments.segment IS NOT DISTINCT FROM deal.segment;
+-- and the macros segment_of(owner, connection, field), month_of(time), bucket(month), last_stage(), sells(stage),
+-- is_aimed_at(stage).
 
 -- repeats: the last visit of each stage that a deal came back to.
 CREATE TABLE repeats AS
@@ -103,13 +47,65 @@ FROM state.visits
 WHERE stage >= 0
 GROUP BY no;
 
-CREATE VIEW deals AS
+-- deals: one row per evaluated deal.
+--   no                 a number, by which `visits` and the others are joined fastest; it means nothing elsewhere
+--   connection, deal   whose record it is
+--   name, amount, currency, close_date, created_at   as the CRM has them; amount NULL when it is not a number, the
+--                      currency in capital letters
+--   owner              the owner's name, else their id in the CRM, else NULL
+--   segment            what deals are grouped by in this report, such as the owner's name; NULL when by nothing
+--   stage, status      its place in the process; status is open, won or lost
+--   stage_ordinal      the stage's place in the process, from 0; NULL for none
+--   first_at           when it came into its first stage; NULL without a history
+--   closed_at          when it was last won or lost; NULL while open or when the history does not say
+--   probability        what the CRM gives it, where a field of that name is mapped; as a share or as a percentage
+CREATE TABLE deals AS
 SELECT
-    deal.*,
+    place.rowid::INTEGER AS no,
+    connection.id AS connection,
+    place.deal,
+    record.name,
+    TRY_CAST(record.amount AS DECIMAL(38, 9)) AS amount,
+    upper(trim(record.currency)) AS currency,
+    record.close_date,
+    record.created_at,
+    coalesce(person.name, record.owner) AS owner,
+    segment_of(
+        coalesce(person.name, record.owner),
+        connection.id,
+        CASE
+            WHEN record.field LIKE '{"set":%' THEN array_to_string((record.field::JSON -> '$.set')::VARCHAR[], ', ')
+            WHEN record.field LIKE '{"%' THEN record.field::JSON ->> json_keys(record.field::JSON)[1]
+            ELSE record.field
+        END
+    ) AS segment,
+    stage.id AS stage,
+    stage.ordinal AS stage_ordinal,
+    CASE place.status WHEN 0 THEN 'open' WHEN 1 THEN 'won' ELSE 'lost' END AS status,
+    TRY_CAST(record.probability AS DOUBLE) AS probability,
     journey.first_at,
-    CASE deal.status WHEN 'won' THEN journey.won_at WHEN 'lost' THEN journey.lost_at END AS closed_at
-FROM listed AS deal
-LEFT JOIN journeys AS journey ON journey.no = deal.no;
+    CASE place.status WHEN 1 THEN journey.won_at WHEN 2 THEN journey.lost_at END AS closed_at
+FROM state.places AS place
+JOIN connections AS connection ON connection.ordinal = place.connection
+LEFT JOIN stages AS stage ON stage.ordinal = place.stage
+LEFT JOIN state.records AS record
+    ON record.kind = 'deal' AND record.connection = place.connection AND record.id = place.deal
+LEFT JOIN state.records AS person
+    ON person.kind = 'user' AND person.connection = place.connection AND person.id = record.owner
+LEFT JOIN journeys AS journey ON journey.no = place.rowid::INTEGER;
+
+DROP TABLE state.records;
+
+-- segments: what deals are grouped by, as numbers; grouped: the one that each deal is in. Both are empty when deals are
+-- not grouped. Deals without a value are in segment 0, which has no name.
+CREATE TABLE segments AS
+SELECT row_number() OVER (ORDER BY segment NULLS FIRST)::INTEGER - 1 AS seg, segment
+FROM (SELECT DISTINCT segment FROM deals WHERE is_grouped());
+
+CREATE TABLE grouped AS
+SELECT deal.no, segments.seg
+FROM deals AS deal
+JOIN segments ON segments.segment IS NOT DISTINCT FROM deal.segment;
 
 -- visits: one row per stay of a deal in a stage of the process.
 --   number             1 for the deal's first visit of that stage
@@ -136,7 +132,7 @@ SELECT
     CASE WHEN visit.left_at IS NOT NULL THEN days_between(visit.entered_at, visit.left_at) END AS days,
     CASE WHEN visit.left_at IS NULL THEN days_between(visit.entered_at, moment.as_of) END AS age_days
 FROM state.visits AS visit
-JOIN listed AS deal ON deal.no = visit.no
+JOIN deals AS deal ON deal.no = visit.no
 JOIN stages AS here ON here.ordinal = visit.stage
 LEFT JOIN stages AS there ON there.ordinal = visit.to_stage
 LEFT JOIN repeats AS repeated ON repeated.no = visit.no AND repeated.stage = visit.stage
@@ -169,7 +165,7 @@ SELECT
     CASE clock.state WHEN 0 THEN 'on_time' WHEN 1 THEN 'at_risk' ELSE 'breached' END AS state,
     clock.is_running
 FROM state.clocks AS clock
-JOIN listed AS deal ON deal.no = clock.no
+JOIN deals AS deal ON deal.no = clock.no
 JOIN stages AS here ON here.ordinal = clock.stage;
 
 -- findings: one row per finding, cleared ones too.
@@ -194,7 +190,7 @@ SELECT
     finding.waived_by,
     finding.waived_until
 FROM state.findings AS finding
-JOIN listed AS deal ON deal.no = finding.no
+JOIN deals AS deal ON deal.no = finding.no
 LEFT JOIN stages AS here ON here.ordinal = finding.stage;
 
 -- activities: one row per call, meeting, e-mail or task and deal that it hangs on.
@@ -207,4 +203,4 @@ FROM (
     FROM state.activities
 ) AS activity
 JOIN connections AS connection ON connection.ordinal = activity.connection
-JOIN listed AS deal ON deal.connection = connection.id AND deal.deal = activity.deal;
+JOIN deals AS deal ON deal.connection = connection.id AND deal.deal = activity.deal;
