@@ -10,6 +10,7 @@ _STATUS = ("open", "won", "lost")
 _STATES = ("on_time", "at_risk", "breached")
 _OVER = (0,)  # what `running` is of a clock that ended
 _BITS = 8  # of a place in a list; no list has more than 127
+CREWS = 20  # into which deals are told apart at random
 _NUMBER = 32  # the bits below are four places in lists
 
 
@@ -76,10 +77,12 @@ def tables(
         Table(
             name="places",
             source="places",
-            types="connection TINYINT, deal VARCHAR, stage TINYINT, status UTINYINT",
+            types="connection TINYINT, deal VARCHAR, stage TINYINT, status UTINYINT, crew UTINYINT",
             picked=f"{connection} AS connection, deal, {_coded('stage', stages)} AS stage, "
             f"{_coded('status', _STATUS)} AS status",
-            typed="connection, deal, stage, status",
+            # What a forecast leaves out together is told by the deal alone, however often it is read.
+            typed=f"named.ordinal, deal, stage, status, hash(named.id, deal) % {CREWS}",
+            joined="JOIN connections AS named ON named.ordinal = one.connection",
         ),
         _records(connection, field, dialect),
         _visits(connections, stages, dialect),
@@ -128,11 +131,11 @@ def _visits(connections: Sequence[str], stages: Sequence[str], dialect: Dialect)
         name="visits",
         source="visits",
         types="no INTEGER, stage TINYINT, number INTEGER, ordinal SMALLINT, entered_at TIMESTAMP, left_at TIMESTAMP, "
-        "to_stage TINYINT, to_status UTINYINT",
+        "to_stage TINYINT, to_status UTINYINT, is_open BOOLEAN, crew UTINYINT",
         picked=f"{codes} + ({number} << {_NUMBER}) AS codes, deal, ordinal, entered_at, "
         "coalesce(left_at, '') AS left_at",
         typed=f"place.rowid, {stage}, codes >> {_NUMBER}, ordinal, entered_at::TIMESTAMP, "
-        f"nullif(left_at, '')::TIMESTAMP, {to_stage}, CASE WHEN left_at <> '' THEN {to_status} END",
+        f"nullif(left_at, '')::TIMESTAMP, {to_stage}, CASE WHEN left_at <> '' THEN {to_status} END, place.status = 0, place.crew",
         joined=_deal_of_row(connection),
     )
 
