@@ -135,7 +135,8 @@ def _visits(connections: Sequence[str], stages: Sequence[str], dialect: Dialect)
         picked=f"{codes} + ({number} << {_NUMBER}) AS codes, deal, ordinal, entered_at, "
         "coalesce(left_at, '') AS left_at",
         typed=f"place.rowid, {stage}, codes >> {_NUMBER}, ordinal, entered_at::TIMESTAMP, "
-        f"nullif(left_at, '')::TIMESTAMP, {to_stage}, CASE WHEN left_at <> '' THEN {to_status} END, place.status = 0, place.crew",
+        f"nullif(left_at, '')::TIMESTAMP, {to_stage}, CASE WHEN left_at <> '' THEN {to_status} END, "
+        "place.status = 0, place.crew",
         joined=_deal_of_row(connection),
     )
 
