@@ -88,6 +88,7 @@ def by_period(database: duckdb.DuckDBPyConnection, period: Period | None) -> Non
     bucket = "NULL::INTEGER" if period is None else f"(month // {MONTHS[period]})::INTEGER"
     database.execute(f"CREATE OR REPLACE MACRO bucket(month) AS {bucket}")
     database.execute(f"CREATE OR REPLACE MACRO has_periods() AS {period is not None}")
+    database.execute(f"CREATE OR REPLACE MACRO is_cut() AS is_grouped() OR {period is not None}")
     database.execute(f"CREATE OR REPLACE MACRO is_in(month) AS {'TRUE' if period is None else 'month IS NOT NULL'}")
 
 
