@@ -16,7 +16,7 @@ import duckdb
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.from_sqlite import READERS, sqlite_state
-from crmbridge.indicators.tables import Dialect, Lean, Table, tables
+from crmbridge.indicators.tables import NONE, Dialect, Lean, Table, tables
 
 MEMORY = (220, 900)  # MB at least and at most; beyond it, DuckDB writes to a temporary folder
 _OF_STATE = 0.23  # of the state's size, in between: about twice what is taken from it
@@ -124,7 +124,8 @@ def _load(
     database.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
     for table in wanted:
         database.execute(f"CREATE TABLE state.{table.name} ({table.types})")
-        _copy(database, source, table)
+        if table.only != NONE:
+            _copy(database, source, table)
     database.execute("RESET disabled_optimizers")
 
 

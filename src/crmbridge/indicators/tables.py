@@ -11,6 +11,7 @@ _STATES = ("on_time", "at_risk", "breached")
 _OVER = (0,)  # what `running` is of a clock that ended
 _BITS = 8  # of a place in a list; no list has more than 127
 CREWS = 20  # into which deals are told apart at random
+NONE = "FALSE"  # of a table of which no rows are read
 _NUMBER = 32  # the bits below are four places in lists
 
 
@@ -26,7 +27,7 @@ class Table:
     types: str
     picked: str
     typed: str
-    only: str = "TRUE"
+    only: str = "TRUE"  # the SQL of which rows are read
     joined: str = ""
     grouped: str = ""
 
@@ -86,7 +87,7 @@ def tables(
         ),
         _records(connection, field, dialect),
         _visits(connections, stages, dialect),
-        _clocks(connections, stages, dialect, only="FALSE" if lean else "TRUE"),
+        _clocks(connections, stages, dialect, only=NONE if lean else "TRUE"),
         *([_counted_clocks(stages, lean)] if lean else []),
         _findings(connection, stages),
         _activities(connection, dialect),
