@@ -47,7 +47,7 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
     options = options.checked((*MEASURES, *OUTLOOKS))
     moment, words = Moment(as_of, options), Words.of(options.language, options.horizon)
     lean = not options.own and options.segment is None  # SQL of a team's own may look at single clocks
-    with database.views(store_url, process, moment, lean=lean) as views, ThreadPoolExecutor(1) as pool:
+    with database.views(store_url, process, moment, lean=lean, counted=True) as views, ThreadPoolExecutor(1) as pool:
         money = known_money(views)
         segments = {row["seg"]: row["segment"] for row in database.run(views, "segments")}
         shown = Shown(process=process, options=options, words=words, segments=segments)
@@ -108,7 +108,6 @@ class _Counted:
 
     @classmethod
     def read(cls, views: duckdb.DuckDBPyConnection, process: Process, moment: Moment) -> _Counted:
-        database.count(views)
         watched = dict.fromkeys(each.measure.value for each in process.indicators if each.measure in MEASURES)
         shown = [name for name in moment.options.measures or MEASURES if name in MEASURES]
         business = _business_time(views, moment)

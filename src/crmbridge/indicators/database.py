@@ -63,24 +63,33 @@ def aimed_business_time(process: Process) -> dict[int, str]:
 
 @contextmanager
 def views(
-    store_url: str, process: Process, moment: Moment, writes: Path | None = None, *, lean: bool = False
+    store_url: str,
+    process: Process,
+    moment: Moment,
+    writes: Path | None = None,
+    *,
+    lean: bool = False,
+    counted: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a DuckDB database with the views of a state, as SQL of a team's own finds them.
 
-    `writes` is the one file that it may write; `lean` keeps no single clocks: their view has no rows.
+    `writes` is the one file that it may write; `lean` keeps no single clocks: their view has no rows;
+    `counted` counts what measures are made from, too.
     Raises ConfigurationError when there is no state there or a rate is missing, StateError when it can't be read.
     """
     segment = moment.options.segment
     field = None if segment in {None, "owner", "connection"} else segment
-    counted = Lean(moment.month_of, [*aimed_business_time(process)]) if lean else None
-    with opened(store_url, [stage.id for stage in process.stages], field, writes, counted) as database:
+    clocks = Lean(moment.month_of, [*aimed_business_time(process)]) if lean else None
+
+    def define(database: duckdb.DuckDBPyConnection) -> None:
         _define(database, process, moment)
+        if counted:
+            database.execute(query("counted"))
+
+    with opened(store_url, [stage.id for stage in process.stages], field, writes, clocks, define) as database:
+        if counted:
+            database.execute(query("kept"))
         yield database
-
-
-def count(database: duckdb.DuckDBPyConnection) -> None:
-    """Count what the measures are made from, once for all of them."""
-    database.execute(query("counted"))
 
 
 def by_period(database: duckdb.DuckDBPyConnection, period: Period | None) -> None:

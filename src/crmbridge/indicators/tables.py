@@ -30,6 +30,7 @@ class Table:
     only: str = "TRUE"  # the SQL of which rows are read
     joined: str = ""
     grouped: str = ""
+    is_last: bool = False  # nothing else is made from it, so that it may be read last
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ def _counted_clocks(stages: Sequence[str], lean: Lean) -> Table:
         typed=f"{stage}, sla, NULL, {month} AS month, {state}, {over} < 0, count(*), "
         f"list(elapsed_seconds) FILTER ({aimed} AND {over} >= 0)",
         grouped="GROUP BY one.codes, sla, month",
+        is_last=True,
     )
 
 
@@ -203,6 +205,7 @@ def _activities(connection: str, dialect: Dialect) -> Table:
         f"coalesce({dialect.value('deals', 'set')}, '[]') AS deals",
         typed=f"connection, id, {_readable('type')}, done::BOOLEAN, TRY_CAST(nullif(moment, '') AS TIMESTAMP), deals",
         only="kind = 'activity' AND gone_at IS NULL",
+        is_last=True,
     )
 
 
