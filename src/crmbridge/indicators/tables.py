@@ -90,7 +90,7 @@ def tables(
         _visits(connections, stages, dialect),
         _clocks(connections, stages, dialect, only=NONE if lean else "TRUE"),
         *([_counted_clocks(stages, lean)] if lean else []),
-        _findings(connection, stages),
+        _findings(connections, stages),
         _activities(connection, dialect),
     )
 
@@ -139,7 +139,7 @@ def _visits(connections: Sequence[str], stages: Sequence[str], dialect: Dialect)
         typed=f"place.rowid, {stage}, codes >> {_NUMBER}, ordinal, entered_at::TIMESTAMP, "
         f"nullif(left_at, '')::TIMESTAMP, {to_stage}, CASE WHEN left_at <> '' THEN {to_status} END, "
         "place.status = 0, place.crew",
-        joined=_deal_of_row(connection),
+        joined=_deal_of_row(connection, connections),
     )
 
 
@@ -176,11 +176,12 @@ def _clocks(connections: Sequence[str], stages: Sequence[str], dialect: Dialect,
         typed=f"place.rowid, {stage}, codes >> {_NUMBER}, sla, nullif(ended_at, '')::TIMESTAMP, goal_seconds, "
         f"elapsed_seconds, {state}, {over} < 0",
         only=only,
-        joined=_deal_of_row(connection),
+        joined=_deal_of_row(connection, connections),
     )
 
 
-def _findings(connection: str, stages: Sequence[str]) -> Table:
+def _findings(connections: Sequence[str], stages: Sequence[str]) -> Table:
+    connection = _coded("connection", connections)
     texts = ("since", "opened_at", "cleared_at", "waived_by", "waived_until")
     return Table(
         name="findings",
@@ -191,7 +192,7 @@ def _findings(connection: str, stages: Sequence[str]) -> Table:
         + ", ".join(f"coalesce({name}, '') AS {name}" for name in texts),
         typed="id, place.rowid, rule, kind, one.stage, severity, since::TIMESTAMP, opened_at::TIMESTAMP, "
         "nullif(cleared_at, '')::TIMESTAMP, nullif(waived_by, ''), nullif(waived_until, '')::TIMESTAMP",
-        joined=_deal_of_row("one.connection"),
+        joined=_deal_of_row("one.connection", connections),
     )
 
 
@@ -235,7 +236,10 @@ def _unpacked(place: int) -> str:
     return f"((one.codes >> {place * _BITS} & {(1 << _BITS) - 1}) - 1)"
 
 
-def _deal_of_row(connection: str) -> str:
+def _deal_of_row(connection: str, connections: Sequence[str]) -> str:
+    """Give the SQL that looks a deal up; where there is one connection only, by its id alone, which is faster."""
+    if len(connections) == 1:
+        return f"JOIN state.places AS place ON place.deal = one.deal WHERE {connection} = 0"
     return f"JOIN state.places AS place ON place.connection = {connection} AND place.deal = one.deal"
 
 

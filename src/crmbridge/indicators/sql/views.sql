@@ -24,28 +24,37 @@ GROUP BY no, stage;
 CREATE TABLE journeys AS
 SELECT
     no,
-    min(entered_at) AS first_at,
-    bit_or(1::BIGINT << stage) AS visited,
-    bit_or(CASE WHEN is_direct(stage, to_stage, to_status) THEN 1::BIGINT << stage ELSE 0 END) AS direct,
-    max(stage) AS highest,
-    coalesce(
-        bool_or(number > 1 OR is_back(stage, to_stage, to_status))
-        OR max(ordinal) > min(ordinal) FILTER (WHERE to_status = 2),
-        FALSE
-    ) AS is_reworked,
-    coalesce(bool_or(sells(stage) AND is_skip(stage, to_stage, to_status)), FALSE) AS is_skipped,
-    coalesce(
-        -- From lost straight to won there is no way out of a stage to tell of it; greatest() passes over NULL.
-        greatest(
-            max(left_at) FILTER (WHERE to_status = 1 AND sells(stage)),
-            max(entered_at) FILTER (WHERE stage = last_stage() + 1)
-        ),
-        min(entered_at) FILTER (WHERE NOT sells(stage))
-    ) AS won_at,
-    max(left_at) FILTER (WHERE to_status = 2) AS lost_at
-FROM state.visits
-WHERE stage >= 0
-GROUP BY no;
+    first_at,
+    visited,
+    direct,
+    highest,
+    flags & 1 = 1 OR coalesce(last_ordinal > lost_ordinal, FALSE) AS is_reworked,
+    flags & 2 = 2 AS is_skipped,
+    -- From lost straight to won there is no way out of a stage to tell of it; greatest() passes over NULL.
+    coalesce(greatest(left_as_won, came_after_sales), first_not_sold) AS won_at,
+    lost_at
+FROM (
+    -- Much of what figures take goes into this one: CASE is faster than FILTER, and one number faster than two yeses.
+    SELECT
+        no,
+        min(entered_at) AS first_at,
+        bit_or(1::BIGINT << stage) AS visited,
+        bit_or(CASE WHEN is_direct(stage, to_stage, to_status) THEN 1::BIGINT << stage ELSE 0 END) AS direct,
+        max(stage) AS highest,
+        bit_or(
+            CASE WHEN number > 1 OR is_back(stage, to_stage, to_status) THEN 1 ELSE 0 END
+            + CASE WHEN sells(stage) AND is_skip(stage, to_stage, to_status) THEN 2 ELSE 0 END
+        ) AS flags,
+        max(ordinal) AS last_ordinal,
+        min(CASE WHEN to_status = 2 THEN ordinal END) AS lost_ordinal,
+        max(CASE WHEN to_status = 1 AND sells(stage) THEN left_at END) AS left_as_won,
+        max(CASE WHEN stage = last_stage() + 1 THEN entered_at END) AS came_after_sales,
+        min(CASE WHEN NOT sells(stage) THEN entered_at END) AS first_not_sold,
+        max(CASE WHEN to_status = 2 THEN left_at END) AS lost_at
+    FROM state.visits
+    WHERE stage >= 0
+    GROUP BY no
+);
 
 -- deals: one row per evaluated deal.
 --   no                 a number, by which `visits` and the others are joined fastest; it means nothing elsewhere
