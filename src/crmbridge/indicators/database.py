@@ -86,7 +86,9 @@ def views(
         if counted:
             database.execute(query("counted"))
 
-    with opened(store_url, [stage.id for stage in process.stages], field, writes, clocks, define) as database:
+    with opened(
+        store_url, [stage.id for stage in process.stages], field, writes, lean=clocks, meanwhile=define
+    ) as database:
         if counted:
             database.execute(query("kept"))
         yield database

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from math import floor, sqrt
 from typing import Final, NamedTuple, TypeVar
 
@@ -164,8 +165,22 @@ class _Chance(NamedTuple):
 _NO_CHANCE = _Chance(None, (), Basis.NONE)
 
 
-Cells = dict[int, tuple[int, int, int]]  # by day: how many were won, were lost, and were followed no longer
-_NOTHING: Final = (0, 0, 0)
+Column = Sequence[int]  # a number for each day, in order
+
+
+class _Cells(NamedTuple):
+    """How many were won, were lost, and were followed no longer, on each of the days that a landmark knows."""
+
+    won: Column
+    lost: Column
+    leaving: Column
+
+    def less(self, other: _Cells) -> _Cells:
+        """Take some out."""
+        won, lost, leaving = (
+            [all_ - out for all_, out in zip(*each, strict=True)] for each in zip(self, other, strict=True)
+        )
+        return _Cells(won, lost, leaving)
 
 
 @dataclass(slots=True)
@@ -174,58 +189,54 @@ class _Followed:
 
     total: int = 0
     tells: bool = False  # whether any came to an end, or was followed as far as the horizon
-    cells: Cells = field(default_factory=dict)
-    crews: dict[int, Cells] = field(default_factory=dict)
+    told: dict[int, tuple[Column, _Cells]] = field(default_factory=dict)  # by crew: its days, and what was on them
     sizes: dict[int, int] = field(default_factory=dict)
 
-    def add(self, crew: int, cells: Cells, beyond: int) -> None:
-        """Add what became of one crew; so many of it were followed beyond the horizon."""
-        size = beyond + sum(leaving for _, _, leaving in cells.values())
+    def add(self, crew: int, days: Column, cells: _Cells) -> None:
+        """Add what became of one crew. On its day 0 are those that were followed beyond the horizon."""
+        self.sizes[crew] = size = sum(cells.leaving)
         self.total += size
-        self.sizes[crew] = size
-        self.tells = self.tells or beyond > 0 or any(won or lost for won, lost, _ in cells.values())
-        self.crews[crew] = cells
-        known = self.cells
-        for day, (won, lost, leaving) in cells.items():
-            before = known.get(day, _NOTHING)
-            known[day] = (before[0] + won, before[1] + lost, before[2] + leaving)
+        self.tells = self.tells or 0 in days or any(cells.won) or any(cells.lost)
+        self.told[crew] = days, cells
 
     def chance(self, basis: Basis, window: Window | None = None) -> _Chance:
         """Estimate the chance, within a window if there is one, from all crews, and from all but each one."""
-        ordered = sorted(self.cells.items())
-        won, left = _won_within(ordered, self.total, window)
+        days = sorted({day for of, _ in self.told.values() for day in of} - {0})
+        crews = {crew: _spread_out(of, cells, days) for crew, (of, cells) in self.told.items()}
+        won, lost, leaving = ([*map(sum, zip(*column, strict=True))] for column in zip(*crews.values(), strict=True))
+        cells = _Cells(won, lost, leaving)
+        chance, left = _won_within(days, cells, self.total, window)
         without = []
         for crew in range(CREWS):
-            own = self.crews.get(crew, {})
-            rest = [
-                (day, (cell[0] - out[0], cell[1] - out[1], cell[2] - out[2])) if (out := own.get(day)) else (day, cell)
-                for day, cell in ordered
-            ]
-            size = self.total - self.sizes.get(crew, 0)
-            without.append(_won_within(rest, size, window)[0] if size else won)
-        return _Chance(won, without, basis, left == 0)
+            rest, size = cells, self.total - self.sizes.get(crew, 0)
+            if crew in crews:
+                rest = cells.less(crews[crew])
+            without.append(_won_within(days, rest, size, window)[0] if size else chance)
+        return _Chance(chance, without, basis, left == 0)
 
 
-def _won_within(
-    days: Sequence[tuple[int, tuple[int, int, int]]], at_risk: int, window: Window | None
-) -> tuple[float, int]:
+def _spread_out(of: Column, cells: _Cells, days: Column) -> _Cells:
+    """Put the cells of some days, in any order, on all days that there are."""
+    known = [dict(zip(of, column, strict=True)) for column in cells]
+    won, lost, leaving = ([column.get(day, 0) for day in days] for column in known)
+    return _Cells(won, lost, leaving)
+
+
+def _won_within(days: Column, cells: _Cells, at_risk: int, window: Window | None) -> tuple[float, int]:
     """Give the share that is won within a window, else by the last day; and `_incidence`'s second."""
     if window is None:
-        return _incidence(days, at_risk)
-    before, until = (
-        _incidence([each for each in days if each[0] <= end], at_risk)[0] if end else 0.0 for end in window
-    )
+        return _incidence(cells, at_risk, len(days))
+    before, until = (_incidence(cells, at_risk, bisect_right(days, end))[0] if end else 0.0 for end in window)
     return until - before, 1
 
 
-def _incidence(days: Sequence[tuple[int, tuple[int, int, int]]], at_risk: int) -> tuple[float, int]:
-    """Give the Aalen-Johansen share that is won by the last day, and how many were followed beyond it.
+def _incidence(cells: _Cells, at_risk: int, days: int) -> tuple[float, int]:
+    """Give the Aalen-Johansen share that is won in so many of the days, and how many were followed beyond them.
 
-    Days come in order, with how many were won, were lost, and were followed no longer. The second is 0 only when all
-    went out of sight before, while deals were still open.
+    The second is 0 only when all went out of sight before, while deals were still open.
     """
     staying, reached = 1.0, 0.0
-    for _, (won, lost, leaving) in days:
+    for won, lost, leaving in islice(zip(*cells, strict=True), days):
         if not at_risk:
             break
         reached += staying * won / at_risk
@@ -281,11 +292,8 @@ def _learnt(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon:
         },
     )
     found: dict[Landmark, _Followed] = defaultdict(_Followed)
-    for number, crew, *columns in database.execute(query("forecast_chances"), {"horizon": horizon}).fetchall():
-        days, *counts = columns
-        cells = dict(zip(days, zip(*counts, strict=True), strict=True))
-        _, _, beyond = cells.pop(0, _NOTHING)
-        found[numbered[number]].add(crew, cells, beyond)
+    for number, crew, days, *columns in database.execute(query("forecast_chances"), {"horizon": horizon}).fetchall():
+        found[numbered[number]].add(crew, days, _Cells(*columns))
     return _Chances(landmarks, dict(found))
 
 

@@ -51,6 +51,7 @@ def opened(
     stages: Sequence[str],
     field: str | None = None,
     writes: Path | None = None,
+    *,
     lean: Lean | None = None,
     meanwhile: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -59,7 +60,7 @@ def opened(
     `stages` are the ids of the process's stages in order; `field` is a field of deals that they are grouped by;
     `writes` is the one file that the database may write, an absolute path; `lean` counts clocks instead of keeping
     them, see `tables`; `meanwhile` is done while those tables are read that nothing else is made from, and over before
-    the database is given. Raises ConfigurationError when there is no state there, StateError for one that is not a state.
+    the database is given. Raises ConfigurationError when there is no state there, StateError for one that is none.
     """
     with TemporaryDirectory(prefix="crmbridge-") as folder:
         database = duckdb.connect(config={"temp_directory": folder, "threads": READERS})

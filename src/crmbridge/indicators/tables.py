@@ -86,7 +86,7 @@ def tables(
             typed=f"named.ordinal, deal, stage, status, hash(named.id, deal) % {CREWS}",
             joined="JOIN connections AS named ON named.ordinal = one.connection",
         ),
-        _records(connection, field, dialect),
+        _records(connection, field, dialect, lean=lean is not None),
         _visits(connections, stages, dialect),
         _clocks(connections, stages, dialect, only=NONE if lean else "TRUE"),
         *([_counted_clocks(stages, lean)] if lean else []),
@@ -95,21 +95,22 @@ def tables(
     )
 
 
-def _records(connection: str, field: str | None, dialect: Dialect) -> Table:
+def _records(connection: str, field: str | None, dialect: Dialect, *, lean: bool) -> Table:
     of_field = f"CAST({dialect.value(field)} AS TEXT)" if field else "NULL"
+    # Of deals that nobody looks at one by one, no name is needed, and no more than what they are worth.
+    name = "CASE kind WHEN 'user' THEN coalesce(name, '') ELSE '' END" if lean else "coalesce(name, '')"
+    texts = ("amount", "currency", "owner", "close_date", *(() if lean else ("created_at",)))
+    created_at = "NULL" if lean else "nullif(created_at, '')::TIMESTAMP"
     return Table(
         name="records",
         source="records",
         types="connection TINYINT, kind VARCHAR, id VARCHAR, name VARCHAR, amount VARCHAR, currency VARCHAR, "
         "owner VARCHAR, close_date DATE, created_at TIMESTAMP, field VARCHAR, probability VARCHAR",
         picked=f"{connection} AS connection, kind, id, "
-        + ", ".join(
-            f"coalesce({name}, '') AS {name}"
-            for name in ("name", "amount", "currency", "owner", "close_date", "created_at")
-        )
+        + ", ".join([f"{name} AS name", *(f"coalesce({each}, '') AS {each}" for each in texts)])
         + f", coalesce({of_field}, '') AS field, {_probability(dialect)} AS probability",
         typed="connection, kind, id, nullif(name, ''), nullif(amount, ''), nullif(currency, ''), nullif(owner, ''), "
-        "TRY_CAST(nullif(close_date, '') AS DATE), nullif(created_at, '')::TIMESTAMP, " + _readable("field") + ", "
+        f"TRY_CAST(nullif(close_date, '') AS DATE), {created_at}, {_readable('field')}, "
         "nullif(probability, '')",
         only="kind IN ('deal', 'user')",
     )

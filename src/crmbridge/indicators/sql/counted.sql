@@ -59,10 +59,14 @@ GROUP BY ALL;
 -- month was not; one that came back later was.
 CREATE TABLE ended AS
 WITH ends AS (
-    SELECT no, month_of(left_at) AS month, max(left_at) AS closed_at, max_by(to_status, left_at) AS to_status
-    FROM state.visits
-    WHERE stage >= 0 AND (to_status = 2 OR (to_status = 1 AND sells(stage)))
-    GROUP BY no, month
+    -- The time with the status behind it is one number, whose greatest is the last end.
+    SELECT no, month, make_timestamp(greatest_end >> 2) AS closed_at, (greatest_end & 3)::UTINYINT AS to_status
+    FROM (
+        SELECT no, month_of(left_at) AS month, max(epoch_us(left_at) * 4 + to_status) AS greatest_end
+        FROM state.visits
+        WHERE stage >= 0 AND (to_status = 2 OR (to_status = 1 AND sells(stage)))
+        GROUP BY no, month
+    )
 ),
 comings AS (  -- of deals that came back only, which are few
     SELECT visit.no, visit.entered_at, month_of(visit.entered_at) AS month
