@@ -68,8 +68,9 @@ _WHOLE: Final = Cut()
 class Outlook:
     """What some open deals are expected to bring within the horizon.
 
-    `expected` is the sum of amount times chance, and `interval` holds what they will bring in 95 of 100 cases; `wins`
-    is how many deals that is. `crm` is amount times the CRM's own probability, over the `crm_deals` that have both.
+    `expected` is the sum of amount times chance, and `interval` holds what they will bring in 95 of 100 cases; None
+    where earlier deals are too few to tell, or all ended alike. `wins` is how many deals that is. `crm` is amount times
+    the CRM's own probability, over the `crm_deals` that have both.
     """
 
     deals: int
@@ -160,6 +161,7 @@ class _Chance(NamedTuple):
     without: Sequence[float]
     basis: Basis
     is_short: bool = False
+    of: int = 0  # earlier deals
 
 
 _NO_CHANCE = _Chance(None, (), Basis.NONE)
@@ -212,7 +214,7 @@ class _Followed:
             if crew in crews:
                 rest = cells.less(crews[crew])
             without.append(_won_within(days, rest, size, window)[0] if size else chance)
-        return _Chance(chance, without, basis, left == 0)
+        return _Chance(chance, without, basis, left == 0, self.total)
 
 
 def _spread_out(of: Column, cells: _Cells, days: Column) -> _Cells:
@@ -327,11 +329,16 @@ def _outlook(deals: Sequence[Deal], chances: Sequence[_Chance]) -> Outlook:
         amount=sum(deal.amount or 0.0 for deal in deals),
         wins=sum(chance.won or 0.0 for _, chance in known) if known else None,
         expected=expected if money else None,
-        interval=_interval(money) if money else None,
+        interval=_interval(money) if _tell_how_far(money) else None,
         crm=sum(amount * probability for amount, probability in crm) if crm else None,
         crm_deals=len(crm),
         without_amount=sum(deal.amount is None for deal in deals),
     )
+
+
+def _tell_how_far(money: Sequence[tuple[float, _Chance]]) -> bool:
+    """Tell whether earlier deals say how far off their chances may be: few, or such as all ended alike, do not."""
+    return all(chance.of >= ENOUGH for _, chance in money) and any(_spread_of(chance) for _, chance in money)
 
 
 def _interval(money: Sequence[tuple[float, _Chance]]) -> Interval:
