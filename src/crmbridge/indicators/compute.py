@@ -19,7 +19,6 @@ from crmbridge.indicators.outlooks import OUTLOOKS, measure_outlooks
 from crmbridge.indicators.own import OWN, Cuts, measure_own, own_figure
 from crmbridge.indicators.shown import Shown
 from crmbridge.indicators.state import query
-from crmbridge.indicators.targets import read_target
 from crmbridge.indicators.words import Words
 from crmbridge.model.figures import (
     Coverage,
@@ -48,7 +47,7 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
     options = options.checked((*MEASURES, *OUTLOOKS))
     moment, words = Moment(as_of, options), Words.of(options.language, options.horizon)
     lean = not options.own and options.segment is None  # SQL of a team's own may look at single clocks
-    with database.views(store_url, process, moment, lean=lean) as views, ThreadPoolExecutor(1) as pool:
+    with database.views(store_url, process, moment, lean=lean, counted=True) as views, ThreadPoolExecutor(1) as pool:
         money = known_money(views)
         segments = {row["seg"]: row["segment"] for row in database.run(views, "segments")}
         shown = Shown(process=process, options=options, words=words, segments=segments)
@@ -109,10 +108,9 @@ class _Counted:
 
     @classmethod
     def read(cls, views: duckdb.DuckDBPyConnection, process: Process, moment: Moment) -> _Counted:
-        database.count(views)
         watched = dict.fromkeys(each.measure.value for each in process.indicators if each.measure in MEASURES)
         shown = [name for name in moment.options.measures or MEASURES if name in MEASURES]
-        business = _business_time(views, process, moment)
+        business = _business_time(views, moment)
         whole = _run_all(views, dict.fromkeys([*shown, *watched]), None, business)
         period = moment.options.period
         cut = [name for name in shown if MEASURES[name].by_period] if period else []
@@ -207,17 +205,8 @@ def _run_trends(
     }
 
 
-def _business_time(views: duckdb.DuckDBPyConnection, process: Process, moment: Moment) -> _Business:
+def _business_time(views: duckdb.DuckDBPyConnection, moment: Moment) -> _Business:
     """Measure finished visits in business time: of the stages aimed at in it, with the SLAs that measure it."""
-    watched: dict[int, str] = {}
-    for indicator in process.indicators:
-        target = read_target(indicator.target)
-        if indicator.measure is Measure.TIME_IN_STAGE and indicator.stage and target and target.unit.startswith("b"):
-            watched.setdefault(process.order(indicator.stage), f"{indicator.stage}.sla")
-    if not watched:
-        return {}
-    views.execute("CREATE TABLE watched (stage TINYINT, sla VARCHAR)")
-    views.executemany("INSERT INTO watched VALUES (?, ?)", [*watched.items()])
     database.by_period(views, moment.trend_period)
     return {(row["part"], row["stage"], row["period"]): row for row in database.run(views, "business_time")}
 

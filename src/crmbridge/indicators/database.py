@@ -15,7 +15,9 @@ from crmbridge.indicators.currency import define_money
 from crmbridge.indicators.options import Options, Period
 from crmbridge.indicators.periods import MONTHS, number_of, start_of
 from crmbridge.indicators.state import opened, query
-from crmbridge.model.process import Process
+from crmbridge.indicators.tables import Lean
+from crmbridge.indicators.targets import read_target
+from crmbridge.model.process import Measure, Process
 
 TREND = 12  # periods before the present one
 Raw = Mapping[str, Any]
@@ -39,26 +41,57 @@ class Moment:
         now = number_of(self.as_of, self.trend_period, self.options.timezone)
         return range(now - TREND, now)
 
+    def local(self, moment: str) -> str:
+        """Give the SQL of a moment in the time zone of the report."""
+        zone = self.options.timezone
+        return moment if zone == "UTC" else f"({moment} AT TIME ZONE 'UTC') AT TIME ZONE '{zone}'"
+
+    def month_of(self, moment: str) -> str:
+        """Give the SQL of the month in which a moment is, counted from January 1970."""
+        return f"datediff('month', DATE '1970-01-01', {self.local(moment)})::INTEGER"
+
+
+def aimed_business_time(process: Process) -> dict[int, str]:
+    """Give the stages whose time is aimed at in business time, by their places, with the SLAs that measure it."""
+    aimed: dict[int, str] = {}
+    for indicator in process.indicators:
+        target = read_target(indicator.target)
+        if indicator.measure is Measure.TIME_IN_STAGE and indicator.stage and target and target.unit.startswith("b"):
+            aimed.setdefault(process.order(indicator.stage), f"{indicator.stage}.sla")
+    return aimed
+
 
 @contextmanager
 def views(
-    store_url: str, process: Process, moment: Moment, writes: Path | None = None, *, lean: bool = False
+    store_url: str,
+    process: Process,
+    moment: Moment,
+    writes: Path | None = None,
+    *,
+    lean: bool = False,
+    counted: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a DuckDB database with the views of a state, as SQL of a team's own finds them.
 
-    `writes` is the one file that it may write; `lean` is without what only single clocks tell: their view has no rows.
+    `writes` is the one file that it may write; `lean` keeps no single clocks: their view has no rows;
+    `counted` counts what measures are made from, too.
     Raises ConfigurationError when there is no state there or a rate is missing, StateError when it can't be read.
     """
     segment = moment.options.segment
     field = None if segment in {None, "owner", "connection"} else segment
-    with opened(store_url, [stage.id for stage in process.stages], field, writes, lean=lean) as database:
+    clocks = Lean(moment.month_of, [*aimed_business_time(process)]) if lean else None
+
+    def define(database: duckdb.DuckDBPyConnection) -> None:
         _define(database, process, moment)
+        if counted:
+            database.execute(query("counted"))
+
+    with opened(
+        store_url, [stage.id for stage in process.stages], field, writes, lean=clocks, meanwhile=define
+    ) as database:
+        if counted:
+            database.execute(query("kept"))
         yield database
-
-
-def count(database: duckdb.DuckDBPyConnection) -> None:
-    """Count what the measures are made from, once for all of them."""
-    database.execute(query("counted"))
 
 
 def by_period(database: duckdb.DuckDBPyConnection, period: Period | None) -> None:
@@ -66,6 +99,7 @@ def by_period(database: duckdb.DuckDBPyConnection, period: Period | None) -> Non
     bucket = "NULL::INTEGER" if period is None else f"(month // {MONTHS[period]})::INTEGER"
     database.execute(f"CREATE OR REPLACE MACRO bucket(month) AS {bucket}")
     database.execute(f"CREATE OR REPLACE MACRO has_periods() AS {period is not None}")
+    database.execute(f"CREATE OR REPLACE MACRO is_cut() AS is_grouped() OR {period is not None}")
     database.execute(f"CREATE OR REPLACE MACRO is_in(month) AS {'TRUE' if period is None else 'month IS NOT NULL'}")
 
 
@@ -95,6 +129,11 @@ def _define_process(database: duckdb.DuckDBPyConnection, process: Process) -> No
     bits = sum(1 << ordinal for ordinal in selling)
     database.execute(f"CREATE MACRO sells(stage) AS {bits} >> stage & 1 = 1")
     database.execute(f"CREATE MACRO last_stage() AS {max(selling, default=-1)}")
+    aimed = aimed_business_time(process)
+    database.execute(f"CREATE MACRO is_aimed_at(stage) AS {sum(1 << ordinal for ordinal in aimed)} >> stage & 1 = 1")
+    database.execute("CREATE TABLE aimed (stage TINYINT, sla VARCHAR)")
+    if aimed:
+        database.executemany("INSERT INTO aimed VALUES (?, ?)", [*aimed.items()])
     database.execute("CREATE TABLE stages (id VARCHAR, ordinal TINYINT, status VARCHAR)")
     database.executemany(
         "INSERT INTO stages VALUES (?, ?, ?)",
@@ -103,11 +142,8 @@ def _define_process(database: duckdb.DuckDBPyConnection, process: Process) -> No
 
 
 def _define_moment(database: duckdb.DuckDBPyConnection, moment: Moment) -> None:
-    zone = moment.options.timezone
-    local = "moment" if zone == "UTC" else f"(moment AT TIME ZONE 'UTC') AT TIME ZONE '{zone}'"
-    database.execute(
-        f"CREATE MACRO month_of(moment) AS datediff('month', DATE '1970-01-01', {local})::INTEGER",
-    )
+    zone, local = moment.options.timezone, moment.local("moment")
+    database.execute(f"CREATE MACRO month_of(moment) AS {moment.month_of('moment')}")
     written = {
         Period.MONTH: f"strftime({local}, '%Y-%m')",
         Period.QUARTER: f"strftime({local}, '%Y-Q') || quarter({local})",

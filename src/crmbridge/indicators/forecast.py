@@ -10,24 +10,24 @@ from __future__ import annotations
 import random
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from math import floor, sqrt
 from typing import Final, NamedTuple, TypeVar
 
 import duckdb
 
 from crmbridge.indicators.state import query
+from crmbridge.indicators.tables import CREWS
 from crmbridge.model.figures import Interval
 
 HORIZON: Final = 90  # days
 ENOUGH: Final = 20  # visits that a chance may rest on
 _LANDMARKS: Final = 12  # ages per stage at which the history is looked at
-_CREWS: Final = 20  # as in the SQL
 _ALONE: Final = 60  # deals that are drawn one by one; the others are so small beside them that their sum is normal
 _DRAWS: Final = 2000
-_AT_ONCE: Final = 10_000  # rows of DuckDB that are turned into Python's
 _SEED: Final = 7  # the same state gives the same interval
 
 
@@ -68,8 +68,9 @@ _WHOLE: Final = Cut()
 class Outlook:
     """What some open deals are expected to bring within the horizon.
 
-    `expected` is the sum of amount times chance, and `interval` holds what they will bring in 95 of 100 cases; `wins`
-    is how many deals that is. `crm` is amount times the CRM's own probability, over the `crm_deals` that have both.
+    `expected` is the sum of amount times chance, and `interval` holds what they will bring in 95 of 100 cases; None
+    where earlier deals are too few to tell, or all ended alike. `wins` is how many deals that is. `crm` is amount times
+    the CRM's own probability, over the `crm_deals` that have both.
     """
 
     deals: int
@@ -113,7 +114,7 @@ def outlook(
 ) -> Forecast:
     """Forecast deals from the table `history` of the database: stage, days, days_left, ending, crew."""
     chances = _learnt(database, deals, horizon)
-    of = [chances.of(deal) for deal in deals]
+    of = chances.of_all(deals)
     return Forecast(
         horizon=horizon,
         total=_outlook(deals, of),
@@ -137,7 +138,7 @@ def _parts(
 ) -> Iterator[tuple[tuple[int | None, int | None], Outlook]]:
     groups = [deal.group if cut.by_group else None for deal in deals]
     for place, window in enumerate(cut.windows):
-        within = [chances.of(deal, window) for deal in deals]
+        within = chances.of_all(deals, window)
         yield from (((group, place), found) for group, found in _apart(deals, within, groups).items())
     if cut.by_group and not cut.windows:
         yield from (((group, None), found) for group, found in _apart(deals, of, groups).items())
@@ -160,69 +161,84 @@ class _Chance(NamedTuple):
     without: Sequence[float]
     basis: Basis
     is_short: bool = False
+    of: int = 0  # earlier deals
 
 
-_NONE = (0, 0, 0)
 _NO_CHANCE = _Chance(None, (), Basis.NONE)
 
 
+Column = Sequence[int]  # a number for each day, in order
+
+
+class _Cells(NamedTuple):
+    """How many were won, were lost, and were followed no longer, on each of the days that a landmark knows."""
+
+    won: Column
+    lost: Column
+    leaving: Column
+
+    def less(self, other: _Cells) -> _Cells:
+        """Take some out."""
+        won, lost, leaving = (
+            [all_ - out for all_, out in zip(*each, strict=True)] for each in zip(self, other, strict=True)
+        )
+        return _Cells(won, lost, leaving)
+
+
 @dataclass(slots=True)
-class _Cells:
-    """How many of those followed from a landmark were won, were lost, or went out of sight, by day."""
+class _Followed:
+    """What became of those that were followed from a landmark: how many there were; cells of all, and by crew."""
 
     total: int = 0
     tells: bool = False  # whether any came to an end, or was followed as far as the horizon
-    crews: dict[int, dict[int, tuple[int, int, int]]] = field(default_factory=dict)
+    told: dict[int, tuple[Column, _Cells]] = field(default_factory=dict)  # by crew: its days, and what was on them
     sizes: dict[int, int] = field(default_factory=dict)
 
-    def add(self, crew: int, day: int | None, counts: tuple[int, int, int]) -> None:
-        self.total += counts[2]
-        self.tells = self.tells or day is None or counts[0] + counts[1] > 0
-        self.sizes[crew] = self.sizes.get(crew, 0) + counts[2]
-        if day is not None:
-            self.crews.setdefault(crew, {})[day] = counts
+    def add(self, crew: int, days: Column, cells: _Cells) -> None:
+        """Add what became of one crew. On its day 0 are those that were followed beyond the horizon."""
+        self.sizes[crew] = size = sum(cells.leaving)
+        self.total += size
+        self.tells = self.tells or 0 in days or any(cells.won) or any(cells.lost)
+        self.told[crew] = days, cells
 
     def chance(self, basis: Basis, window: Window | None = None) -> _Chance:
         """Estimate the chance, within a window if there is one, from all crews, and from all but each one."""
-        days: dict[int, list[int]] = {}
-        for cells in self.crews.values():
-            for day, counts in cells.items():
-                sums = days.setdefault(day, [0, 0, 0])
-                for i, count in enumerate(counts):
-                    sums[i] += count
-        ordered = sorted(days.items())
-        won, left = _won_within(ordered, self.total, window)
+        days = sorted({day for of, _ in self.told.values() for day in of} - {0})
+        crews = {crew: _spread_out(of, cells, days) for crew, (of, cells) in self.told.items()}
+        won, lost, leaving = ([*map(sum, zip(*column, strict=True))] for column in zip(*crews.values(), strict=True))
+        cells = _Cells(won, lost, leaving)
+        chance, left = _won_within(days, cells, self.total, window)
         without = []
-        for crew in range(_CREWS):
-            own = self.crews.get(crew, {})
-            rest = [
-                (day, (won_on - out[0], lost - out[1], leaving - out[2]))
-                for day, (won_on, lost, leaving) in ordered
-                for out in (own.get(day, _NONE),)
-            ]
-            size = self.total - self.sizes.get(crew, 0)
-            without.append(_won_within(rest, size, window)[0] if size else won)
-        return _Chance(won, without, basis, left == 0)
+        for crew in range(CREWS):
+            rest, size = cells, self.total - self.sizes.get(crew, 0)
+            if crew in crews:
+                rest = cells.less(crews[crew])
+            without.append(_won_within(days, rest, size, window)[0] if size else chance)
+        return _Chance(chance, without, basis, left == 0, self.total)
 
 
-def _won_within(days: Sequence[tuple[int, Sequence[int]]], at_risk: int, window: Window | None) -> tuple[float, int]:
+def _spread_out(of: Column, cells: _Cells, days: Column) -> _Cells:
+    """Put the cells of some days, in any order, on all days that there are."""
+    known = [dict(zip(of, column, strict=True)) for column in cells]
+    won, lost, leaving = ([column.get(day, 0) for day in days] for column in known)
+    return _Cells(won, lost, leaving)
+
+
+def _won_within(days: Column, cells: _Cells, at_risk: int, window: Window | None) -> tuple[float, int]:
     """Give the share that is won within a window, else by the last day; and `_incidence`'s second."""
     if window is None:
-        return _incidence((counts for _, counts in days), at_risk)
-    before, until = (
-        _incidence((counts for day, counts in days if day <= end), at_risk)[0] if end else 0.0 for end in window
-    )
+        return _incidence(cells, at_risk, len(days))
+    before, until = (_incidence(cells, at_risk, bisect_right(days, end))[0] if end else 0.0 for end in window)
     return until - before, 1
 
 
-def _incidence(days: Iterable[Sequence[int]], at_risk: int) -> tuple[float, int]:
-    """Give the Aalen-Johansen share that is won by the last day, and how many were followed beyond it.
+def _incidence(cells: _Cells, at_risk: int, days: int) -> tuple[float, int]:
+    """Give the Aalen-Johansen share that is won in so many of the days, and how many were followed beyond them.
 
-    Days come in order, as (won, lost, leaving); leaving counts all who were followed no longer. The second is 0 only
-    when all went out of sight before, while deals were still open.
+    The second is 0 only when all went out of sight before, while deals were still open.
     """
     staying, reached = 1.0, 0.0
-    for won, lost, leaving in days:
+    for won, lost, leaving in islice(zip(*cells, strict=True), days):
         if not at_risk:
             break
         reached += staying * won / at_risk
@@ -234,23 +250,34 @@ def _incidence(days: Iterable[Sequence[int]], at_risk: int) -> tuple[float, int]
 @dataclass(frozen=True, slots=True)
 class _Chances:
     landmarks: Mapping[int, Sequence[int]]  # by stage, in order; the first is 0
-    found: Mapping[Landmark, _Cells]
-    known: dict[tuple[Landmark, Window | None], _Chance] = field(default_factory=dict)
+    found: Mapping[Landmark, _Followed]
 
-    def of(self, deal: Deal, window: Window | None = None) -> _Chance:
-        """Give a deal's chance, from the closest history that is large enough; of one window, if it is asked for."""
-        ages = self.landmarks[deal.stage]
-        age = ages[bisect_right(ages, deal.days) - 1]
+    def of_all(self, deals: Sequence[Deal], window: Window | None = None) -> list[_Chance]:
+        """Give each deal's chance; of one window, if it is asked for."""
+        known: dict[Landmark, _Chance] = {}
+        each_age: dict[tuple[int, int], _Chance] = {}
+        chances = []
+        for deal in deals:
+            ages = self.landmarks[deal.stage]
+            place = deal.stage, ages[bisect_right(ages, deal.days) - 1]
+            chance = each_age.get(place)
+            if chance is None:
+                chance = each_age[place] = self._of(*place, window, known)
+            chances.append(chance)
+        return chances
+
+    def _of(self, stage: int, age: int, window: Window | None, known: dict[Landmark, _Chance]) -> _Chance:
+        """Give the chance from the closest history that is large enough; `known` are those of landmarks so far."""
         for landmark, basis, enough in (
-            (Landmark(deal.stage, age), Basis.AGE, ENOUGH),
-            (Landmark(deal.stage, 0), Basis.STAGE, ENOUGH),
+            (Landmark(stage, age), Basis.AGE, ENOUGH),
+            (Landmark(stage, 0), Basis.STAGE, ENOUGH),
             (Landmark(None, 0), Basis.ALL, 1),
         ):
-            cells = self.found.get(landmark)
-            if cells is not None and cells.total >= enough and cells.tells:
-                if (landmark, window) not in self.known:
-                    self.known[landmark, window] = cells.chance(basis, window)
-                return self.known[landmark, window]._replace(basis=basis)
+            followed = self.found.get(landmark)
+            if followed is not None and followed.total >= enough and followed.tells:
+                if landmark not in known:
+                    known[landmark] = followed.chance(basis, window)
+                return known[landmark]._replace(basis=basis)
         return _NO_CHANCE
 
 
@@ -266,11 +293,9 @@ def _learnt(database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon:
             "days": [each.days for each in numbered],
         },
     )
-    found: dict[Landmark, _Cells] = defaultdict(_Cells)
-    cells = database.execute(query("forecast_chances"), {"horizon": horizon})
-    while rows := cells.fetchmany(_AT_ONCE):
-        for number, crew, day, won, lost, leaving in rows:
-            found[numbered[number]].add(crew, day, (won, lost, leaving))
+    found: dict[Landmark, _Followed] = defaultdict(_Followed)
+    for number, crew, days, *columns in database.execute(query("forecast_chances"), {"horizon": horizon}).fetchall():
+        found[numbered[number]].add(crew, days, _Cells(*columns))
     return _Chances(landmarks, dict(found))
 
 
@@ -304,11 +329,16 @@ def _outlook(deals: Sequence[Deal], chances: Sequence[_Chance]) -> Outlook:
         amount=sum(deal.amount or 0.0 for deal in deals),
         wins=sum(chance.won or 0.0 for _, chance in known) if known else None,
         expected=expected if money else None,
-        interval=_interval(money) if money else None,
+        interval=_interval(money) if _tell_how_far(money) else None,
         crm=sum(amount * probability for amount, probability in crm) if crm else None,
         crm_deals=len(crm),
         without_amount=sum(deal.amount is None for deal in deals),
     )
+
+
+def _tell_how_far(money: Sequence[tuple[float, _Chance]]) -> bool:
+    """Tell whether earlier deals say how far off their chances may be: few, or such as all ended alike, do not."""
+    return all(chance.of >= ENOUGH for _, chance in money) and any(_spread_of(chance) for _, chance in money)
 
 
 def _interval(money: Sequence[tuple[float, _Chance]]) -> Interval:
@@ -343,6 +373,6 @@ def _jackknife(money: Sequence[tuple[float, _Chance]]) -> float:
     for amount, chance in money:
         before = weights.get(id(chance.without), (0.0, chance))[0]
         weights[id(chance.without)] = (before + amount, chance)
-    sums = [sum(weight * chance.without[crew] for weight, chance in weights.values()) for crew in range(_CREWS)]
-    middle = sum(sums) / _CREWS
-    return (_CREWS - 1) / _CREWS * sum((each - middle) ** 2 for each in sums)
+    sums = [sum(weight * chance.without[crew] for weight, chance in weights.values()) for crew in range(CREWS)]
+    middle = sum(sums) / CREWS
+    return (CREWS - 1) / CREWS * sum((each - middle) ** 2 for each in sums)

@@ -184,8 +184,13 @@ class _Told:
             rows_are = str(options.period if options.segment is None else options.segment)
             columns = ("wins", "expected") if periods else columns
         beside = found.total.crm is not None and not periods
+        measured = self._measured("forecast", columns, rows, rows_are)
+        if periods:  # each row has days of its own
+            coming = self.shown.words.columns["coming"]
+            named = tuple(Column(each.id, coming) if each.id == "expected" else each for each in measured.columns)
+            measured = replace(measured, columns=named)
         return replace(
-            self._measured("forecast", columns, rows, rows_are),
+            measured,
             chart=ChartKind.BARS if rows else ChartKind.NONE,
             charted=("expected", "crm") if beside else ("expected",),
             headline=self.expected(found.total) if found.total.deals else None,
@@ -230,6 +235,8 @@ class _Told:
             parts.append(self._caution("none"))
         if found.is_short:
             parts.append(self._caution("short"))
+        if found.total.expected is not None and found.total.interval is None and not self.money.mixed:
+            parts.append(self._caution("unsure"))
         if self.money.mixed:
             parts.append(self._caution("mixed", currencies=", ".join(self.money.mixed)))
         elif found.total.without_amount:

@@ -16,7 +16,7 @@ import duckdb
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.from_sqlite import READERS, sqlite_state
-from crmbridge.indicators.tables import Dialect, Table, tables
+from crmbridge.indicators.tables import NONE, Dialect, Lean, Table, tables
 
 MEMORY = (220, 900)  # MB at least and at most; beyond it, DuckDB writes to a temporary folder
 _OF_STATE = 0.23  # of the state's size, in between: about twice what is taken from it
@@ -47,13 +47,20 @@ class Source(Protocol):
 
 @contextmanager
 def opened(
-    store_url: str, stages: Sequence[str], field: str | None = None, writes: Path | None = None, *, lean: bool = False
+    store_url: str,
+    stages: Sequence[str],
+    field: str | None = None,
+    writes: Path | None = None,
+    *,
+    lean: Lean | None = None,
+    meanwhile: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a DuckDB database that holds the tables of `tables`, and no way out of it.
 
     `stages` are the ids of the process's stages in order; `field` is a field of deals that they are grouped by;
-    `writes` is the one file that the database may write, an absolute path; `lean` leaves out what nobody counts, see
-    `tables`. Raises ConfigurationError when there is no state there, StateError for one that is not a state.
+    `writes` is the one file that the database may write, an absolute path; `lean` counts clocks instead of keeping
+    them, see `tables`; `meanwhile` is done while those tables are read that nothing else is made from, and over before
+    the database is given. Raises ConfigurationError when there is no state there, StateError for one that is none.
     """
     with TemporaryDirectory(prefix="crmbridge-") as folder:
         database = duckdb.connect(config={"temp_directory": folder, "threads": READERS})
@@ -62,8 +69,8 @@ def opened(
             with _source(store_url) as source:
                 database.execute(f"SET memory_limit = '{_memory(source.megabytes)}'")
                 connections = source.connections()
-                wanted = tables(stages, connections, field, source.dialect, lean=lean)
-                _load(database, source, connections, wanted)
+                wanted = tables(stages, connections, field, source.dialect, lean)
+                _load(database, source, connections, wanted, meanwhile or _nothing)
             if writes is not None:  # DuckDB takes no more exceptions once access is off
                 database.execute("SET allowed_paths = [?]", [str(writes)])
             database.execute("SET enable_external_access = false")
@@ -110,18 +117,35 @@ def _memory(megabytes: float) -> str:
 
 
 def _load(
-    database: duckdb.DuckDBPyConnection, source: Source, connections: Sequence[str], wanted: Sequence[Table]
+    database: duckdb.DuckDBPyConnection,
+    source: Source,
+    connections: Sequence[str],
+    wanted: Sequence[Table],
+    meanwhile: Callable[[duckdb.DuckDBPyConnection], None],
 ) -> None:
     database.execute("CREATE SCHEMA state")
     database.execute("CREATE TABLE connections (id VARCHAR, ordinal TINYINT)")
     for ordinal, name in enumerate(connections):
         database.execute("INSERT INTO connections VALUES (?, ?)", [name, ordinal])
-    # DuckDB takes a stream of unknown length for a short one and would keep all of it to look deals up in.
-    database.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
     for table in wanted:
         database.execute(f"CREATE TABLE state.{table.name} ({table.types})")
-        _copy(database, source, table)
+    read = [table for table in wanted if table.only != NONE]
+    # DuckDB takes a stream of unknown length for a short one and would keep all of it to look deals up in.
+    database.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
+    for table in read:
+        if not table.is_last:
+            _copy(database, source, table)
     database.execute("RESET disabled_optimizers")
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(meanwhile, database.cursor())
+        for table in read:
+            if table.is_last:
+                _copy(database, source, table)
+        done.result()
+
+
+def _nothing(_database: duckdb.DuckDBPyConnection) -> None:
+    """Do nothing meanwhile."""
 
 
 def _copy(database: duckdb.DuckDBPyConnection, source: Source, table: Table) -> None:
@@ -139,7 +163,8 @@ def _copy_part(
     name = f"stream_{number}"
     with part() as stream:
         cursor.register(name, stream)
-        cursor.execute(f"INSERT INTO state.{table.name} SELECT {table.typed} FROM {name} AS one {table.joined}")  # noqa: S608  names from tables.py
+        rows = f"SELECT {table.typed} FROM {name} AS one {table.joined} {table.grouped}"  # noqa: S608  names from tables.py
+        cursor.execute(f"INSERT INTO state.{table.name} {rows}")
         cursor.unregister(name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,8 @@ _STATUS = ("open", "won", "lost")
 _STATES = ("on_time", "at_risk", "breached")
 _OVER = (0,)  # what `running` is of a clock that ended
 _BITS = 8  # of a place in a list; no list has more than 127
+CREWS = 20  # into which deals are told apart at random
+NONE = "FALSE"  # of a table of which no rows are read
 _NUMBER = 32  # the bits below are four places in lists
 
 
@@ -25,8 +27,22 @@ class Table:
     types: str
     picked: str
     typed: str
-    only: str = "TRUE"
+    only: str = "TRUE"  # the SQL of which rows are read
     joined: str = ""
+    grouped: str = ""
+    is_last: bool = False  # nothing else is made from it, so that it may be read last
+
+
+@dataclass(frozen=True, slots=True)
+class Lean:
+    """How clocks are counted while they are read, where nobody asks for single ones.
+
+    `month_of` gives the SQL of the month in which a moment is, and `aimed` has the places of the stages whose business
+    time somebody aims at.
+    """
+
+    month_of: Callable[[str], str]
+    aimed: Sequence[int] = ()
 
 
 class Dialect(Protocol):
@@ -50,9 +66,9 @@ class Dialect(Protocol):
 
 
 def tables(
-    stages: Sequence[str], connections: Sequence[str], field: str | None, dialect: Dialect, *, lean: bool = False
+    stages: Sequence[str], connections: Sequence[str], field: str | None, dialect: Dialect, lean: Lean | None = None
 ) -> tuple[Table, ...]:
-    """Give the tables in the order in which they must be filled; `lean` is without what only single clocks tell.
+    """Give the tables in the order in which they must be filled; `lean` counts clocks, and keeps none.
 
     What comes by the million is told in numbers: stages and connections by their place in the lists, -1 for one that
     is not in them; a deal by its number, which `places` gives it. A driver takes a column's type from the first batch,
@@ -63,34 +79,38 @@ def tables(
         Table(
             name="places",
             source="places",
-            types="connection TINYINT, deal VARCHAR, stage TINYINT, status UTINYINT",
+            types="connection TINYINT, deal VARCHAR, stage TINYINT, status UTINYINT, crew UTINYINT",
             picked=f"{connection} AS connection, deal, {_coded('stage', stages)} AS stage, "
             f"{_coded('status', _STATUS)} AS status",
-            typed="connection, deal, stage, status",
+            # What a forecast leaves out together is told by the deal alone, however often it is read.
+            typed=f"named.ordinal, deal, stage, status, hash(named.id, deal) % {CREWS}",
+            joined="JOIN connections AS named ON named.ordinal = one.connection",
         ),
-        _records(connection, field, dialect),
+        _records(connection, field, dialect, lean=lean is not None),
         _visits(connections, stages, dialect),
-        _lean_clocks(stages) if lean else _clocks(connections, stages, dialect),
-        _findings(connection, stages),
+        _clocks(connections, stages, dialect, only=NONE if lean else "TRUE"),
+        *([_counted_clocks(stages, lean)] if lean else []),
+        _findings(connections, stages),
         _activities(connection, dialect),
     )
 
 
-def _records(connection: str, field: str | None, dialect: Dialect) -> Table:
+def _records(connection: str, field: str | None, dialect: Dialect, *, lean: bool) -> Table:
     of_field = f"CAST({dialect.value(field)} AS TEXT)" if field else "NULL"
+    # Of deals that nobody looks at one by one, no name is needed, and no more than what they are worth.
+    name = "CASE kind WHEN 'user' THEN coalesce(name, '') ELSE '' END" if lean else "coalesce(name, '')"
+    texts = ("amount", "currency", "owner", "close_date", *(() if lean else ("created_at",)))
+    created_at = "NULL" if lean else "nullif(created_at, '')::TIMESTAMP"
     return Table(
         name="records",
         source="records",
         types="connection TINYINT, kind VARCHAR, id VARCHAR, name VARCHAR, amount VARCHAR, currency VARCHAR, "
         "owner VARCHAR, close_date DATE, created_at TIMESTAMP, field VARCHAR, probability VARCHAR",
         picked=f"{connection} AS connection, kind, id, "
-        + ", ".join(
-            f"coalesce({name}, '') AS {name}"
-            for name in ("name", "amount", "currency", "owner", "close_date", "created_at")
-        )
+        + ", ".join([f"{name} AS name", *(f"coalesce({each}, '') AS {each}" for each in texts)])
         + f", coalesce({of_field}, '') AS field, {_probability(dialect)} AS probability",
         typed="connection, kind, id, nullif(name, ''), nullif(amount, ''), nullif(currency, ''), nullif(owner, ''), "
-        "TRY_CAST(nullif(close_date, '') AS DATE), nullif(created_at, '')::TIMESTAMP, " + _readable("field") + ", "
+        f"TRY_CAST(nullif(close_date, '') AS DATE), {created_at}, {_readable('field')}, "
         "nullif(probability, '')",
         only="kind IN ('deal', 'user')",
     )
@@ -114,51 +134,55 @@ def _visits(connections: Sequence[str], stages: Sequence[str], dialect: Dialect)
         name="visits",
         source="visits",
         types="no INTEGER, stage TINYINT, number INTEGER, ordinal SMALLINT, entered_at TIMESTAMP, left_at TIMESTAMP, "
-        "to_stage TINYINT, to_status UTINYINT",
+        "to_stage TINYINT, to_status UTINYINT, is_open BOOLEAN, crew UTINYINT",
         picked=f"{codes} + ({number} << {_NUMBER}) AS codes, deal, ordinal, entered_at, "
         "coalesce(left_at, '') AS left_at",
         typed=f"place.rowid, {stage}, codes >> {_NUMBER}, ordinal, entered_at::TIMESTAMP, "
-        f"nullif(left_at, '')::TIMESTAMP, {to_stage}, CASE WHEN left_at <> '' THEN {to_status} END",
-        joined=_deal_of_row(connection),
+        f"nullif(left_at, '')::TIMESTAMP, {to_stage}, CASE WHEN left_at <> '' THEN {to_status} END, "
+        "place.status = 0, place.crew",
+        joined=_deal_of_row(connection, connections),
     )
 
 
-_CLOCK_TYPES = (
-    "no INTEGER, stage TINYINT, number INTEGER, sla VARCHAR, ended_at TIMESTAMP, goal_seconds DOUBLE, "
-    "elapsed_seconds DOUBLE, state UTINYINT, is_running BOOLEAN"
-)
-
-
-def _lean_clocks(stages: Sequence[str]) -> Table:
-    """Leave out whose they are and what they were aimed at, which is a third of the time that they take."""
+def _counted_clocks(stages: Sequence[str], lean: Lean) -> Table:
+    """Count clocks as they come: keeping them takes half as long again, and so does what only tells whose they are."""
     codes = _packed(("stage", stages), ("state", _STATES), ("running", _OVER))
     stage, state, over = (_unpacked(place) for place in range(3))
+    aimed = f"{stage} IN ({', '.join(map(str, lean.aimed))})" if lean.aimed else "FALSE"
+    month = lean.month_of("nullif(ended_at, '')::TIMESTAMP")
     return Table(
-        name="clocks",
+        name="kept",
         source="sla_clocks",
-        types=_CLOCK_TYPES,
+        types="stage TINYINT, sla VARCHAR, seg INTEGER, month INTEGER, state UTINYINT, is_running BOOLEAN, n BIGINT, "
+        "business_seconds DOUBLE[]",
         picked=f"{codes} AS codes, sla, coalesce(ended_at, '') AS ended_at, elapsed_seconds",
-        typed=f"NULL, {stage}, NULL, sla, nullif(ended_at, '')::TIMESTAMP, NULL, elapsed_seconds, {state}, {over} < 0",
+        typed=f"{stage}, sla, NULL, {month} AS month, {state}, {over} < 0, count(*), "
+        f"list(elapsed_seconds) FILTER ({aimed} AND {over} >= 0)",
+        grouped="GROUP BY one.codes, sla, month",
+        is_last=True,
     )
 
 
-def _clocks(connections: Sequence[str], stages: Sequence[str], dialect: Dialect) -> Table:
+def _clocks(connections: Sequence[str], stages: Sequence[str], dialect: Dialect, only: str) -> Table:
     codes = _packed(("connection", connections), ("stage", stages), ("state", _STATES), ("running", _OVER))
     connection, stage, state, over = (_unpacked(place) for place in range(4))
     number = dialect.wide("number")
     return Table(
         name="clocks",
         source="sla_clocks",
-        types=_CLOCK_TYPES,
+        types="no INTEGER, stage TINYINT, number INTEGER, sla VARCHAR, ended_at TIMESTAMP, goal_seconds DOUBLE, "
+        "elapsed_seconds DOUBLE, state UTINYINT, is_running BOOLEAN",
         picked=f"{codes} + ({number} << {_NUMBER}) AS codes, deal, sla, coalesce(ended_at, '') AS ended_at, "
         "goal_seconds, elapsed_seconds",
         typed=f"place.rowid, {stage}, codes >> {_NUMBER}, sla, nullif(ended_at, '')::TIMESTAMP, goal_seconds, "
         f"elapsed_seconds, {state}, {over} < 0",
-        joined=_deal_of_row(connection),
+        only=only,
+        joined=_deal_of_row(connection, connections),
     )
 
 
-def _findings(connection: str, stages: Sequence[str]) -> Table:
+def _findings(connections: Sequence[str], stages: Sequence[str]) -> Table:
+    connection = _coded("connection", connections)
     texts = ("since", "opened_at", "cleared_at", "waived_by", "waived_until")
     return Table(
         name="findings",
@@ -169,7 +193,7 @@ def _findings(connection: str, stages: Sequence[str]) -> Table:
         + ", ".join(f"coalesce({name}, '') AS {name}" for name in texts),
         typed="id, place.rowid, rule, kind, one.stage, severity, since::TIMESTAMP, opened_at::TIMESTAMP, "
         "nullif(cleared_at, '')::TIMESTAMP, nullif(waived_by, ''), nullif(waived_until, '')::TIMESTAMP",
-        joined=_deal_of_row("one.connection"),
+        joined=_deal_of_row("one.connection", connections),
     )
 
 
@@ -183,6 +207,7 @@ def _activities(connection: str, dialect: Dialect) -> Table:
         f"coalesce({dialect.value('deals', 'set')}, '[]') AS deals",
         typed=f"connection, id, {_readable('type')}, done::BOOLEAN, TRY_CAST(nullif(moment, '') AS TIMESTAMP), deals",
         only="kind = 'activity' AND gone_at IS NULL",
+        is_last=True,
     )
 
 
@@ -212,7 +237,10 @@ def _unpacked(place: int) -> str:
     return f"((one.codes >> {place * _BITS} & {(1 << _BITS) - 1}) - 1)"
 
 
-def _deal_of_row(connection: str) -> str:
+def _deal_of_row(connection: str, connections: Sequence[str]) -> str:
+    """Give the SQL that looks a deal up; where there is one connection only, by its id alone, which is faster."""
+    if len(connections) == 1:
+        return f"JOIN state.places AS place ON place.deal = one.deal WHERE {connection} = 0"
     return f"JOIN state.places AS place ON place.connection = {connection} AND place.deal = one.deal"
 
 

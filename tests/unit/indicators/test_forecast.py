@@ -111,6 +111,22 @@ def test_deals_that_were_only_just_begun_teach_nothing() -> None:
     assert 0.0 == forecast_of(begun, [Deal(DEMO, 0, 100.0)], 2).total.expected
 
 
+@pytest.mark.parametrize(("ending", "earlier"), [(1, 1), (2, 1), (1, 40), (2, 40)])
+def test_deals_that_all_ended_alike_give_no_interval(ending: int, earlier: int) -> None:
+    """From one lost deal, or from many of which none was won, nobody knows that nothing comes; nor that all comes."""
+    found = forecast_of(ended(DEMO, 10, ending, earlier), [Deal(DEMO, 3, 100.0)])
+
+    assert (100.0 * (ending == 1), None) == (found.total.expected, found.total.interval)
+
+
+def test_too_few_earlier_deals_give_no_interval() -> None:
+    """With 19 earlier deals there is an expectation but nothing to say how far off it may be; with 20 there is."""
+    few = [*ended(DEMO, 10, 1, 9), *ended(DEMO, 10, 2, 10)]
+
+    assert forecast_of(few, [Deal(DEMO, 3, 100.0)]).total.interval is None
+    assert (0.0, 100.0) == forecast_of([*few, *ended(DEMO, 10, 2, 1)], [Deal(DEMO, 3, 100.0)]).total.interval
+
+
 def test_a_history_shorter_than_the_horizon_is_said() -> None:
     """When all deals go out of sight before the horizon, chances are too low, and the forecast knows it."""
     assert forecast_of([*ended(DEMO, 10, 0, 30), *ended(DEMO, 5, 1, 1)], [Deal(DEMO, 0, 1.0)]).is_short

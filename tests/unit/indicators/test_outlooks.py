@@ -95,6 +95,28 @@ def test_the_forecast_follows_groups_and_the_periods_to_come(save_state: SaveSta
     assert [("2026", 600.0)] == told(period=Period.YEAR, horizon=20)
 
 
+def test_periods_to_come_are_not_said_to_be_of_the_whole_horizon(save_state: SaveState) -> None:
+    """Each row has days of its own, so its column says no number of days; over all, it does."""
+    state = [*history(12, 18), stayed(1, 3, None, QUALIFICATION)]
+    deals = [worth(1, "1000", "EUR")]
+
+    def named(**options: Any) -> list[str]:
+        return [column.name for column in measure(computed(save_state, state, deals, **options), "forecast").columns]
+
+    assert ["Wins expected", "Expected"] == named(period=Period.MONTH)
+    assert "Expected in 90 days" in named()
+
+
+def test_a_forecast_from_one_lost_deal_says_how_little_it_knows(save_state: SaveState) -> None:
+    """Nothing is expected, with no interval, and a sentence says why."""
+    state = [*history(0, 1), stayed(1, 3, None, QUALIFICATION)]
+
+    found = measure(computed(save_state, state, [worth(1, "1000", "EUR")]), "forecast")
+
+    assert (0.0, None) == (found.rows[0].figures["expected"].value, found.rows[0].figures["expected"].interval)
+    assert any("there is no interval" in caution for caution in found.cautions)
+
+
 @pytest.mark.parametrize(("language", "said"), [("en", "in 1 day"), ("pt", "em 1 dia"), ("zh", "1 天内预期")])
 def test_a_horizon_of_one_day_is_one(language: str, said: str) -> None:
     """As people write it."""

@@ -5,7 +5,7 @@ CREATE VIEW chances AS
 SELECT no, connection, deal, probability / CASE WHEN most > 1 THEN 100 ELSE 1 END AS probability
 FROM (
     SELECT no, connection, deal, probability, max(probability) OVER (PARTITION BY connection) AS most
-    FROM listed
+    FROM deals
     WHERE probability IS NOT NULL
 )
 WHERE probability BETWEEN 0 AND CASE WHEN most > 1 THEN 100 ELSE 1 END;

@@ -31,16 +31,8 @@ SELECT
     deal.status,
     count(*) AS n
 FROM journeys AS journey
-JOIN listed AS deal ON deal.no = journey.no
+JOIN deals AS deal ON deal.no = journey.no
 LEFT JOIN grouped ON grouped.no = journey.no
-GROUP BY ALL;
-
--- kept: clocks by how they stand. month is when they ended; NULL while they run.
-CREATE TABLE kept AS
-SELECT clock.stage, clock.sla, grouped.seg, month_of(clock.ended_at) AS month, clock.state, clock.is_running, count(*) AS n
-FROM state.clocks AS clock
-LEFT JOIN grouped ON grouped.no = clock.no
-WHERE clock.stage >= 0
 GROUP BY ALL;
 
 -- worth: deals by place, with what they are worth. month is when they were closed; NULL while open or not known.
@@ -67,10 +59,14 @@ GROUP BY ALL;
 -- month was not; one that came back later was.
 CREATE TABLE ended AS
 WITH ends AS (
-    SELECT no, month_of(left_at) AS month, max(left_at) AS closed_at, max_by(to_status, left_at) AS to_status
-    FROM state.visits
-    WHERE stage >= 0 AND (to_status = 2 OR (to_status = 1 AND sells(stage)))
-    GROUP BY no, month
+    -- The time with the status behind it is one number, whose greatest is the last end.
+    SELECT no, month, make_timestamp(greatest_end >> 2) AS closed_at, (greatest_end & 3)::UTINYINT AS to_status
+    FROM (
+        SELECT no, month_of(left_at) AS month, max(epoch_us(left_at) * 4 + to_status) AS greatest_end
+        FROM state.visits
+        WHERE stage >= 0 AND (to_status = 2 OR (to_status = 1 AND sells(stage)))
+        GROUP BY no, month
+    )
 ),
 comings AS (  -- of deals that came back only, which are few
     SELECT visit.no, visit.entered_at, month_of(visit.entered_at) AS month

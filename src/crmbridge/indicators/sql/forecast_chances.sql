@@ -1,6 +1,6 @@
 -- What became, within the horizon, of the visits that had lasted at least as long as each landmark: per stage, landmark
--- and crew, how many were won and lost on each day after it, and how many were followed no longer. The row without a day
--- holds those that were followed beyond the horizon. $horizon is in days.
+-- and crew, the days after it, and of each how many were won and lost, and how many were followed no longer. Day 0 holds
+-- those that were followed beyond the horizon. $horizon is in days.
 WITH alike AS (
     -- Landmarks are whole days, so visits can be told by whole days, too: few rows instead of many.
     SELECT
@@ -22,13 +22,18 @@ followed AS (
     FROM alike
     JOIN landmarks AS landmark ON landmark.stage IS NULL
 )
-SELECT
-    id,
-    crew,
-    -- A deal that ends on the landmark's own day ended after it.
-    CASE WHEN day <= $horizon THEN greatest(day, 1) END AS day,
-    coalesce(sum(n) FILTER (WHERE ending = 1), 0)::BIGINT AS won,
-    coalesce(sum(n) FILTER (WHERE ending = 2), 0)::BIGINT AS lost,
-    sum(n)::BIGINT AS leaving
-FROM followed
-GROUP BY ALL;
+SELECT id, crew, list(day), list(won), list(lost), list(leaving)
+FROM (
+    SELECT
+        id,
+        crew,
+        -- A deal that ends on the landmark's own day ended after it.
+        CASE WHEN day <= $horizon THEN greatest(day, 1) ELSE 0 END AS day,
+        coalesce(sum(n) FILTER (WHERE ending = 1), 0)::BIGINT AS won,
+        coalesce(sum(n) FILTER (WHERE ending = 2), 0)::BIGINT AS lost,
+        sum(n)::BIGINT AS leaving
+    FROM followed
+    GROUP BY ALL
+)
+GROUP BY id, crew
+ORDER BY id, crew;

@@ -18,18 +18,14 @@ closings AS (
         *,
         coalesce(lag(ended_at) OVER (PARTITION BY no ORDER BY ended_at), '-infinity'::TIMESTAMP) AS ended_before
     FROM ends
-),
-deals_of AS (  -- numbers only, which are quickly looked up
-    SELECT no, status = 'open' AS is_open, (hash(connection, deal) % 20)::INTEGER AS crew FROM listed
 )
 SELECT
     visit.stage,
     days_between(visit.entered_at, coalesce(visit.left_at, as_of)) AS days,
     days_between(visit.entered_at, coalesce(closing.ended_at, as_of)) AS days_left,
     coalesce(closing.status, 0) AS ending,
-    deal.crew
+    visit.crew
 FROM state.visits AS visit
-JOIN deals_of AS deal ON deal.no = visit.no
 LEFT JOIN closings AS closing
     ON closing.no = visit.no
     AND CASE
@@ -38,7 +34,7 @@ LEFT JOIN closings AS closing
     END
 CROSS JOIN moment
 WHERE visit.stage >= 0 AND sells(visit.stage) AND visit.entered_at <= as_of
-    AND (closing.status IS NOT NULL OR deal.is_open);
+    AND (closing.status IS NOT NULL OR visit.is_open);
 
 CREATE OR REPLACE TEMP TABLE standing AS
 SELECT
@@ -49,7 +45,7 @@ SELECT
     money.value AS amount,
     chance.probability,
     grouped.seg
-FROM listed AS deal
+FROM deals AS deal
 JOIN state.visits AS visit ON visit.no = deal.no AND visit.stage = deal.stage_ordinal AND visit.left_at IS NULL
 LEFT JOIN grouped ON grouped.no = deal.no
 LEFT JOIN money ON money.no = deal.no

@@ -23,3 +23,7 @@ CREATE MACRO part_of(grouped_by) AS CASE grouped_by
     WHEN 0 THEN 'row' WHEN 3 THEN 'stage' WHEN 7 THEN 'all' WHEN 2 THEN 'stage_trend' WHEN 6 THEN 'trend'
 END;
 CREATE MACRO minutes_between(since, until) AS greatest(epoch_us(until) - epoch_us(since), 0) // 60000000;
+
+-- The part of a line of spells that says of which segment and period it is, if any: see spells.sql.
+CREATE MACRO of_part(seg, period) AS
+    ((coalesce(seg, -1) + 1)::BIGINT << 11) + CASE WHEN period IS NULL THEN 0 ELSE (period + 100000)::BIGINT << 35 END;

@@ -1,10 +1,18 @@
 -- Open findings: those that have not been cleared and are not waived. Rows are per segment, else per owner of the deal.
 -- By periods, those that were open when the period ended, whoever has accepted one since.
-WITH found AS (
-    SELECT finding.*, here.ordinal AS place, CASE WHEN is_grouped() THEN deal.segment ELSE finding.owner END AS who
-    FROM findings AS finding
-    JOIN listed AS deal ON deal.no = finding.no
-    LEFT JOIN stages AS here ON here.id = finding.stage
+WITH found AS MATERIALIZED (
+    SELECT
+        finding.no,
+        here.ordinal AS place,
+        finding.severity,
+        finding.since,
+        finding.opened_at,
+        finding.cleared_at,
+        finding.waived_by,
+        CASE WHEN is_grouped() THEN deal.segment ELSE deal.owner END AS who
+    FROM state.findings AS finding
+    JOIN deals AS deal ON deal.no = finding.no
+    LEFT JOIN stages AS here ON here.ordinal = finding.stage
 )
 SELECT
     CASE WHEN GROUPING(who) = 0 THEN 'row' WHEN GROUPING(place) = 0 THEN 'stage' ELSE 'all' END AS part,

@@ -11,6 +11,6 @@ SELECT
     sum(n) FILTER (WHERE is_running) AS running,
     sum(n) FILTER (WHERE is_running AND state = 1) AS at_risk,
     sum(n) FILTER (WHERE is_running AND state = 2) AS breached
-FROM (SELECT stage, sla, seg, bucket(month) AS period, state, is_running, n FROM kept WHERE is_in(month))
+FROM (SELECT stage, sla, seg, bucket(month) AS period, state, is_running, n FROM state.kept WHERE stage >= 0 AND is_in(month))
 GROUP BY GROUPING SETS ((stage, sla, seg, period), (stage, period), (period), (stage), ())
 ORDER BY sla;

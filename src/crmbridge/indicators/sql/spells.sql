@@ -1,14 +1,20 @@
 -- spells: how long things lasted, in whole minutes: visits of stages, and deals from their first stage until they were
 -- closed. `ended` of the `n` are over; the others last still. `line` is one number for the part of a measure that a row
--- belongs to, as windows over one number are several times as fast as over its five columns. What is not cut into
--- segments or periods has its rows in its totals, which are added up already.
+-- belongs to: 3 bits for the measure and part, 8 for the stage, 24 for the segment, and the rest for the period, which may
+-- lie before 1970. Grouping and windows over one number are several times as fast as over five columns. What is not cut
+-- into segments or periods has its rows in its totals, which are added up already.
 CREATE OR REPLACE TEMP TABLE spells AS
 WITH stays AS MATERIALIZED (
     SELECT
-        visit.stage,
-        grouped.seg,
-        CASE WHEN has_periods() THEN bucket(month_of(visit.entered_at)) END AS period,
-        minutes_between(visit.entered_at, coalesce(visit.left_at, moment.as_of)) AS minutes,
+        CASE WHEN is_cut() THEN 0 ELSE 1 END
+        + ((visit.stage + 1)::BIGINT << 3)
+        + CASE
+            WHEN is_cut() THEN of_part(
+                grouped.seg, CASE WHEN has_periods() THEN bucket(month_of(visit.entered_at)) END
+            )
+            ELSE 0
+        END AS line,
+        minutes_between(visit.entered_at, coalesce(visit.left_at, moment.as_of))::INTEGER AS minutes,
         count(*)::INTEGER AS n,
         count(visit.left_at)::INTEGER AS ended
     FROM state.visits AS visit
@@ -19,9 +25,14 @@ WITH stays AS MATERIALIZED (
 ),
 cycles AS MATERIALIZED (
     SELECT
-        grouped.seg,
-        CASE WHEN has_periods() THEN bucket(month_of(deal.first_at)) END AS period,
-        minutes_between(deal.first_at, coalesce(deal.closed_at, moment.as_of)) AS minutes,
+        CASE WHEN is_cut() THEN 3 ELSE 4 END
+        + CASE
+            WHEN is_cut() THEN of_part(
+                grouped.seg, CASE WHEN has_periods() THEN bucket(month_of(deal.first_at)) END
+            )
+            ELSE 0
+        END::BIGINT AS line,
+        minutes_between(deal.first_at, coalesce(deal.closed_at, moment.as_of))::INTEGER AS minutes,
         count(*)::INTEGER AS n,
         count(deal.closed_at)::INTEGER AS ended
     FROM deals AS deal
@@ -29,40 +40,22 @@ cycles AS MATERIALIZED (
     CROSS JOIN moment
     WHERE deal.first_at IS NOT NULL AND (deal.status = 'open' OR deal.closed_at IS NOT NULL)
     GROUP BY ALL
-),
-parts AS (
-    SELECT 0 AS what, stage, seg, period, minutes, n, ended FROM stays WHERE is_grouped() OR has_periods()
-    UNION ALL
-    SELECT 1, stage, NULL, NULL, minutes, n, ended FROM stays WHERE NOT (is_grouped() OR has_periods())
-    UNION ALL
-    SELECT 1, stage, NULL, NULL, minutes, sum(n)::INTEGER, sum(ended)::INTEGER
-    FROM stays
-    WHERE is_grouped() OR has_periods()
-    GROUP BY stage, minutes
-    UNION ALL
-    SELECT 2, NULL, NULL, NULL, minutes, sum(n)::INTEGER, sum(ended)::INTEGER FROM stays GROUP BY minutes
-    UNION ALL
-    SELECT 3, NULL, seg, period, minutes, n, ended FROM cycles WHERE is_grouped() OR has_periods()
-    UNION ALL
-    SELECT 4, NULL, NULL, NULL, minutes, n, ended FROM cycles WHERE NOT (is_grouped() OR has_periods())
-    UNION ALL
-    SELECT 4, NULL, NULL, NULL, minutes, sum(n)::INTEGER, sum(ended)::INTEGER
-    FROM cycles
-    WHERE is_grouped() OR has_periods()
-    GROUP BY minutes
 )
-SELECT
-    -- 3 bits, 8 for the stage, 24 for the segment, and the rest for the period, which may lie before 1970.
-    what + ((coalesce(stage, -1) + 1)::BIGINT << 3) + ((coalesce(seg, -1) + 1)::BIGINT << 11)
-    + ((coalesce(period, -100000) + 100000)::BIGINT << 35) AS line,
-    what,
-    stage,
-    seg,
-    period,
-    minutes,
-    n,
-    ended
-FROM parts;
+SELECT line, minutes, n, ended FROM stays
+UNION ALL
+SELECT 1 + (line & 2040), minutes, sum(n)::INTEGER, sum(ended)::INTEGER
+FROM stays
+WHERE is_cut()
+GROUP BY line & 2040, minutes
+UNION ALL
+SELECT 2, minutes, sum(n)::INTEGER, sum(ended)::INTEGER FROM stays GROUP BY minutes
+UNION ALL
+SELECT line, minutes, n, ended FROM cycles
+UNION ALL
+SELECT 4, minutes, sum(n)::INTEGER, sum(ended)::INTEGER
+FROM cycles
+WHERE is_cut()
+GROUP BY minutes;
 
 -- usual: how many spells each part has, and when half of them, and nine in ten, are over; NULL where it has not come to
 -- that yet.
@@ -95,10 +88,10 @@ over AS (
 lines AS (
     SELECT
         line,
-        any_value(what) AS what,
-        any_value(stage) AS stage,
-        any_value(seg) AS seg,
-        any_value(period) AS period,
+        (line & 7)::INTEGER AS what,
+        (nullif(line >> 3 & 255, 0) - 1)::TINYINT AS stage,
+        (nullif(line >> 11 & 16777215, 0) - 1)::INTEGER AS seg,
+        (nullif(line >> 35, 0) - 100000)::INTEGER AS period,
         sum(n)::BIGINT AS spells,
         sum(ended)::BIGINT AS closed
     FROM spells
@@ -123,7 +116,7 @@ JOIN (
         (1, 'stage', 'row', FALSE), (4, 'cycle', 'row', FALSE)
 ) AS is_of (what, measure, part, cut) ON is_of.what = lines.what
 LEFT JOIN over ON over.line = lines.line
-WHERE is_of.cut OR NOT (is_grouped() OR has_periods());
+WHERE is_of.cut OR NOT is_cut();
 
 DROP TABLE spells;
 

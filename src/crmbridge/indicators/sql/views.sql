@@ -5,7 +5,56 @@
 --   stages             id, ordinal from 0, status: the process file's stages
 --   connections        id, ordinal
 --   moment             as_of: one row, the time of the report
--- and the macros segment_of(owner, connection, field), month_of(time), bucket(month), last_stage(), sells(stage).
+-- and the macros segment_of(owner, connection, field), month_of(time), bucket(month), last_stage(), sells(stage),
+-- is_aimed_at(stage).
+
+-- repeats: the last visit of each stage that a deal came back to.
+CREATE TABLE repeats AS
+SELECT no, stage, max(number) AS number
+FROM state.visits
+WHERE number > 1
+GROUP BY no, stage;
+
+-- journeys: one row per deal with a history.
+--   first_at           when it came into its first stage
+--   visited, direct    bits of the stages that it was in; that it left straight for the next one, or as the last one to be won
+--   highest            the furthest stage that it was in
+--   is_reworked        it went back, came to a stage again, or came back after it was lost; is_skipped: it passed over a stage on its way forward
+--   won_at, lost_at    when it was last won or lost; NULL when the history does not say
+CREATE TABLE journeys AS
+SELECT
+    no,
+    first_at,
+    visited,
+    direct,
+    highest,
+    flags & 1 = 1 OR coalesce(last_ordinal > lost_ordinal, FALSE) AS is_reworked,
+    flags & 2 = 2 AS is_skipped,
+    -- From lost straight to won there is no way out of a stage to tell of it; greatest() passes over NULL.
+    coalesce(greatest(left_as_won, came_after_sales), first_not_sold) AS won_at,
+    lost_at
+FROM (
+    -- Much of what figures take goes into this one: CASE is faster than FILTER, and one number faster than two yeses.
+    SELECT
+        no,
+        min(entered_at) AS first_at,
+        bit_or(1::BIGINT << stage) AS visited,
+        bit_or(CASE WHEN is_direct(stage, to_stage, to_status) THEN 1::BIGINT << stage ELSE 0 END) AS direct,
+        max(stage) AS highest,
+        bit_or(
+            CASE WHEN number > 1 OR is_back(stage, to_stage, to_status) THEN 1 ELSE 0 END
+            + CASE WHEN sells(stage) AND is_skip(stage, to_stage, to_status) THEN 2 ELSE 0 END
+        ) AS flags,
+        max(ordinal) AS last_ordinal,
+        min(CASE WHEN to_status = 2 THEN ordinal END) AS lost_ordinal,
+        max(CASE WHEN to_status = 1 AND sells(stage) THEN left_at END) AS left_as_won,
+        max(CASE WHEN stage = last_stage() + 1 THEN entered_at END) AS came_after_sales,
+        min(CASE WHEN NOT sells(stage) THEN entered_at END) AS first_not_sold,
+        max(CASE WHEN to_status = 2 THEN left_at END) AS lost_at
+    FROM state.visits
+    WHERE stage >= 0
+    GROUP BY no
+);
 
 -- deals: one row per evaluated deal.
 --   no                 a number, by which `visits` and the others are joined fastest; it means nothing elsewhere
@@ -19,7 +68,7 @@
 --   first_at           when it came into its first stage; NULL without a history
 --   closed_at          when it was last won or lost; NULL while open or when the history does not say
 --   probability        what the CRM gives it, where a field of that name is mapped; as a share or as a percentage
-CREATE TABLE listed AS
+CREATE TABLE deals AS
 SELECT
     place.rowid::INTEGER AS no,
     connection.id AS connection,
@@ -42,14 +91,17 @@ SELECT
     stage.id AS stage,
     stage.ordinal AS stage_ordinal,
     CASE place.status WHEN 0 THEN 'open' WHEN 1 THEN 'won' ELSE 'lost' END AS status,
-    TRY_CAST(record.probability AS DOUBLE) AS probability
+    TRY_CAST(record.probability AS DOUBLE) AS probability,
+    journey.first_at,
+    CASE place.status WHEN 1 THEN journey.won_at WHEN 2 THEN journey.lost_at END AS closed_at
 FROM state.places AS place
 JOIN connections AS connection ON connection.ordinal = place.connection
 LEFT JOIN stages AS stage ON stage.ordinal = place.stage
 LEFT JOIN state.records AS record
     ON record.kind = 'deal' AND record.connection = place.connection AND record.id = place.deal
 LEFT JOIN state.records AS person
-    ON person.kind = 'user' AND person.connection = place.connection AND person.id = record.owner;
+    ON person.kind = 'user' AND person.connection = place.connection AND person.id = record.owner
+LEFT JOIN journeys AS journey ON journey.no = place.rowid::INTEGER;
 
 DROP TABLE state.records;
 
@@ -57,59 +109,12 @@ DROP TABLE state.records;
 -- not grouped. Deals without a value are in segment 0, which has no name.
 CREATE TABLE segments AS
 SELECT row_number() OVER (ORDER BY segment NULLS FIRST)::INTEGER - 1 AS seg, segment
-FROM (SELECT DISTINCT segment FROM listed WHERE is_grouped());
+FROM (SELECT DISTINCT segment FROM deals WHERE is_grouped());
 
 CREATE TABLE grouped AS
 SELECT deal.no, segments.seg
-FROM listed AS deal
+FROM deals AS deal
 JOIN segments ON segments.segment IS NOT DISTINCT FROM deal.segment;
-
--- repeats: the last visit of each stage that a deal came back to.
-CREATE TABLE repeats AS
-SELECT no, stage, max(number) AS number
-FROM state.visits
-WHERE number > 1
-GROUP BY no, stage;
-
--- journeys: one row per deal with a history.
---   first_at           when it came into its first stage
---   visited, direct    bits of the stages that it was in; that it left straight for the next one, or as the last one to be won
---   highest            the furthest stage that it was in
---   is_reworked        it went back, came to a stage again, or came back after it was lost; is_skipped: it passed over a stage on its way forward
---   won_at, lost_at    when it was last won or lost; NULL when the history does not say
-CREATE TABLE journeys AS
-SELECT
-    no,
-    min(entered_at) AS first_at,
-    bit_or(1::BIGINT << stage) AS visited,
-    bit_or(CASE WHEN is_direct(stage, to_stage, to_status) THEN 1::BIGINT << stage ELSE 0 END) AS direct,
-    max(stage) AS highest,
-    coalesce(
-        bool_or(number > 1 OR is_back(stage, to_stage, to_status))
-        OR max(ordinal) > min(ordinal) FILTER (WHERE to_status = 2),
-        FALSE
-    ) AS is_reworked,
-    coalesce(bool_or(sells(stage) AND is_skip(stage, to_stage, to_status)), FALSE) AS is_skipped,
-    coalesce(
-        -- From lost straight to won there is no way out of a stage to tell of it; greatest() passes over NULL.
-        greatest(
-            max(left_at) FILTER (WHERE to_status = 1 AND sells(stage)),
-            max(entered_at) FILTER (WHERE stage = last_stage() + 1)
-        ),
-        min(entered_at) FILTER (WHERE NOT sells(stage))
-    ) AS won_at,
-    max(left_at) FILTER (WHERE to_status = 2) AS lost_at
-FROM state.visits
-WHERE stage >= 0
-GROUP BY no;
-
-CREATE VIEW deals AS
-SELECT
-    deal.*,
-    journey.first_at,
-    CASE deal.status WHEN 'won' THEN journey.won_at WHEN 'lost' THEN journey.lost_at END AS closed_at
-FROM listed AS deal
-LEFT JOIN journeys AS journey ON journey.no = deal.no;
 
 -- visits: one row per stay of a deal in a stage of the process.
 --   number             1 for the deal's first visit of that stage
@@ -136,7 +141,7 @@ SELECT
     CASE WHEN visit.left_at IS NOT NULL THEN days_between(visit.entered_at, visit.left_at) END AS days,
     CASE WHEN visit.left_at IS NULL THEN days_between(visit.entered_at, moment.as_of) END AS age_days
 FROM state.visits AS visit
-JOIN listed AS deal ON deal.no = visit.no
+JOIN deals AS deal ON deal.no = visit.no
 JOIN stages AS here ON here.ordinal = visit.stage
 LEFT JOIN stages AS there ON there.ordinal = visit.to_stage
 LEFT JOIN repeats AS repeated ON repeated.no = visit.no AND repeated.stage = visit.stage
@@ -169,7 +174,7 @@ SELECT
     CASE clock.state WHEN 0 THEN 'on_time' WHEN 1 THEN 'at_risk' ELSE 'breached' END AS state,
     clock.is_running
 FROM state.clocks AS clock
-JOIN listed AS deal ON deal.no = clock.no
+JOIN deals AS deal ON deal.no = clock.no
 JOIN stages AS here ON here.ordinal = clock.stage;
 
 -- findings: one row per finding, cleared ones too.
@@ -194,7 +199,7 @@ SELECT
     finding.waived_by,
     finding.waived_until
 FROM state.findings AS finding
-JOIN listed AS deal ON deal.no = finding.no
+JOIN deals AS deal ON deal.no = finding.no
 LEFT JOIN stages AS here ON here.ordinal = finding.stage;
 
 -- activities: one row per call, meeting, e-mail or task and deal that it hangs on.
@@ -207,4 +212,4 @@ FROM (
     FROM state.activities
 ) AS activity
 JOIN connections AS connection ON connection.ordinal = activity.connection
-JOIN listed AS deal ON deal.connection = connection.id AND deal.deal = activity.deal;
+JOIN deals AS deal ON deal.connection = connection.id AND deal.deal = activity.deal;
