@@ -26,7 +26,8 @@ from pathlib import Path
 from crmbridge.files.reading import read_process
 from crmbridge.files.shipped import shipped_folder
 from crmbridge.model.process import Process
-from crmbridge.services.evaluating import dealt, judge_pending
+from crmbridge.services.awaiting import dealt
+from crmbridge.services.evaluating import judge_pending
 from crmbridge.services.explaining import explain
 from crmbridge.services.pulling import pull
 from crmbridge.services.reviewing import review

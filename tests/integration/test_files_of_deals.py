@@ -13,7 +13,8 @@ from crmbridge.model.findings import Judgement
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Credential, Description, Page
-from crmbridge.services.evaluating import dealt, evaluate_all, judge_pending
+from crmbridge.services.awaiting import dealt
+from crmbridge.services.evaluating import evaluate_all, judge_pending
 from crmbridge.services.examining import examine
 from crmbridge.services.explained import Asked
 from crmbridge.services.explaining import explain

@@ -15,7 +15,8 @@ from crmbridge.model.changes import Action
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Page
-from crmbridge.services.evaluating import dealt, evaluate_all, judge_pending, subject_of
+from crmbridge.services.awaiting import dealt
+from crmbridge.services.evaluating import evaluate_all, judge_pending, subject_of
 from crmbridge.services.explaining import explain
 from crmbridge.services.pulling import pull
 from crmbridge.services.reviewing import review

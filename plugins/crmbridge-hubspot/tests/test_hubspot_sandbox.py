@@ -312,3 +312,11 @@ def test_plugin_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603  our own code
 
     assert "set()" == done.stdout.strip()
+
+
+def test_reading_is_light() -> None:
+    """Most runs find nothing to write; opening the adapter must not load how HubSpot is written to."""
+    code = "import sys, crmbridge_hubspot.adapter as it; print({it.__package__ + '.writing'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603  our own code
+
+    assert "set()" == done.stdout.strip()

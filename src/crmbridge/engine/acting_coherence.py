@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from crmbridge.engine.bindings import LEADER, OWNER
 from crmbridge.engine.issues import Issue, Path, issue, unknown
 from crmbridge.engine.nearest import nearest
+from crmbridge.engine.people import LEADER, OWNER
 from crmbridge.engine.rule_fields import operands
 from crmbridge.model.values import FieldType
 from crmbridge.settings import fits

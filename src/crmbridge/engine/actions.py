@@ -8,8 +8,9 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
 from crmbridge.engine.aging import Past
-from crmbridge.engine.bindings import OWNER, binding_for, latest_due, steps_of
+from crmbridge.engine.bindings import binding_for, latest_due, steps_of
 from crmbridge.engine.occasion import Occasion, reason
+from crmbridge.engine.people import OWNER
 from crmbridge.engine.reverting import revert, reverts_asked
 from crmbridge.engine.subject import Subject
 from crmbridge.engine.tasks import SUBJECT_LIMIT, about, endings, note, task, tasks_asked

@@ -9,12 +9,11 @@ from typing import NamedTuple
 from crmbridge.engine.calendars import CompiledCalendar, due
 from crmbridge.engine.checks import holds
 from crmbridge.engine.judging import case_now
+from crmbridge.engine.people import LEADER, OWNER
 from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import Finding
 from crmbridge.model.process import Process, Stage
 from crmbridge.settings import Binding, Escalation, Settings
-
-OWNER, LEADER = "owner", "leader"
 
 
 class Step(NamedTuple):

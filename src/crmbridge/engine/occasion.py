@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from crmbridge.engine.aging import Past
-from crmbridge.engine.bindings import OWNER, Step, email_of
+from crmbridge.engine.bindings import Step, email_of
 from crmbridge.engine.moments import shifted
+from crmbridge.engine.people import OWNER
 from crmbridge.engine.subject import Subject
 from crmbridge.engine.text import plain
 from crmbridge.model.changes import Action, change_id

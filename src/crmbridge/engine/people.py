@@ -8,7 +8,8 @@ from crmbridge.engine.views import emails
 from crmbridge.model.records import Record
 from crmbridge.model.values import Value, is_empty
 
-OWNER = "owner"  # in a list of who may move a deal: whoever owns it
+OWNER = "owner"  # in place of a role: whoever owns the deal
+LEADER = "leader"  # the role that leads the process, whatever that is called
 People = Mapping[str, Sequence[str]]  # e-mail addresses by role
 
 

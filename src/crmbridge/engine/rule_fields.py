@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from crmbridge.engine.expr.checking import checked, names_in
 from crmbridge.engine.issues import Issue, Path, issue, unknown
 from crmbridge.engine.nearest import nearest
 from crmbridge.model.checks import (
@@ -92,6 +91,8 @@ def check_expr(
     path: Path, expr: Expr, fields: Mapping[str, FieldType], options: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Issue]:
     """Find what is wrong with an expression, each at its place in the text."""
+    from crmbridge.engine.expr.checking import checked  # noqa: PLC0415  the language, where a rule speaks it
+
     _, faults = checked(expr.expr, fields, options)
     for fault in faults:
         yield issue(
@@ -108,7 +109,7 @@ def operands(path: Path, check: BaseModel) -> tuple[Operand, ...]:
     """List the fields that a check looks at, each with its place in the file."""
     match check:
         case Expr():
-            found = tuple(Operand((*path, "expr"), name) for name in names_in(check.expr))
+            found = tuple(Operand((*path, "expr"), name) for name in _named_in(check))
         case Required():
             found = tuple(Operand((*path, "required", i), name) for i, name in enumerate(check.required))
         case AtLeast():
@@ -128,6 +129,12 @@ def operands(path: Path, check: BaseModel) -> tuple[Operand, ...]:
         case _:
             found = ()
     return found
+
+
+def _named_in(check: Expr) -> tuple[str, ...]:
+    from crmbridge.engine.expr.checking import names_in  # noqa: PLC0415  as above
+
+    return names_in(check.expr)
 
 
 def looked_at(rule: ExitRule, stage: Stage) -> frozenset[str]:

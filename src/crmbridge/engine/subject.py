@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from crmbridge.engine.calendars import CompiledCalendar
-from crmbridge.engine.checks import field_name
 from crmbridge.engine.mapping import StageMapper
-from crmbridge.engine.rules.case import NOTHING_BESIDE, Beside
+from crmbridge.engine.rules.case import NOTHING_BESIDE, Beside, field_name
 from crmbridge.engine.voice import ENGLISH, Voice
 from crmbridge.model.courses import Course
 from crmbridge.model.findings import Place, SlaClock

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
 
-from crmbridge import __version__
 from crmbridge.engine.actions import Acts, acts_for
 from crmbridge.engine.bindings import binding_for
 from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
@@ -21,16 +19,16 @@ from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.findings import Evaluation
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.services.awaiting import Awaiting, Judged, awaiting, reader_of
 from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.holidays import public_holidays
 from crmbridge.services.linking import chunks
 from crmbridge.services.recalling import NOTHING_PAST, Recall
 from crmbridge.services.recorded import with_recorded
-from crmbridge.services.surrounding import Hanging, indexed, pulled_beside, reached, scanned, since_indexed, surrounded
+from crmbridge.services.surrounding import Hanging, indexed, scanned, since_indexed, surrounded
 from crmbridge.services.workspace import Workspace
 
 OLDEST_YEARS = 6  # calendars know the holidays of this many years back; older visits count every working day
-READER = "enforce/"
 Say = Callable[[Subject, datetime], Evaluation]
 AT_ONCE = 2_000  # deals that are judged and saved together
 
@@ -46,27 +44,15 @@ class Evaluated:
     bound: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """What came of looking at the deals that changed or fell due: what was said of them is saved already."""
-
-    deals: int = 0
-    changes: tuple[Change, ...] = ()
-    blocked: tuple[Blocked, ...] = ()  # what needs a person before anything is done about it
-    unheard: tuple[Ref, ...] = ()  # of which a CRM is still to be asked what they held when they moved
-    reader: str = ""
-    mark: int = 0
-
-
 @made_for_bulk()
-def judge_pending(workspace: Workspace, told_by: Collection[str] = ()) -> Judged:
+def judge_pending(workspace: Workspace, told_by: Collection[str] = (), waiting: Awaiting | None = None) -> Judged:
     """Evaluate every deal that changed, or whose evaluation was good until now, and save what that says.
 
     Linked deals are evaluated once, by the deal that leads them. `dealt` must be called with what is made of it.
-    `told_by` names the connections that may be asked what their deals held at moves which are in doubt.
+    `told_by` names the connections that may be asked what their deals held at moves which are in doubt. `waiting` has
+    the deals that wait, where that was asked already.
     """
-    reader = _reader(workspace)
-    mark, deals = _to_judge(workspace, reader)
+    waiting = waiting or awaiting(workspace)
     calendars = compile_calendars(workspace)
     recall = Recall.of(workspace)
     count = 0
@@ -74,7 +60,7 @@ def judge_pending(workspace: Workspace, told_by: Collection[str] = ()) -> Judged
     blocked: list[Blocked] = []
     unheard: list[Ref] = []
     done: set[Ref] = set()
-    for part in chunks(deals, AT_ONCE):
+    for part in chunks(waiting.deals, AT_ONCE):
         records, others = leads(workspace, [deal for deal in part if deal not in done])
         # A link is looked at once, with whichever of its deals comes first.
         done |= (records.keys() | others).difference(part)
@@ -92,38 +78,9 @@ def judge_pending(workspace: Workspace, told_by: Collection[str] = ()) -> Judged
         changes=tuple(changes),
         blocked=tuple(blocked),
         unheard=tuple(unheard),
-        reader=reader,
-        mark=mark,
+        reader=waiting.reader,
+        mark=waiting.mark,
     )
-
-
-def _to_judge(workspace: Workspace, reader: str) -> tuple[int, list[Ref]]:
-    """Give the deals that changed, that something around them changed of, or that fell due; in order, with the mark."""
-    mark, pending = workspace.store.backlog.pending(reader)
-    deals = reached(workspace, pending)
-    deals |= dict.fromkeys(workspace.store.findings.due(workspace.clock.now()))
-    return mark, sorted(deals)  # nearly all are in order already, as they were pending, which costs next to nothing
-
-
-def dealt(workspace: Workspace, judged: Judged, unfinished: Iterable[Change]) -> None:
-    """Note what was dealt with: all but the deals of which something is still to be written, asked or heard."""
-    ids = {change.id for change in judged.changes}
-    left = {change.target for change in unfinished if change.id in ids and change.target is not None}
-    left |= {item.deal for item in judged.blocked}
-    left |= set(judged.unheard)
-    workspace.store.backlog.dealt(judged.reader, judged.mark, sorted(left))
-    known = workspace.store.backlog.readers()
-    workspace.store.backlog.forget(sorted(r for r in known if r.startswith(READER) and r != judged.reader))
-
-
-def _reader(workspace: Workspace) -> str:
-    """Name the reader of the backlog.
-
-    All is judged anew under another process, in a year of other holidays, and when a kind of records that rules look at
-    was pulled for the first time: what could not be told of deals without any can be told then.
-    """
-    beside = hashlib.sha256("\n".join(pulled_beside(workspace)).encode()).hexdigest()[:8]
-    return f"{READER}{workspace.project.digest}/{__version__}/{workspace.clock.now().year}/{beside}"
 
 
 def _judge(
@@ -198,7 +155,7 @@ def subject_of(workspace: Workspace, deal: Record) -> Subject:
 
 def looked_up(workspace: Workspace) -> Hanging:
     """Find what hangs on deals for somebody who only looks, and may not bring the index up to date."""
-    reader = _reader(workspace)
+    reader = reader_of(workspace)
     if reader not in workspace.store.backlog.readers():  # what the index has was made for another process
         return scanned(workspace)
     _, changed = workspace.store.backlog.pending(reader)

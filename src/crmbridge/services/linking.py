@@ -24,7 +24,7 @@ from crmbridge.engine.matching import (
 )
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.cuts import Cutter
-from crmbridge.model.records import Kind, Record, Ref, Signature
+from crmbridge.model.records import Kind, Record, Ref, Signature, Status
 from crmbridge.services.apart import apart
 from crmbridge.services.hanging import index_hanging
 from crmbridge.services.workspace import Workspace
@@ -41,6 +41,11 @@ def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
     rest = iter(items)
     while part := list(islice(rest, size)):
         yield part
+
+
+def is_open(deal: Record) -> bool:
+    """Tell whether a deal is still being sold."""
+    return deal.position is not None and deal.position.status is Status.OPEN
 
 
 def deals_to_look_at(workspace: Workspace, entry: Sync, pending: Collection[Ref], *, first: bool) -> list[Ref]:

@@ -17,11 +17,12 @@ from crmbridge.engine.sameness import same
 from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.cuts import Cut, may_name, with_news
-from crmbridge.model.records import Record, Ref, Status
+from crmbridge.model.records import Ref
 from crmbridge.model.values import Fields, Value
 from crmbridge.services.allowed import why_not
 from crmbridge.services.companions import with_companions
 from crmbridge.services.gathering import Around
+from crmbridge.services.linking import is_open
 from crmbridge.services.notes import copied_notes
 from crmbridge.services.workspace import Workspace
 from crmbridge.services.written import canonical_edits
@@ -29,11 +30,6 @@ from crmbridge.settings import Sync
 
 Bases = Mapping[Ref, Mapping[str, Value]]
 NOTHING_KNOWN: Fields = MappingProxyType({})
-
-
-def is_open(deal: Record) -> bool:
-    """Tell whether a deal is still being sold."""
-    return deal.position is not None and deal.position.status is Status.OPEN
 
 
 @dataclass(slots=True)

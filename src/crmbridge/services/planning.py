@@ -9,9 +9,9 @@ from typing import Literal
 from crmbridge.engine.planner import assemble, is_wanted_again
 from crmbridge.model.changes import Cause, Outcome, Plan
 from crmbridge.model.records import Kind
-from crmbridge.services import evaluating, syncing
+from crmbridge.services import syncing
+from crmbridge.services.awaiting import Judged, awaiting, dealt
 from crmbridge.services.bulk import made_for_bulk
-from crmbridge.services.evaluating import Judged
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import DeleteCap
 
@@ -45,7 +45,7 @@ def make_plan(
     """
     current = tuple(workspace.connections if fresh is None else fresh)
     synced = syncing.sync(workspace, current, cap) if "sync" in parts else syncing.Synced()
-    judged = evaluating.judge_pending(workspace, current if ask else ()) if "enforce" in parts else Judged()
+    judged = _judge(workspace, current if ask else ()) if "enforce" in parts else Judged()
     changes = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
     journal = workspace.store.journal
     outcomes = journal.outcomes([change.id for change in changes])
@@ -66,13 +66,23 @@ def make_plan(
         and not is_wanted_again(change, entry)
     }
     if "enforce" in parts:
-        evaluating.dealt(workspace, judged, (change for change in judged.changes if change.id not in finished))
+        dealt(workspace, judged, (change for change in judged.changes if change.id not in finished))
         if "sync" not in parts:
             own = [item for item in plan.blocked if not item.link]
             workspace.store.waiting.replace({""}, own, workspace.clock.now())
     if "sync" in parts:
         plan = _remember(workspace, synced, plan, finished)
     return Planned(plan=plan, judged=judged)
+
+
+def _judge(workspace: Workspace, told_by: Collection[str]) -> Judged:
+    """Judge the deals that wait for it, if any do."""
+    waiting = awaiting(workspace)
+    if not waiting.deals:
+        return Judged(reader=waiting.reader, mark=waiting.mark)
+    from crmbridge.services.evaluating import judge_pending  # noqa: PLC0415  what an idle cycle does without
+
+    return judge_pending(workspace, told_by, waiting)
 
 
 def _remember(workspace: Workspace, synced: syncing.Synced, plan: Plan, finished: Collection[str]) -> Plan:

@@ -11,9 +11,10 @@ from crmbridge.engine.mapping import stage_mapper
 from crmbridge.engine.subject import Subject
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.services.awaiting import asked_for
 from crmbridge.services.evaluating import compile_for, leads, looked_up
 from crmbridge.services.linking import chunks
-from crmbridge.services.surrounding import asked_for, surrounded
+from crmbridge.services.surrounding import surrounded
 from crmbridge.services.workspace import Workspace
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from crmbridge.engine.activities import by_deal, counted, kinds_asked_for
+from crmbridge.engine.activities import by_deal, counted
 from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.matching import around
 from crmbridge.engine.rules.case import Beside
@@ -15,54 +15,14 @@ from crmbridge.engine.voice import ENGLISH, Voice
 from crmbridge.model.courses import Course
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.services.forgoing import unread, why_no_files
-from crmbridge.services.hanging import deals_naming, hanging_on, index_hanging, index_named
-from crmbridge.services.kinds import wanted_kinds
-from crmbridge.services.linking import chunks
+from crmbridge.services.awaiting import HANGING, NAMED, asked_for, is_pulled
+from crmbridge.services.forgoing import why_no_files
+from crmbridge.services.hanging import hanging_on
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Settings
 
-_NAMED = (Kind.COMPANY, Kind.CONTACT)
-_HANGING = (Kind.ACTIVITY, Kind.NOTE, Kind.FILE)
-
-
 # Gives the activities, notes or files on some deals of one connection, by the deal's id.
 Hanging = Callable[[Workspace, Sequence[Ref], Kind], Mapping[str, Sequence[Record]]]
-
-
-def reached(workspace: Workspace, pending: Collection[Ref]) -> dict[Ref, None]:
-    """Bring the index up to date with what is pending, and give the deals that this may matter to.
-
-    Those that are pending themselves come first, in the order in which they were given.
-    """
-    asked = asked_for(workspace)
-    deals = dict.fromkeys(ref for ref in pending if ref.kind is Kind.DEAL)
-    if asked.intersection(_NAMED):
-        for part in chunks(sorted(deals)):
-            index_named(workspace, part)
-        for part in chunks(ref for ref in pending if ref.kind in asked.intersection(_NAMED)):
-            deals |= dict.fromkeys(deals_naming(workspace, part))
-    for kind in (Kind.ACTIVITY, *asked.intersection([Kind.NOTE, Kind.FILE])):
-        for part in chunks(ref for ref in pending if ref.kind is kind):
-            deals |= dict.fromkeys(index_hanging(workspace, part))
-    if Kind.USER in asked:  # who approved and who moved is told by them; they seldom change
-        changed = {ref.connection for ref in pending if ref.kind is Kind.USER}.intersection(workspace.connections)
-        known = (deal.ref for name in changed for deal in workspace.store.records.records(name, Kind.DEAL))
-        deals |= dict.fromkeys(known)
-    return deals
-
-
-def asked_for(workspace: Workspace) -> frozenset[Kind]:
-    """Name the kinds of records beside deals that rules and bindings look at."""
-    return kinds_asked_for(workspace.project.process, workspace.project.settings.conditions)
-
-
-def pulled_beside(workspace: Workspace) -> tuple[str, ...]:
-    """Name what has been pulled of what rules look at, as connection/kind: until then nobody can tell of it."""
-    kinds = sorted(asked_for(workspace))
-    return tuple(
-        f"{name}/{kind}" for name in workspace.connections for kind in kinds if is_pulled(workspace, name, kind)
-    )
 
 
 def surrounded(
@@ -73,7 +33,7 @@ def surrounded(
     for deal in deals:
         by_connection[deal.ref.connection].append(deal)
     for connection, own in by_connection.items():
-        pulled = [kind for kind in (*_NAMED, *_HANGING, Kind.USER) if is_pulled(workspace, connection, kind)]
+        pulled = [kind for kind in (*NAMED, *HANGING, Kind.USER) if is_pulled(workspace, connection, kind)]
         yield from _subjects(workspace, own, calendars, _Around.load(workspace, own, pulled, hanging))
 
 
@@ -93,13 +53,13 @@ class _Around:
         """Read it, all deals at once."""
         refs = [deal.ref for deal in deals]
         asked, settings = asked_for(workspace), workspace.project.settings
-        kinds = asked.intersection(pulled, _NAMED)
+        kinds = asked.intersection(pulled, NAMED)
         wanted = {ref for deal in deals for ref in around(deal) if ref.kind in kinds} if kinds else ()
         users = asked & {Kind.USER} and Kind.USER in pulled
         return cls(
             hanging={
                 kind: hanging(workspace, refs, kind)
-                for kind in _HANGING
+                for kind in HANGING
                 if kind in pulled and (kind is Kind.ACTIVITY or kind in asked)
             },
             named=workspace.store.records.get(sorted(wanted)),
@@ -119,7 +79,7 @@ class _Around:
         refs = list(around(deal)) if self.kinds else []
         named = {
             kind: [self.named[ref] for ref in refs if ref.kind is kind and ref in self.named]
-            for kind in _NAMED
+            for kind in NAMED
             if kind in self.kinds
         }
         notes, files = (self.hanging.get(kind) for kind in (Kind.NOTE, Kind.FILE))
@@ -207,7 +167,7 @@ def scanned(workspace: Workspace) -> Hanging:
 
 def since_indexed(workspace: Workspace, changed: Collection[Ref]) -> Hanging:
     """Find it by the index and by what changed since: for those who only look, at what a few deals have."""
-    fresh = workspace.store.records.get([ref for ref in changed if ref.kind in _HANGING])
+    fresh = workspace.store.records.get([ref for ref in changed if ref.kind in HANGING])
 
     def find(_workspace: Workspace, deals: Sequence[Ref], kind: Kind) -> Mapping[str, Sequence[Record]]:
         known = indexed(workspace, deals, kind)
@@ -218,16 +178,3 @@ def since_indexed(workspace: Workspace, changed: Collection[Ref]) -> Hanging:
         return {deal: found for deal, found in both.items() if found}
 
     return find
-
-
-def is_pulled(workspace: Workspace, connection: str, kind: Kind) -> bool:
-    """Tell whether a connection pulls a kind, and has done so.
-
-    Without a cursor none were pulled yet, or the adapter knows none: that is not the same as there being none. Nor is
-    that a first pull has not read all yet. Files that may not be read any more may be others by now.
-    """
-    project = workspace.project
-    wanted = wanted_kinds(project.process, project.settings.connections[connection], project.settings.conditions)
-    if kind not in wanted or kind not in workspace.store.records.cursors(connection):
-        return False
-    return not unread(workspace, connection, kind)

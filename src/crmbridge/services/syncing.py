@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from crmbridge.engine.deleting import (
     ENDED,
@@ -14,20 +15,22 @@ from crmbridge.engine.deleting import (
     hold_ends,
     most_at_once,
 )
-from crmbridge.engine.glance import glance_at
+from crmbridge.engine.glance import Glance, glance_at
 from crmbridge.engine.matching import link_id
 from crmbridge.engine.merge import decided_ref
 from crmbridge.engine.views import Viewer
 from crmbridge.model.changes import Action, Blocked, Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
-from crmbridge.services.gathering import follow_merged, gather, make_viewers, writable
+from crmbridge.services.gathering import Around, follow_merged, gather, make_viewers, writable
 from crmbridge.services.linked import in_links
-from crmbridge.services.linking import chunks, deals_to_look_at, match_fresh, sign, sign_all
-from crmbridge.services.looking import Part, is_open
+from crmbridge.services.linking import chunks, deals_to_look_at, is_open, match_fresh, sign, sign_all
 from crmbridge.services.workspace import Workspace
 from crmbridge.services.written import bases_after
 from crmbridge.settings import DeleteCap, Sync
+
+if TYPE_CHECKING:
+    from crmbridge.services.looking import Part
 
 Bases = Mapping[Ref, Mapping[str, Value]]
 
@@ -96,8 +99,7 @@ def _sync_entry(
     for some in chunks(links):
         around = gather(workspace, entry, viewers, some, glance)
         sign(workspace, entry, [ref for refs in around.links.values() for ref in refs if ref in unsigned], around.deals)
-        plan = Part(workspace, entry, around, unclear, glance)
-        plan.look()
+        plan = _looked(workspace, entry, around, unclear, glance)
         workspace.store.links.save(plan.members)
         # Another deal may lead them now, so enforcement has to look at what is left.
         workspace.store.backlog.touch([ref for refs in plan.members.values() for ref in refs])
@@ -116,6 +118,14 @@ def _sync_entry(
         synced.blocked += hold_ends(ends, most_at_once(cap, count))
     else:
         workspace.store.links.save_bases({decided_ref(link): {ENDED: True} for link in ends})
+
+
+def _looked(workspace: Workspace, entry: Sync, around: Around, unclear: Bases, glance: Glance) -> Part:
+    from crmbridge.services.looking import Part  # noqa: PLC0415  what an idle cycle does without
+
+    part = Part(workspace, entry, around, unclear, glance)
+    part.look()
+    return part
 
 
 def _count_links(workspace: Workspace) -> int:

@@ -13,10 +13,10 @@ from crmbridge.engine.matching import belongs_to, lead, link_id
 from crmbridge.model.findings import Judgement
 from crmbridge.model.records import Kind, Record, Ref, Signature
 from crmbridge.ports import Page
+from crmbridge.services.awaiting import dealt
 from crmbridge.services.evaluating import (
     OLDEST_YEARS,
     compile_calendars,
-    dealt,
     evaluate_all,
     evaluate_one,
     judge_pending,

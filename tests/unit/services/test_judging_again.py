@@ -9,7 +9,8 @@ from typing import Any
 from crmbridge.cli.slas_view import slas_form, slas_lines
 from crmbridge.model.findings import SlaClock, SlaState
 from crmbridge.model.process import Process
-from crmbridge.services.evaluating import dealt, judge_pending
+from crmbridge.services.awaiting import dealt
+from crmbridge.services.evaluating import judge_pending
 from crmbridge.services.judging_again import compare
 from crmbridge.services.pulling import pull
 from crmbridge.services.workspace import Workspace

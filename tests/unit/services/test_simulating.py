@@ -12,7 +12,8 @@ from crmbridge.files.diagnostics import InvalidFilesError
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Page
-from crmbridge.services.evaluating import dealt, judge_pending, subject_of
+from crmbridge.services.awaiting import dealt
+from crmbridge.services.evaluating import judge_pending, subject_of
 from crmbridge.services.pulling import pull
 from crmbridge.services.replaying import subjects
 from crmbridge.services.running import run_steps

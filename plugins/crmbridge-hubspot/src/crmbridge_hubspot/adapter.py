@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from crmbridge.adapting import amend_tasks
 from crmbridge.http import Signer
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
 from crmbridge.model.courses import Course
@@ -13,24 +12,18 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
 from crmbridge.ports import AdapterContext, Capabilities, Description, FieldWish, Page
 from crmbridge_hubspot.account import read_owners
-from crmbridge_hubspot.amending import Amending
-from crmbridge_hubspot.api import HubSpotApi
-from crmbridge_hubspot.archiving import Archiver
+from crmbridge_hubspot.api import BATCH, HubSpotApi
 from crmbridge_hubspot.attached import HolderReader, holder_of
-from crmbridge_hubspot.bodies import LINKED
 from crmbridge_hubspot.counterparts import KNOWN_BY, Lookup
-from crmbridge_hubspot.courses import Courses
 from crmbridge_hubspot.cursor import OVERLAP
-from crmbridge_hubspot.fields import make_fields, properties_of, property_name
 from crmbridge_hubspot.figures import Figures
 from crmbridge_hubspot.mapping import Words, to_user
-from crmbridge_hubspot.objects import TYPES, ObjectType, by_type
+from crmbridge_hubspot.objects import LINKED, TYPES, ObjectType, by_type
 from crmbridge_hubspot.pulling import pull_pages
 from crmbridge_hubspot.reading import Reader
 from crmbridge_hubspot.settings import HubSpotSettings
 from crmbridge_hubspot.setup import SetUp
 from crmbridge_hubspot.signing import credential
-from crmbridge_hubspot.writing import ATTACHMENTS, BATCH, Writer, find_attachment, find_deal
 
 WRITTEN = DEAL_ACTIONS | {Action.FIELD, Action.ARCHIVE, Action.AMEND}
 CAPABILITIES = Capabilities(
@@ -113,6 +106,8 @@ class HubSpotAdapter:
 
     def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
         """Read what fields held from a moment on, by the histories that HubSpot keeps of each property."""
+        from crmbridge_hubspot.courses import Courses  # noqa: PLC0415  asked for only of deals in doubt
+
         return Courses(api=self._api, terms=self._setup.terms()).read(deals, fields, since)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
@@ -120,6 +115,8 @@ class HubSpotAdapter:
 
         A company or contact is found by its natural key, without case; the oldest where there are several.
         """
+        from crmbridge_hubspot.writing import ATTACHMENTS, find_attachment, find_deal  # noqa: PLC0415  as for `write`
+
         if kind is Kind.DEAL:
             words, account, _ = self._setup.terms()
             known = account.fields.get(words.key_field)
@@ -134,27 +131,25 @@ class HubSpotAdapter:
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Make changes of one action, at most `capabilities.batch` of them."""
-        if not changes:
-            return []
-        if changes[0].action is Action.FIELD:
-            try:
-                return make_fields(self._api, self._connection, changes)
-            finally:
-                self._setup.forget()
-        if changes[0].action is Action.UPDATE and changes[0].kind is Kind.COMPANY:
-            return self._figures.write(changes)
-        if changes[0].action is Action.ARCHIVE:
-            return Archiver(api=self._api).archive(changes)
-        if changes[0].action is Action.AMEND:
-            return amend_tasks(changes, self.find, Amending(api=self._api, terms=self._setup.terms()).send)
-        lookup = self._lookup.afresh()
-        return Writer(api=self._api, terms=self._setup.terms(), now=self._clock.now, lookup=lookup).write(changes)
+        from crmbridge_hubspot.changing import Changing  # noqa: PLC0415  what a pull does without
+
+        return Changing(
+            api=self._api,
+            setup=self._setup,
+            figures=self._figures,
+            lookup=self._lookup,
+            connection=self._connection,
+            now=self._clock.now,
+            find=self.find,
+        ).write(changes)
 
     def close(self) -> None:
         """Give back the connections."""
         self._api.close()
 
     def _find_property(self, key: str) -> Ref | None:
+        from crmbridge_hubspot.fields import properties_of, property_name  # noqa: PLC0415  as for `write`
+
         on, _, name = key.rpartition(":")
         name = property_name(name)
         if on == Kind.COMPANY:

@@ -16,9 +16,9 @@ from crmbridge.model.values import Money, Value
 from crmbridge_hubspot.account import CURRENCY_PROPERTY
 from crmbridge_hubspot.counterparts import KNOWN_BY, made_properties
 from crmbridge_hubspot.mapping import Terms
+from crmbridge_hubspot.objects import LINKED
 from crmbridge_hubspot.values import SAY_CURRENCY
 
-LINKED = ("company", "contacts")  # fields that HubSpot keeps as associations
 # HUBSPOT_DEFINED association types ("Associate records"): of a deal with its primary company and its contacts, of a
 # contact with its primary company, and of tasks and notes with what they hang on.
 DEAL_COMPANY, DEAL_CONTACT, CONTACT_COMPANY = 5, 3, 1

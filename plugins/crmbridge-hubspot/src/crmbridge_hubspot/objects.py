@@ -8,6 +8,8 @@ from typing import NamedTuple
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import FieldType
 
+LINKED = ("company", "contacts")  # fields that HubSpot keeps as associations
+
 
 class Bound(NamedTuple):
     """A canonical field, the property that holds it, and its type."""

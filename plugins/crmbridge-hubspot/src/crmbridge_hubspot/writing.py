@@ -20,7 +20,6 @@ from crmbridge_hubspot.mapping import Terms, Words
 from crmbridge_hubspot.objects import TYPES
 from crmbridge_hubspot.replies import TakenError
 
-BATCH = 100
 ATTACHMENTS = {Kind.TASK: "tasks", Kind.NOTE: "notes"}
 TABLES = {Kind.DEAL: "deals", Kind.COMPANY: "companies", Kind.CONTACT: "contacts", **ATTACHMENTS}
 EXISTING = re.compile(r"Existing ID: (\d+)")  # of a contact whose e-mail is taken; only the words say it (php#59)

@@ -15,7 +15,6 @@ from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import AdapterContext, Capabilities, Description, Page
 from crmbridge.threads import make_pool
-from crmbridge_salesforce.courses import Courses
 from crmbridge_salesforce.cursor import dump_several, parse_several
 from crmbridge_salesforce.encode import Encoder, currencies, figure_of
 from crmbridge_salesforce.finding import Finder
@@ -131,6 +130,8 @@ class SalesforceAdapter:
 
     def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
         """Read what fields held from a moment on: amount and close date, and the others that the org tracks."""
+        from crmbridge_salesforce.courses import Courses  # noqa: PLC0415  asked for only of deals in doubt
+
         courses = Courses(org=self._org, setup=self._setup, shape=self._library.shape(Kind.DEAL))
         return courses.read(deals, fields, since)
 
