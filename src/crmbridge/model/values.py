@@ -208,23 +208,17 @@ class WrittenFields(StoredFields):
         return super().get(name, default)
 
 
-class _Read(dict[str, Value]):
-    """The values that somebody looked at, by name; of fields whose JSON was read as a whole."""
-
-    __slots__ = ("_data",)
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        super().__init__()
-        self._data = data
-
-    def __missing__(self, name: str) -> Value:
-        value = self[name] = _untagged(self._data.get(name))
-        return value
-
-
 def reading(fields: Fields) -> Callable[[str], Value]:
-    """Give what gives a field's value, None where there is none, for those who ask for the same ones many times."""
-    return _Read(_read(fields.text)).__getitem__ if isinstance(fields, StoredFields) else fields.get
+    """Give what gives a field's value, None where there is none, for those who ask for several, each once."""
+    if type(fields) is dict or not isinstance(fields, StoredFields):
+        return fields.get
+    held = _read(fields.text).get
+
+    def read(name: str) -> Value:
+        found: Value = _untagged(data) if type(data := held(name)) is dict else data
+        return found
+
+    return read
 
 
 def value_of(written: Any) -> Value:

@@ -12,6 +12,7 @@ from crmbridge.engine.expr.terms import (
     BOOL,
     DATE,
     DATETIME,
+    DURATION,
     MONEY,
     NUMBER,
     TEXT,
@@ -67,18 +68,27 @@ def emit(term: Term, writer: Writer) -> Held:
 
 def emit_number(name: str, writer: Writer) -> str:
     """Write what loads a field as a number, or as the amount of its money, whatever was declared."""
-    held = writer.new(f"get({writer.value(name)})")
-    with writer.block(f"if type({held}) is {writer.use(Money)}:"):
-        writer.line(f"{held} = {held}.amount")
-    _finite(held, writer)
-    return held
+
+    def write() -> str:
+        held = writer.new(_raw(name, writer))
+        with writer.block(f"if type({held}) is {writer.use(Money)}:"):
+            writer.line(f"{held} = {held}.amount")
+        _finite(held, writer)
+        return held
+
+    return writer.once((name, "amount"), write)
 
 
 def emit_empty(name: str, writer: Writer) -> tuple[str, str]:
     """Write what loads a field as it is; give where it is, and the condition under which it counts as empty."""
-    held = writer.new(f"get({writer.value(name)})")
+    held = _raw(name, writer)
     nothing = f"(not {held} and ({held} is None or isinstance({held}, (str, tuple))))"
-    return held, f"{nothing} or (isinstance({held}, str) and {held}.isspace())"
+    empty = f"{nothing} or (isinstance({held}, str) and {held}.isspace())"
+    return held, writer.once((name, "empty"), lambda: writer.new(empty))
+
+
+def _raw(name: str, writer: Writer) -> str:
+    return writer.once((name, "raw"), lambda: writer.new(f"get({writer.value(name)})"))
 
 
 def _finite(held: str, writer: Writer) -> None:
@@ -93,9 +103,12 @@ def _const(term: Const, writer: Writer) -> Held:
 
 
 def _field(term: Field, writer: Writer) -> Held:
-    held = writer.new(f"get({writer.value(term.name)})")
-    _LOADS[term.type](held, writer)
-    return Held(held)
+    def write() -> str:
+        held = writer.new(_raw(term.name, writer))
+        _LOADS[term.type](held, writer)
+        return held
+
+    return Held(writer.once((term.name, term.type), write))
 
 
 def _load_text(held: str, writer: Writer) -> None:
@@ -189,7 +202,8 @@ def _bare(held: Held, term: Term, writer: Writer) -> Held:
     if term.type != MONEY:
         return held
     bare = f"{held.name}.amount if type({held.name}) is {writer.use(Money)} else {held.name}"
-    return Held(writer.new(bare), held.sure)
+    name = writer.once((held.name, "bare"), lambda: writer.new(bare)) if isinstance(term, Field) else writer.new(bare)
+    return Held(name, held.sure)
 
 
 def _compare(term: Compare, writer: Writer) -> Held:
@@ -215,16 +229,16 @@ def _among(term: Among, writer: Writer) -> Held:
 
 def _calculate(term: Calculate, writer: Writer) -> Held:
     left, right = emit(term.left, writer), emit(term.right, writer)
-    function = writer.use(_calculation(term))
-    return Held(_known(f"{function}({term.op!r}, {left.name}, {right.name})", writer, left, right).name)
-
-
-def _calculation(term: Calculate) -> Callable[..., Any]:
-    if term.type == MONEY:
-        return runtime.calculate_money
-    if term.type == NUMBER:
-        return runtime.divide_money if term.left.type == MONEY else runtime.calculate
-    return runtime.join if term.type == TEXT else runtime.move
+    if term.type in {TEXT, DATE, DATETIME, DURATION}:
+        function = writer.use(runtime.join if term.type == TEXT else runtime.move)
+        return Held(_known(f"{function}({term.op!r}, {left.name}, {right.name})", writer, left, right).name)
+    operation = writer.value(runtime.OPERATIONS[term.op])
+    if MONEY in {term.left.type, term.right.type}:
+        function = writer.use(runtime.calculate_money if term.type == MONEY else runtime.divide_money)
+        return Held(_known(f"{function}({operation}, {left.name}, {right.name})", writer, left, right).name)
+    held = _known(f"{operation}({left.name}, {right.name})", writer, left, right).name
+    writer.line(f"if {held} is not None and not {held}.is_finite(): {held} = None")
+    return Held(held)
 
 
 def _negative(term: Negative, writer: Writer) -> Held:

@@ -15,7 +15,8 @@ from crmbridge.model.values import Money, Value
 
 # Nothing is trapped: what can't be calculated comes out as not finite, and is unknown then.
 _CONTEXT = decimal.Context(prec=DIGITS, traps=[], Emax=999_999, Emin=-999_999)
-_OPERATIONS: Mapping[str, Callable[[Decimal, Decimal], Decimal]] = {
+Operation = Callable[[Decimal, Decimal], Decimal]
+OPERATIONS: Mapping[str, Operation] = {
     "+": _CONTEXT.add,
     "-": _CONTEXT.subtract,
     "*": _CONTEXT.multiply,
@@ -95,23 +96,21 @@ def _bare(value: Money | Decimal) -> Decimal:
     return value.amount if isinstance(value, Money) else value
 
 
-def calculate(op: str, left: Decimal, right: Decimal) -> Decimal | None:
-    """Calculate with two numbers; None for what has no result, such as a division by zero."""
-    return number(_OPERATIONS[op](left, right))
-
-
-def calculate_money(op: str, left: Money | Decimal, right: Money | Decimal) -> Money | Decimal | None:
+def calculate_money(
+    operation: Operation, left: Money | Decimal, right: Money | Decimal
+) -> Money | Decimal | None:
     """Calculate with two values of which one is money; what comes out is money of its currency."""
-    pair = moneys(left, right)
-    found = None if pair is None else calculate(op, *pair)
+    pair = (left.amount, right) if type(left) is Money and type(right) is Decimal else moneys(left, right)
+    if pair is None or not (found := operation(*pair)).is_finite():
+        return None
     known = left if isinstance(left, Money) else right
-    return Money(found, known.currency) if found is not None and isinstance(known, Money) else found
+    return Money(found, known.currency) if isinstance(known, Money) else found
 
 
-def divide_money(_op: str, left: Money | Decimal, right: Money | Decimal) -> Decimal | None:
+def divide_money(divide: Operation, left: Money | Decimal, right: Money | Decimal) -> Decimal | None:
     """Give the ratio of two amounts."""
     pair = moneys(left, right)
-    return None if pair is None else calculate("/", *pair)
+    return number(divide(*pair)) if pair else None
 
 
 def negative(value: Any) -> Any:
