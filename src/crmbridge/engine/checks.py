@@ -97,7 +97,7 @@ class Verdicts(Sequence[Verdict]):
 
 def judge_stage(case: Case) -> Verdicts:
     """Judge the case's deal by all rules of the case's stage."""
-    return judge_stages((case,))
+    return Verdicts((judged(case),))
 
 
 def judge_stages(cases: Iterable[Case]) -> Verdicts:

@@ -208,30 +208,28 @@ class WrittenFields(StoredFields):
         return super().get(name, default)
 
 
-def reading(fields: Fields) -> Callable[[str], Value]:
-    """Give what gives a field's value, None where there is none, for those who ask for several, each once."""
+def reading(fields: Fields) -> Callable[[str], Any]:
+    """Give what gives a field's value, None where there is none, for those who ask for several.
+
+    A value may come as it is stored: what is a dictionary stands for what `untagged` makes of it.
+    """
     if type(fields) is dict or not isinstance(fields, StoredFields):
         return fields.get
-    held = _read(fields.text).get
-
-    def read(name: str) -> Value:
-        found: Value = _untagged(data) if type(data := held(name)) is dict else data
-        return found
-
-    return read
+    held: Callable[[str], Any] = _read(fields.text).get
+    return held
 
 
 def value_of(written: Any) -> Value:
     """Read a value that is given as it is held: as text, or as what that stands for."""
-    return _untagged(_read(written) if type(written) is msgspec.Raw else written)
-
-
-def _untagged(data: Any) -> Value:
-    if type(data) is dict:
-        ((tag, content),) = data.items()
-        data = _UNTAG[tag](content)
-    found: Value = data
+    data = _read(written) if type(written) is msgspec.Raw else written
+    found: Value = untagged(data) if type(data) is dict else data
     return found
+
+
+def untagged(data: dict[str, Any]) -> Value:
+    """Give the value that a one-key object, which `to_json` wrote, stands for."""
+    ((tag, content),) = data.items()
+    return _UNTAG[tag](content)
 
 
 def _read(written: msgspec.Raw | str) -> Any:

@@ -15,8 +15,7 @@ from crmbridge.model.values import Money, Value
 
 # Nothing is trapped: what can't be calculated comes out as not finite, and is unknown then.
 _CONTEXT = decimal.Context(prec=DIGITS, traps=[], Emax=999_999, Emin=-999_999)
-Operation = Callable[[Decimal, Decimal], Decimal]
-OPERATIONS: Mapping[str, Operation] = {
+OPERATIONS: Mapping[str, Callable[[Decimal, Decimal], Decimal]] = {
     "+": _CONTEXT.add,
     "-": _CONTEXT.subtract,
     "*": _CONTEXT.multiply,
@@ -83,34 +82,6 @@ def texts(value: Value) -> tuple[str, ...] | None:
 def short_list(items: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
     """Give a list that is short enough to go through."""
     return items if items is not None and len(items) <= LONGEST_LIST else None
-
-
-def moneys(left: Money | Decimal, right: Money | Decimal) -> tuple[Decimal, Decimal] | None:
-    """Give two amounts that can be held against each other; None for different currencies."""
-    if isinstance(left, Money) and isinstance(right, Money) and left.currency != right.currency:
-        return None
-    return _bare(left), _bare(right)
-
-
-def _bare(value: Money | Decimal) -> Decimal:
-    return value.amount if isinstance(value, Money) else value
-
-
-def calculate_money(
-    operation: Operation, left: Money | Decimal, right: Money | Decimal
-) -> Money | Decimal | None:
-    """Calculate with two values of which one is money; what comes out is money of its currency."""
-    pair = (left.amount, right) if type(left) is Money and type(right) is Decimal else moneys(left, right)
-    if pair is None or not (found := operation(*pair)).is_finite():
-        return None
-    known = left if isinstance(left, Money) else right
-    return Money(found, known.currency) if isinstance(known, Money) else found
-
-
-def divide_money(divide: Operation, left: Money | Decimal, right: Money | Decimal) -> Decimal | None:
-    """Give the ratio of two amounts."""
-    pair = moneys(left, right)
-    return number(divide(*pair)) if pair else None
 
 
 def negative(value: Any) -> Any:
