@@ -38,7 +38,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crmbridge.errors import ConfigurationError, LockedError, StateError
 from crmbridge.store import fresh, postgresql, schema, sqlite
-from crmbridge.store.written import Moment, storable
+from crmbridge.store.written import Moment, all_storable
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
@@ -393,7 +393,7 @@ def run_among(connection: Connection, what: str, column: str, values: Sequence[s
     where = [f"{_quoted(name)} {'IS NULL' if value is None else f'= {mark}'}" for name, value in of.items()]
     where.append(f"{_quoted(column)} IN ({', '.join([mark] * len(values))})")
     known = (value for value in of.values() if value is not None)
-    return connection.exec_driver_sql(f"{what} WHERE {' AND '.join(where)}", (*known, *map(storable, values)))
+    return connection.exec_driver_sql(f"{what} WHERE {' AND '.join(where)}", (*known, *all_storable(values)))
 
 
 def _quoted(name: str) -> str:

@@ -114,7 +114,7 @@ class SqlRecords:
         """Give the records asked for that are known and not gone."""
         with self._database.read() as open_:
             found = {record.ref: record for record in map(record_of, _rows_of(open_, refs))}
-        return {ref: found[ref] for ref in refs if ref in found}
+        return {ref: record for ref in refs if (record := found.get(ref))}
 
     def last_known(self, refs: Collection[Ref]) -> dict[Ref, Record]:
         """Give the records asked for as they were last known, also those that are gone."""
@@ -329,8 +329,8 @@ def _move_row(move: Move, ordinal: int) -> tuple[Any, ...]:
 def by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
     """Give connection and kind with the ids of these refs, each id once."""
     groups: dict[tuple[str, Kind], list[str]] = defaultdict(list)
-    for ref in dict.fromkeys(refs):
-        groups[ref.connection, ref.kind].append(ref.id)
+    for of, some in groupby(dict.fromkeys(refs), itemgetter(0, 1)):
+        groups[of] += [id_ for _, _, id_ in some]
     for (connection, kind), ids in groups.items():
         yield connection, kind, ids
 

@@ -13,7 +13,6 @@ from crmbridge.engine.expr.terms import (
     BOOL,
     DATE,
     DATETIME,
-    DURATION,
     MONEY,
     NUMBER,
     TEXT,

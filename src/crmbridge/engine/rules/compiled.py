@@ -38,7 +38,8 @@ class Prepared(NamedTuple):
 class CompiledRule:
     """An exit rule of a stage. `run` gives a code of `asking`; `say` puts it in words; `when` is what narrows it.
 
-    `write` is how it decides, for who asks it together with others. `names` are all fields of a deal that it looks at; `has_history` says whether what it looks at is known of earlier.
+    `write` writes how it decides, for who asks it together with others. `names` are all fields of a deal that it looks
+    at; `has_history` says whether what it looks at is known of earlier.
     """
 
     id: str

@@ -71,7 +71,7 @@ def test_every_other_check_is_what_the_interpreter_says(process: Process) -> Non
 
 
 def test_rules_that_are_asked_together_say_what_each_says_alone() -> None:
-    """A stage's rules share what they read of a deal, in memory or as it is stored, and keep out of each other's way."""
+    """A stage's rules share what they read of a deal, in memory or as it is stored, and do each other no harm."""
     draw, seen = Random(8), Counter[Judgement]()
     fields = [{"id": name, "name": name, "type": kind} for name, kind in FIELDS.items()]
     while seen.total() < PAIRS:
