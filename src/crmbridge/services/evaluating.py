@@ -20,6 +20,7 @@ from crmbridge.model.business_time import Calendar
 from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.findings import Evaluation
 from crmbridge.model.process import Process
+from crmbridge.model.quick import quick
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.holidays import public_holidays
@@ -35,6 +36,7 @@ Say = Callable[[Subject, datetime], Evaluation]
 AT_ONCE = 2_000  # deals that are judged and saved together
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
     """One deal's evaluation, with what the bindings ask for; `bound` has the action of each finding's binding."""

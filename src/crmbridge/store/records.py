@@ -21,6 +21,7 @@ from crmbridge.store import schema
 from crmbridge.store.database import Database, Marked, among, next_mark, rows_among, upsert, upsert_written
 from crmbridge.store.edits import edits_for, note_edits
 from crmbridge.store.schema import as_written
+from crmbridge.store.sparse import near_any
 from crmbridge.store.written import json_text, moment_text, ref_text, storable
 
 _STREAMED = {"yield_per": 1000}  # rows read at a time
@@ -249,9 +250,11 @@ def _held_moves(open_: Connection, deals: Sequence[Ref]) -> dict[Ref, list[tuple
     """Give the moves that are held of these deals, as they are stored."""
     found: dict[Ref, list[tuple[Any, ...]]] = defaultdict(list)
     for connection, _, ids in by_kind(deals):
-        by_text = {storable(each): Ref(connection, Kind.DEAL, each) for each in ids}
-        for row in rows_among(open_, tuple(_moves_written.c), "deal", by_text, {"connection": connection}):
-            found[by_text[row[_MOVED]]].append(tuple(row))
+        of = {"connection": connection}
+        for some in near_any(open_, _moves, "deal", ids, of):
+            by_text = {storable(each): Ref(connection, Kind.DEAL, each) for each in some}
+            for row in rows_among(open_, tuple(_moves_written.c), "deal", some, of):
+                found[by_text[row[_MOVED]]].append(tuple(row))
     return found
 
 

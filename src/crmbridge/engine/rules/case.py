@@ -13,6 +13,7 @@ from crmbridge.engine.moment import Moment
 from crmbridge.engine.text import plain
 from crmbridge.model.findings import Judgement, Visit
 from crmbridge.model.process import Process, Stage
+from crmbridge.model.quick import quick
 from crmbridge.model.records import Record
 from crmbridge.model.values import Fields, Money, Value, is_empty, show
 
@@ -40,6 +41,7 @@ class Beside:
 NOTHING_BESIDE: Final = Beside()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """What checks look at: a deal's fields, the stage whose rules are asked, and what today is there.
