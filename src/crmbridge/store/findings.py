@@ -20,6 +20,7 @@ from crmbridge.store.sparse import near_any
 from crmbridge.store.written import moment_text, storable
 
 _STREAM = 1000  # rows read at a time
+_STATUSES = {each: each.value for each in Status}  # looked up faster than asked for
 _findings, _places, _visits, _clocks = schema.findings, schema.places, schema.visits, schema.sla_clocks
 
 
@@ -183,7 +184,7 @@ def _place_row(evaluation: Evaluation, at: str) -> tuple[Any, ...]:
         deal.connection,
         storable(deal.id),
         _text(place.stage),
-        place.status.value,
+        _STATUSES[place.status],
         at,
         moment_text(until) if until else None,
     )

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from crmbridge.engine.expr import runtime
+from crmbridge.engine.expr.limits import LONGEST_TEXT
 from crmbridge.engine.expr.terms import (
     BOOL,
     DATE,
@@ -279,8 +280,16 @@ def _negative(term: Negative, writer: Writer) -> Held:
 
 def _search(term: Search, writer: Writer) -> Held:
     where, what = emit(term.text, writer), emit(term.part, writer)
-    found = _known(f"{writer.use(runtime.search)}({term.how!r}, {where.name}, {what.name})", writer, where, what)
-    return Held(found.name)
+    text = _SEARCHES[term.how].format(where=where.name, what=what.name)
+    short = f"len({where.name}) <= {LONGEST_TEXT} and len({what.name}) <= {LONGEST_TEXT}"
+    return Held(_known(f"{text} if {short} else None", writer, where, what).name)
+
+
+_SEARCHES = {
+    "contains": "{what} in {where}",
+    "startsWith": "{where}.startswith({what})",
+    "endsWith": "{where}.endswith({what})",
+}
 
 
 def _matches(term: Matches, writer: Writer) -> Held:

@@ -106,15 +106,6 @@ def move(op: str, left: Any, right: Any) -> Any:
         return None
 
 
-def search(how: str, where: str, what: str) -> bool | None:
-    """Look for a text in another; None when that is too long."""
-    if len(where) > LONGEST_TEXT or len(what) > LONGEST_TEXT:
-        return None
-    if how == "contains":
-        return what in where
-    return where.startswith(what) if how == "startsWith" else where.endswith(what)
-
-
 def match(pattern: Pattern, where: str) -> bool | None:
     """Hold a text against a regular expression; None when it is too long."""
     return pattern.found_in(where) if len(where) <= LONGEST_MATCHED else None

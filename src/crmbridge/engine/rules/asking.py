@@ -50,6 +50,10 @@ def write_term(term: Term, writer: Writer) -> None:
     Where all of several must hold, the reason is the number of the one that decides.
     """
     operands = term.operands if isinstance(term, Joined) and term.op == "&&" else (term,)
+    if len(operands) == 1:
+        whole = emit(term, writer).name
+        writer.answer(f"{PASS} if {whole} else {UNKNOWN} if {whole} is None else {FAIL}")
+        return
     code = writer.new("0")
     for number, operand in enumerate(operands):
         held = emit(operand, writer)
