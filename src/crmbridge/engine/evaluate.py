@@ -55,7 +55,7 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
     moves = [permitted(move, subject) for move in standing_moves(visits, place, subject.process)]
     left = tuple(on_leaving(moves, subject, now)) if moves else ()
     entry = on_entry(here, visit, subject, now) if here and visit and here.entry else ()
-    findings = list(_unreadable(subject, place))
+    findings = list(_unreadable(subject, place)) if subject.deal.problems or place.stage is None else []
     for move in moves:
         findings += _illegal_move(move, subject, last=move is moves[-1])
     for move, found in left:
