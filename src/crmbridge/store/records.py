@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from crmbridge.model.codec import problems_from_json, problems_to_json
-from crmbridge.model.records import Edit, Kind, Move, Position, Record, Ref, Status, Tombstone
+from crmbridge.model.records import Edit, Kind, Move, Position, Problem, Record, Ref, Status, Tombstone
 from crmbridge.model.values import Money, Value, fields_from_text, fields_to_text
 from crmbridge.ports import Page
 from crmbridge.store import schema
@@ -363,8 +363,12 @@ def record_of(row: Sequence[Any]) -> Record:
         key=key,
         url=url,
         updated_by=by,
-        problems=() if problems == "[]" else problems_from_json(json.loads(problems)),
+        problems=_problems(problems),
     )
+
+
+def _problems(text: str) -> tuple[Problem, ...]:
+    return () if text == "[]" else problems_from_json(json.loads(text))
 
 
 @lru_cache(maxsize=1000)  # an account has a few stages, and each of them very many deals
