@@ -336,8 +336,7 @@ def by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
     groups: dict[tuple[str, Kind], list[str]] = defaultdict(list)
     for of, some in groupby(dict.fromkeys(refs), itemgetter(0, 1)):
         groups[of] += [id_ for _, _, id_ in some]
-    for (connection, kind), ids in groups.items():
-        yield connection, kind, ids
+    return ((*of, ids) for of, ids in groups.items())
 
 
 def _rows_of(open_: Connection, refs: Collection[Ref], *, gone: bool = False) -> Iterator[Sequence[Any]]:
