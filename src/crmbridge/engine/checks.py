@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import chain, repeat, starmap
 from types import MappingProxyType
 from typing import Final, NamedTuple, overload
 
 from crmbridge.engine.rules.activities import turns
 from crmbridge.engine.rules.asking import FAIL, JUDGEMENTS, NOT_APPLICABLE, UNKNOWN
-from crmbridge.engine.rules.case import Answer, Case, field_name, quote
+from crmbridge.engine.rules.case import NOTHING_SEEN, Answer, Case, field_name, quote
 from crmbridge.engine.rules.compiled import CompiledRule, CompiledStage, compiled_check, compiled_rule, compiled_stage
 from crmbridge.engine.rules.files import UNREAD
 from crmbridge.engine.text import fill
@@ -52,9 +53,10 @@ class Judged(NamedTuple):
 
     def each(self) -> Iterator[tuple[CompiledRule, int, Case]]:
         """Give each rule with the code and the case that it was decided by."""
-        case, settled = self.case, self.settled
-        for number, (rule, code) in enumerate(zip(self.stage.rules, self.codes, strict=True)):
-            yield (rule, *settled[number]) if number in settled else (rule, code, case)
+        each = zip(self.stage.rules, self.codes, repeat(self.case))
+        if not self.settled:
+            return each
+        return ((one[0], *self.settled[n]) if n in self.settled else one for n, one in enumerate(each))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +76,7 @@ class Verdicts(Sequence[Verdict]):
         return tuple(self)[index]
 
     def __iter__(self) -> Iterator[Verdict]:
-        return (verdict(*one) for part in self.judged for one in part.each())
+        return starmap(verdict, self._each())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
@@ -92,12 +94,12 @@ class Verdicts(Sequence[Verdict]):
         return (verdict(*one) for one in self._each() if one[1] & 3 in _BROKEN)
 
     def _each(self) -> Iterator[tuple[CompiledRule, int, Case]]:
-        return (one for part in self.judged for one in part.each())
+        return chain.from_iterable(part.each() for part in self.judged)
 
 
 def judge_stage(case: Case) -> Verdicts:
     """Judge the case's deal by all rules of the case's stage."""
-    return judge_stages((case,))
+    return Verdicts((judged(case),))
 
 
 def judge_stages(cases: Iterable[Case]) -> Verdicts:
@@ -133,13 +135,15 @@ def verdict(rule: CompiledRule, code: int, case: Case) -> Verdict:
         answer = Answer(judgement, "This rule is for other deals.", rule.when)
     else:
         answer = rule.say(judgement, code >> 2, case)
-    message, value = rule.rule.message, case.fields.get
-    said = answer.message if message is None or code & 3 not in _BROKEN else _own_words(message, answer, case)
-    seen = {field: value(field) for field in answer.looked_at}
-    if answer.seen:
-        seen.update(answer.seen)
-    missing = tuple(answer.missing)
-    return _verdict((rule.id, case.stage.id, judgement, said, seen, missing, rule.on_unknown, case.now, case.values))
+    _, said, looked_at, missing, _, _, beside = answer
+    own, value = rule.rule.message, case.fields.get
+    if own is not None and code & 3 in _BROKEN:
+        said = _own_words(own, answer, case)
+    seen = {field: value(field) for field in looked_at}
+    if beside is not NOTHING_SEEN:
+        seen.update(beside)
+    told = (rule.id, case.stage.id, judgement, said, seen, tuple(missing), rule.on_unknown, case.now, case.values)
+    return _verdict(told)
 
 
 def turns_at(case: Case) -> datetime | None:

@@ -54,8 +54,8 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
     here, visit = _here(place, visits, subject.process)
     moves = [permitted(move, subject) for move in standing_moves(visits, place, subject.process)]
     left = tuple(on_leaving(moves, subject, now)) if moves else ()
-    entry = on_entry(here, visit, subject, now) if here and visit else ()
-    findings = list(_unreadable(subject, place))
+    entry = on_entry(here, visit, subject, now) if here and visit and here.entry else ()
+    findings = list(_unreadable(subject, place)) if subject.deal.problems or place.stage is None else []
     for move in moves:
         findings += _illegal_move(move, subject, last=move is moves[-1])
     for move, found in left:
@@ -65,7 +65,8 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
         findings += _unfit(verdict, visit, subject) if visit else ()
     for clock in measured.clocks:
         findings += _late(clock, subject)
-    stages = (*(stage for move in moves for stage in move.left_behind), *((here,) if here else ()))
+    stages = [stage for move in moves for stage in move.left_behind]
+    stages += [here] if here else []
     return Evaluation(
         deal=subject.deal.ref,
         at=now,

@@ -30,8 +30,8 @@ def ready(stage: Stage, visit: Visit | None, subject: Subject, now: datetime) ->
 
 def on_entry(stage: Stage, visit: Visit, subject: Subject, now: datetime) -> tuple[Verdict, ...]:
     """Judge by the entry rules of a stage, at the moment when the deal came in."""
-    case = case_now(stage, visit, subject, now) if stage.entry else None
-    return tuple(_of_entry(rule, case, visit.entered_at, subject) for rule in stage.entry if case)
+    case = case_now(stage, visit, subject, now)
+    return tuple(_of_entry(rule, case, visit.entered_at, subject) for rule in stage.entry)
 
 
 def on_leaving(moves: Iterable[LastMove], subject: Subject, now: datetime) -> Iterator[tuple[LastMove, Judged]]:

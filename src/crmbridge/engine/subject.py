@@ -13,12 +13,14 @@ from crmbridge.engine.voice import ENGLISH, Voice
 from crmbridge.model.courses import Course
 from crmbridge.model.findings import Place, SlaClock
 from crmbridge.model.process import Process
+from crmbridge.model.quick import quick
 from crmbridge.model.records import Edit, Move, Record
 from crmbridge.settings import Settings
 
 NO_COURSES: Mapping[str, Course] = MappingProxyType({})
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """A deal with all its moves and activities, and everything that it is evaluated against.

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from crmbridge.model.business_time import Duration
+from crmbridge.model.quick import quick
 from crmbridge.model.records import Ref, Status
 from crmbridge.model.values import Value
 
@@ -23,6 +24,7 @@ class Place(NamedTuple):
     status: Status
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
     """One stay of a deal in a stage. `left_at` is None while it lasts. `to` is the place it left for."""
@@ -179,6 +181,7 @@ class Finding:
     waived: Waived | None = None  # accepted for now: nothing is done about it
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """Everything that evaluating one deal says; `explain` shows it, findings and actions come from it.

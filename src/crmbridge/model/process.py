@@ -267,7 +267,10 @@ class Process(Part):
 
     def stage(self, stage_id: str) -> Stage | None:
         """Find a stage by its id."""
-        return next((stage for stage in self.stages if stage.id == stage_id), None)
+        for stage in self.stages:  # asked for each deal, and a generator would cost as much again
+            if stage.id == stage_id:
+                return stage
+        return None
 
     def order(self, stage_id: str) -> int:
         """Give a stage's place in the process, from 0; raises ValueError for a stage that isn't in it."""

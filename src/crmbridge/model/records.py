@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from crmbridge.model.quick import quick
 from crmbridge.model.values import FieldType, Value
 
 
@@ -121,6 +122,7 @@ class Problem:
     message: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One user, company, contact, deal, activity, note or file as its CRM holds it now.
@@ -141,6 +143,7 @@ class Record:
     problems: tuple[Problem, ...] = field(default=())
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
     """A deal's change of position. The first one of a deal has no `before`: it is the deal being created.

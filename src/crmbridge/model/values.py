@@ -208,36 +208,28 @@ class WrittenFields(StoredFields):
         return super().get(name, default)
 
 
-class _Read(dict[str, Value]):
-    """The values that somebody looked at, by name; of fields whose JSON was read as a whole."""
+def reading(fields: Fields) -> Callable[[str], Any]:
+    """Give what gives a field's value, None where there is none, for those who ask for several.
 
-    __slots__ = ("_data",)
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        super().__init__()
-        self._data = data
-
-    def __missing__(self, name: str) -> Value:
-        value = self[name] = _untagged(self._data.get(name))
-        return value
-
-
-def reading(fields: Fields) -> Callable[[str], Value]:
-    """Give what gives a field's value, None where there is none, for those who ask for the same ones many times."""
-    return _Read(_read(fields.text)).__getitem__ if isinstance(fields, StoredFields) else fields.get
+    A value may come as it is stored: what is a dictionary stands for what `untagged` makes of it.
+    """
+    if type(fields) is dict or not isinstance(fields, StoredFields):
+        return fields.get
+    held: Callable[[str], Any] = _read(fields.text).get
+    return held
 
 
 def value_of(written: Any) -> Value:
     """Read a value that is given as it is held: as text, or as what that stands for."""
-    return _untagged(_read(written) if type(written) is msgspec.Raw else written)
-
-
-def _untagged(data: Any) -> Value:
-    if type(data) is dict:
-        ((tag, content),) = data.items()
-        data = _UNTAG[tag](content)
-    found: Value = data
+    data = _read(written) if type(written) is msgspec.Raw else written
+    found: Value = untagged(data) if type(data) is dict else data
     return found
+
+
+def untagged(data: dict[str, Any]) -> Value:
+    """Give the value that a one-key object, which `to_json` wrote, stands for."""
+    ((tag, content),) = data.items()
+    return _UNTAG[tag](content)
 
 
 def _read(written: msgspec.Raw | str) -> Any:

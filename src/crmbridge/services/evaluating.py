@@ -18,6 +18,7 @@ from crmbridge.model.business_time import Calendar
 from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.findings import Evaluation
 from crmbridge.model.process import Process
+from crmbridge.model.quick import quick
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.awaiting import Awaiting, Judged, awaiting, reader_of
 from crmbridge.services.bulk import made_for_bulk
@@ -33,6 +34,7 @@ Say = Callable[[Subject, datetime], Evaluation]
 AT_ONCE = 2_000  # deals that are judged and saved together
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
     """One deal's evaluation, with what the bindings ask for; `bound` has the action of each finding's binding."""
@@ -62,8 +64,8 @@ def judge_pending(workspace: Workspace, told_by: Collection[str] = (), waiting: 
     done: set[Ref] = set()
     for part in chunks(waiting.deals, AT_ONCE):
         records, others = leads(workspace, [deal for deal in part if deal not in done])
-        # A link is looked at once, with whichever of its deals comes first.
-        done |= (records.keys() | others).difference(part)
+        if others:  # a link is looked at once, with whichever of its deals comes first
+            done |= (records.keys() | others).difference(part)
         for past in recall.left_behind(others):
             changes += endings(past, (), workspace.clock.now())
         asked = with_recorded(workspace, list(surrounded(workspace, records.values(), calendars, indexed)), told_by)
@@ -99,16 +101,16 @@ def leads(workspace: Workspace, deals: Collection[Ref]) -> tuple[dict[Ref, Recor
     links = workspace.store.links
     link_of = links.of(deals)
     members = links.get(set(link_of.values())) if link_of else {}
-    refs = {*deals, *(ref for together in members.values() for ref in together)}
     able = workspace.project.settings.stages.keys() & set(workspace.connections)
+    single = [ref for ref in deals if ref not in link_of] if link_of else deals
+    leading = workspace.store.records.get([ref for ref in single if ref.connection in able])
     groups = [_ranked(able, link, together) for link, together in members.items()]
-    groups += [[ref] for ref in deals if ref not in link_of and ref.connection in able]
-    leading: dict[Ref, Record] = {}
     while groups := [group for group in groups if group]:  # the others are loaded only where the first is gone
         found = workspace.store.records.get(sorted({first for first, *_ in groups}))
         leading |= found
         groups = [group[1:] for group in groups if group[0] not in found]
-    return dict(sorted(leading.items())), refs - leading.keys()
+    others = {ref for together in (deals, *members.values()) for ref in together if ref not in leading}
+    return {ref: leading[ref] for ref in sorted(leading)}, others
 
 
 def _ranked(able: Collection[str], link: str, together: Iterable[Ref]) -> list[Ref]:

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 class Asked:
     """Deals with what their CRMs told of them, and the ones that could not be asked this time."""
 
-    subjects: list[Subject]
+    subjects: Sequence[Subject]
     unheard: tuple[Ref, ...] = ()
 
 
@@ -49,7 +49,7 @@ def with_recorded(workspace: Workspace, subjects: Sequence[Subject], connections
     able = {name for name in connections if tells_field_history(workspace.adapter(name))} if connections else set()
     wanted: dict[str, list[_Wanted]] = {}
     now = workspace.clock.now()
-    for subject in subjects:
+    for subject in subjects if able else ():
         if subject.deal.ref.connection in able and (about := _doubt(subject, now)):
             wanted.setdefault(subject.deal.ref.connection, []).append(_Wanted(subject, about))
     told: dict[Ref, Mapping[str, Course]] = {}
@@ -58,10 +58,9 @@ def with_recorded(workspace: Workspace, subjects: Sequence[Subject], connections
         heard, left = _ask(workspace, name, ones)
         told |= heard
         unheard += left
-    return Asked(
-        subjects=[replace(s, courses=told[s.deal.ref]) if s.deal.ref in told else s for s in subjects],
-        unheard=tuple(unheard),
-    )
+    if told:
+        subjects = [replace(s, courses=told[s.deal.ref]) if s.deal.ref in told else s for s in subjects]
+    return Asked(subjects=subjects, unheard=tuple(unheard))
 
 
 def _doubt(subject: Subject, now: datetime) -> Doubt | None:

@@ -103,6 +103,7 @@ def _subjects(
     judged_before = workspace.store.findings.clocks_of(refs)
     beside = found.of(deals[0]) if found.alike else None
     courses, voice = _courses(workspace, refs), voice_of(project.process, project.settings)
+    mapper = workspace.mapper(refs[0].connection)
     for deal in deals:
         own = None if activities is None else activities.get(deal.ref.id, ())
         yield Subject(
@@ -117,7 +118,7 @@ def _subjects(
             settings=project.settings,
             calendars=calendars,
             voice=voice,
-            mapper=workspace.mapper(deal.ref.connection),
+            mapper=mapper,
         )
 
 

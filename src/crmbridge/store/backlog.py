@@ -25,7 +25,7 @@ from crmbridge.store.database import (
     upsert,
     upsert_written,
 )
-from crmbridge.store.records import KINDS, by_kind
+from crmbridge.store.records import KINDS, by_kind, ref_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.written import json_text, storable
 
@@ -61,7 +61,7 @@ class SqlBacklog:
             since = open_.execute(_READ_UPTO, {"by": reader}).scalar() or 0
             asked = {"since": since, "upto": upto, "by": reader}
             rows = open_.execution_options(yield_per=_STREAM).execute(_PENDING, asked)
-            return upto, tuple(Ref(connection, KINDS[kind], id_) for connection, kind, id_ in rows)
+            return upto, tuple([ref_of((connection, KINDS[kind], id_)) for connection, kind, id_ in rows])
 
     def dealt(self, reader: str, mark: int, left: Collection[Ref] = ()) -> None:
         """Note that a reader has dealt with everything up to a mark, but for what it left."""

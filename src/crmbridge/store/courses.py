@@ -15,6 +15,7 @@ from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import from_json, iso, to_json
 from crmbridge.store import schema
 from crmbridge.store.database import Database, upsert_written
+from crmbridge.store.records import by_kind
 from crmbridge.store.typed import typed_among
 from crmbridge.store.written import moment_text, storable
 
@@ -43,11 +44,8 @@ class SqlCourses:
 
 def _known(open_: Connection, deals: Collection[Ref]) -> defaultdict[Ref, dict[str, Course]]:
     found: defaultdict[Ref, dict[str, Course]] = defaultdict(dict)
-    by_connection: dict[str, list[str]] = defaultdict(list)
-    for deal in deals:
-        by_connection[deal.connection].append(deal.id)
-    for connection, ids in by_connection.items():
-        for row in typed_among(open_, schema.courses, "deal", map(storable, ids), {"connection": connection}):
+    for connection, _, ids in by_kind(deals):
+        for row in typed_among(open_, schema.courses, "deal", ids, {"connection": connection}):
             course = _read(row)
             found[course.deal][course.field] = course
     return found

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
@@ -38,7 +39,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crmbridge.errors import ConfigurationError, LockedError, StateError
 from crmbridge.store import fresh, postgresql, schema, sqlite
-from crmbridge.store.written import Moment, storable
+from crmbridge.store.written import Moment, all_storable
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
@@ -282,7 +283,7 @@ def upsert_written(
     twin made by `schema.as_written` is not needed.
     """
     # Ids that differ only in what no database keeps are one key, and one statement may write a key only once.
-    unique = list({row[: len(into.primary_key)]: row for row in rows}.values())
+    unique = list(dict(zip(map(itemgetter(slice(len(into.primary_key))), rows), rows, strict=True)).values())
     saved = 0
     for start in range(0, len(unique), AT_ONCE):
         some = unique[start : start + AT_ONCE]
@@ -392,9 +393,8 @@ def run_among(connection: Connection, what: str, column: str, values: Sequence[s
     mark = "%s" if connection.dialect.name == "postgresql" else "?"
     where = [f"{_quoted(name)} {'IS NULL' if value is None else f'= {mark}'}" for name, value in of.items()]
     where.append(f"{_quoted(column)} IN ({', '.join([mark] * len(values))})")
-    known = (value for value in of.values() if value is not None)
-    return connection.exec_driver_sql(f"{what} WHERE {' AND '.join(where)}", (*known, *map(storable, values)))
+    given = (*(value for value in of.values() if value is not None), *all_storable(values))
+    return connection.exec_driver_sql(f"{what} WHERE {' AND '.join(where)}", given)
 
 
-def _quoted(name: str) -> str:
-    return f'"{name}"'
+_quoted = '"{}"'.format

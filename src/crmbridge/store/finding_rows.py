@@ -12,6 +12,7 @@ from crmbridge.model.lives import FindingEvent, Known, Life, Turn
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import fields_from_json, fields_to_json
 from crmbridge.store import schema
+from crmbridge.store.records import by_kind
 from crmbridge.store.typed import typed_among
 
 _findings, _events = schema.findings, schema.finding_events
@@ -19,17 +20,9 @@ _findings, _events = schema.findings, schema.finding_events
 
 def known_findings(open_: Connection, deals: Iterable[Ref]) -> Iterator[Known]:
     """Give all findings that these deals have or had."""
-    for connection, ids in by_connection(deals).items():
+    for connection, _, ids in by_kind(deals):
         rows = typed_among(open_, _findings, "deal", ids, {"connection": connection})
         yield from map(known, sorted(rows, key=lambda row: str(row.id)))
-
-
-def by_connection(deals: Iterable[Ref]) -> dict[str, list[str]]:
-    """Give the ids of deals by their connections."""
-    groups: dict[str, list[str]] = {}
-    for deal in deals:
-        groups.setdefault(deal.connection, []).append(deal.id)
-    return groups
 
 
 def finding_row(finding: Finding, life: Life) -> dict[str, Any]:

@@ -16,9 +16,11 @@ from crmbridge.store import clock_rows, finding_rows, schema
 from crmbridge.store.database import Database, delete_among, upsert, upsert_written
 from crmbridge.store.finding_search import narrowed, ranked
 from crmbridge.store.records import by_kind
+from crmbridge.store.sparse import near_any
 from crmbridge.store.written import moment_text, storable
 
 _STREAM = 1000  # rows read at a time
+_STATUSES = {each: each.value for each in Status}  # looked up faster than asked for
 _findings, _places, _visits, _clocks = schema.findings, schema.places, schema.visits, schema.sla_clocks
 
 
@@ -159,7 +161,9 @@ def _clear(open_: Connection, known: Sequence[Known], at: datetime) -> None:
 def _forget(open_: Connection, deals: Iterable[Ref], *tables: Table) -> None:
     for connection, _, ids in by_kind(deals):
         for table in tables:  # the clocks go with their visits
-            delete_among(open_, table, "deal", ids, {"connection": connection})
+            of = {"connection": connection}
+            for some in near_any(open_, table, "deal", ids, of):
+                delete_among(open_, table, "deal", some, of)
 
 
 def _save_measures(open_: Connection, evaluations: Sequence[Evaluation]) -> None:
@@ -180,7 +184,7 @@ def _place_row(evaluation: Evaluation, at: str) -> tuple[Any, ...]:
         deal.connection,
         storable(deal.id),
         _text(place.stage),
-        place.status.value,
+        _STATUSES[place.status],
         at,
         moment_text(until) if until else None,
     )

@@ -17,6 +17,7 @@ from crmbridge.store import schema
 from crmbridge.store.database import Database, Rows, chunks, delete_among, rows_among, run_among, upsert_written
 from crmbridge.store.records import KINDS, READ, by_kind, record_of
 from crmbridge.store.schema import as_written
+from crmbridge.store.sparse import near_any
 from crmbridge.store.written import storable
 
 _links, _bases = schema.links, schema.bases
@@ -82,8 +83,9 @@ class SqlLinks:
         with self._database.read() as open_:
             for connection, kind, ids in by_kind(refs):
                 of = {"connection": connection, "kind": kind.value}
-                for id_, link in rows_among(open_, _LINK_OF, "id", ids, of):
-                    found[Ref(connection, kind, id_)] = link
+                for some in near_any(open_, _links, "id", ids, of):
+                    for id_, link in rows_among(open_, _LINK_OF, "id", some, of):
+                        found[Ref(connection, kind, id_)] = link
         return found
 
     def save(self, links: Mapping[str, Sequence[Ref]]) -> None:

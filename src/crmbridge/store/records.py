@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache, partial
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -21,9 +22,11 @@ from crmbridge.store import schema
 from crmbridge.store.database import Database, Marked, among, next_mark, rows_among, upsert, upsert_written
 from crmbridge.store.edits import edits_for, note_edits
 from crmbridge.store.schema import as_written
+from crmbridge.store.sparse import near_any
 from crmbridge.store.written import json_text, moment_text, ref_text, storable
 
 _STREAMED = {"yield_per": 1000}  # rows read at a time
+ref_of = partial(tuple.__new__, Ref)  # of its three parts: the usual way takes twice as long
 KINDS = {each.value: each for each in Kind}  # looked up faster than made
 _STATUSES = {each.value: each for each in Status}
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
@@ -114,7 +117,7 @@ class SqlRecords:
         """Give the records asked for that are known and not gone."""
         with self._database.read() as open_:
             found = {record.ref: record for record in map(record_of, _rows_of(open_, refs))}
-        return {ref: found[ref] for ref in refs if ref in found}
+        return {ref: record for ref in refs if (record := found.get(ref))}
 
     def last_known(self, refs: Collection[Ref]) -> dict[Ref, Record]:
         """Give the records asked for as they were last known, also those that are gone."""
@@ -249,9 +252,11 @@ def _held_moves(open_: Connection, deals: Sequence[Ref]) -> dict[Ref, list[tuple
     """Give the moves that are held of these deals, as they are stored."""
     found: dict[Ref, list[tuple[Any, ...]]] = defaultdict(list)
     for connection, _, ids in by_kind(deals):
-        by_text = {storable(each): Ref(connection, Kind.DEAL, each) for each in ids}
-        for row in rows_among(open_, tuple(_moves_written.c), "deal", by_text, {"connection": connection}):
-            found[by_text[row[_MOVED]]].append(tuple(row))
+        of = {"connection": connection}
+        for some in near_any(open_, _moves, "deal", ids, of):
+            by_text = {storable(each): Ref(connection, Kind.DEAL, each) for each in some}
+            for row in rows_among(open_, tuple(_moves_written.c), "deal", some, of):
+                found[by_text[row[_MOVED]]].append(tuple(row))
     return found
 
 
@@ -329,10 +334,9 @@ def _move_row(move: Move, ordinal: int) -> tuple[Any, ...]:
 def by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
     """Give connection and kind with the ids of these refs, each id once."""
     groups: dict[tuple[str, Kind], list[str]] = defaultdict(list)
-    for ref in dict.fromkeys(refs):
-        groups[ref.connection, ref.kind].append(ref.id)
-    for (connection, kind), ids in groups.items():
-        yield connection, kind, ids
+    for of, some in groupby(dict.fromkeys(refs), itemgetter(0, 1)):
+        groups[of] += [id_ for _, _, id_ in some]
+    return ((*of, ids) for of, ids in groups.items())
 
 
 def _rows_of(open_: Connection, refs: Collection[Ref], *, gone: bool = False) -> Iterator[Sequence[Any]]:
@@ -349,12 +353,12 @@ def record_of(row: Sequence[Any]) -> Record:
     """Read a row of `READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest."""
     connection, kind, id_, key, version, created, updated, pipeline, stage, status, url, by, fields, problems = row
     return Record(
-        ref=Ref(connection, KINDS[kind], id_),
+        ref=ref_of((connection, KINDS[kind], id_)),
         fields=fields_from_text(fields),
         version=version,
         created_at=datetime.fromisoformat(created) if created else None,
         updated_at=datetime.fromisoformat(updated),
-        position=None if status is None else Position(pipeline, stage, _STATUSES[status]),
+        position=None if status is None else _position(pipeline, stage, status),
         key=key,
         url=url,
         updated_by=by,
@@ -364,6 +368,11 @@ def record_of(row: Sequence[Any]) -> Record:
 
 def _problems(text: str) -> tuple[Problem, ...]:
     return () if text == "[]" else problems_from_json(json.loads(text))
+
+
+@lru_cache(maxsize=1000)  # an account has a few stages, and each of them very many deals
+def _position(pipeline: str, stage: str, status: str) -> Position:
+    return Position(pipeline, stage, _STATUSES[status])
 
 
 def _move(row: Row[Any]) -> Move:
@@ -385,7 +394,7 @@ def _written_move(deal: Ref, row: Sequence[Any]) -> Move:
         deal=deal,
         id=id_,
         at=datetime.fromisoformat(at),
-        before=Position(before[0], before[1], _STATUSES[before[2]]) if before[2] is not None else None,
-        after=Position(pipeline, stage, _STATUSES[status]),
+        before=_position(*before) if before[2] is not None else None,
+        after=_position(pipeline, stage, status),
         by=by,
     )

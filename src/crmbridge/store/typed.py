@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Table
 
 from crmbridge.store.database import Fixed, rows_among
+from crmbridge.store.sparse import near_any
 from crmbridge.store.written import Json, Moment
 
 
@@ -21,12 +22,13 @@ def typed_among(connection: Connection, table: Table, column: str, values: Itera
     It costs a fraction of what SQLAlchemy's rows do where there are few, as it does not look at what is asked for.
     """
     make, reads = _typed(table)
-    for row in rows_among(connection, tuple(table.c), column, values, of):
-        known = list(row)
-        for at, read in reads:
-            if known[at] is not None:
-                known[at] = read(known[at])
-        yield make(*known)
+    for some in near_any(connection, table, column, values, of):
+        for row in rows_among(connection, tuple(table.c), column, some, of):
+            known = list(row)
+            for at, read in reads:
+                if known[at] is not None:
+                    known[at] = read(known[at])
+            yield make(*known)
 
 
 @functools.cache

@@ -42,6 +42,17 @@ class CourseSuite:
 
         assert ({}, {}) == (store.courses.of([]), store.courses.of([make_ref()]))
 
+    def test_one_that_is_known_of_is_found_among_many(self, store: StateStore) -> None:
+        """Wherever its id stands in the order of letters, beside what other connections have."""
+        letters = "\x00 ~AZaz\x7f\u00e9\u4e2d\uffff\U0001f600"
+        ids = [*map(str, range(5, 30)), *(f"{letter}1" for letter in letters), ""]
+        for number, known in enumerate(ids):
+            many = [make_ref(each, connection=f"c{number}") for each in ids]
+            before = len(store.courses.of(many))
+            store.courses.save([_course(deal=make_ref(known, connection=f"c{number}"))])
+
+            assert (0, 1) == (before, len(store.courses.of(many))), ascii(known)
+
     def test_what_is_read_again_is_joined(self, store: StateStore) -> None:
         """The same change, read twice, is one; what is known of earlier stays."""
         first = _course(held=(Held(START, "fair"), Held(START + 2 * HOUR, "web")), until=START + 3 * HOUR)
@@ -64,4 +75,5 @@ class CourseSuite:
 
 
 def _course(**parts: object) -> Course:
-    return Course(**{"deal": make_ref(), "field": "source", "reading": "r", **parts})  # type: ignore[arg-type]
+    usual = {"deal": make_ref(), "field": "source", "reading": "r", "until": START, "held": ()}
+    return Course(**{**usual, **parts})  # type: ignore[arg-type]

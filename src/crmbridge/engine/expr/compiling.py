@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 
 from crmbridge.engine.expr import runtime
+from crmbridge.engine.expr.limits import LONGEST_TEXT
 from crmbridge.engine.expr.terms import (
     BOOL,
     DATE,
@@ -39,7 +41,7 @@ from crmbridge.engine.expr.terms import (
 )
 from crmbridge.engine.expr.writing import Writer
 from crmbridge.engine.moment import Moment
-from crmbridge.model.values import Fields, Money, Value
+from crmbridge.model.values import Fields, Money, Value, untagged
 
 
 class Held(NamedTuple):
@@ -47,6 +49,13 @@ class Held(NamedTuple):
 
     name: str
     sure: bool = False
+
+
+class Amount(NamedTuple):
+    """Where a number is, or the amount of money, and the money's currency. That is None for a plain number."""
+
+    held: Held
+    currency: str = "None"
 
 
 Run = Callable[[Fields, Moment], Value | timedelta]
@@ -67,18 +76,32 @@ def emit(term: Term, writer: Writer) -> Held:
 
 def emit_number(name: str, writer: Writer) -> str:
     """Write what loads a field as a number, or as the amount of its money, whatever was declared."""
-    held = writer.new(f"get({writer.value(name)})")
-    with writer.block(f"if type({held}) is {writer.use(Money)}:"):
-        writer.line(f"{held} = {held}.amount")
-    _finite(held, writer)
-    return held
+
+    def write() -> str:
+        held = writer.new(_raw(name, writer))
+        with writer.block(f"if type({held}) is {writer.use(Money)}:"):
+            writer.line(f"{held} = {held}.amount")
+        _finite(held, writer)
+        return held
+
+    return writer.once((name, "amount"), write)
 
 
 def emit_empty(name: str, writer: Writer) -> tuple[str, str]:
     """Write what loads a field as it is; give where it is, and the condition under which it counts as empty."""
-    held = writer.new(f"get({writer.value(name)})")
+    held = _raw(name, writer)
     nothing = f"(not {held} and ({held} is None or isinstance({held}, (str, tuple))))"
-    return held, f"{nothing} or (isinstance({held}, str) and {held}.isspace())"
+    empty = f"{nothing} or (isinstance({held}, str) and {held}.isspace())"
+    return held, writer.once((name, "empty"), lambda: writer.new(empty))
+
+
+def _raw(name: str, writer: Writer) -> str:
+    def write() -> str:
+        held = writer.new(f"get({writer.value(name)})")
+        writer.line(f"if type({held}) is dict: {held} = {writer.use(untagged)}({held})")
+        return held
+
+    return writer.once((name, "raw"), write)
 
 
 def _finite(held: str, writer: Writer) -> None:
@@ -93,9 +116,12 @@ def _const(term: Const, writer: Writer) -> Held:
 
 
 def _field(term: Field, writer: Writer) -> Held:
-    held = writer.new(f"get({writer.value(term.name)})")
-    _LOADS[term.type](held, writer)
-    return Held(held)
+    def write() -> str:
+        held = writer.new(_raw(term.name, writer))
+        _LOADS[term.type](held, writer)
+        return held
+
+    return Held(writer.once((term.name, term.type), write))
 
 
 def _load_text(held: str, writer: Writer) -> None:
@@ -184,21 +210,33 @@ def _choose(term: Choose, writer: Writer) -> Held:
     return Held(result)
 
 
-def _bare(held: Held, term: Term, writer: Writer) -> Held:
-    """Write the amount of what may be money."""
+def _amount(term: Term, writer: Writer) -> Amount:
+    """Write the amount of what may be money; anything else as it is."""
     if term.type != MONEY:
-        return held
-    bare = f"{held.name}.amount if type({held.name}) is {writer.use(Money)} else {held.name}"
-    return Held(writer.new(bare), held.sure)
+        return Amount(emit(term, writer))
+    if isinstance(term, Calculate):
+        return _calculated(term, writer)
+    held = emit(term, writer)
+    parts = {"amount": held.name, "currency": "None"}
+    for part, otherwise in parts.items():
+        text = f"{held.name}.{part} if type({held.name}) is {writer.use(Money)} else {otherwise}"
+        write = partial(writer.new, text)
+        parts[part] = writer.once((held.name, part), write) if isinstance(term, Field) else write()
+    return Amount(Held(parts["amount"], held.sure), parts["currency"])
+
+
+def _of_both(text: str, left: Amount, right: Amount, writer: Writer) -> Held:
+    """Write what comes of two amounts. It is unknown where one of them is, and where their currencies differ."""
+    one, other = left.currency, right.currency
+    if "None" in (one, other):
+        return _known(text, writer, left.held, right.held)
+    alike = f"{one} == {other} or {one} is None or {other} is None"
+    return Held(_known(f"{text} if {alike} else None", writer, left.held, right.held).name)
 
 
 def _compare(term: Compare, writer: Writer) -> Held:
-    left, right = emit(term.left, writer), emit(term.right, writer)
-    if term.left.type == term.right.type == MONEY:
-        pair = _known(f"{writer.use(runtime.moneys)}({left.name}, {right.name})", writer, left, right)
-        return _known(f"{pair.name}[0] {term.op} {pair.name}[1]", writer, Held(pair.name))
-    left, right = _bare(left, term.left, writer), _bare(right, term.right, writer)
-    return _known(f"{left.name} {term.op} {right.name}", writer, left, right)
+    left, right = _amount(term.left, writer), _amount(term.right, writer)
+    return _of_both(f"{left.held.name} {term.op} {right.held.name}", left, right, writer)
 
 
 def _among(term: Among, writer: Writer) -> Held:
@@ -207,24 +245,32 @@ def _among(term: Among, writer: Writer) -> Held:
         if len(constants) < len(term.items.items):
             equal = tuple(Compare(term.span, "==", term.item, item) for item in term.items.items)
             return emit(Joined(term.span, "||", equal), writer)
-        item = _bare(emit(term.item, writer), term.item, writer)
+        item = _amount(term.item, writer).held
         return _known(f"{item.name} in {writer.value(frozenset(constants))}", writer, item)
     item, items = emit(term.item, writer), emit(term.items, writer)
     return _known(f"{item.name} in {items.name}", writer, item, items)
 
 
 def _calculate(term: Calculate, writer: Writer) -> Held:
+    if term.type in (NUMBER, MONEY):
+        held, currency = _calculated(term, writer)
+        known = f"{held.name} if {held.name} is None or {currency} is None else"
+        return held if currency == "None" else Held(writer.new(f"{known} {writer.use(Money)}({held.name}, {currency})"))
     left, right = emit(term.left, writer), emit(term.right, writer)
-    function = writer.use(_calculation(term))
+    function = writer.use(runtime.join if term.type == TEXT else runtime.move)
     return Held(_known(f"{function}({term.op!r}, {left.name}, {right.name})", writer, left, right).name)
 
 
-def _calculation(term: Calculate) -> Callable[..., Any]:
-    if term.type == MONEY:
-        return runtime.calculate_money
-    if term.type == NUMBER:
-        return runtime.divide_money if term.left.type == MONEY else runtime.calculate
-    return runtime.join if term.type == TEXT else runtime.move
+def _calculated(term: Calculate, writer: Writer) -> Amount:
+    """Write an amount that comes of two; to make money of each on the way would cost more than to calculate."""
+    left, right = _amount(term.left, writer), _amount(term.right, writer)
+    operation = writer.value(runtime.OPERATIONS[term.op])
+    held = _of_both(f"{operation}({left.held.name}, {right.held.name})", left, right, writer).name
+    writer.line(f"if {held} is not None and not {held}.is_finite(): {held} = None")
+    known = [each.currency for each in (left, right) if each.currency != "None"] if term.type == MONEY else []
+    if len(known) == 2:
+        known = [writer.new(f"{known[1]} if {known[0]} is None else {known[0]}")]
+    return Amount(Held(held), *known)
 
 
 def _negative(term: Negative, writer: Writer) -> Held:
@@ -234,8 +280,16 @@ def _negative(term: Negative, writer: Writer) -> Held:
 
 def _search(term: Search, writer: Writer) -> Held:
     where, what = emit(term.text, writer), emit(term.part, writer)
-    found = _known(f"{writer.use(runtime.search)}({term.how!r}, {where.name}, {what.name})", writer, where, what)
-    return Held(found.name)
+    text = _SEARCHES[term.how].format(where=where.name, what=what.name)
+    short = f"len({where.name}) <= {LONGEST_TEXT} and len({what.name}) <= {LONGEST_TEXT}"
+    return Held(_known(f"{text} if {short} else None", writer, where, what).name)
+
+
+_SEARCHES = {
+    "contains": "{what} in {where}",
+    "startsWith": "{where}.startswith({what})",
+    "endsWith": "{where}.endswith({what})",
+}
 
 
 def _matches(term: Matches, writer: Writer) -> Held:

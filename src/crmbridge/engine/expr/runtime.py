@@ -15,7 +15,7 @@ from crmbridge.model.values import Money, Value
 
 # Nothing is trapped: what can't be calculated comes out as not finite, and is unknown then.
 _CONTEXT = decimal.Context(prec=DIGITS, traps=[], Emax=999_999, Emin=-999_999)
-_OPERATIONS: Mapping[str, Callable[[Decimal, Decimal], Decimal]] = {
+OPERATIONS: Mapping[str, Callable[[Decimal, Decimal], Decimal]] = {
     "+": _CONTEXT.add,
     "-": _CONTEXT.subtract,
     "*": _CONTEXT.multiply,
@@ -84,36 +84,6 @@ def short_list(items: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
     return items if items is not None and len(items) <= LONGEST_LIST else None
 
 
-def moneys(left: Money | Decimal, right: Money | Decimal) -> tuple[Decimal, Decimal] | None:
-    """Give two amounts that can be held against each other; None for different currencies."""
-    if isinstance(left, Money) and isinstance(right, Money) and left.currency != right.currency:
-        return None
-    return _bare(left), _bare(right)
-
-
-def _bare(value: Money | Decimal) -> Decimal:
-    return value.amount if isinstance(value, Money) else value
-
-
-def calculate(op: str, left: Decimal, right: Decimal) -> Decimal | None:
-    """Calculate with two numbers; None for what has no result, such as a division by zero."""
-    return number(_OPERATIONS[op](left, right))
-
-
-def calculate_money(op: str, left: Money | Decimal, right: Money | Decimal) -> Money | Decimal | None:
-    """Calculate with two values of which one is money; what comes out is money of its currency."""
-    pair = moneys(left, right)
-    found = None if pair is None else calculate(op, *pair)
-    known = left if isinstance(left, Money) else right
-    return Money(found, known.currency) if found is not None and isinstance(known, Money) else found
-
-
-def divide_money(_op: str, left: Money | Decimal, right: Money | Decimal) -> Decimal | None:
-    """Give the ratio of two amounts."""
-    pair = moneys(left, right)
-    return None if pair is None else calculate("/", *pair)
-
-
 def negative(value: Any) -> Any:
     """Give a number, amount or duration with the other sign."""
     return Money(-value.amount, value.currency) if isinstance(value, Money) else -value
@@ -134,15 +104,6 @@ def move(op: str, left: Any, right: Any) -> Any:
         return left + right if op == "+" else left - right
     except OverflowError:
         return None
-
-
-def search(how: str, where: str, what: str) -> bool | None:
-    """Look for a text in another; None when that is too long."""
-    if len(where) > LONGEST_TEXT or len(what) > LONGEST_TEXT:
-        return None
-    if how == "contains":
-        return what in where
-    return where.startswith(what) if how == "startsWith" else where.endswith(what)
 
 
 def match(pattern: Pattern, where: str) -> bool | None:

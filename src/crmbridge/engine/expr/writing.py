@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,9 +11,12 @@ class Writer:
     """Writes one function of `get` (a deal's field by name) and `at` (the moment)."""
 
     def __init__(self) -> None:
+        self._first: list[str] = []
         self._lines: list[str] = []
         self._depth = 1
         self._count = 0
+        self._once: dict[Hashable, str] = {}
+        self._asked: list[str] = []
         self.values: dict[str, Any] = {}
         self.variables: dict[str, str] = {}
 
@@ -34,6 +37,32 @@ class Writer:
         name = self.fresh()
         self.line(f"{name} = {text}")
         return name
+
+    def once(self, key: Hashable, write: Callable[[], str]) -> str:
+        """Give the name of what is computed before all else, and once, however many rules look at it.
+
+        `key` says what it is; `write` writes it, and gives the name, when it is asked for first.
+        """
+        if key not in self._once:
+            lines, depth = self._lines, self._depth
+            self._lines, self._depth = self._first, 1
+            self._once[key] = write()
+            self._lines, self._depth = lines, depth
+        return self._once[key]
+
+    @contextmanager
+    def answering(self) -> Iterator[str]:
+        """Let what is written decide on something, and end by an `answer`; give the name that the answer gets."""
+        name = self.fresh()
+        self._asked.append(name)
+        with self.block("while True:"):
+            yield name
+            self.line("break")
+        self._asked.pop()
+
+    def answer(self, text: str | int, when: str = "") -> None:
+        """Write that this is the answer, always or when a condition holds; nothing after it is run. Not in a loop."""
+        self.line(f"{f'if {when}: ' if when else ''}{self._asked[-1]} = {text}; break")
 
     def fresh(self) -> str:
         """Make a name that nothing has yet."""
@@ -62,7 +91,7 @@ class Writer:
     @property
     def source(self) -> str:
         """The function's source."""
-        return "\n".join(["def rule(get, at):", *self._lines])
+        return "\n".join(["def rule(get, at):", *self._first, *self._lines])
 
     def function(self) -> Callable[..., Any]:
         """Compile what was written."""

@@ -1,4 +1,4 @@
-"""How each check decides: lines of Python that end by giving a code.
+"""How each check decides: lines of Python that end by answering with a code.
 
 A code is one of the four below in its last two bits; the rest is the reason, which the check's words start from.
 """
@@ -50,13 +50,17 @@ def write_term(term: Term, writer: Writer) -> None:
     Where all of several must hold, the reason is the number of the one that decides.
     """
     operands = term.operands if isinstance(term, Joined) and term.op == "&&" else (term,)
+    if len(operands) == 1:
+        whole = emit(term, writer).name
+        writer.answer(f"{PASS} if {whole} else {UNKNOWN} if {whole} is None else {FAIL}")
+        return
     code = writer.new("0")
     for number, operand in enumerate(operands):
         held = emit(operand, writer)
         with writer.block(f"if {held.name} is not True:"):
-            writer.line(f"if {held.name} is False: return {FAIL | number << 2}")
+            writer.answer(FAIL | number << 2, f"{held.name} is False")
             writer.line(f"if not {code}: {code} = {UNKNOWN | number << 2}")
-    writer.line(f"return {code}")
+    writer.answer(code)
 
 
 def activity_field(check: Activities) -> str:
@@ -85,7 +89,7 @@ def _outputs(check: Outputs, stage: Stage, writer: Writer) -> None:
         return
     fields = output_fields(check, stage)
     if fields is None:
-        writer.line(f"return {UNKNOWN}")
+        writer.answer(UNKNOWN)
     else:
         _count(fields, len(fields), writer, yes=True)
 
@@ -101,10 +105,10 @@ def _count(fields: Sequence[str], needed: int, writer: Writer, *, yes: bool) -> 
         refused = f" or {held} is False" if yes else ""
         writer.line(f"if {empty}{refused}: {missing} |= {4 << bit}")
     if needed == len(fields):
-        writer.line(f"return {missing} and {missing} | {FAIL}")
+        writer.answer(f"{missing} and {missing} | {FAIL}")
     else:
         holds = f"{missing}.bit_count() <= {len(fields) - needed}"
-        writer.line(f"return {missing} | ({PASS} if {holds} else {FAIL})")
+        writer.answer(f"{missing} | ({PASS} if {holds} else {FAIL})")
 
 
 def _activities(check: Activities, stage: Stage, writer: Writer) -> None:
@@ -112,12 +116,12 @@ def _activities(check: Activities, stage: Stage, writer: Writer) -> None:
         _beside(check, stage, writer)
         return
     held = _number(activity_field(check), writer)
-    writer.line(f"return {PASS} if {held} >= {check.activities.at_least} else {FAIL}")
+    writer.answer(f"{PASS} if {held} >= {check.activities.at_least} else {FAIL}")
 
 
 def _number(field: str, writer: Writer) -> str:
     held = emit_number(field, writer)
-    writer.line(f"if {held} is None: return {UNKNOWN}")
+    writer.answer(UNKNOWN, f"{held} is None")
     return held
 
 
@@ -125,40 +129,40 @@ def _bounds(check: Bounds, _stage: Stage, writer: Writer) -> None:
     held = _number(check.bounds.field, writer)
     for limit, beyond in ((check.bounds.min, "<"), (check.bounds.max, ">")):
         if limit is not None:
-            writer.line(f"if {held} {beyond} {writer.value(limit)}: return {FAIL}")
-    writer.line(f"return {PASS}")
+            writer.answer(FAIL, f"{held} {beyond} {writer.value(limit)}")
+    writer.answer(PASS)
 
 
 def _dates(check: Dates, _stage: Stage, writer: Writer) -> None:
     held = emit(Field(_NOWHERE, DATE, check.dates.field), writer).name
-    writer.line(f"if {held} is None: return {UNKNOWN}")
+    writer.answer(UNKNOWN, f"{held} is None")
     days = writer.new(f"({held} - at.today).days")
     for limit, beyond in ((check.dates.from_days, "<"), (check.dates.to_days, ">")):
         if limit is not None:
-            writer.line(f"if {days} {beyond} {limit}: return {FAIL}")
-    writer.line(f"return {PASS}")
+            writer.answer(FAIL, f"{days} {beyond} {limit}")
+    writer.answer(PASS)
 
 
 def _one_of(check: OneOf, _stage: Stage, writer: Writer) -> None:
     held, empty = emit_empty(check.one_of.field, writer)
-    writer.line(f"if {empty}: return {UNKNOWN}")
+    writer.answer(UNKNOWN, empty)
     values, choices = writer.value(frozenset(check.one_of.values)), writer.use(runtime.choices)
     with writer.block(f"if type({held}) is str:"):
-        writer.line(f"return {PASS} if {held} in {values} else {FAIL}")
-    writer.line(f"return {FAIL} if {values}.isdisjoint({choices}({held})) else {PASS}")
+        writer.answer(f"{PASS} if {held} in {values} else {FAIL}")
+    writer.answer(f"{FAIL} if {values}.isdisjoint({choices}({held})) else {PASS}")
 
 
 def _approval(check: Approval, _stage: Stage, writer: Writer) -> None:
     rule = check.approval
     held = _number(rule.field, writer)
-    writer.line(f"if {held} <= {writer.value(rule.over)}: return {PASS}")
+    writer.answer(PASS, f"{held} <= {writer.value(rule.over)}")
     by, empty = emit_empty(rule.by, writer)
     # The reason is that an approval is needed.
-    writer.line(f"if {empty} or {by} is False: return {FAIL | 4}")
+    writer.answer(FAIL | 4, f"{empty} or {by} is False")
     if rule.who is None and not rule.not_owner:
-        writer.line(f"return {PASS | 4}")
+        writer.answer(PASS | 4)
     else:
-        writer.line(f"return {writer.value(partial(_approver, rule))}(at.case) | 4")
+        writer.answer(f"{writer.value(partial(_approver, rule))}(at.case) | 4")
 
 
 def _approver(rule: ApprovalRule, case: Case) -> int:
@@ -168,7 +172,7 @@ def _approver(rule: ApprovalRule, case: Case) -> int:
 
 def _beside(check: Any, _stage: Stage, writer: Writer) -> None:
     """Write that a check which looks at more than fields is asked as a whole."""
-    writer.line(f"return {writer.value(partial(_whole, check))}(at.case)")
+    writer.answer(f"{writer.value(partial(_whole, check))}(at.case)")
 
 
 def _whole(check: Any, case: Case) -> int:

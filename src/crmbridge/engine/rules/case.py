@@ -13,9 +13,11 @@ from crmbridge.engine.moment import Moment
 from crmbridge.engine.text import plain
 from crmbridge.model.findings import Judgement, Visit
 from crmbridge.model.process import Process, Stage
+from crmbridge.model.quick import quick
 from crmbridge.model.records import Record
 from crmbridge.model.values import Fields, Money, Value, is_empty, show
 
+NOTHING_SEEN: Final[Mapping[str, Value]] = MappingProxyType({})
 SHOWN = 80  # how much of a CRM's value a message quotes
 _MOST_DIGITS = 40
 
@@ -40,6 +42,7 @@ class Beside:
 NOTHING_BESIDE: Final = Beside()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """What checks look at: a deal's fields, the stage whose rules are asked, and what today is there.
@@ -80,7 +83,8 @@ class Case:
         said = self._said.get(name)
         if said is None:
             value = self.fields.get(name)
-            said = f"{field_names(self.process, self.language)[name]} is {'empty' if is_empty(value) else quote(value)}"
+            what = "empty" if value is None or is_empty(value) else quote(value)
+            said = f"{field_names(self.process, self.language)[name]} is {what}"
             self._said[name] = said
         return said
 
@@ -106,7 +110,7 @@ class Answer(NamedTuple):
     missing: Sequence[str] = ()
     passed: int = 0
     value: Value = None
-    seen: Mapping[str, Value] = MappingProxyType({})  # what it looked at beside the deal's fields
+    seen: Mapping[str, Value] = NOTHING_SEEN  # what it looked at beside the deal's fields
 
 
 class _Names(dict[str, str]):
@@ -140,6 +144,8 @@ def quote(value: Value) -> str:
     """Show a value in a message."""
     if type(value) is str:
         return plain(value or show(value), SHOWN)
+    if type(value) is bool:
+        return "yes" if value else "no"
     number = value.amount if isinstance(value, Money) else value
     if isinstance(number, (int, Decimal)) and abs(Decimal(number).adjusted()) > _MOST_DIGITS:
         # Spelt out, it could fill the memory.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from crmbridge.engine.expr.checking import checked
@@ -21,34 +21,41 @@ from crmbridge.model.findings import Judgement
 from crmbridge.model.process import ExitRule, Process, Stage
 
 Run = Callable[[Any, Any], int]
+Write = Callable[[Writer], None]
 Say = Callable[[Judgement, int, Case], Answer]
 
 
 class Prepared(NamedTuple):
     """A check that is ready to be compiled: how it decides, how it says so, what it looks at, and when that matters."""
 
-    write: Callable[[Writer], None]
+    write: Write
     say: Say
     fields: tuple[str, ...]
     turning: Turning
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CompiledRule:
     """An exit rule of a stage. `run` gives a code of `asking`; `say` puts it in words; `when` is what narrows it.
 
-    `names` are all fields of a deal that it looks at; `has_history` says whether what it looks at is known of earlier.
+    `write` writes how it decides, for who asks it together with others. `names` are all fields of a deal that it looks
+    at; `has_history` says whether what it looks at is known of earlier.
     """
 
     id: str
     rule: ExitRule
-    run: Run
+    write: Write
     say: Say
     when: tuple[str, ...]
     turning: Turning
     on_unknown: str
     names: frozenset[str]
     has_history: bool
+
+    @cached_property
+    def run(self) -> Run:
+        """What decides by this rule alone."""
+        return _function(self.write)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +112,23 @@ def compiled_check(check: Check, stage: Stage, process: Process) -> Run:
     if found is None:
         if len(_checks) >= MOST_KEPT:
             _checks.clear()
-        found = _checks[key] = (process, stage, check, _function(_prepare(check, stage, process)))
+        found = _checks[key] = (process, stage, check, _function(_prepare(check, stage, process).write))
     return found[3]
 
 
 def _compile_stage(stage: Stage, process: Process) -> CompiledStage:
     rules = tuple(_compile_rule(rule, stage, process) for rule in stage.exit)
-    writer = Writer()
-    codes = "".join(f"{writer.value(rule.run)}(get, at), " for rule in rules)
-    writer.line(f"return ({codes})")
     entry = [_compile_rule(rule, stage, process) for rule in stage.entry]
     turning = joined([rule.turning for rule in (*entry, *rules)])
-    return CompiledStage(rules, writer.function(), turning, tuple(_counts(stage)))
+    return CompiledStage(rules, _together(rules), turning, tuple(_counts(stage)))
+
+
+def _together(rules: Iterable[CompiledRule]) -> Callable[[Any, Any], tuple[int, ...]]:
+    """Compile rules as one function, in which each field is read once however many of them look at it."""
+    writer = Writer()
+    codes = "".join(f"{_answer(rule.write, writer)}, " for rule in rules)
+    writer.line(f"return ({codes})")
+    return writer.function()
 
 
 def _counts(stage: Stage) -> Iterator[ActivityCount]:
@@ -130,15 +142,10 @@ def _counts(stage: Stage) -> Iterator[ActivityCount]:
 def _compile_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRule:
     check = _prepare(rule.check, stage, process)
     when = _prepare(rule.when, stage, process) if rule.when is not None else None
-    writer = Writer()
-    if when is not None:
-        # Who is not asked is not judged: a condition that does not hold, or can't be decided.
-        writer.line(f"if {writer.value(_function(when))}(get, at) & 3: return {NOT_APPLICABLE}")
-    check.write(writer)
     return CompiledRule(
         id=f"{stage.id}.{rule.id}",
         rule=rule,
-        run=writer.function(),
+        write=partial(_write_narrowed, check.write, when.write) if when else check.write,
         say=check.say,
         when=when.fields if when else (),
         turning=joined([check.turning, *([when.turning] if when else [])]),
@@ -148,9 +155,21 @@ def _compile_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRul
     )
 
 
-def _function(check: Prepared) -> Run:
+def _write_narrowed(check: Write, when: Write, writer: Writer) -> None:
+    # Who is not asked is not judged: a condition that does not hold, or can't be decided.
+    writer.answer(NOT_APPLICABLE, f"{_answer(when, writer)} & 3")
+    check(writer)
+
+
+def _answer(write: Write, writer: Writer) -> str:
+    with writer.answering() as name:
+        write(writer)
+    return name
+
+
+def _function(write: Write) -> Run:
     writer = Writer()
-    check.write(writer)
+    writer.line(f"return {_answer(write, writer)}")
     return writer.function()
 
 
@@ -177,7 +196,7 @@ def _prepare_expr(check: Expr, process: Process) -> Prepared:
 
 
 def _write_unknown(writer: Writer) -> None:
-    writer.line(f"return {UNKNOWN}")
+    writer.answer(UNKNOWN)
 
 
 def _say_unreadable(fault: Fault, judgement: Judgement, _reason: int, _case: Case) -> Answer:
