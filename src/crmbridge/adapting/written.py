@@ -82,8 +82,8 @@ def write_any(name: str, values: Sequence[Value]) -> Pieces:
     return [f"{fields_to_utf8({name: value})[1:-1]}," for value in values]
 
 
-def write_amounts(name: str, amounts: Sequence[Decimal], currencies: Sequence[str]) -> Pieces:
-    """Write amounts of money, each in its currency."""
+def write_amounts(name: str, amounts: Sequence[Decimal | str], currencies: Sequence[str]) -> Pieces:
+    """Write amounts of money, each in its currency; an amount may be the text that Decimal writes of it."""
     if len({*currencies}) == 1:
         return _apart(f'{quoted(name)}:{{"money":[', _listed(amounts), ",", f",{quoted(currencies[0])}]}},")
     pairs = zip(amounts, currencies, strict=True)
@@ -113,7 +113,8 @@ def _apart(head: str, joined: str, between: str, tail: str) -> Pieces:
     return f"{head}{joined.replace(between, f'{tail}{BETWEEN}{head}')}{tail}".split(BETWEEN)
 
 
-# By type what writes values of it that are there. Times are in UTC. Amounts come with their currencies.
+# By type what writes values of it that are there. Times are in UTC. Amounts come with their currencies. A number may be
+# the text that Decimal writes of it.
 WRITERS: Mapping[FieldType, Write] = MappingProxyType(
     {
         FieldType.TEXT: write_texts,
