@@ -12,7 +12,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from crmbridge.adapting import WRITERS, Pieces, put_together, spread, write_amounts
+from crmbridge.adapting import KNOWN, WRITERS, Pieces, numbers_in, put_together, spread, write_amounts
 from crmbridge.model.records import Kind
 from crmbridge.model.values import FieldType, Money, Value, WrittenFields
 from crmbridge_hubspot.account import CURRENCY_PROPERTY
@@ -22,8 +22,8 @@ from crmbridge_hubspot.plans import Properties
 from crmbridge_hubspot.values import Codec
 
 A_DAY = len("2026-01-31")
-# What the table of records has columns of its own for.
-KNOWN = MappingProxyType({Kind.DEAL: ("name", "amount", "owner", "close_date"), Kind.COMPANY: ("name",)})
+KINDS = frozenset({Kind.DEAL, Kind.COMPANY})  # that hold no more than their properties and links say
+_FLAGS = MappingProxyType({"true": True, "false": False})
 Linked = Sequence[Mapping[str, Value]]
 
 
@@ -42,7 +42,6 @@ class Sheet:
     def __init__(self, type_: ObjectType, bounds: Sequence[Bound], codec: Codec) -> None:
         self._fields = [_Field(each.name, each.type, _reading(each.type, codec)) for each in bounds]
         self._linked = linked_fields(type_)
-        self._known = KNOWN[type_.kind]
         natives = [each.native for each in bounds]
         has_amounts = any(each.type is FieldType.MONEY for each in bounds)
         self._pick = itemgetter(*natives, CURRENCY_PROPERTY if has_amounts else natives[0])
@@ -51,14 +50,14 @@ class Sheet:
     @classmethod
     def of(cls, type_: ObjectType, bounds: Sequence[Bound], codec: Codec) -> Sheet | None:
         """Make the sheet of an object type; None for those that hold more than their properties and links say."""
-        if type_.kind not in KNOWN or linked_fields(type_) & {each.name for each in bounds}:
+        if type_.kind not in KINDS or linked_fields(type_) & {each.name for each in bounds}:
             return None
         return cls(type_, bounds, codec)
 
     def written(self, properties: Sequence[Properties], linked: Linked) -> list[WrittenFields]:
         """Read and write the fields of records; raises one of UNUSUAL where a value is not as usual."""
         *columns, currencies = zip(*map(self._pick, properties), strict=True)
-        known: dict[str, Sequence[Value]] = dict.fromkeys(self._known, [None] * len(properties))
+        known: dict[str, Sequence[Value]] = dict.fromkeys(KNOWN, [None] * len(properties))
         pieces: dict[str, Pieces] = {}
         for field, raws in zip(self._fields, columns, strict=True):
             written, values = self._column(field, raws, currencies)
@@ -73,11 +72,12 @@ class Sheet:
         texts = [raw for raw in raws if raw]
         values: Sequence[Any] = field.read(texts)
         if field.type is not FieldType.MONEY:
-            return WRITERS[field.type](field.name, values), values
+            is_read = field.type is not FieldType.NUMBER or field.name not in KNOWN
+            return WRITERS[field.type](field.name, values), values if is_read else [*map(Decimal, values)]
         said = [each or self._currency or "" for each, raw in zip(currencies, raws, strict=True) if raw]
         if not all(said):
             raise ValueError("an amount without a currency")
-        amounts = map(Money, values, said) if field.name in self._known else ()
+        amounts = map(Money, map(Decimal, values), said) if field.name in KNOWN else ()
         return write_amounts(field.name, values, said), [*amounts]
 
 
@@ -97,7 +97,9 @@ def _reading(type_: FieldType, codec: Codec) -> Callable[[Sequence[str]], Sequen
     """Give what reads all texts of a column; it raises an error where one is no such value."""
     decode = codec.decoder(type_)
     if type_ in {FieldType.NUMBER, FieldType.MONEY}:
-        return _numbers
+        return numbers_in
+    if type_ is FieldType.BOOL:
+        return lambda texts: _flags(texts, decode)
     if type_ is FieldType.DATE:
         return lambda texts: _days(texts, decode)
     return _same if decode is None else lambda texts: [*map(decode, texts)]
@@ -107,11 +109,11 @@ def _same(texts: Sequence[str]) -> Sequence[str]:
     return texts
 
 
-def _numbers(texts: Sequence[str]) -> Sequence[Decimal]:
-    numbers = [*map(Decimal, texts)]
-    if not all(map(Decimal.is_finite, numbers)):
-        raise ValueError("not a number")
-    return numbers
+def _flags(texts: Sequence[str], decode: Any) -> Sequence[bool]:
+    try:
+        return [*map(_FLAGS.__getitem__, texts)]
+    except KeyError:
+        return [*map(decode, texts)]
 
 
 def _days(texts: Sequence[str], decode: Any) -> Sequence[date]:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from crmbridge.adapting import WRITERS, put_together, read_at_once
+from crmbridge.adapting import KNOWN, WRITERS, put_together, read_at_once
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref
 from crmbridge.model.values import Fields, FieldType, Value
 from crmbridge.ports import FieldBinding
@@ -23,8 +23,6 @@ OBJECTS: Mapping[Kind, str] = MappingProxyType(
     {Kind.USER: "User", Kind.COMPANY: "Account", Kind.CONTACT: "Contact", Kind.DEAL: "Opportunity"}
 )
 _PLACE = ("StageName", "IsClosed", "IsWon", "RecordTypeId", "CurrencyIsoCode", "LastStageChangeDate")
-# What the table of records has columns of its own for.
-KNOWN = ("name", "amount", "owner", "close_date")
 Beside: TypeAlias = Mapping[str, Sequence[tuple[str, ...]]]
 _NOTHING: Beside = MappingProxyType({})
 _Wrong: TypeAlias = tuple[Problem, ...]
