@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -20,7 +20,7 @@ LONGEST_WAIT = 2.0  # seconds that a reader waits for room; what it needs it for
 PATIENCE = 5.0  # seconds that readers have to end when no more is wanted
 
 
-def side_by_side(parts: Sequence[Part[T]], *, workers: int = 8) -> Iterator[tuple[int, T]]:
+def side_by_side(parts: Sequence[Part[T]], *, workers: int = 8) -> Generator[tuple[int, T], None, None]:
     """Yield what the parts yield, each item with its part's number; a part's own items come in their order.
 
     At most `workers` parts are read at a time, in the order given, each in a thread of its own; a reader waits while
