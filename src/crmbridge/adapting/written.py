@@ -110,7 +110,11 @@ def write_amounts(name: str, amounts: Sequence[Decimal | str], currencies: Seque
 
 
 def _write_sets(name: str, values: Sequence[tuple[str, ...]]) -> Pieces:
-    return [f'{quoted(name)}:{{"set":{_write(value).decode()}}},' for value in values]
+    head, tail = f'{quoted(name)}:{{"set":[', "]},"
+    joined = _write(values)[2:-2].decode()
+    if not values or joined.count("],[") != len(values) - 1:  # none, or texts among them that look like several
+        return [f"{head}{_listed(value)}{tail}" for value in values]
+    return _apart(head, joined, "],[", tail)
 
 
 def write_plain(name: str, values: Sequence[bool | int]) -> Pieces:

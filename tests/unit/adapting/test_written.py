@@ -26,7 +26,7 @@ from crmbridge.model.values import FieldType, Money, Value, fields_to_text
 
 decimals = st.decimals(allow_nan=False, allow_infinity=False)
 texts = st.text(max_size=6) | st.sampled_from(
-    ['say "no"', "back\\slash", "\0", "line\nbreak", "\x7f", "\u2028", "\ufffd", ","]
+    ['say "no"', "back\\slash", "\0", "line\nbreak", "\x7f", "\u2028", "\ufffd", ",", "],["]
 )
 VALUES: dict[FieldType, st.SearchStrategy[Any]] = {
     FieldType.TEXT: texts,
@@ -91,6 +91,14 @@ def test_values_of_any_kind_are_written_alone(values: list[Value]) -> None:
 def test_counts_and_yes_or_nos_are_written_plainly(values: list[bool | int]) -> None:
     """They need no mark of their type."""
     assert [f"{fields_to_text({'one': value})[1:-1]}," for value in values] == [*write_plain("one", values)]
+
+
+@pytest.mark.parametrize("sets", [[], [()], [(), ()], [("],[",)], [("a", "],["), ("b",)], [('"],["',), (), ("c", "d")]])
+def test_sets_are_told_apart_whatever_stands_in_them(sets: list[tuple[str, ...]]) -> None:
+    """A text that looks like the border between two of them is none."""
+    alone = [f"{fields_to_text({'one': each})[1:-1]}," for each in sets]
+
+    assert alone == [*WRITERS[FieldType.CHOICES]("one", sets)]
 
 
 @given(st.lists(decimals.map(str) | st.from_regex(r"-?[0-9]{1,3}(\.[0-9]{0,8})?", fullmatch=True), max_size=6))
