@@ -120,8 +120,9 @@ class HttpClient:
         self._dialect = dialect
         self._signer = signer
         self._timeout = timeout
+        self._base_url = base_url.rstrip("/") + "/"
+        self._host = httpx.URL(self._base_url).host
         self._client = httpx.Client(
-            base_url=base_url.rstrip("/") + "/",
             headers={"User-Agent": f"crmbridge/{__version__}", "Accept": "application/json", **(headers or {})},
             timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
             limits=httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),
@@ -240,9 +241,8 @@ class HttpClient:
     ) -> tuple[httpx.Response, bytes]:
         # Each part of an answer may take the timeout; a server that drips must not hold us for ever.
         latest = time.monotonic() + self._timeout * SLOWEST
-        sending = self._client.stream(
-            request.method, url, params=request.params, content=request.content, headers=headers
-        )
+        whole = self._whole_address(url, request.params)
+        sending = self._client.stream(request.method, whole, content=request.content, headers=headers)
         parts: list[bytes] = []
         with sending as answer:
             self._budget.settle(taken)  # whoever begins to answer has counted it
@@ -251,6 +251,11 @@ class HttpClient:
                 if time.monotonic() > latest:
                     raise httpx.ReadTimeout("the answer drips in too slowly", request=answer.request)
         return answer, b"".join(parts)
+
+    def _whole_address(self, url: str, params: Mapping[str, Any] | None) -> httpx.URL:
+        """Put an address together before it is parsed: httpx would parse it three times, letter by letter."""
+        address = url if _ELSEWHERE.match(url) else f"{self._base_url}{url}"
+        return httpx.URL(f"{address}?{httpx.QueryParams(params)}" if params else address)
 
     def _error(self, path: str, reply: Reply) -> CrmbridgeError:
         error = self._dialect.judge(reply) or self._by_status(reply)
@@ -285,7 +290,7 @@ class HttpClient:
 
     def _unreachable(self, error: Exception) -> RetryLaterError:
         return RetryLaterError(
-            f"{self.connection}: {self._client.base_url.host} can't be reached ({_name(error)})",
+            f"{self.connection}: {self._host} can't be reached ({_name(error)})",
             advice="Check the network and the connection's base_url, then try again; nothing was lost.",
         )
 
