@@ -6,11 +6,11 @@ Whatever is not as usual is left to `Plan`, which reads record by record and say
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from crmbridge.adapting import KNOWN, WRITERS, Pieces, numbers_in, put_together, spread, write_amounts
 from crmbridge.model.records import Kind
@@ -19,10 +19,11 @@ from crmbridge_hubspot.account import CURRENCY_PROPERTY
 from crmbridge_hubspot.links import FIELDS
 from crmbridge_hubspot.objects import Bound, ObjectType
 from crmbridge_hubspot.plans import Properties
-from crmbridge_hubspot.values import Codec
+from crmbridge_hubspot.values import Codec, moment
 
 A_DAY = len("2026-01-31")
 KINDS = frozenset({Kind.DEAL, Kind.COMPANY})  # that hold no more than their properties and links say
+_LAST = itemgetter(-1)
 _FLAGS = MappingProxyType({"true": True, "false": False})
 Linked = Sequence[Mapping[str, Value]]
 
@@ -101,7 +102,9 @@ def _reading(type_: FieldType, codec: Codec) -> Callable[[Sequence[str]], Sequen
     if type_ is FieldType.BOOL:
         return lambda texts: _flags(texts, decode)
     if type_ is FieldType.DATE:
-        return lambda texts: _days(texts, decode)
+        return lambda texts: _days(texts, codec)
+    if type_ is FieldType.DATETIME:
+        return _moments
     return _same if decode is None else lambda texts: [*map(decode, texts)]
 
 
@@ -116,6 +119,18 @@ def _flags(texts: Sequence[str], decode: Any) -> Sequence[bool]:
         return [*map(decode, texts)]
 
 
-def _days(texts: Sequence[str], decode: Any) -> Sequence[date]:
-    usual = {*map(len, texts)} == {A_DAY}
-    return [*map(date.fromisoformat if usual else decode, texts)]
+def _days(texts: Sequence[str], codec: Codec) -> Sequence[date]:
+    if {*map(len, texts)} == {A_DAY}:
+        return [*map(date.fromisoformat, texts)]
+    if _are_in_utc(texts):
+        return [at.astimezone(codec.zone).date() for at in map(datetime.fromisoformat, texts)]
+    return [*map(cast("Callable[[str], date]", codec.decoder(FieldType.DATE)), texts)]
+
+
+def _moments(texts: Sequence[str]) -> Sequence[datetime]:
+    return [*map(datetime.fromisoformat if _are_in_utc(texts) else moment, texts)]
+
+
+def _are_in_utc(texts: Sequence[str]) -> bool:
+    """Tell whether all these times are in UTC and say so, as HubSpot writes them by now."""
+    return {*map(_LAST, texts)} == {"Z"}
