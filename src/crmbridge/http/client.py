@@ -241,7 +241,7 @@ class HttpClient:
     ) -> tuple[httpx.Response, bytes]:
         # Each part of an answer may take the timeout; a server that drips must not hold us for ever.
         latest = time.monotonic() + self._timeout * SLOWEST
-        whole = self._whole_address(url, request.params)
+        whole = _whole_address(self._base_url, url, request.params)
         sending = self._client.stream(request.method, whole, content=request.content, headers=headers)
         parts: list[bytes] = []
         with sending as answer:
@@ -251,11 +251,6 @@ class HttpClient:
                 if time.monotonic() > latest:
                     raise httpx.ReadTimeout("the answer drips in too slowly", request=answer.request)
         return answer, b"".join(parts)
-
-    def _whole_address(self, url: str, params: Mapping[str, Any] | None) -> httpx.URL:
-        """Put an address together before it is parsed: httpx would parse it three times, letter by letter."""
-        address = url if _ELSEWHERE.match(url) else f"{self._base_url}{url}"
-        return httpx.URL(f"{address}?{httpx.QueryParams(params)}" if params else address)
 
     def _error(self, path: str, reply: Reply) -> CrmbridgeError:
         error = self._dialect.judge(reply) or self._by_status(reply)
@@ -347,6 +342,12 @@ def _address(connection: str, path: str, base_url: str | None) -> str:
             advice="Nothing was sent there. Check the address that the connection signs in at.",
         )
     return f"{base_url.rstrip('/')}/{url}"
+
+
+def _whole_address(base: str, url: str, params: Mapping[str, Any] | None) -> httpx.URL:
+    """Put an address together before it is parsed: httpx would parse it three times, letter by letter."""
+    address = url if _ELSEWHERE.match(url) else f"{base}{url}"
+    return httpx.URL(f"{address}?{httpx.QueryParams(params)}" if params else address)
 
 
 def _content(body: Any) -> tuple[bytes | None, dict[str, str]]:
