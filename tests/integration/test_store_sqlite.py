@@ -429,6 +429,11 @@ class TestSchema:
 
         assert ["wal", 2, 1] == answers
 
+    def test_deals_lie_close_together(self, store: SqlStore) -> None:
+        """A page of the file holds several deals with fifty fields, so that a pull writes no empty halves of pages."""
+        with store._database.read() as connection:
+            assert 8192 == connection.exec_driver_sql("PRAGMA page_size").scalar()
+
     @pytest.mark.parametrize("fails", ["cursors", "moves"])
     def test_a_page_is_saved_whole_or_not_at_all(self, store: SqlStore, path: Path, fails: str) -> None:
         """Whichever part of it fails."""

@@ -18,9 +18,12 @@ from crmbridge_hubspot.values import Codec
 
 KINDS = tuple(FieldType)
 BOUNDS = [Bound(f"{kind}_{number}", f"p_{kind}_{number}", kind) for number in range(2) for kind in KINDS]
+NUMBERS = st.decimals(allow_nan=False, allow_infinity=False).map(str) | st.from_regex(
+    r"-?[0-9]{1,3}(\.[0-9]{0,8})?", fullmatch=True
+)
 GOOD = {
-    FieldType.NUMBER: st.decimals(allow_nan=False, allow_infinity=False).map(str),
-    FieldType.MONEY: st.decimals(allow_nan=False, allow_infinity=False).map(str),
+    FieldType.NUMBER: NUMBERS,
+    FieldType.MONEY: NUMBERS,
     FieldType.BOOL: st.sampled_from(["true", "false", "TRUE", "False"]),
     FieldType.DATE: st.dates().map(date.isoformat) | st.just("2026-03-31T22:00:00Z") | st.just("1645123459679"),
     FieldType.DATETIME: st.datetimes().map(lambda at: f"{at.isoformat()}Z") | st.just("1645123459679"),
@@ -43,6 +46,10 @@ HOSTILE = [
 ]
 HOSTILE += [
     "0001-01-01T00:00:00+14:00",
+    "0001-01-01T00:00:00Z",
+    "20260131T100000Z",
+    "2026-01-31Z",
+    "Z",
     "9999-12-31T23:59:59-14:00",
     "99999999999999999999",
     "-1",
@@ -105,6 +112,18 @@ def test_column_by_column_is_record_by_record(
     written = sheet.written([record for record, _ in found], [links for _, links in found])
 
     assert [fields_to_text(fields) for fields in alone] == [fields_to_text(fields) for fields in written]
+
+
+@given(st.lists(st.none() | NUMBERS, min_size=1), st.sampled_from([FieldType.NUMBER, FieldType.MONEY]))
+def test_what_the_store_asks_for_is_known_as_the_value_it_is(texts: list[str | None], kind: FieldType) -> None:
+    """A number that is stored just as it came is a number all the same."""
+    bounds = [Bound("amount", "p", kind)]
+    written = Sheet(DEALS, bounds, plan().codec).written(
+        [{"p": text, "deal_currency_code": None} for text in texts], [{} for _ in texts]
+    )
+    alone = [Plan.of(bounds, plan().codec).one_by_one({"p": text}, []) for text in texts]
+
+    assert [repr(fields.get("amount")) for fields in alone] == [repr(fields.get("amount")) for fields in written]
 
 
 @given(odd, linked)

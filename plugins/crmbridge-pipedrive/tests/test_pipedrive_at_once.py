@@ -88,6 +88,7 @@ ROW: dict[str, Any] = {
     "activities_count": 2,
     "person_id": 3,
     "last_activity_id": 1,
+    "next_activity_id": None,  # in nearly all rows
     "channel": 1,
 }
 # What may stand there instead, beside anything.
@@ -97,6 +98,7 @@ INSTEAD: dict[str, st.SearchStrategy[Any]] = {
     "currency": currencies,
     "expected_close_date": days,
     "last_activity_id": st.sampled_from([1, 2, 3, None]),
+    "next_activity_id": st.sampled_from([1, 2, 3, None]),
     "channel": st.sampled_from([1, 2, None, True]),
 }
 ACTIVITIES: dict[int, dict[str, Any]] = {1: {"due_date": "2026-03-01", "due_time": "10:30"}, 2: {}}

@@ -20,6 +20,7 @@ from crmbridge_salesforce import bulk, bulk_walk
 from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.bulk import BulkUnavailableError, Part, rows_of
 from crmbridge_salesforce.sandbox import State, build_org
+from crmbridge_salesforce.sandbox.jobs import Job, Jobs
 
 Opener = Callable[..., SalesforceAdapter]
 COUNT = 60
@@ -83,19 +84,27 @@ def test_a_bulk_pull_is_what_a_pull_by_pages_is(big: Served, open_adapter: Opene
 
 @pytest.mark.usefixtures("in_parts")
 def test_deals_come_while_their_history_is_still_on_its_way(
-    big: Served, open_adapter: Opener, clock: VirtualClock
+    big: Served, open_adapter: Opener, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first page waits for no history, and later ones only for seconds: they are complete all the same."""
     by_pages = list(open_adapter(big.url, big.token).pull(Kind.DEAL, None))
-    walk = open_adapter(big.url, big.token, bulk_above=0).pull(Kind.DEAL, None)
-    pages, jobs = [next(walk)], state_of(big).jobs
-    history = json.loads(pages[0].cursor)["history"]
-    assert 0 == paths(big, "GET", f"/jobs/query/{history}")
+    start = Jobs.start
 
-    begun, jobs.takes = clock.now(), timedelta(seconds=60)
-    jobs.all[history].started_at = begun
+    def start_late(jobs: Jobs, job: Job) -> int | None:
+        rows = start(jobs, job)
+        if job.object == "OpportunityHistory":
+            job.started_at = clock.now() + timedelta(seconds=60)
+        return rows
+
+    monkeypatch.setattr(Jobs, "start", start_late)
+    walk = open_adapter(big.url, big.token, bulk_above=0).pull(Kind.DEAL, None)
+    pages = [next(walk)]
+    history = json.loads(pages[0].cursor)["history"]
+
+    begun = clock.now()
     pages.append(next(walk))
     assert timedelta(seconds=3) <= clock.now() - begun < timedelta(seconds=10)
+    assert 0 == paths(big, "GET", f"/jobs/query/{history}/results")
 
     clock.advance(timedelta(seconds=60))
     pages += walk

@@ -11,13 +11,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from crmbridge.adapting import KNOWN, put_together
+from crmbridge.adapting.written import FEWEST
 from crmbridge.model.records import Kind
-from crmbridge.model.values import FieldType, Value
+from crmbridge.model.values import FieldType, Value, WrittenFields, fields_to_text
 from crmbridge.ports import FieldBinding
 from crmbridge_salesforce import values
 from crmbridge_salesforce.bulk import Part, rows_of
-from crmbridge_salesforce.columns import READERS, TIDIERS, amounts
-from crmbridge_salesforce.mapping import Reader, Shape
+from crmbridge_salesforce.columns import TIDIERS, Field, Written, written, written_amounts
+from crmbridge_salesforce.mapping import Reader, Shape, domain_of
 from crmbridge_salesforce.schema import Table
 
 HOSTILE = (
@@ -32,14 +34,6 @@ HOSTILE = (
     *("012000000000000", "012000000000000AAA", "00QAAAAAbbbbbbb", "x" * 15, "ä" * 15),
 )
 CELLS = st.sampled_from(("", *HOSTILE)) | st.from_regex(r"-?[0-9]{1,4}(\.[0-9]{1,3})?", fullmatch=True) | st.text()
-
-
-def outcome(read: Callable[[], Sequence[Value]]) -> tuple[list[tuple[type, str]], bool]:
-    """Give what was read, told apart by type and by how it is written, or that it could not be read."""
-    try:
-        return [(type(value), str(value)) for value in read()], False
-    except ValueError:
-        return [], True
 
 
 def columns_of(cells: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
@@ -57,32 +51,77 @@ def test_columns_are_tidied_as_their_cells_are(one: Callable[[str], str], cells:
     assert [one(cell) for cell in cells] == list(TIDIERS[one](cells))
 
 
-@pytest.mark.parametrize("one", READERS)
+KINDS: list[tuple[FieldType, Callable[[str], Value] | None]] = [
+    *((kind, values.decoder(kind)) for kind in FieldType if kind is not FieldType.MONEY),
+    (FieldType.TEXT, domain_of),
+]
+
+
+def stored(made: Callable[[], Written]) -> tuple[list[str], list[tuple[type, str]]] | None:
+    """Give what is stored of a column, and the values with their types; None when it could not be read."""
+    try:
+        pieces, values_of = made()
+        known = list(values_of())
+    except ValueError:
+        return None
+    fields = put_together([pieces], {"one": known})
+    return [fields_to_text(each) for each in fields], [(type(value), str(value)) for value in known]
+
+
+def alone(read: Callable[[str], Value] | None, cells: Sequence[str]) -> tuple[list[str], list[tuple[type, str]]] | None:
+    """Give the same, cell by cell; None as well where it could not be stored as UTF-8."""
+    try:
+        found: list[Value] = [(read(cell) if read else cell) if cell else None for cell in cells]
+        "".join(cells).encode()
+    except ValueError:
+        return None
+    return [fields_to_text({"one": value}) for value in found], [(type(value), str(value)) for value in found]
+
+
+@pytest.mark.parametrize(("kind", "read"), KINDS)
 @given(cells=columns_of(CELLS))
-def test_columns_are_read_as_their_cells_are(one: Callable[[str], Value], cells: list[str]) -> None:
-    """The same values of the same types, written the same way; or neither can be read."""
-    assert outcome(lambda: [one(cell) if cell else None for cell in cells]) == outcome(lambda: READERS[one](cells))
+def test_columns_are_written_as_their_cells_are(
+    kind: FieldType, read: Callable[[str], Value] | None, cells: list[str]
+) -> None:
+    """The same values of the same types, stored to the letter; or neither can be read."""
+    assert alone(read, cells) == stored(lambda: written(Field("one", kind, read), cells))
 
 
 @pytest.mark.parametrize("cell", HOSTILE)
-@pytest.mark.parametrize("one", [*TIDIERS, *READERS])
-def test_each_hostile_cell_is_the_same_in_a_column(one: Callable[[str], Value], cell: str) -> None:
+@pytest.mark.parametrize(("kind", "read"), KINDS)
+def test_each_hostile_cell_is_the_same_in_a_column(
+    kind: FieldType, read: Callable[[str], Value] | None, cell: str
+) -> None:
     """Alone, and behind one that is as usual."""
-    every = {**TIDIERS, **READERS}[one]  # type: ignore[dict-item]  both are called with a column
     for cells in ([cell], ["1.5", cell], ["", cell, "2026-11-23"]):
-        assert outcome(lambda: [one(c) if c else None for c in cells]) == outcome(  # noqa: B023  called at once
-            lambda: [value or None if value == "" else value for value in every(cells)]  # noqa: B023  the same
-        )
+        assert alone(read, cells) == stored(lambda: written(Field("one", kind, read), cells))  # noqa: B023  called at once
 
 
-@given(cells=columns_of(CELLS), codes=st.lists(st.sampled_from(("EUR", "JPY", None)), min_size=8, max_size=8))
-def test_amounts_are_read_as_each_is(cells: list[str], codes: list[str | None]) -> None:
+@pytest.mark.parametrize("cell", HOSTILE)
+@pytest.mark.parametrize("one", TIDIERS)
+def test_each_hostile_cell_is_tidied_the_same_in_a_column(one: Callable[[str], str], cell: str) -> None:
+    """Alone, and behind one that is as usual."""
+    for cells in ([cell], ["1.5", cell], ["", cell, "2026-11-23"]):
+        assert [one(each) for each in cells] == list(TIDIERS[one](cells))
+
+
+@given(cells=columns_of(CELLS), codes=st.lists(st.sampled_from(("EUR", "EUR", "JPY", None)), min_size=8, max_size=8))
+def test_amounts_are_written_as_each_is(cells: list[str], codes: list[str | None]) -> None:
     """One without a currency can't be read, and an empty one needs none."""
     codes = codes[: len(cells)]
-    pairs = list(zip(cells, codes, strict=True))
+    following = iter([code for code, cell in zip(codes, cells, strict=True) if cell])
 
-    assert outcome(lambda: [values.money(cell, code) if cell else None for cell, code in pairs]) == outcome(
-        lambda: amounts(cells, codes)
+    assert alone(lambda cell: values.money(cell, next(following)), cells) == stored(
+        lambda: written_amounts("one", cells, codes)
+    )
+
+
+def test_numbers_are_stored_as_they_stand_only_where_decimal_writes_them_so() -> None:
+    """What is smaller than a millionth it writes with an exponent."""
+    cells = ["0.000001", "0.0000001", "-0.5", "12"]
+
+    assert alone(values.number_of, cells) == stored(
+        lambda: written(Field("one", FieldType.NUMBER, values.number_of), cells)
     )
 
 
@@ -119,11 +158,26 @@ def test_a_record_is_the_same_whatever_else_is_in_its_page(reader: Reader, data:
     usual = {name: USUAL.get(name, "2") for name in reader.form.columns}
     names = st.sampled_from([name for name in usual if name not in {"Id", "SystemModstamp", "CreatedDate"}])
     odd = st.tuples(names, st.sampled_from(HOSTILE)).map(lambda cell: {**usual, cell[0]: cell[1]})
-    rows = [list(row.values()) for row in data.draw(st.lists(odd | st.just(usual), min_size=1, max_size=4))]
-    alone = [record for row in rows for record in reader.records(reader.form.tidied([row]))]
+    some = data.draw(st.lists(odd | st.just(usual), min_size=1, max_size=4))
+    rows = [list(row.values()) for row in [*some, *[usual] * 2 * FEWEST]]  # so many that halves are read by columns
+    contacts = [("b",), ("a", "c"), (), *[("d",)] * len(rows)][: len(rows)]
+    found = reader.records(reader.form.tidied(rows), {"contacts": contacts})
+    pairs = zip(rows, contacts, strict=True)
+    alone = [reader.records(reader.form.tidied([row]), {"contacts": [each]})[0] for row, each in pairs]
 
-    assert () == reader.records(reader.form.tidied([list(usual.values())]))[0].problems
-    assert repr(alone) == repr(reader.records(reader.form.tidied(rows)))
+    assert () == found[-1].problems
+    assert alone == found
+    assert [fields_to_text(each.fields) for each in alone] == [fields_to_text(each.fields) for each in found]
+    for name in KNOWN:
+        assert [each.fields.get(name) for each in alone] == [each.fields.get(name) for each in found]
+
+
+def test_usual_rows_are_written_by_columns(reader: Reader) -> None:
+    """A page without anything odd never takes the long way."""
+    usual = [USUAL.get(name, "2") for name in reader.form.columns]
+    found = reader.records(reader.form.tidied([usual] * FEWEST))
+
+    assert {WrittenFields} == {type(each.fields) for each in found}
 
 
 LINES = st.lists(st.text(st.sampled_from('",\n\r a'), max_size=6), min_size=2, max_size=2)

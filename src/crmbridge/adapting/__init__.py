@@ -36,8 +36,10 @@ from crmbridge.adapting.tables import Table
 from crmbridge.adapting.walking import Deletions, Place, walk_by_time
 from crmbridge.adapting.workflow import Button, Desk, Workflow
 from crmbridge.adapting.written import (
+    KNOWN,
     WRITERS,
     Pieces,
+    numbers_in,
     put_together,
     read_at_once,
     spread,
@@ -51,6 +53,7 @@ from crmbridge.adapting.written import (
 __all__ = [
     "FORMS",
     "ID",
+    "KNOWN",
     "WEBSITE",
     "WRITERS",
     "Button",
@@ -85,6 +88,7 @@ __all__ = [
     "never_empty",
     "number_id",
     "numbered",
+    "numbers_in",
     "other_currency",
     "partly",
     "put_together",

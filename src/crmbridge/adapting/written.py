@@ -8,6 +8,7 @@ read one by one, which also says what is wrong.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
@@ -20,9 +21,13 @@ from crmbridge.model.values import FieldType, Value, WrittenFields, fields_to_ut
 Pieces = Sequence[str]  # of each record the field's name and value with a comma behind; "" where it has no such field
 Write = Callable[[str, Sequence[Any]], Pieces]
 UNUSUAL = (KeyError, TypeError, ValueError, ArithmeticError)  # what reading and writing at once may raise
+KNOWN = ("name", "amount", "owner", "close_date")  # fields that the table of records has columns of its own for
 FEWEST = 12  # records that are worth columns
 BETWEEN = "\0"  # stands between values that are written together: no JSON has it
 ESCAPED = len("\\u0000") - len(BETWEEN)  # that much longer it is as JSON
+
+# Numbers, one a line, without an exponent: Decimal writes one where there are more places than these.
+_PLAIN = re.compile(r"(?:-?(?:0|[1-9][0-9]*+)(?:\.[0-9]{1,6})?+\n)*+")
 
 R = TypeVar("R")
 Row = TypeVar("Row")
@@ -82,8 +87,22 @@ def write_any(name: str, values: Sequence[Value]) -> Pieces:
     return [f"{fields_to_utf8({name: value})[1:-1]}," for value in values]
 
 
-def write_amounts(name: str, amounts: Sequence[Decimal], currencies: Sequence[str]) -> Pieces:
-    """Write amounts of money, each in its currency."""
+def numbers_in(texts: Sequence[str]) -> Sequence[str | Decimal]:
+    """Read numbers for the writers; where all stand there just as Decimal writes them, they need not be read for that.
+
+    Raises ValueError or ArithmeticError for what is no number.
+    """
+    lines = "\n".join((*texts, ""))
+    if _PLAIN.fullmatch(lines) and lines.count("\n") == len(texts):
+        return texts
+    numbers = [*map(Decimal, texts)]
+    if not all(map(Decimal.is_finite, numbers)):
+        raise ValueError("not a number")
+    return numbers
+
+
+def write_amounts(name: str, amounts: Sequence[Decimal | str], currencies: Sequence[str]) -> Pieces:
+    """Write amounts of money, each in its currency; an amount may be the text that Decimal writes of it."""
     if len({*currencies}) == 1:
         return _apart(f'{quoted(name)}:{{"money":[', _listed(amounts), ",", f",{quoted(currencies[0])}]}},")
     pairs = zip(amounts, currencies, strict=True)
@@ -91,7 +110,11 @@ def write_amounts(name: str, amounts: Sequence[Decimal], currencies: Sequence[st
 
 
 def _write_sets(name: str, values: Sequence[tuple[str, ...]]) -> Pieces:
-    return [f'{quoted(name)}:{{"set":{_write(value).decode()}}},' for value in values]
+    head, tail = f'{quoted(name)}:{{"set":[', "]},"
+    joined = _write(values)[2:-2].decode()
+    if not values or joined.count("],[") != len(values) - 1:  # none, or texts among them that look like several
+        return [f"{head}{_listed(value)}{tail}" for value in values]
+    return _apart(head, joined, "],[", tail)
 
 
 def write_plain(name: str, values: Sequence[bool | int]) -> Pieces:
@@ -113,7 +136,8 @@ def _apart(head: str, joined: str, between: str, tail: str) -> Pieces:
     return f"{head}{joined.replace(between, f'{tail}{BETWEEN}{head}')}{tail}".split(BETWEEN)
 
 
-# By type what writes values of it that are there. Times are in UTC. Amounts come with their currencies.
+# By type what writes values of it that are there. Times are in UTC. Amounts come with their currencies. A number may be
+# the text that Decimal writes of it.
 WRITERS: Mapping[FieldType, Write] = MappingProxyType(
     {
         FieldType.TEXT: write_texts,

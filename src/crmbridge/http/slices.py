@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -16,11 +16,13 @@ Part = Callable[[], Iterator[T]]
 
 LOOK_UP = 0.1  # seconds after which a waiting reader looks whether it is still wanted
 ROOM = 1  # answers of one call that are unpacked and not taken yet: the next one is unpacked while this one is used
-LONGEST_WAIT = 2.0  # seconds that a reader waits for room; what it needs it for can't be known here, so never for ever
+# Seconds that a reader waits for room while nothing is taken: what it needs it for can't be known here, and the others
+# may be waiting for just that.
+LONGEST_WAIT = 2.0
 PATIENCE = 5.0  # seconds that readers have to end when no more is wanted
 
 
-def side_by_side(parts: Sequence[Part[T]], *, workers: int = 8) -> Iterator[tuple[int, T]]:
+def side_by_side(parts: Sequence[Part[T]], *, workers: int = 8) -> Generator[tuple[int, T], None, None]:
     """Yield what the parts yield, each item with its part's number; a part's own items come in their order.
 
     At most `workers` parts are read at a time, in the order given, each in a thread of its own; a reader waits while
@@ -90,6 +92,7 @@ class _Reading(Generic[T]):
         self._waiting = iter(range(len(parts)))
         self._lock = threading.Lock()
         self._room = threading.Semaphore(ROOM)
+        self._taken = 0  # items, so far
         self._ready: queue.Queue[_Item[T] | _Done | BaseException] = queue.Queue(maxsize=workers)
 
     def run(self) -> None:
@@ -117,16 +120,21 @@ class _Reading(Generic[T]):
                 case BaseException() as error:
                     raise error
                 case _Item(number, found, has_room):
+                    self._taken += 1
                     if has_room:
                         self._room.release()
                     yield number, found
 
     def make_room(self) -> bool:
-        """Wait for room; tell whether there is some."""
-        latest = time.monotonic() + LONGEST_WAIT
-        while not self.stop.is_set() and time.monotonic() < latest:
+        """Wait for room as long as items are taken; tell whether there is some."""
+        taken, latest = self._taken, time.monotonic() + LONGEST_WAIT
+        while not self.stop.is_set():
             if self._room.acquire(timeout=LOOK_UP):
                 return True
+            if taken != self._taken:
+                taken, latest = self._taken, time.monotonic() + LONGEST_WAIT
+            elif time.monotonic() >= latest:
+                break
         return False
 
     def _next(self) -> int | None:

@@ -6,7 +6,9 @@ import contextlib
 import ctypes
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+_MOST_HEAPS = -8  # M_ARENA_MAX of <malloc.h>
 
 
 @contextlib.contextmanager
@@ -20,6 +22,7 @@ def made_for_bulk() -> Iterator[None]:
         yield
         return
     thresholds = gc.get_threshold()
+    _share_one_heap()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     try:
@@ -35,5 +38,19 @@ def give_memory_back() -> None:
 
     What readers in threads free lies in many pieces, and would add up to half as much again in a long pull.
     """
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+    if (trim := _of_c_library("malloc_trim")) is not None:
         trim(0)
+
+
+def _share_one_heap() -> None:
+    """Let all threads take memory from one place, where the C library can (glibc).
+
+    Of a heap of its own for each reader, what one has freed is of no use to the others; the interpreter lets them take
+    turns anyway.
+    """
+    if (set_option := _of_c_library("mallopt")) is not None:
+        set_option(_MOST_HEAPS, 1)
+
+
+def _of_c_library(name: str) -> Callable[..., int] | None:
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from crmbridge.ports import Clock
 
 RECENT = timedelta(seconds=30)  # the rate is that of this long; what was slow an hour ago says nothing
-ENOUGH = timedelta(milliseconds=100)  # about as long as the quickest page takes; before that, a rate is a guess
+ENOUGH = timedelta(milliseconds=50)  # no longer than the first page takes over a network: with it comes the first rate
 
 
 class Pace:

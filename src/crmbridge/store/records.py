@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache, partial
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from crmbridge.model.codec import problems_from_json, problems_to_json
 from crmbridge.model.records import Edit, Kind, Move, Position, Problem, Record, Ref, Status, Tombstone
-from crmbridge.model.values import Money, Value, fields_from_text, fields_to_text
+from crmbridge.model.values import Fields, Money, Value, WrittenFields, fields_from_text, fields_to_text
 from crmbridge.ports import Page
 from crmbridge.store import schema
 from crmbridge.store.database import Database, Marked, among, next_mark, rows_among, upsert, upsert_written
@@ -41,9 +41,11 @@ _CHANGED = Marked(
     "mark", ("fields", "pipeline", "stage", "status", "key", "created_at", "problems", "gone_at", "merged_into")
 )
 _GONE = Marked("mark", ("gone_at", "merged_into"))
+_NAMES = ("name", "amount", "owner", "close_date")
+_NAMED: Callable[[Fields], Sequence[Value]] = itemgetter(*_NAMES)
 _MOVED = list(_moves.c.keys()).index("deal")
 _IN_TIME = itemgetter(*(list(_moves.c.keys()).index(name) for name in ("at", "ordinal")))
-_ID, _UPDATED_AT, _FIELDS = (list(_records.c.keys()).index(name) for name in ("id", "updated_at", "fields"))
+_UPDATED_AT, _FIELDS = (list(_records.c.keys()).index(name) for name in ("updated_at", "fields"))
 _CURSORS_OF = select(_cursors.c.kind, _cursors.c.cursor).where(_cursors.c.connection == bindparam("of"))
 _ALL_OF = (
     select(*READ)
@@ -71,14 +73,13 @@ class SqlRecords:
         A copy older than the one held is left out with its moves. Where a page has a record and its tombstone, the
         tombstone counts.
         """
-        cursor = {"connection": connection, "kind": kind, "cursor": page.cursor, "saved_at": at}
         with self._database.write(at) as open_:
             mark = next_mark(open_)
             saved = _save_records(open_, page.records, mark, at)
             _save_moves(open_, page, saved, mark)
             tombstones = [_tombstone_row(tombstone, mark) for tombstone in page.tombstones]
             upsert(open_, _records_written, tombstones, keep=("merged_into",), marked=_GONE)
-            upsert(open_, _cursors, [cursor])
+            upsert(open_, _cursors, [{"connection": connection, "kind": kind, "cursor": page.cursor, "saved_at": at}])
 
     def put(self, records: Sequence[Record], at: datetime | None = None) -> None:
         """Replace records with what was read outside a pull, unless what is held is newer. The cursor stays."""
@@ -262,8 +263,8 @@ def _held_moves(open_: Connection, deals: Sequence[Ref]) -> dict[Ref, list[tuple
 
 def _record_row(record: Record, mark: int) -> tuple[Any, ...]:
     """Write a record in the order of the table's columns."""
-    ref, position, value = record.ref, record.position, record.fields.get
-    amount, close_date = value("amount"), value("close_date")
+    ref, position = record.ref, record.position
+    name, amount, owner, close_date = _named(record.fields)
     money = amount.amount if isinstance(amount, Money) else amount
     return (
         ref.connection,
@@ -278,10 +279,10 @@ def _record_row(record: Record, mark: int) -> tuple[Any, ...]:
         str(position.status) if position else None,
         _text(record.url),
         # What SQL reads without knowing JSON; a value of another type than usual is left out.
-        _text(value("name")),
+        _text(name),
         f"{money:f}" if isinstance(money, Decimal) else None,
         _text(amount.currency) if isinstance(amount, Money) else None,
-        _text(value("owner")),
+        _text(owner),
         # Exactly a day: a time is one to isinstance.
         close_date.isoformat() if type(close_date) is date else None,
         fields_to_text(record.fields),
@@ -291,6 +292,14 @@ def _record_row(record: Record, mark: int) -> tuple[Any, ...]:
         _text(record.updated_by),
         mark,
     )
+
+
+def _named(fields: Fields) -> Sequence[Value]:
+    """Give the values that have columns of their own; those that an adapter wrote come with them, as a rule."""
+    try:
+        return _NAMED(fields.known if isinstance(fields, WrittenFields) else fields)
+    except KeyError:
+        return [fields.get(name) for name in _NAMES]
 
 
 def _text(value: Value) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from crmbridge.adapting import (
     WRITERS,
     Pieces,
+    numbers_in,
     put_together,
     read_at_once,
     spread,
@@ -24,7 +26,7 @@ from crmbridge.model.values import FieldType, Money, Value, fields_to_text
 
 decimals = st.decimals(allow_nan=False, allow_infinity=False)
 texts = st.text(max_size=6) | st.sampled_from(
-    ['say "no"', "back\\slash", "\0", "line\nbreak", "\x7f", "\u2028", "\ufffd", ","]
+    ['say "no"', "back\\slash", "\0", "line\nbreak", "\x7f", "\u2028", "\ufffd", ",", "],["]
 )
 VALUES: dict[FieldType, st.SearchStrategy[Any]] = {
     FieldType.TEXT: texts,
@@ -89,6 +91,31 @@ def test_values_of_any_kind_are_written_alone(values: list[Value]) -> None:
 def test_counts_and_yes_or_nos_are_written_plainly(values: list[bool | int]) -> None:
     """They need no mark of their type."""
     assert [f"{fields_to_text({'one': value})[1:-1]}," for value in values] == [*write_plain("one", values)]
+
+
+@pytest.mark.parametrize("sets", [[], [()], [(), ()], [("],[",)], [("a", "],["), ("b",)], [('"],["',), (), ("c", "d")]])
+def test_sets_are_told_apart_whatever_stands_in_them(sets: list[tuple[str, ...]]) -> None:
+    """A text that looks like the border between two of them is none."""
+    alone = [f"{fields_to_text({'one': each})[1:-1]}," for each in sets]
+
+    assert alone == [*WRITERS[FieldType.CHOICES]("one", sets)]
+
+
+@given(st.lists(decimals.map(str) | st.from_regex(r"-?[0-9]{1,3}(\.[0-9]{0,8})?", fullmatch=True), max_size=6))
+def test_numbers_that_stand_as_decimal_writes_them_are_written_unread(texts: list[str]) -> None:
+    """They come out as the ones that are read do: a millionth plain, what is smaller with an exponent."""
+    found, alone = numbers_in(texts), [*map(Decimal, texts)]
+
+    assert [*WRITERS[FieldType.NUMBER]("n", alone)] == [*WRITERS[FieldType.NUMBER]("n", found)]
+    assert [*write_amounts("n", alone, ["EUR"] * len(texts))] == [*write_amounts("n", found, ["EUR"] * len(texts))]
+    assert alone == [*map(Decimal, found)]
+
+
+@pytest.mark.parametrize("text", ["", "1\n2", "soon", "NaN", "-Infinity", "1,5", '1"', "0x1", "1e99999999999999999999"])
+def test_what_is_no_number_is_not_written(text: str) -> None:
+    """A text beside plain ones that only looks like several of them is not passed on, either."""
+    with pytest.raises((ValueError, ArithmeticError)):
+        numbers_in(["1", text, "2.50"])
 
 
 @pytest.mark.parametrize("write", [WRITERS[FieldType.TEXT], WRITERS[FieldType.CHOICES], write_any])

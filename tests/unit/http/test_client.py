@@ -6,14 +6,18 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import httpx
 import pytest
 import respx
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, Usage
+from crmbridge.http.wires import instead_of_network
 from crmbridge.revealed import remember
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.testing.factories import NOON
@@ -64,6 +68,43 @@ def test_a_read_gives_the_decoded_body_with_exact_numbers(client: HttpClient) ->
     reply = client.read("GET", "/deals", params={"limit": 2})
 
     assert {"amount": Decimal("12345678901234567890.10")} == reply.body
+
+
+WORDS = st.text(max_size=4) | st.sampled_from(["a b", "a+b", "50%", "%41", "ç", "&=#?", "a/b", "deals,contacts", "é😀"])
+PARAMS = st.dictionaries(WORDS, WORDS | st.booleans() | st.integers() | st.none() | st.lists(WORDS, max_size=2))
+
+
+@pytest.fixture(scope="module")
+def sent_to() -> Iterator[Callable[[str, dict[str, Any]], tuple[httpx.URL, httpx.URL]]]:
+    """Give what tells where a request goes, and where httpx by itself would send it."""
+    sent: list[httpx.URL] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.url)
+        return httpx.Response(200, json={})
+
+    base, clock = f"{URL}/base", VirtualClock(NOON)
+    budget, dialect = Budget([], clock), Dialect(judge=lambda _: None)
+    with httpx.Client(base_url=f"{base}/") as plain, instead_of_network({base: httpx.MockTransport(answer)}):
+        opened = HttpClient(connection="hs", base_url=base, clock=clock, budget=budget, dialect=dialect)
+
+        def send(path: str, params: dict[str, Any]) -> tuple[httpx.URL, httpx.URL]:
+            opened.read("GET", path, params=params)
+            return sent[-1], plain.build_request("GET", path.lstrip("/"), params=params or None).url
+
+        yield send
+        opened.close()
+
+
+@given(params=PARAMS, path=st.sampled_from(["deals", "/deals", "v1/deals/7", "über uns", "x%20y", "deals/é"]))
+def test_a_request_goes_where_httpx_would_send_it(
+    sent_to: Callable[[str, dict[str, Any]], tuple[httpx.URL, httpx.URL]], params: dict[str, Any], path: str
+) -> None:
+    """Whatever stands in its parameters; they are encoded once."""
+    found, expected = sent_to(path, params)
+
+    assert str(expected) == str(found)
+    assert expected.raw_path == found.raw_path
 
 
 @respx.mock

@@ -179,6 +179,25 @@ def test_readers_that_hold_room_without_giving_anything_stop_nobody(monkeypatch:
     assert [1] * slices.ROOM + [2] == sorted(item for _, item in side_by_side(parts, workers=len(parts)))
 
 
+def test_readers_wait_for_room_as_long_as_items_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow that goes: a machine that is busy with other things must not fill its memory with answers."""
+    now, unpacked, ahead = [0.0], [0], list[int]()
+    monkeypatch.setattr(slices.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(slices, "LOOK_UP", 0.005)
+
+    def read() -> Iterator[int]:
+        slices.wait_for_room()
+        unpacked[0] += 1
+        yield 1
+
+    for taken, _ in enumerate(side_by_side([read] * 8, workers=8), 1):
+        now[0] += slices.LONGEST_WAIT * 0.6
+        threading.Event().wait(0.03)  # so that they look whether it goes on
+        ahead.append(unpacked[0] - taken)
+
+    assert slices.ROOM == max(ahead)
+
+
 def test_who_is_no_reader_does_not_wait() -> None:
     """A single request is nobody's slice, however many there are."""
     begun = time.monotonic()

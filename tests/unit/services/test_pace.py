@@ -40,6 +40,15 @@ def test_nothing_is_said_that_is_not_known(clock: VirtualClock) -> None:
     assert "100 of ~100 records, 2.5/s" == str(pace)
 
 
+def test_the_first_page_brings_a_rate(clock: VirtualClock) -> None:
+    """People see how long it takes with the first deals that came, a network's turn after they were asked for."""
+    pace = Pace(clock, "deals", 20_000)
+    clock.sleep(0.08)
+    pace.add(100)
+
+    assert "100 of ~20,000 deals, 1,250/s, 16 s left" == str(pace)
+
+
 def test_an_exact_total_is_shown_as_one(clock: VirtualClock) -> None:
     """Without the mark of a guess."""
     assert "0 of 10 changes" == str(Pace(clock, "changes", 10, roughly=False))

@@ -26,8 +26,8 @@ def only_move(deal: Ref, raw: Mapping[str, Any], account: Account) -> Move | Non
     if len(filled) != 1 or entered[filled[0]] != get("dealstage"):
         return None
     try:
-        at = moment(properties[filled[0]])
-        made = moment(str(get("hs_createdate") or raw["createdAt"]))
+        at = moment(came := properties[filled[0]])
+        made = at if came == (begun := str(get("hs_createdate") or raw["createdAt"])) else moment(begun)
     except ValueError:
         return None
     after = account.positions.get((get("pipeline") or "", entered[filled[0]]))

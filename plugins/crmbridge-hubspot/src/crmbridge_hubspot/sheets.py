@@ -6,24 +6,25 @@ Whatever is not as usual is left to `Plan`, which reads record by record and say
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from crmbridge.adapting import WRITERS, Pieces, put_together, spread, write_amounts
+from crmbridge.adapting import KNOWN, WRITERS, Pieces, numbers_in, put_together, spread, write_amounts
 from crmbridge.model.records import Kind
 from crmbridge.model.values import FieldType, Money, Value, WrittenFields
 from crmbridge_hubspot.account import CURRENCY_PROPERTY
 from crmbridge_hubspot.links import FIELDS
 from crmbridge_hubspot.objects import Bound, ObjectType
 from crmbridge_hubspot.plans import Properties
-from crmbridge_hubspot.values import Codec
+from crmbridge_hubspot.values import Codec, moment
 
 A_DAY = len("2026-01-31")
-# What the table of records has columns of its own for.
-KNOWN = MappingProxyType({Kind.DEAL: ("name", "amount", "owner", "close_date"), Kind.COMPANY: ("name",)})
+KINDS = frozenset({Kind.DEAL, Kind.COMPANY})  # that hold no more than their properties and links say
+_LAST = itemgetter(-1)
+_FLAGS = MappingProxyType({"true": True, "false": False})
 Linked = Sequence[Mapping[str, Value]]
 
 
@@ -42,7 +43,6 @@ class Sheet:
     def __init__(self, type_: ObjectType, bounds: Sequence[Bound], codec: Codec) -> None:
         self._fields = [_Field(each.name, each.type, _reading(each.type, codec)) for each in bounds]
         self._linked = linked_fields(type_)
-        self._known = KNOWN[type_.kind]
         natives = [each.native for each in bounds]
         has_amounts = any(each.type is FieldType.MONEY for each in bounds)
         self._pick = itemgetter(*natives, CURRENCY_PROPERTY if has_amounts else natives[0])
@@ -51,14 +51,14 @@ class Sheet:
     @classmethod
     def of(cls, type_: ObjectType, bounds: Sequence[Bound], codec: Codec) -> Sheet | None:
         """Make the sheet of an object type; None for those that hold more than their properties and links say."""
-        if type_.kind not in KNOWN or linked_fields(type_) & {each.name for each in bounds}:
+        if type_.kind not in KINDS or linked_fields(type_) & {each.name for each in bounds}:
             return None
         return cls(type_, bounds, codec)
 
     def written(self, properties: Sequence[Properties], linked: Linked) -> list[WrittenFields]:
         """Read and write the fields of records; raises one of UNUSUAL where a value is not as usual."""
         *columns, currencies = zip(*map(self._pick, properties), strict=True)
-        known: dict[str, Sequence[Value]] = dict.fromkeys(self._known, [None] * len(properties))
+        known: dict[str, Sequence[Value]] = dict.fromkeys(KNOWN, [None] * len(properties))
         pieces: dict[str, Pieces] = {}
         for field, raws in zip(self._fields, columns, strict=True):
             written, values = self._column(field, raws, currencies)
@@ -73,11 +73,12 @@ class Sheet:
         texts = [raw for raw in raws if raw]
         values: Sequence[Any] = field.read(texts)
         if field.type is not FieldType.MONEY:
-            return WRITERS[field.type](field.name, values), values
+            is_read = field.type is not FieldType.NUMBER or field.name not in KNOWN
+            return WRITERS[field.type](field.name, values), values if is_read else [*map(Decimal, values)]
         said = [each or self._currency or "" for each, raw in zip(currencies, raws, strict=True) if raw]
         if not all(said):
             raise ValueError("an amount without a currency")
-        amounts = map(Money, values, said) if field.name in self._known else ()
+        amounts = map(Money, map(Decimal, values), said) if field.name in KNOWN else ()
         return write_amounts(field.name, values, said), [*amounts]
 
 
@@ -97,9 +98,13 @@ def _reading(type_: FieldType, codec: Codec) -> Callable[[Sequence[str]], Sequen
     """Give what reads all texts of a column; it raises an error where one is no such value."""
     decode = codec.decoder(type_)
     if type_ in {FieldType.NUMBER, FieldType.MONEY}:
-        return _numbers
+        return numbers_in
+    if type_ is FieldType.BOOL:
+        return lambda texts: _flags(texts, decode)
     if type_ is FieldType.DATE:
-        return lambda texts: _days(texts, decode)
+        return lambda texts: _days(texts, codec)
+    if type_ is FieldType.DATETIME:
+        return _moments
     return _same if decode is None else lambda texts: [*map(decode, texts)]
 
 
@@ -107,13 +112,25 @@ def _same(texts: Sequence[str]) -> Sequence[str]:
     return texts
 
 
-def _numbers(texts: Sequence[str]) -> Sequence[Decimal]:
-    numbers = [*map(Decimal, texts)]
-    if not all(map(Decimal.is_finite, numbers)):
-        raise ValueError("not a number")
-    return numbers
+def _flags(texts: Sequence[str], decode: Any) -> Sequence[bool]:
+    try:
+        return [*map(_FLAGS.__getitem__, texts)]
+    except KeyError:
+        return [*map(decode, texts)]
 
 
-def _days(texts: Sequence[str], decode: Any) -> Sequence[date]:
-    usual = {*map(len, texts)} == {A_DAY}
-    return [*map(date.fromisoformat if usual else decode, texts)]
+def _days(texts: Sequence[str], codec: Codec) -> Sequence[date]:
+    if {*map(len, texts)} == {A_DAY}:
+        return [*map(date.fromisoformat, texts)]
+    if _are_in_utc(texts):
+        return [at.astimezone(codec.zone).date() for at in map(datetime.fromisoformat, texts)]
+    return [*map(cast("Callable[[str], date]", codec.decoder(FieldType.DATE)), texts)]
+
+
+def _moments(texts: Sequence[str]) -> Sequence[datetime]:
+    return [*map(datetime.fromisoformat if _are_in_utc(texts) else moment, texts)]
+
+
+def _are_in_utc(texts: Sequence[str]) -> bool:
+    """Tell whether all these times are in UTC and say so, as HubSpot writes them by now."""
+    return {*map(_LAST, texts)} == {"Z"}

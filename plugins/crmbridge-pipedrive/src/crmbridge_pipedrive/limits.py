@@ -11,8 +11,8 @@ from crmbridge_pipedrive.settings import PipedriveSettings
 
 A_DAY = 24 * 3600.0
 WINDOW = 2.0
-FEWEST_READERS, MOST_READERS = 3, 4
-SLOW_ANSWER = 0.4  # seconds
+FEWEST_READERS, MOST_READERS = 3, 6
+SLOW_ANSWER = 0.5  # seconds, with what it takes until the next one is asked for
 BURST, DAY, HISTORY = "burst", "day", "history"
 OLD_HISTORY = 2  # the moves of deals that moved long ago may use one part in so many of the day's share
 AT_ONCE = 8  # and are read at once where they cost no more than one part in so many

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -185,14 +186,13 @@ def _of_options(name: str, options: Options, _read: Decode) -> Write:
 
 def _of_option_lists(name: str, options: Options, _read: Decode) -> Write:
     known = {option: label[0] for option, label in options.items() if isinstance(label, tuple)}
-    return _filled(name, lambda raws: WRITERS[FieldType.CHOICES](name, [_labels(known, raw) for raw in raws]))
+    return _filled(name, lambda raws: WRITERS[FieldType.CHOICES](name, _labels(known, raws)))
 
 
-def _labels(known: Mapping[int | None, str], raw: Any) -> tuple[str, ...]:
-    if raw.__class__ is not list:
-        raise ValueError("not a list")
-    must_be(IDS, raw)
-    return tuple(sorted({known[one] for one in raw}))
+def _labels(known: Mapping[int | None, str], raws: Raws) -> list[tuple[str, ...]]:
+    must_be(LISTS, raws)
+    must_be(IDS, [*chain.from_iterable(raws)])
+    return [tuple(sorted({known[one] for one in raw})) for raw in raws]
 
 
 def _singles(name: str, _options: Options, read: Decode) -> Write:
@@ -205,6 +205,7 @@ ONE_TEXT: frozenset[type] = frozenset({str})
 NUMBERS: frozenset[type] = frozenset({int, Decimal})
 OPTIONS: frozenset[type] = frozenset({int, NOTHING})
 IDS: frozenset[type] = frozenset({int})
+LISTS: frozenset[type] = frozenset({list})
 _AMOUNT = itemgetter("value", "currency")
 WAYS: Mapping[str, Callable[[str, Options, Decode], Write]] = {
     "text": _texts,

@@ -64,13 +64,13 @@ class StandardFields:
             "owner": _column("owner", FieldType.TEXT, owners),
             "company": _column("company", FieldType.TEXT, companies),
             "lost_reason": _column("lost_reason", FieldType.TEXT, _texts(rows, "lost_reason")),
-            "contacts": _column("contacts", FieldType.CHOICES, [_all_contacts(row, around) for row in rows]),
+            "contacts": WRITERS[FieldType.CHOICES]("contacts", [_all_contacts(row, around) for row in rows]),
             "source": self._sources(rows),
             "amount": _money(amounts),
             "close_date": _column("close_date", FieldType.DATE, closing),
         }
         pieces |= {name: _counts(rows, native, name) for native, name in COUNTS.items()}
-        pieces |= {name: [_time(row, native, name, around) for row in rows] for native, name in TIMES}
+        pieces |= {name: _times(rows, native, name, around) for native, name in TIMES}
         return pieces, {"name": names, "amount": amounts, "owner": owners, "close_date": closing}
 
     def _sources(self, rows: Sequence[Row]) -> Pieces:
@@ -146,7 +146,10 @@ def _texts(rows: Sequence[Row], native: str) -> list[Any]:
 
 
 def _ids(rows: Sequence[Row], native: str) -> list[str | None]:
-    return [id_text(row.get(native)) for row in rows]
+    raws = [row.get(native) for row in rows]
+    if not OPTIONS.issuperset(map(type, raws)):
+        return [*map(id_text, raws)]
+    return [None if raw is None else str(raw) for raw in raws]
 
 
 def _days(rows: Sequence[Row], native: str) -> list[date | None]:
@@ -172,6 +175,12 @@ def _all_contacts(row: Row, around: Surroundings) -> tuple[str, ...]:
     if people is None:
         raise ValueError("the deal's contacts could not be read")
     return _contacts(row, people)
+
+
+def _times(rows: Sequence[Row], native: str, name: str, around: Surroundings) -> Pieces:
+    if native in rows[0] and not any(row[native] is not None for row in rows):  # no activity is named
+        return [without_value(name)] * len(rows)
+    return [_time(row, native, name, around) for row in rows]
 
 
 def _time(row: Row, native: str, name: str, around: Surroundings) -> str:

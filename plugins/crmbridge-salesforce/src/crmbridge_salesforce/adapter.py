@@ -193,7 +193,7 @@ class SalesforceAdapter:
         return Walk(self._org, self._clock, source, pace).pages(since)
 
     def _users(self) -> tuple[Record, ...]:
-        return tuple(record for page in self.pull(Kind.USER, None) for record in page.records)
+        return tuple(self._library.everybody())
 
     def _account(self) -> str:
         try:

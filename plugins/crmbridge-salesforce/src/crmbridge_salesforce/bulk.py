@@ -74,10 +74,24 @@ class QueryJobs:
             pause = min(pause * GROWTH, LONGEST_WAIT)
             yield
 
+    def is_complete(self, job: str) -> bool:
+        """Tell whether a job is complete; raises BulkUnavailableError when it is gone."""
+        return self._state(job) == DONE
+
     def parts(self, job: str, locator: str = "", *, size: int = PART) -> Iterator[Part]:
         """Yield the rows of a complete job from a locator on; the next part is fetched while one is used."""
-        for _, part in side_by_side([lambda: self._parts(job, locator, size)], workers=1):
+        for _, part in side_by_side([lambda: self.read(job, locator, size)], workers=1):
             yield part
+
+    def read(self, job: str, locator: str = "", size: int = PART) -> Iterator[Part]:
+        """Yield what `parts` does, each part fetched when it is asked for."""
+
+        def fetch(token: str | None) -> tuple[list[Part], str | None]:
+            part = self._part(job, token or "", size)
+            return [part], part.following
+
+        for found, _ in pages(fetch, start=locator or None):
+            yield from found
 
     def drop(self, job: str) -> None:
         """Take a job away; where that fails, the org does it after seven days."""
@@ -85,14 +99,6 @@ class QueryJobs:
             self._org.write("DELETE", f"jobs/query/{job}")
         except CrmbridgeError:
             return
-
-    def _parts(self, job: str, locator: str, size: int) -> Iterator[Part]:
-        def fetch(token: str | None) -> tuple[list[Part], str | None]:
-            part = self._part(job, token or "", size)
-            return [part], part.following
-
-        for found, _ in pages(fetch, start=locator or None):
-            yield from found
 
     def _part(self, job: str, locator: str, size: int) -> Part:
         asked: dict[str, Any] = {"maxRecords": size, **({"locator": locator} if locator else {})}

@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import islice
 
-from crmbridge.http import together
+from crmbridge.http import side_by_side, together
 from crmbridge.model.records import Kind
 from crmbridge.ports import Clock, Page
 from crmbridge_salesforce.bulk import BulkUnavailableError, Part, QueryJobs, rows_of
@@ -38,18 +38,19 @@ Add = Callable[[Iterable[Sequence[Cell]]], None]
 class Beside:
     """What lies beside all deals, from jobs of its own, which is put down in a file as the deals go by.
 
-    An org's history may take minutes. Until it is all there, a page now and then is given the details that the org is
-    asked for, so that a walk moves on in sight of whoever waits for it.
+    The jobs are read side by side while the first deals are. An org's history may take minutes: until it is all there,
+    a page now and then is given the details that the org is asked for, so that a walk moves on in sight of whoever
+    waits for it.
     """
 
     def __init__(self, jobs: QueryJobs, clock: Clock, asked: Asked, place: Cursor) -> None:
         self._jobs = jobs
         self._clock = clock
-        self._asked = asked
         self._spool = Spool()
         self._loading = self._load(place)
         self._latest = clock.now()  # the first page does not wait
         self._details: Details = asked
+        next(self._loading, None)
 
     def details(self) -> Details:
         """Give what knows the details of the next page."""
@@ -66,24 +67,41 @@ class Beside:
 
     def _load(self, place: Cursor) -> Generator[None, None, None]:
         """Put everything down, part by part; where the jobs do not give it, the org is asked for it page by page."""
-        yield
         if not place.history:
             return
+        beside: list[tuple[str, Sequence[str], Add]] = [
+            (place.history, _HISTORY, self._spool.add_history),
+            (place.roles, ROLE, self._spool.add_roles),
+            (place.tracked, _TRACKED, self._spool.add_history),
+        ]
         try:
-            yield from self._put(place.history, _HISTORY, self._spool.add_history)
-            yield from self._put(place.roles, ROLE, self._spool.add_roles)
-            if place.tracked:
-                yield from self._put(place.tracked, _TRACKED, self._spool.add_history)
+            yield from self._put([each for each in beside if each[0]])
         except BulkUnavailableError:
             return
         self._spool.seal()
         self._details = self._spool
 
-    def _put(self, job: str, columns: Sequence[str], add: Add) -> Iterator[None]:
-        yield from self._jobs.waiting(job)
-        for part in self._jobs.parts(job, size=SMALL_ROWS):
-            add(rows_of(part, columns))
-            yield
+    def _put(self, beside: Sequence[tuple[str, Sequence[str], Add]]) -> Iterator[None]:
+        """Put the rows of jobs down: side by side of those that are complete already, then of the others."""
+        early = side_by_side([partial(self._early, job) for job, _, _ in beside], workers=len(beside))
+        late = set(range(len(beside)))
+        with closing(early):
+            for number, part in early:
+                if part is not None:
+                    late.discard(number)
+                    beside[number][2](rows_of(part, beside[number][1]))
+                yield
+        for job, columns, add in (beside[number] for number in sorted(late)):
+            yield from self._jobs.waiting(job)
+            for part in self._jobs.parts(job, size=SMALL_ROWS):
+                add(rows_of(part, columns))
+                yield
+
+    def _early(self, job: str) -> Iterator[Part | None]:
+        """Give the parts of a job if it is complete; nothing comes first, so that nobody waits for the look at it."""
+        yield None
+        if self._jobs.is_complete(job):
+            yield from self._jobs.read(job, size=SMALL_ROWS)
 
 
 class BulkWalk:

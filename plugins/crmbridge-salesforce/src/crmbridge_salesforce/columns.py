@@ -10,22 +10,25 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from crmbridge.model.values import Money, Value
+from crmbridge.adapting import WRITERS, Pieces, spread, without_value, write_amounts, write_any
+from crmbridge.model.values import FieldType, Money, Value
 from crmbridge_salesforce import values
 from crmbridge_salesforce.ids import SHORT, to_18
 from crmbridge_salesforce.values import NO_CURRENCY, UTC_ENDS, Cell, Decoder, read_moment
 
 Tidier: TypeAlias = Callable[[Sequence[Cell]], Sequence[Cell]]
-Reader: TypeAlias = Callable[[Sequence[Cell]], Sequence[Value]]
+Reader: TypeAlias = Callable[[Sequence[Cell]], Sequence[Any]]
 
-# Numbers, one a line: in the form that we keep, and as they usually come, which is that or with `.0` at the end.
+# Numbers, one a line: in the form that we keep, as far as Decimal writes it so, too, which has an exponent for what is
+# smaller; and as they usually come, which is the form that we keep or with `.0` at the end.
 _WHOLE, _PART = r"-?(?:[1-9][0-9]*+|0)", r"[0-9]*+(?<=[1-9])"
-_KEPT = re.compile(rf"(?:{_WHOLE}(?:\.{_PART})?+\n|\n)*+")
+_KEPT = re.compile(rf"(?:{_WHOLE}(?:\.[0-9]{{1,6}}+(?<=[1-9]))?+\n)*+")
 _USUAL = re.compile(rf"(?:{_WHOLE}(?:\.(?:0(?=\n)|{_PART}))?+\n|\n)*+")
-_TICKS: Mapping[Cell, bool | None] = MappingProxyType({"": None, "true": True, "false": False})
+_TICKS: Mapping[Cell, bool] = MappingProxyType({"true": True, "false": False})
 
 
 def tidier(column_type: str) -> Tidier | None:
@@ -34,22 +37,53 @@ def tidier(column_type: str) -> Tidier | None:
     return None if one is None else TIDIERS[one]
 
 
-def reader(one: Decoder | None) -> Reader:
-    """Give what reads a column as `one` reads its cells, with None for the empty ones.
+class Field(NamedTuple):
+    """A field that a column holds."""
 
-    It raises ValueError when there is one that can't be read.
+    name: str
+    kind: FieldType
+    read: Decoder | None  # of one cell that is not empty; None: the cell is the value
+
+
+class Written(NamedTuple):
+    """A field of several rows: as it is stored, and, where somebody needs them, the values."""
+
+    pieces: Pieces
+    values: Callable[[], Sequence[Value]]
+
+
+def written(field: Field, cells: Sequence[Cell]) -> Written:
+    """Read and write a column as `field.read` does with its cells; the empty ones hold nothing.
+
+    Raises ValueError when there is one that can't be read.
     """
-    if one is None:
-        return _texts
-    return READERS.get(one) or (lambda cells: [one(cell) if cell else None for cell in cells])
+    filled = [cell for cell in cells if cell]
+    if field.read in (None, *READERS):
+        found = READERS[field.read](filled) if field.read else filled
+        pieces = WRITERS[field.kind](field.name, found)
+    else:
+        found = [field.read(cell) for cell in filled] if field.read else filled
+        pieces = write_any(field.name, found)
+    values = partial(_values, found, cells, Decimal if field.kind is FieldType.NUMBER else None)
+    return Written(spread(pieces, cells, without_value(field.name)), values)
 
 
-def amounts(cells: Sequence[Cell], currencies: Sequence[str | None]) -> list[Value]:
-    """Read a column of amounts, as `money` does; raises ValueError when one can't be read, or has no currency."""
-    pairs = list(zip(_numbers(cells), currencies, strict=True))
-    if None in currencies and any(currency is None and number is not None for number, currency in pairs):
+def written_amounts(name: str, cells: Sequence[Cell], currencies: Sequence[str | None]) -> Written:
+    """Read and write a column of amounts, as `money` reads each.
+
+    Raises ValueError when one can't be read, or has no currency.
+    """
+    numbers = _numbers([cell for cell in cells if cell])
+    codes = [currency for currency, cell in zip(currencies, cells, strict=True) if cell]
+    said = [code for code in codes if code is not None]
+    if len(said) < len(codes):
         raise ValueError(NO_CURRENCY)
-    return [None if number is None else Money(number, currency or "") for number, currency in pairs]
+    pieces = spread(write_amounts(name, numbers, said) if said else (), cells, without_value(name))
+    return Written(pieces, lambda: _values([*map(Money, map(Decimal, numbers), said)], cells))
+
+
+def _values(found: Sequence[Any], cells: Sequence[Cell], make: Callable[[Any], Value] | None = None) -> Sequence[Value]:
+    return spread([*map(make, found)] if make else found, cells, None)
 
 
 def ids(cells: Sequence[Cell]) -> list[str]:
@@ -82,38 +116,30 @@ def _tidy_moments(cells: Sequence[Cell]) -> Sequence[Cell]:
     return [f"{cell[:19]}Z" if cell[19:] in UTC_ENDS else cell for cell in cells]
 
 
-def _numbers(cells: Sequence[Cell]) -> list[Decimal | None]:
-    number_of = Decimal if _are(_KEPT, cells) is not None else values.number_of
-    return [number_of(cell) if cell else None for cell in cells]
+def _numbers(cells: Sequence[Cell]) -> Sequence[Cell | Decimal]:
+    """Read numbers; those that stand there just as they are written need not be read for that."""
+    return cells if _are(_KEPT, cells) is not None else [values.number_of(cell) for cell in cells]
 
 
-def _ticks(cells: Sequence[Cell]) -> list[bool | None]:
+def _ticks(cells: Sequence[Cell]) -> list[bool]:
     try:
-        return list(map(_TICKS.__getitem__, cells))
+        return [*map(_TICKS.__getitem__, cells)]
     except KeyError:
-        return [values.tick_of(cell) if cell else None for cell in cells]
+        return [*map(values.tick_of, cells)]
 
 
-def _days(cells: Sequence[Cell]) -> list[date | None]:
+def _days(cells: Sequence[Cell]) -> list[date]:
     try:
-        return [date.fromisoformat(cell) if cell else None for cell in cells]
+        return [*map(date.fromisoformat, cells)]
     except ValueError:  # times among them, or something that is neither
-        return [values.day_of(cell) if cell else None for cell in cells]
+        return [*map(values.day_of, cells)]
 
 
-def _choices(cells: Sequence[Cell]) -> list[tuple[str, ...] | None]:
-    return [tuple(sorted(filter(None, cell.split(";")))) if cell else None for cell in cells]
+def _choices(cells: Sequence[Cell]) -> list[tuple[str, ...]]:
+    return [tuple(sorted(filter(None, cell.split(";")))) for cell in cells]
 
 
-def _ids(cells: Sequence[Cell]) -> list[str | None]:
-    return [cell or None for cell in ids(cells)]
-
-
-def _texts(cells: Sequence[Cell]) -> list[str | None]:
-    return [cell or None for cell in cells]
-
-
-# What goes through a column as each of these goes through its cells.
+# What goes through a column as each of these goes through its cells; readers of the cells that are not empty.
 TIDIERS: Mapping[Callable[[Cell], Cell], Tidier] = MappingProxyType(
     {values.one_number: _tidy_numbers, values.one_moment: _tidy_moments}
 )
@@ -124,6 +150,6 @@ READERS: Mapping[Decoder, Reader] = MappingProxyType(
         values.day_of: _days,
         values.read_moment: moments,
         values.choices_of: _choices,
-        to_18: _ids,
+        to_18: ids,
     }
 )

@@ -17,6 +17,7 @@ from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.rows import Cells, Form
 from crmbridge_salesforce.settings import SalesforceSettings
 from crmbridge_salesforce.setup import Setup
+from crmbridge_salesforce.soql import select
 from crmbridge_salesforce.sources import Deals, Plain, Source
 
 KINDS = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE, Kind.FILE)
@@ -68,6 +69,11 @@ class Library:
         if kind not in KINDS:
             raise ConfigurationError(f"{self._connection}: there is no reading of {kind}s")
         return list(self._activities() if kind is Kind.ACTIVITY else self._notes())
+
+    def everybody(self) -> list[Record]:
+        """Read all users, in one query: there are few of them beside other records."""
+        reader = self.reader(Kind.USER)
+        return reader.records(reader.form.of_json(self._org.query(select(reader.form.columns, OBJECTS[Kind.USER]))))
 
     def versions(self, kind: Kind, ids: Sequence[str]) -> dict[str, str]:
         """Read the versions of records by their ids, past every index; the ones that are gone are left out."""

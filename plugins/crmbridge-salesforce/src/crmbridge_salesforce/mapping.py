@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import repeat
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
+from crmbridge.adapting import KNOWN, WRITERS, put_together, read_at_once
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref
-from crmbridge.model.values import FieldType, Value
+from crmbridge.model.values import Fields, FieldType, Value
 from crmbridge.ports import FieldBinding
-from crmbridge_salesforce.columns import amounts, ids, moments, reader
+from crmbridge_salesforce.columns import Field, ids, moments, written, written_amounts
 from crmbridge_salesforce.rows import BY, Cells, Form
 from crmbridge_salesforce.schema import Table, pipeline_of, status_of
-from crmbridge_salesforce.values import COMPOUNDS, Cell, Decoder, decoder, money, read_moment
+from crmbridge_salesforce.values import COMPOUNDS, Cell, decoder, money, read_moment
 
 OBJECTS: Mapping[Kind, str] = MappingProxyType(
     {Kind.USER: "User", Kind.COMPANY: "Account", Kind.CONTACT: "Contact", Kind.DEAL: "Opportunity"}
 )
 _PLACE = ("StageName", "IsClosed", "IsWon", "RecordTypeId", "CurrencyIsoCode", "LastStageChangeDate")
-_NOTHING: Mapping[str, Sequence[Value]] = MappingProxyType({})
+Beside: TypeAlias = Mapping[str, Sequence[tuple[str, ...]]]
+_NOTHING: Beside = MappingProxyType({})
 _Wrong: TypeAlias = tuple[Problem, ...]
+_Row: TypeAlias = tuple[Cells, tuple[tuple[str, ...], ...]]  # a row, and what was read beside it
+_Read: TypeAlias = tuple[Fields, _Wrong]
 
 _COLUMNS: Mapping[Kind, Mapping[str, tuple[str, FieldType]]] = MappingProxyType(
     {
@@ -109,9 +113,8 @@ class Shape:
 class _Plan(NamedTuple):
     """How one field is read from a row."""
 
-    name: str
+    field: Field
     at: int  # the column's place
-    read: Decoder | None  # None: the cell is the value
     native: str
 
 
@@ -130,8 +133,7 @@ class Reader:
         self._lacking: _Wrong = ()
         for binding, column in bound:
             self._plan(binding, column.name if column else None)
-        self._readers = [(plan.at, reader(plan.read)) for plan in self._plans]
-        self._empty: dict[str, Value] = dict.fromkeys(plan.name for plan in (*self._plans, *self._amounts))
+        self._empty: dict[str, Value] = dict.fromkeys(plan.field.name for plan in (*self._plans, *self._amounts))
         self._code = self.form.place("CurrencyIsoCode")
         self._created = self.form.place("CreatedDate")
         self._by = self.form.place(BY)
@@ -146,20 +148,17 @@ class Reader:
         elif at is None:
             self._lacking += (Problem(binding.native, "holds a compound value"),)
         elif binding.type is FieldType.MONEY:
-            self._amounts.append(_Plan(binding.name, at, None, native))
+            self._amounts.append(_Plan(Field(binding.name, binding.type, None), at, native))
         else:
             read = domain_of if (self._shape.kind, binding.name) == (Kind.COMPANY, "domain") else decoder(binding.type)
-            self._plans.append(_Plan(binding.name, at, read, native))
+            self._plans.append(_Plan(Field(binding.name, binding.type, read), at, native))
 
-    def records(self, rows: Sequence[Cells], beside: Mapping[str, Sequence[Value]] = _NOTHING) -> list[Record]:
+    def records(self, rows: Sequence[Cells], beside: Beside = _NOTHING) -> list[Record]:
         """Read rows; `beside` are fields that were read beside them, such as contacts: a value for each row."""
         columns = list(zip(*rows, strict=True))
         if not columns:
             return []
-        fields, problems = self._read(rows, columns)
-        for name, values in beside.items():
-            for found, value in zip(fields, values, strict=True):
-                found[name] = value
+        fields = self._read(rows, beside)
         # Where the org has no such column, nothing stands beside each row.
         created = moments(columns[self._created]) if self._created is not None else repeat(None)
         authors: Iterable[str] = ids(columns[self._by]) if self._by is not None else repeat("")
@@ -170,7 +169,6 @@ class Reader:
             rows,
             ids(columns[0]),
             fields,
-            problems,
             moments(columns[1]),
             created,
             authors,
@@ -191,7 +189,7 @@ class Reader:
                 updated_by=by or None,
                 problems=wrong,
             )
-            for row, row_id, found, wrong, changed, begun, by, key, position in parts
+            for row, row_id, (found, wrong), changed, begun, by, key, position in parts
         ]
 
     def _positions(self, columns: Sequence[Cells]) -> Iterable[Position]:
@@ -199,28 +197,37 @@ class Reader:
         stages, closed, won, kinds = (repeat("") if at is None else columns[at] for at in self._place or ())
         return map(_position, kinds, stages, closed, won)
 
-    def _read(self, rows: Sequence[Cells], columns: Sequence[Cells]) -> tuple[list[dict[str, Value]], Iterable[_Wrong]]:
+    def _read(self, rows: Sequence[Cells], beside: Beside) -> list[_Read]:
         """Read the fields of rows and what is wrong with them: by columns, or row by row where something is."""
-        try:
-            return self._at_once(rows, columns), repeat(self._lacking)
-        except ValueError:
-            found = [self._fields(row) for row in rows]
-            return [fields for fields, _ in found], [problems for _, problems in found]
+        others: Iterable[tuple[tuple[str, ...], ...]] = zip(*beside.values(), strict=True) if beside else repeat(())
+        names = tuple(beside)
+        together, one = partial(self._at_once, names=names), partial(self._one, names=names)
+        return read_at_once([*zip(rows, others, strict=False)], together, one)
 
-    def _at_once(self, rows: Sequence[Cells], columns: Sequence[Cells]) -> list[dict[str, Value]]:
-        values = [read(columns[at]) for at, read in self._readers]
+    def _at_once(self, found: Sequence[_Row], names: Sequence[str]) -> list[_Read]:
+        rows, beside = zip(*found, strict=True)
+        columns = list(zip(*rows, strict=True))
+        fields = {plan.field.name: written(plan.field, columns[plan.at]) for plan in self._plans}
         if self._amounts:
             currencies = [self._currency(row) for row in rows]
-            values += [amounts(columns[plan.at], currencies) for plan in self._amounts]
-        fields = [self._empty.copy() for _ in rows]
-        for found, of_row in zip(fields, zip(*values, strict=True), strict=bool(values)):
-            found.update(zip(self._empty, of_row, strict=True))
-        return fields
+            each = ((plan.field.name, columns[plan.at]) for plan in self._amounts)
+            fields |= {name: written_amounts(name, column, currencies) for name, column in each}
+        pieces = {name: field.pieces for name, field in fields.items()}
+        others = zip(names, zip(*beside, strict=True), strict=True) if names else ()
+        pieces |= {name: WRITERS[FieldType.CHOICES](name, values) for name, values in others}
+        nothing: Sequence[Value] = [None] * len(rows)
+        known = {name: fields[name].values() if name in fields else nothing for name in KNOWN}
+        return [(each, self._lacking) for each in put_together([pieces[name] for name in sorted(pieces)], known)]
+
+    def _one(self, found: _Row, names: Sequence[str]) -> _Read:
+        row, beside = found
+        fields, problems = self._fields(row)
+        return {**fields, **dict(zip(names, beside, strict=True))}, problems
 
     def _fields(self, cells: Cells) -> tuple[dict[str, Value], _Wrong]:
         fields = self._empty.copy()
         problems: list[Problem] = []
-        for name, at, read, native in self._plans:
+        for (name, _, read), at, native in self._plans:
             if cell := cells[at]:
                 try:
                     fields[name] = cell if read is None else read(cell)
@@ -228,7 +235,7 @@ class Reader:
                     del fields[name]
                     problems.append(Problem(native, str(error)))
         currency = self._currency(cells)
-        for name, at, _, native in self._amounts:
+        for (name, _, _), at, native in self._amounts:
             try:
                 fields[name] = money(cells[at], currency) if cells[at] else None
             except ValueError as error:

@@ -7,10 +7,12 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from crmbridge.errors import RetryLaterError
-from crmbridge.http import Budget, HttpClient, Reply, Signer, pages
+from crmbridge.http import Budget, HttpClient, Reply, Signer, pages, together
 from crmbridge.ports import AdapterContext
 from crmbridge_salesforce import soql
 from crmbridge_salesforce.judge import DAILY, dialect
@@ -96,9 +98,11 @@ class Org:
         return first._replace(rows=first.rows + [row for rows, _ in more for row in rows], following=None)
 
     def query_in(self, template: str, values: Sequence[str], *, deleted_too: bool = False) -> Iterator[Row]:
-        """Run a query whose `{}` stands for a list that may be too long for one URL."""
-        for statement in soql.in_parts(template, values):
-            yield from self.query(statement, deleted_too=deleted_too)
+        """Run a query whose `{}` stands for a list that may be too long for one URL; some parts of it side by side."""
+        statements = soql.in_parts(template, values)
+        while some := [*islice(statements, AT_ONCE)]:
+            for rows in together([partial(self.query, each, deleted_too=deleted_too) for each in some]):
+                yield from rows
 
     def rows(self, table: str, ids: Sequence[str], columns: Sequence[str]) -> Iterator[Row]:
         """Read rows by id, past every index; the ones that are gone are left out."""
