@@ -221,7 +221,7 @@ def _amount(term: Term, writer: Writer) -> Amount:
     for part, otherwise in parts.items():
         text = f"{held.name}.{part} if type({held.name}) is {writer.use(Money)} else {otherwise}"
         write = partial(writer.new, text)
-        parts[part] = writer.once((held.name, part), write) if isinstance(term, Field) else write()
+        parts[part] = writer.once((term.name, MONEY, part), write) if isinstance(term, Field) else write()
     return Amount(Held(parts["amount"], held.sure), parts["currency"])
 
 

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from datetime import datetime
+from decimal import Decimal
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from crmbridge.engine.expr.compiling import compiled
 from crmbridge.engine.moment import Moment
 from crmbridge.model.findings import Judgement
 from crmbridge.model.process import ExitRule, Process
-from crmbridge.model.values import Fields, Value, fields_from_text, fields_to_text
+from crmbridge.model.values import Fields, Money, Value, fields_from_text, fields_to_text
 from crmbridge.testing.factories import make_process
 from crmbridge.testing.rule_cases import FIELDS, NOW, draw_check, draw_deal, draw_expression
 from crmbridge.testing.rule_oracle import Scene, judgement_of, value_of
@@ -91,6 +92,22 @@ def test_rules_that_are_asked_together_say_what_each_says_alone() -> None:
                 assert alone == [verdict._replace(seen={}) for verdict in judge_stage(case)], (rules, deal, zone)
 
     assert min(seen[judgement] for judgement in Judgement) > PAIRS / 20, seen
+
+
+@pytest.mark.parametrize("number", range(1, 12))
+def test_a_field_that_is_named_like_something_compiled_is_still_itself(number: int) -> None:
+    """What is read once is told apart by what it is, whatever a process calls its fields."""
+    name = f"v{number}"
+    fields = [{"id": "budget", "name": "Budget", "type": "money"}, {"id": name, "name": name, "type": "number"}]
+    rules = [
+        {"id": "rich", "check": {"expr": "budget > 5.0"}},
+        {"id": "many", "check": {"bounds": {"field": name, "min": "100"}}},
+    ]
+    process = make_process(fields=fields, stages=[{**STAGE, "exit": rules}])
+    deal = {"budget": Money(Decimal(10), "EUR"), name: Decimal(1000)}
+    case = Case(process=process, stage=process.stages[0], fields=deal, now=NOW, zone=ZONES[0])
+
+    assert [Judgement.PASS, Judgement.PASS] == [verdict.judgement for verdict in judge_stage(case)]
 
 
 def _draw_any(draw: Random) -> dict[str, object]:
