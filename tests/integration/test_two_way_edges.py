@@ -21,6 +21,15 @@ from crmbridge.settings import Settings
 from crmbridge.testing.workspaces import Bench
 
 
+def undo_last_run(bench: Bench) -> None:
+    """Undo what the last run changed."""
+    last = next(each for each in bench.workspace.store.runs.runs(9) if each.command == "run")
+    plan = plan_undo(bench.workspace, last)
+    with writing(bench.workspace, "undo") as name:
+        apply_plan(bench.workspace, plan, name)
+        finish(bench.workspace, name, "undo", 0, {})
+
+
 def only_plan(bench: Bench) -> None:
     """Pull and plan, and write nothing: `crmbridge plan`, or a run that is killed before it applies."""
     pull(bench.workspace)
@@ -170,6 +179,28 @@ def test_an_edit_that_arrived_does_not_keep_a_deletion_from_being_followed() -> 
     run(bench)
 
     assert ([], []) == (bench.crms["north"].deal_ids(), bench.crms["south"].deal_ids())
+
+
+def test_a_counterpart_that_was_undone_does_not_keep_a_deletion_from_being_followed() -> None:
+    """Nothing that was edited since its creation was undone is to get there."""
+    names = ("north", "south", "west")
+    bench = able_bench(names, **entry(*names, create=["south"], delete="archive"))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    run(bench)
+    settings = bench.workspace.project.settings
+    (sync,) = settings.sync
+    bench = bench.again(settings.model_copy(update={"sync": (sync.model_copy(update={"create": names}),)}))
+    run(bench)
+    undo_last_run(bench)
+    bench.crms["north"].edit_deal(north, name="Rollout again")
+    run(bench)
+    there = bench.crms["west"].deal_ids()
+    bench.crms["south"].delete_deal(only(bench, "south").ref.id)
+    run(bench)
+    run(bench)
+
+    assert [] == there
+    assert ([], [], []) == tuple(bench.crms[name].deal_ids() for name in names)
 
 
 def test_linking_by_hand_takes_up_a_link_that_ended() -> None:
@@ -349,11 +380,7 @@ def test_a_field_that_is_theirs_does_not_beat_a_deletion(how: dict[str, str]) ->
 def test_undone_restored_deleted_again_is_followed() -> None:
     """Undone restored deleted again is followed."""
     bench, north, south = linked(delete="archive")
-    (r,) = [x for x in bench.workspace.store.runs.runs(9) if x.command == "run"]
-    plan = plan_undo(bench.workspace, r)
-    with writing(bench.workspace, "undo") as name:
-        apply_plan(bench.workspace, plan, name)
-        finish(bench.workspace, name, "undo", 0, {})
+    undo_last_run(bench)
     run(bench)
     assert [] == bench.crms["south"].deal_ids()
     bench.crms["south"].restore_deal(south)

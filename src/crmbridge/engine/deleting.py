@@ -28,8 +28,11 @@ def with_lost(base: Mapping[str, Value], refs: Iterable[Ref]) -> tuple[str, ...]
 def lacks(base: Mapping[str, Value], spoken: Mapping[str, Value], decided: Mapping[str, Value]) -> bool:
     """Tell whether a deal, by its base, was never given what another one says and what was decided on for both.
 
-    A write that failed, or that a kill kept from being sent, leaves the base as it was.
+    A write that failed, or that a kill kept from being sent, leaves the base as it was. A deal that we took away
+    ourselves lacks nothing, as it is not to be given anything.
     """
+    if base.get(ARCHIVED) or base.get(UNDONE):
+        return False
     owed = {name: value for name, value in spoken.items() if name in base and name in decided}
     return any(same(value, decided[name]) and not same(value, base[name]) for name, value in owed.items())
 

@@ -128,3 +128,9 @@ def test_nobody_is_asked_about_counterparts_that_are_gone() -> None:
 def test_a_deal_lacks_what_was_decided_on_and_never_got_there(spoken: str, *, owed: bool) -> None:
     """What a person said after the decision is an edit of its own, and is known by the base of its own deal."""
     assert owed == lacks({"name": "old"}, {"name": spoken}, {"name": "new"})
+
+
+@pytest.mark.parametrize("mark", [ARCHIVED, UNDONE])
+def test_a_deal_that_we_took_away_ourselves_lacks_nothing(mark: str) -> None:
+    """Its place stays empty, so what was decided on since will never get there."""
+    assert not lacks({"name": "old", mark: True}, {"name": "new"}, {"name": "new"})
