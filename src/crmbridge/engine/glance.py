@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain, compress
@@ -30,6 +31,7 @@ class Glance:
     def __init__(self, alike: Iterable[str], others: Iterable[str]) -> None:
         self.alike, self.others = tuple(alike), frozenset(others)
         self.names = self.others.union(self.alike)
+        self._places = range(len(self.alike))
         names = (*self.alike, *sorted(self.others.difference(self.alike)), *TRANSLATED)
         self._translated = len(names) - len(TRANSLATED)
         self._deals = Cutter(names)
@@ -86,7 +88,8 @@ class Glance:
         one = one[:count]
         for other in others:
             if other[:count] != one:  # told at once for most
-                found.update(compress(self.alike, map(ne, one, other)))
+                places = compress(self._places, map(ne, one, other))
+                found.update([self.alike[n] for n in places if not _one_number(one[n], other[n])])
         return found
 
 
@@ -96,6 +99,17 @@ def glance_at(viewers: Sequence[Viewer], policy: Policy) -> Glance:
     alike, shown = names[0].intersection(*names), Counter(chain.from_iterable(names))
     others = {name for name, count in shown.items() if count > 1}  # what one alone has is merged with nothing
     return Glance(sorted(alike), others - alike)
+
+
+_NUMBER = re.compile(rb'\{"(decimal|money)":\[?"(-?[0-9]+)(?:\.([0-9]*?)0*)?"(?:,("[^"\\]*")\])?\}').fullmatch
+
+
+def _one_number(this: object, that: object) -> bool:
+    """Tell whether two values are written as one number, or amount, with more or fewer zeros at its end."""
+    if type(this) is not msgspec.Raw or type(that) is not msgspec.Raw:
+        return False
+    one, other = _NUMBER(this), _NUMBER(that)
+    return one is not None and other is not None and one.groups(b"") == other.groups(b"")
 
 
 def _is_marked(base: Fields) -> bool:
