@@ -9,6 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby, islice
 from operator import itemgetter
+from sys import intern
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
@@ -345,11 +346,19 @@ def _ref(row: Row[Any]) -> Ref:
     return Ref(row.connection, Kind(row.kind), row.id)
 
 
-def record_of(row: Sequence[Any]) -> Record:
-    """Read a row of `READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest."""
+def ref_of(connection: str, kind: str, id_: str) -> Ref:
+    """Read a ref. There are few connections and very many refs, which share the names of theirs."""
+    return Ref(intern(connection), KINDS[kind], id_)
+
+
+def record_of(row: Sequence[Any], ref: Ref | None = None) -> Record:
+    """Read a row of `READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest.
+
+    `ref` is the record's, where somebody has read it.
+    """
     connection, kind, id_, key, version, created, updated, pipeline, stage, status, url, by, fields, problems = row
     return Record(
-        ref=Ref(connection, KINDS[kind], id_),
+        ref=ref or ref_of(connection, kind, id_),
         fields=fields_from_text(fields),
         version=version,
         created_at=datetime.fromisoformat(created) if created else None,
