@@ -25,16 +25,16 @@ class Glance:
     """The first look at the links between some connections.
 
     `alike` are the fields that all of them show as their CRM holds them, `others` those that some do. What is
-    translated is none of them, and is looked at apart.
+    translated is none of them, and is looked at apart. `beside` are cut out of deals as well, for others to read.
     """
 
-    def __init__(self, alike: Iterable[str], others: Iterable[str]) -> None:
+    def __init__(self, alike: Iterable[str], others: Iterable[str], beside: Iterable[str] = ()) -> None:
         self.alike, self.others = tuple(alike), frozenset(others)
         self.names = self.others.union(self.alike)
         self._places = range(len(self.alike))
         names = (*self.alike, *sorted(self.others.difference(self.alike)), *TRANSLATED)
         self._translated = len(names) - len(TRANSLATED)
-        self._deals = Cutter(names)
+        self._deals = Cutter((*names, *sorted(frozenset(beside).difference(names))))
         self._bases = Cutter(names, missing=_NOT_AGREED)
 
     def cut(self, deal: Fields) -> Cut:
@@ -93,12 +93,12 @@ class Glance:
         return found
 
 
-def glance_at(viewers: Sequence[Viewer], policy: Policy) -> Glance:
+def glance_at(viewers: Sequence[Viewer], policy: Policy, beside: Iterable[str] = ()) -> Glance:
     """Give the first look at links between these connections, at the fields that are kept in step."""
     names = [frozenset(name for name in viewer.as_held if policy(name).sync) for viewer in viewers]
     alike, shown = names[0].intersection(*names), Counter(chain.from_iterable(names))
     others = {name for name, count in shown.items() if count > 1}  # what one alone has is merged with nothing
-    return Glance(sorted(alike), others - alike)
+    return Glance(sorted(alike), others - alike, beside)
 
 
 _NUMBER = re.compile(rb'\{"(decimal|money)":\[?"(-?[0-9]+)(?:\.([0-9]*?)0*)?"(?:,("[^"\\]*")\])?\}').fullmatch

@@ -84,8 +84,8 @@ class Viewer:
 
     def plain(self, only: Iterable[str], held: Callable[[str], Value]) -> dict[str, Value]:
         """Give of the view of a deal those of these fields that are shown as the CRM holds them."""
-        found = [(name, held(name)) for name in self._among(only)]
-        return {name: None if is_empty(value) else value for name, value in found}
+        found = {name: held(name) for name in self._among(only)}
+        return {name: None if is_empty(value) else value for name, value in found.items()}
 
     def _among(self, names: Iterable[str]) -> list[str]:
         """Give those of these fields that are shown as the CRM holds them."""

@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import starmap
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
@@ -18,14 +19,14 @@ from crmbridge.store import schema
 from crmbridge.store.database import (
     Database,
     among,
+    chunks,
     delete_among,
-    insert_written,
     next_mark,
     rows_among,
     upsert,
     upsert_written,
 )
-from crmbridge.store.records import KINDS, by_kind, ref_of
+from crmbridge.store.records import by_kind, ref_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.written import json_text, storable
 
@@ -61,15 +62,17 @@ class SqlBacklog:
             since = open_.execute(_READ_UPTO, {"by": reader}).scalar() or 0
             asked = {"since": since, "upto": upto, "by": reader}
             rows = open_.execution_options(yield_per=_STREAM).execute(_PENDING, asked)
-            return upto, tuple([ref_of((connection, KINDS[kind], id_)) for connection, kind, id_ in rows])
+            return upto, tuple(starmap(ref_of, rows))
 
     def dealt(self, reader: str, mark: int, left: Collection[Ref] = ()) -> None:
         """Note that a reader has dealt with everything up to a mark, but for what it left."""
-        rows = sorted({(storable(reader), ref.connection, ref.kind.value, storable(ref.id)) for ref in left})
+        name = storable(reader)
         with self._database.write() as open_:
             upsert(open_, _readers, [{"reader": reader, "mark": mark}])
             open_.execute(delete(_left).where(_left.c.reader == reader))
-            insert_written(open_, _left, rows)
+            for part in chunks(sorted(left)):  # as they lie in the table; not all at once, as it may be everything
+                rows = [(name, ref.connection, ref.kind.value, storable(ref.id)) for ref in part]
+                upsert_written(open_, _left, rows)
 
     def touch(self, refs: Collection[Ref]) -> None:
         """Let these records count as changed for every reader."""

@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import lru_cache, partial
 from itertools import groupby, islice
 from operator import itemgetter
+from sys import intern
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
@@ -26,7 +27,7 @@ from crmbridge.store.sparse import near_any
 from crmbridge.store.written import json_text, moment_text, ref_text, storable
 
 _STREAMED = {"yield_per": 1000}  # rows read at a time
-ref_of = partial(tuple.__new__, Ref)  # of its three parts: the usual way takes twice as long
+_ref_of = partial(tuple.__new__, Ref)  # of its three parts: the usual way takes twice as long
 KINDS = {each.value: each for each in Kind}  # looked up faster than made
 _STATUSES = {each.value: each for each in Status}
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
@@ -350,11 +351,20 @@ def _ref(row: Row[Any]) -> Ref:
     return Ref(row.connection, Kind(row.kind), row.id)
 
 
-def record_of(row: Sequence[Any]) -> Record:
-    """Read a row of `READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest."""
+def ref_of(connection: str, kind: str, id_: str) -> Ref:
+    """Read a ref. There are few connections and very many refs, which share the names of theirs."""
+    ref: Ref = _ref_of((intern(connection), KINDS[kind], id_))
+    return ref
+
+
+def record_of(row: Sequence[Any], ref: Ref | None = None) -> Record:
+    """Read a row of `READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest.
+
+    `ref` is the record's, where somebody has read it.
+    """
     connection, kind, id_, key, version, created, updated, pipeline, stage, status, url, by, fields, problems = row
     return Record(
-        ref=ref_of((connection, KINDS[kind], id_)),
+        ref=ref or ref_of(connection, kind, id_),
         fields=fields_from_text(fields),
         version=version,
         created_at=datetime.fromisoformat(created) if created else None,
