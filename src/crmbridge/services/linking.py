@@ -98,9 +98,7 @@ def _signed(
     cuts: Mapping[Ref, Fields] = MappingProxyType({}),
 ) -> dict[Ref, tuple[Signature, ...]]:
     companies = _companies(workspace, entry, (records[ref] for ref in refs if ref in records))
-    return {
-        ref: _signatures(entry, records[ref], companies, cuts.get(ref)) if ref in records else () for ref in refs
-    }
+    return {ref: _signatures(entry, records[ref], companies, cuts.get(ref)) if ref in records else () for ref in refs}
 
 
 def _signatures(
