@@ -21,6 +21,7 @@ from crmbridge.store.database import (
     among,
     chunks,
     delete_among,
+    insert_written,
     next_mark,
     rows_among,
     upsert,
@@ -66,13 +67,12 @@ class SqlBacklog:
 
     def dealt(self, reader: str, mark: int, left: Collection[Ref] = ()) -> None:
         """Note that a reader has dealt with everything up to a mark, but for what it left."""
-        name = storable(reader)
+        name, kept = storable(reader), sorted({_storable(ref) for ref in left})
         with self._database.write() as open_:
             upsert(open_, _readers, [{"reader": reader, "mark": mark}])
             open_.execute(delete(_left).where(_left.c.reader == reader))
-            for part in chunks(sorted(left)):  # as they lie in the table; not all at once, as it may be everything
-                rows = [(name, ref.connection, ref.kind.value, storable(ref.id)) for ref in part]
-                upsert_written(open_, _left, rows)
+            for part in chunks(kept):  # not the rows of all at once, as it may be everything
+                insert_written(open_, _left, [(name, ref.connection, ref.kind.value, ref.id) for ref in part])
 
     def touch(self, refs: Collection[Ref]) -> None:
         """Let these records count as changed for every reader."""
@@ -119,6 +119,11 @@ class SqlWaiting:
             rows = open_.execute(_ALL_WAITING).all()
         found = [Waiting(blocked_from_json(row.item), row.since) for row in rows]
         return tuple(sorted(found, key=_in_order))
+
+
+def _storable(ref: Ref) -> Ref:
+    id_ = storable(ref.id)
+    return ref if id_ == ref.id else ref._replace(id=id_)
 
 
 _KEYS = ("link", "connection", "kind", "id", "name", "cause")

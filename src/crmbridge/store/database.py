@@ -292,6 +292,16 @@ def upsert_written(
     return len(unique) - saved
 
 
+def insert_written(connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert whole rows, each of another primary key, whose values are as they are stored."""
+    mark = "%s" if connection.dialect.name == "postgresql" else "?"
+    values = f"({', '.join([mark] * len(into.columns))})"
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        sql = f"INSERT INTO {into} VALUES {', '.join([values] * len(some))}"  # noqa: S608  a name of ours
+        connection.exec_driver_sql(sql, tuple(chain.from_iterable(some)))
+
+
 @functools.lru_cache(maxsize=10 * AT_ONCE)
 def _upsert_sql(dialect: str, into: Table, newest: str | None, marked: Marked | None, rows: int) -> str:
     names = [column.name for column in into.columns]

@@ -112,6 +112,17 @@ def test_what_everybody_was_known_to_hold_is_not_looked_at_again() -> None:
     )
 
 
+def test_what_is_bound_as_well_is_looked_at_as_a_whole() -> None:
+    """A view then shows what the CRM holds where no link stands for it."""
+    views = [viewer("s0", COMPANY), viewer("s1")]
+    deals = [deal_of("s0", None, written({COMPANY: "unknown"})), deal_of("s1", None, written({COMPANY: "u1"}))]
+    glance = glance_at(views, lambda _: FieldSync())
+    words = [Wording(views[n]).words(deals[n], glance.cut(deals[n].fields)) for n in range(2)]
+
+    assert "unknown" == views[0].view(deals[0])[COMPANY]
+    assert glance.speaks(words, glance.bases([written({OWNER: None, CONTACTS: None})] * 3) or [])
+
+
 ASCII = st.text(st.sampled_from("ab \r\n\t\x1c"), max_size=6)
 
 
