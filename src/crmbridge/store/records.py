@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from crmbridge.model.codec import problems_from_json, problems_to_json
-from crmbridge.model.records import Edit, Kind, Move, Position, Record, Ref, Status, Tombstone
+from crmbridge.model.records import Edit, Kind, Move, Position, Problem, Record, Ref, Status, Tombstone
 from crmbridge.model.values import Money, Value, fields_from_text, fields_to_text
 from crmbridge.ports import Page
 from crmbridge.store import schema
@@ -337,8 +337,7 @@ def by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
     groups: dict[tuple[str, Kind], list[str]] = defaultdict(list)
     for of, some in groupby(dict.fromkeys(refs), itemgetter(0, 1)):
         groups[of] += [id_ for _, _, id_ in some]
-    for (connection, kind), ids in groups.items():
-        yield connection, kind, ids
+    return ((*of, ids) for of, ids in groups.items())
 
 
 def _rows_of(open_: Connection, refs: Collection[Ref], *, gone: bool = False) -> Iterator[Sequence[Any]]:
@@ -373,8 +372,12 @@ def record_of(row: Sequence[Any], ref: Ref | None = None) -> Record:
         key=key,
         url=url,
         updated_by=by,
-        problems=() if problems == "[]" else problems_from_json(json.loads(problems)),
+        problems=_problems(problems),
     )
+
+
+def _problems(text: str) -> tuple[Problem, ...]:
+    return () if text == "[]" else problems_from_json(json.loads(text))
 
 
 @lru_cache(maxsize=1000)  # an account has a few stages, and each of them very many deals
