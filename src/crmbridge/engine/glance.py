@@ -66,7 +66,8 @@ class Glance:
         """
         decided, *own = (each.row[self._translated :] for each in bases)
         if all(each == decided for each in own):
-            if all(each == decided for each in words):
+            told_all = (pair for each in words for pair in zip(each, decided, strict=True))
+            if not any(word is not None and word != value for word, value in told_all):
                 return False
             own = [decided] * len(own)
         for value, *column in zip(decided, *words, *own, strict=True):
