@@ -102,7 +102,7 @@ def glance_at(viewers: Sequence[Viewer], policy: Policy, beside: Iterable[str] =
     return Glance(sorted(alike), others - alike, beside)
 
 
-_NUMBER = re.compile(rb'\{"(decimal|money)":\[?"(-?[0-9]+)(?:\.([0-9]*?)0*)?"(?:,("[^"\\]*")\])?\}').fullmatch
+_NUMBER = re.compile(rb'\{"(?:decimal|money)":\[?"(-?[0-9]+)(?:\.([0-9]*?)0*)?"(?:,("[^"\\]*")\])?\}').fullmatch
 
 
 def _one_number(this: object, that: object) -> bool:
