@@ -153,3 +153,12 @@ def test_every_rounding_is_known_as_one(number: Decimal, places: int) -> None:
             continue
 
         assert same(number, seen) or altered(number, seen)
+
+
+ASCII = st.text(st.sampled_from("ab \r\n\t\x1c"), max_size=6)
+
+
+@given(one=ASCII | st.text(max_size=4), other=ASCII | st.text(max_size=4))
+def test_texts_say_the_same_if_their_canonical_form_is_one(one: str, other: str) -> None:
+    """Also those that are compared without it."""
+    assert (canonical(one) == canonical(other)) == same(one, other)
