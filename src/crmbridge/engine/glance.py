@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain, compress
+from itertools import compress
 from operator import ne
 
 import msgspec
 
 from crmbridge.engine.forms import MARK, VERSION
 from crmbridge.engine.merge import Policy
-from crmbridge.engine.views import Viewer
-from crmbridge.engine.wording import TRANSLATED, Words
+from crmbridge.engine.views import AROUND, OWNER, STAGE, Viewer
 from crmbridge.model.cuts import Cut, Cutter, empty_as_none, may_name
 from crmbridge.model.values import NOTHING_WRITTEN, Fields, as_written
 
@@ -24,16 +22,17 @@ _NOT_AGREED = msgspec.Raw(b"")  # in a base: no value is written so
 class Glance:
     """The first look at the links between some connections.
 
-    `alike` are the fields that all of them show as their CRM holds them, `others` those that some do. What is
-    translated is none of them, and is looked at apart. `beside` are cut out of deals as well, for others to read.
+    `alike` are the fields that all of them show as their CRM holds them, `others` those that some do; `translated`
+    are looked at in any case. `beside` are cut out of deals as well, for others to read.
     """
 
-    def __init__(self, alike: Iterable[str], others: Iterable[str], beside: Iterable[str] = ()) -> None:
+    def __init__(
+        self, alike: Iterable[str], others: Iterable[str], translated: Iterable[str] = (), beside: Iterable[str] = ()
+    ) -> None:
         self.alike, self.others = tuple(alike), frozenset(others)
         self.names = self.others.union(self.alike)
         self._places = range(len(self.alike))
-        names = (*self.alike, *sorted(self.others.difference(self.alike)), *TRANSLATED)
-        self._translated = len(names) - len(TRANSLATED)
+        names = (*self.alike, *sorted(self.others.union(translated).difference(self.alike)))
         self._deals = Cutter((*names, *sorted(frozenset(beside).difference(names))))
         self._bases = Cutter(names, missing=_NOT_AGREED)
 
@@ -59,24 +58,6 @@ class Glance:
         first, *others = {id(each): each.row for each in bases}.values()
         return self._differing(first, (*others, *(deal.row for deal in deals))).union(self.others)
 
-    def speaks(self, words: Sequence[Words], bases: Sequence[Cut]) -> bool:
-        """Tell whether merging what is translated may say something; `bases` has that of the link first.
-
-        It says nothing where all that tell of it hold what was decided on, and are known to.
-        """
-        decided, *own = (each.row[self._translated :] for each in bases)
-        if all(each == decided for each in own):
-            told_all = (pair for each in words for pair in zip(each, decided, strict=True))
-            if not any(word is not None and word != value for word, value in told_all):
-                return False
-            own = [decided] * len(own)
-        for value, *column in zip(decided, *words, *own, strict=True):
-            count = len(words)
-            told = [place for place in range(count) if column[place] is not None]
-            if len(told) > 1 and any(column[place] != value or column[count + place] != value for place in told):
-                return True
-        return False
-
     def settled(self, deals: Sequence[Cut]) -> Fields:
         """Give the fields that all these deals hold as the same, with their values: what is empty is None."""
         first, *others = (deal.row for deal in deals)
@@ -97,9 +78,8 @@ class Glance:
 def glance_at(viewers: Sequence[Viewer], policy: Policy, beside: Iterable[str] = ()) -> Glance:
     """Give the first look at links between these connections, at the fields that are kept in step."""
     names = [frozenset(name for name in viewer.as_held if policy(name).sync) for viewer in viewers]
-    alike, shown = names[0].intersection(*names), Counter(chain.from_iterable(names))
-    others = {name for name, count in shown.items() if count > 1}  # what one alone has is merged with nothing
-    return Glance(sorted(alike), others - alike, beside)
+    alike, everything = names[0].intersection(*names), names[0].union(*names)
+    return Glance(sorted(alike), everything - alike, (STAGE, OWNER, *AROUND), beside)
 
 
 _NUMBER = re.compile(rb'\{"(?:decimal|money)":\[?"(-?[0-9]+)(?:\.([0-9]*?)0*)?"(?:,("[^"\\]*")\])?\}').fullmatch

@@ -49,11 +49,6 @@ class Viewer:
         object.__setattr__(self, "_always", tuple(name for name in self._shown if name in _TRANSLATED))
 
     @property
-    def shows_translated(self) -> bool:
-        """Tell whether a field that is translated is bound as well, and stands in a view as it is held."""
-        return bool(self._always)
-
-    @property
     def connection(self) -> str:
         """The connection whose deals these are."""
         return self.mapper.connection
@@ -79,19 +74,14 @@ class Viewer:
         if is_empty(owner) or owner in self.users:
             found[OWNER] = self.users.get(str(owner))
         for name in self.around:
-            found.update(self.hanging(name, held(name)))
-        return {name: None if is_empty(value) else value for name, value in found.items()}
-
-    def plain(self, only: Iterable[str], held: Callable[[str], Value]) -> dict[str, Value]:
-        """Give of the view of a deal those of these fields that are shown as the CRM holds them."""
-        found = {name: held(name) for name in self._among(only)}
+            found.update(self._around(name, held(name)))
         return {name: None if is_empty(value) else value for name, value in found.items()}
 
     def _among(self, names: Iterable[str]) -> list[str]:
         """Give those of these fields that are shown as the CRM holds them."""
         return [name for name in names if name in self.as_held]
 
-    def hanging(self, name: str, value: Value) -> dict[str, Value]:
+    def _around(self, name: str, value: Value) -> dict[str, Value]:
         """Name what hangs on a deal by links; a company without one can't be told of, a contact is left out."""
         kind = AROUND[name]
         if is_empty(value):

@@ -95,10 +95,6 @@ class Cut(Mapping[str, Value]):
         value = self._values[name] = value_of(held)
         return value
 
-    def held(self, name: str) -> Any:
-        """Give one of the names that were cut out as it is held: as text, or as the value."""
-        return self.row[self._cutter.places[name]]
-
     def __contains__(self, name: object) -> bool:
         """Tell whether there is a field."""
         return isinstance(name, str) and self.get(name, self) is not self

@@ -113,12 +113,6 @@ def fields_to_utf8(fields: Fields) -> str:
     return write_sorted(plain).decode()
 
 
-def written(value: Value) -> msgspec.Raw:
-    """Write one value as `fields_to_text` does; raises UnicodeEncodeError where it holds half a surrogate pair."""
-    tag = _TAGS[type(value)]
-    return msgspec.Raw(write_sorted(tag(value) if tag else value))
-
-
 class _Tags(dict[type, Callable[[Any], Any] | None]):
     """By type what `to_json` does, but for what msgspec itself writes as text; None: the value as it is."""
 

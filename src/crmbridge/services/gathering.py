@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from crmbridge.engine.glance import Glance
 from crmbridge.engine.matching import end_of, follow_merges
 from crmbridge.engine.views import AROUND, COMPANY, CONTACTS, Viewer, emails, user_ids
-from crmbridge.engine.wording import Wording
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.cuts import Cut
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
@@ -33,7 +32,6 @@ class Around:
     survivors: Mapping[Ref, Ref]  # of deals that were merged into one of another link
     bases: Mapping[Ref, Mapping[str, Value]]
     viewers: Mapping[str, Viewer]
-    wordings: Mapping[str, Wording]
     companions: Mapping[str, tuple[Ref, ...]]
 
 
@@ -105,7 +103,6 @@ def gather(
     tombstones = store.records.tombstones(sorted(ref for ref in members if ref not in deals))
     hanging = _named(viewers, ((ref.connection, cut.get) for ref, cut in cuts.items()))
     linked = links_around(workspace, entry, hanging) if hanging else {}
-    knowing = with_links(viewers, linked)
     return Around(
         links=found.links,
         deals=deals,
@@ -114,8 +111,7 @@ def gather(
         lost=store.records.last_known(list(tombstones)) if tombstones else {},
         survivors=_elsewhere(workspace, tombstones, found.links) if tombstones else {},
         bases=found.bases,
-        viewers=knowing,
-        wordings={name: Wording(viewer) for name, viewer in knowing.items()},
+        viewers=with_links(viewers, linked),
         companions=store.links.get(set(linked.values())) if linked else {},
     )
 

@@ -76,7 +76,10 @@ class Part:
         settled = NOTHING_KNOWN if any(bases) or len(ranked) < 2 else self.glance.settled(cuts)
         only = self.glance.names - settled.keys() if settled else self.glance.unsettled(cuts, known)
         if len(ranked) > 1:
-            self._merge_some(link, ranked, only, cuts, known)
+            decided, *own = known
+            seen = zip(ranked, cuts, own, strict=True)
+            sides = {ref: self._plain_side(ref, only, cut, each) for ref, cut, each in seen}
+            self.changes += self._merge(link, sides, decided)
         self._settle((decided_ref(link), *here), settled)
         self.changes += copied_notes(self.workspace, self.entry, link, here)
 
@@ -87,23 +90,10 @@ class Part:
             return False
         return not self.entry.create or {ref.connection for ref in refs}.issuperset(self.entry.create)
 
-    def _merge_some(
-        self, link: str, refs: Sequence[Ref], only: Collection[str], cuts: Sequence[Cut], known: Sequence[Cut]
-    ) -> None:
-        """Merge a few fields of deals that hold no forms of what was written there, and of what is translated any."""
-        deals, wordings = self.around.deals, self.around.wordings
-        words = [wordings[ref.connection].words(deals[ref], cut) for ref, cut in zip(refs, cuts, strict=True)]
-        translated = self.glance.speaks(words, known)
-        if only or translated:
-            decided, *own = known
-            seen = zip(refs, cuts, own, strict=True)
-            sides = {ref: self._plain_side(ref, only, cut, each, translated) for ref, cut, each in seen}
-            self.changes += self._merge(link, sides, decided)
-
-    def _plain_side(self, ref: Ref, only: Collection[str], cut: Cut, base: Fields, translated: bool) -> Side:  # noqa: FBT001
-        """Make one side of such a merge."""
+    def _plain_side(self, ref: Ref, only: Collection[str], cut: Cut, base: Fields) -> Side:
+        """Make one side of a merge of a few fields, of a deal that holds no forms of what was written there."""
         deal, viewer = self.around.deals[ref], self.around.viewers[ref.connection]
-        now = viewer.view(deal, only, cut.get) if translated else viewer.plain(only, cut.get)
+        now = viewer.view(deal, only, cut.get)
         by = viewer.users.get(deal.updated_by or "", deal.updated_by)
         return Side(ref=ref, now=now, base=base, updated_at=deal.updated_at, updated_by=by, held=now)
 

@@ -27,7 +27,7 @@ from crmbridge.store.database import (
     upsert,
     upsert_written,
 )
-from crmbridge.store.records import by_kind, ref_of
+from crmbridge.store.refs import by_kind, ref_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.written import json_text, storable
 

@@ -15,7 +15,8 @@ from crmbridge.model.values import Value, fields_from_text, fields_to_text
 from crmbridge.ports import Linked
 from crmbridge.store import schema
 from crmbridge.store.database import Database, Rows, chunks, delete_among, rows_among, run_among, upsert_written
-from crmbridge.store.records import READ, by_kind, record_of, ref_of
+from crmbridge.store.records import READ, record_of
+from crmbridge.store.refs import by_kind, ref_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
 from crmbridge.store.written import storable

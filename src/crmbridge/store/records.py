@@ -7,10 +7,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import groupby, islice
 from operator import itemgetter
-from sys import intern
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
@@ -22,13 +21,12 @@ from crmbridge.ports import Page
 from crmbridge.store import schema
 from crmbridge.store.database import Database, Marked, among, next_mark, rows_among, upsert, upsert_written
 from crmbridge.store.edits import edits_for, note_edits
+from crmbridge.store.refs import KINDS, by_kind, ref_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
 from crmbridge.store.written import json_text, moment_text, ref_text, storable
 
 _STREAMED = {"yield_per": 1000}  # rows read at a time
-_ref_of = partial(tuple.__new__, Ref)  # of its three parts: the usual way takes twice as long
-KINDS = {each.value: each for each in Kind}  # looked up faster than made
 _STATUSES = {each.value: each for each in Status}
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
 _records_written, _moves_written = as_written(_records), as_written(_moves)
@@ -332,14 +330,6 @@ def _move_row(move: Move, ordinal: int) -> tuple[Any, ...]:
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
-    """Give connection and kind with the ids of these refs, each id once."""
-    groups: dict[tuple[str, Kind], list[str]] = defaultdict(list)
-    for of, some in groupby(dict.fromkeys(refs), itemgetter(0, 1)):
-        groups[of] += [id_ for _, _, id_ in some]
-    return ((*of, ids) for of, ids in groups.items())
-
-
 def _rows_of(open_: Connection, refs: Collection[Ref], *, gone: bool = False) -> Iterator[Sequence[Any]]:
     for connection, kind, ids in by_kind(refs):
         of = {"connection": connection, "kind": kind.value, **({} if gone else {"gone_at": None})}
@@ -348,12 +338,6 @@ def _rows_of(open_: Connection, refs: Collection[Ref], *, gone: bool = False) ->
 
 def _ref(row: Row[Any]) -> Ref:
     return Ref(row.connection, Kind(row.kind), row.id)
-
-
-def ref_of(connection: str, kind: str, id_: str) -> Ref:
-    """Read a ref. There are few connections and very many refs, which share the names of theirs."""
-    ref: Ref = _ref_of((intern(connection), KINDS[kind], id_))
-    return ref
 
 
 def record_of(row: Sequence[Any], ref: Ref | None = None) -> Record:
