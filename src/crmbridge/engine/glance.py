@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import compress
 from operator import ne
@@ -22,14 +23,17 @@ class Glance:
     """The first look at the links between some connections.
 
     `alike` are the fields that all of them show as their CRM holds them, `others` those that some do; `translated`
-    are looked at in any case.
+    are looked at in any case. `beside` are cut out of deals as well, for others to read.
     """
 
-    def __init__(self, alike: Iterable[str], others: Iterable[str], translated: Iterable[str] = ()) -> None:
+    def __init__(
+        self, alike: Iterable[str], others: Iterable[str], translated: Iterable[str] = (), beside: Iterable[str] = ()
+    ) -> None:
         self.alike, self.others = tuple(alike), frozenset(others)
         self.names = self.others.union(self.alike)
+        self._places = range(len(self.alike))
         names = (*self.alike, *sorted(self.others.union(translated).difference(self.alike)))
-        self._deals = Cutter(names)
+        self._deals = Cutter((*names, *sorted(frozenset(beside).difference(names))))
         self._bases = Cutter(names, missing=_NOT_AGREED)
 
     def cut(self, deal: Fields) -> Cut:
@@ -66,15 +70,27 @@ class Glance:
         one = one[:count]
         for other in others:
             if other[:count] != one:  # told at once for most
-                found.update(compress(self.alike, map(ne, one, other)))
+                places = compress(self._places, map(ne, one, other))
+                found.update([self.alike[n] for n in places if not _one_number(one[n], other[n])])
         return found
 
 
-def glance_at(viewers: Sequence[Viewer], policy: Policy) -> Glance:
+def glance_at(viewers: Sequence[Viewer], policy: Policy, beside: Iterable[str] = ()) -> Glance:
     """Give the first look at links between these connections, at the fields that are kept in step."""
     names = [frozenset(name for name in viewer.as_held if policy(name).sync) for viewer in viewers]
     alike, everything = names[0].intersection(*names), names[0].union(*names)
-    return Glance(sorted(alike), everything - alike, (STAGE, OWNER, *AROUND))
+    return Glance(sorted(alike), everything - alike, (STAGE, OWNER, *AROUND), beside)
+
+
+_NUMBER = re.compile(rb'\{"(?:decimal|money)":\[?"(-?[0-9]+)(?:\.([0-9]*?)0*)?"(?:,("[^"\\]*")\])?\}').fullmatch
+
+
+def _one_number(this: object, that: object) -> bool:
+    """Tell whether two values are written as one number, or amount, with more or fewer zeros at its end."""
+    if type(this) is not msgspec.Raw or type(that) is not msgspec.Raw:
+        return False
+    one, other = _NUMBER(this), _NUMBER(that)
+    return one is not None and other is not None and one.groups(b"") == other.groups(b"")
 
 
 def _is_marked(base: Fields) -> bool:

@@ -109,11 +109,11 @@ def _is_quiet(name: str, sides: Sequence[Side], decided: Mapping[str, Value]) ->
 
 
 def _merge_field(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) -> None:
-    first = sides[0]
-    if all(same(side.now[name], first.now[name]) for side in sides):
+    first, *others = sides
+    if all(same(side.now[name], first.now[name]) for side in others):
         _agree(name, first.now[name], sides, draft)
     elif any(_held(side, name) is not side.now[name] for side in sides) and all(
-        same(_held(side, name), _held(first, name)) for side in sides
+        same(_held(side, name), _held(first, name)) for side in others
     ):
         _agree(name, _held(first, name), sides, draft)  # somebody changed a value to the form that a CRM made of it
     elif policy.source is not None:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from sys import intern
 
 from crmbridge.engine.matching import PREFIX, external_key, link_id, natural_key
 from crmbridge.engine.merge import Merged
@@ -47,7 +48,7 @@ def sync_updates(
     changes: list[Change] = []
     blocked = list(merged.blocked)
     for ref, edits in merged.edits.items():
-        why = "; ".join(merged.reasons[ref])
+        why = intern("; ".join(merged.reasons[ref]))  # very many changes have the same one
         update, stopped = _update(link, deals[ref], edits, viewers[ref.connection], forbidden, why=why)
         blocked += stopped
         if update is not None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
+from types import MappingProxyType
 from typing import TypeVar
 
 from crmbridge.engine.matching import (
@@ -25,6 +26,7 @@ from crmbridge.engine.matching import (
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.cuts import Cutter
 from crmbridge.model.records import Kind, Record, Ref, Signature, Status
+from crmbridge.model.values import Fields
 from crmbridge.services.apart import apart
 from crmbridge.services.hanging import index_hanging
 from crmbridge.services.workspace import Workspace
@@ -69,10 +71,17 @@ def deals_to_look_at(workspace: Workspace, entry: Sync, pending: Collection[Ref]
 
 
 def sign(
-    workspace: Workspace, entry: Sync, refs: Collection[Ref], records: Mapping[Ref, Record]
+    workspace: Workspace,
+    entry: Sync,
+    refs: Collection[Ref],
+    records: Mapping[Ref, Record],
+    cuts: Mapping[Ref, Fields] = MappingProxyType({}),
 ) -> dict[Ref, tuple[Signature, ...]]:
-    """Save what these records are matched by; the ones that are not there, as they are gone, by nothing."""
-    signed = _signed(workspace, entry, refs, records)
+    """Save what these records are matched by; the ones that are not there, as they are gone, by nothing.
+
+    `cuts` has the fields that `signed_by` names of those of which somebody has cut them out.
+    """
+    signed = _signed(workspace, entry, refs, records, cuts)
     workspace.store.matches.put(signed)
     return signed
 
@@ -87,15 +96,21 @@ def sign_all(workspace: Workspace, entry: Sync, refs: Iterable[Ref]) -> None:
 
 
 def _signed(
-    workspace: Workspace, entry: Sync, refs: Collection[Ref], records: Mapping[Ref, Record]
+    workspace: Workspace,
+    entry: Sync,
+    refs: Collection[Ref],
+    records: Mapping[Ref, Record],
+    cuts: Mapping[Ref, Fields] = MappingProxyType({}),
 ) -> dict[Ref, tuple[Signature, ...]]:
     companies = _companies(workspace, entry, (records[ref] for ref in refs if ref in records))
-    return {ref: _signatures(entry, records[ref], companies) if ref in records else () for ref in refs}
+    return {ref: _signatures(entry, records[ref], companies, cuts.get(ref)) if ref in records else () for ref in refs}
 
 
-def _signatures(entry: Sync, record: Record, companies: Mapping[Ref, Record]) -> tuple[Signature, ...]:
+def _signatures(
+    entry: Sync, record: Record, companies: Mapping[Ref, Record], cut: Fields | None = None
+) -> tuple[Signature, ...]:
     rules = entry.match_rules(_KINDS[record.ref.kind])
-    fields = _cutter(rules).cut(record.fields)
+    fields = _cutter(rules).cut(record.fields) if cut is None else cut
     company = Ref(record.ref.connection, Kind.COMPANY, str(fields.get("company"))) if companies else None
     return signatures(record, companies.get(company) if company else None, rules, fields)
 

@@ -16,7 +16,7 @@ from crmbridge.engine.deleting import (
     most_at_once,
 )
 from crmbridge.engine.glance import Glance, glance_at
-from crmbridge.engine.matching import link_id
+from crmbridge.engine.matching import link_id, signed_by
 from crmbridge.engine.merge import decided_ref
 from crmbridge.engine.views import Viewer
 from crmbridge.model.changes import Action, Blocked, Change
@@ -93,12 +93,14 @@ def _sync_entry(
     found, unsigned = _link_all(workspace, entry, deals, synced, set(pending))
     links = sorted(found)
     unclear = bases_after(viewers, _unclear_updates(workspace))
-    glance = glance_at([viewers[name] for name in entry.between], entry.policy)
+    signing = signed_by(entry.match_rules("deal"))
+    glance = glance_at([viewers[name] for name in entry.between], entry.policy, signing)
     archives: list[Change] = []
     ends: dict[str, tuple[Ref, Ref]] = {}
     for some in chunks(links):
         around = gather(workspace, entry, viewers, some, glance)
-        sign(workspace, entry, [ref for refs in around.links.values() for ref in refs if ref in unsigned], around.deals)
+        unsigned_here = [ref for refs in around.links.values() for ref in refs if ref in unsigned]
+        sign(workspace, entry, unsigned_here, around.deals, around.cuts)
         plan = _looked(workspace, entry, around, unclear, glance)
         workspace.store.links.save(plan.members)
         # Another deal may lead them now, so enforcement has to look at what is left.

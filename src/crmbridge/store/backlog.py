@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import starmap
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
@@ -18,6 +19,7 @@ from crmbridge.store import schema
 from crmbridge.store.database import (
     Database,
     among,
+    chunks,
     delete_among,
     insert_written,
     next_mark,
@@ -25,7 +27,7 @@ from crmbridge.store.database import (
     upsert,
     upsert_written,
 )
-from crmbridge.store.records import KINDS, by_kind, ref_of
+from crmbridge.store.refs import by_kind, ref_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.written import json_text, storable
 
@@ -61,15 +63,16 @@ class SqlBacklog:
             since = open_.execute(_READ_UPTO, {"by": reader}).scalar() or 0
             asked = {"since": since, "upto": upto, "by": reader}
             rows = open_.execution_options(yield_per=_STREAM).execute(_PENDING, asked)
-            return upto, tuple([ref_of((connection, KINDS[kind], id_)) for connection, kind, id_ in rows])
+            return upto, tuple(starmap(ref_of, rows))
 
     def dealt(self, reader: str, mark: int, left: Collection[Ref] = ()) -> None:
         """Note that a reader has dealt with everything up to a mark, but for what it left."""
-        rows = sorted({(storable(reader), ref.connection, ref.kind.value, storable(ref.id)) for ref in left})
+        name, kept = storable(reader), sorted({_storable(ref) for ref in left})
         with self._database.write() as open_:
             upsert(open_, _readers, [{"reader": reader, "mark": mark}])
             open_.execute(delete(_left).where(_left.c.reader == reader))
-            insert_written(open_, _left, rows)
+            for part in chunks(kept):  # not the rows of all at once, as it may be everything
+                insert_written(open_, _left, [(name, ref.connection, ref.kind.value, ref.id) for ref in part])
 
     def touch(self, refs: Collection[Ref]) -> None:
         """Let these records count as changed for every reader."""
@@ -116,6 +119,11 @@ class SqlWaiting:
             rows = open_.execute(_ALL_WAITING).all()
         found = [Waiting(blocked_from_json(row.item), row.since) for row in rows]
         return tuple(sorted(found, key=_in_order))
+
+
+def _storable(ref: Ref) -> Ref:
+    id_ = storable(ref.id)
+    return ref if id_ == ref.id else ref._replace(id=id_)
 
 
 _KEYS = ("link", "connection", "kind", "id", "name", "cause")

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
 
 from crmbridge.model.edits import edits_between
 from crmbridge.model.records import Edit, Kind, Position, Record, Ref, Status
-from crmbridge.model.values import fields_from_json, fields_from_text, fields_to_text
+from crmbridge.model.values import fields_from_text, fields_to_text
 from crmbridge.store import schema
 from crmbridge.store.database import Database, rows_among, upsert_written
 from crmbridge.store.schema import as_written
-from crmbridge.store.typed import typed_among
+from crmbridge.store.sparse import near_any
 from crmbridge.store.written import moment_text, storable
 
 _edits = schema.edits
+_edits_written = as_written(_edits)
+_IN_ORDER = itemgetter(1, 2)  # by deal, and of each in the order in which its edits were seen
 _HELD = tuple(as_written(schema.records).c["id", "updated_at", "pipeline", "stage", "status", "fields"])
 
 
@@ -55,9 +58,10 @@ def edits_for(database: Database, deals: Collection[Ref]) -> dict[Ref, tuple[Edi
     found: dict[Ref, list[Edit]] = defaultdict(list)
     with database.read() as open_:
         for connection, ids in _by_connection(deals).items():
-            rows = typed_among(open_, _edits, "deal", ids, {"connection": connection})
-            for row in sorted(rows, key=lambda row: (row.deal, row.mark)):
-                found[Ref(row.connection, Kind.DEAL, row.deal)] += _read(row)
+            of = {"connection": connection}
+            for some in near_any(open_, _edits, "deal", ids, of):
+                for row in sorted(rows_among(open_, tuple(_edits_written.c), "deal", some, of), key=_IN_ORDER):
+                    found[Ref(connection, Kind.DEAL, row[1])] += _read(row)
     return {deal: tuple(edits) for deal, edits in found.items()}
 
 
@@ -100,8 +104,9 @@ def _row(deal: Ref, edits: Sequence[Edit], mark: int) -> tuple[Any, ...]:
     )
 
 
-def _read(row: Any) -> Iterator[Edit]:
-    before, after = fields_from_json(row.before), fields_from_json(row.after)
-    return (
-        Edit(field=name, since=row.since, at=row.at, before=before[name], after=after[name]) for name in sorted(before)
-    )
+def _read(row: Sequence[Any]) -> list[Edit]:
+    """Read a row of the edits as it is stored."""
+    *_, since, at, before, after = row
+    first, last = datetime.fromisoformat(since), datetime.fromisoformat(at)
+    was, now = fields_from_text(before), fields_from_text(after)
+    return [Edit(field=name, since=first, at=last, before=was[name], after=now[name]) for name in sorted(was)]

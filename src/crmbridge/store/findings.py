@@ -15,7 +15,7 @@ from crmbridge.ports import FindingQuery, StoredFinding
 from crmbridge.store import clock_rows, finding_rows, schema
 from crmbridge.store.database import Database, delete_among, upsert, upsert_written
 from crmbridge.store.finding_search import narrowed, ranked
-from crmbridge.store.records import by_kind
+from crmbridge.store.refs import by_kind
 from crmbridge.store.sparse import near_any
 from crmbridge.store.written import moment_text, storable
 

@@ -15,7 +15,8 @@ from crmbridge.model.values import Value, fields_from_text, fields_to_text
 from crmbridge.ports import Linked
 from crmbridge.store import schema
 from crmbridge.store.database import Database, Rows, chunks, delete_among, rows_among, run_among, upsert_written
-from crmbridge.store.records import KINDS, READ, by_kind, record_of
+from crmbridge.store.records import READ, record_of
+from crmbridge.store.refs import by_kind, ref_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
 from crmbridge.store.written import storable
@@ -59,7 +60,7 @@ class SqlLinks:
     def around(self, links: Collection[str]) -> Linked:
         """Give the links of these ids, of those that there are, with their records and bases."""
         read = functools.cache(fields_from_text)  # a link's records and the link itself mostly have the same base
-        found: dict[str, tuple[Ref, ...]] = {}
+        found: dict[str, list[Ref]] = defaultdict(list)
         records: dict[Ref, Record] = {}
         with self._database.read() as open_:
             of = {"connection": "", "kind": Kind.DEAL.value}
@@ -68,14 +69,14 @@ class SqlLinks:
             for part in chunks(sorted(map(storable, links))):
                 with run_among(open_, _AROUND, "link", part, {}) as result:
                     rows = sorted(result.cursor.fetchall(), key=_IN_ORDER)
-                found |= _by_link(row[:4] for row in rows)
-                for _, connection, kind, id_, base, *record in rows:
-                    ref = Ref(connection, KINDS[kind], id_)
+                for link, connection, kind, id_, base, *record in rows:
+                    ref = ref_of(connection, kind, id_)
+                    found[link].append(ref)
                     if base is not None:
                         bases[ref] = read(base)
                     if record[0] is not None:
-                        records[ref] = record_of(record)
-        return Linked(found, records, bases)
+                        records[ref] = record_of(record, ref)
+        return Linked({link: tuple(refs) for link, refs in found.items()}, records, bases)
 
     def of(self, refs: Collection[Ref]) -> dict[Ref, str]:
         """Give the id of the link that each of these refs stands in, where it stands in one."""
@@ -103,7 +104,7 @@ class SqlLinks:
         read = functools.cache(fields_from_text)  # a link's records and the link itself mostly have the same base
         with self._database.read() as open_:
             rows = open_.execute(select(_bases_written)) if refs is None else _bases_of(open_, refs)
-            return {Ref(connection, KINDS[kind], id_): read(text) for connection, kind, id_, text in rows}
+            return {ref_of(connection, kind, id_): read(text) for connection, kind, id_, text in rows}
 
     def save_bases(self, bases: Mapping[Ref, Mapping[str, Value]]) -> None:
         """Set the base of the fields named; the others stay."""
@@ -115,7 +116,7 @@ class SqlLinks:
 def _by_link(rows: Any) -> dict[str, tuple[Ref, ...]]:
     found: dict[str, list[Ref]] = defaultdict(list)
     for link, connection, kind, id_ in rows:
-        found[link].append(Ref(connection, KINDS[kind], id_))
+        found[link].append(ref_of(connection, kind, id_))
     return {link: tuple(refs) for link, refs in found.items()}
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -15,19 +15,18 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from crmbridge.model.codec import problems_from_json, problems_to_json
-from crmbridge.model.records import Edit, Kind, Move, Position, Problem, Record, Ref, Status, Tombstone
+from crmbridge.model.records import Edit, Kind, Move, Position, Record, Ref, Status, Tombstone
 from crmbridge.model.values import Fields, Money, Value, WrittenFields, fields_from_text, fields_to_text
 from crmbridge.ports import Page
 from crmbridge.store import schema
 from crmbridge.store.database import Database, Marked, among, next_mark, rows_among, upsert, upsert_written
 from crmbridge.store.edits import edits_for, note_edits
+from crmbridge.store.refs import KINDS, by_kind, ref_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
 from crmbridge.store.written import json_text, moment_text, ref_text, storable
 
 _STREAMED = {"yield_per": 1000}  # rows read at a time
-ref_of = partial(tuple.__new__, Ref)  # of its three parts: the usual way takes twice as long
-KINDS = {each.value: each for each in Kind}  # looked up faster than made
 _STATUSES = {each.value: each for each in Status}
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
 _records_written, _moves_written = as_written(_records), as_written(_moves)
@@ -340,14 +339,6 @@ def _move_row(move: Move, ordinal: int) -> tuple[Any, ...]:
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:
-    """Give connection and kind with the ids of these refs, each id once."""
-    groups: dict[tuple[str, Kind], list[str]] = defaultdict(list)
-    for of, some in groupby(dict.fromkeys(refs), itemgetter(0, 1)):
-        groups[of] += [id_ for _, _, id_ in some]
-    return ((*of, ids) for of, ids in groups.items())
-
-
 def _rows_of(open_: Connection, refs: Collection[Ref], *, gone: bool = False) -> Iterator[Sequence[Any]]:
     for connection, kind, ids in by_kind(refs):
         of = {"connection": connection, "kind": kind.value, **({} if gone else {"gone_at": None})}
@@ -358,11 +349,14 @@ def _ref(row: Row[Any]) -> Ref:
     return Ref(row.connection, Kind(row.kind), row.id)
 
 
-def record_of(row: Sequence[Any]) -> Record:
-    """Read a row of `READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest."""
+def record_of(row: Sequence[Any], ref: Ref | None = None) -> Record:
+    """Read a row of `READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest.
+
+    `ref` is the record's, where somebody has read it.
+    """
     connection, kind, id_, key, version, created, updated, pipeline, stage, status, url, by, fields, problems = row
     return Record(
-        ref=ref_of((connection, KINDS[kind], id_)),
+        ref=ref or ref_of(connection, kind, id_),
         fields=fields_from_text(fields),
         version=version,
         created_at=datetime.fromisoformat(created) if created else None,
@@ -371,12 +365,8 @@ def record_of(row: Sequence[Any]) -> Record:
         key=key,
         url=url,
         updated_by=by,
-        problems=_problems(problems),
+        problems=() if problems == "[]" else problems_from_json(json.loads(problems)),
     )
-
-
-def _problems(text: str) -> tuple[Problem, ...]:
-    return () if text == "[]" else problems_from_json(json.loads(text))
 
 
 @lru_cache(maxsize=1000)  # an account has a few stages, and each of them very many deals

@@ -20,9 +20,10 @@ from crmbridge.testing.factories import make_ref
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 NAMES = ("a", "b", "c", "d")
-VALUES = st.sampled_from(
-    [None, "", "p", "p ", "P", 1, True, Decimal(1), Decimal("1.0"), Money(Decimal(1), "EUR"), ("x", "y"), (), NOON]
-)
+NUMBERS = [Decimal(text) for text in ("1", "1.0", "1.00", "10", "1.50", "1.5", "-1.5", "-0", "0.00", "1E+1")]
+AMOUNTS = [Money(Decimal(text), name) for text in ("1", "1.0", "10") for name in ("EUR", "USD", 'E"R', "X.0")]
+PLAIN: list[Value] = [None, "", "p", "p ", "P", '{"decimal":"1"}', 1, True, ("x", "y"), (), NOON]
+VALUES = st.sampled_from(PLAIN) | st.sampled_from(NUMBERS) | st.sampled_from(AMOUNTS)
 MISSING: Mapping[str, Value] = {}
 BASES = st.dictionaries(st.sampled_from(NAMES), VALUES)
 DEALS = st.fixed_dictionaries({"a": VALUES}, optional=dict.fromkeys(NAMES[1:], VALUES))
@@ -66,6 +67,28 @@ def test_what_is_left_out_says_nothing(
     only = glance.unsettled(map(glance.cut, deals), cut(glance, known, *bases))
 
     assert merged(deals, bases, known, conflict) == merged(deals, bases, known, conflict, only)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differ"),
+    [
+        (Decimal("1.5"), Decimal("1.500"), False),
+        (Decimal(1), Decimal("1.00"), False),
+        (Money(Decimal("2.50"), "EUR"), Money(Decimal("2.5"), "EUR"), False),
+        (Decimal(1), Decimal(10), True),
+        (Decimal("1.5"), Decimal("-1.5"), True),
+        (Money(Decimal(1), "EUR"), Money(Decimal("1.0"), "USD"), True),
+        (Decimal(1), Money(Decimal(1), "EUR"), True),
+    ],
+)
+def test_zeros_at_the_end_of_a_number_need_no_merging(one: Value, other: Value, differ: bool) -> None:  # noqa: FBT001
+    """A number is told from itself with other zeros at its end without being read; from another one it differs."""
+    glance = Glance(["a"], frozenset())
+    deals = [glance.cut(stored({"a": value})) for value in (one, other)]
+
+    assert ({"a"} if differ else set()) == glance.unsettled(
+        deals, cut(glance, stored({"a": one}), stored({"a": other}))
+    )
 
 
 @given(deals=st.lists(DEALS, min_size=2, max_size=3), twins=st.booleans(), conflict=POLICIES)

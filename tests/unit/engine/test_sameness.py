@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
@@ -153,3 +154,21 @@ def test_every_rounding_is_known_as_one(number: Decimal, places: int) -> None:
             continue
 
         assert same(number, seen) or altered(number, seen)
+
+
+LINES = st.text(st.sampled_from("ab \r\n\t\x1c\u00e9"), max_size=6)
+RETOLD = st.sampled_from(
+    [
+        lambda text: text.replace("\r", "\n"),
+        lambda text: text.replace("\r\n", "\n"),
+        str.strip,
+        lambda text: f" {text}\n",
+    ]
+)
+
+
+@given(one=LINES, retold=RETOLD, other=LINES)
+def test_texts_say_the_same_if_their_canonical_form_is_one(one: str, retold: Callable[[str], str], other: str) -> None:
+    """Also those that are compared without it."""
+    assert same(one, retold(one)) == (canonical(one) == canonical(retold(one)))
+    assert same(one, other) == (canonical(one) == canonical(other))

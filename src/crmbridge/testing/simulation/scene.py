@@ -207,13 +207,15 @@ def _stages(spec: SandboxSpec) -> dict[str, Any]:
 def _account(house: _House, project: Project, name: str, sandbox: Sandbox, world: int) -> Account:
     entry = project.settings.connections[name]
     spec = house.adapters[entry.adapter]
-    options = {**entry.options, "base_url": _url(name, behind=True)}
-    bound, memory = field_bindings(project.process, entry.fields), dict(house.memories.get(name, {}))
-    context = AdapterContext(connection=name, clock=sandbox.clock, fields=bound, memory=memory)
-    people = spec.open(spec.settings.model_validate(options), context)
-    if (name, world) not in house.seen:
-        house.seen[name, world] = people.describe().users, names_in(people)
-        house.memories.setdefault(name, dict(context.memory))
+    options = spec.settings.model_validate({**entry.options, "base_url": _url(name, behind=True)})
+    bound = field_bindings(project.process, entry.fields)
+    if (name, world) not in house.seen:  # by an adapter of its own, as requests count, and only the first play looks
+        memory = dict(house.memories.get(name, {}))
+        looking = spec.open(options, AdapterContext(connection=name, clock=sandbox.clock, fields=bound, memory=memory))
+        house.seen[name, world] = looking.describe().users, names_in(looking)
+        house.memories.setdefault(name, memory)
+    memory = dict(house.memories[name])
+    people = spec.open(options, AdapterContext(connection=name, clock=sandbox.clock, fields=bound, memory=memory))
     users, names = house.seen[name, world]
     mapper = stage_mapper(name, project.process, project.settings.stages.get(name))
     viewer = Viewer(mapper=mapper, users=emails(users), ids=user_ids(users), fields=tuple(sorted(entry.fields)))
