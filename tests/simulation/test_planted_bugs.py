@@ -40,6 +40,17 @@ def test_a_merged_deal_that_is_not_followed_is_caught() -> None:
     assert "P2" == hunt(bug, 11, first=70).promise
 
 
+def test_what_breaks_in_a_call_of_an_adapter_is_caught() -> None:
+    """The engine takes it for a bug of one connection and goes on; a play does not."""
+    bug = next(bug for bug in BUGS if bug.name == "intents are not journaled")
+    broken = Bug(
+        "a key is missing", "crmbridge_pipedrive.bodies", "        if change.key is not None:\n", "        if {}[0]:\n"
+    )
+
+    assert "P6" == hunt(bug, 3).promise
+    assert "stops: KeyError" == hunt(broken, MOST).promise
+
+
 def test_without_a_bug_nothing_is_caught() -> None:
     """A bug that changes nothing survives."""
     harmless = Bug("nothing", "crmbridge.engine.merge", "ONLY_IF_EMPTY = ", "ONLY_IF_EMPTY  = ")

@@ -67,6 +67,7 @@ class Play:
     exposed: frozenset[str] = frozenset()  # connections in which nobody may do anything just now
     writing: str = ""  # the connection that is being written to
     promised: Promised = field(default_factory=Promised)
+    broken: Exception | None = None  # what first broke in a call of an adapter, whatever the engine made of it
     spent: bool = False  # whether a CRM lets nobody in any more today
     runs: int = 0
     kills: int = 0
@@ -118,6 +119,9 @@ class Play:
             self.end_process()
         except LockedError as error:
             self.diary.note("run", f"{name} finds the state locked: {error.message}")
+        except Exception:
+            if self.broken is None:
+                raise
         self.fuse.light(None)
         self.exposed = frozenset()
         plan = cycle.plan if cycle else None
@@ -128,6 +132,8 @@ class Play:
         return plan
 
     def _judge_run(self, cycle: Cycle | None) -> None:
+        if self.broken is not None:
+            raise self.broken
         if cycle is not None:
             self.promised.judge(cycle)
         for account in self.scene.accounts.values():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
 
+from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Adapter, Capabilities, Description, Page
@@ -56,7 +58,11 @@ class Line:
 
 @dataclass(slots=True)
 class Watched:
-    """An adapter that is watched at every write."""
+    """An adapter that is watched at every write.
+
+    What breaks in its calls, a promise or the adapter itself, is kept for the play: the engine would take it for a bug
+    of one connection, and go on.
+    """
 
     inner: Adapter
     play: Play
@@ -69,16 +75,19 @@ class Watched:
 
     def describe(self) -> Description:
         """Describe the account."""
-        return self.inner.describe()
+        with self._broken():
+            return self.inner.describe()
 
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Pull."""
-        return self.inner.pull(kind, since)
+        with self._broken():
+            yield from self.inner.pull(kind, since)
 
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
         """Read, and let nobody come between this and the write that follows, where the CRM can't."""
         try:
-            return self.inner.read(refs, fields=fields)
+            with self._broken():
+                return self.inner.read(refs, fields=fields)
         finally:
             # What was looked at may be written next. Where the CRM can't hold it until then, an edit between the two
             # is one that nobody could see: the docs say so, and here nobody makes it.
@@ -87,10 +96,20 @@ class Watched:
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find."""
-        return self.inner.find(kind, key, near)
+        with self._broken():
+            return self.inner.find(kind, key, near)
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Write, with the oracle looking on."""
+        with self._broken():
+            return self._write(changes)
+
+    def close(self) -> None:
+        """Close the adapter."""
+        with self._broken():
+            self.inner.close()
+
+    def _write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         self.play.fuse.burn()
         self.play.oracle.before_write(changes)
         self.play.promised.sends(list(changes))
@@ -101,6 +120,12 @@ class Watched:
         self.play.fuse.burn()
         return receipts
 
-    def close(self) -> None:
-        """Close the adapter."""
-        self.inner.close()
+    @contextlib.contextmanager
+    def _broken(self) -> Iterator[None]:
+        try:
+            yield
+        except CrmbridgeError:
+            raise
+        except Exception as error:
+            self.play.broken = self.play.broken or error
+            raise
