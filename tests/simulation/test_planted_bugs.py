@@ -5,9 +5,13 @@ A few that are caught soon are planted here; `crmbridge-sim plant` plants all, a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from crmbridge.testing.simulation import fakes, play
 from crmbridge.testing.simulation.bugs import BUGS, Bug
+from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.planting import hunt, planted
 
 SOON = (
@@ -49,6 +53,20 @@ def test_what_breaks_in_a_call_of_an_adapter_is_caught() -> None:
 
     assert "P6" == hunt(bug, 3).promise
     assert "stops: KeyError" == hunt(broken, MOST).promise
+
+
+@pytest.mark.parametrize("simulate", [play.simulate, fakes.simulate], ids=["wire", "memory"])
+def test_what_the_oracle_says_of_a_write_is_heard(
+    simulate: Callable[[int], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It speaks in the middle of a call of the adapter, before anything is sent."""
+
+    def object_to(_oracle: Oracle, _changes: object) -> None:
+        raise AssertionError("P6: nothing may be written")
+
+    monkeypatch.setattr(Oracle, "before_write", object_to)
+    with pytest.raises(AssertionError, match="P6: nothing may be written"):
+        simulate(1)
 
 
 def test_without_a_bug_nothing_is_caught() -> None:

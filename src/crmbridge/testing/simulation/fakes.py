@@ -26,6 +26,7 @@ from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.fake_crm import FakeCrm
+from crmbridge.testing.simulation.breaking import Breaking
 from crmbridge.testing.simulation.fuse import Fuse, Killed
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.sight import Sight
@@ -88,7 +89,10 @@ def _nobody() -> None:
 
 @dataclass(slots=True)
 class _Watched:
-    """An adapter that is watched at every write, and beside which people and kills get their turn."""
+    """An adapter that is watched at every write, and beside which people and kills get their turn.
+
+    Nothing breaks unnoticed in its calls.
+    """
 
     inner: FakeAdapter
     play: Play
@@ -102,25 +106,29 @@ class _Watched:
         return self.inner.describe()
 
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
-        for number, page in enumerate(self.inner.pull(kind, since)):
-            if self.play.killed_pull == (self.connection, kind, number):
-                raise Killed
-            yield page
+        with self.play.breaking.noted():
+            for number, page in enumerate(self.inner.pull(kind, since)):
+                if self.play.killed_pull == (self.connection, kind, number):
+                    raise Killed
+                yield page
 
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
-        self.play.interrupt()
-        return self.inner.read(refs, fields=fields)
+        with self.play.breaking.noted():
+            self.play.interrupt()
+            return self.inner.read(refs, fields=fields)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
-        return self.inner.find(kind, key, near)
+        with self.play.breaking.noted():
+            return self.inner.find(kind, key, near)
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
-        self.play.fuse.burn()
-        self.play.oracle.before_write(changes)
-        receipts = self.inner.write(changes)
-        self.play.fuse.burn()
-        self.play.interrupt()
-        return receipts
+        with self.play.breaking.noted():
+            self.play.fuse.burn()
+            self.play.oracle.before_write(changes)
+            receipts = self.inner.write(changes)
+            self.play.fuse.burn()
+            self.play.interrupt()
+            return receipts
 
     def close(self) -> None:
         self.inner.close()
@@ -137,6 +145,7 @@ class Play:
     oracle: Oracle
     seen: Witness
     fuse: Fuse = field(default_factory=Fuse)
+    breaking: Breaking = field(default_factory=Breaking)
     killed_pull: tuple[str, Kind, int] | None = None
     meddling: float = 0.0  # how likely somebody edits something in the middle of a run
     runs: int = 0
@@ -155,7 +164,8 @@ class Play:
         now = workspace.clock.now()
         try:
             workspace.store.runs.start(Run(id=name, command="run", started_at=now))
-            plan = run_cycle(workspace, name).plan
+            with self.breaking.told():
+                plan = run_cycle(workspace, name).plan
         except Killed:
             self.kills += 1
             plan = None

@@ -23,6 +23,7 @@ from crmbridge.services.planning import Part
 from crmbridge.services.resolving import conflicts, resolve, take
 from crmbridge.services.undoing import plan_undo
 from crmbridge.services.workspace import Workspace
+from crmbridge.testing.simulation.breaking import Breaking
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.drawing import draw_entry
 from crmbridge.testing.simulation.fuse import Fuse, Killed, burning_at_commits
@@ -67,7 +68,7 @@ class Play:
     exposed: frozenset[str] = frozenset()  # connections in which nobody may do anything just now
     writing: str = ""  # the connection that is being written to
     promised: Promised = field(default_factory=Promised)
-    broken: Exception | None = None  # what first broke in a call of an adapter, whatever the engine made of it
+    breaking: Breaking = field(default_factory=Breaking)
     spent: bool = False  # whether a CRM lets nobody in any more today
     runs: int = 0
     kills: int = 0
@@ -112,16 +113,14 @@ class Play:
         self.promised.begin()
         cycle = None
         try:
-            cycle = self._run(name)
+            with self.breaking.told():
+                cycle = self._run(name)
         except Killed:
             self.kills += 1
             self.diary.note("run", f"{name} is killed")
             self.end_process()
         except LockedError as error:
             self.diary.note("run", f"{name} finds the state locked: {error.message}")
-        except Exception:
-            if self.broken is None:
-                raise
         self.fuse.light(None)
         self.exposed = frozenset()
         plan = cycle.plan if cycle else None
@@ -132,8 +131,6 @@ class Play:
         return plan
 
     def _judge_run(self, cycle: Cycle | None) -> None:
-        if self.broken is not None:
-            raise self.broken
         if cycle is not None:
             self.promised.judge(cycle)
         for account in self.scene.accounts.values():
@@ -162,7 +159,8 @@ class Play:
         with workspace.store.runs.lease(f"undo of {name}", workspace.clock.now(), LEASE):
             plan = plan_undo(workspace, run)
             workspace.store.runs.start(Run(id=f"{name}-undo", command="undo", started_at=workspace.clock.now()))
-            applied = apply_plan(workspace, plan, f"{name}-undo")
+            with self.breaking.told():
+                applied = apply_plan(workspace, plan, f"{name}-undo")
         self.promised.judge(Cycle(run=name, plan=plan, applied=applied))
         self.tell_changes("undo", plan.changes)
         for change, receipt in applied.done:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
 
-from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Adapter, Capabilities, Description, Page
@@ -58,11 +56,7 @@ class Line:
 
 @dataclass(slots=True)
 class Watched:
-    """An adapter that is watched at every write.
-
-    What breaks in its calls, a promise or the adapter itself, is kept for the play: the engine would take it for a bug
-    of one connection, and go on.
-    """
+    """An adapter that is watched at every write, and in whose calls nothing breaks unnoticed."""
 
     inner: Adapter
     play: Play
@@ -75,18 +69,18 @@ class Watched:
 
     def describe(self) -> Description:
         """Describe the account."""
-        with self._broken():
+        with self.play.breaking.noted():
             return self.inner.describe()
 
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Pull."""
-        with self._broken():
+        with self.play.breaking.noted():
             yield from self.inner.pull(kind, since)
 
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
         """Read, and let nobody come between this and the write that follows, where the CRM can't."""
         try:
-            with self._broken():
+            with self.play.breaking.noted():
                 return self.inner.read(refs, fields=fields)
         finally:
             # What was looked at may be written next. Where the CRM can't hold it until then, an edit between the two
@@ -96,17 +90,17 @@ class Watched:
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find."""
-        with self._broken():
+        with self.play.breaking.noted():
             return self.inner.find(kind, key, near)
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Write, with the oracle looking on."""
-        with self._broken():
+        with self.play.breaking.noted():
             return self._write(changes)
 
     def close(self) -> None:
         """Close the adapter."""
-        with self._broken():
+        with self.play.breaking.noted():
             self.inner.close()
 
     def _write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
@@ -119,13 +113,3 @@ class Watched:
         self.play.tell_receipts(changes, receipts)
         self.play.fuse.burn()
         return receipts
-
-    @contextlib.contextmanager
-    def _broken(self) -> Iterator[None]:
-        try:
-            yield
-        except CrmbridgeError:
-            raise
-        except Exception as error:
-            self.play.broken = self.play.broken or error
-            raise
