@@ -11,9 +11,10 @@ import pytest
 from crmbridge.errors import AdapterBugError, RetryLaterError
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import Adapter, Page
+from crmbridge.ports import Adapter, Capabilities, Page
 from crmbridge.services.containing import Contained
 from crmbridge.services.cycle import Cycle, run_cycle
+from crmbridge.testing.factories import make_change
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
 
@@ -59,6 +60,28 @@ class Mute(FakeAdapter):
         return list(wrong)
 
 
+class Lazy(FakeAdapter):
+    """A fake that gives its receipts one by one, while it writes."""
+
+    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
+        """Write each change when its receipt is asked for."""
+        each: Any = (receipt for change in changes for receipt in super(Lazy, self).write([change]))
+        return each
+
+
+class Broken(FakeAdapter):
+    """A fake that can't say what it can do, and can't be closed."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Stumble."""
+        raise KeyError(SECRET)
+
+    def close(self) -> None:
+        """Stumble."""
+        raise KeyError(SECRET)
+
+
 def ran(at: str) -> tuple[Bench, Cycle]:
     """Make a deal in the north, and run a cycle in which the adapter of the south stumbles."""
     bench = make_bench(
@@ -101,6 +124,32 @@ def test_what_it_was_writing_is_unclear_and_is_looked_for_by_the_next_run(at: st
     assert ["south"] == [name for name, error in cycle.errors if isinstance(error, AdapterBugError)]
     assert unclear
     assert 1 == len(bench.crms["south"].named("Rollout"))
+
+
+def test_receipts_that_come_one_by_one_are_receipts() -> None:
+    """They are looked at before they are used, and nothing of them is lost on the way."""
+    bench = make_bench(deals=3, parts={"north": (0, 1)})
+    deal = bench.crms["north"].deal_ids()[0]
+    held = Contained("north", Lazy(bench.crms["north"]))
+    change = make_change(connection="north", target=Ref("north", Kind.DEAL, deal))
+
+    assert [change.id] == [receipt.change for receipt in held.write([change])]
+
+
+def test_a_bug_in_closing_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """What was done is done, and whatever ended the run, such as Ctrl-C, is what it ended with; it is told of."""
+    bench = make_bench(deals=3, parts={"north": (0, 0)})
+    Contained("north", Broken(bench.crms["north"])).close()
+
+    assert ["north met a bug in its adapter"] == [record.getMessage() for record in caplog.records]
+
+
+def test_what_it_can_do_is_asked_for_like_anything_else() -> None:
+    """A bug there is the adapter's as well."""
+    bench = make_bench(deals=3, parts={"north": (0, 0)})
+
+    with pytest.raises(AdapterBugError, match="in its capabilities"):
+        _ = Contained("north", Broken(bench.crms["north"])).capabilities
 
 
 def test_each_call_is_held() -> None:

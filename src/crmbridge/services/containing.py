@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import PurePath
 
@@ -32,7 +32,8 @@ class Contained:
     @property
     def capabilities(self) -> Capabilities:
         """What the adapter can do."""
-        return self._adapter.capabilities
+        with self._held("capabilities"):
+            return self._adapter.capabilities
 
     def describe(self) -> Description:
         """Read what the account has."""
@@ -57,7 +58,7 @@ class Contained:
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Make changes. After an AdapterBugError nobody knows which of them were made."""
         with self._held("write"):
-            receipts = self._adapter.write(changes)
+            receipts = tuple(self._adapter.write(changes))  # which may come one by one
             if not all(isinstance(receipt, Receipt) for receipt in receipts):
                 raise TypeError("what is no receipt says nothing")
             return receipts
@@ -69,8 +70,8 @@ class Contained:
                 yield from self._adapter.field_history(deals, fields, since)
 
     def close(self) -> None:
-        """Give back connections."""
-        with self._held("close"):
+        """Give back connections. A bug in that is told of and ends nothing: all is done, or ends otherwise."""
+        with suppress(AdapterBugError), self._held("close"):
             self._adapter.close()
 
     @contextmanager
