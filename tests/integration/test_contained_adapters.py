@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -65,8 +65,8 @@ class Lazy(FakeAdapter):
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Write each change when its receipt is asked for."""
-        each: Any = (receipt for change in changes for receipt in super(Lazy, self).write([change]))
-        return each
+        write = super().write
+        return cast("Sequence[Receipt]", (receipt for change in changes for receipt in write([change])))
 
 
 class Broken(FakeAdapter):

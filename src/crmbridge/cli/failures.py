@@ -122,15 +122,25 @@ def write_log(error: BaseException, call: Call) -> Path | None:
     """Write what a report needs beside the project's state, else where temporary files are; only for its owner."""
     import tempfile  # noqa: PLC0415  for bugs only
 
-    name = f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
+    name = f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
     folder = call.project if call.project.is_dir() else call.project.parent
     for place in (folder / STATE_FOLDER, Path(tempfile.gettempdir())):
         with suppress(OSError):
-            handle = os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            handle, log = _new_file(place, name)
             with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
                 file.writelines(_report(error, call))
-            return place / name
+            return log
     return None
+
+
+def _new_file(place: Path, name: str) -> tuple[int, Path]:
+    """Open a file of this name; where several bugs come in one second, of a name like it."""
+    number = 1
+    while True:
+        log = place / (f"{name}.log" if number == 1 else f"{name}-{number}.log")
+        with suppress(FileExistsError):
+            return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), log
+        number += 1
 
 
 def _report(error: BaseException, call: Call) -> Iterator[str]:
@@ -156,8 +166,11 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _said(error: BaseException) -> str:
-    """Give an error's words; of validation errors without the values, which may be secrets in the wrong place."""
-    errors = getattr(error, "errors", None)
-    if type(error).__name__ == "ValidationError" and callable(errors):
-        return "; ".join(f"{part['loc']}: {part['msg']}" for part in errors(include_input=False, include_url=False))
-    return str(error)
+    """Give an error's words, if it has any; of validation errors without the values, which may be secrets."""
+    try:
+        errors = getattr(error, "errors", None)
+        if type(error).__name__ == "ValidationError" and callable(errors):
+            return "; ".join(f"{part['loc']}: {part['msg']}" for part in errors(include_input=False, include_url=False))
+        return str(error)
+    except Exception:  # noqa: BLE001  somebody's error may be anything, and where it came from is known all the same
+        return "(it has no words)"
