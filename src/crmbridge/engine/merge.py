@@ -110,7 +110,7 @@ def _is_quiet(name: str, sides: Sequence[Side], decided: Mapping[str, Value]) ->
 
 def _merge_field(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) -> None:
     first, *others = sides
-    if all(same(side.now[name], first.now[name]) for side in others):
+    if all(same(side.now[name], first.now[name]) for side in others) and not _is_owed(name, sides, policy, draft):
         _agree(name, first.now[name], sides, draft)
     elif any(_held(side, name) is not side.now[name] for side in sides) and all(
         same(_held(side, name), _held(first, name)) for side in others
@@ -122,6 +122,18 @@ def _merge_field(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Dr
         _fill(name, sides, draft)
     else:
         _settle(name, sides, policy, draft)
+
+
+def _is_owed(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) -> bool:
+    """Tell whether all that are left are as they were when something else was decided on, which got to none of them.
+
+    That is so where the deal that it came from is gone. Who speaks alone, or only fills, has no decisions to repeat.
+    """
+    decided = draft.decided.get(name, APART)
+    if decided == APART or policy.source is not None or policy.conflict == ONLY_IF_EMPTY:
+        return False
+    untouched = all(name in side.base and same(side.now[name], side.base[name]) for side in sides)
+    return untouched and not same(decided, sides[0].now[name])
 
 
 def _held(side: Side, name: str) -> Value:

@@ -73,6 +73,19 @@ def test_an_edit_whose_deal_is_deleted_still_reaches_the_crm_that_lags() -> None
     assert {"south": "New", "east": "New"} == names_in(bench, ids)
 
 
+def test_an_edit_whose_deal_is_deleted_before_it_got_anywhere_still_reaches_the_others() -> None:
+    """It was decided on, and both writes failed: that the others hold the same is not what was agreed on."""
+    bench, ids = linked(THREE)
+    bench.crms["north"].edit_deal(ids["north"], name="New")
+    bench.crms["south"].faults.append("limit")
+    bench.crms["east"].faults.append("limit")
+    cycle(bench)
+    bench.crms["north"].delete_deal(ids.pop("north"))
+    cycle(bench)
+
+    assert {"south": "New", "east": "New"} == names_in(bench, ids)
+
+
 def test_the_winner_of_a_conflict_stays_the_winner_when_its_write_fails() -> None:
     """The newer edit was chosen; the failed write does not bring the older one back."""
     fields = {"*": {"conflict": "newest"}}
