@@ -107,7 +107,7 @@ def _judge_kept(case: _Case) -> None:
 
 def _judge_in_step(seen: Witness, case: _Case) -> None:
     found = case.found
-    apart = [ref for ref, value in case.values.items() if value != found and not _is_cut(case, ref, found, value)]
+    apart = [ref for ref, value in case.values.items() if value != found and not _is_cut(seen, case, ref)]
     assert not apart, f"P1: not in step {case}"
     if any(value != found for value in case.values.values()):
         return
@@ -122,9 +122,19 @@ def _judge_in_step(seen: Witness, case: _Case) -> None:
         _judge_rivals(seen, case)
 
 
-def _is_cut(case: _Case, ref: Ref, found: object, value: Value) -> bool:
-    """Tell whether a person cut what we had just written, which is taken for the CRM's doing and stays where it is."""
-    return any(e.ref == ref and e.value == value and e.before == found and altered(e.before, value) for e in case.edits)
+def _is_cut(seen: Witness, case: _Case, ref: Ref) -> bool:
+    """Tell whether a person cut what we had written before any later run could look at it.
+
+    That is taken for the CRM's doing, and stays where it is; once a run has looked, it is an edit like any other.
+    """
+    value, sent = case.values[ref], [one for one in seen.values_sent(case.link, case.name) if one.ref == ref]
+    cuts = [e for e in case.edits if e.ref == ref and e.value == value and e.before == case.found]
+    return any(
+        one.value == cut.before and one.at < cut.number and altered(one.value, value)
+        for cut in cuts
+        for one in sent
+        if not any(one.at < begin < cut.number for begin in seen.begins)
+    )
 
 
 def _judge_rivals(seen: Witness, case: _Case) -> None:

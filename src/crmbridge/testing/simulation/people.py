@@ -25,7 +25,7 @@ class People:
     """Everybody who works in the CRMs. What they do is told to the witness.
 
     Some do nothing for minutes, some act in the same second as something else; and what one has just edited, another
-    one likes to edit as well.
+    one likes to edit as well, or to delete.
     """
 
     def __init__(
@@ -49,8 +49,11 @@ class People:
         if self._attention and self._rng.random() < 0.4:
             near, field = self._attention
             together = [ref for ref in self._seen.linked(near) if ref.connection in names and self._is_there(ref)]
+            if together and (ref := self._rng.choice(together)) != near and self._rng.random() < 0.1:
+                self._delete(ref)  # what somebody is at, another does not need any more
+                return
             if together:
-                self._edit(self._rng.choice(together), field)
+                self._edit(ref, field)
                 return
         account = self._accounts[self._rng.choice(names)]
         ids = account.deal_ids()

@@ -169,6 +169,11 @@ class Witness:
         """Tell whether nobody edited a field since so many edits."""
         return not any(e.number > since and (e.ref, e.name) == (ref, name) for e in self.edits)
 
+    def is_owed(self, link: str, name: str, value: Value) -> bool:
+        """Tell whether a person decided on another value, so that nothing is agreed on where all hold the same."""
+        mine = [edit for edit in self.edits if edit.ref in self.members[link] and edit.name == name]
+        return bool(mine) and mine[-1].decided and mine[-1].value != value
+
     def sends(self, change: Change) -> None:
         """Note a change that is about to be sent."""
         if change.target is not None:
