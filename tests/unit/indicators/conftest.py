@@ -1,19 +1,36 @@
-"""A real state to compute from."""
+"""Real states to compute from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from crmbridge.model.findings import Evaluation
 from crmbridge.model.records import Kind, Record
-from crmbridge.ports import Page
+from crmbridge.ports import Page, StateStore
 from crmbridge.store import open_store
 from crmbridge.testing.factories import NOON
 
 SaveState = Callable[..., str]
+
+
+class State(NamedTuple):
+    """A state that is filled anew for each example."""
+
+    url: str
+    store: StateStore
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+    """Open one state for all examples: making one takes longer than filling it."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('state') / 'state.db'}"
+    store = open_store(url)
+    yield State(url, store)
+    store.close()
 
 
 @pytest.fixture

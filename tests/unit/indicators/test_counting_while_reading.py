@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import NamedTuple
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.unit.indicators.conftest import State
 
 from crmbridge.indicators import Options, compute
 from crmbridge.indicators.own import OwnMeasure
 from crmbridge.model.figures import Scorecard, Unit
 from crmbridge.model.findings import Evaluation, Place, SlaClock, SlaState, Visit
 from crmbridge.model.records import Status
-from crmbridge.ports import StateStore
-from crmbridge.store import open_store
 from crmbridge.testing.factories import NOON, make_clock, make_evaluation, make_process, make_ref
 
 OWN = OwnMeasure(id="mine", name="Mine", definition="One.", unit=Unit.COUNT, sql="SELECT 1 AS value", place="my.sql")
 AIMED = {"id": "quick", "name": "Quick", "measure": "time_in_stage", "stage": "qualification", "target": "5bd"}
 PROCESS = make_process(indicators=[AIMED, {"id": "kept", "name": "Kept", "measure": "sla_attainment"}])
-
-
-class State(NamedTuple):
-    """A state that is filled anew for each example."""
-
-    url: str
-    store: StateStore
-
-
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
-    """Open one state for all examples: making one takes longer than filling it."""
-    folder: Path = tmp_path_factory.mktemp("counting")
-    url = f"sqlite:///{folder / 'state.db'}"
-    store = open_store(url)
-    yield State(url, store)
-    store.close()
 
 
 @st.composite

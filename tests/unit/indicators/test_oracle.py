@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
-from pathlib import Path
 from statistics import median
-from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.unit.indicators.conftest import State
 
 from crmbridge.indicators import compute
 from crmbridge.model.figures import Row, Scorecard
 from crmbridge.model.findings import Evaluation, Place, SlaState, Visit
 from crmbridge.model.records import Status
-from crmbridge.ports import StateStore
-from crmbridge.store import open_store
 from crmbridge.testing.factories import NOON, STAGES, make_clock, make_evaluation, make_process, make_ref
 
 PLACES = [*(Place(stage, Status.OPEN) for stage in STAGES[:3]), Place("care", Status.WON)]
@@ -27,23 +24,6 @@ PLACES += [Place(None, Status.LOST), Place(None, Status.OPEN)]
 SELLING = STAGES[:3]
 LAST = len(SELLING) - 1
 DAY = timedelta(days=1)
-
-
-class State(NamedTuple):
-    """A state that is filled anew for each example."""
-
-    url: str
-    store: StateStore
-
-
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
-    """Open one state for all examples: making one takes longer than filling it."""
-    folder: Path = tmp_path_factory.mktemp("oracle")
-    url = f"sqlite:///{folder / 'state.db'}"
-    store = open_store(url)
-    yield State(url, store)
-    store.close()
 
 
 @st.composite
