@@ -314,7 +314,7 @@ class TestFields:
     """Custom fields are found by their code or their label."""
 
     def test_values_of_every_type_are_read(self, adapter: Adapter, state: Any) -> None:
-        """Options come as ids, fields as hashes, and are read as people named them (dlt verified-sources #683, #119)."""
+        """Options come as ids, fields as hashes, and read as people named them (dlt verified-sources #683, #119)."""
         codes = {row["field_name"]: code for code, row in state.tables.fields.items()}
         options = {o["label"]: o["id"] for row in state.tables.fields.values() for o in row["options"] or ()}
         values = {
@@ -356,7 +356,7 @@ class TestFields:
         assert "pains" in pull(by_code)[0].records[0].fields
 
     def test_a_field_that_is_not_there_is_said(self, opened: Callable[..., Adapter]) -> None:
-        """A binding to nothing stops the pull: no field is left out in silence, or none at all read (airbyte #55741)."""
+        """A binding to nothing stops the pull: no field, let alone all of them, is left out unsaid (airbyte #55741)."""
         adapter = opened(fields=(FieldBinding(name="pains", native="Panes", type=FieldType.TEXT),))
 
         with pytest.raises(ConfigurationError, match="'Panes'"):
