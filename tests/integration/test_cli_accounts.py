@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from crmbridge.app import open_workspace
-from crmbridge.services.signin import FIRST_USED
+from crmbridge.services.first_use import FIRST_USED
 from crmbridge.store import open_store
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_a_set_up_that_the_api_cannot_do_is_told_step_by_step(shop: Shop) -> Non
 
 
 def test_connections_are_listed_with_the_age_of_their_credentials(shop: Shop) -> None:
-    """As `doctor` or `describe` noted it, and without a network; of one that nobody looked at nothing is said."""
+    """As a pull, `doctor` or `describe` noted it, without a network; of one that nobody looked at nothing is said."""
     store = open_store(f"sqlite:///{shop.folder / '.crmbridge' / 'state.db'}")
     since = datetime.now(UTC) - timedelta(days=12, hours=1)
     store.memory("north")[FIRST_USED] = json.dumps(["API token", "ann@acme.example", since.isoformat()])
