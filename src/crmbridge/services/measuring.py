@@ -18,7 +18,7 @@ from crmbridge.plugins import IndicatorSpec
 from crmbridge.services.workspace import Project, Workspace
 from crmbridge.settings import Currency, Report
 
-_TEAMS = "Say under `teams:` in the settings who is in which. "
+_WHERE_TEAMS_ARE = "Say under `teams:` in the settings who is in which. "
 _LARGEST = 64 * 1024  # bytes of an SQL file
 
 
@@ -102,7 +102,7 @@ def _check_segment(project: Project, name: str | None) -> None:
         meant = nearest(name, known)
         raise ConfigurationError(
             f"Deals have no field {name!r} to group by",
-            advice=f"{_TEAMS if name == TEAM else f'Did you mean {meant}? ' if meant else ''}"
+            advice=f"{_WHERE_TEAMS_ARE if name == TEAM else f'Did you mean {meant}? ' if meant else ''}"
             f"There are: {', '.join(known)}.",
         )
 
