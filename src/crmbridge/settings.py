@@ -305,8 +305,8 @@ class ScheduleEntry(SettingsPart):
 class Report(SettingsPart):
     """A report and where it goes. A sink is one key with its settings: `{html: reports/}`, `{slack: {env: URL}}`.
 
-    `by` is what deals are grouped by: owner, connection, or one of their fields. `measures` are those that are shown,
-    in this order; none named: all. `horizon` is how many days the forecast looks ahead.
+    `by` is what deals are grouped by: owner, team, connection, or one of their fields. `measures` are those that are
+    shown, in this order; none named: all. `horizon` is how many days the forecast looks ahead.
     """
 
     name: Id
@@ -357,6 +357,7 @@ class Currency(SettingsPart):
 
 
 Emails = str | tuple[str, ...]
+TeamName = Annotated[str, Field(min_length=1, max_length=80)]  # as reports show it
 
 
 class Settings(SettingsPart):
@@ -371,6 +372,8 @@ class Settings(SettingsPart):
     enforce: tuple[Binding, ...] = ()
     # Who stands for a role: one e-mail, or several, of which the first is who is told; by connection where they differ.
     people: dict[Id, Emails | dict[Id, Emails]] = Field(default_factory=dict)
+    # Who is in which team, by e-mail address: what reports group by as `team`.
+    teams: dict[TeamName, tuple[str, ...]] = Field(default_factory=dict)
     notices: dict[Id, dict[str, Any]] = Field(default_factory=dict)  # sinks for notices, by a name
     thresholds: tuple[Threshold, ...] = ()
     schedule: tuple[ScheduleEntry, ...] = ()

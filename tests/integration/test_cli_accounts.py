@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ import httpx
 import pytest
 
 from crmbridge.app import open_workspace
+from crmbridge.services.first_use import FIRST_USED
+from crmbridge.store import open_store
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Shop
@@ -27,6 +30,19 @@ def test_a_set_up_that_the_api_cannot_do_is_told_step_by_step(shop: Shop) -> Non
     assert "1. Make a deal field 'Decision maker' of the type text; its API name should be who." in said.out
     assert ["who"] == [one["name"] for one in answer["result"]["manual"]]
     assert ("some fields need a person", []) == (answer["error"]["message"], answer["result"]["plan"]["changes"])
+
+
+def test_connections_are_listed_with_the_age_of_their_credentials(shop: Shop) -> None:
+    """As a pull, `doctor` or `describe` noted it, without a network; of one that nobody looked at nothing is said."""
+    store = open_store(f"sqlite:///{shop.folder / '.crmbridge' / 'state.db'}")
+    since = datetime.now(UTC) - timedelta(days=12, hours=1)
+    store.memory("north")[FIRST_USED] = json.dumps(["API token", "ann@acme.example", since.isoformat()])
+    store.close()
+    north, south = shop.call("connections", "--json").document["result"]["connections"]
+
+    assert ("API token", 12) == (north["signed_in"]["way"], north["signed_in"]["days"])
+    assert south["signed_in"] is None
+    assert "API token, 12 days" in shop.call("connections").out
 
 
 def test_a_set_up_must_say_of_what(shop: Shop) -> None:

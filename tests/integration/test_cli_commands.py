@@ -369,6 +369,18 @@ def test_history_has_every_write_of_a_run(shop: Shop) -> None:
     assert 3 == shop.call("history", "nothing").code
 
 
+def test_history_says_why_a_run_did_not_do_all(shop: Shop) -> None:
+    """Which connection failed, and how, named once; the list says it of the run that ended by it."""
+    shop.trouble("north", "revoked")
+    shop.call("pull")
+    run = shop.call("history", "--json").document["result"]["runs"][0]["id"]
+    said = shop.call("history", run).out
+
+    assert "north: The credential is refused" in said
+    assert 1 == said.count("north")
+    assert "north failed" in shop.call("history").out
+
+
 def test_doctor_ends_as_its_worst_check(shop: Shop) -> None:
     """A field that the account doesn't have is an error of the settings, a refused credential one of its own."""
     assert 3 == shop.call("doctor").code

@@ -166,6 +166,21 @@ def test_a_move_that_the_process_forbids_is_not_made_again(store: StateStore) ->
     assert 7 == cycle.exit_code()
 
 
+def test_a_forbidden_move_is_told_as_it_was_made(store: StateStore) -> None:
+    """Not as the way from where the other deal stands, which may be back or allowed."""
+    bench = linked_bench(store, **conflict("newest"))
+    north, south = two_deals(bench)
+    bench.crms["south"].move_deal(south, "proposal")
+    bench.clock.advance(TEN)
+    bench.crms["north"].move_deal(north, "closing")
+    plan = run(bench).plan
+
+    assert plan is not None
+    assert ["qualification to closing: the process allows no stage to be skipped; a person may move it in south"] == [
+        item.reason for item in plan.blocked
+    ]
+
+
 BACK = {"back": "with_reason", "reason": "why_back"}
 
 

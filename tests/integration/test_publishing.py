@@ -135,6 +135,21 @@ def test_a_field_that_deals_do_not_have_is_no_group(tmp_path: Path) -> None:
     bench.workspace.close()
 
 
+def test_deals_are_grouped_by_the_teams_of_the_settings(tmp_path: Path) -> None:
+    """Without teams it says where they go; with them each deal counts in its owner's."""
+    bench = make(tmp_path)
+    run_steps(bench.workspace, "cycle")
+    report = bench.workspace.project.settings.reports[0].model_copy(update={"by": "team", "measures": ("win_rate",)})
+    with pytest.raises(ConfigurationError, match="no field 'team' to group by") as error:
+        make_document(bench.workspace, report, None)
+    owners = {str(user.fields["email"]) for user in bench.workspace.store.records.records("north", Kind.USER)}
+    bench = bench.again(bench.workspace.project.settings.model_copy(update={"teams": {"Nordlicht": (*owners,)}}))
+
+    assert "under `teams:` in the settings" in str(error.value.advice)
+    assert "Nordlicht" in make_document(bench.workspace, report, None).markdown
+    bench.workspace.close()
+
+
 def test_a_report_without_data_says_so(tmp_path: Path) -> None:
     """Before the first pull there is nothing to count, and the page says that."""
     bench = make(tmp_path, {"html": "reports/"})

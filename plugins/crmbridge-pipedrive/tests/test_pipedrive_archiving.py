@@ -145,7 +145,10 @@ class TestAnswers:
     def test_a_deletion(
         self, vendor: respx.MockRouter, wired: Adapter, answer: tuple[int, Any], there: list[Any], outcome: str
     ) -> None:
-        """A 410 says success and is none (recorded 2017), so after a refusal the list tells who is there."""
+        """A 410 says success and is none (recorded 2017), so after a refusal the list tells who is there.
+
+        A DELETE may be refused although the scope promises it (amp-labs/connectors PR #103).
+        """
         route = vendor.delete("/api/v2/organizations/7").respond(answer[0], json=answer[1])
         vendor.get("/api/v2/organizations").respond(json={"success": True, "data": there})
 

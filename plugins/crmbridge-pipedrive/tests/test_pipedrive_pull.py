@@ -192,6 +192,30 @@ class TestChanges:
         assert (["4"], []) == (gone(pages), gone(again))
         assert {} == dict(adapter.read([Ref("pd", Kind.DEAL, "4")]))
 
+    def test_a_deleted_deal_is_gone(self, adapter: Adapter, served: Served, state: Any, clock: VirtualClock) -> None:
+        """Deleted deals are in the list only where their status is asked for (tap-pipedrive PR #149); once."""
+        cursor = settle(adapter, clock)
+        state.delete_deal("4")
+        pages = pull(adapter, cursor)
+        asked = [request.query for request in served.sandbox.log.matching("GET", "/api/v2/deals")]
+
+        assert (["4"], []) == (gone(pages), gone(pull(adapter, pages[-1].cursor)))
+        assert any("status=open%2Cwon%2Clost%2Cdeleted" in query for query in asked)
+
+    @pytest.mark.parametrize(("kind", "table"), [(Kind.COMPANY, "organizations"), (Kind.CONTACT, "persons")])
+    def test_changed_companies_and_contacts_come_alone(
+        self, adapter: Adapter, state: Any, clock: VirtualClock, kind: Kind, table: str
+    ) -> None:
+        """By `updated_since`, as v1's recents are gone (airbyte #49859); the last one seen is not told again."""
+        cursor = pull(adapter, kind=kind)[-1].cursor
+        clock.advance(timedelta(days=1))
+        row = getattr(state.tables, table)[2]
+        row |= {"name": "Renamed", "update_time": state.now()}
+        pages = pull(adapter, cursor, kind)
+
+        assert ["2"] == deals(pages)
+        assert [] == deals(pull(adapter, pages[-1].cursor, kind))
+
     def test_the_loser_of_a_merge_is_gone(self, adapter: Adapter, state: Any, clock: VirtualClock) -> None:
         """A deal that turns up deleted may have been merged; the API does not say into which ("Deals", API v1)."""
         cursor = settle(adapter, clock)
@@ -290,7 +314,7 @@ class TestFields:
     """Custom fields are found by their code or their label."""
 
     def test_values_of_every_type_are_read(self, adapter: Adapter, state: Any) -> None:
-        """Options come as ids, amounts with their currency, addresses as objects ("Custom fields", API v2)."""
+        """Options come as ids, fields as hashes, and read as people named them (dlt verified-sources #683, #119)."""
         codes = {row["field_name"]: code for code, row in state.tables.fields.items()}
         options = {o["label"]: o["id"] for row in state.tables.fields.values() for o in row["options"] or ()}
         values = {
@@ -332,7 +356,7 @@ class TestFields:
         assert "pains" in pull(by_code)[0].records[0].fields
 
     def test_a_field_that_is_not_there_is_said(self, opened: Callable[..., Adapter]) -> None:
-        """A binding to nothing stops the pull before anything is read wrongly."""
+        """A binding to nothing stops the pull: no field, let alone all of them, is left out unsaid (airbyte #55741)."""
         adapter = opened(fields=(FieldBinding(name="pains", native="Panes", type=FieldType.TEXT),))
 
         with pytest.raises(ConfigurationError, match="'Panes'"):

@@ -146,7 +146,11 @@ class TestRequests:
             assert [()] == [page.records for page in adapter.pull(kind, None)]
 
     def test_numbers_are_numbers_to_the_last_digit(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
-        """v2 refuses numbers in quotes, and a float would bend amounts ("API v2 migration guide")."""
+        """v2 refuses numbers in quotes, and a float would bend amounts ("API v2 migration guide").
+
+        A field's hash is sent letter by letter (client-nodejs #297), and in `custom_fields`, as v2 refuses one
+        anywhere else (client-nodejs #651).
+        """
         route = echo(vendor.patch("/api/v2/deals/7"), 7)
         amount = Money(Decimal("12345678901234567.89"), "EUR")
         receipt = adapter.write([update(amount=amount, score=Decimal("0.10"), close_date=date(2026, 7, 1))])[0]

@@ -161,7 +161,10 @@ def test_a_field_that_was_added_is_noticed(org: Served, open_adapter: Opener) ->
 
 
 def test_siblings_of_one_second_all_come(org: Served, open_adapter: Opener, clock: VirtualClock) -> None:
-    """Rows that share a stamp are told apart by id at every border of a page (airbyte issue 42537)."""
+    """Rows that share a stamp are told apart by id at every border of a page (airbyte issue 42537).
+
+    A strict `>` on the stamp would lose them (dlt verified-sources sources/salesforce/helpers/records.py).
+    """
     adapter = open_adapter(org.url, org.token, page_size=3)
     cursor = settle(adapter, clock)
     ids = state_of(org).deal_ids()

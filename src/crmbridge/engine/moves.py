@@ -162,5 +162,15 @@ _WORDS = {
 
 
 def why_forbidden(move: LastMove | None) -> str:
-    """Say why a move may not be made in another CRM as well; nothing where it may."""
-    return _WORDS[move.illegal] if move is not None and move.illegal is not None else ""
+    """Say why a move may not be made in another CRM as well, and which it was; nothing where it may."""
+    if move is None or move.illegal is None:
+        return ""
+    return f"{_came_from(move)} to {move.target.stage if move.target else WON}: {_WORDS[move.illegal]}"
+
+
+def _came_from(move: LastMove) -> str:
+    """Name the place that a deal left: its stage, or that it was won or lost in between."""
+    between = None if move.direct else move.source.to
+    if between is None or between.status is Status.OPEN:
+        return move.source.stage
+    return between.stage or between.status

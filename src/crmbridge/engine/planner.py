@@ -43,7 +43,7 @@ def sync_updates(
 ) -> tuple[list[Change], list[Blocked]]:
     """Turn the edits of one merged link into updates; a field that a side can't hold is blocked alone.
 
-    `forbidden` says why a deal may not be moved to a stage, and nothing where it may.
+    `forbidden` says which move to a stage may not be made by others, and why; nothing where it may.
     """
     changes: list[Change] = []
     blocked = list(merged.blocked)
@@ -229,7 +229,7 @@ def _no_counterpart(link: str, ref: Ref, edit: FieldEdit) -> Blocked:
 
 
 def _forbidden(link: str, ref: Ref, edit: FieldEdit, why: str) -> Blocked:
-    reason = f"{show(edit.before)} to {show(edit.after)}: {why}; a person may move it in {ref.connection}"
+    reason = f"{why}; a person may move it in {ref.connection}"
     return Blocked(
         link=link, deal=ref, name=edit.name, reason=reason, values={ref.connection: edit.before}, cause=Cause.MOVE
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from msgspec import Struct
 from pydantic import BaseModel
@@ -63,9 +63,9 @@ def deal_fields(process: Process) -> dict[str, FieldType]:
     return {**{field.id: field.type for field in process.fields}, **STANDARD_FIELDS[Kind.DEAL]}
 
 
-def segments(process: Process) -> tuple[str, ...]:
-    """Name everything that a report can group deals by."""
-    return tuple(dict.fromkeys(("owner", "connection", *deal_fields(process))))
+def segments(process: Process, teams: Collection[str] = ()) -> tuple[str, ...]:
+    """Name everything that a report can group deals by; by team where there are teams, or deals have such a field."""
+    return tuple(dict.fromkeys(("owner", *(["team"] if teams else ()), "connection", *deal_fields(process))))
 
 
 def deal_options(process: Process) -> dict[str, tuple[str, ...]]:

@@ -170,6 +170,16 @@ def check_listed(settings: Settings, process: Process) -> Iterator[Issue]:
         yield issue(("people",), "nobody-listed", sentence, at_key=True)
 
 
+def check_teams(settings: Settings, _process: Process) -> Iterator[Issue]:
+    """Find people who are in two teams."""
+    seen: set[str] = set()
+    for team, people in settings.teams.items():
+        for i, one in enumerate(people):
+            if one.strip().casefold() in seen:
+                yield issue(("teams", team, i), "duplicate-id", f"{one} is listed under `teams` twice")
+            seen.add(one.strip().casefold())
+
+
 def check_reports(settings: Settings, process: Process) -> Iterator[Issue]:
     """Find reports with the same name, a language or field that the process doesn't have, or unreadable sinks."""
     yield from duplicates("report", [(("reports", i, "name"), r.name) for i, r in enumerate(settings.reports)])
@@ -177,7 +187,7 @@ def check_reports(settings: Settings, process: Process) -> Iterator[Issue]:
         language = [(("reports", i, "language"), report.language)] if report.language is not None else []
         yield from unknown("language", language, process.languages)
         by = [(("reports", i, "by"), report.by)] if report.by is not None else []
-        yield from unknown("field", by, segments(process))
+        yield from unknown("field", by, segments(process, settings.teams))
         for j, sink in enumerate(report.sinks):
             path = ("reports", i, "sinks", j)
             if len(sink) != 1:
@@ -247,6 +257,7 @@ SETTINGS_CHECKS: tuple[Callable[[Settings, Process], Iterator[Issue]], ...] = (
     check_listed,
     check_notices,
     check_time,
+    check_teams,
     check_reports,
     check_schedule,
 )

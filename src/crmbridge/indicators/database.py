@@ -77,7 +77,8 @@ def views(
     Raises ConfigurationError when there is no state there or a rate is missing, StateError when it can't be read.
     """
     segment = moment.options.segment
-    field = None if segment in {None, "owner", "connection"} else segment
+    # The teams of owners go by the users' addresses; no deal has such a field.
+    field = "email" if moment.options.by_team else None if segment in {None, "owner", "connection"} else segment
     clocks = Lean(moment.month_of, [*aimed_business_time(process)]) if lean else None
 
     def define(database: duckdb.DuckDBPyConnection) -> None:
@@ -114,13 +115,22 @@ def _define(database: duckdb.DuckDBPyConnection, process: Process, moment: Momen
     _define_moment(database, moment)
     segment = moment.options.segment
     chosen = {None: "NULL", "owner": "owner", "connection": "connection"}.get(segment, "field")
-    database.execute(f"CREATE MACRO segment_of(owner, connection, field) AS ({chosen})::VARCHAR")
+    if moment.options.by_team:
+        chosen = _define_teams(database, moment.options.teams)
+    database.execute(f"CREATE MACRO segment_of(owner, connection, field, address) AS ({chosen})::VARCHAR")
     database.execute(f"CREATE MACRO is_grouped() AS {segment is not None}")
     by_period(database, None)
     for name in ("macros", "views"):
         database.execute(query(name))
     define_money(database, moment.options.rates)
     database.execute(query("chances"))
+
+
+def _define_teams(database: duckdb.DuckDBPyConnection, teams: Mapping[str, str]) -> str:
+    """Say who is in which team; gives the SQL that looks an address up."""
+    database.execute("CREATE TABLE teams (email VARCHAR, team VARCHAR)")
+    database.executemany("INSERT INTO teams VALUES (?, ?)", [*teams.items()])
+    return "SELECT team FROM teams WHERE teams.email = lower(trim(address))"
 
 
 def _define_process(database: duckdb.DuckDBPyConnection, process: Process) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from zoneinfo import available_timezones
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.currency import Rates
 from crmbridge.indicators.own import OwnMeasure
+
+TEAM = "team"
 
 
 class Period(StrEnum):
@@ -26,6 +28,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
     - `language`: one that there are no words in gives English.
     - `segment`: what deals are grouped by: owner, connection, or the name of one of their fields, such as source.
+    - `teams`: who is in which, by e-mail address in small letters; with them, `team` is the owner's and no field.
     - `period`: what time is cut into, in `timezone`; None: all of it together.
     - `horizon`: how many days the forecast looks ahead.
     - `measures`: the ids of those that are shown, in this order; none named: all.
@@ -35,12 +38,18 @@ class Options(Struct, frozen=True, kw_only=True):
 
     language: str = "en"
     segment: str | None = None
+    teams: Mapping[str, str] = field(default_factory=dict)
     period: Period | None = None
     timezone: str = "UTC"
     horizon: int = 90
     measures: tuple[str, ...] = ()
     rates: Rates | None = None
     own: tuple[OwnMeasure, ...] = ()
+
+    @property
+    def by_team(self) -> bool:
+        """Tell whether deals are grouped by their owners' teams."""
+        return self.segment == TEAM and bool(self.teams)
 
     def checked(self, known: Iterable[str]) -> Options:
         """Give these options; raises ConfigurationError for a measure or a time zone that there is not."""

@@ -131,7 +131,7 @@ def models_of(plugins: Plugins) -> tuple[Adapters, Adapters]:
 def digest_of(settings: Settings, process: Process) -> str:
     """Give 16 hex digits that change whenever the settings or the process mean something else."""
     judged = process.model_dump(mode="json", exclude={"process_tests", "tests"})
-    body = [settings.model_dump(mode="json", exclude={"serve"}), judged]  # who may look changes no plan
+    body = [settings.model_dump(mode="json", exclude={"serve", "teams"}), judged]  # of these no plan is made
     text = json.dumps(body, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

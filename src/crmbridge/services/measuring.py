@@ -9,14 +9,16 @@ from crmbridge.engine.rule_fields import segments
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators import Options, Period
 from crmbridge.indicators.currency import Rate, Rates, checked, read_rates
+from crmbridge.indicators.options import TEAM
 from crmbridge.indicators.own import OwnMeasure, definition_of
 from crmbridge.model.figures import Unit
-from crmbridge.model.process import Indicator, Process
+from crmbridge.model.process import Indicator
 from crmbridge.model.replacing import replace
 from crmbridge.plugins import IndicatorSpec
 from crmbridge.services.workspace import Project, Workspace
 from crmbridge.settings import Currency, Report
 
+_WHERE_TEAMS_ARE = "Say under `teams:` in the settings who is in which. "
 _LARGEST = 64 * 1024  # bytes of an SQL file
 
 
@@ -42,10 +44,11 @@ def report_options(workspace: Workspace, report: Report) -> Options:
 
     Raises as `indicator_options`, and for a field to group by that deals don't have.
     """
-    _check_segment(workspace.project.process, report.by)
+    _check_segment(workspace.project, report.by)
     return replace(
         indicator_options(workspace, language_of(workspace, report)),
         segment=report.by,
+        teams=_teams(workspace.project),
         period=Period(report.period) if report.period else None,
         timezone=report.timezone,
         horizon=report.horizon,
@@ -88,13 +91,19 @@ def sql_file(process_path: Path, name: str) -> str:
         raise ConfigurationError(f"{name} can't be read: {reason}", advice="Mend its name or the file.") from None
 
 
-def _check_segment(process: Process, name: str | None) -> None:
-    known = segments(process)
+def _teams(project: Project) -> dict[str, str]:
+    """Give everybody's team by their e-mail address, in small letters."""
+    return {one.strip().lower(): team for team, people in project.settings.teams.items() for one in people}
+
+
+def _check_segment(project: Project, name: str | None) -> None:
+    known = segments(project.process, project.settings.teams)
     if name is not None and name not in known:
         meant = nearest(name, known)
         raise ConfigurationError(
             f"Deals have no field {name!r} to group by",
-            advice=f"{f'Did you mean {meant}? ' if meant else ''}There are: {', '.join(known)}.",
+            advice=f"{_WHERE_TEAMS_ARE if name == TEAM else f'Did you mean {meant}? ' if meant else ''}"
+            f"There are: {', '.join(known)}.",
         )
 
 

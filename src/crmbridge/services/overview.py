@@ -15,9 +15,9 @@ from crmbridge.model.changes import Cause
 from crmbridge.model.findings import Severity, Waiver
 from crmbridge.model.records import Kind
 from crmbridge.ports import Run
+from crmbridge.services.first_use import FIRST_USED
 from crmbridge.services.listing import SOON
 from crmbridge.services.scheduling import TOLD
-from crmbridge.services.signin import FIRST_USED
 from crmbridge.services.workspace import Workspace
 
 OLD = timedelta(days=180)  # credentials that stay are usually renewed within half a year
@@ -87,7 +87,7 @@ def newest_runs(workspace: Workspace, limit: int) -> tuple[Run, ...]:
 
 
 def sign_ins(workspace: Workspace) -> tuple[SignedIn, ...]:
-    """Give what connections sign in with, as far as `doctor` or `connections describe` ever noted it."""
+    """Give what connections sign in with, as a pull, `doctor` or `connections describe` noted it."""
     found = []
     for name in workspace.connections:
         with contextlib.suppress(ValueError, KeyError, TypeError):  # KeyError: nothing is remembered

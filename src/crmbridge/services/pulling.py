@@ -16,6 +16,7 @@ from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
 from crmbridge.services.bulk import give_memory_back, made_for_bulk
+from crmbridge.services.first_use import first_used
 from crmbridge.services.forgoing import note_whole, pull_readable
 from crmbridge.services.hinting import asks_for_pull, reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
@@ -281,13 +282,16 @@ def _bookmark(workspace: Workspace, connection: str, marks: Mapping[Kind, Bookma
     memory, today = workspace.store.memory(connection), workspace.clock.now().date().isoformat()
     if stored and all(mark.settings == settings for mark in stored) and memory.get(LOOKED_AT) == today:
         return Bookmark(account=stored[0].account, settings=settings)
-    account = workspace.adapter(connection).describe().account
+    description = workspace.adapter(connection).describe()
+    account = description.account
     if stored and stored[0].account != account:
         raise ConfigurationError(
             f"The connection {connection} led to the account {plain(stored[0].account)} before, and leads to "
             f"{plain(account)} now",
             advice="Give the new account a connection of its own; what is known of the old one stays as it is.",
         )
+    if description.credential is not None:
+        first_used(workspace, connection, description.credential)
     memory[LOOKED_AT] = today
     return Bookmark(account=account, settings=settings)
 

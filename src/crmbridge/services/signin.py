@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -13,11 +11,11 @@ from crmbridge.model.records import Kind
 from crmbridge.model.values import show
 from crmbridge.ports import Credential, Description
 from crmbridge.services.figure_fields import writes_figures
+from crmbridge.services.first_use import first_used
 from crmbridge.services.health import Check, bad, good, weak
 from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.workspace import Workspace
 
-FIRST_USED = "crmbridge.first_used"  # beside what the adapter keeps; an adapter has no business with it
 EXPIRES_SOON = timedelta(days=14)
 RETIRES_SOON = timedelta(days=180)
 SIGN_IN = 4  # the exit code
@@ -35,8 +33,7 @@ class SignIn(Struct, frozen=True, kw_only=True):
 def sign_in(workspace: Workspace, connection: str, description: Description) -> SignIn | None:
     """Tell what a connection is signed in with; None where the adapter does not say.
 
-    Where the CRM does not say when a credential was issued, when it was first seen here is remembered: by its way
-    and user, never by anything made from the secret.
+    Where the CRM does not say when a credential was issued, its age counts from its first use here.
     """
     if description.credential is None:
         return None
@@ -45,21 +42,10 @@ def sign_in(workspace: Workspace, connection: str, description: Description) -> 
     figures = [Kind.FIELD] if writes_figures(workspace, connection) else []
     credential = description.credential.reading({*kinds, *figures})
     now = workspace.clock.now()
-    since = credential.issued_at or _first_used(workspace, connection, credential, now)
+    since = credential.issued_at or first_used(workspace, connection, credential)
     return SignIn(
         credential=credential, since=since, issued=credential.issued_at is not None, days=max(0, (now - since).days)
     )
-
-
-def _first_used(workspace: Workspace, connection: str, credential: Credential, now: datetime) -> datetime:
-    memory = workspace.store.memory(connection)
-    who = [credential.way, credential.user]
-    with contextlib.suppress(ValueError, KeyError):  # KeyError: nothing is remembered yet
-        way, user, at = json.loads(memory[FIRST_USED])
-        if [way, user] == who:
-            return datetime.fromisoformat(at)
-    memory[FIRST_USED] = json.dumps([*who, now.isoformat()])
-    return now
 
 
 def age(found: SignIn) -> str:

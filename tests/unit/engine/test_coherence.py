@@ -232,6 +232,22 @@ def test_companies_and_contacts_are_matched_by_known_fields(kind: str, name: str
     assert ([] if known else [("unknown-field", ("sync", 0, "match", kind, 0))]) == told(issues)
 
 
+def test_nobody_is_in_two_teams() -> None:
+    """However the address is written: a deal counts in one team."""
+    settings = make_settings(teams={"North": ["ann@acme.example", "bo@acme.example"], "South": ["Ann@Acme.example"]})
+
+    assert [("duplicate-id", ("teams", "South", 0))] == told(check_settings(settings, make_process()))
+
+
+def test_reports_are_by_team_where_there_are_teams() -> None:
+    """Without any, and without a field of that name, nobody could be told apart."""
+    report, teams = {"name": "weekly", "by": "team"}, {"North": ["ann@acme.example"]}
+
+    assert () == check_settings(make_settings(reports=[report], teams=teams), make_process())
+    issues = check_settings(make_settings(reports=[report]), make_process())
+    assert [("unknown-field", ("reports", 0, "by"))] == told(issues)
+
+
 @pytest.mark.parametrize(
     ("part", "path"),
     [

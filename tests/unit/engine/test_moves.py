@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crmbridge.engine.mapping import stage_mapper
-from crmbridge.engine.moves import Illegal, LastMove, last_move
+from crmbridge.engine.moves import Illegal, LastMove, last_move, why_forbidden
 from crmbridge.engine.visits import visits_of
 from crmbridge.model.process import Process
 from crmbridge.testing.factories import NOON, make_deal, make_moves, make_process, make_settings, make_stage
@@ -58,6 +58,24 @@ def test_skipping_leaves_the_skipped_stages_behind_too() -> None:
     assert ["qualification", "proposal"] == left_behind(came("qualification", "closing"))
     assert Illegal.SKIPPED is illegal(came("qualification", "closing"))
     assert None is illegal(came("qualification", "closing", skip=True))
+
+
+@pytest.mark.parametrize(
+    ("stages", "moves", "words"),
+    [
+        (["qualification", "closing"], {}, "qualification to closing: the process allows no stage to be skipped"),
+        (["closing", "proposal"], {"back": False}, "closing to proposal: the process allows no way back"),
+        (["closing", "won", "proposal"], {"reopen": False}, "care to proposal: the process lets nothing be opened"),
+        (["proposal", "lost", "proposal"], {"reopen": False}, "lost to proposal: the process lets nothing be opened"),
+        (["proposal", "elsewhere", "care"], {}, "proposal to care: the process allows no stage to be skipped"),
+        (["qualification", "proposal"], {}, ""),
+    ],
+)
+def test_a_forbidden_move_is_named_as_it_was_made(stages: list[str], moves: dict[str, bool], words: str) -> None:
+    """From where to where the deal went; where others that are linked to it stand is another matter."""
+    why = why_forbidden(came(*stages, **moves))
+
+    assert (words, bool(words)) == (why[: len(words)], bool(why))
 
 
 def test_winning_is_a_move_like_any_other() -> None:

@@ -98,7 +98,7 @@ def three_deals(save_state: SaveState) -> str:
             make_deal(2, fields={"owner": "7", "source": "fair", "amount": Money(Decimal(50), "EUR")}),
             make_deal(3, fields={"owner": None, "source": "web", "amount": Money(Decimal(300), "EUR")}),
         ],
-        users=[make_user(7, name="Rita Prado")],
+        users=[make_user(7, name="Rita Prado", email="Rita@Example.com")],
     )
 
 
@@ -121,6 +121,22 @@ def test_deals_are_grouped_by_owner_connection_or_any_field(
     headline = measured(card, "win_rate").headline
     assert headline is not None
     assert (2, 3) == (headline.numerator, headline.denominator)
+
+
+def test_deals_are_grouped_by_the_team_of_their_owner(three_deals: str) -> None:
+    """By the owner's e-mail address, however it is written; a deal without an owner is in no team."""
+    teams = {"rita@example.com": "North", "bo@example.com": "South"}
+    card = compute(three_deals, make_process(), NOON, Options(segment="team", teams=teams))
+
+    assert {"North": (1, 2), "Not said": (1, 1)} == shares(card, "win_rate", "win_rate")
+    assert "Team" == measured(card, "win_rate").rows_are
+
+
+def test_teams_leave_other_groups_as_they_are(three_deals: str) -> None:
+    """That somebody is in a team matters only where it is asked for."""
+    card = compute(three_deals, make_process(), NOON, Options(segment="source", teams={"rita@example.com": "North"}))
+
+    assert {"fair": (0, 1), "web": (2, 2)} == shares(card, "win_rate", "win_rate")
 
 
 @pytest.mark.parametrize(

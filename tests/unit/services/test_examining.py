@@ -15,6 +15,8 @@ from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, Credential, Description
 from crmbridge.services.examining import examine
 from crmbridge.services.health import Check, Health
+from crmbridge.services.overview import sign_ins
+from crmbridge.services.pulling import pull
 from crmbridge.services.running import run_steps
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.factories import make_process, make_stage
@@ -253,6 +255,18 @@ def test_a_credential_of_unknown_age_counts_from_its_first_use(describing: Calla
     assert ['["service key", "paulo", "2026-07-18T09:00:00+00:00"]'] == list(
         bench.workspace.store.memory("north").values()
     )
+
+
+def test_a_pull_notes_when_a_credential_was_first_used(describing: Callable[..., Workspace]) -> None:
+    """Who runs the cycle by cron never asks `doctor`, and is to hear of an old credential all the same."""
+    bench = benched()
+    workspace = signed_in(bench, describing, user="rita")
+    began = workspace.clock.now()
+    pull(workspace)
+    bench.clock.sleep(40 * 86400)
+    pull(workspace)
+
+    assert [("north", "service key", began)] == list(sign_ins(workspace))
 
 
 def test_scopes_that_are_missing_are_an_error_of_sign_in(describing: Callable[..., Workspace]) -> None:

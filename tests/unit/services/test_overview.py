@@ -8,9 +8,9 @@ from datetime import timedelta
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.findings import Waiver
 from crmbridge.ports import Run
+from crmbridge.services.first_use import FIRST_USED
 from crmbridge.services.overview import look_over, newest_runs, sign_ins
 from crmbridge.services.scheduling import TOLD
-from crmbridge.services.signin import FIRST_USED
 from crmbridge.testing.factories import make_ref
 from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
 

@@ -8,13 +8,14 @@ import click
 
 from crmbridge.cli.call import Call, Reply, error_part
 from crmbridge.cli.grammar import as_command
-from crmbridge.cli.output import Line, Part, strong, table
+from crmbridge.cli.output import Line, Part, plural, strong, table
 from crmbridge.model.replacing import replace
 
 if TYPE_CHECKING:
     from crmbridge.services.setup import SetUp, Setup
     from crmbridge.services.workspace import Workspace
 
+HEADS = ("name", "adapter", "stages", "fields", "kept in step by", "signed in by, for", "host")
 DECLINED = 10  # the changes are still pending
 LEFT = "some fields need a person"
 LEFT_ADVICE = "Do what is said of each under `!` and `by hand`, then run it again."
@@ -48,7 +49,10 @@ def command(call: Call, action: str, name: str | None, yes: bool) -> Reply:  # n
 
 
 def _list(workspace: Workspace) -> Reply:
-    settings = workspace.project.settings
+    from crmbridge.services.overview import sign_ins  # noqa: PLC0415  imports are paid by their users
+
+    settings, now = workspace.project.settings, workspace.clock.now()
+    noted = {one.connection: (one.way, max(0, (now - one.since).days)) for one in sign_ins(workspace)}
     found = [
         {
             "name": name,
@@ -57,6 +61,7 @@ def _list(workspace: Workspace) -> Reply:
             "stages_mapped": name in settings.stages,
             "fields_bound": len(connection.fields),
             "synced_by": [sync.name for sync in settings.sync if name in sync.between],
+            "signed_in": dict(zip(("way", "days"), noted[name], strict=True)) if name in noted else None,
         }
         for name, connection in settings.connections.items()
     ]
@@ -67,12 +72,17 @@ def _list(workspace: Workspace) -> Reply:
             "mapped" if name in settings.stages else "not mapped",
             f"{len(connection.fields)} bound",
             ", ".join(sync.name for sync in settings.sync if name in sync.between) or "-",
+            _signed_in(*noted[name]) if name in noted else "not looked at",
             str(connection.options.get("base_url") or "the vendor's own"),
         ]
         for name, connection in settings.connections.items()
     ]
-    lines: list[Line] = list(table(rows, heads=("name", "adapter", "stages", "fields", "kept in step by", "host")))
+    lines: list[Line] = list(table(rows, heads=HEADS))
     return Reply(result={"connections": found}, lines=lines or ["The settings file has no connections."])
+
+
+def _signed_in(way: str, days: int) -> str:
+    return f"{way}, {plural(days, 'day')}"
 
 
 def _describe(workspace: Workspace, name: str) -> Reply:

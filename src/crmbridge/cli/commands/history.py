@@ -11,6 +11,8 @@ from crmbridge.cli.grammar import as_command
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from crmbridge.model.changes import JournalEntry
     from crmbridge.ports import Run
     from crmbridge.services.workspace import Workspace
@@ -63,9 +65,23 @@ def _one(workspace: Workspace, text: str) -> Reply:
         for entry in entries
     ]
     head: Line = [strong(run.id), f"  {run.command}, started {run.started_at:%Y-%m-%d %H:%M} UTC, ", _ended(run)]
-    lines: list[Line] = [head, ""]
+    lines: list[Line] = [head, *_failures(run), ""]
     lines += table(rows) if rows else ["It wrote nothing."]
     return Reply(result={"run": run_form(run), "journal": [entry_to_json(e) for e in entries]}, lines=lines)
+
+
+def _failures(run: Run) -> list[Line]:
+    """Say what kept the run, or a connection of it, from its work."""
+    error = run.summary.get("error")
+    found: list[Line] = [str(error)] if error else []
+    for name, text in _errors(run).items():
+        found.append([Tinted(f"{name}: ", Tone.BAD), str(text).removeprefix(f"{name}: ")])
+    return found
+
+
+def _errors(run: Run) -> Mapping[str, object]:
+    errors = run.summary.get("errors")
+    return errors if isinstance(errors, dict) else {}
 
 
 def _ended(run: Run) -> Part:
@@ -89,6 +105,7 @@ def _said(run: Run) -> str:
     counted = [plural(summary[name], word) for name, word in _FIGURES if summary.get(name)]
     outcomes = summary.get("outcomes")
     counted += [f"{count} {name}" for name, count in outcomes.items()] if isinstance(outcomes, dict) else []
+    counted += [f"{name} failed" for name in _errors(run)]
     return ", ".join(counted)
 
 

@@ -44,7 +44,9 @@ TABLES = {"xlsx": ".xlsx", "parquet": ".parquet"}  # files only
     help="How it is written.  [default: terminal; html and markdown with --out]",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Save it there.")
-@click.option("--by", "segment", metavar="FIELD", help="Group by owner, connection, or a deal's field such as source.")
+@click.option(
+    "--by", "segment", metavar="FIELD", help="Group by owner, team, connection, or a deal's field such as source."
+)
 @click.option("--period", type=click.Choice(["month", "quarter", "year"]), help="Cut time into these.")
 @click.option(
     "--horizon", type=click.IntRange(1, 1830), metavar="DAYS", help="How far the forecast looks.  [default: 90]"

@@ -5,7 +5,7 @@
 --   stages             id, ordinal from 0, status: the process file's stages
 --   connections        id, ordinal
 --   moment             as_of: one row, the time of the report
--- and the macros segment_of(owner, connection, field), month_of(time), bucket(month), last_stage(), sells(stage),
+-- and the macros segment_of(owner, connection, field, address), month_of(time), bucket(month), last_stage(), sells(stage),
 -- is_aimed_at(stage).
 
 -- repeats: the last visit of each stage that a deal came back to.
@@ -86,7 +86,8 @@ SELECT
             WHEN record.field LIKE '{"set":%' THEN array_to_string((record.field::JSON -> '$.set')::VARCHAR[], ', ')
             WHEN record.field LIKE '{"%' THEN record.field::JSON ->> json_keys(record.field::JSON)[1]
             ELSE record.field
-        END
+        END,
+        person.field
     ) AS segment,
     stage.id AS stage,
     stage.ordinal AS stage_ordinal,

@@ -68,4 +68,6 @@ def one(site: Site, asked: Asked) -> Response:
 
 
 def _texts(value: object) -> dict[str, str]:
-    return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
+    """Give what is said of each connection; most errors name theirs already."""
+    said = value.items() if isinstance(value, dict) else ()
+    return {str(name): str(text).removeprefix(f"{name}: ") for name, text in said}
