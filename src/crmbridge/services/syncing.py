@@ -62,12 +62,10 @@ def sync(workspace: Workspace, fresh: Collection[str], cap: DeleteCap | None = N
 
 def dealt(workspace: Workspace, synced: Synced, unfinished: Collection[str]) -> None:
     """Note what was dealt with: everything but the links of which something is still to be written, or to be asked."""
-    left = set(synced.asked)
-    for part in chunks(unfinished):
-        left.update(ref for refs in workspace.store.links.get(part).values() for ref in refs)
     backlog = workspace.store.backlog
     for reader, mark in synced.marks.items():
-        backlog.dealt(reader, mark, sorted(ref for ref in left if ref.connection in synced.between[reader]))
+        asked = sorted(ref for ref in synced.asked if ref.connection in synced.between[reader])
+        backlog.dealt(reader, mark, asked, unfinished)
     known = {reader for reader in backlog.readers() if reader.startswith(READER)}
     current = {_reader(workspace, entry) for entry in workspace.project.settings.sync}
     backlog.forget(sorted(known - current))
