@@ -173,10 +173,10 @@ class TwoStores(RuleBasedStateMachine):
         """Take a waiver back, if there is one."""
         self.both(lambda store: store.waivers.drop(deal, "qualification.bant", at, by))
 
-    @rule(reader=ids, left=st.lists(refs, max_size=2))
-    def deal_with(self, reader: str, left: Any) -> None:
+    @rule(reader=ids, left=st.lists(refs, max_size=2), links=st.lists(st.sampled_from(["L1", "L2"]), max_size=2))
+    def deal_with(self, reader: str, left: Any, links: Any) -> None:
         """Deal with what is pending, and leave some; the marks themselves are each store's own."""
-        self.both(lambda store: store.backlog.dealt(reader, store.backlog.pending(reader)[0], left))
+        self.both(lambda store: store.backlog.dealt(reader, store.backlog.pending(reader)[0], left, links))
 
     @rule(some=st.lists(refs, max_size=3), reader=ids)
     def touch(self, some: Any, reader: str) -> None:

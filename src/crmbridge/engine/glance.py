@@ -30,7 +30,6 @@ class Glance:
         self, alike: Iterable[str], others: Iterable[str], translated: Iterable[str] = (), beside: Iterable[str] = ()
     ) -> None:
         self.alike, self.others = tuple(alike), frozenset(others)
-        self.names = self.others.union(self.alike)
         self._places = range(len(self.alike))
         names = (*self.alike, *sorted(self.others.union(translated).difference(self.alike)))
         self._deals = Cutter((*names, *sorted(frozenset(beside).difference(names))))
@@ -58,11 +57,12 @@ class Glance:
         first, *others = {id(each): each.row for each in bases}.values()
         return self._differing(first, (*others, *(deal.row for deal in deals))).union(self.others)
 
-    def settled(self, deals: Sequence[Cut]) -> Fields:
-        """Give the fields that all these deals hold as the same, with their values: what is empty is None."""
+    def settled(self, deals: Sequence[Cut]) -> tuple[Fields, set[str]]:
+        """Give the fields that all these deals hold as the same, what is empty as None, and the names of the others."""
         first, *others = (deal.row for deal in deals)
         differ = self._differing(first, others)
-        return empty_as_none({name: each for name, each in zip(self.alike, first, strict=False) if name not in differ})
+        held = {name: each for name, each in zip(self.alike, first, strict=False) if name not in differ}
+        return empty_as_none(held), differ.union(self.others)
 
     def _differing(self, one: tuple[object, ...], others: Iterable[tuple[object, ...]]) -> set[str]:
         found: set[str] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from crmbridge.model.values import (
 )
 
 _in_order = msgspec.structs.astuple
+_ONLY_TEXT = frozenset({msgspec.Raw})
 
 
 def _cutting(names: Sequence[str], missing: msgspec.Raw) -> Callable[[str], Any]:
@@ -122,21 +124,23 @@ def with_news(fields: Fields, news: Fields) -> Fields:
 
 def stored(held: Mapping[str, Any]) -> Fields:
     """Give fields that are given as they are held: read when somebody asks for one where all are text."""
-    if all(type(each) is msgspec.Raw for each in held.values()):
+    if _ONLY_TEXT.issuperset(map(type, held.values())):
         with contextlib.suppress(UnicodeEncodeError):  # half a surrogate pair in a name, which no field has
-            return StoredFields(write_sorted(held).decode())
+            found = StoredFields(write_sorted(held).decode())
+            found.written = held  # as whoever asks for it would cut out again
+            return found
     return {name: value_of(each) for name, each in held.items()}
 
 
 # What is found in text where some value is empty: a text of nothing or that begins with a space or an escape, an empty
-# set. Spaces beyond ASCII stand as they are.
-_SIGNS = ('""', ':" ', ':"\\', "[]")
+# set.
+_may_be_blank = re.compile(r':"[\s"\\]').search
 
 
 def empty_as_none(held: Mapping[str, Any]) -> Fields:
     """Give fields that are given as they are held, with None for those that are empty."""
     found = stored(held)
-    if isinstance(found, StoredFields) and found.text.isascii() and not any(sign in found.text for sign in _SIGNS):
+    if isinstance(found, StoredFields) and "[]" not in found.text and not _may_be_blank(found.text):
         return found
     return stored({name: _none_if_empty(each) for name, each in held.items()})
 

@@ -68,9 +68,8 @@ class Part(Struct):
         if known is None:
             self._look_closely(link, here, base)
             return
-        # Where they are linked just now, what they hold alike is agreed on.
-        settled = NOTHING_KNOWN if any(bases) or len(ranked) < 2 else self.glance.settled(cuts)
-        only = self.glance.names - settled.keys() if settled else self.glance.unsettled(cuts, known)
+        fresh = len(ranked) > 1 and not any(bases)  # linked just now: what they hold alike is agreed on
+        settled, only = self.glance.settled(cuts) if fresh else (NOTHING_KNOWN, self.glance.unsettled(cuts, known))
         if len(ranked) > 1:
             decided, *own = known
             seen = zip(ranked, cuts, own, strict=True)

@@ -91,9 +91,10 @@ def _remember(workspace: Workspace, synced: syncing.Synced, plan: Plan, finished
     waiting, connections = workspace.store.waiting, workspace.connections
     left_behind = {each.item.link for each in waiting.all() if each.item.deal.connection not in connections}
     waiting.replace({*synced.looked, *left_behind, ""}, plan.blocked, workspace.clock.now())
-    held = {item.link for item in plan.blocked if item.cause in _AGAIN}
-    # Also what another change stands in the way of: it may be wanted again when that one was not made.
-    wanted = {change.link for change in synced.changes if change.link and change.id not in finished}
+    held = dict.fromkeys(item.link for item in plan.blocked if item.cause in _AGAIN)
+    # Also what another change stands in the way of: it may be wanted again when that one was not made. In the order in
+    # which links were looked at, as their deals lie in the state.
+    wanted = dict.fromkeys(change.link for change in synced.changes if change.link and change.id not in finished)
     syncing.dealt(workspace, synced, held | wanted)
     return replace(plan, blocked=tuple(each.item for each in waiting.all()))
 

@@ -62,12 +62,10 @@ def sync(workspace: Workspace, fresh: Collection[str], cap: DeleteCap | None = N
 
 def dealt(workspace: Workspace, synced: Synced, unfinished: Collection[str]) -> None:
     """Note what was dealt with: everything but the links of which something is still to be written, or to be asked."""
-    left = set(synced.asked)
-    for part in chunks(unfinished):
-        left.update(ref for refs in workspace.store.links.get(part).values() for ref in refs)
     backlog = workspace.store.backlog
     for reader, mark in synced.marks.items():
-        backlog.dealt(reader, mark, sorted(ref for ref in left if ref.connection in synced.between[reader]))
+        asked = sorted(ref for ref in synced.asked if ref.connection in synced.between[reader])
+        backlog.dealt(reader, mark, asked, unfinished)
     known = {reader for reader in backlog.readers() if reader.startswith(READER)}
     current = {_reader(workspace, entry) for entry in workspace.project.settings.sync}
     backlog.forget(sorted(known - current))
@@ -90,8 +88,7 @@ def _sync_entry(
     deals = deals_to_look_at(workspace, entry, pending, first=first)
     survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}
     deals = sorted({*deals, *survivors})
-    found, unsigned = _link_all(workspace, entry, deals, synced, set(pending))
-    links = sorted(found)
+    links, unsigned = _link_all(workspace, entry, deals, synced, set(pending))
     unclear = bases_after(viewers, _unclear_updates(workspace))
     signing = signed_by(entry.match_rules("deal"))
     glance = glance_at([viewers[name] for name in entry.between], entry.policy, signing)
@@ -153,22 +150,23 @@ def _pending(workspace: Workspace, entry: Sync, reader: str) -> tuple[int, list[
 
 def _link_all(
     workspace: Workspace, entry: Sync, deals: Collection[Ref], synced: Synced, pending: Collection[Ref]
-) -> tuple[set[str], frozenset[Ref]]:
+) -> tuple[Mapping[str, None], frozenset[Ref]]:
     """Give the links of these deals, and those of the deals that are still to be signed.
 
-    Where all are linked nothing is matched with them, so that can be done when they are loaded to be looked at.
+    Where all are linked nothing is matched with them, so that can be done when they are loaded to be looked at. The
+    links are in the order of the deals, in which records and bases lie in the state and are read fastest.
     """
-    links: set[str] = set()
+    links: dict[str, None] = {}
     alone: list[Ref] = []
     for part in chunks(deals):
         known = workspace.store.links.of(part)
-        links.update(known.values())
+        links.update(dict.fromkeys(known[ref] for ref in part if ref in known))
         alone += [ref for ref in part if ref not in known]
     if not alone:
         return links, frozenset(deals)
     sign_all(workspace, entry, deals)
     for part in chunks(alone):
-        links.update(_link(workspace, entry, part, synced, pending))
+        links.update(dict.fromkeys(sorted(_link(workspace, entry, part, synced, pending))))
     return links, frozenset()
 
 

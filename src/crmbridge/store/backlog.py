@@ -29,10 +29,10 @@ from crmbridge.store.database import (
 )
 from crmbridge.store.refs import by_kind, ref_of
 from crmbridge.store.schema import as_written
-from crmbridge.store.written import json_text, storable
+from crmbridge.store.written import all_storable, json_text, storable
 
 _records, _left, _readers, _marks = schema.records, schema.left_over, schema.readers, schema.marks
-_waiting, _matches = schema.waiting, schema.matches
+_links, _waiting, _matches = schema.links, schema.waiting, schema.matches
 _matches_written = as_written(_matches)
 _REF = ("connection", "kind", "id")
 _STREAM = 1000  # rows read at a time
@@ -65,14 +65,16 @@ class SqlBacklog:
             rows = open_.execution_options(yield_per=_STREAM).execute(_PENDING, asked)
             return upto, tuple(starmap(ref_of, rows))
 
-    def dealt(self, reader: str, mark: int, left: Collection[Ref] = ()) -> None:
-        """Note that a reader has dealt with everything up to a mark, but for what it left."""
+    def dealt(self, reader: str, mark: int, left: Collection[Ref] = (), links: Iterable[str] = ()) -> None:
+        """Note that a reader has dealt with everything up to a mark, but for what it left: records, and whole links."""
         name, kept = storable(reader), sorted({_storable(ref) for ref in left})
         with self._database.write() as open_:
             upsert(open_, _readers, [{"reader": reader, "mark": mark}])
             open_.execute(delete(_left).where(_left.c.reader == reader))
             for part in chunks(kept):  # not the rows of all at once, as it may be everything
                 insert_written(open_, _left, [(name, ref.connection, ref.kind.value, ref.id) for ref in part])
+            for some in chunks(links):
+                _leave(open_, name, some)
 
     def touch(self, refs: Collection[Ref]) -> None:
         """Let these records count as changed for every reader."""
@@ -95,6 +97,14 @@ class SqlBacklog:
                 for table in (_readers, _left):
                     for condition in among(table.c.reader, readers):
                         open_.execute(delete(table).where(condition))
+
+
+def _leave(open_: Connection, reader: str, links: Sequence[str]) -> None:
+    """Note that what stands in some links was left. It may be very much, so it stays in the database."""
+    mark = "%s" if open_.dialect.name == "postgresql" else "?"
+    marks = ", ".join([mark] * len(links))
+    members = f"SELECT {mark}, connection, kind, id FROM {_links} WHERE link IN ({marks})"  # noqa: S608  names of ours
+    open_.exec_driver_sql(f"INSERT INTO {_left} {members} ON CONFLICT DO NOTHING", (reader, *all_storable(links)))
 
 
 class SqlWaiting:

@@ -136,6 +136,17 @@ class LinkSuite:
         store.links.save({text: []})
         assert {"L1": (make_ref(),)} == store.links.links()
 
+    def test_links_can_be_left_as_a_whole(self, store: StateStore) -> None:
+        """All that stands in them then, once, also where it was left by itself; more than one statement can name."""
+        store.links.save({f"L{n:04}": (make_ref(f"{n:04}"), make_ref(f"{n:04}", "sf")) for n in range(1200)})
+        store.backlog.dealt("r", 0, [make_ref("0001"), make_ref("9")], ["L0001", "gone", "half \ud83d", "a\x00b"])
+        store.links.save({"L0001": (make_ref("0001"),)})
+
+        assert (make_ref("0001"), make_ref("9"), make_ref("0001", "sf")) == store.backlog.pending("r")[1]
+        store.backlog.dealt("r", 0, (), [f"L{n:04}" for n in range(1, 1200)])
+        both = [make_ref(f"{n:04}", connection) for connection in ("hs", "sf") for n in range(1, 1200)]
+        assert both[:1199] + both[1200:] == list(store.backlog.pending("r")[1])
+
 
 class FindingSuite:
     """Findings and their life, and what goes with deals that are forgotten."""

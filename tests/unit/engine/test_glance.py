@@ -98,8 +98,8 @@ def test_what_is_agreed_on_at_once_is_what_merging_agrees_on(
     """Of deals that were linked just now, the fields held alike are agreed on, and all others are merged."""
     held = [stored(deals[0] if twins else deal) for deal in deals]
     glance = Glance(NAMES, frozenset())
-    settled = glance.settled([glance.cut(deal) for deal in held])
-    rest = merged(held, [MISSING] * len(held), MISSING, conflict, glance.names - settled.keys())
+    settled, others = glance.settled([glance.cut(deal) for deal in held])
+    rest = merged(held, [MISSING] * len(held), MISSING, conflict, others)
     whole = merged(held, [MISSING] * len(held), MISSING, conflict)
     refs = [decided_ref("link"), *(make_ref(connection=f"s{number}") for number in range(len(held)))]
     agreed: dict[Ref, dict[str, Value]] = {ref: {**settled, **rest.agreed.get(ref, {})} for ref in refs}
