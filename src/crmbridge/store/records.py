@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from itertools import groupby, islice
+from itertools import groupby, islice, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from crmbridge.store.edits import edits_for, note_edits
 from crmbridge.store.refs import KINDS, by_kind, ref_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
-from crmbridge.store.written import json_text, moment_text, ref_text, storable
+from crmbridge.store.written import all_storable, json_text, moment_text, moment_texts, ref_text, storable
 
 _STREAMED = {"yield_per": 1000}  # rows read at a time
 _STATUSES = {each.value: each for each in Status}
@@ -193,8 +193,8 @@ def _save_records(open_: Connection, records: Sequence[Record], mark: int, at: d
     """
     rows: dict[Ref, tuple[Any, ...]] = {}
     latest: dict[Ref, Record] = {}
-    for record in records:
-        row, before = _record_row(record, mark), rows.get(record.ref)
+    for record, row in zip(records, _record_rows(records, mark) if records else (), strict=True):
+        before = rows.get(record.ref)
         # An equal time replaces: many CRMs count in whole seconds, and two edits fit into one.
         if before is None or row[_UPDATED_AT] >= before[_UPDATED_AT]:
             rows[record.ref], latest[record.ref] = row, record
@@ -260,36 +260,36 @@ def _held_moves(open_: Connection, deals: Sequence[Ref]) -> dict[Ref, list[tuple
     return found
 
 
-def _record_row(record: Record, mark: int) -> tuple[Any, ...]:
-    """Write a record in the order of the table's columns."""
-    ref, position = record.ref, record.position
-    name, amount, owner, close_date = _named(record.fields)
-    money = amount.amount if isinstance(amount, Money) else amount
-    return (
-        ref.connection,
-        str(ref.kind),
-        storable(ref.id),
-        _text(record.key),
-        _text(record.version),
-        moment_text(record.created_at) if record.created_at else None,
-        moment_text(record.updated_at),
-        storable(position.pipeline) if position else None,
-        storable(position.stage) if position else None,
-        str(position.status) if position else None,
-        _text(record.url),
+def _record_rows(records: Sequence[Record], mark: int) -> Iterator[tuple[Any, ...]]:
+    """Write records in the order of the table's columns; column by column, at half the cost of row by row."""
+    names, amounts, owners, closing = zip(*[_named(record.fields) for record in records], strict=True)
+    numbers = [amount.amount if isinstance(amount, Money) else amount for amount in amounts]
+    pipelines, stages, statuses = zip(*[_stored_place(record.position) for record in records], strict=True)
+    return zip(
+        [record.ref.connection for record in records],
+        [str(record.ref.kind) for record in records],
+        all_storable([record.ref.id for record in records]),
+        _texts([record.key for record in records]),
+        _texts([record.version for record in records]),
+        _moments([record.created_at for record in records]),
+        _moments([record.updated_at for record in records]),
+        pipelines,
+        stages,
+        statuses,
+        _texts([record.url for record in records]),
         # What SQL reads without knowing JSON; a value of another type than usual is left out.
-        _text(name),
-        f"{money:f}" if isinstance(money, Decimal) else None,
-        _text(amount.currency) if isinstance(amount, Money) else None,
-        _text(owner),
+        _texts(names),
+        [f"{number:f}" if isinstance(number, Decimal) else None for number in numbers],
+        _texts([amount.currency if isinstance(amount, Money) else None for amount in amounts]),
+        _texts(owners),
         # Exactly a day: a time is one to isinstance.
-        close_date.isoformat() if type(close_date) is date else None,
-        fields_to_text(record.fields),
-        json_text(problems_to_json(record.problems)) if record.problems else "[]",
-        None,  # gone_at
-        None,  # merged_into
-        _text(record.updated_by),
-        mark,
+        [day.isoformat() if type(day) is date else None for day in closing],
+        [fields_to_text(record.fields) for record in records],
+        [json_text(problems_to_json(record.problems)) if record.problems else "[]" for record in records],
+        repeat(None),  # gone_at
+        repeat(None),  # merged_into
+        _texts([record.updated_by for record in records]),
+        repeat(mark),
     )
 
 
@@ -299,6 +299,29 @@ def _named(fields: Fields) -> Sequence[Value]:
         return _NAMED(fields.known if isinstance(fields, WrittenFields) else fields)
     except KeyError:
         return [fields.get(name) for name in _NAMES]
+
+
+def _texts(values: Sequence[Value]) -> Sequence[str | None]:
+    """Write a column of texts; what is no text is left out."""
+    texts = [value for value in values if isinstance(value, str)]
+    if len(texts) == len(values):
+        return all_storable(texts)
+    return [storable(value) if isinstance(value, str) else None for value in values] if texts else [None] * len(values)
+
+
+def _moments(moments: Sequence[datetime | None]) -> Sequence[str | None]:
+    """Write a column of times, which may be missing."""
+    there = [moment for moment in moments if moment is not None]
+    if len(there) == len(moments):
+        return moment_texts(there)
+    return [moment_text(moment) if moment else None for moment in moments]
+
+
+@lru_cache(maxsize=1000)  # an account has a few stages, and each of them very many deals
+def _stored_place(position: Position | None) -> tuple[str | None, str | None, str | None]:
+    if position is None:
+        return None, None, None
+    return storable(position.pipeline), storable(position.stage), str(position.status)
 
 
 def _text(value: Value) -> str | None:
@@ -319,19 +342,14 @@ def _tombstone_row(tombstone: Tombstone, mark: int) -> dict[str, Any]:
 
 def _move_row(move: Move, ordinal: int) -> tuple[Any, ...]:
     """Write a move in the order of the table's columns."""
-    before, after = move.before, move.after
     return (
         move.deal.connection,
         storable(move.deal.id),
         storable(move.id),
         ordinal,
         moment_text(move.at),
-        storable(before.pipeline) if before else None,
-        storable(before.stage) if before else None,
-        str(before.status) if before else None,
-        storable(after.pipeline),
-        storable(after.stage),
-        str(after.status),
+        *_stored_place(move.before),
+        *_stored_place(move.after),
         _text(move.by),
     )
 
