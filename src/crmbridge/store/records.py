@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
-from itertools import groupby, islice, repeat
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
-from crmbridge.model.codec import problems_from_json, problems_to_json
+from crmbridge.model.codec import problems_from_json
 from crmbridge.model.records import Edit, Kind, Move, Position, Record, Ref, Status, Tombstone
-from crmbridge.model.values import Fields, Money, Value, WrittenFields, fields_from_text, fields_to_text
+from crmbridge.model.values import fields_from_text
 from crmbridge.ports import Page
 from crmbridge.store import schema
 from crmbridge.store.database import Database, Marked, among, next_mark, rows_among, upsert, upsert_written
 from crmbridge.store.edits import edits_for, note_edits
+from crmbridge.store.record_rows import move_row, record_rows, tombstone_row
 from crmbridge.store.refs import KINDS, by_kind, ref_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
-from crmbridge.store.written import all_storable, json_text, moment_text, moment_texts, ref_text, storable
+from crmbridge.store.written import storable
 
 _STREAMED = {"yield_per": 1000}  # rows read at a time
 _STATUSES = {each.value: each for each in Status}
@@ -40,8 +40,6 @@ _CHANGED = Marked(
     "mark", ("fields", "pipeline", "stage", "status", "key", "created_at", "problems", "gone_at", "merged_into")
 )
 _GONE = Marked("mark", ("gone_at", "merged_into"))
-_NAMES = ("name", "amount", "owner", "close_date")
-_NAMED: Callable[[Fields], Sequence[Value]] = itemgetter(*_NAMES)
 _MOVED = list(_moves.c.keys()).index("deal")
 _IN_TIME = itemgetter(*(list(_moves.c.keys()).index(name) for name in ("at", "ordinal")))
 _UPDATED_AT, _FIELDS = (list(_records.c.keys()).index(name) for name in ("updated_at", "fields"))
@@ -76,7 +74,7 @@ class SqlRecords:
             mark = next_mark(open_)
             saved = _save_records(open_, page.records, mark, at)
             _save_moves(open_, page, saved, mark)
-            tombstones = [_tombstone_row(tombstone, mark) for tombstone in page.tombstones]
+            tombstones = [tombstone_row(tombstone, mark) for tombstone in page.tombstones]
             upsert(open_, _records_written, tombstones, keep=("merged_into",), marked=_GONE)
             upsert(open_, _cursors, [{"connection": connection, "kind": kind, "cursor": page.cursor, "saved_at": at}])
 
@@ -193,7 +191,7 @@ def _save_records(open_: Connection, records: Sequence[Record], mark: int, at: d
     """
     rows: dict[Ref, tuple[Any, ...]] = {}
     latest: dict[Ref, Record] = {}
-    for record, row in zip(records, _record_rows(records, mark) if records else (), strict=True):
+    for record, row in zip(records, record_rows(records, mark) if records else (), strict=True):
         before = rows.get(record.ref)
         # An equal time replaces: many CRMs count in whole seconds, and two edits fit into one.
         if before is None or row[_UPDATED_AT] >= before[_UPDATED_AT]:
@@ -226,7 +224,7 @@ def _save_moves(open_: Connection, page: Page, saved: _Saved, mark: int) -> None
         moves.setdefault(move.deal, {})[move.id] = move
     kept = [ref for ref in moves if ref not in saved.left_out]
     in_time = {ref: sorted(moves[ref].values(), key=lambda move: move.at) for ref in kept}
-    rows = {ref: [_move_row(move, n) for n, move in enumerate(in_time[ref])] for ref in kept}
+    rows = {ref: [move_row(move, n) for n, move in enumerate(in_time[ref])] for ref in kept}
     held = _held_moves(open_, kept)  # few in a first pull, and asking costs less than taking away nothing
     other = [ref for ref in kept if ref not in held or sorted(held[ref], key=_order) != sorted(rows[ref], key=_order)]
     if old := [{"of": ref.connection, "deal_id": storable(ref.id)} for ref in other if ref in held]:
@@ -258,100 +256,6 @@ def _held_moves(open_: Connection, deals: Sequence[Ref]) -> dict[Ref, list[tuple
             for row in rows_among(open_, tuple(_moves_written.c), "deal", some, of):
                 found[by_text[row[_MOVED]]].append(tuple(row))
     return found
-
-
-def _record_rows(records: Sequence[Record], mark: int) -> Iterator[tuple[Any, ...]]:
-    """Write records in the order of the table's columns; column by column, at half the cost of row by row."""
-    names, amounts, owners, closing = zip(*[_named(record.fields) for record in records], strict=True)
-    numbers = [amount.amount if isinstance(amount, Money) else amount for amount in amounts]
-    pipelines, stages, statuses = zip(*[_stored_place(record.position) for record in records], strict=True)
-    return zip(
-        [record.ref.connection for record in records],
-        [str(record.ref.kind) for record in records],
-        all_storable([record.ref.id for record in records]),
-        _texts([record.key for record in records]),
-        _texts([record.version for record in records]),
-        _moments([record.created_at for record in records]),
-        _moments([record.updated_at for record in records]),
-        pipelines,
-        stages,
-        statuses,
-        _texts([record.url for record in records]),
-        # What SQL reads without knowing JSON; a value of another type than usual is left out.
-        _texts(names),
-        [f"{number:f}" if isinstance(number, Decimal) else None for number in numbers],
-        _texts([amount.currency if isinstance(amount, Money) else None for amount in amounts]),
-        _texts(owners),
-        # Exactly a day: a time is one to isinstance.
-        [day.isoformat() if type(day) is date else None for day in closing],
-        [fields_to_text(record.fields) for record in records],
-        [json_text(problems_to_json(record.problems)) if record.problems else "[]" for record in records],
-        repeat(None),  # gone_at
-        repeat(None),  # merged_into
-        _texts([record.updated_by for record in records]),
-        repeat(mark),
-    )
-
-
-def _named(fields: Fields) -> Sequence[Value]:
-    """Give the values that have columns of their own; those that an adapter wrote come with them, as a rule."""
-    try:
-        return _NAMED(fields.known if isinstance(fields, WrittenFields) else fields)
-    except KeyError:
-        return [fields.get(name) for name in _NAMES]
-
-
-def _texts(values: Sequence[Value]) -> Sequence[str | None]:
-    """Write a column of texts; what is no text is left out."""
-    texts = [value for value in values if isinstance(value, str)]
-    if len(texts) == len(values):
-        return all_storable(texts)
-    return [storable(value) if isinstance(value, str) else None for value in values] if texts else [None] * len(values)
-
-
-def _moments(moments: Sequence[datetime | None]) -> Sequence[str | None]:
-    """Write a column of times, which may be missing."""
-    there = [moment for moment in moments if moment is not None]
-    if len(there) == len(moments):
-        return moment_texts(there)
-    return [moment_text(moment) if moment else None for moment in moments]
-
-
-@lru_cache(maxsize=1000)  # an account has a few stages, and each of them very many deals
-def _stored_place(position: Position | None) -> tuple[str | None, str | None, str | None]:
-    if position is None:
-        return None, None, None
-    return storable(position.pipeline), storable(position.stage), str(position.status)
-
-
-def _text(value: Value) -> str | None:
-    return storable(value) if isinstance(value, str) else None
-
-
-def _tombstone_row(tombstone: Tombstone, mark: int) -> dict[str, Any]:
-    ref = tombstone.ref
-    return {
-        "connection": ref.connection,
-        "kind": str(ref.kind),
-        "id": storable(ref.id),
-        "gone_at": moment_text(tombstone.at),
-        "merged_into": ref_text(tombstone.merged_into) if tombstone.merged_into else None,
-        "mark": mark,
-    }
-
-
-def _move_row(move: Move, ordinal: int) -> tuple[Any, ...]:
-    """Write a move in the order of the table's columns."""
-    return (
-        move.deal.connection,
-        storable(move.deal.id),
-        storable(move.id),
-        ordinal,
-        moment_text(move.at),
-        *_stored_place(move.before),
-        *_stored_place(move.after),
-        _text(move.by),
-    )
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
