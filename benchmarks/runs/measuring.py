@@ -61,9 +61,20 @@ class Figures:
         """Tell how much of the ceiling was used; above 1 while the first window's requests went out at once."""
         return self.rate / self.ceiling if self.ceiling else None
 
+    @property
+    def share_of_requests(self) -> float | None:
+        """Tell how many of the requests that the limit allows were sent; more than the ceiling counts may be needed."""
+        per_second = PER_SECOND.get(self.vendor)
+        return self.requests / (per_second * self.seconds) if self.limited and per_second and self.seconds else None
+
     def as_json(self) -> dict[str, Any]:
         """Give all of it as plain JSON."""
-        worked_out = {"deals_per_s": round(self.rate, 1), "ceiling": self.ceiling, "share_of_ceiling": self.share}
+        worked_out = {
+            "deals_per_s": round(self.rate, 1),
+            "ceiling": self.ceiling,
+            "share_of_ceiling": self.share,
+            "share_of_requests": self.share_of_requests,
+        }
         return {**asdict(self), **worked_out}
 
 

@@ -75,20 +75,21 @@ def print_writes(figures: Figures | None) -> Figures:
     """Print one row of updates; without figures, what stands above them."""
     if figures is None:
         each = ", ".join(f"{vendor} {PER_SECOND[vendor]:g} requests/s x {PER_WRITE[vendor]}" for vendor in PER_SECOND)
-        print(f"ceiling: the updates that the vendor's limit lets through in the time taken ({each}); bar 90 %")
-        print("beside it, each deal is read before it is written; the ceiling does not count these requests, `allowed`")
-        print("does: the requests sent, as a share of those that the limit allows in the time taken")
-        print("crm        updates    ms  limit   updates/s  CPU s  peak MB  requests  429s  ceiling  allowed  outcomes")
+        print(f"of deals: the updates, as a share of those that the vendor's limit lets through ({each}); bar 90 %")
+        print("of requests: all that were sent, as a share of those it lets through. HubSpot has no conditional write:")
+        print("each batch is read before it is written, to see that nobody changed its deals, so half of them go there")
+        head = "crm        updates    ms  limit   updates/s  CPU s  peak MB  requests  429s"
+        print(f"{head}  of deals  of requests  outcomes")
         return EMPTY
-    share = f"{figures.share:>7.1%}" if figures.share is not None else f"{'-':>7}"
-    per_second = PER_SECOND.get(figures.vendor) if figures.limited else None
-    allowed = f"{figures.requests / (per_second * figures.seconds):>7.1%}" if per_second else f"{'-':>7}"
+    share = f"{figures.share:>9.1%}" if figures.share is not None else f"{'-':>9}"
+    sent = figures.share_of_requests
+    allowed = f"{sent:>12.1%}" if sent is not None else f"{'-':>12}"
     outcomes = (figures.found or {}).get("outcomes", {})
     limit = "vendor" if figures.limited else "none"
     print(
         f"{figures.vendor:<10} {figures.deals:>7,} {figures.latency_ms:>5g}  {limit:<6} "
         f"{figures.rate:>10,.0f} {figures.cpu_s:>6.1f} {figures.peak_mb:>8.0f} {figures.requests:>9,} "
-        f"{figures.refused:>5} {share:>8} {allowed:>8}  "
+        f"{figures.refused:>5} {share} {allowed}  "
         f"{', '.join(f'{times:,} {name}' for name, times in outcomes.items())}",
         flush=True,
     )

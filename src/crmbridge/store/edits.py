@@ -67,12 +67,15 @@ def edits_for(database: Database, deals: Collection[Ref]) -> dict[Ref, tuple[Edi
 
 def _held(open_: Connection, refs: Iterable[Ref]) -> Iterator[tuple[Ref, Sequence[Any]]]:
     """Give the deals among these that are held, as they are stored; those of which only the tombstone is known not."""
-    for connection, ids in _by_connection(refs).items():
-        by_text = {storable(each): Ref(connection, Kind.DEAL, each) for each in ids}
+    by_text: dict[str, dict[str, Ref]] = defaultdict(dict)
+    for ref in refs:
+        if ref.kind is Kind.DEAL:
+            by_text[ref.connection][storable(ref.id)] = ref
+    for connection, deals in by_text.items():
         of = {"connection": connection, "kind": Kind.DEAL.value}
-        for row in rows_among(open_, _HELD, "id", by_text, of):
+        for row in rows_among(open_, _HELD, "id", deals, of):
             if row[1] is not None:
-                yield by_text[row[0]], row
+                yield deals[row[0]], row
 
 
 def _by_connection(refs: Iterable[Ref]) -> dict[str, list[str]]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from itertools import groupby, islice
 from operator import itemgetter
@@ -14,17 +13,18 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
-from crmbridge.model.codec import problems_from_json, problems_to_json
+from crmbridge.model.codec import problems_from_json
 from crmbridge.model.records import Edit, Kind, Move, Position, Record, Ref, Status, Tombstone
-from crmbridge.model.values import Fields, Money, Value, WrittenFields, fields_from_text, fields_to_text
+from crmbridge.model.values import fields_from_text
 from crmbridge.ports import Page
 from crmbridge.store import schema
 from crmbridge.store.database import Database, Marked, among, next_mark, rows_among, upsert, upsert_written
 from crmbridge.store.edits import edits_for, note_edits
+from crmbridge.store.record_rows import move_row, record_rows, tombstone_row
 from crmbridge.store.refs import KINDS, by_kind, ref_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
-from crmbridge.store.written import json_text, moment_text, ref_text, storable
+from crmbridge.store.written import storable
 
 _STREAMED = {"yield_per": 1000}  # rows read at a time
 _STATUSES = {each.value: each for each in Status}
@@ -40,8 +40,6 @@ _CHANGED = Marked(
     "mark", ("fields", "pipeline", "stage", "status", "key", "created_at", "problems", "gone_at", "merged_into")
 )
 _GONE = Marked("mark", ("gone_at", "merged_into"))
-_NAMES = ("name", "amount", "owner", "close_date")
-_NAMED: Callable[[Fields], Sequence[Value]] = itemgetter(*_NAMES)
 _MOVED = list(_moves.c.keys()).index("deal")
 _IN_TIME = itemgetter(*(list(_moves.c.keys()).index(name) for name in ("at", "ordinal")))
 _UPDATED_AT, _FIELDS = (list(_records.c.keys()).index(name) for name in ("updated_at", "fields"))
@@ -76,7 +74,7 @@ class SqlRecords:
             mark = next_mark(open_)
             saved = _save_records(open_, page.records, mark, at)
             _save_moves(open_, page, saved, mark)
-            tombstones = [_tombstone_row(tombstone, mark) for tombstone in page.tombstones]
+            tombstones = [tombstone_row(tombstone, mark) for tombstone in page.tombstones]
             upsert(open_, _records_written, tombstones, keep=("merged_into",), marked=_GONE)
             upsert(open_, _cursors, [{"connection": connection, "kind": kind, "cursor": page.cursor, "saved_at": at}])
 
@@ -193,8 +191,8 @@ def _save_records(open_: Connection, records: Sequence[Record], mark: int, at: d
     """
     rows: dict[Ref, tuple[Any, ...]] = {}
     latest: dict[Ref, Record] = {}
-    for record in records:
-        row, before = _record_row(record, mark), rows.get(record.ref)
+    for record, row in zip(records, record_rows(records, mark) if records else (), strict=True):
+        before = rows.get(record.ref)
         # An equal time replaces: many CRMs count in whole seconds, and two edits fit into one.
         if before is None or row[_UPDATED_AT] >= before[_UPDATED_AT]:
             rows[record.ref], latest[record.ref] = row, record
@@ -226,7 +224,7 @@ def _save_moves(open_: Connection, page: Page, saved: _Saved, mark: int) -> None
         moves.setdefault(move.deal, {})[move.id] = move
     kept = [ref for ref in moves if ref not in saved.left_out]
     in_time = {ref: sorted(moves[ref].values(), key=lambda move: move.at) for ref in kept}
-    rows = {ref: [_move_row(move, n) for n, move in enumerate(in_time[ref])] for ref in kept}
+    rows = {ref: [move_row(move, n) for n, move in enumerate(in_time[ref])] for ref in kept}
     held = _held_moves(open_, kept)  # few in a first pull, and asking costs less than taking away nothing
     other = [ref for ref in kept if ref not in held or sorted(held[ref], key=_order) != sorted(rows[ref], key=_order)]
     if old := [{"of": ref.connection, "deal_id": storable(ref.id)} for ref in other if ref in held]:
@@ -258,82 +256,6 @@ def _held_moves(open_: Connection, deals: Sequence[Ref]) -> dict[Ref, list[tuple
             for row in rows_among(open_, tuple(_moves_written.c), "deal", some, of):
                 found[by_text[row[_MOVED]]].append(tuple(row))
     return found
-
-
-def _record_row(record: Record, mark: int) -> tuple[Any, ...]:
-    """Write a record in the order of the table's columns."""
-    ref, position = record.ref, record.position
-    name, amount, owner, close_date = _named(record.fields)
-    money = amount.amount if isinstance(amount, Money) else amount
-    return (
-        ref.connection,
-        str(ref.kind),
-        storable(ref.id),
-        _text(record.key),
-        _text(record.version),
-        moment_text(record.created_at) if record.created_at else None,
-        moment_text(record.updated_at),
-        storable(position.pipeline) if position else None,
-        storable(position.stage) if position else None,
-        str(position.status) if position else None,
-        _text(record.url),
-        # What SQL reads without knowing JSON; a value of another type than usual is left out.
-        _text(name),
-        f"{money:f}" if isinstance(money, Decimal) else None,
-        _text(amount.currency) if isinstance(amount, Money) else None,
-        _text(owner),
-        # Exactly a day: a time is one to isinstance.
-        close_date.isoformat() if type(close_date) is date else None,
-        fields_to_text(record.fields),
-        json_text(problems_to_json(record.problems)) if record.problems else "[]",
-        None,  # gone_at
-        None,  # merged_into
-        _text(record.updated_by),
-        mark,
-    )
-
-
-def _named(fields: Fields) -> Sequence[Value]:
-    """Give the values that have columns of their own; those that an adapter wrote come with them, as a rule."""
-    try:
-        return _NAMED(fields.known if isinstance(fields, WrittenFields) else fields)
-    except KeyError:
-        return [fields.get(name) for name in _NAMES]
-
-
-def _text(value: Value) -> str | None:
-    return storable(value) if isinstance(value, str) else None
-
-
-def _tombstone_row(tombstone: Tombstone, mark: int) -> dict[str, Any]:
-    ref = tombstone.ref
-    return {
-        "connection": ref.connection,
-        "kind": str(ref.kind),
-        "id": storable(ref.id),
-        "gone_at": moment_text(tombstone.at),
-        "merged_into": ref_text(tombstone.merged_into) if tombstone.merged_into else None,
-        "mark": mark,
-    }
-
-
-def _move_row(move: Move, ordinal: int) -> tuple[Any, ...]:
-    """Write a move in the order of the table's columns."""
-    before, after = move.before, move.after
-    return (
-        move.deal.connection,
-        storable(move.deal.id),
-        storable(move.id),
-        ordinal,
-        moment_text(move.at),
-        storable(before.pipeline) if before else None,
-        storable(before.stage) if before else None,
-        str(before.status) if before else None,
-        storable(after.pipeline),
-        storable(after.stage),
-        str(after.status),
-        _text(move.by),
-    )
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
