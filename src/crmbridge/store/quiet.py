@@ -1,8 +1,8 @@
 """What a run that finds nothing new asks of a state in SQLite, in plain SQL; the rest is the whole store's.
 
 Such runs are nearly all there are, and loading SQLAlchemy would be a quarter of what one costs. So the whole store is
-opened by the first call that is not answered here. Both write the same rows, under one lease; the StoreSuite and the
-tests of agreement are passed by both together, the latter also against the store in memory.
+opened by the first call that is not answered here. Both take turns to write, and write under one lease.
+docs/decisions/0003-state-store.md says how they are held equal.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ class QuietWaiting(Part):
 
     def replace(self, links: Collection[str], items: Sequence[Blocked], at: datetime) -> None:
         """Put these in the place of everything that waits under these links."""
-        if items or self._waits(links):
+        if items or len(links) > FEW or self._waits(links):
             self._whole().replace(links, items, at)
 
     def all(self) -> tuple[Waiting, ...]:
@@ -152,10 +152,8 @@ class QuietWaiting(Part):
         return tuple(sorted(found, key=in_order))
 
     def _waits(self, links: Collection[str]) -> bool:
-        if len(links) > FEW:
-            return True  # so it may be
         asked = f"SELECT 1 FROM waiting WHERE link IN {_marks(links)} LIMIT 1"  # noqa: S608  no value is in it
-        with self._state.read() as open_:
+        with self._state.write() as open_:  # who lost the lease is told even where nothing is to be written
             return open_.execute(asked, all_storable(list(links))).fetchone() is not None
 
 
