@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Shop
 
 # What only other runs need. Loading SQLAlchemy alone would be a quarter of what such a run costs.
-NEEDLESS = {"sqlalchemy", "alembic", "duckdb", "jinja2", "rich", "lark", "holidays", "keyring", "apprise", "starlette"}
+NEEDLESS = {"sqlalchemy", "alembic", "duckdb", "jinja2", "rich", "lark", "holidays", "keyring", "apprise"}
 
 
 def imported(shop: Shop) -> set[str]:
