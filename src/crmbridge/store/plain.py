@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from crmbridge.errors import CrmbridgeError
 from crmbridge.store import sqlite
 from crmbridge.store.holding import HeldLease, Hold, taken_over
 from crmbridge.store.texts import moment_text
@@ -24,25 +25,19 @@ BEFORE_COMMITS: Final[
 ] = []  # called where something is about to be written; for the simulation
 
 
-def is_up_to_date(path: Path) -> bool:
-    """Tell whether there is a state that is as this version makes it; False, too, where that can't be found out."""
-    with suppress(sqlite3.Error):
-        connection = sqlite.connect(path)
-        try:
-            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-        finally:
-            connection.close()
-        return found == [(VERSION,)]
-    return False
-
-
 class PlainState:
-    """A state in SQLite that is up to date. Threads may share it."""
+    """A state in SQLite. Threads may share it."""
 
     def __init__(self, path: Path, hold: Hold) -> None:
         self._path = path
         self.hold = hold
         self._idle: deque[sqlite3.Connection] = deque()  # kept for the next transaction
+
+    def is_up_to_date(self) -> bool:
+        """Tell whether there is a state that is as this version makes it; False, too, where that can't be found out."""
+        with suppress(CrmbridgeError, sqlite3.Error), self.read() as connection:
+            return connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(VERSION,)]
+        return False
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:

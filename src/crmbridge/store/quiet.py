@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
 from crmbridge.store.holding import Hold
-from crmbridge.store.plain import PlainState, is_up_to_date
+from crmbridge.store.plain import PlainState
 from crmbridge.store.quiet_parts import (
     QuietBacklog,
     QuietFindings,
@@ -53,8 +53,8 @@ class QuietStore:
         self._hold = Hold()
         self._open_whole = open_whole
         self._opening = threading.Lock()
-        self._opened: SqlStore | None = None if is_up_to_date(path) else open_whole(self._hold)
         self._state = state = PlainState(path, self._hold)
+        self._opened: SqlStore | None = None if state.is_up_to_date() else open_whole(self._hold)
         self.records = cast("RecordStore", QuietRecords(state, lambda: self.whole.records))
         self.links = cast("LinkStore", QuietLinks(state, lambda: self.whole.links))
         self.backlog = cast("Backlog", QuietBacklog(state, lambda: self.whole.backlog))
