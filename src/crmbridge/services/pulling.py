@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crmbridge.engine.text import plain
-from crmbridge.errors import ConfigurationError, CrmbridgeError
+from crmbridge.errors import AdapterBugError, ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Page
 from crmbridge.services.bulk import give_memory_back, made_for_bulk
@@ -77,7 +77,10 @@ def chosen(workspace: Workspace, connections: Sequence[str]) -> tuple[str, ...]:
     """
     names = tuple(dict.fromkeys(connections or workspace.connections))
     for name in names:
-        workspace.adapter(name)
+        with contextlib.suppress(
+            AdapterBugError
+        ):  # which is no setting's: reading will meet it again, as that connection's error
+            workspace.adapter(name)
     return names
 
 

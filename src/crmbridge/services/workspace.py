@@ -14,7 +14,7 @@ from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType
 from crmbridge.plugins import Plugins
 from crmbridge.ports import Adapter, AdapterContext, Clock, FieldBinding, StateStore
-from crmbridge.services.containing import Contained
+from crmbridge.services.containing import Bugs, Contained
 from crmbridge.settings import Settings
 
 # Told what is going on, for people who watch: the step, and what it is about.
@@ -64,6 +64,7 @@ class Workspace:
     patience: timedelta = timedelta(0)  # how long a run waits while another one holds the state
     _open: dict[str, Adapter] = field(default_factory=dict, init=False, repr=False)
     _mappers: dict[str, StageMapper] = field(default_factory=dict, init=False, repr=False)
+    _bugs: dict[str, Bugs] = field(default_factory=dict, init=False, repr=False)
 
     def adapter(self, connection: str) -> Adapter:
         """Give the adapter of a connection; raises ConfigurationError for one that isn't set up."""
@@ -109,7 +110,10 @@ class Workspace:
             ledger=self.store.rates,
             memory=self.store.memory(connection),
         )
-        return Contained(connection, spec.open(spec.settings.model_validate(entry.options), context))
+        bugs = self._bugs.setdefault(connection, Bugs(connection))  # whoever asks opens it, until that works
+        with bugs.held("open"):
+            opened = spec.open(spec.settings.model_validate(entry.options), context)
+        return Contained(connection, opened, bugs)
 
 
 def field_bindings(process: Process, fields: Mapping[str, str]) -> tuple[FieldBinding, ...]:
