@@ -77,9 +77,7 @@ def chosen(workspace: Workspace, connections: Sequence[str]) -> tuple[str, ...]:
     """
     names = tuple(dict.fromkeys(connections or workspace.connections))
     for name in names:
-        with contextlib.suppress(
-            AdapterBugError
-        ):  # which is no setting's: reading will meet it again, as that connection's error
+        with contextlib.suppress(AdapterBugError):  # no setting is wrong: pulling it tells the same, as its error
             workspace.adapter(name)
     return names
 
