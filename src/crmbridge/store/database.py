@@ -6,13 +6,13 @@ import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
+from msgspec import Struct
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -207,8 +207,7 @@ def _version(connection: Connection, where: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
+class Marked(Struct, frozen=True):
     """A column that a replaced row keeps as it was, unless one of the compared columns changed."""
 
     name: str

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import secrets
 import threading
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from crmbridge.errors import LockedError
 from crmbridge.model.values import show
 from crmbridge.store.liveness import Identity, is_dead, myself
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldLease:
+class HeldLease(Struct, frozen=True, kw_only=True):
     """The lease that this process holds."""
 
     token: str

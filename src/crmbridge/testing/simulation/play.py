@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
 
+from msgspec import Struct
+
 from crmbridge.engine.views import STAGE
 from crmbridge.errors import LockedError, PlanStaleError
 from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
@@ -41,8 +43,7 @@ NEW_IDS = 0.5  # how many plays have CRMs in which merged deals become a third o
 CALM_RUNS = 3  # the last of them writes nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Weather:
+class Weather(Struct, frozen=True):
     """How much goes wrong in a run."""
 
     reading: float = 0.0  # how likely a request that reads goes wrong
