@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from crmbridge.cli.failures import KEPT_LOGS
 from crmbridge.sandbox import SandboxOptions, serve
 from crmbridge.sandbox.server import listen
 
@@ -154,6 +155,22 @@ def test_a_bug_leaves_a_log_without_secrets(shop: Shop) -> None:
     assert "RuntimeError: did not expect *****" in log
     assert SECRET not in log
     assert 0o600 == stat.S_IMODE(logs[0].stat().st_mode)
+
+
+def test_only_the_newest_logs_of_bugs_are_kept(shop: Shop) -> None:
+    """A bug that comes with each run would fill the disk; what is no such log is not touched."""
+    folder = shop.folder / ".crmbridge"
+    folder.mkdir(exist_ok=True)
+    old = [folder / f"crash-20250101T0000{second:02}-7.log" for second in range(KEPT_LOGS + 5)]
+    for file in (*old, folder / "notes.log"):
+        file.touch()
+    shop.trouble("north", "bug")
+    shop.call("pull")
+    kept = sorted(folder.glob("crash-*.log"))
+
+    assert old[6:] == kept[:-1]
+    assert "in _trouble" in kept[-1].read_text("utf-8")
+    assert (folder / "notes.log").exists()
 
 
 def test_a_bug_of_an_adapter_is_noted_without_its_words(shop: Shop) -> None:

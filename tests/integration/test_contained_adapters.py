@@ -98,6 +98,8 @@ def ran(at: str) -> tuple[Bench, Cycle]:
 def _wrapped(fake: FakeAdapter, name: str, at: str) -> Adapter:
     if name != "south":
         return fake
+    if at == "open":
+        raise KeyError(SECRET)
     return Mute(fake._crm) if at == "receipts" else Clumsy(fake, at)
 
 
@@ -110,6 +112,16 @@ def test_the_other_connection_is_pulled_all_the_same() -> None:
     assert "south: its adapter stopped at a bug in its pull of " in error.message
     assert "KeyError at integration/test_contained_adapters.py:" in error.message
     assert SECRET not in error.message
+    assert bench.workspace.store.records.get([Ref("north", Kind.DEAL, n) for n in bench.crms["north"].deal_ids()])
+
+
+def test_one_that_can_not_be_opened_ends_nothing_but_its_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """Its class, or its module, stumbles before there is an adapter; that is written down once in a run."""
+    bench, cycle = ran("open")
+
+    assert [("south", True)] == [(name, isinstance(error, AdapterBugError)) for name, error in cycle.errors]
+    assert "in its open (KeyError at integration/test_contained_adapters.py:" in cycle.errors[0][1].message
+    assert ["south met a bug in its adapter"] == [record.getMessage() for record in caplog.records]
     assert bench.workspace.store.records.get([Ref("north", Kind.DEAL, n) for n in bench.crms["north"].deal_ids()])
 
 

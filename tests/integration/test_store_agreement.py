@@ -19,6 +19,7 @@ from crmbridge.model.values import Money
 from crmbridge.ports import FindingQuery, Page, Run, StateStore
 from crmbridge.store import open_store
 from crmbridge.store.memory import MemoryStore
+from crmbridge.store.sql import SqlStore
 from crmbridge.testing.store_makers import (
     HOUR,
     OPEN,
@@ -128,7 +129,8 @@ class TwoStores(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         url, memory = f"sqlite:///{Path(self.folder.name)}/state.db", MemoryStore()
         self.stores: tuple[StateStore, StateStore] = (open_store(url), memory)
-        self.others: tuple[StateStore, StateStore] = (open_store(url), memory.again())
+        # The one process asks in plain SQL what a quiet run asks, the other one leaves all of it to SQLAlchemy.
+        self.others: tuple[StateStore, StateStore] = (SqlStore.open(url), memory.again())
         self.held: list[Any] = []
 
     def both(self, call: Any) -> None:
@@ -214,6 +216,18 @@ class TwoStores(RuleBasedStateMachine):
         """Finish a run, or be refused."""
         self.both(lambda store: store.runs.finish(id_, at, code, {"code": code}))
 
+    @rule(some=st.lists(refs, max_size=3), at=times)
+    def hint(self, some: Any, at: Any) -> None:
+        """Hear that records may have changed, and read the oldest of them again."""
+        self.both(lambda store: store.hints.add(some, at))
+        self.both(lambda store: store.hints.done(store.hints.pending("hs")[:1]))
+
+    @rule(name=ids, value=ids)
+    def keep(self, name: str, value: str) -> None:
+        """Keep something of an adapter's, and forget something."""
+        self.both(lambda store: store.memory("hs").update({name: value}))
+        self.both(lambda store: store.memory("hs").pop(value, None))
+
     @rule()
     def switch(self) -> None:
         """Go on as the other process, which may hold a lease of its own."""
@@ -280,6 +294,8 @@ class TwoStores(RuleBasedStateMachine):
         self.both(lambda store: (list(store.journal.entries()), list(store.journal.entries("1"))))
         self.both(lambda store: (store.journal.unsettled(), store.journal.outcomes(asked)))
         self.both(lambda store: (store.runs.runs(3), store.runs.last("run")))
+        self.both(lambda store: [store.hints.pending(connection) for connection in ("hs", "sf")])
+        self.both(lambda store: (dict(store.memory("hs")), len(store.memory("hs")), dict(store.memory("sf"))))
 
     def teardown(self) -> None:
         """Give the file back."""

@@ -28,6 +28,7 @@ from crmbridge.model.records import Kind, Status
 from crmbridge.model.values import Money
 from crmbridge.store import migrations, open_store, schema, sqlite
 from crmbridge.store.sql import SqlStore
+from crmbridge.store.version import VERSION
 from crmbridge.testing.store_before import BEFORE_BASES, NOW_BASES, fill_as_before
 from crmbridge.testing.store_makers import (
     HOUR,
@@ -224,7 +225,7 @@ class TestRefusing:
 
         assert ["1"] == [record.ref.id for record in store.records.records("hs", Kind.DEAL)]
         assert (((make_ref(), START),), {"account": "1"}) == (store.hints.pending("hs"), dict(store.memory("hs")))
-        assert [(schema.VERSION,)] == query(path, "SELECT version_num FROM alembic_version")
+        assert [(VERSION,)] == query(path, "SELECT version_num FROM alembic_version")
         store.close()
 
     def test_bases_of_a_row_a_field_become_one_row_a_record(self, path: Path) -> None:
@@ -383,11 +384,11 @@ class TestSchema:
         version = "SELECT version_num FROM alembic_version"
 
         assert _without_spaces(query(stepped, everything)) == _without_spaces(query(path, everything))
-        assert query(stepped, version) == query(path, version) == [(schema.VERSION,)]
+        assert query(stepped, version) == query(path, version) == [(VERSION,)]
 
     def test_the_version_is_that_of_the_newest_step(self) -> None:
         """Opening compares it before it loads alembic."""
-        assert schema.VERSION == migrations.newest()
+        assert VERSION == migrations.newest()
 
     def test_every_table_can_be_made_in_postgresql(self) -> None:
         """Nothing in the tables is known to SQLite alone."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED, TERMINATED, BUG, USAGE = 130, 143, 1, 2
 STATE_FOLDER = ".crmbridge"
+KEPT_LOGS = 20
 
 
 class AnsweredError(Exception):
@@ -124,6 +125,7 @@ def write_log(error: BaseException, call: Call) -> Path | None:
 
     name = f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
     folder = call.project if call.project.is_dir() else call.project.parent
+    _forget_old_logs(folder / STATE_FOLDER)
     for place in (folder / STATE_FOLDER, Path(tempfile.gettempdir())):
         with suppress(OSError):
             handle, log = _new_file(place, name)
@@ -131,6 +133,13 @@ def write_log(error: BaseException, call: Call) -> Path | None:
                 file.writelines(_report(error, call))
             return log
     return None
+
+
+def _forget_old_logs(folder: Path) -> None:
+    """Make room for one more: a bug that comes with each run, every few minutes, would fill the disk."""
+    with suppress(OSError):
+        for log in sorted(folder.glob("crash-*.log"))[: 1 - KEPT_LOGS]:  # their names begin with the time
+            log.unlink(missing_ok=True)
 
 
 def _new_file(place: Path, name: str) -> tuple[int, Path]:

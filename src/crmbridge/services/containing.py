@@ -18,16 +18,45 @@ from crmbridge.ports import Adapter, Capabilities, Description, Page, tells_fiel
 log = logging.getLogger(__name__)
 
 
+class Bugs:
+    """The bugs that are met in the adapter of a connection, each of which is written down once."""
+
+    def __init__(self, connection: str) -> None:
+        self._connection = connection
+        self._known: set[str] = set()  # their places
+
+    @contextmanager
+    def held(self, doing: str) -> Iterator[None]:
+        """Make AdapterBugError of whatever comes that no adapter may raise."""
+        try:
+            yield
+        except CrmbridgeError:
+            raise
+        except Exception as error:
+            raise self._bug(doing, error) from error
+
+    def _bug(self, doing: str, error: Exception) -> AdapterBugError:
+        where = _told(error)
+        bug = AdapterBugError(
+            f"{self._connection}: its adapter stopped at a bug in its {doing} ({where})",
+            advice="Please report it to who makes the adapter; other connections are not concerned.",
+        )
+        if where not in self._known:  # one that comes with each call is written down once
+            self._known.add(where)
+            bug.__cause__ = error
+            log.error("%s met a bug in its adapter", self._connection, exc_info=bug)
+        return bug
+
+
 class Contained:
     """An adapter of which nothing but the errors of `crmbridge.errors` comes out.
 
     Anything else that it raises is a bug in it, and becomes AdapterBugError.
     """
 
-    def __init__(self, connection: str, adapter: Adapter) -> None:
-        self._connection = connection
+    def __init__(self, connection: str, adapter: Adapter, bugs: Bugs | None = None) -> None:
         self._adapter = adapter
-        self._known: set[str] = set()  # the places of bugs
+        self._held = (bugs or Bugs(connection)).held
 
     @property
     def capabilities(self) -> Capabilities:
@@ -73,27 +102,6 @@ class Contained:
         """Give back connections. A bug in that is told of and ends nothing: all is done, or ends otherwise."""
         with suppress(AdapterBugError), self._held("close"):
             self._adapter.close()
-
-    @contextmanager
-    def _held(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except CrmbridgeError:
-            raise
-        except Exception as error:
-            raise self._bug(doing, error) from error
-
-    def _bug(self, doing: str, error: Exception) -> AdapterBugError:
-        where = _told(error)
-        bug = AdapterBugError(
-            f"{self._connection}: its adapter stopped at a bug in its {doing} ({where})",
-            advice="Please report it to who makes the adapter; other connections are not concerned.",
-        )
-        if where not in self._known:  # one that comes with each call is written down once
-            self._known.add(where)
-            bug.__cause__ = error
-            log.error("%s met a bug in its adapter", self._connection, exc_info=bug)
-        return bug
 
 
 def _told(error: Exception) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from crmbridge.engine.text import plain
-from crmbridge.errors import ConfigurationError, CrmbridgeError
+from crmbridge.errors import AdapterBugError, ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
@@ -79,7 +79,8 @@ def chosen(workspace: Workspace, connections: Sequence[str]) -> tuple[str, ...]:
     """
     names = tuple(dict.fromkeys(connections or workspace.connections))
     for name in names:
-        workspace.adapter(name)
+        with contextlib.suppress(AdapterBugError):  # no setting is wrong: pulling it tells the same, as its error
+            workspace.adapter(name)
     return names
 
 

@@ -16,7 +16,7 @@ from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType
 from crmbridge.plugins import Plugins
 from crmbridge.ports import Adapter, AdapterContext, Clock, FieldBinding, StateStore
-from crmbridge.services.containing import Contained
+from crmbridge.services.containing import Bugs, Contained
 from crmbridge.settings import Settings
 
 # Told what is going on, for people who watch: the step, and what it is about.
@@ -64,11 +64,13 @@ class Workspace(Struct, frozen=True, kw_only=True):
     patience: timedelta = timedelta(0)  # how long a run waits while another one holds the state
     _open: dict[str, Adapter] = field(default_factory=dict)
     _mappers: dict[str, StageMapper] = field(default_factory=dict)
+    _bugs: dict[str, Bugs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Open nothing yet: a workspace that is made from another one opens, and closes, its own."""
         force_setattr(self, "_open", {})
         force_setattr(self, "_mappers", {})
+        force_setattr(self, "_bugs", {})
 
     def adapter(self, connection: str) -> Adapter:
         """Give the adapter of a connection; raises ConfigurationError for one that isn't set up."""
@@ -114,7 +116,10 @@ class Workspace(Struct, frozen=True, kw_only=True):
             ledger=self.store.rates,
             memory=self.store.memory(connection),
         )
-        return Contained(connection, spec.open(spec.settings.model_validate(entry.options), context))
+        bugs = self._bugs.setdefault(connection, Bugs(connection))  # whoever asks opens it, until that works
+        with bugs.held("open"):
+            opened = spec.open(spec.settings.model_validate(entry.options), context)
+        return Contained(connection, opened, bugs)
 
 
 def field_bindings(process: Process, fields: Mapping[str, str]) -> tuple[FieldBinding, ...]:

@@ -29,7 +29,8 @@ from crmbridge.store.database import (
 )
 from crmbridge.store.refs import by_kind, ref_of
 from crmbridge.store.schema import as_written
-from crmbridge.store.written import all_storable, json_text, storable
+from crmbridge.store.texts import all_storable, json_text, storable
+from crmbridge.store.waiting_rows import in_order
 
 _records, _left, _readers, _marks = schema.records, schema.left_over, schema.readers, schema.marks
 _links, _waiting, _matches = schema.links, schema.waiting, schema.matches
@@ -128,7 +129,7 @@ class SqlWaiting:
         with self._database.read() as open_:
             rows = open_.execute(_ALL_WAITING).all()
         found = [Waiting(blocked_from_json(row.item), row.since) for row in rows]
-        return tuple(sorted(found, key=_in_order))
+        return tuple(sorted(found, key=in_order))
 
 
 def _storable(ref: Ref) -> Ref:
@@ -138,11 +139,6 @@ def _storable(ref: Ref) -> Ref:
 
 _KEYS = ("link", "connection", "kind", "id", "name", "cause")
 _SINCE = (*_KEYS, "since")
-
-
-def _in_order(waiting: Waiting) -> tuple[object, ...]:
-    item = waiting.item
-    return item.deal, item.name, item.reason, item.link, item.cause
 
 
 def _waiting_row(item: Blocked) -> dict[str, object]:

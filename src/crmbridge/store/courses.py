@@ -16,8 +16,8 @@ from crmbridge.model.values import from_json, iso, to_json
 from crmbridge.store import schema
 from crmbridge.store.database import Database, upsert_written
 from crmbridge.store.refs import by_kind
+from crmbridge.store.texts import moment_text, storable
 from crmbridge.store.typed import typed_among
-from crmbridge.store.written import moment_text, storable
 
 
 class SqlCourses:

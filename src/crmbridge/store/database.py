@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
@@ -37,9 +36,12 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from crmbridge.errors import ConfigurationError, LockedError, StateError
+from crmbridge.errors import ConfigurationError, StateError
 from crmbridge.store import fresh, postgresql, schema, sqlite
-from crmbridge.store.written import Moment, all_storable
+from crmbridge.store.holding import HeldLease, Hold, taken_over
+from crmbridge.store.texts import all_storable
+from crmbridge.store.version import VERSION
+from crmbridge.store.written import Moment
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
@@ -56,30 +58,22 @@ AT_ONCE = 100  # rows that one statement holds: Python's other threads go on whi
 _URL_ADVICE = "Write `store` as sqlite:///path/to/state.db, or as postgresql://user@host/database."
 
 
-class HeldLease(Struct, frozen=True, kw_only=True):
-    """The lease that this process holds."""
-
-    token: str
-    lasts: timedelta
-
-
 class Database:
     """One open state database. `where` is what messages call it; it holds no password."""
 
-    def __init__(self, engine: Engine, where: str) -> None:
+    def __init__(self, engine: Engine, where: str, hold: Hold | None = None) -> None:
         self.where = where
-        self.held: HeldLease | None = None
+        self.hold = hold or Hold()
         self._engine = engine
         self._reader = postgresql.reading(engine) if engine.dialect.name == "postgresql" else engine
         self._writer = engine.execution_options(**{sqlite.WRITES: True})
         self._kept = [sqlite.Transactions(each) for each in (self._reader, self._writer)] if self.file else []
         self._reading, self._writing = (each.begin for each in self._kept or (self._reader, self._writer))
-        self._turn = threading.Lock()  # threads queue here; between processes the database itself decides
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str, hold: Hold | None = None) -> Self:
         """Open a state, making it or bringing it up to date first."""
-        opened = cls(*_connect(url))
+        opened = cls(*_connect(url), hold)
         try:
             opened._bring_up_to_date()
         except BaseException:
@@ -100,14 +94,14 @@ class Database:
         Raises LockedError, saving nothing, when another run took the lease over because it had expired.
         """
         with self.write_freely() as connection:
-            if self.held is not None:
-                self._keep(connection, self.held, at)
+            if self.hold.lease is not None:
+                self._keep(connection, self.hold.lease, at)
             yield connection
 
     @contextmanager
     def write_freely(self) -> Iterator[Connection]:
         """Write in one transaction without asking for the lease; for taking it and giving it back."""
-        with self._turn, self._plainly(), self._writing() as connection:
+        with self.hold.turn, self._plainly(), self._writing() as connection:
             yield connection
 
     @contextmanager
@@ -131,20 +125,16 @@ class Database:
         until = {} if at is None else {"until": at + held.lasts}
         done = connection.execute(_RENEWED if until else _HELD, {"held": held.token, **until})
         if done.rowcount == 0:
-            raise LockedError(
-                f"This run's hold on the state {self.where} expired and another run took it over.",
-                advice="Let that run finish, then run this again.",
-            )
+            raise taken_over(self.where)
 
     def _bring_up_to_date(self) -> None:
         with self.read() as connection:
             found = _version(connection, self.where)
-        if found == schema.VERSION:
+        if found == VERSION:
             return
-        if found and (not found.isdecimal() or found > schema.VERSION):
+        if found and (not found.isdecimal() or found > VERSION):
             raise StateError(
-                f"The state {self.where} was written by a newer crmbridge (schema {found}, this one knows "
-                f"{schema.VERSION}).",
+                f"The state {self.where} was written by a newer crmbridge (schema {found}, this one knows {VERSION}).",
                 advice="Use the newer crmbridge, or restore a backup from before it.",
             )
         with self.write() as connection:

@@ -17,7 +17,7 @@ from crmbridge.store import schema
 from crmbridge.store.database import Database, rows_among, upsert_written
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
-from crmbridge.store.written import moment_text, storable
+from crmbridge.store.texts import moment_text, storable
 
 _edits = schema.edits
 _edits_written = as_written(_edits)

@@ -17,7 +17,7 @@ from crmbridge.store.database import Database, delete_among, upsert, upsert_writ
 from crmbridge.store.finding_search import narrowed, ranked
 from crmbridge.store.refs import by_kind
 from crmbridge.store.sparse import near_any
-from crmbridge.store.written import moment_text, storable
+from crmbridge.store.texts import moment_text, storable
 
 _STREAM = 1000  # rows read at a time
 _STATUSES = {each: each.value for each in Status}  # looked up faster than asked for

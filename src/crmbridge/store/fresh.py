@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table
 
 from crmbridge.store import schema
+from crmbridge.store.version import VERSION
 
 # alembic's own table: which steps were taken.
 stamp = Table(
@@ -45,4 +46,4 @@ def make(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
     connection.execute(schema.marks.insert().values(one=1, mark=0))
     stamp.create(connection, checkfirst=False)
-    connection.execute(stamp.insert().values(version_num=schema.VERSION))
+    connection.execute(stamp.insert().values(version_num=VERSION))

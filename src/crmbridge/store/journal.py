@@ -16,7 +16,7 @@ from crmbridge.model.values import Value
 from crmbridge.store import schema
 from crmbridge.store.database import Database, among, delete_among, rows_among
 from crmbridge.store.links import write_bases
-from crmbridge.store.written import json_text
+from crmbridge.store.texts import json_text
 
 INTENT, OUTCOME = "intent", "outcome"
 _STREAMED = {"yield_per": 1000}  # rows read at a time

@@ -15,11 +15,11 @@ from crmbridge.model.values import Value, fields_from_text, fields_to_text
 from crmbridge.ports import Linked
 from crmbridge.store import schema
 from crmbridge.store.database import Database, Rows, chunks, delete_among, rows_among, run_among, upsert_written
-from crmbridge.store.records import READ, record_of
+from crmbridge.store.record_rows import READ_NAMES, record_of
 from crmbridge.store.refs import by_kind, ref_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
-from crmbridge.store.written import storable
+from crmbridge.store.texts import storable
 
 _links, _bases = schema.links, schema.bases
 _bases_written = as_written(_bases)
@@ -30,7 +30,7 @@ _IN_ORDER = itemgetter(0, 1, 2, 3)
 # Of a record that is not there, or gone, all is NULL.
 _AROUND = (
     f"SELECT {', '.join(f'links.{column.name}' for column in _COLUMNS)}, bases.fields, "  # noqa: S608  names of ours
-    f"{', '.join(f'records.{column.name}' for column in READ)} FROM links "
+    f"{', '.join(f'records.{name}' for name in READ_NAMES)} FROM links "
     "LEFT JOIN bases ON bases.connection = links.connection AND bases.kind = links.kind AND bases.id = links.id "
     "LEFT JOIN records ON records.connection = links.connection AND records.kind = links.kind "
     "AND records.id = links.id AND records.gone_at IS NULL"

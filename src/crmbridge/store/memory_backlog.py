@@ -10,6 +10,7 @@ from crmbridge.model.changes import Blocked
 from crmbridge.model.records import Ref, Signature
 from crmbridge.ports import Waiting
 from crmbridge.store.memory_state import Opened
+from crmbridge.store.waiting_rows import in_order
 
 
 class MemoryBacklog:
@@ -69,12 +70,7 @@ class MemoryWaiting:
         """Give everything that waits, ordered by deal, name and reason."""
         with self._memory.read() as state:
             found = list(state.waiting.values())
-        return tuple(sorted(found, key=_in_order))
-
-
-def _in_order(waiting: Waiting) -> tuple[object, ...]:
-    item = waiting.item
-    return item.deal, item.name, item.reason, item.link, item.cause
+        return tuple(sorted(found, key=in_order))
 
 
 class MemoryMatches:

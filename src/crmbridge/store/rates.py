@@ -18,17 +18,12 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
-
-from sqlalchemy import Connection, and_, delete, false, func, or_, select, true, update
-from sqlalchemy.exc import SQLAlchemyError
+from typing import ClassVar, NamedTuple, Protocol, TypeVar
 
 from crmbridge.engine.pacing import SLOTS, counting, kept, slot_of, wait_for
 from crmbridge.errors import LockedError, StateError
 from crmbridge.ledger import LocalLedger
 from crmbridge.ports import Rate, RateLedger
-from crmbridge.store import schema
-from crmbridge.store.database import Database, add_to
 
 BUSY_SECONDS = 10
 _TABLE = """
@@ -40,7 +35,6 @@ _TABLE = """
 _PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF")
 _OF = "account = ? AND rate = ?"
 _LESS = f"UPDATE rates SET amount = max(amount - ?, 0) WHERE {_OF} AND slot = ?"  # noqa: S608  our own words
-_rates = schema.rates
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -151,6 +145,8 @@ class SteadyLedger:
     A write that was answered must not end as one that failed, only because it could not be counted.
     """
 
+    FAULTS: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error, OSError, StateError, LockedError)
+
     def __init__(self, shared: RateLedger, where: str) -> None:
         self._shared = shared
         self._where = where
@@ -177,7 +173,7 @@ class SteadyLedger:
                 break
             try:
                 return call(self._shared)
-            except (sqlite3.Error, OSError, SQLAlchemyError, StateError, LockedError) as error:
+            except self.FAULTS as error:
                 with self._turn:
                     if not self._mend(error, again=again) and self._alone is None:
                         why = getattr(error, "message", error)
@@ -285,53 +281,3 @@ class _FileSlots:
     def keep(self, rate: str, first: int, last: int) -> None:
         for outside, bound in (("<", first), (">", last)):
             self._run(f"DELETE FROM rates WHERE {_OF} AND slot {outside} ?", (self._account, rate, bound))  # noqa: S608  our own words
-
-
-# ── In PostgreSQL ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def rates_in(database: Database) -> SteadyLedger:
-    """Give the ledger in a PostgreSQL state, in transactions that wait only for those of the same account."""
-
-    @contextlib.contextmanager
-    def begin(account: str) -> Iterator[Slots]:
-        with database.write_aside() as connection:
-            lock = func.pg_advisory_xact_lock(func.hashtext(f"crmbridge.rates {account}"))
-            connection.execute(select(func.set_config("synchronous_commit", "off", true()), lock))
-            yield _TableSlots(connection, account)
-
-    return SteadyLedger(SharedLedger(begin), f"The count of requests in {database.where}")
-
-
-class _TableSlots:
-    def __init__(self, connection: Connection, account: str) -> None:
-        self._connection = connection
-        self._account = account
-
-    def totals(self, windows: Mapping[str, Window]) -> Mapping[str, int]:
-        within = [self._of(rate) & _rates.c.slot.between(*window) for rate, window in windows.items()]
-        query = select(_rates.c.rate, func.sum(_rates.c.amount)).where(or_(false(), *within)).group_by(_rates.c.rate)
-        return {rate: int(total) for rate, total in self._run(query)}
-
-    def each(self, rate: str, first: int, last: int) -> dict[int, int]:
-        query = select(_rates.c.slot, _rates.c.amount)
-        rows = self._run(query.where(self._of(rate), _rates.c.slot.between(first, last)))
-        return {row.slot: row.amount for row in rows}
-
-    def add(self, amounts: Sequence[Amount]) -> None:
-        for each in amounts:
-            add_to(self._connection, _rates, {"account": self._account, **each._asdict()})
-
-    def subtract(self, amounts: Sequence[Amount]) -> None:
-        for rate, slot, amount in amounts:
-            here = and_(self._of(rate), _rates.c.slot == slot)
-            self._run(update(_rates).where(here).values(amount=func.greatest(_rates.c.amount - amount, 0)))
-
-    def keep(self, rate: str, first: int, last: int) -> None:
-        self._run(delete(_rates).where(self._of(rate), ~_rates.c.slot.between(first, last)))
-
-    def _of(self, rate: str) -> Any:
-        return and_(_rates.c.account == self._account, _rates.c.rate == rate)
-
-    def _run(self, statement: Any) -> Any:
-        return self._connection.execute(statement)

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
-from crmbridge.model.codec import problems_from_json
 from crmbridge.model.records import Edit, Kind, Move, Position, Record, Ref, Status, Tombstone
-from crmbridge.model.values import fields_from_text
 from crmbridge.ports import Page
 from crmbridge.store import schema
 from crmbridge.store.database import Database, Marked, among, next_mark, rows_among, upsert, upsert_written
 from crmbridge.store.edits import edits_for, note_edits
-from crmbridge.store.record_rows import move_row, record_rows, tombstone_row
-from crmbridge.store.refs import KINDS, by_kind, ref_of
+from crmbridge.store.record_rows import READ_NAMES, position_of, record_of
+from crmbridge.store.record_writing import move_row, record_rows, tombstone_row
+from crmbridge.store.refs import KINDS, by_kind
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
-from crmbridge.store.written import storable
+from crmbridge.store.texts import storable
 
 _STREAMED = {"yield_per": 1000}  # rows read at a time
-_STATUSES = {each.value: each for each in Status}
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
 _records_written, _moves_written = as_written(_records), as_written(_moves)
-READ = tuple(_records_written.c[
-    "connection", "kind", "id", "key", "version", "created_at", "updated_at", "pipeline", "stage", "status", "url",
-    "updated_by", "fields", "problems",
-])  # fmt: skip
-_READ_UPDATED_AT = [column.name for column in READ].index("updated_at")
+READ = tuple(_records_written.c[READ_NAMES])
+_READ_UPDATED_AT = READ_NAMES.index("updated_at")
 # What makes a record another one than it was; its version and times alone do not.
 _CHANGED = Marked(
     "mark", ("fields", "pipeline", "stage", "status", "key", "created_at", "problems", "gone_at", "merged_into")
@@ -271,31 +264,6 @@ def _ref(row: Row[Any]) -> Ref:
     return Ref(row.connection, Kind(row.kind), row.id)
 
 
-def record_of(row: Sequence[Any], ref: Ref | None = None) -> Record:
-    """Read a row of `READ`. Its values are as they are stored: SQLAlchemy's look at each costs more than the rest.
-
-    `ref` is the record's, where somebody has read it.
-    """
-    connection, kind, id_, key, version, created, updated, pipeline, stage, status, url, by, fields, problems = row
-    return Record(
-        ref=ref or ref_of(connection, kind, id_),
-        fields=fields_from_text(fields),
-        version=version,
-        created_at=datetime.fromisoformat(created) if created else None,
-        updated_at=datetime.fromisoformat(updated),
-        position=None if status is None else _position(pipeline, stage, status),
-        key=key,
-        url=url,
-        updated_by=by,
-        problems=() if problems == "[]" else problems_from_json(json.loads(problems)),
-    )
-
-
-@lru_cache(maxsize=1000)  # an account has a few stages, and each of them very many deals
-def _position(pipeline: str, stage: str, status: str) -> Position:
-    return Position(pipeline, stage, _STATUSES[status])
-
-
 def _move(row: Row[Any]) -> Move:
     moved = row.from_status is not None
     return Move(
@@ -315,7 +283,7 @@ def _written_move(deal: Ref, row: Sequence[Any]) -> Move:
         deal=deal,
         id=id_,
         at=datetime.fromisoformat(at),
-        before=_position(*before) if before[2] is not None else None,
-        after=_position(pipeline, stage, status),
+        before=position_of(*before) if before[2] is not None else None,
+        after=position_of(pipeline, stage, status),
         by=by,
     )

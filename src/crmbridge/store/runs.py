@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from crmbridge.errors import CrmbridgeError, LockedError, StateError
-from crmbridge.model.values import show
+from crmbridge.errors import CrmbridgeError, StateError
 from crmbridge.ports import Run
 from crmbridge.store import schema
-from crmbridge.store.database import Database, HeldLease, upsert
-from crmbridge.store.liveness import Identity, is_dead, myself
+from crmbridge.store.database import Database, upsert
+from crmbridge.store.holding import HeldLease, is_left_behind, new_lease, taken
 
 _runs, _lease = schema.runs, schema.lease
 
@@ -70,10 +68,10 @@ class SqlRuns:
 
         The lease of a process of this machine that is gone counts as expired.
         """
-        held = HeldLease(token=f"{secrets.token_hex(16)}@{myself() or ''}", lasts=lasts)
+        held = new_lease(lasts)
         with self._database.write_freely() as open_:
             _take(open_, held, holder, now)
-        self._database.held = held
+        self._database.hold.lease = held
         try:
             yield
         except BaseException:
@@ -88,8 +86,8 @@ class SqlRuns:
             pass  # opening it for writing at a time is what renews
 
     def _release(self, held: HeldLease) -> None:
-        if self._database.held is held:
-            self._database.held = None
+        if self._database.hold.lease is held:
+            self._database.hold.lease = None
         with self._database.write_freely() as open_:
             open_.execute(delete(_lease).where(_lease.c.token == held.token))
 
@@ -99,21 +97,11 @@ def _take(open_: Connection, held: HeldLease, holder: str, now: datetime) -> Non
     row = {"one": 1, "token": held.token, "holder": holder, "since": now, "expires_at": now + held.lasts}
     upsert(open_, _lease, [row], only=_lease.c.expires_at <= now)
     other = open_.execute(select(_lease)).one()
-    if other.token != held.token and _is_left_behind(other.token):
+    if other.token != held.token and is_left_behind(other.token):
         upsert(open_, _lease, [row], only=_lease.c.token == other.token)
         other = open_.execute(select(_lease)).one()
     if other.token != held.token:
-        raise LockedError(
-            f"The run {other.holder} holds the state since {show(other.since)}. Its lease expires at "
-            f"{show(other.expires_at)} unless that run is still alive.",
-            advice="Wait until it is done, or give --wait. If it was killed on another machine, its lease must expire.",
-        )
-
-
-def _is_left_behind(token: str) -> bool:
-    """Tell whether the process that took a lease is certainly gone, so that nobody can hold it any more."""
-    taker = Identity.parse(token.partition("@")[2])
-    return taker is not None and is_dead(taker, myself())
+        raise taken(other.holder, other.since, other.expires_at)
 
 
 def _run(row: Row[Any]) -> Run:

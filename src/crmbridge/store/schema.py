@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -18,8 +16,6 @@ from sqlalchemy import (
 )
 
 from crmbridge.store.written import Json, Moment, RefText, Words
-
-VERSION: Final = "0009"  # the newest migration; a test keeps it in step with migrations/versions
 
 _EMPTY = {"fields": "{}", "problems": "[]"}  # what a row that names none of them has
 

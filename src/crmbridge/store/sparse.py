@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import Connection, Table
 
 from crmbridge.store.database import Fixed, chunks
-from crmbridge.store.written import all_storable
+from crmbridge.store.texts import all_storable
 
 FEW = 20  # values that are looked up as fast as anything else is asked
 

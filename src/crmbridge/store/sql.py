@@ -11,10 +11,12 @@ from crmbridge.store.courses import SqlCourses
 from crmbridge.store.database import Database
 from crmbridge.store.findings import SqlFindings
 from crmbridge.store.hints import SqlHints
+from crmbridge.store.holding import Hold
 from crmbridge.store.journal import SqlJournal
 from crmbridge.store.links import SqlLinks
 from crmbridge.store.memories import SqlMemory
-from crmbridge.store.rates import RateFile, rates_in
+from crmbridge.store.rates import RateFile
+from crmbridge.store.rates_postgresql import rates_in
 from crmbridge.store.records import SqlRecords
 from crmbridge.store.runs import SqlRuns
 from crmbridge.store.waivers import SqlWaivers
@@ -40,9 +42,12 @@ class SqlStore:
         self.rates: RateLedger = self._rate_file or rates_in(database)
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        """Open the state at a URL; `crmbridge.store.open_store` says what may go wrong."""
-        return cls(Database.open(url))
+    def open(cls, url: str, hold: Hold | None = None) -> Self:
+        """Open the state at a URL; `crmbridge.store.open_store` says what may go wrong.
+
+        `hold` is what this process shares with other connections to it.
+        """
+        return cls(Database.open(url, hold))
 
     def memory(self, connection: str) -> MutableMapping[str, str]:
         """Give what the adapter of a connection keeps between runs."""

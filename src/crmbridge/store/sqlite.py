@@ -9,11 +9,12 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from typing import TYPE_CHECKING
 
 from crmbridge.errors import CrmbridgeError, LockedError, StateError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
 
 BUSY_SECONDS = 10  # how long a write waits for another process's write
 PAGE = 8192  # bytes: of a deal with fifty fields, a smaller page holds one and leaves the rest of itself empty
@@ -29,16 +30,27 @@ _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "SQLITE_ERROR", "SQLITE_SCHEMA")
 
 
+def connect(path: Path) -> sqlite3.Connection:
+    """Connect to an existing file. Threads may share the connection, one after the other."""
+    # mode=rw: a file that was taken away is an error, never silently a new and empty state.
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    opened = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        for pragma in _PRAGMAS:
+            opened.execute(pragma)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
 def engine(path: Path) -> Engine:
     """Make an engine on an existing file. Threads may share it."""
+    from sqlalchemy import QueuePool, create_engine, event  # noqa: PLC0415  a quiet run does without it
 
-    def connect() -> sqlite3.Connection:
-        # mode=rw: a file that was taken away is an error, never silently a new and empty state.
-        uri = f"{path.absolute().as_uri()}?mode=rw"
-        return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-
-    made = create_engine("sqlite://", creator=connect, poolclass=QueuePool, max_overflow=-1, hide_parameters=True)
-    event.listen(made, "connect", _prepare)
+    made = create_engine(
+        "sqlite://", creator=lambda: connect(path), poolclass=QueuePool, max_overflow=-1, hide_parameters=True
+    )
     event.listen(made, "begin", _begin)
     return made
 
@@ -77,11 +89,6 @@ class Transactions:
         """Give back what is kept."""
         while self._idle:
             self._idle.pop().close()
-
-
-def _prepare(connection: Any, _record: Any) -> None:
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
 
 
 def _begin(connection: Connection) -> None:

@@ -8,6 +8,7 @@ from functools import cache
 
 from sqlalchemy import Connection, Engine, event
 
+from crmbridge.store.plain import BEFORE_COMMITS
 from crmbridge.store.sqlite import WRITES
 
 
@@ -64,7 +65,14 @@ def burning_at_commits(fuse: Fuse) -> Iterator[None]:
 
 @cache
 def _listen() -> None:
+    BEFORE_COMMITS.append(_burn)
+
     @event.listens_for(Engine, "commit")
     def burn(connection: Connection) -> None:
-        if _lit and connection.get_execution_options().get(WRITES):
-            _lit[-1].burn()
+        if connection.get_execution_options().get(WRITES):
+            _burn()
+
+
+def _burn() -> None:
+    if _lit:
+        _lit[-1].burn()

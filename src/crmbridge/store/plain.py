@@ -1,0 +1,103 @@
+"""Transactions on a SQLite state for statements in plain SQL, without SQLAlchemy."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from crmbridge.errors import CrmbridgeError
+from crmbridge.store import sqlite
+from crmbridge.store.holding import HeldLease, Hold, taken_over
+from crmbridge.store.texts import moment_text
+from crmbridge.store.version import VERSION
+
+_HELD = "UPDATE lease SET expires_at = expires_at WHERE token = ?"
+# Never earlier than it is: another thread may have come by with a later time.
+_RENEWED = "UPDATE lease SET expires_at = max(expires_at, ?) WHERE token = ?"
+
+BEFORE_COMMITS: Final[
+    list[Callable[[], None]]
+] = []  # called where something is about to be written; for the simulation
+
+
+class PlainState:
+    """A state in SQLite. Threads may share it."""
+
+    def __init__(self, path: Path, hold: Hold) -> None:
+        self._path = path
+        self.hold = hold
+        self._idle: deque[sqlite3.Connection] = deque()  # kept for the next transaction
+
+    def is_up_to_date(self) -> bool:
+        """Tell whether there is a state that is as this version makes it; False, too, where that can't be found out."""
+        with suppress(CrmbridgeError, sqlite3.Error), self.read() as connection:
+            return connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(VERSION,)]
+        return False
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Read in one transaction: everything seen in it is of one moment."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, at: datetime | None = None) -> Iterator[sqlite3.Connection]:
+        """Write in one transaction: all of it is saved, or nothing. With a time, the lease held is renewed.
+
+        Raises LockedError, saving nothing, when another run took the lease over because it had expired.
+        """
+        with self.write_freely() as connection:
+            if self.hold.lease is not None:
+                self._keep(connection, self.hold.lease, at)
+            yield connection
+
+    @contextmanager
+    def write_freely(self) -> Iterator[sqlite3.Connection]:
+        """Write in one transaction without asking for the lease; for taking it and giving it back."""
+        # An immediate transaction waits for its turn at once: one that turns into a write can fail halfway.
+        with self.hold.turn, self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+            for call in BEFORE_COMMITS:
+                call()
+
+    def close(self) -> None:
+        """Give back all connections."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _keep(self, connection: sqlite3.Connection, held: HeldLease, at: datetime | None) -> None:
+        if at is None:
+            done = connection.execute(_HELD, (held.token,))
+        else:
+            done = connection.execute(_RENEWED, (moment_text(at + held.lasts), held.token))
+        if done.rowcount == 0:
+            raise taken_over(self._path)
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = self._connection()
+            try:
+                connection.execute(begin)
+                yield connection
+                connection.commit()
+            except BaseException:
+                connection.close()  # which takes back what was not committed
+                raise
+            self._idle.append(connection)
+        except sqlite3.Error as error:
+            meant = sqlite.trouble(error, str(self._path))
+            if meant is None:
+                raise
+            raise meant from error
+
+    def _connection(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return sqlite.connect(self._path)
