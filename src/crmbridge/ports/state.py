@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
@@ -154,7 +154,7 @@ class Backlog(Protocol):
         """
         ...
 
-    def dealt(self, reader: str, mark: int, left: Collection[Ref] = (), links: Iterable[str] = ()) -> None:
+    def dealt(self, reader: str, mark: int, left: Collection[Ref] = (), links: Collection[str] = ()) -> None:
         """Note that a reader has dealt with everything up to a mark, but for what it left: that is pending again.
 
         These are records, and those that stand in some links.

@@ -66,7 +66,7 @@ class SqlBacklog:
             rows = open_.execution_options(yield_per=_STREAM).execute(_PENDING, asked)
             return upto, tuple(starmap(ref_of, rows))
 
-    def dealt(self, reader: str, mark: int, left: Collection[Ref] = (), links: Iterable[str] = ()) -> None:
+    def dealt(self, reader: str, mark: int, left: Collection[Ref] = (), links: Collection[str] = ()) -> None:
         """Note that a reader has dealt with everything up to a mark, but for what it left: records, and whole links."""
         name, kept = storable(reader), sorted({_storable(ref) for ref in left})
         with self._database.write() as open_:

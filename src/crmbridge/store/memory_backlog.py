@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from crmbridge.model.changes import Blocked
@@ -26,7 +26,7 @@ class MemoryBacklog:
             changed = {ref for ref, mark in state.marks.items() if mark > since}
             return state.mark, tuple(sorted(changed | state.left.get(reader, frozenset())))
 
-    def dealt(self, reader: str, mark: int, left: Collection[Ref] = (), links: Iterable[str] = ()) -> None:
+    def dealt(self, reader: str, mark: int, left: Collection[Ref] = (), links: Collection[str] = ()) -> None:
         """Note that a reader has dealt with everything up to a mark, but for what it left: records, and whole links."""
         with self._memory.write() as state:
             state.readers[reader] = mark

@@ -107,10 +107,10 @@ class QuietBacklog(Part):
             since = first(open_.execute("SELECT mark FROM readers WHERE reader = ?", (name,))) or 0
             return upto, tuple(starmap(ref_of, open_.execute(_PENDING, (since, upto, name))))
 
-    def dealt(self, reader: str, mark: int, left: Collection[Ref] = ()) -> None:
+    def dealt(self, reader: str, mark: int, left: Collection[Ref] = (), links: Collection[str] = ()) -> None:
         """Note that a reader has dealt with everything up to a mark, but for what it left."""
-        if left:
-            self._whole().dealt(reader, mark, left)
+        if left or links:
+            self._whole().dealt(reader, mark, left, links)
             return
         name = storable(reader)
         with self._state.write() as open_:
