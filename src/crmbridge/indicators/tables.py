@@ -238,10 +238,13 @@ def _unpacked(place: int) -> str:
 
 
 def _deal_of_row(connection: str, connections: Sequence[str]) -> str:
-    """Give the SQL that looks a deal up; where there is one connection only, by its id alone, which is faster."""
+    """Give the SQL that looks a deal up; where there is one connection only, by its id alone, which is faster.
+
+    A stream without rows has columns of numbers, and not every deal's id could be turned into one.
+    """
     if len(connections) == 1:
-        return f"JOIN state.places AS place ON place.deal = one.deal WHERE {connection} = 0"
-    return f"JOIN state.places AS place ON place.connection = {connection} AND place.deal = one.deal"
+        return f"JOIN state.places AS place ON place.deal = one.deal::VARCHAR WHERE {connection} = 0"
+    return f"JOIN state.places AS place ON place.connection = {connection} AND place.deal = one.deal::VARCHAR"
 
 
 def _literal(value: str | int) -> str:
