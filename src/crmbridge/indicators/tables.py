@@ -13,6 +13,7 @@ _BITS = 8  # of a place in a list; no list has more than 127
 CREWS = 20  # into which deals are told apart at random
 NONE = "FALSE"  # of a table of which no rows are read
 _NUMBER = 32  # the bits below are four places in lists
+_ORDINAL = 48  # of a visit among a deal's, above its number among those of its stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,7 @@ def tables(
             typed=f"named.ordinal, deal, stage, status, hash(named.id, deal) % {CREWS}",
             joined="JOIN connections AS named ON named.ordinal = one.connection",
         ),
+        _people(connections),
         _records(connection, field, dialect, lean=lean is not None),
         _visits(connections, stages, dialect),
         _clocks(connections, stages, dialect, only=NONE if lean else "TRUE"),
@@ -95,24 +97,36 @@ def tables(
     )
 
 
+def _people(connections: Sequence[str]) -> Table:
+    known = ", ".join(quoted(connection) for connection in connections)
+    return Table(
+        name="people",
+        source="records",
+        types="connection TINYINT, id VARCHAR, name VARCHAR",
+        picked=f"{_coded('connection', connections)} AS connection, id, coalesce(name, '') AS name",
+        typed="connection, id, nullif(name, '')",
+        # By the key, as people are few among all records.
+        only=f"connection IN ({known}) AND kind = 'user'" if known else NONE,
+    )
+
+
 def _records(connection: str, field: str | None, dialect: Dialect, *, lean: bool) -> Table:
-    of_field = f"CAST({dialect.value(field)} AS TEXT)" if field else "NULL"
     # Of deals that nobody looks at one by one, no name is needed, and no more than what they are worth.
-    name = "CASE kind WHEN 'user' THEN coalesce(name, '') ELSE '' END" if lean else "coalesce(name, '')"
-    texts = ("amount", "currency", "owner", "close_date", *(() if lean else ("created_at",)))
-    created_at = "NULL" if lean else "nullif(created_at, '')::TIMESTAMP"
+    texts = ("amount", "currency", "owner", "close_date", *(() if lean else ("name", "created_at")))
+    fields = [f"coalesce(CAST({dialect.value(field)} AS TEXT), '') AS field"] if field else []
+    name, created_at = ("NULL", "NULL") if lean else ("nullif(name, '')", "nullif(created_at, '')::TIMESTAMP")
     return Table(
         name="records",
         source="records",
-        types="connection TINYINT, kind VARCHAR, id VARCHAR, name VARCHAR, amount VARCHAR, currency VARCHAR, "
+        types="connection TINYINT, id VARCHAR, name VARCHAR, amount VARCHAR, currency VARCHAR, "
         "owner VARCHAR, close_date DATE, created_at TIMESTAMP, field VARCHAR, probability VARCHAR",
-        picked=f"{connection} AS connection, kind, id, "
-        + ", ".join([f"{name} AS name", *(f"coalesce({each}, '') AS {each}" for each in texts)])
-        + f", coalesce({of_field}, '') AS field, {_probability(dialect)} AS probability",
-        typed="connection, kind, id, nullif(name, ''), nullif(amount, ''), nullif(currency, ''), nullif(owner, ''), "
-        f"TRY_CAST(nullif(close_date, '') AS DATE), {created_at}, {_readable('field')}, "
+        picked=f"{connection} AS connection, id, "
+        + ", ".join([*(f"coalesce({each}, '') AS {each}" for each in texts), *fields])
+        + f", {_probability(dialect)} AS probability",
+        typed=f"connection, id, {name}, nullif(amount, ''), nullif(currency, ''), nullif(owner, ''), "
+        f"TRY_CAST(nullif(close_date, '') AS DATE), {created_at}, {_readable('field') if field else 'NULL'}, "
         "nullif(probability, '')",
-        only="kind IN ('deal', 'user')",
+        only="kind = 'deal'",
     )
 
 
@@ -129,15 +143,17 @@ def _probability(dialect: Dialect) -> str:
 def _visits(connections: Sequence[str], stages: Sequence[str], dialect: Dialect) -> Table:
     codes = _packed(("connection", connections), ("stage", stages), ("to_stage", stages), ("to_status", _STATUS))
     connection, stage, to_stage, to_status = (_unpacked(place) for place in range(4))
-    number = dialect.wide("number")
+    number, ordinal = dialect.wide("number"), dialect.wide("ordinal")
     return Table(
         name="visits",
         source="visits",
         types="no INTEGER, stage TINYINT, number INTEGER, ordinal SMALLINT, entered_at TIMESTAMP, left_at TIMESTAMP, "
         "to_stage TINYINT, to_status UTINYINT, is_open BOOLEAN, crew UTINYINT",
-        picked=f"{codes} + ({number} << {_NUMBER}) AS codes, deal, ordinal, entered_at, "
+        picked=f"{codes} + ({number} << {_NUMBER}) + ({ordinal} << {_ORDINAL}) AS codes, deal, entered_at, "
         "coalesce(left_at, '') AS left_at",
-        typed=f"place.rowid, {stage}, codes >> {_NUMBER}, ordinal, entered_at::TIMESTAMP, "
+        # More visits of a deal than there is room for come as a negative number, of none of these types: an error.
+        typed=f"place.rowid, {stage}, codes >> {_NUMBER} & {(1 << _ORDINAL - _NUMBER) - 1}, "
+        f"(codes >> {_ORDINAL})::USMALLINT, entered_at::TIMESTAMP, "
         f"nullif(left_at, '')::TIMESTAMP, {to_stage}, CASE WHEN left_at <> '' THEN {to_status} END, "
         "place.status = 0, place.crew",
         joined=_deal_of_row(connection, connections),
