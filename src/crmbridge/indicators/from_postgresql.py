@@ -66,6 +66,7 @@ class PostgresqlState:
 
     server: psycopg.Connection[tuple[Any, ...]]
     folder: Path
+    readers: ClassVar[int] = 1
     dialect: ClassVar[Dialect] = _Postgresql()
 
     @property

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from queue import SimpleQueue
 from typing import ClassVar
 
 import adbc_driver_manager as adbc
@@ -48,7 +49,8 @@ class SqliteState:
 
     path: Path
     asked: sqlite3.Connection  # for what is a row or two, which would take Arrow longer
-    readers: Sequence[adbc.AdbcConnection]
+    readers: int
+    free: SimpleQueue[adbc.AdbcConnection]  # readers that nobody reads with
     dialect: ClassVar[Dialect] = _Sqlite()
 
     @property
@@ -61,13 +63,24 @@ class SqliteState:
         return [name for (name,) in self.asked.execute("SELECT DISTINCT connection FROM places ORDER BY connection")]
 
     def parts(self, table: Table) -> Sequence[Callable[[], AbstractContextManager[object]]]:
-        """Give what opens the streams of a table's rows: of a large one as many as there are readers."""
+        """Give what opens the streams of a table's rows, of a large one as many as there are readers."""
         (rows,) = self.asked.execute(f"SELECT coalesce(max(rowid), 0) FROM {table.source}").fetchone()  # noqa: S608  names from tables.py
-        if rows <= _SPLIT_ROWS or len(self.readers) == 1:
-            return [partial(_stream, table, self.readers[0], "TRUE")]
-        ends = [rows * number // len(self.readers) for number in range(len(self.readers) + 1)]
-        between = [f"rowid > {low} AND rowid <= {high}" for low, high in pairwise(ends)]
-        return [partial(_stream, table, *each) for each in zip(self.readers, between, strict=True)]
+        if rows <= _SPLIT_ROWS:
+            return [partial(self._stream, table, "TRUE")]
+        ends = [rows * number // self.readers for number in range(self.readers + 1)]
+        return [partial(self._stream, table, f"rowid > {low} AND rowid <= {high}") for low, high in pairwise(ends)]
+
+    @contextmanager
+    def _stream(self, table: Table, where: str) -> Iterator[object]:
+        reader = self.free.get()
+        try:
+            with adbc.AdbcStatement(reader) as statement:
+                statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
+                statement.set_sql_query(f"SELECT {table.picked} FROM {table.source} WHERE {where} AND {table.only}")  # noqa: S608  names from tables.py
+                stream, _ = statement.execute_query()
+                yield stream
+        finally:
+            self.free.put(reader)
 
 
 @contextmanager
@@ -90,8 +103,15 @@ def _of_one_moment(stack: ExitStack, path: Path) -> SqliteState:
         before = _version(watch)
         asked, readers = _asked(stack, path), [_reader(stack, path) for _ in range(READERS)]
         if _version(watch) == before:
-            return SqliteState(path, asked, readers)
-    return SqliteState(path, asked, readers[:1])  # a connection that is new since `asked` began is left out
+            return _state(path, asked, readers)
+    return _state(path, asked, readers[:1])  # a connection that is new since `asked` began is left out
+
+
+def _state(path: Path, asked: sqlite3.Connection, readers: Sequence[adbc.AdbcConnection]) -> SqliteState:
+    free: SimpleQueue[adbc.AdbcConnection] = SimpleQueue()
+    for reader in readers:
+        free.put(reader)
+    return SqliteState(path, asked, len(readers), free)
 
 
 def _connection(stack: ExitStack, path: Path) -> sqlite3.Connection:
@@ -122,12 +142,3 @@ def _reader(stack: ExitStack, path: Path) -> adbc.AdbcConnection:
         stream, _ = statement.execute_query()
         stream.release()
     return reader
-
-
-@contextmanager
-def _stream(table: Table, reader: adbc.AdbcConnection, where: str) -> Iterator[object]:
-    with adbc.AdbcStatement(reader) as statement:
-        statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
-        statement.set_sql_query(f"SELECT {table.picked} FROM {table.source} WHERE {where} AND {table.only}")  # noqa: S608  names from tables.py
-        stream, _ = statement.execute_query()
-        yield stream

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 _STATUS = ("open", "won", "lost")
@@ -14,6 +15,14 @@ CREWS = 20  # into which deals are told apart at random
 NONE = "FALSE"  # of a table of which no rows are read
 _NUMBER = 32  # the bits below are four places in lists
 _ORDINAL = 48  # of a visit among a deal's, above its number among those of its stage
+
+
+class Turn(Enum):
+    """When a table is read."""
+
+    FIRST = "first"  # before all others, which look deals up in it
+    MIDDLE = "middle"
+    LAST = "last"  # while other things are made already, as nothing is made from it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +40,7 @@ class Table:
     only: str = "TRUE"  # the SQL of which rows are read
     joined: str = ""
     grouped: str = ""
-    is_last: bool = False  # nothing else is made from it, so that it may be read last
+    turn: Turn = Turn.MIDDLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class Dialect(Protocol):
 def tables(
     stages: Sequence[str], connections: Sequence[str], field: str | None, dialect: Dialect, lean: Lean | None = None
 ) -> tuple[Table, ...]:
-    """Give the tables in the order in which they must be filled; `lean` counts clocks, and keeps none.
+    """Give the tables, within a turn the large ones first; `lean` counts clocks, and keeps none.
 
     What comes by the million is told in numbers: stages and connections by their place in the lists, -1 for one that
     is not in them; a deal by its number, which `places` gives it. A driver takes a column's type from the first batch,
@@ -86,11 +95,12 @@ def tables(
             # What a forecast leaves out together is told by the deal alone, however often it is read.
             typed=f"named.ordinal, deal, stage, status, hash(named.id, deal) % {CREWS}",
             joined="JOIN connections AS named ON named.ordinal = one.connection",
+            turn=Turn.FIRST,
         ),
-        _people(connections),
-        _records(connection, field, dialect, lean=lean is not None),
         _visits(connections, stages, dialect),
         _clocks(connections, stages, dialect, only=NONE if lean else "TRUE"),
+        _records(connection, field, dialect, lean=lean is not None),
+        _people(connections),
         *([_counted_clocks(stages, lean)] if lean else []),
         _findings(connections, stages),
         _activities(connection, dialect),
@@ -175,7 +185,7 @@ def _counted_clocks(stages: Sequence[str], lean: Lean) -> Table:
         typed=f"{stage}, sla, NULL, {month} AS month, {state}, {over} < 0, count(*), "
         f"list(elapsed_seconds) FILTER ({aimed} AND {over} >= 0)",
         grouped="GROUP BY one.codes, sla, month",
-        is_last=True,
+        turn=Turn.LAST,
     )
 
 
@@ -223,7 +233,7 @@ def _activities(connection: str, dialect: Dialect) -> Table:
         f"coalesce({dialect.value('deals', 'set')}, '[]') AS deals",
         typed=f"connection, id, {_readable('type')}, done::BOOLEAN, TRY_CAST(nullif(moment, '') AS TIMESTAMP), deals",
         only="kind = 'activity' AND gone_at IS NULL",
-        is_last=True,
+        turn=Turn.LAST,
     )
 
 
