@@ -65,6 +65,7 @@ class PostgresqlState(Struct, frozen=True):
 
     server: psycopg.Connection[tuple[Any, ...]]
     folder: Path
+    readers: ClassVar[int] = 1
     dialect: ClassVar[Dialect] = _Postgresql()
 
     @property

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from queue import SimpleQueue
 from typing import ClassVar
 
 import adbc_driver_manager as adbc
@@ -21,6 +22,7 @@ from crmbridge.indicators.tables import Dialect, Table, quoted
 READERS = 2  # that read the state side by side
 _BATCH_ROWS = 8192
 _SPLIT_ROWS = 50_000  # a table with fewer rows is read by one reader
+_BEGINS = "SELECT 1 FROM places LIMIT 1"  # a transaction begins with the first thing that is read
 _TRIES = 5  # to see the same moment with all readers, while others write
 
 
@@ -45,7 +47,9 @@ class SqliteState(Struct, frozen=True):
     """What `crmbridge.indicators.state` reads: see `Source` there."""
 
     path: Path
-    readers: Sequence[adbc.AdbcConnection]
+    asked: sqlite3.Connection  # for what is a row or two, which would take Arrow longer
+    readers: int
+    free: SimpleQueue[adbc.AdbcConnection]  # readers that nobody reads with
     dialect: ClassVar[Dialect] = _Sqlite()
 
     @property
@@ -55,17 +59,27 @@ class SqliteState(Struct, frozen=True):
 
     def connections(self) -> list[str]:
         """Give the connections that have evaluated deals, in order."""
-        return sorted(str(name) for (name,) in _rows(self.readers[0], "SELECT DISTINCT connection FROM places"))
+        return [name for (name,) in self.asked.execute("SELECT DISTINCT connection FROM places ORDER BY connection")]
 
     def parts(self, table: Table) -> Sequence[Callable[[], AbstractContextManager[object]]]:
-        """Give what opens the streams of a table's rows: of a large one as many as there are readers."""
-        ((most,),) = _rows(self.readers[0], f"SELECT coalesce(max(rowid), 0) AS n FROM {table.source}")  # noqa: S608  names from tables.py
-        rows = int(str(most))
-        if rows <= _SPLIT_ROWS or len(self.readers) == 1:
-            return [partial(_stream, table, self.readers[0], "TRUE")]
-        ends = [rows * number // len(self.readers) for number in range(len(self.readers) + 1)]
-        between = [f"rowid > {low} AND rowid <= {high}" for low, high in pairwise(ends)]
-        return [partial(_stream, table, *each) for each in zip(self.readers, between, strict=True)]
+        """Give what opens the streams of a table's rows, of a large one as many as there are readers."""
+        (rows,) = self.asked.execute(f"SELECT coalesce(max(rowid), 0) FROM {table.source}").fetchone()  # noqa: S608  names from tables.py
+        if rows <= _SPLIT_ROWS:
+            return [partial(self._stream, table, "TRUE")]
+        ends = [rows * number // self.readers for number in range(self.readers + 1)]
+        return [partial(self._stream, table, f"rowid > {low} AND rowid <= {high}") for low, high in pairwise(ends)]
+
+    @contextmanager
+    def _stream(self, table: Table, where: str) -> Iterator[object]:
+        reader = self.free.get()
+        try:
+            with adbc.AdbcStatement(reader) as statement:
+                statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
+                statement.set_sql_query(f"SELECT {table.picked} FROM {table.source} WHERE {where} AND {table.only}")  # noqa: S608  names from tables.py
+                stream, _ = statement.execute_query()
+                yield stream
+        finally:
+            self.free.put(reader)
 
 
 @contextmanager
@@ -73,7 +87,7 @@ def sqlite_state(path: Path) -> Iterator[SqliteState]:
     """Open a state file for reading; StateError comes of it when it, or what is done with it, shows that it is none."""
     try:
         with ExitStack() as stack:
-            yield SqliteState(path, _of_one_moment(stack, path))
+            yield _of_one_moment(stack, path)
     except (adbc.Error, duckdb.Error, sqlite3.Error) as error:
         raise StateError(
             f"The state {path} can't be read for the indicators: {str(error).splitlines()[0]}",
@@ -81,16 +95,28 @@ def sqlite_state(path: Path) -> Iterator[SqliteState]:
         ) from error
 
 
-def _of_one_moment(stack: ExitStack, path: Path) -> list[adbc.AdbcConnection]:
-    """Open readers that see the same state: if something was committed while they began, they begin again."""
-    watch = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-    stack.callback(watch.close)
+def _of_one_moment(stack: ExitStack, path: Path) -> SqliteState:
+    """Open connections that see the same state: if something was committed while they began, they begin again."""
+    watch = _connection(stack, path)
     for _ in range(_TRIES):
         before = _version(watch)
-        readers = [_reader(stack, path) for _ in range(READERS)]
+        asked, readers = _asked(stack, path), [_reader(stack, path) for _ in range(READERS)]
         if _version(watch) == before:
-            return readers
-    return readers[:1]
+            return _state(path, asked, readers)
+    return _state(path, asked, readers[:1])  # a connection that is new since `asked` began is left out
+
+
+def _state(path: Path, asked: sqlite3.Connection, readers: Sequence[adbc.AdbcConnection]) -> SqliteState:
+    free: SimpleQueue[adbc.AdbcConnection] = SimpleQueue()
+    for reader in readers:
+        free.put(reader)
+    return SqliteState(path, asked, len(readers), free)
+
+
+def _connection(stack: ExitStack, path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+    stack.callback(connection.close)
+    return connection
 
 
 def _version(watch: sqlite3.Connection) -> int:
@@ -99,26 +125,19 @@ def _version(watch: sqlite3.Connection) -> int:
     return int(version)
 
 
+def _asked(stack: ExitStack, path: Path) -> sqlite3.Connection:
+    connection = _connection(stack, path)
+    connection.execute("BEGIN")
+    connection.execute(_BEGINS).fetchall()
+    return connection
+
+
 def _reader(stack: ExitStack, path: Path) -> adbc.AdbcConnection:
     source = stack.enter_context(adbc_driver_sqlite.connect(f"{path.as_uri()}?mode=ro"))
     reader: adbc.AdbcConnection = stack.enter_context(adbc.AdbcConnection(source))
     reader.set_autocommit(False)  # one transaction, so that all tables are of one moment
-    _rows(reader, "SELECT count(*) AS n FROM places LIMIT 1")  # it begins with the first thing that is read
+    with adbc.AdbcStatement(reader) as statement:
+        statement.set_sql_query(_BEGINS)
+        stream, _ = statement.execute_query()
+        stream.release()
     return reader
-
-
-def _rows(reader: adbc.AdbcConnection, sql: str) -> list[tuple[object, ...]]:
-    with adbc.AdbcStatement(reader) as statement:
-        statement.set_sql_query(sql)
-        stream, _ = statement.execute_query()
-        with duckdb.connect() as desk:
-            return desk.from_arrow(stream).fetchall()
-
-
-@contextmanager
-def _stream(table: Table, reader: adbc.AdbcConnection, where: str) -> Iterator[object]:
-    with adbc.AdbcStatement(reader) as statement:
-        statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
-        statement.set_sql_query(f"SELECT {table.picked} FROM {table.source} WHERE {where} AND {table.only}")  # noqa: S608  names from tables.py
-        stream, _ = statement.execute_query()
-        yield stream

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from crmbridge.engine.sla.limits import clock_rule
+from crmbridge.engine.sla.written import written_slas
 from crmbridge.engine.text import fill
 from crmbridge.indicators.measures import MEASURES, Raw
 from crmbridge.indicators.options import Options, Period
@@ -72,11 +72,11 @@ class Shown(Struct, frozen=True, kw_only=True):
 
     def _sla(self, rule: str) -> str:
         """Name an SLA as the process does; by its rule's id, where it is not in the process any more."""
-        found = clock_rule(rule, self.process)
+        found = next((sla for sla in written_slas(self.process) if sla.id == rule), None)
         if found is None:
             return rule
-        if found.written is not None:
-            return found.written.name.in_language(self.options.language)
+        if found.rule is not None:
+            return found.rule.name.in_language(self.options.language)
         if found.measures != "handoff" or found.stage is None:
             return self.words.words["sla"]
         return fill(self.words.words["handoff_from"], {"stage": self.stage(found.stage.id)})

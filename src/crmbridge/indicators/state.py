@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,12 +17,14 @@ import duckdb
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.from_sqlite import READERS, sqlite_state
-from crmbridge.indicators.tables import NONE, Dialect, Lean, Table, tables
+from crmbridge.indicators.tables import NONE, Dialect, Lean, Table, Turn, tables
 
 MEMORY = (220, 900)  # MB at least and at most; beyond it, DuckDB writes to a temporary folder
 _OF_STATE = 0.23  # of the state's size, in between: about twice what is taken from it
 # As SQLAlchemy reads one, whose import takes longer than much of what is done here.
 _URL = re.compile(r"(?P<backend>\w+)(?:\+\w+)?://[^/?]*(?:/(?P<database>[^?]*))?")
+
+Part = Callable[[], AbstractContextManager[object]]
 
 
 class Source(Protocol):
@@ -30,8 +33,9 @@ class Source(Protocol):
     - `megabytes`: how large it is, from which follows what DuckDB may take.
     - `dialect`: how its database is asked.
     - `connections`: the ids of those that have evaluated deals, in order.
+    - `readers`: how many parts may be read side by side.
     - `parts`: what opens the streams of a table's rows, `picked` in its words. A stream is anything of Arrow that
-      DuckDB takes (`__arrow_c_stream__`); those of one table are read side by side, those of two one after the other.
+      DuckDB takes (`__arrow_c_stream__`).
     """
 
     @property
@@ -42,7 +46,10 @@ class Source(Protocol):
 
     def connections(self) -> list[str]: ...  # noqa: D102  said above
 
-    def parts(self, table: Table) -> Sequence[Callable[[], AbstractContextManager[object]]]: ...  # noqa: D102  said above
+    @property
+    def readers(self) -> int: ...  # noqa: D102  said above
+
+    def parts(self, table: Table) -> Sequence[Part]: ...  # noqa: D102  said above
 
 
 @contextmanager
@@ -132,40 +139,39 @@ def _load(
     read = [table for table in wanted if table.only != NONE]
     # DuckDB takes a stream of unknown length for a short one and would keep all of it to look deals up in.
     database.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
-    for table in read:
-        if not table.is_last:
-            _copy(database, source, table)
-    database.execute("RESET disabled_optimizers")
-    with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(meanwhile, database.cursor())
-        for table in read:
-            if table.is_last:
-                _copy(database, source, table)
-        done.result()
+    with ThreadPoolExecutor(source.readers) as pool:
+        begin = partial(_copies, pool, database, source, read)
+        _finish(begin(Turn.FIRST))
+        middle, last = begin(Turn.MIDDLE), begin(Turn.LAST)
+        _finish(middle)
+        database.execute("RESET disabled_optimizers")
+        meanwhile(database.cursor())
+        _finish(last)
 
 
 def _nothing(_database: duckdb.DuckDBPyConnection) -> None:
     """Do nothing meanwhile."""
 
 
-def _copy(database: duckdb.DuckDBPyConnection, source: Source, table: Table) -> None:
-    """Copy a table, all its parts at once."""
-    parts = source.parts(table)
-    with ThreadPoolExecutor(len(parts)) as pool:
-        copied = [pool.submit(_copy_part, database.cursor(), table, *each) for each in enumerate(parts)]
-        for done in copied:
-            done.result()
+def _copies(
+    pool: ThreadPoolExecutor, database: duckdb.DuckDBPyConnection, source: Source, read: Sequence[Table], turn: Turn
+) -> list[Future[None]]:
+    """Begin to copy the tables of a turn, in their order: each part of one as soon as a reader is free."""
+    parts = ((table, part) for table in read if table.turn is turn for part in source.parts(table))
+    return [pool.submit(_copy_part, database.cursor(), *each) for each in parts]
 
 
-def _copy_part(
-    cursor: duckdb.DuckDBPyConnection, table: Table, number: int, part: Callable[[], AbstractContextManager[object]]
-) -> None:
-    name = f"stream_{number}"
+def _finish(copies: Sequence[Future[None]]) -> None:
+    for done in copies:
+        done.result()
+
+
+def _copy_part(cursor: duckdb.DuckDBPyConnection, table: Table, part: Part) -> None:
     with part() as stream:
-        cursor.register(name, stream)
-        rows = f"SELECT {table.typed} FROM {name} AS one {table.joined} {table.grouped}"  # noqa: S608  names from tables.py
+        cursor.register("stream", stream)
+        rows = f"SELECT {table.typed} FROM stream AS one {table.joined} {table.grouped}"  # noqa: S608  names from tables.py
         cursor.execute(f"INSERT INTO state.{table.name} {rows}")
-        cursor.unregister(name)
+        cursor.unregister("stream")
 
 
 _URL_ADVICE = "Write `store` as sqlite:///path/to/state.db, or as postgresql://user@host/database."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Protocol
 
 from msgspec import Struct
@@ -14,6 +15,15 @@ _BITS = 8  # of a place in a list; no list has more than 127
 CREWS = 20  # into which deals are told apart at random
 NONE = "FALSE"  # of a table of which no rows are read
 _NUMBER = 32  # the bits below are four places in lists
+_ORDINAL = 48  # of a visit among a deal's, above its number among those of its stage
+
+
+class Turn(Enum):
+    """When a table is read."""
+
+    FIRST = "first"  # before all others, which look deals up in it
+    MIDDLE = "middle"
+    LAST = "last"  # while other things are made already, as nothing is made from it
 
 
 class Table(Struct, frozen=True, kw_only=True):
@@ -30,7 +40,7 @@ class Table(Struct, frozen=True, kw_only=True):
     only: str = "TRUE"  # the SQL of which rows are read
     joined: str = ""
     grouped: str = ""
-    is_last: bool = False  # nothing else is made from it, so that it may be read last
+    turn: Turn = Turn.MIDDLE
 
 
 class Lean(Struct, frozen=True):
@@ -67,7 +77,7 @@ class Dialect(Protocol):
 def tables(
     stages: Sequence[str], connections: Sequence[str], field: str | None, dialect: Dialect, lean: Lean | None = None
 ) -> tuple[Table, ...]:
-    """Give the tables in the order in which they must be filled; `lean` counts clocks, and keeps none.
+    """Give the tables, within a turn the large ones first; `lean` counts clocks, and keeps none.
 
     What comes by the million is told in numbers: stages and connections by their place in the lists, -1 for one that
     is not in them; a deal by its number, which `places` gives it. A driver takes a column's type from the first batch,
@@ -84,34 +94,48 @@ def tables(
             # What a forecast leaves out together is told by the deal alone, however often it is read.
             typed=f"named.ordinal, deal, stage, status, hash(named.id, deal) % {CREWS}",
             joined="JOIN connections AS named ON named.ordinal = one.connection",
+            turn=Turn.FIRST,
         ),
-        _records(connection, field, dialect, lean=lean is not None),
         _visits(connections, stages, dialect),
         _clocks(connections, stages, dialect, only=NONE if lean else "TRUE"),
+        _records(connection, field, dialect, lean=lean is not None),
+        _people(connections),
         *([_counted_clocks(stages, lean)] if lean else []),
         _findings(connections, stages),
         _activities(connection, dialect),
     )
 
 
+def _people(connections: Sequence[str]) -> Table:
+    known = ", ".join(quoted(connection) for connection in connections)
+    return Table(
+        name="people",
+        source="records",
+        types="connection TINYINT, id VARCHAR, name VARCHAR",
+        picked=f"{_coded('connection', connections)} AS connection, id, coalesce(name, '') AS name",
+        typed="connection, id, nullif(name, '')",
+        # By the key, as people are few among all records.
+        only=f"connection IN ({known}) AND kind = 'user'" if known else NONE,
+    )
+
+
 def _records(connection: str, field: str | None, dialect: Dialect, *, lean: bool) -> Table:
-    of_field = f"CAST({dialect.value(field)} AS TEXT)" if field else "NULL"
     # Of deals that nobody looks at one by one, no name is needed, and no more than what they are worth.
-    name = "CASE kind WHEN 'user' THEN coalesce(name, '') ELSE '' END" if lean else "coalesce(name, '')"
-    texts = ("amount", "currency", "owner", "close_date", *(() if lean else ("created_at",)))
-    created_at = "NULL" if lean else "nullif(created_at, '')::TIMESTAMP"
+    texts = ("amount", "currency", "owner", "close_date", *(() if lean else ("name", "created_at")))
+    fields = [f"coalesce(CAST({dialect.value(field)} AS TEXT), '') AS field"] if field else []
+    name, created_at = ("NULL", "NULL") if lean else ("nullif(name, '')", "nullif(created_at, '')::TIMESTAMP")
     return Table(
         name="records",
         source="records",
-        types="connection TINYINT, kind VARCHAR, id VARCHAR, name VARCHAR, amount VARCHAR, currency VARCHAR, "
+        types="connection TINYINT, id VARCHAR, name VARCHAR, amount VARCHAR, currency VARCHAR, "
         "owner VARCHAR, close_date DATE, created_at TIMESTAMP, field VARCHAR, probability VARCHAR",
-        picked=f"{connection} AS connection, kind, id, "
-        + ", ".join([f"{name} AS name", *(f"coalesce({each}, '') AS {each}" for each in texts)])
-        + f", coalesce({of_field}, '') AS field, {_probability(dialect)} AS probability",
-        typed="connection, kind, id, nullif(name, ''), nullif(amount, ''), nullif(currency, ''), nullif(owner, ''), "
-        f"TRY_CAST(nullif(close_date, '') AS DATE), {created_at}, {_readable('field')}, "
+        picked=f"{connection} AS connection, id, "
+        + ", ".join([*(f"coalesce({each}, '') AS {each}" for each in texts), *fields])
+        + f", {_probability(dialect)} AS probability",
+        typed=f"connection, id, {name}, nullif(amount, ''), nullif(currency, ''), nullif(owner, ''), "
+        f"TRY_CAST(nullif(close_date, '') AS DATE), {created_at}, {_readable('field') if field else 'NULL'}, "
         "nullif(probability, '')",
-        only="kind IN ('deal', 'user')",
+        only="kind = 'deal'",
     )
 
 
@@ -128,15 +152,17 @@ def _probability(dialect: Dialect) -> str:
 def _visits(connections: Sequence[str], stages: Sequence[str], dialect: Dialect) -> Table:
     codes = _packed(("connection", connections), ("stage", stages), ("to_stage", stages), ("to_status", _STATUS))
     connection, stage, to_stage, to_status = (_unpacked(place) for place in range(4))
-    number = dialect.wide("number")
+    number, ordinal = dialect.wide("number"), dialect.wide("ordinal")
     return Table(
         name="visits",
         source="visits",
         types="no INTEGER, stage TINYINT, number INTEGER, ordinal SMALLINT, entered_at TIMESTAMP, left_at TIMESTAMP, "
         "to_stage TINYINT, to_status UTINYINT, is_open BOOLEAN, crew UTINYINT",
-        picked=f"{codes} + ({number} << {_NUMBER}) AS codes, deal, ordinal, entered_at, "
+        picked=f"{codes} + ({number} << {_NUMBER}) + ({ordinal} << {_ORDINAL}) AS codes, deal, entered_at, "
         "coalesce(left_at, '') AS left_at",
-        typed=f"place.rowid, {stage}, codes >> {_NUMBER}, ordinal, entered_at::TIMESTAMP, "
+        # More visits of a deal than there is room for come as a negative number, of none of these types: an error.
+        typed=f"place.rowid, {stage}, codes >> {_NUMBER} & {(1 << _ORDINAL - _NUMBER) - 1}, "
+        f"(codes >> {_ORDINAL})::USMALLINT, entered_at::TIMESTAMP, "
         f"nullif(left_at, '')::TIMESTAMP, {to_stage}, CASE WHEN left_at <> '' THEN {to_status} END, "
         "place.status = 0, place.crew",
         joined=_deal_of_row(connection, connections),
@@ -158,7 +184,7 @@ def _counted_clocks(stages: Sequence[str], lean: Lean) -> Table:
         typed=f"{stage}, sla, NULL, {month} AS month, {state}, {over} < 0, count(*), "
         f"list(elapsed_seconds) FILTER ({aimed} AND {over} >= 0)",
         grouped="GROUP BY one.codes, sla, month",
-        is_last=True,
+        turn=Turn.LAST,
     )
 
 
@@ -206,7 +232,7 @@ def _activities(connection: str, dialect: Dialect) -> Table:
         f"coalesce({dialect.value('deals', 'set')}, '[]') AS deals",
         typed=f"connection, id, {_readable('type')}, done::BOOLEAN, TRY_CAST(nullif(moment, '') AS TIMESTAMP), deals",
         only="kind = 'activity' AND gone_at IS NULL",
-        is_last=True,
+        turn=Turn.LAST,
     )
 
 
@@ -237,10 +263,13 @@ def _unpacked(place: int) -> str:
 
 
 def _deal_of_row(connection: str, connections: Sequence[str]) -> str:
-    """Give the SQL that looks a deal up; where there is one connection only, by its id alone, which is faster."""
+    """Give the SQL that looks a deal up; where there is one connection only, by its id alone, which is faster.
+
+    A stream without rows has columns of numbers, and not every deal's id could be turned into one.
+    """
     if len(connections) == 1:
-        return f"JOIN state.places AS place ON place.deal = one.deal WHERE {connection} = 0"
-    return f"JOIN state.places AS place ON place.connection = {connection} AND place.deal = one.deal"
+        return f"JOIN state.places AS place ON place.deal = one.deal::VARCHAR WHERE {connection} = 0"
+    return f"JOIN state.places AS place ON place.connection = {connection} AND place.deal = one.deal::VARCHAR"
 
 
 def _literal(value: str | int) -> str:

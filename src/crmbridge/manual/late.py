@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from markupsafe import Markup, escape
 
-from crmbridge.engine.sla.limits import ClockRule, Measures, clock_rule, in_words
+from crmbridge.engine.sla.limits import ClockRule, clock_rule, in_words
+from crmbridge.engine.sla.written import Measures
 from crmbridge.engine.text import plain
 from crmbridge.manual.checks import kinds_listed
 from crmbridge.manual.saying import Saying

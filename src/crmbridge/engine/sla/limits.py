@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
 from crmbridge.engine.judging import case_now
 from crmbridge.engine.rules.asking import PASS
 from crmbridge.engine.rules.compiled import CompiledRule, compiled_rule
+from crmbridge.engine.sla.written import Measures, written_slas
 from crmbridge.model.business_time import Duration, Unit
 from crmbridge.model.checks import Check
-from crmbridge.model.process import ExitRule, Handoff, Process, Stage
-from crmbridge.model.slas import SlaKind, SlaRule, TimeLimit
+from crmbridge.model.process import ExitRule, Process, Stage
+from crmbridge.model.slas import SlaRule, TimeLimit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from crmbridge.engine.subject import Subject
 
 NO_CALENDAR = ""  # the calendar of a clock that counts plain time
-PROCESS_SLAS = "sla"  # stands in a rule id where a stage would: `sla.first_touch`
-HANDOFF_WARN_AT = Decimal("0.8")  # a hand-off names no share of its own; this is the usual one of an SLA
 _UNITS = {
     Unit.BUSINESS_DAYS: "business days",
     Unit.BUSINESS_HOURS: "business hours",
@@ -34,8 +33,6 @@ _UNITS = {
     Unit.HOURS: "hours",
     Unit.MINUTES: "minutes",
 }
-
-Measures = Literal["time_in_stage", "handoff"] | SlaKind
 
 
 class Limit(NamedTuple):
@@ -121,42 +118,18 @@ def in_words(goal: Duration, calendar: str) -> str:
 
 
 def _prepare(process: Process) -> Iterator[ClockRule]:
-    for stage in process.stages:
-        if stage.sla:
-            segments = _conditions([goal.when for goal in stage.sla.goals], stage, process)
-            yield ClockRule(f"{stage.id}.sla", "time_in_stage", stage, stage.sla, segments=segments)
-        if stage.handoff and (timing := _handoff(stage, stage.handoff, process)):
-            yield ClockRule(f"{stage.id}.handoff", "handoff", stage, timing)
-        for rule in stage.slas:
-            yield _of_rule(f"{stage.id}.{rule.id}", rule, stage, process)
-    for rule in process.slas:
-        yield _of_rule(f"{PROCESS_SLAS}.{rule.id}", rule, None, process)
-
-
-def _of_rule(name: str, rule: SlaRule, stage: Stage | None, process: Process) -> ClockRule:
-    asked = stage or process.stages[0]
-    timing = rule.model_copy(update={"calendar": rule.calendar or _only_calendar(process)})
-    return ClockRule(
-        name,
-        rule.kind,
-        stage,
-        timing,
-        written=rule,
-        when=next(iter(_conditions([rule.when] if rule.when else [], asked, process)), None),
-        segments=_conditions([goal.when for goal in rule.goals], asked, process),
-    )
-
-
-def _handoff(stage: Stage, handoff: Handoff, process: Process) -> TimeLimit | None:
-    """Give the limit for accepting: in its own calendar, else in that of the stage's SLA, else in the only one."""
-    if handoff.accept_within is None:
-        return None
-    calendar = handoff.calendar or (stage.sla.calendar if stage.sla else None) or _only_calendar(process)
-    return TimeLimit.model_construct(goal=handoff.accept_within, calendar=calendar, warn_at=(HANDOFF_WARN_AT,))
-
-
-def _only_calendar(process: Process) -> str | None:
-    return next(iter(process.calendars)) if len(process.calendars) == 1 else None
+    for sla in written_slas(process):
+        asked = sla.stage or process.stages[0]
+        when = [sla.rule.when] if sla.rule and sla.rule.when else []
+        yield ClockRule(
+            sla.id,
+            sla.measures,
+            sla.stage,
+            sla.timing,
+            written=sla.rule,
+            when=next(iter(_conditions(when, asked, process)), None),
+            segments=_conditions([goal.when for goal in sla.timing.goals], asked, process),
+        )
 
 
 def _conditions(checks: list[Check], stage: Stage, process: Process) -> tuple[CompiledRule, ...]:

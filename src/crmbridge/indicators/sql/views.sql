@@ -98,13 +98,12 @@ SELECT
 FROM state.places AS place
 JOIN connections AS connection ON connection.ordinal = place.connection
 LEFT JOIN stages AS stage ON stage.ordinal = place.stage
-LEFT JOIN state.records AS record
-    ON record.kind = 'deal' AND record.connection = place.connection AND record.id = place.deal
-LEFT JOIN state.records AS person
-    ON person.kind = 'user' AND person.connection = place.connection AND person.id = record.owner
+LEFT JOIN state.records AS record ON record.connection = place.connection AND record.id = place.deal
+LEFT JOIN state.people AS person ON person.connection = place.connection AND person.id = record.owner
 LEFT JOIN journeys AS journey ON journey.no = place.rowid::INTEGER;
 
 DROP TABLE state.records;
+DROP TABLE state.people;
 
 -- segments: what deals are grouped by, as numbers; grouped: the one that each deal is in. Both are empty when deals are
 -- not grouped. Deals without a value are in segment 0, which has no name.
