@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from crmbridge.engine.matching import link_id
-from crmbridge.model.changes import Action, Change, Outcome, Plan
+from crmbridge.model.changes import Action, Change, JournalEntry, Outcome, Plan
 from crmbridge.model.records import Ref, Status
 from crmbridge.testing.simulation.witness import Witness
 
@@ -89,14 +89,16 @@ def _differed(seen: Witness, refs: Collection[Ref], live: Sequence[Ref]) -> bool
 
 def judge_effects(seen: Witness) -> None:
     """Check that what the CRMs carried out is what the journal says was applied, each once."""
-    last = {entry.change.id: entry for entry in seen.journal.entries() if entry.outcome is not None}
+    rows = list(seen.journal.entries())
+    last = {entry.change.id: entry for entry in rows if entry.outcome is not None}
+    intents = {entry.change.id: entry for entry in rows if entry.outcome is None}
     known = set(last)
     effects: Counter[str] = Counter()
     for crm in seen.crms.values():
         effects.update(crm.effects)
     assert set(+effects) <= known, "P6: something was carried out that the journal does not know"
     for change, entry in last.items():
-        if _blurred(seen, entry.change, entry.ref):
+        if _blurred(seen, entry.change, entry.ref) or _written_over(intents, entry):
             continue
         expected = int(entry.outcome is Outcome.APPLIED)
         found = effects[change]
@@ -114,3 +116,11 @@ def _blurred(seen: Witness, change: Change, ref: Ref | None) -> bool:
     others = [other for *_, other in seen.sent[change.link or ""] if other.target == target and other.id != change.id]
     again = any(edit in other.edits for other in others for edit in change.edits)  # wanted anew since, and done
     return again or target in seen.deleted_at or any(e.ref == target and e.name in names for e in seen.edits)
+
+
+def _written_over(intents: Mapping[str, JournalEntry], ended: JournalEntry) -> bool:
+    """Tell whether another change was written over an update before anybody could read back what became of it."""
+    change = ended.change
+    first, names = intents[change.id].seq, {edit.name for edit in change.edits}
+    between = [e.change for e in intents.values() if e.change.target == change.target and first < e.seq < ended.seq]
+    return change.action is Action.UPDATE and any(edit.name in names for other in between for edit in other.edits)
