@@ -62,7 +62,9 @@ def _is_open(seen: Witness, ref: Ref) -> bool:
 
 
 def _judge_missing(seen: Witness, link: str, live: Sequence[Ref], missing: Collection[str]) -> None:
-    whole = not missing or seen.is_ended(link) or seen.is_shaken(link) or not _is_open(seen, live[0])
+    """Check that no counterpart is missing of an open deal; where stages can't be told, the first in order speaks."""
+    first = min(live, key=lambda ref: seen.entry.between.index(ref.connection))
+    whole = not missing or seen.is_ended(link) or seen.is_shaken(link) or not _is_open(seen, first)
     assert whole, f"P1: {link} lacks {missing}, and the plan says nothing of it"
 
 
