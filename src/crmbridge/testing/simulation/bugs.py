@@ -16,6 +16,7 @@ class Bug(NamedTuple):
 
 APPLYING, RECONCILING = "crmbridge.services.applying", "crmbridge.services.reconciling"
 MERGE, PLANNING = "crmbridge.engine.merge", "crmbridge.services.planning"
+UNDOING = "crmbridge.services.undoing"
 JOURNAL, RECORDS = "crmbridge.store.journal", "crmbridge.store.records"
 
 BUGS: tuple[Bug, ...] = (
@@ -231,5 +232,65 @@ BUGS: tuple[Bug, ...] = (
         "    found = {receipt.change: receipt for receipt in receipts}\n",
         "    turned = reversed(receipts)\n"
         "    found = {c.id: replace(r, change=c.id) for c, r in zip(batch, turned, strict=True)} if receipts else {}\n",
+    ),
+    Bug(
+        "a cut is never an edit",
+        "crmbridge.engine.forms",
+        "    fresh = base.get(VERSION) is not None and base[VERSION] != version\n",
+        "    fresh = False\n",
+    ),
+    Bug(
+        "of two deals of one name one is taken",
+        "crmbridge.engine.matching",
+        "    if len(existing) > 1 or any(len(side) > 1 for side in sides.values()):\n",
+        "    if len(existing) > 1:\n",
+    ),
+    Bug(
+        "what a person brought back is taken away again",
+        "crmbridge.engine.deleting",
+        "    if came_back or (by_people and",
+        "    if (by_people and",
+    ),
+    Bug(
+        "an undo writes over what people changed since",
+        UNDOING,
+        "        if _holds(now, after):\n",
+        "        if True:\n",
+    ),
+    Bug(
+        "an undo takes away a deal that people edited since",
+        UNDOING,
+        "    if record is not None and (why := _edited_since(scene, entry, record)):\n",
+        "    if record is not None and (why := '') == 'no':\n",
+    ),
+    Bug(
+        "what was decided on is not repeated where its deal is gone",
+        MERGE,
+        "    return untouched and not same(decided, sides[0].now[name])\n",
+        "    return False\n",
+    ),
+    Bug(
+        "a creation that may still arrive counts as not done",
+        RECONCILING,
+        "    if workspace.clock.now() - entry.at >= SETTLES:\n",
+        "    if True:\n",
+    ),
+    Bug(
+        "contacts that stand in no link are taken off",
+        "crmbridge.services.linked",
+        "    others = there - before if before <= there else set()\n",
+        "    others: set[str] = set()\n",
+    ),
+    Bug(
+        "what somebody decided is forgotten",
+        "crmbridge.services.resolving",
+        "        bases[decided_ref(item.link)][item.name] = decision.value\n",
+        "",
+    ),
+    Bug(
+        "a decision is taken on values that nobody was shown",
+        "crmbridge.services.resolving",
+        "        if record.ref.connection in item.values and not (",
+        "        if False and not (",
     ),
 )

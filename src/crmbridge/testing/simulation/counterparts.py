@@ -14,6 +14,7 @@ from crmbridge.testing.simulation.witness import Witness
 def judge_counterparts(seen: Witness, plan: Plan) -> None:
     """Check that nothing is doubled, that each link is whole, and each open deal linked, or a person is asked."""
     _judge_doubles(seen)
+    _judge_twins(seen)
     stopped = {item.link for item in plan.blocked}
     _judge_merged(seen, stopped)
     for link, refs in seen.links().items():
@@ -38,6 +39,13 @@ def _judge_doubles(seen: Witness) -> None:
         assert not [key for key, count in keys.items() if count > 1], f"P2: doubled in {crm.connection}: {keys}"
         marks = Counter((on, mark) for on, mark in crm.attached.values())
         assert not [mark for mark, count in marks.items() if count > 1], f"P2: doubled tasks in {crm.connection}"
+
+
+def _judge_twins(seen: Witness) -> None:
+    """Check that nobody guessed which of two deals of one name belongs to a third one."""
+    for twins in seen.twins:
+        guessed = [ref for ref in sorted(twins) if len(twins.intersection(seen.linked(ref))) > 1]
+        assert not guessed, f"P2: which of {sorted(twins)} belong together was guessed: {guessed}"
 
 
 def _judge_merged(seen: Witness, stopped: Collection[str]) -> None:
