@@ -19,13 +19,13 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from crmbridge.files.reading import read_process
 from crmbridge.files.shipped import shipped_folder
 from crmbridge.model.process import Process
+from crmbridge.model.replacing import replace
 from crmbridge.services.awaiting import dealt
 from crmbridge.services.evaluating import judge_pending
 from crmbridge.services.explaining import explain

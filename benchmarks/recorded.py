@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import tempfile
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from crmbridge.model.process import Process
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType
 from crmbridge.plugins import SandboxSpec, load_plugins
 from crmbridge.sandbox import SandboxOptions, VirtualClock, serve

@@ -11,11 +11,11 @@ import json
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmbridge.model.replacing import replace
 from runs.memory import peak_mb
 from runs.projects import CONNECTION
 

@@ -10,7 +10,6 @@ import json
 import resource
 import sys
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +19,7 @@ from crmbridge.engine.checks import Case, Verdicts, judge_stage
 from crmbridge.model.findings import Judgement
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Position, Record, Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from runs.projects import CONNECTION
 from runs.rule_set import FIELDS, RULES, deals

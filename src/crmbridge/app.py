@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from crmbridge.clock import SystemClock
+from crmbridge.model.replacing import replace
 from crmbridge.plugins import Plugins, load_plugins
 from crmbridge.ports import Clock
 from crmbridge.services.checking import load_project, models_of

@@ -7,10 +7,10 @@ import importlib.metadata
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
+from msgspec import Struct
 
 from crmbridge import hookspecs
 from crmbridge.errors import ConfigurationError
@@ -38,8 +38,7 @@ def lazily(module: str, name: str) -> Callable[[Any, AdapterContext], Adapter]:
     return open_adapter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdapterSpec:
+class AdapterSpec(Struct, frozen=True, kw_only=True):
     """An adapter on offer. `settings` reads its part of a connection (a frozen pydantic model); `open` connects.
 
     The rest is for what a CRM may have. `steps` tells an admin how to make a field by hand, for CRMs whose API makes
@@ -56,8 +55,7 @@ class AdapterSpec:
     guards: Callable[[GuardRequest], Guards] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxSpec:
+class SandboxSpec(Struct, frozen=True, kw_only=True):
     """A sandbox on offer. `stages` maps the stages of the bundled process to this sandbox's pipeline.
 
     `fields` maps the bundled process's fields to the sandbox account's own.
@@ -73,8 +71,7 @@ class SandboxSpec:
     example: str = ""  # arguments for curl that read something; {url} and {token} are filled in
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SinkSpec:
+class SinkSpec(Struct, frozen=True, kw_only=True):
     """A sink on offer. `settings` reads its entry in the settings file; `open` makes the sink."""
 
     name: str
@@ -82,8 +79,7 @@ class SinkSpec:
     open: Callable[[Any], Sink]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndicatorSpec:
+class IndicatorSpec(Struct, frozen=True, kw_only=True):
     """An indicator on offer: a name, a title and a definition for people, and one SELECT over the indicators' views.
 
     The SELECT gives `value`, or `numerator` and `denominator`; `n`, `label`, `stage`, `segment`, `period` may be too.

@@ -12,7 +12,7 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from unittest.mock import patch
@@ -27,6 +27,7 @@ from crmbridge.engine.activities import by_deal
 from crmbridge.engine.matching import external_key, link_id
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.plugins import SandboxSpec, load_plugins
 from crmbridge.ports import StateStore
 from crmbridge.sandbox import SandboxOptions, Served, serve

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from crmbridge.model.replacing import replace
 from crmbridge.sandbox import SandboxOptions
 from crmbridge.testing import AdapterSuite, AdapterWorkbench, plugin_workbench
 

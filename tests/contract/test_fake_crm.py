@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +13,7 @@ import pytest
 from crmbridge.adapting import course_of
 from crmbridge.model.courses import Course, Held
 from crmbridge.model.records import Record
+from crmbridge.model.replacing import replace
 from crmbridge.sandbox import Faults, RequestLog, Sandbox, SandboxOptions, Served, VirtualClock, make_world
 from crmbridge.sandbox.world import FILLED_AFTER
 from crmbridge.testing import AdapterSuite, AdapterWorkbench, Exemption, SuiteConfig

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from tests.contract.test_fake_crm import TestFakeCrm as Suite
 
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
 from crmbridge.sandbox import SandboxOptions, VirtualClock
 from crmbridge.testing.adapter_files import FileTests

@@ -17,6 +17,7 @@ import pytest
 
 from crmbridge.cli.plan_files import load_plan, save_plan
 from crmbridge.model.records import Kind
+from crmbridge.model.replacing import replace
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Shop
@@ -232,7 +233,7 @@ def test_a_plan_file_with_the_same_change_twice_is_refused(shop: Shop, tmp_path:
     file = tmp_path / "plan.json"
     shop.call("plan", "--out", str(file))
     plan = load_plan(file)
-    save_plan(dataclasses.replace(plan, changes=(*plan.changes, plan.changes[0])), file)
+    save_plan(replace(plan, changes=(*plan.changes, plan.changes[0])), file)
     found = shop.call("apply", str(file), "--yes", "--json").document
 
     assert (8, "plan_stale") == (found["exit_code"], found["error"]["code"])

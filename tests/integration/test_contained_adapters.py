@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from crmbridge.errors import AdapterBugError, RetryLaterError
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter, Capabilities, Page
 from crmbridge.services.containing import Contained
 from crmbridge.services.cycle import Cycle, run_cycle

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +15,7 @@ from crmbridge.errors import AuthenticationError, ConfigurationError, LockedErro
 from crmbridge.hookspecs import hookimpl
 from crmbridge.model.changes import Action, Cause, Outcome
 from crmbridge.model.records import Kind, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
 from crmbridge.ports import StateStore
 from crmbridge.sandbox.world import OPEN_STAGES

@@ -12,6 +12,7 @@ from crmbridge.errors import AuthenticationError, RetryLaterError
 from crmbridge.model.findings import Judgement
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Credential, Description, Page
 from crmbridge.services.awaiting import dealt
 from crmbridge.services.evaluating import evaluate_all, judge_pending
@@ -209,8 +210,6 @@ class Watched(FakeAdapter):
         return super().pull(kind, since)
 
     def describe(self) -> Description:
-        from dataclasses import replace  # noqa: PLC0415  of this one method
-
         scopes = frozenset({"deals", "files"})
         files = frozenset({"files", "files.hidden"})
         signed = Credential(way="OAuth", scopes=scopes, needed=frozenset({"deals"}), needed_for={Kind.FILE: files})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Action
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
 from crmbridge.services.awaiting import dealt
 from crmbridge.services.evaluating import evaluate_all, judge_pending, subject_of

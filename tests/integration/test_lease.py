@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 
 from crmbridge.errors import LockedError
 from crmbridge.model.changes import Change, Receipt
+from crmbridge.model.replacing import replace
 from crmbridge.ports import StateStore
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.services.cycle import LEASE, Cycle, finish, run_cycle, writing

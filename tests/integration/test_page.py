@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,11 +17,13 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from msgspec.structs import force_setattr
 
 from crmbridge.errors import PlanStaleError
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.findings import Waiver
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
 from crmbridge.ports import Document
 from crmbridge.services.choosing import ALL
@@ -481,7 +483,7 @@ def test_a_bug_tells_a_stranger_nothing(serve: Serve, caplog: pytest.LogCaptureF
     """A page in style, without how it came about; the log names the kind."""
     served = serve()
     served.bench.workspace.store.close()
-    object.__setattr__(served.site, "board", None)
+    force_setattr(served.site, "board", None)
     with served.visitor() as visitor:
         answer = visitor.get("/deals")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from crmbridge.model.courses import DIFFERS, Course, Held, untold
 from crmbridge.model.findings import Finding, Judgement
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter, StateStore
 from crmbridge.services.cycle import Cycle, run_cycle
 from crmbridge.services.evaluating import subject_of

@@ -7,7 +7,6 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from crmbridge.errors import AuthenticationError, ConfigurationError, CrmbridgeError, RetryLaterError, UnclearError
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Document
 from crmbridge.report import open_sink
 from crmbridge.report.sinks.blocks import MAX_BLOCKS, MAX_TEXT, message

@@ -7,12 +7,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from crmbridge.model.records import Kind
+from crmbridge.model.replacing import replace
 from crmbridge.store import open_store
 from crmbridge.store.sql import SqlStore
 from crmbridge.testing.store_makers import HOUR, START, make_page, make_record, save

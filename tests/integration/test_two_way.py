@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +11,7 @@ from tests.unit.services.able import able_bench
 
 from crmbridge.model.changes import Action, Cause, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.testing.fake_crm import FakeCrm

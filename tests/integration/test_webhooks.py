@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.integration.hooked import hooked_plugin, signature
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.services.hinting import receivers, reread_hints
 from crmbridge.services.pulling import pull
 from crmbridge.services.running import run_hinted, run_pull

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,6 +11,7 @@ from crmbridge.files.reading import read_process
 from crmbridge.files.shipped import shipped_folder
 from crmbridge.model.process import ExitRule, Process
 from crmbridge.model.records import Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Description, FieldBinding, GuardRequest, Guards, NativeField, NativeStage, Pipeline
 from crmbridge.sandbox import SandboxOptions, VirtualClock, serve

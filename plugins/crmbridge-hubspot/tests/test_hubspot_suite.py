@@ -1,9 +1,9 @@
 """HubSpot's adapter passes the suite that every adapter passes."""
 
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
+from crmbridge.model.replacing import replace
 from crmbridge.sandbox import SandboxOptions
 from crmbridge.testing import AdapterSuite, AdapterWorkbench, plugin_workbench
 from crmbridge_hubspot import plugin

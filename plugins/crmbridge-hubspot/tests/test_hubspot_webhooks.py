@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from crmbridge.errors import AuthenticationError, RefusedError
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Hints, WebhookRequest
 from crmbridge.testing.factories import NOON
 from crmbridge_hubspot import plugin

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +12,7 @@ import respx
 
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Position, Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.ports import Adapter, FieldBinding
 from crmbridge.testing.factories import make_change

@@ -1,6 +1,5 @@
 """Fields that are read together give what they give one by one, whatever stands in them."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crmbridge.adapting.written import FEWEST
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType, WrittenFields, fields_to_text
 from crmbridge.ports import FieldBinding
 from crmbridge_pipedrive.account import BoundField, DealFields

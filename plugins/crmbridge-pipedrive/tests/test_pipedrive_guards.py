@@ -1,12 +1,12 @@
 """Exit rules as required fields: from the stages after the one they are about, and only what Pipedrive can say."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType
 from crmbridge.ports import FieldBinding, GuardRequest, Guards
 from crmbridge.sandbox import Served

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import SandboxOptions
 from crmbridge.testing.adapter_suite import AdapterSuite

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from hypothesis import strategies as st
 from crmbridge.engine import evaluate as engine
 from crmbridge.model.findings import FindingKind
 from crmbridge.model.process import Process
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Description, FieldBinding, GuardRequest, Guards, NativeField, Pipeline
 from crmbridge.sandbox import Served
@@ -423,7 +423,7 @@ def test_a_formula_says_what_crmbridge_says(
     was, now = (make_position(native[2:])._replace(stage=native) for native in (before, after))
     subject = make_subject(
         make_move(None, before[2:], at=NOON - timedelta(days=5), id="m1"),
-        dataclasses.replace(make_move(id="m2"), before=was, after=now),
+        replace(make_move(id="m2"), before=was, after=now),
         deal=make_deal(position=now, fields={name: as_read(name, raw) for name, raw in deal.items()}),
         process=process,
         settings=SETTINGS,
@@ -562,7 +562,7 @@ def test_fields_are_found_by_label_in_the_org() -> None:
     process = make_guarded({"id": "rule", "check": {"required": ["text"]}})
     fields = (FieldBinding(name="text", native=" TEXT ", type=FieldType.TEXT),)
     asked = guards(make_request(process, fields=fields))
-    strange = dataclasses.replace(fields[0], native="x) = 1, TRUE")
+    strange = replace(fields[0], native="x) = 1, TRUE")
 
     assert "ISBLANK(text__c)" in formulas(asked)["qualification.rule"]
     for account in (make_account(), None):

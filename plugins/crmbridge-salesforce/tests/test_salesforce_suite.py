@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import SandboxOptions
 from crmbridge.testing.adapter_suite import AdapterSuite

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 import respx
+from msgspec.structs import force_setattr
 
 from crmbridge.errors import ConfigurationError, RefusedError, RetryLaterError
 from crmbridge.model.records import Kind, Record
@@ -136,7 +137,7 @@ def test_a_column_that_went_away_is_noticed(org: Served, open_adapter: Opener, c
     list(adapter.pull(Kind.DEAL, None))
     columns = dict(state_of(org).tables.objects["Opportunity"].columns)
     del columns["discount__c"]
-    object.__setattr__(state_of(org).tables.objects["Opportunity"], "columns", columns)
+    force_setattr(state_of(org).tables.objects["Opportunity"], "columns", columns)
     state_of(org).tables.objects["Opportunity"].__dict__.pop("_by_name", None)
     found = deals(open_adapter(org.url, org.token, memory).pull(Kind.DEAL, None))
 
@@ -409,7 +410,7 @@ def test_without_its_time_of_change_history_tells_who_moved(
     monkeypatch.setattr("crmbridge_salesforce.sources.FEW", 3)
     columns = dict(state_of(org).tables.objects["Opportunity"].columns)
     del columns["LastStageChangeDate"]
-    object.__setattr__(state_of(org).tables.objects["Opportunity"], "columns", columns)
+    force_setattr(state_of(org).tables.objects["Opportunity"], "columns", columns)
     state_of(org).tables.objects["Opportunity"].__dict__.pop("_by_name", None)
     adapter = open_adapter(org.url, org.token)
     moved, pages = edit_many_and_move_one(org, adapter, clock)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 from crmbridge.errors import AuthenticationError, ConfigurationError, RefusedError
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Hints, WebhookRequest
 from crmbridge.sandbox import SandboxOptions, VirtualClock, serve
 from crmbridge.services.hinting import receivers, reread_hints, take_delivery
@@ -286,7 +286,7 @@ def test_a_message_brings_the_record_before_the_next_pull(monkeypatch: pytest.Mo
                 connection="sf", method="POST", url=f"{url}a%20long%20secret", headers={}, body=body, received_at=NOON
             )
             with pytest.raises(AuthenticationError):
-                take_delivery(workspace, receiver, dataclasses.replace(request, url=f"{url}forged"))
+                take_delivery(workspace, receiver, replace(request, url=f"{url}forged"))
             noted = [take_delivery(workspace, receiver, request).noted for _ in range(2)]
             reread = [reread_hints(workspace, "sf") for _ in range(2)]
             ref = Ref("sf", Kind.DEAL, deal)

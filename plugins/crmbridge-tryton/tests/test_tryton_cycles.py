@@ -10,7 +10,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +23,7 @@ from crmbridge.cli.plan_files import save_plan
 from crmbridge.clock import SystemClock
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Record, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
 from crmbridge.plugins import load_plugins
 from crmbridge.ports import StateStore

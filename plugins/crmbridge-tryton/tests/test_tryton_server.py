@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from crmbridge.errors import AuthenticationError, RetryLaterError
 from crmbridge.model.changes import Outcome
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import SandboxOptions, VirtualClock

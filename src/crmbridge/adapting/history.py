@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from crmbridge.adapting.walking import Deletions, Place, walk_by_time
 from crmbridge.model.records import Kind, Move, Position, Record, Ref, Tombstone
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import iso
 from crmbridge.ports import Page
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.adapting.columns import Column, Row, read_columns, write_columns
 from crmbridge.model.records import Kind, Position, Record, Ref
 from crmbridge.model.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A kind of records as a CRM has them. The names are the CRM's own.
 
     `beside` is what else of a row is needed, such as by `position`, which tells where a deal stands. `tidied` gives a
@@ -22,11 +22,10 @@ class Table:
     kind: Kind
     model: str  # what the CRM calls them
     columns: tuple[Column, ...]
-    _: KW_ONLY
-    id: str = "id"
     version: str
     created_at: str
     updated_at: str
+    id: str = "id"
     key: str | None = None  # the field with the external key
     beside: tuple[str, ...] = ()
     position: Callable[[Row], Position] | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from crmbridge.adapting.columns import Row
 from crmbridge.adapting.keys import marked, natural_key
@@ -59,8 +60,7 @@ class Desk(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workflow:
+class Workflow(Struct, frozen=True, kw_only=True):
     """How deals are made, edited and moved with a CRM's buttons.
 
     A button leads to each stage that has one. A move that takes several is refused: they could break off between

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from crmbridge.cli import exits
 from crmbridge.cli.output import Line, Screen, err, out
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from crmbridge.services.workspace import Workspace
 
 
-@dataclass(slots=True, kw_only=True)
-class Call:
+class Call(Struct, kw_only=True):
     """One call of the command line: the options that hold everywhere. Filled in while the arguments are read."""
 
     command: str = ""
@@ -55,8 +55,7 @@ class Call:
                 yield workspace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(Struct, frozen=True, kw_only=True):
     """What a command answers: plain JSON for programs, lines for people, and the exit code.
 
     `error` says what is wrong where the exit code isn't good: code, message, advice and diagnostics. `shown` is

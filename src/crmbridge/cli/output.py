@@ -7,9 +7,10 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TextIO
+
+from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.revealed import strike
@@ -33,8 +34,7 @@ class Tone(StrEnum):
     BAD = "31"
 
 
-@dataclass(frozen=True, slots=True)
-class Tinted:
+class Tinted(Struct, frozen=True):
     """A piece of text with a tone."""
 
     text: str

@@ -9,7 +9,6 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +18,7 @@ from crmbridge.cli.output import cut
 from crmbridge.errors import ConfigurationError, PlanStaleError
 from crmbridge.model.changes import Plan
 from crmbridge.model.codec import PLAN_VERSION, change_to_json, plan_from_json, plan_to_json
+from crmbridge.model.replacing import replace
 
 FORMAT = "crmbridge plan"
 LARGEST = 256 * 1024 * 1024  # bytes

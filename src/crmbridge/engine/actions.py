@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+
+from msgspec import Struct, field
 
 from crmbridge.engine.aging import Past
 from crmbridge.engine.bindings import binding_for, latest_due, steps_of
@@ -19,22 +20,21 @@ from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit, O
 from crmbridge.model.findings import Evaluation
 from crmbridge.model.lives import Known
 from crmbridge.model.records import STANDARD_FIELDS, Kind
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType, Money, Value, parse_iso, show
 
 FIELD_LIMIT = 250  # characters
 _ONE_OF = {"task", "reassign"}  # of which a step takes the place of what the binding itself asks for
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acts:
+class Acts(Struct, frozen=True, kw_only=True):
     """What the findings of a deal ask for: changes in the order of the findings, and what needs a person."""
 
     changes: tuple[Change, ...] = ()
     blocked: tuple[Blocked, ...] = ()
 
 
-@dataclass(slots=True)
-class _Wanted:
+class _Wanted(Struct):
     """What is gathered, by what only one change may do: set a field, move the deal back, or tell of a finding."""
 
     changes: dict[str, Change | None] = field(default_factory=dict)

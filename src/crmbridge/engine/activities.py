@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+
+from msgspec import Struct
 
 from crmbridge.engine.rule_fields import operands
 from crmbridge.model.checks import Activities, Approval, Attachments, Check, Company, Contacts
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record
+from crmbridge.model.replacing import replace
 from crmbridge.model.slas import SlaKind, SlaRule, TimeLimit
 from crmbridge.model.values import Value
 
@@ -18,8 +20,7 @@ COUNTS = ("activities", "activities_done", "activities_open")
 TIMES = ("last_activity_at", "next_activity_at")
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """What the activities of one deal come to."""
 
     done: int = 0

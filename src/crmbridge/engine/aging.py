@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from msgspec import Struct, field
 
 from crmbridge.engine.bindings import People, binding_for, steps_of, tomorrow, zone_of
 from crmbridge.engine.moments import LAST
@@ -14,13 +15,13 @@ from crmbridge.model.changes import JournalEntry
 from crmbridge.model.findings import Evaluation, Finding, Severity, Waived, Waiver
 from crmbridge.model.lives import Known, Life, next_life
 from crmbridge.model.process import ExitRule
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import is_empty, show
 
 NAME = 120  # characters of an approver's name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class Past(Struct, frozen=True, kw_only=True):
     """What is remembered of one deal.
 
     `known` are all its findings by id, the cleared ones too, `waivers` what was accepted of it, by rule. `outcomes`

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
 
 from crmbridge.engine.timeline import Timeline, joined, micros, moment, timeline
 from crmbridge.model.business_time import Calendar, Duration, Unit, Window
@@ -47,16 +48,21 @@ class _Span(NamedTuple):
 _Hours = tuple[tuple[timedelta, timedelta], ...]  # from and until, as time since midnight
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledCalendar:
+class CompiledCalendar(Struct, frozen=True, eq=False):
     """A calendar ready for counting. Make it with `compile_calendar`; years are worked out when first asked for."""
 
     calendar: Calendar
     closed: frozenset[date]  # holidays and the calendar's own closed dates, on which exceptions may open it
     zone: ZoneInfo
     digest: str  # hex digits that change whenever it says something else
-    _years: dict[int, Timeline] = field(default_factory=dict, compare=False, repr=False)
-    _lines: dict[tuple[int, int], Timeline] = field(default_factory=dict, compare=False, repr=False)
+    _years: dict[int, Timeline] = field(default_factory=dict)
+    _lines: dict[tuple[int, int], Timeline] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CompiledCalendar) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
     def year(self, number: int) -> Timeline:
         """Give the open time of one year of UTC; none outside of FIRST_YEAR to LAST_YEAR."""

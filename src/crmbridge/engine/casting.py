@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+
+from msgspec import Struct
 
 from crmbridge.engine.activities import counted
 from crmbridge.engine.calendars import CompiledCalendar
@@ -28,8 +29,7 @@ _PIPELINE = "process"
 _YOUNG = timedelta(minutes=1)  # how old a deal is whose case does not say since when it is there
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cast:
+class Cast(Struct, frozen=True, kw_only=True):
     """A case's deal with everything that it is evaluated against, and the moment at which that is done."""
 
     subject: Subject

@@ -59,7 +59,7 @@ class Judged(NamedTuple):
         return ((one[0], *self.settled[n]) if n in self.settled else one for n, one in enumerate(each))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)  # a Struct can't be one of the library's sequences
 class Verdicts(Sequence[Verdict]):
     """What rules said of a deal, in their order. Words are made when a verdict is looked at, from what was decided."""
 

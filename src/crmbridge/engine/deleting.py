@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmbridge.engine.sameness import same
 from crmbridge.model.changes import Blocked, Cause, Change
@@ -37,8 +38,7 @@ def lacks(base: Mapping[str, Value], spoken: Mapping[str, Value], decided: Mappi
     return any(same(value, decided[name]) and not same(value, base[name]) for name, value in owed.items())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gone:
+class Gone(Struct, frozen=True, kw_only=True):
     """What became of one link whose deals are not all there.
 
     `deleted` is the deal that a person took away; `members` the link as it shall be; `archive` the counterparts that

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from crmbridge.engine.history import fields_at, in_time
@@ -10,6 +9,7 @@ from crmbridge.engine.rules.activities import beside_then, known_then
 from crmbridge.engine.subject import Subject
 from crmbridge.engine.visits import in_order
 from crmbridge.model.records import Move, Position
+from crmbridge.model.replacing import replace
 
 
 def rewind(subject: Subject, at: datetime) -> Subject | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from crmbridge.engine.nearest import nearest
 
@@ -63,8 +64,7 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issue:
+class Issue(Struct, frozen=True, kw_only=True):
     """What doesn't hang together, and the path to it in the file.
 
     `at_key`: the key is wrong, not its value. `within`: only this piece of the text at the path, in characters.

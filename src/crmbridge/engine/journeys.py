@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import Visit
@@ -30,8 +31,7 @@ class Detour(NamedTuple):
     at: datetime  # when it came back
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsedTime:
+class UsedTime(Struct, frozen=True, kw_only=True):
     """How the time of a visit was used, in days of 24 hours."""
 
     stage: str

@@ -7,7 +7,6 @@ counts, where that is known: what held then needs no mending.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 
 from crmbridge.engine.checks import Case, Judged, Verdicts, judge, judge_stage, judged, verdict
@@ -19,6 +18,7 @@ from crmbridge.engine.rules.compiled import CompiledRule, compiled_rule
 from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import FindingKind, Judgement, Verdict, Visit
 from crmbridge.model.process import ExitRule, OnUnknown, Stage
+from crmbridge.model.replacing import replace
 
 BROKEN = frozenset({Judgement.FAIL, Judgement.UNKNOWN})
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmbridge.model.findings import Place
 from crmbridge.model.process import Process
@@ -13,8 +14,7 @@ from crmbridge.settings import StageMap
 WON, LOST = "won", "lost"  # stand beside the stage ids in a stage map
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageMapper:
+class StageMapper(Struct, frozen=True, kw_only=True):
     """One connection's stage map, both ways. Make it with `stage_mapper`.
 
     `natives` has, per stage of the process and for `won` and `lost`, the CRM's stage ids; the first is the one that

@@ -6,7 +6,8 @@ import hashlib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.records import Kind, Record, Ref, Signature
@@ -20,8 +21,7 @@ _AROUND: Mapping[str, Kind] = {"company": Kind.COMPANY, "contacts": Kind.CONTACT
 _COMPANY = "company."  # begins the name of a field of the record's company
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
+class Around(Struct, frozen=True, kw_only=True):
     """What must be known to match some records, the fresh ones, that stand in no link yet.
 
     `signatures` are theirs; `alike` has everybody with one of these, `links` the links that any of those stands in or
@@ -36,8 +36,7 @@ class Around:
     apart: Collection[frozenset[Ref]] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matched:
+class Matched(Struct, frozen=True, kw_only=True):
     """The links that are new or longer, the fresh records without a counterpart, and what only a person can tell."""
 
     links: Mapping[str, tuple[Ref, ...]]
@@ -197,8 +196,7 @@ def _look_up(fields: Fields, company: Record | None, name: str) -> Value:
 # ── Matching ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(slots=True)
-class _Book:
+class _Book(Struct):
     """The links as they grow."""
 
     around: Around

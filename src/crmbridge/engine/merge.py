@@ -19,8 +19,9 @@ Values are compared by what they say (`same`); where a CRM keeps a form of what 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from crmbridge.engine.sameness import same
 from crmbridge.model.changes import Blocked, Cause, Edited, FieldEdit
@@ -34,8 +35,7 @@ APART: Value = ("@apart",)  # in a link's own base: the sides differ, and may; t
 _NOTHING = object()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class Side(Struct, frozen=True, kw_only=True):
     """One linked deal: what it has now, and its base. A field that is missing from `now` does not exist there.
 
     `held` has the values as the CRM holds them, where `now` has what they stand for.
@@ -49,8 +49,7 @@ class Side:
     held: Mapping[str, Value] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merged:
+class Merged(Struct, frozen=True, kw_only=True):
     """What merging one link says: edits per side, why, what needs a person, and what all sides agree on.
 
     In `agreed`, the value that the whole link agrees on stands under `decided_ref`, beside those of the sides.
@@ -62,8 +61,7 @@ class Merged:
     agreed: Mapping[Ref, Mapping[str, Value]]
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(Struct):
     link: str
     decided: Mapping[str, Value]
     edits: dict[Ref, list[FieldEdit]] = field(default_factory=dict)

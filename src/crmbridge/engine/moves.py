@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from crmbridge.engine.mapping import WON
 from crmbridge.model.findings import Place, Visit
 from crmbridge.model.process import Process, Stage
 from crmbridge.model.records import Status
+from crmbridge.model.replacing import replace
 
 
 class Illegal(StrEnum):
@@ -24,8 +26,7 @@ class Illegal(StrEnum):
     BY_ANOTHER = "by_another"  # by somebody who may not move deals there
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastMove:
+class LastMove(Struct, frozen=True, kw_only=True):
     """A move as the process sees it: the one that brought a deal to the place where it stands, or one before it.
 
     `source` is the visit it left. `target` is the visit it came to; None when it was won in a process that has no

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from crmbridge.engine.aging import Past
 from crmbridge.engine.bindings import Step, email_of
@@ -19,8 +20,7 @@ from crmbridge.settings import Binding
 MESSAGE_LIMIT, REASON_LIMIT = 1500, 300  # characters
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Occasion:
+class Occasion(Struct, frozen=True, kw_only=True):
     """A finding, the binding that speaks of it, the step of its escalation, and where all of them came from.
 
     Without a step it is about what the binding itself asks for.

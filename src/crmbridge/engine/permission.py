@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from crmbridge.engine.history import fields_at, is_known
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.moves import Illegal, LastMove
@@ -11,6 +9,7 @@ from crmbridge.engine.people import OWNER, email_of, listed
 from crmbridge.engine.subject import Subject
 from crmbridge.engine.visits import in_order
 from crmbridge.model.records import Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import is_empty
 
 

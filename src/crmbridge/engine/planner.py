@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from sys import intern
 
@@ -25,6 +24,7 @@ from crmbridge.model.changes import (
     edits_of,
 )
 from crmbridge.model.records import Kind, Record, Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value, is_empty, show
 
 AGAIN = {Outcome.FAILED, Outcome.STALE}  # it did not happen, so it may be planned again

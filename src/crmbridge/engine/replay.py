@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
 
 from crmbridge.engine.evaluate import BEYOND_BOUNDS, MOVE_RULE
 from crmbridge.engine.hindsight import rewind
@@ -19,10 +20,10 @@ from crmbridge.engine.visits import in_order, visits_of
 from crmbridge.model.findings import Judgement, SlaClock, SlaState, Visit
 from crmbridge.model.process import OnUnknown
 from crmbridge.model.records import Status
+from crmbridge.model.replacing import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(Struct, frozen=True):
     """What a rule said at a move. `of_today` tells that it saw a value of today, as that of then is not known."""
 
     rule: str
@@ -30,8 +31,7 @@ class Ruling:
     of_today: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """One move of a deal as it was judged at its moment. `flagged` are the rules that made a finding of it."""
 
     at: datetime
@@ -41,8 +41,7 @@ class Step:
     move: LastMove | None  # None where there is no move of the process: the deal was made, lost, or left the map
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
+class Replay(Struct, frozen=True, kw_only=True):
     """A deal's moves since a moment, each as it was judged, the SLA clocks that ran since then, and all its visits."""
 
     steps: tuple[Step, ...]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from pydantic import BaseModel
 
 from crmbridge.engine.issues import Issue, Path, issue, unknown
@@ -34,8 +34,7 @@ _LINKS = (FieldType.TEXT, FieldType.CHOICE, FieldType.CHOICES)
 _PEOPLE = (FieldType.TEXT, FieldType.CHOICE, FieldType.USER)
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(Struct, frozen=True):
     """A field that a check looks at. `types` are those it can have (any when empty); `values` are compared with it."""
 
     path: Path

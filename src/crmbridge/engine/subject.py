@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from msgspec import Struct, field
 
 from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.mapping import StageMapper
@@ -13,16 +14,13 @@ from crmbridge.engine.voice import ENGLISH, Voice
 from crmbridge.model.courses import Course
 from crmbridge.model.findings import Place, SlaClock
 from crmbridge.model.process import Process
-from crmbridge.model.quick import quick
 from crmbridge.model.records import Edit, Move, Record
 from crmbridge.settings import Settings
 
 NO_COURSES: Mapping[str, Course] = MappingProxyType({})
 
 
-@quick
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(Struct, frozen=True, kw_only=True):
     """A deal with all its moves and activities, and everything that it is evaluated against.
 
     `activities` is None where its connection pulls none: that is not the same as there being none. `beside` has the

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from datetime import datetime
 
 from crmbridge.engine.aging import Past
@@ -13,6 +12,7 @@ from crmbridge.engine.text import plain
 from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Origin, Outcome, change_id
 from crmbridge.model.findings import Finding
 from crmbridge.model.lives import Known
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 
 SUBJECT_LIMIT = 120  # characters

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmbridge.model.cases import Expected
 from crmbridge.model.findings import Evaluation, Finding, Judgement, SlaState, Verdict
@@ -13,8 +14,7 @@ from crmbridge.model.process import OnUnknown
 NO_CLOCK = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class Tried(Struct, frozen=True, kw_only=True):
     """What the process says of a case. `faults` has a sentence for each thing that it must say and doesn't."""
 
     findings: tuple[Finding, ...]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from crmbridge.engine.mapping import LOST, WON, StageMapper
 from crmbridge.model.changes import FieldEdit
@@ -21,8 +23,7 @@ AROUND = MappingProxyType({COMPANY: Kind.COMPANY, CONTACTS: Kind.CONTACT})  # wh
 _TRANSLATED = frozenset({STAGE, OWNER, *AROUND})  # each CRM has its own word for these
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Viewer:
+class Viewer(Struct, frozen=True, kw_only=True, eq=False):
     """Turns one connection's deals into views and back.
 
     `users` is user id -> e-mail, `ids` e-mail -> the user id that is written for it, `fields` the bound ones.
@@ -37,16 +38,17 @@ class Viewer:
     around: tuple[str, ...] = ()
     links: Mapping[Ref, str] = field(default_factory=dict)
     writes: frozenset[str] = frozenset(AROUND)
-    as_held: frozenset[str] = field(init=False, repr=False, compare=False)  # the fields shown as the CRM holds them
-    _shown: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    _always: tuple[str, ...] = field(init=False, repr=False, compare=False)  # of these, the ones that are translated
-    _stages: dict[Position | None, str | None] = field(init=False, repr=False, compare=False, default_factory=dict)
+    as_held: frozenset[str] = frozenset()  # the fields shown as the CRM holds them
+    _shown: tuple[str, ...] = ()
+    _always: tuple[str, ...] = ()  # of these, the ones that are translated
+    _stages: dict[Position | None, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Settle once what every view of a deal asks."""
-        object.__setattr__(self, "_shown", (*SHARED, *self.fields))
-        object.__setattr__(self, "as_held", frozenset(self._shown).difference(_TRANSLATED))
-        object.__setattr__(self, "_always", tuple(name for name in self._shown if name in _TRANSLATED))
+        """Settle once what every view of a deal asks; anew for a viewer that is made from another one."""
+        force_setattr(self, "_shown", (*SHARED, *self.fields))
+        force_setattr(self, "as_held", frozenset(self._shown).difference(_TRANSLATED))
+        force_setattr(self, "_always", tuple(name for name in self._shown if name in _TRANSLATED))
+        force_setattr(self, "_stages", {})
 
     @property
     def connection(self) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.files.display import excerpt, harmless, shorten
@@ -13,8 +14,7 @@ Level = Literal["error", "warning"]
 LONGEST_SENTENCE = 300
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True, kw_only=True):
     """What is wrong, where, and what to do. Lines and columns count from 1, columns and `width` in characters.
 
     `code` is stable (docs/reference lists them all); `source` is the line of the file, with secrets masked.

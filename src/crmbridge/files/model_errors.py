@@ -5,10 +5,10 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
@@ -71,8 +71,7 @@ _PATTERNS: Mapping[str, str] = {  # regular expression of the model -> what it a
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where an error belongs. `branch`: pydantic tried one of several types there, and this one did not fit."""
 
     path: Path

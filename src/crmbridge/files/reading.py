@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 
 from crmbridge.files.diagnostics import Diagnostic, has_errors, in_order
@@ -19,8 +19,7 @@ MOST_ERRORS = 200  # that are explained: nobody reads more at once
 M = TypeVar("M", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded(Generic[M]):
+class Loaded(Struct, Generic[M], frozen=True, kw_only=True):
     """What reading a file gave: the model, or None when there are errors, and everything that was found.
 
     `source` places further diagnostics in the same file.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
+
+from msgspec import Struct
 
 from crmbridge.files import yaml_nodes
 from crmbridge.files.codes import CODES
@@ -16,6 +17,7 @@ from crmbridge.files.masking import mask_line, mask_text
 from crmbridge.files.scalar_places import place_within
 from crmbridge.files.yaml_errors import Fault
 from crmbridge.files.yaml_nodes import Node, Span
+from crmbridge.model.replacing import replace
 
 LARGEST = 8 * 1024 * 1024  # bytes; the largest process that we have seen has a hundredth of it
 MOST_LINES = 200_000  # a process of 6 MB whose lines are as long as in the shipped ones has half as many
@@ -24,8 +26,7 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One file's text and tree. `root` is None when nothing usable could be read.
 
     `guarded`: the file may hold secrets where they don't belong, so what is shown of it is masked.

@@ -7,10 +7,10 @@ process. Why not a ready-made composer: docs/decisions/0002-yaml-by-libyaml.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import yaml
+from msgspec import Struct
 
 from crmbridge.files.yaml_errors import Fault, explain_yaml_error
 from crmbridge.files.yaml_scalars import has_leading_zero, resolve
@@ -38,8 +38,7 @@ class Span(NamedTuple):
     end: int
 
 
-@dataclass(slots=True)
-class Node:
+class Node(Struct):
     """A value, where it stands, and its parts. `keys` is where a mapping's keys stand; `size` counts it expanded."""
 
     start: int
@@ -168,8 +167,7 @@ class _StopError(Exception):
         self.fault = fault
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct):
     """A collection that is being read. `key` is the key whose value comes next."""
 
     node: Node

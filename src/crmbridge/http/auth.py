@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from msgspec import Struct
 from pydantic import SecretStr
 
 from crmbridge.errors import CrmbridgeError
@@ -18,12 +18,14 @@ from crmbridge.revealed import remember
 EARLY = timedelta(seconds=60)  # a token is renewed this long before it ends, or when a tenth of its life is left
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(Struct, frozen=True):
     """What a request is sent with. `base_url` is where the sign-in said requests go; None: where they always go."""
 
-    headers: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str]
     base_url: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Signed(base_url={self.base_url!r})"  # the headers hold a secret
 
 
 class Signer(Protocol):
@@ -53,11 +55,10 @@ class StaticToken:
         return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
+class Token(Struct, frozen=True, kw_only=True):
     """What a sign-in gave. Without `expires_at`, it is good until the CRM says otherwise."""
 
-    value: SecretStr = field(repr=False)
+    value: SecretStr
     expires_at: datetime | None = None
     issued_at: datetime | None = None
     base_url: str | None = None

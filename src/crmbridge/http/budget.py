@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.errors import RetryLaterError
 from crmbridge.http.watching import Watch
@@ -32,8 +33,7 @@ class Usage(NamedTuple):
     remaining: int
 
 
-@dataclass(slots=True, eq=False)
-class Taken:
+class Taken(Struct, eq=False):
     """What was taken for one request; given back to `settle` when its answer has come."""
 
     rates: tuple[Rate, ...]

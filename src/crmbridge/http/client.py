@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
+
+from msgspec import Struct
 
 from crmbridge import __version__
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
@@ -36,8 +37,7 @@ _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _READABLE = {"json": "JSON", "bytes": "data"}
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What a CRM answered. `body` is the decoded JSON (None when empty), or NOT_JSON when it can't be read.
 
     Where bytes were asked for, `body` is the bytes as they came.
@@ -68,8 +68,7 @@ def _nothing(_headers: Mapping[str, str]) -> Iterable[Usage]:
     return ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
+class Dialect(Struct, frozen=True, kw_only=True):
     """How one vendor talks: what its replies mean beyond their status codes.
 
     `judge` turns error bodies into errors. `expired` knows the reply to an expired session; the look-alikes that

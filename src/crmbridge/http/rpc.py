@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.errors import CrmbridgeError, RetryLaterError, UnclearError
 from crmbridge.http.client import HttpClient, Reply
@@ -19,8 +20,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class JsonRpc:
+class JsonRpc(Struct, frozen=True):
     """The methods behind one path.
 
     `pack` and `unpack` change single values that the CRM's JSON has in a form of its own. `version` is said where there

@@ -6,10 +6,10 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
+from msgspec import Struct
 
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.text import plain
@@ -28,8 +28,7 @@ _MISSING: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """What a question gave: columns with their DuckDB types, and rows in their order. `more`: some were left out.
 
     Values are as DuckDB gives them: int, float, Decimal, str, bool, date, datetime, list, dict, None.

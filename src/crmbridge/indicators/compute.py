@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
+from msgspec import Struct
 
 from crmbridge.indicators import database
 from crmbridge.indicators.aimed import figure_of, indicator_figure
@@ -90,8 +90,7 @@ def _moment(naive: datetime | None) -> datetime | None:
 # ── What the SQL gives ──────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
+class _Counted(Struct, frozen=True):
     """What the SQL of each measure gave.
 
     A row's `part` says what it is: a row to show, a stage's total, or all together; and the last two by period. `whole`

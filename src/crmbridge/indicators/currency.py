@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import duckdb
+from msgspec import Struct
 
 from crmbridge.engine.text import plain
 from crmbridge.errors import ConfigurationError
@@ -30,8 +30,7 @@ class Rate(NamedTuple):
     rate: Decimal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
+class Rates(Struct, frozen=True, kw_only=True):
     """The rates of a project. `report_in` is the currency that money is turned into, `source` where the rates stand."""
 
     report_in: str

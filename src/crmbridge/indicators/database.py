@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from msgspec import Struct
 
 from crmbridge.indicators.currency import define_money
 from crmbridge.indicators.options import Options, Period
@@ -23,8 +23,7 @@ TREND = 12  # periods before the present one
 Raw = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """When figures are computed, and over which periods their trends go."""
 
     as_of: datetime

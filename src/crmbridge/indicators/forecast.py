@@ -11,13 +11,13 @@ import random
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from math import floor, sqrt
 from typing import Final, NamedTuple, TypeVar
 
 import duckdb
+from msgspec import Struct, field
 
 from crmbridge.indicators.state import query
 from crmbridge.indicators.tables import CREWS
@@ -64,8 +64,7 @@ class Cut(NamedTuple):
 _WHOLE: Final = Cut()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class Outlook(Struct, frozen=True, kw_only=True):
     """What some open deals are expected to bring within the horizon.
 
     `expected` is the sum of amount times chance, and `interval` holds what they will bring in 95 of 100 cases; None
@@ -83,8 +82,7 @@ class Outlook:
     without_amount: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
+class Forecast(Struct, frozen=True, kw_only=True):
     """The outlook over all open deals, by stage, and by what it is cut into besides.
 
     `bases` counts the deals by what their chance was learnt from.
@@ -185,8 +183,7 @@ class _Cells(NamedTuple):
         return _Cells(won, lost, leaving)
 
 
-@dataclass(slots=True)
-class _Followed:
+class _Followed(Struct):
     """What became of those that were followed from a landmark: how many there were; cells of all, and by crew."""
 
     total: int = 0
@@ -247,8 +244,7 @@ def _incidence(cells: _Cells, at_risk: int, days: int) -> tuple[float, int]:
     return reached, at_risk if staying > 0 else 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Chances:
+class _Chances(Struct, frozen=True):
     landmarks: Mapping[int, Sequence[int]]  # by stage, in order; the first is 0
     found: Mapping[Landmark, _Followed]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +15,7 @@ from typing import Any, ClassVar
 
 import duckdb
 import psycopg
+from msgspec import Struct
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -60,8 +60,7 @@ _FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresqlState:
+class PostgresqlState(Struct, frozen=True):
     """What `crmbridge.indicators.state` reads: see `Source` there. `folder` is where tables lie on their way."""
 
     server: psycopg.Connection[tuple[Any, ...]]
@@ -134,8 +133,7 @@ def _copy(server: psycopg.Connection[tuple[Any, ...]], picked: str, path: Path) 
             file.write(piece)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
+class _Rows(Struct, frozen=True):
     """Rows of one DuckDB for another one, which takes nobody's relations but its own."""
 
     of: duckdb.DuckDBPyRelation

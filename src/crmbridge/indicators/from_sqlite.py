@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import ClassVar
 import adbc_driver_manager as adbc
 import adbc_driver_sqlite
 import duckdb
+from msgspec import Struct
 
 from crmbridge.errors import StateError
 from crmbridge.indicators.tables import Dialect, Table, quoted
@@ -41,8 +41,7 @@ class _Sqlite:
         return column
 
 
-@dataclass(frozen=True, slots=True)
-class SqliteState:
+class SqliteState(Struct, frozen=True):
     """What `crmbridge.indicators.state` reads: see `Source` there."""
 
     path: Path

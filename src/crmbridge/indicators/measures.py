@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.indicators import counting
 from crmbridge.model.figures import ChartKind, Figure, Unit
@@ -14,8 +15,7 @@ Raw = Mapping[str, Any]  # a row as the SQL gives it; one that is empty stands f
 Make = Callable[[Raw], Figure]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
+class Spec(Struct, frozen=True, kw_only=True):
     """How a measure is shown. `columns` are in the order to show; `main` is an indicator's figure.
 
     `rows_are` is what a row is about beside its segment and period, a key of the words in definitions.toml.

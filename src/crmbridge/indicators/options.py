@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from zoneinfo import available_timezones
+
+from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.currency import Rates
@@ -20,8 +21,7 @@ class Period(StrEnum):
     YEAR = "year"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Struct, frozen=True, kw_only=True):
     """How figures are to be computed.
 
     - `language`: one that there are no words in gives English.

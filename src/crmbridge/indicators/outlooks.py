@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import duckdb
+from msgspec import Struct
 
 from crmbridge.engine.text import fill
 from crmbridge.indicators.currency import Money
@@ -27,6 +27,7 @@ from crmbridge.indicators.survival import (
 )
 from crmbridge.model.figures import ChartKind, Column, Curve, Figure, Interval, Measured, Row, Unit
 from crmbridge.model.process import Measure
+from crmbridge.model.replacing import replace
 
 _WITHIN: Final = (30, 90, 180, 365)  # days
 _STAYS: Final = ("median", "p75", "p90")
@@ -98,8 +99,7 @@ def _coming(as_of: datetime, options: Options) -> dict[int, Window]:
     return windows
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(Struct, frozen=True):
     """How these measures are told: as what was asked, in which currency."""
 
     shown: Shown

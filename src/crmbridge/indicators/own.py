@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
 import duckdb
+from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators import counting
@@ -27,8 +27,7 @@ _SHAPE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnMeasure:
+class OwnMeasure(Struct, frozen=True, kw_only=True):
     """A measure that is not ours. `place` is the file that its SQL stands in, or the plugin, for messages.
 
     The SQL gives rows with a `label`, and one without for all together; or that one alone. Rows that have a `segment`

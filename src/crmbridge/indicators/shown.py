@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmbridge.engine.sla.limits import clock_rule
 from crmbridge.engine.text import fill
@@ -15,8 +16,7 @@ from crmbridge.model.figures import ChartKind, Column, Measured, Row
 from crmbridge.model.process import Process
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(Struct, frozen=True, kw_only=True):
     """How figures are shown: for which process, as what was asked, in which words. `segments` are by their numbers."""
 
     process: Process

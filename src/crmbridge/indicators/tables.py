@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 _STATUS = ("open", "won", "lost")
 _STATES = ("on_time", "at_risk", "breached")
@@ -15,8 +16,7 @@ NONE = "FALSE"  # of a table of which no rows are read
 _NUMBER = 32  # the bits below are four places in lists
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Struct, frozen=True, kw_only=True):
     """A table of DuckDB, and how its rows are picked from the state.
 
     `types` are its columns; `picked` is asked of the state; `typed` makes a row of what came, which is called `one`.
@@ -33,8 +33,7 @@ class Table:
     is_last: bool = False  # nothing else is made from it, so that it may be read last
 
 
-@dataclass(frozen=True, slots=True)
-class Lean:
+class Lean(Struct, frozen=True):
     """How clocks are counted while they are read, where nobody asks for single ones.
 
     `month_of` gives the SQL of the month in which a moment is, and `aimed` has the places of the stages whose business

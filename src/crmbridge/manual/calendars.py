@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from crmbridge.engine.text import plain
 from crmbridge.manual.speech import Speech
@@ -15,8 +15,7 @@ from crmbridge.model.business_time import Calendar, Hours, Window
 _HOLIDAY_TONGUES = {"en": ("en_US", "en_GB", "en"), "pt": ("pt_BR", "pt_PT", "pt"), "zh": ("zh_CN", "zh_TW")}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaidCalendar:
+class SaidCalendar(Struct, frozen=True, kw_only=True):
     """A calendar in words. `weeks` has a heading and the seven days; `holidays` by year the days with their names."""
 
     id: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from crmbridge.engine.text import fill, plain
 from crmbridge.manual import expressions
@@ -33,8 +33,7 @@ from crmbridge.model.values import FieldType
 KINDS = ("call", "meeting", "email", "task")  # those that have a name in every language
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaidRule:
+class SaidRule(Struct, frozen=True, kw_only=True):
     """A rule in words. `told` is what people read when it does not hold; `notes` are whole sentences."""
 
     id: str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from crmbridge.engine.text import plain
 from crmbridge.manual.calendars import said_calendars
@@ -19,20 +19,19 @@ from crmbridge.manual.speech import Speech
 from crmbridge.manual.words import NOTHING, Words
 from crmbridge.model.parts import Text
 from crmbridge.model.process import Process, Stage
+from crmbridge.model.replacing import replace
 
 What = Literal["added", "removed", "changed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """An earlier version of a process, by the name that people know it by, such as its date."""
 
     name: str
     process: Process
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """One thing that changed: what kind of thing, which one, and what it says before and after."""
 
     what: What
@@ -42,16 +41,14 @@ class Change:
     after: Markup = NOTHING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangedPart:
+class ChangedPart(Struct, frozen=True, kw_only=True):
     """The changes of a stage, or of the process as a whole."""
 
     name: Markup
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """Two versions in one language, or a stage of each."""
 
     old: Speech

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from crmbridge.manual.checks import said_rule
 from crmbridge.manual.roles import Duties
@@ -16,16 +16,14 @@ from crmbridge.model.process import Activity, Material, Stage
 READ, PRACTISE = ("document", "case"), ("form", "template", "script")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One thing to do and tick off. `help` says how."""
 
     text: Markup
     help: Markup = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(Struct, frozen=True):
     """A day, with what it is for."""
 
     name: Markup
@@ -33,8 +31,7 @@ class Day:
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What somebody in the role should be able to answer by the end of the week, with the answers."""
 
     text: Markup

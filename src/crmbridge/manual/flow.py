@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from crmbridge.engine.stage_flow import flow_of
 from crmbridge.manual.speech import Speech
@@ -17,8 +17,7 @@ LOST = "lost"
 Kind = Literal["forward", "skip", "back", "lost"]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrow:
+class Arrow(Struct, frozen=True):
     """One way that a deal can go; `target` is `lost` for deals that are lost. `label` is not escaped."""
 
     source: str

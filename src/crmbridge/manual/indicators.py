@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from crmbridge.engine.text import plain
 from crmbridge.manual.speech import Speech
@@ -19,8 +19,7 @@ from crmbridge.model.process import Indicator, Measure
 Definitions = Mapping[str, str]  # by measure, in one language
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaidIndicator:
+class SaidIndicator(Struct, frozen=True, kw_only=True):
     """An indicator in words. `definition` is empty where nobody gave one."""
 
     id: str

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from crmbridge.engine.text import plain
 from crmbridge.manual.checks import clause, kinds_listed
@@ -24,8 +24,7 @@ _HOURS = {  # what lengths of time are sorted by: a business day as one that a p
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaidLimit:
+class SaidLimit(Struct, frozen=True, kw_only=True):
     """A time limit in words. `goal` is the time alone, `headline` one sentence, `details` the sentences after it."""
 
     id: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from msgspec import Struct, field
 
 from crmbridge.engine.text import plain
 from crmbridge.manual import flow
@@ -45,8 +45,7 @@ PRODUCT_WORDS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """A page: its file's name without `.html`, its title as characters, and its body."""
 
     name: str
@@ -54,8 +53,7 @@ class Page:
     body: Markup
 
 
-@dataclass(frozen=True, kw_only=True)
-class Source:
+class Source(Struct, frozen=True, kw_only=True):
     """What the pages of one language are made from; `years` are those whose public holidays are listed."""
 
     speech: Speech

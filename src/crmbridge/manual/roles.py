@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmbridge.manual.limits import SaidLimit, said_handoff, said_sla, said_sla_rule
 from crmbridge.manual.speech import Speech
@@ -11,16 +12,14 @@ from crmbridge.model.checks import Approval
 from crmbridge.model.process import Activity, Indicator, Process, Role, Stage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
+class Clock(Struct, frozen=True, kw_only=True):
     """A time limit that runs against a role, and in which stage; None for one of the whole process."""
 
     limit: SaidLimit
     stage: Stage | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(Struct, frozen=True, kw_only=True):
     """What a role does in one stage; `owned` tells whether the stage is its own."""
 
     stage: Stage
@@ -28,8 +27,7 @@ class Part:
     owned: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Duties:
+class Duties(Struct, frozen=True, kw_only=True):
     """Everything of a role. `clocks` are in the order of urgency; `taken` and `given` are the stages handed over."""
 
     role: Role

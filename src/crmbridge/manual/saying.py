@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.rules.case import quote
@@ -22,8 +22,7 @@ _OF_COMPANY = "company."
 _NO_FIELDS = {FILES: "told_files", UNREAD: "told_unread"}  # what a rule can miss although no field has that name
 
 
-@dataclass(frozen=True, slots=True)
-class Saying:
+class Saying(Struct, frozen=True):
     """Speech that is bare, as it is put where only characters can stand. `when` writes moments; None: in UTC."""
 
     speech: Speech

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from crmbridge.engine.text import plain
 from crmbridge.manual.checks import said_rule
@@ -19,8 +19,7 @@ from crmbridge.model.process import Stage
 BODY = 600  # characters of a text that are searched
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One thing that can be found. `title`, `kind` and `text` are characters, not markup."""
 
     title: str

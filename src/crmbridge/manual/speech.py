@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from crmbridge.engine.text import plain
 from crmbridge.manual.words import LANGUAGES, NAMES, TAGS, Words
@@ -20,8 +20,7 @@ LONGEST = 4000  # characters of one line
 _ITEM = re.compile(r"(?:[-*•]|(\d{1,2})[.)])\s+(.+)")
 
 
-@dataclass(frozen=True)
-class Speech:
+class Speech(Struct, frozen=True, dict=True):
     """What is needed to speak of a process in one language.
 
     Bare speech is for places beside the manual: it has no links, and leaves unsaid that a text is in another language.

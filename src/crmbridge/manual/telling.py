@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.moves import Illegal
@@ -36,8 +36,7 @@ _UNREADABLE = ("The field {path} can't be read: ", " Correct it in the CRM.")  #
 _ON_WHOSE_WORD = re.compile(r"(?:held then|holds now), as (\S+) (recorded it|can't tell what it was)\.")
 
 
-@dataclass(frozen=True, slots=True)
-class Teller:
+class Teller(Struct, frozen=True):
     """Tells of findings in one language: a Voice of the engine's. What can't be said in it is told as it was stored."""
 
     of: Saying

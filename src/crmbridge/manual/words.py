@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from crmbridge.model.business_time import Duration
 
@@ -20,8 +20,7 @@ NOTHING = Markup("")
 TAGS = {"en": "en", "pt": "pt-BR", "zh": "zh-Hans"}  # as pages declare them
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """Words by key. What is filled into them is escaped unless it is markup already."""
 
     language: str

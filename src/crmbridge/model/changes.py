@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from crmbridge.model.records import Kind, Position, Ref
 from crmbridge.model.values import Fields, Value, to_json
@@ -49,8 +50,7 @@ class FieldEdit(NamedTuple):
     after: Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """One intended write.
 
     `target` is the record to update or archive, or what a task or note hangs on; a create has none, and says by
@@ -118,8 +118,7 @@ class Edited(NamedTuple):
     by: str | None = None  # a name or e-mail for people; the CRM's user id where that is all that is known
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blocked:
+class Blocked(Struct, frozen=True, kw_only=True):
     """Something the plan left alone because it needs a person, with the values on each side."""
 
     link: str
@@ -136,8 +135,7 @@ class Blocked:
         return hashlib.sha256("\x1f".join([self.link, *self.deal, self.name, self.cause]).encode()).hexdigest()[:10]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """Changes in the order they will be made, and what they were computed from.
 
     `settings` is the digest of the settings and process the plan was made with; apply refuses any other.
@@ -168,8 +166,7 @@ class Outcome(StrEnum):
 FOUND = "it was there already"  # begins the message of a creation that made nothing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True):
     """What the CRM answered to one change. `ref` is the record written, where it is known.
 
     Where a creation found what it should make, its message begins with FOUND, so that undoing it takes nothing away.
@@ -181,8 +178,7 @@ class Receipt:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalEntry:
+class JournalEntry(Struct, frozen=True, kw_only=True):
     """One row of the journal. An intent has no outcome; the row that follows it has one."""
 
     seq: int

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from crmbridge.model.records import Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 
 DIFFERS = "what the CRM recorded does not lead to what the deal holds"  # there is a gap, or it was edited meanwhile
@@ -22,8 +24,7 @@ class Held(NamedTuple):
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
+class Course(Struct, frozen=True, kw_only=True):
     """What one field of one deal held from the first of `held` until a moment: all of it, without a gap.
 
     A CRM that can't tell gives nothing held, and `why` in words for people. `asked` is up to when it was asked, where

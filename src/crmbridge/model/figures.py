@@ -7,10 +7,11 @@ it makes it harmless.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 
 class Unit(StrEnum):
@@ -36,8 +37,7 @@ class Interval(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+class Figure(Struct, frozen=True, kw_only=True):
     """One number. `value` is None when there is nothing to count it from; `n` is how many cases it rests on.
 
     A share of counts has its numerator and denominator, and the Wilson interval at 95 %. Money has a currency.
@@ -59,8 +59,7 @@ class Column(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """One line of a measure. `label` is what people read; the others say what was counted for it."""
 
     label: str
@@ -79,8 +78,7 @@ class CurvePoint(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class Curve(Struct, frozen=True, kw_only=True):
     """How a share develops with time, such as the deals still in a stage or won by then. Steps, from day 0."""
 
     label: str
@@ -102,8 +100,7 @@ class ChartKind(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class Measured(Struct, frozen=True, kw_only=True):
     """What one measure gave: its definition, its rows, and how to draw them. Rows are in the order to show them."""
 
     id: str  # such as stage_conversion or win_rate_by_cohort
@@ -126,8 +123,7 @@ class TrendPoint(NamedTuple):
     figure: Figure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndicatorFigure:
+class IndicatorFigure(Struct, frozen=True, kw_only=True):
     """One of the process's own indicators: its figure, and its target where it has one.
 
     `met` is None when there is no target, nothing was counted, or the target is not of the indicator's kind;
@@ -149,8 +145,7 @@ class IndicatorFigure:
     trend: tuple[TrendPoint, ...] = ()  # the oldest first; the figure of now is not among them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
+class Coverage(Struct, frozen=True, kw_only=True):
     """How many deals were evaluated, how many of them have a history, and since when."""
 
     deals: int
@@ -161,8 +156,7 @@ class Coverage:
     since: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaivedFindings:
+class WaivedFindings(Struct, frozen=True, kw_only=True):
     """The findings that were accepted, how many of their waivers end within a week, and when the first one does."""
 
     findings: int = 0
@@ -170,8 +164,7 @@ class WaivedFindings:
     next_end: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scorecard:
+class Scorecard(Struct, frozen=True, kw_only=True):
     """All figures of one moment."""
 
     process: str  # its name

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from msgspec import Struct, field
+
 from crmbridge.model.business_time import Duration
-from crmbridge.model.quick import quick
 from crmbridge.model.records import Ref, Status
 from crmbridge.model.values import Value
 
@@ -24,9 +25,7 @@ class Place(NamedTuple):
     status: Status
 
 
-@quick
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class Visit(Struct, frozen=True, kw_only=True):
     """One stay of a deal in a stage. `left_at` is None while it lasts. `to` is the place it left for."""
 
     deal: Ref
@@ -48,12 +47,11 @@ class SlaState(StrEnum):
 Pause = tuple[datetime, datetime | None]  # from and until; it lasts while there is no end
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlaClock:
+class SlaClock(Struct, frozen=True, kw_only=True, eq=False):
     """An SLA measured on one cycle: what began during a visit, and ended or runs. Durations are as `limit` counts.
 
     `pauses` are the parts of the cycle that do not count, in order and apart. `judged_by` are digests of the SLA and
-    the calendar that judged it.
+    the calendar that judged it. Two clocks that differ only in what is of the moment are equal.
     """
 
     visit: Visit
@@ -69,9 +67,15 @@ class SlaClock:
     pauses: tuple[Pause, ...] = ()
     judged_by: str = ""
     # These are of the moment at which it was measured.
-    warned: Decimal | None = field(default=None, compare=False)  # the share of the goal that is used up and was to warn
-    warned_at: datetime | None = field(default=None, compare=False)  # when it was
-    turns_at: datetime | None = field(default=None, compare=False)  # when it will be in another state
+    warned: Decimal | None = None  # the share of the goal that is used up and was to warn
+    warned_at: datetime | None = None  # when it was
+    turns_at: datetime | None = None  # when it will be in another state
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SlaClock) and _what_lasts(self) == _what_lasts(other)
+
+    def __hash__(self) -> int:
+        return hash(_what_lasts(self))
 
     @property
     def running(self) -> bool:
@@ -82,6 +86,10 @@ class SlaClock:
     def paused_since(self) -> datetime | None:
         """Say since when it stands still; None when it does not."""
         return self.pauses[-1][0] if self.pauses and self.pauses[-1][1] is None else None
+
+
+_OF_THE_MOMENT = {"warned", "warned_at", "turns_at"}
+_what_lasts = attrgetter(*(name for name in SlaClock.__struct_fields__ if name not in _OF_THE_MOMENT))
 
 
 class Judgement(StrEnum):
@@ -139,8 +147,7 @@ class Waived(NamedTuple):
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiver:
+class Waiver(Struct, frozen=True, kw_only=True):
     """What somebody accepted: that one rule does not hold for one deal, however often, until a moment."""
 
     deal: Ref
@@ -160,8 +167,7 @@ class Waiver:
         return Waived(self.by, self.why, self.until)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """An exit rule or SLA that does not hold for a deal, or a value that can't be read.
 
     `id` stays the same while the same thing is wrong with the same visit, so it is opened once and cleared once.
@@ -181,9 +187,7 @@ class Finding:
     waived: Waived | None = None  # accepted for now: nothing is done about it
 
 
-@quick
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+class Evaluation(Struct, frozen=True, kw_only=True):
     """Everything that evaluating one deal says; `explain` shows it, findings and actions come from it.
 
     `until` is the first moment at which it may say something else although nobody changed anything; None: never.

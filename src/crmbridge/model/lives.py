@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.model.findings import Finding, FindingKind, Severity, Waived
 from crmbridge.model.records import Ref
@@ -47,8 +48,7 @@ class Turn(StrEnum):
     CLEARED = "cleared"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingEvent:
+class FindingEvent(Struct, frozen=True, kw_only=True):
     """One thing that happened to a finding. `said` is who and why, or what else there is to say."""
 
     finding: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from crmbridge.model.quick import quick
+from msgspec import Struct, field
+
 from crmbridge.model.values import FieldType, Value
 
 
@@ -114,17 +114,14 @@ STANDARD_FIELDS: Mapping[Kind, Mapping[str, FieldType]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """A value in a record that could not be read; the record is kept without it."""
 
     path: str  # the CRM's own field name
     message: str
 
 
-@quick
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """One user, company, contact, deal, activity, note or file as its CRM holds it now.
 
     `version` is opaque and differs whenever the CRM's copy may have changed. `position` is set on deals only.
@@ -143,9 +140,7 @@ class Record:
     problems: tuple[Problem, ...] = field(default=())
 
 
-@quick
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class Move(Struct, frozen=True, kw_only=True):
     """A deal's change of position. The first one of a deal has no `before`: it is the deal being created.
 
     `id` is unique within the deal and the same each time the move is pulled, so a repeated page adds nothing.
@@ -159,8 +154,7 @@ class Move:
     by: str | None = None  # the CRM's user id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class Edit(Struct, frozen=True, kw_only=True):
     """A field of a deal that was found to hold another value than before.
 
     The value before held at `since`, when the copy that had it was last changed; the one after held at `at`, when the
@@ -174,8 +168,7 @@ class Edit:
     after: Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tombstone:
+class Tombstone(Struct, frozen=True, kw_only=True):
     """A record that is gone from its CRM: deleted, archived, or merged into another."""
 
     ref: Ref

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, assert_never
 
 import msgspec
+from msgspec import Struct
 
 
 class FieldType(StrEnum):
@@ -27,8 +27,7 @@ class FieldType(StrEnum):
     USER = "user"
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(Struct, frozen=True):
     """An amount in one currency (ISO 4217 code). Amount and currency travel together, so a merge can't mix them."""
 
     amount: Decimal

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
+from msgspec import Struct, field
+
 from crmbridge.model.changes import Action, Change, Receipt
 from crmbridge.model.records import Kind, Move, Record, Ref, Status, Tombstone
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType
 from crmbridge.ports.clock import Clock
 from crmbridge.ports.rates import RateLedger
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True, kw_only=True):
     """What an adapter can do, as data: printed by `connections`, proved by the AdapterSuite."""
 
     kinds: frozenset[Kind]  # what `pull` and `read` know
@@ -42,8 +43,7 @@ class Capabilities:
     writers: int = 1  # how many batches may be written side by side, none of them with a record of another
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NativeStage:
+class NativeStage(Struct, frozen=True, kw_only=True):
     """A stage of a CRM's pipeline. Labels are for people; the id is what counts."""
 
     id: str
@@ -53,8 +53,7 @@ class NativeStage:
     writable: bool = True  # False: the CRM itself brings deals there (Tryton: when the sales are confirmed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pipeline:
+class Pipeline(Struct, frozen=True, kw_only=True):
     """A CRM's pipeline with its stages in the order the CRM shows them."""
 
     id: str
@@ -62,8 +61,7 @@ class Pipeline:
     stages: tuple[NativeStage, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NativeField:
+class NativeField(Struct, frozen=True, kw_only=True):
     """A field that the account's deals have."""
 
     name: str  # what the API calls it
@@ -76,8 +74,7 @@ class NativeField:
     percent: bool = False  # a number of hundredths: the CRM's own formulas may count 10 % as 0.1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldWish:
+class FieldWish(Struct, frozen=True, kw_only=True):
     """A field that an account should have: what `connections setup` creates, or tells an admin to create.
 
     `on` is deals, or the companies or users that a report writes its figures to.
@@ -97,8 +94,7 @@ class FieldWish:
         return self.name if self.on is Kind.DEAL else f"{self.on}:{self.name}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credential:
+class Credential(Struct, frozen=True, kw_only=True):
     """What a connection is signed in with. Never the secret itself."""
 
     way: str  # as the vendor calls it: service key, OAuth, API token, client credentials, JWT bearer
@@ -125,8 +121,7 @@ class Credential:
         return frozenset() if self.scopes is None else self.scopes - self.needed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
+class Description(Struct, frozen=True, kw_only=True):
     """What an account looks like now."""
 
     account: str  # a name people recognise: portal id, company domain, org name
@@ -141,8 +136,7 @@ class Description:
     credential: Credential | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """Part of what `pull` found. `cursor` is where a later pull continues once this page is stored.
 
     The moves of a deal come all together, in the page of its record; they replace what was known. A deal that did not
@@ -156,8 +150,7 @@ class Page:
     total: int | None = None  # about how many records this pull brings in all, where the CRM says; for people only
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldBinding:
+class FieldBinding(Struct, frozen=True, kw_only=True):
     """A process field and the CRM's own field that holds it."""
 
     name: str  # the process's name, such as bant.budget
@@ -165,8 +158,7 @@ class FieldBinding:
     type: FieldType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdapterContext:
+class AdapterContext(Struct, frozen=True, kw_only=True):
     """What an adapter is opened with beside its own settings."""
 
     connection: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from crmbridge.model.findings import Evaluation, Finding, Severity, SlaClock, Visit, Waiver
 from crmbridge.model.lives import FindingEvent, Known
@@ -23,8 +24,7 @@ class StoredFinding(NamedTuple):
 State = Literal["open", "waived", "cleared"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingQuery:
+class FindingQuery(Struct, frozen=True, kw_only=True):
     """Which findings are looked for; what is not said lets all through.
 
     `states` are those they may be in, `rule` may hold `*` and `?`, `severity` is the least one, `opened_before` the

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from crmbridge.model.process import ExitRule, Process, Stage
 from crmbridge.ports.crm import Description, FieldBinding
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardRequest:
+class GuardRequest(Struct, frozen=True, kw_only=True):
     """What an export starts from. `account` is None when the account was not asked."""
 
     connection: str
@@ -26,16 +26,14 @@ class GuardRequest:
         return next((bound.native for bound in self.fields if bound.name == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True, kw_only=True):
     """A rule, or a part of one, that the CRM can't hold by itself; crmbridge goes on checking it."""
 
     rule: str  # stage.rule
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guards:
+class Guards(Struct, frozen=True, kw_only=True):
     """The export: files to load into the CRM, what an admin does with them, and what could not be said."""
 
     files: Mapping[str, str] = field(default_factory=dict)  # relative path -> content

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
+
+from msgspec import Struct, field
 
 from crmbridge.model.changes import Blocked, Change, JournalEntry, Receipt
 from crmbridge.model.courses import Course
@@ -238,8 +239,7 @@ class Journal(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(Struct, frozen=True, kw_only=True):
     """One execution of a command that may write."""
 
     id: str

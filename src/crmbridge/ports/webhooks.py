@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 from pydantic import BaseModel
 
 from crmbridge.model.records import Ref
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookRequest:
+class WebhookRequest(Struct, frozen=True, kw_only=True):
     """One delivery as it came: nothing of it is decoded or trusted yet."""
 
     connection: str
@@ -24,8 +23,7 @@ class WebhookRequest:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hints:
+class Hints(Struct, frozen=True, kw_only=True):
     """What a genuine delivery says: which records to re-read, and what names the delivery, to tell a replay."""
 
     refs: tuple[Ref, ...]
@@ -33,8 +31,7 @@ class Hints:
     whole: bool = False  # something changed that can't be named: pull
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookSpec:
+class WebhookSpec(Struct, frozen=True, kw_only=True):
     """How an adapter reads its CRM's webhooks.
 
     `settings` reads the connection's `webhook` part (a frozen pydantic model). `read` checks that a delivery is

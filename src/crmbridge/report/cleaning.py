@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crmbridge.engine.text import plain
 
@@ -32,7 +34,7 @@ def _cleaned(value: Any) -> Any:  # noqa: PLR0911  one for each kind of value
             return type(value)(*map(_cleaned, value))
         case tuple() | list():
             return type(value)(map(_cleaned, value))
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return replace(value, **{part.name: _cleaned(getattr(value, part.name)) for part in fields(value)})
+        case Struct():
+            return replace(value, **{name: _cleaned(getattr(value, name)) for name in value.__struct_fields__})
         case _:
             return value

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.model.figures import Scorecard
 from crmbridge.model.values import iso
@@ -33,7 +34,7 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911  one for each kind of value
             return {name: _plain(item) for name, item in zip(value._fields, value, strict=True)}
         case tuple() | list():
             return [_plain(item) for item in value]
-        case _ if is_dataclass(value):
-            return {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
+        case Struct():
+            return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
         case _:
             return value

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from markupsafe import Markup
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class Card(Struct, frozen=True, kw_only=True):
     """One thing at the top that needs attention. `tone` is good, warn, bad or plain; `link` is a section's id."""
 
     tone: str
@@ -27,8 +26,7 @@ class Cell(NamedTuple):
     tone: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Struct, frozen=True, kw_only=True):
     """Rows of cells; the first column names the row, the others are numbers. `more` says what was left out."""
 
     caption: str
@@ -44,8 +42,7 @@ class Key(NamedTuple):
     word: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
+class Drawing(Struct, frozen=True, kw_only=True):
     """A chart: what is shown, what its looks mean, and the sentence that stands for it where it can't be seen.
 
     `is_table` tells a chart that is a table itself, which needs no other beside it.
@@ -57,8 +54,7 @@ class Drawing:
     is_table: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tile:
+class Tile(Struct, frozen=True, kw_only=True):
     """An indicator: its figure, what it is aimed at, and how it went."""
 
     name: str
@@ -76,8 +72,7 @@ class Tile:
     ends: tuple[str, str] = ("", "")  # the first and the last period of the line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
+class Section(Struct, frozen=True, kw_only=True):
     """A part of the report: a definition, a chart, and a table that says the same to who can't see it."""
 
     id: str

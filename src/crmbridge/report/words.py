@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
+
+from msgspec import Struct
 
 from crmbridge.model.figures import Unit
 
@@ -22,8 +23,7 @@ _SHORT = {  # from how much on, in what, and with which word
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """Words by key, and numbers as the language writes them."""
 
     language: str

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
+from msgspec import Struct, field
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,8 +26,7 @@ from crmbridge.sandbox.log import LoggedRequest, RequestLog
 from crmbridge.sandbox.vendor import RateWindow, Vendor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxOptions:
+class SandboxOptions(Struct, frozen=True, kw_only=True):
     """How a sandbox is shaped. The same options give the same account, to the byte.
 
     `part` is the share of the world's deals that this CRM knows, as (from, to) between 0 and 1, so that several
@@ -51,8 +50,7 @@ class SandboxOptions:
         return self.now or self.clock.now()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sandbox:
+class Sandbox(Struct, frozen=True, kw_only=True):
     """A sandbox ready to be served. `state` is the plugin's own; tests may reach into it to plant things.
 
     `backstage` is the same account for whoever looks and acts without being part of the traffic: no faults, no limits,

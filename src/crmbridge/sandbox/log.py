@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class LoggedRequest:
+
+class LoggedRequest(Struct, frozen=True):
     """One request and how it was answered. The credential is not kept."""
 
     at: datetime

@@ -7,9 +7,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import uvicorn
+from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.sandbox.kit import Sandbox
@@ -17,8 +17,7 @@ from crmbridge.sandbox.kit import Sandbox
 HOST = "127.0.0.1"
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(Struct, frozen=True):
     """A sandbox that is being served."""
 
     sandbox: Sandbox

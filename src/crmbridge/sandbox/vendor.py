@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -38,8 +38,7 @@ class RateWindow:
             return self.requests - sum(now - taken < timedelta(seconds=self.seconds) for taken in self._taken)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vendor:
+class Vendor(Struct, frozen=True, kw_only=True):
     """What the kit must know of a vendor to answer in its forms.
 
     `accepts` tells whether a request carries the sandbox's token; requests whose path starts with one of `open_paths`

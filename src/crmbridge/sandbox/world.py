@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.model.records import Status
 from crmbridge.model.values import FieldType, Value
@@ -50,8 +51,7 @@ LONG_STAYS = 0.15
 LOSSES = 0.09  # of the deals that leave a stage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorldUser:
+class WorldUser(Struct, frozen=True, kw_only=True):
     """Somebody who sells."""
 
     number: int
@@ -60,8 +60,7 @@ class WorldUser:
     role: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorldCompany:
+class WorldCompany(Struct, frozen=True, kw_only=True):
     """A customer or one who may become one."""
 
     number: int
@@ -69,8 +68,7 @@ class WorldCompany:
     domain: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorldContact:
+class WorldContact(Struct, frozen=True, kw_only=True):
     """Somebody at a company."""
 
     number: int
@@ -80,8 +78,7 @@ class WorldContact:
     company: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorldActivity:
+class WorldActivity(Struct, frozen=True, kw_only=True):
     """Something done, or to be done, on a deal."""
 
     kind: str  # call, meeting, email or task
@@ -91,8 +88,7 @@ class WorldActivity:
     owner: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorldDeal:
+class WorldDeal(Struct, frozen=True, kw_only=True):
     """A deal with its journey: (stage, entered at), oldest first. `closed_at` is set when it is won or lost."""
 
     number: int
@@ -114,8 +110,7 @@ class WorldDeal:
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class World(Struct, frozen=True, kw_only=True):
     """Everything that a sandbox can be filled with."""
 
     users: tuple[WorldUser, ...]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Change, Outcome, Receipt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Applied(Struct, frozen=True, kw_only=True):
     """What applying a plan did: each change that was tried, with its receipt.
 
     With errors, by connection, the rest of that connection's changes were not tried; a new plan has them again.

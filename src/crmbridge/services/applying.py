@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
@@ -13,6 +12,7 @@ from crmbridge.engine.views import Viewer
 from crmbridge.errors import AdapterBugError, CrmbridgeError, PlanStaleError, UnclearError
 from crmbridge.model.changes import Action, Change, Origin, Outcome, Plan, Receipt
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.ports import Page
 from crmbridge.services import notices

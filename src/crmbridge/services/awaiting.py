@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmbridge import __version__
 from crmbridge.engine.activities import kinds_asked_for
@@ -21,8 +22,7 @@ NAMED = (Kind.COMPANY, Kind.CONTACT)
 HANGING = (Kind.ACTIVITY, Kind.NOTE, Kind.FILE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Awaiting:
+class Awaiting(Struct, frozen=True, kw_only=True):
     """The deals that wait, in order, with who reads the backlog and how far that was read."""
 
     reader: str
@@ -30,8 +30,7 @@ class Awaiting:
     deals: Sequence[Ref]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Judged(Struct, frozen=True, kw_only=True):
     """What came of looking at the deals that changed or fell due: what was said of them is saved already."""
 
     deals: int = 0

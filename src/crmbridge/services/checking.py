@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
 from pydantic import BaseModel, ValidationError
 
 from crmbridge.engine.coherence import Issue, check_process, check_settings
@@ -22,6 +22,7 @@ from crmbridge.files.source import Source
 from crmbridge.files.yaml_nodes import Path as KeyPath
 from crmbridge.model.business_time import Holidays
 from crmbridge.model.process import Process
+from crmbridge.model.replacing import replace
 from crmbridge.settings import Secret, Settings
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ UNREAD = {  # a process file that can't even be opened is an error of the line t
 Adapters = Mapping[str, type[BaseModel]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True, kw_only=True):
     """What checking a project gave. A model is None when its file has errors of its own."""
 
     settings: Settings | None

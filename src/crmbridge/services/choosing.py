@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError, OverLimitError
 from crmbridge.model.changes import Action, Change, Plan
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.services.linked import needed_links
 from crmbridge.services.workspace import Workspace
 
@@ -16,8 +18,7 @@ _IDS = re.compile(r"lnk[0-9a-f]{1,13}|[0-9a-f]{16}")
 FORMS = "a connection (hs), a record (hs:123, hs:company:7), an action (update), or the id of a link or a change"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """What whoever runs a plan wants of it: the parts selected (all when none is named), and the most it may hold."""
 
     select: tuple[str, ...] = ()
@@ -25,8 +26,7 @@ class Choice:
     max_deletes: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class Chosen(Struct, frozen=True, kw_only=True):
     """The part of a plan that is to be written, and what was left out although it was selected, with why."""
 
     plan: Plan

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from crmbridge.engine.planner import create_around, renamed
 from crmbridge.engine.views import COMPANY, CONTACTS
 from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.services.gathering import Around
 from crmbridge.services.linking import may_make
@@ -29,8 +31,7 @@ def with_companions(
     return [*book.made.values(), *kept], book.blocked
 
 
-@dataclass(slots=True)
-class _Book:
+class _Book(Struct):
     """The creations so far, by connection and link, and what can't be had."""
 
     workspace: Workspace

@@ -9,9 +9,10 @@ import secrets
 import socket
 import threading
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from crmbridge.errors import CrmbridgeError, LockedError
 from crmbridge.model.changes import Outcome, Plan, Receipt
@@ -36,8 +37,7 @@ PARTLY, NEEDS_PERSON, STALE, FINDINGS = 6, 7, 8, 9
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cycle:
+class Cycle(Struct, frozen=True, kw_only=True):
     """What one run did, step by step; the steps that were not asked for are empty."""
 
     run: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from crmbridge.engine.merge import APART, decided_ref
 from crmbridge.engine.sameness import same
@@ -21,8 +22,7 @@ Bases = dict[Ref, dict[str, Value]]
 _DECIDE = {Action.UPDATE, Action.CREATE}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decisions:
+class Decisions(Struct, frozen=True, kw_only=True):
     """What a plan decides on, link by link, seen from where it starts to be applied. Make it with `decisions_of`."""
 
     edits: Mapping[str, View]  # change -> what it writes, as sync sees it

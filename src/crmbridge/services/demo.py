@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.records import Kind, Ref
@@ -30,8 +30,7 @@ HEADER = """\
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoCrm:
+class DemoCrm(Struct, frozen=True, kw_only=True):
     """One sandbox of the demo, being served."""
 
     connection: str

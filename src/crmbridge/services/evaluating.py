@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
+
+from msgspec import Struct, field
 
 from crmbridge.engine.actions import Acts, acts_for
 from crmbridge.engine.bindings import binding_for
@@ -18,7 +19,6 @@ from crmbridge.model.business_time import Calendar
 from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.findings import Evaluation
 from crmbridge.model.process import Process
-from crmbridge.model.quick import quick
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.awaiting import Awaiting, Judged, awaiting, reader_of
 from crmbridge.services.bulk import made_for_bulk
@@ -34,9 +34,7 @@ Say = Callable[[Subject, datetime], Evaluation]
 AT_ONCE = 2_000  # deals that are judged and saved together
 
 
-@quick
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluated:
+class Evaluated(Struct, frozen=True, kw_only=True):
     """One deal's evaluation, with what the bindings ask for; `bound` has the action of each finding's binding."""
 
     deal: Record

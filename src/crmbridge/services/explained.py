@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from crmbridge.engine.trying import holds_back
 from crmbridge.model.changes import Change, JournalEntry
@@ -23,8 +24,7 @@ class InStep(StrEnum):
     CONFLICT = "conflict"  # the sides differ, and a person must decide
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncedField:
+class SyncedField(Struct, frozen=True, kw_only=True):
     """One field on every linked record: what each has now, and what was last agreed with each."""
 
     name: str
@@ -62,8 +62,7 @@ class Told(StrEnum):
     NOW = "now"  # only what it holds now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Struct, frozen=True, kw_only=True):
     """A value that a rule saw. `of_then` tells whether it is that of the moment judged, or the one of today.
 
     `told` says what tells of it, and `told_at` since when the CRM has it on record, or when it was last seen before
@@ -83,8 +82,7 @@ class Seen:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplainedRule:
+class ExplainedRule(Struct, frozen=True, kw_only=True):
     """One rule on the deal: what it says, from what, where it stands, what would clear it and who can."""
 
     verdict: Verdict
@@ -101,16 +99,14 @@ class ExplainedRule:
         return not holds_back(self.verdict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplainedClock:
+class ExplainedClock(Struct, frozen=True, kw_only=True):
     """An SLA clock, and where its rule stands in the process file."""
 
     clock: SlaClock
     place: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readiness:
+class Readiness(Struct, frozen=True, kw_only=True):
     """Whether the deal may leave its stage, in numbers of rules. `ready` is None where it stands in no stage."""
 
     ready: bool | None
@@ -120,8 +116,7 @@ class Readiness:
     undecided: int = 0  # among the others
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Struct, frozen=True, kw_only=True):
     """Everything known of one deal. `subject` is the record that was evaluated: the one that leads its link."""
 
     subject: Record

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from crmbridge.engine.hindsight import rewind
 from crmbridge.engine.history import is_known, last_seen, recorded, untold_of
@@ -70,8 +71,7 @@ def _leading(workspace: Workspace, linked: Sequence[Record]) -> Record:
     return next(record for record in linked if record.ref == wanted)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Explaining:
+class _Explaining(Struct, frozen=True, kw_only=True):
     """Puts together what is known of one deal: of `today`, or of an earlier moment that was asked for."""
 
     workspace: Workspace

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.process import Process
+from crmbridge.model.replacing import replace
 from crmbridge.ports import GuardRequest, Guards, LeftOut, rule_name
 from crmbridge.services.workspace import Workspace, field_bindings
 

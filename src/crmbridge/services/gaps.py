@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from crmbridge.model.changes import Action, Blocked, Change, FieldEdit, Origin, change_id
 from crmbridge.model.process import Process, ProcessField
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType, Value
 from crmbridge.ports import Description, FieldWish, NativeField
 
@@ -23,8 +25,7 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # a name that an API could have;
 _ENDING = re.compile(r"__[a-z]$")  # by which some CRMs mark fields of one's own
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """A field that the account lacks. `field` is the process field that it is for; the key's is for none."""
 
     wish: FieldWish
@@ -32,8 +33,7 @@ class Wanted:
     bound: bool = False  # the settings name it already
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gaps:
+class Gaps(Struct, frozen=True, kw_only=True):
     """What an account lacks, what is there and unfit, and what is there and only not bound yet."""
 
     wanted: tuple[Wanted, ...] = ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from crmbridge.engine.glance import Glance
 from crmbridge.engine.matching import end_of, follow_merges
@@ -11,14 +12,14 @@ from crmbridge.engine.views import AROUND, COMPANY, CONTACTS, Viewer, emails, us
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.cuts import Cut
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.services.linking import links_around
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Sync
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
+class Around(Struct, frozen=True, kw_only=True):
     """Some links with everything that is known around them.
 
     `companions` are the members of the links of companies and contacts.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from pydantic import BaseModel
 
 from crmbridge.errors import ConfigurationError, RefusedError
@@ -27,8 +27,7 @@ BATCH = 100  # records read at a time
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receiver:
+class Receiver(Struct, frozen=True, kw_only=True):
     """How the webhooks of one connection are read."""
 
     connection: str
@@ -37,8 +36,7 @@ class Receiver:
     kinds: frozenset[Kind]  # hints about others are passed over
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class Taken(Struct, frozen=True, kw_only=True):
     """What became of a genuine delivery: how many records were noted, and what the CRM wants to hear."""
 
     noted: int

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.model.findings import Finding, Place, Severity, SlaClock
 from crmbridge.model.lives import RANK
@@ -38,8 +39,7 @@ class Hold(NamedTuple):
         return self.finding.severity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldDeal:
+class HeldDeal(Struct, frozen=True, kw_only=True):
     """A deal with open findings that nobody waived. `due_at` is when the first of its running clocks runs out."""
 
     deal: Ref
@@ -66,8 +66,7 @@ class HeldDeal:
         return (self.due_at - now).total_seconds() if self.due_at else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldQuery:
+class HeldQuery(Struct, frozen=True, kw_only=True):
     """Which held deals are looked for; what is not said lets all through. `rule` is the id of one."""
 
     status: str = "open"  # open, closed, or all

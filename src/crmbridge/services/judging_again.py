@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from crmbridge.engine.sla.again import JudgedAgain, judged_again
 from crmbridge.model.records import Ref
@@ -10,8 +10,7 @@ from crmbridge.services.replaying import subjects
 from crmbridge.services.workspace import Workspace
 
 
-@dataclass(slots=True, kw_only=True)
-class SlaTally:
+class SlaTally(Struct, kw_only=True):
     """How many cycles of one SLA ended, and how many of them kept its goal: as it was judged, and as it would be."""
 
     sla: str
@@ -21,8 +20,7 @@ class SlaTally:
     measured_now: int = 0  # those that an SLA of today asks for
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Differing:
+class Differing(Struct, frozen=True, kw_only=True):
     """A cycle that would be judged otherwise today, and its deal's name."""
 
     deal: Ref
@@ -30,8 +28,7 @@ class Differing:
     again: JudgedAgain
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class Compared(Struct, frozen=True, kw_only=True):
     """All SLAs by their rule ids, and the cycles that would be judged otherwise."""
 
     slas: dict[str, SlaTally] = field(default_factory=dict)

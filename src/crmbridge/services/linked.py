@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from crmbridge.model.changes import Change, FieldEdit
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.services.workspace import Workspace
 
 ASSOCIATED: Mapping[str, Kind] = {"company": Kind.COMPANY, "contacts": Kind.CONTACT}  # what may be linked, by name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Native:
+class Native(Struct, frozen=True, kw_only=True):
     """Changes as they can be sent, by id, and of the others what is missing."""
 
     changes: Mapping[str, Change]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from crmbridge.engine.deleting import ENDED, HAD, with_lost
 from crmbridge.engine.matching import link_id
@@ -21,8 +22,7 @@ from crmbridge.services.workspace import Workspace
 _KINDS = (Kind.DEAL, Kind.COMPANY, Kind.CONTACT)  # what can be linked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Linked:
+class Linked(Struct, frozen=True, kw_only=True):
     """One link with its records, as far as they are known and not gone."""
 
     id: str
@@ -35,8 +35,7 @@ class Linked:
         return next((called for ref in self.refs if (called := called_by(self.records.get(ref)))), "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unclear:
+class Unclear(Struct, frozen=True, kw_only=True):
     """A record of which nobody knows what it belongs to, and what it may."""
 
     item: Blocked
@@ -49,8 +48,7 @@ def called_by(record: Record | None) -> str:
     return str(record.fields.get("name") or record.fields.get("email") or "") if record else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Struct, frozen=True, kw_only=True):
     """Some links by name, and how many there are of the kind that was asked for."""
 
     links: tuple[Linked, ...]

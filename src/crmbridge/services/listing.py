@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
+
+from msgspec import Struct
 
 from crmbridge.engine.checks import field_name
 from crmbridge.engine.voice import ENGLISH, Voice
@@ -14,6 +15,7 @@ from crmbridge.model.changes import JournalEntry
 from crmbridge.model.findings import Finding, Judgement
 from crmbridge.model.lives import FindingEvent
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import FindingQuery, State, StoredFinding
 from crmbridge.services.evaluating import evaluate_one
 from crmbridge.services.linking import chunks
@@ -25,8 +27,7 @@ MOST_SHOWN = 10  # findings named when a text fits several
 SOON = timedelta(days=7)  # before the end of a waiver
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedFinding:
+class ListedFinding(Struct, frozen=True, kw_only=True):
     """A finding with what people call its deal and its deal's owner."""
 
     finding: Finding
@@ -46,16 +47,14 @@ class ListedFinding:
         return until is not None and until - now <= SOON
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Struct, frozen=True, kw_only=True):
     """The findings asked for, and how many there are in all that pass."""
 
     found: tuple[ListedFinding, ...]
     total: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(Struct, frozen=True, kw_only=True):
     """One finding in full: its history, what was done about it, and what would clear it."""
 
     listed: ListedFinding

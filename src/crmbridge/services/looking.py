@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
+
+from msgspec import Struct, field
 
 from crmbridge.engine.deleting import ARCHIVED, ENDED, HAD, UNDONE, Gone, judge_gone, lacks, with_lost
 from crmbridge.engine.forms import read
@@ -32,8 +33,7 @@ Bases = Mapping[Ref, Mapping[str, Value]]
 NOTHING_KNOWN: Fields = MappingProxyType({})
 
 
-@dataclass(slots=True)
-class Part:
+class Part(Struct):
     """Some links being looked at, and what comes of it."""
 
     workspace: Workspace

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from crmbridge.engine.nearest import nearest
@@ -13,6 +12,7 @@ from crmbridge.indicators.currency import Rate, Rates, checked, read_rates
 from crmbridge.indicators.own import OwnMeasure, definition_of
 from crmbridge.model.figures import Unit
 from crmbridge.model.process import Indicator, Process
+from crmbridge.model.replacing import replace
 from crmbridge.plugins import IndicatorSpec
 from crmbridge.services.workspace import Project, Workspace
 from crmbridge.settings import Currency, Report

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from crmbridge.model.changes import Blocked, Change, FieldEdit
 from crmbridge.model.records import Kind, Record, Ref
@@ -14,8 +15,7 @@ from crmbridge.services.workspace import Workspace
 _KINDS = {"owner": Kind.USER, "company": Kind.COMPANY, "contacts": Kind.CONTACT}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class Names(Struct, frozen=True, kw_only=True):
     """What people call things: adapters by connection, deals, users and companies by ref, stages by id.
 
     Among the others are links, as refs without a connection. `about` is the deal that a question is about, by the

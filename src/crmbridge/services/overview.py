@@ -6,9 +6,10 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.model.changes import Cause
 from crmbridge.model.findings import Severity, Waiver
@@ -31,8 +32,7 @@ class SignedIn(NamedTuple):
     since: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
+class Overview(Struct, frozen=True, kw_only=True):
     """How things are. `unknown` counts the writes of which nobody knows whether they happened."""
 
     now: datetime

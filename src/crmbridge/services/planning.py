@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
 
 from crmbridge.engine.planner import assemble, is_wanted_again
 from crmbridge.model.changes import Cause, Outcome, Plan
 from crmbridge.model.records import Kind
+from crmbridge.model.replacing import replace
 from crmbridge.services import syncing
 from crmbridge.services.awaiting import Judged, awaiting, dealt
 from crmbridge.services.bulk import made_for_bulk
@@ -19,8 +21,7 @@ Part = Literal["sync", "enforce"]
 _AGAIN = {Cause.DELETE, Cause.REFUSED, Cause.UNCLEAR}  # what may go another way the next time, though no record changes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(Struct, frozen=True, kw_only=True):
     """A plan, and what its enforcement came from."""
 
     plan: Plan

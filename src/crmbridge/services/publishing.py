@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError, CrmbridgeError, UnclearError
 from crmbridge.indicators import compute
@@ -24,8 +25,7 @@ from crmbridge.settings import Report
 FILE_SINKS = frozenset({"html", "markdown", "json", "csv"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """What became of a report at one sink. Neither a place nor an error: it was there already.
 
     `note` says what a person should know of one that was there already, such as that it may not have arrived.
@@ -92,8 +92,7 @@ def reports(workspace: Workspace, name: str | None = None) -> tuple[Report, ...]
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Desk:
+class _Desk(Struct, frozen=True, kw_only=True):
     """One report on its way to its sinks."""
 
     workspace: Workspace

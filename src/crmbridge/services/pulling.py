@@ -6,12 +6,14 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.engine.text import plain
 from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
 from crmbridge.services.bulk import give_memory_back, made_for_bulk
 from crmbridge.services.forgoing import note_whole, pull_readable
@@ -39,8 +41,7 @@ PLURALS = {
 SOURCES = frozenset({"env", "file", "command", "keyring"})  # where a secret can be
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionPull:
+class ConnectionPull(Struct, frozen=True, kw_only=True):
     """What one connection gave. With an error, what came before it is stored and the next pull goes on from there."""
 
     connection: str
@@ -243,8 +244,7 @@ def _together(pages: Sequence[Page]) -> Page:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bookmark:
+class Bookmark(Struct, frozen=True, kw_only=True):
     """An adapter's cursor with what it is good for: one account, read with these settings."""
 
     account: str

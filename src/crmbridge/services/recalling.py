@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from crmbridge.engine.actions import asked_of
 from crmbridge.engine.aging import Past, aged
@@ -17,14 +18,14 @@ from crmbridge.model.changes import Action, JournalEntry
 from crmbridge.model.findings import Evaluation, Waiver
 from crmbridge.model.lives import Known
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.services.workspace import Workspace
 
 Aged = tuple[Subject, Evaluation, Past]
 NOTHING_PAST = Past()
 
 
-@dataclass(frozen=True, slots=True)
-class Recall:
+class Recall(Struct, frozen=True):
     """Looks up what is remembered, once for many deals. Make a new one each time that deals are judged."""
 
     workspace: Workspace

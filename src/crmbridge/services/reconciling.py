@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
 
@@ -12,6 +11,7 @@ from crmbridge.engine.views import STAGE, Viewer
 from crmbridge.errors import CrmbridgeError, RetryLaterError
 from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.services.applying import settle
 from crmbridge.services.gathering import make_viewers

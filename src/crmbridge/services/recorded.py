@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.engine.doubts import Doubt, doubt
 from crmbridge.engine.evaluate import BEYOND_BOUNDS
@@ -14,6 +15,7 @@ from crmbridge.engine.subject import Subject
 from crmbridge.errors import CrmbridgeError, RefusedError
 from crmbridge.model.courses import DIFFERS, Course, Held, untold, without_repeats
 from crmbridge.model.records import Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import is_empty
 from crmbridge.ports import TellsFieldHistory, tells_field_history
 from crmbridge.services.surrounding import reading_of
@@ -24,8 +26,7 @@ NOT_TOLD = "the CRM did not say"
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """Deals with what their CRMs told of them, and the ones that could not be asked this time."""
 
     subjects: Sequence[Subject]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from crmbridge.engine.activities import kinds_asked_for
 from crmbridge.engine.calendars import CompiledCalendar
@@ -11,6 +10,7 @@ from crmbridge.engine.mapping import stage_mapper
 from crmbridge.engine.subject import Subject
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.services.awaiting import asked_for
 from crmbridge.services.evaluating import compile_for, leads, looked_up
 from crmbridge.services.linking import chunks

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+
+from msgspec import Struct
 
 from crmbridge.engine.actions import typed
 from crmbridge.engine.forms import read
@@ -35,8 +36,7 @@ ADVICE: Mapping[Cause, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """What a person decided on: a value for what waits."""
 
     item: Blocked

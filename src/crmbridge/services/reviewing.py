@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import sqrt
 from statistics import median
 from types import MappingProxyType
+
+from msgspec import Struct, field
 
 from crmbridge.engine.evaluate import MOVE_RULE
 from crmbridge.engine.journeys import DAY, Ending, detours, ending_of, types_done, used_times
@@ -56,8 +57,7 @@ class Says(StrEnum):
     LESS = "less"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(Struct, frozen=True, kw_only=True):
     """Of how many deals how many were won."""
 
     won: int
@@ -74,8 +74,7 @@ class Sample:
         return wilson(self.won, self.deals)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
+class Effect(Struct, frozen=True, kw_only=True):
     """The win rate of deals with something beside that of deals without it."""
 
     about: str  # activity, output or stage
@@ -106,8 +105,7 @@ class Effect:
         return Says.LESS if self.difference.high < 0 else Says.NO_DIFFERENCE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skips:
+class Skips(Struct, frozen=True, kw_only=True):
     """How often a stage was gone past, and skipped."""
 
     stage: str
@@ -116,8 +114,7 @@ class Skips:
     skipped: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loop:
+class Loop(Struct, frozen=True, kw_only=True):
     """A way there and back, how often it was gone and by how many deals; days are the median of the way."""
 
     first: str
@@ -127,8 +124,7 @@ class Loop:
     median_days: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IllegalMoves:
+class IllegalMoves(Struct, frozen=True, kw_only=True):
     """How often one kind of move that is not allowed was made, and by how many deals."""
 
     kind: str
@@ -136,8 +132,7 @@ class IllegalMoves:
     deals: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageUse:
+class StageUse(Struct, frozen=True, kw_only=True):
     """How the time in a stage was used, over all its visits."""
 
     stage: str
@@ -147,8 +142,7 @@ class StageUse:
     waiting_days: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdleRule:
+class IdleRule(Struct, frozen=True, kw_only=True):
     """A rule that told nothing apart."""
 
     rule: str
@@ -157,8 +151,7 @@ class IdleRule:
     always: bool  # it always failed; else it never did
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
+class Review(Struct, frozen=True, kw_only=True):
     """What the history says of a process since a moment."""
 
     since: datetime
@@ -189,8 +182,7 @@ def review(workspace: Workspace, since: datetime) -> Review:
     return counting.review()
 
 
-@dataclass(slots=True)
-class _Won:
+class _Won(Struct):
     """Counts deals that ended, with something and without it."""
 
     counts: Counter[tuple[str, bool, bool]] = field(default_factory=Counter)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Plan
@@ -24,8 +25,7 @@ BOTH: tuple[Part, ...] = ("sync", "enforce")
 ENFORCE: tuple[Part, ...] = ("enforce",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class Ran(Struct, frozen=True, kw_only=True):
     """One noted run and what came of it. `error` is what stopped it, where something did."""
 
     command: str

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from crmbridge.engine.planner import assemble
 from crmbridge.model.changes import Action, Change, Outcome, Plan
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Description, FieldWish, StateStore
 from crmbridge.services.applying import apply_plan
 from crmbridge.services.cycle import NEEDS_PERSON, Cycle, finish, writing
@@ -19,8 +21,7 @@ from crmbridge.services.workspace import Workspace
 COMMAND = "setup"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manual:
+class Manual(Struct, frozen=True, kw_only=True):
     """A field that an admin has to make by hand, and how."""
 
     wish: FieldWish
@@ -28,8 +29,7 @@ class Manual:
     steps: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
+class Setup(Struct, frozen=True, kw_only=True):
     """What is to be done about an account. `bindings` is what the settings should say under `fields:` afterwards."""
 
     connection: str
@@ -45,8 +45,7 @@ class Setup:
         return NEEDS_PERSON if self.manual or self.plan.blocked else 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetUp:
+class SetUp(Struct, frozen=True, kw_only=True):
     """What was done about an account."""
 
     ran: Ran

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from crmbridge.model.records import Kind
 from crmbridge.model.values import show
@@ -22,8 +23,7 @@ RETIRES_SOON = timedelta(days=180)
 SIGN_IN = 4  # the exit code
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignIn:
+class SignIn(Struct, frozen=True, kw_only=True):
     """A credential and its age. `issued` is false when its age counts from when it was first used here."""
 
     credential: Credential

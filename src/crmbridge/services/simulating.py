@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from crmbridge.engine.coherence import check_process
 from crmbridge.engine.mapping import StageMapper, stage_mapper
@@ -17,6 +18,7 @@ from crmbridge.files.reading import read_process
 from crmbridge.model.findings import Judgement, SlaState
 from crmbridge.model.process import Process
 from crmbridge.model.records import Ref
+from crmbridge.model.replacing import replace
 from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.checking import placed, rule_places
 from crmbridge.services.replaying import calendars_of, subjects
@@ -26,16 +28,14 @@ EXAMPLES = 5  # deals named per rule
 EVERY = 1000  # deals between two words of progress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(Struct, frozen=True, kw_only=True):
     """A process that is tried out, and where its rules stand."""
 
     process: Process
     places: Mapping[str, str]
 
 
-@dataclass(slots=True, kw_only=True)
-class RuleTally:
+class RuleTally(Struct, kw_only=True):
     """What one rule said of how many moves, or one SLA of how many visits."""
 
     judged: int = 0  # decided or not, but for what it does not apply to
@@ -51,16 +51,14 @@ class RuleTally:
         return self.failed / self.judged if self.judged else None
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Struct, frozen=True):
     """A deal that a rule is about, by its ref and name."""
 
     ref: Ref
     name: str
 
 
-@dataclass(slots=True, kw_only=True)
-class RuleChange:
+class RuleChange(Struct, kw_only=True):
     """One rule under the process as it is and under the one that is tried, and the deals it makes a difference to."""
 
     rule: str
@@ -74,8 +72,7 @@ class RuleChange:
     no_longer_examples: list[Example] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Simulation:
+class Simulation(Struct, frozen=True, kw_only=True):
     """What came of playing the history again. `compared` tells whether another process was tried."""
 
     since: datetime

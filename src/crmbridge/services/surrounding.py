@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmbridge.engine.activities import by_deal, counted
 from crmbridge.engine.calendars import CompiledCalendar
@@ -37,8 +38,7 @@ def surrounded(
         yield from _subjects(workspace, own, calendars, _Around.load(workspace, own, pulled, hanging))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Around:
+class _Around(Struct, frozen=True, kw_only=True):
     """What was found around some deals of one connection. What is None is not pulled, or nobody asked for it."""
 
     hanging: Mapping[Kind, Mapping[str, Sequence[Record]]]

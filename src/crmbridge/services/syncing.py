@@ -6,8 +6,9 @@ It costs what changed, not what there is: the store's backlog names the records 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from crmbridge.engine.deleting import (
     ENDED,
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 Bases = Mapping[Ref, Mapping[str, Value]]
 
 
-@dataclass(slots=True)
-class Synced:
+class Synced(Struct):
     """What syncing wants, and how far it got. Links and what all sides agree on are saved already."""
 
     changes: list[Change] = field(default_factory=list)

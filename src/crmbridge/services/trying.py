@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
 
 from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.case_values import now_of
@@ -24,8 +25,7 @@ MOST_FILES = 1000
 CASES = "process_tests"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseResult:
+class CaseResult(Struct, frozen=True, kw_only=True):
     """What became of one case, and where it stands."""
 
     case: str
@@ -34,8 +34,7 @@ class CaseResult:
     tried: Tried
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseResults:
+class CaseResults(Struct, frozen=True, kw_only=True):
     """What became of all cases. With errors in the cases themselves, none was run; a case that failed is one, too."""
 
     results: tuple[CaseResult, ...]
@@ -47,8 +46,7 @@ class CaseResults:
         return sum(not result.tried.passed for result in self.results)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Placed:
+class _Placed(Struct, frozen=True, kw_only=True):
     """A case, and where it was read."""
 
     case: ProcessCase

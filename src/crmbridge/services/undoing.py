@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from crmbridge.engine.sameness import altered, same
 from crmbridge.engine.views import OWNER, STAGE, Viewer
 from crmbridge.errors import ConfigurationError
@@ -95,8 +97,7 @@ class _Done:
     unclear: list[JournalEntry] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Scene:
+class _Scene(Struct, frozen=True):
     workspace: Workspace
     run: Run
     viewers: Mapping[str, Viewer]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from crmbridge.engine.mapping import StageMapper, stage_mapper
 from crmbridge.errors import ConfigurationError
@@ -25,8 +27,7 @@ def silent(_step: str, _about: str) -> None:
     """Show no progress."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class Project(Struct, frozen=True, kw_only=True):
     """A settings file with its process, read and checked. `digest` changes whenever either does.
 
     `places` says where each rule stands, by its id, such as `processes/b2b.yaml:57`.
@@ -52,8 +53,7 @@ class Project:
         return f"sqlite:///{(self.folder / path).resolve()}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
+class Workspace(Struct, frozen=True, kw_only=True):
     """A project at work. Adapters are opened when they are first asked for, and closed by `close`."""
 
     project: Project
@@ -62,8 +62,13 @@ class Workspace:
     plugins: Plugins
     progress: Progress = silent
     patience: timedelta = timedelta(0)  # how long a run waits while another one holds the state
-    _open: dict[str, Adapter] = field(default_factory=dict, init=False, repr=False)
-    _mappers: dict[str, StageMapper] = field(default_factory=dict, init=False, repr=False)
+    _open: dict[str, Adapter] = field(default_factory=dict)
+    _mappers: dict[str, StageMapper] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Open nothing yet: a workspace that is made from another one opens, and closes, its own."""
+        force_setattr(self, "_open", {})
+        force_setattr(self, "_mappers", {})
 
     def adapter(self, connection: str) -> Adapter:
         """Give the adapter of a connection; raises ConfigurationError for one that isn't set up."""

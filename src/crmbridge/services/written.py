@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from crmbridge.engine.deleting import ARCHIVED, UNDONE
 from crmbridge.engine.forms import sent
@@ -11,6 +10,7 @@ from crmbridge.engine.sameness import same
 from crmbridge.engine.views import OWNER, Viewer
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 
 

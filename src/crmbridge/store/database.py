@@ -7,13 +7,13 @@ import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
+from msgspec import Struct
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -56,8 +56,7 @@ AT_ONCE = 100  # rows that one statement holds: Python's other threads go on whi
 _URL_ADVICE = "Write `store` as sqlite:///path/to/state.db, or as postgresql://user@host/database."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldLease:
+class HeldLease(Struct, frozen=True, kw_only=True):
     """The lease that this process holds."""
 
     token: str
@@ -218,8 +217,7 @@ def _version(connection: Connection, where: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
+class Marked(Struct, frozen=True):
     """A column that a replaced row keeps as it was, unless one of the compared columns changed."""
 
     name: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from crmbridge.errors import LockedError, StateError
 from crmbridge.model.changes import Change, JournalEntry, Outcome, Receipt
 from crmbridge.model.edits import edits_between
 from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Tombstone
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value, show
 from crmbridge.ports import Linked, Page, Run
 from crmbridge.store.memory_backlog import MemoryBacklog, MemoryMatches, MemoryWaiting

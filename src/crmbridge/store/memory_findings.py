@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from crmbridge.model.findings import Evaluation, Severity, SlaClock, Visit, Waiver
 from crmbridge.model.lives import RANK, FindingEvent, Known, Turn, accepted, event, events_of, next_life
 from crmbridge.model.records import Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.ports import FindingQuery, StoredFinding
 from crmbridge.store.memory_state import Opened, State
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from crmbridge.errors import AuthenticationError, RetryLaterError
 from crmbridge.model.changes import Action, Change, Outcome
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.ports import Adapter
 from crmbridge.testing.adapter_changes import (

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, cast
 
+from msgspec import Struct, field
+
 from crmbridge.model.records import Kind, Move, Record, Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.plugins import AdapterSpec, SandboxSpec
 from crmbridge.ports import Adapter, AdapterContext, FieldBinding
 from crmbridge.sandbox import WORLD_FIELDS, SandboxOptions, Served, VirtualClock, World, WorldDeal, make_world, serve
@@ -20,8 +22,7 @@ CONNECTION = "bench"
 CURRENCY = "EUR"  # what the world's amounts are in
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdapterWorkbench:
+class AdapterWorkbench(Struct, frozen=True, kw_only=True):
     """An adapter and its sandbox, ready for one test.
 
     `open` takes settings that stand in for the usual ones, such as `base_url`, and gives a new adapter of connection
@@ -65,8 +66,7 @@ class Exemption(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuiteConfig:
+class SuiteConfig(Struct, frozen=True, kw_only=True):
     """How the suite treats one adapter. `exempt` is the only way around a test; every entry says why.
 
     `deals` is how many deals the usual sandbox has, `crowd` how many share one modification time in the test of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from crmbridge.adapting import course_of
@@ -11,6 +10,7 @@ from crmbridge.errors import AuthenticationError, NotGrantedError, RetryLaterErr
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Outcome, Receipt
 from crmbridge.model.courses import Course, Held, untold, without_repeats
 from crmbridge.model.records import STANDARD_FIELDS, Kind, Record, Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Capabilities, Description, NativeField, NativeStage, Page, Pipeline
 from crmbridge.sandbox.world import WORLD_FIELDS

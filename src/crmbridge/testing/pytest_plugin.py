@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from crmbridge.sandbox import VirtualClock
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 SECONDS = 120
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """What a command did: its exit code, and what it said on either stream."""
 
     exit_code: int
@@ -41,8 +40,7 @@ class Outcome:
         return self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandProject:
+class CommandProject(Struct, frozen=True, kw_only=True):
     """A folder with a project in it; `run` runs `crmbridge` there, as a process of its own."""
 
     folder: Path

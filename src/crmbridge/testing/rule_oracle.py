@@ -8,10 +8,11 @@ from __future__ import annotations
 import decimal
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct, field
 
 from crmbridge.engine.expr import terms as t
 from crmbridge.model.checks import Activities, Approval, AtLeast, Bounds, Dates, OneOf, Required
@@ -21,8 +22,7 @@ from crmbridge.model.values import Fields, Money
 DIGITS, LONGEST_TEXT, LONGEST_MATCHED, LONGEST_LIST = 60, 100_000, 2_000, 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class Scene(Struct, frozen=True, kw_only=True):
     """What a term is asked about."""
 
     fields: Fields

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from crmbridge.model.business_time import Duration
 from crmbridge.model.findings import Place, SlaClock, SlaState, Visit
 from crmbridge.model.records import Status
+from crmbridge.model.replacing import replace
 from crmbridge.ports import StateStore
 from crmbridge.testing.store_makers import HOUR, START, make_evaluation, make_ref
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 from crmbridge.model.courses import Course, Held
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
 from crmbridge.ports import StateStore
 from crmbridge.testing.store_makers import HOUR, START, make_ref

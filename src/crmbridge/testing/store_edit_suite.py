@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 from crmbridge.model.records import Edit, Kind, Record
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import StateStore
 from crmbridge.testing.store_makers import HOUR, OPEN, START, WON, make_page, make_record, make_ref, save

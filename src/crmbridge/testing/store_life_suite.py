@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from crmbridge.model.findings import Evaluation, Finding, FindingKind, Place, Severity, Waived, Waiver
 from crmbridge.model.lives import Known, Life, Turn
 from crmbridge.model.records import Status
+from crmbridge.model.replacing import replace
 from crmbridge.ports import FindingQuery, StateStore
 from crmbridge.testing.store_makers import HOUR, START, make_evaluation, make_finding, make_ref
 

@@ -16,7 +16,6 @@ class TestMyStore(StoreSuite):
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -26,6 +25,7 @@ from crmbridge.model.findings import (
     Visit,
 )
 from crmbridge.model.records import Kind, Ref, Tombstone
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Linked, Page, Run, StateStore
 from crmbridge.testing.store_clock_suite import ClockSuite

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.hookspecs import hookimpl
 from crmbridge.model.process import Process
@@ -26,8 +27,7 @@ from crmbridge.testing.fake_crm import PIPELINE, STAGES, FakeCrm
 MONDAY = datetime(2026, 6, 8, 9, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class Bench(Struct, frozen=True, kw_only=True):
     """A workspace with the fake CRMs behind it. `again` opens the same project and state as a new process would."""
 
     workspace: Workspace

@@ -7,11 +7,12 @@ import hmac
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from threading import Lock
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from crmbridge.web.callers import counted_as
 
@@ -41,8 +42,7 @@ def digest_of(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(Struct, frozen=True, kw_only=True):
     """Somebody who signed in. `form` is what every form of theirs must carry."""
 
     name: str
@@ -64,8 +64,7 @@ class TooManyTriesError(Exception):
         self.seconds = seconds
 
 
-@dataclass(slots=True)
-class _Tries:
+class _Tries(Struct):
     """When wrong tokens came from each address."""
 
     found: dict[str, deque[datetime]] = field(default_factory=dict)

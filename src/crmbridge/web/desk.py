@@ -6,12 +6,14 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from crmbridge.errors import CrmbridgeError, LockedError, PlanStaleError
 from crmbridge.model.changes import Plan
+from crmbridge.model.replacing import replace
 from crmbridge.services.choosing import Choice
 from crmbridge.services.running import Ran, run_apply, run_plan
 from crmbridge.services.workspace import Workspace
@@ -22,8 +24,7 @@ Opens = Callable[..., AbstractContextManager[Workspace]]  # takes how progress i
 What = Literal["plan", "apply"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """Something that was set to work, and how far it is. Over, it has what came of it, or what went wrong."""
 
     what: What
@@ -36,8 +37,7 @@ class Job:
     error: CrmbridgeError | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class Made(Struct, frozen=True, kw_only=True):
     """A plan that was made here, for whom, and what could not be read for it. `applied` once it was set to work."""
 
     plan: Plan

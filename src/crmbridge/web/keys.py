@@ -6,8 +6,9 @@ import contextlib
 import json
 import os
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.secrets import reveal
@@ -18,8 +19,7 @@ FILE = Path(".crmbridge") / "page.json"
 SHORTEST = 16  # characters that a token of the settings must have
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keys:
+class Keys(Struct, frozen=True, kw_only=True):
     """What opens the page. `made` are tokens by role that were made just now: this is the only time they are known."""
 
     keys: tuple[Key, ...]

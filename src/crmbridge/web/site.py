@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct, field
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from crmbridge.services.workspace import Workspace
@@ -26,8 +26,7 @@ Opens = Callable[..., AbstractContextManager[Workspace]]
 Manual = Callable[[], Mapping[str, str]]  # the files of the manual by their paths
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Site(Struct, frozen=True, kw_only=True):
     """The page of one project. `workspace` is for looking only."""
 
     workspace: Workspace
@@ -50,8 +49,7 @@ class Site:
         return ZoneInfo(next((calendar.timezone for calendar in calendars.values()), "UTC"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """One request, as far as views need it."""
 
     words: Words
@@ -97,8 +95,7 @@ MENU = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A part of a list that fits a page. `first` and `last` count from 1; both are 0 when there is nothing."""
 
     number: int

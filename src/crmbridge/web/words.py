@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from crmbridge.model.figures import Figure, Unit
 from crmbridge.model.values import Money, Value, show
@@ -23,8 +24,7 @@ MONTHS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """Words by key, and values as the language writes them; times are in `zone`."""
 
     language: str

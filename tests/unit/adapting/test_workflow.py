@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from crmbridge.adapting.keys import natural_key
 from crmbridge.errors import RefusedError, StaleError, UnclearError
 from crmbridge.model.changes import Action, Change, FieldEdit
 from crmbridge.model.records import Kind, Position, Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.testing.factories import make_change, make_ref
 
 WORKFLOW = Workflow(

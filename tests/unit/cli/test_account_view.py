@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ import yaml
 from crmbridge.cli.account_view import account_form, account_lines
 from crmbridge.cli.output import Line, Tinted
 from crmbridge.cli.setup_view import binding_lines
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Credential, Description
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.services.signin import SignIn

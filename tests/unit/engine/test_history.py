@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,6 +17,7 @@ from crmbridge.engine.history import fields_at, intervals, is_known, last_seen, 
 from crmbridge.engine.subject import Subject
 from crmbridge.model.courses import Course, Held
 from crmbridge.model.records import Edit, Kind
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.testing.factories import NOON, make_deal, make_record, make_subject
 

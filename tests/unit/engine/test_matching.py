@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crmbridge.engine.matching import Around, Matched, external_key, follow_merges, lead, link_id, signatures
 from crmbridge.engine.matching import match as match_around
 from crmbridge.model.records import Kind, Record, Ref, Signature
+from crmbridge.model.replacing import replace
 from crmbridge.testing.factories import make_deal, make_ref
 
 NORTH_LINK = link_id(make_ref(1))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from crmbridge.engine.merge import APART, Merged, Side, decided_ref, merge
 from crmbridge.model.changes import Cause, Edited, FieldEdit
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from crmbridge.settings import FieldSync
 from crmbridge.testing.factories import make_ref

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from crmbridge.engine.rules.case import Beside
 from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import FindingKind
 from crmbridge.model.records import Edit
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.testing.factories import NOON, make_deal, make_moves, make_process, make_stage, make_subject, make_user
 

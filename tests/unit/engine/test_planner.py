@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from crmbridge.engine.planner import assemble
 from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Origin, Outcome, Plan
+from crmbridge.model.replacing import replace
 from crmbridge.testing.factories import make_change, make_position, make_ref
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)

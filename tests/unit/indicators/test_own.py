@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from crmbridge.model.figures import IndicatorFigure, Measured, Unit
 from crmbridge.model.findings import Evaluation, Place
 from crmbridge.model.process import Process
 from crmbridge.model.records import Status
+from crmbridge.model.replacing import replace
 from crmbridge.plugins import IndicatorSpec
 from crmbridge.services.measuring import indicator_options
 from crmbridge.testing.factories import NOON, make_evaluation, make_process, make_ref, make_visit

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,6 +19,7 @@ from crmbridge.manual.telling import Teller, teller
 from crmbridge.model.findings import Finding, FindingKind
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Problem
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
 from crmbridge.testing.factories import (
     make_company,

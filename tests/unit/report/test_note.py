@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from crmbridge.model.figures import Figure, Interval, Unit
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Document
 from crmbridge.report import fingerprint, note_text, render
 from crmbridge.testing.factories import NOON

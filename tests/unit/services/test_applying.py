@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 from crmbridge.errors import RetryLaterError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Edit, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Capabilities
 from crmbridge.services.applied import Applied
 from crmbridge.services.applying import apply_plan

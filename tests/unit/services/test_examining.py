@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from crmbridge.errors import RetryLaterError
 from crmbridge.model.records import Kind
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, Credential, Description
 from crmbridge.services.examining import examine

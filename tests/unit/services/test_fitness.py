@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 import pytest
 
 from crmbridge.model.changes import Change, FieldEdit, Outcome, Receipt
 from crmbridge.model.records import Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Capabilities
 from crmbridge.services.applied import Applied
 from crmbridge.services.applying import apply_plan

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from crmbridge.cli.slas_view import slas_form, slas_lines
 from crmbridge.model.findings import SlaClock, SlaState
 from crmbridge.model.process import Process
+from crmbridge.model.replacing import replace
 from crmbridge.services.awaiting import dealt
 from crmbridge.services.evaluating import judge_pending
 from crmbridge.services.judging_again import compare

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind
+from crmbridge.model.replacing import replace
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.services.kinds import pulled_kinds
 from crmbridge.settings import Connection

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from tests.unit.services.able import able_bench
 
@@ -11,6 +9,7 @@ from crmbridge.engine.matching import link_id
 from crmbridge.engine.merge import decided_ref
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.services.applied import Applied
 from crmbridge.services.applying import apply_plan
 from crmbridge.services.pulling import pull

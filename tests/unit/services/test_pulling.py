@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import types
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from crmbridge.errors import ConfigurationError, RetryLaterError
 from crmbridge.hookspecs import hookimpl
 from crmbridge.model.records import Kind, Tombstone
+from crmbridge.model.replacing import replace
 from crmbridge.plugins import AdapterSpec, load_plugins
 from crmbridge.ports import Adapter, AdapterContext, Page
 from crmbridge.services.pulling import ConnectionPull, in_fewer, pull

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from crmbridge.model.changes import Outcome
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from crmbridge.services.applying import apply_plan
 from crmbridge.services.cycle import run_cycle

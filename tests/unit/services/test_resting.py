@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -13,6 +13,7 @@ from tests.unit.services.able import TWO, able_bench
 
 from crmbridge.errors import RetryLaterError
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
 from crmbridge.services.cycle import run_cycle, writing
 from crmbridge.services.pulling import ConnectionPull, pull

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from crmbridge.hookspecs import hookimpl
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Origin, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType
 from crmbridge.plugins import AdapterSpec, Plugins, load_plugins
 from crmbridge.ports import Adapter, Capabilities, Description, FieldWish, NativeField

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +11,7 @@ from tests.unit.services.able import TWO, able_bench
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Action, Cause, Outcome, Plan
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, is_empty
 from crmbridge.ports import Run
 from crmbridge.services.cycle import Cycle, finish, run_cycle, writing

@@ -1,9 +1,9 @@
 """The TinyCRM adapter passes the tests that every adapter passes, against its own sandbox."""
 
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
+from crmbridge.model.replacing import replace
 from crmbridge.sandbox import SandboxOptions
 from crmbridge.testing import AdapterSuite, AdapterWorkbench, plugin_workbench
 from crmbridge_tinycrm import plugin

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from crmbridge.http import side_by_side
 from crmbridge.model.records import Position, Status
@@ -22,8 +23,7 @@ ENTERED = "hs_v2_date_entered_"  # with a stage's id: when a deal last came to i
 KEPT = ("name", "label", "type", "fieldType", "calculated", "hasUniqueValue", "referencedObjectType")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Account:
+class Account(Struct, frozen=True, kw_only=True, dict=True):
     """An account's set-up as it was read."""
 
     portal: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.errors import RefusedError, UnclearError
 from crmbridge.http.client import tidy
@@ -17,8 +18,7 @@ from crmbridge_hubspot.mapping import Terms
 OPEN, DONE = "NOT_STARTED", "COMPLETED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amending:
+class Amending(Struct, frozen=True, kw_only=True):
     """Sends one task at a time: there are few, and each has an answer of its own."""
 
     api: HubSpotApi

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http.client import tidy
@@ -28,8 +29,7 @@ ARCHIVED: Mapping[Kind, ObjectType] = MappingProxyType(
 GONE = "it was gone already"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Archiver:
+class Archiver(Struct, frozen=True, kw_only=True):
     """Archives in batches, one for each object type.
 
     What is archived is read first: HubSpot answers 204 for any id ("Deals" guide, n8n#3219), knows no conditional

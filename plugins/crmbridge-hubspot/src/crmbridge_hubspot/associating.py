@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.http.client import tidy
@@ -51,8 +52,7 @@ def _ids(value: Value) -> tuple[str, ...]:
     return (str(value),) if value else ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Associating:
+class Associating(Struct, frozen=True, kw_only=True):
     """Carries out the steps of several changes together. Repeating a step is harmless.
 
     Where nothing was written before it had `begun`, and nothing by it, errors to wait for are raised.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -14,6 +13,7 @@ from crmbridge.errors import NotGrantedError
 from crmbridge.http import together
 from crmbridge.model.files import extension, with_extension
 from crmbridge.model.records import Kind, Move, Record, Tombstone
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge_hubspot.api import HISTORY_BATCH, HubSpotApi
 from crmbridge_hubspot.mapping import archived
@@ -26,8 +26,7 @@ from crmbridge_hubspot.values import moment
 NO_MOVES: Mapping[str, Move | None] = MappingProxyType({})
 
 
-@dataclass(frozen=True, kw_only=True)
-class HolderReader(Reader):
+class HolderReader(Reader, frozen=True, kw_only=True):
     """Reads the files of one type of what holds them.
 
     A file's id is that of its holder and its own, as one may hang on several. Which were taken off is told by the

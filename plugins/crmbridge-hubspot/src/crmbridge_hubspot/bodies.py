@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
@@ -33,8 +34,7 @@ ATTACHED = {
 BODIES = {Kind.TASK: "hs_task_body", Kind.NOTE: "hs_note_body"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bodies:
+class Bodies(Struct, frozen=True, kw_only=True):
     """Makes the item of a batch that stands for a change; refuses what the account can't take, before it is sent."""
 
     terms: Terms

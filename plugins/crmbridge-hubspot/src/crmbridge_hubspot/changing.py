@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from crmbridge.adapting import amend_tasks
 from crmbridge.model.changes import Action, Change, Receipt
@@ -19,8 +20,7 @@ from crmbridge_hubspot.setup import SetUp
 from crmbridge_hubspot.writing import Writer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changing:
+class Changing(Struct, frozen=True, kw_only=True):
     """Makes changes of one action at a time. `find` is the adapter's own, which tells whether a task is there yet."""
 
     api: HubSpotApi

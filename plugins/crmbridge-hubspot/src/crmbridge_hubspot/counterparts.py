@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct, field
 
 from crmbridge.errors import RefusedError, RetryLaterError
 from crmbridge.http import pages
@@ -82,8 +83,7 @@ def _known(kind: Kind, key: str, raws: Sequence[Mapping[str, Any]]) -> list[str]
     return [str(raw["id"]) for raw in raws if has_key(kind, raw["properties"], key)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lookup:
+class Lookup(Struct, frozen=True, kw_only=True):
     """Finds companies and contacts as they are now. What it reads of the list it reads once.
 
     From where on the list is read stays good: the index does not lose what it has.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.adapting import course_of
 from crmbridge.model.courses import Course, Held, untold
@@ -23,8 +24,7 @@ KEPT = 20
 Raw = Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Courses:
+class Courses(Struct, frozen=True, kw_only=True):
     """Reads what fields of deals held before."""
 
     api: HubSpotApi

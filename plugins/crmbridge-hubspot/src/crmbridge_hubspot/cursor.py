@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Literal
 
+from msgspec import Struct, field
+
 from crmbridge.errors import ConfigurationError
+from crmbridge.model.replacing import replace
 from crmbridge_hubspot.slices import Span
 
 OVERLAP = timedelta(minutes=5)  # how late HubSpot's search index may be; "a few moments" is all it promises
@@ -18,8 +20,7 @@ MOST_SEEN = 2_000  # beyond it, some records come twice, which is harmless
 Way = Literal["", "list", "search", "pages"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Walk:
+class Walk(Struct, frozen=True, kw_only=True):
     """A walk through all records of an object type, as far as it has come.
 
     By `list` and by `search` the ids in `left` are still to read; by `pages`, the list is read page after page, and
@@ -33,8 +34,7 @@ class Walk:
     total: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
+class Cursor(Struct, frozen=True, kw_only=True):
     """All times are HubSpot's modification times in epoch milliseconds: no other clock decides what is new.
 
     `at` is the newest time up to which everything was delivered; `seen` the records delivered with a time within the

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.http.client import tidy
 from crmbridge.model.changes import Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.mapping import COMPANY_BOUND
@@ -18,8 +20,7 @@ from crmbridge_hubspot.mapping import COMPANY_BOUND
 _OURS = frozenset(bound.name for bound in COMPANY_BOUND)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class Figures(Struct, frozen=True, kw_only=True):
     """Reads and writes companies' properties by HubSpot's own names."""
 
     api: HubSpotApi

@@ -7,12 +7,14 @@ an id; parts of the ids by search, which can be asked for them, with a read of e
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from crmbridge.errors import RefusedError
 from crmbridge.http import pages, side_by_side
+from crmbridge.model.replacing import replace
 from crmbridge.threads import make_pool
 from crmbridge_hubspot.cursor import Cursor, Walk, Way
 from crmbridge_hubspot.reading import Found, Reader
@@ -38,8 +40,7 @@ class _Read(NamedTuple):
     found: Found
 
 
-@dataclass(frozen=True, slots=True)
-class FullWalk:
+class FullWalk(Struct, frozen=True):
     """One walk through an object type."""
 
     reader: Reader

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, NamedTuple, assert_never
+
+from msgspec import Struct, field
 
 from crmbridge.model.checks import (
     Activities,
@@ -50,16 +51,14 @@ class Asked(NamedTuple):
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
+class Property(Struct, frozen=True):
     """A deal property as HubSpot calls it, and as people see it."""
 
     name: str
     label: str
 
 
-@dataclass(slots=True)
-class Export:
+class Export(Struct):
     """What was found so far."""
 
     required: dict[str, dict[Property, list[str]]] = field(default_factory=dict)  # HubSpot's stage -> property -> rules

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.model.records import Problem
 from crmbridge.model.values import FieldType, Value
@@ -24,8 +25,7 @@ class _Typed(NamedTuple):
     decode: Decoder
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The fields of an object type, by how their text becomes a value. Nothing, null and "" are all no value."""
 
     codec: Codec

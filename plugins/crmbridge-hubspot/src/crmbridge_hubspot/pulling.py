@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.errors import CrmbridgeError
 from crmbridge.http import pages
 from crmbridge.model.records import Tombstone
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
 from crmbridge_hubspot.api import LINK_BATCH
 from crmbridge_hubspot.cursor import MOST_BINNED, OVERLAP_MS, Cursor, read_cursors, write_cursors
@@ -45,8 +47,7 @@ def _page(found: Found, cursor: str, total: int | None) -> Page:
     return Page(records=found.records, moves=found.moves, tombstones=found.tombstones, cursor=cursor, total=total)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pull:
+class _Pull(Struct, frozen=True):
     """One pull of one object type."""
 
     reader: Reader

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
+
+from msgspec import Struct, field
 
 from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
 from crmbridge_hubspot.api import HISTORY_BATCH, LIST_PAGE, HubSpotApi
@@ -39,8 +40,7 @@ class Asking(NamedTuple):
     whole: bool  # whether those are all; a longer URL is refused with 414
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reader:
+class Reader(Struct, frozen=True, kw_only=True):
     """Reads records of one object type. Thread-safe."""
 
     api: HubSpotApi

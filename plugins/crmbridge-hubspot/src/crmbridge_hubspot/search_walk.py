@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from crmbridge.http import pages
 from crmbridge_hubspot.api import HubSpotApi
@@ -40,8 +42,7 @@ class LostCountError(Exception):
     """More records share one modification time than search would hand out: the walk is not complete."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """The next page to ask for."""
 
     since: int  # modified at or after

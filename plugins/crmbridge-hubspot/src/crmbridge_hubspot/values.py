@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from crmbridge.errors import RefusedError
 from crmbridge.model.values import FieldType, Money, Value
@@ -18,8 +19,7 @@ SAFE_HOUR = time(12)  # a day written at noon is the same day in nearly every vi
 Decoder = Callable[[str], Value]
 
 
-@dataclass(frozen=True, slots=True)
-class Codec:
+class Codec(Struct, frozen=True):
     """How one account's values are read and written: days are days in its zone, amounts in its currency.
 
     Without a currency, amounts that come without one of their own can't be read.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http.client import tidy
@@ -25,8 +26,7 @@ TABLES = {Kind.DEAL: "deals", Kind.COMPANY: "companies", Kind.CONTACT: "contacts
 EXISTING = re.compile(r"Existing ID: (\d+)")  # of a contact whose e-mail is taken; only the words say it (php#59)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Writer:
+class Writer(Struct, frozen=True, kw_only=True):
     """Writes changes of one action in one batch call each."""
 
     api: HubSpotApi

@@ -7,10 +7,11 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.http import together
@@ -36,16 +37,14 @@ STAGE_KEYS = ("id", "name", "order_nr", "is_deleted", "pipeline_id", "deal_proba
 MOST_KEYS = 15  # how many custom fields a list can be asked for by name; beyond that all of them come
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoundField:
+class BoundField(Struct, frozen=True, kw_only=True):
     """A process field with the account's field that holds it."""
 
     binding: FieldBinding
     definition: FieldDefinition
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DealFields:
+class DealFields(Struct, frozen=True, kw_only=True):
     """Which of the account's deal fields are read and written, and under which names."""
 
     definitions: tuple[FieldDefinition, ...]
@@ -65,8 +64,7 @@ class DealFields:
         return tuple(sorted({f.definition.code for f in self.bound.values() if f.definition.optional}))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
+class Setup(Struct, frozen=True, kw_only=True):
     """How an account was set up at a time. `kept` tells that it was read in an earlier run."""
 
     definitions: tuple[FieldDefinition, ...]

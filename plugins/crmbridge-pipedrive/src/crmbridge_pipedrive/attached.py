@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -13,6 +12,7 @@ from crmbridge.errors import NotGrantedError, RefusedError
 from crmbridge.http import pages, together
 from crmbridge.model.files import extension
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.ports import Page
 from crmbridge_pipedrive.api import Api, Row, is_id

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+
+from msgspec import Struct
 
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Change
@@ -33,8 +34,7 @@ PLAIN = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bodies:
+class Bodies(Struct, frozen=True, kw_only=True):
     """Makes the bodies for one connection. `currency` is that of numbers that are written as amounts."""
 
     connection: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.model.changes import FieldEdit
@@ -12,8 +13,7 @@ from crmbridge_pipedrive.api import Api, Row, is_id
 from crmbridge_pipedrive.bodies import contacts_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContactSteps:
+class ContactSteps(Struct, frozen=True, kw_only=True):
     """What takes a deal from its contacts to others: a main one first, then participants."""
 
     sets_main: bool = False

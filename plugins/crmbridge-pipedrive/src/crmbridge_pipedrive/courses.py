@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.adapting import course_of
 from crmbridge.errors import RefusedError, RetryLaterError
@@ -54,8 +55,7 @@ class _Line(NamedTuple):
     by: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Courses:
+class Courses(Struct, frozen=True, kw_only=True):
     """Reads what fields of deals held before. `currency` stands in where an amount says none."""
 
     api: Api

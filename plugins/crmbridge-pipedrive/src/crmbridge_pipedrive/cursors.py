@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct, field
+
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import iso
 from crmbridge_pipedrive.api import is_id
 from crmbridge_pipedrive.values import moment
@@ -17,8 +19,7 @@ REMEMBERED = 2000  # how many fingerprints are kept of what was delivered within
 LOST = 5000  # how many lost deals are kept in mind, newest ids first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(Struct, frozen=True, kw_only=True):
     """One part of a list, read in the order of the ids: what was updated from `since` on and before `until`.
 
     `page` is Pipedrive's own marker of the page to read next and `after` the last id delivered.
@@ -42,8 +43,7 @@ class Part:
         return {name: value for name, value in said.items() if value}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
+class Cursor(Struct, frozen=True, kw_only=True):
     """How far a pull came.
 
     A walk reads what was updated since `since` (None: everything), in `parts`. While it lasts, `next` is the newest

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+
+from msgspec import Struct
 
 from crmbridge.errors import RefusedError
 from crmbridge.http import together
 from crmbridge.model.records import Move, Record, Tombstone
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Clock, Page
 from crmbridge_pipedrive.account import MOST_KEYS, Account, DealFields
 from crmbridge_pipedrive.api import LIMIT, Api, Row, is_id
@@ -39,8 +41,7 @@ A_LOG = 20  # tokens
 NAMES = tuple(name for name, _ in TIMES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DealSource:
+class DealSource(Struct, frozen=True, kw_only=True):
     """Reads the deals of one account. `history_days` is how far back the moves of a first pull reach."""
 
     api: Api

@@ -6,11 +6,13 @@ Users have no custom fields ("Users: Get all users" names none), so figures are 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from crmbridge.errors import RefusedError, UnclearError
 from crmbridge.model.changes import Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge_pipedrive.account import definition_of, find_field
 from crmbridge_pipedrive.api import Api
@@ -22,8 +24,7 @@ from crmbridge_pipedrive.walking import rows_by_ids
 OURS = frozenset({"name", "domain"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class Figures(Struct, frozen=True, kw_only=True):
     """Reads and writes custom fields of organizations, which settings name by label or code."""
 
     api: Api

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, assert_never
+
+from msgspec import Struct, field
 
 from crmbridge.http import dump_json
 from crmbridge.model.checks import (
@@ -49,8 +50,7 @@ class Needs(NamedTuple):
     why: str = ""
 
 
-@dataclass(slots=True)
-class Requirement:
+class Requirement(Struct):
     """Where one field must be filled in."""
 
     native: str  # its code, or its name where the code is not known

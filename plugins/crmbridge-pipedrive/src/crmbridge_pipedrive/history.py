@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.errors import RefusedError
 from crmbridge.model.records import Move, Position, Record, Status
@@ -37,8 +38,7 @@ class Log(NamedTuple):
     whole: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class History(Struct, frozen=True, kw_only=True):
     """Reads histories. `pipeline_of` is each stage's pipeline; a stage of no known one is in the deal's own."""
 
     api: Api

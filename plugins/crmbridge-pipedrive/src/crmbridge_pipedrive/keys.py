@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from crmbridge_pipedrive.api import LIMIT, Api, Params, Row, is_id
 from crmbridge_pipedrive.cursors import OVERLAP
@@ -14,8 +15,7 @@ from crmbridge_pipedrive.values import moment
 from crmbridge_pipedrive.walking import rows_by_ids, times
 
 
-@dataclass(slots=True, kw_only=True)
-class KeyList:
+class KeyList(Struct, kw_only=True):
     """A list whose rows carry keys, and how much of it was read. `mark` is the newest change that was seen."""
 
     call: str

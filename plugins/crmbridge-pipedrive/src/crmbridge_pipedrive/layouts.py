@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge_pipedrive.api import Row
 
@@ -13,8 +14,7 @@ Values = tuple[Any, ...]
 Pick = Callable[[Values], Values]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class Layout(Struct, frozen=True, kw_only=True):
     """The fields of a deal row in the order in which they came, the custom ones behind the others."""
 
     names: Sequence[str]

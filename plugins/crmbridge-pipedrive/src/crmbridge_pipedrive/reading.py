@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from crmbridge.errors import RefusedError
 from crmbridge.http import pages, together
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
 from crmbridge_pipedrive.api import Api, Params, Row, is_id
 from crmbridge_pipedrive.cursors import Cursor, Part, read_cursor

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.model.records import Kind, Ref, Tombstone
 from crmbridge.model.values import iso, parse_iso
@@ -25,8 +26,7 @@ class Members(NamedTuple):
     among: Callable[[list[int]], set[int]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Roll:
+class Roll(Struct, frozen=True, kw_only=True):
     """The ids of one kind that an account had, kept between runs.
 
     Whoever was known and is not in the list any more was deleted. What is not remembered any more is only noticed

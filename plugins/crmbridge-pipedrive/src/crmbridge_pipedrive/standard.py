@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct, field
 
 from crmbridge.adapting import WRITERS, Pieces, spread, without_value, write_amounts, write_any, write_plain
 from crmbridge.model.records import STANDARD_FIELDS, Kind, Problem
@@ -27,8 +28,7 @@ TIMES = (("last_activity_id", "last_activity_at"), ("next_activity_id", "next_ac
 STANDARD: dict[str, Value] = dict.fromkeys(STANDARD_FIELDS[Kind.DEAL])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True, kw_only=True):
     """What was read beside a page of deals: activities by id, and the contacts of deals that have several."""
 
     activities: Mapping[int, Row] = field(default_factory=dict)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.model.values import FieldType, Money, Value, iso
 
@@ -36,8 +37,7 @@ TYPES: Mapping[str, FieldType] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldDefinition:
+class FieldDefinition(Struct, frozen=True, kw_only=True):
     """A deal field of the account. `options` are (id, label) in the account's order; labels need not be unique."""
 
     code: str

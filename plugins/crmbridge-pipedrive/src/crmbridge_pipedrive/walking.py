@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import accumulate, pairwise
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from crmbridge.errors import RefusedError
 from crmbridge.http import side_by_side, together
+from crmbridge.model.replacing import replace
 from crmbridge_pipedrive.api import IDS, LIMIT, Api, Params, Row, is_id
 from crmbridge_pipedrive.cursors import LOST, OVERLAP, Cursor, Part, read_cursor
 from crmbridge_pipedrive.prints import SECONDS

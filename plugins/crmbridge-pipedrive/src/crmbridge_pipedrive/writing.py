@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
+
+from msgspec import Struct
 
 from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import together
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge_pipedrive.account import Account
 from crmbridge_pipedrive.api import Api, Row
 from crmbridge_pipedrive.archiving import archive
@@ -28,8 +30,7 @@ class _NotSentError(RetryLaterError):
     """Another change met an error that stops everything."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Writer:
+class Writer(Struct, frozen=True, kw_only=True):
     """Makes changes, one request each: v2 has no bulk writes for deals, activities or notes.
 
     Changes of different deals go out side by side, those of one in their order.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from crmbridge.errors import RefusedError
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
 from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import AdapterContext, Capabilities, Description, Page
 from crmbridge.threads import make_pool
 from crmbridge_salesforce.cursor import dump_several, parse_several

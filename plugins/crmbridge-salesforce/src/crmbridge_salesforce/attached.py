@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from crmbridge.errors import NotGrantedError
 from crmbridge.model.files import extension, with_extension
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.ports import Page
 from crmbridge_salesforce.activities import record_of

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import islice
 
 from crmbridge.http import side_by_side, together
 from crmbridge.model.records import Kind
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Clock, Page
 from crmbridge_salesforce.bulk import BulkUnavailableError, Part, QueryJobs, rows_of
 from crmbridge_salesforce.cursor import Cursor

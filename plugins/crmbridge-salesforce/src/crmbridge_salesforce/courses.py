@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.adapting import course_of
 from crmbridge.model.courses import Course, Held, untold
@@ -42,8 +43,7 @@ class _Asked(NamedTuple):
         return (name, name.removesuffix("Id")) if self.column.references and name.endswith("Id") else (name,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Courses:
+class Courses(Struct, frozen=True, kw_only=True):
     """Reads what fields of deals held before."""
 
     org: Org

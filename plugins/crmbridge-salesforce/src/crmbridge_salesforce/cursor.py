@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from crmbridge.errors import ConfigurationError
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import iso, parse_iso
 
 _TIMES = ("at", "floor", "gone")
 _TEXTS = ("id", "job", "locator", "history", "roles", "tracked")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
+class Cursor(Struct, frozen=True, kw_only=True):
     """Where a walk stands. With an id it is under way, after that row; without, `at` is when the last one began.
 
     `floor` is when the walk under way began, `gone` when the one before it did: deletions and moves are owed since

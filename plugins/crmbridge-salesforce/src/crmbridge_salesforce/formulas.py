@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.model.checks import (
     Activities,
@@ -54,8 +55,7 @@ class UnsayableError(Exception):
     """What a formula can't say, in plain words."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class Field(Struct, frozen=True, kw_only=True):
     """A field as a formula has it: its API name, how the org stores it, and what the process takes it for.
 
     `choices` tells whether it is a picklist of one value; a yes/no field is one or a checkbox.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from xml.sax.saxutils import escape
+
+from msgspec import Struct
 
 from crmbridge.model.process import ExitRule, OnUnknown, Stage
 from crmbridge.ports import GuardRequest, Guards, LeftOut, rule_name
@@ -46,8 +47,7 @@ _NAMESPACE = 'xmlns="http://soap.sforce.com/2006/04/metadata"'
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """A validation rule: it refuses a deal for which the formula is true."""
 
     name: str

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from msgspec import Struct
+
+from crmbridge.model.replacing import replace
 from crmbridge_salesforce import soql
 from crmbridge_salesforce.cursor import Cursor
 from crmbridge_salesforce.ids import to_18
@@ -17,8 +19,7 @@ from crmbridge_salesforce.sources import Source
 from crmbridge_salesforce.values import read_moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Pace(Struct, frozen=True, kw_only=True):
     """How a walk goes: how much is read again for late rows, how many rows make a page, from when on in bulk."""
 
     overlap: timedelta

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import repeat
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from crmbridge.adapting import KNOWN, WRITERS, put_together, read_at_once
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref
@@ -57,8 +58,7 @@ _COLUMNS: Mapping[Kind, Mapping[str, tuple[str, FieldType]]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class Shape(Struct, frozen=True, kw_only=True):
     """Which columns stand for which fields of one kind, in one connection."""
 
     connection: str

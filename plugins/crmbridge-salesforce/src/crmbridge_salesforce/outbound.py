@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers import expat
+
+from msgspec import Struct, field
 
 from crmbridge_salesforce.ids import is_id
 
@@ -18,8 +19,7 @@ class UnreadableError(Exception):
     """Why a message can't be read, in plain words."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notification:
+class Notification(Struct, frozen=True, kw_only=True):
     """One record that changed: the id of the notification, that of the record, and the columns that came along."""
 
     id: str
@@ -27,8 +27,7 @@ class Notification:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Struct, frozen=True, kw_only=True):
     """An outbound message."""
 
     organization: str

@@ -11,12 +11,12 @@ because the stamp is set when a transaction starts writing and the row is seen w
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from crmbridge.http import pages
 from crmbridge.model.records import Ref, Tombstone
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Clock, Page
 from crmbridge_salesforce.bulk import BulkUnavailableError
 from crmbridge_salesforce.bulk_walk import BulkWalk

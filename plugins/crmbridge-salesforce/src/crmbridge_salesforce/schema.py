@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError, RefusedError
 from crmbridge.model.records import Status
@@ -45,8 +46,7 @@ class Option(NamedTuple):
     active: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Struct, frozen=True, kw_only=True):
     """A field of an object, as describe tells it."""
 
     name: str
@@ -116,8 +116,7 @@ class RecordType(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Struct, frozen=True, kw_only=True):
     """An object: its columns that the user may see, by API name."""
 
     name: str

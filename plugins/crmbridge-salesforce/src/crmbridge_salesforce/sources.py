@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from msgspec import Struct
 
 from crmbridge.model.records import Kind, Move, Position, Record
 from crmbridge.ports import Page
@@ -25,8 +26,7 @@ from crmbridge_salesforce.values import read_moment
 FEW = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Span(Struct, frozen=True, kw_only=True):
     """What a walk owes: what happened from `since` on, the overlap included; None means everything there is."""
 
     since: datetime | None

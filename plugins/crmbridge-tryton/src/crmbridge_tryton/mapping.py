@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from crmbridge import adapting, ports
 from crmbridge.adapting import ID, Column, Row, Table
 from crmbridge.model.records import Kind, Position, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType
 
 PIPELINE = "opportunity"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter, AdapterContext
 from crmbridge.sandbox import RateWindow, SandboxOptions, Vendor, VirtualClock, fronted, make_world, serve
 from crmbridge.testing.adapter_workbench import CONNECTION, AdapterWorkbench, field_bindings

@@ -6,13 +6,13 @@ import contextlib
 import hashlib
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from crmbridge.model.records import Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType
 from crmbridge.sandbox import WORLD_FIELDS, World, WorldDeal
 from crmbridge_tryton_server.client import Client, day, decimal

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from crmbridge.cli.call import Call, Reply, error_part
 from crmbridge.cli.grammar import as_command
 from crmbridge.cli.output import Line, Part, strong, table
+from crmbridge.model.replacing import replace
 
 if TYPE_CHECKING:
     from crmbridge.services.setup import SetUp, Setup

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from crmbridge.cli.call import Call, Reply
 from crmbridge.cli.failures import BUG, failure
 from crmbridge.cli.grammar import as_command
 from crmbridge.cli.output import Line, Part, dim, plural, strong, table
+from crmbridge.model.replacing import replace
 
 if TYPE_CHECKING:
     from crmbridge.model.changes import Plan

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -31,6 +30,7 @@ from crmbridge.engine.expr.terms import (
     Type,
 )
 from crmbridge.engine.nearest import nearest
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import parse_iso
 
 Check = Callable[[Syntax, Scope], Term | None]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmbridge.engine.expr.faults import ExprError, Fault, Span
 from crmbridge.engine.expr.limits import LONGEST_PATTERN, MOST_POSITIONS
@@ -33,8 +34,7 @@ def _bits(number: int) -> Iterator[int]:
         number ^= lowest
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(Struct, frozen=True):
     """A part of a pattern: where it can begin and end, and whether it can be nothing."""
 
     first: int = 0

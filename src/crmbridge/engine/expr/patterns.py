@@ -7,15 +7,15 @@ positions is the bits of one number; what was computed once for a set and a char
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 MOST_REMEMBERED = 5_000  # steps
 
 Test = Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(Struct, frozen=True, eq=False):
     """One way a pattern can match; the ways of the whole pattern stand beside each other.
 
     `following` has, for each eight positions and each set of these, what can follow them.
@@ -28,8 +28,8 @@ class Branch:
     empty: bool  # also matches nothing at all
     at_start: bool
     at_end: bool
-    steps: dict[tuple[int, bool, str], int] = field(default_factory=dict, compare=False, repr=False)
-    fitting: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
+    steps: dict[tuple[int, bool, str], int] = field(default_factory=dict)
+    fitting: dict[str, int] = field(default_factory=dict)
 
     def found_in(self, text: str) -> bool:
         """Tell whether it matches somewhere in a text."""
@@ -71,12 +71,20 @@ class Branch:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True, eq=False):
     """A regular expression that is ready to be looked for."""
 
     source: str
-    branches: tuple[Branch, ...] = field(compare=False, repr=False)
+    branches: tuple[Branch, ...]  # what is made of the source
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pattern) and self.source == other.source
+
+    def __hash__(self) -> int:
+        return hash(self.source)
+
+    def __repr__(self) -> str:
+        return f"Pattern(source={self.source!r})"
 
     def found_in(self, text: str) -> bool:
         """Tell whether it matches somewhere in a text, in a time that grows with the text's length only."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from crmbridge.engine.expr.faults import Fault, Span
 from crmbridge.engine.expr.terms import Const, Term, Type
@@ -13,8 +14,7 @@ from crmbridge.model.values import FieldType
 SHOWN = 40  # characters of the text that a sentence quotes
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """The text, the fields and their options, the loop's variable, and the faults, which grow while it is checked."""
 
     text: str

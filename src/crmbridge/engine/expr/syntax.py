@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from crmbridge.engine.expr.faults import ExprError, Fault, Span
 from crmbridge.engine.expr.limits import DEEPEST, LARGEST_EXPONENT, LARGEST_SOURCE, LONGEST_NUMBER
@@ -76,32 +77,28 @@ _TYPOGRAPHERS_QUOTES = "\u201c\u201d\u201e\u2018\u2019"
 _LEXEME = re.compile(r"<>|=>|=<|[A-Za-z_]+|.", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """A value that is written down."""
 
     span: Span
     value: str | bool | Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """A name, with its dots."""
 
     span: Span
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A list that is written down."""
 
     span: Span
     items: tuple[Syntax, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A function, or one of `target` where that is given; `at` is where its name stands."""
 
     span: Span
@@ -111,8 +108,7 @@ class Call:
     args: tuple[Syntax, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """An operator and its operands; `at` is where the operator stands. `?:` has three, `&&` and `||` any number."""
 
     span: Span

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal
+
+from msgspec import Struct
 
 from crmbridge.engine.expr.faults import Span
 from crmbridge.engine.expr.patterns import Pattern
 from crmbridge.model.values import FieldType
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(Struct, frozen=True):
     """What kind of value a part of an expression has; `item` is what a list consists of."""
 
     name: str
@@ -46,8 +46,7 @@ TYPES: Mapping[FieldType, Type] = MappingProxyType(
 Constant = str | bool | Decimal | date | datetime | timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Const:
+class Const(Struct, frozen=True):
     """A value that is the same for every deal."""
 
     span: Span
@@ -55,8 +54,7 @@ class Const:
     value: Constant
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """The value of a deal's field; unknown where it is empty or of another kind than declared."""
 
     span: Span
@@ -64,8 +62,7 @@ class Field:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """An item of the list that a loop goes through."""
 
     span: Span
@@ -73,16 +70,14 @@ class Variable:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(Struct, frozen=True):
     """The moment of judging, or with the type `date` its day."""
 
     span: Span
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
+class Filled(Struct, frozen=True):
     """Whether a field is filled in; always known."""
 
     span: Span
@@ -90,8 +85,7 @@ class Filled:
     type: Type = BOOL
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Struct, frozen=True):
     """The opposite."""
 
     span: Span
@@ -99,8 +93,7 @@ class Not:
     type: Type = BOOL
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(Struct, frozen=True):
     """Operands of which all must hold, or any."""
 
     span: Span
@@ -109,8 +102,7 @@ class Joined:
     type: Type = BOOL
 
 
-@dataclass(frozen=True, slots=True)
-class Choose:
+class Choose(Struct, frozen=True):
     """One of two values."""
 
     span: Span
@@ -120,8 +112,7 @@ class Choose:
     no: Term
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Struct, frozen=True):
     """Two values compared; money and a number by the amount."""
 
     span: Span
@@ -131,8 +122,7 @@ class Compare:
     type: Type = BOOL
 
 
-@dataclass(frozen=True, slots=True)
-class Among:
+class Among(Struct, frozen=True):
     """Whether a value is one of a list's."""
 
     span: Span
@@ -141,8 +131,7 @@ class Among:
     type: Type = BOOL
 
 
-@dataclass(frozen=True, slots=True)
-class Calculate:
+class Calculate(Struct, frozen=True):
     """Two values calculated with."""
 
     span: Span
@@ -152,8 +141,7 @@ class Calculate:
     right: Term
 
 
-@dataclass(frozen=True, slots=True)
-class Negative:
+class Negative(Struct, frozen=True):
     """A number, amount or duration with the other sign."""
 
     span: Span
@@ -161,8 +149,7 @@ class Negative:
     of: Term
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """Whether a text contains, begins with or ends with another."""
 
     span: Span
@@ -172,8 +159,7 @@ class Search:
     type: Type = BOOL
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
+class Matches(Struct, frozen=True):
     """Whether a regular expression is found in a text."""
 
     span: Span
@@ -182,8 +168,7 @@ class Matches:
     type: Type = BOOL
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """How many characters or items there are."""
 
     span: Span
@@ -191,8 +176,7 @@ class Size:
     type: Type = NUMBER
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(Struct, frozen=True):
     """The day of a moment, in the calendar's time zone."""
 
     span: Span
@@ -200,8 +184,7 @@ class Day:
     type: Type = DATE
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(Struct, frozen=True):
     """A list that is written down."""
 
     span: Span
@@ -209,8 +192,7 @@ class Items:
     items: tuple[Term, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(Struct, frozen=True):
     """What is asked of, kept of, or made of each item of a list."""
 
     span: Span
@@ -252,8 +234,8 @@ def parts(term: Term) -> Iterator[Term]:
 
 def within(term: Term) -> Iterator[Term]:
     """Give the terms that a term is directly made of."""
-    for field in fields(term):
-        value = getattr(term, field.name)
+    for name in term.__struct_fields__:
+        value = getattr(term, name)
         yield from (part for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, Term))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from crmbridge.engine.expr.compiling import Run, compiled
 from crmbridge.engine.expr.terms import (
@@ -29,8 +30,7 @@ HOUR = timedelta(hours=1)
 INSTANT = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Turning:
+class Turning(Struct, frozen=True):
     """Which moments matter: a new day, each hour where nothing better is known, and the zeros of some differences."""
 
     daily: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,6 +12,7 @@ from crmbridge.model.business_time import Duration, Unit
 from crmbridge.model.checks import ActivityCount
 from crmbridge.model.findings import Judgement, Visit
 from crmbridge.model.records import Record
+from crmbridge.model.replacing import replace
 
 _INSTANT = timedelta(microseconds=1)
 _UNITS = {Unit.DAYS: "days", Unit.HOURS: "hours", Unit.MINUTES: "minutes"}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
+
 from crmbridge.engine.moment import Moment
 from crmbridge.engine.text import plain
 from crmbridge.model.findings import Judgement, Visit
 from crmbridge.model.process import Process, Stage
-from crmbridge.model.quick import quick
 from crmbridge.model.records import Record
 from crmbridge.model.values import Fields, Money, Value, is_empty, show
 
@@ -22,8 +23,7 @@ SHOWN = 80  # how much of a CRM's value a message quotes
 _MOST_DIGITS = 40
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class Beside(Struct, frozen=True, kw_only=True):
     """What stands beside a deal: the records that it names, and those that hang on it.
 
     Each is None where nobody can tell, because its connection pulls none: that is not the same as there being none.
@@ -42,9 +42,7 @@ class Beside:
 NOTHING_BESIDE: Final = Beside()
 
 
-@quick
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(Struct, frozen=True, kw_only=True, eq=False):
     """What checks look at: a deal's fields, the stage whose rules are asked, and what today is there.
 
     `visit` is the stay in the stage that is judged; None where there was none, as the stage was skipped. `zone` is
@@ -62,7 +60,11 @@ class Case:
     beside: Beside = NOTHING_BESIDE
     language: str = "en"
     values: Literal["then", "now"] = "now"
-    _said: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _said: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Say nothing yet: a case that is made from another one holds other values."""
+        force_setattr(self, "_said", {})
 
     @property
     def moment(self) -> Moment:

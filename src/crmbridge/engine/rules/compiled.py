@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.engine.expr.checking import checked
 from crmbridge.engine.expr.faults import Fault
@@ -34,8 +35,7 @@ class Prepared(NamedTuple):
     turning: Turning
 
 
-@dataclass(frozen=True)
-class CompiledRule:
+class CompiledRule(Struct, frozen=True, dict=True):
     """An exit rule of a stage. `run` gives a code of `asking`; `say` puts it in words; `when` is what narrows it.
 
     `write` writes how it decides, for who asks it together with others. `names` are all fields of a deal that it looks
@@ -58,8 +58,7 @@ class CompiledRule:
         return _function(self.write)
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledStage:
+class CompiledStage(Struct, frozen=True):
     """The exit rules of a stage. `run` gives all their codes, in order.
 
     `turning` is of its entry rules, too, and so are `counts`: what they count within some time.

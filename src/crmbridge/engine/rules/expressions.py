@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.engine.expr.compiling import Run, compiled, emit, emit_empty
 from crmbridge.engine.expr.terms import Field, Filled, Joined, Term, field_names
@@ -34,8 +35,7 @@ class Part(NamedTuple):
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Expression:
+class Expression(Struct, frozen=True, dict=True):
     """An expression that was read and checked."""
 
     text: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from crmbridge.engine.sla.limits import ClockRule, Limit, clock_rules
 from crmbridge.engine.subject import Subject
 from crmbridge.engine.timeline import micros, spent
 from crmbridge.model.findings import Pause, SlaClock, SlaState, Visit
+from crmbridge.model.replacing import replace
 from crmbridge.model.slas import SlaKind
 
 _TICK = timedelta(microseconds=1)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.engine.judging import case_now
 from crmbridge.engine.rules.asking import PASS
@@ -53,8 +54,7 @@ class Limit(NamedTuple):
         return f"{self.digest}/{self.counts.digest if self.counts else '-'}"
 
 
-@dataclass(frozen=True, slots=True)
-class ClockRule:
+class ClockRule(Struct, frozen=True):
     """An SLA of a process, of one stage or of none, ready to be asked for a deal's limit."""
 
     id: str  # stage.sla, stage.handoff, stage.ID or sla.ID

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 from crmbridge.model.figures import ChartKind, Measured
+from crmbridge.model.replacing import replace
 from crmbridge.report.charts.bars import bars, funnel, stacked
 from crmbridge.report.charts.curves import curves
 from crmbridge.report.charts.heat import heat

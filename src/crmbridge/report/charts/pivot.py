@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from crmbridge.model.figures import ChartKind, Column, Figure, Measured, Row, Unit
+from crmbridge.model.replacing import replace
 
 MOST_LINES = 5  # beside each other in one plot
 _OWN_FORM = {ChartKind.NONE, ChartKind.LINES, ChartKind.CURVES, ChartKind.HEAT}

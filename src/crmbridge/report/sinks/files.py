@@ -7,9 +7,10 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.ports import Document
@@ -41,8 +42,7 @@ FORMS: Mapping[str, tuple[str, Callable[[Document], str]]] = MappingProxyType(
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
-@dataclass(frozen=True, slots=True)
-class FileSink:
+class FileSink(Struct, frozen=True):
     """Writes one form of a report (`html`, `markdown`, `json` or `csv`) below `target`.
 
     A target that ends in the form's suffix is the file itself. Any other is a folder, made when it is missing, that

@@ -7,10 +7,11 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
 from pathlib import Path
+
+from msgspec import Struct
 
 from crmbridge.engine.text import plain
 from crmbridge.errors import AuthenticationError, ConfigurationError, CrmbridgeError, RetryLaterError, UnclearError
@@ -48,8 +49,7 @@ class _Session(smtplib.SMTP):
         return code, said
 
 
-@dataclass(frozen=True, slots=True)
-class MailSink:
+class MailSink(Struct, frozen=True):
     """Sends a report to the people that the settings name. Paths count from `folder`."""
 
     entry: EmailEntry

@@ -7,9 +7,10 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError, CrmbridgeError, RetryLaterError, UnclearError
 from crmbridge.ports import Document
@@ -22,8 +23,7 @@ _ADVICE = "apprise's page of services says how the place's URL is written; put i
 _ANSWERED = re.compile(r"\berror\s?[=:]\s?(\d{3})\b")
 
 
-@dataclass(frozen=True, slots=True)
-class AppriseSink:
+class AppriseSink(Struct, frozen=True):
     """Sends a report's headline and indicators as plain text. `url` says where the place's URL is kept."""
 
     url: Secret

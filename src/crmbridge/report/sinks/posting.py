@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from msgspec import Struct
 
 from crmbridge import __version__
 from crmbridge.errors import AuthenticationError, ConfigurationError, RetryLaterError, UnclearError
@@ -22,8 +22,7 @@ _LATER = {408, 425, 429}
 _LONGEST_WAIT = 7 * 86_400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """What is posted to, in words for messages. `name` begins a sentence; neither shows the address."""
 
     name: str  # such as: The chat's webhook

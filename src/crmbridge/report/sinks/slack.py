@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmbridge.ports import Document
 from crmbridge.report.sinks.blocks import message
@@ -18,8 +19,7 @@ PLACE = Place(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SlackSink:
+class SlackSink(Struct, frozen=True):
     """Posts a report's headline and indicators. `url` says where the webhook's URL is kept: it is a secret.
 
     Each delivery is one post; whoever delivers remembers what was sent (`fingerprint`).

@@ -6,11 +6,13 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from crmbridge.errors import ConfigurationError
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import iso
 from crmbridge.ports import Document
 from crmbridge.report.note import fingerprint, summary_lines
@@ -28,8 +30,7 @@ _PLACE = Place(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookSink:
+class WebhookSink(Struct, frozen=True):
     """Posts a report's figures with three headers: when it was sent, a signature, and what makes it the same report.
 
     `Crmbridge-Signature` is `v1=` and the HMAC-SHA256, in hexadecimal, of the timestamp (seconds since 1970), a dot,

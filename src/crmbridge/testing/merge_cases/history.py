@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
+
+from msgspec import Struct, field
 
 from crmbridge.engine import forms
 from crmbridge.engine.merge import Merged, Side, decided_ref, merge
@@ -38,8 +39,7 @@ POLICIES = tuple(
 LIKELY = (6, 4, 2, 2, 4, 3, 1, 0.3)  # how often each of these is drawn
 
 
-@dataclass(slots=True, kw_only=True)
-class Account:
+class Account(Struct, kw_only=True, dict=True):
     """One side as its CRM keeps it, its base as the state does, and the truth about it."""
 
     ref: Ref
@@ -52,8 +52,7 @@ class Account:
     past: list[Value] = field(default_factory=list)  # what it held
 
 
-@dataclass(slots=True, kw_only=True)
-class Planned:
+class Planned(Struct, kw_only=True):
     """What one pass wants, and what it saw."""
 
     edits: Mapping[Ref, FieldEdit]

@@ -7,9 +7,10 @@ differs is what a person says. From that follows, by the policy, what is to be w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crmbridge.engine.sameness import altered, same
 from crmbridge.model.values import Value, is_empty
@@ -26,8 +27,7 @@ class Unknown(Enum):
 Known = Value | Unknown
 
 
-@dataclass(slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, kw_only=True):
     """One side: what its CRM holds and what that stands for, since its edit or our write, and what is settled there."""
 
     connection: str

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, cast
+
+from msgspec import Struct, field
 
 from crmbridge.engine.views import emails
 from crmbridge.model.changes import Change, Plan, Receipt
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Adapter, Capabilities, Description, Page, Run, StateStore
 from crmbridge.services.cycle import run_cycle
@@ -87,8 +89,7 @@ def _nobody() -> None:
     """Let nobody do anything."""
 
 
-@dataclass(slots=True)
-class _Watched:
+class _Watched(Struct):
     """An adapter that is watched at every write, and beside which people and kills get their turn.
 
     Nothing breaks unnoticed in its calls.
@@ -134,8 +135,7 @@ class _Watched:
         self.inner.close()
 
 
-@dataclass(slots=True)
-class Play:
+class Play(Struct):
     """One seed being played."""
 
     seed: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmbridge.engine.sameness import altered
 from crmbridge.model.records import Ref
@@ -14,8 +15,7 @@ from crmbridge.testing.simulation.verdicts import Edit, judge_filled, judge_memb
 from crmbridge.testing.simulation.witness import NOTHING, Agreed, Sent, Witness
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
+class _Case(Struct, frozen=True, kw_only=True):
     """What is known of a field: what the deals hold, what was agreed, and what people did since.
 
     `said` are the last edits of each deal that say something, `net` those of them that were not taken back.

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
 
+from msgspec import Struct
+
 from crmbridge.errors import LockedError, PlanStaleError
 from crmbridge.model.changes import Change, JournalEntry, Outcome, Plan, Receipt
 from crmbridge.model.codec import entry_to_json
@@ -43,8 +45,7 @@ AFTERWARDS = 0.15  # in how many plays somebody goes on when all is calm
 CALM_RUNS = 3  # the last of them writes nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Weather:
+class Weather(Struct, frozen=True):
     """How much goes wrong in a run."""
 
     reading: float = 0.0  # how likely a request that reads goes wrong

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from crmbridge.model.changes import Action, Change
+from crmbridge.model.replacing import replace
 from crmbridge.services.cycle import Cycle
 
 

@@ -11,10 +11,11 @@ import sqlite3
 import tempfile
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from crmbridge.engine.mapping import stage_mapper
 from crmbridge.engine.views import COMPANY, Viewer, emails, user_ids
@@ -23,6 +24,7 @@ from crmbridge.http.wires import instead_of_network
 from crmbridge.ledger import LocalLedger
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record
+from crmbridge.model.replacing import replace
 from crmbridge.plugins import AdapterSpec, Plugins, SandboxSpec, load_plugins
 from crmbridge.ports import Adapter, AdapterContext
 from crmbridge.sandbox import Sandbox, SandboxOptions, VirtualClock
@@ -44,8 +46,7 @@ TOKEN = "simulated-token"  # noqa: S105  of a sandbox
 IN_MEMORY = Path("/dev/shm")  # noqa: S108  where there is one, nothing waits for a disk
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class Scene(Struct, frozen=True, kw_only=True):
     """Everything that a play needs: the accounts, the project, and what opens adapters and the state."""
 
     accounts: Mapping[str, Account]
@@ -130,8 +131,7 @@ def make_scene(
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _House:
+class _House(Struct, frozen=True, kw_only=True):
     """What all plays of a process share, as it takes long to make."""
 
     folder: Path

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
+from msgspec import Struct
 
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
@@ -54,8 +54,7 @@ class Line:
             play.fuse.burn()
 
 
-@dataclass(slots=True)
-class Watched:
+class Watched(Struct):
     """An adapter that is watched at every write, and in whose calls nothing breaks unnoticed."""
 
     inner: Adapter

@@ -1,6 +1,5 @@
 """SLA clocks run, warn, pause and stop; what ended stays as it was judged."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -19,6 +18,7 @@ from crmbridge.model.business_time import Calendar, Duration
 from crmbridge.model.findings import Pause, SlaClock, SlaState, Visit
 from crmbridge.model.process import Process
 from crmbridge.model.records import Edit
+from crmbridge.model.replacing import replace
 from crmbridge.testing.factories import (
     make_calendar,
     make_deal,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from crmbridge.model.replacing import replace
 from crmbridge.sandbox import Sandbox, SandboxOptions, assemble
 from crmbridge_hubspot.sandbox.account import CURRENCY_CODE
 from crmbridge_hubspot.sandbox.account_routes import ACCOUNT_ROUTES

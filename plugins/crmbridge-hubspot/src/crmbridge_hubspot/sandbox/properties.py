@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from msgspec import Struct
+
+from crmbridge.model.replacing import replace
 from crmbridge_hubspot.sandbox.account import (
     CURRENCIES,
     CURRENCY_CODE,
@@ -20,8 +22,7 @@ from crmbridge_hubspot.sandbox.account import (
 ENTERED, EXITED, LATEST_TIME = "hs_v2_date_entered_", "hs_v2_date_exited_", "hs_v2_latest_time_in_"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Property:
+class Property(Struct, frozen=True, kw_only=True):
     """A property of an object type."""
 
     name: str

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from crmbridge.model.replacing import replace
 from crmbridge_hubspot.sandbox.account import ObjectType
 from crmbridge_hubspot.sandbox.call import Call, Routes
 from crmbridge_hubspot.sandbox.objects import HubSpotState, not_found

@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from crmbridge_hubspot.sandbox.account import ObjectType
 
@@ -31,8 +32,7 @@ class Version(NamedTuple):
     source: Source
 
 
-@dataclass(slots=True, eq=False)
-class CrmObject:
+class CrmObject(Struct, eq=False):
     """One record. `properties` holds what is filled in, as text; `history` is oldest first."""
 
     id: str

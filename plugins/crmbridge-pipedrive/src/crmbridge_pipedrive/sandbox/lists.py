@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from starlette.requests import Request
 
 from crmbridge_pipedrive.sandbox.replies import Row, invalid
@@ -20,8 +20,7 @@ SORTING = ("sort_by", "sort_direction")
 TIMES = ("updated_since", "updated_until")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListRules:
+class ListRules(Struct, frozen=True, kw_only=True):
     """What one list takes: the fields it can be filtered by with one value, and the ones it can be sorted by."""
 
     filters: tuple[str, ...] = ()
@@ -87,8 +86,7 @@ def _as_query(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class _Marker:
+class _Marker(Struct, frozen=True):
     field: str
     descending: bool
     after: tuple[Any, int] | None

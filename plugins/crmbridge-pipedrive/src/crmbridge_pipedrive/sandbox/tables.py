@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from crmbridge_pipedrive.sandbox.replies import Row, missing
 
@@ -22,8 +23,7 @@ def v1_stamp(text: str | None) -> str | None:
     return text.replace("T", " ").replace("Z", "") if text else None
 
 
-@dataclass(slots=True)
-class Tables:
+class Tables(Struct):
     """The account's rows by id. `history` has the changes of each deal, oldest first; `participants` its contacts."""
 
     users: Table = field(default_factory=dict)

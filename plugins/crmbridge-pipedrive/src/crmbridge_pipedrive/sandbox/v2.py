@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from msgspec import Struct
 from starlette.requests import Request
 
 from crmbridge_pipedrive.sandbox import fields
@@ -49,8 +49,7 @@ METADATA = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entity:
+class Entity(Struct, frozen=True, kw_only=True):
     """A kind of row with a list, single reads, writes and a search by one of its texts."""
 
     what: str

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+from crmbridge.model.replacing import replace
+
+
+class Column(Struct, frozen=True, kw_only=True):
     """A column of an object. `write` is c, u or cu: whether a create and an update may set it."""
 
     name: str
@@ -35,8 +37,7 @@ class Column:
         return self.name.endswith("__c")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Object:
+class Object(Struct, frozen=True, kw_only=True, dict=True):
     """An object of the org."""
 
     name: str

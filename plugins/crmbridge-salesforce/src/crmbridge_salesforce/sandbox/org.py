@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, timedelta
 from email.utils import format_datetime
 
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from crmbridge.model.replacing import replace
 from crmbridge.sandbox import RateWindow, Sandbox, SandboxOptions, Vendor, assemble
 from crmbridge_salesforce.sandbox import batch, bulk, composites, routes
 from crmbridge_salesforce.sandbox.answers import ApiError, refusal

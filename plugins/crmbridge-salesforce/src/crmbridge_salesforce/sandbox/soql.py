@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crmbridge_salesforce.sandbox.answers import ApiError
 
@@ -31,8 +32,7 @@ class Token(NamedTuple):
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """A value as it was written. `kind` is string, datetime, date, number, boolean or null."""
 
     kind: str
@@ -40,8 +40,7 @@ class Literal:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Struct, frozen=True):
     """A field against one literal, or for IN against several, or against the ids of the rows of an object."""
 
     field: Token
@@ -50,16 +49,14 @@ class Compare:
     inner: Token | None = None  # the object whose ids it may be: IN (SELECT Id FROM it)
 
 
-@dataclass(frozen=True, slots=True)
-class Both:
+class Both(Struct, frozen=True):
     """Conditions of which all (AND) or any (OR) must hold."""
 
     word: str
     parts: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Negated:
+class Negated(Struct, frozen=True):
     """A condition that must not hold."""
 
     part: Condition
@@ -76,8 +73,7 @@ class Order(NamedTuple):
     nulls_last: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class Query(Struct, frozen=True, kw_only=True):
     """A statement. `count` is what is counted: None, `()` for the number of rows, or a field."""
 
     text: str

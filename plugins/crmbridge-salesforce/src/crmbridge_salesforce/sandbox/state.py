@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from crmbridge.ports import Clock
 from crmbridge.sandbox import Faults
 from crmbridge_salesforce.ids import to_18
@@ -28,8 +30,7 @@ from crmbridge_salesforce.sandbox.sign_in import SignIn
 from crmbridge_salesforce.sandbox.tables import Tables
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """A validation or duplicate rule of the org: `refuses` sees the row before (None when it is new) and after."""
 
     refuses: Callable[[Mapping[str, Any] | None, Mapping[str, Any]], bool]
@@ -38,8 +39,7 @@ class Rule:
     code: str = "FIELD_CUSTOM_VALIDATION_EXCEPTION"  # duplicate rules say DUPLICATES_DETECTED
 
 
-@dataclass(frozen=True, slots=True)
-class Locator:
+class Locator(Struct, frozen=True):
     """The whole answer of a query that is fetched page by page."""
 
     selection: Selection
