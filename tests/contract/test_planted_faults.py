@@ -19,8 +19,8 @@ import pytest
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/crmbridge-tinycrm/src/crmbridge_tinycrm"
 SUITE = """
 from contextlib import contextmanager
-from dataclasses import replace
 
+from crmbridge.model.replacing import replace
 from crmbridge.testing import AdapterSuite, SuiteConfig, plugin_workbench
 from {package} import plugin
 

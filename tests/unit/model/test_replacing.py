@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from datetime import UTC, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 
 import pytest
 
-import crmbridge
 from crmbridge.engine.calendars import compile_calendar
 from crmbridge.engine.expr.pattern_reading import read_pattern
 from crmbridge.engine.mapping import stage_mapper
@@ -20,7 +20,7 @@ from crmbridge.http.auth import Signed
 from crmbridge.model.replacing import replace
 from crmbridge.testing.factories import NOON, make_clock, make_deal, make_process
 
-SOURCE = Path(crmbridge.__file__).parent
+ROOT = Path(__file__).parents[3]
 
 
 def test_a_value_is_changed_by_name_and_stays_as_it_is() -> None:
@@ -79,17 +79,20 @@ def test_what_signs_a_request_is_not_shown() -> None:
     assert "s3cret" not in f"{Signed({'Authorization': 'Bearer s3cret'})!r}"
 
 
-def frozen_dataclasses() -> set[str]:
-    """Name the classes of ours that `replace` would refuse."""
-    return {
-        node.name
-        for file in SOURCE.rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text("utf-8")))
-        if isinstance(node, ast.ClassDef)
-        and any("dataclass" in (text := ast.unparse(each)) and "frozen=True" in text for each in node.decorator_list)
-    }
+def classes_and_imports() -> Iterator[tuple[str, str]]:
+    """Give each frozen dataclass of ours, and each module that takes from dataclasses what a Struct refuses."""
+    for file in [*ROOT.glob("src/**/*.py"), *ROOT.glob("plugins/*/src/**/*.py")]:
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef) and any(
+                "frozen=True" in ast.unparse(each) for each in node.decorator_list
+            ):
+                yield "class", node.name
+            elif isinstance(node, ast.ImportFrom) and node.module == "dataclasses":
+                yield from (
+                    ("import", file.stem) for each in node.names if each.name in {"replace", "fields", "asdict"}
+                )
 
 
 def test_frozen_values_are_structs() -> None:
-    """A type checker takes `replace` for that of `dataclasses`, so it can't tell of one that isn't."""
-    assert {"Verdicts"} == frozen_dataclasses()
+    """A type checker takes one `replace` for the other, so it can't tell of a value that isn't."""
+    assert {("class", "Verdicts"), ("import", "replacing")} == set(classes_and_imports())
