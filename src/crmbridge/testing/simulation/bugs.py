@@ -246,12 +246,6 @@ BUGS: tuple[Bug, ...] = (
         "    if len(existing) > 1:\n",
     ),
     Bug(
-        "what a person brought back is taken away again",
-        "crmbridge.engine.deleting",
-        "    if came_back or (by_people and",
-        "    if (by_people and",
-    ),
-    Bug(
         "an undo writes over what people changed since",
         UNDOING,
         "        if _holds(now, after):\n",
@@ -262,35 +256,5 @@ BUGS: tuple[Bug, ...] = (
         UNDOING,
         "    if record is not None and (why := _edited_since(scene, entry, record)):\n",
         "    if record is not None and (why := '') == 'no':\n",
-    ),
-    Bug(
-        "what was decided on is not repeated where its deal is gone",
-        MERGE,
-        "    return untouched and not same(decided, sides[0].now[name])\n",
-        "    return False\n",
-    ),
-    Bug(
-        "a creation that may still arrive counts as not done",
-        RECONCILING,
-        "    if workspace.clock.now() - entry.at >= SETTLES:\n",
-        "    if True:\n",
-    ),
-    Bug(
-        "contacts that stand in no link are taken off",
-        "crmbridge.services.linked",
-        "    others = there - before if before <= there else set()\n",
-        "    others: set[str] = set()\n",
-    ),
-    Bug(
-        "what somebody decided is forgotten",
-        "crmbridge.services.resolving",
-        "        bases[decided_ref(item.link)][item.name] = decision.value\n",
-        "",
-    ),
-    Bug(
-        "a decision is taken on values that nobody was shown",
-        "crmbridge.services.resolving",
-        "        if record.ref.connection in item.values and not (",
-        "        if False and not (",
     ),
 )
