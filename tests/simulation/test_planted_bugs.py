@@ -96,3 +96,13 @@ def test_a_bug_whose_line_is_gone_is_no_bug() -> None:
     """It is an error, or the table would tell of bugs that nobody planted."""
     with pytest.raises(ValueError, match="has 0 times"):
         planted(Bug("gone", "crmbridge.engine.merge", "no such line", ""))
+
+
+def test_a_bug_that_names_what_is_not_there_is_no_bug() -> None:
+    """Whatever stops at it would be caught, and prove nothing."""
+    broken = Bug(
+        "no name", "crmbridge.engine.merge", "    winner = _winner(changed, policy)\n", "    winner = nobody\n"
+    )
+
+    with pytest.raises(RuntimeError, match="name 'nobody' is not defined"):
+        hunt(broken, MOST)

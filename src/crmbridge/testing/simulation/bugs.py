@@ -117,7 +117,8 @@ BUGS: tuple[Bug, ...] = (
         "a cursor is committed before its records",
         RECORDS,
         "        with self._database.write(at) as open_:\n            mark = next_mark(open_)\n            saved",
-        "        with self._database.write(at) as open_:\n            upsert(open_, _cursors, [cursor])\n"
+        "        row = {'connection': connection, 'kind': kind, 'cursor': page.cursor, 'saved_at': at}\n"
+        "        with self._database.write(at) as open_:\n            upsert(open_, _cursors, [row])\n"
         "        with self._database.write(at) as open_:\n            mark = next_mark(open_)\n            saved",
     ),
     Bug(
