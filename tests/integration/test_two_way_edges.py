@@ -294,6 +294,45 @@ def test_after_an_unclear_company_nothing_waits() -> None:
     assert () == bench.workspace.store.waiting.all()
 
 
+@pytest.mark.parametrize("blind", [0, 1])
+def test_an_edit_to_what_an_unclear_write_said_is_an_edit_once_another_value_was_seen_there(blind: int) -> None:
+    """Nobody could read back what became of the write while a person's later value was seen and carried on."""
+    bench, north, south = linked(fields={"*": {"conflict": "newest"}})
+    south_crm = bench.crms["south"]
+    bench.crms["north"].edit_deal(north, name="Ours")
+    south_crm.faults.append("drop_after")
+    run(bench)
+    south_crm.edit_deal(south, name="Theirs")
+    south_crm.blind = 1
+    run(bench)
+    south_crm.edit_deal(south, name="Ours")
+    south_crm.blind = blind
+    run(bench)
+    run(bench)
+
+    assert "Ours" == bench.crms["north"].deal(north).fields["name"]
+    assert "Ours" == south_crm.deal(south).fields["name"]
+
+
+def test_what_is_unclear_in_a_connection_keeps_no_other_entry_from_its_work() -> None:
+    """Entry by entry, each with connections of its own."""
+    pairs = {"one": ("north", "south"), "two": ("south", "east")}
+    entries = [{**entry(*pair)["sync"][0], "name": name} for name, pair in pairs.items()]
+    bench = able_bench(("north", "south", "east"), sync=entries)
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    run(bench)
+    run(bench)
+    bench.crms["north"].edit_deal(north, name="New")
+    run(bench)
+    bench.crms["east"].faults.append("drop_after")
+    run(bench)
+    bench.crms["east"].blind = 1
+    run(bench)
+    run(bench)
+
+    assert ["New"] * 3 == [str(only(bench, name).fields["name"]) for name in ("north", "south", "east")]
+
+
 def test_deals_that_get_linked_are_judged_once() -> None:
     """Deals that get linked are judged once."""
     bench = able_bench(**entry(create=[], companies="match"))

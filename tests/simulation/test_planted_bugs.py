@@ -44,6 +44,22 @@ def test_a_merged_deal_that_is_not_followed_is_caught() -> None:
     assert "P2" == hunt(bug, 11, first=70).promise
 
 
+@pytest.mark.parametrize(
+    ("name", "seed", "promise"),
+    [
+        ("a cut is never an edit", 43, "P1"),
+        ("of two deals of one name one is taken", 2, "P2"),
+        ("an undo writes over what people changed since", 100, "P7"),
+        ("an undo takes away a deal that people edited since", 94, "P7"),
+    ],
+)
+def test_what_few_plays_come_to_is_caught(name: str, seed: int, promise: str) -> None:
+    """Somebody goes on when all is calm, or edits what a run wrote before it is undone."""
+    bug = next(bug for bug in BUGS if bug.name == name)
+
+    assert promise == hunt(bug, 1, first=seed).promise
+
+
 def test_what_breaks_in_a_call_of_an_adapter_is_caught() -> None:
     """The engine takes it for a bug of one connection and goes on; a play does not."""
     bug = next(bug for bug in BUGS if bug.name == "intents are not journaled")
@@ -80,3 +96,13 @@ def test_a_bug_whose_line_is_gone_is_no_bug() -> None:
     """It is an error, or the table would tell of bugs that nobody planted."""
     with pytest.raises(ValueError, match="has 0 times"):
         planted(Bug("gone", "crmbridge.engine.merge", "no such line", ""))
+
+
+def test_a_bug_that_names_what_is_not_there_is_no_bug() -> None:
+    """Whatever stops at it would be caught, and prove nothing."""
+    broken = Bug(
+        "no name", "crmbridge.engine.merge", "    winner = _winner(changed, policy)\n", "    winner = nobody\n"
+    )
+
+    with pytest.raises(RuntimeError, match="name 'nobody' is not defined"):
+        hunt(broken, MOST)

@@ -43,6 +43,12 @@ def test_every_promise_holds_on_crms_in_memory(share: int) -> None:
     assert kills > 0
 
 
+@pytest.mark.parametrize("seed", [5964, 6233, 7050])
+def test_what_once_failed_holds(seed: int) -> None:
+    """Writes that nobody could read back for several runs, and a deal whose stage only one of its sides can tell."""
+    fakes.simulate(seed)
+
+
 @pytest.mark.parametrize("seed", range(1, 9))
 def test_the_promises_hold_on_disk(seed: int, tmp_path: Path) -> None:
     """The state on disk gives the same journal as the one in memory."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
 
 from crmbridge.engine.sameness import altered, same
-from crmbridge.engine.views import STAGE
+from crmbridge.engine.views import STAGE, Viewer
 from crmbridge.errors import CrmbridgeError, RetryLaterError
 from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
+from crmbridge.model.values import Value
 from crmbridge.services.applying import settle
 from crmbridge.services.gathering import make_viewers
 from crmbridge.services.linked import in_links
 from crmbridge.services.workspace import Workspace
+from crmbridge.services.written import still_open
 
 SETTLES = timedelta(minutes=1)  # after which a CRM carries out nothing more of what was sent by a process that died
 # What nobody can read back: a task is set to the same once more, and nobody is told twice.
@@ -51,17 +53,31 @@ def _reconcile_connection(workspace: Workspace, entries: Sequence[JournalEntry],
             change = entry.change
         done.append((change, receipt))
         partly += [there] if there else []
-    seen = in_links(workspace, [change for change, _ in done])
     refs = [receipt.ref for _, receipt in done if receipt.ref is not None]
+    known, viewers = workspace.store.links.bases(refs), make_viewers(workspace)
+    seen = _as_agreed(in_links(workspace, [change for change, _ in done]), known, viewers)
     settle(
         workspace,
         [(change, receipt) for change, (_, receipt) in zip(seen, done, strict=True)],
         run,
+        viewers,
         sent={change.id: change for change, _ in done},
-        partly=in_links(workspace, partly),
-        known=workspace.store.links.bases(refs),
+        partly=_as_agreed(in_links(workspace, partly), known, viewers),
+        known=known,
     )
     return [receipt for _, receipt in done]
+
+
+def _as_agreed(
+    changes: Sequence[Change], known: Mapping[Ref, Mapping[str, Value]], viewers: Mapping[str, Viewer]
+) -> list[Change]:
+    """Leave out of updates what was agreed on anew while nobody could read them back."""
+    return [
+        still_open(change, known.get(change.target, {}), viewers[change.connection])
+        if change.action is Action.UPDATE and change.target is not None
+        else change
+        for change in changes
+    ]
 
 
 def _look(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]:

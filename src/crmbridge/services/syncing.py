@@ -27,7 +27,7 @@ from crmbridge.services.gathering import Around, follow_merged, gather, make_vie
 from crmbridge.services.linked import in_links
 from crmbridge.services.linking import chunks, deals_to_look_at, is_open, match_fresh, sign, sign_all
 from crmbridge.services.workspace import Workspace
-from crmbridge.services.written import bases_after
+from crmbridge.services.written import bases_after, still_open
 from crmbridge.settings import DeleteCap, Sync
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _sync_entry(
     survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}
     deals = sorted({*deals, *survivors})
     links, unsigned = _link_all(workspace, entry, deals, synced, set(pending))
-    unclear = bases_after(viewers, _unclear_updates(workspace))
+    unclear = bases_after(viewers, _unclear_updates(workspace, viewers))
     signing = signed_by(entry.match_rules("deal"))
     glance = glance_at([viewers[name] for name in entry.between], entry.policy, signing)
     archives: list[Change] = []
@@ -195,6 +195,8 @@ def _link(
     return links
 
 
-def _unclear_updates(workspace: Workspace) -> list[tuple[Change, Ref]]:
+def _unclear_updates(workspace: Workspace, viewers: Mapping[str, Viewer]) -> list[tuple[Change, Ref]]:
     changes = in_links(workspace, [entry.change for entry in workspace.store.journal.unsettled()])
-    return [(c, c.target) for c in changes if c.target is not None and c.connection in workspace.connections]
+    targets = [(c, c.target) for c in changes if c.target is not None and c.connection in viewers]
+    bases = workspace.store.links.bases([ref for _, ref in targets]) if targets else {}
+    return [(still_open(change, bases.get(ref, {}), viewers[change.connection]), ref) for change, ref in targets]

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from crmbridge.engine.deleting import ARCHIVED, UNDONE
 from crmbridge.engine.forms import sent
+from crmbridge.engine.sameness import same
 from crmbridge.engine.views import OWNER, Viewer
-from crmbridge.model.changes import Action, Change, Origin
+from crmbridge.model.changes import Action, Change, FieldEdit, Origin
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 
 
@@ -23,10 +25,24 @@ def bases_after(viewers: Mapping[str, Viewer], written: Iterable[tuple[Change, R
     return bases
 
 
+def still_open(change: Change, base: Mapping[str, Value], viewer: Viewer) -> Change:
+    """Give an unclear update without the fields in which another value was seen and agreed on since it was sent.
+
+    What was sent is over there, whatever became of it: if the field holds it now, somebody wrote it again.
+    """
+    return replace(change, edits=tuple(edit for edit in change.edits if _is_open(edit, base, viewer)))
+
+
+def _is_open(edit: FieldEdit, base: Mapping[str, Value], viewer: Viewer) -> bool:
+    ends = (_canonical(edit.name, value, viewer) for value in (edit.before, edit.after))
+    return edit.name not in base or any(same(base[edit.name], value) for value in ends)
+
+
 def canonical_edits(change: Change, viewer: Viewer) -> Iterator[tuple[str, Value]]:
     """Give what a change writes as sync sees it: owners by e-mail."""
     for edit in change.edits:
-        after = edit.after
-        if edit.name == OWNER:
-            after = viewer.users.get(str(after))
-        yield edit.name, after
+        yield edit.name, _canonical(edit.name, edit.after, viewer)
+
+
+def _canonical(name: str, value: Value, viewer: Viewer) -> Value:
+    return viewer.users.get(str(value)) if name == OWNER else value

@@ -16,6 +16,7 @@ class Bug(NamedTuple):
 
 APPLYING, RECONCILING = "crmbridge.services.applying", "crmbridge.services.reconciling"
 MERGE, PLANNING = "crmbridge.engine.merge", "crmbridge.services.planning"
+UNDOING = "crmbridge.services.undoing"
 JOURNAL, RECORDS = "crmbridge.store.journal", "crmbridge.store.records"
 
 BUGS: tuple[Bug, ...] = (
@@ -116,7 +117,8 @@ BUGS: tuple[Bug, ...] = (
         "a cursor is committed before its records",
         RECORDS,
         "        with self._database.write(at) as open_:\n            mark = next_mark(open_)\n            saved",
-        "        with self._database.write(at) as open_:\n            upsert(open_, _cursors, [cursor])\n"
+        "        row = {'connection': connection, 'kind': kind, 'cursor': page.cursor, 'saved_at': at}\n"
+        "        with self._database.write(at) as open_:\n            upsert(open_, _cursors, [row])\n"
         "        with self._database.write(at) as open_:\n            mark = next_mark(open_)\n            saved",
     ),
     Bug(
@@ -231,5 +233,29 @@ BUGS: tuple[Bug, ...] = (
         "    found = {receipt.change: receipt for receipt in receipts}\n",
         "    turned = reversed(receipts)\n"
         "    found = {c.id: replace(r, change=c.id) for c, r in zip(batch, turned, strict=True)} if receipts else {}\n",
+    ),
+    Bug(
+        "a cut is never an edit",
+        "crmbridge.engine.forms",
+        "    fresh = base.get(VERSION) is not None and base[VERSION] != version\n",
+        "    fresh = False\n",
+    ),
+    Bug(
+        "of two deals of one name one is taken",
+        "crmbridge.engine.matching",
+        "    if len(existing) > 1 or any(len(side) > 1 for side in sides.values()):\n",
+        "    if len(existing) > 1:\n",
+    ),
+    Bug(
+        "an undo writes over what people changed since",
+        UNDOING,
+        "        if _holds(now, after):\n",
+        "        if True:\n",
+    ),
+    Bug(
+        "an undo takes away a deal that people edited since",
+        UNDOING,
+        "    if record is not None and (why := _edited_since(scene, entry, record)):\n",
+        "    if record is not None and (why := '') == 'no':\n",
     ),
 )

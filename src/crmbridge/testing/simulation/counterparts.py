@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from crmbridge.engine.matching import link_id
-from crmbridge.model.changes import Action, Change, Outcome, Plan
+from crmbridge.model.changes import Action, Change, JournalEntry, Outcome, Plan
 from crmbridge.model.records import Ref, Status
 from crmbridge.testing.simulation.witness import Witness
 
@@ -14,6 +14,7 @@ from crmbridge.testing.simulation.witness import Witness
 def judge_counterparts(seen: Witness, plan: Plan) -> None:
     """Check that nothing is doubled, that each link is whole, and each open deal linked, or a person is asked."""
     _judge_doubles(seen)
+    _judge_twins(seen)
     stopped = {item.link for item in plan.blocked}
     _judge_merged(seen, stopped)
     for link, refs in seen.links().items():
@@ -40,6 +41,13 @@ def _judge_doubles(seen: Witness) -> None:
         assert not [mark for mark, count in marks.items() if count > 1], f"P2: doubled tasks in {crm.connection}"
 
 
+def _judge_twins(seen: Witness) -> None:
+    """Check that nobody guessed which of two deals of one name belongs to a third one."""
+    for twins in seen.twins:
+        guessed = [ref for ref in sorted(twins) if len(twins.intersection(seen.linked(ref))) > 1]
+        assert not guessed, f"P2: which of {sorted(twins)} belong together was guessed: {guessed}"
+
+
 def _judge_merged(seen: Witness, stopped: Collection[str]) -> None:
     """Check that what is left of merged deals has one of their counterparts for its own.
 
@@ -62,7 +70,9 @@ def _is_open(seen: Witness, ref: Ref) -> bool:
 
 
 def _judge_missing(seen: Witness, link: str, live: Sequence[Ref], missing: Collection[str]) -> None:
-    whole = not missing or seen.is_ended(link) or seen.is_shaken(link) or not _is_open(seen, live[0])
+    """Check that no counterpart is missing of an open deal; where stages can't be told, the first in order speaks."""
+    first = min(live, key=lambda ref: seen.entry.between.index(ref.connection))
+    whole = not missing or seen.is_ended(link) or seen.is_shaken(link) or not _is_open(seen, first)
     assert whole, f"P1: {link} lacks {missing}, and the plan says nothing of it"
 
 
@@ -89,14 +99,16 @@ def _differed(seen: Witness, refs: Collection[Ref], live: Sequence[Ref]) -> bool
 
 def judge_effects(seen: Witness) -> None:
     """Check that what the CRMs carried out is what the journal says was applied, each once."""
-    last = {entry.change.id: entry for entry in seen.journal.entries() if entry.outcome is not None}
+    rows = list(seen.journal.entries())
+    last = {entry.change.id: entry for entry in rows if entry.outcome is not None}
+    intents = {entry.change.id: entry for entry in rows if entry.outcome is None}
     known = set(last)
     effects: Counter[str] = Counter()
     for crm in seen.crms.values():
         effects.update(crm.effects)
     assert set(+effects) <= known, "P6: something was carried out that the journal does not know"
     for change, entry in last.items():
-        if _blurred(seen, entry.change, entry.ref):
+        if _blurred(seen, entry.change, entry.ref) or _written_over(intents, entry):
             continue
         expected = int(entry.outcome is Outcome.APPLIED)
         found = effects[change]
@@ -114,3 +126,11 @@ def _blurred(seen: Witness, change: Change, ref: Ref | None) -> bool:
     others = [other for *_, other in seen.sent[change.link or ""] if other.target == target and other.id != change.id]
     again = any(edit in other.edits for other in others for edit in change.edits)  # wanted anew since, and done
     return again or target in seen.deleted_at or any(e.ref == target and e.name in names for e in seen.edits)
+
+
+def _written_over(intents: Mapping[str, JournalEntry], ended: JournalEntry) -> bool:
+    """Tell whether another change was written over an update before anybody could read back what became of it."""
+    change = ended.change
+    first, names = intents[change.id].seq, {edit.name for edit in change.edits}
+    between = [e.change for e in intents.values() if e.change.target == change.target and first < e.seq < ended.seq]
+    return change.action is Action.UPDATE and any(edit.name in names for other in between for edit in other.edits)

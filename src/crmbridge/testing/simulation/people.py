@@ -48,17 +48,18 @@ class People:
             self._clock.advance(timedelta(seconds=self._rng.randint(1, 200)))
         if self._attention and self._rng.random() < 0.4:
             near, field = self._attention
-            together = [ref for ref in self._seen.linked(near) if ref.connection in names and self._is_there(ref)]
+            linked = [ref for ref in self._seen.linked(near) if ref.connection in names]
+            together = [ref for ref in linked if ref in self._accounts[ref.connection].records]
             if together and (ref := self._rng.choice(together)) != near and self._rng.random() < 0.1:
                 self._delete(ref)  # what somebody is at, another does not need any more
                 return
             if together:
-                self._edit(ref, field)
+                self.edit(ref, field)
                 return
         account = self._accounts[self._rng.choice(names)]
         ids = account.deal_ids()
         if not ids or self._rng.random() < 0.12:
-            self._create(account)
+            self._create_any(account)
             return
         self._do(account, Ref(account.connection, Kind.DEAL, self._rng.choice(ids)))
 
@@ -72,7 +73,7 @@ class People:
                 left = self._merge(account, self._rng.choice(linked))
                 if left is not None and self._rng.random() < 0.7:
                     # Often its name: by that alone nobody finds its counterpart then.
-                    self._edit(left, self._rng.choice(("name", self._rng.choice(EDITED))))
+                    self.edit(left, self._rng.choice(("name", self._rng.choice(EDITED))))
 
     def _do(self, account: Account, ref: Ref) -> None:
         choice = self._rng.random()
@@ -87,27 +88,29 @@ class People:
         elif choice < 0.38 and account.sight.around:
             self._hang(ref, self._rng.choice(account.sight.around))
         else:
-            self._edit(ref, self._rng.choice((*EDITED, *EDITED, *RARELY)))
+            self.edit(ref, self._rng.choice((*EDITED, *EDITED, *RARELY)))
 
-    def _is_there(self, ref: Ref) -> bool:
-        return ref in self._accounts[ref.connection].records
-
-    def _create(self, account: Account) -> None:
+    def _create_any(self, account: Account) -> None:
         """Create a deal: a new one, or one that another CRM has already, under the same name."""
         others = [r for name, a in sorted(self._accounts.items()) if a is not account for r in _open_deals(a.records)]
         self._named += 1
         name = f"Deal {self._named}"
         if others and self._rng.random() < 0.4:
             name = str(self._rng.choice(others).fields["name"])
+        self.create(account, name, with_company=0.8)
+
+    def create(self, account: Account, name: str, *, with_company: float = 0.0) -> Ref | None:
+        """Create a deal, and give it."""
         fields: dict[str, Value] = {"amount": self._value(account, "amount", ())}
         fields["close_date"] = self._value(account, "close_date", ())
         companies = sorted(account.sight.names[Kind.COMPANY])
-        if companies and self._rng.random() < 0.8:
+        if companies and self._rng.random() < with_company:
             fields["company"] = self._rng.choice(companies)
         ref = account.create(name, self._rng.choice(STAGES[1:]), fields)
         if ref is not None:
             self._diary.note(account.connection, f"a person creates {ref.id} {name!r}")
             self._seen.created(ref)
+        return ref
 
     def _delete(self, ref: Ref) -> None:
         self._diary.note(ref.connection, f"a person deletes {ref.id}")
@@ -118,11 +121,17 @@ class People:
         """Bring back a deal that somebody deleted."""
         if not account.bin:
             return
-        ref = Ref(account.connection, Kind.DEAL, self._rng.choice(account.bin))
-        if account.do("restore_deal", ref.id, ref.id):
-            account.bin.remove(ref.id)
+        native = self._rng.choice(account.bin)
+        if self.bring_back(Ref(account.connection, Kind.DEAL, native)):
+            account.bin.remove(native)
+
+    def bring_back(self, ref: Ref) -> bool:
+        """Bring back a deal that is gone; tell whether its CRM lets people do that."""
+        done = self._accounts[ref.connection].do("restore_deal", ref.id, ref.id)
+        if done:
             self._diary.note(ref.connection, f"a person brings {ref.id} back")
-            self._seen.shaken(ref)
+            self._seen.brought_back(ref)
+        return done
 
     def _merge(self, account: Account, winner: Ref) -> Ref | None:
         """Merge another deal into this one, and give what is left."""
@@ -163,9 +172,10 @@ class People:
 
     def _move(self, ref: Ref) -> None:
         before = self._seen.value(ref, STAGE)
-        self._set(ref, STAGE, self._rng.choice([s for s in (*STAGES, "won", "lost") if s != before]))
+        self.set(ref, STAGE, self._rng.choice([s for s in (*STAGES, "won", "lost") if s != before]))
 
-    def _edit(self, ref: Ref, name: str) -> None:
+    def edit(self, ref: Ref, name: str) -> None:
+        """Edit a field of a deal."""
         if name == STAGE:
             self._move(ref)
             return
@@ -173,9 +183,10 @@ class People:
             self._hang(ref, name)
             return
         self._attention = (ref, name)
-        self._set(ref, name, self._value(self._accounts[ref.connection], name, self._seen.values_seen(ref, name)))
+        self.set(ref, name, self._value(self._accounts[ref.connection], name, self._seen.values_seen(ref, name)))
 
-    def _set(self, ref: Ref, name: str, value: Value) -> None:
+    def set(self, ref: Ref, name: str, value: Value) -> None:
+        """Set a field of a deal."""
         before = self._seen.value(ref, name)
         if before == value:
             return

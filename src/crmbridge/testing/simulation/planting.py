@@ -106,6 +106,8 @@ def _play(bug: Bug, first: int, most: int) -> Caught:
             said = str(error)
             promise = re.search(r"\bP[1-8]\b", said)
             return Caught(bug.name, number, promise[0] if promise else "broken", said[:500])
+        except NameError:  # what it says is not even Python of its module, so nothing is proved by it
+            raise
         except Exception as error:  # noqa: BLE001  it stops itself, which is being caught as well
             return Caught(bug.name, number, f"stops: {type(error).__name__}", str(error)[:500])
     return Caught(bug.name, most, "", "")

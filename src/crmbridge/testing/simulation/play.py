@@ -13,9 +13,8 @@ from typing import cast
 
 from msgspec import Struct
 
-from crmbridge.engine.views import STAGE
 from crmbridge.errors import LockedError, PlanStaleError
-from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
+from crmbridge.model.changes import Change, JournalEntry, Outcome, Plan, Receipt
 from crmbridge.model.codec import entry_to_json
 from crmbridge.model.values import show
 from crmbridge.ports import Adapter, Run, StateStore
@@ -25,6 +24,7 @@ from crmbridge.services.planning import Part
 from crmbridge.services.resolving import conflicts, resolve, take
 from crmbridge.services.undoing import plan_undo
 from crmbridge.services.workspace import Workspace
+from crmbridge.testing.simulation.afterwards import Afterwards
 from crmbridge.testing.simulation.breaking import Breaking
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.drawing import draw_entry
@@ -34,12 +34,14 @@ from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.promised import Promised
 from crmbridge.testing.simulation.scene import Scene, make_scene
 from crmbridge.testing.simulation.sight import HANGING
+from crmbridge.testing.simulation.undone import judge_undo, judge_undone
 from crmbridge.testing.simulation.watching import Line, Watched
 from crmbridge.testing.simulation.witness import Witness
 
 LEAN = 0.7  # how many plays are about users and deals alone, which saves half of the requests
 MERGES = 0.2  # in how many plays somebody merges linked deals at the end
 NEW_IDS = 0.5  # how many plays have CRMs in which merged deals become a third one
+AFTERWARDS = 0.15  # in how many plays somebody goes on when all is calm
 CALM_RUNS = 3  # the last of them writes nothing
 
 
@@ -61,6 +63,7 @@ class Play:
     seed: int
     rng: random.Random
     merging: random.Random  # for merges alone, so that the rest of a history does not depend on them
+    later: random.Random  # the same for what people do afterwards
     diary: Diary
     policy: str = ""
     parts: tuple[Part, ...] = ("sync", "enforce")
@@ -148,18 +151,26 @@ class Play:
         if self.merging.random() < MERGES:
             People(self.scene.accounts, self.seen, self.scene.clock, self.merging, self.diary).merge_linked()
 
+    def go_on(self) -> None:
+        """Let somebody do something with what has come to rest."""
+        people = People(self.scene.accounts, self.seen, self.scene.clock, self.later, self.diary)
+        Afterwards(self.scene.accounts, self.seen, people, self.later).go_on()
+
     def undo(self, name: str) -> None:
         """Undo a run that came to its end: all that it wrote is as before, but for what people changed since."""
         workspace, state = self._process or self._begin_process(), cast("StateStore", self.scene.state)
         run = next(run for run in state.runs.runs(100) if run.id == name)
         rows = list(state.journal.entries(name))
         intended = {e.change.id for e in rows if e.outcome is None}  # not what it only found out about
-        wrote = [e.change for e in rows if e.outcome is Outcome.APPLIED and e.change.id in intended]
+        wrote = [e for e in rows if e.outcome is Outcome.APPLIED and e.change.id in intended]
         since = self.seen.began
+        if wrote and self.later.random() < 0.5:
+            self._edit_written(wrote)
         self.promised.begin()
         with workspace.store.runs.lease(f"undo of {name}", workspace.clock.now(), LEASE):
             plan = plan_undo(workspace, run)
             workspace.store.runs.start(Run(id=f"{name}-undo", command="undo", started_at=workspace.clock.now()))
+            judge_undo(self.seen, wrote, plan)
             with self.breaking.told():
                 applied = apply_plan(workspace, plan, f"{name}-undo")
         self.promised.judge(Cycle(run=name, plan=plan, applied=applied))
@@ -168,21 +179,16 @@ class Play:
             assert receipt.outcome is Outcome.APPLIED, f"P7: {change} of an undo is {receipt}"
             self.seen.undone(change)
         self.seen.happened_together([change.target for change, _ in applied.done if change.target])
-        self._judge_undone(wrote, plan, since)
+        judge_undone(self.seen, wrote, plan, since)
 
-    def _judge_undone(self, wrote: Sequence[Change], plan: Plan, since: int) -> None:
-        said = {(item.deal, name) for item in plan.blocked for name in item.name.split(", ")}
-        for change in wrote:
-            account, target = self.scene.accounts[change.connection], change.target
-            if change.action is not Action.UPDATE or target is None or target not in account.records:
-                continue
-            now = account.sight.view(account.records[target])
-            for edit in change.edits:
-                before = account.sight.shown(edit.name, edit.before)
-                kept = not self.seen.untouched(target, edit.name, since)
-                told_of = (target, edit.name) in said
-                is_back = now.get(edit.name) == before or edit.name == STAGE
-                assert kept or told_of or is_back, f"P7: {edit} of {target} is not undone: {now.get(edit.name)}"
+    def _edit_written(self, wrote: Sequence[JournalEntry]) -> None:
+        """Let somebody edit a field that a run wrote, or one of a deal that it made."""
+        entry = self.later.choice(wrote)
+        target = entry.change.target or entry.ref
+        if target in self.seen.deals() and target is not None:
+            people = People(self.scene.accounts, self.seen, self.scene.clock, self.later, self.diary)
+            names = [edit.name for edit in entry.change.edits]
+            people.edit(target, self.later.choice([*names, "pains"]))
 
     def _settle_conflicts(self) -> None:
         workspace = self._process or self._begin_process()
@@ -282,7 +288,8 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
     """
     rng = random.Random(f"simulation {seed}")  # noqa: S311  a seeded play, not a secret
     merging = random.Random(f"merges {seed}")  # noqa: S311  as above
-    play = Play(seed=seed, rng=rng, merging=merging, diary=diary or Diary())
+    later = random.Random(f"afterwards {seed}")  # noqa: S311  as above
+    play = Play(seed=seed, rng=rng, merging=merging, later=later, diary=diary or Diary())
     with _seeded(seed), _on_stage(play):
         try:
             _go_through(play)
@@ -307,6 +314,14 @@ def _go_through(play: Play) -> None:
                 play.undo(f"run{play.runs:03}")
     play.merge_linked()
     play.calm()
+    _come_to_rest(play)
+    if play.later.random() < AFTERWARDS:
+        play.go_on()
+        _come_to_rest(play)
+
+
+def _come_to_rest(play: Play) -> None:
+    """Run until nothing is written any more, and let the oracle judge."""
     for number in range(CALM_RUNS):
         sent = play.writes
         plan = play.run()

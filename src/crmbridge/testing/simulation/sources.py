@@ -44,6 +44,9 @@ def check_archive(seen: Witness, change: Change) -> None:
     refs = seen.members[change.link]
     assert seen.entry.delete == "archive", f"P1: {change.target} is taken away, and nothing says that it may be"
     assert any(ref in seen.deleted_at for ref in refs), f"P1: {change.target} is taken away, and nobody deleted it"
+    back = seen.back_at.get(change.target, seen.began) if change.target else seen.began
+    again = back >= seen.began or any(seen.deleted_at.get(ref, 0) > back for ref in refs)
+    assert again, f"P1: {change.target} is taken away again, and a person had brought it back"
     for edit in seen.edits:
         is_seen = seen.begins[-1] < edit.number <= seen.began and not edit.fresh and not edit.decided
         speaks = seen.entry.policy(edit.name).source in {None, edit.ref.connection}

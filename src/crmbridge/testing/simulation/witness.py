@@ -89,6 +89,8 @@ class Witness:
         self.members: dict[str, set[Ref]] = defaultdict(set)  # everything that ever was in a link
         self.deleted_at: dict[Ref, int] = {}
         self.merges: list[Merged] = []
+        self.back_at: dict[Ref, int] = {}  # when a person brought back what was gone
+        self.twins: list[frozenset[Ref]] = []  # deals of one name of which nobody can tell which belong together
         self.was_shaken: set[Ref] = set()  # merged, or deleted and brought back: what holds then is not all told
         self.sent: dict[str, list[tuple[int, int, Change]]] = defaultdict(list)  # by link: of when, when, and what
         self.began = 0
@@ -141,6 +143,11 @@ class Witness:
         """Note that deals were merged, or one was brought back: their links must be in step, whoever won."""
         self.count += 1
         self.was_shaken.update(refs)
+
+    def brought_back(self, ref: Ref) -> None:
+        """Note that a person brought back a deal that was gone."""
+        self.shaken(ref)
+        self.back_at[ref] = self.count
 
     def decided(self, link: str, name: str, value: Value) -> None:
         """Note how a person settled a conflict."""
