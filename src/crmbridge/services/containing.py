@@ -43,12 +43,16 @@ class Contained:
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Yield pages of what changed since a cursor."""
         with self._held(f"pull of {kind}"):
-            yield from self._adapter.pull(kind, since)
+            for page in self._adapter.pull(kind, since):
+                self._must_be_ours(page.records)
+                yield page
 
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
         """Read records as they are now."""
         with self._held("read"):
-            return self._adapter.read(refs, fields=fields)
+            found = self._adapter.read(refs, fields=fields)
+            self._must_be_ours(found.values())
+            return found
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a record past any index."""
@@ -73,6 +77,12 @@ class Contained:
         """Give back connections. A bug in that is told of and ends nothing: all is done, or ends otherwise."""
         with suppress(AdapterBugError), self._held("close"):
             self._adapter.close()
+
+    def _must_be_ours(self, records: Collection[Record]) -> None:
+        """Raise TypeError for what is no record, or one of another connection: it would be kept as if it were ours."""
+        for record in records:
+            if not isinstance(record, Record) or record.ref.connection != self._connection:
+                raise TypeError("what is no record of the connection says nothing of it")
 
     @contextmanager
     def _held(self, doing: str) -> Iterator[None]:
