@@ -78,7 +78,7 @@ class Contained:
         with suppress(AdapterBugError), self._held("close"):
             self._adapter.close()
 
-    def _must_be_ours(self, records: Collection[Record]) -> None:
+    def _must_be_ours(self, records: Iterable[object]) -> None:
         """Raise TypeError for what is no record, or one of another connection: it would be kept as if it were ours."""
         for record in records:
             if not isinstance(record, Record) or record.ref.connection != self._connection:
