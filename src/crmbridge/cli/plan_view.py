@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
+from crmbridge.cli.speech import Speech, english
 from crmbridge.model.changes import Action, Blocked, Cause, Change, Edited, FieldEdit, Plan
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value, show
@@ -103,17 +104,18 @@ def value_shown(item: Blocked, value: Value, names: Names) -> str:
     return cut(called(names, item.name, value), VALUE)
 
 
-def edited_in_words(edited: Edited | None) -> str:
+def edited_in_words(edited: Edited | None, say: Speech) -> str:
     """Say who edited a record last, and when, as far as it is known."""
     if edited is None:
         return ""
-    return f"edited {show(edited.at)}" + (f" by {cut(edited.by, NAME)}" if edited.by else "")
+    when = show(edited.at)
+    return say("edited_by", when=when, by=cut(edited.by, NAME)) if edited.by else say("edited", when=when)
 
 
-def deal_name(ref: Ref | None, names: Mapping[Ref, str]) -> str:
+def deal_name(ref: Ref | None, names: Mapping[Ref, str], say: Speech | None = None) -> str:
     """Give a deal's name in quotes, or its ref where it has none."""
     name = cut(names.get(ref, ""), NAME) if ref else ""
-    return f'"{name}"' if name else str(ref or "a deal")
+    return f'"{name}"' if name else str(ref or (say or english())("a_deal"))
 
 
 def _what(change: Change, names: Names) -> list[Part]:
@@ -150,7 +152,7 @@ def _blocked_lines(item: Blocked, names: Names) -> Iterator[Line]:
         strong(deal_name(names.about.get(item.id, item.deal), names.deals)),
         dim(f"  {item.deal}"),
     ]
-    rows = value_rows(item, names)
+    rows = value_rows(item, names, english())
     rows.append([dim("because"), dim(cut(item.reason, REASON))])
     if item.cause is Cause.CONFLICT and item.link:
         rows.append([dim("decide"), dim(f"crmbridge conflicts resolve {item.id} --take CONNECTION")])
@@ -158,10 +160,10 @@ def _blocked_lines(item: Blocked, names: Names) -> Iterator[Line]:
     yield ""
 
 
-def value_rows(item: Blocked, names: Names) -> list[list[Part]]:
+def value_rows(item: Blocked, names: Names, say: Speech) -> list[list[Part]]:
     """Give a row for each side of something that waits: what it holds, and who edited it last."""
     rows: list[list[Part]] = []
     for connection, value in item.values.items():
-        said = edited_in_words(item.edited.get(connection))
+        said = edited_in_words(item.edited.get(connection), say)
         rows.append([connection, value_shown(item, value, names) + (f"  ({said})" if said else "")])
     return rows
