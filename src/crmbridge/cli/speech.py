@@ -38,10 +38,11 @@ class Speech:
     def counted(self, key: str, count: int, **values: object) -> str:
         """Give a word or sentence about so many: of one, the text of `KEY_one` where there is such."""
         one = f"{key}_one"
-        number = f"{count:,}"
-        if self.language == "pt":
-            number = number.replace(",", ".")
-        return self(one if count == 1 and one in self.texts else key, n=number, **values)
+        return self(one if count == 1 and one in self.texts else key, n=self.number(count), **values)
+
+    def number(self, count: int) -> str:
+        """Write a count with grouped thousands."""
+        return f"{count:,}".replace(",", "." if self.language == "pt" else ",")
 
     def named(self, key: str, value: str) -> str:
         """Name something that English calls as files and JSON do, by the page's word for it."""

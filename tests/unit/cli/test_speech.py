@@ -15,15 +15,16 @@ import pytest
 from crmbridge.cli.explain_view import explanation_lines
 from crmbridge.cli.forms import explanation_form
 from crmbridge.cli.output import Line, Screen, width
+from crmbridge.cli.plan_view import plan_lines
 from crmbridge.cli.speech import english, speech_of
 from crmbridge.cli.waiting_view import full_lines
-from crmbridge.model.changes import Action, Blocked, Cause, Outcome
+from crmbridge.model.changes import Action, Blocked, Cause, Outcome, Plan
 from crmbridge.model.findings import Severity, SlaState
-from crmbridge.model.records import Status
+from crmbridge.model.records import Kind, Status
 from crmbridge.ports import Waiting
 from crmbridge.services.explaining import explain
-from crmbridge.services.naming import names_for
-from crmbridge.services.running import run_steps
+from crmbridge.services.naming import Names, names_for
+from crmbridge.services.running import run_plan, run_steps
 from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
 
 HOME = Path(str(files("crmbridge.cli")))
@@ -71,7 +72,7 @@ def test_every_word_that_is_asked_for_is_there_and_no_other() -> None:
     """By its key, or by the beginning of it."""
     code = "".join(path.read_text("utf-8") for path in HOME.glob("**/*.py"))
     asked = set(re.findall(r"say(?:\.counted)?\(\s*[\"'](\w+)[\"']", code))
-    named = {"cause", "outcome", "severity", "status", "wrote", "weekday"}
+    named = {"cause", "outcome", "severity", "status", "wrote", "weekday", "kind"}
 
     assert len(asked) > 50
     assert set() == asked - set(english().texts)
@@ -81,9 +82,10 @@ def test_every_word_that_is_asked_for_is_there_and_no_other() -> None:
 
 def test_every_kind_of_thing_has_its_word() -> None:
     """A cause or outcome without one would be an error on the day it first happens."""
-    kinds = {"cause": Cause, "outcome": Outcome, "wrote": Action, "severity": Severity, "status": Status}
+    kinds = {"cause": Cause, "outcome": Outcome, "wrote": Action, "severity": Severity, "status": Status, "kind": Kind}
     wanted = {f"{prefix}_{one}" for prefix, kind in kinds.items() for one in kind} | {str(one) for one in SlaState}
     wanted |= {f"advice_{one}" for one in Cause if one is not Cause.CONFLICT} | {f"weekday_{day}" for day in range(7)}
+    wanted |= {f"{prefix}_{one}" for prefix in ("does", "action") for one in Action}
 
     assert set() == wanted - set(english().texts)
 
@@ -136,3 +138,28 @@ def test_what_waits_is_told_in_the_language_of_the_settings(language: str, says:
     assert says in said.lower()
     assert f"  crmbridge conflicts resolve {item.id} --take south\n" in said
     assert "waits for" not in said
+
+
+@pytest.mark.parametrize(
+    ("language", "says"), [("pt", ["criar negócio", "Plano: 1 a criar."]), ("zh", ["新建 商机", "1 新建。"])]
+)
+def test_a_plan_is_told_in_the_language_of_the_settings(language: str, says: list[str]) -> None:
+    """What it does, why, and its sum."""
+    bench = make_bench(parts={"north": (0, 0), "south": (0, 0)}, language=language)
+    bench.crms["north"].create_deal("Rollout", stage="qualification")
+    cycle = run_plan(bench.workspace).cycle
+    assert cycle is not None
+    assert cycle.plan is not None
+    plan = cycle.plan
+    said = text(plan_lines(plan, names_for(bench.workspace, plan.changes), speech_of(bench.workspace)))
+
+    assert [] == [each for each in says if each not in said]
+    assert "because" not in said
+
+
+def test_a_project_without_connections_is_told_what_it_lacks() -> None:
+    """Nothing was compared, so nothing agrees."""
+    plan = Plan(id="p", made_at=MONDAY, settings="", changes=())
+    names = Names(adapters={}, deals={}, others={}, stages={})
+
+    assert "no connections" in text(plan_lines(plan, names, english()))
