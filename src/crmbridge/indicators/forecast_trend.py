@@ -15,7 +15,7 @@ _STOOD = "SELECT period, until, stage, age_days, value FROM stood JOIN period_en
 
 
 class Expected(NamedTuple):
-    """What some deals were expected to bring, and how many of them have an amount."""
+    """What some deals were expected to bring, None where nothing tells, and how many of them have an amount."""
 
     value: float | None
     priced: int
@@ -27,7 +27,7 @@ Trend = Mapping[int | None, Mapping[int, Expected]]  # by stage, None for all, a
 def forecast_trend(database: duckdb.DuckDBPyConnection, horizon: int) -> Trend:
     """Forecast the deals that were open when each period of trends ended; after `forecast`, over the same database.
 
-    A period at whose end the history did not reach as far as the horizon is left out: its chances would be too low.
+    A period at whose end there was no history, or one shorter than the horizon, is left out: chances would be too low.
     """
     database.execute(query("stood"))
     database.execute(query("forecast_trend"))
@@ -39,7 +39,8 @@ def forecast_trend(database: duckdb.DuckDBPyConnection, horizon: int) -> Trend:
         database.execute("UPDATE known SET until = $until", {"until": until})
         won = chances(database, deals, horizon)
         for stage, expected in _by_stage(deals, won).items() if won is not None else ():
-            found[stage][period] = expected
+            if expected.value is not None:
+                found[stage][period] = expected
     return found
 
 
