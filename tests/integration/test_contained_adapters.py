@@ -69,6 +69,37 @@ class Lazy(FakeAdapter):
         return cast("Sequence[Receipt]", (receipt for change in changes for receipt in write([change])))
 
 
+class Wrong(FakeAdapter):
+    """A fake that gives something else than what it should."""
+
+    def __init__(self, inner: FakeAdapter, wrong: str) -> None:
+        super().__init__(inner._crm)
+        self._wrong = wrong
+
+    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        """Give pages whose records are none."""
+        for page in super().pull(kind, since):
+            yield cast("Page", None) if self._wrong == "nothing" else replace(page, records=self._spoilt(page.records))
+
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        """Give records that are none."""
+        found = super().read(refs, fields=fields)
+        if self._wrong == "nothing":
+            return cast("Mapping[Ref, Record]", None)
+        return dict(zip(found, self._spoilt(tuple(found.values())), strict=True))
+
+    def _spoilt(self, records: Sequence[Record]) -> tuple[Record, ...]:
+        wrong: Any = {
+            "dicts": lambda record: {"ref": record.ref, "fields": {}},
+            "one that is none": lambda record: None,
+            "another connection's": lambda record: replace(record, ref=Ref("north", record.ref.kind, record.ref.id)),
+        }[self._wrong]
+        return (*records[:-1], *map(wrong, records[-1:]))
+
+
+WRONG = ("nothing", "dicts", "one that is none", "another connection's")
+
+
 class Broken(FakeAdapter):
     """A fake that can't say what it can do, and can't be closed."""
 
@@ -100,6 +131,8 @@ def _wrapped(fake: FakeAdapter, name: str, at: str) -> Adapter:
         return fake
     if at == "open":
         raise KeyError(SECRET)
+    if at in WRONG:
+        return Wrong(fake, at)
     return Mute(fake._crm) if at == "receipts" else Clumsy(fake, at)
 
 
@@ -123,6 +156,19 @@ def test_one_that_can_not_be_opened_ends_nothing_but_its_connection(caplog: pyte
     assert "in its open (KeyError at integration/test_contained_adapters.py:" in cycle.errors[0][1].message
     assert ["south met a bug in its adapter"] == [record.getMessage() for record in caplog.records]
     assert bench.workspace.store.records.get([Ref("north", Kind.DEAL, n) for n in bench.crms["north"].deal_ids()])
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_no_record_of_the_connection_is_a_bug_of_its_adapter(wrong: str) -> None:
+    """The other connection is pulled all the same; what is read now is looked at like what is pulled."""
+    bench, cycle = ran(wrong)
+    ((name, error),) = cycle.errors
+
+    assert ("south", True) == (name, isinstance(error, AdapterBugError))
+    assert bench.workspace.store.records.get([Ref("north", Kind.DEAL, n) for n in bench.crms["north"].deal_ids()])
+    deal = bench.crms["south"].create_deal("Renewal", stage="qualification", company="1")
+    with pytest.raises(AdapterBugError, match="in its read"):
+        Contained("south", Wrong(FakeAdapter(bench.crms["south"]), wrong)).read([deal])
 
 
 @pytest.mark.parametrize("at", ["write", "receipts"])

@@ -30,6 +30,7 @@ from crmbridge.services.choosing import ALL
 from crmbridge.services.running import run_plan, run_steps
 from crmbridge.services.workspace import Progress, Workspace, silent
 from crmbridge.store import open_store
+from crmbridge.testing.factories import make_evaluation, make_finding, make_process, make_stage
 from crmbridge.testing.workspaces import Bench, make_bench
 from crmbridge.web.access import Access, Key, Role, digest_of
 from crmbridge.web.gate import POLICY, hosts_of
@@ -508,6 +509,26 @@ def test_pages_of_many_deals_are_small_and_in_one_order(serve: Serve) -> None:
     assert len(held) > 100
     assert [f"/deals/north/{one.deal.id}" for one in held] == seen
     assert f'"{seen[-1]}"' in last
+
+
+def test_an_sla_is_called_as_the_process_names_it(serve: Serve) -> None:
+    """What deals are held by has the name of the process file; an SLA of the whole process has no stage before it."""
+    touch = {"kind": "first_touch", "goal": "1h"}
+    stages = [make_stage("qualification", slas=[{"id": "touch", "name": "Touched at once", **touch}])]
+    stages += [make_stage("proposal"), make_stage("closing"), make_stage("care", status="won")]
+    process = make_process(stages=stages, slas=[{"id": "silent", "name": "Never silent", **touch}])
+
+    def fill(bench: Bench) -> None:
+        deal = bench.crms["north"].create_deal("Rollout", stage="qualification")
+        run_steps(bench.workspace, "cycle")
+        broken = tuple(make_finding(deal=deal, rule=rule) for rule in ("qualification.touch", "sla.silent"))
+        bench.workspace.store.findings.save([make_evaluation(deal=deal, findings=broken)], bench.clock.now())
+
+    with serve(process=process, fill=fill).visitor() as visitor:
+        start = visitor.get("/").text
+
+    assert "Qualification: Touched at once" in start
+    assert ">Never silent<" in start
 
 
 def test_figures_that_cannot_be_counted_cost_only_themselves(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,6 +12,7 @@ from crmbridge.cli.forms import ran_form
 from crmbridge.cli.output import Line, dim, strong
 from crmbridge.cli.plan_view import plan_lines
 from crmbridge.cli.run_view import error_lines, ran_lines
+from crmbridge.cli.speech import speech_of
 from crmbridge.model.codec import plan_to_json
 from crmbridge.services.naming import names_for
 
@@ -53,7 +54,7 @@ def answer_plan(workspace: Workspace, ran: Ran, *, saved: Path | None, exit_code
     if cycle is None or cycle.plan is None:
         raise TypeError("a run that plans has a plan")
     names = names_for(workspace, cycle.plan.changes, cycle.plan.blocked)
-    lines = list(plan_lines(cycle.plan, names, complete=not cycle.errors))
+    lines = list(plan_lines(cycle.plan, names, speech_of(workspace), complete=not cycle.errors))
     for connection, error in cycle.errors:
         lines += error_lines(connection, error)
     if saved is not None:

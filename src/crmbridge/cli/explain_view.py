@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
+from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
 from crmbridge.cli.plan_view import edits_in_words
 from crmbridge.cli.rules_view import moment, read_parts, readiness_parts, rule_lines
 from crmbridge.engine.sla.limits import clock_rule
@@ -18,173 +18,183 @@ from crmbridge.services.explained import Asked, InStep
 from crmbridge.services.naming import Names
 
 if TYPE_CHECKING:
+    from crmbridge.cli.speech import Speech
     from crmbridge.model.process import Process
     from crmbridge.services.explained import ExplainedClock, Explanation
 
 RECENT = 10  # journal rows shown
-_STATES = {
-    SlaState.ON_TIME: Tinted("on time", Tone.GOOD),
-    SlaState.AT_RISK: Tinted("at risk", Tone.WARN),
-    SlaState.BREACHED: Tinted("breached", Tone.BAD),
-}
+_STATES = {SlaState.ON_TIME: Tone.GOOD, SlaState.AT_RISK: Tone.WARN, SlaState.BREACHED: Tone.BAD}
+_APART = {InStep.WAITING: ("waits_for_run", Tone.WARN), InStep.CONFLICT: ("is_conflict", Tone.BAD)}
+_TITLES = {Asked.TO_LEAVE: "to_leave", Asked.ON_ENTRY: "on_entry", Asked.LEFT_BEHIND: "left_behind"}
 
 
-_APART = {
-    InStep.WAITING: Tinted("waits for the next run", Tone.WARN),
-    InStep.CONFLICT: Tinted("conflict", Tone.BAD),
-}
-_TITLES = {
-    Asked.TO_LEAVE: "To leave this stage",
-    Asked.ON_ENTRY: "On coming into it",
-    Asked.LEFT_BEHIND: "Left behind",
-}
-
-
-def explanation_lines(said: Explanation, process: Process, names: Names) -> Iterator[Line]:
+def explanation_lines(said: Explanation, process: Process, names: Names, say: Speech) -> Iterator[Line]:
     """Show a whole explanation."""
-    yield readiness_parts(said.readiness)
-    yield _standing(said, process)
-    yield from _as_of(said)
+    stages = {each: say.stage(each, name) for each, name in names.stages.items()}
+    yield readiness_parts(said.readiness, said.evaluation.place.stage, say)
+    yield _standing(said, process, say)
+    yield from _as_of(said, say)
     yield ""
-    yield from table(_facts(said, names.stages))
-    yield from _findings(said)
+    yield from table(_facts(said, stages, say))
+    yield from _findings(said, say)
     for asked, title in _TITLES.items():
-        yield from rule_lines(title, [rule for rule in said.rules if rule.asked is asked])
-    yield from _clocks(said.clocks, process, names.stages)
-    yield from _fields(said, names.stages)
-    yield from _waiting(said)
-    yield from _journal(said, names)
+        yield from rule_lines(say(title), [rule for rule in said.rules if rule.asked is asked], say)
+    yield from _clocks(said.clocks, process, stages, say)
+    yield from _fields(said, stages, say)
+    yield from _waiting(said, say)
+    yield from _journal(said, names, say)
 
 
-def _standing(said: Explanation, process: Process) -> Line:
+def _standing(said: Explanation, process: Process, say: Speech) -> Line:
     running = [one.clock for one in said.clocks if one.clock.running]
     first = min(running, key=lambda clock: clock.goal - clock.elapsed, default=None)
-    left = left_of(first, process) if first else ""
+    left = left_of(first, process, say) if first else ""
     count = sum(finding.waived is None for finding in said.evaluation.findings)
-    found = Tinted(f"{plural(count, 'finding')}.", Tone.BAD) if count else Tinted("No finding.", Tone.GOOD)
-    return [found, f" {left[0].upper()}{left[1:]}." if left else ""]
+    found = Tinted(say.counted("findings_count", count), Tone.BAD) if count else Tinted(say("no_finding"), Tone.GOOD)
+    return [found, say("sentence", text=left[0].upper() + left[1:]) if left else ""]
 
 
-def _as_of(said: Explanation) -> Iterator[Line]:
+def _as_of(said: Explanation, say: Speech) -> Iterator[Line]:
     """Say what an explanation of an earlier moment rests on."""
     if said.at is None:
         return
-    known = f"values of today stand in for {', '.join(said.unknown_then)}" if said.unknown_then else "values of then"
-    yield dim(f"As of {moment(said.at)} UTC: moves and activities up to then; {known}.")
+    fields = say("list").join(map(say.field, said.unknown_then))
+    known = say("of_today", fields=fields) if fields else say("of_that_time")
+    yield dim(say("as_of", when=moment(said.at), known=known))
 
 
-def _facts(said: Explanation, stages: Mapping[str, str]) -> Iterator[list[Part]]:
+def _facts(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iterator[list[Part]]:
     place = said.evaluation.place
-    stage = stages.get(place.stage or "", place.stage or "no stage of the process")
+    stage = stages.get(place.stage or "", place.stage or say("no_stage"))
     refs = ", ".join(str(record.ref) for record in said.linked) or str(said.subject.ref)
-    yield [dim("deal"), strong(cut(show(said.subject.fields.get("name")), 80))]
-    yield [dim("ref"), refs]
-    yield [dim("stage"), f"{stage} ({place.status})"]
-    yield [dim("owner"), said.owner or "nobody"]
-    for text in read_parts(said.rules):
-        yield [dim("read"), text]
+    yield [dim(say("deal")), strong(cut(show(said.subject.fields.get("name")), 80))]
+    yield [dim(say("ref")), refs]
+    yield [dim(say("stage")), f"{stage} ({say.named('status', place.status.value)})"]
+    yield [dim(say("owner")), said.owner or say("nobody")]
+    for text in read_parts(said.rules, say):
+        yield [dim(say("read")), text]
     if said.subject.url:
-        yield [dim("link"), said.subject.url]
+        yield [dim(say("url")), said.subject.url]
 
 
-def _findings(said: Explanation) -> Iterator[Line]:
+def _findings(said: Explanation, say: Speech) -> Iterator[Line]:
     if not said.evaluation.findings:
         return
-    yield from _title("Findings")
+    yield from _title(say("findings_title"))
     rows: list[list[Part]] = []
     for finding in said.evaluation.findings:
         opened = said.opened.get(finding.id)
         is_stored = opened is not None and (said.at is None or opened <= said.at)
-        since = f"since {moment(opened)}" if opened and is_stored else "then" if said.at else "new"
-        action = "waived" if finding.waived else said.actions.get(finding.id, "audit")
-        message = f"waived {accepted(finding.waived)}" if finding.waived else finding.message
-        rows.append([_severity(finding), finding.rule, since, action, message])
-    yield from table(rows, indent=2, heads=("severity", "rule", "open", "action", "says"))
+        since = say("since", when=moment(opened)) if opened and is_stored else say("then" if said.at else "new")
+        action = say("waived") if finding.waived else said.actions.get(finding.id, "audit")
+        message = say("waived_by", how=accepted(finding.waived)) if finding.waived else say.finding(finding)
+        rows.append([_severity(finding, say), finding.rule, since, action, message])
+    yield from table(rows, indent=2, heads=tuple(map(say, ("severity", "rule", "open", "action", "says"))))
 
 
-def _clocks(clocks: Sequence[ExplainedClock], process: Process, stages: Mapping[str, str]) -> Iterator[Line]:
+def _clocks(
+    clocks: Sequence[ExplainedClock], process: Process, stages: Mapping[str, str], say: Speech
+) -> Iterator[Line]:
     if not clocks:
         return
-    yield from _title("SLA")
+    yield from _title(say("sla_title"))
     rows: list[list[Part]] = []
     for one in clocks:
         clock = one.clock
-        stage = stages.get(clock.visit.stage, clock.visit.stage)
-        again = f" (visit {clock.visit.number})" if clock.visit.number > 1 else ""
-        what = _measured(clock, process)
-        took = f"{length(clock.elapsed, clock, process)} of {length(clock.goal, clock, process)}"
-        due = (
-            f"due {_local(clock, process)}; {left_of(clock, process)}"
-            if clock.running
-            else f"ended {moment(clock.ended_at)}"
-        )
-        place = f"; {one.place}" if one.place else ""
-        about = f"{due}{pauses_of(clock)}{place}"
-        rows.append([_STATES[clock.state], f"{stage}{what}{again}", took, clock.calendar or "plain time", about])
+        what = _measured(clock, process, stages.get(clock.visit.stage, clock.visit.stage), say)
+        if clock.visit.number > 1:
+            what = say("visit", what=what, n=clock.visit.number)
+        took = say("spent_of", spent=length(clock.elapsed, clock, process, say), goal=_goal(clock, process, say))
+        about = say("semicolon").join(filter(None, [*_ends(clock, process, say), pauses_of(clock, say), one.place]))
+        state = Tinted(say(clock.state.value), _STATES[clock.state])
+        rows.append([state, what, took, clock.calendar or say("plain_time"), about])
     yield from table(rows, indent=2)
 
 
-def pauses_of(clock: SlaClock) -> str:
+def _goal(clock: SlaClock, process: Process, say: Speech) -> str:
+    return length(clock.goal, clock, process, say)
+
+
+def _ends(clock: SlaClock, process: Process, say: Speech) -> list[str]:
+    """Say when a clock runs out, and what is left until then; of one that doesn't run, when it ended."""
+    if not clock.running:
+        return [say("ended", when=moment(clock.ended_at))]
+    return [say("due", when=_local(clock, process, say)), left_of(clock, process, say)]
+
+
+def pauses_of(clock: SlaClock, say: Speech) -> str:
     """Say when a clock stood still; nothing where it never did."""
-    spans = [f"{moment(since)} to {moment(until) if until else 'now'}" for since, until in clock.pauses]
-    return f"; paused {', '.join(spans)}" if spans else ""
+    spans = [
+        say("span", since=moment(since), until=moment(until) if until else say("now")) for since, until in clock.pauses
+    ]
+    return say("paused", spans=say("list").join(spans)) if spans else ""
 
 
-def _measured(clock: SlaClock, process: Process) -> str:
+def _measured(clock: SlaClock, process: Process, stage: str, say: Speech) -> str:
     rule = clock_rule(clock.sla, process)
     if clock.sla.endswith(".handoff"):
-        return " hand-off"
-    return f", {rule.written.name.in_language('en')}" if rule and rule.written else ""
+        return say("handoff_of", stage=stage)
+    if rule is None or rule.written is None:
+        return stage
+    return say("named_sla", stage=stage, name=rule.written.name.in_language(say.language))
 
 
-def _fields(said: Explanation, stages: Mapping[str, str]) -> Iterator[Line]:
+def _fields(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iterator[Line]:
     if not said.fields:
         return
     apart = [field for field in said.fields if field.state is not InStep.IN_STEP]
-    yield from _title("Kept in step")
+    yield from _title(say("step_title"))
     sides = [record.ref.connection for record in said.linked]
-    yield f"  {plural(len(said.fields) - len(apart), 'field')} the same in {', '.join(sides)}"
+    yield f"  {say.counted('same_in', len(said.fields) - len(apart), sides=say('list').join(sides))}"
     rows: list[list[Part]] = []
     for field in apart:
         called = stages if field.name == "stage" else {}
-        values = [_side(field.now, side, called) for side in sides]
-        rows.append([field.name, *values, _APART[field.state], _agreed(field.base, called)])
-    yield from table(rows, indent=2, heads=("field", *sides, "state", "last agreed"), most=36)
+        values = [_side(field.now, side, called, say) for side in sides]
+        state, tone = _APART[field.state]
+        rows.append([say.field(field.name), *values, Tinted(say(state), tone), _agreed(field.base, called, say)])
+    yield from table(rows, indent=2, heads=(say("field"), *sides, say("state"), say("last_agreed")), most=36)
 
 
-def _waiting(said: Explanation) -> Iterator[Line]:
+def _waiting(said: Explanation, say: Speech) -> Iterator[Line]:
     if not said.waiting:
         return
-    yield from _title("Waits for a person")
+    yield from _title(say("waits_title"))
     rows: list[list[Part]] = [
-        [one.item.id, one.item.cause.value, one.item.name, f"since {moment(one.since)}", one.item.reason]
+        [
+            one.item.id,
+            say.named("cause", one.item.cause.value),
+            say.field(one.item.name),
+            say("since", when=moment(one.since)),
+            say.reason(one.item.reason),
+        ]
         for one in said.waiting
     ]
     yield from table(rows, indent=2)
 
 
-def _side(now: Mapping[str, Value], side: str, called: Mapping[str, str]) -> str:
-    return called.get(str(now[side]), show(now[side])) if side in now else "-"
+def _side(now: Mapping[str, Value], side: str, called: Mapping[str, str], say: Speech) -> str:
+    return called.get(str(now[side]), say.value(now[side])) if side in now else "-"
 
 
-def _agreed(base: Mapping[str, Value], called: Mapping[str, str]) -> str:
-    shown = (called.get(str(value), show(value)) for value in base.values())
-    return ", ".join(dict.fromkeys(shown)) or "nothing yet"
+def _agreed(base: Mapping[str, Value], called: Mapping[str, str], say: Speech) -> str:
+    shown = (called.get(str(value), say.value(value)) for value in base.values())
+    return say("list").join(dict.fromkeys(shown)) or say("nothing_yet")
 
 
-def _journal(said: Explanation, names: Names) -> Iterator[Line]:
+def _journal(said: Explanation, names: Names, say: Speech) -> Iterator[Line]:
     """Show the newest outcomes, and the intents that have none."""
     settled = {entry.change.id for entry in said.journal if entry.outcome is not None}
     entries = [entry for entry in said.journal if entry.outcome is not None or entry.change.id not in settled]
     if not entries:
         return
-    yield from _title("What crmbridge wrote")
+    yield from _title(say("journal_title"))
     rows: list[list[Part]] = []
     for entry in entries[-RECENT:]:
         change = entry.change
-        outcome = entry.outcome.value if entry.outcome else "no outcome yet"
+        outcome = say.named("outcome", entry.outcome.value) if entry.outcome else say("no_outcome")
         said_so = f"{edits_in_words(change, names)} {entry.message}".strip()
-        rows.append([moment(entry.at), change.connection, change.action.value, outcome, said_so])
+        action = say.named("wrote", change.action.value)
+        rows.append([moment(entry.at), change.connection, action, outcome, said_so])
     yield from table(rows, indent=2)
 
 
@@ -193,38 +203,42 @@ def _title(text: str) -> Iterator[Line]:
     yield strong(text)
 
 
-def _severity(finding: Finding) -> Part:
+def _severity(finding: Finding, say: Speech) -> Part:
     tone = {"error": Tone.BAD, "warning": Tone.WARN}.get(finding.severity.value, Tone.DIM)
-    kind = "" if finding.kind is FindingKind.EXIT_RULE else f" ({finding.kind.value.replace('_', ' ')})"
-    return Tinted(f"{finding.severity.value}{kind}", tone)
+    kind = "" if finding.kind is FindingKind.EXIT_RULE else f" ({_kind(finding.kind, say)})"
+    return Tinted(f"{say.named('severity', finding.severity.value)}{kind}", tone)
 
 
-def left_of(clock: SlaClock, process: Process) -> str:
+def _kind(kind: FindingKind, say: Speech) -> str:
+    return say.teller.label(kind) if say.teller else kind.value.replace("_", " ")
+
+
+def left_of(clock: SlaClock, process: Process, say: Speech) -> str:
     """Say how much of a running clock's time is left, or by how much it is over."""
     left = clock.goal - clock.elapsed
     if left < timedelta(0):
-        return f"SLA over by {length(-left, clock, process)}"
-    return f"{length(left, clock, process)} of the SLA left"
+        return say("sla_over", span=length(-left, clock, process, say))
+    return say("sla_left", span=length(left, clock, process, say))
 
 
-def length(time: timedelta, clock: SlaClock, process: Process) -> str:
+def length(time: timedelta, clock: SlaClock, process: Process, say: Speech) -> str:
     """Write a length of time as the clock counts it: business days are as long as its calendar says."""
     calendar = process.calendars.get(clock.calendar) if clock.limit.is_business else None
-    business = "business " if calendar else ""
     day = timedelta(hours=float(calendar.day_hours)) if calendar else timedelta(days=1)
     days, rest = divmod(time, day)
     hours, rest = divmod(rest, timedelta(hours=1))
     minutes = rest // timedelta(minutes=1)
-    said = [f"{days} {business}{'day' if days == 1 else 'days'}"] if days else []
-    said += [f"{hours} h"] if hours else []
-    said += [f"{minutes} min"] if minutes and not days else []
-    return " ".join(said) or "0 min"
+    said = [say.counted("business_days" if calendar else "days", days)] if days else []
+    said += [say("hours", n=hours)] if hours else []
+    said += [say("minutes", n=minutes)] if minutes and not days else []
+    return " ".join(said) or say("minutes", n=0)
 
 
-def _local(clock: SlaClock, process: Process) -> str:
+def _local(clock: SlaClock, process: Process, say: Speech) -> str:
     calendar = process.calendars.get(clock.calendar)
     if clock.due_at is None:
         paused = clock.paused_since
-        return f"when its pause since {moment(paused)} ends" if paused else "never: its calendar does not open again"
+        return say("pause_ends", when=moment(paused)) if paused else say("never_opens")
     zone = ZoneInfo(calendar.timezone) if calendar else ZoneInfo("UTC")
-    return clock.due_at.astimezone(zone).strftime("%a %Y-%m-%d %H:%M %Z")
+    local = clock.due_at.astimezone(zone)
+    return f"{say(f'weekday_{local.weekday()}')} {local.strftime('%Y-%m-%d %H:%M %Z')}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 
-from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
+from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
+from crmbridge.cli.speech import Speech, english
 from crmbridge.model.changes import Action, Blocked, Cause, Change, Edited, FieldEdit, Plan
-from crmbridge.model.records import Kind, Ref
+from crmbridge.model.records import Ref
 from crmbridge.model.values import Value, show
 from crmbridge.services.naming import Names, called, called_in
 
@@ -22,27 +23,14 @@ _MARKS = {
     Action.AMEND: Tinted("~", Tone.WARN),
     Action.NOTIFY: Tinted("+", Tone.GOOD),
 }
-_WORDS = {
-    Action.CREATE: "create",
-    Action.UPDATE: "update",
-    Action.TASK: "task on",
-    Action.NOTE: "note on",
-    Action.FIELD: "field",
-    Action.ARCHIVE: "archive",
-    Action.AMEND: "change the task on",
-    Action.NOTIFY: "notice about",
-}
-# What is counted beside changes of records.
-_NOUNS = {
-    Action.FIELD: "field",
-    Action.TASK: "task",
-    Action.AMEND: "task change",
-    Action.NOTE: "note",
-    Action.NOTIFY: "notice",
-}
+# As they are counted: changes of records, and what hangs on them.
+_COUNTED = (
+    *(Action.CREATE, Action.UPDATE, Action.ARCHIVE),
+    *(Action.FIELD, Action.TASK, Action.AMEND, Action.NOTE, Action.NOTIFY),
+)
 
 
-def plan_lines(plan: Plan, names: Names, *, complete: bool = True) -> Iterator[Line]:
+def plan_lines(plan: Plan, names: Names, say: Speech, *, complete: bool = True) -> Iterator[Line]:
     """Show a whole plan, connection by connection, and end with its summary.
 
     One is not complete when some connections could not be read.
@@ -55,39 +43,37 @@ def plan_lines(plan: Plan, names: Names, *, complete: bool = True) -> Iterator[L
         yield [strong(connection), dim(f"  {names.adapters.get(connection, '')}")]
         yield ""
         for change in changes.get(connection, ()):
-            yield from change_lines(change, names)
+            yield from change_lines(change, names, say)
         for item in blocked.get(connection, ()):
-            yield from _blocked_lines(item, names)
-    yield summary_line(plan, complete=complete)
+            yield from _blocked_lines(item, names, say)
+    yield summary_line(plan, say, complete=complete) if names.adapters else say("plan_of_none")
 
 
-def change_lines(change: Change, names: Names) -> Iterator[Line]:
+def change_lines(change: Change, names: Names, say: Speech) -> Iterator[Line]:
     """Show one change: what, on which deal, each field before and after, and why."""
-    yield ["  ", _MARKS[change.action], f" {_WORDS[change.action]} ", *_what(change, names)]
+    yield ["  ", _MARKS[change.action], f" {say(f'does_{change.action}')} ", *_what(change, names, say)]
     shown = [edit for edit in change.edits if edit.name != "body"]  # it says what the reason says
     if change.action is Action.FIELD:
         shown = [edit for edit in shown if edit.after]  # no options, not unique: that is the usual
     if change.action is Action.ARCHIVE:
         shown = []  # the one that there may be is what it is called
-    rows: list[list[Part]] = [_edit_row(change, edit, names) for edit in shown]
-    rows.append([dim("because"), dim(cut(change.reason, REASON))])
+    rows: list[list[Part]] = [_edit_row(change, edit, names, say) for edit in shown]
+    rows.append([dim(say("because")), dim(cut(say.reason(change.reason), REASON))])
     yield from table(rows, indent=6)
     yield ""
 
 
-def summary_line(plan: Plan, *, complete: bool = True) -> Line:
+def summary_line(plan: Plan, say: Speech, *, complete: bool = True) -> Line:
     """Say in one line what a plan would do."""
     if not plan.changes and not plan.blocked and not complete:
-        return "Plan: nothing to do, as far as the CRMs could be read."
+        return say("plan_as_read")
     if not plan.changes and not plan.blocked:
-        return "Plan: nothing to do. The CRMs agree, and no rule asks for anything."
-    count = {action: sum(change.action is action for change in plan.changes) for action in Action}
-    on_records = (Action.CREATE, Action.UPDATE, Action.ARCHIVE)
-    said = [f"{count[action]:,} to {action}" for action in on_records if count[action]]
-    said += [plural(count[action], noun) for action, noun in _NOUNS.items() if count[action]]
-    if blocked := len(plan.blocked):
-        said.append(f"{blocked:,} {'needs' if blocked == 1 else 'need'} a person")
-    return strong(f"Plan: {', '.join(said)}.")
+        return say("plan_of_nothing")
+    count = {action: sum(change.action is action for change in plan.changes) for action in _COUNTED}
+    said = [f"{say.number(n)} {say.counted(f'action_{action}', n)}" for action, n in count.items() if n]
+    if plan.blocked:
+        said.append(say.counted("need_a_person", len(plan.blocked)))
+    return strong(say("plan_says", said=say("comma").join(said)))
 
 
 def edits_in_words(change: Change, names: Names) -> str:
@@ -103,35 +89,36 @@ def value_shown(item: Blocked, value: Value, names: Names) -> str:
     return cut(called(names, item.name, value), VALUE)
 
 
-def edited_in_words(edited: Edited | None) -> str:
+def edited_in_words(edited: Edited | None, say: Speech) -> str:
     """Say who edited a record last, and when, as far as it is known."""
     if edited is None:
         return ""
-    return f"edited {show(edited.at)}" + (f" by {cut(edited.by, NAME)}" if edited.by else "")
+    when = show(edited.at)
+    return say("edited_by", when=when, by=cut(edited.by, NAME)) if edited.by else say("edited", when=when)
 
 
-def deal_name(ref: Ref | None, names: Mapping[Ref, str]) -> str:
+def deal_name(ref: Ref | None, names: Mapping[Ref, str], say: Speech | None = None) -> str:
     """Give a deal's name in quotes, or its ref where it has none."""
     name = cut(names.get(ref, ""), NAME) if ref else ""
-    return f'"{name}"' if name else str(ref or "a deal")
+    return f'"{name}"' if name else str(ref or (say or english())("a_deal"))
 
 
-def _what(change: Change, names: Names) -> list[Part]:
+def _what(change: Change, names: Names, say: Speech) -> list[Part]:
     if change.action is Action.CREATE:
         name = cut(show(change.after.get("name")), NAME)
-        return [f"{change.creates} ", strong(f'"{name}"')]
+        return [f"{say.named('kind', str(change.creates))} ", strong(f'"{name}"')]
     if change.action is Action.ARCHIVE and change.target is not None:
         name = names.deals.get(change.target) or next((show(edit.before) for edit in change.edits), "")
-        kind = "deal" if change.target.kind is Kind.DEAL else change.target.kind
+        kind = say.named("kind", change.target.kind.value)
         return [f"{kind} ", strong(deal_name(change.target, {change.target: name})), dim(f"  {change.target}")]
     if change.action is Action.FIELD:
         return [strong(f'"{cut(show(change.after.get("label")), NAME)}"')]
     return [strong(deal_name(change.target, names.deals)), dim(f"  {change.target}")]
 
 
-def _edit_row(change: Change, edit: FieldEdit, names: Names) -> list[Part]:
+def _edit_row(change: Change, edit: FieldEdit, names: Names, say: Speech) -> list[Part]:
     after = _shown(change, edit.name, edit.after, names)
-    label = {"due_at": "due"}.get(edit.name, edit.name)
+    label = say("due_on") if edit.name == "due_at" else say.field(edit.name)
     if change.action is not Action.UPDATE:
         return [label, after]
     before = cut(_shown(change, edit.name, edit.before, names), BEFORE)
@@ -142,26 +129,26 @@ def _shown(change: Change, name: str, value: Value, names: Names) -> str:
     return cut(called_in(change, name, value, names), VALUE)
 
 
-def _blocked_lines(item: Blocked, names: Names) -> Iterator[Line]:
+def _blocked_lines(item: Blocked, names: Names, say: Speech) -> Iterator[Line]:
     yield [
         "  ",
         Tinted("!", Tone.BAD),
-        f" {cut(item.name, NAME)} of ",
-        strong(deal_name(names.about.get(item.id, item.deal), names.deals)),
+        f" {say('field_of', field=cut(say.field(item.name), NAME))}",
+        strong(deal_name(names.about.get(item.id, item.deal), names.deals, say)),
         dim(f"  {item.deal}"),
     ]
-    rows = value_rows(item, names)
-    rows.append([dim("because"), dim(cut(item.reason, REASON))])
+    rows = value_rows(item, names, say)
+    rows.append([dim(say("because")), dim(cut(say.reason(item.reason), REASON))])
     if item.cause is Cause.CONFLICT and item.link:
-        rows.append([dim("decide"), dim(f"crmbridge conflicts resolve {item.id} --take CONNECTION")])
+        rows.append([dim(say("decide")), dim(f"crmbridge conflicts resolve {item.id} --take CONNECTION")])
     yield from table(rows, indent=6)
     yield ""
 
 
-def value_rows(item: Blocked, names: Names) -> list[list[Part]]:
+def value_rows(item: Blocked, names: Names, say: Speech) -> list[list[Part]]:
     """Give a row for each side of something that waits: what it holds, and who edited it last."""
     rows: list[list[Part]] = []
     for connection, value in item.values.items():
-        said = edited_in_words(item.edited.get(connection))
+        said = edited_in_words(item.edited.get(connection), say)
         rows.append([connection, value_shown(item, value, names) + (f"  ({said})" if said else "")])
     return rows

@@ -6,15 +6,17 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
+from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
+from crmbridge.engine.rules.files import FILES, UNREAD
 from crmbridge.engine.text import plain
+from crmbridge.model.edits import COUNTED
 from crmbridge.model.findings import Judgement
-from crmbridge.model.values import show
 from crmbridge.services.explained import Asked, ExplainedRule, Seen, Told
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from crmbridge.cli.speech import Speech
     from crmbridge.services.explained import Readiness
 
 VALUE, MESSAGE = 40, 300  # columns
@@ -26,73 +28,93 @@ _MARKS = {
 }
 
 
-def readiness_parts(readiness: Readiness) -> list[Part]:
+def readiness_parts(readiness: Readiness, stage: str | None, say: Speech) -> list[Part]:
     """Say in a sentence whether the deal may leave its stage."""
-    name = cut(readiness.stage, VALUE)
-    undecided = f"{readiness.undecided} can't be decided" if readiness.undecided else ""
+    name = cut(say.stage(stage, readiness.stage), VALUE)
+    undecided = say.counted("cannot_decide", readiness.undecided) if readiness.undecided else ""
     if readiness.ready is None:
-        return [strong("Nothing to leave"), ": it stands in no stage of the process."]
+        return [strong(say("nothing_to_leave")), say("in_no_stage")]
     if not readiness.ready:
-        fail = f"{readiness.failing} of {plural(readiness.rules, 'rule')} fail{'s' * (readiness.failing == 1)}"
-        said = ", ".join(filter(None, [fail, undecided]))
-        return [Tinted(f"Not ready to leave {name}", Tone.BAD), f": {said}."]
+        fail = "fail_single" if readiness.failing == 1 else "fail"
+        said = [say.counted(fail, readiness.rules, failing=readiness.failing), undecided]
+        return [Tinted(say("cannot_leave", stage=name), Tone.BAD), _listed(said, say)]
     if not readiness.rules:
-        return [Tinted(f"Free to leave {name}", Tone.GOOD), ": no rule of it applies."]
-    said = f"{readiness.rules - readiness.undecided} of {plural(readiness.rules, 'rule')} pass"
-    return [Tinted(f"Ready to leave {name}", Tone.GOOD), f": {', '.join(filter(None, [said, undecided]))}."]
+        return [Tinted(say("free", stage=name), Tone.GOOD), say("no_rule")]
+    said = [say.counted("pass", readiness.rules, passed=readiness.rules - readiness.undecided), undecided]
+    return [Tinted(say("can_leave", stage=name), Tone.GOOD), _listed(said, say)]
 
 
-def rule_lines(title: str, rules: Sequence[ExplainedRule]) -> Iterator[Line]:
+def _listed(said: Sequence[str], say: Speech) -> str:
+    return say("listed", said=say("comma").join(filter(None, said)))
+
+
+def rule_lines(title: str, rules: Sequence[ExplainedRule], say: Speech) -> Iterator[Line]:
     """Show some rules under a title; nothing where there are none."""
     if not rules:
         return
     yield ""
     yield strong(title)
-    yield from table([row for rule in rules for row in _rows(rule)], indent=2)
+    yield from table([row for rule in rules for row in _rows(rule, say)], indent=2)
 
 
-def _rows(rule: ExplainedRule) -> Iterator[list[Part]]:
+def _rows(rule: ExplainedRule, say: Speech) -> Iterator[list[Part]]:
     verdict = rule.verdict
     name = verdict.rule.rpartition(".")[2]
-    yield [_MARKS[verdict.judgement], name, cut(verdict.message, MESSAGE)]
+    yield [_MARKS[verdict.judgement], name, cut(say.verdict(verdict), MESSAGE)]
     if rule.remedy:
-        who = ", ".join(filter(None, [rule.role, rule.person]))
-        yield ["", "", f"{rule.remedy}" + (f" Who can: {who}." if who else "")]
-    about = [*_sources(rule), *([rule.place] if rule.place else [])]
+        who = say("list").join(filter(None, [say.role(verdict.stage, rule.role), rule.person]))
+        yield ["", "", _remedy(rule, say) + (say("who_can", who=who) if who else "")]
+    about = [*_sources(rule, say), *([rule.place] if rule.place else [])]
     if about:
-        yield ["", "", dim("; ".join(about))]
+        yield ["", "", dim(say("semicolon").join(about))]
 
 
-def _sources(rule: ExplainedRule) -> Iterator[str]:
+def _remedy(rule: ExplainedRule, say: Speech) -> str:
+    """Say what would clear a rule; in English it is said already."""
+    missing = rule.verdict.missing
+    if not say.teller:
+        return rule.remedy
+    if missing and set(missing) <= COUNTED:
+        return say("do_activities")
+    fields = say("list").join(say.field(name) for name in missing if name not in {FILES, UNREAD, *COUNTED})
+    said = [say("fill_in", fields=fields)] if fields else []
+    said += [say(key) for name, key in ((FILES, "attach"), (UNREAD, "let_read")) if name in missing]
+    return " ".join(said) or say("make_hold")
+
+
+def _sources(rule: ExplainedRule, say: Speech) -> Iterator[str]:
     """Say what was seen, and whether that is what the deal held at the moment judged, and who says so."""
     past = rule.asked is not Asked.TO_LEAVE and rule.verdict.judgement in {Judgement.FAIL, Judgement.UNKNOWN}
-    of_which = {one.name: _of_which(one, past=past) for one in rule.seen}
+    of_which = {one.name: _of_which(one, say, past=past) for one in rule.seen}
     for which, group in groupby(sorted(rule.seen, key=lambda s: of_which[s.name]), key=lambda s: of_which[s.name]):
-        values = ", ".join(f"{cut(one.label, VALUE)} = {cut(show(one.value), VALUE)}" for one in group)
-        yield f"saw {values}{which}"
+        values = say("list").join(f"{_label(one, say)} = {cut(say.value(one.value), VALUE)}" for one in group)
+        yield say("saw", values=values, which=which)
 
 
-def _of_which(seen: Seen, *, past: bool) -> str:
+def _label(one: Seen, say: Speech) -> str:
+    return cut(say.field(one.name) if say.teller else one.label, VALUE)
+
+
+def _of_which(seen: Seen, say: Speech, *, past: bool) -> str:
     """Say of which time a value is; `past` tells that the rule is about another one than now."""
     if seen.told is Told.RECORDED:
-        return f", as {seen.source} recorded it at {moment(seen.told_at)}"
+        return say("recorded", source=seen.source, when=moment(seen.told_at))
     if seen.told is Told.SEEN and seen.told_at:
-        return f", as it was last seen on {moment(seen.told_at)}"
+        return say("last_seen", when=moment(seen.told_at))
     if seen.of_then:
-        return ", as it was then"
-    why = f" ({seen.source} can't tell what it was: {plain(seen.why)})" if seen.why else ""
-    return f", as it is now{why}" if past else ""
+        return say("as_then")
+    why = say("cannot_tell", source=seen.source, why=plain(seen.why)) if seen.why else ""
+    return say("as_now") + why if past else ""
 
 
-def read_parts(rules: Sequence[ExplainedRule]) -> Iterator[str]:
+def read_parts(rules: Sequence[ExplainedRule], say: Speech) -> Iterator[str]:
     """Say where the values that rules saw were read, and when: of each place once."""
     told: dict[tuple[str, str], None] = {}
     for one in (one for rule in rules for one in rule.seen):
-        changed = f", changed {moment(one.changed_at)}" if one.changed_at else ""
-        what = "deal" if one.changed_at else "activities"
-        told[one.source, f"{what} pulled {moment(one.pulled_at)}{changed}"] = None
+        what = say("deal_pulled" if one.changed_at else "activities_pulled", when=moment(one.pulled_at))
+        told[one.source, say("changed", what=what, when=moment(one.changed_at)) if one.changed_at else what] = None
     for source, group in groupby(sorted(told), key=lambda each: each[0]):
-        yield f"{source}: {'; '.join(said for _, said in group)}"
+        yield f"{source}: {say('semicolon').join(said for _, said in group)}"
 
 
 def moment(at: datetime | None) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
+from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
 from crmbridge.cli.plan_view import NAME, REASON, deal_name, value_rows, value_shown
+from crmbridge.cli.speech import Speech, speech_of
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.codec import blocked_to_json
 from crmbridge.model.values import iso, show
@@ -32,11 +33,11 @@ def waiting_form(workspace: Workspace, one: Waiting, now: datetime) -> dict[str,
 
 def waiting_lines(workspace: Workspace, found: Sequence[Waiting], now: datetime) -> Iterator[Line]:
     """Show each of these in a few lines."""
-    names = names_for(workspace, [], [one.item for one in found])
+    names, say = names_for(workspace, [], [one.item for one in found]), speech_of(workspace)
     for one in found:
-        yield _head(one, names)
-        rows = [*_standing(one, now), *value_rows(one.item, names)]
-        rows.append([dim("because"), dim(cut(one.item.reason, REASON))])
+        yield _head(one, names, say)
+        rows = [*_standing(one, now, say), *value_rows(one.item, names, say)]
+        rows.append(_because(one.item, say))
         yield from table(rows, indent=4)
         yield ""
 
@@ -44,45 +45,50 @@ def waiting_lines(workspace: Workspace, found: Sequence[Waiting], now: datetime)
 def full_lines(workspace: Workspace, one: Waiting, now: datetime) -> Iterator[Line]:
     """Show one in full: every record of its link, what was agreed before, and what can be done."""
     item = one.item
-    names = names_for(workspace, [], [item])
-    yield _head(one, names)
-    rows = [*_standing(one, now), *value_rows(item, names)]
-    rows += _agreed(workspace, item, names)
-    rows.append([dim("because"), dim(cut(item.reason, REASON))])
-    rows.append([dim("waits"), f"since {show(one.since)}"])
-    rows.append([dim("link"), item.link or "none"])
+    names, say = names_for(workspace, [], [item]), speech_of(workspace)
+    yield _head(one, names, say)
+    rows = [*_standing(one, now, say), *value_rows(item, names, say)]
+    rows += _agreed(workspace, item, names, say)
+    rows.append(_because(item, say))
+    rows.append([dim(say("waits")), say("since", when=show(one.since))])
+    rows.append([dim(say("link")), item.link or say("none")])
     yield from table(rows, indent=4)
-    yield from _records(workspace, item)
+    yield from _records(workspace, item, say)
     yield ""
-    yield from _ways(item)
+    yield from _ways(item, say)
 
 
-def age(length: timedelta) -> str:
+def age(length: timedelta, say: Speech) -> str:
     """Say how long something waits, in its largest unit."""
     seconds = max(int(length.total_seconds()), 0)
-    for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+    for size, unit in ((86_400, "age_days"), (3600, "age_hours"), (60, "age_minutes")):
         if seconds >= size:
-            return plural(seconds // size, unit)
-    return "a moment"
+            return say.counted(unit, seconds // size)
+    return say("age_moment")
 
 
-def _head(one: Waiting, names: Names) -> list[Part]:
+def _head(one: Waiting, names: Names, say: Speech) -> list[Part]:
     item = one.item
     return [
         strong(item.id),
-        f"  {cut(item.name, NAME)} of ",
-        strong(deal_name(names.about.get(item.id, item.deal), names.deals)),
+        f"  {say('field_of', field=cut(say.field(item.name), NAME))}",
+        strong(deal_name(names.about.get(item.id, item.deal), names.deals, say)),
     ]
 
 
-def _standing(one: Waiting, now: datetime) -> Iterator[list[Part]]:
+def _because(item: Blocked, say: Speech) -> list[Part]:
+    return [dim(say("because")), dim(cut(say.reason(item.reason), REASON))]
+
+
+def _standing(one: Waiting, now: datetime, say: Speech) -> Iterator[list[Part]]:
     """Say what it is, on which record, and for how long it has waited."""
     cause = one.item.cause
     tone = Tone.BAD if cause is Cause.CONFLICT else Tone.WARN
-    yield [Tinted(cause.value, tone), f"on {one.item.deal}, waits for {age(now - one.since)}"]
+    waits = say("standing", deal=one.item.deal, age=age(now - one.since, say))
+    yield [Tinted(say.named("cause", cause.value), tone), waits]
 
 
-def _agreed(workspace: Workspace, item: Blocked, names: Names) -> Iterator[list[Part]]:
+def _agreed(workspace: Workspace, item: Blocked, names: Names, say: Speech) -> Iterator[list[Part]]:
     """Show what all sides agreed on last, where they did."""
     from crmbridge.engine.merge import APART, decided_ref  # noqa: PLC0415  imports are paid by the commands that use them
 
@@ -90,27 +96,27 @@ def _agreed(workspace: Workspace, item: Blocked, names: Names) -> Iterator[list[
         link = decided_ref(item.link)
         base = workspace.store.links.bases([link]).get(link, {})
         if base.get(item.name, APART) != APART:
-            yield [dim("agreed"), dim(f"{value_shown(item, base[item.name], names)}, before that")]
+            yield [dim(say("agreed")), dim(say("before_that", value=value_shown(item, base[item.name], names)))]
 
 
-def _records(workspace: Workspace, item: Blocked) -> Iterator[Line]:
+def _records(workspace: Workspace, item: Blocked, say: Speech) -> Iterator[Line]:
     refs = workspace.store.links.get([item.link]).get(item.link, (item.deal,)) if item.link else (item.deal,)
     records = workspace.store.records.get(refs)
     rows: list[list[Part]] = []
     for ref in refs:
         record = records.get(ref)
-        called = cut(str(record.fields.get("name") or ""), NAME) if record else "gone"
+        called = cut(str(record.fields.get("name") or ""), NAME) if record else say("gone")
         rows.append([strong(str(ref)), called, dim(record.url or "") if record else ""])
     yield from table(rows, indent=4)
 
 
-def _ways(item: Blocked) -> Iterator[Line]:
+def _ways(item: Blocked, say: Speech) -> Iterator[Line]:
     from crmbridge.services.resolving import ADVICE  # noqa: PLC0415  imports are paid by the commands that use them
 
     if item.cause is not Cause.CONFLICT:
-        yield ADVICE[item.cause]
+        yield say(f"advice_{item.cause}") if say.teller else ADVICE[item.cause]
         return
-    yield "Decide by one of:"
+    yield say("decide_by")
     for connection in item.values:
         yield f"  crmbridge conflicts resolve {item.id} --take {connection}"
     if item.name not in {"company", "contacts"}:

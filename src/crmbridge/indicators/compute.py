@@ -15,7 +15,7 @@ from crmbridge.indicators.currency import known_money
 from crmbridge.indicators.database import Moment
 from crmbridge.indicators.measures import MEASURES, Raw
 from crmbridge.indicators.options import Options, Period
-from crmbridge.indicators.outlooks import OUTLOOKS, measure_outlooks
+from crmbridge.indicators.outlooks import OUTLOOKS, Outlooks, measure_outlooks
 from crmbridge.indicators.own import OWN, Cuts, measure_own, own_figure
 from crmbridge.indicators.shown import Shown
 from crmbridge.indicators.state import query
@@ -68,7 +68,7 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
         indicators=tuple(
             own_figure(each, measures, options.language, _own_trend(trends[each.plugin or each.id], shown, moment))
             if each.measure in OWN
-            else _indicator(each, shown, counted, moment, outlooks.expected)
+            else _indicator(each, shown, counted, moment, outlooks)
             for each in process.indicators
         ),
         measures=tuple(measures[name] for name in options.measures or measures),
@@ -244,21 +244,28 @@ _CUT_BY_ENDS = frozenset({"open_findings"})  # those whose rows are by the ends 
 
 
 def _indicator(
-    indicator: Indicator, shown: Shown, counted: _Counted, moment: Moment, expected: Mapping[int | None, Figure]
+    indicator: Indicator, shown: Shown, counted: _Counted, moment: Moment, outlooks: Outlooks
 ) -> IndicatorFigure:
     stage = shown.process.order(indicator.stage) if indicator.stage else None
     if indicator.measure is Measure.FORECAST:
-        return indicator_figure(indicator, shown, expected.get(stage, _NOT_EXPECTED), ())
+        expected, before = outlooks.expected.get(stage, _NOT_EXPECTED), outlooks.before.get(stage, {})
+        return indicator_figure(indicator, shown, expected, _trend(before, _NOT_EXPECTED, shown, moment))
     figure = figure_of(indicator, shown.process, counted.total(indicator.measure, stage))
     if not counted.coverage["deals"]:  # without deals there are no findings to count, which is not the same as none
         figure = _nothing(figure)
-    points = counted.trend(indicator.measure, stage)
-    trend = tuple(
-        TrendPoint(shown.period(each, moment.trend_period), figure_of(indicator, shown.process, points.get(each, {})))
+    found = counted.trend(indicator.measure, stage)
+    points = {each: figure_of(indicator, shown.process, raw) for each, raw in found.items()}
+    missing = figure_of(indicator, shown.process, {})
+    return indicator_figure(indicator, shown, figure, _trend(points, missing, shown, moment))
+
+
+def _trend(points: Mapping[int, Figure], missing: Figure, shown: Shown, moment: Moment) -> tuple[TrendPoint, ...]:
+    """Begin with the first period that has a figure."""
+    return tuple(
+        TrendPoint(shown.period(each, moment.trend_period), points.get(each, missing))
         for each in moment.trend
         if points and each >= min(points)
     )
-    return indicator_figure(indicator, shown, figure, trend)
 
 
 def _own_trend(found: Mapping[str, Figure], shown: Shown, moment: Moment) -> tuple[TrendPoint, ...]:

@@ -123,6 +123,14 @@ def outlook(
     )
 
 
+def chances(
+    database: duckdb.DuckDBPyConnection, deals: Sequence[Deal], horizon: int = HORIZON
+) -> list[float | None] | None:
+    """Give each deal's chance from the same table, without an interval; None where the history is too short for one."""
+    of = _learnt(database, deals, horizon).of_all(deals)
+    return None if any(chance.is_short for chance in of) else [chance.won for chance in of]
+
+
 def _apart(deals: Sequence[Deal], chances: Sequence[_Chance], keys: Sequence[Key]) -> dict[Key, Outlook]:
     """Give the outlook of each part of the deals."""
     found: dict[Key, list[int]] = defaultdict(list)

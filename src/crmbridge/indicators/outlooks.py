@@ -12,6 +12,7 @@ from msgspec import Struct
 from crmbridge.engine.text import fill
 from crmbridge.indicators.currency import Money
 from crmbridge.indicators.forecast import Basis, Cut, Forecast, Outlook, Window, forecast
+from crmbridge.indicators.forecast_trend import forecast_trend
 from crmbridge.indicators.options import Options
 from crmbridge.indicators.parts import Part, part_sql
 from crmbridge.indicators.periods import number_of, start_of, written
@@ -58,10 +59,14 @@ OUTLOOKS: Final = ("stage_survival", "time_to_close", "forecast")
 
 
 class Outlooks(NamedTuple):
-    """These measures, and what is expected: by the stage's place in the process, and of all stages with None."""
+    """These measures, and what is expected: by the stage's place in the process, and of all stages with None.
+
+    `before` is what was expected when earlier periods ended, by their numbers.
+    """
 
     measured: tuple[Measured, ...]
     expected: Mapping[int | None, Figure]
+    before: Mapping[int | None, Mapping[int, Figure]]
 
 
 def measure_outlooks(database: duckdb.DuckDBPyConnection, shown: Shown, as_of: datetime, money: Money) -> Outlooks:
@@ -77,7 +82,12 @@ def measure_outlooks(database: duckdb.DuckDBPyConnection, shown: Shown, as_of: d
         if name != "forecast":
             measured[name] = told.stage_survival(database) if name == "stage_survival" else told.time_to_close(database)
     expected = {None: told.expected(found.total), **_of_stages(told, found)} if found else {}
-    return Outlooks(tuple(measured[name] for name in names), expected)
+    trend = forecast_trend(database, shown.options.horizon) if is_watched and not money.mixed else {}
+    before = {
+        stage: {period: told.money_of(each.value, each.priced) for period, each in periods.items()}
+        for stage, periods in trend.items()
+    }
+    return Outlooks(tuple(measured[name] for name in names), expected, before)
 
 
 def _of_stages(told: _Told, found: Forecast) -> dict[int | None, Figure]:
@@ -211,8 +221,8 @@ class _Told(Struct, frozen=True):
     def expected(self, found: Outlook) -> Figure:
         """Give what is expected of some deals; of several currencies, which can't be added up, there is no sum."""
         if self.money.mixed:
-            return self._money(None, 0)
-        return self._money(found.expected, found.deals - found.without_amount, found.interval)
+            return self.money_of(None, 0)
+        return self.money_of(found.expected, found.deals - found.without_amount, found.interval)
 
     def _outlook(self, found: Outlook) -> dict[str, Figure]:
         counted = {"deals": _count(found.deals), "wins": _wins(found), "expected": self.expected(found)}
@@ -221,11 +231,12 @@ class _Told(Struct, frozen=True):
         priced = found.deals - found.without_amount
         return {
             **counted,
-            "amount": self._money(found.amount if priced else None, priced),
-            "crm": self._money(found.crm, found.crm_deals),
+            "amount": self.money_of(found.amount if priced else None, priced),
+            "crm": self.money_of(found.crm, found.crm_deals),
         }
 
-    def _money(self, value: float | None, n: int, interval: Interval | None = None) -> Figure:
+    def money_of(self, value: float | None, n: int, interval: Interval | None = None) -> Figure:
+        """Make a figure of what so many deals are worth."""
         return Figure(unit=Unit.MONEY, value=value, n=n, interval=interval, currency=self.money.currency)
 
     def _cautions(self, found: Forecast) -> list[str]:

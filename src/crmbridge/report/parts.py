@@ -27,12 +27,29 @@ class Cell(NamedTuple):
 
 
 class Table(Struct, frozen=True, kw_only=True):
-    """Rows of cells; the first column names the row, the others are numbers. `more` says what was left out."""
+    """Rows of cells; the first column names the row, the others are numbers. `more` says what was left out.
+
+    `heads` has for each row what its name begins with, where many of them begin alike.
+    """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     more: str = ""
+    heads: tuple[str, ...] = ()
+
+    def runs(self) -> list[tuple[str, list[tuple[Cell, ...]]]]:
+        """Give the rows under what their names begin with, which is said once; without heads all under none."""
+        if not self.heads:
+            return [("", list(self.rows))]
+        runs: dict[str, list[tuple[Cell, ...]]] = {}
+        for head, (name, *cells) in zip(self.heads, self.rows, strict=True):
+            runs.setdefault(head, []).append((_below(head, name), *cells))
+        return list(runs.items())
+
+
+def _below(head: str, name: Cell) -> Cell:
+    return name._replace(text=name.text.removeprefix(head).lstrip(" ·"))
 
 
 class Key(NamedTuple):

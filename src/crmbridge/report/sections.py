@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from crmbridge.model.figures import Curve, Figure, IndicatorFigure, Measured, Row, Scorecard, Unit
@@ -55,10 +55,12 @@ def measure_table(measured: Measured, words: Words) -> Table:
     if not measured.rows:
         return _curve_table(measured, words)
     names = tuple(column.name for column in measured.columns)
-    rows = tuple(_measure_row(row, measured, words) for row in measured.rows[:MOST_ROWS])
+    shown = measured.rows[:MOST_ROWS]
+    rows = tuple(_measure_row(row, measured, words) for row in shown)
     left = len(measured.rows) - len(rows)
     more = words("more_rows", n=words.number(left)) if left else ""
-    return Table(caption=measured.name, columns=(measured.rows_are, *names), rows=rows, more=more)
+    columns = (measured.rows_are, *names)
+    return Table(caption=measured.name, columns=columns, rows=rows, more=more, heads=_heads(shown))
 
 
 def where(each: IndicatorFigure) -> str:
@@ -123,6 +125,12 @@ def _indicator_row(each: IndicatorFigure, words: Words) -> tuple[Cell, ...]:
 
 def _measure_row(row: Row, measured: Measured, words: Words) -> tuple[Cell, ...]:
     return (Cell(row.label), *(figure_cell(row.figures.get(column.id), words) for column in measured.columns))
+
+
+def _heads(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Give what stands before each row's period, else its segment; nothing where few rows have the same."""
+    heads = tuple(row.label.removesuffix(row.period or row.segment or row.label).rstrip(" ·") for row in rows)
+    return heads if all(heads) and 2 * len(set(heads)) <= len(rows) else ()
 
 
 def _curve_table(measured: Measured, words: Words) -> Table:

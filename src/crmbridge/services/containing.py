@@ -55,6 +55,7 @@ class Contained:
     """
 
     def __init__(self, connection: str, adapter: Adapter, bugs: Bugs | None = None) -> None:
+        self._connection = connection
         self._adapter = adapter
         self._held = (bugs or Bugs(connection)).held
 
@@ -72,12 +73,16 @@ class Contained:
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Yield pages of what changed since a cursor."""
         with self._held(f"pull of {kind}"):
-            yield from self._adapter.pull(kind, since)
+            for page in self._adapter.pull(kind, since):
+                self._must_be_ours(page.records)
+                yield page
 
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
         """Read records as they are now."""
         with self._held("read"):
-            return self._adapter.read(refs, fields=fields)
+            found = self._adapter.read(refs, fields=fields)
+            self._must_be_ours(found.values())
+            return found
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a record past any index."""
@@ -102,6 +107,12 @@ class Contained:
         """Give back connections. A bug in that is told of and ends nothing: all is done, or ends otherwise."""
         with suppress(AdapterBugError), self._held("close"):
             self._adapter.close()
+
+    def _must_be_ours(self, records: Iterable[object]) -> None:
+        """Raise TypeError for what is no record, or one of another connection: it would be kept as if it were ours."""
+        for record in records:
+            if not isinstance(record, Record) or record.ref.connection != self._connection:
+                raise TypeError("what is no record of the connection says nothing of it")
 
 
 def _told(error: Exception) -> str:

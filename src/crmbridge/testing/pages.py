@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html.parser import HTMLParser
+from types import MappingProxyType
 
 VOID = {"meta", "br", "img", "input", "hr"}
+_CELL_ENDS = {"td", "th", "tr", "tbody"}
+# Parts of a table whose end may be left out, and what then ends them beside the end of the table.
+ENDED_BY: Mapping[str, set[str]] = MappingProxyType(
+    {"td": _CELL_ENDS, "th": _CELL_ENDS, "tr": {"tr", "tbody"}, "thead": {"tbody"}, "tbody": {"tbody"}}
+)
 
 
 class Page(HTMLParser):
-    """Reads a page: every element must be closed in order. Keeps elements, attributes and text."""
+    """Reads a page: every element must be closed in order, parts of tables as HTML has it. Keeps elements and text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -23,6 +30,8 @@ class Page(HTMLParser):
         """Keep an element that opens."""
         assert len(attrs) == len(dict(attrs)), f"an attribute of {tag} stands twice"
         self.elements.append((tag, dict(attrs)))
+        while self._open and tag in ENDED_BY.get(self._open[-1], ()):
+            self._open.pop()
         if tag not in VOID:
             self._open.append(tag)
 
@@ -31,7 +40,9 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
-        """Close the element that was opened last."""
+        """Close the element that was opened last, and with a table what is still open in it."""
+        while tag == "table" and self._open[-1] in ENDED_BY:
+            self._open.pop()
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:

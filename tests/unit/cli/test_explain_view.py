@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from crmbridge.cli.explain_view import left_of, length, pauses_of
+from crmbridge.cli.speech import english
 from crmbridge.model.business_time import Duration
 from crmbridge.testing.factories import NOON, make_clock, make_process
 
@@ -24,14 +25,14 @@ from crmbridge.testing.factories import NOON, make_clock, make_process
 )
 def test_business_time_is_counted_in_the_calendars_days(hours: float, says: str) -> None:
     """A business day has eight hours here."""
-    assert says == length(timedelta(hours=hours), make_clock(), make_process())
+    assert says == length(timedelta(hours=hours), make_clock(), make_process(), english())
 
 
 def test_plain_time_is_counted_in_whole_days() -> None:
     """An SLA in hours runs through the night."""
     clock = make_clock(limit=Duration.parse("36h"))
 
-    assert "1 day 12 h" == length(timedelta(hours=36), clock, make_process())
+    assert "1 day 12 h" == length(timedelta(hours=36), clock, make_process(), english())
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_plain_time_is_counted_in_whole_days() -> None:
 )
 def test_what_is_left_or_over_is_said(elapsed: int, says: str) -> None:
     """Exactly the goal is not over."""
-    assert says == left_of(make_clock(elapsed=timedelta(hours=elapsed)), make_process())
+    assert says == left_of(make_clock(elapsed=timedelta(hours=elapsed)), make_process(), english())
 
 
 def test_it_is_said_when_a_clock_stood_still() -> None:
@@ -48,5 +49,5 @@ def test_it_is_said_when_a_clock_stood_still() -> None:
     hour = timedelta(hours=1)
     paused = make_clock(pauses=((NOON - 5 * hour, NOON - 3 * hour), (NOON - hour, None)))
 
-    assert "; paused 2026-06-10 07:00 to 2026-06-10 09:00, 2026-06-10 11:00 to now" == pauses_of(paused)
-    assert "" == pauses_of(make_clock())
+    assert "paused 2026-06-10 07:00 to 2026-06-10 09:00, 2026-06-10 11:00 to now" == pauses_of(paused, english())
+    assert "" == pauses_of(make_clock(), english())

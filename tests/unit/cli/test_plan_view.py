@@ -9,6 +9,7 @@ import pytest
 
 from crmbridge.cli.output import Line, Screen
 from crmbridge.cli.plan_view import change_lines, plan_lines, summary_line
+from crmbridge.cli.speech import english
 from crmbridge.model.changes import Action, Blocked, FieldEdit
 from crmbridge.model.records import Kind
 from crmbridge.services.naming import Names
@@ -33,7 +34,7 @@ def test_an_update_shows_before_and_after_by_name() -> None:
     """Stages and owners by what people call them, each field on a line of its own."""
     edits = (FieldEdit("owner", None, "7"), FieldEdit("stage", "proposal", "closing"))
 
-    assert text(change_lines(make_change(edits=edits), NAMES)).splitlines() == [
+    assert text(change_lines(make_change(edits=edits), NAMES, english())).splitlines() == [
         '  ~ update "Rollout"  north:1',
         "      owner    (empty)   → rita@example.com",
         "      stage    Proposal  → Closing",
@@ -44,7 +45,7 @@ def test_an_update_shows_before_and_after_by_name() -> None:
 
 def test_a_deal_without_a_known_name_is_shown_by_its_ref() -> None:
     """Better than nothing."""
-    assert "  ~ update north:9  north:9" in text(change_lines(make_change("9"), NAMES))
+    assert "  ~ update north:9  north:9" in text(change_lines(make_change("9"), NAMES, english()))
 
 
 def test_what_needs_a_person_shows_every_side() -> None:
@@ -52,7 +53,7 @@ def test_what_needs_a_person_shows_every_side() -> None:
     blocked = Blocked(
         link="l", deal=make_ref("1"), name="amount", reason="both changed", values={"north": 1, "south": 2}
     )
-    said = text(plan_lines(make_plan(blocked=(blocked,)), NAMES)).splitlines()
+    said = text(plan_lines(make_plan(blocked=(blocked,)), NAMES, english())).splitlines()
 
     assert [
         '  ! amount of "Rollout"  north:1',
@@ -79,12 +80,12 @@ def test_the_last_line_says_it_all(actions: list[Action], blocked: int, says: st
         Blocked(link="l", deal=make_ref("1"), name=str(number), reason="", values={}) for number in range(blocked)
     )
 
-    assert says == text([summary_line(make_plan(*changes, blocked=stopped))]).strip()
+    assert says == text([summary_line(make_plan(*changes, blocked=stopped), english())]).strip()
 
 
 def test_a_plan_of_what_could_be_read_says_so() -> None:
     """Of a CRM that refused us nobody knows whether it agrees."""
-    said = text(plan_lines(make_plan(), NAMES, complete=False))
+    said = text(plan_lines(make_plan(), NAMES, english(), complete=False))
 
     assert "Plan: nothing to do, as far as the CRMs could be read." == said.strip()
 
@@ -93,4 +94,4 @@ def test_a_long_plan_is_shown_whole() -> None:
     """No pager, no cut."""
     plan = make_plan(*(make_change(str(number)) for number in range(500)))
 
-    assert 500 == text(plan_lines(plan, NAMES)).count("~ update")
+    assert 500 == text(plan_lines(plan, NAMES, english())).count("~ update")

@@ -11,6 +11,7 @@ import pytest
 
 from crmbridge.cli.commands import links
 from crmbridge.cli.output import Line, Screen
+from crmbridge.cli.speech import english
 from crmbridge.cli.waiting_view import age, full_lines, waiting_form, waiting_lines
 from crmbridge.model.changes import Blocked, Cause, Edited
 from crmbridge.model.values import Money
@@ -117,7 +118,7 @@ def test_programs_get_the_values_as_plan_files_have_them(bench: Bench) -> None:
 )
 def test_an_age_is_said_in_its_largest_unit(seconds: int, said: str) -> None:
     """A clock that went back counts as none."""
-    assert said == age(timedelta(seconds=seconds))
+    assert said == age(timedelta(seconds=seconds), english())
 
 
 def test_what_may_belong_together_stands_side_by_side(bench: Bench) -> None:

@@ -18,6 +18,7 @@ from crmbridge.model.figures import IndicatorFigure, Scorecard
 from crmbridge.model.findings import Evaluation, Place, Visit
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
 from crmbridge.ports import Page, StateStore
 from crmbridge.store import open_store
@@ -35,6 +36,10 @@ WATCHED = [
     {"id": "age_proposal", "name": "x", "measure": "aging", "stage": "proposal"},
     {"id": "speed", "name": "x", "measure": "sales_velocity"},
     {"id": "cohort", "name": "x", "measure": "cohort_conversion", "stage": "qualification"},
+]
+COMING = [
+    {"id": "coming", "name": "x", "measure": "forecast"},
+    {"id": "coming_proposal", "name": "x", "measure": "forecast", "stage": "proposal"},
 ]
 
 
@@ -296,3 +301,38 @@ def _values(indicator: IndicatorFigure) -> list[float | None]:
     """Give a trend's values over all twelve months; it starts with the first in which something was counted."""
     known = {point.period: point.figure.value for point in indicator.trend}
     return [known.get(month) for month in MONTHS]
+
+
+def _known(found: list[Evaluation], until: datetime) -> list[Evaluation]:
+    """Give histories as they were known at a time: what came later had not happened yet."""
+    known = []
+    for each in found:
+        begun = [visit for visit in each.visits if visit.entered_at < until]
+        visits = tuple(
+            visit if visit.left_at and visit.left_at < until else replace(visit, left_at=None, to=None)
+            for visit in begun
+        )
+        if visits:
+            last = visits[-1]
+            place = last.to or Place(last.stage, Status.WON if last.stage == "care" else Status.OPEN)
+            known.append(replace(each, visits=visits, place=place))
+    return known
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(found=evaluations(), month=st.sampled_from(MONTHS[4:]), horizon=st.sampled_from([5, 30, 90]))
+def test_forecasts_of_earlier_months_are_those_that_were_made_then(
+    state: State, found: list[Evaluation], month: str, horizon: int
+) -> None:
+    """A point of the trend is the forecast that a report at the month's end gave, where its history was long enough."""
+    process = make_process(indicators=COMING)
+    before = saved(state._replace(process=process), found, horizon=horizon)
+
+    saved(state, _known(found, _end_of(month)))
+    then = compute(state.url, process, _end_of(month), Options(horizon=horizon))
+    measured = then.measure("forecast")
+    is_short = measured is None or any("chances are too low" in each for each in measured.cautions)
+    for trend, made in zip(before.indicators, then.indicators, strict=True):
+        found_then = dict(zip(MONTHS, _values(trend), strict=True))[month]
+        expected = None if is_short or made.figure.value is None else pytest.approx(made.figure.value)
+        assert expected == found_then

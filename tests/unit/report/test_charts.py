@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crmbridge.model.figures import ChartKind, Figure, Interval, Measured, Row, Unit
 from crmbridge.report.charts import draw, spark
@@ -42,6 +44,11 @@ def rects(drawing: Drawing, look: str) -> list[tuple[float, float]]:
     return [(float(at["x"] or 0), float(at["width"] or 0)) for at in found]
 
 
+def strokes(drawing: Drawing, look: str) -> list[str]:
+    """Give how each path of a look is drawn."""
+    return [at["d"] or "" for at in Page(str(drawing.body)).all("path", class_=look)]
+
+
 def heights(drawing: Drawing, look: str) -> list[list[float]]:
     """Give the heights of the points of each line of a look, from the top."""
     lines = Page(str(drawing.body)).all("polyline", class_=look)
@@ -53,10 +60,7 @@ def test_bars_of_shares_are_as_long_as_the_share() -> None:
     drawing = drawn(make_measured("win_rate", make_row("Ana", won=make_share(10, 40))))
 
     assert [(0, 25)] == rects(drawing, "f-good")
-    ends = [
-        (float(at["x1"] or 0), float(at["x2"] or 0)) for at in Page(str(drawing.body)).all("line", class_="whisker")
-    ]
-    assert (20, 30) == ends[0]
+    assert ["M20,5 30,5"] == [each[:10] for each in strokes(drawing, "whisker")]
     assert ["95 % interval"] == [key.word for key in drawing.keys]
 
 
@@ -76,8 +80,7 @@ def test_estimates_have_their_interval_within_the_track() -> None:
     drawing = drawn(make_measured("forecast", make_row("Proposal", expected=guess)))
 
     assert [(0, 50)] == rects(drawing, "f-s1")
-    at = Page(str(drawing.body)).all("line", class_="whisker")[0]
-    assert ["33.33", "100"] == [at["x1"], at["x2"]]
+    assert ["M33.33,5 100,5"] == [each[:14] for each in strokes(drawing, "whisker")]
 
 
 def test_bars_below_nothing_go_to_the_left() -> None:
@@ -142,9 +145,8 @@ def test_few_periods_are_named_below_a_line(count: int) -> None:
 def test_curves_are_steps_and_say_when_half_is_over() -> None:
     """A curve holds its share until the next event; the words beside it say when half is over."""
     drawing = drawn(make_measured("survival", chart=ChartKind.CURVES, curves=(make_curve("Proposal", 0.8, 0.4),)))
-    (line,) = heights(drawing, "l-s1")
 
-    assert [0, 0, 24, 24, 72] == line
+    assert ["M10,0h45v24h45v48"] == strokes(drawing, "l-s1")
     assert "Proposal: half by 10.0 days, 40% after 10.0 days" == drawing.says
     assert "half by 10.0 days" in Page(str(drawing.body)).text
 
@@ -153,6 +155,19 @@ def test_curves_are_steps_and_say_when_half_is_over() -> None:
 def test_half_is_where_the_curve_comes_to_it(shares: tuple[float, ...], expected: float | None) -> None:
     """A curve that never comes to a half says nothing about it."""
     assert expected == half(make_curve("x", *shares))
+
+
+@given(st.lists(st.floats(0.001, 0.05), min_size=1, max_size=300))
+def test_many_small_strokes_end_where_the_curve_does(falls: list[float]) -> None:
+    """What is rounded are places, so a curve of hundreds of steps is nowhere more than a tenth off."""
+    shares = [max(0.0, 1 - sum(falls[: number + 1])) for number in range(len(falls))]
+    drawing = drawn(make_measured("survival", chart=ChartKind.CURVES, curves=(make_curve("x", *shares),)))
+    (line,), (band,) = (strokes(drawing, look) for look in ("l-s1", "b-s1"))
+
+    down = sum(float(each) for each in re.findall(r"v(-?[\d.]+)", line))
+    assert down == pytest.approx(120 * (1 - shares[-1]), abs=0.06)
+    across = [float(each) for each in re.findall(r"h(-?[\d.]+)", band)]
+    assert sum(across) == pytest.approx(0, abs=1e-9)
 
 
 def test_long_curves_are_thinned_and_keep_their_ends() -> None:

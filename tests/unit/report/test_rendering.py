@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmbridge.indicators.targets import is_met, read_target
-from crmbridge.model.figures import ChartKind, Coverage, Figure, Row, Scorecard, Unit
+from crmbridge.model.figures import ChartKind, Coverage, Figure, Measured, Row, Scorecard, Unit
 from crmbridge.model.process import Measure
 from crmbridge.report import render
 from crmbridge.testing.factories import NOON
@@ -144,6 +144,44 @@ def test_a_long_table_is_scrolled_and_not_taken_apart() -> None:
     assert [] == short.all("table", class_="data long")
     assert len(long.all("td")) == len(rows) + len(long.all("td", role="cell"))
     assert len(short.all("td")) == len(short.all("td", role="cell"))
+
+
+def by_month(*, size: int) -> Measured:
+    """Make figures of as many owners in two months each, as a report by owner and month has them."""
+    rows = [
+        Row(
+            label=f"Proposal · {owner} · {month}",
+            figures={"won": make_count(number)},
+            stage="proposal",
+            segment=owner,
+            period=month,
+        )
+        for month in ("2026-04", "2026-05")
+        for number, owner in enumerate(f"Owner {n}" for n in range(size))
+    ]
+    return make_measured("own", *rows, name="Own")
+
+
+@pytest.mark.parametrize("size", [3, 20])
+def test_what_rows_have_in_common_is_said_once_above_them(size: int) -> None:
+    """The months of an owner stand together under the owner's name, in whatever order the rows came."""
+    html = render(make_scorecard(by_month(size=size)), None, "Weekly").html
+    tables = re.findall(r'<table class="data.*?</table>', html, re.DOTALL)
+    (table,) = [each for each in tables if "<caption>Own</caption>" in each]
+    found = re.findall(r"<th[^>]*>([^<\n]+)", table.split("<tbody", 1)[1])
+
+    assert ["Proposal · Owner 0", "2026-04", "2026-05", "Proposal · Owner 1", "2026-04", "2026-05"] == found[:6]
+    assert size == table.count('scope="rowgroup"')
+    assert size == table.count("<tbody")
+
+
+def test_rows_of_which_few_begin_alike_keep_their_names() -> None:
+    """A heading for each row would be longer than what it saves; Markdown's tables have whole names always."""
+    rows = [make_row(f"Owner {n}", won=make_count(n)) for n in range(30)]
+    plain = render(make_scorecard(make_measured("own", *rows)), None, "Weekly")
+
+    assert 'scope="rowgroup"' not in plain.html
+    assert "Proposal · Owner 0 · 2026-04" in render(make_scorecard(by_month(size=3)), None, "Weekly").markdown
 
 
 def test_links_lead_to_sections_of_the_page() -> None:

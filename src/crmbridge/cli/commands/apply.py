@@ -119,9 +119,10 @@ def _prepared(workspace: Workspace, plan: Plan, choice: Choice) -> _Prepared | N
 
 def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
     from crmbridge.cli.plan_view import plan_lines  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.services.choosing import choose  # noqa: PLC0415  the same
     from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
 
     names = names_for(workspace, plan.changes, plan.blocked)
     chosen = choose(workspace, plan, choice)
-    return [*plan_lines(chosen.plan, names), *left_lines(chosen, names)]
+    return [*plan_lines(chosen.plan, names, speech_of(workspace)), *left_lines(chosen, names)]

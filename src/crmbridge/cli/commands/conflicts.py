@@ -68,14 +68,16 @@ def _check_typed(action: str, conflict: str | None, take: str | None, value: str
 
 
 def _list(workspace: Workspace) -> Reply:
-    from crmbridge.cli.waiting_view import waiting_form, waiting_lines  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.cli.waiting_view import waiting_form, waiting_lines  # noqa: PLC0415  the same
 
+    say = speech_of(workspace)
     found = sorted(workspace.store.waiting.all(), key=lambda one: (one.since, one.item.deal, one.item.name))
     now = workspace.clock.now()
     lines: list[Line] = list(waiting_lines(workspace, found, now))
-    lines.append(f"{plural(len(found), 'thing')} {'waits' if len(found) == 1 else 'wait'} for a person.")
+    lines.append(say.counted("things_wait", len(found)))
     forms = [waiting_form(workspace, one, now) for one in found]
-    return Reply(result={"waiting": forms}, lines=lines if found else ["Nothing waits for a person."])
+    return Reply(result={"waiting": forms}, lines=lines if found else [say("nothing_waits")])
 
 
 def _show(workspace: Workspace, text: str) -> Reply:

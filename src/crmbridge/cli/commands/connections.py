@@ -99,12 +99,13 @@ def _set_up(call: Call, name: str, *, yes: bool) -> Reply:
     from crmbridge.cli.asking import ask, must_be_able_to_ask  # noqa: PLC0415  imports are paid by their users
     from crmbridge.cli.plan_view import plan_lines  # noqa: PLC0415  the same
     from crmbridge.cli.setup_view import setup_lines  # noqa: PLC0415  the same
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
     from crmbridge.services.setup import plan_setup  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         setup = plan_setup(workspace, name)
-        plan = list(plan_lines(setup.plan, names_for(workspace, setup.plan.changes)))
+        plan = list(plan_lines(setup.plan, names_for(workspace, setup.plan.changes), speech_of(workspace)))
     lines = list(setup_lines(setup, plan))
     if not setup.plan.changes:
         code = setup.exit_code

@@ -120,11 +120,12 @@ def _welcome(crms: Sequence[DemoCrm]) -> Iterator[Line]:
 def _plan_lines(workspace: Workspace, plan: Plan, *, whole: bool) -> Iterator[Line]:
     """Show a plan whole, or a few changes of each kind and how many more there are."""
     from crmbridge.cli.plan_view import change_lines, plan_lines, summary_line  # noqa: PLC0415  as above
+    from crmbridge.cli.speech import english  # noqa: PLC0415  as above
     from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
 
     names = names_for(workspace, plan.changes, plan.blocked)
     if whole:
-        yield from plan_lines(plan, names)
+        yield from plan_lines(plan, names, english())
         return
     counts: dict[tuple[str, str], int] = {}
     for change in plan.changes:
@@ -133,10 +134,10 @@ def _plan_lines(workspace: Workspace, plan: Plan, *, whole: bool) -> Iterator[Li
         if counts[kind] == 1:
             yield [strong(change.connection), dim(f"  {change.action.value}")]
         if counts[kind] <= SHOWN:
-            yield from change_lines(change, names)
+            yield from change_lines(change, names, english())
     hidden = sum(max(0, count - SHOWN) for count in counts.values())
     yield dim(f"  ... and {plural(hidden, 'change')} more like these.")
-    yield summary_line(plan)
+    yield summary_line(plan, english())
 
 
 def _goodbye(workspace: Workspace, runs: Sequence[Ran], folder: Path) -> Iterator[Line]:

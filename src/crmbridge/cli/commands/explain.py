@@ -28,11 +28,12 @@ def command(call: Call, deal: str, *, at: str | None) -> Reply:
     from crmbridge.cli.explain_view import explanation_lines  # noqa: PLC0415  imports are paid by their users
     from crmbridge.cli.forms import explanation_form  # noqa: PLC0415  the same
     from crmbridge.cli.moments import earlier  # noqa: PLC0415  the same
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.services.explaining import explain  # noqa: PLC0415  the same
     from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         said = explain(workspace, deal, earlier(workspace, at, "--at") if at else None)
         names = names_for(workspace, [entry.change for entry in said.journal])
-        lines = list(explanation_lines(said, workspace.project.process, names))
+        lines = list(explanation_lines(said, workspace.project.process, names, speech_of(workspace)))
     return Reply(result=explanation_form(said, names.stages), lines=lines)

@@ -92,6 +92,7 @@ def _answer(plan: Plan, lines: list[Line], out: Path | None) -> Reply:
 
 def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
     from crmbridge.cli.plan_view import plan_lines  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.services.choosing import choose  # noqa: PLC0415  the same
     from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
 
@@ -99,4 +100,4 @@ def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
     chosen = choose(workspace, plan, choice)
     if not plan.changes and not plan.blocked:
         return ["Nothing is left to undo: the records are as they were before that run."]
-    return [*plan_lines(chosen.plan, names), *left_lines(chosen, names)]
+    return [*plan_lines(chosen.plan, names, speech_of(workspace)), *left_lines(chosen, names)]

@@ -5,7 +5,8 @@
 --   crew               0 to 19, the same for all visits of a deal: the jackknife leaves out one crew at a time
 -- A deal that is closed now although its history does not say when is not counted: it has no time to learn from.
 -- `standing` is one row per open deal: its stage, how long it has been there, its amount, the CRM's own chance, and its segment.
-CREATE OR REPLACE TEMP VIEW history AS
+-- `past` has the same as times, whenever they were: when a visit began and ended, and when the deal did.
+CREATE OR REPLACE TEMP VIEW past AS
 WITH ends AS (
     -- What a won deal goes through after it was won ends nothing.
     SELECT no, left_at AS ended_at, min(to_status) AS status
@@ -21,8 +22,9 @@ closings AS (
 )
 SELECT
     visit.stage,
-    days_between(visit.entered_at, coalesce(visit.left_at, as_of)) AS days,
-    days_between(visit.entered_at, coalesce(closing.ended_at, as_of)) AS days_left,
+    visit.entered_at,
+    visit.left_at,
+    closing.ended_at,
     coalesce(closing.status, 0) AS ending,
     visit.crew
 FROM state.visits AS visit
@@ -32,9 +34,18 @@ LEFT JOIN closings AS closing
         WHEN visit.to_status IN (1, 2) THEN closing.ended_at = visit.left_at
         ELSE visit.entered_at >= closing.ended_before AND visit.entered_at < closing.ended_at
     END
+WHERE visit.stage >= 0 AND sells(visit.stage) AND (closing.status IS NOT NULL OR visit.is_open);
+
+CREATE OR REPLACE TEMP VIEW history AS
+SELECT
+    stage,
+    days_between(entered_at, coalesce(left_at, as_of)) AS days,
+    days_between(entered_at, coalesce(ended_at, as_of)) AS days_left,
+    ending,
+    crew
+FROM past
 CROSS JOIN moment
-WHERE visit.stage >= 0 AND sells(visit.stage) AND visit.entered_at <= as_of
-    AND (closing.status IS NOT NULL OR visit.is_open);
+WHERE entered_at <= as_of;
 
 CREATE OR REPLACE TEMP TABLE standing AS
 SELECT

@@ -72,30 +72,27 @@ def _step(row: Row, main: str, parts: Sequence[str], widths: tuple[float, float 
 
 
 def _lane(row: Row, column: str, look: str, full: tuple[float, float], words: Words) -> Markup:
-    """Draw one bar on its track."""
+    """Draw one bar on its track, which is the drawing's own ground."""
     figure = row.figures.get(column)
-    track = shape("rect", class_="track", width=100, height=10)
     if figure is None or figure.value is None:
-        return stretched(track, down=10)
+        return stretched(down=10)
     low, high = full
     zero, at = (100 * (min(max(each, low), high) - low) / (high - low) for each in (0.0, figure.value))
-    drawn = [
-        track,
-        shape("rect", _said(row, column, words), class_=f"f-{look}", x=min(zero, at), width=abs(at - zero), height=10),
-    ]
+    said, start, width = _said(row, column, words), min(zero, at), abs(at - zero)
+    drawn = [shape("rect", said, class_=f"f-{look}", x=start, width=width, height=10)]
     if figure.interval:
-        drawn += _whisker(*(100 * (end - low) / (high - low) for end in figure.interval))
+        drawn.append(_whisker(*(100 * (end - low) / (high - low) for end in figure.interval)))
     return stretched(*drawn, down=10)
 
 
-def _whisker(low: float, high: float) -> list[Markup]:
+def _whisker(low: float, high: float) -> Markup:
     low, high = max(0.0, low), min(100.0, high)
-    lines = ((low, 5, high, 5), (low, 2.5, low, 7.5), (high, 2.5, high, 7.5))
-    return [shape("line", class_="whisker", x1=x1, y1=y1, x2=x2, y2=y2) for x1, y1, x2, y2 in lines]
+    lines = ([(low, 5.0), (high, 5.0)], [(low, 2.5), (low, 7.5)], [(high, 2.5), (high, 7.5)])
+    return shape("path", class_="whisker", d="".join(f"M{points(line)}" for line in lines))
 
 
 def _parts(row: Row, measured: Measured, most: float, words: Words) -> Markup:
-    drawn, start = [shape("rect", class_="track", width=100, height=10)], 0.0
+    drawn, start = list[Markup](), 0.0
     for column, look in zip(measured.charted, looks(measured.charted), strict=True):
         width = 100 * max(0.0, _value(row, column)) / most if most else 0.0
         if width:

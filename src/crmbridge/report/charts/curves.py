@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from crmbridge.model.figures import Curve, CurvePoint, Measured, Unit
-from crmbridge.report.charts.elements import element, percent, points, shape, stretched
+from crmbridge.report.charts.elements import element, percent, shape, stairs, stretched
 from crmbridge.report.charts.scale import ticks
 from crmbridge.report.parts import Drawing, Key
 from crmbridge.report.words import Words
@@ -52,8 +52,8 @@ def _panel(curve: Curve, marks: list[float], words: Words) -> Markup:
     upper = _stepped([(p.days, p.high) for p in steps], full)
     lower = _stepped([(p.days, p.low) for p in steps], full)
     plot = stretched(
-        shape("polygon", class_="b-s1", points=points([*upper, *reversed(lower)])),
-        shape("polyline", class_="l-s1", points=points(line)),
+        shape("path", class_="b-s1", d=stairs([*upper, *reversed(lower)])),
+        shape("path", class_="l-s1", d=stairs(line)),
         down=HEIGHT, height=HEIGHT, class_="plot", x=0, y=TOP, width="100%",
     )  # fmt: skip
     counted = element("small", words("curve_n", n=words.number(curve.n), events=words.number(curve.events)))
@@ -65,10 +65,10 @@ def _panel(curve: Curve, marks: list[float], words: Words) -> Markup:
 
 
 def _stepped(pairs: list[tuple[float, float]], full: float) -> list[tuple[float, float]]:
-    """Turn points into steps: a share holds until the next event."""
+    """Turn points into steps: a share holds until the next event; of events in the same tenth of a percent the last."""
+    at = {round(_across(days, full), 1): HEIGHT * (1 - share) for days, share in pairs}
     steps: list[tuple[float, float]] = []
-    for days, share in pairs:
-        x, y = _across(days, full), HEIGHT * (1 - share)
+    for x, y in at.items():
         if steps:
             steps.append((x, steps[-1][1]))
         steps.append((x, y))

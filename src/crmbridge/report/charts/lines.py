@@ -70,7 +70,7 @@ def spark(values: Sequence[float | None]) -> Markup | None:
         pairs = [pair and (pair[0], 15.0) for pair in pairs]
     drawn = [shape("polyline", class_="spark", points=points(part)) for part in _unbroken(pairs)]
     last = next(pair for pair in reversed(pairs) if pair)
-    return stretched(*drawn, _dot(last, "spark"), down=30, class_="sparkline", aria_hidden="true")
+    return stretched(*drawn, _dots([last], "spark"), down=30, class_="sparkline", aria_hidden="true")
 
 
 def grid(scale: Scale) -> list[Markup]:
@@ -144,7 +144,7 @@ def _series(figures: Sequence[Figure | None], look: str, scale: Scale, *, banded
     ]
     drawn = [_band(figures, look, scale)] if banded and all(f and f.interval for f in figures) else []
     drawn += [shape("polyline", class_=f"l-{look}", points=points(part)) for part in _unbroken(at)]
-    return [*drawn, *(_dot(pair, look) for pair in at if pair)]
+    return [*drawn, _dots([pair for pair in at if pair], look)]
 
 
 def _band(figures: Sequence[Figure | None], look: str, scale: Scale) -> Markup:
@@ -164,10 +164,9 @@ def _hover(f: Figure, label: str, across: float, scale: Scale, words: Words) -> 
     return shape("circle", said, class_="spot", cx=percent(across), cy=y, r=9)
 
 
-def _dot(pair: _Pair, look: str) -> Markup:
-    """Draw a dot as a line of no length with round ends: it stays round however the plot is stretched."""
-    x, y = pair
-    return shape("path", class_=f"d-{look}", d=f"M{x:.2f} {y:.2f}h0")
+def _dots(pairs: Sequence[_Pair], look: str) -> Markup:
+    """Draw each dot as a line of no length with round ends: it stays round however the plot is stretched."""
+    return shape("path", class_=f"d-{look}", d="".join(f"M{points([pair])}h0" for pair in pairs))
 
 
 def _unbroken(pairs: Sequence[_Pair | None]) -> list[list[_Pair]]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
+from crmbridge.engine.sla.limits import clock_rule
 from crmbridge.engine.text import plain
 from crmbridge.manual.telling import Teller, teller
 from crmbridge.model.changes import Action, Change, FieldEdit
@@ -123,7 +124,12 @@ def rule_name(site: Site, rule: str, t: Words) -> str:
     stage, dot, name = rule.partition(".")
     if not dot:
         return t({"move": "rule_move", "unreadable": "unreadable"}.get(rule, "")) if rule in OWN else rule
+    clock = clock_rule(rule, site.workspace.project.process)
     words = {"sla": "SLA", "handoff": t("handoff")}.get(name, name.replace("_", " "))
+    if clock and clock.written:
+        words = clock.written.name.in_language(t.language)
+    if clock and clock.stage is None:
+        return words
     return t("named", name=stage_name(site, stage, t), what=words)
 
 

@@ -1,0 +1,111 @@
+"""What commands say to people around values, in the language of the settings. Options, help and JSON stay English."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from crmbridge.model.findings import Finding, Verdict
+from crmbridge.model.values import Value, show
+
+if TYPE_CHECKING:
+    from crmbridge.manual.telling import Teller
+    from crmbridge.model.process import Process
+    from crmbridge.services.workspace import Workspace
+
+
+class Speech(Struct, frozen=True):
+    """Words by key, and what is stored in English told in another language. English has no `teller` and `process`."""
+
+    texts: Mapping[str, str]
+    teller: Teller | None = None
+    process: Process | None = None
+
+    @property
+    def language(self) -> str:
+        """The language."""
+        return self.teller.language if self.teller else "en"
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Give a word or sentence with its values filled in."""
+        return self.texts[key].format_map(values) if values else self.texts[key]
+
+    def counted(self, key: str, count: int, **values: object) -> str:
+        """Give a word or sentence about so many: of one, the text of `KEY_one` where there is such."""
+        one = f"{key}_one"
+        return self(one if count == 1 and one in self.texts else key, n=self.number(count), **values)
+
+    def number(self, count: int) -> str:
+        """Write a count with grouped thousands."""
+        return f"{count:,}".replace(",", "." if self.language == "pt" else ",")
+
+    def named(self, key: str, value: str) -> str:
+        """Name something that English calls as files and JSON do, by the page's word for it."""
+        return self.texts[f"{key}_{value}"] if self.teller else value
+
+    def stage(self, stage: str | None, otherwise: str) -> str:
+        """Name a stage as the process does in this language; in English, and where it has none, in another way."""
+        found = self.process.stage(stage) if self.process and stage else None
+        return found.name.in_language(self.language) if found else otherwise
+
+    def role(self, stage: str, otherwise: str) -> str:
+        """Name the role that owns a stage; in English, and where there is none, in another way."""
+        found = self.process.stage(stage) if self.process else None
+        owned_by = found.owner if found else None
+        roles = self.process.roles if self.process else ()
+        return next((role.name.in_language(self.language) for role in roles if role.id == owned_by), otherwise)
+
+    def value(self, value: Value) -> str:
+        """Write a value; only what stands for itself in English has other words."""
+        if self.teller is None:
+            return show(value)
+        if isinstance(value, bool):
+            return self("yes" if value else "no")
+        return self("empty") if value in {None, "", ()} else show(value)
+
+    def reason(self, text: str) -> str:
+        """Say why a change is planned, or why something waits."""
+        return self.teller.reason(text) if self.teller else text
+
+    def verdict(self, verdict: Verdict) -> str:
+        """Say what a rule says."""
+        return self.teller.verdict(verdict) if self.teller else verdict.message
+
+    def finding(self, finding: Finding) -> str:
+        """Say what does not hold."""
+        return self.teller.finding(finding) if self.teller else finding.message
+
+    def field(self, name: str) -> str:
+        """Name a field: in English as files do, else as the process does."""
+        return self.teller.field(name) if self.teller else name
+
+
+def speech_of(workspace: Workspace) -> Speech:
+    """Give how a project's commands speak."""
+    language = workspace.project.settings.language
+    if language == "en":
+        return english()
+    from crmbridge.manual.telling import teller  # noqa: PLC0415  words that most projects don't need
+
+    process = workspace.project.process
+    return Speech(_texts(language), teller(process, language), process)
+
+
+def english() -> Speech:
+    """Give how commands speak where the settings name no other language."""
+    return Speech(_texts("en"))
+
+
+@cache
+def _texts(language: str) -> Mapping[str, str]:
+    """Give the words of a language: the page's, which names the same things, and those of commands over them."""
+    found: dict[str, str] = {}
+    for package in ("crmbridge.web", "crmbridge.cli"):
+        catalogue = tomllib.loads(files(package).joinpath("words.toml").read_text("utf-8"))
+        found |= {key: texts[language] for key, texts in catalogue.items()}
+    return found

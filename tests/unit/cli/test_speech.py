@@ -1,0 +1,165 @@
+"""What commands print for people follows the language of the settings, and is complete in each."""
+
+from __future__ import annotations
+
+import io
+import re
+import string
+import tomllib
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from crmbridge.cli.explain_view import explanation_lines
+from crmbridge.cli.forms import explanation_form
+from crmbridge.cli.output import Line, Screen, width
+from crmbridge.cli.plan_view import plan_lines
+from crmbridge.cli.speech import english, speech_of
+from crmbridge.cli.waiting_view import full_lines
+from crmbridge.model.changes import Action, Blocked, Cause, Outcome, Plan
+from crmbridge.model.findings import Severity, SlaState
+from crmbridge.model.records import Kind, Status
+from crmbridge.ports import Waiting
+from crmbridge.services.explaining import explain
+from crmbridge.services.naming import Names, names_for
+from crmbridge.services.running import run_plan, run_steps
+from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
+
+HOME = Path(str(files("crmbridge.cli")))
+CATALOGUE = tomllib.loads(HOME.joinpath("words.toml").read_text("utf-8"))
+LANGUAGES = {"en", "pt", "zh"}
+
+
+def text(lines: Iterable[Line]) -> str:
+    """Give lines as they are written where there is no terminal."""
+    stream = io.StringIO()
+    Screen(stream, colour=False).show(lines)
+    return stream.getvalue()
+
+
+def held(language: str) -> Bench:
+    """Give two CRMs, and in both a deal that may not leave its stage."""
+    bench = make_bench(parts={"north": (0, 0), "south": (0, 0)}, language=language)
+    bench.crms["north"].create_deal("Rollout", stage="qualification")
+    run_steps(bench.workspace, "cycle")
+    return bench
+
+
+def explained(bench: Bench) -> str:
+    """Explain the deal as the command does."""
+    said = explain(bench.workspace, "Rollout")
+    names = names_for(bench.workspace, [entry.change for entry in said.journal])
+    return text(explanation_lines(said, bench.workspace.project.process, names, speech_of(bench.workspace)))
+
+
+def test_every_word_is_there_in_every_language() -> None:
+    """And fills in the same."""
+
+    def filled(words: str) -> frozenset[str]:
+        return frozenset(name for _, name, _, _ in string.Formatter().parse(words) if name)
+
+    wrong = {
+        key: texts
+        for key, texts in CATALOGUE.items()
+        if set(texts) != LANGUAGES or len({filled(words) for words in texts.values()}) > 1
+    }
+    assert {} == wrong
+
+
+def test_every_word_that_is_asked_for_is_there_and_no_other() -> None:
+    """By its key, or by the beginning of it."""
+    code = "".join(path.read_text("utf-8") for path in HOME.glob("**/*.py"))
+    asked = set(re.findall(r"say(?:\.counted)?\(\s*[\"'](\w+)[\"']", code))
+    named = {"cause", "outcome", "severity", "status", "wrote", "weekday", "kind"}
+
+    assert len(asked) > 50
+    assert set() == asked - set(english().texts)
+    unasked = {key for key in CATALOGUE if not re.search(rf"[\"']{key.removesuffix('_one')}[\"']", code)}
+    assert set() == {key for key in unasked if key.rpartition("_")[0] not in named}
+
+
+def test_every_kind_of_thing_has_its_word() -> None:
+    """A cause or outcome without one would be an error on the day it first happens."""
+    kinds = {"cause": Cause, "outcome": Outcome, "wrote": Action, "severity": Severity, "status": Status, "kind": Kind}
+    wanted = {f"{prefix}_{one}" for prefix, kind in kinds.items() for one in kind} | {str(one) for one in SlaState}
+    wanted |= {f"advice_{one}" for one in Cause if one is not Cause.CONFLICT} | {f"weekday_{day}" for day in range(7)}
+    wanted |= {f"{prefix}_{one}" for prefix in ("does", "action") for one in Action}
+
+    assert set() == wanted - set(english().texts)
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", ["Not ready to leave Qualification: 1 of 1 rule fails.", "To leave this stage", "owner  nobody"]),
+        ("pt", ["Não está pronto para sair de Qualification: 1 de 1 regra não cumprida.", "responsável  ninguém"]),
+        ("zh", ["尚不能离开“Qualification”", "1 条规则中有 1 条未满足。", "负责人  无", "剩余 5 个工作日"]),
+    ],
+)
+def test_an_explanation_is_told_in_the_language_of_the_settings(language: str, says: list[str]) -> None:
+    """Its sentences, titles and heads; what is for machines is the same in each."""
+    bench = held(language)
+    said = explained(bench)
+
+    assert [] == [each for each in says if each not in said]
+    forms = [explanation_form(explain(each.workspace, "Rollout"), {}) for each in (bench, held("en"))]
+    assert {**forms[0], "journal": []} == {**forms[1], "journal": []}  # a journal's runs have names of their own
+
+
+@pytest.mark.parametrize("language", ["pt", "zh"])
+def test_nothing_of_an_explanation_stays_english(language: str) -> None:
+    """None of the sentences that it has in English is left in it."""
+    said = explained(held(language))
+    every = [texts["en"] for texts in CATALOGUE.values()]
+    sentences = [each for each in every if " " in each.strip() and "{" not in each]
+
+    assert len(sentences) > 10
+    assert [] == [sentence for sentence in sentences if sentence in said]
+
+
+def test_columns_of_wide_characters_stand_below_each_other() -> None:
+    """A Chinese character takes two columns of a terminal; what begins behind one begins where the others do."""
+    facts = [line for line in explained(held("zh")).split("\n\n")[1].splitlines() if "  " in line]
+
+    assert len(facts) > 3
+    assert 1 == len({width(re.match(r"\S+ +", line)[0]) for line in facts})  # type: ignore[index]  each has both
+
+
+@pytest.mark.parametrize(("language", "says"), [("pt", "decida por um destes:"), ("zh", "请用以下任一方式决定")])
+def test_what_waits_is_told_in_the_language_of_the_settings(language: str, says: str) -> None:
+    """Also what can be done about it; commands stay as they are typed."""
+    bench = held(language)
+    deal = bench.crms["north"].named("Rollout")[0].ref
+    item = Blocked(link="", deal=deal, name="amount", reason="because", values={"north": None, "south": None})
+    said = text(full_lines(bench.workspace, Waiting(item, MONDAY), bench.clock.now()))
+
+    assert says in said.lower()
+    assert f"  crmbridge conflicts resolve {item.id} --take south\n" in said
+    assert "waits for" not in said
+
+
+@pytest.mark.parametrize(
+    ("language", "says"), [("pt", ["criar negócio", "Plano: 1 a criar."]), ("zh", ["新建 商机", "1 新建。"])]
+)
+def test_a_plan_is_told_in_the_language_of_the_settings(language: str, says: list[str]) -> None:
+    """What it does, why, and its sum."""
+    bench = make_bench(parts={"north": (0, 0), "south": (0, 0)}, language=language)
+    bench.crms["north"].create_deal("Rollout", stage="qualification")
+    cycle = run_plan(bench.workspace).cycle
+    assert cycle is not None
+    assert cycle.plan is not None
+    plan = cycle.plan
+    said = text(plan_lines(plan, names_for(bench.workspace, plan.changes), speech_of(bench.workspace)))
+
+    assert [] == [each for each in says if each not in said]
+    assert "because" not in said
+
+
+def test_a_project_without_connections_is_told_what_it_lacks() -> None:
+    """Nothing was compared, so nothing agrees."""
+    plan = Plan(id="p", made_at=MONDAY, settings="", changes=())
+    names = Names(adapters={}, deals={}, others={}, stages={})
+
+    assert "no connections" in text(plan_lines(plan, names, english()))
