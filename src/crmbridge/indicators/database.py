@@ -77,8 +77,7 @@ def views(
     Raises ConfigurationError when there is no state there or a rate is missing, StateError when it can't be read.
     """
     segment = moment.options.segment
-    # The teams of owners go by the users' addresses; no deal has such a field.
-    field = "email" if moment.options.by_team else None if segment in {None, "owner", "connection"} else segment
+    field = None if moment.options.by_team or segment in {None, "owner", "connection"} else segment
     clocks = Lean(moment.month_of, [*aimed_business_time(process)]) if lean else None
 
     def define(database: duckdb.DuckDBPyConnection) -> None:

@@ -99,21 +99,22 @@ def tables(
         _visits(connections, stages, dialect),
         _clocks(connections, stages, dialect, only=NONE if lean else "TRUE"),
         _records(connection, field, dialect, lean=lean is not None),
-        _people(connections),
+        _people(connections, dialect),
         *([_counted_clocks(stages, lean)] if lean else []),
         _findings(connections, stages),
         _activities(connection, dialect),
     )
 
 
-def _people(connections: Sequence[str]) -> Table:
+def _people(connections: Sequence[str], dialect: Dialect) -> Table:
     known = ", ".join(quoted(connection) for connection in connections)
     return Table(
         name="people",
         source="records",
-        types="connection TINYINT, id VARCHAR, name VARCHAR",
-        picked=f"{_coded('connection', connections)} AS connection, id, coalesce(name, '') AS name",
-        typed="connection, id, nullif(name, '')",
+        types="connection TINYINT, id VARCHAR, name VARCHAR, address VARCHAR",
+        picked=f"{_coded('connection', connections)} AS connection, id, coalesce(name, '') AS name, "
+        f"coalesce(CAST({dialect.value('email')} AS TEXT), '') AS address",
+        typed=f"connection, id, nullif(name, ''), {_readable('address')}",
         # By the key, as people are few among all records.
         only=f"connection IN ({known}) AND kind = 'user'" if known else NONE,
     )

@@ -87,7 +87,7 @@ SELECT
             WHEN record.field LIKE '{"%' THEN record.field::JSON ->> json_keys(record.field::JSON)[1]
             ELSE record.field
         END,
-        person.field
+        person.address
     ) AS segment,
     stage.id AS stage,
     stage.ordinal AS stage_ordinal,
