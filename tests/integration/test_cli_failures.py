@@ -164,11 +164,13 @@ def test_only_the_newest_logs_of_bugs_are_kept(shop: Shop) -> None:
     old = [folder / f"crash-20250101T0000{second:02}-7.log" for second in range(KEPT_LOGS + 5)]
     for file in (*old, folder / "notes.log"):
         file.touch()
+    old[0].unlink()
+    old[0].mkdir()  # which is not taken away as a file is
     shop.trouble("north", "bug")
     shop.call("pull")
     kept = sorted(folder.glob("crash-*.log"))
 
-    assert old[6:] == kept[:-1]
+    assert [old[0], *old[6:]] == kept[:-1]
     assert "in _trouble" in kept[-1].read_text("utf-8")
     assert (folder / "notes.log").exists()
 

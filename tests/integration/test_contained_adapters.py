@@ -9,13 +9,14 @@ import pytest
 
 from crmbridge.errors import AdapterBugError, RetryLaterError
 from crmbridge.model.changes import Change, Receipt
-from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter, Capabilities, Page
 from crmbridge.services.containing import Contained
 from crmbridge.services.cycle import Cycle, run_cycle
-from crmbridge.testing.factories import make_change
+from crmbridge.testing.factories import NOON, make_change
 from crmbridge.testing.fake_adapter import FakeAdapter
+from crmbridge.testing.fake_crm import at as place
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
 
 SECRET = "\x1b[31mwhat a CRM said\u202e"
@@ -67,6 +68,23 @@ class Lazy(FakeAdapter):
         """Write each change when its receipt is asked for."""
         write = super().write
         return cast("Sequence[Receipt]", (receipt for change in changes for receipt in write([change])))
+
+
+class Confused(FakeAdapter):
+    """A fake that says of its neighbour's deals that they moved, or are gone."""
+
+    def __init__(self, inner: FakeAdapter, what: str) -> None:
+        super().__init__(inner._crm)
+        self._what = what
+
+    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        """Give pages that say something of the other connection."""
+        theirs = Ref("north", Kind.DEAL, "d1")
+        said: dict[str, Any] = {
+            "gone": {"tombstones": (Tombstone(ref=theirs, at=NOON),)},
+            "moved": {"moves": (Move(deal=theirs, id="1", at=NOON, before=None, after=place("closing")),)},
+        }[self._what]
+        return (replace(page, **said) for page in super().pull(kind, since))
 
 
 class Wrong(FakeAdapter):
@@ -131,6 +149,8 @@ def _wrapped(fake: FakeAdapter, name: str, at: str) -> Adapter:
         return fake
     if at == "open":
         raise KeyError(SECRET)
+    if at in {"gone", "moved"}:
+        return Confused(fake, at)
     if at in WRONG:
         return Wrong(fake, at)
     return Mute(fake._crm) if at == "receipts" else Clumsy(fake, at)
@@ -156,6 +176,16 @@ def test_one_that_can_not_be_opened_ends_nothing_but_its_connection(caplog: pyte
     assert "in its open (KeyError at integration/test_contained_adapters.py:" in cycle.errors[0][1].message
     assert ["south met a bug in its adapter"] == [record.getMessage() for record in caplog.records]
     assert bench.workspace.store.records.get([Ref("north", Kind.DEAL, n) for n in bench.crms["north"].deal_ids()])
+
+
+@pytest.mark.parametrize("what", ["gone", "moved"])
+def test_an_adapter_says_nothing_of_the_deals_of_another_connection(what: str) -> None:
+    """A deletion that nobody made would go on to all that the deal is linked to."""
+    bench, cycle = ran(what)
+    deals = bench.crms["north"].deal_ids()
+
+    assert [("south", True)] == [(name, isinstance(error, AdapterBugError)) for name, error in cycle.errors]
+    assert len(deals) == len(bench.workspace.store.records.get([Ref("north", Kind.DEAL, n) for n in deals]))
 
 
 @pytest.mark.parametrize("wrong", WRONG)

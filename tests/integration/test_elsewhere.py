@@ -7,13 +7,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from crmbridge.errors import ConfigurationError, StateError
 from crmbridge.indicators import compute
-from crmbridge.indicators.elsewhere import elsewhere
+from crmbridge.indicators.elsewhere import Asker, elsewhere
 from crmbridge.indicators.options import Options
 from crmbridge.model.figures import Scorecard
 from crmbridge.store import open_store
@@ -30,6 +32,12 @@ def refuse(place: str) -> None:
 def die() -> None:
     """End without a word."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def linger(file: Path, _padding: bytes) -> None:
+    """Say that it is at work, and go on for longer than anybody waits."""
+    file.write_text("here")
+    time.sleep(60)
 
 
 @pytest.fixture
@@ -69,3 +77,26 @@ def test_a_process_that_dies_is_told() -> None:
         elsewhere(die)
 
     assert "SIGKILL" in caught.value.advice
+
+
+def test_what_nobody_wants_any_more_is_ended_and_nothing_else_begins(tmp_path: Path) -> None:
+    """As when the page is closed while its figures are counted, which may take minutes."""
+    asker, said, begun = Asker(), [], time.monotonic()
+
+    def ask() -> None:
+        with asker.asking():
+            for name in ("first", "second"):
+                with pytest.raises(StateError) as caught:
+                    elsewhere(linger, tmp_path / name, b"x" * 1_000_000)
+                said.append(caught.value.advice)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while not (tmp_path / "first").exists() and time.monotonic() - begun < 30:
+        time.sleep(0.05)
+    asker.end()
+    thread.join(30)
+
+    assert time.monotonic() - begun < 50
+    assert [True, True] == ["SIGKILL" in advice for advice in said]
+    assert not (tmp_path / "second").exists()

@@ -301,7 +301,7 @@ def test_of_another_machine_or_container_nobody_knows_who_is_dead(
     with holding(tmp_path) as (holder, workspace, clock):
         holder.send_signal(signal.SIGKILL)
         holder.wait(LONG)
-        monkeypatch.setattr("crmbridge.store.runs.myself", lambda: me._replace(**elsewhere))
+        monkeypatch.setattr("crmbridge.store.holding.myself", lambda: me._replace(**elsewhere))
         with pytest.raises(LockedError):
             run(workspace)
         clock.advance(SHORT)

@@ -545,3 +545,25 @@ def test_figures_that_cannot_be_counted_cost_only_themselves(tmp_path: Path, cap
 
     assert (None, False, ()) == (board.report("en"), board.is_counting, board.held().deals)
     assert "a rate is missing" in caplog.text
+
+
+def test_closing_does_not_wait_for_figures(caplog: pytest.LogCaptureFixture) -> None:
+    """They are counted in a process of its own, which is ended without a word: nobody would see them."""
+    from crmbridge.indicators.elsewhere import elsewhere  # noqa: PLC0415  for this test alone
+    from crmbridge.web.board import Board  # noqa: PLC0415  the same
+
+    counts = threading.Event()
+
+    def write() -> Mapping[str, Document]:
+        counts.set()
+        elsewhere(time.sleep, 60)
+        return {}
+
+    board = Board(make_bench().workspace, write)
+    board.start()
+    assert counts.wait(30)
+    begun = time.monotonic()
+    board.close()
+
+    assert time.monotonic() - begun < 20
+    assert [] == caplog.messages

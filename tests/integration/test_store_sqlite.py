@@ -210,6 +210,7 @@ class TestRefusing:
         query(path, "UPDATE alembic_version SET version_num = ?", version)
 
         assert "newer crmbridge" in refusal(path).message
+        assert [path.name] == [each.name for each in path.parent.iterdir()]  # nothing holds it open
         assert [(version,)] == query(path, "SELECT version_num FROM alembic_version")
 
     def test_a_state_of_the_first_version_is_brought_up_to_date(self, path: Path) -> None:
@@ -333,6 +334,18 @@ class TestRefusing:
 
         with pytest.raises(StateError, match="can't be opened"):
             save(store, make_page(make_record()))
+        assert not path.exists()
+
+    def test_it_is_not_made_again_either_where_the_whole_store_is_opened_later(self, path: Path) -> None:
+        """As when a run that found nothing new so far comes to what is new."""
+        open_store(f"sqlite:///{path}").close()
+        quiet = open_store(f"sqlite:///{path}")
+        assert () == quiet.backlog.pending("main")[1]
+        path.unlink()
+
+        with pytest.raises(StateError, match="can't be opened"):
+            save(quiet, make_page(make_record()))
+        quiet.close()
         assert not path.exists()
 
     def test_a_full_disk_saves_nothing_of_the_page(self, store: SqlStore, path: Path) -> None:

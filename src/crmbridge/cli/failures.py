@@ -137,8 +137,8 @@ def write_log(error: BaseException, call: Call) -> Path | None:
 
 def _forget_old_logs(folder: Path) -> None:
     """Make room for one more: a bug that comes with each run, every few minutes, would fill the disk."""
-    with suppress(OSError):
-        for log in sorted(folder.glob("crash-*.log"))[: 1 - KEPT_LOGS]:  # their names begin with the time
+    for log in sorted(folder.glob("crash-*.log"))[: 1 - KEPT_LOGS]:  # their names begin with the time
+        with suppress(OSError):  # one that can't be taken away does not keep the others
             log.unlink(missing_ok=True)
 
 

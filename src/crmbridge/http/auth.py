@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from copy import copy
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 from pydantic import SecretStr
@@ -26,6 +26,10 @@ class Signed(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Signed(base_url={self.base_url!r})"  # the headers hold a secret
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Give what tools show that print values in their own way: no more than above."""
+        return [("base_url", self.base_url)]
 
 
 class Signer(Protocol):

@@ -13,7 +13,10 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar, cast
 
@@ -24,25 +27,74 @@ Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
 
 
+class Asker:
+    """Who asks elsewhere in one thread, and in another may say that the answers are wanted no more."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at_work: subprocess.Popen[bytes] | None = None
+        self._is_over = False
+
+    def end(self) -> None:
+        """End what is at work, and whatever would be asked later."""
+        with self._lock:
+            self._is_over = True
+            if self._at_work is not None:
+                self._at_work.kill()
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Let what this thread calls elsewhere be asked by this one."""
+        before = _asker.set(self)
+        try:
+            yield
+        finally:
+            _asker.reset(before)
+
+    def note(self, process: subprocess.Popen[bytes] | None) -> None:
+        """Note what is at work now; it is ended at once where nobody wants it."""
+        with self._lock:
+            self._at_work = process
+            if self._is_over and process is not None:
+                process.kill()
+
+
+_asker: ContextVar[Asker | None] = ContextVar("asker", default=None)
+
+
 def elsewhere(function: Callable[Given, Answer], *given: Given.args, **named: Given.kwargs) -> Answer:
     """Call a function of a module in another process, and give what it gives.
 
     What goes there and back is pickled. Its errors of `crmbridge.errors` are raised here; StateError when the process
-    does not come to its end. It ends when the caller is interrupted.
+    does not come to its end. It ends when the caller is interrupted, or its `Asker` is.
     """
     try:
-        done = subprocess.run(  # noqa: S603  our own program
-            [sys.executable, "-m", __name__],
-            input=pickle.dumps((function, given, named)),
-            capture_output=True,
-            check=True,
-        )
+        written = _asked(pickle.dumps((function, given, named)))
     except (OSError, subprocess.CalledProcessError) as error:
         raise StateError("The figures can't be computed", advice=_advice(error)) from error
-    result = pickle.loads(done.stdout)  # noqa: S301  our own process wrote it
+    result = pickle.loads(written)  # noqa: S301  our own process wrote it
     if isinstance(result, CrmbridgeError):
         raise result
     return cast("Answer", result)
+
+
+def _asked(question: bytes) -> bytes:
+    """Give what another process answers; raises CalledProcessError for one that fails, or was ended."""
+    command, pipe, asker = [sys.executable, "-m", __name__], subprocess.PIPE, _asker.get()
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:  # noqa: S603  our own program
+        try:
+            if asker is not None:
+                asker.note(process)
+            answer, said = process.communicate(question)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            if asker is not None:
+                asker.note(None)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, answer, said)
+    return answer
 
 
 def bound_memory(room: int = ROOM) -> None:

@@ -75,6 +75,8 @@ class Contained:
         with self._held(f"pull of {kind}"):
             for page in self._adapter.pull(kind, since):
                 self._must_be_ours(page.records)
+                self._must_name_ours(move.deal for move in page.moves)
+                self._must_name_ours(tombstone.ref for tombstone in page.tombstones)
                 yield page
 
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
@@ -113,6 +115,11 @@ class Contained:
         for record in records:
             if not isinstance(record, Record) or record.ref.connection != self._connection:
                 raise TypeError("what is no record of the connection says nothing of it")
+
+    def _must_name_ours(self, refs: Iterable[Ref]) -> None:
+        """Raise TypeError for a record of another connection: its CRM never said that it moved or is gone."""
+        if any(ref.connection != self._connection for ref in refs):
+            raise TypeError("what is no record of the connection says nothing of it")
 
 
 def _told(error: Exception) -> str:

@@ -27,7 +27,9 @@ from crmbridge.model.changes import (
     Plan,
     change_id,
 )
+from crmbridge.model.edits import edits_between
 from crmbridge.model.records import Kind, Position, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value, is_empty, show
 from crmbridge.ports import Run
 from crmbridge.services.gathering import make_viewers
@@ -60,18 +62,20 @@ def plan_undo(workspace: Workspace, run: Run) -> Plan:
     listed, as is what can't be undone from here. Raises the adapters' errors when a CRM can't be read.
     """
     done = _done_by(workspace, run)
-    touched = _last_touched(workspace, {ref for _, ref in done.made})
-    scene = _Scene(workspace, run, make_viewers(workspace), _read(workspace, done), touched)
+    made = {ref for _, ref in done.made}
+    touched, wrote = _touched(workspace, made)
+    first = _first_copies(workspace, {ref for ref in made if ref.kind is Kind.DEAL})
+    scene = _Scene(workspace, run, make_viewers(workspace), _read(workspace, done), touched, wrote, first)
     blocked = [_unclear(entry) for entry in done.unclear]
     changes: list[Change] = []
-    made = {ref for _, ref in done.made if ref.kind in _LAST}
+    going = {ref for ref in made if ref.kind in _LAST}
     for target, entries in done.updates.items():
-        if target not in made:
+        if target not in going:
             edits, kept = _restored(scene, target, entries)
             changes += edits
             blocked += kept
     for entry, ref in done.made:
-        if entry.change.target not in made:  # what hangs on a record that goes, goes with it
+        if entry.change.target not in going:  # what hangs on a record that goes, goes with it
             taken, said = _taken_back(scene, entry, ref)
             changes += taken
             blocked += said
@@ -103,6 +107,8 @@ class _Scene(Struct, frozen=True):
     viewers: Mapping[str, Viewer]
     now: Mapping[Ref, Record | None]  # of those that can be read; None: it is gone
     touched: Mapping[Ref, datetime]  # when a run last wrote to what this one made
+    wrote: Mapping[Ref, Mapping[str, Value]]  # what runs wrote to that in the end
+    first: Mapping[Ref, Record]  # the deals that this one made, as they were when they were first read
 
 
 def _done_by(workspace: Workspace, run: Run) -> _Done:
@@ -136,11 +142,28 @@ def _sort_in(done: _Done, entry: JournalEntry) -> None:
         done.by_hand.append(entry)
 
 
-def _last_touched(workspace: Workspace, refs: Collection[Ref]) -> dict[Ref, datetime]:
-    """Find out when any run last wrote to these records."""
-    entries = workspace.store.journal.entries() if refs else ()
-    found = (e for e in entries if e.outcome is Outcome.APPLIED)
-    return {ref: entry.at for entry in found for ref in (entry.change.target, entry.ref) if ref in refs and ref}
+def _touched(workspace: Workspace, refs: Collection[Ref]) -> tuple[dict[Ref, datetime], dict[Ref, dict[str, Value]]]:
+    """Find out when any run last wrote to these records, and what their fields were given last."""
+    at: dict[Ref, datetime] = {}
+    wrote: dict[Ref, dict[str, Value]] = defaultdict(dict)
+    for entry in workspace.store.journal.entries() if refs else ():
+        if entry.outcome is Outcome.APPLIED:
+            change = entry.change
+            at |= {ref: entry.at for ref in (change.target, entry.ref) if ref in refs and ref}
+            if change.action is Action.UPDATE and change.target in refs and change.target:
+                wrote[change.target] |= change.after
+    return at, wrote
+
+
+def _first_copies(workspace: Workspace, deals: Collection[Ref]) -> dict[Ref, Record]:
+    """Give deals as they were when they were first read: as we hold them, but for the edits that were seen."""
+    records = workspace.store.records
+    edits = records.edits_for(deals)
+    first = {}
+    for ref, record in records.get(deals).items():
+        before = {edit.field: edit.before for edit in reversed(edits.get(ref, ())) if edit.field != STAGE}
+        first[ref] = replace(record, fields={**record.fields, **before})
+    return first
 
 
 def _read(workspace: Workspace, done: _Done) -> dict[Ref, Record | None]:
@@ -282,6 +305,7 @@ def _edited_since(scene: _Scene, entry: JournalEntry, record: Record) -> str:
     differing = sorted(name for name, value in written.items() if not _holds(record.fields.get(name), value))
     if record.position is not None and entry.change.position not in {None, record.position}:
         differing.append(STAGE)
+    differing += _edited_apart(scene, record, written)
     if differing:
         return f"its {', '.join(differing)} changed since the run made it"
     # By the CRM's own clock: what we wrote to it later, such as a task, may have touched it as well.
@@ -290,6 +314,18 @@ def _edited_since(scene: _Scene, entry: JournalEntry, record: Record) -> str:
     if record.updated_at > started + ours + SETTLES:
         return f"it was edited on {show(record.updated_at)}, since the run made it"
     return ""
+
+
+def _edited_apart(scene: _Scene, record: Record, written: Mapping[str, Value]) -> list[str]:
+    """Name the fields that hold neither what a deal had when it was first read nor what we wrote to it later.
+
+    Of those it was made with, `written`, nothing is said. When it was last edited does not tell: as we wrote to it
+    after a person did, it is our own time that its CRM shows.
+    """
+    first, wrote = scene.first.get(record.ref), scene.wrote.get(record.ref, {})
+    edits = edits_between(first, record) if first is not None else ()
+    ours = {*written, STAGE} | {name for name, value in wrote.items() if _holds(record.fields.get(name), value)}
+    return [edit.field for edit in edits if edit.field not in ours]
 
 
 # ── What stays ──────────────────────────────────────────────────────────────────────────────────────────

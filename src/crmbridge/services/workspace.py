@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote
 
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
@@ -21,6 +24,8 @@ from crmbridge.settings import Settings
 
 # Told what is going on, for people who watch: the step, and what it is about.
 Progress = Callable[[str, str], None]
+
+_SPECIAL: Final = re.compile(r"\?|%(?=[0-9A-Fa-f]{2})")  # in the path of a URL
 
 
 def silent(_step: str, _about: str) -> None:
@@ -50,7 +55,9 @@ class Project(Struct, frozen=True, kw_only=True):
         path = self.settings.store.removeprefix("sqlite:///")
         if path == self.settings.store:
             return path
-        return f"sqlite:///{(self.folder / path).resolve()}"
+        # What means something in a URL means nothing in the folder's name: the state would lie in another one.
+        folder = _SPECIAL.sub(lambda found: quote(found[0]), str(self.folder.resolve()))
+        return f"sqlite:///{(Path(folder) / path).resolve()}"
 
 
 class Workspace(Struct, frozen=True, kw_only=True):

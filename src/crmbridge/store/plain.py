@@ -39,6 +39,11 @@ class PlainState:
             return connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(VERSION,)]
         return False
 
+    def must_be_there(self) -> None:
+        """Raise StateError for a file that was taken away: opened anew by its name, it would be made anew."""
+        with self._plainly():
+            sqlite.connect(self._path).close()
+
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """Read in one transaction: everything seen in it is of one moment."""
@@ -80,7 +85,7 @@ class PlainState:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        try:
+        with self._plainly():
             connection = self._connection()
             try:
                 connection.execute(begin)
@@ -90,6 +95,11 @@ class PlainState:
                 connection.close()  # which takes back what was not committed
                 raise
             self._idle.append(connection)
+
+    @contextmanager
+    def _plainly(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             meant = sqlite.trouble(error, str(self._path))
             if meant is None:

@@ -54,7 +54,7 @@ class QuietStore:
         self._open_whole = open_whole
         self._opening = threading.Lock()
         self._state = state = PlainState(path, self._hold)
-        self._opened: SqlStore | None = None if state.is_up_to_date() else open_whole(self._hold)
+        self._opened: SqlStore | None = None if state.is_up_to_date() else self._open_first()
         self.records = cast("RecordStore", QuietRecords(state, lambda: self.whole.records))
         self.links = cast("LinkStore", QuietLinks(state, lambda: self.whole.links))
         self.backlog = cast("Backlog", QuietBacklog(state, lambda: self.whole.backlog))
@@ -84,8 +84,16 @@ class QuietStore:
         """The store that knows all of it."""
         with self._opening:
             if self._opened is None:
+                self._state.must_be_there()
                 self._opened = self._open_whole(self._hold)
             return self._opened
+
+    def _open_first(self) -> SqlStore:
+        try:
+            return self._open_whole(self._hold)
+        except BaseException:
+            self._state.close()
+            raise
 
     @property
     def courses(self) -> CourseStore:

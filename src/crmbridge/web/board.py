@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from crmbridge.errors import CrmbridgeError
+from crmbridge.indicators.elsewhere import Asker
 from crmbridge.model.figures import Scorecard
 from crmbridge.ports import Document
 from crmbridge.services.holding import HeldDeal, held_deals
@@ -40,6 +41,7 @@ class Board:
         self._stamp_of_reports: tuple[_Stamp] | None = None  # None: not counted yet
         self._counting = threading.Lock()
         self._closed = threading.Event()
+        self._asker = Asker()
         self._thread = threading.Thread(target=self._watch, name="crmbridge-board", daemon=True)
 
     def start(self) -> None:
@@ -47,8 +49,9 @@ class Board:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop counting."""
+        """Stop counting. What counts the figures elsewhere is ended: that may take long, and nobody sees them."""
         self._closed.set()
+        self._asker.end()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -92,7 +95,8 @@ class Board:
         try:
             return self._write()
         except CrmbridgeError as error:
-            log.warning("%s", error.message)
+            if not self._closed.is_set():
+                log.warning("%s", error.message)
         except Exception:  # the other pages go on, and the next run may bring better
             log.exception("the figures can't be counted")
         return {}
@@ -102,6 +106,10 @@ class Board:
         return (newest[0].id, newest[0].finished_at) if newest else None
 
     def _watch(self) -> None:
+        with self._asker.asking():
+            self._keep_counting()
+
+    def _keep_counting(self) -> None:
         while not self._closed.is_set():
             try:
                 self.refresh()

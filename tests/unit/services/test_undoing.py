@@ -15,6 +15,7 @@ from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, is_empty
 from crmbridge.ports import Run
 from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
+from crmbridge.services.pulling import pull
 from crmbridge.services.running import Ran, run_apply
 from crmbridge.services.undoing import find_run, plan_undo
 from crmbridge.testing.fake_crm import FakeCrm, at
@@ -146,6 +147,39 @@ def test_what_was_created_and_edited_since_stays() -> None:
 
         assert () == plan.changes
         assert [Cause.CHANGED] == [item.cause for item in plan.blocked]
+
+
+@pytest.mark.parametrize("pulled", [False, True])
+def test_an_edit_right_after_the_creation_stays_too(*, pulled: bool) -> None:
+    """In a field that we did not write, at a time when the CRM itself may still be at it; pulled, or not."""
+    bench = able_bench()
+    bench.crms["north"].create_deal("Rollout", stage="qualification", company="1")
+    bench.clock.sleep(600)
+    with writing(bench.workspace, "cycle") as run:
+        finish(bench.workspace, run, "cycle", 0, run_cycle(bench.workspace, run).summary())
+    bench.clock.sleep(30)
+    bench.crms["south"].edit_deal(bench.crms["south"].named("Rollout")[0].ref.id, lost_reason="price")
+    if pulled:
+        pull(bench.workspace)
+    plan, _ = undone(bench, run)
+
+    assert () == plan.changes
+    assert ["its lost_reason changed since the run made it, so it stays as it is"] == [i.reason for i in plan.blocked]
+
+
+def test_an_edit_that_we_wrote_after_stays_too() -> None:
+    """The time that the CRM shows is ours then."""
+    bench, run, south = made()
+    bench.crms["south"].edit_deal(south, lost_reason="price")
+    bench.clock.sleep(600)
+    north = bench.crms["north"].named("Rollout")[0].ref.id
+    for name in ("Second", "Rollout"):
+        bench.crms["north"].edit_deal(north, name=name)
+        cycle(bench)
+    plan, _ = undone(bench, run)
+
+    assert () == plan.changes
+    assert [Cause.CHANGED] == [item.cause for item in plan.blocked]
 
 
 def test_what_we_wrote_to_it_later_is_nobodys_edit() -> None:

@@ -124,8 +124,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a page is saved without its tombstones",
         RECORDS,
-        "        tombstones = [_tombstone_row(tombstone, mark) for tombstone in page.tombstones]\n",
-        "        tombstones = []\n",
+        "tombstones = [tombstone_row(tombstone, mark) for tombstone in page.tombstones]\n",
+        "tombstones = []\n",
     ),
     Bug(
         "what a CRM shows late is not read again (Pipedrive)",
