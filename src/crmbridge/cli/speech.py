@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from crmbridge.model.process import Process
     from crmbridge.services.workspace import Workspace
 
+# What no process names: the stage itself, what waits and is no field, and what a task says.
+_OWN = {"stage": "stage", "link": "field_link", "delete": "field_delete", "subject": "subject"}
+
 
 class Speech(Struct, frozen=True):
     """Words by key, and what is stored in English told in another language. English has no `teller` and `process`."""
@@ -81,8 +84,11 @@ class Speech(Struct, frozen=True):
         return self.teller.finding(finding) if self.teller else finding.message
 
     def field(self, name: str) -> str:
-        """Name a field: in English as files do, else as the process does."""
-        return self.teller.field(name) if self.teller else name
+        """Name a field, or several that wait together: in English as files do, else as the process does."""
+        if self.teller is None:
+            return name
+        named = (self(_OWN[each]) if each in _OWN else self.teller.field(each) for each in name.split(", "))
+        return self("list").join(named)
 
 
 def speech_of(workspace: Workspace) -> Speech:
