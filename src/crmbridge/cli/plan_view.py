@@ -58,7 +58,7 @@ def change_lines(change: Change, names: Names, say: Speech) -> Iterator[Line]:
     if change.action is Action.ARCHIVE:
         shown = []  # the one that there may be is what it is called
     rows: list[list[Part]] = [_edit_row(change, edit, names, say) for edit in shown]
-    rows.append([dim(say("because")), dim(cut(say.reason(change.reason), REASON))])
+    rows.append([dim(say("because")), dim(cut(say.because(change), REASON))])
     yield from table(rows, indent=6)
     yield ""
 

@@ -161,6 +161,25 @@ def test_a_plan_is_told_in_the_language_of_the_settings(language: str, says: lis
     assert "because" not in said
 
 
+@pytest.mark.parametrize("language", ["pt", "zh"])
+def test_why_a_task_is_made_is_told_as_its_finding_is(language: str) -> None:
+    """As the task will say it; in English, as the plan stores it."""
+    asks = [{"rule": "*", "action": "task"}]
+    bench = make_bench(deals=12, parts={"north": (0, 1)}, language=language, enforce=asks)
+    cycle = run_plan(bench.workspace).cycle
+    assert cycle is not None
+    assert cycle.plan is not None
+    changes = [change for change in cycle.plan.changes if change.finding]
+    say = speech_of(bench.workspace, changes)
+
+    assert changes
+    for change in changes:
+        finding = say.about[change.finding or ""]
+        assert f"{finding.rule}: {say.finding(finding)}" == say.because(change)
+        assert change.reason not in {say.because(change), ""}
+        assert change.reason == english().because(change)
+
+
 @pytest.mark.parametrize(("language", "says"), [("pt", ("(vazio)", "sim", "não")), ("zh", ("（空）", "是", "否"))])  # noqa: RUF001  as it is written
 def test_values_are_told_in_the_language_of_the_settings(language: str, says: tuple[str, str, str]) -> None:
     """In plans, in a journal's line and of what waits: nothing, yes and no are words; what people wrote stays."""
