@@ -54,7 +54,7 @@ def answer_plan(workspace: Workspace, ran: Ran, *, saved: Path | None, exit_code
     if cycle is None or cycle.plan is None:
         raise TypeError("a run that plans has a plan")
     names = names_for(workspace, cycle.plan.changes, cycle.plan.blocked)
-    lines = list(plan_lines(cycle.plan, names, speech_of(workspace), complete=not cycle.errors))
+    lines = list(plan_lines(cycle.plan, names, speech_of(workspace, cycle.plan.changes), complete=not cycle.errors))
     for connection, error in cycle.errors:
         lines += error_lines(connection, error)
     if saved is not None:

@@ -192,7 +192,7 @@ def _journal(said: Explanation, names: Names, say: Speech) -> Iterator[Line]:
     for entry in entries[-RECENT:]:
         change = entry.change
         outcome = say.named("outcome", entry.outcome.value) if entry.outcome else say("no_outcome")
-        said_so = f"{edits_in_words(change, names)} {entry.message}".strip()
+        said_so = f"{edits_in_words(change, names, say)} {entry.message}".strip()
         action = say.named("wrote", change.action.value)
         rows.append([moment(entry.at), change.connection, action, outcome, said_so])
     yield from table(rows, indent=2)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
 from crmbridge.cli.plan_view import edits_in_words
+from crmbridge.cli.speech import english
 from crmbridge.model.lives import accepted
 from crmbridge.model.values import show
 from crmbridge.services.naming import names_for
@@ -84,12 +85,17 @@ def shown_lines(workspace: Workspace, shown: Shown, now: datetime) -> Iterator[L
     yield from table(events, indent=2)
     done = [entry for entry in shown.journal if entry.outcome is not None]
     if done:
-        names = names_for(workspace, [entry.change for entry in done])
+        names, say = names_for(workspace, [entry.change for entry in done]), english()
         yield ""
         yield strong("What crmbridge did")
         yield from table(
             [
-                [show(e.at), e.change.action.value, str(e.outcome), f"{edits_in_words(e.change, names)} {e.message}"]
+                [
+                    show(e.at),
+                    e.change.action.value,
+                    str(e.outcome),
+                    f"{edits_in_words(e.change, names, say)} {e.message}",
+                ]
                 for e in done
             ],
             indent=2,

@@ -21,6 +21,7 @@ NARROW = 40  # columns; with fewer left, a row's last cell goes below the others
 # Colours and cursor moves go whole. Of any other sequence only the escape goes and its text stays, as where it ends is
 # for the sender to say: nothing may hide what stands beside it.
 _SEQUENCE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[@-~]")
+_PIECES = re.compile(r"[^ 、。，；：]*(?:[ 、。，；：]+|$)")  # noqa: RUF001  Chinese has no spaces to break lines at
 _JOINERS = "\u200c\u200d"  # they belong to words and emoji, and change no order
 
 
@@ -134,13 +135,13 @@ def _wrapped(before: list[Part], last: Part, columns: int | None, indent: int) -
 def _lines_of(text: str, columns: int) -> Iterator[str]:
     """Break text between words so that each line fits; a word that is longer than a line stays whole."""
     line = ""
-    for word in text.split(" "):
-        if line and width(line) + 1 + width(word) > columns:
-            yield line
-            line = word
+    for piece in _PIECES.findall(text):
+        if line and width(line) + width(piece.rstrip(" ")) > columns:
+            yield line.rstrip(" ")
+            line = piece
         else:
-            line = f"{line} {word}" if line else word
-    yield line
+            line += piece
+    yield line.rstrip(" ")
 
 
 def _fitted(cell: Part, most: int, *, last: bool) -> Part:

@@ -58,7 +58,7 @@ def change_lines(change: Change, names: Names, say: Speech) -> Iterator[Line]:
     if change.action is Action.ARCHIVE:
         shown = []  # the one that there may be is what it is called
     rows: list[list[Part]] = [_edit_row(change, edit, names, say) for edit in shown]
-    rows.append([dim(say("because")), dim(cut(say.reason(change.reason), REASON))])
+    rows.append([dim(say("because")), dim(cut(say.because(change), REASON))])
     yield from table(rows, indent=6)
     yield ""
 
@@ -76,17 +76,17 @@ def summary_line(plan: Plan, say: Speech, *, complete: bool = True) -> Line:
     return strong(say("plan_says", said=say("comma").join(said)))
 
 
-def edits_in_words(change: Change, names: Names) -> str:
+def edits_in_words(change: Change, names: Names, say: Speech) -> str:
     """Say in one line what a change writes: a task's subject, a note's beginning, else each field."""
     after = change.after
     if change.action in {Action.TASK, Action.NOTE, Action.NOTIFY}:
         return cut(show(after.get("subject") or after.get("body")), VALUE)
-    return ", ".join(f"{edit.name}: {_shown(change, edit.name, edit.after, names)}" for edit in change.edits)
+    return ", ".join(f"{say.field(edit.name)}: {_shown(change, edit, edit.after, names, say)}" for edit in change.edits)
 
 
-def value_shown(item: Blocked, value: Value, names: Names) -> str:
+def value_shown(item: Blocked, value: Value, names: Names, say: Speech) -> str:
     """Give a value of something that waits in the words that people use."""
-    return cut(called(names, item.name, value), VALUE)
+    return cut(_told(item.name, value, called(names, item.name, value), say), VALUE)
 
 
 def edited_in_words(edited: Edited | None, say: Speech) -> str:
@@ -117,16 +117,23 @@ def _what(change: Change, names: Names, say: Speech) -> list[Part]:
 
 
 def _edit_row(change: Change, edit: FieldEdit, names: Names, say: Speech) -> list[Part]:
-    after = _shown(change, edit.name, edit.after, names)
+    after = _shown(change, edit, edit.after, names, say)
     label = say("due_on") if edit.name == "due_at" else say.field(edit.name)
     if change.action is not Action.UPDATE:
         return [label, after]
-    before = cut(_shown(change, edit.name, edit.before, names), BEFORE)
+    before = cut(_shown(change, edit, edit.before, names, say), BEFORE)
     return [label, before, f"→ {after}"]
 
 
-def _shown(change: Change, name: str, value: Value, names: Names) -> str:
-    return cut(called_in(change, name, value, names), VALUE)
+def _shown(change: Change, edit: FieldEdit, value: Value, names: Names, say: Speech) -> str:
+    return cut(_told(edit.name, value, called_in(change, edit.name, value, names), say), VALUE)
+
+
+def _told(name: str, value: Value, called: str, say: Speech) -> str:
+    """Say a value in a language: stages, and what is no text, have words of their own in each."""
+    if name == "stage" and value:
+        return say.stage(str(value), called)
+    return called if value and isinstance(value, str | tuple) else say.value(value)
 
 
 def _blocked_lines(item: Blocked, names: Names, say: Speech) -> Iterator[Line]:
@@ -150,5 +157,5 @@ def value_rows(item: Blocked, names: Names, say: Speech) -> list[list[Part]]:
     rows: list[list[Part]] = []
     for connection, value in item.values.items():
         said = edited_in_words(item.edited.get(connection), say)
-        rows.append([connection, value_shown(item, value, names) + (f"  ({said})" if said else "")])
+        rows.append([connection, value_shown(item, value, names, say) + (f"  ({said})" if said else "")])
     return rows

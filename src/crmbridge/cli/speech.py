@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from crmbridge.model.findings import Finding, Verdict
 from crmbridge.model.values import Value, show
 
 if TYPE_CHECKING:
     from crmbridge.manual.telling import Teller
+    from crmbridge.model.changes import Change
     from crmbridge.model.process import Process
     from crmbridge.services.workspace import Workspace
 
+# What no process names: the stage itself, what waits and is no field, and what a task says.
+_OWN = {"stage": "stage", "link": "field_link", "delete": "field_delete", "subject": "subject"}
+
 
 class Speech(Struct, frozen=True):
-    """Words by key, and what is stored in English told in another language. English has no `teller` and `process`."""
+    """Words by key, and what is stored in English told in another language. English has no `teller` and `process`.
+
+    `about` has what changes are made about, by ids.
+    """
 
     texts: Mapping[str, str]
     teller: Teller | None = None
     process: Process | None = None
+    about: Mapping[str, Finding] = field(default_factory=dict)
 
     @property
     def language(self) -> str:
@@ -68,6 +76,17 @@ class Speech(Struct, frozen=True):
             return self("yes" if value else "no")
         return self("empty") if value in {None, "", ()} else show(value)
 
+    def because(self, change: Change) -> str:
+        """Say why a change is made: what its finding says, where that still says what it said then."""
+        finding = self.about.get(change.finding or "")
+        if self.teller is None or finding is None:
+            return self.reason(change.reason)
+        from crmbridge.engine.occasion import reason  # noqa: PLC0415  what most projects don't need
+
+        if reason(finding) == change.reason:
+            return f"{finding.rule}: {self.finding(finding)}"
+        return self.reason(change.reason)
+
     def reason(self, text: str) -> str:
         """Say why a change is planned, or why something waits."""
         return self.teller.reason(text) if self.teller else text
@@ -81,19 +100,23 @@ class Speech(Struct, frozen=True):
         return self.teller.finding(finding) if self.teller else finding.message
 
     def field(self, name: str) -> str:
-        """Name a field: in English as files do, else as the process does."""
-        return self.teller.field(name) if self.teller else name
+        """Name a field, or several that wait together: in English as files do, else as the process does."""
+        if self.teller is None:
+            return name
+        named = (self(_OWN[each]) if each in _OWN else self.teller.field(each) for each in name.split(", "))
+        return self("list").join(named)
 
 
-def speech_of(workspace: Workspace) -> Speech:
-    """Give how a project's commands speak."""
+def speech_of(workspace: Workspace, changes: Sequence[Change] = ()) -> Speech:
+    """Give how a project's commands speak, also of why these changes are made."""
     language = workspace.project.settings.language
     if language == "en":
         return english()
     from crmbridge.manual.telling import teller  # noqa: PLC0415  words that most projects don't need
+    from crmbridge.services.naming import findings_of  # noqa: PLC0415  the same
 
     process = workspace.project.process
-    return Speech(_texts(language), teller(process, language), process)
+    return Speech(_texts(language), teller(process, language), process, findings_of(workspace, changes))
 
 
 def english() -> Speech:

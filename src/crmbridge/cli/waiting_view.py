@@ -96,7 +96,8 @@ def _agreed(workspace: Workspace, item: Blocked, names: Names, say: Speech) -> I
         link = decided_ref(item.link)
         base = workspace.store.links.bases([link]).get(link, {})
         if base.get(item.name, APART) != APART:
-            yield [dim(say("agreed")), dim(say("before_that", value=value_shown(item, base[item.name], names)))]
+            value = value_shown(item, base[item.name], names, say)
+            yield [dim(say("agreed")), dim(say("before_that", value=value))]
 
 
 def _records(workspace: Workspace, item: Blocked, say: Speech) -> Iterator[Line]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct, field
 
 from crmbridge.model.changes import Blocked, Change, FieldEdit
+from crmbridge.model.findings import Finding
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value, show
 from crmbridge.services.workspace import Workspace
@@ -46,6 +47,14 @@ def names_for(workspace: Workspace, changes: Sequence[Change], blocked: Sequence
         stages=stage_names(workspace),
         about=about,
     )
+
+
+def findings_of(workspace: Workspace, changes: Sequence[Change]) -> dict[str, Finding]:
+    """Give what changes are made about, by ids, as it is known now."""
+    asked = {change.finding for change in changes}
+    deals = {change.target for change in changes if change.finding and change.target}
+    known = workspace.store.findings.known(deals) if deals else {}
+    return {one.finding.id: one.finding for each in known.values() for one in each if one.finding.id in asked}
 
 
 def _about(workspace: Workspace, blocked: Sequence[Blocked]) -> dict[str, Ref]:

@@ -98,6 +98,18 @@ def test_colour_only_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not wants_colour(Terminal())
 
 
+def test_chinese_is_wrapped_behind_its_punctuation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no spaces between its words; each line fits, and nothing is lost."""
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("sys.stdout", Terminal())
+    text = "请填写：痛点及其代价、技术需求。可处理者：客户经理、ann@example.com。"  # noqa: RUF001  as it is written
+    lines = [str(line[-1]) for line in table([["a", text]])]
+
+    assert len(lines) > 1
+    assert text == "".join(lines)
+    assert [] == [line for line in lines if width(line) + 3 > 60]
+
+
 def test_a_terminal_gets_whole_words_in_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last cell is wrapped under its own column; with too little room, below the row."""
     monkeypatch.setenv("COLUMNS", "60")

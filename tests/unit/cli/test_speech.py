@@ -15,18 +15,22 @@ import pytest
 from crmbridge.cli.explain_view import explanation_lines
 from crmbridge.cli.forms import explanation_form
 from crmbridge.cli.output import Line, Screen, width
-from crmbridge.cli.plan_view import plan_lines
+from crmbridge.cli.plan_view import change_lines, edits_in_words, plan_lines, value_shown
 from crmbridge.cli.speech import english, speech_of
 from crmbridge.cli.waiting_view import full_lines
-from crmbridge.model.changes import Action, Blocked, Cause, Outcome, Plan
+from crmbridge.files.reading import read_process
+from crmbridge.files.shipped import shipped_folder
+from crmbridge.model.changes import Action, Blocked, Cause, FieldEdit, Outcome, Plan
 from crmbridge.model.findings import Severity, SlaState
 from crmbridge.model.records import Kind, Status
 from crmbridge.ports import Waiting
 from crmbridge.services.explaining import explain
 from crmbridge.services.naming import Names, names_for
 from crmbridge.services.running import run_plan, run_steps
+from crmbridge.testing.factories import make_change
 from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
 
+NAMES = Names(adapters={}, deals={}, others={}, stages={})
 HOME = Path(str(files("crmbridge.cli")))
 CATALOGUE = tomllib.loads(HOME.joinpath("words.toml").read_text("utf-8"))
 LANGUAGES = {"en", "pt", "zh"}
@@ -157,9 +161,62 @@ def test_a_plan_is_told_in_the_language_of_the_settings(language: str, says: lis
     assert "because" not in said
 
 
+@pytest.mark.parametrize("language", ["pt", "zh"])
+def test_why_a_task_is_made_is_told_as_its_finding_is(language: str) -> None:
+    """As the task will say it; in English, as the plan stores it."""
+    asks = [{"rule": "*", "action": "task"}]
+    bench = make_bench(deals=12, parts={"north": (0, 1)}, language=language, enforce=asks)
+    cycle = run_plan(bench.workspace).cycle
+    assert cycle is not None
+    assert cycle.plan is not None
+    changes = [change for change in cycle.plan.changes if change.finding]
+    say = speech_of(bench.workspace, changes)
+
+    assert changes
+    for change in changes:
+        finding = say.about[change.finding or ""]
+        assert f"{finding.rule}: {say.finding(finding)}" == say.because(change)
+        assert change.reason not in {say.because(change), ""}
+        assert change.reason == english().because(change)
+
+
+@pytest.mark.parametrize(("language", "says"), [("pt", ("(vazio)", "sim", "não")), ("zh", ("（空）", "是", "否"))])  # noqa: RUF001  as it is written
+def test_values_are_told_in_the_language_of_the_settings(language: str, says: tuple[str, str, str]) -> None:
+    """In plans, in a journal's line and of what waits: nothing, yes and no are words; what people wrote stays."""
+    nothing, yes, no = says
+    say = speech_of(held(language).workspace)
+    edits = [FieldEdit("fit", None, True), FieldEdit("signed", True, False), FieldEdit("note", "", "yes")]
+    change = make_change(edits=tuple(edits))
+    item = Blocked(link="", deal=change.target, name="fit", reason="because", values={"north": None, "south": True})
+
+    rows = {line.split()[0]: line.split()[1:] for line in text(change_lines(change, NAMES, say)).splitlines()[1:4]}
+    assert {"fit": [nothing, "→", yes], "signed": [yes, "→", no], "note": [nothing, "→", "yes"]} == rows
+    assert f"fit: {yes}, signed: {no}, note: yes" == edits_in_words(change, NAMES, say)
+    assert [nothing, yes] == [value_shown(item, value, NAMES, say) for value in item.values.values()]
+
+
+@pytest.mark.parametrize(
+    ("language", "says"), [("pt", "etapa Qualificação → Proposta"), ("zh", "阶段 资格确认 → 方案")]
+)
+def test_a_stage_is_named_as_the_process_names_it_in_the_language(language: str, says: str) -> None:
+    """In a plan and in a journal's line; so is what a stage is, which no process names."""
+    process = read_process(shipped_folder() / "processes" / "b2b.yaml").model
+    say = speech_of(make_bench(process=process, language=language).workspace)
+    change = make_change(edits=(FieldEdit("stage", "qualification", "proposal"),))
+
+    assert says in re.sub(" +", " ", text(change_lines(change, NAMES, say)))
+    label, *_, after = says.split()
+    assert f"{label}: {after}" == edits_in_words(change, NAMES, say)
+
+
+@pytest.mark.parametrize(("language", "says"), [("en", "amount, link"), ("pt", "Valor, Correspondente")])
+def test_what_waits_together_is_named_one_by_one(language: str, says: str) -> None:
+    """Each by the word that it has alone."""
+    assert says == speech_of(held(language).workspace).field("amount, link")
+
+
 def test_a_project_without_connections_is_told_what_it_lacks() -> None:
     """Nothing was compared, so nothing agrees."""
     plan = Plan(id="p", made_at=MONDAY, settings="", changes=())
-    names = Names(adapters={}, deals={}, others={}, stages={})
 
-    assert "no connections" in text(plan_lines(plan, names, english()))
+    assert "no connections" in text(plan_lines(plan, NAMES, english()))

@@ -125,4 +125,4 @@ def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
 
     names = names_for(workspace, plan.changes, plan.blocked)
     chosen = choose(workspace, plan, choice)
-    return [*plan_lines(chosen.plan, names, speech_of(workspace)), *left_lines(chosen, names)]
+    return [*plan_lines(chosen.plan, names, speech_of(workspace, chosen.plan.changes)), *left_lines(chosen, names)]

@@ -121,6 +121,7 @@ def _resolve_all(call: Call, side: str, *, yes: bool) -> Reply:
 
 def _answer(workspace: Workspace, run: str | None, decisions: Sequence[Decision], left: Sequence[Waiting]) -> Reply:
     from crmbridge.cli.plan_view import deal_name, value_shown  # noqa: PLC0415  imports are paid late
+    from crmbridge.cli.speech import english  # noqa: PLC0415  the same
     from crmbridge.model.codec import ref_to_json  # noqa: PLC0415  the same
     from crmbridge.model.values import to_json  # noqa: PLC0415  the same
     from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
@@ -130,7 +131,7 @@ def _answer(workspace: Workspace, run: str | None, decisions: Sequence[Decision]
     lines: list[Line] = [
         [
             strong(one.item.name),
-            f" of {deal_name(one.item.deal, names.deals)}: {value_shown(one.item, one.value, names)}",
+            f" of {deal_name(one.item.deal, names.deals)}: {value_shown(one.item, one.value, names, english())}",
         ]
         for one in decisions
     ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from crmbridge.services.setup import SetUp, Setup
     from crmbridge.services.workspace import Workspace
 
-HEADS = ("name", "adapter", "stages", "fields", "kept in step by", "signed in by, for", "host")
+HEADS = ("name", "adapter", "stages", "fields", "kept in step by", "signed in by, for; host")
 DECLINED = 10  # the changes are still pending
 LEFT = "some fields need a person"
 LEFT_ADVICE = "Do what is said of each under `!` and `by hand`, then run it again."
@@ -72,8 +72,12 @@ def _list(workspace: Workspace) -> Reply:
             "mapped" if name in settings.stages else "not mapped",
             f"{len(connection.fields)} bound",
             ", ".join(sync.name for sync in settings.sync if name in sync.between) or "-",
-            _signed_in(*noted[name]) if name in noted else "not looked at",
-            str(connection.options.get("base_url") or "the vendor's own"),
+            "; ".join(
+                (
+                    _signed_in(*noted[name]) if name in noted else "not looked at",
+                    str(connection.options.get("base_url") or "the vendor's own"),
+                )
+            ),
         ]
         for name, connection in settings.connections.items()
     ]

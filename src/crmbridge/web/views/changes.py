@@ -11,7 +11,7 @@ from crmbridge.manual.telling import Teller
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.findings import Finding
 from crmbridge.model.values import Value
-from crmbridge.services.naming import Names, called_in
+from crmbridge.services.naming import Names, called_in, findings_of
 from crmbridge.web.rendering import deal_path
 from crmbridge.web.site import Site
 from crmbridge.web.views.deals import field_label, teller_of
@@ -44,16 +44,8 @@ class Shown(NamedTuple):
 
 def shown_changes(site: Site, changes: Sequence[Change], names: Names, t: Words) -> list[Shown]:
     """Write changes; why each is made is told in the visitor's language."""
-    told, about = teller_of(site, t), _findings(site, changes)
+    told, about = teller_of(site, t), findings_of(site.workspace, changes)
     return [_shown(site, change, _because(change, about, told), names, t) for change in changes]
-
-
-def _findings(site: Site, changes: Sequence[Change]) -> dict[str, Finding]:
-    """Give what changes are made about, by ids, as it is known now."""
-    asked = {change.finding for change in changes}
-    deals = {change.target for change in changes if change.finding and change.target}
-    known = site.workspace.store.findings.known(deals) if deals else {}
-    return {one.finding.id: one.finding for each in known.values() for one in each if one.finding.id in asked}
 
 
 def _because(change: Change, about: dict[str, Finding], told: Teller) -> str:
