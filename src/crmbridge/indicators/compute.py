@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import duckdb
@@ -47,13 +47,20 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
     options = options.checked((*MEASURES, *OUTLOOKS))
     moment, words = Moment(as_of, options), Words.of(options.language, options.horizon)
     lean = not options.own and options.segment is None  # SQL of a team's own may look at single clocks
-    with database.views(store_url, process, moment, lean=lean, counted=True) as views, ThreadPoolExecutor(1) as pool:
-        money = known_money(views)
-        segments = {row["seg"]: row["segment"] for row in database.run(views, "segments")}
-        shown = Shown(process=process, options=options, words=words, segments=segments)
-        ahead = pool.submit(measure_outlooks, views.cursor(), shown, as_of, money)
+    ahead: list[Future[Outlooks]] = []
+
+    def look_ahead(views: duckdb.DuckDBPyConnection) -> None:
+        """Begin with what takes longest, and needs the views alone."""
+        shown = _shown(views, process, options, words)
+        ahead.append(pool.submit(measure_outlooks, views.cursor(), shown, as_of, known_money(views)))
+
+    with (
+        ThreadPoolExecutor(1) as pool,
+        database.views(store_url, process, moment, lean=lean, counting=look_ahead) as views,
+    ):
+        money, shown = known_money(views), _shown(views, process, options, words)
         counted = _Counted.read(views, process, moment)
-        outlooks = ahead.result()
+        outlooks = ahead[0].result()
         cuts = Cuts(segment=options.segment is not None, period=options.period is not None)
         own = measure_own(views, options.own, words, money.currency, cuts)
     measures = {
@@ -75,6 +82,11 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
         currency=money.currency,
         waived=WaivedFindings(**{**counted.waived, "next_end": _moment(counted.waived["next_end"])}),
     )
+
+
+def _shown(views: duckdb.DuckDBPyConnection, process: Process, options: Options, words: Words) -> Shown:
+    segments = {row["seg"]: row["segment"] for row in database.run(views, "segments")}
+    return Shown(process=process, options=options, words=words, segments=segments)
 
 
 def _measured(shown: Shown, counted: _Counted) -> Iterator[Measured]:

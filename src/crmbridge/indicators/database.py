@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,12 +68,12 @@ def views(
     writes: Path | None = None,
     *,
     lean: bool = False,
-    counted: bool = False,
+    counting: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a DuckDB database with the views of a state, as SQL of a team's own finds them.
 
     `writes` is the one file that it may write; `lean` keeps no single clocks: their view has no rows;
-    `counted` counts what measures are made from, too.
+    with `counting`, what measures are made from is counted, too: it is called as soon as the views are there.
     Raises ConfigurationError when there is no state there or a rate is missing, StateError when it can't be read.
     """
     segment = moment.options.segment
@@ -82,13 +82,14 @@ def views(
 
     def define(database: duckdb.DuckDBPyConnection) -> None:
         _define(database, process, moment)
-        if counted:
+        if counting:
+            counting(database)
             database.execute(query("counted"))
 
     with opened(
         store_url, [stage.id for stage in process.stages], field, writes, lean=clocks, meanwhile=define
     ) as database:
-        if counted:
+        if counting:
             database.execute(query("kept"))
         yield database
 
