@@ -410,7 +410,7 @@ def test_a_report_is_written_in_the_form_asked_for(shop: Shop, tmp_path: Path, f
     shop.call("report", "--format", form, "--out", str(tmp_path / "here"))
 
     (saved,) = (tmp_path / "here").iterdir()
-    steady = re.compile(r"[0-9.]+")
+    steady = re.compile(r"[0-9.]+(?:e-[0-9]+)?")
     assert printed.startswith(begins)
     assert [steady.sub("0", line.rstrip()) for line in saved.read_text("utf-8").splitlines()] == [
         steady.sub("0", line) for line in printed.splitlines()
