@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from crmbridge.indicators import database
 from crmbridge.indicators.aimed import figure_of, indicator_figure
-from crmbridge.indicators.currency import known_money
+from crmbridge.indicators.currency import Money, known_money
 from crmbridge.indicators.database import Moment
 from crmbridge.indicators.measures import MEASURES, Raw
 from crmbridge.indicators.options import Options, Period
@@ -47,20 +47,22 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
     options = options.checked((*MEASURES, *OUTLOOKS))
     moment, words = Moment(as_of, options), Words.of(options.language, options.horizon)
     lean = not options.own and options.segment is None  # SQL of a team's own may look at single clocks
-    ahead: list[Future[Outlooks]] = []
+    begun: list[tuple[Money, Shown, Future[Outlooks]]] = []
 
     def look_ahead(views: duckdb.DuckDBPyConnection) -> None:
         """Begin with what takes longest, and needs the views alone."""
-        shown = _shown(views, process, options, words)
-        ahead.append(pool.submit(measure_outlooks, views.cursor(), shown, as_of, known_money(views)))
+        money = known_money(views)
+        segments = {row["seg"]: row["segment"] for row in database.run(views, "segments")}
+        shown = Shown(process=process, options=options, words=words, segments=segments)
+        begun.append((money, shown, pool.submit(measure_outlooks, views.cursor(), shown, as_of, money)))
 
     with (
         ThreadPoolExecutor(1) as pool,
         database.views(store_url, process, moment, lean=lean, counting=look_ahead) as views,
     ):
-        money, shown = known_money(views), _shown(views, process, options, words)
+        ((money, shown, ahead),) = begun
         counted = _Counted.read(views, process, moment)
-        outlooks = ahead[0].result()
+        outlooks = ahead.result()
         cuts = Cuts(segment=options.segment is not None, period=options.period is not None)
         own = measure_own(views, options.own, words, money.currency, cuts)
     measures = {
@@ -82,11 +84,6 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
         currency=money.currency,
         waived=WaivedFindings(**{**counted.waived, "next_end": _moment(counted.waived["next_end"])}),
     )
-
-
-def _shown(views: duckdb.DuckDBPyConnection, process: Process, options: Options, words: Words) -> Shown:
-    segments = {row["seg"]: row["segment"] for row in database.run(views, "segments")}
-    return Shown(process=process, options=options, words=words, segments=segments)
 
 
 def _measured(shown: Shown, counted: _Counted) -> Iterator[Measured]:
