@@ -79,6 +79,19 @@ class TestCost:
         assert [open_deal] == deals(pages)
         assert [] == [path for path in paths(served, before) if "changelog" in path]
 
+    def test_a_look_right_before_a_write_is_one_request(self, adapter: Adapter, served: Served, state: Any) -> None:
+        """Nobody can hold a deal until it is written, so no other request lengthens the time in between."""
+        number, _ = quiet_deal_with_a_plan(state)
+        ref = Ref("pd", Kind.DEAL, number)
+        adapter.read([ref])
+        before = len(served.sandbox.log.all())
+        (deal,) = adapter.read([ref], fields={"name"}).values()
+
+        assert ["/api/v2/deals"] == paths(served, before)
+        assert state.tables.deals[int(number)]["title"] == deal.fields["name"]
+        assert "contacts" not in deal.fields, "they were not asked for"
+        assert "next_activity_at" in adapter.read([ref], fields={"next_activity_at"})[ref].fields
+
     def test_lists_are_read_at_the_largest_page(self, adapter: Adapter, served: Served) -> None:
         """A list costs 10 tokens whatever its length, so pages hold the most there may be: 500."""
         pull(adapter)

@@ -141,13 +141,13 @@ class PipedriveAdapter:
     ) -> Mapping[Ref, Record]:
         """Read records as they are now, by their ids; the ones that are gone are left out.
 
-        Of `fields`, only organizations' own cost requests, so the others always come.
+        Of `fields`, deals' contacts and activities and organizations' own cost requests; the others always come.
         """
         wanted: dict[Kind, set[int]] = {}
         for ref in refs:
             if ref.id.isdecimal() and len(ref.id) < 19:
                 wanted.setdefault(ref.kind, set()).add(int(ref.id))
-        found = {record.ref: record for kind, ids in wanted.items() for record in self._read_kind(kind, ids)}
+        found = {record.ref: record for kind, ids in wanted.items() for record in self._read_kind(kind, ids, fields)}
         return self._figures.added({ref: found[ref] for ref in refs if ref in found}, fields)
 
     def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
@@ -193,10 +193,10 @@ class PipedriveAdapter:
         """Give back connections."""
         self._api.close()
 
-    def _read_kind(self, kind: Kind, ids: set[int]) -> list[Record]:
+    def _read_kind(self, kind: Kind, ids: set[int], fields: Collection[str] | None) -> list[Record]:
         match kind:
             case Kind.DEAL:
-                return self._deals.read(ids)
+                return self._deals.read(ids, fields)
             case Kind.USER:
                 return [user for user in users(self._api, self._connection) if int(user.ref.id) in ids]
             case Kind.NOTE:

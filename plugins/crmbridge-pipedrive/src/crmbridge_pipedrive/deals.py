@@ -39,6 +39,8 @@ LOT = 50  # deals that are read one by one between two cursors; a log costs 20 t
 MOST = 250  # deals of a page
 A_LOG = 20  # tokens
 NAMES = tuple(name for name, _ in TIMES)
+CONTACTS = "contacts"
+_TIMED = frozenset(name for _, name in TIMES)
 
 
 class DealSource(Struct, frozen=True, kw_only=True):
@@ -60,11 +62,19 @@ class DealSource(Struct, frozen=True, kw_only=True):
         """
         yield from _Pull(self, since).pages()
 
-    def read(self, ids: Collection[int]) -> list[Record]:
-        """Read deals by id, as they are now. A list asked for ids is no search index."""
+    def read(self, ids: Collection[int], fields: Collection[str] | None = None) -> list[Record]:
+        """Read deals by id, as they are now. A list asked for ids is no search index.
+
+        With `fields`, contacts and the times of activities, which cost requests of their own, are there only if named.
+        """
         params = deal_params(self.account.deal_fields)
         found = [row for row in rows_by_ids(self.api, "deals", params, ids) if not is_gone(row)]
-        return self.with_contacts(found, self.activities(found))
+        timed = found if fields is None or not _TIMED.isdisjoint(fields) else []
+        if fields is None or CONTACTS in fields:
+            return self.with_contacts(found, self.activities(timed))
+        return [
+            _without_contacts(deal) for deal in self._records(found, Surroundings(activities=self.activities(timed)))
+        ]
 
     def with_contacts(self, rows: Sequence[Row], activities: Mapping[int, Row]) -> list[Record]:
         """Make records, after reading all contacts of the deals that have several."""
@@ -281,6 +291,10 @@ def deal_params(fields: DealFields) -> dict[str, str | int]:
 
 def _tombstones(source: DealSource, rows: Iterable[Row]) -> tuple[Tombstone, ...]:
     return tuple(tombstone(row, source.connection) for row in rows)
+
+
+def _without_contacts(deal: Record) -> Record:
+    return replace(deal, fields={name: value for name, value in deal.fields.items() if name != CONTACTS})
 
 
 def _print(activities: Mapping[int, Row], row: Row) -> str:
