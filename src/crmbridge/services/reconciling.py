@@ -172,6 +172,8 @@ def _look_at_update(workspace: Workspace, change: Change) -> tuple[Receipt, Chan
     there = tuple(edit for edit in change.edits if record is not None and _holds(change, edit, record))
     if there == change.edits and record is not None:
         return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=target, message="read back: it was done"), None
+    if not any(record is not None and _holds_just(change, edit, record) for edit in there):
+        there = ()  # what only looks like forms of what was sent, where the rest is missing, was entered by somebody
     said = ", ".join(edit.name for edit in there)
     message = f"read back: only {said} is as it was sent" if there else "read back: it was not done"
     receipt = Receipt(change=change.id, outcome=Outcome.FAILED, ref=target, message=message)
@@ -179,8 +181,15 @@ def _look_at_update(workspace: Workspace, change: Change) -> tuple[Receipt, Chan
 
 
 def _holds(change: Change, edit: FieldEdit, record: Record) -> bool:
-    if edit.name == STAGE and change.position is not None:
-        return record.position == change.position
+    """Tell whether a field holds what was sent, or what its CRM may have made of that."""
+    if _holds_just(change, edit, record):
+        return True
     now = record.fields.get(edit.name)
     # What looks like a form of what was sent, and stood there before, says nothing of whether it arrived.
-    return same(now, edit.after) or (altered(edit.after, now) and not same(now, edit.before))
+    return altered(edit.after, now) and not same(now, edit.before)
+
+
+def _holds_just(change: Change, edit: FieldEdit, record: Record) -> bool:
+    if edit.name == STAGE and change.position is not None:
+        return record.position == change.position
+    return same(record.fields.get(edit.name), edit.after)

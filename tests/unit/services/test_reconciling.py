@@ -132,6 +132,17 @@ def test_an_update_that_the_crm_rounded_was_done() -> None:
     assert [Outcome.APPLIED] == [receipt.outcome for receipt in reconcile(bench.workspace, "r3")]
 
 
+def test_of_an_update_that_did_not_arrive_nothing_was_rounded() -> None:
+    """A person enters what a CRM might have made of the amount: it is an edit, as the name that went with it is not."""
+    bench, ids = unclear("drop_before", name="New", amount=Money(Decimal("10.75"), "EUR"))
+    bench.crms["south"].edit_deal(ids["south"], amount=Money(Decimal(11), "EUR"))
+    cycle = run_cycle(bench.workspace, "r3")
+    deals = {name: bench.crms[name].deal(number).fields for name, number in ids.items()}
+
+    assert ["read back: it was not done"] == [receipt.message for receipt in cycle.reconciled]
+    assert {("New", Money(Decimal(11), "EUR"))} == {(fields["name"], fields["amount"]) for fields in deals.values()}
+
+
 def test_a_value_that_was_there_before_is_none_that_a_crm_rounded() -> None:
     """The write did not arrive. What stood there looks like a form of what was sent, and stands for nothing."""
     bench, ids = unclear("drop_before", amount=Money(Decimal(100), "EUR"))
