@@ -32,6 +32,11 @@ def sent(values: Iterable[tuple[str, Value]], version: str | None) -> dict[str, 
     return {**written, **marks, VERSION: version or ""}
 
 
+def overwritten(names: Iterable[str]) -> dict[str, Value]:
+    """Give what to remember of fields that were written to otherwise: nothing there is a form of what was sent."""
+    return {mark + name: None for name in names for mark in (_SENT, _FORM)}
+
+
 def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> Read:
     """Say what a record stands for, where it may hold another form of what it was given.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from crmbridge.engine.deleting import ARCHIVED, UNDONE
-from crmbridge.engine.forms import sent
+from crmbridge.engine.forms import overwritten, sent
 from crmbridge.engine.sameness import same
 from crmbridge.engine.views import OWNER, Viewer
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin
@@ -15,13 +15,18 @@ from crmbridge.model.values import Value
 
 
 def bases_after(viewers: Mapping[str, Viewer], written: Iterable[tuple[Change, Ref]]) -> dict[Ref, dict[str, Value]]:
-    """Give the bases that follow from changes that were made: what was written there. Enforcement has none to keep."""
+    """Give the bases that follow from changes that were made: what was written there. Enforcement has none to keep.
+
+    What an undo wrote is an edit, as if a person had made it.
+    """
     bases: dict[Ref, dict[str, Value]] = {}
     for change, ref in written:
         if change.action is Action.ARCHIVE:
             bases.setdefault(ref, {})[UNDONE if change.origin is Origin.UNDO else ARCHIVED] = True
         elif change.link is not None and change.origin is Origin.SYNC and ref.kind is Kind.DEAL:
             bases.setdefault(ref, {}).update(sent(canonical_edits(change, viewers[change.connection]), change.expects))
+        elif change.origin is Origin.UNDO and change.action is Action.UPDATE and ref.kind is Kind.DEAL:
+            bases.setdefault(ref, {}).update(overwritten(edit.name for edit in change.edits))
     return bases
 
 

@@ -323,3 +323,16 @@ def test_what_the_crm_made_of_a_value_is_nobodys_edit() -> None:
 
     assert () == plan.blocked
     assert is_empty(south.deal(ids["south"]).fields.get("amount"))
+
+
+def test_what_an_undo_wrote_is_nothing_that_the_crm_made_of_the_value_before() -> None:
+    """It could be a rounding of what the run wrote; the other side follows all the same."""
+    bench, ids = linked()
+    runs = []
+    for amount in ("11", "11.25"):
+        bench.crms["north"].edit_deal(ids["north"], amount=Money(Decimal(amount), "EUR"))
+        runs.append(cycle(bench).run)
+    undone(bench, runs[-1])
+    cycle(bench)
+
+    assert {Money(Decimal(11), "EUR")} == {bench.crms[name].deal(ids[name]).fields["amount"] for name in TWO}
