@@ -416,6 +416,25 @@ def test_a_field_that_is_theirs_does_not_beat_a_deletion(how: dict[str, str]) ->
     assert ([], []) == (bench.crms["north"].deal_ids(), bench.crms["south"].deal_ids())
 
 
+def test_what_a_deal_was_made_with_is_nothing_that_it_says_to_who_gave_it() -> None:
+    """West alone speaks of amounts, and has what it was made with. An edit in the north meanwhile is the north's."""
+    names = ("north", "south", "west")
+    fields = {"*": {"conflict": "newest"}, "amount": {"direction": "from: west"}}
+    create = {"name": "main", "between": list(names), "create": ["west"], "match": {"deal": ["name"]}, "fields": fields}
+    bench = able_bench(names, sync=[create])
+    for name, amount in (("north", 30), ("south", 5)):
+        bench.crms[name].create_deal("Rollout", stage="qualification", amount=Money(Decimal(amount), "EUR"))
+    pull(bench.workspace)
+    plan = make_plan(bench.workspace).plan
+    bench.crms["north"].edit_deal(only(bench, "north").ref.id, amount=Money(Decimal(90), "EUR"))
+    with writing(bench.workspace, "apply") as name:
+        apply_plan(bench.workspace, plan, name)
+    run(bench)
+    run(bench)
+
+    assert [90, 30, 30] == [only(bench, name).fields["amount"].amount for name in names]
+
+
 def test_undone_restored_deleted_again_is_followed() -> None:
     """Undone restored deleted again is followed."""
     bench, north, south = linked(delete="archive")

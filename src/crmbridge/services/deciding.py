@@ -29,6 +29,7 @@ class Decisions(Struct, frozen=True, kw_only=True):
     changes: Mapping[str, Sequence[Change]]  # by link
     views: Mapping[str, Mapping[Ref, View]]  # link -> what each deal has
     decided: Mapping[str, View]  # link -> what was decided on before
+    alone: Mapping[str, Collection[str]] = field(default_factory=dict)  # creation -> fields of which it alone speaks
     _taken: set[tuple[str, str]] = field(default_factory=set)  # the links and fields that were decided on here
 
     def lost(self, change: Change) -> bool:
@@ -63,10 +64,14 @@ class Decisions(Struct, frozen=True, kw_only=True):
         for name, after in self.edits[change.id].items():
             sides = {ref: view[name] for ref, view in views.items() if name in view and ref != change.target}
             holders = [ref for ref, value in sides.items() if same(value, after)]
-            # A new deal is made from one side; where others differ, that is for the merge to decide.
-            if name not in fields or (change.action is Action.CREATE and len(holders) < len(sides)):
+            if name not in fields:
                 continue
-            for ref in (*holders, decided_ref(link)):
+            # A new deal is made from one side; where others differ, that is for the merge to decide. If it alone
+            # speaks of the field, it has nothing to say to the side that it was made from.
+            is_open = change.action is Action.CREATE and len(holders) < len(sides)
+            if is_open and name not in self.alone.get(change.id, ()):
+                continue
+            for ref in (*holders, *(() if is_open else (decided_ref(link),))):
                 bases.setdefault(ref, {})[name] = after
             if change.target is not None and name in views.get(change.target, {}):
                 bases.setdefault(change.target, {})[name] = views[change.target][name]
@@ -88,6 +93,7 @@ def decisions_of(workspace: Workspace, viewers: Mapping[str, Viewer], changes: S
     for change in changes:
         if change.link is not None and change.kind is Kind.DEAL and change.action in _DECIDE:
             by_link[change.link].append(change)
+    creations = [c for found in by_link.values() for c in found if c.action is Action.CREATE]
     links = workspace.store.links.get(by_link)
     bases = workspace.store.links.bases([decided_ref(link) for link in by_link])
     refs = {link: links.get(link, ()) for link in by_link}
@@ -101,4 +107,14 @@ def decisions_of(workspace: Workspace, viewers: Mapping[str, Viewer], changes: S
             for link, found in refs.items()
         },
         decided={link: bases.get(decided_ref(link), {}) for link in by_link},
+        alone={
+            c.id: _spoken_of(workspace, c) for found in by_link.values() for c in found if c.action is Action.CREATE
+        },
     )
+
+
+def _spoken_of(workspace: Workspace, creation: Change) -> frozenset[str]:
+    """Name the fields of a deal to be made of which its connection alone speaks."""
+    entries = [each for each in workspace.project.settings.sync if creation.connection in each.between]
+    names = [edit.name for edit in creation.edits]
+    return frozenset(n for each in entries for n in names if each.policy(n).source == creation.connection)
