@@ -21,6 +21,7 @@ class Oracle:
     def __init__(self, seen: Witness) -> None:
         self.seen = seen
         self._run = ""
+        self._looked_at: set[str] = set()  # the links that a run which got as far as a plan has looked at
 
     def begin(self, run: str) -> None:
         """Note that a run begins."""
@@ -32,7 +33,9 @@ class Oracle:
             if self.seen.is_owed(link, name, value):
                 continue
             judge_field(self.seen, link, links[link], name, blocked=False)
-            self.seen.in_step[link, name] = Agreed(self.seen.count, value, links[link])
+            # That a link is in step is not known before it was looked at, and that may come after the next edit.
+            if link in self._looked_at:
+                self.seen.in_step[link, name] = Agreed(self.seen.count, value, links[link])
 
     def before_write(self, changes: Sequence[Change]) -> None:
         """Check that each change that is sent has its intent, and that nothing else of it is still unclear."""
@@ -56,9 +59,10 @@ class Oracle:
     def end(self, plan: Plan | None) -> None:
         """Check the journal after a run that came to its end, and note what all sides agree on."""
         self.seen.look_again()
-        self.seen.links()
+        links = self.seen.links()
         if plan is None:
             return
+        self._looked_at.update(links)
         rows: dict[str, list[Outcome | None]] = defaultdict(list)
         for entry in self.seen.journal.entries(self._run):
             rows[entry.change.id].append(entry.outcome)

@@ -78,14 +78,12 @@ class Watched(Struct):
 
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
         """Read, and let nobody come between this and the write that follows, where the CRM can't."""
-        try:
-            with self.play.breaking.noted():
-                return self.inner.read(refs, fields=fields)
-        finally:
-            # What was looked at may be written next. Where the CRM can't hold it until then, an edit between the two
-            # is one that nobody could see: the docs say so, and here nobody makes it.
-            if not self.capabilities.conditional_write:
-                self.play.exposed |= {self.connection}
+        # What is looked at may be written next. Where the CRM can't hold it until then, an edit after that is one that
+        # nobody could see: the docs say so, and here nobody makes it, nor between the requests that one look may take.
+        if not self.capabilities.conditional_write:
+            self.play.exposed |= {self.connection}
+        with self.play.breaking.noted():
+            return self.inner.read(refs, fields=fields)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find."""
