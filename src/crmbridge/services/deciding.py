@@ -107,9 +107,7 @@ def decisions_of(workspace: Workspace, viewers: Mapping[str, Viewer], changes: S
             for link, found in refs.items()
         },
         decided={link: bases.get(decided_ref(link), {}) for link in by_link},
-        alone={
-            c.id: _spoken_of(workspace, c) for found in by_link.values() for c in found if c.action is Action.CREATE
-        },
+        alone={creation.id: _spoken_of(workspace, creation) for creation in creations},
     )
 
 
