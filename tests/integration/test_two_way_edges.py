@@ -416,6 +416,39 @@ def test_a_field_that_is_theirs_does_not_beat_a_deletion(how: dict[str, str]) ->
     assert ([], []) == (bench.crms["north"].deal_ids(), bench.crms["south"].deal_ids())
 
 
+def test_who_was_outdone_is_not_the_newest_by_our_own_writing() -> None:
+    """The north's owner is newer and has no user in the south; that another field is written there changes nothing."""
+    bench, north, south = linked(match={"deal": ["name"]})
+    nobody = add(bench, "north", Kind.USER, "99", name="New", email="new@acme.example", active=True)
+    bench.crms["south"].edit_deal(south, owner="2")
+    bench.clock.sleep(60)
+    bench.crms["north"].edit_deal(north, owner=nobody, amount=Money(Decimal(5), "EUR"))
+    bench.clock.sleep(60)
+    runs = [run(bench) for _ in range(4)]
+
+    assert (nobody, "2") == (only(bench, "north").fields["owner"], only(bench, "south").fields["owner"])
+    assert [Decimal(5)] * 2 == [only(bench, name).fields["amount"].amount for name in ("north", "south")]
+    assert [["owner"]] * 4 == [[item.name for item in each.plan.blocked] for each in runs if each.plan]
+
+
+def test_what_was_decided_on_goes_into_a_deal_that_is_made_again() -> None:
+    """A person settled who owns it; the deal that had this owner was deleted, and the other is edited meanwhile."""
+    bench, north, south = linked(delete="archive", fields={"*": {"conflict": "ask"}})
+    nobody = add(bench, "south", Kind.USER, "99", name="New", email="new@acme.example", active=True)
+    bench.crms["north"].edit_deal(north, owner="2")
+    bench.crms["south"].edit_deal(south, owner=nobody)
+    run(bench)
+    (one,) = conflicts(bench.workspace)
+    resolve(bench.workspace, [take(one.item, "south")])
+    bench.crms["south"].delete_deal(south)
+    bench.crms["north"].edit_deal(north, name="Wanted")
+    run(bench)
+    run(bench)
+
+    assert ("Wanted", nobody) == tuple(only(bench, "south").fields[name] for name in ("name", "owner"))
+    assert ["owner"] == [waits.item.name for waits in bench.workspace.store.waiting.all()], "the north has no such user"
+
+
 def test_what_a_deal_was_made_with_is_nothing_that_it_says_to_who_gave_it() -> None:
     """West alone speaks of amounts, and has what it was made with. An edit in the north meanwhile is the north's."""
     names = ("north", "south", "west")

@@ -53,12 +53,14 @@ class Merged(Struct, frozen=True, kw_only=True):
     """What merging one link says: edits per side, why, what needs a person, and what all sides agree on.
 
     In `agreed`, the value that the whole link agrees on stands under `decided_ref`, beside those of the sides.
+    `outdone` has, per side, what it holds in fields in which it said something and another side won.
     """
 
     edits: Mapping[Ref, tuple[FieldEdit, ...]]
     reasons: Mapping[Ref, tuple[str, ...]]
     blocked: tuple[Blocked, ...]
     agreed: Mapping[Ref, Mapping[str, Value]]
+    outdone: Mapping[Ref, Mapping[str, Value]]
 
 
 class _Draft(Struct):
@@ -68,6 +70,7 @@ class _Draft(Struct):
     reasons: dict[Ref, list[str]] = field(default_factory=dict)
     blocked: list[Blocked] = field(default_factory=list)
     agreed: dict[Ref, dict[str, Value]] = field(default_factory=dict)
+    outdone: dict[Ref, dict[str, Value]] = field(default_factory=dict)
 
 
 def decided_ref(link: str) -> Ref:
@@ -94,7 +97,14 @@ def merge(link: str, sides: Sequence[Side], policy: Policy, decided: Mapping[str
         reasons={ref: tuple(reasons) for ref, reasons in draft.reasons.items()},
         blocked=tuple(draft.blocked),
         agreed=draft.agreed,
+        outdone=draft.outdone,
     )
+
+
+def owed(side: Side, policy: Policy, decided: Mapping[str, Value]) -> dict[str, Value]:
+    """Give what was decided on and did not get to a deal, where nobody edited it there and no other deal is left."""
+    names = [name for name in side.now if name in decided and policy(name).sync]
+    return {name: decided[name] for name in names if _is_owed(name, [side], policy(name), decided)}
 
 
 def _is_quiet(name: str, sides: Sequence[Side], decided: Mapping[str, Value]) -> bool:
@@ -110,7 +120,9 @@ def _is_quiet(name: str, sides: Sequence[Side], decided: Mapping[str, Value]) ->
 
 def _merge_field(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) -> None:
     first, *others = sides
-    if all(same(side.now[name], first.now[name]) for side in others) and not _is_owed(name, sides, policy, draft):
+    if all(same(side.now[name], first.now[name]) for side in others) and not _is_owed(
+        name, sides, policy, draft.decided
+    ):
         _agree(name, first.now[name], sides, draft)
     elif any(_held(side, name) is not side.now[name] for side in sides) and all(
         same(_held(side, name), _held(first, name)) for side in others
@@ -124,12 +136,12 @@ def _merge_field(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Dr
         _settle(name, sides, policy, draft)
 
 
-def _is_owed(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) -> bool:
+def _is_owed(name: str, sides: Sequence[Side], policy: FieldSync, agreed: Mapping[str, Value]) -> bool:
     """Tell whether all that are left are as they were when something else was decided on, which got to none of them.
 
     That is so where the deal that it came from is gone. Who speaks alone, or only fills, has no decisions to repeat.
     """
-    decided = draft.decided.get(name, APART)
+    decided = agreed.get(name, APART)
     if decided == APART or policy.source is not None or policy.conflict == ONLY_IF_EMPTY:
         return False
     untouched = all(name in side.base and same(side.now[name], side.base[name]) for side in sides)
@@ -223,8 +235,11 @@ def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) 
     if winner is None:
         draft.blocked.append(_conflict(draft.link, name, sides, changed, policy))
         return
-    losers = ", ".join(side.ref.connection for side in changed if not same(side.now[name], winner.now[name]))
-    why = f"changed in {_names(changed)}; {winner.ref.connection} wins over {losers} by the policy {policy.conflict!r}"
+    losers = [side for side in changed if not same(side.now[name], winner.now[name])]
+    for side in losers:
+        draft.outdone.setdefault(side.ref, {})[name] = side.now[name]
+    over = ", ".join(side.ref.connection for side in losers)
+    why = f"changed in {_names(changed)}; {winner.ref.connection} wins over {over} by the policy {policy.conflict!r}"
     _spread(name, winner.now[name], sides, draft, why=why)
 
 

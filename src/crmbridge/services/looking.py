@@ -12,7 +12,7 @@ from crmbridge.engine.deleting import ARCHIVED, ENDED, HAD, UNDONE, Gone, judge_
 from crmbridge.engine.forms import read
 from crmbridge.engine.glance import Glance
 from crmbridge.engine.mapping import LOST, WON
-from crmbridge.engine.merge import Side, decided_ref, merge
+from crmbridge.engine.merge import Side, decided_ref, merge, owed
 from crmbridge.engine.planner import archive, create_counterpart, sync_updates
 from crmbridge.engine.sameness import same
 from crmbridge.engine.views import STAGE
@@ -46,6 +46,7 @@ class Part(Struct):
     agreed: dict[Ref, Mapping[str, Value]] = field(default_factory=dict)
     members: dict[str, tuple[Ref, ...]] = field(default_factory=dict)  # of the links that lose some
     ends: dict[str, tuple[Ref, Ref]] = field(default_factory=dict)  # links that end: what is gone, and what is left
+    outdone: dict[Ref, Mapping[str, Value]] = field(default_factory=dict)  # as merging says it
 
     def look(self) -> None:
         """Look at each link: what is gone, what differs, what is missing; then at what hangs on the deals."""
@@ -55,6 +56,17 @@ class Part(Struct):
                 self._look_at(link, base)
         self.changes, stopped = with_companions(self.workspace, self.entry, self.around, self.changes)
         self.blocked += stopped
+        self._note_outdone()
+
+    def _note_outdone(self) -> None:
+        """Remember who was outdone in a field and can't be given what won.
+
+        It would seem to be the newest by the next run, for what we write in its other fields.
+        """
+        if self.outdone:
+            written = {(change.target, edit.name) for change in self.changes for edit in change.edits}
+            for ref, fields in self.outdone.items():
+                self._agree(ref, {name: value for name, value in fields.items() if (ref, name) not in written})
 
     def _look_at(self, link: str, base: Fields) -> None:
         refs = self.around.links[link]
@@ -202,6 +214,7 @@ class Part(Struct):
         self.blocked += stopped
         for ref, fields in merged.agreed.items():
             self._agree(ref, fields)
+        self.outdone |= merged.outdone
         return updates
 
     def _agree(self, ref: Ref, fields: Mapping[str, Value]) -> None:
@@ -229,7 +242,11 @@ class Part(Struct):
             return
         taken = {ref.connection for ref in members}
         edits = (dict(canonical_edits(c, self.around.viewers[c.connection])) for c in updates if c.target == first)
-        view = {**sides[first].now, **next(edits, {})}  # as it will be: a counterpart starts with what was just decided
+        # As it will be: a counterpart starts with what is decided on, also before where that did not arrive.
+        before = owed(sides[first], self.entry.policy, base) if len(sides) == 1 else {}
+        if before.get(STAGE) in {WON, LOST}:
+            del before[STAGE]
+        view = {**sides[first].now, **before, **next(edits, {})}
         if view.get(STAGE) in {WON, LOST}:
             return
         for connection in self.entry.create:

@@ -126,12 +126,16 @@ class Witness:
         self.deleted_at[ref] = self.count
 
     def merged(self, deals: Sequence[Ref], left: Ref, linked: Sequence[Ref]) -> None:
-        """Note that deals were merged and what is left of them; `linked` is what they were linked to, if it counts."""
+        """Note that deals were merged and what is left of them; `linked` is what they were linked to, if it counts.
+
+        What is left of an earlier merge may not be known yet, and then is to have what that one's deals had.
+        """
         for ref in deals:
             if ref != left:
                 self.deleted(ref)
         self.shaken(left, *deals)
-        counterparts = frozenset(ref for ref in linked if ref.connection != left.connection)
+        theirs = [*linked, *(ref for earlier in self.merges if earlier.left in deals for ref in earlier.counterparts)]
+        counterparts = frozenset(ref for ref in theirs if ref.connection != left.connection)
         self.merges.append(Merged(left, left not in deals, counterparts, not self._are_awaited(deals)))
 
     def _are_awaited(self, deals: Sequence[Ref]) -> bool:
