@@ -126,8 +126,11 @@ class LinkStore(Protocol):
         """Give the id of the link that each of these refs stands in, where it stands in one."""
         ...
 
-    def save(self, links: Mapping[str, Sequence[Ref]]) -> None:
-        """Create or replace links. A ref leaves the link it was in; a link without refs is no more."""
+    def save(self, links: Mapping[str, Sequence[Ref]], bases: Mapping[Ref, Mapping[str, Value]] | None = None) -> None:
+        """Create or replace links. A ref leaves the link it was in; a link without refs is no more.
+
+        With `bases`, those are set in the same transaction.
+        """
         ...
 
     def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, Mapping[str, Value]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from crmbridge.model.records import Ref
+from crmbridge.model.values import Value
 from crmbridge.services.workspace import Workspace
 
+Bases = dict[Ref, Mapping[str, Value]]
 APART = "apart"  # the name under which a record's base holds what it does not belong to
 
 
@@ -27,20 +29,20 @@ def _noted(base: Mapping[str, object]) -> frozenset[str]:
     return frozenset(map(str, noted)) if isinstance(noted, tuple) else frozenset()
 
 
-def remember_apart(workspace: Workspace, ref: Ref, others: Sequence[Ref]) -> None:
-    """Remember that a record is none of these."""
+def as_apart(workspace: Workspace, ref: Ref, others: Sequence[Ref]) -> Bases:
+    """Give the bases that say that a record is none of these."""
     noted = apart(workspace, [ref, *others])
-    bases = {apart_ref(ref): noted.get(ref, frozenset()) | set(map(str, others))}
-    bases |= {apart_ref(other): noted.get(other, frozenset()) | {str(ref)} for other in others}
-    _save_apart(workspace, bases)
+    said = {ref: noted.get(ref, frozenset()) | set(map(str, others))}
+    said |= {other: noted.get(other, frozenset()) | {str(ref)} for other in others}
+    return _bases(said)
 
 
-def forget_apart(workspace: Workspace, refs: Sequence[Ref]) -> None:
-    """Forget that any of these were told apart from each other."""
+def as_together(workspace: Workspace, refs: Sequence[Ref]) -> Bases:
+    """Give the bases that say no longer that any of these were told apart from each other."""
     together = set(map(str, refs))
     noted = apart(workspace, refs)
-    _save_apart(workspace, {apart_ref(ref): said - together for ref, said in noted.items() if said & together})
+    return _bases({ref: said - together for ref, said in noted.items() if said & together})
 
 
-def _save_apart(workspace: Workspace, noted: Mapping[Ref, Collection[str]]) -> None:
-    workspace.store.links.save_bases({key: {APART: tuple(sorted(said))} for key, said in noted.items()})
+def _bases(said: Mapping[Ref, Collection[str]]) -> Bases:
+    return {apart_ref(ref): {APART: tuple(sorted(others))} for ref, others in said.items()}

@@ -143,12 +143,12 @@ def follow_merged(workspace: Workspace, deals: Iterable[Ref]) -> set[Ref]:
     before = store.links.get(set(store.links.of({*tombstones, *ends}).values()))
     members = {ref for refs in before.values() for ref in refs}
     after = follow_merges(before, merged, store.records.tombstones(members))
-    store.links.save({link: after[link] for link in before if after[link] != before[link]})
     places = [(ref, end) for link in before for ref, end in zip(before[link], after[link], strict=True) if ref != end]
     bases = store.links.bases([ref for ref, _ in places])
-    store.links.save_bases({end: bases[ref] for ref, end in places if ref in bases})
     moved = {end for _, end in places}
-    store.backlog.touch(moved)
+    store.backlog.touch(moved)  # first, as whoever is killed in between finds no place to be taken any more
+    changed = {link: after[link] for link in before if after[link] != before[link]}
+    store.links.save(changed, {end: bases[ref] for ref, end in places if ref in bases})
     return moved
 
 

@@ -13,7 +13,7 @@ from crmbridge.engine.merge import decided_ref
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.services.apart import forget_apart, remember_apart
+from crmbridge.services.apart import Bases, as_apart, as_together
 from crmbridge.services.choosing import ref_of
 from crmbridge.services.cycle import finish, writing
 from crmbridge.services.resolving import put_back
@@ -114,10 +114,10 @@ def join(workspace: Workspace, texts: Sequence[str]) -> Linked:
         emptied: dict[str, tuple[Ref, ...]] = {other: () for other in owned.values() if other != link}
         gone = [ref for ref in together if ref not in workspace.store.records.get(together)]
         together = tuple(ref for ref in together if ref not in gone)  # what is gone has no say in what was just said
-        workspace.store.links.save({**emptied, link: together})
-        _note_lost(workspace, link, gone)  # joined by hand, it is kept in step again
-        forget_apart(workspace, together)
-        _settle(workspace, together, {link, *owned.values(), *map(link_id, together)})
+        lost = _lost(workspace, link, gone)  # joined by hand, it is kept in step again
+        put_back(workspace, together)  # first, as whoever is killed in between would not know of it later
+        workspace.store.links.save({**emptied, link: together}, lost | as_together(workspace, together))
+        _ask_no_longer(workspace, together, {link, *owned.values(), *map(link_id, together)})
         finish(workspace, run, "links", 0, {"joined": [str(ref) for ref in together]})
     return show_link(workspace, link)
 
@@ -133,10 +133,10 @@ def split(workspace: Workspace, text: str) -> Linked | None:
         others = [other for other in workspace.store.links.get([link])[link] if other != ref] if link else []
         if link is None or not others:
             raise ConfigurationError(f"{ref} is in no link with others", advice="`crmbridge links list` lists them.")
-        workspace.store.links.save(_parted(link, ref, others))
-        _note_lost(workspace, link, [ref] if link != link_id(ref) else others)
-        remember_apart(workspace, ref, others)
-        _settle(workspace, [ref, *others], {link})
+        lost = _lost(workspace, link, [ref] if link != link_id(ref) else others)
+        put_back(workspace, [ref, *others])
+        workspace.store.links.save(_parted(link, ref, others), lost | as_apart(workspace, ref, others))
+        _ask_no_longer(workspace, [ref, *others], {link})
         finish(workspace, run, "links", 0, {"split": str(ref)})
     return show_link(workspace, str(others[0])) if len(others) > 1 else None
 
@@ -222,15 +222,14 @@ def _parted(link: str, ref: Ref, others: Sequence[Ref]) -> dict[str, list[Ref]]:
     return {link: list(others)} if link != link_id(ref) else {link: [], link_id(others[0]): list(others)}
 
 
-def _note_lost(workspace: Workspace, link: str, refs: Sequence[Ref]) -> None:
-    """Note what left a link, which did not end: a counterpart made in its place is another one than it was."""
+def _lost(workspace: Workspace, link: str, refs: Sequence[Ref]) -> Bases:
+    """Say what left a link, which did not end: a counterpart made in its place is another one than it was."""
     base = workspace.store.links.bases([decided_ref(link)]).get(decided_ref(link), {})
-    workspace.store.links.save_bases({decided_ref(link): {HAD: with_lost(base, refs), ENDED: None}})
+    return {decided_ref(link): {HAD: with_lost(base, refs), ENDED: None}}
 
 
-def _settle(workspace: Workspace, refs: Sequence[Ref], links: Collection[str]) -> None:
-    """Let sync look at the records again, and ask no longer what was just said."""
-    put_back(workspace, refs)
+def _ask_no_longer(workspace: Workspace, refs: Sequence[Ref], links: Collection[str]) -> None:
+    """Ask no longer what was just said."""
     items = [one.item for one in workspace.store.waiting.all() if one.item.link in links]
     rest = [item for item in items if not (item.cause is Cause.LINK and item.deal in refs)]
     workspace.store.waiting.replace(links, rest, workspace.clock.now())

@@ -99,8 +99,8 @@ def _decide(workspace: Workspace, decisions: Sequence[Decision]) -> None:
         for ref, value in _held(item, sides, viewers, before).items():
             bases[ref][item.name] = value
         bases[decided_ref(item.link)][item.name] = decision.value
+    put_back(workspace, [ref for refs in links.values() for ref in refs])  # first, as a kill may come in between
     store.links.save_bases(bases)
-    put_back(workspace, [ref for refs in links.values() for ref in refs])
     _forget(workspace, [decision.item for decision in decisions])
 
 

@@ -89,15 +89,18 @@ class SqlLinks:
                         found[Ref(connection, kind, id_)] = link
         return found
 
-    def save(self, links: Mapping[str, Sequence[Ref]]) -> None:
-        """Create or replace links. A ref leaves the link it was in; a link without refs is no more."""
-        if not links:
+    def save(self, links: Mapping[str, Sequence[Ref]], bases: Mapping[Ref, Mapping[str, Value]] | None = None) -> None:
+        """Create or replace links, and set bases. A ref leaves the link it was in; a link without refs is no more."""
+        if not links and not bases:
             return
         owner = {ref: link for link, refs in links.items() for ref in refs}
         rows = [(ref.connection, ref.kind.value, storable(ref.id), storable(link)) for ref, link in owner.items()]
         with self._database.write() as open_:
-            delete_among(open_, _links, "link", links)
-            upsert_written(open_, _links, rows)
+            if links:
+                delete_among(open_, _links, "link", links)
+                upsert_written(open_, _links, rows)
+            if bases:
+                write_bases(open_, bases)
 
     def bases(self, refs: Collection[Ref] | None = None) -> dict[Ref, Mapping[str, Value]]:
         """Give the base of these refs, or of every ref that has one, field by field."""

@@ -65,6 +65,16 @@ class LinkSuite:
 
         assert {"L1": (make_ref("1"), make_ref("1", "pd"))} == store.links.links()
 
+    def test_bases_are_set_with_a_link(self, store: StateStore) -> None:
+        """Or without one; other fields of theirs stay."""
+        deal = make_ref("1")
+        store.links.save({"L1": [deal]}, {deal: {"name": "A", "amount": None}})
+        store.links.save({}, {deal: {"name": "B"}})
+        store.links.save({"L1": [deal, make_ref("2")]}, {})
+
+        assert {"L1": (deal, make_ref("2"))} == store.links.links()
+        assert {deal: {"name": "B", "amount": None}} == store.links.bases()
+
     def test_a_ref_is_in_one_link(self, store: StateStore) -> None:
         """Saved under a second link, it leaves the first."""
         store.links.save({"L1": [make_ref("1"), make_ref("1", "sf")]})

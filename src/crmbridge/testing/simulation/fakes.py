@@ -42,7 +42,7 @@ FAULTS = ("drop_before", "drop_after", "drop_half", "unclear", "refuse", "limit"
 CHANGING: Mapping[str, tuple[str, ...]] = {
     "records": ("put",),
     "links": ("save", "save_bases"),
-    "backlog": ("dealt", "forget"),
+    "backlog": ("dealt", "forget", "touch"),
     "waiting": ("replace",),
     "matches": ("put",),
     "findings": ("save", "forget"),
