@@ -114,12 +114,19 @@ def _judge_in_step(seen: Witness, case: _Case) -> None:
     if seen.is_shaken(case.link) or (not case.net and case.agreed is NOTHING):
         return
     if case.name in HANGING and (members(found) or any(members(edit.value) for edit in case.edits)):
-        judge_members(found, case.agreed, case.edits, str(case))
+        unseen = [edit for edit in case.edits if _went_unseen(seen, edit)]
+        judge_members(found, case.agreed, case.edits, str(case), unseen)
     elif case.edits and case.edits[-1].decided:
         assert found == case.edits[-1].value, f"P1: not what was decided {case}"
     else:
         assert found in case.allowed, f"P1: nobody's value {case}"
         _judge_rivals(seen, case)
+
+
+def _went_unseen(seen: Witness, edit: Edit) -> bool:
+    """Tell whether a deal was gone, with what was done to it, before any run could see that."""
+    gone = seen.deleted_at.get(edit.ref, 0)
+    return gone > edit.number and not any(edit.number <= begin < gone for begin in seen.begins)
 
 
 def _is_cut(seen: Witness, case: _Case, ref: Ref) -> bool:

@@ -47,8 +47,8 @@ def judge_filled(values: Mapping[Ref, Value], net: Sequence[Edit], story: str) -
         assert not empty, f"P1: not filled in {empty} {story}"
 
 
-def judge_members(value: Value, agreed: object, edits: Sequence[Edit], story: str) -> None:
-    """Check a set: what somebody added last is in, and what nobody ever put there is not."""
+def judge_members(value: Value, agreed: object, edits: Sequence[Edit], story: str, unseen: Sequence[Edit] = ()) -> None:
+    """Check a set: what somebody added last, and not `unseen`, is in, and what nobody ever put there is not."""
     found = members(value)
     known = members(agreed).union(*(members(edit.value) | members(edit.before) for edit in edits))
     assert found <= known, f"P1: nobody put {sorted(found - known)} there {story}"
@@ -56,7 +56,8 @@ def judge_members(value: Value, agreed: object, edits: Sequence[Edit], story: st
     for edit in edits:
         for member in members(edit.value) ^ members(edit.before):
             last[member] = edit
-    lost = [m for m, edit in last.items() if m in members(edit.value) and m not in found and not edit.fresh]
+    added = {m: edit for m, edit in last.items() if m in members(edit.value) and edit not in unseen and not edit.fresh}
+    lost = [member for member in added if member not in found]
     assert not lost, f"P1: {lost} was lost {story}"
 
 
