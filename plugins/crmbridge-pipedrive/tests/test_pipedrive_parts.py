@@ -294,13 +294,3 @@ class TestQuietPulls:
 
         assert [clock.now().replace(microsecond=0)] == [move.at for move in moves(pages)[made]]
         assert () == served.sandbox.log.matching("GET", "changelog")
-
-
-@pytest.mark.parametrize("parts", [1, 4, 6])
-@pytest.mark.parametrize("sizes", [(1,), walking.SIZES])
-def test_cuts_make_the_parts_they_should(parts: int, sizes: tuple[int, ...]) -> None:
-    """The biggest come first, and all of them are the whole."""
-    bounds = [0.0, *walking._cuts(parts, sizes), 1.0]
-    shares = [end - start for start, end in pairwise(bounds)]
-
-    assert [size / sum(sizes) / parts for size in sizes for _ in range(parts)] == pytest.approx(shares)
