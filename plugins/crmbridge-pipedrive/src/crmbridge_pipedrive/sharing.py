@@ -122,15 +122,18 @@ class Board:
 
     def _take(self) -> Reader | None:
         with self._lock:
-            if self._waiting:
-                stretch, helps = self._waiting.popleft(), False
-            else:
-                alone = [each for each in self._stretches.values() if each.readers == 1 and not each.is_over]
-                stretch, helps = max(alone, key=self._left, default=None), True
-                if stretch is None or self._left(stretch) < self._page:
-                    return None
+            helps = not self._waiting
+            stretch = self._largest() if helps else self._waiting.popleft()
+            if stretch is None:
+                return None
             stretch.readers += 1
             return Reader(stretch, helps)
+
+    def _largest(self) -> _Stretch | None:
+        """Give the part that has most before its only reader, if that is worth another one."""
+        alone = (each for each in self._stretches.values() if each.readers == 1 and not each.is_over)
+        found = max(alone, key=self._left, default=None)
+        return found if found is not None and self._left(found) >= self._page else None
 
     def _left(self, stretch: _Stretch) -> float:
         """Estimate how many rows of a part are not read yet, by the marks among them."""
