@@ -118,7 +118,7 @@ class Board:
         with self._lock:
             self._ended[number] += 1
             stretch = self._stretches[number]
-            return stretch.is_over and self._ended[number] == stretch.readers
+            return self._ended[number] == stretch.readers
 
     def _take(self) -> Reader | None:
         with self._lock:

@@ -57,14 +57,26 @@ class Walk:
     The first request asks for the newest changes. If that one page holds them all, it is the whole pull. If there are
     more, they are read in the order of their ids, because a list in the order of its changes shifts while people work;
     whatever changes after that first page is for the next pull. `prepare` reads what belongs to a page, in the thread
-    that reads the page.
+    that reads the page. `beside` is done beside the planning of a big first pull, after the newest changes are read;
+    `aside` is what it gave.
     """
 
-    def __init__(self, api: Api, call: str, params: Params, since: str | None, prepare: Prepare | None = None) -> None:
+    def __init__(
+        self,
+        api: Api,
+        call: str,
+        params: Params,
+        since: str | None,
+        *,
+        prepare: Prepare | None = None,
+        beside: Callable[[], Any] | None = None,
+    ) -> None:
         self._api = api
         self._call = call
         self._params = params
         self._prepare: Prepare = prepare or (lambda _rows: {})
+        self._beside = beside or (lambda: None)
+        self.aside: Any = None
         self.sample = Sample(0, ())
         self.total: int | None = None  # about how many rows there are, where that is known
         self._marks: dict[int, list[int]] = {}  # ids of the sample, by the number of their part
@@ -139,8 +151,8 @@ class Walk:
         end, so that nothing falls between them; the rows of the sample must all turn up in one of them.
         """
         asked = _evenly(known)
-        jobs: list[Callable[[], Any]] = [self._last_id, partial(self._some, asked)]
-        highest, sample = together(jobs)
+        jobs: list[Callable[[], Any]] = [self._last_id, partial(self._some, asked), self._beside]
+        highest, sample, self.aside = together(jobs)
         if known < highest * GUESSED:
             asked = _evenly(highest)
             sample = self._some(asked)
