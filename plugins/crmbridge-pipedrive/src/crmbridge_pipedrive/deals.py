@@ -17,7 +17,7 @@ from crmbridge_pipedrive.account import MOST_KEYS, Account, DealFields
 from crmbridge_pipedrive.api import LIMIT, Api, Row, is_id
 from crmbridge_pipedrive.changelogs import ChangeLogs
 from crmbridge_pipedrive.contacts import participants
-from crmbridge_pipedrive.cursors import Cursor, Part, read_cursor
+from crmbridge_pipedrive.cursors import OVERLAP, Cursor, Part, read_cursor
 from crmbridge_pipedrive.history import (
     History,
     Log,
@@ -115,7 +115,12 @@ class _Pull:
         self._goes_on = bool(read_cursor(since).parts)
         listed = {**self._params, "status": ALL_STATUSES}
         self._known: dict[int, Row] = {}
-        self._walk = Walk(source.api, "deals", listed, since, prepare=self._activities, beside=self._first_archived)
+        begun, highest = source.clock.now(), source.account.highest
+        self._walk = Walk(
+            source.api, "deals", listed, since, prepare=self._activities, beside=self._first_archived, highest=highest
+        )
+        if source.clock.now() - begun >= OVERLAP:  # what was archived after that, the next pull would not look for
+            self._walk.aside = None
         self._since = self._walk.cursor.asked_since
         self._old = source.clock.now() - timedelta(days=source.history_days)
         if self._walk.is_first and not self._goes_on and not self._is_small():

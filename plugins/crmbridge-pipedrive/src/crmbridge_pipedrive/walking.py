@@ -18,7 +18,7 @@ from crmbridge_pipedrive.prints import SECONDS
 from crmbridge_pipedrive.sharing import Board, RangesError, Reader
 from crmbridge_pipedrive.values import moment, query_time
 
-PARTS = 4  # a first pull is cut in so many, and in what changed last; each costs half a page more
+PARTS = 6  # a first pull is cut in so many, and in what changed last; each costs half a page more
 NEWEST = 0.8  # of a page is what changed last, which is read last: what people edit meanwhile comes there
 MOST_SAMPLES = 3  # requests of a hundred ids each
 A_SAMPLE_FOR = 10_000  # ids
@@ -51,14 +51,22 @@ class Sample(NamedTuple):
     rows: Sequence[Row]
 
 
+class _Survey(NamedTuple):
+    """What a big list is planned by, and how many rows of the sample were asked for."""
+
+    sample: Sample
+    asked: int
+    aside: Any
+
+
 class Walk:
     """One pull of a list, from a cursor on.
 
     The first request asks for the newest changes. If that one page holds them all, it is the whole pull. If there are
     more, they are read in the order of their ids, because a list in the order of its changes shifts while people work;
     whatever changes after that first page is for the next pull. `prepare` reads what belongs to a page, in the thread
-    that reads the page. `beside` is done beside the planning of a big first pull, after the newest changes are read;
-    `aside` is what it gave.
+    that reads the page. `beside` is done beside the planning of a big first pull; `aside` is what it gave. Where the
+    `highest` id is about known before, the planning goes on beside the first request.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class Walk:
         *,
         prepare: Prepare | None = None,
         beside: Callable[[], Any] | None = None,
+        highest: int = 0,
     ) -> None:
         self._api = api
         self._call = call
@@ -77,6 +86,7 @@ class Walk:
         self._prepare: Prepare = prepare or (lambda _rows: {})
         self._beside = beside or (lambda: None)
         self.aside: Any = None
+        self._highest = highest
         self.sample = Sample(0, ())
         self.total: int | None = None  # about how many rows there are, where that is known
         self._marks: dict[int, list[int]] = {}  # ids of the sample, by the number of their part
@@ -132,7 +142,10 @@ class Walk:
             return cursor, None
         newest_first: dict[str, str | int] = {"sort_by": "update_time", "sort_direction": "desc", "limit": LIMIT}
         asked = {**self._params, **newest_first, **times(cursor.asked_since, None)}
-        rows, more = self._api.page(self._call, asked)
+        jobs: list[Callable[[], Any]] = [partial(self._api.page, self._call, asked)]
+        if cursor.since is None and self._highest > LIMIT:
+            jobs.append(partial(self._survey, self._highest, is_sure=True))
+        (rows, more), *surveys = together(jobs)
         stamps = [at for row in rows if (at := moment(row.get("update_time"))) is not None]
         cursor = replace(cursor, next=max(stamps, default=cursor.since), parts=(Part(since=cursor.asked_since),))
         if not more:
@@ -141,23 +154,33 @@ class Walk:
         if cursor.since is not None or not stamps:
             return cursor, None
         newest = sorted(stamps, reverse=True)[int(len(stamps) * NEWEST)].replace(microsecond=0)
-        return self._cut(cursor, _highest(rows), newest), None
+        survey = surveys[0] if surveys else self._survey(_highest(rows), is_sure=False)
+        return self._cut(cursor, survey, newest), None
 
-    def _cut(self, cursor: Cursor, known: int, newest: datetime) -> Cursor:
-        """Cut a whole list in parts of about the same size, by times of change, and remember what must come.
+    def _survey(self, known: int, *, is_sure: bool) -> _Survey:
+        """Read rows with ids at even distances.
 
-        How changes lie in time is learnt from rows with ids at even distances; `known` is the highest id so far, and
-        mostly near the last one, so that neither of the two is waited for. The parts touch, and the last one has no
-        end, so that nothing falls between them; the rows of the sample must all turn up in one of them.
+        `known` is the highest id so far. Where nobody asked for the last one, it is mostly near that, so that neither
+        of the two is waited for.
         """
         asked = _evenly(known)
-        jobs: list[Callable[[], Any]] = [self._last_id, partial(self._some, asked), self._beside]
-        highest, sample, self.aside = together(jobs)
+        jobs: list[Callable[[], Any]] = [partial(self._some, asked), self._beside]
+        rows, aside, *last = together(jobs if is_sure else [*jobs, self._last_id])
+        highest = max([known, *last])
         if known < highest * GUESSED:
             asked = _evenly(highest)
-            sample = self._some(asked)
-        self.sample = Sample(highest, sample)
-        self.total = highest * len(sample) // max(1, len(asked))
+            rows = self._some(asked)
+        return _Survey(Sample(highest, rows), len(asked), aside)
+
+    def _cut(self, cursor: Cursor, survey: _Survey, newest: datetime) -> Cursor:
+        """Cut a whole list in parts of about the same size, by times of change, and remember what must come.
+
+        How changes lie in time is learnt from the sample. The parts touch, and the last one has no end, so that nothing
+        falls between them; the rows of the sample must all turn up in one of them.
+        """
+        self.sample, self.aside = survey.sample, survey.aside
+        highest, sample = survey.sample
+        self.total = highest * len(sample) // max(1, survey.asked)
         stamped = [(at.replace(microsecond=0), row["id"]) for row in sample if (at := moment(row.get("update_time")))]
         stamps = sorted(at for at, _ in stamped)
         parts = min(PARTS, len(stamps) // 4)
