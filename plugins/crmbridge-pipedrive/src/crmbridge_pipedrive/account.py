@@ -18,8 +18,9 @@ from crmbridge.http import together
 from crmbridge.model.records import Status
 from crmbridge.model.values import iso, parse_iso
 from crmbridge.ports import AdapterContext, FieldBinding, NativeStage, Pipeline
-from crmbridge_pipedrive.api import Api, Row, is_id
+from crmbridge_pipedrive.api import Api, Row
 from crmbridge_pipedrive.values import FieldDefinition
+from crmbridge_pipedrive.walking import last_id
 
 CODE = re.compile(r"[0-9a-f]{40}")
 MEMORY = "account"  # where the set-up is kept between runs
@@ -127,10 +128,8 @@ class Account:
 
         What is wrong with that is said by the pull.
         """
-        newest: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc", "limit": 1}
         with contextlib.suppress(CrmbridgeError):
-            rows, _ = self._api.page("deals", newest)
-            self.highest = max((row["id"] for row in rows if is_id(row.get("id"))), default=0)
+            self.highest = last_id(self._api, "deals", {})
 
     def key_definition(self) -> FieldDefinition | None:
         """Give the key field, if the account has it; what was kept may be from before it was made."""

@@ -112,16 +112,22 @@ class _Pull:
     def __init__(self, source: DealSource, since: str | None) -> None:
         self._source = source
         self._params = deal_params(source.account.deal_fields)
-        self._goes_on = bool(read_cursor(since).parts)
+        cursor = read_cursor(since)
+        self._goes_on, self._since = bool(cursor.parts), cursor.asked_since
         listed = {**self._params, "status": ALL_STATUSES}
         self._known: dict[int, Row] = {}
         begun, highest = source.clock.now(), source.account.highest
         self._walk = Walk(
-            source.api, "deals", listed, since, prepare=self._activities, beside=self._first_archived, highest=highest
+            source.api,
+            "deals",
+            listed,
+            since,
+            prepare=self._activities,
+            beside=lambda: next(self._archived()),
+            highest=highest,
         )
         if source.clock.now() - begun >= OVERLAP:  # what was archived after that, the next pull would not look for
             self._walk.aside = None
-        self._since = self._walk.cursor.asked_since
         self._old = source.clock.now() - timedelta(days=source.history_days)
         if self._walk.is_first and not self._goes_on and not self._is_small():
             self._walk.cursor = replace(self._walk.cursor, puts_off=True)
@@ -261,10 +267,6 @@ class _Pull:
 
     def _archived(self) -> Iterator[tuple[list[Row], str | None]]:
         return self._source.api.walk("deals.archived", {"limit": LIMIT, **times(self._since, None)})
-
-    def _first_archived(self) -> tuple[list[Row], str | None]:
-        asked: dict[str, str | int] = {"limit": LIMIT}
-        return next(self._source.api.walk("deals.archived", asked))
 
     # ── What was put off ────────────────────────────────────────────────────────────────────────────────
 

@@ -165,7 +165,9 @@ class Walk:
         """
         asked = _evenly(known)
         jobs: list[Callable[[], Any]] = [partial(self._some, asked), self._beside]
-        rows, aside, *last = together(jobs if is_sure else [*jobs, self._last_id])
+        if not is_sure:
+            jobs.append(partial(last_id, self._api, self._call, self._params))
+        rows, aside, *last = together(jobs)
         highest = max([known, *last])
         if known < highest * GUESSED:
             asked = _evenly(highest)
@@ -190,10 +192,6 @@ class Walk:
         for at, number in stamped:
             self._marks.setdefault(bisect_right(edges, at), []).append(number)
         return replace(cursor, parts=cut, owed=frozenset(row["id"] for row in sample))
-
-    def _last_id(self) -> int:
-        newest: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc", "limit": 1}
-        return _highest(self._api.page(self._call, {**self._params, **newest})[0])
 
     def _some(self, ids: set[int]) -> list[Row]:
         return list(rows_by_ids(self._api, self._call, self._params, ids))
@@ -316,6 +314,12 @@ class Met:
         done = self._before.finished()
         seen = {**self._prints, **self._pending}  # what is pending now was delivered before, just as it is
         return replace(done, seen=seen, lost=frozenset(self.lost), backlog=backlog).text()
+
+
+def last_id(api: Api, call: str, params: Params) -> int:
+    """Ask for the highest id of a list."""
+    newest: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc", "limit": 1}
+    return _highest(api.page(call, {**params, **newest})[0])
 
 
 def rows_by_ids(api: Api, call: str, params: Params, ids: Iterable[int]) -> Iterator[Row]:
