@@ -76,7 +76,7 @@ def print_writes(figures: Figures | None) -> Figures:
     if figures is None:
         each = ", ".join(f"{vendor} {PER_SECOND[vendor]:g} requests/s x {PER_WRITE[vendor]}" for vendor in PER_SECOND)
         print(f"of deals: the updates, as a share of those that the vendor's limit lets through ({each}); bar 90 %")
-        guards = ", ".join(f"{vendor} {_guarded(vendor):,.0f}/s" for vendor in PER_SECOND)
+        guards = ", ".join(f"{vendor} {round(_guarded(vendor), 1):g}/s" for vendor in PER_SECOND)
         print(
             "with guards: the same, where it lets through the reads as well that see whether somebody changed the deals"
         )
