@@ -24,6 +24,8 @@ from runs.serving import BENCHMARKS, Account, Serving, serving
 PER_REQUEST = {"hubspot": 100, "pipedrive": 500, "salesforce": 2_000}
 PER_WRITE = {"hubspot": 100, "pipedrive": 1, "salesforce": 200}
 PER_SECOND = {"hubspot": 19.0, "pipedrive": 10.0}
+# Deals in one request that looks whether somebody changed them, where the vendor has no conditional write.
+PER_GUARD = {"hubspot": 100, "pipedrive": 100}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,19 @@ class Figures:
         return self.rate / self.ceiling if self.ceiling else None
 
     @property
+    def guarded(self) -> float | None:
+        """Updates in a second where the limit counts the reads that guard them as well."""
+        per_second, per_guard = PER_SECOND.get(self.vendor), PER_GUARD.get(self.vendor)
+        if not (self.limited and per_second and per_guard):
+            return None
+        return per_second / (1 / self.per_request + 1 / per_guard)
+
+    @property
+    def share_of_guarded(self) -> float | None:
+        """Tell how much of that was used."""
+        return self.rate / self.guarded if self.guarded else None
+
+    @property
     def share_of_requests(self) -> float | None:
         """Tell how many of the requests that the limit allows were sent; more than the ceiling counts may be needed."""
         per_second = PER_SECOND.get(self.vendor)
@@ -74,6 +89,8 @@ class Figures:
             "ceiling": self.ceiling,
             "share_of_ceiling": self.share,
             "share_of_requests": self.share_of_requests,
+            "ceiling_with_guards": self.guarded,
+            "share_with_guards": self.share_of_guarded,
         }
         return {**asdict(self), **worked_out}
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runs.measuring import PER_REQUEST, PER_SECOND, PER_WRITE, Figures
+from runs.measuring import PER_GUARD, PER_REQUEST, PER_SECOND, PER_WRITE, Figures
 
 HEAD = (
     "crm         deals    ms  limit   deals/s  CPU s  /20k  peak MB  requests  429s  ceiling  bare deals/s  its CPU s"
@@ -76,20 +76,26 @@ def print_writes(figures: Figures | None) -> Figures:
     if figures is None:
         each = ", ".join(f"{vendor} {PER_SECOND[vendor]:g} requests/s x {PER_WRITE[vendor]}" for vendor in PER_SECOND)
         print(f"of deals: the updates, as a share of those that the vendor's limit lets through ({each}); bar 90 %")
-        print("of requests: all that were sent, as a share of those it lets through. HubSpot has no conditional write:")
-        print("each batch is read before it is written, to see that nobody changed its deals, so half of them go there")
+        guards = ", ".join(f"{vendor} {round(_guarded(vendor), 1):g}/s" for vendor in PER_SECOND)
+        print(
+            "with guards: the same, where it lets through the reads as well that see whether somebody changed the deals"
+        )
+        print(f"since the plan was made; without conditional writes one for {PER_GUARD['hubspot']} ({guards})")
+        print("of requests: all that were sent, as a share of those it lets through")
         head = "crm        updates    ms  limit   updates/s  CPU s  peak MB  requests  429s"
-        print(f"{head}  of deals  of requests  outcomes")
+        print(f"{head}  of deals  with guards  of requests  outcomes")
         return EMPTY
     share = f"{figures.share:>9.1%}" if figures.share is not None else f"{'-':>9}"
-    sent = figures.share_of_requests
-    allowed = f"{sent:>12.1%}" if sent is not None else f"{'-':>12}"
+    guarded, allowed = (
+        f"{sent:>12.1%}" if sent is not None else f"{'-':>12}"
+        for sent in (figures.share_of_guarded, figures.share_of_requests)
+    )
     outcomes = (figures.found or {}).get("outcomes", {})
     limit = "vendor" if figures.limited else "none"
     print(
         f"{figures.vendor:<10} {figures.deals:>7,} {figures.latency_ms:>5g}  {limit:<6} "
         f"{figures.rate:>10,.0f} {figures.cpu_s:>6.1f} {figures.peak_mb:>8.0f} {figures.requests:>9,} "
-        f"{figures.refused:>5} {share} {allowed}  "
+        f"{figures.refused:>5} {share} {guarded} {allowed}  "
         f"{', '.join(f'{times:,} {name}' for name, times in outcomes.items())}",
         flush=True,
     )
@@ -97,6 +103,10 @@ def print_writes(figures: Figures | None) -> Figures:
         print(f"    {times} x {path}")
     print_trouble(figures)
     return figures
+
+
+def _guarded(vendor: str) -> float:
+    return replace(EMPTY, vendor=vendor, limited=True, per_request=PER_WRITE[vendor]).guarded or 0.0
 
 
 def print_other(figures: Figures) -> Figures:

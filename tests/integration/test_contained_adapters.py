@@ -70,6 +70,18 @@ class Lazy(FakeAdapter):
         return cast("Sequence[Receipt]", (receipt for change in changes for receipt in write([change])))
 
 
+class Stranger(FakeAdapter):
+    """A fake that names its neighbour's deals as the ones that it made or found."""
+
+    def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
+        """Find one of the other connection."""
+        return Ref("north", kind, "d1")
+
+    def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
+        """Write, and name one of the other connection."""
+        return [replace(receipt, ref=Ref("north", Kind.DEAL, "d1")) for receipt in super().write(changes)]
+
+
 class Confused(FakeAdapter):
     """A fake that says of its neighbour's deals that they moved, or are gone."""
 
@@ -153,7 +165,8 @@ def _wrapped(fake: FakeAdapter, name: str, at: str) -> Adapter:
         return Confused(fake, at)
     if at in WRONG:
         return Wrong(fake, at)
-    return Mute(fake._crm) if at == "receipts" else Clumsy(fake, at)
+    mistaken = {"receipts": Mute, "stranger": Stranger}
+    return mistaken[at](fake._crm) if at in mistaken else Clumsy(fake, at)
 
 
 def test_the_other_connection_is_pulled_all_the_same() -> None:
@@ -201,7 +214,7 @@ def test_what_is_no_record_of_the_connection_is_a_bug_of_its_adapter(wrong: str)
         Contained("south", Wrong(FakeAdapter(bench.crms["south"]), wrong)).read([deal])
 
 
-@pytest.mark.parametrize("at", ["write", "receipts"])
+@pytest.mark.parametrize("at", ["write", "receipts", "stranger"])
 def test_what_it_was_writing_is_unclear_and_is_looked_for_by_the_next_run(at: str) -> None:
     """The deal was made; it is found again, and none is made beside it."""
     bench, cycle = ran(at)
@@ -212,6 +225,15 @@ def test_what_it_was_writing_is_unclear_and_is_looked_for_by_the_next_run(at: st
     assert ["south"] == [name for name, error in cycle.errors if isinstance(error, AdapterBugError)]
     assert unclear
     assert 1 == len(bench.crms["south"].named("Rollout"))
+
+
+def test_what_it_finds_is_of_its_own_connection() -> None:
+    """A deal of the other one would be taken for the one that was made here, and linked to itself."""
+    bench = make_bench(deals=3, parts={"north": (0, 0), "south": (0, 0)})
+    held = Contained("south", Stranger(bench.crms["south"]))
+
+    with pytest.raises(AdapterBugError, match="in its find"):
+        held.find(Kind.DEAL, "key", None)
 
 
 def test_receipts_that_come_one_by_one_are_receipts() -> None:

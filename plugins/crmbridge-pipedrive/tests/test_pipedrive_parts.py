@@ -4,7 +4,6 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,11 +13,11 @@ from crmbridge.model.records import Kind, Move
 from crmbridge.ports import Adapter, Page
 from crmbridge.sandbox import LoggedRequest, SandboxOptions, Served, VirtualClock, serve
 from crmbridge_pipedrive import limits, walking
+from crmbridge_pipedrive.api import Api
 from crmbridge_pipedrive.sandbox import build
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 DEALS = 90
-READERS = 5  # at eight requests a second, and half a second for an answer
 
 
 @pytest.fixture
@@ -69,9 +68,79 @@ class TestParts:
         starts, ends = {start for start, _ in ranges}, {end for _, end in ranges}
 
         assert state.deal_ids() == sorted(ids(pages), key=int)
-        assert READERS == len(ranges)  # of which each has a part
+        assert walking.PARTS + 1 == len(ranges)  # of which the last has what changed last
         assert starts == ends
         assert DEALS == pages[0].total
+
+    def test_a_reader_that_has_no_part_left_reads_another_one_from_its_end(
+        self, adapter: Adapter, served: Served, state: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where all of a list was changed at once there is one part worth reading, and still two are at work."""
+        monkeypatch.setattr(walking, "PARTS", 1)
+        found = ids(pull(adapter))
+        asked = [r.query for r in served.sandbox.log.matching("GET", "/api/v2/deals") if "sort_by=id" in r.query]
+
+        assert state.deal_ids() == sorted(found, key=int)
+        assert {"asc", "desc"} == {"desc" if "desc" in query else "asc" for query in asked if "limit=8" in query}
+
+    def test_what_the_description_asked_for_plans_the_pull(
+        self, adapter: Adapter, served: Served, state: Any, clock: VirtualClock
+    ) -> None:
+        """The highest id is asked for once, beside the account; deals that came since come as well."""
+        adapter.describe()
+        clock.advance(timedelta(minutes=5))
+        for number in range(30):
+            state.create_deal(title=f"Since {number}")
+        found = ids(pull(adapter))
+        asked = [r.query for r in served.sandbox.log.matching("GET", "/api/v2/deals") if "limit=1&" in f"{r.query}&"]
+
+        assert state.deal_ids() == sorted(found, key=int)
+        assert 1 == len(asked)
+
+    def test_what_was_archived_long_before_the_list_was_read_is_asked_for_again(
+        self, adapter: Adapter, state: Any, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The next pull looks for what was archived since the list was read, and a bit before; not for earlier ones."""
+        adapter.describe()
+        real = Api.walk
+
+        def slow(api: Api, call: str, params: Any, start: str | None = None) -> Any:
+            found = list(real(api, call, params, start))
+            if call == "deals.archived" and not state.tables.deals[7]["is_archived"]:
+                clock.advance(timedelta(minutes=5))
+                state.edit_deal("7", is_archived=True)
+            return iter(found)
+
+        monkeypatch.setattr(Api, "walk", slow)
+        pages = pull(adapter)
+
+        assert "7" in {tombstone.ref.id for page in pages for tombstone in page.tombstones}
+
+    def test_a_list_that_does_not_turn_round_is_read_in_one(
+        self, adapter: Adapter, state: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Backwards is looked at like the ranges: rows in another order than asked for would leave a gap."""
+        real = Api.walk
+
+        def bent(api: Api, call: str, params: Any, start: str | None = None) -> Any:
+            return real(api, call, {**params, "sort_direction": "asc"}, start)
+
+        monkeypatch.setattr(walking, "PARTS", 1)
+        monkeypatch.setattr(Api, "walk", bent)
+
+        assert set(state.deal_ids()) == set(ids(pull(adapter)))
+
+    def test_a_deal_that_comes_back_during_the_walk_is_there(self, adapter: Adapter, state: Any) -> None:
+        """What is archived is told of before the deals, so that the newer word is the last one."""
+        state.edit_deal("7", is_archived=True)
+        walk = adapter.pull(Kind.DEAL, None)
+        first = next(walk)
+        state.tables.deals[7].update(is_archived=False, archive_time=None)  # by the app: the API edits none
+        pages = [first, *walk]
+
+        assert ["7"] == [tombstone.ref.id for tombstone in first.tombstones]
+        assert not any(page.tombstones for page in pages[1:])
+        assert state.deal_ids() == sorted(ids(pages), key=int)
 
     def test_small_accounts_need_no_threads(
         self, adapter: Adapter, served: Served, monkeypatch: pytest.MonkeyPatch
@@ -294,13 +363,3 @@ class TestQuietPulls:
 
         assert [clock.now().replace(microsecond=0)] == [move.at for move in moves(pages)[made]]
         assert () == served.sandbox.log.matching("GET", "changelog")
-
-
-@pytest.mark.parametrize("parts", [1, 4, 6])
-@pytest.mark.parametrize("sizes", [(1,), walking.SIZES])
-def test_cuts_make_the_parts_they_should(parts: int, sizes: tuple[int, ...]) -> None:
-    """The biggest come first, and all of them are the whole."""
-    bounds = [0.0, *walking._cuts(parts, sizes), 1.0]
-    shares = [end - start for start, end in pairwise(bounds)]
-
-    assert [size / sum(sizes) / parts for size in sizes for _ in range(parts)] == pytest.approx(shares)

@@ -89,7 +89,9 @@ class Contained:
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find a record past any index."""
         with self._held("find"):
-            return self._adapter.find(kind, key, near)
+            found = self._adapter.find(kind, key, near)
+            self._must_name_ours([found] if found is not None else [])
+            return found
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Make changes. After an AdapterBugError nobody knows which of them were made."""
@@ -97,6 +99,7 @@ class Contained:
             receipts = tuple(self._adapter.write(changes))  # which may come one by one
             if not all(isinstance(receipt, Receipt) for receipt in receipts):
                 raise TypeError("what is no receipt says nothing")
+            self._must_name_ours(receipt.ref for receipt in receipts if receipt.ref is not None)
             return receipts
 
     def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterable[Course]:
@@ -116,9 +119,9 @@ class Contained:
             if not isinstance(record, Record) or record.ref.connection != self._connection:
                 raise TypeError("what is no record of the connection says nothing of it")
 
-    def _must_name_ours(self, refs: Iterable[Ref]) -> None:
-        """Raise TypeError for a record of another connection: its CRM never said that it moved or is gone."""
-        if any(ref.connection != self._connection for ref in refs):
+    def _must_name_ours(self, refs: Iterable[object]) -> None:
+        """Raise TypeError for a record of another connection: its CRM never said that it moved, is gone or is there."""
+        if not all(isinstance(ref, Ref) and ref.connection == self._connection for ref in refs):
             raise TypeError("what is no record of the connection says nothing of it")
 
 

@@ -101,8 +101,9 @@ class PipedriveAdapter:
             partial(self._api.get, "currencies"),
             partial(users, self._api, self._connection),
             partial(self._account.renew, anyway=True),
+            self._account.look_ahead,
         ]
-        said, currencies, people, _ = together(asked)
+        said, currencies, people, *_ = together(asked)
         me = said if isinstance(said, dict) else {}
         key = self._account.key_definition()
         money = (row for row in currencies or () if isinstance(row, dict))

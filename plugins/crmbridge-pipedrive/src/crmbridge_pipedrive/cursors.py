@@ -22,13 +22,15 @@ LOST = 5000  # how many lost deals are kept in mind, newest ids first
 class Part(Struct, frozen=True, kw_only=True):
     """One part of a list, read in the order of the ids: what was updated from `since` on and before `until`.
 
-    `page` is Pipedrive's own marker of the page to read next and `after` the last id delivered.
+    `page` is Pipedrive's own marker of the page to read next and `after` the last id delivered; ids from `before` on
+    were delivered by a reader that came from the other end.
     """
 
     since: datetime | None = None
     until: datetime | None = None
     page: str | None = None
     after: int | None = None
+    before: int | None = None
     done: bool = False
 
     def data(self) -> dict[str, Any]:
@@ -38,6 +40,7 @@ class Part(Struct, frozen=True, kw_only=True):
             "until": iso(self.until) if self.until else None,
             "page": self.page,
             "after": self.after,
+            "before": self.before,
             "done": self.done,
         }
         return {name: value for name, value in said.items() if value}
@@ -122,6 +125,7 @@ def _part(said: Any) -> Part:
         until=moment(body.get("until")),
         page=body["page"] if isinstance(body.get("page"), str) else None,
         after=body["after"] if is_id(body.get("after")) else None,
+        before=body["before"] if is_id(body.get("before")) else None,
         done=body.get("done") is True,
     )
 

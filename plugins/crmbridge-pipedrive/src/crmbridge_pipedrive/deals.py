@@ -17,7 +17,7 @@ from crmbridge_pipedrive.account import MOST_KEYS, Account, DealFields
 from crmbridge_pipedrive.api import LIMIT, Api, Row, is_id
 from crmbridge_pipedrive.changelogs import ChangeLogs
 from crmbridge_pipedrive.contacts import participants
-from crmbridge_pipedrive.cursors import Cursor, Part, read_cursor
+from crmbridge_pipedrive.cursors import OVERLAP, Cursor, Part, read_cursor
 from crmbridge_pipedrive.history import (
     History,
     Log,
@@ -122,11 +122,22 @@ class _Pull:
     def __init__(self, source: DealSource, since: str | None) -> None:
         self._source = source
         self._params = deal_params(source.account.deal_fields)
-        self._goes_on = bool(read_cursor(since).parts)
+        cursor = read_cursor(since)
+        self._goes_on, self._since = bool(cursor.parts), cursor.asked_since
         listed = {**self._params, "status": ALL_STATUSES}
         self._known: dict[int, Row] = {}
-        self._walk = Walk(source.api, "deals", listed, since, prepare=self._activities)
-        self._since = self._walk.cursor.asked_since
+        begun, highest = source.clock.now(), source.account.highest
+        self._walk = Walk(
+            source.api,
+            "deals",
+            listed,
+            since,
+            prepare=self._activities,
+            beside=lambda: next(self._archived()),
+            highest=highest,
+        )
+        if source.clock.now() - begun >= OVERLAP:  # what was archived after that, the next pull would not look for
+            self._walk.aside = None
         self._old = source.clock.now() - timedelta(days=source.history_days)
         if self._walk.is_first and not self._goes_on and not self._is_small():
             self._walk.cursor = replace(self._walk.cursor, puts_off=True)
@@ -137,6 +148,7 @@ class _Pull:
         """Yield what changed, then what is gone, then what was put off."""
         walk, met = self._walk, self._walk.met
         around = list(self._around_only_page())
+        yield from self._gone(early=True)
         for found in walk.pages():
             yield from self._pages_of(found)
         for rows in around or self._disturbed(met.ids):
@@ -145,9 +157,7 @@ class _Pull:
             for lot in lots(fresh, LOT):
                 met.take(ids_of(lot))
                 yield self._page(lot, self._activities(lot), met.midway(walk.cursor))
-        for gone in self._archived():
-            met.take(ids_of(gone))
-            yield Page(tombstones=_tombstones(self._source, gone), cursor=met.midway(walk.cursor))
+        yield from self._gone(early=False)
         backlog = walk.cursor.backlog
         if self._has_put_off:
             backlog = Part()
@@ -250,13 +260,23 @@ class _Pull:
         """Give the last and next activities of deals, the ones that are read already among them."""
         return {**self._known, **self._source.activities(rows, self._known)}
 
-    def _archived(self) -> Iterator[list[Row]]:
-        """Find the deals that were archived: they vanish from the list ("Archived deals and leads", changelog)."""
-        asked: dict[str, str | int] = {"limit": LIMIT, **times(self._since, None)}
-        for rows, _ in self._source.api.walk("deals.archived", asked):
+    def _gone(self, *, early: bool) -> Iterator[Page]:
+        """Yield the deals that were archived: they vanish from the list ("Archived deals and leads", changelog).
+
+        Where the first page of them was read before the walk and is all there is, they come before it: one that comes
+        back meanwhile comes after them. Otherwise they come in the end.
+        """
+        aside: tuple[list[Row], str | None] | None = self._walk.aside
+        if early is not (aside is not None and aside[1] is None):
+            return
+        for rows, _ in [aside] if early and aside else self._archived():
             fresh = [row for row in rows if is_id(row.get("id")) and self._walk.met.is_fresh(row, digest)]
             if fresh:
-                yield fresh
+                self._walk.met.take(ids_of(fresh))
+                yield Page(tombstones=_tombstones(self._source, fresh), cursor=self._walk.met.midway(self._walk.cursor))
+
+    def _archived(self) -> Iterator[tuple[list[Row], str | None]]:
+        return self._source.api.walk("deals.archived", {"limit": LIMIT, **times(self._since, None)})
 
     # ── What was put off ────────────────────────────────────────────────────────────────────────────────
 

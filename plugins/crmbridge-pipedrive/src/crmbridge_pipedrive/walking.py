@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 from crmbridge.errors import RefusedError
@@ -14,11 +15,11 @@ from crmbridge.model.replacing import replace
 from crmbridge_pipedrive.api import IDS, LIMIT, Api, Params, Row, is_id
 from crmbridge_pipedrive.cursors import LOST, OVERLAP, Cursor, Part, read_cursor
 from crmbridge_pipedrive.prints import SECONDS
+from crmbridge_pipedrive.sharing import Board, RangesError, Reader
 from crmbridge_pipedrive.values import moment, query_time
 
-PARTS = 4  # a first pull is cut in so many at least; each costs half a page more
-WORTH = 25_000  # rows; so many are cut in parts of several sizes, the small ones last: the readers end together
-SIZES = (4, 2, 1)
+PARTS = 6  # a first pull is cut in so many, and in what changed last; each costs half a page more
+NEWEST = 0.8  # of a page is what changed last, which is read last: what people edit meanwhile comes there
 MOST_SAMPLES = 3  # requests of a hundred ids each
 A_SAMPLE_FOR = 10_000  # ids
 GUESSED = 0.8  # of the highest id, at least, must be the highest one among the newest changes
@@ -27,14 +28,11 @@ T = TypeVar("T")
 Prepare = Callable[[Sequence[Row]], Mapping[int, Row]]
 
 
-class RangesError(Exception):
-    """A list gave rows from outside the range of times it was asked for, so it can't be cut in parts."""
-
-
 class Found(NamedTuple):
     """A page of one part of a list: where the walk stood before it, and where it goes on after it.
 
     Whoever takes it empties `rows` as it goes: they are large, and readers hold on to the page until their next one.
+    The last one of each reader `ends`, and may have no rows.
     """
 
     number: int
@@ -42,6 +40,8 @@ class Found(NamedTuple):
     around: Mapping[int, Row]
     here: Part
     then: Part
+    is_backwards: bool = False
+    ends: bool = False
 
 
 class Sample(NamedTuple):
@@ -51,22 +51,46 @@ class Sample(NamedTuple):
     rows: Sequence[Row]
 
 
+class _Survey(NamedTuple):
+    """What a big list is planned by, and how many rows of the sample were asked for."""
+
+    sample: Sample
+    asked: int
+    aside: Any
+
+
 class Walk:
     """One pull of a list, from a cursor on.
 
     The first request asks for the newest changes. If that one page holds them all, it is the whole pull. If there are
     more, they are read in the order of their ids, because a list in the order of its changes shifts while people work;
     whatever changes after that first page is for the next pull. `prepare` reads what belongs to a page, in the thread
-    that reads the page.
+    that reads the page. `beside` is done beside the planning of a big first pull; `aside` is what it gave. Where the
+    `highest` id is about known before, the planning goes on beside the first request.
     """
 
-    def __init__(self, api: Api, call: str, params: Params, since: str | None, prepare: Prepare | None = None) -> None:
+    def __init__(
+        self,
+        api: Api,
+        call: str,
+        params: Params,
+        since: str | None,
+        *,
+        prepare: Prepare | None = None,
+        beside: Callable[[], Any] | None = None,
+        highest: int = 0,
+    ) -> None:
         self._api = api
         self._call = call
         self._params = params
         self._prepare: Prepare = prepare or (lambda _rows: {})
+        self._beside = beside or (lambda: None)
+        self.aside: Any = None
+        self._highest = highest
         self.sample = Sample(0, ())
         self.total: int | None = None  # about how many rows there are, where that is known
+        self._marks: dict[int, list[int]] = {}  # ids of the sample, by the number of their part
+        self._board = Board({}, {})
         self.cursor, self._only_page = self._begin(read_cursor(since))
         self.met = Met(self.cursor)
 
@@ -90,16 +114,24 @@ class Walk:
             gaps = True
         if gaps:  # in one piece, then
             self.cursor = replace(self.cursor, parts=(Part(),), owed=frozenset())
+            self._marks.clear()
             yield from self._read()
 
     def stand(self, found: Found, ids: Sequence[int], *, is_last: bool) -> str:
         """Note that these rows of a page were taken, and give the cursor from which a later pull goes on."""
-        part = found.then if is_last else replace(found.here, after=ids[-1])
-        self.cursor = self.cursor.with_part(found.number, part)
+        self.cursor = self.cursor.with_part(found.number, self._stood(found, ids, is_last=is_last))
         self.met.take(ids)
         if self.cursor.owed:
             self.cursor = replace(self.cursor, owed=self.cursor.owed.difference(ids))
         return self.met.midway(self.cursor)
+
+    def _stood(self, found: Found, ids: Sequence[int], *, is_last: bool) -> Part:
+        known = self.cursor.parts[found.number]
+        if found.is_backwards:
+            part = replace(known, before=ids[-1]) if ids else known
+        else:
+            part = replace(found.then if is_last else replace(found.here, after=ids[-1]), before=known.before)
+        return replace(part, done=self._board.end(found.number)) if found.ends and is_last else part
 
     def _begin(self, cursor: Cursor) -> tuple[Cursor, list[Row] | None]:
         """Read the newest page and plan the walk by it; a walk that goes on has its plan already.
@@ -110,40 +142,56 @@ class Walk:
             return cursor, None
         newest_first: dict[str, str | int] = {"sort_by": "update_time", "sort_direction": "desc", "limit": LIMIT}
         asked = {**self._params, **newest_first, **times(cursor.asked_since, None)}
-        rows, more = self._api.page(self._call, asked)
+        jobs: list[Callable[[], Any]] = [partial(self._api.page, self._call, asked)]
+        if cursor.since is None and self._highest > LIMIT:
+            jobs.append(partial(self._survey, self._highest, is_sure=True))
+        (rows, more), *surveys = together(jobs)
         stamps = [at for row in rows if (at := moment(row.get("update_time"))) is not None]
         cursor = replace(cursor, next=max(stamps, default=cursor.since), parts=(Part(since=cursor.asked_since),))
         if not more:
             self.total = len(rows)
             return cursor, sorted((row for row in rows if is_id(row.get("id"))), key=_by_id)
-        return (self._cut(cursor, _highest(rows)) if cursor.since is None else cursor), None
+        if cursor.since is not None or not stamps:
+            return cursor, None
+        newest = sorted(stamps, reverse=True)[int(len(stamps) * NEWEST)].replace(microsecond=0)
+        survey = surveys[0] if surveys else self._survey(_highest(rows), is_sure=False)
+        return self._cut(cursor, survey, newest), None
 
-    def _cut(self, cursor: Cursor, known: int) -> Cursor:
-        """Cut a whole list in parts of about the same size, by times of change, and remember what must come.
+    def _survey(self, known: int, *, is_sure: bool) -> _Survey:
+        """Read rows with ids at even distances.
 
-        How changes lie in time is learnt from rows with ids at even distances; `known` is the highest id so far, and
-        mostly near the last one, so that neither of the two is waited for. The parts touch, and the last one has no
-        end, so that nothing falls between them; the rows of the sample must all turn up in one of them.
+        `known` is the highest id so far. Where nobody asked for the last one, it is mostly near that, so that neither
+        of the two is waited for.
         """
         asked = _evenly(known)
-        jobs: list[Callable[[], Any]] = [self._last_id, partial(self._some, asked)]
-        highest, sample = together(jobs)
+        jobs: list[Callable[[], Any]] = [partial(self._some, asked), self._beside]
+        if not is_sure:
+            jobs.append(partial(last_id, self._api, self._call, self._params))
+        rows, aside, *last = together(jobs)
+        highest = max([known, *last])
         if known < highest * GUESSED:
             asked = _evenly(highest)
-            sample = self._some(asked)
-        self.sample = Sample(highest, sample)
-        self.total = highest * len(sample) // max(1, len(asked))
-        stamps = sorted(at.replace(microsecond=0) for row in sample if (at := moment(row.get("update_time"))))
-        parts = min(max(PARTS, self._api.readers), len(stamps) // 4)
-        cuts = _cuts(parts, SIZES if self.total >= WORTH else (1,))
-        edges = sorted({stamps[int(len(stamps) * share)] for share in cuts})
+            rows = self._some(asked)
+        return _Survey(Sample(highest, rows), len(asked), aside)
+
+    def _cut(self, cursor: Cursor, survey: _Survey, newest: datetime) -> Cursor:
+        """Cut a whole list in parts of about the same size, by times of change, and remember what must come.
+
+        How changes lie in time is learnt from the sample. The parts touch, and the last one has no end, so that nothing
+        falls between them; the rows of the sample must all turn up in one of them.
+        """
+        self.sample, self.aside = survey.sample, survey.aside
+        highest, sample = survey.sample
+        self.total = highest * len(sample) // max(1, survey.asked)
+        stamped = [(at.replace(microsecond=0), row["id"]) for row in sample if (at := moment(row.get("update_time")))]
+        stamps = sorted(at for at, _ in stamped)
+        parts = min(PARTS, len(stamps) // 4)
+        edges = sorted({stamps[len(stamps) * place // parts] for place in range(1, parts)} | {newest})
         bounds: list[datetime | None] = [None, *edges, None]
         cut = tuple(Part(since=start, until=end) for start, end in pairwise(bounds))
+        for at, number in stamped:
+            self._marks.setdefault(bisect_right(edges, at), []).append(number)
         return replace(cursor, parts=cut, owed=frozenset(row["id"] for row in sample))
-
-    def _last_id(self) -> int:
-        newest: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc", "limit": 1}
-        return _highest(self._api.page(self._call, {**self._params, **newest})[0])
 
     def _some(self, ids: set[int]) -> list[Row]:
         return list(rows_by_ids(self._api, self._call, self._params, ids))
@@ -153,23 +201,41 @@ class Walk:
             rows, part = list(self._only_page), self.cursor.parts[0]
             yield Found(0, rows, self._prepare(rows), part, replace(part, done=True))
             return
-        numbers = [number for number, part in enumerate(self.cursor.parts) if not part.done]
-        readers = [partial(self._pages_of, number, self.cursor.parts[number]) for number in numbers]
-        for _, found in side_by_side(readers, workers=self._api.readers):
+        parts = {number: part for number, part in enumerate(self.cursor.parts) if not part.done}
+        marks = sum(map(len, self._marks.values()))
+        self._board = Board(parts, self._marks, stands_for=(self.total or 0) / max(1, marks), page=LIMIT)
+        readers = self._api.readers if marks else min(self._api.readers, len(parts))
+        for _, found in side_by_side([self._run] * readers, workers=readers):
             yield found
 
-    def _pages_of(self, number: int, part: Part) -> Iterator[Found]:
-        """Read one part from where it stands."""
-        in_order: dict[str, str | int] = {"sort_by": "id", "sort_direction": "asc", "limit": LIMIT}
+    def _run(self) -> Iterator[Found]:
+        """Read as one of the readers, as long as there are parts."""
+        for reader in self._board.readers():
+            yield from self._pages_of(reader)
+
+    def _pages_of(self, reader: Reader) -> Iterator[Found]:
+        """Read one part from where it stands, or from its end."""
+        number, part, board, back = reader.number, reader.part, self._board, reader.is_backwards
+        in_order: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc" if back else "asc", "limit": LIMIT}
         asked = {**self._params, **in_order, **times(part.since, part.until)}
-        for marker, rows, following in self._marked(asked, part.page):
+        steps = self._marked(asked, None if back else part.page)
+        while board.begins(reader):
+            marker, rows, following = next(steps)
             here = replace(part, page=marker)
-            rows[:] = [row for row in rows if is_id(row.get("id")) and (part.after is None or row["id"] > part.after)]
+            rows[:] = [row for row in rows if is_id(row.get("id"))]
             if len(self.cursor.parts) > 1 and not _in_range(rows, part):
                 raise RangesError
-            after = rows[-1]["id"] if rows else part.after
-            part = replace(part, page=following, after=after, done=following is None)
-            yield Found(number, rows, self._prepare(rows), here, part)
+            came = len(rows)
+            rows[:] = board.take(reader, rows, is_last=following is None)
+            # A page that meets what the other reader has read is read again by a pull that goes on: not all of that
+            # may have been delivered.
+            page = following if following is not None and len(rows) == came else marker
+            part = replace(part, page=page, after=rows[-1]["id"] if rows else part.after)
+            ends = reader.is_done
+            yield Found(number, rows, self._prepare(rows), here, part, back, ends)
+            if ends:
+                return
+        yield Found(number, [], {}, part, part, back, ends=True)
 
     def _marked(self, asked: Params, start: str | None) -> Iterator[tuple[str | None, list[Row], str | None]]:
         """Yield each page with its own marker and the next one's.
@@ -250,6 +316,12 @@ class Met:
         return replace(done, seen=seen, lost=frozenset(self.lost), backlog=backlog).text()
 
 
+def last_id(api: Api, call: str, params: Params) -> int:
+    """Ask for the highest id of a list."""
+    newest: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc", "limit": 1}
+    return _highest(api.page(call, {**params, **newest})[0])
+
+
 def rows_by_ids(api: Api, call: str, params: Params, ids: Iterable[int]) -> Iterator[Row]:
     """Read the rows with these ids, as many as fit in each call; the ones that are gone are left out."""
     asked = [{**params, "ids": ",".join(map(str, lot))} for lot in lots(sorted(set(ids)), IDS)]
@@ -288,12 +360,6 @@ def _evenly(highest: int) -> set[int]:
     """Give ids at even distances up to the highest one, more of them where there are many."""
     count = IDS * min(MOST_SAMPLES, highest // A_SAMPLE_FOR + 1)
     return {highest * n // count for n in range(1, count + 1)} - {0}
-
-
-def _cuts(parts: int, sizes: Sequence[int]) -> list[float]:
-    """Give where a list is cut into so many parts of each size, as shares of the whole."""
-    every = [size for size in sizes for _ in range(parts)]
-    return [upto / sum(every) for upto in accumulate(every[:-1])]
 
 
 def _by_id(row: Row) -> Any:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from crmbridge.threads import make_pool
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.moves import SNAPSHOT, TRACKED, Snapshot, in_order, snapshot
 from crmbridge_salesforce.org import Org
@@ -30,6 +31,30 @@ class Details(Protocol):
     def history(self, deals: Sequence[str]) -> Mapping[str, list[Snapshot]]:
         """Give the deals' snapshots, oldest first; deals without any are left out."""
         ...
+
+    def ahead(self, deals: Sequence[str]) -> Details:
+        """Give what knows these deals, of which both will be asked for."""
+        ...
+
+
+class Read:
+    """The details of some deals, which are read already."""
+
+    def __init__(self, contacts: Mapping[str, tuple[str, ...]], history: Mapping[str, list[Snapshot]]) -> None:
+        self._contacts = contacts
+        self._history = history
+
+    def contacts(self, deals: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Give the contacts of deals."""
+        return {deal: self._contacts[deal] for deal in deals if deal in self._contacts}
+
+    def history(self, deals: Sequence[str]) -> Mapping[str, list[Snapshot]]:
+        """Give the snapshots of deals."""
+        return {deal: self._history[deal] for deal in deals if deal in self._history}
+
+    def ahead(self, deals: Sequence[str]) -> Details:  # noqa: ARG002  all is here
+        """Give itself."""
+        return self
 
 
 class Asked:
@@ -59,6 +84,12 @@ class Asked:
                 found[to_18(str(row["OpportunityId"]))].append(snapshot(cells))
         return {deal: in_order(snapshots) for deal, snapshots in found.items()}
 
+    def ahead(self, deals: Sequence[str]) -> Details:
+        """Read both side by side."""
+        with make_pool(2) as threads:
+            contacts, history = threads.submit(self.contacts, deals), threads.submit(self.history, deals)
+        return Read(contacts.result(), history.result())
+
 
 class Unasked:
     """Asks for nothing, for those who look at other fields only."""
@@ -70,3 +101,7 @@ class Unasked:
     def history(self, deals: Sequence[str]) -> Mapping[str, list[Snapshot]]:  # noqa: ARG002  the same
         """Give none."""
         return {}
+
+    def ahead(self, deals: Sequence[str]) -> Details:  # noqa: ARG002  the same
+        """Give itself."""
+        return self

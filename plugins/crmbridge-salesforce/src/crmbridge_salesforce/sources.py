@@ -130,6 +130,8 @@ class Deals:
 
     def page(self, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:
         """Make a page of deals, with the moves of those that moved."""
+        if self._owes_all(rows, span):
+            details = details.ahead(ids([cells[0] for cells in rows]))
         records = self.records(rows, details)
         moved = self._wanted(rows, records, span)
         return Page(records=tuple(records), moves=tuple(self._moves(moved, details)), cursor=cursor)
@@ -152,10 +154,14 @@ class Deals:
     def _wanted(self, rows: Sequence[Cells], records: Sequence[Record], span: Span) -> dict[str, Position]:
         """Choose the deals whose moves are owed, and give where each stands."""
         standing = {record.ref.id: record.position for record in records if record.position is not None}
-        if span.since is None or len(rows) <= FEW:
+        if self._owes_all(rows, span):
             return standing
         moved = self._moved_since(rows, span)
         return {deal: position for deal, position in standing.items() if deal in moved}
+
+    def _owes_all(self, rows: Sequence[Cells], span: Span) -> bool:
+        """Tell whether the moves of all these deals are owed, whether they moved or not."""
+        return span.since is None or len(rows) <= FEW
 
     def _moved_since(self, rows: Sequence[Cells], span: Span) -> set[str]:
         since = span.since or span.until

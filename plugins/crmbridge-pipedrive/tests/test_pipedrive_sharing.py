@@ -1,0 +1,101 @@
+"""Parts shared out among readers: whoever reads when, each row comes once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmbridge_pipedrive.cursors import Part
+from crmbridge_pipedrive.sharing import Board, RangesError, Reader
+
+PAGE = 3
+Listed = Mapping[int, Sequence[int]]  # the ids of each part, in their order
+
+
+class Desk:
+    """A reader with its place in the list, which asks for a page at one time and has it at another."""
+
+    def __init__(self, board: Board, listed: Listed) -> None:
+        self._board = board
+        self._listed = listed
+        self._readers = board.readers()
+        self._reader: Reader | None = None
+        self._rows: list[int] = []
+        self._is_asking = False
+        self.delivered: list[int] = []
+        self.done: list[int] = []  # parts of which this reader was told that all is taken
+        self.asked = 0
+
+    def step(self) -> bool:
+        """Take a part, ask for a page, or have it; tell whether there is more to do."""
+        if self._reader is None:
+            self._reader = next(self._readers, None)
+            if self._reader is None:
+                return False
+            ids = self._listed[self._reader.number]
+            self._rows = list(reversed(ids)) if self._reader.is_backwards else list(ids)
+        elif self._is_asking:
+            page, self._rows, self._is_asking = self._rows[:PAGE], self._rows[PAGE:], False
+            rows: list[dict[str, Any]] = [{"id": each} for each in page]
+            self.delivered += [row["id"] for row in self._board.take(self._reader, rows, is_last=not self._rows)]
+        elif self._board.begins(self._reader):
+            self._is_asking = True
+            self.asked += 1
+        else:
+            if self._board.end(self._reader.number):
+                self.done.append(self._reader.number)
+            self._reader = None
+        return True
+
+
+def finish(desks: Sequence[Desk]) -> None:
+    """Let all take turns until none has more to do."""
+    while desks:
+        desks = [desk for desk in desks if desk.step()]
+
+
+@given(
+    st.lists(st.sets(st.integers(1, 200), max_size=40), min_size=1, max_size=3),
+    st.lists(st.integers(0, 3), max_size=150),
+)
+def test_each_row_comes_once(parts: list[set[int]], turns: list[int]) -> None:
+    """And each part is done once, when the last of its readers has ended."""
+    listed = {number: sorted(part) for number, part in enumerate(parts)}
+    board = Board({number: Part() for number in listed}, listed, stands_for=1, page=PAGE)
+    desks = [Desk(board, listed) for _ in range(4)]
+    for turn in turns:
+        desks[turn].step()
+    finish(desks)
+
+    assert sorted(each for part in parts for each in part) == sorted(each for desk in desks for each in desk.delivered)
+    assert sorted(listed) == sorted(number for desk in desks for number in desk.done)
+
+
+def test_two_readers_of_one_part_need_hardly_more_pages_than_one() -> None:
+    """The last page between them is asked for once."""
+    listed = {0: range(1, 31)}
+    board = Board({0: Part()}, listed, stands_for=1, page=PAGE)
+    desks = [Desk(board, listed) for _ in range(2)]
+    finish(desks)
+
+    assert all(desk.delivered for desk in desks)
+    assert sum(desk.asked for desk in desks) <= 11
+
+
+@pytest.mark.parametrize("marks", [{}, {0: [1]}])
+def test_another_order_than_asked_for_is_noticed_where_there_may_be_two_readers(marks: Listed) -> None:
+    """Rows between their places would pass for read; one reader alone meets all rows in any order."""
+    rows = [{"id": 2}, {"id": 1}]
+    board = Board({0: Part()}, marks)
+    reader = next(board.readers())
+    board.begins(reader)
+    if not marks:
+        assert rows == board.take(reader, rows, is_last=True)
+        return
+
+    with pytest.raises(RangesError):
+        board.take(reader, rows, is_last=True)
