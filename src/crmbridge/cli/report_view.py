@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from crmbridge.cli.output import Line, Part, Tinted, Tone, dim, screen_width, strong, table
+from crmbridge.cli.output import GAP, Line, Part, Tinted, Tone, cut, dim, screen_width, strong, table, width
 from crmbridge.report.attention import cards
 from crmbridge.report.sections import anchor, indicator_table, sections, where
 from crmbridge.report.wording import against_target, counted_from, small, target, value
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 BAR = 20  # columns of a full bar
 MOST = 28  # columns of a cell
+PERIOD = 7  # columns of a month or a quarter
 WIDE = 100  # from here on a table has its notes beside its numbers
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -104,19 +106,18 @@ def _title(section: Section) -> Line:
 
 def _table(shown: Table, measured: Measured | None, words: Words) -> Iterator[Line]:
     """Show the rows, as many columns as fit; a bar for the main figure stands behind them."""
-    width = screen_width() or WIDE
     columns = _drawn(measured) if measured is not None and measured.rows else ()
     full = _full(measured, columns) if measured is not None and columns else 0.0
-    # Labels differ at their end, by owner or period, so they get more room than other cells.
-    most = max(MOST, width * 44 // 100)
-    count = _fitting(shown, width - 2 - (BAR if full else 0), most)
+    room = (screen_width() or WIDE) - 2 - (BAR if full else 0)
+    label = max(MOST, room - GAP - sum(_widths(shown, MOST)[1:2]))
+    count = _fitting(_widths(shown, label), room)
     rows: list[list[Part]] = []
     for index, cells in enumerate(shown.rows):
-        row: list[Part] = [_cell(cell) for cell in cells[:count]]
+        row: list[Part] = [shortened(cells[0].text, label), *(_cell(cell) for cell in cells[1:count])]
         if measured is not None and full:
             row.append(bar(_amount(measured.rows[index], columns) / full))
         rows.append(row)
-    yield from table(rows, heads=[*shown.columns[:count], ""] if full else shown.columns[:count], indent=2, most=most)
+    yield from table(rows, heads=[*shown.columns[:count], ""] if full else shown.columns[:count], indent=2, most=label)
     left = len(shown.columns) - count
     if left:
         unseen = words("more_columns", names=words("comma").join(shown.columns[count:]))
@@ -125,15 +126,27 @@ def _table(shown: Table, measured: Measured | None, words: Words) -> Iterator[Li
         yield from table([[dim(shown.more)]], indent=2)
 
 
-def _fitting(shown: Table, room: int, most: int) -> int:
-    """Count the columns that fit beside each other."""
-    used = 0
-    for index, head in enumerate(shown.columns):
-        longest = max((len(row[index].text) for row in shown.rows), default=0)
-        used += min(most, max(len(head), longest)) + 2
-        if used > room and index > 1:
-            return index
-    return len(shown.columns)
+def _widths(shown: Table, label: int) -> list[int]:
+    """Give how wide each column is with the gap behind it: the labels at most so wide, other cells at most `MOST`."""
+    longest = [max(map(width, (head, *(row[i].text for row in shown.rows)))) for i, head in enumerate(shown.columns)]
+    return [min(MOST if index else label, each) + GAP for index, each in enumerate(longest)]
+
+
+def _fitting(widths: Sequence[int], room: int) -> int:
+    """Count the columns that fit beside each other; the labels and one figure always do."""
+    used = [*accumulate(widths)]
+    return max(min(2, len(used)), sum(each <= room for each in used))
+
+
+def shortened(label: str, columns: int) -> str:
+    """Cut the longest parts of a label that is too wide: rows differ in any part, and most often in the period."""
+    *others, last = label.split(" · ")
+    short = label
+    for most in range(columns, 3, -1):
+        if width(short) <= columns:
+            break
+        short = " · ".join([*(cut(part, most) for part in others), cut(last, max(most, PERIOD))])
+    return short
 
 
 def _cell(cell: Cell) -> Part:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crmbridge.cli import report_view
 from crmbridge.cli.output import Line, Screen, Tinted, Tone, width
-from crmbridge.cli.report_view import bar, report_lines, spark
+from crmbridge.cli.report_view import bar, report_lines, shortened, spark
 from crmbridge.model.figures import ChartKind, Scorecard
 from crmbridge.report import render
 from crmbridge.testing.figures import make_count, make_curve, make_measured, make_row, make_scorecard, make_share
@@ -57,6 +59,32 @@ def test_rows_of_groups_and_periods_can_be_told_apart() -> None:
     shown = "\n".join(texts(make_scorecard(make_measured("win_rate", *rows))))
 
     assert all(label in shown for label in labels)
+
+
+@pytest.mark.parametrize("owner", ["Luis Kowal", "Maximiliane-Alexandra von Hohenstein-Wittelsbach", "王" * 30])
+def test_narrow_terminals_show_the_month(monkeypatch: pytest.MonkeyPatch, owner: str) -> None:
+    """At 80 columns a long name hides neither month nor stage, and the first figure stays beside its bar."""
+    monkeypatch.setattr(report_view, "screen_width", lambda: 80)
+    monkeypatch.setattr("crmbridge.cli.output.screen_width", lambda: 80)
+    labels = [f"Prospecting · First touch · {owner} · 2026-{month:02}" for month in (10, 11)]
+    rows = tuple(make_row(label, x=make_share(2, 2)) for label in labels)
+    shown = texts(make_scorecard(make_measured("sla_attainment", *rows)))
+
+    found = [text for text in shown if text.strip().startswith("Prosp")]
+    assert all(width(text) <= 80 for text in found)
+    assert ["2026-10", "2026-11"] == [text.split(" · ")[3].split()[0] for text in found]
+    assert all(f"100%  {'█' * 20}" in text and owner[:5] in text for text in found)
+
+
+@given(st.lists(st.text("ab王… ·", max_size=30), max_size=3), st.integers(28, 90))
+def test_shortened_labels_fit_and_keep_their_period(parts: list[str], columns: int) -> None:
+    """A label is at most as wide as its column, of up to four parts, and one that fits is as it was."""
+    label = " · ".join([*(part.replace("·", "-") for part in parts), "2026-Q4"])
+    short = shortened(label, columns)
+
+    assert width(short) <= columns
+    assert short.endswith("2026-Q4")
+    assert short == label or width(label) > columns
 
 
 def test_sparks_have_a_character_a_period() -> None:
