@@ -148,7 +148,8 @@ def _judge_rivals(seen: Witness, case: _Case) -> None:
     # What came before all sides held the same is no rival of what came after.
     after, held, mates = seen.in_step.get((case.link, case.name), Agreed(0, NOTHING, ()))
     said = [edit for edit in case.said if edit.number > after or edit.ref not in mates]
-    rivals = [edit for edit in case.net if edit in said and edit.ref in case.values]
+    there = [edit for edit in case.net if edit in said and edit.ref in case.values]
+    rivals = [edit for edit in there if not seen.seems_an_arrival(case.link, edit)]
     taken_back = [edit for edit in said if edit not in case.net]
     joined = case.found == held and any(edit.ref not in mates for edit in said)
     if not joined and case.found not in [edit.value for edit in taken_back]:
