@@ -5,7 +5,7 @@ from __future__ import annotations
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Ref
 from crmbridge.testing.simulation.sight import HANGING
-from crmbridge.testing.simulation.verdicts import members
+from crmbridge.testing.simulation.verdicts import Edit, members
 from crmbridge.testing.simulation.witness import NOTHING, Agreed, Witness
 
 
@@ -50,7 +50,17 @@ def check_archive(seen: Witness, change: Change) -> None:
     for edit in seen.edits:
         is_seen = seen.begins[-1] < edit.number <= seen.began and not edit.fresh and not edit.decided
         speaks = seen.entry.policy(edit.name).source in {None, edit.ref.connection}
-        if is_seen and speaks and edit.ref in refs and edit.ref in seen.deals():
+        is_here = edit.ref in refs and edit.ref in seen.deals()
+        if is_seen and speaks and is_here and not _got_there(seen, change.link, edit):
             agreed = seen.agreed.get((change.link, edit.name), Agreed(0, NOTHING, ())).value
             last = [each for each in seen.edits if (each.ref, each.name) == (edit.ref, edit.name)][-1]
             assert seen.taken_back(change.link, last, agreed), f"P1: {edit} is lost by a deletion"
+
+
+def _got_there(seen: Witness, link: str, edit: Edit) -> bool:
+    """Tell whether an edit had been written to a deal before somebody deleted that."""
+    return any(
+        one.applied and one.value == edit.value and edit.number <= one.at < seen.deleted_at.get(one.ref, 0)
+        for one in seen.values_sent(link, edit.name)
+        if one.ref is not None
+    )
