@@ -195,6 +195,19 @@ def test_a_merge_is_followed(bench: AdapterWorkbench, run: Run, *, new_id: bool)
     assert (survivor.id != winner) is new_id
 
 
+def test_what_was_merged_into_a_deal_that_was_deleted_before_a_pull_is_gone(bench: AdapterWorkbench, run: Run) -> None:
+    """Nobody sees the survivor any more, which alone lists what it took in. Else that would be written to for ever."""
+    cursor = settled(bench, run)
+    state = bench.served.sandbox.state
+    winner, loser = bench.hands.deal_ids()[:2]
+    state.merge_deals(winner, loser)
+    state.delete_deal(winner)
+    bench.clock.advance(timedelta(minutes=6))
+    gone = {t.ref.id: t.merged_into for page in pull(run(), cursor) for t in page.tombstones}
+
+    assert {winner: None, loser: Ref("bench", Kind.DEAL, winner)} == gone
+
+
 def test_the_id_of_a_merged_deal_leads_to_the_survivor(bench: AdapterWorkbench, adapter: Adapter) -> None:
     """HubSpot answers a read of the loser with the survivor, under the survivor's id ("Deals now support merging")."""
     winner, loser = bench.hands.deal_ids()[:2]

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from msgspec import Struct, field
 
 from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
+from crmbridge.model.replacing import replace
 from crmbridge_hubspot.api import HISTORY_BATCH, LIST_PAGE, HubSpotApi
 from crmbridge_hubspot.history import HISTORY, moves_of, only_move
 from crmbridge_hubspot.links import read_links
@@ -68,11 +69,13 @@ class Reader(Struct, frozen=True, kw_only=True):
 
     def listed_archived(self, after: str | None) -> tuple[list[Raw], str | None]:
         """Read a page of the list of what was deleted, with the token of the next one."""
-        return self.api.list_page(self.type.name, after, properties=self.type.modified, archived="true")
+        names = f"{self.type.modified},{MERGED}"
+        return self.api.list_page(self.type.name, after, properties=names, archived="true")
 
     def archived(self, raw: Raw) -> Iterable[Tombstone]:
-        """Give what is gone with a record that was deleted."""
-        return (archived(self.type, raw, self.connection),)
+        """Give what is gone with a record that was deleted: also what had been merged into it, as no list has that."""
+        gone = archived(self.type, raw, self.connection)
+        return gone, *(replace(each, at=gone.at) for each in merged_away(self.type, raw, self.connection))
 
     def whole(self, listed: Sequence[Raw]) -> Found:
         """Complete records of the list."""
