@@ -56,17 +56,8 @@ class Part(Struct):
                 self._look_at(link, base)
         self.changes, stopped = with_companions(self.workspace, self.entry, self.around, self.changes)
         self.blocked += stopped
-        self._note_outdone()
-
-    def _note_outdone(self) -> None:
-        """Remember who was outdone in a field and can't be given what won.
-
-        It would seem to be the newest by the next run, for what we write in its other fields.
-        """
-        if self.outdone:
-            written = {(change.target, edit.name) for change in self.changes for edit in change.edits}
-            for ref, fields in self.outdone.items():
-                self._agree(ref, {name: value for name, value in fields.items() if (ref, name) not in written})
+        for ref, fields in _not_written(self.outdone, self.changes).items():
+            self._agree(ref, fields)
 
     def _look_at(self, link: str, base: Fields) -> None:
         refs = self.around.links[link]
@@ -258,3 +249,17 @@ class Part(Struct):
                 )
                 self.blocked += lacking
                 self.changes += [change] if change else []
+
+
+def _not_written(outdone: Bases, changes: Iterable[Change]) -> Bases:
+    """Give what is held by who was outdone in a field and can't be given what won; it is to be remembered as its base.
+
+    It would seem to be the newest to the next run, for what we write in its other fields.
+    """
+    if not outdone:
+        return {}
+    written = {(change.target, edit.name) for change in changes for edit in change.edits}
+    return {
+        ref: {name: value for name, value in fields.items() if (ref, name) not in written}
+        for ref, fields in outdone.items()
+    }
