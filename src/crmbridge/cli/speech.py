@@ -119,6 +119,13 @@ def speech_of(workspace: Workspace, changes: Sequence[Change] = ()) -> Speech:
     return Speech(_texts(language), teller(process, language), process, findings_of(workspace, changes))
 
 
+def speech_of_runs(workspace: Workspace) -> Speech:
+    """Give how the frame of a run speaks: in English with few words, as most runs find nothing new and say little."""
+    if workspace.project.settings.language == "en":
+        return Speech(_frame("en"))
+    return speech_of(workspace)
+
+
 def english() -> Speech:
     """Give how commands speak where the settings name no other language."""
     return Speech(_texts("en"))
@@ -127,8 +134,15 @@ def english() -> Speech:
 @cache
 def _texts(language: str) -> Mapping[str, str]:
     """Give the words of a language: the page's, which names the same things, and those of commands over them."""
-    found: dict[str, str] = {}
+    found = dict(_frame(language))
     for package in ("crmbridge.web", "crmbridge.cli"):
         catalogue = tomllib.loads(files(package).joinpath("words.toml").read_text("utf-8"))
         found |= {key: texts[language] for key, texts in catalogue.items()}
     return found
+
+
+@cache
+def _frame(language: str) -> Mapping[str, str]:
+    """Give the words of a language around what a run did."""
+    catalogue = tomllib.loads(files("crmbridge.cli").joinpath("run_words.toml").read_text("utf-8"))
+    return {key: texts[language] for key, texts in catalogue.items()}

@@ -108,8 +108,8 @@ def _set_up(call: Call, name: str, *, yes: bool) -> Reply:
     from crmbridge.services.setup import plan_setup  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
-        setup = plan_setup(workspace, name)
-        plan = list(plan_lines(setup.plan, names_for(workspace, setup.plan.changes), speech_of(workspace)))
+        setup, say = plan_setup(workspace, name), speech_of(workspace)
+        plan = list(plan_lines(setup.plan, names_for(workspace, setup.plan.changes), say))
     lines = list(setup_lines(setup, plan))
     if not setup.plan.changes:
         code = setup.exit_code
@@ -119,8 +119,8 @@ def _set_up(call: Call, name: str, *, yes: bool) -> Reply:
         call.err.show(lines) if call.json else call.out.show(lines)
     if not yes:
         must_be_able_to_ask("The set-up must be confirmed")
-    if not yes and not ask("Make these fields?"):
-        return Reply(result=_setup_form(setup, None), lines=["Nothing was written."], exit_code=DECLINED)
+    if not yes and not ask(say("may_make")):
+        return Reply(result=_setup_form(setup, None), lines=[say("no_writing")], exit_code=DECLINED)
     with call.workspace() as workspace:
         return _answer(workspace, setup)
 
