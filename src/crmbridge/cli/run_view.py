@@ -111,7 +111,7 @@ def _figures(cycle: Cycle, say: Speech) -> Iterator[list[Part]]:
         count = len(cycle.plan.changes)
         yield [strong(say("run_planned")), say.counted("run_changes", count) if count else say("run_no_changes")]
     if cycle.applied.done:
-        counts = [f"{say.number(n)} {say.named('outcome', name)}" for name, n in cycle.applied.counts.items()]
+        counts = [say.ended(name, count) for name, count in cycle.applied.counts.items()]
         yield [strong(say("run_written")), say("run_and").join(counts)]
     for crossed in cycle.crossed:
         tone = Tone.BAD if crossed.limit == "error_if" else Tone.WARN

@@ -56,6 +56,10 @@ class Speech(Struct, frozen=True):
         """Name something that English calls as files and JSON do, by the page's word for it."""
         return self.texts[f"{key}_{value}"] if self.teller else value
 
+    def ended(self, outcome: str, count: int) -> str:
+        """Say how so many changes ended."""
+        return self.texts["run_ended_so"].format(n=self.number(count), outcome=self.named("outcome", outcome))
+
     def stage(self, stage: str | None, otherwise: str) -> str:
         """Name a stage as the process does in this language; in English, and where it has none, in another way."""
         found = self.process.stage(stage) if self.process and stage else None

@@ -116,11 +116,7 @@ def _said(run: Run, say: Speech) -> str:
         return cut(str(error), 120)
     counted = [say.counted(key, summary[name]) for name, key in _FIGURES.items() if summary.get(name)]
     outcomes = summary.get("outcomes")
-    counted += (
-        [f"{say.number(n)} {say.named('outcome', name)}" for name, n in outcomes.items()]
-        if isinstance(outcomes, dict)
-        else []
-    )
+    counted += [say.ended(name, count) for name, count in outcomes.items()] if isinstance(outcomes, dict) else []
     counted += [say("log_failed", name=name) for name in _errors(run)]
     return say("run_and").join(counted)
 
