@@ -12,7 +12,7 @@ from crmbridge.cli.forms import ran_form
 from crmbridge.cli.output import Line, dim, strong
 from crmbridge.cli.plan_view import plan_lines
 from crmbridge.cli.run_view import error_lines, ran_lines
-from crmbridge.cli.speech import speech_of
+from crmbridge.cli.speech import speech_of, speech_of_runs
 from crmbridge.model.codec import plan_to_json
 from crmbridge.services.naming import names_for
 
@@ -54,13 +54,14 @@ def answer_plan(workspace: Workspace, ran: Ran, *, saved: Path | None, exit_code
     if cycle is None or cycle.plan is None:
         raise TypeError("a run that plans has a plan")
     names = names_for(workspace, cycle.plan.changes, cycle.plan.blocked)
-    lines = list(plan_lines(cycle.plan, names, speech_of(workspace, cycle.plan.changes), complete=not cycle.errors))
+    say = speech_of(workspace, cycle.plan.changes)
+    lines = list(plan_lines(cycle.plan, names, say, complete=not cycle.errors))
     for connection, error in cycle.errors:
         lines += error_lines(connection, error)
     if saved is not None:
-        lines.append(["Saved. ", dim(f"crmbridge apply {saved}"), " writes exactly this."])
+        lines.append([say("plan_saved"), dim(f"crmbridge apply {saved}"), say("plan_saved_for")])
     elif cycle.plan.changes:
-        lines.append(dim("Nothing was written. `crmbridge apply` makes the plan again, asks, and writes it."))
+        lines.append(dim(say("plan_anew")))
     result: dict[str, Any] = {"run": cycle.run, "plan": plan_to_json(cycle.plan), "summary": cycle.summary()}
     return Reply(
         result=result | {"saved": str(saved) if saved else None},
@@ -72,7 +73,7 @@ def answer_plan(workspace: Workspace, ran: Ran, *, saved: Path | None, exit_code
 
 def _ran_lines(workspace: Workspace, ran: Ran) -> list[Line]:
     changes = [change for change, _ in ran.cycle.applied.done] if ran.cycle else []
-    return list(ran_lines(ran, names_for(workspace, changes)))
+    return list(ran_lines(ran, names_for(workspace, changes), speech_of_runs(workspace)))
 
 
 def _ending(exit_code: int) -> list[Line]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crmbridge.cli.call import Call
-from crmbridge.cli.output import Line, dim, plural
+from crmbridge.cli.output import Line, dim
 
 if TYPE_CHECKING:
+    from crmbridge.cli.speech import Speech
     from crmbridge.services.choosing import Choice, Chosen
     from crmbridge.services.naming import Names
 
@@ -74,16 +75,19 @@ wait_option = click.option(
 )
 
 
-def left_lines(chosen: Chosen | None, names: Names) -> list[Line]:
+def left_lines(chosen: Chosen | None, names: Names, say: Speech) -> list[Line]:
     """Say what of a plan is left out, and stays pending."""
     from crmbridge.cli.plan_view import deal_name  # noqa: PLC0415  imports are paid by the commands that use them
 
     if chosen is None:
         return []
     lines: list[Line] = [
-        ["  left out  ", f"{change.action} {deal_name(change.target, names.deals)}  ", dim(f"{change.id}  {why}")]
-        for change, why in chosen.left
+        [
+            f"  {say('run_left')}  {say.named('wrote', change.action)} {deal_name(change.target, names.deals, say)}  ",
+            dim(f"{change.id}  {say('run_left_because', change=needed)}"),
+        ]
+        for change, needed in chosen.left
     ]
     if chosen.unselected:
-        lines.append(dim(f"{plural(chosen.unselected, 'change')} not selected; what is left out stays pending."))
+        lines.append(dim(say.counted("run_unselected", chosen.unselected)))
     return lines

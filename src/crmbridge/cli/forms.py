@@ -79,7 +79,10 @@ def cycle_form(cycle: Cycle) -> dict[str, Any]:
     if cycle.crossed:
         body["thresholds"] = [threshold_form(one) for one in cycle.crossed]
     if cycle.chosen is not None and (cycle.chosen.left or cycle.chosen.unselected):
-        left = [{"change": change.id, "why": why} for change, why in cycle.chosen.left]
+        left = [
+            {"change": change.id, "why": f"it needs the change {needed}, which is left out"}
+            for change, needed in cycle.chosen.left
+        ]
         body["left_out"] = {"unselected": cycle.chosen.unselected, "dependent": left}
     if cycle.applied.done or cycle.applied.errors:
         body["applied"] = applied_form(cycle.applied)

@@ -7,86 +7,87 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from crmbridge.cli.choices import left_lines
-from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
+from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
 from crmbridge.cli.plan_view import deal_name
 from crmbridge.model.changes import Action, Outcome
 from crmbridge.model.values import show
 from crmbridge.services.naming import Names
 
 if TYPE_CHECKING:
+    from crmbridge.cli.speech import Speech
     from crmbridge.errors import CrmbridgeError
     from crmbridge.model.changes import Change
     from crmbridge.services.applied import Applied
     from crmbridge.services.cycle import Cycle
     from crmbridge.services.publishing import Delivery
+    from crmbridge.services.pulling import ConnectionPull
     from crmbridge.services.running import Ran
+    from crmbridge.services.thresholds import Crossed
 
 NEEDS_LOOK = 7  # the exit code of what may have arrived
 _TONES = {Outcome.APPLIED: Tone.GOOD, Outcome.STALE: Tone.WARN}
 
 
-def ran_lines(ran: Ran, names: Names) -> Iterator[Line]:
+def ran_lines(ran: Ran, names: Names, say: Speech) -> Iterator[Line]:
     """Show a run in a few lines: figures first, then everything that did not go well."""
     if ran.error is not None:
         yield from error_lines(ran.command, ran.error)
     if ran.cycle is not None:
-        yield from table(_figures(ran.cycle))
-        yield from trouble_lines(ran.cycle.applied, names)
-        yield from left_lines(ran.cycle.chosen, names)
-        yield from _blocked_lines(ran.cycle)
+        yield from table(_figures(ran.cycle, say))
+        yield from trouble_lines(ran.cycle.applied, names, say)
+        yield from left_lines(ran.cycle.chosen, names, say)
+        yield from _blocked_lines(ran.cycle, say)
         for connection, error in ran.cycle.errors:
             yield from error_lines(connection, error)
-    yield from _delivered_lines(ran.delivered)
+    yield from _delivered_lines(ran.delivered, say)
 
 
-def _delivered_lines(delivered: Sequence[Delivery]) -> Iterator[Line]:
+def _delivered_lines(delivered: Sequence[Delivery], say: Speech) -> Iterator[Line]:
     """Say what became of each report at each of its sinks, and below it what to do about those that failed."""
     for report, group in groupby(delivered, key=lambda one: one.report):
         deliveries = list(group)
         fine = sum(one.error is None and not one.note for one in deliveries)
-        yield [strong(f"report {report}"), dim(f"  {fine} of {plural(len(deliveries), 'sink')} {_has(fine)} it")]
-        yield from table((_outcome(one), one.sink, _said(one)) for one in deliveries)
+        sinks = say.counted("run_sinks", len(deliveries))
+        yield [strong(say("run_report", name=report)), dim("  " + say.counted("run_have", fine, sinks=sinks))]
+        yield from table((_outcome(one, say), one.sink, _said(one, say)) for one in deliveries)
         advised = [one for one in deliveries if one.error and one.error.advice]
         for advice in dict.fromkeys(one.error.advice for one in advised if one.error):
             about = ", ".join(one.sink for one in advised if one.error and one.error.advice == advice)
             yield [dim(f"  {about}: "), advice]
 
 
-def _has(count: int) -> str:
-    return "has" if count == 1 else "have"
-
-
-def _outcome(delivery: Delivery) -> Part:
+def _outcome(delivery: Delivery, say: Speech) -> Part:
     if delivery.error is not None:
         unclear = delivery.error.exit_code == NEEDS_LOOK
-        return Tinted("unclear", Tone.WARN) if unclear else Tinted("failed", Tone.BAD)
+        return Tinted(say("run_sink_unclear"), Tone.WARN) if unclear else Tinted(say("run_sink_failed"), Tone.BAD)
     if delivery.note:
-        return Tinted("unclear", Tone.WARN)
-    return Tinted("told", Tone.GOOD) if delivery.place else dim("has it")
+        return Tinted(say("run_sink_unclear"), Tone.WARN)
+    return Tinted(say("run_sink_told"), Tone.GOOD) if delivery.place else dim(say("run_sink_has"))
 
 
-def _said(delivery: Delivery) -> Part:
+def _said(delivery: Delivery, say: Speech) -> Part:
     if delivery.error is not None:
         return cut(delivery.error.message, 300)
-    return cut(delivery.note or delivery.place, 300) or dim("nothing new since it was last told")
+    return cut(delivery.note or delivery.place, 300) or dim(say("run_nothing_new"))
 
 
-def trouble_lines(applied: Applied, names: Names) -> Iterator[Line]:
+def trouble_lines(applied: Applied, names: Names, say: Speech) -> Iterator[Line]:
     """Name each change that did not happen, with why."""
     for change, receipt in applied.done:
         if receipt.outcome is not Outcome.APPLIED:
             tone = _TONES.get(receipt.outcome, Tone.BAD)
-            what = f"{change.action} {_named(change, names)}"
-            yield ["  ", Tinted(receipt.outcome.value, tone), f"  {what}  ", dim(cut(receipt.message, 200))]
+            what = f"{say.named('wrote', change.action)} {_named(change, names, say)}"
+            outcome = Tinted(say.named("outcome", receipt.outcome), tone)
+            yield ["  ", outcome, f"  {what}  ", dim(cut(say.reason(receipt.message), 200))]
 
 
-def _named(change: Change, names: Names) -> str:
+def _named(change: Change, names: Names, say: Speech) -> str:
     """Call what a change is about by its name, as far as it has one."""
     if change.action is Action.FIELD:
         return str(change.key)
     if change.action is Action.CREATE:
-        return f'{change.creates} "{cut(show(change.after.get("name")), 60)}"'
-    return deal_name(change.target, names.deals)
+        return f'{say.named("kind", str(change.creates))} "{cut(show(change.after.get("name")), 60)}"'
+    return deal_name(change.target, names.deals, say)
 
 
 def error_lines(about: str, error: CrmbridgeError) -> Iterator[Line]:
@@ -96,31 +97,48 @@ def error_lines(about: str, error: CrmbridgeError) -> Iterator[Line]:
         yield [dim("  "), error.advice]
 
 
-def _figures(cycle: Cycle) -> Iterator[list[Part]]:
+def _figures(cycle: Cycle, say: Speech) -> Iterator[list[Part]]:
     for number, one in enumerate(cycle.pulled):
-        said = f"{one.connection}: {plural(one.records, 'record')}, {plural(one.moves, 'move')}"
-        said += f", {one.gone:,} gone" if one.gone else ""
-        said += f", {plural(one.problems, 'value')} not readable" if one.problems else ""
-        yield [strong("pulled" if number == 0 else ""), said]
+        said = say("run_pulled_of", name=one.connection, said=_pulled(one, say))
+        yield [strong("" if number else say("run_pulled")), said]
     if cycle.reconciled:
-        yield [strong("read back"), plural(len(cycle.reconciled), "unclear change") + " of earlier runs"]
+        yield [strong(say("run_read_back")), say.counted("run_unclear", len(cycle.reconciled))]
     if cycle.judged or cycle.findings:
-        open_ = sum(cycle.findings.values())
-        yield [strong("judged"), f"{plural(cycle.judged, 'deal')} that changed; {plural(open_, 'finding')} open"]
+        open_ = say.counted("run_open", sum(cycle.findings.values()))
+        deals = say.counted("run_deals", cycle.judged)
+        yield [strong(say("run_judged")), say("run_judged_of", deals=deals, findings=open_)]
     if cycle.plan is not None:
         count = len(cycle.plan.changes)
-        yield [strong("planned"), plural(count, "change") if count else "nothing to write"]
+        yield [strong(say("run_planned")), say.counted("run_changes", count) if count else say("run_no_changes")]
     if cycle.applied.done:
-        yield [strong("written"), ", ".join(f"{count:,} {name}" for name, count in cycle.applied.counts.items())]
+        counts = [say.ended(name, count) for name, count in cycle.applied.counts.items()]
+        yield [strong(say("run_written")), say("run_and").join(counts)]
     for crossed in cycle.crossed:
-        yield [Tinted("too many", Tone.BAD if crossed.limit == "error_if" else Tone.WARN), crossed.in_words]
+        tone = Tone.BAD if crossed.limit == "error_if" else Tone.WARN
+        yield [Tinted(say("run_too_many"), tone), _crossed(crossed, say)]
 
 
-def _blocked_lines(cycle: Cycle) -> Iterator[Line]:
+def _pulled(pulled: ConnectionPull, say: Speech) -> str:
+    said = [say.counted("run_records", pulled.records), say.counted("run_moves", pulled.moves)]
+    said += [say.counted("run_gone", pulled.gone)] if pulled.gone else []
+    said += [say.counted("run_unreadable", pulled.problems)] if pulled.problems else []
+    return say("run_and").join(said)
+
+
+def _crossed(crossed: Crossed, say: Speech) -> str:
+    """Say what was found and which limit it reaches."""
+    rule, severity = crossed.threshold.rule, crossed.threshold.severity
+    if severity != "info":
+        rule = say("run_or_graver", rule=rule, severity=say.named("severity", severity))
+    amount, limit = crossed.amount, crossed.limit
+    if amount.count is not None:
+        most = say.number(amount.count)
+        return say.counted("run_crossed_findings", crossed.findings, rule=rule, limit=limit, most=most)
+    deals, most = say.number(crossed.deals), f"{amount.percent} %"
+    return say.counted("run_crossed_deals", crossed.open_deals, rule=rule, deals=deals, limit=limit, most=most)
+
+
+def _blocked_lines(cycle: Cycle, say: Speech) -> Iterator[Line]:
     blocked = len(cycle.plan.blocked) if cycle.plan else 0
     if blocked:
-        verb = "needs" if blocked == 1 else "need"
-        yield [
-            Tinted(f"{plural(blocked, 'question')} {verb} a person; ", Tone.WARN),
-            "`crmbridge conflicts` lists what waits, and how it is settled.",
-        ]
+        yield [Tinted(say.counted("run_questions", blocked), Tone.WARN), say("run_where_settled")]

@@ -56,6 +56,10 @@ class Speech(Struct, frozen=True):
         """Name something that English calls as files and JSON do, by the page's word for it."""
         return self.texts[f"{key}_{value}"] if self.teller else value
 
+    def ended(self, outcome: str, count: int) -> str:
+        """Say how so many changes ended."""
+        return self.texts["run_ended_so"].format(n=self.number(count), outcome=self.named("outcome", outcome))
+
     def stage(self, stage: str | None, otherwise: str) -> str:
         """Name a stage as the process does in this language; in English, and where it has none, in another way."""
         found = self.process.stage(stage) if self.process and stage else None
@@ -119,6 +123,13 @@ def speech_of(workspace: Workspace, changes: Sequence[Change] = ()) -> Speech:
     return Speech(_texts(language), teller(process, language), process, findings_of(workspace, changes))
 
 
+def speech_of_runs(workspace: Workspace) -> Speech:
+    """Give how the frame of a run speaks: in English with few words, as most runs find nothing new and say little."""
+    if workspace.project.settings.language == "en":
+        return Speech(_frame("en"))
+    return speech_of(workspace)
+
+
 def english() -> Speech:
     """Give how commands speak where the settings name no other language."""
     return Speech(_texts("en"))
@@ -127,8 +138,15 @@ def english() -> Speech:
 @cache
 def _texts(language: str) -> Mapping[str, str]:
     """Give the words of a language: the page's, which names the same things, and those of commands over them."""
-    found: dict[str, str] = {}
+    found = dict(_frame(language))
     for package in ("crmbridge.web", "crmbridge.cli"):
         catalogue = tomllib.loads(files(package).joinpath("words.toml").read_text("utf-8"))
         found |= {key: texts[language] for key, texts in catalogue.items()}
     return found
+
+
+@cache
+def _frame(language: str) -> Mapping[str, str]:
+    """Give the words of a language around what a run did."""
+    catalogue = tomllib.loads(files("crmbridge.cli").joinpath("run_words.toml").read_text("utf-8"))
+    return {key: texts[language] for key, texts in catalogue.items()}

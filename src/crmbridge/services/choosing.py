@@ -27,7 +27,10 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 
 class Chosen(Struct, frozen=True, kw_only=True):
-    """The part of a plan that is to be written, and what was left out although it was selected, with why."""
+    """The part of a plan that is to be written, and what was left out although it was selected.
+
+    The latter each with the change that it needs, which is not selected.
+    """
 
     plan: Plan
     left: tuple[tuple[Change, str], ...] = ()
@@ -70,7 +73,7 @@ def _select(workspace: Workspace, plan: Plan, expressions: Sequence[str]) -> Cho
         needs = [made[key] for link in sorted(needed_links(change)) if (key := (change.connection, link)) in made]
         if lacking := [id_ for id_ in needs if id_ not in wanted]:
             wanted.discard(change.id)
-            left.append((change, f"it needs the change {lacking[0]}, which is left out"))
+            left.append((change, lacking[0]))
         else:
             kept.append(change)
     unselected = len(plan.changes) - len(kept) - len(left)

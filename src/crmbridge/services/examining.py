@@ -18,9 +18,12 @@ from crmbridge.services.workspace import Workspace
 def examine(workspace: Workspace) -> tuple[Check, ...]:
     """Look at the state and at every connection; what fails does not keep the rest from being looked at."""
     checks = [_state(workspace)]
+    seen: list[Description] = []
     for connection in workspace.connections:
         workspace.progress("doctor", connection)
-        checks += _connection(workspace, connection)
+        checks += _connection(workspace, connection, seen)
+    if len(seen) == len(workspace.connections) and all(one.users for one in seen):
+        checks += _teams(workspace, seen)
     if not workspace.connections:
         checks.append(
             weak(
@@ -40,12 +43,14 @@ def _state(workspace: Workspace) -> Check:
     return good("state", "open, and every change has a clear outcome")
 
 
-def _connection(workspace: Workspace, connection: str) -> Iterator[Check]:
+def _connection(workspace: Workspace, connection: str, seen: list[Description]) -> Iterator[Check]:
+    """Look at one connection, and add what its account has to what was seen."""
     try:
         description = workspace.adapter(connection).describe()
     except CrmbridgeError as error:
         yield bad(connection, error.message.removeprefix(f"{connection}: "), error.advice, error.exit_code)
         return
+    seen.append(description)
     version = f", API {description.api_version}" if description.api_version else ""
     yield good(connection, f"signed in to {description.account}{version}")
     yield from check_version(workspace, connection, description)
@@ -55,6 +60,17 @@ def _connection(workspace: Workspace, connection: str) -> Iterator[Check]:
     yield from check_types(workspace, connection, description)
     yield from check_files(workspace, connection)
     yield from _key(workspace, connection, description)
+
+
+def _teams(workspace: Workspace, seen: Sequence[Description]) -> Iterator[Check]:
+    """Name people of teams whom no CRM knows. Asked only when each has told its users, as any may know them."""
+    known = {str(user.fields.get("email") or "").strip().lower() for one in seen for user in one.users}
+    people = [one.strip() for team in workspace.project.settings.teams.values() for one in team]
+    unknown = [one for one in people if one.lower() not in known]
+    if unknown:
+        message = f"no CRM has a user with {'this address' if len(unknown) == 1 else 'these addresses'}: "
+        advice = "No deal counts for them by team. Write the address that the CRM has, or take it out of `teams:`."
+        yield weak("teams", message + ", ".join(unknown), advice)
 
 
 def _stages(workspace: Workspace, connection: str, description: Description) -> Iterator[Check]:

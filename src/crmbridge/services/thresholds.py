@@ -19,9 +19,15 @@ class Crossed(NamedTuple):
     open_deals: int
 
     @property
+    def amount(self) -> Amount:
+        """The limit itself."""
+        amount: Amount = getattr(self.threshold, self.limit)
+        return amount
+
+    @property
     def in_words(self) -> str:
         """Say what was found and which limit it reaches."""
-        amount: Amount = getattr(self.threshold, self.limit)
+        amount = self.amount
         what, limit = f"{self.deals:,} of {self.open_deals:,} open deals", f"{amount.percent} %"
         if amount.count is not None:
             what, limit = f"{self.findings:,} open finding{'' if self.findings == 1 else 's'}", f"{amount.count:,}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from crmbridge.cli.exits import EXITS
 from crmbridge.cli.explain_view import explanation_lines
 from crmbridge.cli.forms import explanation_form
 from crmbridge.cli.output import Line, Screen, width
@@ -32,7 +33,8 @@ from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
 
 NAMES = Names(adapters={}, deals={}, others={}, stages={})
 HOME = Path(str(files("crmbridge.cli")))
-CATALOGUE = tomllib.loads(HOME.joinpath("words.toml").read_text("utf-8"))
+FILES = [tomllib.loads(HOME.joinpath(name).read_text("utf-8")) for name in ("words.toml", "run_words.toml")]
+CATALOGUE = FILES[0] | FILES[1]
 LANGUAGES = {"en", "pt", "zh"}
 
 
@@ -84,12 +86,21 @@ def test_every_word_that_is_asked_for_is_there_and_no_other() -> None:
     assert set() == {key for key in unasked if key.rpartition("_")[0] not in named}
 
 
+def test_no_word_is_in_both_files() -> None:
+    """Nor does one of a run's frame hide one of the page's."""
+    page = tomllib.loads(files("crmbridge.web").joinpath("words.toml").read_text("utf-8"))
+
+    assert set() == FILES[0].keys() & FILES[1].keys()
+    assert set() == page.keys() & FILES[1].keys()
+
+
 def test_every_kind_of_thing_has_its_word() -> None:
     """A cause or outcome without one would be an error on the day it first happens."""
     kinds = {"cause": Cause, "outcome": Outcome, "wrote": Action, "severity": Severity, "status": Status, "kind": Kind}
     wanted = {f"{prefix}_{one}" for prefix, kind in kinds.items() for one in kind} | {str(one) for one in SlaState}
     wanted |= {f"advice_{one}" for one in Cause if one is not Cause.CONFLICT} | {f"weekday_{day}" for day in range(7)}
     wanted |= {f"{prefix}_{one}" for prefix in ("does", "action") for one in Action}
+    wanted |= {f"exit_{one.code}" for one in EXITS}
 
     assert set() == wanted - set(english().texts)
 

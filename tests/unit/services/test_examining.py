@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crmbridge.errors import RetryLaterError
-from crmbridge.model.records import Kind
+from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, Credential, Description
@@ -22,7 +22,7 @@ from crmbridge.services.workspace import Workspace
 from crmbridge.testing.factories import make_process, make_stage
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.fake_crm import STAGES
-from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench, usual_settings
+from crmbridge.testing.workspaces import MONDAY, Bench, fake_plugins, make_bench, usual_settings
 
 BANT = ("bant.budget", "bant.authority", "bant.need", "bant.timeline")
 BY_BANT = make_stage(STAGES[0], exit=[{"id": "bant", "check": {"required": list(BANT)}}])
@@ -386,3 +386,40 @@ def test_an_option_that_the_account_does_not_have(describing: Callable[..., Work
 
     assert "bant.need has no option maybe here, which bant.need has in the process" == found.message
     assert "No deal can hold it: prospecting.bant. Add it there, or take it out." == found.advice
+
+
+def seat(bench: Bench, connection: str, email: str) -> None:
+    """Let an account have a user."""
+    user = Record(ref=Ref(connection, Kind.USER, "u9"), version="1", updated_at=MONDAY, fields={"email": email})
+    bench.crms[connection].records[user.ref] = user
+
+
+def test_an_address_in_a_team_that_no_crm_knows_is_named_once() -> None:
+    """Whoever one of the CRMs knows is fine, however the address is written."""
+    bench = benched(teams={"North": ["  ANA@acme.example ", "bo@acme.exampel"], "South": ["cy@acme.exampel"]})
+    seat(bench, "north", "dee@acme.example")
+    seat(bench, "south", "ana@acme.example")
+    (said,) = told(bench.workspace, "teams")
+
+    assert (Health.WEAK, "no CRM has a user with these addresses: bo@acme.exampel, cy@acme.exampel") == (
+        said.health,
+        said.message,
+    )
+    assert "`teams:`" in said.advice
+
+
+def test_of_teams_nothing_is_said_while_a_crm_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be the one that knows them."""
+    bench = benched(teams={"North": ["bo@acme.example"]})
+    records = bench.crms["south"].records
+    for ref in [ref for ref in records if ref.kind is Kind.USER]:
+        del records[ref]
+    assert [] == told(bench.workspace, "teams")  # it names no user: it may not let us read them
+    seat(bench, "south", "ana@acme.example")
+    assert 1 == len(told(bench.workspace, "teams"))
+
+    def silent(_self: FakeAdapter) -> Description:
+        raise RetryLaterError("south: no answer")
+
+    monkeypatch.setattr(type(bench.workspace.adapter("south")), "describe", silent)
+    assert [] == told(bench.workspace, "teams")

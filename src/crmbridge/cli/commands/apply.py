@@ -49,6 +49,7 @@ def command(
     """
     from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.asking import ask, must_be_able_to_ask  # noqa: PLC0415  the same
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.services.running import run_apply  # noqa: PLC0415  the same
 
     if not yes:
@@ -56,12 +57,13 @@ def command(
     choice = choice_of(select, max_changes, max_deletes)
     with call.workspace() as workspace:
         prepared = _from_file(workspace, plan_file, choice) if plan_file is not None else _fresh(workspace, choice)
+        say = speech_of(workspace)
     if isinstance(prepared, Reply):
         return prepared
     if not (yes and (call.json or call.quiet)):
         call.err.show(prepared.lines) if call.json else call.out.show(prepared.lines)
-    if not yes and not ask("Write this to the CRMs?"):
-        return Reply(result={"applied": False}, lines=["Nothing was written."], exit_code=DECLINED)
+    if not yes and not ask(say("may_write")):
+        return Reply(result={"applied": False}, lines=[say("no_writing")], exit_code=DECLINED)
     with call.workspace() as workspace:
         return answer_run(workspace, run_apply(workspace, prepared.plan, choice))
 
@@ -125,4 +127,5 @@ def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
 
     names = names_for(workspace, plan.changes, plan.blocked)
     chosen = choose(workspace, plan, choice)
-    return [*plan_lines(chosen.plan, names, speech_of(workspace, chosen.plan.changes)), *left_lines(chosen, names)]
+    say = speech_of(workspace, chosen.plan.changes)
+    return [*plan_lines(chosen.plan, names, say), *left_lines(chosen, names, say)]

@@ -10,7 +10,7 @@ import click
 from crmbridge.cli.call import Call, Reply
 from crmbridge.cli.choices import wait_option
 from crmbridge.cli.grammar import as_command
-from crmbridge.cli.output import Line, dim, plural, strong
+from crmbridge.cli.output import Line, dim, strong
 
 if TYPE_CHECKING:
     from crmbridge.ports import Waiting
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from crmbridge.services.workspace import Workspace
 
 DECLINED = 10  # they still wait
-NEXT = "The next plan carries it out: `crmbridge plan` shows it, `crmbridge apply` or `crmbridge run` writes it."
 
 
 @as_command(
@@ -99,6 +98,7 @@ def _resolve(call: Call, text: str, side: str | None, value: str | None) -> Repl
 
 def _resolve_all(call: Call, side: str, *, yes: bool) -> Reply:
     from crmbridge.cli.asking import ask, must_be_able_to_ask  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.cli.waiting_view import waiting_lines  # noqa: PLC0415  the same
     from crmbridge.services.resolving import conflicts, resolve, take  # noqa: PLC0415  the same
 
@@ -107,12 +107,13 @@ def _resolve_all(call: Call, side: str, *, yes: bool) -> Reply:
     with call.workspace() as workspace:
         found = conflicts(workspace)
         some = [one for one in found if side in one.item.values]
+        say = speech_of(workspace)
         shown = list(waiting_lines(workspace, some, workspace.clock.now()))
     left = [one for one in found if one not in some]
     if some and not yes:
         call.err.show(shown) if call.json else call.out.show(shown)
-        if not ask(f"Take what {side} holds in {plural(len(some), 'conflict')}?"):
-            return Reply(result={"resolved": []}, lines=["Nothing was decided."], exit_code=DECLINED)
+        if not ask(say.counted("may_take", len(some), side=side)):
+            return Reply(result={"resolved": []}, lines=[say("none_decided")], exit_code=DECLINED)
     with call.workspace() as workspace:
         decisions = [take(one.item, side) for one in some]
         run = resolve(workspace, decisions) if decisions else None
@@ -121,23 +122,27 @@ def _resolve_all(call: Call, side: str, *, yes: bool) -> Reply:
 
 def _answer(workspace: Workspace, run: str | None, decisions: Sequence[Decision], left: Sequence[Waiting]) -> Reply:
     from crmbridge.cli.plan_view import deal_name, value_shown  # noqa: PLC0415  imports are paid late
-    from crmbridge.cli.speech import english  # noqa: PLC0415  the same
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.model.codec import ref_to_json  # noqa: PLC0415  the same
     from crmbridge.model.values import to_json  # noqa: PLC0415  the same
     from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
 
     items = [decision.item for decision in decisions]
-    names = names_for(workspace, [], items)
+    names, say = names_for(workspace, [], items), speech_of(workspace)
     lines: list[Line] = [
         [
-            strong(one.item.name),
-            f" of {deal_name(one.item.deal, names.deals)}: {value_shown(one.item, one.value, names, english())}",
+            strong(say.field(one.item.name)),
+            say(
+                "decided_value",
+                deal=deal_name(one.item.deal, names.deals, say),
+                value=value_shown(one.item, one.value, names, say),
+            ),
         ]
         for one in decisions
     ]
-    lines += [NEXT] if decisions else ["No conflict has a value of that side."]
+    lines += [say("decided_next" if decisions else "no_such_side")]
     if left:
-        lines.append(dim(f"{plural(len(left), 'conflict')} without a value of that side still wait."))
+        lines.append(dim(say.counted("other_sides", len(left))))
     resolved: list[dict[str, Any]] = [
         {
             "id": one.item.id,

@@ -8,14 +8,14 @@ import click
 
 from crmbridge.cli.call import Call, Reply, error_part
 from crmbridge.cli.grammar import as_command
-from crmbridge.cli.output import Line, Part, plural, strong, table
+from crmbridge.cli.output import Line, Part, strong, table
 from crmbridge.model.replacing import replace
 
 if TYPE_CHECKING:
+    from crmbridge.cli.speech import Speech
     from crmbridge.services.setup import SetUp, Setup
     from crmbridge.services.workspace import Workspace
 
-HEADS = ("name", "adapter", "stages", "fields", "kept in step by", "signed in by, for; host")
 DECLINED = 10  # the changes are still pending
 LEFT = "some fields need a person"
 LEFT_ADVICE = "Do what is said of each under `!` and `by hand`, then run it again."
@@ -49,9 +49,11 @@ def command(call: Call, action: str, name: str | None, yes: bool) -> Reply:  # n
 
 
 def _list(workspace: Workspace) -> Reply:
-    from crmbridge.services.overview import sign_ins  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.services.overview import sign_ins  # noqa: PLC0415  the same
 
     settings, now = workspace.project.settings, workspace.clock.now()
+    say = speech_of(workspace)
     noted = {one.connection: (one.way, max(0, (now - one.since).days)) for one in sign_ins(workspace)}
     found = [
         {
@@ -69,24 +71,29 @@ def _list(workspace: Workspace) -> Reply:
         [
             strong(name),
             connection.adapter,
-            "mapped" if name in settings.stages else "not mapped",
-            f"{len(connection.fields)} bound",
+            say("connection_mapped") if name in settings.stages else say("connection_unmapped"),
+            say.counted("connection_bound", len(connection.fields)),
             ", ".join(sync.name for sync in settings.sync if name in sync.between) or "-",
             "; ".join(
                 (
-                    _signed_in(*noted[name]) if name in noted else "not looked at",
-                    str(connection.options.get("base_url") or "the vendor's own"),
+                    _signed_in(*noted[name], say) if name in noted else say("connection_unseen"),
+                    str(connection.options.get("base_url") or say("connection_usual")),
                 )
             ),
         ]
         for name, connection in settings.connections.items()
     ]
-    lines: list[Line] = list(table(rows, heads=HEADS))
-    return Reply(result={"connections": found}, lines=lines or ["The settings file has no connections."])
+    lines: list[Line] = list(table(rows, heads=_heads(say)))
+    return Reply(result={"connections": found}, lines=lines or [say("connection_none")])
 
 
-def _signed_in(way: str, days: int) -> str:
-    return f"{way}, {plural(days, 'day')}"
+def _heads(say: Speech) -> tuple[str, ...]:
+    known = (say("connection_name"), say("connection_adapter"), say("connection_stages"), say("connection_fields"))
+    return (*known, say("connection_synced"), say("connection_signed"))
+
+
+def _signed_in(way: str, days: int, say: Speech) -> str:
+    return say.counted("connection_in_by", days, way=way)
 
 
 def _describe(workspace: Workspace, name: str) -> Reply:
@@ -108,8 +115,8 @@ def _set_up(call: Call, name: str, *, yes: bool) -> Reply:
     from crmbridge.services.setup import plan_setup  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
-        setup = plan_setup(workspace, name)
-        plan = list(plan_lines(setup.plan, names_for(workspace, setup.plan.changes), speech_of(workspace)))
+        setup, say = plan_setup(workspace, name), speech_of(workspace)
+        plan = list(plan_lines(setup.plan, names_for(workspace, setup.plan.changes), say))
     lines = list(setup_lines(setup, plan))
     if not setup.plan.changes:
         code = setup.exit_code
@@ -119,8 +126,8 @@ def _set_up(call: Call, name: str, *, yes: bool) -> Reply:
         call.err.show(lines) if call.json else call.out.show(lines)
     if not yes:
         must_be_able_to_ask("The set-up must be confirmed")
-    if not yes and not ask("Make these fields?"):
-        return Reply(result=_setup_form(setup, None), lines=["Nothing was written."], exit_code=DECLINED)
+    if not yes and not ask(say("may_make")):
+        return Reply(result=_setup_form(setup, None), lines=[say("no_writing")], exit_code=DECLINED)
     with call.workspace() as workspace:
         return _answer(workspace, setup)
 

@@ -58,6 +58,7 @@ def command(call: Call, folder: Path) -> Reply:
 
 def _play(call: Call, workspace: Workspace, crms: Sequence[DemoCrm], folder: Path) -> Reply:
     from crmbridge.cli.run_view import ran_lines  # noqa: PLC0415  the same
+    from crmbridge.cli.speech import english  # noqa: PLC0415  the same
     from crmbridge.services.demo import people_at_work  # noqa: PLC0415  the same
     from crmbridge.services.naming import names_for  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.services.running import run_apply, run_plan, run_steps  # noqa: PLC0415  the same
@@ -68,7 +69,7 @@ def _play(call: Call, workspace: Workspace, crms: Sequence[DemoCrm], folder: Pat
         _say(call, ["", strong(title)])
         if plan is not None and ran.command != "apply":
             _say(call, _plan_lines(workspace, plan, whole=whole))
-        _say(call, ran_lines(ran, names))
+        _say(call, ran_lines(ran, names, english()))
         return ran
 
     planned = tell("1. Pull everything, link what is the same deal, and plan. Nothing is written yet.",

@@ -8,16 +8,17 @@ import click
 
 from crmbridge.cli.call import Call, Reply
 from crmbridge.cli.grammar import as_command
-from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, strong, table
+from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from crmbridge.cli.speech import Speech
     from crmbridge.model.changes import JournalEntry
     from crmbridge.ports import Run
     from crmbridge.services.workspace import Workspace
 
-_FIGURES = (("records", "record"), ("findings", "finding"), ("planned", "change"), ("blocked", "question"))
+_FIGURES = {"records": "run_records", "findings": "log_findings", "planned": "run_changes", "blocked": "log_questions"}
 SEARCHED = 10_000  # newest runs among which one is looked for
 
 
@@ -29,44 +30,52 @@ SEARCHED = 10_000  # newest runs among which one is looked for
 @click.option("--limit", type=click.IntRange(1, SEARCHED), default=20, show_default=True, help="How many runs to list.")
 def command(call: Call, run: str | None, limit: int) -> Reply:
     """List the runs, or everything that one run wrote: each intent, and what became of it."""
-    from crmbridge.services.scheduling import TOLD  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.scheduling import TOLD  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         if run is None:
             noted = workspace.store.runs.runs(SEARCHED)
-            return _list(tuple(one for one in noted if not one.command.startswith(TOLD))[:limit])
+            listed = tuple(one for one in noted if not one.command.startswith(TOLD))[:limit]
+            return _list(listed, speech_of(workspace))
         return _one(workspace, run)
 
 
-def _list(runs: tuple[Run, ...]) -> Reply:
+def _list(runs: tuple[Run, ...], say: Speech) -> Reply:
     from crmbridge.cli.forms import run_form  # noqa: PLC0415  imports are paid by the commands that use them
 
-    rows: list[list[Part]] = [[strong(run.id), run.command, _ended(run), _took(run), dim(_said(run))] for run in runs]
-    lines: list[Line] = list(table(rows, heads=("run", "command", "ended", "took", "did")))
-    return Reply(result={"runs": [run_form(run) for run in runs]}, lines=lines or ["No runs yet."])
+    rows: list[list[Part]] = [
+        [strong(run.id), run.command, _ended(run, say), _took(run, say), dim(_said(run, say))] for run in runs
+    ]
+    heads = (say("log_run"), say("log_command"), say("log_ended"), say("log_took"), say("log_did"))
+    lines: list[Line] = list(table(rows, heads=heads))
+    return Reply(result={"runs": [run_form(run) for run in runs]}, lines=lines or [say("log_empty")])
 
 
 def _one(workspace: Workspace, text: str) -> Reply:
     from crmbridge.cli.forms import run_form  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.model.codec import entry_to_json  # noqa: PLC0415  the same
     from crmbridge.services.undoing import find_run  # noqa: PLC0415  the same
 
     run = find_run(workspace, text)
     entries = list(workspace.store.journal.entries(run.id))
+    say = speech_of(workspace, [entry.change for entry in entries])
     rows: list[list[Part]] = [
         [
             entry.at.strftime("%H:%M:%S"),
             entry.change.connection,
-            entry.change.action.value,
-            str(entry.ref or entry.change.target or f"a new {entry.change.kind}"),
-            _outcome(entry),
-            entry.message or entry.change.reason,
+            say.named("wrote", entry.change.action),
+            str(entry.ref or entry.change.target or say("log_new", kind=say.named("kind", str(entry.change.kind)))),
+            _outcome(entry, say),
+            say.reason(entry.message) if entry.message else say.because(entry.change),
         ]
         for entry in entries
     ]
-    head: Line = [strong(run.id), f"  {run.command}, started {run.started_at:%Y-%m-%d %H:%M} UTC, ", _ended(run)]
+    started = say("log_started", command=run.command, when=f"{run.started_at:%Y-%m-%d %H:%M}")
+    head: Line = [strong(run.id), started, _ended(run, say)]
     lines: list[Line] = [head, *_failures(run), ""]
-    lines += table(rows) if rows else ["It wrote nothing."]
+    lines += table(rows) if rows else [say("log_no_write")]
     return Reply(result={"run": run_form(run), "journal": [entry_to_json(e) for e in entries]}, lines=lines)
 
 
@@ -84,32 +93,35 @@ def _errors(run: Run) -> Mapping[str, object]:
     return errors if isinstance(errors, dict) else {}
 
 
-def _ended(run: Run) -> Part:
+def _ended(run: Run, say: Speech) -> Part:
     if run.exit_code is None:
-        return Tinted("not finished", Tone.WARN)
+        return Tinted(say("log_unfinished"), Tone.WARN)
     from crmbridge.cli.exits import exit_of  # noqa: PLC0415  imports are paid by the commands that use them
 
-    name = exit_of(run.exit_code).name.replace("_", " ")
+    known = exit_of(run.exit_code)
+    name = known.name.replace("_", " ") if say.language == "en" else say(f"exit_{known.code}")
     return Tinted(name, Tone.GOOD if run.exit_code == 0 else Tone.BAD)
 
 
-def _took(run: Run) -> str:
-    return f"{(run.finished_at - run.started_at).total_seconds():.0f} s" if run.finished_at else "-"
+def _took(run: Run, say: Speech) -> str:
+    if run.finished_at is None:
+        return "-"
+    return say("unit_s", n=f"{(run.finished_at - run.started_at).total_seconds():.0f}")
 
 
-def _said(run: Run) -> str:
+def _said(run: Run, say: Speech) -> str:
     """Give the figures of a run's summary that are not zero."""
     summary = run.summary
     if error := summary.get("error"):
         return cut(str(error), 120)
-    counted = [plural(summary[name], word) for name, word in _FIGURES if summary.get(name)]
+    counted = [say.counted(key, summary[name]) for name, key in _FIGURES.items() if summary.get(name)]
     outcomes = summary.get("outcomes")
-    counted += [f"{count} {name}" for name, count in outcomes.items()] if isinstance(outcomes, dict) else []
-    counted += [f"{name} failed" for name in _errors(run)]
-    return ", ".join(counted)
+    counted += [say.ended(name, count) for name, count in outcomes.items()] if isinstance(outcomes, dict) else []
+    counted += [say("log_failed", name=name) for name in _errors(run)]
+    return say("run_and").join(counted)
 
 
-def _outcome(entry: JournalEntry) -> Part:
+def _outcome(entry: JournalEntry, say: Speech) -> Part:
     if entry.outcome is None:
-        return dim("intended")
-    return Tinted(entry.outcome.value, Tone.GOOD if entry.outcome.value == "applied" else Tone.BAD)
+        return dim(say("log_intended"))
+    return Tinted(say.named("outcome", entry.outcome), Tone.GOOD if entry.outcome.value == "applied" else Tone.BAD)

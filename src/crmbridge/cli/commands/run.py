@@ -57,10 +57,11 @@ def command(
 
 def _run_due(workspace: Workspace, fail_on: Severity | None, choice: Choice) -> Reply:
     from crmbridge.cli.answers import answer_runs  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.cli.speech import speech_of_runs  # noqa: PLC0415  the same
     from crmbridge.services.running import run_due  # noqa: PLC0415  the same
     from crmbridge.services.scheduling import due  # noqa: PLC0415  the same
 
     items = due(workspace.project.settings, workspace.store.runs, workspace.clock.now())
     if not items:
-        return Reply(result={"runs": []}, lines=["Nothing is due. `crmbridge schedule` shows what comes next."])
+        return Reply(result={"runs": []}, lines=[speech_of_runs(workspace)("run_none_due")])
     return answer_runs(workspace, [run_due(workspace, item, fail_on, choice) for item in items])

@@ -13,6 +13,7 @@ from crmbridge.cli.grammar import as_command
 from crmbridge.cli.output import Line, dim
 
 if TYPE_CHECKING:
+    from crmbridge.cli.speech import Speech
     from crmbridge.model.changes import Plan
     from crmbridge.services.choosing import Choice
     from crmbridge.services.workspace import Workspace
@@ -52,6 +53,7 @@ def command(
     """
     from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.asking import ask, must_be_able_to_ask  # noqa: PLC0415  the same
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.services.choosing import choose  # noqa: PLC0415  the same
     from crmbridge.services.running import run_apply  # noqa: PLC0415  the same
     from crmbridge.services.undoing import find_run, plan_undo  # noqa: PLC0415  the same
@@ -61,26 +63,26 @@ def command(
     choice = choice_of(select, max_changes, max_deletes)
     with call.workspace() as workspace:
         plan = plan_undo(workspace, find_run(workspace, run))
-        lines = _shown(workspace, plan, choice)
+        lines, say = _shown(workspace, plan, choice), speech_of(workspace)
         nothing = not choose(workspace, plan, choice).plan.changes
     if out is not None or nothing:
-        return _answer(plan, lines, out)
+        return _answer(plan, lines, out, say)
     if not (yes and (call.json or call.quiet)):
         call.err.show(lines) if call.json else call.out.show(lines)
-    if not yes and not ask("Write this to the CRMs?"):
-        return Reply(result={"applied": False}, lines=["Nothing was written."], exit_code=DECLINED)
+    if not yes and not ask(say("may_write")):
+        return Reply(result={"applied": False}, lines=[say("no_writing")], exit_code=DECLINED)
     with call.workspace() as workspace:
         return answer_run(workspace, run_apply(workspace, plan, choice, "undo"))
 
 
-def _answer(plan: Plan, lines: list[Line], out: Path | None) -> Reply:
+def _answer(plan: Plan, lines: list[Line], out: Path | None, say: Speech) -> Reply:
     """Answer with the plan alone, saved where that was asked for."""
     from crmbridge.cli.plan_files import save_plan  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.model.codec import plan_to_json  # noqa: PLC0415  the same
 
     if out is not None:
         save_plan(plan, out)
-        lines = [*lines, ["Saved. ", dim(f"crmbridge apply {out}"), " writes exactly this."]]
+        lines = [*lines, [say("plan_saved"), dim(f"crmbridge apply {out}"), say("plan_saved_for")]]
     code = NEEDS_PERSON if plan.blocked else 0
     return Reply(
         result={"plan": plan_to_json(plan), "saved": str(out) if out else None},
@@ -97,7 +99,7 @@ def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
     from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
 
     names = names_for(workspace, plan.changes, plan.blocked)
-    chosen = choose(workspace, plan, choice)
+    chosen, say = choose(workspace, plan, choice), speech_of(workspace)
     if not plan.changes and not plan.blocked:
-        return ["Nothing is left to undo: the records are as they were before that run."]
-    return [*plan_lines(chosen.plan, names, speech_of(workspace)), *left_lines(chosen, names)]
+        return [say("undone_already")]
+    return [*plan_lines(chosen.plan, names, say), *left_lines(chosen, names, say)]
