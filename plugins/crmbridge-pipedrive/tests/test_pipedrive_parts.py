@@ -142,6 +142,23 @@ class TestParts:
         assert not any(page.tombstones for page in pages[1:])
         assert state.deal_ids() == sorted(ids(pages), key=int)
 
+    def test_a_deal_that_the_list_shows_as_it_was_is_told_of_again(self, adapter: Adapter, state: Any) -> None:
+        """The list may show late what was archived already; the next pull then has the last word."""
+        row = state.tables.deals[7]
+        before = dict(row)
+        state.archive_deal("7")
+        archived = dict(row)
+        walk = adapter.pull(Kind.DEAL, None)
+        first = next(walk)
+        row.update(before)
+        pages = [first, *walk]
+        row.update(archived)
+        after = pull(adapter, pages[-1].cursor)
+
+        assert ["7"] == [tombstone.ref.id for tombstone in first.tombstones]
+        assert "7" in ids(pages)
+        assert ["7"] == [tombstone.ref.id for page in after for tombstone in page.tombstones]
+
     def test_small_accounts_need_no_threads(
         self, adapter: Adapter, served: Served, monkeypatch: pytest.MonkeyPatch
     ) -> None:
