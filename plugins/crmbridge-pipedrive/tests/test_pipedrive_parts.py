@@ -228,6 +228,18 @@ class TestParts:
             before, after = ids(whole[:stored]), ids(pull(adapter, whole[stored - 1].cursor))
             assert state.deal_ids() == sorted([*before, *after], key=int)
 
+    def test_a_pull_that_was_cut_off_between_two_readers_goes_on(
+        self, adapter: Adapter, state: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What lies between the places of both is read, and nothing that either of them brought comes again."""
+        monkeypatch.setattr(walking, "PARTS", 1)
+        whole = pull(adapter)
+        for stored in range(1, len(whole)):
+            before, after = ids(whole[:stored]), ids(pull(adapter, whole[stored - 1].cursor))
+            assert state.deal_ids() == sorted([*before, *after], key=int)
+
+        assert any("before" in page.cursor for page in whole)
+
 
 class TestPutOff:
     """The logs of thousands of deals cost more than a day: the deals come at once, their old moves in time."""
