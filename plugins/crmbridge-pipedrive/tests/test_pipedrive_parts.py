@@ -240,6 +240,28 @@ class TestParts:
 
         assert any("before" in page.cursor for page in whole)
 
+    @pytest.mark.parametrize("attempt", range(5))
+    def test_the_page_where_two_readers_meet_is_read_again(
+        self,
+        adapter: Any,
+        state: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        attempt: int,
+    ) -> None:
+        """Where a pull is cut off before what the other reader brought was taken, none of it is passed over.
+
+        Where they meet is left to the threads, so it is tried a few times.
+        """
+        monkeypatch.setattr(walking, "PARTS", 1)
+        walk = walking.Walk(adapter._api, "deals", {}, None)
+        found = sorted(walk._read(), key=lambda page: page.is_backwards)  # one of the orders in which they may come
+        taken: list[int] = []
+        for page in found:
+            taken += walking.ids_of(page.rows)
+            after = walking.Walk(adapter._api, "deals", {}, walk.stand(page, walking.ids_of(page.rows), is_last=True))
+            rest = [number for each in after._read() for number in walking.ids_of(each.rows)]
+            assert state.deal_ids() == [str(number) for number in sorted([*taken, *rest])]
+
 
 class TestPutOff:
     """The logs of thousands of deals cost more than a day: the deals come at once, their old moves in time."""
