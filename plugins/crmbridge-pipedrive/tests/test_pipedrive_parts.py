@@ -142,6 +142,23 @@ class TestParts:
         assert not any(page.tombstones for page in pages[1:])
         assert state.deal_ids() == sorted(ids(pages), key=int)
 
+    def test_a_deal_that_the_list_shows_as_it_was_is_told_of_again(self, adapter: Adapter, state: Any) -> None:
+        """The list may show late what was archived already; the next pull then has the last word."""
+        row = state.tables.deals[7]
+        before = dict(row)
+        state.archive_deal("7")
+        archived = dict(row)
+        walk = adapter.pull(Kind.DEAL, None)
+        first = next(walk)
+        row.update(before)
+        pages = [first, *walk]
+        row.update(archived)
+        after = pull(adapter, pages[-1].cursor)
+
+        assert ["7"] == [tombstone.ref.id for tombstone in first.tombstones]
+        assert "7" in ids(pages)
+        assert ["7"] == [tombstone.ref.id for page in after for tombstone in page.tombstones]
+
     def test_small_accounts_need_no_threads(
         self, adapter: Adapter, served: Served, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -210,6 +227,40 @@ class TestParts:
         for stored in range(1, len(whole), 7):
             before, after = ids(whole[:stored]), ids(pull(adapter, whole[stored - 1].cursor))
             assert state.deal_ids() == sorted([*before, *after], key=int)
+
+    def test_a_pull_that_was_cut_off_between_two_readers_goes_on(
+        self, adapter: Adapter, state: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What lies between the places of both is read, and nothing that either of them brought comes again."""
+        monkeypatch.setattr(walking, "PARTS", 1)
+        whole = pull(adapter)
+        for stored in range(1, len(whole)):
+            before, after = ids(whole[:stored]), ids(pull(adapter, whole[stored - 1].cursor))
+            assert state.deal_ids() == sorted([*before, *after], key=int)
+
+        assert any("before" in page.cursor for page in whole)
+
+    @pytest.mark.parametrize("attempt", range(5))
+    def test_the_page_where_two_readers_meet_is_read_again(
+        self,
+        adapter: Any,
+        state: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        attempt: int,
+    ) -> None:
+        """Where a pull is cut off before what the other reader brought was taken, none of it is passed over.
+
+        Where they meet is left to the threads, so it is tried a few times.
+        """
+        monkeypatch.setattr(walking, "PARTS", 1)
+        walk = walking.Walk(adapter._api, "deals", {}, None)
+        found = sorted(walk._read(), key=lambda page: page.is_backwards)  # one of the orders in which they may come
+        taken: list[int] = []
+        for page in found:
+            taken += walking.ids_of(page.rows)
+            after = walking.Walk(adapter._api, "deals", {}, walk.stand(page, walking.ids_of(page.rows), is_last=True))
+            rest = [number for each in after._read() for number in walking.ids_of(each.rows)]
+            assert state.deal_ids() == [str(number) for number in sorted([*taken, *rest])]
 
 
 class TestPutOff:

@@ -126,7 +126,7 @@ class _Pull:
         self._goes_on, self._since = bool(cursor.parts), cursor.asked_since
         listed = {**self._params, "status": ALL_STATUSES}
         self._known: dict[int, Row] = {}
-        begun, highest = source.clock.now(), source.account.highest
+        begun = source.clock.now()
         self._walk = Walk(
             source.api,
             "deals",
@@ -134,10 +134,12 @@ class _Pull:
             since,
             prepare=self._activities,
             beside=lambda: next(self._archived()),
-            highest=highest,
+            highest=source.account.highest,
         )
-        if source.clock.now() - begun >= OVERLAP:  # what was archived after that, the next pull would not look for
-            self._walk.aside = None
+        self._archived_before: list[Row] | None = None  # where that is all there is
+        rows, more = self._walk.aside or ([], "")
+        if more is None and source.clock.now() - begun < OVERLAP:  # the next pull asks no further back
+            self._archived_before = [row for row in rows if is_id(row.get("id"))]
         self._old = source.clock.now() - timedelta(days=source.history_days)
         if self._walk.is_first and not self._goes_on and not self._is_small():
             self._walk.cursor = replace(self._walk.cursor, puts_off=True)
@@ -148,7 +150,7 @@ class _Pull:
         """Yield what changed, then what is gone, then what was put off."""
         walk, met = self._walk, self._walk.met
         around = list(self._around_only_page())
-        yield from self._gone(early=True)
+        yield from self._gone_before()
         for found in walk.pages():
             yield from self._pages_of(found)
         for rows in around or self._disturbed(met.ids):
@@ -157,7 +159,7 @@ class _Pull:
             for lot in lots(fresh, LOT):
                 met.take(ids_of(lot))
                 yield self._page(lot, self._activities(lot), met.midway(walk.cursor))
-        yield from self._gone(early=False)
+        yield from self._gone()
         backlog = walk.cursor.backlog
         if self._has_put_off:
             backlog = Part()
@@ -260,20 +262,23 @@ class _Pull:
         """Give the last and next activities of deals, the ones that are read already among them."""
         return {**self._known, **self._source.activities(rows, self._known)}
 
-    def _gone(self, *, early: bool) -> Iterator[Page]:
-        """Yield the deals that were archived: they vanish from the list ("Archived deals and leads", changelog).
+    def _gone_before(self) -> Iterator[Page]:
+        """Yield the deals that were archived, where they were read before the walk: one that comes back comes later.
 
-        Where the first page of them was read before the walk and is all there is, they come before it: one that comes
-        back meanwhile comes after them. Otherwise they come in the end.
+        The next pull tells of the newest of them again: the list, read after them, may show them late as they were.
         """
-        aside: tuple[list[Row], str | None] | None = self._walk.aside
-        if early is not (aside is not None and aside[1] is None):
-            return
-        for rows, _ in [aside] if early and aside else self._archived():
-            fresh = [row for row in rows if is_id(row.get("id")) and self._walk.met.is_fresh(row, digest)]
+        if self._archived_before:
+            gone = _tombstones(self._source, self._archived_before)
+            yield Page(tombstones=gone, cursor=self._walk.met.midway(self._walk.cursor))
+
+    def _gone(self) -> Iterator[Page]:
+        """Yield the deals that were archived: they vanish from the list ("Archived deals and leads", changelog)."""
+        met = self._walk.met
+        for rows, _ in self._archived() if self._archived_before is None else ():
+            fresh = [row for row in rows if is_id(row.get("id")) and met.is_fresh(row, digest)]
             if fresh:
-                self._walk.met.take(ids_of(fresh))
-                yield Page(tombstones=_tombstones(self._source, fresh), cursor=self._walk.met.midway(self._walk.cursor))
+                met.take(ids_of(fresh))
+                yield Page(tombstones=_tombstones(self._source, fresh), cursor=met.midway(self._walk.cursor))
 
     def _archived(self) -> Iterator[tuple[list[Row], str | None]]:
         return self._source.api.walk("deals.archived", {"limit": LIMIT, **times(self._since, None)})
