@@ -9,7 +9,7 @@ from types import MappingProxyType
 from msgspec import Struct, field
 
 from crmbridge.engine.deleting import ARCHIVED, ENDED, HAD, UNDONE, Gone, judge_gone, lacks, with_lost
-from crmbridge.engine.forms import read
+from crmbridge.engine.forms import outdone, read
 from crmbridge.engine.glance import Glance
 from crmbridge.engine.mapping import LOST, WON
 from crmbridge.engine.merge import Side, decided_ref, merge, owed
@@ -56,17 +56,8 @@ class Part(Struct):
                 self._look_at(link, base)
         self.changes, stopped = with_companions(self.workspace, self.entry, self.around, self.changes)
         self.blocked += stopped
-        self._note_outdone()
-
-    def _note_outdone(self) -> None:
-        """Remember who was outdone in a field and can't be given what won.
-
-        It would seem to be the newest by the next run, for what we write in its other fields.
-        """
-        if self.outdone:
-            written = {(change.target, edit.name) for change in self.changes for edit in change.edits}
-            for ref, fields in self.outdone.items():
-                self._agree(ref, {name: value for name, value in fields.items() if (ref, name) not in written})
+        for ref, values in _standing(self.outdone, self.changes).items():
+            self._agree(ref, outdone(values))
 
     def _look_at(self, link: str, base: Fields) -> None:
         refs = self.around.links[link]
@@ -258,3 +249,13 @@ class Part(Struct):
                 )
                 self.blocked += lacking
                 self.changes += [change] if change else []
+
+
+def _standing(lost: Mapping[Ref, Fields], changes: Iterable[Change]) -> dict[Ref, Fields]:
+    """Give what was outdone, but for what is written over.
+
+    It would seem to be the newest by the next run, for what we write in other fields there. It stays an edit: others
+    have not seen it, and it counts again once what won is taken back or deleted.
+    """
+    written = {(change.target, edit.name) for change in changes for edit in change.edits} if lost else set()
+    return {ref: {n: value for n, value in fields.items() if (ref, n) not in written} for ref, fields in lost.items()}
