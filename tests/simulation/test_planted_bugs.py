@@ -101,7 +101,7 @@ def test_a_bug_whose_line_is_gone_is_no_bug() -> None:
 def test_a_bug_that_names_what_is_not_there_is_no_bug() -> None:
     """Whatever stops at it would be caught, and prove nothing."""
     broken = Bug(
-        "no name", "crmbridge.engine.merge", "    winner = _winner(changed, policy)\n", "    winner = nobody\n"
+        "no name", "crmbridge.engine.merge", "    winner = _winner(name, changed, policy)\n", "    winner = nobody\n"
     )
 
     with pytest.raises(RuntimeError, match="name 'nobody' is not defined"):
