@@ -431,6 +431,50 @@ def test_who_was_outdone_is_not_the_newest_by_our_own_writing() -> None:
     assert [["owner"]] * 4 == [[item.name for item in each.plan.blocked] for each in runs if each.plan]
 
 
+@pytest.mark.parametrize("gone", ["deleted", "taken back"])
+@pytest.mark.parametrize("more", [{}, {"amount": Money(Decimal(5), "EUR")}])
+def test_who_was_outdone_counts_again_once_the_newer_value_is_gone(gone: str, more: dict[str, Money]) -> None:
+    """The north's owner could never be written in the south. What all had before is nobody's wish any more."""
+    bench, north, south = linked(delete="archive", match={"deal": ["name"]})
+    nobody = add(bench, "north", Kind.USER, "99", name="New", email="new@acme.example", active=True)
+    bench.crms["north"].edit_deal(north, owner="1")
+    run(bench)
+    bench.crms["south"].edit_deal(south, owner="2")
+    bench.clock.sleep(60)
+    bench.crms["north"].edit_deal(north, owner=nobody, **more)
+    run(bench)
+    run(bench)
+    if gone == "deleted":
+        bench.crms["north"].delete_deal(north)
+    else:
+        bench.crms["north"].edit_deal(north, owner="1")
+    run(bench)
+    run(bench)
+
+    assert ["2", "2"] == [only(bench, name).fields["owner"] for name in ("north", "south")]
+
+
+def test_who_was_outdone_is_the_newest_once_it_is_edited_again() -> None:
+    """That is so for a value, and for an emptied field."""
+    bench, north, south = linked(match={"deal": ["name"]})
+    nobody = add(bench, "north", Kind.USER, "99", name="New", email="new@acme.example", active=True)
+    bench.crms["north"].edit_deal(north, owner="1")
+    run(bench)
+    bench.crms["south"].edit_deal(south, owner=None)
+    bench.clock.sleep(60)
+    bench.crms["north"].edit_deal(north, owner=nobody, amount=Money(Decimal(5), "EUR"))
+    run(bench)
+    run(bench)
+    held = [only(bench, name).fields["owner"] for name in ("north", "south")]
+    bench.clock.sleep(60)
+    bench.crms["south"].edit_deal(south, owner="2")
+    run(bench)
+    run(bench)
+
+    assert [nobody, None] == held
+    assert ["2", "2"] == [only(bench, name).fields["owner"] for name in ("north", "south")]
+
+
 def test_what_was_decided_on_goes_into_a_deal_that_is_made_again() -> None:
     """A person settled who owns it; the deal that had this owner was deleted, and the other is edited meanwhile."""
     bench, north, south = linked(delete="archive", fields={"*": {"conflict": "ask"}})

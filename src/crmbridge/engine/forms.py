@@ -16,6 +16,7 @@ from crmbridge.model.values import Value
 MARK = "@"  # begins the reserved names; a field's name begins with a letter
 VERSION = "@version"  # of the record when values were last sent to it
 _SENT, _FORM = "@sent:", "@form:"
+_OUTDONE = "@outdone:"
 
 
 class Read(NamedTuple):
@@ -35,6 +36,17 @@ def sent(values: Iterable[tuple[str, Value]], version: str | None) -> dict[str, 
 def overwritten(names: Iterable[str]) -> dict[str, Value]:
     """Give what to remember of fields that were written to otherwise: nothing there is a form of what was sent."""
     return {mark + name: None for name in names for mark in (_SENT, _FORM)}
+
+
+def outdone(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Give what to remember of values that were outdone by a newer one, and still stand where that can't be written."""
+    return {_OUTDONE + name: "" if value is None else value for name, value in values.items()}
+
+
+def was_outdone(name: str, value: Value, base: Mapping[str, Value]) -> bool:
+    """Tell whether a field still holds what was outdone there."""
+    mark = base.get(_OUTDONE + name)
+    return mark is not None and same(value, mark)
 
 
 def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> Read:
@@ -66,6 +78,10 @@ def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> R
                 whole[field] = value
             if fresh:
                 news |= {name: None, **({_FORM + field: now[field]} if is_form else {})}
+        elif name.startswith(_OUTDONE):
+            field = name.removeprefix(_OUTDONE)
+            if same(now.get(field), base.get(field)) or not was_outdone(field, now.get(field), base):
+                news[name] = None
     return Read(whole, news)
 
 

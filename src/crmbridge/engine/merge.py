@@ -23,6 +23,7 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
+from crmbridge.engine.forms import was_outdone
 from crmbridge.engine.sameness import same
 from crmbridge.model.changes import Blocked, Cause, Edited, FieldEdit
 from crmbridge.model.records import Kind, Ref
@@ -231,7 +232,7 @@ def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) 
     if all(same(side.now[name], changed[0].now[name]) for side in changed):
         _spread(name, changed[0].now[name], sides, draft, why=f"changed in {_names(changed)}")
         return
-    winner = _winner(changed, policy)
+    winner = _winner(name, changed, policy)
     if winner is None:
         draft.blocked.append(_conflict(draft.link, name, sides, changed, policy))
         return
@@ -294,12 +295,13 @@ def _changed(side: Side, name: str, decided: Mapping[str, Value]) -> bool:
     return not is_empty(side.now[name]) and not (name in decided and same(side.now[name], decided[name]))
 
 
-def _winner(changed: Sequence[Side], policy: FieldSync) -> Side | None:
+def _winner(name: str, changed: Sequence[Side], policy: FieldSync) -> Side | None:
     if policy.preferred is not None:
         preferred = [side for side in changed if side.ref.connection == policy.preferred]
         return preferred[0] if preferred else None
     if policy.conflict == "newest":
-        return max(changed, key=lambda side: side.updated_at)
+        # What was outdone before, and still stands, is no newer for what we wrote in other fields there.
+        return max(changed, key=lambda side: (not was_outdone(name, side.now[name], side.base), side.updated_at))
     return None
 
 

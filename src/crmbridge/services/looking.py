@@ -9,7 +9,7 @@ from types import MappingProxyType
 from msgspec import Struct, field
 
 from crmbridge.engine.deleting import ARCHIVED, ENDED, HAD, UNDONE, Gone, judge_gone, lacks, with_lost
-from crmbridge.engine.forms import read
+from crmbridge.engine.forms import outdone, read
 from crmbridge.engine.glance import Glance
 from crmbridge.engine.mapping import LOST, WON
 from crmbridge.engine.merge import Side, decided_ref, merge, owed
@@ -56,8 +56,8 @@ class Part(Struct):
                 self._look_at(link, base)
         self.changes, stopped = with_companions(self.workspace, self.entry, self.around, self.changes)
         self.blocked += stopped
-        for ref, fields in _not_written(self.outdone, self.changes).items():
-            self._agree(ref, fields)
+        for ref, values in _standing(self.outdone, self.changes).items():
+            self._agree(ref, outdone(values))
 
     def _look_at(self, link: str, base: Fields) -> None:
         refs = self.around.links[link]
@@ -251,15 +251,11 @@ class Part(Struct):
                 self.changes += [change] if change else []
 
 
-def _not_written(outdone: Bases, changes: Iterable[Change]) -> Bases:
-    """Give what is held by who was outdone in a field and can't be given what won; it is to be remembered as its base.
+def _standing(lost: Mapping[Ref, Fields], changes: Iterable[Change]) -> dict[Ref, Fields]:
+    """Give what was outdone, but for what is written over.
 
-    It would seem to be the newest to the next run, for what we write in its other fields.
+    It would seem to be the newest by the next run, for what we write in other fields there. It stays an edit: others
+    have not seen it, and it counts again once what won is taken back or deleted.
     """
-    if not outdone:
-        return {}
-    written = {(change.target, edit.name) for change in changes for edit in change.edits}
-    return {
-        ref: {name: value for name, value in fields.items() if (ref, name) not in written}
-        for ref, fields in outdone.items()
-    }
+    written = {(change.target, edit.name) for change in changes for edit in change.edits} if lost else set()
+    return {ref: {n: value for n, value in fields.items() if (ref, n) not in written} for ref, fields in lost.items()}

@@ -78,14 +78,14 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "the oldest edit wins",
         MERGE,
-        "return max(changed, key=lambda side: side.updated_at)",
-        "return min(changed, key=lambda side: side.updated_at)",
+        "return max(changed, key=lambda side: (not was_outdone(name, side.now[name], side.base), side.updated_at))",
+        "return min(changed, key=lambda side: (not was_outdone(name, side.now[name], side.base), side.updated_at))",
     ),
     Bug(
         "nobody is asked about a conflict",
         MERGE,
-        "    winner = _winner(changed, policy)\n",
-        "    winner = _winner(changed, policy) or changed[0]\n",
+        "    winner = _winner(name, changed, policy)\n",
+        "    winner = _winner(name, changed, policy) or changed[0]\n",
     ),
     Bug(
         "who is not preferred wins",
@@ -96,8 +96,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "who is preferred wins with an old value",
         MERGE,
-        "    winner = _winner(changed, policy)\n",
-        "    winner = _winner(sides if policy.preferred else changed, policy)\n",
+        "    winner = _winner(name, changed, policy)\n",
+        "    winner = _winner(name, sides if policy.preferred else changed, policy)\n",
     ),
     Bug(
         "the side that changed nothing is not shown",
@@ -140,13 +140,13 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "the side that an edit came from keeps its old base",
         DECIDING,
-        "            for ref in (*holders, decided_ref(link)):\n",
-        "            for ref in (decided_ref(link),):\n",
+        "            for ref in (*holders, *(() if is_open else (decided_ref(link),))):\n",
+        "            for ref in () if is_open else (decided_ref(link),):\n",
     ),
     Bug(
         "what was decided on is not kept",
         DECIDING,
-        "            for ref in (*holders, decided_ref(link)):\n",
+        "            for ref in (*holders, *(() if is_open else (decided_ref(link),))):\n",
         "            for ref in holders:\n",
     ),
     # ── One way, only if empty, sets ────────────────────────────────────────────────────────────────────

@@ -155,14 +155,14 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "the oldest edit wins",
         MERGE,
-        "return max(changed, key=lambda side: side.updated_at)",
-        "return min(changed, key=lambda side: side.updated_at)",
+        "return max(changed, key=lambda side: (not was_outdone(name, side.now[name], side.base), side.updated_at))",
+        "return min(changed, key=lambda side: (not was_outdone(name, side.now[name], side.base), side.updated_at))",
     ),
     Bug(
         "nobody is asked about a conflict",
         MERGE,
-        "    winner = _winner(changed, policy)\n",
-        "    winner = _winner(changed, policy) or changed[0]\n",
+        "    winner = _winner(name, changed, policy)\n",
+        "    winner = _winner(name, changed, policy) or changed[0]\n",
     ),
     Bug(
         "what waits for a person is not said",
