@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from msgspec import Struct
@@ -98,6 +98,10 @@ class DealSource(Struct, frozen=True, kw_only=True):
         named = {number for row in naming for name in NAMES if is_id(number := row.get(name))}
         return {row["id"]: row for row in rows_by_ids(self.api, "activities", {}, named.difference(known))}
 
+    def archived(self, since: datetime | None) -> Iterator[tuple[list[Row], str | None]]:
+        """Read the pages of deals that were archived since, each with the token of the next one."""
+        return self.api.walk("deals.archived", {"limit": LIMIT, **times(since, None)})
+
     def logs(self, rows: Sequence[Row]) -> dict[int, Log]:
         """Read the logs of these deals."""
         found = together([partial(self.history.read, row) for row in rows])
@@ -133,7 +137,7 @@ class _Pull:
             listed,
             since,
             prepare=self._activities,
-            beside=lambda: next(self._archived()),
+            beside=lambda: next(source.archived(self._since)),
             highest=source.account.highest,
         )
         self._archived_before: list[Row] | None = None  # where that is all there is
@@ -274,14 +278,11 @@ class _Pull:
     def _gone(self) -> Iterator[Page]:
         """Yield the deals that were archived: they vanish from the list ("Archived deals and leads", changelog)."""
         met = self._walk.met
-        for rows, _ in self._archived() if self._archived_before is None else ():
+        for rows, _ in self._source.archived(self._since) if self._archived_before is None else ():
             fresh = [row for row in rows if is_id(row.get("id")) and met.is_fresh(row, digest)]
             if fresh:
                 met.take(ids_of(fresh))
                 yield Page(tombstones=_tombstones(self._source, fresh), cursor=met.midway(self._walk.cursor))
-
-    def _archived(self) -> Iterator[tuple[list[Row], str | None]]:
-        return self._source.api.walk("deals.archived", {"limit": LIMIT, **times(self._since, None)})
 
     # ── What was put off ────────────────────────────────────────────────────────────────────────────────
 
