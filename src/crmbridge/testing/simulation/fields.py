@@ -156,6 +156,8 @@ def _judge_rivals(seen: Witness, case: _Case) -> None:
     after, held, mates = seen.in_step.get((case.link, case.name), Agreed(0, NOTHING, ()))
     said = [edit for edit in case.said if edit.number > after or edit.ref not in mates]
     there = [edit for edit in case.net if edit in said and edit.ref in case.values]
+    if not there or case.found == max(there, key=lambda edit: edit.number).value:
+        return  # the last word won, which is all there is to most; the rest reads the journal
     rivals = [edit for edit in there if not seen.seems_an_arrival(case.link, edit)]
     taken_back = [edit for edit in said if edit not in case.net]
     joined = case.found == held and any(edit.ref not in mates for edit in said)
