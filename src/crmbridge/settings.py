@@ -365,7 +365,7 @@ class Settings(SettingsPart):
 
     version: Literal[1]
     process: str
-    store: str = "sqlite:///.crmbridge/state.db"
+    store: Annotated[str, Field(pattern=r"^(sqlite:///.|postgres.*://)")] = "sqlite:///.crmbridge/state.db"
     connections: dict[Id, Connection] = Field(default_factory=dict)
     stages: dict[Id, StageMap] = Field(default_factory=dict)
     sync: tuple[Sync, ...] = ()

@@ -215,6 +215,8 @@ COHERENCE = [
 
 IN_SETTINGS = [
     Wrong("process.yaml", "▸proces.yaml", "file-missing", "is not there"),
+    Wrong("version: 1", "version: 1\nstore: ▸sqlite://.crmbridge/state.db", "wrong-name", "sqlite:///path/to/state.db"),
+    Wrong("version: 1", "version: 1\nstore: ▸mysql://host/database", "wrong-name", "postgresql://host/database"),
     Wrong("version: 1", "version: 1\ncurrency: {report_in: EUR, rates: ▸no.csv}", "file-unreadable", "rates no.csv"),
     Wrong("version: 1", "version: 1\ncurrency: {report_in: ▸Euro}", "wrong-name"),
     Wrong("adapter: acme, ", "adapter: ▸acm, ", "unknown-adapter", "did you mean 'acme'?"),
@@ -386,6 +388,15 @@ def test_a_secret_in_the_wrong_place_is_not_shown(line: str, tmp_path: Path) -> 
 
     assert not result.passed
     assert "hunter2" not in shown(result.diagnostics)
+    assert "hunter2" not in str([diagnostic.to_json() for diagnostic in result.diagnostics])
+
+
+def test_the_password_of_a_store_that_is_none_is_not_shown(tmp_path: Path) -> None:
+    """It may stand in the URL, and other databases have such URLs, too."""
+    wrong = "version: 1\nstore: ▸mysql://user:hunter2hunter2@host/database"
+    result, _ = project(tmp_path, SETTINGS, Wrong("version: 1", wrong, ""))
+
+    assert ["wrong-name"] == [diagnostic.code for diagnostic in result.diagnostics]
     assert "hunter2" not in str([diagnostic.to_json() for diagnostic in result.diagnostics])
 
 

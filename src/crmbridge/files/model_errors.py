@@ -62,6 +62,7 @@ _PATTERNS: Mapping[str, str] = {  # regular expression of the model -> what it a
     r"^[A-Z]{3}$": "three capital letters, such as EUR",
     r"^\d+(d|h)$": "a number and d or h, such as 1d",
     r"\S": "some words",
+    r"^(sqlite:///.|postgres.*://)": "sqlite:///path/to/state.db, or postgresql://host/database",
     r"^https?://[^\s/]+": "an address that begins with https:// or http://",
     r"^(newest|ask|only_if_empty|prefer: *[a-z][a-z0-9_]*)$": (
         "newest, ask, only_if_empty, or 'prefer: CONNECTION' in quotes"
