@@ -332,6 +332,24 @@ def test_findings_can_be_filtered(shop: Shop) -> None:
     assert 0 == count("--owner", "tereza") == count("--rule", "*.sla") == count("--stage", "prospecting")
 
 
+@pytest.mark.parametrize(
+    ("filters", "says"),
+    [
+        (("--rule", "qualification.whu"), "Did you mean 'qualification.who'?"),
+        (("--rule", "nothing*"), "There is no rule 'nothing*'"),
+        (("--stage", "qualificaton"), "Did you mean 'qualification'?"),
+        (("--connection", "nort"), "Did you mean 'north'?"),
+    ],
+)
+def test_a_filter_that_names_nothing_is_no_good_news(shop: Shop, filters: tuple[str, str], says: str) -> None:
+    """A slip would end with `No findings.` and 0, also in a script that asks with --fail-on."""
+    shop.call("plan")
+    said = shop.call("findings", *filters, "--fail-on", "error")
+
+    assert (3, "") == (said.code, said.out)
+    assert says in said.err
+
+
 def test_findings_can_fail_a_script(shop: Shop) -> None:
     """With --fail-on, findings that are as grave end with 9."""
     shop.call("plan")

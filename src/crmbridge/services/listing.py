@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from itertools import islice
 
 from msgspec import Struct
 
 from crmbridge.engine.checks import field_name
+from crmbridge.engine.nearest import nearest
+from crmbridge.engine.settings_coherence import rule_ids
 from crmbridge.engine.voice import ENGLISH, Voice
 from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.changes import JournalEntry
@@ -76,6 +79,27 @@ def list_findings(workspace: Workspace, query: FindingQuery, owner: str | None =
     fitting = [one for one, called in _called(workspace, every) if owner.casefold() in called.casefold()]
     end = None if query.limit is None else query.skip + query.limit
     return Listed(found=tuple(islice(fitting, query.skip, end)), total=len(fitting))
+
+
+def check_names(workspace: Workspace, query: FindingQuery) -> None:
+    """Raise ConfigurationError where a query that found nothing names what isn't there: it is a slip, not good news.
+
+    Asked only then, as findings of rules that the process had earlier can be looked for as well.
+    """
+    settings, process = workspace.project.settings, workspace.project.process
+    rules = rule_ids(process)
+    if query.connection is not None and query.connection not in settings.connections:
+        raise _unknown("connection", query.connection, settings.connections)
+    if query.stage is not None and process.stage(query.stage) is None:
+        raise _unknown("stage", query.stage, [stage.id for stage in process.stages])
+    if query.rule is not None and not any(fnmatchcase(rule, query.rule.casefold()) for rule in rules):
+        raise _unknown("rule", query.rule, rules)
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> ConfigurationError:
+    guess = nearest(name, known)
+    advice = f"Did you mean {guess!r}?" if guess else f"There are: {', '.join(known) or 'none'}."
+    return ConfigurationError(f"There is no {what} {name!r}", advice=advice)
 
 
 def find_finding(workspace: Workspace, text: str, states: frozenset[State] = ANY) -> StoredFinding:

@@ -97,16 +97,18 @@ def _list(workspace: Workspace, typed: dict[str, Any]) -> Reply:
     from crmbridge.cli.forms import finding_form  # noqa: PLC0415  the same
     from crmbridge.model.findings import Severity  # noqa: PLC0415  the same
     from crmbridge.model.lives import RANK  # noqa: PLC0415  the same
-    from crmbridge.services.listing import list_findings  # noqa: PLC0415  the same
+    from crmbridge.services.listing import check_names, list_findings  # noqa: PLC0415  the same
     from crmbridge.services.surrounding import voice_of  # noqa: PLC0415  the same
 
     now = workspace.clock.now()
-    listed = list_findings(workspace, _query(workspace, typed), typed["owner"])
+    query = _query(workspace, typed)
+    listed = list_findings(workspace, query, typed["owner"])
     limit = RANK[Severity(typed["fail_on"])] if typed["fail_on"] else len(RANK) + 1
     failed = any(one.state == "open" and RANK[one.finding.severity] >= limit for one in listed.found)
     voice = voice_of(workspace.project.process, workspace.project.settings)
     lines: list[Line] = list(list_lines(listed, now, voice, ended=typed["skip"]))
     if not listed.total:
+        check_names(workspace, query)
         never_ran = not workspace.store.runs.runs(1)
         lines = [NOTHING_YET if never_ran else "No findings."]
     soon = sum(one.ends_soon(now) for one in listed.found)
