@@ -121,9 +121,8 @@ def _is_quiet(name: str, sides: Sequence[Side], decided: Mapping[str, Value]) ->
 
 def _merge_field(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) -> None:
     first, *others = sides
-    if all(same(side.now[name], first.now[name]) for side in others) and not _is_owed(
-        name, sides, policy, draft.decided
-    ):
+    alike = all(same(side.now[name], first.now[name]) for side in others)
+    if alike and not _is_owed(name, sides, policy, draft.decided):
         _agree(name, first.now[name], sides, draft)
     elif any(_held(side, name) is not side.now[name] for side in sides) and all(
         same(_held(side, name), _held(first, name)) for side in others

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
-from crmbridge.threads import make_pool
+from crmbridge.http import together
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.moves import SNAPSHOT, TRACKED, Snapshot, in_order, snapshot
 from crmbridge_salesforce.org import Org
@@ -86,9 +87,8 @@ class Asked:
 
     def ahead(self, deals: Sequence[str]) -> Details:
         """Read both side by side."""
-        with make_pool(2) as threads:
-            contacts, history = threads.submit(self.contacts, deals), threads.submit(self.history, deals)
-        return Read(contacts.result(), history.result())
+        jobs: list[Callable[[], Any]] = [partial(self.contacts, deals), partial(self.history, deals)]
+        return Read(*together(jobs))
 
 
 class Unasked:

@@ -165,6 +165,12 @@ BUGS: tuple[Bug, ...] = (
         "    winner = _winner(name, changed, policy) or changed[0]\n",
     ),
     Bug(
+        "what a person settles is not kept",
+        "crmbridge.services.resolving",
+        "        bases[decided_ref(item.link)][item.name] = decision.value\n",
+        "",
+    ),
+    Bug(
         "what waits for a person is not said",
         PLANNING,
         'waiting.replace({*synced.looked, *left_behind, ""}, plan.blocked,',

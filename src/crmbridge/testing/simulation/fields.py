@@ -158,11 +158,26 @@ def _judge_rivals(seen: Witness, case: _Case) -> None:
     there = [edit for edit in case.net if edit in said and edit.ref in case.values]
     if not there or case.found == max(there, key=lambda edit: edit.number).value:
         return  # the last word won, which is all there is to most; the rest reads the journal
-    rivals = [edit for edit in there if not seen.seems_an_arrival(case.link, edit)]
+    rivals = [edit for edit in there if not _seems_an_arrival(seen, case.link, edit)]
     taken_back = [edit for edit in said if edit not in case.net]
     joined = case.found == held and any(edit.ref not in mates for edit in said)
     if not joined and case.found not in [edit.value for edit in taken_back]:
         _judge_winner(seen, case, said, rivals)
+
+
+def _seems_an_arrival(seen: Witness, link: str, edit: Edit) -> bool:
+    """Tell whether somebody entered just what was meant to be sent there, and had not arrived."""
+    at, sight = edit.at, seen.sights[edit.ref.connection]
+    mine = [e for e in seen.edits if (e.ref, e.name) == (edit.ref, edit.name) and e.number < edit.number]
+    earlier = [each.at for each in mine if each.at is not None]
+    for entry in seen.journal.entries():
+        change = entry.change
+        meant = entry.outcome is None and (change.link, change.target) == (link, edit.ref)
+        if meant and at is not None and entry.at <= at and not any(entry.at < each for each in earlier):
+            shown = {e.name: (sight.shown(e.name, e.before), sight.shown(e.name, e.after)) for e in change.edits}
+            if shown.get(edit.name) == (edit.before, edit.value):
+                return True
+    return False
 
 
 def _judge_winner(seen: Witness, case: _Case, said: Sequence[Edit], live: Sequence[Edit]) -> None:

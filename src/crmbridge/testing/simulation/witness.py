@@ -293,19 +293,6 @@ class Witness:
             return over[-1].applied and over[-1].value != edit.value
         return any(sent.applied and sent.value == before.value for sent in since)
 
-    def seems_an_arrival(self, link: str, edit: Edit) -> bool:
-        """Tell whether somebody entered just what was to be sent there, and had not arrived, if it was sent at all."""
-        mine = [e for e in self.edits if (e.ref, e.name) == (edit.ref, edit.name) and e.number < edit.number]
-        meant = (e for e in self.journal.entries() if e.outcome is None and e.change.link == link)
-        sight = self.sights[edit.ref.connection]
-        return any(
-            (sight.shown(each.name, each.before), sight.shown(each.name, each.after)) == (edit.before, edit.value)
-            for entry in meant
-            if entry.change.target == edit.ref and edit.at is not None and entry.at <= edit.at
-            for each in entry.change.edits
-            if each.name == edit.name and not any(e.at is not None and e.at > entry.at for e in mine)
-        )
-
     def may_be_ours(self, link: str, ref: Ref, name: str) -> bool:
         """Tell whether what stands there can't be told from something that was sent and not clearly answered."""
         now = self.value(ref, name)
