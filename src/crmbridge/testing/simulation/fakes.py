@@ -112,6 +112,7 @@ class _Watched(Struct):
                 if self.play.killed_pull == (self.connection, kind, number):
                     raise Killed
                 yield page
+        self.play.seen.looks(self.connection, kind)
 
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
         with self.play.breaking.noted():

@@ -132,8 +132,10 @@ def _not_known_to_who_decided(seen: Witness, case: _Case) -> list[Value]:
 
 def _went_unseen(seen: Witness, edit: Edit) -> bool:
     """Tell whether a deal was gone, with what was done to it, before any run could see that."""
-    gone = seen.deleted_at.get(edit.ref, 0)
-    return gone > edit.number and not any(edit.number <= begin < gone for begin in seen.begins)
+    gone, looked = seen.deleted_at.get(edit.ref, 0), seen.looked[edit.ref.connection]
+    begins = [begin for begin in seen.begins if edit.number <= begin < gone]
+    # A run that had begun may have come to look at that CRM only when the deal was gone.
+    return gone > edit.number and not any(begin <= look < gone for begin in begins for look in looked)
 
 
 def _is_cut(seen: Witness, case: _Case, ref: Ref) -> bool:

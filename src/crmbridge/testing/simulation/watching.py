@@ -75,6 +75,7 @@ class Watched(Struct):
         """Pull."""
         with self.play.breaking.noted():
             yield from self.inner.pull(kind, since)
+        self.play.seen.looks(self.connection, kind)
 
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
         """Read, and let nobody come between this and the write that follows, where the CRM can't."""

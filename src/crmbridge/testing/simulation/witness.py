@@ -95,6 +95,7 @@ class Witness:
         self.sent: dict[str, list[tuple[int, int, Change]]] = defaultdict(list)  # by link: of when, when, and what
         self.began = 0
         self.begins: list[int] = [0]  # what runs that came to their end could see
+        self.looked: dict[str, list[int]] = defaultdict(list)  # by connection: when all its deals had been looked at
         for ref in self.deals():
             self.created(ref)
 
@@ -191,6 +192,11 @@ class Witness:
             self.touched[change.target].append(self.count + 0.5)  # after the last edit, before the next
         if change.link is not None:
             self.sent[change.link].append((self.began, self.count, change))
+
+    def looks(self, connection: str, kind: Kind) -> None:
+        """Note that a run has looked at everything of a kind that is new in a CRM."""
+        if kind is Kind.DEAL:
+            self.looked[connection].append(self.count)
 
     def look_again(self) -> None:
         """Read anew what the journal says: something may have been written."""
