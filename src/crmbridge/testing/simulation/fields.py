@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -139,18 +140,19 @@ def _went_unseen(seen: Witness, edit: Edit) -> bool:
 
 
 def _is_cut(seen: Witness, case: _Case, ref: Ref) -> bool:
-    """Tell whether a person cut what we had written before any later run could look at it.
+    """Tell whether a person cut what we had written, or meant to, before any later run could look at it.
 
     That is taken for the CRM's doing, and stays where it is; once a run has looked, it is an edit like any other.
     """
     value, sent = case.values[ref], [one for one in seen.values_sent(case.link, case.name) if one.ref == ref]
-    cuts = [e for e in case.edits if e.ref == ref and e.value == value and e.before == case.found]
+    entered = [edit for edit in case.edits if edit.ref == ref and edit.value == value]
     return any(
         one.value == cut.before and one.at < cut.number and altered(one.value, value)
-        for cut in cuts
+        for cut in entered
+        if cut.before == case.found
         for one in sent
         if not any(one.at < begin < cut.number for begin in seen.begins)
-    )
+    ) or any(_seems_an_arrival(seen, case.link, edit, altered) for edit in entered if altered(case.found, value))
 
 
 def _judge_rivals(seen: Witness, case: _Case) -> None:
@@ -167,8 +169,13 @@ def _judge_rivals(seen: Witness, case: _Case) -> None:
         _judge_winner(seen, case, said, rivals)
 
 
-def _seems_an_arrival(seen: Witness, link: str, edit: Edit) -> bool:
-    """Tell whether somebody entered just what was meant to be sent there, and had not arrived."""
+def _seems_an_arrival(
+    seen: Witness, link: str, edit: Edit, alike: Callable[[Value, Value], bool] = operator.eq
+) -> bool:
+    """Tell whether somebody entered just what was meant to be sent there, and had not arrived.
+
+    With `altered`: what a CRM may have made of that.
+    """
     at, sight = edit.at, seen.sights[edit.ref.connection]
     mine = [e for e in seen.edits if (e.ref, e.name) == (edit.ref, edit.name) and e.number < edit.number]
     earlier = [each.at for each in mine if each.at is not None]
@@ -177,7 +184,8 @@ def _seems_an_arrival(seen: Witness, link: str, edit: Edit) -> bool:
         meant = entry.outcome is None and (change.link, change.target) == (link, edit.ref)
         if meant and at is not None and entry.at <= at and not any(entry.at < each for each in earlier):
             shown = {e.name: (sight.shown(e.name, e.before), sight.shown(e.name, e.after)) for e in change.edits}
-            if shown.get(edit.name) == (edit.before, edit.value):
+            before, after = shown.get(edit.name, (NOTHING, None))
+            if before == edit.before and alike(after, edit.value):
                 return True
     return False
 
