@@ -412,6 +412,37 @@ def test_what_a_crm_makes_of_a_value_is_nobodys_edit() -> None:
     assert name == only(bench, "north").fields["name"]
 
 
+class WithoutEmptyCrm(FakeCrm):
+    """Has no empty amount: none and zero are one there, which its adapter reads as none."""
+
+    def carry_out(self, change: Change) -> Receipt:
+        edits = tuple(edit._replace(after=self._kept(edit.after)) for edit in change.edits)
+        return super().carry_out(replace(change, edits=edits))
+
+    @staticmethod
+    def _kept(value: Value) -> Value:
+        return None if value == Money(Decimal(0), "EUR") else value
+
+
+@pytest.mark.parametrize("conflict", ["newest", "ask"])
+def test_zero_stays_where_a_crm_has_no_empty_amount(conflict: str) -> None:
+    """It does not come back as none, and is not written again; who clears the amount is heard."""
+    bench, north, south = linked(fields={"*": {"conflict": conflict}})
+    bench.crms["south"].__class__ = WithoutEmptyCrm
+    held = []
+    for amount in (Money(Decimal(5), "EUR"), Money(Decimal(0), "EUR"), None, Money(Decimal(0), "EUR")):
+        bench.crms["north"].edit_deal(north, amount=amount)
+        cycles = [run(bench), run(bench), run(bench)]
+        held.append((only(bench, "north").fields["amount"], only(bench, "south").fields["amount"]))
+        assert [0, 0] == [len(cycle.plan.changes) for cycle in cycles[1:] if cycle.plan]
+    bench.crms["south"].edit_deal(south, amount=Money(Decimal(7), "EUR"))
+    run(bench)
+
+    five, zero = Money(Decimal(5), "EUR"), Money(Decimal(0), "EUR")
+    assert [(five, five), (zero, None), (None, None), (zero, None)] == held
+    assert Money(Decimal(7), "EUR") == only(bench, "north").fields["amount"]
+
+
 def test_an_idle_run_looks_at_nothing() -> None:
     """Once everything is in step, the backlog is empty, however many deals there are."""
     bench, *_ = linked()

@@ -93,6 +93,13 @@ def test_amounts_are_in_the_currency_of_their_time() -> None:
     )[-3:]
 
 
+def test_zero_was_no_amount() -> None:
+    """A deal without an amount has 0, and so do the lines about it."""
+    feed = Feed(row(40, "value", "0", "100"), row(20, "value", "100", "0.00"))
+
+    assert [(40, Money(Decimal(100), "EUR")), (20, None)] == told(ask(feed, "amount", {"amount": None}))[-2:]
+
+
 @pytest.mark.parametrize("size", ["1E+99999999", "1E-99999999", "1E+999999"])
 def test_an_amount_beyond_all_bounds_ends_nothing(size: str) -> None:
     """It is neither rounded nor spelt out, which would fill the memory."""

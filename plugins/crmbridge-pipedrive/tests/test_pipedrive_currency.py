@@ -107,3 +107,16 @@ def test_no_amount_needs_no_currency(opened: Open, state: Any) -> None:
 
     assert Outcome.APPLIED == receipt.outcome
     assert (None, None, ()) == (found.fields["amount"], found.fields["list_price"], found.problems)
+
+
+def test_zero_is_no_amount(opened: Open, state: Any) -> None:
+    """Pipedrive says 0 of a deal for which nobody entered an amount: nobody wants that in another CRM."""
+    adapter = opened(currency=None)
+    state.tables.deals[2].update(value=0, currency=None)
+    state.tables.deals[3].update(value=Decimal("0.00"))
+    pulled = {r.ref.id: r for page in adapter.pull(Kind.DEAL, None) for r in page.records}
+    found = adapter.read([DEAL])[DEAL]
+
+    assert [None, None] == [pulled[number].fields["amount"] for number in ("2", "3")]
+    assert (None, ()) == (found.fields["amount"], found.problems)
+    assert Outcome.APPLIED == adapter.write([make_update(amount=Money(Decimal(0), "EUR"))])[0].outcome

@@ -40,7 +40,7 @@ def overwritten(names: Iterable[str]) -> dict[str, Value]:
 
 def outdone(values: Mapping[str, Value]) -> dict[str, Value]:
     """Give what to remember of values that were outdone by a newer one, and still stand where that can't be written."""
-    return {_OUTDONE + name: "" if value is None else value for name, value in values.items()}
+    return {_OUTDONE + name: _marked(value) for name, value in values.items()}
 
 
 def was_outdone(name: str, value: Value, base: Mapping[str, Value]) -> bool:
@@ -77,12 +77,16 @@ def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> R
             if is_form:
                 whole[field] = value
             if fresh:
-                news |= {name: None, **({_FORM + field: now[field]} if is_form else {})}
+                news |= {name: None, **({_FORM + field: _marked(now[field])} if is_form else {})}
         elif name.startswith(_OUTDONE):
             field = name.removeprefix(_OUTDONE)
             if same(now.get(field), base.get(field)) or not was_outdone(field, now.get(field), base):
                 news[name] = None
     return Read(whole, news)
+
+
+def _marked(value: Value) -> Value:
+    return "" if value is None else value  # as None would say that there is no such mark
 
 
 def _is_form(written: Value, seen: Value, base: Value) -> bool:

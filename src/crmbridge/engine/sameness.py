@@ -74,8 +74,10 @@ def altered(written: Value, seen: Value) -> bool:
     """Tell whether a CRM may have made one value of another that it was given.
 
     CRMs round numbers and amounts to fewer places, cut long text, change its case or its spaces, and keep times less
-    exactly, or only the day.
+    exactly, or only the day. Where one has no empty amount, no money is none.
     """
+    if is_empty(seen):
+        return isinstance(written, Money) and not written.amount
     for kinds, may_be in _ALTERED:
         if isinstance(written, kinds) and isinstance(seen, kinds) and may_be(written, seen):
             return True

@@ -10,7 +10,7 @@ from crmbridge.errors import ConfigurationError, RefusedError, RetryLaterError, 
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Plan, Receipt, change_id
 from crmbridge.model.figures import Figure, IndicatorFigure, Scorecard, Unit
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.model.values import Value, iso
+from crmbridge.model.values import Value, is_empty, iso
 from crmbridge.ports import Document
 from crmbridge.report import note_text, read_entry
 from crmbridge.services.applying import apply_plan
@@ -83,7 +83,7 @@ def write_figures(workspace: Workspace, run: str, entry: CrmEntry, document: Doc
 def _differs(now: Record, native: str, wanted: dict[str, Value]) -> bool:
     """Tell whether a field holds something else than the figure, or the form that the CRM made of it."""
     held, after = now.fields.get(native), wanted[native]
-    return not same(held, after) and not altered(after, held)
+    return not same(held, after) and (is_empty(held) or not altered(after, held))
 
 
 def _edit(now: Record, native: str, after: Value) -> FieldEdit:

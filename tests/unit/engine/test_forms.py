@@ -8,10 +8,11 @@ from decimal import Decimal
 import pytest
 
 from crmbridge.engine.forms import Read, read, sent
-from crmbridge.model.values import Value
+from crmbridge.model.values import Money, Value
 
 CASES = [
     pytest.param(Decimal("10.126"), Decimal("10.13"), Decimal("10.14"), id="rounded"),
+    pytest.param(Money(Decimal(0), "EUR"), None, Money(Decimal(5), "EUR"), id="no empty amount"),
     pytest.param("a very long name of a deal", "a very long name of a", "another name", id="cut"),
     pytest.param("Acme  Ltd ", "acme ltd", "acme inc", id="case and spaces"),
     pytest.param(

@@ -107,6 +107,7 @@ def test_what_says_something_else(one: Value, other: Value) -> None:
         (MIDNIGHT + timedelta(microseconds=1500), MIDNIGHT + timedelta(microseconds=1000)),
         (MIDNIGHT + timedelta(hours=5), date(2026, 6, 10)),
         (("A", "b"), ("b", "a")),
+        (Money(Decimal("0.00"), "EUR"), None),
     ],
 )
 def test_what_a_crm_may_make_of_a_value(written: Value, seen: Value) -> None:
@@ -126,6 +127,9 @@ def test_what_a_crm_may_make_of_a_value(written: Value, seen: Value) -> None:
         (Money(Decimal("9.999"), "EUR"), Money(Decimal(10), "USD")),
         ("a short name", "a short"),
         ("a name", None),
+        (EUROS, None),
+        (Decimal(0), None),
+        (None, Money(Decimal(0), "EUR")),
         (MIDNIGHT, MIDNIGHT + timedelta(minutes=1)),
         (MIDNIGHT + timedelta(hours=5), date(2026, 6, 11)),
         (("a", "b"), ("a",)),

@@ -132,7 +132,7 @@ class Courses(Struct, frozen=True, kw_only=True):
         """Give amounts in the currencies that they had then; each change of either is one of the amount."""
         code = now.currency if isinstance(now, Money) else None
         codes = list(_held(lines, (way.currency,), _text, code))
-        numbers = list(_held(lines, way.keys, decimal, now.amount if isinstance(now, Money) else None))
+        numbers = list(_held(lines, way.keys, _some, now.amount if isinstance(now, Money) else None))
         begins = max(codes[0].at, numbers[0].at)
         for at in sorted({one.at for one in (*codes, *numbers) if one.at >= begins}):
             amount = [one for one in numbers if one.at <= at][-1]
@@ -172,6 +172,10 @@ def _value(at: datetime, raw: str, by: str | None, read: Callable[[str], Value])
 
 def _text(raw: str) -> Value:
     return raw
+
+
+def _some(raw: str) -> Value:
+    return decimal(raw) or None  # what nobody entered is 0 there
 
 
 def _lines(rows: Iterable[Row], time: str, by: str) -> list[_Line]:

@@ -81,7 +81,7 @@ class StandardFields:
         return _column("source", FieldType.TEXT, values)
 
     def _amounts(self, rows: Sequence[Row]) -> list[Money | None]:
-        raws = [row.get("value") for row in rows]
+        raws = [_entered(row) for row in rows]
         numbers = iter(finite([raw for raw in raws if raw is not None]))
         return [
             None if raw is None else Money(next(numbers), currency_of(row.get("currency"), self._currency))
@@ -125,10 +125,16 @@ class StandardFields:
             _fill_activity_time(values, row, around, native, name)
 
     def _amount(self, row: Row) -> Value:
-        value = row.get("value")
+        value = _entered(row)
         if value is None:
             return None
         return Money(decimal(value), currency_of(row.get("currency"), self._currency))
+
+
+def _entered(row: Row) -> Any:
+    """Give the amount as it comes; a deal for which nobody entered one has 0, so 0 is none."""
+    value = row.get("value")
+    return None if value == 0 else value
 
 
 # ── Column by column ────────────────────────────────────────────────────────────────────────────────────

@@ -36,6 +36,10 @@ def _cents(value: Value) -> Value:
     return Money(value.amount.quantize(Decimal("0.01")), value.currency) if isinstance(value, Money) else value
 
 
+def _no_zero(value: Value) -> Value:
+    return None if isinstance(value, Money) and not value.amount else value
+
+
 def _lower(value: Value) -> Value:
     if isinstance(value, tuple):
         return tuple(sorted({item.lower() for item in value}))
@@ -80,10 +84,10 @@ POOLS = (
         "money",
         (
             None,
-            *(Money(Decimal(text), "EUR") for text in ("10.005", "10.00", "10", "7")),
+            *(Money(Decimal(text), "EUR") for text in ("10.005", "10.00", "10", "7", "0")),
             Money(Decimal(10), "USD"),
         ),
-        (_as_it_is, _cents),
+        (_as_it_is, _cents, _no_zero),
     ),
     Pool(
         "moment",

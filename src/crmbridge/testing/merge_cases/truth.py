@@ -22,6 +22,7 @@ class Unknown(Enum):
 
     NEW = "nothing was agreed yet"
     APART = "the sides differ, and may"
+    NO_FORM = "it is held as it is"
 
 
 Known = Value | Unknown
@@ -36,7 +37,7 @@ class Standing(Struct, kw_only=True):
     rest: Known = Unknown.NEW
     at: int = 0  # when it was last touched
     sent: Value = None  # what was written and is not seen since
-    form: Value = None  # what the CRM made of what it stands for
+    form: Known = Unknown.NO_FORM  # what the CRM made of what it stands for
 
     def typed(self, value: Value, at: int) -> None:
         """Let a person have typed something of which the CRM keeps this value."""
@@ -57,14 +58,14 @@ class Standing(Struct, kw_only=True):
         return None if isinstance(self.rest, Unknown) else self.rest
 
     def _is_form_again(self, value: Value) -> bool:
-        return self.form is not None and same(value, self.form) and altered(self.form_of, value)
+        return not isinstance(self.form, Unknown) and same(value, self.form) and altered(self.form_of, value)
 
     def looked_at(self) -> None:
         """Let a new version of it have been read."""
         if not is_empty(self.sent) and same(self.stands, self.sent) and not same(self.holds, self.sent):
             self.form = self.holds
-        elif self.form is not None and not self._is_form_again(self.holds):
-            self.form = None
+        elif not self._is_form_again(self.holds):
+            self.form = Unknown.NO_FORM
         self.sent = None
 
     def written(self, value: Value, kept: Value, at: int) -> None:
