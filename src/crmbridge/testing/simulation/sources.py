@@ -51,9 +51,12 @@ def check_archive(seen: Witness, change: Change) -> None:
         is_seen = seen.begins[-1] < edit.number <= seen.began and not edit.fresh and not edit.decided
         speaks = seen.entry.policy(edit.name).source in {None, edit.ref.connection}
         is_here = edit.ref in refs and edit.ref in seen.deals()
-        if is_seen and speaks and is_here and not _got_there(seen, change.link, edit):
+        mine = [each for each in seen.edits if (each.ref, each.name) == (edit.ref, edit.name)]
+        # Whoever edits a field again says nothing any more with the edit before.
+        said = [each for each in mine if each.number <= seen.began][-1:]
+        if is_seen and speaks and is_here and not any(_got_there(seen, change.link, each) for each in (edit, *said)):
             agreed = seen.agreed.get((change.link, edit.name), Agreed(0, NOTHING, ())).value
-            last = [each for each in seen.edits if (each.ref, each.name) == (edit.ref, edit.name)][-1]
+            last = mine[-1]
             assert seen.taken_back(change.link, last, agreed), f"P1: {edit} is lost by a deletion"
 
 
