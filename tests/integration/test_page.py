@@ -36,6 +36,7 @@ from crmbridge.web.access import Access, Key, Role, digest_of
 from crmbridge.web.gate import POLICY, hosts_of
 from crmbridge.web.opening import serving
 from crmbridge.web.receiver import Reception, webhook_app
+from crmbridge.web.rendering import style_path
 from crmbridge.web.routes import site_app
 from crmbridge.web.server import listen, make_server
 from crmbridge.web.site import Site
@@ -238,6 +239,20 @@ def test_a_form_that_does_not_arrive_holds_no_connection(serve: Serve, monkeypat
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
+def test_who_asks_and_takes_no_answer_holds_no_connection(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is cut off, however much it asked for: two hundred such would keep everybody else out."""
+    monkeypatch.setattr("crmbridge.web.server.UNREAD_SECONDS", 0.3)
+    served = serve()
+    request = f"GET {style_path()} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    with socket.socket() as greedy:
+        greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        greedy.settimeout(10)
+        greedy.connect(("127.0.0.1", int(served.url.rpartition(":")[2])))
+        with pytest.raises(ConnectionError):
+            while True:
+                greedy.sendall(request * 1000)
+
+
 def test_guessing_tokens_is_turned_away(serve: Serve) -> None:
     """With the time to wait; what is no form is not read."""
     served = serve()
@@ -384,6 +399,8 @@ def test_findings_are_told_in_the_visitors_language(serve: Serve) -> None:
     assert ["e pulou Proposal" in text for text in said["pt"]] == [True, True]
     assert ["跳过了Proposal" in text for text in said["zh"]] == [True, True]
     assert not any("The deal" in text for text in (*said["pt"], *said["zh"]))
+    # The page says once which zone its times are in, so no finding may have its own.
+    assert not any(re.search(r"\d UTC", text) for texts in said.values() for text in texts)
 
 
 def test_a_browser_that_prefers_none_of_the_languages_gets_that_of_the_settings(serve: Serve) -> None:
