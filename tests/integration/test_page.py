@@ -28,6 +28,7 @@ from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
 from crmbridge.ports import Document
 from crmbridge.services.choosing import ALL
+from crmbridge.services.holding import held_deals
 from crmbridge.services.running import run_plan, run_steps
 from crmbridge.services.workspace import Progress, Workspace, silent
 from crmbridge.store import open_store
@@ -507,6 +508,25 @@ def test_a_bug_tells_a_stranger_nothing(serve: Serve, caplog: pytest.LogCaptureF
 
     assert (500, True, False) == (answer.status_code, "Something went wrong" in answer.text, "NoneType" in answer.text)
     assert "AttributeError" in caplog.text
+
+
+def test_the_numbers_of_the_overview_lead_to_as_many_deals(serve: Serve) -> None:
+    """Those that are held, late, and due soon; no deal beside them."""
+
+    def fill(bench: Bench) -> None:
+        run_steps(bench.workspace, "cycle")
+        due = sorted(one.due_at for one in held_deals(bench.workspace) if one.is_open and one.due_at)
+        bench.clock.advance(due[len(due) // 2] - bench.clock.now() - timedelta(hours=1))
+
+    served = serve(deals=300, fill=fill, parts={"north": (0.0, 1.0)})
+    card = re.compile(r'class="value">(\d+)</span><span class="label"><a href="(/deals[^"]*)"')
+    with served.visitor() as visitor:
+        found = card.findall(visitor.get("/").text)
+        listed = [re.findall(r" of (\d+)</p>", visitor.get(path).text) for _, path in found]
+
+    assert ["/deals", "/deals?time=over", "/deals?time=day"] == [path for _, path in found]
+    assert [[number] for number, _ in found] == listed
+    assert 3 == len({number for number, _ in found} - {"0"})
 
 
 def test_pages_of_many_deals_are_small_and_in_one_order(serve: Serve) -> None:
