@@ -21,7 +21,7 @@ import pytest
 from msgspec.structs import force_setattr
 
 from crmbridge.errors import PlanStaleError
-from crmbridge.model.changes import Blocked, Cause
+from crmbridge.model.changes import Blocked, Cause, FieldEdit
 from crmbridge.model.findings import Waiver
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
@@ -32,7 +32,7 @@ from crmbridge.services.holding import held_deals
 from crmbridge.services.running import run_plan, run_steps
 from crmbridge.services.workspace import Progress, Workspace, silent
 from crmbridge.store import open_store
-from crmbridge.testing.factories import make_evaluation, make_finding, make_process, make_stage
+from crmbridge.testing.factories import make_change, make_evaluation, make_finding, make_process, make_stage
 from crmbridge.testing.workspaces import Bench, make_bench
 from crmbridge.web.access import Access, Key, Role, digest_of
 from crmbridge.web.gate import POLICY, hosts_of
@@ -466,6 +466,30 @@ def test_hostile_text_is_text_on_every_page(serve: Serve) -> None:
     assert 8 <= sum("&lt;script&gt;alert(1)" in text for text in texts)
     for text in texts:
         assert [] == [bad for bad in ("<script", "\u202e", "\x1b", "javascript:alert") if bad in text]
+
+
+def test_what_the_overview_counts_is_named_where_it_leads(serve: Serve) -> None:
+    """Unclear writes with their runs, and the waivers that are about to end with who gave them and why."""
+
+    def fill(bench: Bench) -> None:
+        deal = bench.crms["north"].create_deal("Rollout", stage="qualification")
+        run_steps(bench.workspace, "cycle")
+        store, now = bench.workspace.store, bench.clock.now()
+        for rule, days in (("qualification.late", 6), ("qualification.soon", 2), ("qualification.distant", 8)):
+            until = now + timedelta(days=days)
+            store.waivers.put(Waiver(deal=deal, rule=rule, by=HOSTILE, why="a pilot", until=until, at=now))
+        store.journal.intend("r1", [make_change(target=deal, edits=(FieldEdit("owner", "1", HOSTILE),))], now)
+
+    served = serve(fill=fill)
+    with served.visitor("read") as visitor:
+        overview, waiting = visitor.get("/").text, visitor.get("/waiting").text
+    unclear, ending = (part.partition("</section>")[0] for part in waiting.split('<section aria-labelledby="')[1:])
+
+    assert ["/waiting#unclear", "/waiting#ending"] == re.findall('href="(/waiting#[^"]+)"', overview)
+    assert [True] * 3 == [each in unclear for each in (">Rollout</a>", "north: update", "/runs/r1")]
+    assert ["soon", "late"] == re.findall("Qualification: (\\w+)", ending)
+    assert ("a pilot" in ending, "&lt;script&gt;" in ending, "<script" in waiting) == (True, True, False)
+    assert "Nothing waits for a person." not in waiting
 
 
 def test_a_monitor_reads_figures_and_no_text(serve: Serve) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from crmbridge.engine.occasion import reason
 from crmbridge.engine.text import plain
 from crmbridge.manual.telling import Teller
-from crmbridge.model.changes import Action, Change
+from crmbridge.model.changes import Action, Change, JournalEntry
 from crmbridge.model.findings import Finding
 from crmbridge.model.values import Value
 from crmbridge.services.naming import Names, called_in, findings_of
@@ -46,6 +46,13 @@ def shown_changes(site: Site, changes: Sequence[Change], names: Names, t: Words)
     """Write changes; why each is made is told in the visitor's language."""
     told, about = teller_of(site, t), findings_of(site.workspace, changes)
     return [_shown(site, change, _because(change, about, told), names, t) for change in changes]
+
+
+def written_to(entry: JournalEntry, names: Names) -> tuple[str, str | None]:
+    """Give what people call the record that something was written to, and where its page is if it has one."""
+    change, target = entry.change, entry.change.target or entry.ref
+    name = (names.deals.get(target) if target else "") or str(change.after.get("name") or target or "")
+    return name, deal_path(target) if target and target.kind == "deal" else None
 
 
 def _because(change: Change, about: dict[str, Finding], told: Teller) -> str:

@@ -149,10 +149,12 @@ def _needs(seen: Overview, t: Words) -> Iterable[Card]:
     if seen.others:
         yield Card("warn", t.number(seen.others), t("others"), t("others_why"), "/waiting")
     if seen.unknown:
-        yield Card("warn", t.number(seen.unknown), t("unknown"), t("unknown_why"))
+        yield Card("warn", t.number(seen.unknown), t("unknown"), t("unknown_why"), "/waiting#unclear")
     if seen.ending:
         first = min(waiver.until for waiver in seen.ending)
-        yield Card("warn", t.number(len(seen.ending)), t("ending"), t("ending_why", when=t.moment(first)))
+        yield Card(
+            "warn", t.number(len(seen.ending)), t("ending"), t("ending_why", when=t.moment(first)), "/waiting#ending"
+        )
     if seen.old:
         names = ", ".join(one.connection for one in seen.old)
         yield Card("warn", t.number(len(seen.old)), t("old"), t("old_why", names=names))
