@@ -51,11 +51,12 @@ HOSTILE = "<script>alert(1)</script>\u202e\x1b]52;c;aGk=\x07"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A page that is being served, and the workspace and CRMs behind it."""
+    """A page that is being served, and the workspace and CRMs behind it. What is set to work begins once `may_work`."""
 
     bench: Bench
     site: Site
     url: str
+    may_work: threading.Event
 
     @contextlib.contextmanager
     def visitor(self, role: str | None = "act") -> Iterator[httpx.Client]:
@@ -92,9 +93,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             fill(bench)
             keys = [Key(name, Role(name), digest_of(token)) for name, token in TOKENS.items()]
             access = Access(keys, bench.clock.now)
+            may_work = threading.Event()
+            may_work.set()
+            stack.callback(may_work.set)
 
             @contextlib.contextmanager
             def opens(_progress: Progress = silent) -> Iterator[Workspace]:
+                may_work.wait(20)
                 workspace = bench.again().workspace
                 yield Workspace(
                     project=workspace.project, store=open_store(url), clock=bench.clock, plugins=workspace.plugins
@@ -111,7 +116,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             stack.callback(setattr, server, "should_exit", True)
             while not server.started:
                 time.sleep(0.005)
-            return Served(bench=bench, site=site, url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            return Served(bench=bench, site=site, url=address, may_work=may_work)
 
         yield start
 
@@ -367,6 +373,34 @@ def test_another_plan_than_the_one_shown_is_not_written(serve: Serve) -> None:
 
     assert (409, True) == (answer.status_code, "not the one that stands now" in answer.text)
     assert [] == list(served.bench.workspace.store.journal.entries())
+
+
+def test_what_is_at_work_is_told_until_it_is_done(serve: Serve) -> None:
+    """In one answer: a page that loads itself again takes readers' place away."""
+    served = serve(fill=lambda bench: bench.crms["north"].create_deal("New", stage="qualification") and None)
+    served.may_work.clear()
+    with served.visitor() as visitor:
+        visitor.post("/plan/make", data=served.form(visitor, pull="yes"))
+        with visitor.stream("GET", "/work") as answer:
+            parts = answer.iter_text()
+            begin = next(parts)
+            assert ("Making a plan</h1>" in begin, "Done." in begin, "refresh" in begin) == (True, False, False)
+            served.may_work.set()
+            rest = "".join(parts)
+
+    assert [True] * 3 == [each in rest for each in ("Done.", 'href="/plan"', "</html>")]
+
+
+def test_what_takes_too_long_to_be_told_can_be_looked_at_again(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is whole, and what is at work goes on."""
+    monkeypatch.setattr("crmbridge.web.views.work.LONGEST", 0.0)
+    served = serve()
+    served.may_work.clear()
+    with served.visitor() as visitor:
+        visitor.post("/plan/make", data=served.form(visitor))
+        said = visitor.get("/work").text
+
+    assert ("Look again" in said, said.strip().endswith("</html>"), served.site.desk.is_busy) == (True, True, True)
 
 
 def test_while_another_run_holds_the_state_it_says_so(serve: Serve) -> None:

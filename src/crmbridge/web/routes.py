@@ -22,7 +22,7 @@ from crmbridge.web.bodies import TurnedAwayError, read_body
 from crmbridge.web.gate import Gate
 from crmbridge.web.rendering import icon, style, style_path
 from crmbridge.web.site import Asked, Site, View, message
-from crmbridge.web.views import about, deal, deals, plan, runs, signing, start, waiting
+from crmbridge.web.views import about, deal, deals, plan, runs, signing, start, waiting, work
 from crmbridge.web.words import LANGUAGES, preferred, words_of
 
 AT_ONCE = 8  # pages made side by side
@@ -71,7 +71,7 @@ def _routes(site: Site) -> list[Route]:
         post("/plan/make", plan.make),
         get("/plan/apply", plan.confirm),
         post("/plan/apply", plan.apply),
-        get("/work", plan.work),
+        get("/work", work.work),
         get("/runs", runs.everything),
         get("/runs/{id}", runs.one),
         get("/indicators", start.indicators),

@@ -118,10 +118,8 @@ def part_of(total: int, number: int, size: int) -> Part:
     return Part(number, pages, min(first + 1, total), min(first + size, total), total)
 
 
-def page(
-    site: Site, asked: Asked, template: str, *, title: str, status: int = 200, refresh: int | None = None, **values: Any
-) -> Response:
-    """Answer with a page. `refresh` lets the browser ask again after so many seconds."""
+def page(site: Site, asked: Asked, template: str, *, title: str, status: int = 200, **values: Any) -> Response:
+    """Answer with a page."""
     process = site.workspace.project.process
     here = next((path for path, _ in reversed(MENU) if path != "/" and asked.path.startswith(path.rstrip("/"))), "/")
     common = {
@@ -133,7 +131,6 @@ def page(
         "menu": MENU,
         "here": here,
         "languages": LANGUAGES,
-        "refresh": refresh,
         "busy": site.desk.is_busy,
     }
     return HTMLResponse(rendered(template, {**common, **values}), status)
