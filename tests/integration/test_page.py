@@ -375,6 +375,28 @@ def test_another_plan_than_the_one_shown_is_not_written(serve: Serve) -> None:
     assert [] == list(served.bench.workspace.store.journal.entries())
 
 
+def test_who_can_not_do_something_is_led_back_to_where_they_were(serve: Serve) -> None:
+    """With the focus on why; who has no session any more is led to sign in, and a form's address is no page."""
+    served = serve(fill=conflict, **ASKING)
+    (item,) = (one.item for one in served.bench.workspace.store.waiting.all())
+    with served.visitor() as visitor:
+        wrong = visitor.post(f"/waiting/{item.id}", data=served.form(visitor, value="lots", seen=seen(item)))
+        again = visitor.get(f"/waiting/{item.id}")
+        form = served.form(visitor, take="north", seen=seen(item), page="3")
+        visitor.post("/sign-out", data=served.form(visitor))
+        ended = visitor.post(f"/waiting/{item.id}", data=form)
+
+    assert (400, True, True) == (wrong.status_code, 'main" href="/waiting"' in wrong.text, "autofocus" in wrong.text)
+    assert (405, True) == (again.status_code, "This page is not there" in again.text)
+    assert (403, True) == (ended.status_code, 'main" href="/sign-in"' in ended.text)
+    with served.visitor() as visitor:
+        answer = visitor.post(f"/waiting/{item.id}", data={**form, **served.form(visitor)})
+        said = visitor.get(answer.headers["location"]).text
+
+    assert "/waiting?decided=1&page=3" == answer.headers["location"]
+    assert "<title>Decided. The next plan carries it out." in said
+
+
 def test_what_is_at_work_is_told_until_it_is_done(serve: Serve) -> None:
     """In one answer: a page that loads itself again takes readers' place away."""
     served = serve(fill=lambda bench: bench.crms["north"].create_deal("New", stage="qualification") and None)

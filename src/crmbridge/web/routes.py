@@ -203,8 +203,8 @@ class _Errors:
         status = error.status_code if isinstance(error, HTTPException) else 500
         asked = _asked(self._site, request)
         t = asked.words
-        if status == 404:
-            return message(self._site, asked, 404, t("not_found"), t("not_found_why"))
+        if status in {404, 405}:  # the address of a form may be asked for again, and there is no page
+            return message(self._site, asked, status, t("not_found"), t("not_found_why"))
         answer = message(self._site, asked, status, t("not_allowed"), t("not_allowed_why"))
         if status in {408, 413}:  # what is left of a form is not waited for
             answer.headers["Connection"] = "close"

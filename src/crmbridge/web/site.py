@@ -65,7 +65,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     @property
     def number(self) -> int:
         """Give the page of a list that is asked for, from 1."""
-        text = self.query.get("page", "")
+        text = self.query.get("page") or self.form.get("page", "")
         return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 7 else 1
 
     @property
@@ -137,8 +137,10 @@ def page(site: Site, asked: Asked, template: str, *, title: str, status: int = 2
 
 
 def message(site: Site, asked: Asked, status: int, title: str, text: str, *, advice: str = "") -> Response:
-    """Answer with a page that says one thing."""
-    return page(site, asked, "message.html.j2", title=title, status=status, text=text, advice=advice)
+    """Answer with a page that says one thing; of what was posted, it leads back to where that was."""
+    area = f"/{asked.path.split('/')[1]}" if asked.form else ""
+    back = next(((path, asked.words(key)) for path, key in MENU if path == area), None)
+    return page(site, asked, "message.html.j2", title=title, status=status, text=text, advice=advice, back=back)
 
 
 def go(path: str) -> Response:

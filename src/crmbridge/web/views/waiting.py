@@ -17,7 +17,7 @@ from crmbridge.services.linked import ASSOCIATED
 from crmbridge.services.naming import Names, called, names_for
 from crmbridge.services.overview import waivers_ending
 from crmbridge.services.resolving import find_waiting, give, resolve, take
-from crmbridge.web.rendering import deal_path
+from crmbridge.web.rendering import deal_path, with_query
 from crmbridge.web.site import Asked, Site, go, page, part_of
 from crmbridge.web.views.changes import written_to
 from crmbridge.web.views.deals import field_label, rule_name, teller_of
@@ -74,7 +74,7 @@ class Ending(NamedTuple):
 
 def everything(site: Site, asked: Asked) -> Response:
     """List what waits: conflicts first, then the longest. Below, what nobody can decide here but should know of."""
-    t = asked.words
+    t, decided = asked.words, asked.query.get("decided") == "1"
     found = sorted(site.workspace.store.waiting.all(), key=_order)
     part = part_of(len(found), asked.number, ROWS)
     some = found[part.start : part.last]
@@ -83,13 +83,13 @@ def everything(site: Site, asked: Asked) -> Response:
         site,
         asked,
         "waiting.html.j2",
-        title=t("waiting"),
+        title=t("decided") if decided else t("waiting"),
         items=[_open(site, one, names, t) for one in some],
         unclear=_unclear(site, t),
         ending=_ending(site, t),
         part=part,
         page_path=lambda number: f"/waiting?page={number}",
-        decided=asked.query.get("decided") == "1",
+        decided=decided,
         counted=t("all_times_only", zone=site.zone.key),
     )
 
@@ -129,7 +129,7 @@ def decide(site: Site, asked: Asked) -> Response:
         side = asked.form.get("take")
         decision = take(item, side) if side else give(workspace, item, asked.form.get("value", ""))
         resolve(workspace, [decision])
-    return go("/waiting?decided=1")
+    return go(with_query("/waiting", decided=1, page=asked.number if asked.number > 1 else None))
 
 
 def seen(item: Blocked) -> str:

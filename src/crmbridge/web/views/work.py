@@ -53,7 +53,7 @@ def _around(site: Site, asked: Asked, job: Job) -> tuple[str, str]:
 
 
 async def _told(site: Site, begun: Job, t: Words, before: str, after: str) -> AsyncIterator[str]:
-    yield f'{before}<ol class="list" role="log" aria-label="{t("working")}">'
+    yield f'{before}<div role="log" aria-label="{t("working")}"><ol class="list">'
     started = told_at = monotonic()
     told = ("", "")
     while (job := _same(site, begun)) and job.finished_at is None and monotonic() - started < LONGEST:
@@ -62,7 +62,7 @@ async def _told(site: Site, begun: Job, t: Words, before: str, after: str) -> As
             told, told_at = now, monotonic()
             yield rendered("work_step.html.j2", {"t": t, "job": job})
         await sleep(LOOKS)
-    yield "</ol>"
+    yield "</ol></div>"
     if job is not None:
         yield await to_thread.run_sync(_result, site, job, t)
     yield after
