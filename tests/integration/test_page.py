@@ -375,6 +375,18 @@ def test_another_plan_than_the_one_shown_is_not_written(serve: Serve) -> None:
     assert [] == list(served.bench.workspace.store.journal.entries())
 
 
+def test_an_id_with_what_ends_a_path_is_come_back_to(serve: Serve) -> None:
+    """After signing in, and in another language; nothing in it begins a line of the log."""
+    served = serve()
+    path = f"/deals/north/{quote('a?b#c/%0A', safe='')}"
+    with served.visitor(None) as stranger:
+        assert f"/sign-in?next={quote(path, safe='')}" == stranger.get(path).headers["location"]
+        answer = stranger.post("/sign-in", data={"token": TOKENS["read"], "next": path})
+        other = re.findall('href="(/language/pt[^"]+)"', stranger.get(path).text)[0]
+
+        assert [path] * 2 == [answer.headers["location"], stranger.get(other).headers["location"]]
+
+
 def test_who_can_not_do_something_is_led_back_to_where_they_were(serve: Serve) -> None:
     """With the focus on why; who has no session any more is led to sign in, and a form's address is no page."""
     served = serve(fill=conflict, **ASKING)

@@ -137,7 +137,7 @@ def _asked(site: Site, request: Request, form: dict[str, str] | None = None) -> 
     header = request.headers.get("authorization", "")
     return Asked(
         words=words_of(language, site.zone),
-        path=request.url.path,
+        path=_path(request),
         address=_caller(site, request),
         query=dict(request.query_params),
         form=form or {},
@@ -153,8 +153,15 @@ def _caller(site: Site, request: Request) -> str:
     return site.proxies.caller(peer, request.headers.getlist("x-forwarded-for"))
 
 
+def _path(request: Request) -> str:
+    """Give the path as it was asked for: ids may hold what would end one, and a line of the log, too."""
+    asked: bytes = request.scope["raw_path"]
+    return asked.decode("latin-1")
+
+
 def _here(request: Request) -> str:
-    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    query = request.scope["query_string"].decode("latin-1")
+    return f"{_path(request)}?{query}" if query else _path(request)
 
 
 async def _form(request: Request) -> dict[str, str]:
