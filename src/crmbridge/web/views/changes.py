@@ -55,6 +55,12 @@ def written_to(entry: JournalEntry, names: Names) -> tuple[str, str | None]:
     return name, deal_path(target) if target and target.kind == "deal" else None
 
 
+def done(action: Action, t: Words) -> str:
+    """Say what a change does where no record is named after it."""
+    one = f"action_{action}_one"
+    return t(one if one in t.texts else f"does_{action}")
+
+
 def _because(change: Change, about: dict[str, Finding], told: Teller) -> str:
     """Say why a change is made: what its finding says, where that still says what it said then."""
     finding = about.get(change.finding or "")
@@ -64,7 +70,7 @@ def _because(change: Change, about: dict[str, Finding], told: Teller) -> str:
 
 
 def _shown(site: Site, change: Change, because: str, names: Names, t: Words) -> Shown:
-    target = change.target
+    target, does = change.target, t(f"does_{change.action}")
     if change.action is Action.CREATE:
         name = t.value(change.after.get("name"))
     elif change.action is Action.FIELD:
@@ -74,7 +80,7 @@ def _shown(site: Site, change: Change, because: str, names: Names, t: Words) -> 
     return Shown(
         change=change,
         mark=MARKS.get(change.action, "+"),
-        what=t(f"does_{change.action}") + (f" ({change.creates})" if change.action is Action.CREATE else ""),
+        what=t("bracketed", name=does, what=change.creates) if change.action is Action.CREATE else does,
         name=plain(name or str(target or ""), NAME),
         href=deal_path(target) if target and target.kind == "deal" else None,
         edits=[] if change.action is Action.ARCHIVE else list(_edits(site, change, names, t)),

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from crmbridge.services.naming import names_for
 from crmbridge.services.overview import newest_runs
 from crmbridge.web.site import Asked, Site, message, page, part_of
-from crmbridge.web.views.changes import written_to
+from crmbridge.web.views.changes import done, written_to
 from crmbridge.web.views.deals import edits_in_words
 from crmbridge.web.views.start import ran
 
@@ -47,7 +47,7 @@ def one(site: Site, asked: Asked) -> Response:
     names = names_for(site.workspace, [entry.change for entry in entries])
     rows = []
     for entry in entries:
-        edits, does = edits_in_words(site, entry.change, names, t), t(f"does_{entry.change.action}")
+        edits, does = edits_in_words(site, entry.change, names, t), done(entry.change.action, t)
         rows.append((entry, *written_to(entry, names), edits, does, t(f"outcome_{entry.outcome}")))
     return page(
         site,

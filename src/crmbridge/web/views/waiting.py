@@ -19,7 +19,7 @@ from crmbridge.services.overview import waivers_ending
 from crmbridge.services.resolving import find_waiting, give, resolve, take
 from crmbridge.web.rendering import deal_path, with_query
 from crmbridge.web.site import Asked, Site, go, page, part_of
-from crmbridge.web.views.changes import written_to
+from crmbridge.web.views.changes import done, written_to
 from crmbridge.web.views.deals import field_label, rule_name, teller_of
 from crmbridge.web.words import Words
 
@@ -99,7 +99,7 @@ def _unclear(site: Site, t: Words) -> list[Unclear]:
     names = names_for(site.workspace, [entry.change for entry in entries])
     found = []
     for entry in entries:
-        does = t("named", name=entry.change.connection, what=t(f"does_{entry.change.action}"))
+        does = t("named", name=entry.change.connection, what=done(entry.change.action, t))
         found.append(Unclear(entry, *written_to(entry, names), does, t.moment(entry.at)))
     return found
 
