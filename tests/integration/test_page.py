@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,22 +21,24 @@ import pytest
 from msgspec.structs import force_setattr
 
 from crmbridge.errors import PlanStaleError
-from crmbridge.model.changes import Blocked, Cause
+from crmbridge.model.changes import Blocked, Cause, FieldEdit
 from crmbridge.model.findings import Waiver
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
 from crmbridge.ports import Document
 from crmbridge.services.choosing import ALL
+from crmbridge.services.holding import held_deals
 from crmbridge.services.running import run_plan, run_steps
 from crmbridge.services.workspace import Progress, Workspace, silent
 from crmbridge.store import open_store
-from crmbridge.testing.factories import make_evaluation, make_finding, make_process, make_stage
+from crmbridge.testing.factories import make_change, make_evaluation, make_finding, make_process, make_stage
 from crmbridge.testing.workspaces import Bench, make_bench
 from crmbridge.web.access import Access, Key, Role, digest_of
 from crmbridge.web.gate import POLICY, hosts_of
 from crmbridge.web.opening import serving
 from crmbridge.web.receiver import Reception, webhook_app
+from crmbridge.web.rendering import style_path
 from crmbridge.web.routes import site_app
 from crmbridge.web.server import listen, make_server
 from crmbridge.web.site import Site
@@ -48,11 +51,12 @@ HOSTILE = "<script>alert(1)</script>\u202e\x1b]52;c;aGk=\x07"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A page that is being served, and the workspace and CRMs behind it."""
+    """A page that is being served, and the workspace and CRMs behind it. What is set to work begins once `may_work`."""
 
     bench: Bench
     site: Site
     url: str
+    may_work: threading.Event
 
     @contextlib.contextmanager
     def visitor(self, role: str | None = "act") -> Iterator[httpx.Client]:
@@ -89,9 +93,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             fill(bench)
             keys = [Key(name, Role(name), digest_of(token)) for name, token in TOKENS.items()]
             access = Access(keys, bench.clock.now)
+            may_work = threading.Event()
+            may_work.set()
+            stack.callback(may_work.set)
 
             @contextlib.contextmanager
             def opens(_progress: Progress = silent) -> Iterator[Workspace]:
+                may_work.wait(20)
                 workspace = bench.again().workspace
                 yield Workspace(
                     project=workspace.project, store=open_store(url), clock=bench.clock, plugins=workspace.plugins
@@ -108,7 +116,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             stack.callback(setattr, server, "should_exit", True)
             while not server.started:
                 time.sleep(0.005)
-            return Served(bench=bench, site=site, url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            return Served(bench=bench, site=site, url=address, may_work=may_work)
 
         yield start
 
@@ -238,6 +247,19 @@ def test_a_form_that_does_not_arrive_holds_no_connection(serve: Serve, monkeypat
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
+def test_who_asks_and_takes_no_answer_holds_no_connection(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is cut off, however much it asked for: two hundred such would keep everybody else out."""
+    monkeypatch.setattr("crmbridge.web.server.UNREAD_SECONDS", 0.3)
+    served = serve()
+    request = f"GET {style_path()} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    with socket.socket() as greedy:
+        greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        greedy.settimeout(10)
+        greedy.connect(("127.0.0.1", int(served.url.rpartition(":")[2])))
+        with pytest.raises(ConnectionError):
+            all(greedy.sendall(request * 1000) is None for _ in count())
+
+
 def test_guessing_tokens_is_turned_away(serve: Serve) -> None:
     """With the time to wait; what is no form is not read."""
     served = serve()
@@ -353,6 +375,68 @@ def test_another_plan_than_the_one_shown_is_not_written(serve: Serve) -> None:
     assert [] == list(served.bench.workspace.store.journal.entries())
 
 
+def test_an_id_with_what_ends_a_path_is_come_back_to(serve: Serve) -> None:
+    """After signing in, and in another language; nothing in it begins a line of the log."""
+    served = serve()
+    path = f"/deals/north/{quote('a?b#c/%0A', safe='')}"
+    with served.visitor(None) as stranger:
+        assert f"/sign-in?next={quote(path, safe='')}" == stranger.get(path).headers["location"]
+        answer = stranger.post("/sign-in", data={"token": TOKENS["read"], "next": path})
+        other = re.findall('href="(/language/pt[^"]+)"', stranger.get(path).text)[0]
+
+        assert [path] * 2 == [answer.headers["location"], stranger.get(other).headers["location"]]
+
+
+def test_who_can_not_do_something_is_led_back_to_where_they_were(serve: Serve) -> None:
+    """With the focus on why; who has no session any more is led to sign in, and a form's address is no page."""
+    served = serve(fill=conflict, **ASKING)
+    (item,) = (one.item for one in served.bench.workspace.store.waiting.all())
+    with served.visitor() as visitor:
+        wrong = visitor.post(f"/waiting/{item.id}", data=served.form(visitor, value="lots", seen=seen(item)))
+        again = visitor.get(f"/waiting/{item.id}")
+        form = served.form(visitor, take="north", seen=seen(item), page="3")
+        visitor.post("/sign-out", data=served.form(visitor))
+        ended = visitor.post(f"/waiting/{item.id}", data=form)
+
+    assert (400, True, True) == (wrong.status_code, 'main" href="/waiting"' in wrong.text, "autofocus" in wrong.text)
+    assert (405, True) == (again.status_code, "This page is not there" in again.text)
+    assert (403, True) == (ended.status_code, 'main" href="/sign-in"' in ended.text)
+    with served.visitor() as visitor:
+        answer = visitor.post(f"/waiting/{item.id}", data={**form, **served.form(visitor)})
+        said = visitor.get(answer.headers["location"]).text
+
+    assert "/waiting?decided=1&page=3" == answer.headers["location"]
+    assert "<title>Decided. The next plan carries it out." in said
+
+
+def test_what_is_at_work_is_told_until_it_is_done(serve: Serve) -> None:
+    """In one answer: a page that loads itself again takes readers' place away."""
+    served = serve(fill=lambda bench: bench.crms["north"].create_deal("New", stage="qualification") and None)
+    served.may_work.clear()
+    with served.visitor() as visitor:
+        visitor.post("/plan/make", data=served.form(visitor, pull="yes"))
+        with visitor.stream("GET", "/work") as answer:
+            parts = answer.iter_text()
+            begin = next(parts)
+            assert ("Making a plan</h1>" in begin, "Done." in begin, "refresh" in begin) == (True, False, False)
+            served.may_work.set()
+            rest = "".join(parts)
+
+    assert [True] * 3 == [each in rest for each in ("Done.", 'href="/plan"', "</html>")]
+
+
+def test_what_takes_too_long_to_be_told_can_be_looked_at_again(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is whole, and what is at work goes on."""
+    monkeypatch.setattr("crmbridge.web.views.work.LONGEST", 0.0)
+    served = serve()
+    served.may_work.clear()
+    with served.visitor() as visitor:
+        visitor.post("/plan/make", data=served.form(visitor))
+        said = visitor.get("/work").text
+
+    assert ("Look again" in said, said.strip().endswith("</html>"), served.site.desk.is_busy) == (True, True, True)
+
+
 def test_while_another_run_holds_the_state_it_says_so(serve: Serve) -> None:
     """And the plan is not made."""
     served = serve()
@@ -384,6 +468,8 @@ def test_findings_are_told_in_the_visitors_language(serve: Serve) -> None:
     assert ["e pulou Proposal" in text for text in said["pt"]] == [True, True]
     assert ["跳过了Proposal" in text for text in said["zh"]] == [True, True]
     assert not any("The deal" in text for text in (*said["pt"], *said["zh"]))
+    # The page says once which zone its times are in, so no finding may have its own.
+    assert not any(re.search(r"\d UTC", text) for texts in said.values() for text in texts)
 
 
 def test_a_browser_that_prefers_none_of_the_languages_gets_that_of_the_settings(serve: Serve) -> None:
@@ -450,6 +536,30 @@ def test_hostile_text_is_text_on_every_page(serve: Serve) -> None:
         assert [] == [bad for bad in ("<script", "\u202e", "\x1b", "javascript:alert") if bad in text]
 
 
+def test_what_the_overview_counts_is_named_where_it_leads(serve: Serve) -> None:
+    """Unclear writes with their runs, and the waivers that are about to end with who gave them and why."""
+
+    def fill(bench: Bench) -> None:
+        deal = bench.crms["north"].create_deal("Rollout", stage="qualification")
+        run_steps(bench.workspace, "cycle")
+        store, now = bench.workspace.store, bench.clock.now()
+        for rule, days in (("qualification.late", 6), ("qualification.soon", 2), ("qualification.distant", 8)):
+            until = now + timedelta(days=days)
+            store.waivers.put(Waiver(deal=deal, rule=rule, by=HOSTILE, why="a pilot", until=until, at=now))
+        store.journal.intend("r1", [make_change(target=deal, edits=(FieldEdit("owner", "1", HOSTILE),))], now)
+
+    served = serve(fill=fill)
+    with served.visitor("read") as visitor:
+        overview, waiting = visitor.get("/").text, visitor.get("/waiting").text
+    unclear, ending = (part.partition("</section>")[0] for part in waiting.split('<section aria-labelledby="')[1:])
+
+    assert ["/waiting#unclear", "/waiting#ending"] == re.findall('href="(/waiting#[^"]+)"', overview)
+    assert [True] * 3 == [each in unclear for each in (">Rollout</a>", "north: update", "/runs/r1")]
+    assert ["soon", "late"] == re.findall("Qualification: (\\w+)", ending)
+    assert ("a pilot" in ending, "&lt;script&gt;" in ending, "<script" in waiting) == (True, True, False)
+    assert "Nothing waits for a person." not in waiting
+
+
 def test_a_monitor_reads_figures_and_no_text(serve: Serve) -> None:
     """With a token of any role; what is counted agrees with the state."""
 
@@ -490,6 +600,25 @@ def test_a_bug_tells_a_stranger_nothing(serve: Serve, caplog: pytest.LogCaptureF
 
     assert (500, True, False) == (answer.status_code, "Something went wrong" in answer.text, "NoneType" in answer.text)
     assert "AttributeError" in caplog.text
+
+
+def test_the_numbers_of_the_overview_lead_to_as_many_deals(serve: Serve) -> None:
+    """Those that are held, late, and due soon; no deal beside them."""
+
+    def fill(bench: Bench) -> None:
+        run_steps(bench.workspace, "cycle")
+        due = sorted(one.due_at for one in held_deals(bench.workspace) if one.is_open and one.due_at)
+        bench.clock.advance(due[len(due) // 2] - bench.clock.now() - timedelta(hours=1))
+
+    served = serve(deals=300, fill=fill, parts={"north": (0.0, 1.0)})
+    card = re.compile(r'class="value">(\d+)</span><span class="label"><a href="(/deals[^"]*)"')
+    with served.visitor() as visitor:
+        found = card.findall(visitor.get("/").text)
+        listed = [re.findall(r" of (\d+)</p>", visitor.get(path).text) for _, path in found]
+
+    assert ["/deals", "/deals?time=over", "/deals?time=day"] == [path for _, path in found]
+    assert [[number] for number, _ in found] == listed
+    assert 3 == len({number for number, _ in found} - {"0"})
 
 
 def test_pages_of_many_deals_are_small_and_in_one_order(serve: Serve) -> None:

@@ -37,7 +37,10 @@ _ON_WHOSE_WORD = re.compile(r"(?:held then|holds now), as (\S+) (recorded it|can
 
 
 class Teller(Struct, frozen=True):
-    """Tells of findings in one language: a Voice of the engine's. What can't be said in it is told as it was stored."""
+    """Tells of findings in one language: a Voice of the engine's. What can't be said in it is told as it was stored.
+
+    So is all that is told in English, where its moments may stand in UTC.
+    """
 
     of: Saying
 
@@ -48,7 +51,7 @@ class Teller(Struct, frozen=True):
 
     def finding(self, finding: Finding) -> str:
         """Say what a finding says."""
-        said = None if self.language == "en" else _KINDS[finding.kind](finding, self.of)
+        said = None if self._as_stored else _KINDS[finding.kind](finding, self.of)
         return said.striptags() if said else finding.message
 
     def verdict(self, verdict: Verdict) -> str:
@@ -58,8 +61,12 @@ class Teller(Struct, frozen=True):
 
     def reason(self, reason: str) -> str:
         """Say why a change is planned, or why something waits."""
-        said = None if self.language == "en" else reason_told(reason, self.of)
+        said = None if self._as_stored else reason_told(reason, self.of)
         return reason if said is None else said
+
+    @property
+    def _as_stored(self) -> bool:
+        return self.language == "en" and self.of.when is None
 
     def label(self, kind: FindingKind) -> str:
         """Name a kind of finding, as a title begins."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from crmbridge.engine.text import plain
 from crmbridge.model.findings import Finding, Place, Severity, SlaClock
 from crmbridge.model.lives import RANK
 from crmbridge.model.records import Kind, Record, Ref, Status
@@ -44,7 +45,7 @@ class HeldDeal(Struct, frozen=True, kw_only=True):
 
     deal: Ref
     name: str
-    owner: str  # a name or e-mail; empty when it has none, or nobody knows who that is
+    owner: str  # a name or e-mail as it is shown; empty when it has none, or nobody knows who that is
     place: Place
     amount: Money | None
     holds: tuple[Hold, ...]  # the gravest first
@@ -70,9 +71,12 @@ class HeldQuery(Struct, frozen=True, kw_only=True):
     """Which held deals are looked for; what is not said lets all through. `rule` is the id of one."""
 
     status: str = "open"  # open, closed, or all
+    name: str = ""  # a part of it
     owner: str | None = None  # as it is shown; "" are those without one
     stage: str | None = None
     rule: str | None = None
+    due_from: datetime | None = None  # when the first of their clocks runs out
+    due_before: datetime | None = None
 
     def fits(self, one: HeldDeal) -> bool:
         """Tell whether a deal is looked for."""
@@ -81,6 +85,15 @@ class HeldQuery(Struct, frozen=True, kw_only=True):
             and (self.owner is None or one.owner == self.owner)
             and (self.stage is None or one.place.stage == self.stage)
             and (self.rule is None or any(hold.rule == self.rule for hold in one.holds))
+            and self.name.casefold() in one.name.casefold()
+            and self._in_time(one.due_at)
+        )
+
+    def _in_time(self, due_at: datetime | None) -> bool:
+        if due_at is None:
+            return self.due_from is None and self.due_before is None
+        return (self.due_from is None or self.due_from <= due_at) and (
+            self.due_before is None or due_at < self.due_before
         )
 
 
@@ -104,7 +117,7 @@ def by_rule(held: Iterable[HeldDeal]) -> list[tuple[str, int]]:
 
 def _users(workspace: Workspace) -> dict[Ref, str]:
     return {
-        user.ref: str(user.fields.get("name") or user.fields.get("email") or "")
+        user.ref: plain(str(user.fields.get("name") or user.fields.get("email") or ""))
         for name in workspace.connections
         for user in workspace.store.records.records(name, Kind.USER)
     }

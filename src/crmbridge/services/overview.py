@@ -72,12 +72,18 @@ def look_over(workspace: Workspace) -> Overview:
         running=runs[0] if runs and runs[0].finished_at is None else None,
         waiting=Counter(one.item.cause for one in store.waiting.all()),
         unknown=len(store.journal.unsettled()),
-        ending=tuple(w for w in store.waivers.all() if w.holds(now) and w.until - now <= SOON),
+        ending=waivers_ending(workspace, now),
         old=tuple(one for one in sign_ins(workspace) if now - one.since >= OLD),
         pulled={name: store.records.pulled_at(name, Kind.DEAL) for name in workspace.connections},
         open_deals=store.findings.open_deals(),
         findings=store.findings.counts(),
     )
+
+
+def waivers_ending(workspace: Workspace, now: datetime) -> tuple[Waiver, ...]:
+    """Give the waivers that hold now and end within a week, the first to end first."""
+    soon = (one for one in workspace.store.waivers.all() if one.holds(now) and one.until - now <= SOON)
+    return tuple(sorted(soon, key=lambda one: one.until))
 
 
 def newest_runs(workspace: Workspace, limit: int) -> tuple[Run, ...]:

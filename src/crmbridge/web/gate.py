@@ -64,10 +64,14 @@ def hosts_of(listens_at: str, public_url: str | None, others: Collection[str]) -
 
 def name_of(host: str) -> str:
     """Give the name in a Host header, without its port; nothing for one that can't be read."""
+    if not host.isascii() or "@" in host:
+        return ""
     try:
-        return (urlsplit(f"//{host}").hostname or "").lower() if host.isascii() and "@" not in host else ""
+        parts = urlsplit(f"//{host}")
+        parts.port  # noqa: B018  read, as one that is no number raises
     except ValueError:
         return ""
+    return (parts.hostname or "").lower()
 
 
 class Gate:

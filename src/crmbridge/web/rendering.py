@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -10,12 +11,13 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from crmbridge.engine.text import plain
 from crmbridge.model.records import Ref
 
 LONGEST = 2000  # characters of one text
+_CODE = re.compile(r"`([^`]+)`")
 LINKS = frozenset({"http", "https"})
 
 
@@ -60,6 +62,11 @@ def with_query(path: str, **values: object) -> str:
     return f"{path}?{urlencode(said)}" if said else path
 
 
+def with_code(text: str) -> Markup:
+    """Write a sentence that names commands between backticks, as messages do, with these as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(plain(text, LONGEST)))))  # noqa: S704  it is escaped
+
+
 def _shown(value: Any) -> Any:
     """Clean what is filled in; markup is our own."""
     if isinstance(value, Markup) or not isinstance(value, str):
@@ -77,6 +84,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(link=link, deal_path=deal_path)
+    made.filters.update(link=link, deal_path=deal_path, with_code=with_code)
     made.globals.update(with_query=with_query, style_path=style_path())
     return made

@@ -22,7 +22,7 @@ from crmbridge.web.bodies import TurnedAwayError, read_body
 from crmbridge.web.gate import Gate
 from crmbridge.web.rendering import icon, style, style_path
 from crmbridge.web.site import Asked, Site, View, message
-from crmbridge.web.views import about, deal, deals, plan, runs, signing, start, waiting
+from crmbridge.web.views import about, deal, deals, plan, runs, signing, start, waiting, work
 from crmbridge.web.words import LANGUAGES, preferred, words_of
 
 AT_ONCE = 8  # pages made side by side
@@ -71,7 +71,7 @@ def _routes(site: Site) -> list[Route]:
         post("/plan/make", plan.make),
         get("/plan/apply", plan.confirm),
         post("/plan/apply", plan.apply),
-        get("/work", plan.work),
+        get("/work", work.work),
         get("/runs", runs.everything),
         get("/runs/{id}", runs.one),
         get("/indicators", start.indicators),
@@ -137,7 +137,7 @@ def _asked(site: Site, request: Request, form: dict[str, str] | None = None) -> 
     header = request.headers.get("authorization", "")
     return Asked(
         words=words_of(language, site.zone),
-        path=request.url.path,
+        path=_path(request),
         address=_caller(site, request),
         query=dict(request.query_params),
         form=form or {},
@@ -153,8 +153,15 @@ def _caller(site: Site, request: Request) -> str:
     return site.proxies.caller(peer, request.headers.getlist("x-forwarded-for"))
 
 
+def _path(request: Request) -> str:
+    """Give the path as it was asked for: ids may hold what would end one, and a line of the log, too."""
+    asked: bytes = request.scope["raw_path"]
+    return asked.decode("latin-1")
+
+
 def _here(request: Request) -> str:
-    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    query = request.scope["query_string"].decode("latin-1")
+    return f"{_path(request)}?{query}" if query else _path(request)
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -203,8 +210,8 @@ class _Errors:
         status = error.status_code if isinstance(error, HTTPException) else 500
         asked = _asked(self._site, request)
         t = asked.words
-        if status == 404:
-            return message(self._site, asked, 404, t("not_found"), t("not_found_why"))
+        if status in {404, 405}:  # the address of a form may be asked for again, and there is no page
+            return message(self._site, asked, status, t("not_found"), t("not_found_why"))
         answer = message(self._site, asked, status, t("not_allowed"), t("not_allowed_why"))
         if status in {408, 413}:  # what is left of a form is not waited for
             answer.headers["Connection"] = "close"

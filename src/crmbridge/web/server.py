@@ -15,6 +15,7 @@ from crmbridge.errors import ConfigurationError
 CONNECTIONS = 200  # at once; more are answered with 503
 IDLE_SECONDS = 5  # how long a connection may stay without a request
 HEAD_SECONDS = 10  # how long the head of a request may take, from its first byte or the connection's first moment
+UNREAD_SECONDS = 20  # how long a caller may take nothing of an answer that no buffer has room for any more
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -36,10 +37,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class _ImpatientProtocol(H11Protocol):
-    """Closes a connection on which no request begins in time: a few hundred such would keep everybody else out."""
+    """Closes a connection on which no request begins in time, or whose answers nobody takes.
+
+    A few hundred such would keep everybody else out.
+    """
 
     seconds: float = HEAD_SECONDS
     _timer: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait."""
@@ -58,7 +63,25 @@ class _ImpatientProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._stop()
+        self.resume_writing()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to wait for the caller to take what was sent. It is cut off then: closing waits for it, too."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Wait no more: there is room again."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that stays without a request, and cut it off when what is left is not taken."""
+        super().timeout_keep_alive_handler()
+        self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
 
     def _wait(self) -> None:
         self._timer = self.loop.call_later(self.seconds, self.transport.close)

@@ -65,7 +65,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     @property
     def number(self) -> int:
         """Give the page of a list that is asked for, from 1."""
-        text = self.query.get("page", "")
+        text = self.query.get("page") or self.form.get("page", "")
         return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 7 else 1
 
     @property
@@ -118,10 +118,8 @@ def part_of(total: int, number: int, size: int) -> Part:
     return Part(number, pages, min(first + 1, total), min(first + size, total), total)
 
 
-def page(
-    site: Site, asked: Asked, template: str, *, title: str, status: int = 200, refresh: int | None = None, **values: Any
-) -> Response:
-    """Answer with a page. `refresh` lets the browser ask again after so many seconds."""
+def page(site: Site, asked: Asked, template: str, *, title: str, status: int = 200, **values: Any) -> Response:
+    """Answer with a page."""
     process = site.workspace.project.process
     here = next((path for path, _ in reversed(MENU) if path != "/" and asked.path.startswith(path.rstrip("/"))), "/")
     common = {
@@ -133,15 +131,16 @@ def page(
         "menu": MENU,
         "here": here,
         "languages": LANGUAGES,
-        "refresh": refresh,
         "busy": site.desk.is_busy,
     }
     return HTMLResponse(rendered(template, {**common, **values}), status)
 
 
 def message(site: Site, asked: Asked, status: int, title: str, text: str, *, advice: str = "") -> Response:
-    """Answer with a page that says one thing."""
-    return page(site, asked, "message.html.j2", title=title, status=status, text=text, advice=advice)
+    """Answer with a page that says one thing; of what was posted, it leads back to where that was."""
+    area = f"/{asked.path.split('/')[1]}" if asked.form else ""
+    back = next(((path, asked.words(key)) for path, key in MENU if path == area), None)
+    return page(site, asked, "message.html.j2", title=title, status=status, text=text, advice=advice, back=back)
 
 
 def go(path: str) -> Response:

@@ -362,6 +362,16 @@ def test_english_is_told_as_it_was_stored() -> None:
     assert finding.message == teller(of, "en").finding(finding)
 
 
+def test_english_is_told_anew_where_moments_are_written_as_their_place_shows_them() -> None:
+    """A page whose times are in one zone can't have sentences with times of another."""
+    of = process({"check": {"required": ["plan"]}})
+    (finding,) = findings(of)
+    shown = teller(of, "en", lambda moment: f"({moment:%H:%M})").finding(finding)
+
+    assert ("UTC" in finding.message, "UTC" in shown) == (True, False)
+    assert f"on ({finding.since:%H:%M})" in shown
+
+
 @pytest.mark.parametrize(
     "finding",
     [

@@ -9,6 +9,7 @@ import pytest
 
 from crmbridge.model.findings import Place, Severity, Waived
 from crmbridge.model.records import Kind, Position, Status
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
 from crmbridge.services.holding import HeldDeal, HeldQuery, by_rule, held_deals
 from crmbridge.services.workspace import Workspace
@@ -97,11 +98,35 @@ def some() -> HeldDeal:
         (HeldQuery(stage="closing"), False),
         (HeldQuery(rule="qualification.bant", stage="qualification"), True),
         (HeldQuery(rule="qualification.b"), False),
+        (HeldQuery(name="EAL 1"), True),
+        (HeldQuery(name="deals"), False),
+        (HeldQuery(due_before=MONDAY + timedelta(days=1)), True),
+        (HeldQuery(due_before=MONDAY), False),
+        (HeldQuery(due_from=MONDAY), True),
+        (HeldQuery(due_from=MONDAY + timedelta(seconds=1)), False),
     ],
 )
 def test_what_is_looked_for(query: HeldQuery, *, fits: bool) -> None:
     """All that is said must fit, whole."""
-    assert fits == query.fits(some())
+    assert fits == query.fits(replace(some(), due_at=MONDAY))
+
+
+def test_without_a_running_clock_nothing_is_due() -> None:
+    """Neither late nor soon."""
+    never = some()
+
+    assert [True, False, False] == [
+        query.fits(never) for query in (HeldQuery(), HeldQuery(due_from=MONDAY), HeldQuery(due_before=MONDAY))
+    ]
+
+
+def test_owners_are_named_as_they_are_shown() -> None:
+    """A browser gives spaces back as it shows them, and what turns text around is shown nowhere."""
+    workspace = workspace_with(evaluated(1, finding(1)))
+    user = make_user(fields={"name": " Rita\u202e   Prado"})
+    workspace.store.records.save_page("north", Kind.USER, Page(records=(user,), cursor="d"), MONDAY)
+
+    assert ["Rita Prado"] == [one.owner for one in held_deals(workspace)]
 
 
 def test_closed_deals_are_told_apart() -> None:

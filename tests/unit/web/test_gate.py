@@ -22,6 +22,7 @@ PUBLIC = "https://crm.example.com"
         ("evil.example", False),
         ("127.0.0.1.evil.example", False),
         ("evil@localhost", False),
+        ("localhost:8750, evil.example", False),
         ("", False),
         ("[::1", False),
         ("lоcalhost", False),  # noqa: RUF001  a Cyrillic letter

@@ -10,13 +10,16 @@ from starlette.responses import Response
 from crmbridge.manual import POLICY
 from crmbridge.web.access import TooManyTriesError
 from crmbridge.web.gauges import CONTENT_TYPE, exposition
-from crmbridge.web.site import Asked, Site, go, message, page
+from crmbridge.web.site import Asked, Site, go, message
+from crmbridge.web.words import Words
 
 # What a page in itself allows of itself; the gate's own policy would take its style away.
 _POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">')
 _INLINE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 # The manual says itself what it needs: its search is a script of its own, without which all of it can be read as well.
 _MANUAL = f"{POLICY}; frame-ancestors 'none'"
+# Both are made to stand alone. Here, the way back to the page is put first where each has room for it.
+_REPORT_BEGINS, _MANUAL_BEGINS = '<header class="top">\n', re.compile('<nav class="main"[^>]*><ul>')
 
 
 def report(site: Site, asked: Asked) -> Response:
@@ -25,17 +28,11 @@ def report(site: Site, asked: Asked) -> Response:
     document = site.board.report(t.language)
     if document is None:
         counting = site.board.is_counting
-        return page(
-            site,
-            asked,
-            "message.html.j2",
-            title=t("report"),
-            text=t("counting" if counting else "uncounted"),
-            advice="",
-        )
+        return message(site, asked, 200, t("report"), t("counting" if counting else "uncounted"))
     own = _POLICY.search(document.html)
+    html = document.html.replace(_REPORT_BEGINS, f'{_REPORT_BEGINS}<p class="meta">{_back(t)}</p>\n', 1)
     policy = f"{own[1].replace('&#39;', chr(39))}; frame-ancestors 'none'" if own else _INLINE
-    return Response(document.html, media_type="text/html", headers={"Content-Security-Policy": policy})
+    return Response(html, media_type="text/html", headers={"Content-Security-Policy": policy})
 
 
 def to_manual(_site: Site, _asked: Asked) -> Response:
@@ -52,7 +49,13 @@ def manual(site: Site, asked: Asked) -> Response:
     if found is None:
         return message(site, asked, 404, t("not_found"), t("not_found_why"))
     kind = mimetypes.guess_type(path or "index.html")[0] or "text/plain"
+    if kind == "text/html":
+        found = _MANUAL_BEGINS.sub(lambda nav: f"{nav[0]}\n<li>{_back(t)}</li>", found, count=1)
     return Response(found, media_type=kind, headers={"Content-Security-Policy": _MANUAL})
+
+
+def _back(t: Words) -> str:
+    return f'<a href="/">← {t("overview")}</a>'
 
 
 def metrics(site: Site, asked: Asked) -> Response:

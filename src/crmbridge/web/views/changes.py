@@ -8,7 +8,7 @@ from typing import NamedTuple
 from crmbridge.engine.occasion import reason
 from crmbridge.engine.text import plain
 from crmbridge.manual.telling import Teller
-from crmbridge.model.changes import Action, Change
+from crmbridge.model.changes import Action, Change, JournalEntry
 from crmbridge.model.findings import Finding
 from crmbridge.model.values import Value
 from crmbridge.services.naming import Names, called_in, findings_of
@@ -48,6 +48,19 @@ def shown_changes(site: Site, changes: Sequence[Change], names: Names, t: Words)
     return [_shown(site, change, _because(change, about, told), names, t) for change in changes]
 
 
+def written_to(entry: JournalEntry, names: Names) -> tuple[str, str | None]:
+    """Give what people call the record that something was written to, and where its page is if it has one."""
+    change, target = entry.change, entry.change.target or entry.ref
+    name = (names.deals.get(target) if target else "") or str(change.after.get("name") or target or "")
+    return name, deal_path(target) if target and target.kind == "deal" else None
+
+
+def done(action: Action, t: Words) -> str:
+    """Say what a change does where no record is named after it."""
+    one = f"action_{action}_one"
+    return t(one if one in t.texts else f"does_{action}")
+
+
 def _because(change: Change, about: dict[str, Finding], told: Teller) -> str:
     """Say why a change is made: what its finding says, where that still says what it said then."""
     finding = about.get(change.finding or "")
@@ -57,7 +70,7 @@ def _because(change: Change, about: dict[str, Finding], told: Teller) -> str:
 
 
 def _shown(site: Site, change: Change, because: str, names: Names, t: Words) -> Shown:
-    target = change.target
+    target, does = change.target, t(f"does_{change.action}")
     if change.action is Action.CREATE:
         name = t.value(change.after.get("name"))
     elif change.action is Action.FIELD:
@@ -67,7 +80,7 @@ def _shown(site: Site, change: Change, because: str, names: Names, t: Words) -> 
     return Shown(
         change=change,
         mark=MARKS.get(change.action, "+"),
-        what=t(f"does_{change.action}") + (f" ({change.creates})" if change.action is Action.CREATE else ""),
+        what=t("bracketed", name=does, what=change.creates) if change.action is Action.CREATE else does,
         name=plain(name or str(target or ""), NAME),
         href=deal_path(target) if target and target.kind == "deal" else None,
         edits=[] if change.action is Action.ARCHIVE else list(_edits(site, change, names, t)),

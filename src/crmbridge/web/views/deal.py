@@ -15,6 +15,7 @@ from crmbridge.services.explained import ExplainedRule, Explanation, InStep, Syn
 from crmbridge.services.explaining import explain
 from crmbridge.services.naming import names_for
 from crmbridge.web.site import Asked, Site, message, page
+from crmbridge.web.views.changes import done
 from crmbridge.web.views.deals import edits_in_words, field_label, length_in_words, rule_name, stage_name, teller_of
 from crmbridge.web.words import NOTHING, Words
 
@@ -85,7 +86,7 @@ def one(site: Site, asked: Asked) -> Response:
         apart=[_apart(site, field, said.linked, t) for field in said.fields if field.state is not InStep.IN_STEP],
         same=sum(field.state is InStep.IN_STEP for field in said.fields),
         journal=[
-            (entry, edits_in_words(site, entry.change, names, t))
+            (entry, done(entry.change.action, t), edits_in_words(site, entry.change, names, t))
             for entry in list(said.journal)[-RECENT:][::-1]
             if entry.outcome is not None
         ],

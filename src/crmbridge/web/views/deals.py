@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from starlette.responses import Response
@@ -42,10 +42,11 @@ class Row(NamedTuple):
 
 def held(site: Site, asked: Asked) -> Response:
     """List the deals that are held, the least time left first."""
-    t, counted, query = asked.words, site.board.held(), _query(asked)
+    now = site.workspace.clock.now()
+    t, counted, query = asked.words, site.board.held(), _query(asked, now)
     fitting = [one for one in counted.deals if query.fits(one)]
     part = part_of(len(fitting), asked.number, ROWS)
-    chosen = {name: asked.query.get(name) or None for name in ("owner", "stage", "rule", "status")}
+    chosen = {name: asked.query.get(name) or None for name in ("name", "owner", "stage", "rule", "time", "status")}
     if query.owner == "":
         chosen["owner"] = NOBODY
     return page(
@@ -53,7 +54,7 @@ def held(site: Site, asked: Asked) -> Response:
         asked,
         "held.html.j2",
         title=t("deals"),
-        rows=rows_of(site, fitting[part.start : part.last], site.workspace.clock.now(), t),
+        rows=rows_of(site, fitting[part.start : part.last], now, t),
         part=part,
         query=query,
         chosen=chosen,
@@ -66,16 +67,21 @@ def held(site: Site, asked: Asked) -> Response:
 
 
 NOBODY = "-"  # stands for deals without an owner in an address
+OVER, SOON = "over", "day"  # what an address may say of the time that is left
+DAY = timedelta(days=1)
 
 
-def _query(asked: Asked) -> HeldQuery:
-    status = asked.query.get("status", "open")
+def _query(asked: Asked, now: datetime) -> HeldQuery:
+    status, time = asked.query.get("status", "open"), asked.query.get("time")
     owner = asked.query.get("owner") or None
     return HeldQuery(
         status=status if status in {"open", "closed", "all"} else "open",
+        name=plain(asked.query.get("name", "")),
         owner="" if owner == NOBODY else owner,
         stage=asked.query.get("stage") or None,
         rule=asked.query.get("rule") or None,
+        due_from=now if time == SOON else None,
+        due_before=now + DAY if time == SOON else now if time == OVER else None,
     )
 
 

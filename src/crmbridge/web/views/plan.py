@@ -8,7 +8,7 @@ from itertools import groupby
 from starlette.responses import Response
 
 from crmbridge.errors import PlanStaleError
-from crmbridge.model.changes import Action, Outcome, Plan
+from crmbridge.model.changes import Action, Plan
 from crmbridge.services.choosing import Choice
 from crmbridge.services.naming import names_for
 from crmbridge.web.desk import Made
@@ -17,8 +17,6 @@ from crmbridge.web.views.changes import shown_changes
 from crmbridge.web.words import Words
 
 ROWS = 50  # changes on a page
-LOOKS = 2  # seconds between two looks at what is at work
-SKIPPED = 30  # changes that were not written and are named
 
 
 def shown(site: Site, asked: Asked) -> Response:
@@ -88,33 +86,6 @@ def apply(site: Site, asked: Asked) -> Response:
     choice = Choice(max_changes=len(made.plan.changes), max_deletes=deletes)
     site.desk.apply(asked.by, made.plan.id, choice)
     return go("/work")
-
-
-def work(site: Site, asked: Asked) -> Response:
-    """Show what is at work, again and again until it is over; then what came of it."""
-    t, job = asked.words, site.desk.job
-    if job is None:
-        return go("/plan")
-    applied = job.ran.cycle.applied if job.ran and job.ran.cycle else None
-    skipped = [(c, r) for c, r in applied.done if r.outcome is not Outcome.APPLIED][:SKIPPED] if applied else []
-    changes = [change for change, _ in skipped]
-    lines = shown_changes(site, changes, names_for(site.workspace, changes), t)
-    return page(
-        site,
-        asked,
-        "work.html.j2",
-        title=t(f"job_{job.what}"),
-        refresh=LOOKS if job.finished_at is None else None,
-        job=job,
-        begun=t("job_started", when=t.moment(job.started_at), by=job.by),
-        outcomes=[(t(f"outcome_{name}"), count) for name, count in applied.counts.items()] if applied else [],
-        skipped=[
-            (line, t(f"outcome_{receipt.outcome}"), receipt.message)
-            for line, (_, receipt) in zip(lines, skipped, strict=True)
-        ],
-        errors=[(name, error.message) for name, error in job.ran.cycle.errors] if job.ran and job.ran.cycle else [],
-        counted=t("all_times_only", zone=site.zone.key),
-    )
 
 
 def _standing(site: Site, plan_id: str) -> Made:

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from crmbridge.services.naming import names_for
 from crmbridge.services.overview import newest_runs
-from crmbridge.web.rendering import deal_path
 from crmbridge.web.site import Asked, Site, message, page, part_of
+from crmbridge.web.views.changes import done, written_to
 from crmbridge.web.views.deals import edits_in_words
 from crmbridge.web.views.start import ran
 
@@ -47,11 +47,8 @@ def one(site: Site, asked: Asked) -> Response:
     names = names_for(site.workspace, [entry.change for entry in entries])
     rows = []
     for entry in entries:
-        change, target = entry.change, entry.change.target or entry.ref
-        edits = edits_in_words(site, change, names, t)
-        name = (names.deals.get(target) if target else "") or str(change.after.get("name") or target or "")
-        href = deal_path(target) if target and target.kind == "deal" else None
-        rows.append((entry, name, href, edits, t(f"does_{change.action}"), t(f"outcome_{entry.outcome}")))
+        edits, does = edits_in_words(site, entry.change, names, t), done(entry.change.action, t)
+        rows.append((entry, *written_to(entry, names), edits, does, t(f"outcome_{entry.outcome}")))
     return page(
         site,
         asked,

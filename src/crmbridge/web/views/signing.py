@@ -57,11 +57,12 @@ def sign_out(site: Site, asked: Asked) -> Response:
 
 
 def _asking(site: Site, asked: Asked, onward: str, wrong: str = "", status: int = 200) -> Response:
+    t = asked.words
     return page(
         site,
         asked,
         "sign_in.html.j2",
-        title=asked.words("sign_in"),
+        title=t("named", name=t("sign_in"), what=wrong) if wrong else t("sign_in"),
         status=status,
         onward=own_path(onward),
         wrong=wrong,

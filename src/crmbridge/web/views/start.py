@@ -19,7 +19,7 @@ from crmbridge.services.overview import Overview, look_over, newest_runs
 from crmbridge.web.charts import Line, spark
 from crmbridge.web.rendering import with_query
 from crmbridge.web.site import Asked, Site, page
-from crmbridge.web.views.deals import length_in_words, rows_of, rule_name
+from crmbridge.web.views.deals import OVER, SOON, length_in_words, rows_of, rule_name
 from crmbridge.web.words import Words
 
 RUNS, URGENT, RULES = 6, 6, 8  # lines that are shown
@@ -149,10 +149,12 @@ def _needs(seen: Overview, t: Words) -> Iterable[Card]:
     if seen.others:
         yield Card("warn", t.number(seen.others), t("others"), t("others_why"), "/waiting")
     if seen.unknown:
-        yield Card("warn", t.number(seen.unknown), t("unknown"), t("unknown_why"))
+        yield Card("warn", t.number(seen.unknown), t("unknown"), t("unknown_why"), "/waiting#unclear")
     if seen.ending:
         first = min(waiver.until for waiver in seen.ending)
-        yield Card("warn", t.number(len(seen.ending)), t("ending"), t("ending_why", when=t.moment(first)))
+        yield Card(
+            "warn", t.number(len(seen.ending)), t("ending"), t("ending_why", when=t.moment(first)), "/waiting#ending"
+        )
     if seen.old:
         names = ", ".join(one.connection for one in seen.old)
         yield Card("warn", t.number(len(seen.old)), t("old"), t("old_why", names=names))
@@ -169,8 +171,8 @@ def _totals(seen: Overview, held: Sequence[HeldDeal], t: Words) -> list[Card]:
     return [
         Card("plain", t.number(seen.open_deals), t("open_deals"), "", None),
         Card("warn" if held else "good", t.number(len(held)), t("held"), share, "/deals"),
-        Card("bad" if over else "good", t.number(over), t("overdue"), _money_in(late, t), "/deals"),
-        Card("warn" if soon else "plain", t.number(soon), t("soon")),
+        Card("bad" if over else "good", t.number(over), t("overdue"), _money_in(late, t), f"/deals?time={OVER}"),
+        Card("warn" if soon else "plain", t.number(soon), t("soon"), "", f"/deals?time={SOON}"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What waits for a person: both values of a conflict, and deciding on it."""
+"""What needs a person: both values of a conflict, and deciding on it; unclear writes, and waivers about to end."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from crmbridge.errors import PlanStaleError
-from crmbridge.model.changes import Blocked, Cause
+from crmbridge.model.changes import Blocked, Cause, JournalEntry
+from crmbridge.model.findings import Waiver
 from crmbridge.ports import Waiting
 from crmbridge.services.linked import ASSOCIATED
 from crmbridge.services.naming import Names, called, names_for
+from crmbridge.services.overview import waivers_ending
 from crmbridge.services.resolving import find_waiting, give, resolve, take
-from crmbridge.web.rendering import deal_path
+from crmbridge.web.rendering import deal_path, with_query
 from crmbridge.web.site import Asked, Site, go, page, part_of
-from crmbridge.web.views.deals import field_label, teller_of
+from crmbridge.web.views.changes import done, written_to
+from crmbridge.web.views.deals import field_label, rule_name, teller_of
 from crmbridge.web.words import Words
 
 ROWS = 25  # things on a page
+MOST = 100  # unclear writes, and waivers that end, that are named
 
 
 class Side(NamedTuple):
@@ -48,9 +52,29 @@ class Open(NamedTuple):
     seen: str
 
 
+class Unclear(NamedTuple):
+    """A write of which nobody knows whether it happened, as the page shows it."""
+
+    entry: JournalEntry
+    deal: str
+    href: str | None
+    does: str
+    sent: str
+
+
+class Ending(NamedTuple):
+    """A waiver that ends within a week, as the page shows it."""
+
+    waiver: Waiver
+    deal: str
+    href: str
+    rule: str
+    until: str
+
+
 def everything(site: Site, asked: Asked) -> Response:
-    """List what waits: conflicts first, then the longest."""
-    t = asked.words
+    """List what waits: conflicts first, then the longest. Below, what nobody can decide here but should know of."""
+    t, decided = asked.words, asked.query.get("decided") == "1"
     found = sorted(site.workspace.store.waiting.all(), key=_order)
     part = part_of(len(found), asked.number, ROWS)
     some = found[part.start : part.last]
@@ -59,13 +83,41 @@ def everything(site: Site, asked: Asked) -> Response:
         site,
         asked,
         "waiting.html.j2",
-        title=t("waiting"),
+        title=t("decided") if decided else t("waiting"),
         items=[_open(site, one, names, t) for one in some],
+        unclear=_unclear(site, t),
+        ending=_ending(site, t),
         part=part,
         page_path=lambda number: f"/waiting?page={number}",
-        decided=asked.query.get("decided") == "1",
+        decided=decided,
         counted=t("all_times_only", zone=site.zone.key),
     )
+
+
+def _unclear(site: Site, t: Words) -> list[Unclear]:
+    entries = site.workspace.store.journal.unsettled()[:MOST]
+    names = names_for(site.workspace, [entry.change for entry in entries])
+    found = []
+    for entry in entries:
+        does = t("named", name=entry.change.connection, what=done(entry.change.action, t))
+        found.append(Unclear(entry, *written_to(entry, names), does, t.moment(entry.at)))
+    return found
+
+
+def _ending(site: Site, t: Words) -> list[Ending]:
+    waivers = waivers_ending(site.workspace, site.workspace.clock.now())[:MOST]
+    deals = site.workspace.store.records.get([one.deal for one in waivers])
+    names = {ref: str(record.fields.get("name") or "") for ref, record in deals.items()}
+    return [
+        Ending(
+            one,
+            names.get(one.deal) or str(one.deal),
+            deal_path(one.deal),
+            rule_name(site, one.rule, t),
+            t.moment(one.until),
+        )
+        for one in waivers
+    ]
 
 
 def decide(site: Site, asked: Asked) -> Response:
@@ -77,7 +129,7 @@ def decide(site: Site, asked: Asked) -> Response:
         side = asked.form.get("take")
         decision = take(item, side) if side else give(workspace, item, asked.form.get("value", ""))
         resolve(workspace, [decision])
-    return go("/waiting?decided=1")
+    return go(with_query("/waiting", decided=1, page=asked.number if asked.number > 1 else None))
 
 
 def seen(item: Blocked) -> str:
