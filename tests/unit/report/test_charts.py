@@ -61,7 +61,7 @@ def test_bars_of_shares_are_as_long_as_the_share() -> None:
 
     assert [(0, 25)] == rects(drawing, "f-good")
     assert ["M20,5 30,5"] == [each[:10] for each in strokes(drawing, "whisker")]
-    assert ["95 % interval"] == [key.word for key in drawing.keys]
+    assert ["95% interval"] == [key.word for key in drawing.keys]
 
 
 def test_bars_of_other_units_share_a_scale_by_unit() -> None:
