@@ -82,7 +82,7 @@ def test_page_leads_with_what_needs_attention() -> None:
 
     assert text.index("What needs attention") < text.index("Indicators") < text.index("Stage conversion")
     assert "1 of 1 Targets missed Deals won" in text
-    assert "8 Open findings errors: 3, warnings: 4" in text
+    assert "8 Open findings Errors: 3, warnings: 4" in text
     assert "3 SLAs breached now 2 more at risk; most breached: Qualification" in text
     assert "67% Weakest conversion: Qualification 60 of 90 that left it went on" in text
 
