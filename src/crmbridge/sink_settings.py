@@ -119,6 +119,15 @@ FILES = frozenset({"html", "markdown", "json", "csv"})  # a folder or a file eac
 ENTRIES: Mapping[str, type[BaseModel]] = MappingProxyType(
     {"slack": Secret, "apprise": Secret, "email": EmailEntry, "webhook": WebhookEntry, "crm": CrmEntry}
 )
+_EXAMPLES: Mapping[str, str] = MappingProxyType(
+    {
+        "email": "{host: smtp.acme.example, from: reports@acme.example, to: [head@acme.example]}",
+        "webhook": "{url: {env: HOOK_URL}, secret: {env: HOOK_SECRET}}",
+        "crm": "{connection: hs, company: acme.example}",
+    }
+)
+OWN_SINKS = FILES | ENTRIES.keys()
+NO_NOTICES = frozenset({"crm", "csv"})  # a notice is no note in a CRM, and has no figures
 
 
 def wrong_in(name: str, value: Any) -> str:
@@ -129,6 +138,8 @@ def wrong_in(name: str, value: Any) -> str:
         return "it says where its URL is kept, such as {env: SLACK_URL}, not what it is"
     if name not in ENTRIES:
         return ""
+    if not isinstance(value, Mapping):
+        return f"it needs settings, such as {_EXAMPLES[name]}"
     try:
         ENTRIES[name].model_validate(value)
     except ValidationError as error:

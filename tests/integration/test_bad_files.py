@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from pydantic import BaseModel
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.files.codes import CODES
@@ -26,7 +27,14 @@ class AcmeSettings(AdapterSettings):
     company: str
 
 
+class PigeonSettings(BaseModel, extra="forbid"):
+    """What a plugin's sink reads."""
+
+    loft: str
+
+
 ADAPTERS = {"acme": AcmeSettings}
+SINKS = {"pigeon": PigeonSettings}
 
 GOOD = {
     PROCESS: """\
@@ -262,11 +270,17 @@ IN_SETTINGS = [
     Wrong("'0 8 * * mon'", "▸'0 8 * *'", "wrong-value", "is no cron expression"),
     Wrong("timezone: Europe/Berlin", "timezone: ▸Berlin", "wrong-value", "is no time zone"),
     Wrong("connection: one, company", "connection: ▸none, company", "unknown-connection", "did you mean 'one'?"),
-    Wrong("{crm: {connection: one, company: acme.example}}", "{crm: ▸one}", "wrong-sink", "valid dictionary"),
+    Wrong("{crm: {connection: one, company: acme.example}}", "{crm: ▸one}", "wrong-sink", "such as {connection: hs"),
     Wrong("{html: reports/}", "{html: ▸{path: x}}", "wrong-sink", "a folder or a file"),
     Wrong("{html: reports/}", "{slack: ▸https://hooks.example}", "wrong-sink", "where its URL is kept"),
     Wrong("{html: reports/}", "{crm: ▸{connection: one}}", "wrong-sink", "one of company, deal, user and rows"),
     Wrong("{html: reports/}", "{email: ▸{host: a.example, from: a@b.example}}", "wrong-sink", "to: Field required"),
+    Wrong("{html: reports/}", "{▸slak: {env: SLACK_URL}}", "unknown-sink", "did you mean 'slack'?"),
+    Wrong("{html: reports/}", "{▸post: {place: here}}", "unknown-sink", "There are: apprise, crm, csv"),
+    Wrong("{html: reports/}", "{pigeon: {▸lofd: x}}", "unknown-key", "did you mean 'loft'?"),
+    Wrong("enforce:", "notices: {chat: {▸slcak: {env: SLACK_URL}}}\nenforce:", "unknown-sink", "'slack'?"),
+    Wrong("enforce:", "notices: {chat: {▸cvs: figures/}}\nenforce:", "unknown-sink", "There are: apprise, email"),
+    Wrong("enforce:", "notices: {chat: ▸{csv: figures/}}\nenforce:", "wrong-sink", "no figures to put into"),
     Wrong("{html: reports/}", "▸{crm: one, html: x}", "wrong-sink", "one key with its settings"),
     Wrong("name: weekly", "name: weekly\n    language: ▸de", "unknown-language", "there is no language 'de'"),
 ]
@@ -280,7 +294,7 @@ def project(folder: Path, edited: str, case: Wrong) -> tuple[CheckResult, list[t
     files[edited] = files[edited].replace(case.old, case.new, 1)
     for name, text in files.items():
         (folder / name).write_bytes(text.replace(HERE, "").encode())
-    return check_project(folder / SETTINGS, ADAPTERS), marks(files[edited])
+    return check_project(folder / SETTINGS, ADAPTERS, sinks=SINKS), marks(files[edited])
 
 
 def marks(text: str) -> list[tuple[int, int]]:

@@ -170,8 +170,11 @@ def spark(values: list[float | None]) -> str:
 
 
 def _drawn(measured: Measured) -> tuple[str, ...]:
-    """Give the columns that a row's bar is made of: the main one, or all that are stacked."""
-    return measured.charted if measured.chart == "stacked" else measured.charted[:1]
+    """Give the columns that a row's bar is made of: the main one; of parts what they are of, else all of them."""
+    if measured.chart != "stacked":
+        return measured.charted[:1]
+    leading = measured.columns[0].id
+    return measured.charted if leading in measured.charted else (leading,)
 
 
 def _full(measured: Measured, columns: tuple[str, ...]) -> float:

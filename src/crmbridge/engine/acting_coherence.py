@@ -55,6 +55,9 @@ def check_notices(settings: Settings, _process: Process) -> Iterator[Issue]:
         elif "crm" in sink:
             sentence = "a notice is no note in a CRM; bind the rule to `action: note`, or name another sink"
             yield issue(("notices", name), "wrong-sink", sentence)
+        elif "csv" in sink:
+            sentence = "a notice has no figures to put into a CSV; write html, markdown or json, or name another sink"
+            yield issue(("notices", name), "wrong-sink", sentence)
         elif wrong := wrong_in(*(pair := next(iter(sink.items())))):
             yield issue(("notices", name, pair[0]), "wrong-sink", f"the sink `{pair[0]}` is wrong: {wrong}")
     for i, binding in enumerate(settings.enforce):

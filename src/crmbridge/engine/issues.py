@@ -50,7 +50,7 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "ambiguous-stage": ("error", "a CRM's stage that stands for two stages of the process"),
         "unknown-rule": ("error", "a binding or threshold whose pattern matches no rule of the process"),
         "unknown-person": ("error", "a role that nobody stands for under `people`"),
-        "unknown-sink": ("error", "a sink that is not listed under `notices`"),
+        "unknown-sink": ("error", "a sink that there is not, or that is not listed under `notices`"),
         "unknown-report": ("error", "a report that is not listed under `reports`"),
         "wrong-sink": ("error", "a sink that isn't one key with settings that it can read"),
         "wrong-case": ("error", "a value or a moment in a case that can't be what it must be"),

@@ -11,6 +11,8 @@ _JOINERS = "\u200c\u200d"  # they belong to words and emoji, and change no order
 # What a spreadsheet would take for a formula; full-width forms count, as some programs turn them into the others.
 _FORMULA = re.compile(r"\s*[=+\-@|%\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*([eE][+-]?\d+)?%?")
+# Where a comma is for decimals, Excel takes a semicolon for the end of a cell, quotes or not: what follows begins one.
+_NEXT = re.compile(rf";(?={_FORMULA.pattern})(?!\s*{_NUMBER.pattern}\s*(?:;|$))")
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 
 
@@ -25,7 +27,8 @@ def plain(text: str, limit: int = 200) -> str:
 
 def cell(text: str) -> str:
     """Put an apostrophe before what a spreadsheet would run; a number written as text, such as -5, stays one."""
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+    guarded = f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+    return _NEXT.sub(";'", guarded) if ";" in guarded else guarded
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

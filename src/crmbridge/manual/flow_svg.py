@@ -18,6 +18,7 @@ RIGHT = LEFT + BOX
 CHIP_LEFT, CHIP = RIGHT + 64, 300
 RAIL = 48  # where what is lost goes down
 TOP = 14
+USUAL, BOLD = 0.56, 0.64  # how wide a letter is, about, for its font size
 
 
 def svg(speech: Speech) -> Markup:
@@ -46,11 +47,11 @@ def _box(stage: Stage, number: int, top: int, speech: Speech) -> Markup:
     limit = words("flow_limit", time=words.duration(stage.sla.goal)).unescape() if stage.sla else ""
     if stage.status == "won":
         limit = str(words("flow_won").unescape())
-    name = _fitted(f"{number}  {speech.plain(stage.name)}", BOX - 30, 18)
+    name = _name(f"{number}  {speech.plain(stage.name)}")
     lines = [
-        (32, "name", name, speech.tongue(stage.name)),
-        (53, "who", _fitted(role_name(stage.owner, speech), BOX - 30, 14), None),
-        (71, "limit", _fitted(limit, BOX - 30, 13), None),
+        *((down, kind, text, speech.tongue(stage.name)) for down, kind, text in name),
+        (53 if len(name) == 1 else 58, "who", _fitted(role_name(stage.owner, speech), BOX - 30, 14), None),
+        (71 if len(name) == 1 else 74, "limit", _fitted(limit, BOX - 30, 13), None),
     ]
     texts = Markup("").join(
         Markup('<text x="{}" y="{}" class="{}"{}>{}</text>').format(LEFT + 16, top + down, kind, _lang(tongue), text)
@@ -121,12 +122,31 @@ def _label(x: int, y: int, text: str, room: int) -> Markup:
     return Markup('<text x="{}" y="{}" class="label">{}</text>').format(x, y, _fitted(text, room, 13))
 
 
-def _fitted(text: str, room: int, size: int) -> Markup:
+def _name(text: str) -> list[tuple[int, str, Markup]]:
+    """Give a stage's name as one line, or smaller as two, with how far down each stands."""
+    room = BOX - 30
+    if _ends(text, 18, BOLD)[-1] <= room:
+        return [(32, "name", escape(text))]
+    fits = sum(1 for end in _ends(text, 15, BOLD)[1:] if end <= room)
+    cut = fits if fits == len(text) or text[fits] == " " else text.rfind(" ", 0, fits) + 1
+    cut = cut if text[:cut].strip("0123456789 ") else fits  # a number alone is no line
+    rest = text[cut:].strip()
+    first = (22 if rest else 30, "name long", escape(text[:cut].rstrip()))
+    return [first, (40, "name long", _fitted(rest, room, 15, BOLD))] if rest else [first]
+
+
+def _fitted(text: str, room: int, size: int, wide: float = USUAL) -> Markup:
     """Give text that takes at most `room` pixels at a font size, about; cut where it would take more."""
-    ends = [0.0]
-    for character in text:
-        ends.append(ends[-1] + size * (1.0 if unicodedata.east_asian_width(character) in "WF" else 0.56))
+    ends = _ends(text, size, wide)
     if ends[-1] <= room:
         return escape(text)
     kept = sum(1 for _, end in pairwise(ends) if end <= room - size)
     return escape(text[:kept].rstrip() + "…")
+
+
+def _ends(text: str, size: int, wide: float) -> list[float]:
+    """Give where each character of a text ends at a font size, about, in pixels; first where it begins."""
+    ends = [0.0]
+    for character in text:
+        ends.append(ends[-1] + size * (1.0 if unicodedata.east_asian_width(character) in "WF" else wide))
+    return ends

@@ -94,6 +94,8 @@ def _strip(card: Scorecard, words: Words) -> list[tuple[str, str]]:
 
 def _history(card: Scorecard, words: Words) -> str:
     counts = card.coverage
+    if not counts.deals:
+        return ""
     since = words("since", when=words.day(counts.since)) if counts.since else ""
     numbers = {"deals": words.number(counts.deals), "with_history": words.number(counts.with_history)}
     currency = words("in_currency", currency=card.currency) if card.currency else ""
@@ -102,6 +104,8 @@ def _history(card: Scorecard, words: Words) -> str:
 
 def _coverage(card: Scorecard, words: Words) -> str:
     counts = card.coverage
+    if not counts.deals:
+        return ""
     numbers = {name: words.number(getattr(counts, name)) for name in ("deals", "open", "won", "lost")}
     return words("coverage", **numbers) + _history(card, words)
 

@@ -75,7 +75,8 @@ def figure_cell(figure: Figure | None, words: Words) -> Cell:
     if figure.value is None:
         return Cell(words("no_data"), tone="none")
     notes = [counted_from(figure, words), interval(figure, words), small(figure, words)]
-    return Cell(value(figure, words), ", ".join(note for note in notes if note and note != NOTHING))
+    kept = [note.replace(" ", "\u00a0") for note in notes if note and note != NOTHING]  # broken between them only
+    return Cell(value(figure, words), ", ".join(kept))
 
 
 def run_counts(run: Mapping[str, Any] | None) -> dict[str, int]:

@@ -89,11 +89,13 @@ def _target_value(text: str, each: IndicatorFigure, words: Words) -> str:
 
 
 def against_target(each: IndicatorFigure, words: Words) -> Cell:
-    """Say whether a target is met."""
+    """Say whether a target is met, and whether the figure is past what the process wants to be warned of."""
     if each.target is None:
         return Cell(NOTHING)
     if not each.comparable:
         return Cell(words("not_comparable"), tone="caution")
     if each.met is None:
         return Cell(words("no_data"))
-    return Cell(words("met"), tone="good") if each.met else Cell(words("missed"), tone="bad")
+    if not each.met:
+        return Cell(words("missed"), tone="bad")
+    return Cell(words("near"), tone="caution") if each.near else Cell(words("met"), tone="good")

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 from pydantic import BaseModel, ValidationError
@@ -24,6 +24,7 @@ from crmbridge.model.business_time import Holidays
 from crmbridge.model.process import Process
 from crmbridge.model.replacing import replace
 from crmbridge.settings import Secret, Settings
+from crmbridge.sink_settings import NO_NOTICES, OWN_SINKS
 
 if TYPE_CHECKING:
     from crmbridge.plugins import Plugins
@@ -66,11 +67,13 @@ def find_settings(path: Path) -> Path:
     )
 
 
-def check_project(settings_path: Path, adapters: Adapters, webhooks: Adapters | None = None) -> CheckResult:
+def check_project(
+    settings_path: Path, adapters: Adapters, webhooks: Adapters | None = None, sinks: Adapters | None = None
+) -> CheckResult:
     """Check the settings file, the process it names, and how the two fit; offline, secrets are not looked up.
 
     `adapters` holds each installed adapter's settings model by the adapter's name, `webhooks` what those take that read
-    webhooks; None leaves these unchecked. Never raises.
+    webhooks, `sinks` the models of the plugins' sinks; None leaves these unchecked. Never raises.
     """
     loaded = read_settings(settings_path)
     found = [*loaded.diagnostics]
@@ -79,6 +82,7 @@ def check_project(settings_path: Path, adapters: Adapters, webhooks: Adapters | 
     settings, source = loaded.model, loaded.source
     found += _check_adapters(settings, source, adapters)
     found += _check_webhooks(settings, source, webhooks) if webhooks is not None else ()
+    found += _check_sinks(settings, source, sinks) if sinks is not None else ()
     found += _check_rates(settings, source, settings_path)
     process = read_process(settings_path.parent / settings.process)
     if process.diagnostics and process.diagnostics[0].code in UNREAD:
@@ -106,7 +110,9 @@ def rule_places(process: Process, source: Source, name: str) -> dict[str, str]:
     return {rule: f"{name}:{source.line_of(path)}" for rule, path in paths.items()}
 
 
-def load_project(path: Path, adapters: Adapters, webhooks: Adapters | None = None) -> Project:
+def load_project(
+    path: Path, adapters: Adapters, webhooks: Adapters | None = None, sinks: Adapters | None = None
+) -> Project:
     """Load the project in a folder (or of a settings file) for running it.
 
     Raises InvalidFilesError, which carries the diagnostics, when anything is wrong; warnings pass.
@@ -114,18 +120,19 @@ def load_project(path: Path, adapters: Adapters, webhooks: Adapters | None = Non
     from crmbridge.services.workspace import Project  # noqa: PLC0415  `check` and `init` do without it
 
     file = find_settings(path)
-    result = check_project(file, adapters, webhooks)
+    result = check_project(file, adapters, webhooks, sinks)
     if result.settings is None or result.process is None or not result.passed:
         raise InvalidFilesError(result.diagnostics)
     digest = digest_of(result.settings, result.process)
     return Project(settings=result.settings, process=result.process, path=file, digest=digest, places=result.places)
 
 
-def models_of(plugins: Plugins) -> tuple[Adapters, Adapters]:
-    """Give the settings models of the adapters by name, and of those that read webhooks what these take."""
+def models_of(plugins: Plugins) -> tuple[Adapters, Adapters, Adapters]:
+    """Give the settings models of the adapters by name, of those that read webhooks what these take, and of sinks."""
     adapters = plugins.adapters()
     webhooks = {name: spec.webhooks.settings for name, spec in adapters.items() if spec.webhooks}
-    return {name: spec.settings for name, spec in adapters.items()}, webhooks
+    sinks = {name: spec.settings for name, spec in plugins.sinks().items()}
+    return {name: spec.settings for name, spec in adapters.items()}, webhooks, sinks
 
 
 def digest_of(settings: Settings, process: Process) -> str:
@@ -182,6 +189,32 @@ def _check_webhooks(settings: Settings, source: Source, webhooks: Adapters) -> I
             model.model_validate(connection.webhook)
         except ValidationError as error:
             yield from _explain_options(source, model, error, at)
+
+
+def _check_sinks(settings: Settings, source: Source, plugins: Adapters) -> Iterator[Diagnostic]:
+    """Find sinks that nobody has, and plugins' sinks whose settings can't be read; crmbridge's own are read before."""
+    for at, name, value in _sinks_named(settings):
+        if name in OWN_SINKS:
+            continue
+        if name not in plugins:
+            # A notice goes to people: no figures, no note in a CRM.
+            known = sorted({*OWN_SINKS, *plugins} - (NO_NOTICES if at[0] == "notices" else set()))
+            sentence, guess = f"there is no sink {name!r}", nearest(name, known)
+            advice = f"There are: {', '.join(known)}."
+            yield source.at((*at, name), "unknown-sink", sentence, key=True, nearest=guess, advice=advice)
+            continue
+        try:
+            plugins[name].model_validate(value)
+        except ValidationError as error:
+            yield from _explain_options(source, plugins[name], error, (*at, name))
+
+
+def _sinks_named(settings: Settings) -> Iterator[tuple[KeyPath, str, Any]]:
+    """Give each sink of reports and notices with its place; an entry that isn't one sink is found elsewhere."""
+    entries: list[tuple[KeyPath, dict[str, Any]]] = [(("notices", name), one) for name, one in settings.notices.items()]
+    for i, report in enumerate(settings.reports):
+        entries += [(("reports", i, "sinks", j), one) for j, one in enumerate(report.sinks)]
+    yield from ((at, *next(iter(entry.items()))) for at, entry in entries if len(entry) == 1)
 
 
 def _explain_options(

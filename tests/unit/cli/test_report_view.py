@@ -136,3 +136,13 @@ def test_hostile_names_drive_no_terminal(capsys: pytest.CaptureFixture[str]) -> 
     said = capsys.readouterr().out
     assert "evil" in said
     assert not {"\x1b", "\x07", "\u202e", "\r"} & set(said)
+
+
+def test_a_bar_beside_a_share_stands_for_that_share() -> None:
+    """Parts of a cohort are all of it, however few were won: the bar is as long as the number beside it says."""
+    counts = {"won": make_count(10), "lost": make_count(12), "open": make_count(18)}
+    row = make_row("All deals", win_rate=make_share(10, 40), **counts)
+    measured = make_measured("cohorts", row, chart=ChartKind.STACKED, charted=("won", "lost", "open"))
+    found = next(text for text in texts(make_scorecard(measured)) if text.strip().startswith("All deals"))
+
+    assert ["25%", "10", "12", "18", "█" * 5] == found.split()[2:]

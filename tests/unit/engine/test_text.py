@@ -54,3 +54,19 @@ def test_formulas_get_an_apostrophe(text: str) -> None:
 def test_numbers_and_words_stay_as_they_are(text: str) -> None:
     """A number below nothing stays a number."""
     assert text == cell(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Blue; =1+1", "Blue;' =1+1"),
+        ("Blue;=HYPERLINK(A1);@SUM(A1)", "Blue;'=HYPERLINK(A1);'@SUM(A1)"),
+        ('"Blue";-2+3', '"Blue";\'-2+3'),
+        (";＝1", ";'＝1"),
+        ("Blue; Green;-5", "Blue; Green;-5"),
+        ("1;-5;+3,2 %", "1;-5;'+3,2 %"),
+    ],
+)
+def test_a_semicolon_begins_no_formula(text: str, expected: str) -> None:
+    """Excel in Berlin or São Paulo cuts the cells of a CSV at semicolons, also within quotes."""
+    assert expected == cell(text)

@@ -320,4 +320,4 @@ def test_what_was_done_is_named_in_the_reports_language(save_state: SaveState) -
 
     said = {name: compute(url, make_process(), NOON, Options(language=name)) for name in ("en", "pt")}
     labels = {name: [row.label for row in measured(card, "activities").rows] for name, card in said.items()}
-    assert {"en": ["call", "task", "visit"], "pt": ["ligação", "tarefa", "visit"]} == labels
+    assert {"en": ["Calls", "Tasks", "visit"], "pt": ["Ligações", "Tarefas", "visit"]} == labels

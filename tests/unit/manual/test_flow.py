@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
+
+import pytest
 
 from crmbridge.manual.flow import Arrow, arrows, moves_said, twin
 from crmbridge.manual.flow_svg import svg
@@ -83,13 +86,30 @@ def test_the_drawing_has_every_stage_as_a_link() -> None:
     assert 'role="group" aria-label="How a deal goes through the process"' in drawn
 
 
-def test_the_drawing_cuts_names_that_do_not_fit() -> None:
-    """A wide script takes more room than a narrow one."""
-    drawn = svg(speech(stages=[make_stage(name="需" * 60), make_stage("b", name="i" * 200)]))
-    names = re.findall(r'class="name">([^<]*)<', drawn)
+NAMES = r'class="name[^"]*">([^<]*)<'
 
-    assert all(name.endswith("…") for name in names)
-    assert len(names[0]) < 20 < len(names[1]) < 40
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("Proposal", ["1  Proposal"]),
+        ("Presentation to management", ["1  Presentation to management"]),  # only smaller
+        ("Evaluation by procurement and security", ["1  Evaluation by procurement and", "security"]),
+        ("需" * 30, ["1  " + "需" * 19, "需" * 11]),
+    ],
+)
+def test_names_that_are_too_long_for_a_line_take_two(name: str, lines: list[str]) -> None:
+    """A name is broken between words where it has some, and stands there whole."""
+    assert lines == [unescape(line) for line in re.findall(NAMES, svg(speech(stages=[make_stage(name=name)])))]
+
+
+def test_the_drawing_cuts_names_that_do_not_fit() -> None:
+    """Text of any script stays inside its box, which has two lines for a name."""
+    drawn = svg(speech(stages=[make_stage(name="需" * 60), make_stage("b", name="i" * 200)]))
+    names = re.findall(NAMES, drawn)
+
+    assert [False, True, False, True] == [name.endswith("…") for name in names]
+    assert max(map(len, names[:2])) < 25
 
 
 def test_charts_for_other_programs_hold_no_more_than_text() -> None:

@@ -61,7 +61,7 @@ def test_bars_of_shares_are_as_long_as_the_share() -> None:
 
     assert [(0, 25)] == rects(drawing, "f-good")
     assert ["M20,5 30,5"] == [each[:10] for each in strokes(drawing, "whisker")]
-    assert ["95 % interval"] == [key.word for key in drawing.keys]
+    assert ["95% interval"] == [key.word for key in drawing.keys]
 
 
 def test_bars_of_other_units_share_a_scale_by_unit() -> None:
@@ -101,6 +101,36 @@ def test_stacked_bars_add_up() -> None:
     assert [(0, 37.5)] == rects(drawing, "f-bad")
     assert [(37.5, 62.5), (0, 50)] == rects(drawing, "f-warn")
     assert re.search(r"Ana 3 5 8|Ana Errors: 3 Warnings: 5 8", Page(str(drawing.body)).text)
+
+
+def cohort(name: str, won: int, lost: int, left: int) -> Row:
+    """Make a row of the win rate of cohorts."""
+    counts = {"won": make_count(won), "lost": make_count(lost), "open": make_count(left)}
+    return make_row(name, win_rate=make_share(won, won + lost + left), **counts)
+
+
+def test_stacked_bars_stand_for_the_share_that_is_their_number() -> None:
+    """A bar whose number is a share is the whole of it: a small cohort's can be held against a large one's."""
+    rows = (cohort("Ana", 19, 25, 46), cohort("Bo", 1, 1, 2))
+    drawing = drawn(make_measured("cohorts", *rows, chart=ChartKind.STACKED, charted=("won", "lost", "open")))
+
+    assert [(0, 21.11), (0, 25)] == rects(drawing, "f-good")
+    assert [(48.89, 51.11), (50, 50)] == rects(drawing, "f-open")
+    text = Page(str(drawing.body)).text
+    assert "21% 19 of 90" in text
+    assert "25% 1 of 4 small n" in text
+
+
+def test_stacked_bars_leave_room_for_what_is_in_no_part() -> None:
+    """A row's number is what the measure leads with, also where some of it is in none of the parts."""
+    rows = [
+        make_row(name, open=make_count(4), usual=make_count(n), old=make_count(1)) for name, n in (("a", 3), ("b", 0))
+    ]
+    drawing = drawn(make_measured("aging", *rows, chart=ChartKind.STACKED, charted=("usual", "old")))
+
+    assert [(0, 75)] == rects(drawing, "f-good")
+    assert [(75, 25), (0, 25)] == rects(drawing, "f-late")
+    assert 2 == len(re.findall(r"<b>4</b>", str(drawing.body)))
 
 
 def test_funnel_narrows_in_the_middle() -> None:
@@ -187,6 +217,15 @@ def test_heat_is_darker_for_more() -> None:
     cells = re.findall(r'<td class="h(\d)">([^<]*)', str(drawing.body))
     assert [("0", "0"), ("3", "5"), ("0", "–"), ("5", "10")] == cells  # noqa: RUF001  the dash for none
     assert drawing.is_table
+
+
+def test_heat_tells_rates_apart_that_are_all_high() -> None:
+    """From nothing on, 80 and 100 % would look alike; one rate of few cases does not change that."""
+    shares = ((80, 100), (90, 100), (100, 100), (0, 3), (1, 3))
+    rows = [make_row(str(number), rate=make_share(*share)) for number, share in enumerate(shares)]
+    drawing = drawn(make_measured("m", *rows, chart=ChartKind.HEAT))
+
+    assert ["1", "3", "5", "0", "1"] == re.findall(r'<td class="h(\d)">', str(drawing.body))
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0, 0), (0.001, 1), (0.2, 1), (0.21, 2), (1, 5)])
@@ -298,3 +337,16 @@ def test_stages_by_segment_show_the_share_that_says_most() -> None:
     assert ["Ana", "Bo"] == re.findall(r'scope="col">(Ana|Bo)', body)
     assert ["Proposal"] == re.findall(r'scope="row">([^<]*)', body)
     assert 2 == body.count("75%")
+
+
+def test_many_segments_go_down_and_the_stages_across() -> None:
+    """Thirty owners beside each other would leave the screen; the stages keep their order."""
+    rows = [
+        Row(label=f"{stage} · {owner}", figures={"conversion": make_share(6, 8)}, stage=stage, segment=owner)
+        for stage in ("Proposal", "Closing")
+        for owner in "IHGFEDCBA"
+    ]
+    body = str(drawn(make_measured("m", *rows)).body)
+
+    assert ["Proposal", "Closing"] == re.findall(r'scope="col">([^<]*)', body)
+    assert list("ABCDEFGHI") == re.findall(r'scope="row">([^<]*)', body)

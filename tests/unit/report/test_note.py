@@ -30,7 +30,7 @@ def test_note_says_what_matters() -> None:
     lines = note_text(document()).splitlines()
 
     assert ["Weekly", "As of 2026-06-10 12:00 UTC"] == lines[:2]
-    assert "Open findings: 8. 3 errors, 4 warnings." in lines
+    assert "Open findings: 8. Errors: 3, warnings: 4." in lines
     assert "Deals won: 22% (Target ≥ 25%, ✗ missed)" == lines[-1]
 
 

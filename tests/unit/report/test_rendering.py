@@ -82,7 +82,7 @@ def test_page_leads_with_what_needs_attention() -> None:
 
     assert text.index("What needs attention") < text.index("Indicators") < text.index("Stage conversion")
     assert "1 of 1 Targets missed Deals won" in text
-    assert "8 Open findings 3 errors, 4 warnings" in text
+    assert "8 Open findings Errors: 3, warnings: 4" in text
     assert "3 SLAs breached now 2 more at risk; most breached: Qualification" in text
     assert "67% Weakest conversion: Qualification 60 of 90 that left it went on" in text
 
@@ -232,6 +232,7 @@ def test_state_without_deals_says_so() -> None:
     text = assert_quiet(document.html).text
     assert "No data No deal has been evaluated yet" in text
     assert "Stage conversion" not in text
+    assert "History for" not in text + document.markdown
     assert "No data. No deal has been evaluated yet" in document.facts["summary"][1]
 
 
@@ -242,6 +243,7 @@ def test_state_without_deals_says_so() -> None:
         ({"target": "10bd", "met": None, "comparable": False}, "not comparable Target 10bd"),
         ({"figure": make_share(0, 0), "met": None}, "No data Target ≥ 25%"),
         ({"figure": make_share(9, 40), "met": True}, "✓ met Target ≥ 25%"),
+        ({"figure": make_share(9, 40), "met": True, "near": True}, "✓ met, but close Target ≥ 25%"),
         ({"figure": make_count(3), "target": "0"}, "3 ✗ missed Target 0"),
         ({"figure": make_count(3), "target": "5"}, "3 ✗ missed Target ≤ 5"),
         ({"figure": make_money(1234567), "target": "2000000"}, "€1,234,567 ✗ missed Target ≥ €2,000,000"),

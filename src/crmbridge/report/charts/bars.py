@@ -32,10 +32,16 @@ def bars(measured: Measured, words: Words) -> Drawing | None:
 
 
 def stacked(measured: Measured, words: Words) -> Drawing | None:
-    """Draw the charted columns of each row side by side in one bar; the longest row fills the width."""
+    """Draw the charted columns of each row side by side in one bar; the longest row fills the width.
+
+    Where a row's number is a share, its bar is the whole that it is a share of, so that parts can be compared.
+    """
     rows = measured.rows[:MOST_ROWS]
-    most = max((_total(row, measured.charted) for row in rows), default=0.0)
-    lines = [_line(row, [_parts(row, measured, most, words)], measured, words, of=measured.charted) for row in rows]
+    longest = max((_whole(row, measured) for row in rows), default=0.0)
+    lines = []
+    for row in rows:
+        of = _whole(row, measured) if _is_share(_leading(row, measured)) else longest
+        lines.append(_line(row, [_parts(row, measured, of, words)], measured, words, of=measured.charted))
     return _drawing(measured, lines, _keys(measured, measured.charted), words)
 
 
@@ -105,8 +111,9 @@ def _parts(row: Row, measured: Measured, most: float, words: Words) -> Markup:
 def _line(row: Row, lanes: Sequence[Markup], measured: Measured, words: Words, *, of: Sequence[str] = ()) -> Markup:
     """Write a row: its name, its bars, and the number they show."""
     reading, detail = _reading(row, measured, words, of)
-    small = next((f for f in map(row.figures.get, measured.charted) if f and is_small(f)), None)
-    badge = element("span", words("small_n"), class_="badge") if small else ""
+    leading = _leading(row, measured) if of else None
+    shown = [*_figures(row, measured.charted), *([leading] if leading else [])]
+    badge = element("span", words("small_n"), class_="badge") if any(map(is_small, shown)) else ""
     notes = element("small", detail, " " if detail and badge else "", badge) if detail or badge else ""
     return element(
         "div",
@@ -118,9 +125,12 @@ def _line(row: Row, lanes: Sequence[Markup], measured: Measured, words: Words, *
 
 
 def _reading(row: Row, measured: Measured, words: Words, of: Sequence[str]) -> tuple[str, str]:
-    """Give the number of a row and what it is counted from: of stacked counts their sum, else the main figure."""
+    """Give the number of a row and what it is counted from: of parts their share or sum, else the main figure."""
+    leading = _leading(row, measured) if of else None
+    if leading and _is_share(leading):
+        return value(leading, words), counted_from(leading, words) if leading.denominator else ""
     if of and all(figure.unit is Unit.COUNT for figure in _figures(row, of)):
-        return words.number(_total(row, of)), ""
+        return words.number(_whole(row, measured)), ""
     main = row.figures.get(measured.charted[0])
     if main is None:
         return NOTHING, ""
@@ -170,6 +180,25 @@ def _full(measured: Measured, column: str) -> tuple[float, float]:
 
 def _figures(row: Row, columns: Sequence[str]) -> list[Figure]:
     return [row.figures[column] for column in columns if column in row.figures]
+
+
+def _leading(row: Row, measured: Measured) -> Figure | None:
+    """Give the figure that a measure leads with, where that is not itself a part: what its parts are of."""
+    first = measured.columns[0].id if measured.columns else ""
+    return None if first in measured.charted else row.figures.get(first)
+
+
+def _is_share(figure: Figure | None) -> bool:
+    return figure is not None and figure.unit is Unit.SHARE
+
+
+def _whole(row: Row, measured: Measured) -> float:
+    """Give how much a row is in all. Some may be in no part, such as open deals of a stage nobody has left yet."""
+    leading, total = _leading(row, measured), _total(row, measured.charted)
+    if leading is None:
+        return total
+    whole = leading.denominator if leading.unit is Unit.SHARE else leading.value if leading.unit is Unit.COUNT else None
+    return max(total, whole or 0.0)
 
 
 def _total(row: Row, columns: Sequence[str]) -> float:

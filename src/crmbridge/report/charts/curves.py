@@ -33,8 +33,12 @@ def curves(measured: Measured, words: Words) -> Drawing | None:
 
 def half(curve: Curve) -> float | None:
     """Give the days after which half is over (or done); None where the curve doesn't come that far."""
-    falls = curve.points[0].share > curve.points[-1].share
+    falls = _falls(curve)
     return next((p.days for p in curve.points if (p.share <= 0.5 if falls else p.share >= 0.5)), None)
+
+
+def _falls(curve: Curve) -> bool:
+    return curve.points[0].share > curve.points[-1].share
 
 
 def thinned(steps: Sequence[CurvePoint], most: int = MOST_STEPS) -> list[CurvePoint]:
@@ -58,7 +62,7 @@ def _panel(curve: Curve, marks: list[float], words: Words) -> Markup:
     )  # fmt: skip
     counted = element("small", words("curve_n", n=words.number(curve.n), events=words.number(curve.events)))
     name = element("figcaption", element("b", curve.label), " ", counted)
-    inside = [*_grid(), plot, *_shares(words), *_days(marks, words), *_middle(half(curve), full, words)]
+    inside = [*_grid(), plot, *_shares(words), *_days(marks, words), *_middle(curve, full, words)]
     title, described = element("title", curve.label), element("desc", _says(curve, words))
     graph = element("svg", title, described, *inside, class_="graph", role="img", height=TOP + HEIGHT + BOTTOM)
     return element("figure", name, graph, class_="panel")
@@ -104,16 +108,18 @@ def _days(marks: list[float], words: Words) -> list[Markup]:
     return [*drawn, element("text", last, class_="tick", x="100%", y=y, text_anchor="end")]
 
 
-def _middle(days: float | None, full: float, words: Words) -> list[Markup]:
-    """Mark when half is over."""
+def _middle(curve: Curve, full: float, words: Words) -> list[Markup]:
+    """Mark when half is over, and say it where the curve is not: right above one that falls, below one that rises."""
+    days = half(curve)
     if days is None or days == 0:
         return []
     x, y = _across(days, full), TOP + HEIGHT / 2
+    below = not _falls(curve) and x <= 65
     side, shift = ("end", -6) if x > 65 else ("start", 6)
     text = words("half_by", n=words.amount(days, Unit.DAYS))
     return [
         shape("line", class_="middle", x1=percent(x), x2=percent(x), y1=y, y2=TOP + HEIGHT),
-        element("text", text, class_="note", x=percent(x), dx=shift, y=y - 6, text_anchor=side),
+        element("text", text, class_="note", x=percent(x), dx=shift, y=y + 30 if below else y - 6, text_anchor=side),
     ]
 
 

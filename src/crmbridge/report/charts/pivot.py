@@ -8,6 +8,7 @@ from crmbridge.model.figures import ChartKind, Column, Figure, Measured, Row, Un
 from crmbridge.model.replacing import replace
 
 MOST_LINES = 5  # beside each other in one plot
+MOST_ACROSS = 8  # segments beside each other, before they go down
 _OWN_FORM = {ChartKind.NONE, ChartKind.LINES, ChartKind.CURVES, ChartKind.HEAT}
 _Key = Callable[[Row], str]
 
@@ -25,8 +26,18 @@ def pivoted(measured: Measured) -> Measured:
             return _lines(measured)
         return _heat(measured, _without_period, lambda row: row.period or "")
     if all(row.segment and row.stage for row in measured.rows):
-        return _heat(measured, _without_segment, lambda row: row.segment or "")
+        return _by_segment(measured)
     return measured
+
+
+def _by_segment(measured: Measured) -> Measured:
+    """Set stages against segments; what there is more of goes down, as a page is long and not wide."""
+    stages = list(dict.fromkeys(map(_without_segment, measured.rows)))
+    segments = {row.segment or "" for row in measured.rows}
+    if len(segments) <= max(len(stages), MOST_ACROSS):
+        return _heat(measured, _without_segment, lambda row: row.segment or "")
+    by_name = replace(measured, rows=tuple(sorted(measured.rows, key=lambda row: row.segment or "")), rows_are="")
+    return _drawn(by_name, _crossed(by_name, lambda row: row.segment or "", _without_segment), ChartKind.HEAT, stages)
 
 
 def _main(measured: Measured) -> str:
