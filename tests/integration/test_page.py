@@ -613,12 +613,20 @@ def test_the_numbers_of_the_overview_lead_to_as_many_deals(serve: Serve) -> None
     served = serve(deals=300, fill=fill, parts={"north": (0.0, 1.0)})
     card = re.compile(r'class="value">(\d+)</span><span class="label"><a href="(/deals[^"]*)"')
     with served.visitor() as visitor:
-        found = card.findall(visitor.get("/").text)
+        overview = visitor.get("/").text
+        found = card.findall(overview)
         listed = [re.findall(r" of (\d+)</p>", visitor.get(path).text) for _, path in found]
 
     assert ["/deals", "/deals?time=over", "/deals?time=day"] == [path for _, path in found]
     assert [[number] for number, _ in found] == listed
     assert 3 == len({number for number, _ in found} - {"0"})
+    stages = overview.split('<ul class="bars">')[1].partition("</ul>")[0]
+    counts = re.findall(r"<b>(\d+)</b>", stages)
+    assert int(found[0][0]) == sum(map(int, counts))
+    with served.visitor() as visitor:
+        paths = re.findall('href="(/deals[^"]+)"', stages)
+        assert counts == [number for path in paths for number in re.findall(r" of (\d+)</p>", visitor.get(path).text)]
+        assert "/deals?stage=-" == paths[-1]
 
 
 def test_pages_of_many_deals_are_small_and_in_one_order(serve: Serve) -> None:

@@ -108,6 +108,7 @@ def test_deals_are_filtered_and_explained(visit: Any) -> None:
     before = page.locator("tbody tr").count()
     page.select_option("select[name=stage]", "negotiation")
     page.click("form.filter button")
+    assert "found" == focused(page, "id")  # on a telephone, the form fills the screen
     stages = set(page.locator("tbody tr td:nth-child(2)").all_inner_texts())
     assert ({"Negotiation"}, True) == (stages, page.locator("tbody tr").count() < before)
 
