@@ -409,6 +409,27 @@ def test_who_can_not_do_something_is_led_back_to_where_they_were(serve: Serve) -
     assert "<title>Decided. The next plan carries it out." in said
 
 
+def test_a_button_that_is_pressed_twice_does_it_once(serve: Serve) -> None:
+    """And says no error: whoever pressed it sees what is at work. Somebody else is told."""
+    served = serve(fill=lambda bench: bench.crms["north"].create_deal("New", stage="qualification") and None, **ASKING)
+    with served.visitor() as visitor:
+        served.may_work.clear()
+        makes = [visitor.post("/plan/make", data=served.form(visitor, pull="yes")) for _ in range(2)]
+        served.may_work.set()
+        served.wait()
+        made = served.site.desk.made
+        assert made is not None
+        served.may_work.clear()
+        writes = [visitor.post("/plan/apply", data=served.form(visitor, id=made.plan.id)) for _ in range(2)]
+        other = visitor.post("/plan/apply", data=served.form(visitor, id="another"))
+        served.may_work.set()
+        served.wait()
+    applied = [e.change.id for e in served.bench.workspace.store.journal.entries() if e.outcome == "applied"]
+
+    assert [(303, "/work")] * 4 == [(one.status_code, one.headers["location"]) for one in (*makes, *writes)]
+    assert (409, sorted(change.id for change in made.plan.changes)) == (other.status_code, sorted(applied))
+
+
 def test_what_is_at_work_is_told_until_it_is_done(serve: Serve) -> None:
     """In one answer: a page that loads itself again takes readers' place away."""
     served = serve(fill=lambda bench: bench.crms["north"].create_deal("New", stage="qualification") and None)
@@ -534,6 +555,26 @@ def test_hostile_text_is_text_on_every_page(serve: Serve) -> None:
     assert 8 <= sum("&lt;script&gt;alert(1)" in text for text in texts)
     for text in texts:
         assert [] == [bad for bad in ("<script", "\u202e", "\x1b", "javascript:alert") if bad in text]
+
+
+def test_hostile_text_is_text_in_plans_and_what_became_of_them(serve: Serve) -> None:
+    """Before they are written, while they are confirmed, and after."""
+    served = serve(
+        fill=lambda bench: bench.crms["north"].create_deal(HOSTILE, stage="qualification") and None, **ASKING
+    )
+    with served.visitor() as visitor:
+        visitor.post("/plan/make", data=served.form(visitor, pull="yes"))
+        served.wait()
+        made = served.site.desk.made
+        assert made is not None
+        texts = [visitor.get(path).text for path in ("/plan", f"/plan/apply?id={made.plan.id}")]
+        visitor.post("/plan/apply", data=served.form(visitor, id=made.plan.id))
+        served.wait()
+        runs = served.bench.workspace.store.runs.runs(1)
+        texts += [visitor.get(path).text for path in ("/work", f"/runs/{runs[0].id}", "/deals")]
+
+    assert 2 <= sum("&lt;script&gt;alert(1)" in text for text in texts)
+    assert [] == [bad for text in texts for bad in ("<script", "\u202e", "\x1b") if bad in text]
 
 
 def test_what_the_overview_counts_is_named_where_it_leads(serve: Serve) -> None:
