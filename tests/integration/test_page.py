@@ -689,6 +689,30 @@ def test_pages_of_many_deals_are_small_and_in_one_order(serve: Serve) -> None:
     assert f'"{seen[-1]}"' in last
 
 
+def test_stages_that_are_written_are_named_in_the_visitors_language(serve: Serve) -> None:
+    """In a plan, and in what became of it."""
+    name = {"en": "Qualification", "pt": "Qualificação"}
+    stages = [make_stage("qualification", name=name), make_stage("proposal"), make_stage("closing")]
+    process = make_process(languages=["en", "pt"], stages=[*stages, make_stage("care", status="won")])
+    served = serve(
+        process=process,
+        fill=lambda bench: bench.crms["north"].create_deal("New", stage="qualification") and None,
+        **ASKING,
+    )
+    with served.visitor() as visitor:
+        visitor.get("/language/pt")
+        visitor.post("/plan/make", data=served.form(visitor, pull="yes"))
+        served.wait()
+        made = served.site.desk.made
+        assert made is not None
+        plan = visitor.get("/plan").text
+        visitor.post("/plan/apply", data=served.form(visitor, id=made.plan.id))
+        served.wait()
+        run = visitor.get(f"/runs/{served.bench.workspace.store.runs.runs(1)[0].id}").text
+
+    assert ("<ins>Qualificação</ins>" in plan, "Etapa: Qualificação" in run) == (True, True)
+
+
 def test_an_sla_is_called_as_the_process_names_it(serve: Serve) -> None:
     """What deals are held by has the name of the process file; an SLA of the whole process has no stage before it."""
     touch = {"kind": "first_touch", "goal": "1h"}

@@ -10,10 +10,9 @@ from starlette.responses import Response
 from crmbridge.errors import PlanStaleError
 from crmbridge.model.changes import Action, Plan
 from crmbridge.services.choosing import Choice
-from crmbridge.services.naming import names_for
 from crmbridge.web.desk import Made, What
 from crmbridge.web.site import Asked, Site, go, message, page, part_of
-from crmbridge.web.views.changes import shown_changes
+from crmbridge.web.views.changes import names_told, shown_changes
 from crmbridge.web.words import Words
 
 ROWS = 50  # changes on a page
@@ -26,7 +25,7 @@ def shown(site: Site, asked: Asked) -> Response:
         return page(site, asked, "plan.html.j2", title=t("plan"), made=None)
     part = part_of(len(made.plan.changes), asked.number, ROWS)
     some = made.plan.changes[part.start : part.last]
-    names = names_for(site.workspace, some)
+    names = names_told(site, some, t)
     return page(
         site,
         asked,
