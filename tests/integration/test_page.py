@@ -710,7 +710,7 @@ def test_stages_that_are_written_are_named_in_the_visitors_language(serve: Serve
         served.wait()
         run = visitor.get(f"/runs/{served.bench.workspace.store.runs.runs(1)[0].id}").text
 
-    assert ("<ins>Qualificação</ins>" in plan, "Etapa: Qualificação" in run) == (True, True)
+    assert ("criar (negócio)" in plan, "<ins>Qualificação</ins>" in plan, "Etapa: Qualificação" in run) == (True,) * 3
 
 
 def test_an_sla_is_called_as_the_process_names_it(serve: Serve) -> None:

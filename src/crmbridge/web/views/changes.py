@@ -89,7 +89,7 @@ def _shown(site: Site, change: Change, because: str, names: Names, t: Words) -> 
     return Shown(
         change=change,
         mark=MARKS.get(change.action, "+"),
-        what=t("bracketed", name=does, what=change.creates) if change.action is Action.CREATE else does,
+        what=t("bracketed", name=does, what=t(f"kind_{change.creates}")) if change.action is Action.CREATE else does,
         name=plain(name or str(target or ""), NAME),
         href=deal_path(target) if target and target.kind == "deal" else None,
         edits=[] if change.action is Action.ARCHIVE else list(_edits(site, change, names, t)),
