@@ -117,6 +117,7 @@ def test_deals_are_filtered_and_explained(visit: Any) -> None:
     assert re.match(r"https?://", link.get_attribute("href"))
     assert "noopener noreferrer" == link.get_attribute("rel")
     assert "To leave this stage" in page.inner_text("main")
+    assert "Negotiation: " in page.locator("ul.rules").first.inner_text()
 
 
 def test_who_may_only_look_finds_nothing_to_press(visit: Any) -> None:

@@ -38,6 +38,7 @@ class Rule(NamedTuple):
     """A rule as the page shows it."""
 
     of: ExplainedRule
+    name: str
     says: str
     tone: str
     mark: str
@@ -114,6 +115,7 @@ def _rules(site: Site, said: Explanation, when: When, t: Words, told: Teller) ->
         fields = ", ".join(field_label(site, name, t) for name in verdict.missing)
         yield Rule(
             of=rule,
+            name=rule_name(site, verdict.rule, t),
             says=told.verdict(verdict),
             tone=tone,
             mark=t(mark),
