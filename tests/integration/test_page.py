@@ -409,6 +409,27 @@ def test_who_can_not_do_something_is_led_back_to_where_they_were(serve: Serve) -
     assert "<title>Decided. The next plan carries it out." in said
 
 
+def test_a_button_that_is_pressed_twice_does_it_once(serve: Serve) -> None:
+    """And says no error: whoever pressed it sees what is at work. Somebody else is told."""
+    served = serve(fill=lambda bench: bench.crms["north"].create_deal("New", stage="qualification") and None, **ASKING)
+    with served.visitor() as visitor:
+        served.may_work.clear()
+        makes = [visitor.post("/plan/make", data=served.form(visitor, pull="yes")) for _ in range(2)]
+        served.may_work.set()
+        served.wait()
+        made = served.site.desk.made
+        assert made is not None
+        served.may_work.clear()
+        writes = [visitor.post("/plan/apply", data=served.form(visitor, id=made.plan.id)) for _ in range(2)]
+        other = visitor.post("/plan/apply", data=served.form(visitor, id="another"))
+        served.may_work.set()
+        served.wait()
+    applied = [e.change.id for e in served.bench.workspace.store.journal.entries() if e.outcome == "applied"]
+
+    assert [(303, "/work")] * 4 == [(one.status_code, one.headers["location"]) for one in (*makes, *writes)]
+    assert (409, sorted(change.id for change in made.plan.changes)) == (other.status_code, sorted(applied))
+
+
 def test_what_is_at_work_is_told_until_it_is_done(serve: Serve) -> None:
     """In one answer: a page that loads itself again takes readers' place away."""
     served = serve(fill=lambda bench: bench.crms["north"].create_deal("New", stage="qualification") and None)
@@ -536,6 +557,26 @@ def test_hostile_text_is_text_on_every_page(serve: Serve) -> None:
         assert [] == [bad for bad in ("<script", "\u202e", "\x1b", "javascript:alert") if bad in text]
 
 
+def test_hostile_text_is_text_in_plans_and_what_became_of_them(serve: Serve) -> None:
+    """Before they are written, while they are confirmed, and after."""
+    served = serve(
+        fill=lambda bench: bench.crms["north"].create_deal(HOSTILE, stage="qualification") and None, **ASKING
+    )
+    with served.visitor() as visitor:
+        visitor.post("/plan/make", data=served.form(visitor, pull="yes"))
+        served.wait()
+        made = served.site.desk.made
+        assert made is not None
+        texts = [visitor.get(path).text for path in ("/plan", f"/plan/apply?id={made.plan.id}")]
+        visitor.post("/plan/apply", data=served.form(visitor, id=made.plan.id))
+        served.wait()
+        runs = served.bench.workspace.store.runs.runs(1)
+        texts += [visitor.get(path).text for path in ("/work", f"/runs/{runs[0].id}", "/deals")]
+
+    assert 2 <= sum("&lt;script&gt;alert(1)" in text for text in texts)
+    assert [] == [bad for text in texts for bad in ("<script", "\u202e", "\x1b") if bad in text]
+
+
 def test_what_the_overview_counts_is_named_where_it_leads(serve: Serve) -> None:
     """Unclear writes with their runs, and the waivers that are about to end with who gave them and why."""
 
@@ -613,12 +654,20 @@ def test_the_numbers_of_the_overview_lead_to_as_many_deals(serve: Serve) -> None
     served = serve(deals=300, fill=fill, parts={"north": (0.0, 1.0)})
     card = re.compile(r'class="value">(\d+)</span><span class="label"><a href="(/deals[^"]*)"')
     with served.visitor() as visitor:
-        found = card.findall(visitor.get("/").text)
+        overview = visitor.get("/").text
+        found = card.findall(overview)
         listed = [re.findall(r" of (\d+)</p>", visitor.get(path).text) for _, path in found]
 
     assert ["/deals", "/deals?time=over", "/deals?time=day"] == [path for _, path in found]
     assert [[number] for number, _ in found] == listed
     assert 3 == len({number for number, _ in found} - {"0"})
+    stages = overview.split('<ul class="bars">')[1].partition("</ul>")[0]
+    counts = re.findall(r"<b>(\d+)</b>", stages)
+    assert int(found[0][0]) == sum(map(int, counts))
+    with served.visitor() as visitor:
+        paths = re.findall('href="(/deals[^"]+)"', stages)
+        assert counts == [number for path in paths for number in re.findall(r" of (\d+)</p>", visitor.get(path).text)]
+        assert "/deals?stage=-" == paths[-1]
 
 
 def test_pages_of_many_deals_are_small_and_in_one_order(serve: Serve) -> None:
@@ -638,6 +687,30 @@ def test_pages_of_many_deals_are_small_and_in_one_order(serve: Serve) -> None:
     assert len(held) > 100
     assert [f"/deals/north/{one.deal.id}" for one in held] == seen
     assert f'"{seen[-1]}"' in last
+
+
+def test_stages_that_are_written_are_named_in_the_visitors_language(serve: Serve) -> None:
+    """In a plan, and in what became of it."""
+    name = {"en": "Qualification", "pt": "Qualificação"}
+    stages = [make_stage("qualification", name=name), make_stage("proposal"), make_stage("closing")]
+    process = make_process(languages=["en", "pt"], stages=[*stages, make_stage("care", status="won")])
+    served = serve(
+        process=process,
+        fill=lambda bench: bench.crms["north"].create_deal("New", stage="qualification") and None,
+        **ASKING,
+    )
+    with served.visitor() as visitor:
+        visitor.get("/language/pt")
+        visitor.post("/plan/make", data=served.form(visitor, pull="yes"))
+        served.wait()
+        made = served.site.desk.made
+        assert made is not None
+        plan = visitor.get("/plan").text
+        visitor.post("/plan/apply", data=served.form(visitor, id=made.plan.id))
+        served.wait()
+        run = visitor.get(f"/runs/{served.bench.workspace.store.runs.runs(1)[0].id}").text
+
+    assert ("criar (negócio)" in plan, "<ins>Qualificação</ins>" in plan, "Etapa: Qualificação" in run) == (True,) * 3
 
 
 def test_an_sla_is_called_as_the_process_names_it(serve: Serve) -> None:

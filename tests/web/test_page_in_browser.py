@@ -108,6 +108,7 @@ def test_deals_are_filtered_and_explained(visit: Any) -> None:
     before = page.locator("tbody tr").count()
     page.select_option("select[name=stage]", "negotiation")
     page.click("form.filter button")
+    assert "found" == focused(page, "id")  # on a telephone, the form fills the screen
     stages = set(page.locator("tbody tr td:nth-child(2)").all_inner_texts())
     assert ({"Negotiation"}, True) == (stages, page.locator("tbody tr").count() < before)
 
@@ -116,6 +117,7 @@ def test_deals_are_filtered_and_explained(visit: Any) -> None:
     assert re.match(r"https?://", link.get_attribute("href"))
     assert "noopener noreferrer" == link.get_attribute("rel")
     assert "To leave this stage" in page.inner_text("main")
+    assert "Negotiation: " in page.locator("ul.rules").first.inner_text()
 
 
 def test_who_may_only_look_finds_nothing_to_press(visit: Any) -> None:

@@ -73,7 +73,7 @@ class HeldQuery(Struct, frozen=True, kw_only=True):
     status: str = "open"  # open, closed, or all
     name: str = ""  # a part of it
     owner: str | None = None  # as it is shown; "" are those without one
-    stage: str | None = None
+    stage: str | None = None  # "" are those in none
     rule: str | None = None
     due_from: datetime | None = None  # when the first of their clocks runs out
     due_before: datetime | None = None
@@ -83,7 +83,7 @@ class HeldQuery(Struct, frozen=True, kw_only=True):
         return (
             (self.status == "all" or one.is_open == (self.status == "open"))
             and (self.owner is None or one.owner == self.owner)
-            and (self.stage is None or one.place.stage == self.stage)
+            and (self.stage is None or (one.place.stage or "") == self.stage)
             and (self.rule is None or any(hold.rule == self.rule for hold in one.holds))
             and self.name.casefold() in one.name.casefold()
             and self._in_time(one.due_at)

@@ -96,6 +96,7 @@ def some() -> HeldDeal:
         (HeldQuery(owner="Rita Prado"), True),
         (HeldQuery(owner=""), False),
         (HeldQuery(stage="closing"), False),
+        (HeldQuery(stage=""), False),
         (HeldQuery(rule="qualification.bant", stage="qualification"), True),
         (HeldQuery(rule="qualification.b"), False),
         (HeldQuery(name="EAL 1"), True),

@@ -18,6 +18,7 @@ from crmbridge.cli.exits import EXITS
 from crmbridge.model.changes import Action, Cause, Outcome
 from crmbridge.model.figures import Figure, Unit
 from crmbridge.model.findings import Severity, SlaState
+from crmbridge.model.records import Kind
 from crmbridge.model.values import Money
 from crmbridge.web.words import LANGUAGES, preferred, words_of
 
@@ -55,6 +56,7 @@ def test_every_kind_of_thing_has_its_word() -> None:
     """A cause or outcome without one would be an error on the day it first happens."""
     wanted = {f"exit_{one.code}" for one in EXITS}
     wanted |= {f"{prefix}_{one}" for one in Action for prefix in ("action", "does")}
+    wanted |= {f"kind_{one}" for one in Kind}
     wanted |= {f"cause_{one}" for one in Cause} | {f"outcome_{one}" for one in Outcome}
     wanted |= {f"severity_{one}" for one in Severity} | {str(one) for one in SlaState}
 

@@ -8,10 +8,11 @@ from typing import NamedTuple
 from crmbridge.engine.occasion import reason
 from crmbridge.engine.text import plain
 from crmbridge.manual.telling import Teller
-from crmbridge.model.changes import Action, Change, JournalEntry
+from crmbridge.model.changes import Action, Blocked, Change, JournalEntry
 from crmbridge.model.findings import Finding
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
-from crmbridge.services.naming import Names, called_in, findings_of
+from crmbridge.services.naming import Names, called_in, findings_of, names_for
 from crmbridge.web.rendering import deal_path
 from crmbridge.web.site import Site
 from crmbridge.web.views.deals import field_label, teller_of
@@ -40,6 +41,14 @@ class Shown(NamedTuple):
     href: str | None
     edits: Sequence[Edit]
     because: str
+
+
+def names_told(site: Site, changes: Sequence[Change], t: Words, blocked: Sequence[Blocked] = ()) -> Names:
+    """Look up the names of everything that changes speak of, stages in the visitor's language."""
+    names = names_for(site.workspace, changes, blocked)
+    ends = {"won": t("stage_won"), "lost": t("stage_lost")}
+    stages = {stage.id: stage.name.in_language(t.language) for stage in site.workspace.project.process.stages}
+    return replace(names, stages=ends | stages)
 
 
 def shown_changes(site: Site, changes: Sequence[Change], names: Names, t: Words) -> list[Shown]:
@@ -80,7 +89,7 @@ def _shown(site: Site, change: Change, because: str, names: Names, t: Words) -> 
     return Shown(
         change=change,
         mark=MARKS.get(change.action, "+"),
-        what=t("bracketed", name=does, what=change.creates) if change.action is Action.CREATE else does,
+        what=t("bracketed", name=does, what=t(f"kind_{change.creates}")) if change.action is Action.CREATE else does,
         name=plain(name or str(target or ""), NAME),
         href=deal_path(target) if target and target.kind == "deal" else None,
         edits=[] if change.action is Action.ARCHIVE else list(_edits(site, change, names, t)),

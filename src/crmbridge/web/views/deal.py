@@ -10,12 +10,12 @@ from starlette.responses import Response
 from crmbridge.manual.telling import Teller
 from crmbridge.model.findings import Judgement, SlaClock, SlaState, Visit
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.values import Value
 from crmbridge.services.explained import Asked as When
 from crmbridge.services.explained import ExplainedRule, Explanation, InStep, SyncedField
 from crmbridge.services.explaining import explain
-from crmbridge.services.naming import names_for
 from crmbridge.web.site import Asked, Site, message, page
-from crmbridge.web.views.changes import done
+from crmbridge.web.views.changes import done, names_told
 from crmbridge.web.views.deals import edits_in_words, field_label, length_in_words, rule_name, stage_name, teller_of
 from crmbridge.web.words import NOTHING, Words
 
@@ -38,6 +38,7 @@ class Rule(NamedTuple):
     """A rule as the page shows it."""
 
     of: ExplainedRule
+    name: str
     says: str
     tone: str
     mark: str
@@ -67,7 +68,7 @@ def one(site: Site, asked: Asked) -> Response:
         return message(site, asked, 404, t("not_found"), t("not_found_why"))
     said = explain(site.workspace, f"{ref.connection}:{ref.id}")
     told = teller_of(site, t)
-    names = names_for(site.workspace, [entry.change for entry in said.journal])
+    names = names_told(site, [entry.change for entry in said.journal], t)
     return page(
         site,
         asked,
@@ -114,6 +115,7 @@ def _rules(site: Site, said: Explanation, when: When, t: Words, told: Teller) ->
         fields = ", ".join(field_label(site, name, t) for name in verdict.missing)
         yield Rule(
             of=rule,
+            name=rule_name(site, verdict.rule, t),
             says=told.verdict(verdict),
             tone=tone,
             mark=t(mark),
@@ -155,8 +157,11 @@ def _visit(site: Site, visit: Visit, t: Words) -> tuple[str, str, str, str]:
 def _apart(
     site: Site, field: SyncedField, linked: Sequence[Record], t: Words
 ) -> tuple[str, str, list[tuple[str, str]], str]:
-    sides = [(r.ref.connection, t.value(field.now[r.ref.connection]) if r.ref.connection in field.now else NOTHING)
-             for r in linked]  # fmt: skip
+    def written(value: Value) -> str:
+        return stage_name(site, value, t) if field.name == "stage" and isinstance(value, str) else t.value(value)
+
+    connections = [record.ref.connection for record in linked]
+    sides = [(each, written(field.now[each]) if each in field.now else NOTHING) for each in connections]
     state = t("is_conflict" if field.state is InStep.CONFLICT else "waits_for_run")
-    agreed = ", ".join(dict.fromkeys(t.value(value) for value in field.base.values())) or NOTHING
+    agreed = ", ".join(dict.fromkeys(map(written, field.base.values()))) or NOTHING
     return field_label(site, field.name, t), state, sides, agreed

@@ -47,8 +47,6 @@ def held(site: Site, asked: Asked) -> Response:
     fitting = [one for one in counted.deals if query.fits(one)]
     part = part_of(len(fitting), asked.number, ROWS)
     chosen = {name: asked.query.get(name) or None for name in ("name", "owner", "stage", "rule", "time", "status")}
-    if query.owner == "":
-        chosen["owner"] = NOBODY
     return page(
         site,
         asked,
@@ -61,24 +59,24 @@ def held(site: Site, asked: Asked) -> Response:
         owners=sorted({one.owner for one in counted.deals if one.owner})[:MOST_OWNERS],
         stages=[(s.id, s.name.in_language(t.language)) for s in site.workspace.project.process.stages],
         rules=[(rule, rule_name(site, rule, t), count) for rule, count in by_rule(counted.deals)],
-        page_path=lambda number: with_query("/deals", **chosen, page=number),
+        page_path=lambda number: with_query("/deals", **chosen, page=number) + "#found",
         counted=t("all_times", zone=site.zone.key, when=t.moment(counted.at)),
     )
 
 
-NOBODY = "-"  # stands for deals without an owner in an address
+NONE = "-"  # stands for deals without an owner, or in no stage, in an address
 OVER, SOON = "over", "day"  # what an address may say of the time that is left
 DAY = timedelta(days=1)
 
 
 def _query(asked: Asked, now: datetime) -> HeldQuery:
     status, time = asked.query.get("status", "open"), asked.query.get("time")
-    owner = asked.query.get("owner") or None
+    owner, stage = (asked.query.get(name) or None for name in ("owner", "stage"))
     return HeldQuery(
         status=status if status in {"open", "closed", "all"} else "open",
         name=plain(asked.query.get("name", "")),
-        owner="" if owner == NOBODY else owner,
-        stage=asked.query.get("stage") or None,
+        owner="" if owner == NONE else owner,
+        stage="" if stage == NONE else stage,
         rule=asked.query.get("rule") or None,
         due_from=now if time == SOON else None,
         due_before=now + DAY if time == SOON else now if time == OVER else None,

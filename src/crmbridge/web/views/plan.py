@@ -10,10 +10,9 @@ from starlette.responses import Response
 from crmbridge.errors import PlanStaleError
 from crmbridge.model.changes import Action, Plan
 from crmbridge.services.choosing import Choice
-from crmbridge.services.naming import names_for
-from crmbridge.web.desk import Made
+from crmbridge.web.desk import Made, What
 from crmbridge.web.site import Asked, Site, go, message, page, part_of
-from crmbridge.web.views.changes import shown_changes
+from crmbridge.web.views.changes import names_told, shown_changes
 from crmbridge.web.words import Words
 
 ROWS = 50  # changes on a page
@@ -26,7 +25,7 @@ def shown(site: Site, asked: Asked) -> Response:
         return page(site, asked, "plan.html.j2", title=t("plan"), made=None)
     part = part_of(len(made.plan.changes), asked.number, ROWS)
     some = made.plan.changes[part.start : part.last]
-    names = names_for(site.workspace, some)
+    names = names_told(site, some, t)
     return page(
         site,
         asked,
@@ -49,6 +48,8 @@ def shown(site: Site, asked: Asked) -> Response:
 
 def make(site: Site, asked: Asked) -> Response:
     """Begin to make a plan."""
+    if _pressed_twice(site, asked, "plan"):
+        return go("/work")
     site.desk.plan(asked.by, refresh=asked.form.get("pull") == "yes")
     return go("/work")
 
@@ -78,14 +79,22 @@ def confirm(site: Site, asked: Asked) -> Response:
 
 def apply(site: Site, asked: Asked) -> Response:
     """Begin to write the plan that was confirmed: no more changes and deletions than the confirmation named."""
-    t = asked.words
-    made = _standing(site, asked.form.get("id", ""))
+    t, plan_id = asked.words, asked.form.get("id", "")
+    if _pressed_twice(site, asked, "apply") and site.desk.made and site.desk.made.plan.id == plan_id:
+        return go("/work")
+    made = _standing(site, plan_id)
     deletes = _deletes(made.plan)
     if deletes and asked.form.get("deletes") != str(deletes):
         return message(site, asked, 400, t("cannot_now"), t("confirm_deletes"))
     choice = Choice(max_changes=len(made.plan.changes), max_deletes=deletes)
     site.desk.apply(asked.by, made.plan.id, choice)
     return go("/work")
+
+
+def _pressed_twice(site: Site, asked: Asked, what: What) -> bool:
+    """Tell whether what is asked for is at work already, for the one who asks."""
+    job = site.desk.job
+    return job is not None and job.finished_at is None and (job.what, job.by) == (what, asked.by)
 
 
 def _standing(site: Site, plan_id: str) -> Made:

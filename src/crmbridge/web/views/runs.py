@@ -6,10 +6,9 @@ from itertools import islice
 
 from starlette.responses import Response
 
-from crmbridge.services.naming import names_for
 from crmbridge.services.overview import newest_runs
 from crmbridge.web.site import Asked, Site, message, page, part_of
-from crmbridge.web.views.changes import done, written_to
+from crmbridge.web.views.changes import done, names_told, written_to
 from crmbridge.web.views.deals import edits_in_words
 from crmbridge.web.views.start import ran
 
@@ -44,7 +43,7 @@ def one(site: Site, asked: Asked) -> Response:
     total = sum(entry.outcome is not None for entry in journal.entries(id_))
     part = part_of(total, asked.number, ROWS)
     entries = list(islice((e for e in journal.entries(id_) if e.outcome is not None), part.start, part.last))
-    names = names_for(site.workspace, [entry.change for entry in entries])
+    names = names_told(site, [entry.change for entry in entries], t)
     rows = []
     for entry in entries:
         edits, does = edits_in_words(site, entry.change, names, t), done(entry.change.action, t)

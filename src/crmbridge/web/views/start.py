@@ -19,7 +19,7 @@ from crmbridge.services.overview import Overview, look_over, newest_runs
 from crmbridge.web.charts import Line, spark
 from crmbridge.web.rendering import with_query
 from crmbridge.web.site import Asked, Site, page
-from crmbridge.web.views.deals import OVER, SOON, length_in_words, rows_of, rule_name
+from crmbridge.web.views.deals import NONE, OVER, SOON, length_in_words, rows_of, rule_name, stage_name
 from crmbridge.web.words import Words
 
 RUNS, URGENT, RULES = 6, 6, 8  # lines that are shown
@@ -189,15 +189,11 @@ def _money_in(deals: Iterable[HeldDeal], t: Words) -> str:
 def _by_stage(site: Site, held: Sequence[HeldDeal], t: Words) -> list[Bar]:
     counts = Counter(one.place.stage for one in held)
     most = max(counts.values(), default=0)
+    stages = [stage.id for stage in site.workspace.project.process.stages if stage.status == "open"]
+    others = [None] if counts[None] else []
     return [
-        Bar(
-            stage.name.in_language(t.language),
-            counts[stage.id],
-            _share(counts[stage.id], most),
-            f"/deals?stage={stage.id}",
-        )
-        for stage in site.workspace.project.process.stages
-        if stage.status == "open"
+        Bar(stage_name(site, stage, t), counts[stage], _share(counts[stage], most), f"/deals?stage={stage or NONE}")
+        for stage in (*stages, *others)
     ]
 
 

@@ -14,12 +14,12 @@ from crmbridge.model.changes import Blocked, Cause, JournalEntry
 from crmbridge.model.findings import Waiver
 from crmbridge.ports import Waiting
 from crmbridge.services.linked import ASSOCIATED
-from crmbridge.services.naming import Names, called, names_for
+from crmbridge.services.naming import Names, called
 from crmbridge.services.overview import waivers_ending
 from crmbridge.services.resolving import find_waiting, give, resolve, take
 from crmbridge.web.rendering import deal_path, with_query
 from crmbridge.web.site import Asked, Site, go, page, part_of
-from crmbridge.web.views.changes import done, written_to
+from crmbridge.web.views.changes import done, names_told, written_to
 from crmbridge.web.views.deals import field_label, rule_name, teller_of
 from crmbridge.web.words import Words
 
@@ -78,7 +78,7 @@ def everything(site: Site, asked: Asked) -> Response:
     found = sorted(site.workspace.store.waiting.all(), key=_order)
     part = part_of(len(found), asked.number, ROWS)
     some = found[part.start : part.last]
-    names = names_for(site.workspace, [], [one.item for one in some])
+    names = names_told(site, [], t, [one.item for one in some])
     return page(
         site,
         asked,
@@ -96,7 +96,7 @@ def everything(site: Site, asked: Asked) -> Response:
 
 def _unclear(site: Site, t: Words) -> list[Unclear]:
     entries = site.workspace.store.journal.unsettled()[:MOST]
-    names = names_for(site.workspace, [entry.change for entry in entries])
+    names = names_told(site, [entry.change for entry in entries], t)
     found = []
     for entry in entries:
         does = t("named", name=entry.change.connection, what=done(entry.change.action, t))

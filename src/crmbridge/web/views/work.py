@@ -14,11 +14,10 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from crmbridge.model.changes import Outcome
-from crmbridge.services.naming import names_for
 from crmbridge.web.desk import Job
 from crmbridge.web.rendering import rendered
 from crmbridge.web.site import Asked, Site, go, page
-from crmbridge.web.views.changes import shown_changes
+from crmbridge.web.views.changes import names_told, shown_changes
 from crmbridge.web.words import Words
 
 LOOKS = 0.2  # seconds between two looks at what is at work
@@ -55,10 +54,10 @@ def _around(site: Site, asked: Asked, job: Job) -> tuple[str, str]:
 async def _told(site: Site, begun: Job, t: Words, before: str, after: str) -> AsyncIterator[str]:
     yield f'{before}<div role="log" aria-label="{t("working")}"><ol class="list">'
     started = told_at = monotonic()
-    told = ("", "")
+    told: tuple[str, str] | None = None
     while (job := _same(site, begun)) and job.finished_at is None and monotonic() - started < LONGEST:
         now = (job.step, job.about)
-        if now[0] != told[0] or (now != told and monotonic() - told_at > QUIET):
+        if told is None or now[0] != told[0] or (now != told and monotonic() - told_at > QUIET):
             told, told_at = now, monotonic()
             yield rendered("work_step.html.j2", {"t": t, "job": job})
         await sleep(LOOKS)
@@ -80,7 +79,7 @@ def _result(site: Site, job: Job, t: Words) -> str:
     applied = cycle.applied if cycle else None
     skipped = [(c, r) for c, r in applied.done if r.outcome is not Outcome.APPLIED][:SKIPPED] if applied else []
     changes = [change for change, _ in skipped]
-    lines = shown_changes(site, changes, names_for(site.workspace, changes), t)
+    lines = shown_changes(site, changes, names_told(site, changes, t), t)
     return rendered(
         "work_result.html.j2",
         {
