@@ -305,14 +305,14 @@ class ScheduleEntry(SettingsPart):
 class Report(SettingsPart):
     """A report and where it goes. A sink is one key with its settings: `{html: reports/}`, `{slack: {env: URL}}`.
 
-    `by` is what deals are grouped by: owner, team, connection, or one of their fields. `measures` are those that are
-    shown, in this order; none named: all. `horizon` is how many days the forecast looks ahead.
+    `by` is what deals are grouped by: owner, team, connection, or a field. `measures`: in this order; none named: all.
     """
 
     name: Id
+    title: str | None = Field(default=None, min_length=1, max_length=150)  # what people read; the name when not said
     by: str | None = None
     period: Literal["month", "quarter", "year"] | None = None  # in `timezone`
-    horizon: int = Field(default=90, ge=1, le=1830)
+    horizon: int = Field(default=90, ge=1, le=1830)  # days that the forecast looks ahead
     measures: tuple[str, ...] = ()
     sinks: tuple[dict[str, Any], ...] = ()
     language: str | None = None  # that of the settings when not said

@@ -422,7 +422,7 @@ def test_a_report_is_saved_where_it_is_wanted(shop: Shop, tmp_path: Path) -> Non
     ("form", "begins"), [("html", "<!DOCTYPE html>"), ("markdown", "# Indicators"), ("json", "{"), ("csv", "part,id,")]
 )
 def test_a_report_is_written_in_the_form_asked_for(shop: Shop, tmp_path: Path, form: str, begins: str) -> None:
-    """What is printed is what is saved, but for the time that went by."""
+    """What is printed is what is saved, but for the time that went by, and the mark of UTF-8 before a CSV."""
     shop.call("run")
     printed = shop.call("report", "--format", form).out
     shop.call("report", "--format", form, "--out", str(tmp_path / "here"))
@@ -430,7 +430,7 @@ def test_a_report_is_written_in_the_form_asked_for(shop: Shop, tmp_path: Path, f
     (saved,) = (tmp_path / "here").iterdir()
     steady = re.compile(r"[0-9.]+(?:e-[0-9]+)?")
     assert printed.startswith(begins)
-    assert [steady.sub("0", line.rstrip()) for line in saved.read_text("utf-8").splitlines()] == [
+    assert [steady.sub("0", line.rstrip()) for line in saved.read_text("utf-8-sig").splitlines()] == [
         steady.sub("0", line) for line in printed.splitlines()
     ]
 

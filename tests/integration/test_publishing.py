@@ -171,6 +171,18 @@ def test_a_report_speaks_the_language_of_the_settings_unless_it_names_another(tm
     bench.workspace.close()
 
 
+def test_a_report_is_headed_by_its_title(tmp_path: Path) -> None:
+    """An id can't be written in every language; without a title it has to do."""
+    bench = make(tmp_path)
+    report = bench.workspace.project.settings.reports[0].model_copy(update={"name": "the_week"})
+    titled = report.model_copy(update={"title": "Vendas da semana"})
+
+    made = [make_document(bench.workspace, each, None) for each in (report, titled)]
+    assert [("the_week", "The week"), ("the_week", "Vendas da semana")] == [(each.name, each.title) for each in made]
+    assert "<h1>Vendas da semana</h1>" in made[1].html
+    bench.workspace.close()
+
+
 class Killed(BaseException):
     """Stands for the end of the process."""
 

@@ -14,6 +14,7 @@ HEAD = (
     "part", "id", "name", "row", "stage", "segment", "period", "column", "column_name", "unit", "currency", "value",
     "n", "numerator", "denominator", "low", "high", "target", "met",
 )  # fmt: skip
+MARK = "\ufeff"  # begins a file: without it Excel takes UTF-8 for the country's own letters
 _Line = dict[str, str]
 
 

@@ -43,7 +43,7 @@ def make_document(workspace: Workspace, report: Report, summary: Mapping[str, An
     project = workspace.project
     options = report_options(workspace, report)
     scorecard = elsewhere(compute, project.store_url, project.process, workspace.clock.now(), options)
-    title = report.name.replace("_", " ").capitalize()
+    title = report.title or report.name.replace("_", " ").capitalize()
     language = language_of(workspace, report)
     return render(scorecard, summary, name=report.name, title=title, language=language)
 

@@ -62,7 +62,7 @@ def test_numbers_and_words_stay_as_they_are(text: str) -> None:
         ("Blue; =1+1", "Blue;' =1+1"),
         ("Blue;=HYPERLINK(A1);@SUM(A1)", "Blue;'=HYPERLINK(A1);'@SUM(A1)"),
         ('"Blue";-2+3', '"Blue";\'-2+3'),
-        (";＝1", ";'＝1"),
+        (";\uff1d1", ";'\uff1d1"),
         ("Blue; Green;-5", "Blue; Green;-5"),
         ("1;-5;+3,2 %", "1;-5;'+3,2 %"),
     ],

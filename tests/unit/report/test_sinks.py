@@ -83,7 +83,8 @@ def test_figures_are_written_as_json_and_csv(tmp_path: Path) -> None:
     for form in ("json", "csv"):
         open_sink({form: f"out.{form}"}, tmp_path, {}).deliver(document)
     (told,) = json.loads((tmp_path / "out.json").read_text("utf-8"))["indicators"]
-    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+    assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbfpart,")  # by which Excel knows UTF-8
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
         line = next(csv.DictReader(file))
 
     assert ("=1+1", -5) == (told["name"], told["figure"]["value"])

@@ -143,11 +143,12 @@ def _saved(documents: Sequence[Document], folder: Path, forms: Sequence[str]) ->
 def _save(document: Document, form: str, folder: Path) -> str:
     """Save a report in one form and give the path."""
     from crmbridge.cli.plan_files import write_file  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.report.csv_form import MARK  # noqa: PLC0415  the same
     from crmbridge.services.querying import export_whole  # noqa: PLC0415  the same
 
     path = folder / f"{document.name}{(SUFFIXES | TABLES)[form]}"
     if form in TABLES and document.scorecard is not None:
         export_whole(document.scorecard, path)
     else:
-        write_file(path, _text(document, form))
+        write_file(path, (MARK if form == "csv" else "") + _text(document, form))
     return str(path)

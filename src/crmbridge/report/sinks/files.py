@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.ports import Document
-from crmbridge.report.csv_form import csv_text
+from crmbridge.report.csv_form import MARK, csv_text
 
 
 def _json(document: Document) -> str:
@@ -27,7 +27,7 @@ def _csv(document: Document) -> str:
             f"{document.title!r} has no figures, so there is nothing for a CSV file.",
             advice="Use the sinks html, markdown or json for notices.",
         )
-    return csv_text(document.scorecard)
+    return MARK + csv_text(document.scorecard)
 
 
 # Each form's suffix, and how a document gives it.
