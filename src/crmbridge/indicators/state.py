@@ -96,6 +96,7 @@ def opened(
             if writes is not None:  # DuckDB takes no more exceptions once access is off
                 database.execute("SET allowed_paths = [?]", [str(writes)])
             database.execute("SET enable_external_access = false")
+            database.execute("SET lock_configuration = true")  # some settings can be changed by a SELECT
             yield database
         finally:
             database.close()
