@@ -127,6 +127,10 @@ def _one_select(database: duckdb.DuckDBPyConnection, sql: str, place: str) -> st
         kind = statements[0].type
     except ValueError:  # one that DuckDB's module for Python has no name for, such as UPDATE EXTENSIONS
         kind = None
+    if kind is duckdb.StatementType.MULTI:
+        raise ConfigurationError(
+            f"{place}: this PIVOT looks for its values itself", advice="Name them: ON status IN ('open', 'won')."
+        )
     if kind not in _ASKS:
         raise ConfigurationError(
             f"{place}: only SELECT is answered here, not {kind.name if kind else 'this'}",

@@ -72,6 +72,13 @@ def test_only_one_select_is_answered(database: duckdb.DuckDBPyConnection, sql: s
     assert (2,) == database.execute("SELECT count(*) FROM kept").fetchone()
 
 
+def test_a_pivot_names_its_values(database: duckdb.DuckDBPyConnection) -> None:
+    """One that looks for them itself would make a type of its own for them, and nothing is made here."""
+    assert "Name them" in str(refused(database, "PIVOT deals ON owner USING sum(amount)").advice)
+    named = "PIVOT deals ON owner IN ('Rita', 'Bo') USING sum(amount)"
+    assert ("Rita", "Bo") == ask(database, named, "my.sql", most=1).columns[-2:]
+
+
 @pytest.mark.parametrize(
     "sql",
     [
