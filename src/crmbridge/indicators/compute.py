@@ -175,11 +175,12 @@ class _Counted(Struct, frozen=True):
     def read(
         cls, views: duckdb.DuckDBPyConnection, process: Process, moment: Moment, pool: ThreadPoolExecutor
     ) -> _Counted:
-        """Run what is wanted: what takes longest here, the others in `pool`, which has other things to do before."""
+        """Run what is wanted: first what takes longest, and then the others, if `pool` is still at other things."""
         made, others = _Wanted.of(process, moment.options).apart()
         beside = pool.submit(_run, views.cursor(), others, moment)
         business = _business_time(views, moment)
-        found = _run(views, made, moment) | beside.result()
+        found = _run(views, made, moment)
+        found |= _run(views, others, moment) if beside.cancel() else beside.result()
         whole = _beside(business, found.whole)
         return cls(
             coverage=database.run(views, "coverage")[0],
