@@ -123,9 +123,17 @@ def _one_select(database: duckdb.DuckDBPyConnection, sql: str, place: str) -> st
         raise _explained(database, error, place) from None
     if len(statements) != 1:
         raise ConfigurationError(f"{place}: this is {len(statements)} statements, not one", advice="Write one SELECT.")
-    if statements[0].type not in _ASKS:
+    try:
+        kind = statements[0].type
+    except ValueError:  # one that DuckDB's module for Python has no name for, such as UPDATE EXTENSIONS
+        kind = None
+    if kind is duckdb.StatementType.MULTI:
         raise ConfigurationError(
-            f"{place}: only SELECT is answered here, not {statements[0].type.name}",
+            f"{place}: this PIVOT looks for its values itself", advice="Name them: ON status IN ('open', 'won')."
+        )
+    if kind not in _ASKS:
+        raise ConfigurationError(
+            f"{place}: only SELECT is answered here, not {kind.name if kind else 'this'}",
             advice="Views are read only; nothing in them can be changed.",
         )
     return sql
@@ -143,7 +151,7 @@ def _explained(
 
 
 def _advice(database: duckdb.DuckDBPyConnection, message: str) -> str:
-    if "Permission Error" in message or "read-only" in message:
+    if any(said in message for said in ("Permission Error", "read-only", "has been locked")):
         return "Only the views can be read: no files, no network, and nothing is written."
     if "Out of Memory" in message:
         return _LESS

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import duckdb
 from msgspec import Struct
@@ -34,6 +37,7 @@ from crmbridge.model.process import Indicator, Measure, Process
 
 _USUAL = Options()
 _Business = Mapping[tuple[str, int, int | None], Raw]  # by part, stage, period
+_TURN = 1e-4  # seconds
 _LAST = 1_000_000  # after all stages, segments and periods
 
 
@@ -57,11 +61,12 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
         begun.append((money, shown, pool.submit(measure_outlooks, views.cursor(), shown, as_of, money)))
 
     with (
+        _short_turns(),
         ThreadPoolExecutor(1) as pool,
         database.views(store_url, process, moment, lean=lean, counting=look_ahead) as views,
     ):
         ((money, shown, ahead),) = begun
-        counted = _Counted.read(views, process, moment)
+        counted = _Counted.read(views, process, moment, pool)
         outlooks = ahead.result()
         cuts = Cuts(segment=options.segment is not None, period=options.period is not None)
         own = measure_own(views, options.own, words, money.currency, cuts)
@@ -86,6 +91,21 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
     )
 
 
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Let threads take short turns with Python meanwhile.
+
+    A thread that only hands DuckDB its next question would wait for a whole turn of one that works in Python, at each
+    step on the way, while a core has nothing to do.
+    """
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
+
+
 def _measured(shown: Shown, counted: _Counted) -> Iterator[Measured]:
     for name in shown.options.measures or MEASURES:
         if name in MEASURES:
@@ -98,6 +118,43 @@ def _moment(naive: datetime | None) -> datetime | None:
 
 # ── What the SQL gives ──────────────────────────────────────────────────────────────────────────────────
 
+_Rows = Mapping[str, Sequence[Raw]]  # by measure
+
+
+class _Wanted(NamedTuple):
+    """The measures to run: over all time, by the periods of the report, and by those of trends."""
+
+    whole: tuple[str, ...]
+    cut: tuple[str, ...]
+    trends: tuple[str, ...]
+
+    @classmethod
+    def of(cls, process: Process, options: Options) -> _Wanted:
+        watched = dict.fromkeys(each.measure.value for each in process.indicators if each.measure in MEASURES)
+        shown = [name for name in options.measures or MEASURES if name in MEASURES]
+        cut = [name for name in shown if MEASURES[name].by_period] if options.period else []
+        trends = [name for name in watched if name in _TRENDS]
+        return cls(tuple(dict.fromkeys([*shown, *watched])), tuple(cut), tuple(trends))
+
+    def apart(self) -> tuple[_Wanted, _Wanted]:
+        """Give those that are made from tables of their own, which takes longest, and the others."""
+        made, others = (
+            _Wanted(*(tuple(name for name in names if (name in _MADE) is is_made) for names in self))
+            for is_made in (True, False)
+        )
+        return made, others
+
+
+class _Found(NamedTuple):
+    """What they gave."""
+
+    whole: _Rows
+    cut: _Rows
+    trends: _Rows
+
+    def __or__(self, other: _Found) -> _Found:
+        return _Found(*({**mine, **others} for mine, others in zip(self, other, strict=True)))
+
 
 class _Counted(Struct, frozen=True):
     """What the SQL of each measure gave.
@@ -109,26 +166,29 @@ class _Counted(Struct, frozen=True):
     coverage: Raw
     waived: Raw
     currencies: Sequence[str]
-    whole: Mapping[str, Sequence[Raw]]
-    shown: Mapping[str, Sequence[Raw]]
-    trends: Mapping[str, Sequence[Raw]]
+    whole: _Rows
+    shown: _Rows
+    trends: _Rows
     left_out: Mapping[str, int]
 
     @classmethod
-    def read(cls, views: duckdb.DuckDBPyConnection, process: Process, moment: Moment) -> _Counted:
-        watched = dict.fromkeys(each.measure.value for each in process.indicators if each.measure in MEASURES)
-        shown = [name for name in moment.options.measures or MEASURES if name in MEASURES]
+    def read(
+        cls, views: duckdb.DuckDBPyConnection, process: Process, moment: Moment, pool: ThreadPoolExecutor
+    ) -> _Counted:
+        """Run what is wanted: first what takes longest, and then the others, if `pool` is still at other things."""
+        made, others = _Wanted.of(process, moment.options).apart()
+        beside = pool.submit(_run, views.cursor(), others, moment)
         business = _business_time(views, moment)
-        whole = _run_all(views, dict.fromkeys([*shown, *watched]), None, business)
-        period = moment.options.period
-        cut = [name for name in shown if MEASURES[name].by_period] if period else []
+        found = _run(views, made, moment)
+        found |= _run(views, others, moment) if beside.cancel() else beside.result()
+        whole = _beside(business, found.whole)
         return cls(
             coverage=database.run(views, "coverage")[0],
             waived=database.run(views, "waived")[0],
             currencies=[row["currency"] for row in database.run(views, "currencies")],
             whole=whole,
-            shown={**whole, **_run_all(views, cut, period, business)},
-            trends=_run_trends(views, [name for name in watched if name in _TRENDS], moment, whole, business),
+            shown={**whole, **_beside(business, found.cut)},
+            trends=_beside(business, found.trends),
             left_out=database.run(views, "left_out")[0],
         )
 
@@ -182,43 +242,30 @@ def _place(row: Raw) -> tuple[int, int, int]:
     return stage, segment, period
 
 
-def _run_all(
-    views: duckdb.DuckDBPyConnection, names: Iterable[str], period: Period | None, business: _Business
-) -> dict[str, list[Raw]]:
-    names = tuple(names)
+def _run(views: duckdb.DuckDBPyConnection, wanted: _Wanted, moment: Moment) -> _Found:
+    whole = _run_by(views, wanted.whole, None)
+    return _Found(
+        whole, _run_by(views, wanted.cut, moment.options.period), _run_trends(views, wanted.trends, moment, whole)
+    )
+
+
+def _run_by(views: duckdb.DuckDBPyConnection, names: Sequence[str], period: Period | None) -> dict[str, list[Raw]]:
     if not names:
         return {}
     database.by_period(views, period)
-    of_spells = [name for name in names if name in _OF_SPELLS]
-    with ThreadPoolExecutor(1) as pool:  # what nothing of this is made from goes on beside it
-        others = pool.submit(_rows_of, views.cursor(), [name for name in names if name not in _OF_SPELLS])
-        if of_spells:
-            views.execute(query("spells"))
-        found = {**_rows_of(views, of_spells), **others.result()}
-    return {name: _beside(business, name, found[name]) for name in names}
-
-
-def _rows_of(views: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict[str, list[Raw]]:
+    if _OF_SPELLS & {*names}:
+        views.execute(query("spells"))
     return {name: database.run(views, name) for name in names}
 
 
-def _run_trends(
-    views: duckdb.DuckDBPyConnection,
-    names: Iterable[str],
-    moment: Moment,
-    whole: Mapping[str, Sequence[Raw]],
-    business: _Business,
-) -> dict[str, Sequence[Raw]]:
+def _run_trends(views: duckdb.DuckDBPyConnection, names: Iterable[str], moment: Moment, whole: _Rows) -> _Rows:
     """Run the measures over the periods of trends; some have SQL of their own for it, one knows them all along."""
     names = tuple(names)
     database.by_period(views, moment.trend_period)
     if _OF_OPEN_DEALS & {*names}:
         views.execute(query("stood"))
     own = {name: f"{name}_trend" for name in _OF_OPEN_DEALS | {"time_in_stage"}}
-    return {
-        name: whole[name] if name in _CUT_BY_ENDS else _beside(business, name, database.run(views, own.get(name, name)))
-        for name in names
-    }
+    return {name: whole[name] if name in _CUT_BY_ENDS else database.run(views, own.get(name, name)) for name in names}
 
 
 def _business_time(views: duckdb.DuckDBPyConnection, moment: Moment) -> _Business:
@@ -227,11 +274,13 @@ def _business_time(views: duckdb.DuckDBPyConnection, moment: Moment) -> _Busines
     return {(row["part"], row["stage"], row["period"]): row for row in database.run(views, "business_time")}
 
 
-def _beside(business: _Business, name: str, rows: list[Raw]) -> list[Raw]:
+def _beside(business: _Business, found: _Rows) -> _Rows:
     """Put the business time of finished visits beside their time."""
-    if name != "time_in_stage":
-        return rows
-    return [{**row, **business.get((row["part"], row["stage"], row["period"]), {})} for row in rows]
+    name = "time_in_stage"
+    if name not in found:
+        return found
+    rows = [{**row, **business.get((row["part"], row["stage"], row["period"]), {})} for row in found[name]]
+    return {**found, name: rows}
 
 
 # Measures that say what happened in a period, how things stood at its end, or what became of deals that began in it.
@@ -251,10 +300,9 @@ _TRENDS = frozenset(
         "sales_velocity",
     }
 )
-_OF_SPELLS = frozenset({"time_in_stage", "cycle_time", "aging"})  # made from a table that only one connection sees
 _OF_OPEN_DEALS = frozenset({"aging", "pipeline_coverage", "sales_velocity"})  # as they stood at the ends of periods
-
-
+_OF_SPELLS = frozenset({"time_in_stage", "cycle_time", "aging"})
+_MADE = _OF_SPELLS | _OF_OPEN_DEALS  # from tables that only one connection sees
 _CUT_BY_ENDS = frozenset({"open_findings"})  # those whose rows are by the ends of periods already
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from crmbridge.indicators.currency import define_money
 from crmbridge.indicators.options import Options, Period
 from crmbridge.indicators.periods import MONTHS, number_of, start_of
-from crmbridge.indicators.state import opened, query
+from crmbridge.indicators.state import Beside, opened, query
 from crmbridge.indicators.tables import Lean
 from crmbridge.indicators.targets import read_target
 from crmbridge.model.process import Measure, Process
@@ -80,27 +80,38 @@ def views(
     field = None if moment.options.by_team or segment in {None, "owner", "connection"} else segment
     clocks = Lean(moment.month_of, [*aimed_business_time(process)]) if lean else None
 
+    def prepare(database: duckdb.DuckDBPyConnection) -> None:
+        _define_process(database, process)
+        _define_moment(database, moment)
+        _define_segment(database, moment.options)
+        database.execute(query("macros"))
+
     def define(database: duckdb.DuckDBPyConnection) -> None:
-        _define(database, process, moment)
+        database.execute(query("views"))
+        define_money(database, moment.options.rates)
+        database.execute(query("chances"))
         if counting:
             counting(database)
             database.execute(query("counted"))
 
     with opened(
-        store_url, [stage.id for stage in process.stages], field, writes, lean=clocks, meanwhile=define
+        store_url, [stage.id for stage in process.stages], field, writes, lean=clocks, beside=Beside(prepare, define)
     ) as database:
         if counting:
             database.execute(query("kept"))
+        by_period(database, None)
         yield database
 
 
 def by_period(database: duckdb.DuckDBPyConnection, period: Period | None) -> None:
-    """Say what time is cut into in what follows."""
-    bucket = "NULL::INTEGER" if period is None else f"(month // {MONTHS[period]})::INTEGER"
-    database.execute(f"CREATE OR REPLACE MACRO bucket(month) AS {bucket}")
-    database.execute(f"CREATE OR REPLACE MACRO has_periods() AS {period is not None}")
-    database.execute(f"CREATE OR REPLACE MACRO is_cut() AS is_grouped() OR {period is not None}")
-    database.execute(f"CREATE OR REPLACE MACRO is_in(month) AS {'TRUE' if period is None else 'month IS NOT NULL'}")
+    """Say what time is cut into in what this connection asks from now on."""
+    cut = {
+        "bucket(month)": "NULL::INTEGER" if period is None else f"(month // {MONTHS[period]})::INTEGER",
+        "has_periods()": period is not None,
+        "is_cut()": f"is_grouped() OR {period is not None}",
+        "is_in(month)": "TRUE" if period is None else "month IS NOT NULL",
+    }
+    database.execute(";".join(f"CREATE OR REPLACE TEMP MACRO {name} AS {sql}" for name, sql in cut.items()))
 
 
 def run(database: duckdb.DuckDBPyConnection, name: str) -> list[Raw]:
@@ -110,20 +121,12 @@ def run(database: duckdb.DuckDBPyConnection, name: str) -> list[Raw]:
     return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
 
 
-def _define(database: duckdb.DuckDBPyConnection, process: Process, moment: Moment) -> None:
-    _define_process(database, process)
-    _define_moment(database, moment)
-    segment = moment.options.segment
-    chosen = {None: "NULL", "owner": "owner", "connection": "connection"}.get(segment, "field")
-    if moment.options.by_team:
-        chosen = _define_teams(database, moment.options.teams)
+def _define_segment(database: duckdb.DuckDBPyConnection, options: Options) -> None:
+    chosen = {None: "NULL", "owner": "owner", "connection": "connection"}.get(options.segment, "field")
+    if options.by_team:
+        chosen = _define_teams(database, options.teams)
     database.execute(f"CREATE MACRO segment_of(owner, connection, field, address) AS ({chosen})::VARCHAR")
-    database.execute(f"CREATE MACRO is_grouped() AS {segment is not None}")
-    by_period(database, None)
-    for name in ("macros", "views"):
-        database.execute(query(name))
-    define_money(database, moment.options.rates)
-    database.execute(query("chances"))
+    database.execute(f"CREATE MACRO is_grouped() AS {options.segment is not None}")
 
 
 def _define_teams(database: duckdb.DuckDBPyConnection, teams: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ import duckdb
 from msgspec import Struct
 
 from crmbridge.errors import StateError
-from crmbridge.indicators.tables import Dialect, Table, quoted
+from crmbridge.indicators.tables import Dialect, Table, Turn, quoted
 
 READERS = 2  # that read the state side by side
 _BATCH_ROWS = 8192
@@ -68,9 +68,12 @@ class SqliteState(Struct, frozen=True):
         return [name for (name,) in self.asked.execute(_CONNECTIONS)]
 
     def parts(self, table: Table) -> Sequence[Callable[[], AbstractContextManager[object]]]:
-        """Give what opens the streams of a table's rows, of a large one as many as there are readers."""
+        """Give what opens the streams of a table's rows, of a large one as many as there are readers.
+
+        What is read last is read by one: other things are made beside it, and would have no core left.
+        """
         (rows,) = self.asked.execute(f"SELECT coalesce(max(rowid), 0) FROM {table.source}").fetchone()  # noqa: S608  names from tables.py
-        if rows <= _SPLIT_ROWS:
+        if rows <= _SPLIT_ROWS or table.turn is Turn.LAST:
             return [partial(self._stream, table, "TRUE")]
         ends = [rows * number // self.readers for number in range(self.readers + 1)]
         return [partial(self._stream, table, f"rowid > {low} AND rowid <= {high}") for low, high in pairwise(ends)]

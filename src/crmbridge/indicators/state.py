@@ -10,7 +10,7 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import unquote
 
 import duckdb
@@ -52,6 +52,20 @@ class Source(Protocol):
     def parts(self, table: Table) -> Sequence[Part]: ...  # noqa: D102  said above
 
 
+def _nothing(_database: duckdb.DuckDBPyConnection) -> None:
+    """Do nothing beside the reading."""
+
+
+class Beside(NamedTuple):
+    """What is done while tables are read, and over before the database is given.
+
+    `prepare` needs no rows; `meanwhile` is done while those tables are read that nothing else is made from.
+    """
+
+    prepare: Callable[[duckdb.DuckDBPyConnection], None] = _nothing
+    meanwhile: Callable[[duckdb.DuckDBPyConnection], None] = _nothing
+
+
 @contextmanager
 def opened(
     store_url: str,
@@ -60,14 +74,13 @@ def opened(
     writes: Path | None = None,
     *,
     lean: Lean | None = None,
-    meanwhile: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+    beside: Beside | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a DuckDB database that holds the tables of `tables`, and no way out of it.
 
     `stages` are the ids of the process's stages in order; `field` is a field of deals that they are grouped by;
     `writes` is the one file that the database may write, an absolute path; `lean` counts clocks instead of keeping
-    them, see `tables`; `meanwhile` is done while those tables are read that nothing else is made from, and over before
-    the database is given. Raises ConfigurationError when there is no state there, StateError for one that is none.
+    them, see `tables`. Raises ConfigurationError when there is no state there, StateError for one that is none.
     """
     with TemporaryDirectory(prefix="crmbridge-") as folder:
         # Where all SQL is ours, the next thing goes on beside it: each is done by one core, which costs less in all.
@@ -79,10 +92,11 @@ def opened(
                 database.execute(f"SET memory_limit = '{_memory(source.megabytes)}'")
                 connections = source.connections()
                 wanted = tables(stages, connections, field, source.dialect, lean)
-                _load(database, source, connections, wanted, meanwhile or _nothing)
+                _load(database, source, connections, wanted, beside or Beside())
             if writes is not None:  # DuckDB takes no more exceptions once access is off
                 database.execute("SET allowed_paths = [?]", [str(writes)])
             database.execute("SET enable_external_access = false")
+            database.execute("SET lock_configuration = true")  # some settings can be changed by a SELECT
             yield database
         finally:
             database.close()
@@ -130,7 +144,7 @@ def _load(
     source: Source,
     connections: Sequence[str],
     wanted: Sequence[Table],
-    meanwhile: Callable[[duckdb.DuckDBPyConnection], None],
+    beside: Beside,
 ) -> None:
     database.execute("CREATE SCHEMA state")
     database.execute("CREATE TABLE connections (id VARCHAR, ordinal TINYINT)")
@@ -145,14 +159,11 @@ def _load(
         begin = partial(_copies, pool, database, source, read)
         _finish(begin(Turn.FIRST))
         middle, last = begin(Turn.MIDDLE), begin(Turn.LAST)
+        beside.prepare(database.cursor())
         _finish(middle)
         database.execute("RESET disabled_optimizers")
-        meanwhile(database.cursor())
+        beside.meanwhile(database.cursor())
         _finish(last)
-
-
-def _nothing(_database: duckdb.DuckDBPyConnection) -> None:
-    """Do nothing meanwhile."""
 
 
 def _copies(

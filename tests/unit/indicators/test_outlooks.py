@@ -78,6 +78,19 @@ def test_the_forecast_stands_beside_the_crms_own(save_state: SaveState) -> None:
     assert () == found.cautions
 
 
+@pytest.mark.parametrize("written", ["nan", "inf", "1e999", "-inf"])
+def test_what_is_no_probability_does_not_make_shares_of_percentages(save_state: SaveState, written: str) -> None:
+    """A field may hold any text: what is no finite number says nothing of how the others are kept."""
+    card = computed(
+        save_state,
+        [*history(12, 18), stayed(1, 3, None, QUALIFICATION), stayed(2, 3, None, QUALIFICATION)],
+        [worth(1, "1000", "EUR", probability=Decimal("0.7")), worth(2, "1000", "EUR", probability=written)],
+    )
+
+    crm = measure(card, "forecast").rows[0].figures["crm"]
+    assert (700.0, 1) == (crm.value, crm.n)
+
+
 def test_the_forecast_follows_groups_and_the_periods_to_come(save_state: SaveState) -> None:
     """Rows are of the deals' groups; by periods, of those until the horizon, the present one first, and of both."""
     state = [*history(12, 18), stayed(1, 3, None, QUALIFICATION), stayed(2, 3, None, QUALIFICATION)]

@@ -6,6 +6,6 @@ SELECT no, connection, deal, probability / CASE WHEN most > 1 THEN 100 ELSE 1 EN
 FROM (
     SELECT no, connection, deal, probability, max(probability) OVER (PARTITION BY connection) AS most
     FROM deals
-    WHERE probability IS NOT NULL
+    WHERE isfinite(probability)  -- a text that says `nan` or `inf` is no number
 )
 WHERE probability BETWEEN 0 AND CASE WHEN most > 1 THEN 100 ELSE 1 END;

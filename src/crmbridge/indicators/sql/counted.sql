@@ -69,17 +69,17 @@ WITH ends AS (
     )
 ),
 comings AS (  -- of deals that came back only, which are few
-    SELECT visit.no, visit.entered_at, month_of(visit.entered_at) AS month
+    SELECT visit.no, month_of(visit.entered_at) AS month, max(visit.entered_at) AS last_at
     FROM state.visits AS visit
     JOIN (SELECT no, min(closed_at) AS first FROM ends GROUP BY no) AS closed
         ON closed.no = visit.no AND visit.entered_at >= closed.first
     WHERE visit.stage >= 0 AND sells(visit.stage)
+    GROUP BY ALL
 )
 SELECT ends.no, ends.month, ends.closed_at, ends.to_status
 FROM ends
-WHERE NOT EXISTS (
-    SELECT 1 FROM comings WHERE comings.no = ends.no AND comings.month = ends.month AND comings.entered_at >= ends.closed_at
-);
+LEFT JOIN comings ON comings.no = ends.no AND comings.month = ends.month
+WHERE comings.last_at IS NULL OR comings.last_at < ends.closed_at;
 
 -- closings: those, by the stages that they have been in.
 CREATE TABLE closings AS

@@ -58,34 +58,11 @@ WHERE is_cut()
 GROUP BY minutes;
 
 -- usual: how many spells each part has, and when half of them, and nine in ten, are over; NULL where it has not come to
--- that yet.
+-- that yet. Of a product limit, each step is the share of those at risk who go on. While none drops out, what goes on after
+-- one step is at risk in the next, so the steps of such a stretch come to its first and last number, and only the
+-- stretches, of which there are few, are multiplied one by one: what lasts is `lasting` times what `one` stands for.
 CREATE OR REPLACE TEMP TABLE usual AS
-WITH counted AS (
-    SELECT
-        line,
-        minutes,
-        ended,
-        (sum(n) OVER (PARTITION BY line ORDER BY minutes DESC ROWS UNBOUNDED PRECEDING))::INTEGER AS at_risk
-    FROM spells
-),
-lasting AS (
-    SELECT
-        line,
-        minutes,
-        product(1 - ended / at_risk) OVER (PARTITION BY line ORDER BY minutes ROWS UNBOUNDED PRECEDING) AS lasts
-    FROM counted
-    WHERE ended > 0
-),
-over AS (
-    -- A share that is a half exactly must not miss it by a hair of binary rounding.
-    SELECT
-        line,
-        min(minutes) FILTER (WHERE lasts <= 0.5 + 1e-9) / 1440 AS median_days,
-        min(minutes) FILTER (WHERE lasts <= 0.1 + 1e-9) / 1440 AS p90_days
-    FROM lasting
-    GROUP BY line
-),
-lines AS (
+WITH lines AS MATERIALIZED (
     SELECT
         line,
         (line & 7)::INTEGER AS what,
@@ -96,6 +73,67 @@ lines AS (
         sum(ended)::BIGINT AS closed
     FROM spells
     GROUP BY line
+),
+ending AS (
+    SELECT line, spells, coalesce(sum(spells) OVER higher, 0) AS before
+    FROM lines
+    WHERE closed > 0
+    WINDOW higher AS (ORDER BY line DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+),
+steps AS MATERIALIZED (
+    -- One window over all lines, less the lines before, is faster than one for each line.
+    SELECT line, minutes, drops_out, at_risk - ended AS lasting, at_risk - n AS going_on
+    FROM (
+        SELECT
+            spells.line,
+            spells.minutes,
+            spells.n,
+            spells.ended,
+            spells.n > spells.ended AS drops_out,
+            (sum(spells.n) OVER (ORDER BY spells.line DESC, spells.minutes DESC ROWS UNBOUNDED PRECEDING) - ending.before)::INTEGER
+                AS at_risk
+        FROM spells
+        JOIN ending ON ending.line = spells.line
+    )
+),
+stretches AS (
+    SELECT
+        steps.line,
+        coalesce(lag(steps.minutes) OVER in_time, -1) AS since,
+        steps.minutes AS until,
+        steps.lasting,
+        coalesce(product(steps.lasting / steps.going_on) OVER before, 1) / ending.spells AS one
+    FROM steps
+    JOIN ending ON ending.line = steps.line
+    WHERE steps.drops_out OR steps.going_on = 0
+    WINDOW
+        in_time AS (PARTITION BY steps.line ORDER BY steps.minutes),
+        before AS (PARTITION BY steps.line ORDER BY steps.minutes ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+),
+crossed AS (
+    -- A share that is a half exactly must not miss it by a hair of binary rounding.
+    SELECT
+        stretches.line,
+        asked.share,
+        min(stretches.until) AS until,
+        arg_min(stretches.since, stretches.until) AS since,
+        arg_min(stretches.one, stretches.until) AS one
+    FROM stretches
+    JOIN (VALUES (0.5 + 1e-9), (0.1 + 1e-9)) AS asked (share) ON stretches.one * stretches.lasting <= asked.share
+    GROUP BY ALL
+),
+over AS (
+    SELECT
+        steps.line,
+        min(steps.minutes) FILTER (WHERE crossed.share >= 0.5) / 1440 AS median_days,
+        min(steps.minutes) FILTER (WHERE crossed.share < 0.5) / 1440 AS p90_days
+    FROM steps
+    JOIN crossed
+        ON crossed.line = steps.line
+        AND steps.minutes > crossed.since
+        AND steps.minutes <= crossed.until
+        AND crossed.one * steps.lasting <= crossed.share
+    GROUP BY steps.line
 )
 SELECT
     is_of.measure,
