@@ -23,6 +23,13 @@ from crmbridge.settings import Secret
 
 COMMAND_SECONDS = 30
 _REASONS = {UnicodeDecodeError: "not UTF-8", RuntimeError: "no such home folder"}
+_COMMAND_REASONS = {
+    IndexError: "it is empty",
+    FileNotFoundError: "there is no such program",
+    UnicodeDecodeError: "it printed no UTF-8",
+    ValueError: "a quote in it is not closed",
+    subprocess.TimeoutExpired: f"it took longer than {COMMAND_SECONDS} s",
+}
 
 
 def reveal(secret: Secret) -> SecretStr:
@@ -134,17 +141,19 @@ def _into_keyring(name: str, text: str) -> None:
 def _from_environment(name: str) -> SecretStr:
     text = os.environ.get(name)
     if any("\udc80" <= letter <= "\udcff" for letter in text or ""):  # how Python keeps such bytes
-        raise ConfigurationError(f"The environment variable {name} can't be read (not UTF-8)", advice=ADVICE)
-    return _filled(text, f"the environment variable {name} is not set")
+        advice = "Set it again, as text in UTF-8."
+        raise ConfigurationError(f"The environment variable {name} can't be read (not UTF-8)", advice=advice)
+    wrong = "not set" if text is None else "empty"
+    return _filled(text, f"the environment variable {name} is {wrong}", ENVIRONMENT_ADVICE)
 
 
 def _from_file(file: str) -> SecretStr:
     try:
-        text = Path(file).expanduser().read_text("utf-8")
+        text = Path(file).expanduser().read_text("utf-8-sig")  # some editors begin a file with a byte order mark
     except (OSError, RuntimeError, ValueError) as error:  # of these, RuntimeError says that there is no such home
         reason = error.strerror if isinstance(error, OSError) else _REASONS.get(type(error), "no such path")
-        raise ConfigurationError(f"The secret file {file} can't be read ({reason})", advice=ADVICE) from None
-    return _filled(text, f"the secret file {file} is empty")
+        raise ConfigurationError(f"The secret file {file} can't be read ({reason})", advice=FILE_ADVICE) from None
+    return _filled(text, f"the secret file {file} is empty", FILE_ADVICE)
 
 
 def _from_command(command: str) -> SecretStr:
@@ -152,10 +161,18 @@ def _from_command(command: str) -> SecretStr:
         done = subprocess.run(  # noqa: S603  the settings' owner names the command; it runs without a shell
             shlex.split(command), capture_output=True, text=True, timeout=COMMAND_SECONDS, check=True
         )
-    except (IndexError, OSError, ValueError, subprocess.SubprocessError):  # IndexError: the command is empty
+    except (IndexError, OSError, ValueError, subprocess.SubprocessError) as error:
         # What the command printed may be the secret, so none of it is shown.
-        raise ConfigurationError(f"The secret command `{command}` failed", advice=ADVICE) from None
-    return _filled(done.stdout, f"the secret command `{command}` printed nothing")
+        why = _why_failed(error)
+        raise ConfigurationError(f"The secret command `{command}` failed: {why}", advice=COMMAND_ADVICE) from None
+    return _filled(done.stdout, f"the secret command `{command}` printed nothing", COMMAND_ADVICE)
+
+
+def _why_failed(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"it ended with {error.returncode}"
+    otherwise = getattr(error, "strerror", None) or "it can't be run"
+    return _COMMAND_REASONS.get(type(error), otherwise)
 
 
 def _from_keyring(name: str) -> SecretStr:
@@ -165,18 +182,26 @@ def _from_keyring(name: str) -> SecretStr:
     except ImportError:
         raise ConfigurationError("The keyring package is not installed", advice="pip install keyring") from None
     except Exception as error:  # noqa: BLE001  every backend of keyring raises its own, none on headless hosts
-        raise ConfigurationError(f"The keyring can't be read ({type(error).__name__})", advice=ADVICE) from None
-    return _filled(found, f"the keyring has no {name!r}")
+        why = type(error).__name__
+        raise ConfigurationError(f"The keyring can't be read ({why})", advice=KEYRING_ADVICE) from None
+    return _filled(found, f"the keyring has no {name!r}", f"Put it there with `keyring set {service} {user}`.")
 
 
-def _filled(text: str | None, otherwise: str) -> SecretStr:
+def _filled(text: str | None, otherwise: str, advice: str) -> SecretStr:
     if text is None or not text.strip():
-        raise ConfigurationError(otherwise[0].upper() + otherwise[1:], advice=ADVICE)
+        raise ConfigurationError(otherwise[0].upper() + otherwise[1:], advice=advice)
     remember(text.strip())
     return SecretStr(text.strip())
 
 
-ADVICE = "Set it, then try again; `crmbridge doctor` shows what each connection needs."
+ENVIRONMENT_ADVICE = (
+    "Set it where crmbridge is run: `export` it in the shell, or write it into the crontab, as cron has no other."
+)
+FILE_ADVICE = "Put the secret there and nothing else, and let whoever runs crmbridge read the file."
+COMMAND_ADVICE = (
+    "Run it by hand to see why. It must print the secret and nothing else; no shell reads it: | and $NAME do nothing."
+)
+KEYRING_ADVICE = "Unlock it, or keep the secret elsewhere: cron and servers often have none."
 KEEP_ADVICE = (
     "Let crmbridge write there, then sign in anew: the vendor has replaced the secret, and the old one is gone."
 )

@@ -32,7 +32,7 @@ class Secret(SettingsPart):
     `service/name` in the system keyring.
     """
 
-    env: str | None = None
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None  # most secrets don't fit, if put here
     file: str | None = None
     command: str | None = None
     keyring: str | None = None

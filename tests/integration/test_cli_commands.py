@@ -350,6 +350,36 @@ def test_a_filter_that_names_nothing_is_no_good_news(shop: Shop, filters: tuple[
     assert says in said.err
 
 
+def test_nothing_found_is_told_from_nothing_looked_at(shop: Shop) -> None:
+    """Deals must have been judged, not only pulled."""
+    shop.call("pull")
+    assert "No deal was looked at yet" in shop.call("findings").out
+
+    shop.call("plan")
+    assert "No findings." in shop.call("findings", "--owner", "tereza").out
+
+
+def test_nothing_found_is_no_good_news_where_no_deal_could_be_read(shop: Shop) -> None:
+    """The run did all it could with none."""
+    for name in ("north", "south"):
+        shop.trouble(name, "revoked")
+
+    assert 4 == shop.call("run").code
+    assert "No deal was looked at yet" in shop.call("findings").out
+
+
+def test_without_connections_runs_say_what_is_missing(shop: Shop) -> None:
+    """They did nothing, which is no news to somebody who has just begun, and well done to a script."""
+    (shop.folder / "crmbridge.yaml").write_text("version: 1\nprocess: process.yaml\n", "utf-8")
+    for command in ("pull", "run", "enforce"):
+        said = shop.call(command)
+
+        assert (0, "") == (said.code, said.err)
+        assert said.out.startswith("There are no connections, so nothing was pulled: write them into crmbridge.yaml.")
+        assert "" == shop.call(command, "--quiet").out
+    assert "write it under `connections:` first" in shop.call("connections", "describe", "north").err
+
+
 def test_findings_can_fail_a_script(shop: Shop) -> None:
     """With --fail-on, findings that are as grave end with 9."""
     shop.call("plan")

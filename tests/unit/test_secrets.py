@@ -64,6 +64,13 @@ def test_a_secret_comes_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert HELD == reveal(Secret(file="~/token")).get_secret_value()
 
 
+def test_a_secret_in_a_file_may_come_after_a_byte_order_mark(tmp_path: Path) -> None:
+    """Which some editors write, and nobody sees."""
+    (tmp_path / "token").write_bytes(b"\xef\xbb\xbf" + HELD.encode() + b"\r\n")
+
+    assert HELD == reveal(Secret(file=str(tmp_path / "token"))).get_secret_value()
+
+
 def test_a_secret_comes_from_a_command(running: Callable[[str], Secret], capfd: pytest.CaptureFixture[str]) -> None:
     """Its output is the secret; what it complains of is not, and may repeat it, so nobody sees either."""
     secret = running("print(held); print('not locked:', held, file=sys.stderr)")
@@ -119,16 +126,25 @@ def test_a_missing_keyring_package_is_said(monkeypatch: pytest.MonkeyPatch) -> N
     assert "pip install keyring" == refusal(Secret(keyring="hubspot/bot")).advice
 
 
-@pytest.mark.parametrize("value", [None, "", " \n"], ids=["missing", "empty", "blank"])
-def test_a_variable_without_a_secret_is_named(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+def test_a_keyring_that_lacks_a_secret_is_told_how_to_get_it(keyring: Callable[..., None]) -> None:
+    """By the command that asks for it."""
+    keyring(lambda *_key: None)
+
+    assert "Put it there with `keyring set hubspot bot`." == refusal(Secret(keyring="hubspot/bot")).advice
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [(None, "not set"), ("", "empty"), (" \n", "empty")], ids=["missing", "empty", "blank"]
+)
+def test_a_variable_without_a_secret_is_named(monkeypatch: pytest.MonkeyPatch, value: str | None, says: str) -> None:
     """With what to do."""
     monkeypatch.delenv("CRM_TOKEN", raising=False)
     if value is not None:
         monkeypatch.setenv("CRM_TOKEN", value)
     error = refusal(Secret(env="CRM_TOKEN"))
 
-    assert "The environment variable CRM_TOKEN is not set" == error.message
-    assert "crmbridge doctor" in error.advice
+    assert f"The environment variable CRM_TOKEN is {says}" == error.message
+    assert "crontab" in error.advice
 
 
 def test_a_variable_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +172,7 @@ def test_a_file_without_a_secret_is_named(tmp_path: Path, content: bytes | None,
 
     assert str(file) in error.message
     assert error.message.endswith(reason)
+    assert "let whoever runs crmbridge read the file" in error.advice
 
 
 @pytest.mark.parametrize("file", ["to\0ken", "~nobody-of-this-name/token"], ids=["not a path", "no such home"])
@@ -165,21 +182,38 @@ def test_a_path_that_can_not_be_is_said(file: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "code",
-    ["print(held); sys.exit(1)", "raise ValueError(held)", "sys.stdout.buffer.write(b'\\xff' + held.encode())"],
+    ("code", "why"),
+    [
+        ("print(held); sys.exit(3)", "it ended with 3"),
+        ("raise ValueError(held)", "it ended with 1"),
+        ("sys.stdout.buffer.write(b'\\xff' + held.encode())", "it printed no UTF-8"),
+    ],
     ids=["status", "traceback", "not text"],
 )
-def test_a_command_that_fails_is_named_without_its_output(running: Callable[[str], Secret], code: str) -> None:
+def test_a_command_that_fails_is_named_without_its_output(
+    running: Callable[[str], Secret], code: str, why: str
+) -> None:
     """What it printed before may be the secret."""
     secret = running(code)
+    error = refusal(secret)
 
-    assert f"The secret command `{secret.command}` failed" == refusal(secret).message
+    assert f"The secret command `{secret.command}` failed: {why}" == error.message
+    assert "Run it by hand" in error.advice
 
 
-@pytest.mark.parametrize("command", ["", " ", "no-such-program-here", 'unclosed "quote'])
-def test_a_command_that_can_not_be_run_is_said(command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("", "it is empty"),
+        (" ", "it is empty"),
+        ("no-such-program-here", "there is no such program"),
+        ("/", "Permission denied"),
+        ('unclosed "quote', "a quote in it is not closed"),
+    ],
+)
+def test_a_command_that_can_not_be_run_is_said(command: str, why: str) -> None:
     """Whether it is empty, not there, or no command line at all."""
-    assert f"The secret command `{command}` failed" == refusal(Secret(command=command)).message
+    assert f"The secret command `{command}` failed: {why}" == refusal(Secret(command=command)).message
 
 
 def test_a_command_that_prints_nothing_is_said(running: Callable[[str], Secret]) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from crmbridge.services.running import Ran
     from crmbridge.services.workspace import Workspace
 
+PULLING = {"pull", "cycle", "enforce"}  # the runs that begin with a pull
+
 
 def answer_run(workspace: Workspace, ran: Ran) -> Reply:
     """Answer with what one run did."""
@@ -73,7 +75,9 @@ def answer_plan(workspace: Workspace, ran: Ran, *, saved: Path | None, exit_code
 
 def _ran_lines(workspace: Workspace, ran: Ran) -> list[Line]:
     changes = [change for change, _ in ran.cycle.applied.done] if ran.cycle else []
-    return list(ran_lines(ran, names_for(workspace, changes), speech_of_runs(workspace)))
+    say = speech_of_runs(workspace)
+    lines = ran_lines(ran, names_for(workspace, changes), say)
+    return [say("run_of_none"), *lines] if ran.command in PULLING and not workspace.connections else list(lines)
 
 
 def _ending(exit_code: int) -> list[Line]:

@@ -43,7 +43,7 @@ EXITS = (
     ),
     Exit(10, "changes_pending", "changes are pending (plan --detailed-exitcode)", "`crmbridge apply` makes them."),
     Exit(11, "locked", "another run holds the state", "Wait until it is done, or give --wait."),
-    Exit(12, "state", "the state is damaged, or of a newer crmbridge", "Restore it, or update crmbridge."),
+    Exit(12, "state", "the state can't be used: no room, damaged, or too new", "The message says what to do."),
     Exit(13, "input_needed", "a question must be answered, and there is no terminal", "Give --yes."),
     Exit(130, "interrupted", "interrupted (Ctrl-C)", "Run it again; it goes on from there."),
     Exit(143, "terminated", "terminated (SIGTERM)", "Run it again; it goes on from there."),

@@ -48,6 +48,7 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "unknown-connection": ("error", "a connection that is not listed under `connections`"),
         "shared-connection": ("error", "a connection that stands in two syncs, which would fight over its links"),
         "ambiguous-stage": ("error", "a CRM's stage that stands for two stages of the process"),
+        "shared-field": ("error", "a CRM's field that stands for two fields of the process"),
         "unknown-rule": ("error", "a binding or threshold whose pattern matches no rule of the process"),
         "unknown-person": ("error", "a role that nobody stands for under `people`"),
         "unknown-sink": ("error", "a sink that there is not, or that is not listed under `notices`"),

@@ -55,11 +55,16 @@ def check_coverage(settings: Settings, process: Process) -> Iterator[Issue]:
 
 
 def check_connection_fields(settings: Settings, process: Process) -> Iterator[Issue]:
-    """Find mapped fields that the process doesn't declare."""
+    """Find mapped fields that the process doesn't declare, and a CRM's fields that stand for two."""
     declared = [field.id for field in process.fields]
     for name, connection in settings.connections.items():
         named = [(("connections", name, "fields", field), field) for field in connection.fields]
         yield from unknown("field", named, declared, at_key=True)
+        owners: dict[str, str] = {}
+        for field, native in connection.fields.items():
+            if (first := owners.setdefault(native, field)) != field:
+                sentence = f"{native!r} already stands for {first!r}, so one would overwrite the other"
+                yield issue(("connections", name, "fields", field), "shared-field", sentence)
 
 
 def check_sync(settings: Settings, process: Process) -> Iterator[Issue]:

@@ -18,8 +18,12 @@ from crmbridge.files.display import shorten
 from crmbridge.files.source import Source
 from crmbridge.files.yaml_nodes import Path, value_at
 from crmbridge.model.checks import CHECKS
+from crmbridge.settings import Secret
 
 LONGEST_VALUE = 60
+WHERE_KEPT = (
+    "Say where the secret is kept, not what it is: {env: NAME}, {file: path}, {command: …} or {keyring: service/name}."
+)
 _BRANCH_CODES = frozenset({"wrong-type"})  # what a union says once per branch
 
 
@@ -58,6 +62,7 @@ _LIMITS: Mapping[str, tuple[str, str]] = {
 _PATTERNS: Mapping[str, str] = {  # regular expression of the model -> what it asks for
     r"^[a-z][a-z0-9_]*$": "small letters, digits and _, beginning with a letter",
     r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$": "small letters, digits and _, with one dot at most",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable, in letters, digits and _",
     r"^[A-Z]{2}$": "two capital letters, such as DE",
     r"^[A-Z]{3}$": "three capital letters, such as EUR",
     r"^\d+(d|h)$": "a number and d or h, such as 1d",
@@ -141,6 +146,8 @@ def _diagnose(source: Source, model: type[BaseModel], error: ErrorDetails, place
         guess = next((found for name in names if (found := nearest(name, CHECKS))), None)
     elif error["type"] in {"enum", "literal_error"}:
         guess = nearest(str(error["input"]), _choices(error))
+    elif said.code in {"wrong-type", "wrong-name"} and leads_through(Secret, model, error["loc"]):
+        advice = WHERE_KEPT
     return source.at(path, said.code, sentence, key=key, nearest=guess, advice=advice)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -107,10 +107,9 @@ def read_source(path: Path, *, guarded: bool = False) -> Source:
         with path.open("rb") as stream:
             content = stream.read(LARGEST + 1)
     except FileNotFoundError:
-        return _unread(file, "file-missing", "there is no such file")
+        return _unread(file, "file-missing", "the file is not there")
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return _unread(file, "file-unreadable", f"the file can't be read: {reason}")
+        return _unread(file, "file-unreadable", f"the file can't be read: {_reason(error)}", _REMEDIES.get(type(error)))
     if len(content) > LARGEST:
         return _unread(file, "file-too-large", f"the file is larger than {LARGEST // 1024 // 1024} MB")
     return parse_source(file, content, guarded=guarded)
@@ -171,5 +170,18 @@ def _not_utf8(file: str, error: UnicodeDecodeError, *, guarded: bool) -> Source:
     return _with_faults(bare, None, [fault])
 
 
-def _unread(file: str, code: str, sentence: str) -> Source:
-    return Source(file, faults=(Diagnostic(file=file, line=1, col=1, code=code, sentence=sentence),))
+_REMEDIES: Mapping[type[Exception], str] = {
+    IsADirectoryError: "Name the file in it.",
+    PermissionError: "Let whoever runs crmbridge read it.",
+}
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _unread(file: str, code: str, sentence: str, advice: str | None = None) -> Source:
+    fault = Diagnostic(file=file, line=1, col=1, code=code, sentence=sentence, advice=advice or "")
+    return Source(file, faults=(fault,))

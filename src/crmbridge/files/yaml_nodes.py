@@ -154,7 +154,8 @@ def value_at(root: Node, path: Iterable[str | int]) -> Any:
 
 def _not_a_mapping(root: Node | None) -> Fault:
     if root is None or root.value is None:
-        return Fault(0, 0, "yaml-not-a-mapping", "the file is empty")
+        advice = "`crmbridge init FOLDER` writes one to begin with."
+        return Fault(0, 0, "yaml-not-a-mapping", "the file is empty", advice)
     sentence = "the file must be a mapping: lines of `key: value`"
     return Fault(root.start, root.end, "yaml-not-a-mapping", sentence)
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 from pydantic import SecretStr
 
-from crmbridge.errors import CrmbridgeError
+from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.ports import Clock
 from crmbridge.revealed import remember
 
@@ -45,10 +45,16 @@ class Signer(Protocol):
 
 
 class StaticToken:
-    """A token that stays until somebody revokes it."""
+    """A token that stays until somebody revokes it.
+
+    Raises ConfigurationError for what copying and pasting leave around one: no CRM could read it, or it can't be sent.
+    """
 
     def __init__(self, token: SecretStr, *, header: str = "Authorization", form: str = "Bearer {}") -> None:
-        self._signed = Signed({header: form.format(token.get_secret_value())})
+        value = token.get_secret_value()
+        if wrong := _wrong_in(value):
+            raise ConfigurationError(f"The token can't be right: there {wrong} in it", advice=PASTED)
+        self._signed = Signed({header: form.format(value)})
 
     def sign(self) -> Signed:
         """Give the header."""
@@ -57,6 +63,18 @@ class StaticToken:
     def renew(self, used: Signed) -> bool:  # noqa: ARG002  the protocol's signature
         """Tell that there is no other token."""
         return False
+
+
+def _wrong_in(token: str) -> str:
+    """Say what is in a token that is in none, without repeating any of it."""
+    if any(letter.isspace() for letter in token):
+        return "is a blank or a line break"
+    if not (token.isascii() and token.isprintable()):
+        return "is a character that no token has"
+    return "are quotes" if any(quote in token for quote in "\"'") else ""
+
+
+PASTED = "Where it is kept, put the token alone: as the CRM shows it, without quotes, and nothing before it."
 
 
 class Token(Struct, frozen=True, kw_only=True):

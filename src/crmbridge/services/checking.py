@@ -31,10 +31,7 @@ if TYPE_CHECKING:
     from crmbridge.services.workspace import Project
 
 SETTINGS_FILE = "crmbridge.yaml"
-UNREAD = {  # a process file that can't even be opened is an error of the line that names it
-    "file-missing": "is not there",
-    "file-unreadable": "can't be read",
-}
+UNREAD = {"file-missing", "file-unreadable"}  # then the line that names the process file is the one that is wrong
 
 Adapters = Mapping[str, type[BaseModel]]
 
@@ -86,8 +83,7 @@ def check_project(
     found += _check_rates(settings, source, settings_path)
     process = read_process(settings_path.parent / settings.process)
     if process.diagnostics and process.diagnostics[0].code in UNREAD:
-        code = process.diagnostics[0].code
-        found.append(source.at(("process",), code, f"the process file {settings.process!r} {UNREAD[code]}"))
+        found.append(_unread_process(process.diagnostics[0], source, settings_path.parent, settings.process))
     else:
         found += process.diagnostics
     if process.model is not None:
@@ -97,6 +93,17 @@ def check_project(
         found += placed(check_settings(settings, process.model), source)
     places = rule_places(process.model, process.source, settings.process) if process.model else {}
     return CheckResult(settings=settings, process=process.model, diagnostics=in_order(found), places=places)
+
+
+def _unread_process(why: Diagnostic, source: Source, folder: Path, name: str) -> Diagnostic:
+    """Say at the line that names the process file why it can't be read, and what was probably meant."""
+    sentence, place = f"the process file {name!r} {why.sentence.removeprefix('the file ')}", (folder / name).parent
+    guess = None
+    if why.code == "file-missing" and not place.is_dir():
+        sentence += f", as the folder {str(Path(name).parent)!r} is not there"
+    elif why.code == "file-missing":
+        guess = nearest(name, [str(Path(name).parent / file.name) for file in place.glob("*.y*ml") if file.is_file()])
+    return source.at(("process",), why.code, sentence, nearest=guess, advice=why.advice)
 
 
 def rule_places(process: Process, source: Source, name: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ from crmbridge.model.lives import FindingEvent
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import FindingQuery, State, StoredFinding
+from crmbridge.services.awaiting import READER
 from crmbridge.services.evaluating import evaluate_one
 from crmbridge.services.linking import chunks
 from crmbridge.services.surrounding import voice_of
@@ -79,6 +80,12 @@ def list_findings(workspace: Workspace, query: FindingQuery, owner: str | None =
     fitting = [one for one, called in _called(workspace, every) if owner.casefold() in called.casefold()]
     end = None if query.limit is None else query.skip + query.limit
     return Listed(found=tuple(islice(fitting, query.skip, end)), total=len(fitting))
+
+
+def judged_before(workspace: Workspace) -> bool:
+    """Tell whether deals were pulled and judged: before that, it is no good news that nothing is found."""
+    pulled = any(workspace.store.records.pulled_at(name, Kind.DEAL) for name in workspace.connections)
+    return pulled and any(reader.startswith(READER) for reader in workspace.store.backlog.readers())
 
 
 def check_names(workspace: Workspace, query: FindingQuery) -> None:

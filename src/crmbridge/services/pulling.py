@@ -79,8 +79,14 @@ def chosen(workspace: Workspace, connections: Sequence[str]) -> tuple[str, ...]:
     """
     names = tuple(dict.fromkeys(connections or workspace.connections))
     for name in names:
-        with contextlib.suppress(AdapterBugError):  # no setting is wrong: pulling it tells the same, as its error
+        try:
             workspace.adapter(name)
+        except AdapterBugError:
+            pass  # no setting is wrong: pulling it tells the same, as its error
+        except ConfigurationError as error:
+            if name not in workspace.connections:
+                raise
+            raise ConfigurationError(f"{name}: {error.message}", advice=error.advice) from None
     return names
 
 

@@ -25,6 +25,7 @@ from crmbridge.settings import Settings
 # Told what is going on, for people who watch: the step, and what it is about.
 Progress = Callable[[str, str], None]
 
+WRITE_FIRST: Final = "write it under `connections:` first."
 _SPECIAL: Final = re.compile(r"\?|%(?=[0-9A-Fa-f]{2})")  # in the path of a URL
 
 
@@ -106,10 +107,9 @@ class Workspace(Struct, frozen=True, kw_only=True):
     def _connect(self, connection: str) -> Adapter:
         entry = self.project.settings.connections.get(connection)
         if entry is None:
-            known = ", ".join(self.connections) or "none"
-            raise ConfigurationError(
-                f"There is no connection {connection!r}", advice=f"The settings file has: {known}."
-            )
+            known = ", ".join(self.connections)
+            advice = f"The settings file has: {known}." if known else f"The settings file has none: {WRITE_FIRST}"
+            raise ConfigurationError(f"There is no connection {connection!r}", advice=advice)
         spec = self.plugins.adapters().get(entry.adapter)
         if spec is None:
             raise ConfigurationError(

@@ -8,6 +8,7 @@ from crmbridge.model.changes import Action, Outcome
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Adapter
 from crmbridge.testing.adapter_changes import (
+    batch_of,
     make_amendment,
     make_task,
     needs,
@@ -68,7 +69,7 @@ class AmendingTests:
         deals = open_deals(pull_all(adapter), 2)
         made = [write_one(adapter, make_task(bench, deal, "same")).ref for deal in deals]
         changes = [make_amendment(deal.ref, "same", done=True) for deal in deals]
-        size = adapter.capabilities.batch[Action.AMEND]
+        size = batch_of(adapter, Action.AMEND)
         receipts = [*adapter.write(changes)] if size > 1 else [write_one(adapter, change) for change in changes]
 
         assert [Outcome.APPLIED] * 2 == outcomes(changes, receipts)

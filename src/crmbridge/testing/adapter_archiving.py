@@ -10,6 +10,7 @@ from crmbridge.model.changes import Action, Change, Outcome
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Adapter
 from crmbridge.testing.adapter_changes import (
+    batch_of,
     learn_requests,
     make_archive,
     make_company,
@@ -60,7 +61,7 @@ class ArchivingTests:
         needs(adapter, Action.ARCHIVE)
         deals = [deal.ref for deal in open_deals(pull_all(adapter), 4)]
         bench.hands.delete_deal(deals[1].id)
-        changes = [make_archive(ref) for ref in deals[:3]][: adapter.capabilities.batch[Action.ARCHIVE]]
+        changes = [make_archive(ref) for ref in deals[:3]][: batch_of(adapter, Action.ARCHIVE)]
         receipts = adapter.write(changes)
 
         assert {Outcome.APPLIED} == set(outcomes(changes, receipts))

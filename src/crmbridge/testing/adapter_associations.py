@@ -13,6 +13,7 @@ from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.ports import Adapter
 from crmbridge.testing.adapter_changes import (
+    batch_of,
     learn_requests,
     make_archive,
     make_company,
@@ -131,7 +132,7 @@ class AssociationTests:
         deals = _bare_deals(bench, adapter, 3)
         wanted = [_allowed(adapter, company=companies[n], contacts=contacts[n : n + 2]) for n in range(len(deals))]
         changes = [make_update(d, fields={"name": "Ours", **each}) for d, each in zip(deals, wanted, strict=True)]
-        size = adapter.capabilities.batch[Action.UPDATE]
+        size = batch_of(adapter, Action.UPDATE)
         receipts = [r for start in range(0, 3, size) for r in adapter.write(changes[start : start + size])]
 
         assert {Outcome.APPLIED} == set(outcomes(changes, receipts))

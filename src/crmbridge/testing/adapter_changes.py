@@ -170,7 +170,8 @@ def outcomes(changes: Sequence[Change], receipts: Sequence[Receipt]) -> list[Out
 
 
 def write_one(adapter: Adapter, change: Change) -> Receipt:
-    """Write one change and give its receipt."""
+    """Write one change and give its receipt; a test that does is skipped where the adapter declares no such action."""
+    needs(adapter, change.action)
     receipts = adapter.write([change])
     outcomes([change], receipts)
     return receipts[0]
@@ -180,6 +181,12 @@ def needs(adapter: Adapter, action: Action) -> None:
     """Skip a test where the adapter does not declare an action, such as tasks in a CRM that has none."""
     if action not in adapter.capabilities.actions:
         pytest.skip(f"the adapter does not declare the action {action}")
+
+
+def batch_of(adapter: Adapter, action: Action) -> int:
+    """Give how many changes of an action fit in one call; skips a test where the adapter does not declare it."""
+    needs(adapter, action)
+    return adapter.capabilities.batch[action]
 
 
 def named(pulled: Pulled, name: str) -> list[Ref]:

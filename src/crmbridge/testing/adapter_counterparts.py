@@ -11,6 +11,7 @@ from crmbridge.model.records import Kind
 from crmbridge.model.values import Value
 from crmbridge.ports import Adapter
 from crmbridge.testing.adapter_changes import (
+    batch_of,
     learn_requests,
     make_company,
     make_contact,
@@ -55,7 +56,7 @@ class CounterpartTests:
     def test_several_are_made_at_once(self, adapter: Adapter, kind: Kind) -> None:
         """As many as fit in a call are made by it, with a receipt each, in order."""
         _needs(adapter, kind)
-        words = ["one", "two", "three", "four"][: adapter.capabilities.batch[Action.CREATE]]
+        words = ["one", "two", "three", "four"][: batch_of(adapter, Action.CREATE)]
         changes = [MAKERS[kind](word) for word in words]
         receipts = adapter.write(changes)
 

@@ -10,6 +10,7 @@ from crmbridge.model.records import Kind
 from crmbridge.ports import Adapter
 from crmbridge.sandbox.server import listen
 from crmbridge.testing.adapter_changes import (
+    batch_of,
     make_create,
     make_note,
     make_task,
@@ -74,7 +75,7 @@ class FaultTests:
         request = strike(bench, adapter, Action.UPDATE, fault)
         sent = len(bench.served.sandbox.log.matching(*request))
         changes = [make_update(deal, fields={"name": "Unclear"}) for deal in deals]
-        changes = changes[: adapter.capabilities.batch[Action.UPDATE]]
+        changes = changes[: batch_of(adapter, Action.UPDATE)]
 
         results = outcomes(changes, adapter.write(changes))
         # One request carries all of them, or each has its own, of which one goes wrong.
@@ -99,7 +100,7 @@ class FaultTests:
         deals = open_deals(pull_all(adapter), 3)
         strike(bench, adapter, Action.UPDATE, "partial")
         changes = [make_update(deal, fields={"name": f"Part {n}"}) for n, deal in enumerate(deals)]
-        size = adapter.capabilities.batch[Action.UPDATE]
+        size = batch_of(adapter, Action.UPDATE)
         receipts = [r for start in range(0, 3, size) for r in adapter.write(changes[start : start + size])]
 
         results = outcomes(changes, receipts)
@@ -117,7 +118,7 @@ class FaultTests:
         listener.close()
         adapter = bench.open(base_url=address)
 
-        for call in (adapter.describe, lambda: adapter.write([make_create(bench, "nobody")])):
+        for call in (adapter.describe, lambda: write_one(adapter, make_create(bench, "nobody"))):
             with pytest.raises(RetryLaterError) as caught:
                 call()
             assert caught.value.advice

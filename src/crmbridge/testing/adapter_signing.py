@@ -33,7 +33,7 @@ class CredentialTests:
             lambda: pull_all(adapter),
             lambda: adapter.read([deal.ref]),
             lambda: adapter.find(Kind.DEAL, "some-key", None),
-            lambda: adapter.write([make_update(deal, fields={"name": "No"})]),
+            lambda: write_one(adapter, make_update(deal, fields={"name": "No"})),
         ]
 
         for call in calls:

@@ -12,6 +12,7 @@ from crmbridge.model.records import Kind, Position, Status
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Adapter
 from crmbridge.testing.adapter_changes import (
+    batch_of,
     first_stage,
     make_create,
     make_note,
@@ -195,7 +196,7 @@ class WritingTests:
         gone = make_update(deal, fields={"name": "Gone"})
         bench.hands.delete_deal(deal.ref.id)
         changes = [gone, make_update(other, fields={"name": "Here"})]
-        size = adapter.capabilities.batch[Action.UPDATE]
+        size = batch_of(adapter, Action.UPDATE)
         receipts = [*adapter.write(changes)] if size > 1 else [write_one(adapter, change) for change in changes]
 
         assert [False, True] == [outcome is Outcome.APPLIED for outcome in outcomes(changes, receipts)]

@@ -88,6 +88,25 @@ def test_a_file_that_is_not_there_or_is_a_folder(tmp_path: Path) -> None:
     assert [("file-unreadable", 1, 1)] == places(read_process(tmp_path / ("x" * 5000)))
 
 
+def test_why_a_file_can_not_be_read_is_told_with_what_to_do(tmp_path: Path) -> None:
+    """A folder is named instead of a file in it, or the file is somebody else's."""
+    (folder,) = read_process(tmp_path).diagnostics
+    (empty,) = parse_process("p.yaml", b"# nothing yet\n").diagnostics
+
+    assert ("the file can't be read: it is a folder", "Name the file in it.") == (folder.sentence, folder.advice)
+    assert ("the file is empty", "`crmbridge init FOLDER` writes one to begin with.") == (empty.sentence, empty.advice)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")
+def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+    """With whom to let read it."""
+    path = tmp_path / "p.yaml"
+    path.touch(mode=0o200)
+    (found,) = read_process(path).diagnostics
+
+    assert "Let whoever runs crmbridge read it." == found.advice
+
+
 def test_a_file_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
     """More than the largest size is never held in memory."""
     path = tmp_path / "large.yaml"

@@ -10,9 +10,11 @@ from datetime import timedelta
 import httpx
 import pytest
 import respx
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
+from crmbridge.errors import AuthenticationError, ConfigurationError, CrmbridgeError, RefusedError, RetryLaterError
 from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, StaticToken, Token, TokenEndpoint, TokenSource
 from crmbridge.revealed import strike
 from crmbridge.sandbox.clock import VirtualClock
@@ -288,6 +290,33 @@ def test_a_static_token_can_stand_in_any_header() -> None:
 
     assert {"x-api-token": "abc"} == token.sign().headers
     assert token.renew(token.sign()) is False
+
+
+@pytest.mark.parametrize(
+    ("pasted", "wrong"),
+    [
+        ("Bearer abc", "is a blank or a line break"),
+        ("ab\nc", "is a blank or a line break"),
+        ('"abc"', "are quotes"),
+        ("TOKEN='abc'", "are quotes"),
+        ("abc…", "is a character that no token has"),
+        ("\ufeffabc", "is a character that no token has"),
+        ("ab\x7fc", "is a character that no token has"),
+    ],
+)
+def test_what_pasting_leaves_around_a_token_is_told(pasted: str, wrong: str) -> None:
+    """Some of it can't be sent, and of the rest a CRM only says that it knows no such token."""
+    with pytest.raises(ConfigurationError) as caught:
+        StaticToken(SecretStr(pasted))
+
+    assert f"The token can't be right: there {wrong} in it" == caught.value.message
+    assert "put the token alone" in caught.value.advice
+
+
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters="\"'"), min_size=1))
+def test_any_other_token_is_taken_as_it_is(token: str) -> None:
+    """What a CRM's tokens look like is its own affair."""
+    assert {"Authorization": f"Bearer {token}"} == StaticToken(SecretStr(token)).sign().headers
 
 
 # ── The token endpoint ──────────────────────────────────────────────────────────────────────────────────

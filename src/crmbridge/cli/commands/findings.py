@@ -23,7 +23,7 @@ FAR = 1_000_000_000  # the highest number of a finding that can be asked for
 STATES = ("open", "waived", "cleared")
 _AGE = re.compile(r"(\d{1,5})([hd])")
 _LISTS = ("owner", "stage", "rule", "severity", "connection", "age", "state", "fail_on")
-NOTHING_YET = "Nothing was looked at yet: `crmbridge plan` or `crmbridge run` does."
+NOTHING_YET = "No deal was looked at yet: `crmbridge plan` or `crmbridge run` does."
 NEXT = "The next `crmbridge run` or `crmbridge enforce` acts on it."
 
 
@@ -97,7 +97,7 @@ def _list(workspace: Workspace, typed: dict[str, Any]) -> Reply:
     from crmbridge.cli.forms import finding_form  # noqa: PLC0415  the same
     from crmbridge.model.findings import Severity  # noqa: PLC0415  the same
     from crmbridge.model.lives import RANK  # noqa: PLC0415  the same
-    from crmbridge.services.listing import check_names, list_findings  # noqa: PLC0415  the same
+    from crmbridge.services.listing import check_names, judged_before, list_findings  # noqa: PLC0415  the same
     from crmbridge.services.surrounding import voice_of  # noqa: PLC0415  the same
 
     now = workspace.clock.now()
@@ -109,8 +109,7 @@ def _list(workspace: Workspace, typed: dict[str, Any]) -> Reply:
     lines: list[Line] = list(list_lines(listed, now, voice, ended=typed["skip"]))
     if not listed.total:
         check_names(workspace, query)
-        never_ran = not workspace.store.runs.runs(1)
-        lines = [NOTHING_YET if never_ran else "No findings."]
+        lines = ["No findings." if judged_before(workspace) else NOTHING_YET]
     soon = sum(one.ends_soon(now) for one in listed.found)
     return Reply(
         result={"findings": [finding_form(one) for one in listed.found], "total": listed.total, "ending_soon": soon},
