@@ -24,6 +24,7 @@ from crmbridge_salesforce.sandbox.jobs import Job, Jobs
 
 Opener = Callable[..., SalesforceAdapter]
 COUNT = 60
+FEW = 7
 HOST = "https://acme.my.salesforce.com"
 BASE = f"{HOST}/services/data/v67.0"
 
@@ -80,6 +81,55 @@ def test_a_bulk_pull_is_what_a_pull_by_pages_is(big: Served, open_adapter: Opene
     assert deals(by_pages) == deals(in_bulk)
     assert moves(by_pages) == moves(in_bulk)
     assert {COUNT} == {page.total for page in in_bulk if page.records}
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_the_first_deals_come_before_any_job_is_looked_at(big: Served, open_adapter: Opener) -> None:
+    """They are asked for by REST beside the count, come whole, and jobs give the others: each deal once."""
+    by_pages = list(open_adapter(big.url, big.token).pull(Kind.DEAL, None))
+    big.sandbox.log.clear()
+    walk = open_adapter(big.url, big.token, bulk_above=FEW).pull(Kind.DEAL, None)
+    first = next(walk)
+    looked_at = paths(big, "GET", "/jobs/query")
+    pages = [first, *walk]
+
+    assert (FEW, COUNT, 0) == (len(first.records), first.total, looked_at)
+    assert "job" not in json.loads(first.cursor)
+    assert 3 == paths(big, "POST", "/jobs/query")
+    assert COUNT == sum(len(page.records) for page in pages)
+    assert deals(by_pages) == deals(pages)
+    assert moves(by_pages) == moves(pages)
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_a_walk_that_was_cut_after_the_first_deals_goes_on_behind_them(
+    big: Served, open_adapter: Opener, clock: VirtualClock
+) -> None:
+    """Everything else comes, with its moves, although no job was named yet; so does what changed in between."""
+    first = next(open_adapter(big.url, big.token, bulk_above=FEW).pull(Kind.DEAL, None))
+    clock.advance(timedelta(minutes=5))
+    edited = first.records[0].ref
+    state_of(big).edit_deal(edited.id, Name="Meanwhile")
+    rest = list(open_adapter(big.url, big.token, bulk_above=FEW).pull(Kind.DEAL, first.cursor))
+
+    assert COUNT == len(deals([first, *rest]))
+    assert set(deals(rest)) == set(moves(rest))
+    assert COUNT - FEW + 1 == len(deals(rest))
+    assert "Meanwhile" == deals(rest)[edited].fields["name"]
+
+
+@pytest.mark.usefixtures("in_parts")
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_the_first_deals_come_whatever_becomes_of_the_jobs(big: Served, open_adapter: Opener, number: int) -> None:
+    """One that fails leads to reading the others by pages, or their details."""
+    by_pages = list(open_adapter(big.url, big.token).pull(Kind.DEAL, None))
+    for place in range(3):
+        state_of(big).jobs.plan("Failed" if place == number else "JobComplete")
+    pages = list(open_adapter(big.url, big.token, bulk_above=FEW).pull(Kind.DEAL, None))
+
+    assert COUNT == sum(len(page.records) for page in pages)
+    assert deals(by_pages) == deals(pages)
+    assert moves(by_pages) == moves(pages)
 
 
 @pytest.mark.usefixtures("in_parts")
@@ -246,12 +296,15 @@ def test_what_bulk_can_not_answer_is_read_by_pages(open_adapter: Opener, status:
         respx.get(f"{BASE}/sobjects/Account/describe").respond(json={"name": "Account", "fields": [*system, *fields]})
         respx.post(f"{BASE}/jobs/query").respond(status, json=[{"errorCode": code, "message": words}])
         row = {"Id": "001Sb0000000001IAA", "Name": "Acme", "SystemModstamp": "2026-06-01T00:00:00.000+0000"}
-        count = httpx.Response(200, json={"totalSize": 5000, "done": True, "records": []})
-        rows = httpx.Response(200, json={"totalSize": 1, "done": True, "records": [row]})
-        respx.get(f"{BASE}/query").mock(side_effect=[count, count, rows])
-        found = list(open_adapter(HOST, "t").pull(Kind.COMPANY, None))
+        said = {"Date": "Wed, 10 Jun 2026 12:00:00 GMT"}
+        count = httpx.Response(200, json={"totalSize": 5000, "done": True, "records": []}, headers=said)
+        pages = [[row], [{**row, "Id": "001Sb0000000002IAA", "Name": "Bolt"}]]
+        bodies = [{"totalSize": 1, "done": True, "records": page} for page in pages]
+        rows = iter([httpx.Response(200, json=body, headers=said) for body in bodies])
+        respx.get(f"{BASE}/query").mock(side_effect=lambda asked: count if "COUNT" in str(asked.url) else next(rows))
+        found = list(open_adapter(HOST, "t", bulk_above=1).pull(Kind.COMPANY, None))
 
-    assert ["Acme"] == [record.fields["name"] for record in found[0].records]
+    assert ["Acme", "Bolt"] == [record.fields["name"] for page in found for record in page.records]
 
 
 @pytest.fixture

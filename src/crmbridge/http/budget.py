@@ -71,6 +71,7 @@ class Budget:
         self._turn = threading.Lock()
         self._pause: tuple[datetime, datetime] | None = None  # since when, and until when
         self._took: deque[timedelta] = deque(maxlen=ANSWERS)
+        self._first: list[tuple[Taken, datetime]] = []  # settled before the quickest answer was known, and when
         self._watches = tuple(Watch(rate, share=share, day_share=day_share) for rate in self._rates)
 
     def take(self, cost: int = 1) -> Taken:
@@ -106,10 +107,17 @@ class Budget:
         now = self._clock.now()
         with self._lock:
             self._took.append(max(NO_TIME, now - taken.at))
-            at = now - (min(self._took) if len(self._took) >= FEWEST_ANSWERS else NO_TIME)
+            is_known = len(self._took) >= FEWEST_ANSWERS
+            quickest = min(self._took) if is_known else NO_TIME
+            first, self._first = (self._first, []) if is_known else ([], self._first)
             later = [watch.sent - mark for watch, mark in zip(self._watches, taken.marks, strict=True)]
-        counted = self._ledger.settle(self._account, taken.rates, taken.amounts, taken.at, at)
+        for before, at in first:  # what holds for those that come now held for them
+            self._ledger.settle(self._account, before.rates, before.amounts, at, at - quickest)
+        counted = self._ledger.settle(self._account, taken.rates, taken.amounts, taken.at, now - quickest)
         taken.ours = tuple(max(0, each - sent) for each, sent in zip(counted, later, strict=True))
+        if not is_known:
+            with self._lock:
+                self._first.append((taken, now))
 
     def observe(self, usage: Usage, taken: Taken | None = None) -> None:
         """Heed what a reply says of a rate; `taken` is its request, already settled. Unknown rates are passed over."""

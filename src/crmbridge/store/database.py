@@ -174,16 +174,8 @@ def _connect(url: str) -> tuple[Engine, str]:
     if not parts.database or parts.database == ":memory:":
         raise ConfigurationError("The store names no file.", advice=_URL_ADVICE)
     path = Path(parts.database).expanduser()
-    sqlite.create(path, _fill(str(path)))
+    sqlite.create(path)
     return sqlite.engine(path), str(path)
-
-
-def _fill(where: str) -> Callable[[Engine], None]:
-    def fill(engine: Engine) -> None:
-        with Database(engine, where).write() as connection:
-            fresh.make(connection)
-
-    return fill
 
 
 def _take_steps(connection: Connection, where: str) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table
 
-from crmbridge.store import schema
+from crmbridge.store import schema, sqlite
 from crmbridge.store.version import VERSION
 
 # alembic's own table: which steps were taken.
@@ -18,14 +18,6 @@ stamp = Table(
 )
 
 # The journal only grows: its rows can't be changed or taken away, not even by hand.
-_KEEP_ROWS = """
-    CREATE TRIGGER journal_keeps_rows BEFORE DELETE ON journal
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END
-"""
-_KEEP_VALUES = """
-    CREATE TRIGGER journal_keeps_values BEFORE UPDATE ON journal
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END
-"""
 _REFUSE = """
     CREATE FUNCTION journal_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'the journal is append-only'; END $$
@@ -34,15 +26,18 @@ _KEEP_ALL = """
     CREATE TRIGGER journal_keeps_all BEFORE UPDATE OR DELETE OR TRUNCATE ON journal
     FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only()
 """
-APPEND_ONLY: Final = {"sqlite": (_KEEP_ROWS, _KEEP_VALUES), "postgresql": (_REFUSE, _KEEP_ALL)}
+_APPEND_ONLY: Final = (_REFUSE, _KEEP_ALL)
 
 
 def make(connection: Connection) -> None:
     """Make everything in a database with nothing in it, inside the connection's own transaction."""
+    if connection.dialect.name == "sqlite":
+        for statement in sqlite.new_state():
+            connection.exec_driver_sql(statement)
+        return
     schema.metadata.create_all(connection, checkfirst=False)
-    if connection.dialect.name == "postgresql":
-        schema.rates.create(connection, checkfirst=False)
-    for statement in APPEND_ONLY[connection.dialect.name]:
+    schema.rates.create(connection, checkfirst=False)
+    for statement in _APPEND_ONLY:
         connection.exec_driver_sql(statement)
     connection.execute(schema.marks.insert().values(one=1, mark=0))
     stamp.create(connection, checkfirst=False)

@@ -13,6 +13,7 @@ from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
+from crmbridge.store import sqlite
 from crmbridge.store.holding import Hold
 from crmbridge.store.plain import PlainState
 from crmbridge.store.quiet_parts import (
@@ -50,6 +51,7 @@ class QuietStore:
     """Everything that crmbridge remembers between runs, in one SQLite file. Threads may share it."""
 
     def __init__(self, path: Path, open_whole: Callable[[Hold], SqlStore]) -> None:
+        sqlite.create(path)  # the first run of all shows something before SQLAlchemy is loaded
         self._hold = Hold()
         self._open_whole = open_whole
         self._opening = threading.Lock()

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,8 +100,8 @@ def _begin(connection: Connection) -> None:
         driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def create(path: Path, fill: Callable[[Engine], None]) -> None:
-    """Make a state file, if there is none, that only its owner can read; it shows up once `fill` is done with it.
+def create(path: Path) -> None:
+    """Make a state file, if there is none, that only its owner can read; it shows up once all is in it.
 
     When two processes make it at the same time, one file wins and both go on with that one.
     """
@@ -115,7 +115,7 @@ def create(path: Path, fill: Callable[[Engine], None]) -> None:
         raise _denied(path, error.strerror or str(error)) from error
     draft = Path(name)
     try:
-        _fill(draft, fill)
+        _fill(draft)
         _show(draft, path)
     except (OSError, sqlite3.Error) as error:
         raise (trouble(error, str(path)) or _denied(path, str(error))) from error
@@ -124,15 +124,23 @@ def create(path: Path, fill: Callable[[Engine], None]) -> None:
             draft.with_name(draft.name + suffix).unlink(missing_ok=True)
 
 
-def _fill(draft: Path, fill: Callable[[Engine], None]) -> None:
-    with contextlib.closing(sqlite3.connect(draft)) as connection:
+def _fill(draft: Path) -> None:
+    with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA page_size = {PAGE}")  # the file remembers both
         connection.execute("PRAGMA journal_mode = WAL")
-    filler = engine(draft)
-    try:
-        fill(filler)
-    finally:
-        filler.dispose()
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in new_state():
+            connection.execute(statement)
+        connection.execute("COMMIT")
+
+
+def new_state() -> list[str]:
+    """Give the statements that make a state of a database with nothing in it.
+
+    They stand in plain SQL, so that the first run shows something before SQLAlchemy is loaded; a test holds them equal
+    to what the migrations lead to.
+    """
+    return Path(__file__).with_name("new.sql").read_text("utf-8").split("\n\n")
 
 
 def _show(draft: Path, path: Path) -> None:

@@ -127,6 +127,41 @@ def test_twenty_answers_are_enough_to_know_the_quickest() -> None:
     assert 60 * 2 + 20 * 0.3 + 0.5 >= (clock.now() - NOON).total_seconds()
 
 
+def test_then_the_first_ones_count_no_longer_than_the_others() -> None:
+    """Twenty at once, answered after 300 ms: the next one goes two seconds after them, not after their answers."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(20, 2)], clock, share=1)
+    taken = [budget.take() for _ in range(20)]
+    clock.sleep(0.3)
+    for each in taken:
+        budget.settle(each)
+    budget.take()
+
+    assert timedelta(seconds=2) <= clock.now() - NOON < timedelta(seconds=2.05)
+
+
+@given(st.floats(0, 1), st.lists(st.tuples(st.floats(0, 2), st.floats(0, 2)), min_size=39, max_size=59))
+def test_nor_do_the_first_ones_bring_one_too_many(point: float, steps: list[tuple[float, float]]) -> None:
+    """Ten are sent at once, and ten more when all are answered; the CRM may take its time before and after it counts.
+
+    It never counts more than ten in five seconds, although the first twenty were settled as if it counted late.
+    """
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(10, 5)], clock, share=1)
+    counted: list[datetime] = []
+    rest = [(0.0, 0.0), *steps]
+    while rest:
+        lot, rest = [(budget.take(), clock.now(), before, after) for before, after in rest[:10]], rest[10:]
+        counted += [sent + timedelta(seconds=before + point) for _, sent, before, _ in lot]
+        for taken, sent, before, after in sorted(lot, key=lambda each: each[1] + timedelta(seconds=each[2] + each[3])):
+            clock.sleep(max(0.0, (sent - clock.now()).total_seconds() + before + 1 + after))
+            budget.settle(taken)
+
+    counted.sort()
+    for first, one_too_many in zip(counted, counted[10:], strict=False):
+        assert one_too_many - first >= timedelta(seconds=5) - timedelta(milliseconds=1)
+
+
 def test_the_limit_that_the_crm_names_replaces_ours() -> None:
     """An account that may do more than we were told is used more, and one that may do less is spared."""
     clock = VirtualClock(NOON)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
@@ -19,7 +19,7 @@ from crmbridge_pipedrive.sharing import Board, RangesError, Reader
 from crmbridge_pipedrive.values import moment, query_time
 
 PARTS = 6  # a first pull is cut in so many, and in what changed last; each costs half a page more
-NEWEST = 0.8  # of a page is what changed last, which is read last: what people edit meanwhile comes there
+A_SECOND = timedelta(seconds=1)  # lists are asked for by whole ones
 MOST_SAMPLES = 3  # requests of a hundred ids each
 A_SAMPLE_FOR = 10_000  # ids
 GUESSED = 0.8  # of the highest id, at least, must be the highest one among the newest changes
@@ -51,6 +51,13 @@ class Sample(NamedTuple):
     rows: Sequence[Row]
 
 
+class _Newest(NamedTuple):
+    """The rows of the first page that changed last, in the order of their ids: all that a part of the walk has."""
+
+    number: int
+    rows: list[Row]
+
+
 class _Survey(NamedTuple):
     """What a big list is planned by, and how many rows of the sample were asked for."""
 
@@ -64,9 +71,9 @@ class Walk:
 
     The first request asks for the newest changes. If that one page holds them all, it is the whole pull. If there are
     more, they are read in the order of their ids, because a list in the order of its changes shifts while people work;
-    whatever changes after that first page is for the next pull. `prepare` reads what belongs to a page, in the thread
-    that reads the page. `beside` is done beside the planning of a big first pull; `aside` is what it gave. Where the
-    `highest` id is about known before, the planning goes on beside the first request.
+    whatever changes after that first page is for the next pull. In a first pull that page comes first. `prepare` reads
+    what belongs to a page, in the thread that reads the page. `beside` is done beside the planning of a big first pull;
+    `aside` is what it gave. Where the `highest` id is about known before, planning goes on beside the first request.
     """
 
     def __init__(
@@ -89,6 +96,7 @@ class Walk:
         self._highest = highest
         self.sample = Sample(0, ())
         self.total: int | None = None  # about how many rows there are, where that is known
+        self._newest: _Newest | None = None  # until it is delivered
         self._marks: dict[int, list[int]] = {}  # ids of the sample, by the number of their part
         self._board = Board({}, {})
         self.cursor, self._only_page = self._begin(read_cursor(since))
@@ -153,9 +161,11 @@ class Walk:
             return cursor, sorted((row for row in rows if is_id(row.get("id"))), key=_by_id)
         if cursor.since is not None or not stamps:
             return cursor, None
-        newest = sorted(stamps, reverse=True)[int(len(stamps) * NEWEST)].replace(microsecond=0)
         survey = surveys[0] if surveys else self._survey(_highest(rows), is_sure=False)
-        return self._cut(cursor, survey, newest), None
+        # What changed in the second of the page's last row may go on behind it.
+        since = min(stamps).replace(microsecond=0) + A_SECOND
+        turned_round = stamps == sorted(stamps, reverse=True)  # else it holds anything
+        return self._cut(cursor, survey, since, _changed_since(since, rows) if turned_round else []), None
 
     def _survey(self, known: int, *, is_sure: bool) -> _Survey:
         """Read rows with ids at even distances.
@@ -174,19 +184,24 @@ class Walk:
             rows = self._some(asked)
         return _Survey(Sample(highest, rows), len(asked), aside)
 
-    def _cut(self, cursor: Cursor, survey: _Survey, newest: datetime) -> Cursor:
+    def _cut(self, cursor: Cursor, survey: _Survey, since: datetime, newest: list[Row]) -> Cursor:
         """Cut a whole list in parts of about the same size, by times of change, and remember what must come.
 
         How changes lie in time is learnt from the sample. The parts touch, and the last one has no end, so that nothing
-        falls between them; the rows of the sample must all turn up in one of them.
+        falls between them; the rows of the sample must all turn up in one of them. What changed `since` stands on the
+        first page, `newest`: but for the overlap, which the last part asks for again together with what people edit
+        meanwhile, that is a part read already.
         """
         self.sample, self.aside = survey.sample, survey.aside
         highest, sample = survey.sample
         self.total = highest * len(sample) // max(1, survey.asked)
         stamped = [(at.replace(microsecond=0), row["id"]) for row in sample if (at := moment(row.get("update_time")))]
-        stamps = sorted(at for at, _ in stamped)
+        stamps = sorted(at for at, _ in stamped if at < since)
         parts = min(PARTS, len(stamps) // 4)
-        edges = sorted({stamps[len(stamps) * place // parts] for place in range(1, parts)} | {newest})
+        late = max(since, ((cursor.next or since) - OVERLAP).replace(microsecond=0))
+        edges = sorted({stamps[len(stamps) * place // parts] for place in range(1, parts)} | {since, late})
+        if newest and since < late:
+            self._newest = _Newest(len(edges) - 1, newest)
         bounds: list[datetime | None] = [None, *edges, None]
         cut = tuple(Part(since=start, until=end) for start, end in pairwise(bounds))
         for at, number in stamped:
@@ -201,12 +216,22 @@ class Walk:
             rows, part = list(self._only_page), self.cursor.parts[0]
             yield Found(0, rows, self._prepare(rows), part, replace(part, done=True))
             return
-        parts = {number: part for number, part in enumerate(self.cursor.parts) if not part.done}
+        newest, self._newest = self._newest, None
+        read = None if newest is None else newest.number
+        parts = {number: part for number, part in enumerate(self.cursor.parts) if not part.done and number != read}
         marks = sum(map(len, self._marks.values()))
         self._board = Board(parts, self._marks, stands_for=(self.total or 0) / max(1, marks), page=LIMIT)
         readers = self._api.readers if marks else min(self._api.readers, len(parts))
-        for _, found in side_by_side([self._run] * readers, workers=readers):
+        jobs: list[Callable[[], Iterator[Found]]] = [self._run] * readers
+        if newest is not None:
+            jobs.insert(0, partial(self._first_found, newest))
+        for _, found in side_by_side(jobs, workers=len(jobs)):
             yield found
+
+    def _first_found(self, newest: _Newest) -> Iterator[Found]:
+        """Give what the first page holds, while readers ask for the next ones."""
+        here = self.cursor.parts[newest.number]
+        yield Found(newest.number, newest.rows, self._prepare(newest.rows), here, replace(here, done=True))
 
     def _run(self) -> Iterator[Found]:
         """Read as one of the readers, as long as there are parts."""
@@ -282,7 +307,7 @@ class Met:
         return self._lost
 
     def is_fresh(self, row: Row, print_: Callable[[Row], str], *, always: bool = False) -> bool:
-        """Tell whether a row was not delivered before as it is now.
+        """Tell whether a row was not delivered before as it is now, by this walk or the one before.
 
         Kept in mind is what the next walk will see again: what changed last, and with `always` this one in any case.
         Fingerprints are only made where they count.
@@ -296,7 +321,7 @@ class Met:
         made = print_(row)
         if keep:
             self._pending[str(number)] = made
-        return self._before.is_fresh(number, made)
+        return self._before.is_fresh(number, made) and self._prints.get(str(number)) != made
 
     def take(self, ids: Iterable[int]) -> None:
         """Note that rows are delivered: only then may their fingerprints stand in a cursor."""
@@ -360,6 +385,12 @@ def _evenly(highest: int) -> set[int]:
     """Give ids at even distances up to the highest one, more of them where there are many."""
     count = IDS * min(MOST_SAMPLES, highest // A_SAMPLE_FOR + 1)
     return {highest * n // count for n in range(1, count + 1)} - {0}
+
+
+def _changed_since(since: datetime, rows: Iterable[Row]) -> list[Row]:
+    """Give the rows that changed since, in the order of their ids."""
+    changed = [(row, moment(row.get("update_time"))) for row in rows if is_id(row.get("id"))]
+    return sorted((row for row, at in changed if at is not None and at >= since), key=_by_id)
 
 
 def _by_id(row: Row) -> Any:

@@ -83,10 +83,10 @@ class SalesforceAdapter:
     def describe(self) -> Description:
         """Read the org's record types, stages, fields, users and currencies, anew each time."""
         self._setup.forget()
-        table = self._setup.table("Opportunity")  # alone: whether the sign-in is any good need be asked once only
-        with make_pool(AT_ONCE) as threads:  # none of these waits for another
+        with make_pool(AT_ONCE) as threads:  # none of these waits for another; each is one query, users with describe
             account, users = threads.submit(self._account), threads.submit(self._users)
-            threads.submit(self._setup.tracks_stages)  # a pull of deals asks next
+            threads.submit(self._setup.stages)
+            table = self._setup.table("Opportunity")
             pipelines = self._setup.pipelines()
         key = table.columns.get(self._settings.key_name)
         return Description(

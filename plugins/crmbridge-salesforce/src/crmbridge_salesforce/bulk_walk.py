@@ -43,12 +43,12 @@ class Beside:
     waits for it.
     """
 
-    def __init__(self, jobs: QueryJobs, clock: Clock, asked: Asked, place: Cursor) -> None:
+    def __init__(self, jobs: QueryJobs, clock: Clock, asked: Asked, place: Cursor, *, begun: bool) -> None:
         self._jobs = jobs
         self._clock = clock
         self._spool = Spool()
         self._loading = self._load(place)
-        self._latest = clock.now()  # the first page does not wait
+        self._latest = clock.now() + (SEEN if begun else timedelta(0))  # where nothing came yet, nobody waits
         self._details: Details = asked
         next(self._loading, None)
 
@@ -113,11 +113,10 @@ class BulkWalk:
         self._source = source
         self._jobs = QueryJobs(org, clock)
 
-    def pages(self, place: Cursor, span: Span, where: str) -> Iterator[Page]:
-        """Yield the rows that hold a condition, or go on with the job that the cursor names."""
-        place = place if place.job else self._ordered(place, where)
+    def pages(self, place: Cursor, span: Span, *, begun: bool = False) -> Iterator[Page]:
+        """Yield the rows of the job that the cursor names; `begun` says that people have seen some already."""
         self._jobs.wait(place.job)
-        with closing(self._beside(place)) as beside:
+        with closing(self._beside(place, begun=begun)) as beside:
             for part in self._jobs.parts(place.job, place.locator):
                 for rows, cursor in self._cut(part, place):
                     page = self._source.page(rows, span, cursor.dump(), beside.details())
@@ -126,8 +125,11 @@ class BulkWalk:
         done = [job for job in (place.job, place.history, place.roles, place.tracked) if job]
         together([partial(self._jobs.drop, job) for job in done])
 
-    def _ordered(self, place: Cursor, where: str) -> Cursor:
-        """Order the job, and for a first walk through deals those beside it: the org works on all of them."""
+    def ordered(self, place: Cursor, where: str) -> Cursor:
+        """Order the rows that hold a condition, and for a first walk through deals what lies beside them.
+
+        The org works on all these jobs at a time. What is given names them.
+        """
         form = self._source.form
         statement = select(form.columns, form.table.name, where=where)
         order = partial(self._jobs.order, statement, deleted_too=self._source.deleted_too)
@@ -146,10 +148,10 @@ class BulkWalk:
         except BulkUnavailableError:
             return ""
 
-    def _beside(self, place: Cursor) -> Beside:
+    def _beside(self, place: Cursor, *, begun: bool) -> Beside:
         asked, tracked = Asked(self._org, tracked=self._source.tracked), self._source.tracked()
         whole = place.history and place.roles and (place.tracked or not tracked)
-        return Beside(self._jobs, self._clock, asked, place if whole else Cursor())
+        return Beside(self._jobs, self._clock, asked, place if whole else Cursor(), begun=begun)
 
     def _cut(self, part: Part, place: Cursor) -> Iterator[tuple[list[Cells], Cursor]]:
         """Cut a part in pages. Only its last page leads on to the next: rows come twice rather than never."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from typing import Any
 
-from crmbridge.errors import ConfigurationError
+from crmbridge.errors import ConfigurationError, RefusedError
+from crmbridge.http import together
 from crmbridge.model.records import Kind, Record
 from crmbridge.ports import AdapterContext
 from crmbridge_salesforce.activities import Activities
@@ -13,14 +16,16 @@ from crmbridge_salesforce.details import Asked, Details, Unasked
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.mapping import OBJECTS, Reader, Shape
 from crmbridge_salesforce.notes import ContentNotes, Notes
-from crmbridge_salesforce.org import Org
-from crmbridge_salesforce.rows import Cells, Form
+from crmbridge_salesforce.org import Org, Row
+from crmbridge_salesforce.rows import BY, Cells, Form
 from crmbridge_salesforce.settings import SalesforceSettings
 from crmbridge_salesforce.setup import Setup
 from crmbridge_salesforce.soql import select
 from crmbridge_salesforce.sources import Deals, Plain, Source
 
 KINDS = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE, Kind.FILE)
+# What users are read with wherever no column is hidden from us.
+USER_COLUMNS = ("Id", "SystemModstamp", "CreatedDate", "LastModifiedDate", BY, "Name", "Email", "IsActive")
 # By these an id says in which object of several it lies.
 _PREFIXES = {"Task": "00T", "Event": "00U", "Note": "002", "ContentNote": "069", TIES: "06A", OLD: "00P"}
 
@@ -71,9 +76,23 @@ class Library:
         return list(self._activities() if kind is Kind.ACTIVITY else self._notes())
 
     def everybody(self) -> list[Record]:
-        """Read all users, in one query: there are few of them beside other records."""
-        reader = self.reader(Kind.USER)
-        return reader.records(reader.form.of_json(self._org.query(select(reader.form.columns, OBJECTS[Kind.USER]))))
+        """Read all users, in one query: there are few of them beside other records.
+
+        It need not wait for what the object looks like, as that has the usual columns nearly everywhere; where it has
+        others, users are asked for again.
+        """
+        jobs: list[Callable[[], Any]] = [partial(self.reader, Kind.USER), self._usual_users]
+        reader: Reader
+        reader, rows = together(jobs)
+        if rows is None or reader.form.columns != USER_COLUMNS:
+            rows = self._org.query(select(reader.form.columns, OBJECTS[Kind.USER]))
+        return reader.records(reader.form.of_json(rows))
+
+    def _usual_users(self) -> list[Row] | None:
+        try:
+            return self._org.query(select(USER_COLUMNS, OBJECTS[Kind.USER]))
+        except RefusedError:  # one of them is hidden from us
+            return None
 
     def versions(self, kind: Kind, ids: Sequence[str]) -> dict[str, str]:
         """Read the versions of records by their ids, past every index; the ones that are gone are left out."""

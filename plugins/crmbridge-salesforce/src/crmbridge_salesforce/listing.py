@@ -46,27 +46,30 @@ class Listings:
         self._pace = pace
         self.ceiling: datetime | None = None  # the org's own time; what is younger is for the next walk
 
-    def ask(self, place: Cursor) -> Answer:
-        """Ask for the next rows. Where all columns would not fit in a URL, ask for their ids first."""
-        return self._org.query_now(self._statement(place), deleted_too=self._source.deleted_too)
+    def ask(self, place: Cursor, most: int | None = None) -> Answer:
+        """Ask for the next rows, a page of them. Where all columns would not fit in a URL, ask for their ids first."""
+        return self._org.query_now(self._statement(place, self._limit(most)), deleted_too=self._source.deleted_too)
 
-    def _statement(self, place: Cursor) -> str:
+    def _limit(self, most: int | None) -> int:
+        return self._pace.page_size if most is None else min(most, self._pace.page_size)
+
+    def _statement(self, place: Cursor, limit: int) -> str:
         stamp, columns = self._form.stamp, self._form.columns
         wanted = columns if self._fits(columns) else columns[:2]
         where = self.where(place, None if self.ceiling is None else f"{stamp} <= {moment(self.ceiling)}")
-        return select(wanted, self._table, where=where, order=f"{stamp}, Id", limit=self._pace.page_size)
+        return select(wanted, self._table, where=where, order=f"{stamp}, Id", limit=limit)
 
     def _fits(self, columns: Sequence[str]) -> bool:
         return soql.size(select(columns, self._table)) < soql.LONGEST_QUERY - 1000
 
-    def listing(self, answer: Answer, place: Cursor) -> Listing:
-        """Read what was answered from a place on."""
+    def listing(self, answer: Answer, place: Cursor, most: int | None = None) -> Listing:
+        """Read what was answered from a place on, where so many were asked for."""
         rows = answer.rows
         whole = rows if self._fits(self._form.columns) else list(self._wide(rows))
         return Listing(
             rows=self._form.of_json(whole),
             after=self._after(rows, place),
-            full=len(rows) >= self._pace.page_size,
+            full=len(rows) >= self._limit(most),
         )
 
     def _wide(self, rows: Sequence[Row]) -> Iterator[Row]:

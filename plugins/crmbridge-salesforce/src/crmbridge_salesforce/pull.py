@@ -10,14 +10,16 @@ because the stamp is set when a transaction starts writing and the row is seen w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from crmbridge.http import pages
+from crmbridge.http import pages, together
 from crmbridge.model.records import Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Clock, Page
+from crmbridge.threads import make_pool
 from crmbridge_salesforce.bulk import BulkUnavailableError
 from crmbridge_salesforce.bulk_walk import BulkWalk
 from crmbridge_salesforce.cursor import Cursor
@@ -30,6 +32,7 @@ from crmbridge_salesforce.sources import Source, Span
 from crmbridge_salesforce.values import read_moment
 
 STONES = 2000  # tombstones on a page
+EARLY = 400  # rows of a first walk that are asked for at once; the details of so many take one query each
 
 
 class Walk:
@@ -53,16 +56,32 @@ class Walk:
         total: int | None = None
         big = bool(place.job)
         if place.at is None and not big:
-            found = self._listings.count(place)
-            place, big, total = self._noted(place, found.now), found.total > self._pace.bulk_above, found.total
+            place, early, total = self._begun(place)
+            big = total > self._pace.bulk_above
         elif not big:
             place, early = self._first(place)
             if early[-1].full:
                 total = self._listings.count(place).total
                 big = total > self._pace.bulk_above
-        for page in self._in_bulk(place) if big else self._by_pages(place, early):
+        for page in self._in_bulk(place, early) if big else self._by_pages(place, early):
             yield replace(page, total=total)
         yield from self._rest(place.without_job)
+
+    def _begun(self, place: Cursor) -> tuple[Cursor, list[Listing], int]:
+        """Begin a first walk: count the rows, and read the first of them, which people see while a job is made.
+
+        Whether stages are tracked must be known next, and is asked beside that.
+        """
+        most = min(EARLY, self._pace.bulk_above)
+        jobs: list[Callable[[], Any]] = [partial(self._listings.count, place), self._source.tracked]
+        if most:
+            jobs.append(partial(self._listings.ask, place, most))
+        counted, _, *asked = together(jobs)
+        times = [answer.now for answer in (counted, *asked) if answer.now is not None]
+        place = self._noted(place, min(times, default=None))
+        # Where the org says no time, the walk begins at the newest stamp, which was asked for after this page.
+        early = [self._listings.listing(answer, place, most) for answer in asked if times]
+        return place, early, counted.total
 
     def _first(self, place: Cursor) -> tuple[Cursor, list[Listing]]:
         """Ask for the first page of a later walk, which most often is all there is; after a full one for the second.
@@ -122,12 +141,22 @@ class Walk:
 
     # ── In bulk ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _in_bulk(self, place: Cursor) -> Iterator[Page]:
-        """Yield pages from bulk jobs; where there can be none, page by page from where the walk stood before."""
-        start = place.without_job
+    def _in_bulk(self, place: Cursor, early: Sequence[Listing]) -> Iterator[Page]:
+        """Yield pages from bulk jobs, after the rows read already; where there can be no jobs, page by page.
+
+        The jobs are ordered while the first rows get their details.
+        """
+        start, span = early[-1].after if early else place.without_job, self._span(place)
         bulk = BulkWalk(self._org, self._clock, self._source)
         try:
-            yield from bulk.pages(place, self._span(place), self._listings.where(start))
+            if place.job:
+                yield from bulk.pages(place, span)
+                return
+            with make_pool(max_workers=1) as threads:
+                ordered = threads.submit(bulk.ordered, start, self._listings.where(start))
+                for listing in early:
+                    yield from self._page(listing, span)
+            yield from bulk.pages(ordered.result(), span, begun=True)
         except BulkUnavailableError:
             yield from self._by_pages(start)
 
