@@ -37,7 +37,7 @@ from crmbridge.model.process import Indicator, Measure, Process
 
 _USUAL = Options()
 _Business = Mapping[tuple[str, int, int | None], Raw]  # by part, stage, period
-_TURN = 1e-4  # seconds
+_TURN, _USUAL_TURN = 1e-4, 5e-3  # seconds; the latter is Python's own
 _LAST = 1_000_000  # after all stages, segments and periods
 
 
@@ -98,12 +98,11 @@ def _short_turns() -> Iterator[None]:
     A thread that only hands DuckDB its next question would wait for a whole turn of one that works in Python, at each
     step on the way, while a core has nothing to do.
     """
-    usual = sys.getswitchinterval()
     sys.setswitchinterval(_TURN)
     try:
         yield
     finally:
-        sys.setswitchinterval(usual)
+        sys.setswitchinterval(_USUAL_TURN)  # not what it was before: another scorecard may be under way in this process
 
 
 def _measured(shown: Shown, counted: _Counted) -> Iterator[Measured]:
