@@ -238,3 +238,15 @@ def test_a_field_that_is_named_later_is_filled_where_it_is_empty() -> None:
     world.leave_out("")
 
     assert (0, ["two", "two"]) == (world.run().exit_code(), world.held())
+
+
+def test_what_went_before_a_field_was_named_otherwise_is_noticed() -> None:
+    """All is read anew then, and a list of what is there says nothing of what is not."""
+    world = World("ask")
+    gone = world.ref("west")
+    world.bench.crms["west"].delete_deal(gone.id)
+    world.leave_out(FIELD, *THREE)
+    world.run()
+
+    assert {} == world.bench.workspace.store.records.get([gone])
+    assert gone in world.bench.workspace.store.records.tombstones([gone])
