@@ -2,7 +2,8 @@
 
 Beside the base of a record stand, under reserved names, the values that were sent to it and not seen since, with the
 version that the record had then, and the forms in which the CRM keeps a value. While it holds such a form, it stands
-for the whole value.
+for the whole value. There also stands what was outdone and not written over, and in which fields others agreed on
+something while the record could not be asked.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from crmbridge.model.values import Value
 MARK = "@"  # begins the reserved names; a field's name begins with a letter
 VERSION = "@version"  # of the record when values were last sent to it
 _SENT, _FORM = "@sent:", "@form:"
-_OUTDONE = "@outdone:"
+_OUTDONE, _MISSED = "@outdone:", "@missed:"
 
 
 class Read(NamedTuple):
@@ -49,6 +50,20 @@ def was_outdone(name: str, value: Value, base: Mapping[str, Value]) -> bool:
     return mark is not None and same(value, mark)
 
 
+def missed(names: Iterable[str]) -> dict[str, Value]:
+    """Give what to remember of fields in which the others of a link agreed while this record could not be asked.
+
+    Its connection, the field or its stage is left out of the settings. What people do there meanwhile may be older than
+    what was agreed on.
+    """
+    return {_MISSED + name: True for name in names}
+
+
+def has_missed(name: str, base: Mapping[str, Value]) -> bool:
+    """Tell whether others agreed on a field while a record could not be asked."""
+    return bool(base.get(_MISSED + name))
+
+
 def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> Read:
     """Say what a record stands for, where it may hold another form of what it was given.
 
@@ -78,11 +93,18 @@ def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> R
                 whole[field] = value
             if fresh:
                 news |= {name: None, **({_FORM + field: _marked(now[field])} if is_form else {})}
-        elif name.startswith(_OUTDONE):
-            field = name.removeprefix(_OUTDONE)
-            if same(now.get(field), base.get(field)) or not was_outdone(field, now.get(field), base):
-                news[name] = None
+        elif _is_over(name, now, base):
+            news[name] = None
     return Read(whole, news)
+
+
+def _is_over(mark: str, now: Mapping[str, Value], base: Mapping[str, Value]) -> bool:
+    """Tell whether what was outdone, or missed, need not be remembered: nothing that a person edited stands there."""
+    if mark.startswith(_OUTDONE):
+        field = mark.removeprefix(_OUTDONE)
+        return same(now.get(field), base.get(field)) or not was_outdone(field, now.get(field), base)
+    field = mark.removeprefix(_MISSED)
+    return mark.startswith(_MISSED) and field in now and same(now[field], base.get(field))
 
 
 def _marked(value: Value) -> Value:

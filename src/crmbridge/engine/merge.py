@@ -13,20 +13,24 @@ field's policy decides:
 - `direction: from: X`: only the side of X speaks, sets as a whole; a side that joins gets what X has. What others
   change is theirs, until X changes the next time
 
+Where the settings left a side or its field out for a while, and the others agreed on something meanwhile, that stands
+beside what was edited there.
+
 Values are compared by what they say (`same`); where a CRM keeps a form of what it was given, by what that stands for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct, field
 
-from crmbridge.engine.forms import was_outdone
+from crmbridge.engine.forms import has_missed, missed, was_outdone
 from crmbridge.engine.sameness import same
 from crmbridge.model.changes import Blocked, Cause, Edited, FieldEdit
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value, is_empty
 from crmbridge.settings import FieldSync
 
@@ -83,16 +87,25 @@ def decided_ref(link: str) -> Ref:
     return Ref("", Kind.DEAL, link)
 
 
-def merge(link: str, sides: Sequence[Side], policy: Policy, decided: Mapping[str, Value] | None = None) -> Merged:
+def merge(
+    link: str,
+    sides: Sequence[Side],
+    policy: Policy,
+    decided: Mapping[str, Value] | None = None,
+    absent: Collection[Ref] = (),
+) -> Merged:
     """Merge all fields that at least two sides have. The order of `sides` breaks ties.
 
-    `decided` is the base of the link itself, which `decided_ref` names.
+    `decided` is the base of the link itself, which `decided_ref` names; `absent` are deals of the link that are not
+    kept in step now, and may be again later.
     """
     draft = _Draft(link, {} if decided is None else decided)
     for name in sorted(set[str]().union(*(side.now for side in sides))):
         holders = [side for side in sides if name in side.now]
         if len(holders) > 1 and not _is_quiet(name, holders, draft.decided) and (how := policy(name)).sync:
             _merge_field(name, holders, how, draft)
+            if absent or len(holders) < len(sides):
+                _miss(name, [*absent, *(side.ref for side in sides if name not in side.now)], draft)
     return Merged(
         edits={ref: tuple(edits) for ref, edits in draft.edits.items()},
         reasons={ref: tuple(reasons) for ref, reasons in draft.reasons.items()},
@@ -146,6 +159,15 @@ def _is_owed(name: str, sides: Sequence[Side], policy: FieldSync, agreed: Mappin
         return False
     untouched = all(name in side.base and same(side.now[name], side.base[name]) for side in sides)
     return untouched and not same(decided, sides[0].now[name])
+
+
+def _miss(name: str, absent: Iterable[Ref], draft: _Draft) -> None:
+    """Note that something was agreed on, or is about to be, without these."""
+    if any(edit.name == name for edits in draft.edits.values() for edit in edits) or any(
+        name in fields for fields in draft.agreed.values()
+    ):
+        for ref in absent:
+            draft.agreed.setdefault(ref, {}).update(missed([name]))
 
 
 def _held(side: Side, name: str) -> Value:
@@ -275,16 +297,31 @@ def _set(value: Value) -> frozenset[str]:
 def _speaking(sides: Sequence[Side], name: str, decided: Mapping[str, Value]) -> list[Side]:
     """Give the sides that have something to say.
 
+    What was agreed on while a side could not be asked stands beside what that one says, if it alone says anything.
+
     Nothing was agreed yet with a deal that just joined the link. What it holds stands beside what somebody changed in
     the others, or else beside what was agreed on for all of them: not beside what one of them was only made with.
     """
     changed = [side for side in sides if _changed(side, name, decided)]
+    agreed = decided.get(name)
+    if changed and agreed != APART and all(_was_away(side, name, agreed) for side in changed):
+        return [*changed, *_rivals([s for s in sides if s not in changed and same(s.now[name], agreed)])]
     if not changed or any(name in side.base for side in changed):
         return changed
-    agreed = decided.get(name)
     if agreed == APART:
         return [side for side in sides if not is_empty(side.now[name])]
     return [side for side in sides if side in changed or (not is_empty(agreed) and same(side.now[name], agreed))]
+
+
+def _rivals(sides: Sequence[Side]) -> list[Side]:
+    """Give sides that agreed on a value: all as old as the first of them, as others may be newer by our writes."""
+    first = min((side.updated_at for side in sides), default=None)
+    return [replace(side, updated_at=first) for side in sides if first is not None]
+
+
+def _was_away(side: Side, name: str, agreed: Value) -> bool:
+    """Tell whether something else was agreed on than what a side was last seen with, while it could not be asked."""
+    return has_missed(name, side.base) and not same(side.base.get(name), agreed)
 
 
 def _changed(side: Side, name: str, decided: Mapping[str, Value]) -> bool:

@@ -103,7 +103,11 @@ def decisions_of(workspace: Workspace, viewers: Mapping[str, Viewer], changes: S
         edits={c.id: dict(canonical_edits(c, viewers[c.connection])) for found in by_link.values() for c in found},
         changes=by_link,
         views={
-            link: {ref: viewers[ref.connection].view(records[ref]) for ref in found if ref in records}
+            link: {
+                ref: viewers[ref.connection].view(records[ref])
+                for ref in found
+                if ref in records and ref.connection in viewers  # not of one that the settings leave out now
+            }
             for link, found in refs.items()
         },
         decided={link: bases.get(decided_ref(link), {}) for link in by_link},

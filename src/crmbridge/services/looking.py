@@ -77,7 +77,7 @@ class Part(Struct):
             decided, *own = known
             seen = zip(ranked, cuts, own, strict=True)
             sides = {ref: self._plain_side(ref, only, cut, each) for ref, cut, each in seen}
-            self.changes += self._merge(link, sides, decided)
+            self.changes += self._merge(link, sides, decided, refs)
         self._settle((decided_ref(link), *here), settled)
         self.changes += copied_notes(self.workspace, self.entry, link, here)
 
@@ -127,7 +127,7 @@ class Part(Struct):
         if gone.archive and gone.deleted:
             self.changes += [archive(self.around.deals[ref], link=link, gone=gone.deleted) for ref in gone.archive]
             return
-        updates = self._merge(link, sides, self.around.bases.get(decided_ref(link), {}))
+        updates = self._merge(link, sides, self.around.bases.get(decided_ref(link), {}), refs)
         self.changes += updates
         if not gone.stopped:
             self._create(link, gone.members, base, sides, updates)
@@ -196,10 +196,11 @@ class Part(Struct):
         policy = self.entry.policy(name)
         return policy.sync and policy.source in {None, ref.connection}
 
-    def _merge(self, link: str, sides: Mapping[Ref, Side], decided: Fields) -> list[Change]:
+    def _merge(self, link: str, sides: Mapping[Ref, Side], decided: Fields, refs: Iterable[Ref]) -> list[Change]:
         if len(sides) < 2:
             return []
-        merged = merge(link, list(sides.values()), self.entry.policy, decided)
+        left_out = [ref for ref in refs if ref.connection not in self.entry.between]
+        merged = merge(link, list(sides.values()), self.entry.policy, decided, left_out)
         forbidden = partial(self._forbidden, sides)
         updates, stopped = sync_updates(link, merged, self.around.deals, self.around.viewers, forbidden)
         self.blocked += stopped

@@ -176,11 +176,30 @@ def _pull_kinds(
 def _pull_kind(
     workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark, marks: Mapping[Kind, Bookmark]
 ) -> Iterator[ConnectionPull]:
-    """Save what changed since the bookmark known, and say after each page what there is so far."""
-    connection, known = total.connection, marks.get(kind)
-    # With other settings the records would look different: fields are bound, or money is read, in another way.
-    since = known.cursor if known is not None and known.reading == bookmark.reading else None
-    before = total.records
+    """Save what changed since the bookmark known, and say after each page what there is so far.
+
+    With other settings the records would look different: fields are bound, or money is read, in another way. So all are
+    read anew. As that would not tell of what went before, what changed until now is read first, under the old bookmark.
+    """
+    known = marks.get(kind)
+    if known is not None and known.reading != bookmark.reading:
+        with contextlib.suppress(ConfigurationError):  # another adapter, say, which can't read the cursor
+            for pulled in _pull_since(workspace, kind, total, known, marks):
+                total = pulled
+                yield total
+        known = None
+    begin = replace(bookmark, cursor=known.cursor) if known else bookmark
+    for pulled in _pull_since(workspace, kind, total, begin, marks):
+        total = pulled
+        yield total
+    note_whole(workspace, total.connection, kind)
+
+
+def _pull_since(
+    workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark, marks: Mapping[Kind, Bookmark]
+) -> Iterator[ConnectionPull]:
+    """Save what changed since a bookmark, each page with its own, and say after each what there is so far."""
+    connection, before, since = total.connection, total.records, bookmark.cursor or None
     pages = pull_readable(workspace, connection, kind, since)
     for page in in_fewer(_told(workspace, connection, kind, pages)):
         marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
@@ -197,7 +216,6 @@ def _pull_kind(
             give_memory_back()
         before = total.records
         yield total
-    note_whole(workspace, connection, kind)
 
 
 def _brings_new(workspace: Workspace, kind: Kind, page: Page, marks: Mapping[Kind, Bookmark]) -> bool:

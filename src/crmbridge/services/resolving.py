@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from msgspec import Struct
 
 from crmbridge.engine.actions import typed
-from crmbridge.engine.forms import read
+from crmbridge.engine.forms import missed, read
 from crmbridge.engine.mapping import LOST, WON
 from crmbridge.engine.merge import decided_ref
 from crmbridge.engine.sameness import same
@@ -96,8 +96,12 @@ def _decide(workspace: Workspace, decisions: Sequence[Decision]) -> None:
     for decision in decisions:
         item = decision.item
         sides = [records[ref] for ref in links.get(item.link, ()) if ref in records]
-        for ref, value in _held(item, sides, viewers, before).items():
+        held = _held(item, sides, viewers, before)
+        for ref, value in held.items():
             bases[ref][item.name] = value
+        for ref in links.get(item.link, ()):
+            if ref not in held:  # what people do there meanwhile was not known to whoever decided
+                bases[ref] |= missed([item.name])
         bases[decided_ref(item.link)][item.name] = decision.value
     put_back(workspace, [ref for refs in links.values() for ref in refs])  # first, as a kill may come in between
     store.links.save_bases(bases)

@@ -63,7 +63,7 @@ class FakeAdapter:
         )
 
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
-        """Yield what changed after the change that the cursor names."""
+        """Yield what changed after the change that the cursor names; without one, as CRMs do, nothing that is gone."""
         self._let_in()
         if kind is Kind.FILE and self._crm.files_forbidden:
             raise NotGrantedError(f"{self._crm.connection}: not allowed", advice="Grant the scope files.")
@@ -75,7 +75,7 @@ class FakeAdapter:
             yield Page(
                 records=tuple(self._crm.records[ref] for ref in refs if ref in self._crm.records),
                 moves=tuple(m for ref in refs if ref in self._crm.records for m in self._crm.moves.get(ref, ())),
-                tombstones=tuple(self._crm.gone[ref] for ref in refs if ref not in self._crm.records),
+                tombstones=tuple(self._crm.gone[ref] for ref in refs if since and ref not in self._crm.records),
                 cursor=str(part[-1][0]) if part else str(after),
             )
 
