@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -328,6 +329,17 @@ def test_only_a_state_is_read(url: str) -> None:
     """Any other kind of state is a setting to correct."""
     with pytest.raises(ConfigurationError):
         compute(url, make_process(), NOON)
+
+
+def test_threads_take_their_usual_turns_afterwards(save_state: SaveState, tmp_path: Path) -> None:
+    """How long they work in Python at a time is the whole process's: it is as before, after an error, too."""
+    usual = sys.getswitchinterval()
+
+    compute(save_state(), make_process(), NOON)
+    with pytest.raises(ConfigurationError):
+        compute(f"sqlite:///{tmp_path / 'none.db'}", make_process(), NOON)
+
+    assert usual == sys.getswitchinterval()
 
 
 def test_missing_state_is_not_made(tmp_path: Path) -> None:
