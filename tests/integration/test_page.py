@@ -254,7 +254,7 @@ def test_who_asks_and_takes_no_answer_holds_no_connection(serve: Serve, monkeypa
     request = f"GET {style_path()} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
     with socket.socket() as greedy:
         greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        greedy.settimeout(10)
+        greedy.settimeout(30)
         greedy.connect(("127.0.0.1", int(served.url.rpartition(":")[2])))
         with pytest.raises(ConnectionError):
             all(greedy.sendall(request * 1000) is None for _ in count())
