@@ -254,7 +254,7 @@ def test_who_asks_and_takes_no_answer_holds_no_connection(serve: Serve, monkeypa
     request = f"GET {style_path()} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
     with socket.socket() as greedy:
         greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        greedy.settimeout(10)
+        greedy.settimeout(30)
         greedy.connect(("127.0.0.1", int(served.url.rpartition(":")[2])))
         with pytest.raises(ConnectionError):
             all(greedy.sendall(request * 1000) is None for _ in count())
@@ -399,6 +399,7 @@ def test_who_can_not_do_something_is_led_back_to_where_they_were(serve: Serve) -
         ended = visitor.post(f"/waiting/{item.id}", data=form)
 
     assert (400, True, True) == (wrong.status_code, 'main" href="/waiting"' in wrong.text, "autofocus" in wrong.text)
+    assert re.search(r"<p>[^<]*[a-z0-9'].</p>\n<p>", wrong.text), "a sentence, and what to do"
     assert (405, True) == (again.status_code, "This page is not there" in again.text)
     assert (403, True) == (ended.status_code, 'main" href="/sign-in"' in ended.text)
     with served.visitor() as visitor:

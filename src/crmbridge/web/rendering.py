@@ -1,4 +1,4 @@
-"""Render pages: every text that is filled in is escaped, cleaned of what could turn or hide it, and cut."""
+"""Render pages: every text filled in is escaped, cleaned of secrets and of what could turn or hide it, and cut."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from crmbridge.engine.text import plain
 from crmbridge.model.records import Ref
+from crmbridge.revealed import strike
 
 LONGEST = 2000  # characters of one text
 _CODE = re.compile(r"`([^`]+)`")
@@ -64,14 +65,14 @@ def with_query(path: str, **values: object) -> str:
 
 def with_code(text: str) -> Markup:
     """Write a sentence that names commands between backticks, as messages do, with these as code."""
-    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(plain(text, LONGEST)))))  # noqa: S704  it is escaped
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(plain(strike(text), LONGEST)))))  # noqa: S704  it is escaped
 
 
 def _shown(value: Any) -> Any:
     """Clean what is filled in; markup is our own."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
-    return plain(value, LONGEST)
+    return plain(strike(value), LONGEST)
 
 
 @cache

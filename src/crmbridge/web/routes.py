@@ -123,9 +123,11 @@ def _answered(site: Site, view: View, asked: Asked) -> Response:
         status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
         t = asked.words
         said, advice = (t.told(strike(text)) for text in (error.message, error.advice))
-        return message(site, asked, status, t("cannot_now"), said, advice=advice)
+        whole = said if said.endswith(_ENDS) else t("sentence", said=said)
+        return message(site, asked, status, t("cannot_now"), whole, advice=advice)
 
 
+_ENDS = (".", "!", "?", "。")
 _STATUS: Mapping[type, int] = {LockedError: 409, PlanStaleError: 409, OverLimitError: 409, StateError: 503}
 
 

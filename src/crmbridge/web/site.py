@@ -140,7 +140,8 @@ def message(site: Site, asked: Asked, status: int, title: str, text: str, *, adv
     """Answer with a page that says one thing; of what was posted, it leads back to where that was."""
     area = f"/{asked.path.split('/')[1]}" if asked.form else ""
     back = next(((path, asked.words(key)) for path, key in MENU if path == area), None)
-    return page(site, asked, "message.html.j2", title=title, status=status, text=text, advice=advice, back=back)
+    values = {"text": text, "advice": advice, "back": back, "wrong": status >= 400}
+    return page(site, asked, "message.html.j2", title=title, status=status, **values)
 
 
 def go(path: str) -> Response:
