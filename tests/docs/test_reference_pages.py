@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import inspect
 import re
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from crmbridge import errors, hookspecs
+from crmbridge.model.records import STANDARD_FIELDS
 from crmbridge.ports import Adapter, Capabilities
 from crmbridge.sandbox import FAULTS, SandboxOptions
 
@@ -78,3 +82,30 @@ def test_the_port_is_documented_whole(port: type) -> None:
     names = {name for name in {**vars(port), **port.__annotations__} if not name.startswith("_")}
 
     assert set() == names - {re.split(r"\W", name)[0] for name in rows(page("adapter-port.md"))}
+
+
+def test_the_standard_fields_are_documented_with_their_types() -> None:
+    """Per kind, in the order of the code."""
+    found = {kind: row for kind, row in rows(page("adapter-port.md")).items() if kind in STANDARD_FIELDS}
+
+    assert found == {
+        str(kind): ", ".join(f"`{name}` {type_}" for name, type_ in fields.items())
+        for kind, fields in STANDARD_FIELDS.items()
+    }
+
+
+def test_the_values_are_documented_with_what_they_are_made_of() -> None:
+    """Whoever writes an adapter makes them, of all that they need and nothing else."""
+    found = re.findall(r"^\| `([A-Z]\w+)\(([^)]*)\)` \| `([\w.]+)` \|", page("adapter-port.md"), re.MULTILINE)
+
+    assert {"Record", "Page", "Receipt"} <= {name for name, _, _ in found}
+    for name, parts, module in found:
+        assert parts == taken_by(getattr(import_module(f"crmbridge.{module}"), name)), name
+
+
+def taken_by(kind: Any) -> str:
+    """Name the parts of a value, first those that it needs."""
+    if not issubclass(kind, msgspec.Struct):
+        return ", ".join(kind._fields)
+    known = sorted(msgspec.structs.fields(kind), key=lambda field: not field.required)
+    return ", ".join(field.name if field.required else f"{field.name}=" for field in known)

@@ -238,6 +238,12 @@ IN_SETTINGS = [
     Wrong("{env: TWO}", "{env: ▸pat-12345}", "wrong-name", "Say where the secret is kept, not what it is"),
     Wrong("{env: TWO}", "▸{env: TWO, file: two}", "wrong-value", "give exactly one of env, file, command, keyring"),
     Wrong("{env: TWO}", "{▸evn: TWO}", "unknown-key", "did you mean 'env'?"),
+    Wrong(
+        "    adapter: acme\n    token: {env: TWO}\n    company: shop",
+        "  adapter: ▸acme\n  token: ▸{env: TWO}\n  company: ▸shop",
+        "wrong-type wrong-type missing-key wrong-type",
+        "What belongs to it stands below, further to the right.",
+    ),
     Wrong("  two:\n", "  two:\n    base_url: ▸ftp://host\n", "wrong-name", "begins with https:// or http://"),
     Wrong("  two:\n", "  two:\n    base_url: ▸http://crm.example\n", "wrong-value", "is for this machine only"),
     Wrong("fields: {pains:", "fields: {▸pain:", "unknown-field", "did you mean 'pains'?"),

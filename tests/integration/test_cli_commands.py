@@ -368,6 +368,15 @@ def test_nothing_found_is_no_good_news_where_no_deal_could_be_read(shop: Shop) -
     assert "No deal was looked at yet" in shop.call("findings").out
 
 
+def test_a_run_ends_with_one_advice(shop: Shop) -> None:
+    """That of what went wrong; what is said of its exit code in general may be another, and wrong here."""
+    shop.trouble("north", "revoked")
+    said = shop.call("run")
+
+    assert "Make a new one." in said.out
+    assert "crmbridge: a CRM refused the credential, or it lacks a scope (exit 4).\n" == said.err
+
+
 def test_without_connections_runs_say_what_is_missing(shop: Shop) -> None:
     """They did nothing, which is no news to somebody who has just begun, and well done to a script."""
     (shop.folder / "crmbridge.yaml").write_text("version: 1\nprocess: process.yaml\n", "utf-8")

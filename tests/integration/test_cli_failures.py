@@ -220,6 +220,9 @@ def test_a_signal_ends_a_run_in_good_order(shop: Shop, number: int, code: int, n
     assert 0 == shop.call("run").code
     ended = [run["exit_code"] for run in shop.call("history", "--json").document["result"]["runs"]]
     assert [0, code] == ended
+    listed = shop.call("history").out
+    assert name in listed
+    assert not {"KeyboardInterrupt", "Terminated"} & set(listed.split())  # the names of classes tell people nothing
     assert 1 == len(shop.crm("south").named("Handover"))
 
 

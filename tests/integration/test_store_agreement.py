@@ -293,7 +293,7 @@ class TwoStores(RuleBasedStateMachine):
             self.both(lambda store, d=deal: store.findings.events(d, "qualification.bant"))
         self.both(lambda store: (list(store.journal.entries()), list(store.journal.entries("1"))))
         self.both(lambda store: (store.journal.unsettled(), store.journal.outcomes(asked)))
-        self.both(lambda store: (store.runs.runs(3), store.runs.last("run")))
+        self.both(lambda store: (store.runs.runs(3), store.runs.last("run", MOMENTS[-1])))
         self.both(lambda store: [store.hints.pending(connection) for connection in ("hs", "sf")])
         self.both(lambda store: (dict(store.memory("hs")), len(store.memory("hs")), dict(store.memory("sf"))))
 

@@ -31,7 +31,7 @@ def answer_run(workspace: Workspace, ran: Ran) -> Reply:
         lines=_ran_lines(workspace, ran),
         exit_code=ran.exit_code,
         error=_error_part(ran.exit_code, [ran]),
-        shown=_ending(ran.exit_code),
+        shown=_ending(ran.exit_code, [ran]),
     )
 
 
@@ -46,7 +46,7 @@ def answer_runs(workspace: Workspace, runs: Sequence[Ran]) -> Reply:
         lines=lines[:-1],
         exit_code=code,
         error=_error_part(code, runs),
-        shown=_ending(code),
+        shown=_ending(code, runs),
     )
 
 
@@ -80,22 +80,27 @@ def _ran_lines(workspace: Workspace, ran: Ran) -> list[Line]:
     return [say("run_of_none"), *lines] if ran.command in PULLING and not workspace.connections else list(lines)
 
 
-def _ending(exit_code: int) -> list[Line]:
-    """Say in a word how it ended where that is not as wished; why stands in the lines before."""
+def _ending(exit_code: int, runs: Sequence[Ran]) -> list[Line]:
+    """Say in a word how it ended where that is not as wished; why, and often what to do, stands in the lines before."""
     if exits.is_good(exit_code):
         return []
-    known = exits.exit_of(exit_code)
-    return [f"crmbridge: {known.means} (exit {exit_code}). {known.advice}".rstrip()]
+    known, cause = exits.exit_of(exit_code), _cause(exit_code, runs)
+    advice = known.advice if cause is None or not cause.advice else ""
+    return [f"crmbridge: {known.means} (exit {exit_code}). {advice}".rstrip()]
 
 
 def _error_part(exit_code: int, runs: Sequence[Ran]) -> dict[str, Any] | None:
     """Give the error of the JSON answer: that which gave the exit code, else what the code stands for."""
     if exits.is_good(exit_code):
         return None
-    cause = next((error for ran in runs for error in _errors(ran) if error.exit_code == exit_code), None)
+    cause = _cause(exit_code, runs)
     if cause is None:
         return error_part(exit_code)
     return error_part(exit_code, code=cause.code, message=cause.message, advice=cause.advice)
+
+
+def _cause(exit_code: int, runs: Sequence[Ran]) -> CrmbridgeError | None:
+    return next((error for ran in runs for error in _errors(ran) if error.exit_code == exit_code), None)
 
 
 def _errors(ran: Ran) -> list[CrmbridgeError]:

@@ -221,6 +221,8 @@ def _type_advice(kind: str, value: Any) -> str:
         return "Put it in quotes if it is text."
     if kind in {"tuple_type", "list_type"} and isinstance(value, str):
         return f"A list is written as [{shorten(value, LONGEST_VALUE)}], or with one `- ` line per item."
+    if _EXPECTED[kind] == "a mapping" and value is None:
+        return "What belongs to it stands below, further to the right."
     return ""
 
 

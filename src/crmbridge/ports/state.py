@@ -271,8 +271,8 @@ class RunStore(Protocol):
         """Give the newest runs, newest first."""
         ...
 
-    def last(self, command: str) -> Run | None:
-        """Give the newest finished run of a command."""
+    def last(self, command: str, now: datetime) -> Run | None:
+        """Give the newest finished run of a command; not one that a wrong clock put into the future."""
         ...
 
     def lease(self, holder: str, now: datetime, lasts: timedelta) -> AbstractContextManager[None]:

@@ -169,8 +169,9 @@ def _said(error: BaseException) -> str:
 
 def finish(workspace: Workspace, run: str, command: str, exit_code: int, summary: dict[str, Any]) -> None:
     """Note how a run ended, and tell the observers."""
-    workspace.store.runs.finish(run, workspace.clock.now(), exit_code, summary)
-    ended = workspace.store.runs.last(command)
+    now = workspace.clock.now()
+    workspace.store.runs.finish(run, now, exit_code, summary)
+    ended = workspace.store.runs.last(command, now)
     if ended is not None:
         workspace.plugins.finished(ended)
 

@@ -44,7 +44,7 @@ def due(settings: Settings, runs: RunStore, now: datetime) -> tuple[Due, ...]:
     for step, report, cron, zone in entries(settings):
         command = command_of(step, report)
         tick = last_tick(cron, zone, now)
-        last = runs.last(command)
+        last = runs.last(command, now)
         if command not in found and (last is None or last.started_at < tick):
             found[command] = Due(command, step, report, tick)
     return tuple(sorted(found.values(), key=lambda item: item.step == "report"))

@@ -39,7 +39,7 @@ class Book:
         self._command = f"{TOLD}{report}"
         self._row = f"{run}-{report}"
         self._begun = False
-        last = workspace.store.runs.last(self._command)
+        last = workspace.store.runs.last(self._command, workspace.clock.now())
         self._told = _read(last.summary) if last else {}
 
     def of(self, sink: str, day: str, fingerprint: str) -> Telling | None:

@@ -312,11 +312,12 @@ class MemoryRuns:
             newest_first = list(reversed(state.runs.values()))
         return tuple(sorted(newest_first, key=lambda run: run.started_at, reverse=True)[:limit])
 
-    def last(self, command: str) -> Run | None:
-        """Give the newest finished run of a command."""
+    def last(self, command: str, now: datetime) -> Run | None:
+        """Give the newest finished run of a command; not one that a wrong clock put into the future."""
         with self._memory.read() as state:
             known = self.runs(len(state.runs))
-        return next((run for run in known if run.command == command and run.finished_at is not None), None)
+        ended = (run for run in known if run.command == command and run.finished_at is not None)
+        return next((run for run in ended if run.started_at <= now), None)
 
     @contextlib.contextmanager
     def lease(self, holder: str, now: datetime, lasts: timedelta) -> Iterator[None]:

@@ -37,10 +37,10 @@ class QuietRuns(Part):
         if done.rowcount == 0:
             self._whole().finish(run, at, exit_code, summary)  # which says what is wrong
 
-    def last(self, command: str) -> Run | None:
-        """Give the newest finished run of a command."""
+    def last(self, command: str, now: datetime) -> Run | None:
+        """Give the newest finished run of a command; not one that a wrong clock put into the future."""
         with self._state.read() as open_:
-            row = open_.execute(_LAST, (storable(command),)).fetchone()
+            row = open_.execute(_LAST, (storable(command), moment_text(now))).fetchone()
         return _run(row) if row else None
 
     @contextlib.contextmanager
@@ -80,7 +80,7 @@ class QuietRuns(Part):
 _START = "INSERT INTO runs (id, command, started_at, finished_at, exit_code, summary) VALUES (?, ?, ?, ?, ?, ?)"
 _LAST = (
     "SELECT id, command, started_at, finished_at, exit_code, summary FROM runs "
-    "WHERE command = ? AND finished_at IS NOT NULL ORDER BY started_at DESC, seq DESC LIMIT 1"
+    "WHERE command = ? AND finished_at IS NOT NULL AND started_at <= ? ORDER BY started_at DESC, seq DESC LIMIT 1"
 )
 _TAKE = (
     "INSERT INTO lease (one, token, holder, since, expires_at) VALUES (1, ?, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET "

@@ -55,9 +55,11 @@ class SqlRuns:
         with self._database.read() as open_:
             return tuple(map(_run, open_.execute(query)))
 
-    def last(self, command: str) -> Run | None:
-        """Give the newest finished run of a command."""
-        query = select(_runs).where(_runs.c.command == command, _runs.c.finished_at.is_not(None))
+    def last(self, command: str, now: datetime) -> Run | None:
+        """Give the newest finished run of a command; not one that a wrong clock put into the future."""
+        query = select(_runs).where(
+            _runs.c.command == command, _runs.c.finished_at.is_not(None), _runs.c.started_at <= now
+        )
         with self._database.read() as open_:
             row = open_.execute(query.order_by(_runs.c.started_at.desc(), _runs.c.seq.desc()).limit(1)).first()
             return _run(row) if row else None

@@ -100,6 +100,8 @@ def plugin_workbench(plugin: ModuleType, options: SandboxOptions, folder: Path) 
     spec = cast("SandboxSpec", next(iter(plugin.crmbridge_sandboxes())))
     if not isinstance(options.clock, VirtualClock):
         raise TypeError("the suite needs a VirtualClock, so that no test waits")
+    if missing := sorted(WORLD_FIELDS.keys() - spec.fields.keys()):
+        raise ValueError(f"the SandboxSpec has no field for {', '.join(missing)}, which the world's deals have")
     # `world` is asked for later, when adapters have let time pass.
     filled = replace(options, now=options.as_of)
     with serve(spec.build(filled)) as served, contextlib.ExitStack() as opened:

@@ -242,11 +242,20 @@ class RunSuite:
             store.runs.start(Run(id=id_, command=command, started_at=START + hours * HOUR))
         for id_ in ("r2", "r1", "r4"):
             store.runs.finish(id_, START + 5 * HOUR, 0, {})
-        last = store.runs.last("run")
+        last = store.runs.last("run", START + 5 * HOUR)
 
         assert last is not None
         assert last.id == "r2"
-        assert store.runs.last("plan") is None
+        assert store.runs.last("plan", START + 5 * HOUR) is None
+
+    def test_a_run_of_the_future_is_not_the_last(self, store: StateStore) -> None:
+        """The clock was wrong when it started, and is right again; it counts from its time on."""
+        for id_, hours in (("r1", 0), ("r2", 9)):
+            store.runs.start(Run(id=id_, command="run", started_at=START + hours * HOUR))
+            store.runs.finish(id_, START + hours * HOUR, 0, {})
+        found = [store.runs.last("run", START + hours * HOUR) for hours in (0, 8, 9)]
+
+        assert ["r1", "r1", "r2"] == [run.id if run else None for run in found]
 
     def test_a_run_starts_once_and_ends_only_if_it_started(self, store: StateStore) -> None:
         """Anything else is an error, and changes nothing."""

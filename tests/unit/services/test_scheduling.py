@@ -141,6 +141,15 @@ def test_several_missed_rounds_are_made_up_for_by_one_run(store: MemoryStore, en
     assert 1 == len(due(scheduled(QUARTER), store.runs, NOON))
 
 
+def test_a_clock_that_was_ahead_stops_no_schedule(store: MemoryStore, ended: Ended) -> None:
+    """What ran by it says nothing of today; else nothing would be due, in silence, until that day."""
+    ended("cycle", NOON + timedelta(days=3650))
+
+    assert 1 == len(due(scheduled(QUARTER), store.runs, NOON))
+    ended("cycle", NOON)
+    assert () == due(scheduled(QUARTER), store.runs, NOON + timedelta(minutes=5))
+
+
 def test_a_run_that_failed_has_had_its_turn(store: MemoryStore, ended: Ended) -> None:
     """It was told with its exit code; the next round tries again."""
     ended("cycle", NOON, exit_code=5)

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from crmbridge.model.replacing import replace
 from crmbridge.sandbox import SandboxOptions, VirtualClock
 from crmbridge.testing import SuiteConfig, adapter_hands, plugin_workbench
 from crmbridge.testing.factories import NOON
@@ -80,5 +83,19 @@ def test_a_bench_needs_a_clock_that_stands_still(tiny: object, tmp_path: Path) -
     with (
         pytest.raises(TypeError, match="VirtualClock"),
         plugin_workbench(tiny, SandboxOptions(), tmp_path),
+    ):
+        pass
+
+
+def test_a_bench_names_the_fields_that_a_sandbox_lacks(tiny: Any, tmp_path: Path) -> None:
+    """Each test that edits one of them would fail with a name only."""
+    (whole,) = tiny.crmbridge_sandboxes()
+    fields = {name: native for name, native in whole.fields.items() if name not in {"pains", "discount"}}
+    less = SimpleNamespace(
+        crmbridge_adapters=tiny.crmbridge_adapters, crmbridge_sandboxes=lambda: [replace(whole, fields=fields)]
+    )
+    with (
+        pytest.raises(ValueError, match="has no field for discount, pains, which the world's deals have"),
+        plugin_workbench(less, SandboxOptions(clock=VirtualClock(NOON)), tmp_path),  # type: ignore[arg-type]  a module in all but name
     ):
         pass

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from crmbridge.services.workspace import Workspace
 
 _FIGURES = {"records": "run_records", "findings": "log_findings", "planned": "run_changes", "blocked": "log_questions"}
+STOPPED = {130, 143}  # the exit codes of runs that somebody stopped
 SEARCHED = 10_000  # newest runs among which one is looked for
 
 
@@ -81,11 +82,16 @@ def _one(workspace: Workspace, text: str) -> Reply:
 
 def _failures(run: Run) -> list[Line]:
     """Say what kept the run, or a connection of it, from its work."""
-    error = run.summary.get("error")
-    found: list[Line] = [str(error)] if error else []
+    error = _error(run)
+    found: list[Line] = [error] if error else []
     for name, text in _errors(run).items():
         found.append([Tinted(f"{name}: ", Tone.BAD), str(text).removeprefix(f"{name}: ")])
     return found
+
+
+def _error(run: Run) -> str:
+    """Say what ended a run; of one that somebody stopped, how it ended says all."""
+    return "" if run.exit_code in STOPPED else str(run.summary.get("error") or "")
 
 
 def _errors(run: Run) -> Mapping[str, object]:
@@ -112,8 +118,8 @@ def _took(run: Run, say: Speech) -> str:
 def _said(run: Run, say: Speech) -> str:
     """Give the figures of a run's summary that are not zero."""
     summary = run.summary
-    if error := summary.get("error"):
-        return cut(str(error), 120)
+    if error := _error(run):
+        return cut(error, 120)
     counted = [say.counted(key, summary[name]) for name, key in _FIGURES.items() if summary.get(name)]
     outcomes = summary.get("outcomes")
     counted += [say.ended(name, count) for name, count in outcomes.items()] if isinstance(outcomes, dict) else []

@@ -28,7 +28,7 @@ def command(call: Call) -> Reply:
         found = []
         for entry in entries(settings):
             name = command_of(entry.step, entry.report)
-            found.append((name, entry, runs.last(name), next_tick(entry.cron, entry.zone, now)))
+            found.append((name, entry, runs.last(name, now), next_tick(entry.cron, entry.zone, now)))
         line = crontab_line(workspace.project.folder)
     rows: list[list[Part]] = [
         [
