@@ -17,7 +17,7 @@ from crmbridge_pipedrive.prints import SECONDS
 from crmbridge_pipedrive.sharing import Board, RangesError, Reader
 from crmbridge_pipedrive.values import moment, query_time
 
-PARTS = 4  # a first pull is cut in so many, and in what changed last; each costs half a page more
+PARTS = 6  # a first pull is cut in so many, and in what changed last; each costs half a page more
 MOST_SAMPLES = 3  # requests of a hundred ids each
 A_SAMPLE_FOR = 10_000  # ids
 GUESSED = 0.8  # of the highest id, at least, must be the highest one among the newest changes
