@@ -50,6 +50,7 @@ class Salesforce:
         self._json: dict[tuple[str, ...], Templates] = {}
         self._csv: dict[tuple[str, ...], Templates] = {}
         self._results: dict[str, Result] = {}
+        self._ordered: dict[str, str] = {}  # bulk queries that nobody asked for yet
         self._written: dict[int, dict[str, Any]] = {}
 
     def touch(self, count: int) -> None:
@@ -176,23 +177,23 @@ class Salesforce:
     # ── Bulk ────────────────────────────────────────────────────────────────────────────────────────────
 
     def make_job(self, request: Request) -> Reply:
-        """Take a bulk query; it is done at once, which its maker learns when it asks."""
-        asked = request.json()
+        """Take a bulk query; it is done when its maker asks for it, so that nothing else is answered late meanwhile."""
         name = f"750Sb{next(self._names):010}AAA"
-        self._results[name] = self._run(asked["query"])
+        self._ordered[name] = request.json()["query"]
         return Reply(json.dumps(self._job(name, "UploadComplete")).encode())
 
     def job(self, request: Request, name: str) -> Reply:
         """Tell of a bulk query; DELETE forgets it."""
         if request.method == "DELETE":
+            self._ordered.pop(name, None)
             self._results.pop(name, None)
             return Reply(b"", 204)
-        body = {**self._job(name, "JobComplete"), "numberRecordsProcessed": len(self._results[name])}
+        body = {**self._job(name, "JobComplete"), "numberRecordsProcessed": len(self._done(name))}
         return Reply(json.dumps(body).encode())
 
     def job_results(self, request: Request, name: str) -> Reply:
         """Give a part of the rows as CSV."""
-        result = self._results[name]
+        result = self._done(name)
         start = int(request.query.get("locator") or 0)
         end = min(start + int(request.query.get("maxRecords") or 50_000), len(result))
         head = (",".join(f'"{column}"' for column in result.columns) + "\n").encode()
@@ -202,6 +203,11 @@ class Salesforce:
             ("Sforce-NumberOfRecords", str(end - start)),
         )
         return Reply(head + b"".join(rows), headers=headers, type="text/csv; charset=UTF-8")
+
+    def _done(self, name: str) -> Result:
+        if name in self._ordered:
+            self._results[name] = self._run(self._ordered.pop(name))
+        return self._results[name]
 
     def _job(self, name: str, state: str) -> dict[str, Any]:
         kind = {"id": name, "operation": "query", "object": "Opportunity", "state": state, "apiVersion": 67.0}

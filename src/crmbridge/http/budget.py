@@ -19,6 +19,7 @@ __all__ = ["Budget", "Rate", "Usage"]
 
 SHORTEST_WAIT = 0.005  # seconds
 LOOK_AGAIN = 1.0  # seconds after which one that waits asks again: others may use less by then
+LOOK_SOON = 0.1  # the same while the quickest answer is not known: the first requests may count for less by then
 ANSWERS = 50  # how many are looked back at
 FEWEST_ANSWERS = 20  # before so many came, the quickest of them says nothing
 NO_TIME = timedelta(0)
@@ -95,7 +96,8 @@ class Budget:
                         advice="Wait, or raise share or day_share of the connection; nothing was lost.",
                         after=timedelta(seconds=wait),
                     )
-                self._clock.sleep(min(max(wait, SHORTEST_WAIT), LOOK_AGAIN))
+                again = LOOK_AGAIN if len(self._took) >= FEWEST_ANSWERS else LOOK_SOON
+                self._clock.sleep(min(max(wait, SHORTEST_WAIT), again))
 
     def settle(self, taken: Taken) -> None:
         """Count a request from when the CRM did at the latest: its answer has just come, or never will.

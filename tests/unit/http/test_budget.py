@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -138,6 +140,19 @@ def test_then_the_first_ones_count_no_longer_than_the_others() -> None:
     budget.take()
 
     assert timedelta(seconds=2) <= clock.now() - NOON < timedelta(seconds=2.05)
+
+
+def test_who_waits_already_goes_then_as_well() -> None:
+    """It begins to wait before the last of the first twenty is answered, for longer than it then has to."""
+    clock = AnsweringClock()
+    budget = Budget([Rate(20, 2)], clock, share=1)
+    for sent in [0.0] * 19 + [1.2]:
+        clock.sleep((NOON + timedelta(seconds=sent) - clock.now()).total_seconds())
+        clock.answers.append((clock.now() + timedelta(seconds=0.3), partial(budget.settle, budget.take())))
+    clock.sleep(0.1)
+    budget.take()
+
+    assert timedelta(seconds=2) <= clock.now() - NOON < timedelta(seconds=2.15)
 
 
 @given(st.floats(0, 1), st.lists(st.tuples(st.floats(0, 2), st.floats(0, 2)), min_size=39, max_size=59))
@@ -316,6 +331,23 @@ def _in_a_window(budget: Budget, clock: VirtualClock) -> int:
         if clock.now() >= end:
             return count
         count += 1
+
+
+class AnsweringClock(VirtualClock):
+    """A clock at which answers come while one waits."""
+
+    def __init__(self) -> None:
+        super().__init__(NOON)
+        self.answers: list[tuple[datetime, Callable[[], None]]] = []
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, and answers come when they are due."""
+        until = self.now() + timedelta(seconds=seconds)
+        while self.answers and self.answers[0][0] <= until:
+            due, come = self.answers.pop(0)
+            super().sleep((due - self.now()).total_seconds())
+            come()
+        super().sleep((until - self.now()).total_seconds())
 
 
 class MeetingClock(VirtualClock):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 from crmbridge.errors import RefusedError
@@ -14,12 +12,12 @@ from crmbridge.http import side_by_side, together
 from crmbridge.model.replacing import replace
 from crmbridge_pipedrive.api import IDS, LIMIT, Api, Params, Row, is_id
 from crmbridge_pipedrive.cursors import LOST, OVERLAP, Cursor, Part, read_cursor
+from crmbridge_pipedrive.cutting import Newest, cut
 from crmbridge_pipedrive.prints import SECONDS
 from crmbridge_pipedrive.sharing import Board, RangesError, Reader
 from crmbridge_pipedrive.values import moment, query_time
 
 PARTS = 6  # a first pull is cut in so many, and in what changed last; each costs half a page more
-A_SECOND = timedelta(seconds=1)  # lists are asked for by whole ones
 MOST_SAMPLES = 3  # requests of a hundred ids each
 A_SAMPLE_FOR = 10_000  # ids
 GUESSED = 0.8  # of the highest id, at least, must be the highest one among the newest changes
@@ -49,13 +47,6 @@ class Sample(NamedTuple):
 
     highest: int
     rows: Sequence[Row]
-
-
-class _Newest(NamedTuple):
-    """The rows of the first page that changed last, in the order of their ids: all that a part of the walk has."""
-
-    number: int
-    rows: list[Row]
 
 
 class _Survey(NamedTuple):
@@ -96,8 +87,8 @@ class Walk:
         self._highest = highest
         self.sample = Sample(0, ())
         self.total: int | None = None  # about how many rows there are, where that is known
-        self._newest: _Newest | None = None  # until it is delivered
-        self._marks: dict[int, list[int]] = {}  # ids of the sample, by the number of their part
+        self._newest: Newest | None = None  # until it is delivered
+        self._marks: Mapping[int, Sequence[int]] = {}  # ids of the sample, by the number of their part
         self._board = Board({}, {})
         self.cursor, self._only_page = self._begin(read_cursor(since))
         self.met = Met(self.cursor)
@@ -122,7 +113,7 @@ class Walk:
             gaps = True
         if gaps:  # in one piece, then
             self.cursor = replace(self.cursor, parts=(Part(),), owed=frozenset())
-            self._marks.clear()
+            self._marks = {}
             yield from self._read()
 
     def stand(self, found: Found, ids: Sequence[int], *, is_last: bool) -> str:
@@ -162,10 +153,7 @@ class Walk:
         if cursor.since is not None or not stamps:
             return cursor, None
         survey = surveys[0] if surveys else self._survey(_highest(rows), is_sure=False)
-        # What changed in the second of the page's last row may go on behind it.
-        since = min(stamps).replace(microsecond=0) + A_SECOND
-        turned_round = stamps == sorted(stamps, reverse=True)  # else it holds anything
-        return self._cut(cursor, survey, since, _changed_since(since, rows) if turned_round else []), None
+        return self._cut(cursor, survey, rows), None
 
     def _survey(self, known: int, *, is_sure: bool) -> _Survey:
         """Read rows with ids at even distances.
@@ -184,29 +172,14 @@ class Walk:
             rows = self._some(asked)
         return _Survey(Sample(highest, rows), len(asked), aside)
 
-    def _cut(self, cursor: Cursor, survey: _Survey, since: datetime, newest: list[Row]) -> Cursor:
-        """Cut a whole list in parts of about the same size, by times of change, and remember what must come.
-
-        How changes lie in time is learnt from the sample. The parts touch, and the last one has no end, so that nothing
-        falls between them; the rows of the sample must all turn up in one of them. What changed `since` stands on the
-        first page, `newest`: but for the overlap, which the last part asks for again together with what people edit
-        meanwhile, that is a part read already.
-        """
+    def _cut(self, cursor: Cursor, survey: _Survey, first_page: Sequence[Row]) -> Cursor:
+        """Cut a whole list in parts, and remember the rows of the sample: all must turn up in one of them."""
         self.sample, self.aside = survey.sample, survey.aside
         highest, sample = survey.sample
         self.total = highest * len(sample) // max(1, survey.asked)
-        stamped = [(at.replace(microsecond=0), row["id"]) for row in sample if (at := moment(row.get("update_time")))]
-        stamps = sorted(at for at, _ in stamped if at < since)
-        parts = min(PARTS, len(stamps) // 4)
-        late = max(since, ((cursor.next or since) - OVERLAP).replace(microsecond=0))
-        edges = sorted({stamps[len(stamps) * place // parts] for place in range(1, parts)} | {since, late})
-        if newest and since < late:
-            self._newest = _Newest(len(edges) - 1, newest)
-        bounds: list[datetime | None] = [None, *edges, None]
-        cut = tuple(Part(since=start, until=end) for start, end in pairwise(bounds))
-        for at, number in stamped:
-            self._marks.setdefault(bisect_right(edges, at), []).append(number)
-        return replace(cursor, parts=cut, owed=frozenset(row["id"] for row in sample))
+        made = cut(sample, first_page, most=PARTS, rows=self.total, page=LIMIT)
+        self._marks, self._newest = made.marks, made.newest
+        return replace(cursor, parts=made.parts, owed=frozenset(row["id"] for row in sample))
 
     def _some(self, ids: set[int]) -> list[Row]:
         return list(rows_by_ids(self._api, self._call, self._params, ids))
@@ -224,14 +197,9 @@ class Walk:
         readers = self._api.readers if marks else min(self._api.readers, len(parts))
         jobs: list[Callable[[], Iterator[Found]]] = [self._run] * readers
         if newest is not None:
-            jobs.insert(0, partial(self._first_found, newest))
+            jobs.insert(0, partial(_read_before, newest, self.cursor.parts[newest.number], self._prepare))
         for _, found in side_by_side(jobs, workers=len(jobs)):
             yield found
-
-    def _first_found(self, newest: _Newest) -> Iterator[Found]:
-        """Give what the first page holds, while readers ask for the next ones."""
-        here = self.cursor.parts[newest.number]
-        yield Found(newest.number, newest.rows, self._prepare(newest.rows), here, replace(here, done=True))
 
     def _run(self) -> Iterator[Found]:
         """Read as one of the readers, as long as there are parts."""
@@ -370,6 +338,11 @@ def lots(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
+def _read_before(newest: Newest, here: Part, prepare: Prepare) -> Iterator[Found]:
+    """Give what the first page held, while readers ask for the next ones."""
+    yield Found(newest.number, newest.rows, prepare(newest.rows), here, replace(here, done=True))
+
+
 def _in_range(rows: Sequence[Row], part: Part) -> bool:
     """Tell whether rows lie in the range they were asked for; where not, parts would overlap or leave gaps."""
     start = query_time(part.since)[:SECONDS] if part.since else ""
@@ -385,12 +358,6 @@ def _evenly(highest: int) -> set[int]:
     """Give ids at even distances up to the highest one, more of them where there are many."""
     count = IDS * min(MOST_SAMPLES, highest // A_SAMPLE_FOR + 1)
     return {highest * n // count for n in range(1, count + 1)} - {0}
-
-
-def _changed_since(since: datetime, rows: Iterable[Row]) -> list[Row]:
-    """Give the rows that changed since, in the order of their ids."""
-    changed = [(row, moment(row.get("update_time"))) for row in rows if is_id(row.get("id"))]
-    return sorted((row for row, at in changed if at is not None and at >= since), key=_by_id)
 
 
 def _by_id(row: Row) -> Any:

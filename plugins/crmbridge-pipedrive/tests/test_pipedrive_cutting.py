@@ -1,0 +1,72 @@
+"""Cutting a big list in parts: nothing falls between them, and what is taken for read was read."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmbridge_pipedrive.cutting import Cut, cut
+
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+PAGE = 5
+
+
+def rows(seconds_ago: list[int]) -> list[dict[str, Any]]:
+    """Make deals that were changed so long before noon."""
+    return [
+        {"id": number, "update_time": (NOON - timedelta(seconds=ago)).isoformat()}
+        for number, ago in enumerate(seconds_ago, 1)
+    ]
+
+
+def at(row: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(row["update_time"])
+
+
+def ids_in(deals: list[dict[str, Any]], start: datetime | None, end: datetime | None) -> set[int]:
+    """List deals by times of change, as Pipedrive does: from one on, and before another."""
+    return {row["id"] for row in deals if (start is None or at(row) >= start) and (end is None or at(row) < end)}
+
+
+def cut_of(deals: list[dict[str, Any]], page: list[dict[str, Any]], step: int = 2) -> Cut:
+    return cut(deals[::step], page, most=4, rows=len(deals), page=PAGE)
+
+
+@given(st.lists(st.integers(0, 400), min_size=PAGE + 1, max_size=60), st.integers(1, 7))
+def test_every_deal_is_read_before_or_lies_in_one_part(seconds_ago: list[int], step: int) -> None:
+    """However changes lie in time, many of them in one second or within the overlap."""
+    deals = rows(seconds_ago)
+    page = sorted(deals, key=at, reverse=True)[:PAGE]
+    made = cut_of(deals, page, step)
+    read = set() if made.newest is None else {row["id"] for row in made.newest.rows}
+    asked = [
+        ids_in(deals, part.since, part.until)
+        for number, part in enumerate(made.parts)
+        if made.newest is None or number != made.newest.number
+    ]
+
+    assert {row["id"] for row in deals} == read.union(*asked)
+    assert sum(map(len, asked)) == len(set().union(*asked))
+    assert (None, None) == (made.parts[0].since, made.parts[-1].until)
+    if made.newest is not None:
+        part = made.parts[made.newest.number]
+        assert ids_in(deals, part.since, part.until) <= read
+        assert [row["id"] for row in made.newest.rows] == sorted(read)
+
+
+def test_a_page_in_another_order_is_taken_for_nothing() -> None:
+    """It may hold any deals."""
+    deals = rows([900, 600, 300, 200, 100, 0])
+
+    assert cut_of(deals, deals[::-1][:PAGE]).newest is not None
+    assert cut_of(deals, deals[:PAGE]).newest is None
+
+
+def test_few_pages_are_not_cut_in_more_parts_than_they_are() -> None:
+    """Each part costs a request, however few deals lie in it."""
+    deals = rows(list(range(1_000, 0, -40)))
+    page = deals[::-1][:PAGE]
+
+    assert 3 == len(cut(deals, page, most=4, rows=len(deals), page=50).parts)
+    assert 6 == len(cut(deals, page, most=4, rows=1_000, page=50).parts)
