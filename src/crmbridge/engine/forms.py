@@ -30,7 +30,7 @@ class Read(NamedTuple):
 def sent(values: Iterable[tuple[str, Value]], version: str | None) -> dict[str, Value]:
     """Give what to remember of values that were just written to a record which had this version before."""
     written = dict(values)
-    marks: dict[str, Value] = {_SENT + name: value for name, value in written.items() if value is not None}
+    marks: dict[str, Value] = {_SENT + name: _marked(value) for name, value in written.items()}
     return {**written, **marks, VERSION: version or ""}
 
 
@@ -41,7 +41,11 @@ def overwritten(names: Iterable[str]) -> dict[str, Value]:
 
 def outdone(values: Mapping[str, Value]) -> dict[str, Value]:
     """Give what to remember of values that were outdone by a newer one, and still stand where that can't be written."""
-    return {_OUTDONE + name: "" if value is None else value for name, value in values.items()}
+    return {_OUTDONE + name: _marked(value) for name, value in values.items()}
+
+
+def _marked(value: Value) -> Value:
+    return "" if value is None else value  # a mark of None is none
 
 
 def was_outdone(name: str, value: Value, base: Mapping[str, Value]) -> bool:
@@ -90,7 +94,7 @@ def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> R
             field = name.removeprefix(_SENT)
             is_form = field in now and _is_form(value, now[field], base.get(field))
             if is_form:
-                whole[field] = value
+                whole[field] = base[field]
             if fresh:
                 news |= {name: None, **({_FORM + field: now[field]} if is_form else {})}
         elif _is_over(name, now, base):
