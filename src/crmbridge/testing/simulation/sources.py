@@ -50,6 +50,7 @@ def check_archive(seen: Witness, change: Change) -> None:
     for edit in seen.edits:
         is_seen = seen.begins[-1] < edit.number <= seen.began and not edit.fresh and not edit.decided
         speaks = seen.entry.policy(edit.name).source in {None, edit.ref.connection}
+        speaks = speaks and not seen.left_out.has(edit.ref, edit.name)
         is_here = edit.ref in refs and edit.ref in seen.deals()
         if is_seen and speaks and is_here and not _got_there(seen, change.link, edit):
             agreed = seen.agreed.get((change.link, edit.name), Agreed(0, NOTHING, ())).value
