@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -411,37 +410,6 @@ def test_what_a_crm_makes_of_a_value_is_nobodys_edit() -> None:
     assert (name, Money(Decimal("10.25"), "EUR")) == (kept["name"], kept["amount"])
     assert Money(Decimal(11), "EUR") == only(bench, "north").fields["amount"]
     assert name == only(bench, "north").fields["name"]
-
-
-class ZeroCrm(FakeCrm):
-    """Holds zero where there is no amount."""
-
-    def _store(self, ref: Ref, fields: Mapping[str, Value], *args: Any, **kwargs: Any) -> None:
-        zero = {"amount": Money(Decimal(0), "EUR")} if ref.kind is Kind.DEAL and fields.get("amount") is None else {}
-        super()._store(ref, {**fields, **zero}, *args, **kwargs)
-
-
-def test_zero_for_no_amount_is_nobodys_edit() -> None:
-    """Where nobody entered an amount, or somebody emptied it, a CRM that holds zero then tells nobody else of it."""
-    bench = able_bench(**entry())
-    bench.crms["south"].__class__ = ZeroCrm
-    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
-    run(bench)
-    run(bench)
-    first = only(bench, "north").fields.get("amount")
-    bench.crms["north"].edit_deal(north, amount=Money(Decimal(5), "EUR"))
-    run(bench)
-    there = only(bench, "south").fields["amount"]
-    bench.crms["north"].edit_deal(north, amount=None)
-    run(bench)
-    quiet = run(bench)
-
-    assert (None, Money(Decimal(5), "EUR"), None) == (first, there, only(bench, "north").fields.get("amount"))
-    assert () == quiet.plan.changes if quiet.plan else False
-    bench.crms["south"].edit_deal(only(bench, "south").ref.id, amount=Money(Decimal(7), "EUR"))
-    run(bench)
-
-    assert Money(Decimal(7), "EUR") == only(bench, "north").fields["amount"]
 
 
 def test_an_idle_run_looks_at_nothing() -> None:

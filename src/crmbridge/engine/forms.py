@@ -30,7 +30,7 @@ class Read(NamedTuple):
 def sent(values: Iterable[tuple[str, Value]], version: str | None) -> dict[str, Value]:
     """Give what to remember of values that were just written to a record which had this version before."""
     written = dict(values)
-    marks: dict[str, Value] = {_SENT + name: _marked(value) for name, value in written.items()}
+    marks: dict[str, Value] = {_SENT + name: value for name, value in written.items() if value is not None}
     return {**written, **marks, VERSION: version or ""}
 
 
@@ -41,11 +41,7 @@ def overwritten(names: Iterable[str]) -> dict[str, Value]:
 
 def outdone(values: Mapping[str, Value]) -> dict[str, Value]:
     """Give what to remember of values that were outdone by a newer one, and still stand where that can't be written."""
-    return {_OUTDONE + name: _marked(value) for name, value in values.items()}
-
-
-def _marked(value: Value) -> Value:
-    return "" if value is None else value  # a mark of None is none
+    return {_OUTDONE + name: "" if value is None else value for name, value in values.items()}
 
 
 def was_outdone(name: str, value: Value, base: Mapping[str, Value]) -> bool:
@@ -94,7 +90,7 @@ def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> R
             field = name.removeprefix(_SENT)
             is_form = field in now and _is_form(value, now[field], base.get(field))
             if is_form:
-                whole[field] = base[field]
+                whole[field] = value
             if fresh:
                 news |= {name: None, **({_FORM + field: now[field]} if is_form else {})}
         elif _is_over(name, now, base):

@@ -27,7 +27,7 @@ from datetime import datetime
 from msgspec import Struct, field
 
 from crmbridge.engine.forms import has_missed, missed, was_outdone
-from crmbridge.engine.sameness import is_no_amount, same
+from crmbridge.engine.sameness import same
 from crmbridge.model.changes import Blocked, Cause, Edited, FieldEdit
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
@@ -203,17 +203,17 @@ def _fill(name: str, sides: Sequence[Side], draft: _Draft) -> None:
     """Fill what is empty with what another side changed, and note that this was looked at."""
     told = [side for side in sides if not is_empty(side.now[name]) and _changed(side, name, draft.decided)]
     empty = [side for side in sides if is_empty(side.now[name])]
-    full = [side.now[name] for side in sides if side not in empty and not _holds_nothing(side, name)]
     if told:
         _spread(name, told[0].now[name], empty, draft, why=f"is empty; changed in {told[0].ref.connection}")
         if noted := [side for side in told if not (empty and same(side.now[name], told[0].now[name]))]:
             _note(name, noted, draft)
             _part(name, draft)
-    elif full and (missed := [side for side in empty if _was_missed(side, name, draft.decided)]):
+    elif missed := [side for side in empty if _was_missed(side, name, draft.decided)]:
+        full = [side.now[name] for side in sides if not is_empty(side.now[name])]
         value = next((value for value in full if same(value, draft.decided.get(name))), full[0])
         _spread(name, value, missed, draft, why=f"is empty; {_AGAIN}")
     else:
-        _note(name, [side for side in empty if not is_empty(side.base.get(name))], draft)  # a person emptied it
+        _note(name, [side for side in empty if not is_empty(side.base[name])], draft)  # a person emptied it
         _part(name, draft)
 
 
@@ -328,12 +328,7 @@ def _changed(side: Side, name: str, decided: Mapping[str, Value]) -> bool:
     """Tell whether a side has something to say. Where it has no base yet, an empty field says nothing."""
     if name in side.base:
         return not same(side.now[name], side.base[name])
-    return not _holds_nothing(side, name) and not (name in decided and same(side.now[name], decided[name]))
-
-
-def _holds_nothing(side: Side, name: str) -> bool:
-    """Tell whether nobody need have entered what a side holds: some CRMs make an amount of zero of none at all."""
-    return is_empty(side.now[name]) or (name not in side.base and is_no_amount(side.now[name]))
+    return not is_empty(side.now[name]) and not (name in decided and same(side.now[name], decided[name]))
 
 
 def _winner(name: str, changed: Sequence[Side], policy: FieldSync) -> Side | None:
@@ -349,7 +344,7 @@ def _winner(name: str, changed: Sequence[Side], policy: FieldSync) -> Side | Non
 def _spread(name: str, value: Value, sides: Sequence[Side], draft: _Draft, *, why: str) -> None:
     for side in sides:
         now, held = side.now[name], _held(side, name)
-        if same(now, value) or (is_empty(value) and _holds_nothing(side, name)):
+        if same(now, value):
             continue
         if held is not now and same(held, value):  # what its CRM made of an earlier value is what it should hold now
             draft.agreed.setdefault(side.ref, {})[name] = value

@@ -74,19 +74,12 @@ def altered(written: Value, seen: Value) -> bool:
     """Tell whether a CRM may have made one value of another that it was given.
 
     CRMs round numbers and amounts to fewer places, cut long text, change its case or its spaces, and keep times less
-    exactly, or only the day. Of no amount some keep zero.
+    exactly, or only the day.
     """
-    if is_empty(written):
-        return is_no_amount(seen)
     for kinds, may_be in _ALTERED:
         if isinstance(written, kinds) and isinstance(seen, kinds) and may_be(written, seen):
             return True
     return False
-
-
-def is_no_amount(value: Value) -> bool:
-    """Tell whether a value is an amount of zero, which is what some CRMs hold where nobody entered any."""
-    return isinstance(value, Money) and not value.amount
 
 
 def _rounded(written: Any, seen: Any) -> bool:

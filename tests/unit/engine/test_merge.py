@@ -56,26 +56,6 @@ def test_clearing_a_field_is_a_change() -> None:
     assert {"b": FieldEdit("x", "old", None)} == edits(merge_x(side("a", None, "old"), side("b", "old", "old")))
 
 
-@pytest.mark.parametrize("conflict", ["ask", "newest", "only_if_empty"])
-def test_an_amount_of_zero_with_which_a_deal_joins_says_nothing(conflict: str) -> None:
-    """Some CRMs hold it where nobody entered an amount: it fills nothing, and gives way to a true one."""
-    zero, some = Money(Decimal(0), "EUR"), Money(Decimal(5), "EUR")
-
-    assert {} == merge_x(side("north", None), side("south", zero), conflict=conflict).edits
-    assert {} == merge_x(side("north", None, None), side("south", zero), conflict=conflict).edits
-    if conflict != "only_if_empty":
-        edits = merge_x(side("north", some), side("south", zero), conflict=conflict).edits
-        assert {make_ref(connection="south"): (FieldEdit("x", zero, some),)} == edits
-
-
-def test_an_amount_that_a_person_makes_zero_is_an_edit() -> None:
-    """There was another one before."""
-    zero, some = Money(Decimal(0), "EUR"), Money(Decimal(5), "EUR")
-    edits = merge_x(side("north", some, some), side("south", zero, some)).edits
-
-    assert {make_ref(connection="north"): (FieldEdit("x", some, zero),)} == edits
-
-
 def test_an_empty_field_that_was_never_agreed_says_nothing() -> None:
     """When deals are linked, what one side knows fills what the other does not."""
     assert {"a": FieldEdit("x", None, "known")} == edits(merge_x(side("a", None), side("b", "known")))
