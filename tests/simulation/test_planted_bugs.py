@@ -51,10 +51,14 @@ def test_a_merged_deal_that_is_not_followed_is_caught() -> None:
         ("of two deals of one name one is taken", 2, "P2"),
         ("an undo writes over what people changed since", 100, "P7"),
         ("an undo takes away a deal that people edited since", 141, "P7"),
+        ("a connection that is left out stops the others", 13, "stops: KeyError"),
+        ("a field that is named later is not read", 43, "P3"),
+        ("what went before fields were named otherwise is not noticed", 189, "P3"),
+        ("zero is an edit where an amount was emptied", 59, "P4"),
     ],
 )
 def test_what_few_plays_come_to_is_caught(name: str, seed: int, promise: str) -> None:
-    """Somebody goes on when all is calm, or edits what a run wrote before it is undone."""
+    """Somebody goes on when all is calm, edits what a run wrote before it is undone, or changes the settings."""
     bug = next(bug for bug in BUGS if bug.name == name)
 
     assert promise == hunt(bug, 1, first=seed).promise

@@ -109,13 +109,13 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "an empty deal that joins empties the others",
         MERGE,
-        "    return not is_empty(side.now[name]) and not (name in decided",
+        "    return not _holds_nothing(side, name) and not (name in decided",
         "    return not (name in decided",
     ),
     Bug(
         "blank text says something",
         MERGE,
-        "    return not is_empty(side.now[name]) and not (name in decided",
+        "    return not _holds_nothing(side, name) and not (name in decided",
         "    return side.now[name] is not None and not (name in decided",
     ),
     Bug(

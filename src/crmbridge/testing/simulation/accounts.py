@@ -55,6 +55,12 @@ class Account:
         """What turns values into the CRM's own."""
         return self.sight.viewer
 
+    def show(self, field: str) -> None:
+        """Look at one more of the fields that people have, from now on."""
+        self.sight.show(field)
+        self._shown.add(field)
+        self._known = None
+
     # ── Looking ─────────────────────────────────────────────────────────────────────────────────────────
 
     @property

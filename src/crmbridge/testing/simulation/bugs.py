@@ -264,4 +264,48 @@ BUGS: tuple[Bug, ...] = (
         "    if record is not None and (why := _edited_since(scene, entry, record)):\n",
         "    if record is not None and (why := '') == 'no':\n",
     ),
+    # ── Settings that change ────────────────────────────────────────────────────────────────────────────
+    Bug(
+        "what was agreed on without a connection counts for nothing",
+        MERGE,
+        "    return has_missed(name, side.base) and not same(side.base.get(name), agreed)\n",
+        "    return False\n",
+    ),
+    Bug(
+        "a connection that is left out stops the others",
+        "crmbridge.services.deciding",
+        "if ref in records and ref.connection in viewers",
+        "if ref in records",
+    ),
+    Bug(
+        "a field that is named later is not read",
+        "crmbridge.services.pulling",
+        "        known = None\n    begin",
+        "        pass\n    begin",
+    ),
+    Bug(
+        "what went before fields were named otherwise is not noticed",
+        "crmbridge.services.pulling",
+        "    if known is not None and known.reading != bookmark.reading:\n        with",
+        "    if known is not None and known.reading != bookmark.reading:\n"
+        "        known = None\n    if known is not None and False:\n        with",
+    ),
+    Bug(
+        "zero is an edit where nobody entered an amount",
+        MERGE,
+        "is_empty(side.now[name]) or (name not in side.base and is_no_amount(side.now[name]))",
+        "is_empty(side.now[name])",
+    ),
+    Bug(
+        "zero is an edit where an amount was emptied",
+        "crmbridge.engine.sameness",
+        "        return is_no_amount(seen)\n",
+        "        return False\n",
+    ),
+    Bug(
+        "under other settings nothing is looked at anew",
+        "crmbridge.services.syncing",
+        '    return f"{READER}{entry.name}/{workspace.project.digest}"\n',
+        '    return f"{READER}{entry.name}/"\n',
+    ),
 )

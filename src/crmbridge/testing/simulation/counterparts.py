@@ -90,10 +90,14 @@ def _judge_deletion(seen: Witness, link: str, live: Sequence[Ref]) -> None:
 
 
 def _differed(seen: Witness, refs: Collection[Ref], live: Sequence[Ref]) -> bool:
-    """Tell whether people said different things of deals: what was never agreed on beats a deletion."""
+    """Tell whether deals said different things: what was never agreed on beats a deletion.
+
+    What nobody entered in a deal counts as well: one that crmbridge made has an owner that its CRM gave it.
+    """
     last = {(edit.ref, edit.name): edit.value for edit in seen.edits if edit.ref in refs}
     gone = [ref for ref in refs if ref in seen.deleted_at]
     said = [(name, value) for (ref, name), value in last.items() if ref in live]
+    said += [(n, held) for ref in live for n, held in seen.view(ref).items() if held and (ref, n) not in last]
     return any(last.get((ref, name), value) != value for name, value in said for ref in gone)
 
 

@@ -23,6 +23,16 @@ def draw_entry(rng: random.Random, names: Sequence[str], *, lean: bool) -> dict[
     return {**entry, "companies": rng.choice(("match", "create")), "contacts": rng.choice(("match", "create"))}
 
 
+def draw_change(rng: random.Random, names: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Draw what the settings say from now on of one field, or of all others."""
+    name = rng.choice(("*", "*", "amount", "amount", "decision_maker", "pains", "stage", "name", "objections"))
+    if name == "*" or (drawn := rng.random()) < 0.5:
+        return name, dict(_policy(rng, names))
+    if name not in {"name", "stage"} and drawn < 0.65:
+        return name, {"sync": False}
+    return name, dict(_policy_of_its_own(rng, names))
+
+
 def _policy(rng: random.Random, names: Sequence[str]) -> dict[str, str]:
     policy = rng.choice(POLICIES)
     return {"conflict": policy if policy != "prefer" else f"prefer: {rng.choice(names)}"}

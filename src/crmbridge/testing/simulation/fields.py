@@ -50,6 +50,8 @@ def judge_field(seen: Witness, link: str, refs: Sequence[Ref], name: str, *, blo
     if len(values) < 2 or seen.is_ended(link):
         return
     case = _case(seen, link, name, values)
+    if not any(edit.number > seen.parted.get((link, name), -1) for edit in case.edits):
+        return  # sides that might differ, under the policy of before, may go on doing so
     if case.policy.source is not None or case.policy.conflict == "only_if_empty":
         if not blocked and not seen.is_shaken(link):
             _judge_by_policy(case)

@@ -62,7 +62,8 @@ class Oracle:
         links = self.seen.links()
         if plan is None:
             return
-        self._looked_at.update(links)
+        if not self.seen.left_out.is_any:
+            self._looked_at.update(links)
         rows: dict[str, list[Outcome | None]] = defaultdict(list)
         for entry in self.seen.journal.entries(self._run):
             rows[entry.change.id].append(entry.outcome)
@@ -70,7 +71,8 @@ class Oracle:
             settled = sum(outcome is not None for outcome in outcomes)
             assert settled >= len(outcomes) - settled, f"P6: {change} has an intent without an outcome"
         self._check_cap(plan)
-        self.seen.begins.append(self.seen.began)
+        if not self.seen.left_out.is_any:  # else it did not see all that people did
+            self.seen.begins.append(self.seen.began)
         if self.seen.count == self.seen.began:
             self._note_agreement(plan)
 

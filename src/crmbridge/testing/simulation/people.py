@@ -38,6 +38,8 @@ class People:
         self._diary = diary
         self._attention: tuple[Ref, str] | None = None  # the deal and field that somebody edited last
         self._named = 0
+        self.also: tuple[str, ...] = ()  # what people edit besides
+        self.currencies: tuple[str, ...] = ("EUR",)
 
     def act(self, away: frozenset[str] = frozenset()) -> None:
         """Do one thing that a person would do, in any CRM but those in `away`."""
@@ -88,7 +90,7 @@ class People:
         elif choice < 0.38 and account.sight.around:
             self._hang(ref, self._rng.choice(account.sight.around))
         else:
-            self.edit(ref, self._rng.choice((*EDITED, *EDITED, *RARELY)))
+            self.edit(ref, self._rng.choice((*EDITED, *EDITED, *RARELY, *self.also)))
 
     def _create_any(self, account: Account) -> None:
         """Create a deal: a new one, or one that another CRM has already, under the same name."""
@@ -204,15 +206,28 @@ class People:
         number = self._rng.randint(1, 10_000)
         fresh: Mapping[str, Value] = {
             "name": f"Deal renamed {number}",
-            "amount": Money(Decimal(number) / 100, "EUR"),
+            "amount": _amount(self._rng, self.currencies, number, seen),
             "decision_maker": self._rng.choice((None, f"Person {number}", f"Person {number}")),
             "pains": self._rng.choice((None, f"Pain {number}", f"Pain {number}")),
+            "objections": f"Objection {number}",
             "bant.budget": number % 2 == 0,
             "discount": Decimal(number % 100) / 4,
             "close_date": date(2026, 1, 1) + timedelta(days=number % 1000),
             OWNER: self._rng.choice(sorted(account.viewer.ids)),
         }
         return fresh[name]
+
+
+def _amount(rng: random.Random, currencies: Sequence[str], number: int, seen: Sequence[Value]) -> Value:
+    """Give an amount; where there are several currencies, also none at all, or an earlier one in another."""
+    fresh = Money(Decimal(number) / 100, currencies[0])
+    if len(currencies) == 1:
+        return fresh
+    currency, drawn = rng.choice(currencies), rng.random()
+    if drawn < 0.15:
+        return None
+    earlier = [value for value in seen if isinstance(value, Money)]
+    return Money((earlier[-1] if earlier and drawn < 0.5 else fresh).amount, currency)
 
 
 def _open_deals(records: Mapping[Ref, Record]) -> list[Record]:

@@ -6,15 +6,15 @@ import contextlib
 import gc
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 from msgspec import Struct
 
 from crmbridge.errors import LockedError, PlanStaleError
-from crmbridge.model.changes import Change, JournalEntry, Outcome, Plan, Receipt
+from crmbridge.model.changes import JournalEntry, Outcome, Plan
 from crmbridge.model.codec import entry_to_json
 from crmbridge.model.values import show
 from crmbridge.ports import Adapter, Run, StateStore
@@ -23,17 +23,19 @@ from crmbridge.services.cycle import LEASE, Cycle, run_cycle
 from crmbridge.services.planning import Part
 from crmbridge.services.resolving import conflicts, resolve, take
 from crmbridge.services.undoing import plan_undo
-from crmbridge.services.workspace import Workspace
+from crmbridge.services.workspace import Project, Workspace
 from crmbridge.testing.simulation.afterwards import Afterwards
 from crmbridge.testing.simulation.breaking import Breaking
+from crmbridge.testing.simulation.changing import Changing
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.drawing import draw_entry
 from crmbridge.testing.simulation.fuse import Fuse, Killed, burning_at_commits
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.promised import Promised
-from crmbridge.testing.simulation.scene import Scene, make_scene
+from crmbridge.testing.simulation.scene import LATER, Scene, make_scene, usual_settings
 from crmbridge.testing.simulation.sight import HANGING
+from crmbridge.testing.simulation.telling import tell_changes, tell_end
 from crmbridge.testing.simulation.undone import judge_undo, judge_undone
 from crmbridge.testing.simulation.watching import Line, Watched
 from crmbridge.testing.simulation.witness import Witness
@@ -41,6 +43,7 @@ from crmbridge.testing.simulation.witness import Witness
 LEAN = 0.7  # how many plays are about users and deals alone, which saves half of the requests
 MERGES = 0.2  # in how many plays somebody merges linked deals at the end
 NEW_IDS = 0.5  # how many plays have CRMs in which merged deals become a third one
+CHANGED = 0.15  # in how many plays the settings are changed when all is calm, and people go on
 AFTERWARDS = 0.15  # in how many plays somebody goes on when all is calm
 CALM_RUNS = 3  # the last of them writes nothing
 
@@ -64,6 +67,7 @@ class Play:
     rng: random.Random
     merging: random.Random  # for merges alone, so that the rest of a history does not depend on them
     later: random.Random  # the same for what people do afterwards
+    settings: random.Random  # the same for how the settings are changed
     diary: Diary
     policy: str = ""
     parts: tuple[Part, ...] = ("sync", "enforce")
@@ -77,6 +81,8 @@ class Play:
     runs: int = 0
     kills: int = 0
     scene: Scene = field(init=False)
+    raw: Mapping[str, Any] = field(default_factory=dict)  # the settings that the play begins with, as a file has them
+    project: Project = field(init=False)  # with the settings as they are now
     seen: Witness = field(init=False)
     oracle: Oracle = field(init=False)
     people: People = field(init=False)
@@ -128,7 +134,7 @@ class Play:
         self.fuse.light(None)
         self.exposed = frozenset()
         plan = cycle.plan if cycle else None
-        self._tell_end(name, cycle)
+        tell_end(self.diary, name, cycle)
         self._judge_run(cycle)
         self.oracle.end(plan)
         self.scene.clock.advance(timedelta(minutes=15))
@@ -174,7 +180,7 @@ class Play:
             with self.breaking.told():
                 applied = apply_plan(workspace, plan, f"{name}-undo")
         self.promised.judge(Cycle(run=name, plan=plan, applied=applied))
-        self.tell_changes("undo", plan.changes)
+        tell_changes(self.diary, "undo", plan.changes)
         for change, receipt in applied.done:
             assert receipt.outcome is Outcome.APPLIED, f"P7: {change} of an undo is {receipt}"
             self.seen.undone(change)
@@ -210,7 +216,7 @@ class Play:
 
     def _begin_process(self) -> Workspace:
         self._process = Workspace(
-            project=self.scene.project,
+            project=self.project,
             store=cast("StateStore", self.scene.state),
             clock=self.scene.clock,
             plugins=self.scene.plugins,
@@ -223,6 +229,11 @@ class Play:
             self._process.close()
             self.scene.state.open()
         self._process = None
+
+    def take_up(self, project: Project) -> None:
+        """Go on with other settings, as the next process reads them."""
+        self.end_process()
+        self.project = project
 
     def disturb(self) -> None:
         """Prepare what goes wrong in the next run."""
@@ -243,42 +254,6 @@ class Play:
         for account in self.scene.accounts.values():
             account.sandbox.faults.clear()
 
-    # ── Telling ─────────────────────────────────────────────────────────────────────────────────────────
-
-    def tell_changes(self, who: str, changes: Sequence[Change]) -> None:
-        """Note changes."""
-        if self.diary.wanted:
-            for change in changes:
-                self.diary.note(who, told(change))
-
-    def tell_receipts(self, changes: Sequence[Change], receipts: Sequence[Receipt]) -> None:
-        """Note what came of changes."""
-        if self.diary.wanted:
-            for change, receipt in zip(changes, receipts, strict=True):
-                more = f" ({receipt.message})" if receipt.message else ""
-                self.diary.note("answer", f"{change.id} {receipt.outcome} {receipt.ref or ''}{more}")
-
-    def _tell_end(self, name: str, cycle: Cycle | None) -> None:
-        if cycle is None or cycle.plan is None or not self.diary.wanted:
-            return
-        for connection, error in cycle.errors:
-            self.diary.note("run", f"{name}: {connection} failed: {error.message}")
-        for receipt in cycle.reconciled:
-            self.diary.note("run", f"{name}: {receipt.change} turned out to be {receipt.outcome}")
-        for change, receipt in cycle.applied.done:
-            if receipt.outcome in {Outcome.STALE, Outcome.FAILED}:
-                self.diary.note("run", f"{name}: {change.id} is {receipt.outcome}: {receipt.message}")
-        for item in cycle.plan.blocked:
-            values = ", ".join(f"{at}: {show(value)}" for at, value in item.values.items())
-            self.diary.note("run", f"{name}: {item.link} {item.name} waits ({item.cause}): {item.reason} [{values}]")
-        self.diary.note("run", f"{name} ends with exit code {cycle.exit_code()}")
-
-
-def told(change: Change) -> str:
-    """Say what a change does, in a line."""
-    edits = ", ".join(f"{edit.name}: {show(edit.before)} -> {show(edit.after)}" for edit in change.edits)
-    return f"{change.id} {change.action} {change.target or change.connection} [{edits}] {change.reason}"
-
 
 def simulate(seed: int, diary: Diary | None = None) -> Play:
     """Play one seed to its end; raises AssertionError, naming the seed, when a promise is broken.
@@ -289,7 +264,8 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
     rng = random.Random(f"simulation {seed}")  # noqa: S311  a seeded play, not a secret
     merging = random.Random(f"merges {seed}")  # noqa: S311  as above
     later = random.Random(f"afterwards {seed}")  # noqa: S311  as above
-    play = Play(seed=seed, rng=rng, merging=merging, later=later, diary=diary or Diary())
+    settings = random.Random(f"settings {seed}")  # noqa: S311  as above
+    play = Play(seed=seed, rng=rng, merging=merging, later=later, settings=settings, diary=diary or Diary())
     with _seeded(seed), _on_stage(play):
         try:
             _go_through(play)
@@ -318,6 +294,28 @@ def _go_through(play: Play) -> None:
     if play.later.random() < AFTERWARDS:
         play.go_on()
         _come_to_rest(play)
+    if play.settings.random() < CHANGED:
+        _change_settings(play)
+        _come_to_rest(play)
+
+
+def _change_settings(play: Play) -> None:
+    """Let somebody change the settings, one thing after the other, while people go on; in the end all is back."""
+    changing = Changing(play.scene.accounts, play.raw, play.seen, play.settings, play.diary)
+    play.seen.twins.clear()  # people rename them now, and delete one
+    play.people.also, play.people.currencies = (LATER, LATER), ("EUR", "USD")
+    for _ in range(play.settings.choice((1, 1, 2, 3))):
+        play.take_up(changing.change())
+        for _ in range(play.rng.randint(0, 4)):
+            play.people.act()
+        play.disturb()
+        play.run()
+        if play.settings.random() < 0.5:
+            play.calm()
+    play.take_up(changing.restore())
+    for _ in range(play.rng.randint(0, 2)):
+        play.people.act()
+    play.calm()
 
 
 def _come_to_rest(play: Play) -> None:
@@ -356,8 +354,9 @@ def _on_stage(play: Play) -> Iterator[None]:
         play.parts = ("sync",)
     known = rng.choice((0.0, 0.5, 1.0))  # how many of the deals all CRMs have from the start
     parts = {name: (0.0, 1.0 if name == names[0] else known) for name in names}
-    with make_scene(play.seed, parts, play.line, play.wrap, lean=lean, deals=rng.randint(1, 4), sync=[sync]) as scene:
-        play.scene = scene
+    play.raw = {**usual_settings(names, lean=lean), "sync": [sync]}
+    with make_scene(play.seed, parts, play.line, play.wrap, play.raw, deals=rng.randint(1, 4)) as scene:
+        play.scene, play.project = scene, scene.project
         play.policy = ", ".join(f"{name}: {how}" for name, how in sync.items() if name not in {"name", "between"})
         sights = {name: account.sight for name, account in scene.accounts.items()}
         entry = scene.project.settings.sync[0]

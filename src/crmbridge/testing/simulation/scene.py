@@ -41,6 +41,7 @@ from crmbridge.threads import one_at_a_time
 MONDAY = datetime(2026, 6, 8, 9, tzinfo=UTC)
 STAGES = ("prospecting", "qualification", "diagnosis", "proposal", "negotiation", "closing")
 FIELDS: Mapping[str, str] = {"decision_maker": "text", "pains": "text", "bant.budget": "bool", "discount": "number"}
+LATER = "objections"  # a field that the settings don't name at first
 WORLDS = 5  # different companies that the sandboxes are filled with
 TOKEN = "simulated-token"  # noqa: S105  of a sandbox
 IN_MEMORY = Path("/dev/shm")  # noqa: S108  where there is one, nothing waits for a disk
@@ -50,7 +51,7 @@ class Scene(Struct, frozen=True, kw_only=True):
     """Everything that a play needs: the accounts, the project, and what opens adapters and the state."""
 
     accounts: Mapping[str, Account]
-    project: Project
+    project: Project  # that which the play began with
     plugins: Plugins
     clock: VirtualClock
     state: State
@@ -100,15 +101,14 @@ def make_scene(
     parts: Mapping[str, tuple[float, float]],
     traffic: Callable[[str], Traffic],
     wrap: Wrap,
+    settings: Mapping[str, Any] | None = None,
     *,
     deals: int,
-    lean: bool = False,
-    **settings: Any,
 ) -> Iterator[Scene]:
     """Set up a scene until the block ends: one sandbox for each of `parts`, with its share of the world's deals.
 
-    `traffic` gives what is told of a connection's requests; `wrap` may put something around its adapter. `settings`
-    are laid over the usual ones.
+    `traffic` gives what is told of a connection's requests; `wrap` may put something around its adapter. Without
+    `settings` it has the usual ones.
     """
     clock = VirtualClock(MONDAY)
     house = _house()
@@ -120,7 +120,7 @@ def make_scene(
     wires |= {_url(name, behind=True): wire for name, wire in behinds.items()}
     house.state.empty()
     with instead_of_network(wires), one_at_a_time():
-        project = _project(house, tuple(parts), settings, lean=lean)
+        project = make_project(settings or usual_settings(tuple(parts), lean=False))
         accounts = {name: _account(house, project, name, box, options.seed) for name, box in sandboxes.items()}
         yield Scene(
             accounts=accounts,
@@ -152,7 +152,7 @@ def _house() -> _House:
     (folder / "token").write_text(TOKEN, "utf-8")
     installed = load_plugins()
     stages = [*(make_stage(stage) for stage in STAGES), make_stage("care", status="won")]
-    fields = [{"id": name, "name": name, "type": type_} for name, type_ in FIELDS.items()]
+    fields = [{"id": name, "name": name, "type": type_} for name, type_ in {**FIELDS, LATER: "text"}.items()]
     return _House(
         folder=folder,
         loop=asyncio.new_event_loop(),
@@ -170,21 +170,32 @@ def _url(name: str, *, behind: bool) -> str:
     return f"http://127.0.0.1:{(2 if behind else 1) + 2 * sorted(_house().sandboxes).index(name)}"
 
 
-def _project(house: _House, names: Sequence[str], settings: Mapping[str, Any], *, lean: bool) -> Project:
-    usual = {
+def usual_settings(names: Sequence[str], *, lean: bool) -> dict[str, Any]:
+    """Give the settings of a project between these CRMs, as its file would say them."""
+    house = _house()
+    return {
         "version": 1,
         "process": "process.yaml",
         "connections": {name: _connection(house, name, lean=lean) for name in names},
         "stages": {name: _stages(house.sandboxes[name]) for name in names},
         "sync": [{"name": "main", "between": list(names), "create": list(names)}],
     }
-    model = Settings.model_validate({**usual, **settings})
+
+
+def make_project(settings: Mapping[str, Any]) -> Project:
+    """Make the project that has these settings."""
+    house, model = _house(), Settings.model_validate(settings)
     return Project(
         settings=model,
         process=house.process,
         path=house.folder / "crmbridge.yaml",
         digest=digest_of(model, house.process),
     )
+
+
+def native_field(name: str, field: str) -> str:
+    """Say what a CRM calls a field."""
+    return _house().sandboxes[name].fields[field]
 
 
 def _connection(house: _House, name: str, *, lean: bool) -> dict[str, Any]:
@@ -208,7 +219,8 @@ def _account(house: _House, project: Project, name: str, sandbox: Sandbox, world
     entry = project.settings.connections[name]
     spec = house.adapters[entry.adapter]
     options = spec.settings.model_validate({**entry.options, "base_url": _url(name, behind=True)})
-    bound = field_bindings(project.process, entry.fields)
+    # People have a field, too, that the settings may name only later.
+    bound = field_bindings(project.process, {**entry.fields, LATER: native_field(name, LATER)})
     if (name, world) not in house.seen:  # by an adapter of its own, as requests count, and only the first play looks
         memory = dict(house.memories.get(name, {}))
         looking = spec.open(options, AdapterContext(connection=name, clock=sandbox.clock, fields=bound, memory=memory))

@@ -50,6 +50,7 @@ def check_archive(seen: Witness, change: Change) -> None:
     for edit in seen.edits:
         is_seen = seen.begins[-1] < edit.number <= seen.began and not edit.fresh and not edit.decided
         speaks = seen.entry.policy(edit.name).source in {None, edit.ref.connection}
+        speaks = speaks and not seen.left_out.has(edit.ref, edit.name)
         is_here = edit.ref in refs and edit.ref in seen.deals()
         mine = [each for each in seen.edits if (each.ref, each.name) == (edit.ref, edit.name)]
         # Whoever edits a field again says nothing any more with the edit before.

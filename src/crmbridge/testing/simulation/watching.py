@@ -11,6 +11,7 @@ from msgspec import Struct
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Adapter, Capabilities, Description, Page
+from crmbridge.testing.simulation.telling import tell_changes, tell_receipts
 
 if TYPE_CHECKING:
     from crmbridge.testing.simulation.play import Play
@@ -105,9 +106,9 @@ class Watched(Struct):
         self.play.fuse.burn()
         self.play.oracle.before_write(changes)
         self.play.promised.sends(list(changes))
-        self.play.tell_changes("write", changes)
+        tell_changes(self.play.diary, "write", changes)
         with self.play.scene.accounts[self.connection].counting(changes), self.play.writing_to(self.connection):
             receipts = self.inner.write(changes)
-        self.play.tell_receipts(changes, receipts)
+        tell_receipts(self.play.diary, changes, receipts)
         self.play.fuse.burn()
         return receipts

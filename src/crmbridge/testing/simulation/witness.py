@@ -12,6 +12,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
 from crmbridge.ports import Journal, StateStore
 from crmbridge.settings import Sync
+from crmbridge.testing.simulation.left_out import LeftOut
 from crmbridge.testing.simulation.sight import Sight
 from crmbridge.testing.simulation.verdicts import Edit
 
@@ -78,6 +79,8 @@ class Witness:
     ) -> None:
         self.crms = crms
         self.entry = entry
+        self.left_out = LeftOut()
+        self.parted: dict[tuple[str, str], int] = {}  # by link and field: since when sides that may differ do
         self.sights = sights
         self._store = store
         self._outcomes: dict[str, Outcome] | None = None
@@ -256,7 +259,7 @@ class Witness:
         deals = self.deals()
         for link, refs in self.links().items():
             views = [self.view(ref) for ref in refs if ref in deals]
-            for name in {name for view in views for name in view}:
+            for name in {name for view in views for name in view if not self.left_out.has_any(refs, name)}:
                 values = [view[name] for view in views if name in view]
                 if len(values) > 1 and all(value == values[0] for value in values):
                     equal[link, name] = values[0]
