@@ -291,16 +291,10 @@ BUGS: tuple[Bug, ...] = (
         "        known = None\n    if known is not None and False:\n        with",
     ),
     Bug(
-        "zero is an edit where nobody entered an amount",
-        MERGE,
-        "is_empty(side.now[name]) or (name not in side.base and is_no_amount(side.now[name]))",
-        "is_empty(side.now[name])",
-    ),
-    Bug(
-        "zero is an edit where an amount was emptied",
-        "crmbridge.engine.sameness",
-        "        return is_no_amount(seen)\n",
-        "        return False\n",
+        "zero is an amount where nobody entered any",
+        "crmbridge_pipedrive.standard",
+        "    return None if value == 0 else value\n",
+        "    return value\n",
     ),
     Bug(
         "under other settings nothing is looked at anew",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from crmbridge.engine.sameness import is_no_amount
 from crmbridge.engine.views import COMPANY, CONTACTS, OWNER, Viewer
 from crmbridge.model.changes import Change
 from crmbridge.model.records import Kind, Record, Ref
@@ -17,9 +16,7 @@ HANGING = {COMPANY: Kind.COMPANY, CONTACTS: Kind.CONTACT}
 
 @dataclass(slots=True)
 class Sight:
-    """Shows one CRM's deals: owners and contacts by e-mail, companies by domain, an amount of zero as none.
-
-    Some CRMs hold zero where nobody entered an amount, and in a play nobody means it.
+    """Shows one CRM's deals: owners and contacts by e-mail, companies by domain.
 
     `around` names what is shown of what hangs on a deal, `names` has what companies and contacts go by: id -> name.
     """
@@ -34,8 +31,7 @@ class Sight:
         record, names, seen = self._last.get(deal.ref, (None, None, {}))
         if record is not deal or names is not self.names:
             hanging = {name: self.shown(name, deal.fields.get(name)) for name in self.around}
-            seen = {name: None if is_no_amount(value) else value for name, value in self.viewer.view(deal).items()}
-            seen = seen | hanging
+            seen = self.viewer.view(deal) | hanging
             self._last[deal.ref] = deal, self.names, seen
         return seen
 
@@ -49,7 +45,7 @@ class Sight:
         if name == OWNER:
             return self.viewer.users.get(str(native))
         if name not in HANGING or native is None:
-            return None if is_no_amount(native) else native
+            return native
         names = self.names.get(HANGING[name], {})
         if isinstance(native, tuple):
             return tuple(sorted(names.get(each, each) for each in native)) or None
