@@ -192,6 +192,7 @@ def test_unreachable_webhook_is_tried_later(monkeypatch: pytest.MonkeyPatch) -> 
             deliver()
 
     assert "s3cret" not in caught.value.message
+    assert "look whether its address is still right" in caught.value.advice
 
 
 @pytest.mark.parametrize("url", ["http://hooks.example/s3cret", "ftp://127.0.0.1/s3cret", "s3cret", "https://[s3cret"])

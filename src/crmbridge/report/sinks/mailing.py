@@ -163,7 +163,10 @@ def _before_it_is_sent(entry: EmailEntry) -> Iterator[None]:
             advice=_ADVICE,
         ) from None
     except (smtplib.SMTPException, OSError):
-        raise RetryLaterError(f"{where} can't be reached on port {entry.number}.") from None
+        raise RetryLaterError(
+            f"{where} can't be reached on port {entry.number}.",
+            advice="Nothing was sent: try again later. If it stays so, look at host and port under the sink `email`.",
+        ) from None
 
 
 def _refused(code: int, said: bytes | str) -> CrmbridgeError:

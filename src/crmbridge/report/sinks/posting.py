@@ -62,7 +62,10 @@ class Place(Struct, frozen=True, kw_only=True):
             ):
                 self._judge(reply)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError):
-            raise RetryLaterError(f"{self.name} can't be reached.") from None
+            raise RetryLaterError(
+                f"{self.name} can't be reached.",
+                advice="Nothing was sent: try again later. If it stays so, look whether its address is still right.",
+            ) from None
         except httpx.TransportError:
             raise UnclearError(
                 f"{self.name} took the report and did not answer, so it may have been posted.", advice=self.look
