@@ -100,12 +100,23 @@ def _judge_by_policy(case: _Case) -> None:
 def _judge_kept(case: _Case) -> None:
     """Check that whoever is asked can see what each side wanted: it still stands there."""
     for edit in case.net:
-        if edit.decided or edit.ref not in case.values:
+        if edit.decided or edit.ref not in case.values or _was_outdone(seen, case, edit):
             continue
         later: list[object] = [other.value for other in case.edits if other.number > edit.number]
         if case.policy.conflict != "ask":
             later = [*later, *case.allowed]
         assert case.values[edit.ref] in [edit.value, *later], f"P1: lost though asked {case}"
+
+
+def _was_outdone(seen: Witness, case: _Case, edit: Edit) -> bool:
+    """Tell whether what stands there was written over an edit, from a deal that had been touched no earlier."""
+    if case.policy.conflict != "newest" or edit.at is None:
+        return False
+    held, others = case.values[edit.ref], seen.members[case.link] - {edit.ref}
+    givers = {e.ref for e in seen.edits if e.ref in others and (e.name, e.value) == (case.name, held)}
+    over = [one.at for one in seen.values_sent(case.link, case.name) if (one.ref, one.value) == (edit.ref, held)]
+    touches = [e for e in seen.edits if e.ref in givers and e.at is not None and e.at >= edit.at]
+    return any(edit.number <= at and any(touch.number <= at for touch in touches) for at in over)
 
 
 def _judge_in_step(seen: Witness, case: _Case) -> None:
