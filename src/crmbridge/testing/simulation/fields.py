@@ -58,7 +58,7 @@ def judge_field(seen: Witness, link: str, refs: Sequence[Ref], name: str, *, blo
     elif not blocked:
         _judge_in_step(seen, case)
     elif not seen.is_shaken(link):
-        _judge_kept(case)
+        _judge_kept(seen, case)
 
 
 def _case(seen: Witness, link: str, name: str, values: Mapping[Ref, Value]) -> _Case:
@@ -97,7 +97,7 @@ def _judge_by_policy(case: _Case) -> None:
         judge_filled(case.values, case.net, str(case))
 
 
-def _judge_kept(case: _Case) -> None:
+def _judge_kept(seen: Witness, case: _Case) -> None:
     """Check that whoever is asked can see what each side wanted: it still stands there."""
     for edit in case.net:
         if edit.decided or edit.ref not in case.values or _was_outdone(seen, case, edit):
