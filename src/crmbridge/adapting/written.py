@@ -9,10 +9,11 @@ read one by one, which also says what is wrong.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import repeat
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -23,8 +24,8 @@ Write = Callable[[str, Sequence[Any]], Pieces]
 UNUSUAL = (KeyError, TypeError, ValueError, ArithmeticError)  # what reading and writing at once may raise
 KNOWN = ("name", "amount", "owner", "close_date")  # fields that the table of records has columns of its own for
 FEWEST = 12  # records that are worth columns
-BETWEEN = "\0"  # stands between values that are written together: no JSON has it
-ESCAPED = len("\\u0000") - len(BETWEEN)  # that much longer it is as JSON
+BETWEEN = "\0"  # stands between texts that are written together
+BETWEEN_WRITTEN = "\\u0000"  # as it is written
 
 # Numbers, one a line, without an exponent: Decimal writes one where there are more places than these.
 _PLAIN = re.compile(r"(?:-?(?:0|[1-9][0-9]*+)(?:\.[0-9]{1,6})?+\n)*+")
@@ -45,13 +46,55 @@ def read_at_once(rows: Sequence[Row], together: Callable[[Sequence[Row]], list[R
         return read_at_once(rows[:half], together, one) + read_at_once(rows[half:], together, one)
 
 
-def put_together(columns: Iterable[Pieces], known: Mapping[str, Sequence[Value]]) -> list[WrittenFields]:
+class Framed(Sequence[str]):
+    """Pieces that begin and end alike, not put together until the whole record is."""
+
+    def __init__(self, head: str, texts: Sequence[str], tail: str) -> None:
+        self.head, self.texts, self.tail = head, texts, tail
+
+    def __len__(self) -> int:
+        """Count the pieces."""
+        return len(self.texts)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Framed: ...
+
+    def __getitem__(self, place: int | slice) -> str | Framed:
+        """Give one piece, or several."""
+        if isinstance(place, slice):
+            return Framed(self.head, self.texts[place], self.tail)
+        return f"{self.head}{self.texts[place]}{self.tail}"
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the pieces."""
+        return map("".join, zip(repeat(self.head), self.texts, repeat(self.tail)))
+
+
+def put_together(columns: Sequence[Pieces], known: Mapping[str, Sequence[Value]]) -> list[WrittenFields]:
     """Make the fields of each record of columns in the order of their names; `known` are some of the values, too."""
-    texts = (f"{{{row[:-1]}}}" for row in map("".join, zip(*columns, strict=True)))
+    rows = map("".join, zip(*_parts(columns), strict=True))
     return [
-        WrittenFields(text, dict(zip(known, values, strict=True)))
-        for text, values in zip(texts, zip(*known.values(), strict=True), strict=True)
+        WrittenFields(f"{{{row[:-1]}}}", dict(zip(known, values, strict=True)))
+        for row, values in zip(rows, zip(*known.values(), strict=True), strict=True)
     ]
+
+
+def _parts(columns: Sequence[Pieces]) -> Iterator[Iterable[str]]:
+    """Give what records are made of, a part of all of them at a time. What all have between two values is one part."""
+    between = ""
+    for column in columns:
+        if isinstance(column, Framed):
+            yield repeat(between + column.head, len(column))
+            yield column.texts
+            between = column.tail
+        else:
+            yield repeat(between, len(column))
+            yield column
+            between = ""
+    yield repeat(between, len(columns[-1]))
 
 
 def spread(column: Sequence[R], filled: Sequence[Any], empty: R) -> Sequence[R]:
@@ -76,10 +119,13 @@ def write_texts(name: str, values: Sequence[str]) -> Pieces:
     """Write texts."""
     if not values:
         return ()
-    joined = BETWEEN.join(values)
-    if len(_write(joined)) != len(joined.encode()) + ESCAPED * (len(values) - 1) + 2:  # some must be escaped
-        return [f"{quoted(name)}:{quoted(value)}," for value in values]
-    return _apart(f'{quoted(name)}:"', joined, BETWEEN, '",')
+    written = _write(BETWEEN.join(values))
+    texts = values
+    if written.count(b"\\") != len(values) - 1:  # not only what stands between them was escaped
+        texts = written[1:-1].decode().split(BETWEEN_WRITTEN)
+    if len(texts) != len(values):  # it stands in them, too, or what it is written as does
+        texts = [quoted(value)[1:-1] for value in values]
+    return Framed(f'{quoted(name)}:"', texts, '",')
 
 
 def write_any(name: str, values: Sequence[Value]) -> Pieces:
@@ -104,36 +150,31 @@ def numbers_in(texts: Sequence[str]) -> Sequence[str | Decimal]:
 def write_amounts(name: str, amounts: Sequence[Decimal | str], currencies: Sequence[str]) -> Pieces:
     """Write amounts of money, each in its currency; an amount may be the text that Decimal writes of it."""
     if len({*currencies}) == 1:
-        return _apart(f'{quoted(name)}:{{"money":[', _listed(amounts), ",", f",{quoted(currencies[0])}]}},")
+        return Framed(f'{quoted(name)}:{{"money":["', _unquoted(amounts), f'",{quoted(currencies[0])}]}},')
     pairs = zip(amounts, currencies, strict=True)
     return [f'{quoted(name)}:{{"money":["{amount}",{quoted(currency)}]}},' for amount, currency in pairs]
 
 
 def _write_sets(name: str, values: Sequence[tuple[str, ...]]) -> Pieces:
-    head, tail = f'{quoted(name)}:{{"set":[', "]},"
-    joined = _write(values)[2:-2].decode()
-    if not values or joined.count("],[") != len(values) - 1:  # none, or texts among them that look like several
-        return [f"{head}{_listed(value)}{tail}" for value in values]
-    return _apart(head, joined, "],[", tail)
+    texts = _write(values)[2:-2].decode().split("],[") if values else []
+    if len(texts) != len(values):  # some have texts that look like several sets
+        texts = [_write(value)[1:-1].decode() for value in values]
+    return Framed(f'{quoted(name)}:{{"set":[', texts, "]},")
 
 
 def write_plain(name: str, values: Sequence[bool | int]) -> Pieces:
     """Write yes-or-nos, or whole numbers that count something."""
-    return _apart(f"{quoted(name)}:", _listed(values), ",", ",") if values else ()
+    return Framed(f"{quoted(name)}:", _write(values)[1:-1].decode().split(","), ",") if values else ()
 
 
 def _tagged(tag: str) -> Write:
-    """Make what writes values that msgspec writes as texts without a comma."""
-    return lambda name, values: _apart(f'{quoted(name)}:{{"{tag}":', _listed(values), ",", "},") if values else ()
+    """Make what writes values that msgspec writes as texts with nothing in them that must be escaped."""
+    return lambda name, values: Framed(f'{quoted(name)}:{{"{tag}":"', _unquoted(values), '"},') if values else ()
 
 
-def _listed(values: Sequence[Any]) -> str:
-    return _write(values)[1:-1].decode()
-
-
-def _apart(head: str, joined: str, between: str, tail: str) -> Pieces:
-    """Take values apart that were written together, each with something before and behind it."""
-    return f"{head}{joined.replace(between, f'{tail}{BETWEEN}{head}')}{tail}".split(BETWEEN)
+def _unquoted(values: Sequence[Any]) -> Sequence[str]:
+    """Write such values; what is a text already is left as it is."""
+    return values if isinstance(values[0], str) else _write(values)[2:-2].decode().split('","')
 
 
 # By type what writes values of it that are there. Times are in UTC. Amounts come with their currencies. A number may be

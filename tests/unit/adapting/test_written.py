@@ -26,7 +26,7 @@ from crmbridge.model.values import FieldType, Money, Value, fields_to_text
 
 decimals = st.decimals(allow_nan=False, allow_infinity=False)
 texts = st.text(max_size=6) | st.sampled_from(
-    ['say "no"', "back\\slash", "\0", "line\nbreak", "\x7f", "\u2028", "\ufffd", ",", "],["]
+    ['say "no"', "back\\slash", "\\", "\\u0000", "\0", "line\nbreak", "\x7f", "\u2028", "\ufffd", ",", "],["]
 )
 VALUES: dict[FieldType, st.SearchStrategy[Any]] = {
     FieldType.TEXT: texts,

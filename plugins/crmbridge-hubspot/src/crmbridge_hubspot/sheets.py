@@ -70,7 +70,7 @@ class Sheet:
 
     def _column(self, field: _Field, raws: Raws, currencies: Raws) -> tuple[Pieces, Sequence[Value]]:
         """Write the values of a column that are there, and give them too."""
-        texts = [raw for raw in raws if raw]
+        texts = [*filter(None, raws)]
         values: Sequence[Any] = field.read(texts)
         if field.type is not FieldType.MONEY:
             is_read = field.type is not FieldType.NUMBER or field.name not in KNOWN
