@@ -58,7 +58,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a form is forgotten after one look",
         FORMS,
-        "{_FORM + field: now[field]} if is_form else {}",
+        "{_FORM + field: _marked(now[field])} if is_form else {}",
         "{}",
     ),
     Bug("a form outlives an edit", FORMS, "            else:\n                news[name] = None\n", ""),
@@ -109,13 +109,13 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "an empty deal that joins empties the others",
         MERGE,
-        "    return not _holds_nothing(side, name) and not (name in decided",
+        "    return not is_empty(side.now[name]) and not (name in decided",
         "    return not (name in decided",
     ),
     Bug(
         "blank text says something",
         MERGE,
-        "    return not _holds_nothing(side, name) and not (name in decided",
+        "    return not is_empty(side.now[name]) and not (name in decided",
         "    return side.now[name] is not None and not (name in decided",
     ),
     Bug(
