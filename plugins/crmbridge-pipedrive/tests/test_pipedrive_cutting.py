@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crmbridge_pipedrive.cursors import OVERLAP
 from crmbridge_pipedrive.cutting import Cut, cut
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
@@ -53,6 +54,7 @@ def test_every_deal_is_read_before_or_lies_in_one_part(seconds_ago: list[int], s
         part = made.parts[made.newest.number]
         assert ids_in(deals, part.since, part.until) <= read
         assert [row["id"] for row in made.newest.rows] == sorted(read)
+        assert max(map(at, page)) - OVERLAP == made.parts[-1].since  # so much of it is asked for again
 
 
 def test_a_page_in_another_order_is_taken_for_nothing() -> None:

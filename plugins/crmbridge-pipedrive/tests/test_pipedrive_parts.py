@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -53,6 +55,17 @@ def listed(served: Served) -> list[LoggedRequest]:
     return [
         r for r in served.sandbox.log.matching("GET", "/api/v2/deals") if "sort_by=id" in r.query and "asc" in r.query
     ]
+
+
+def _waiting_for(begun: list[str], run: Callable[[Any], Iterator[walking.Found]]) -> Any:
+    """Let readers begin once something has happened."""
+
+    def waiting(walk: Any) -> Iterator[walking.Found]:
+        while not begun:
+            time.sleep(0.01)
+        yield from run(walk)
+
+    return waiting
 
 
 class TestParts:
@@ -209,6 +222,33 @@ class TestParts:
         names = {r.ref.id: r.fields["name"] for r in sorted(brought, key=lambda record: record.updated_at)}
 
         assert {number: f"Meanwhile {number}" for number in state.deal_ids()} == names
+
+    def test_a_deal_deleted_after_the_first_page_stays_deleted(
+        self, adapter: Adapter, state: Any, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """That page may take longer to get its activities than the part that says so, and then says nothing of it."""
+        real, told = walking._read_before, threading.Event()
+        deleted: list[str] = []
+
+        def slow(newest: Any, *others: Any) -> Iterator[walking.Found]:
+            number = str(newest.rows[0]["id"])
+            clock.advance(timedelta(minutes=1))
+            state.delete_deal(number)
+            deleted.append(number)  # the readers of parts begin now
+            assert told.wait(5)
+            yield from real(newest, *others)
+
+        monkeypatch.setattr(walking, "_read_before", slow)
+        monkeypatch.setattr(walking.Walk, "_run", _waiting_for(deleted, walking.Walk._run))
+        pages: list[Page] = []
+        for page in adapter.pull(Kind.DEAL, None):
+            pages.append(page)
+            if page.tombstones:
+                told.set()
+
+        assert deleted == [tombstone.ref.id for page in pages for tombstone in page.tombstones]
+        assert deleted[0] not in ids(pages)
+        assert DEALS - 1 == len(ids(pages))
 
     @pytest.mark.parametrize("broken", ["ignored", "gap"])
     def test_a_list_that_does_not_keep_its_ranges_is_read_in_one(

@@ -275,7 +275,7 @@ class Met:
         return self._lost
 
     def is_fresh(self, row: Row, print_: Callable[[Row], str], *, always: bool = False) -> bool:
-        """Tell whether a row was not delivered before as it is now, by this walk or the one before.
+        """Tell whether a row was not delivered before, as it is now or was later, by this walk or the one before.
 
         Kept in mind is what the next walk will see again: what changed last, and with `always` this one in any case.
         Fingerprints are only made where they count.
@@ -284,6 +284,8 @@ class Met:
         if self._keep_ids:
             self.ids.add(number)
         keep = always or not isinstance(updated, str) or updated.replace(" ", "T") >= self._from
+        if not keep and self._prints and str(number) in self._prints:
+            return False  # read before what was delivered: parts are read side by side
         if not keep and (not self._before.seen or str(number) not in self._before.seen):
             return True
         made = print_(row)
