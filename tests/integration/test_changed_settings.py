@@ -12,7 +12,7 @@ from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
 from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.explaining import explain
-from crmbridge.services.resolving import conflicts, resolve, take
+from crmbridge.services.resolving import conflicts, give, resolve, take
 from crmbridge.settings import Settings
 from crmbridge.testing.workspaces import Bench
 
@@ -147,6 +147,35 @@ def test_what_was_edited_in_one_connection_alone_travels() -> None:
     assert ["another name"] * 3 == world.held("name")
 
 
+def test_what_others_took_back_they_decided_all_the_same() -> None:
+    """It is what it was when the connection was left out, and was said later than what was edited there."""
+    world = World("ask")
+    world.keep("north", "south")
+    world.edit("west", "old")
+    for value in ("new", "none"):
+        world.edit("north", value)
+        world.run()
+    world.keep(*THREE)
+
+    assert (7, ["none", "none", "old"]) == (world.run().exit_code(), world.held())
+
+
+def test_a_deal_that_is_restored_does_not_write_over_what_was_edited_meanwhile() -> None:
+    """What was edited there before somebody deleted it had not been seen."""
+    world = World("ask")
+    gone = world.ref("west")
+    world.edit("west", "old")
+    world.bench.crms["west"].delete_deal(gone.id)
+    world.edit("north", "new")
+
+    assert 0 == world.run().exit_code()
+
+    world.bench.crms["west"].restore_deal(gone.id)
+    world.wait()
+
+    assert (7, ["new", "new", "old"]) == (world.run().exit_code(), world.held())
+
+
 def test_edits_after_a_connection_is_back_are_later_ones() -> None:
     """It has caught up before somebody edits it."""
     world = World("ask")
@@ -190,6 +219,26 @@ def test_a_decision_is_not_written_over_by_who_was_not_asked(pulled: Sequence[st
     world.keep(*THREE)
 
     assert (7, ["two", "two", "theirs"]) == (world.run().exit_code(), world.held())
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "held"), [("ask", 7, ["one", "two", "theirs"]), ("prefer: north", 0, ["typed"] * 3)]
+)
+def test_a_decision_that_is_not_written_yet_is_not_written_over_either(
+    policy: str, code: int, held: list[Value]
+) -> None:
+    """Nobody holds what a person typed, when the connection that was left out is back."""
+    world = World("ask")
+    world.keep("north", "south")
+    for name, value in (("west", "theirs"), ("north", "one"), ("south", "two")):
+        world.edit(name, value)
+    world.run()
+    (waiting,) = conflicts(world.bench.workspace)
+    resolve(world.bench.workspace, [give(world.bench.workspace, waiting.item, "typed")])
+    world.policy = policy
+    world.keep(*THREE)
+
+    assert (code, held) == (world.run().exit_code(), world.held())
 
 
 @pytest.mark.parametrize(("policy", "code", "held"), [("newest", 0, ["new"] * 3), ("ask", 7, ["new", "new", "old"])])
