@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 from tests.unit.services.able import able_bench
 
-from crmbridge.model.records import Ref
+from crmbridge.errors import RetryLaterError
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
+from crmbridge.ports import Page
 from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.explaining import explain
 from crmbridge.services.resolving import conflicts, give, resolve, take
 from crmbridge.settings import Settings
+from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.workspaces import Bench
 
 THREE = ("north", "south", "west")
@@ -299,3 +303,30 @@ def test_what_went_before_a_field_was_named_otherwise_is_noticed() -> None:
 
     assert {} == world.bench.workspace.store.records.get([gone])
     assert gone in world.bench.workspace.store.records.tombstones([gone])
+
+
+def _without(field: str, record: Record) -> Record:
+    return replace(record, fields={name: value for name, value in record.fields.items() if name != field})
+
+
+def test_settings_that_are_put_back_before_all_was_read_anew_empty_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changed until then was read without the field; nobody emptied it."""
+    world = World("ask")
+    world.leave_out(FIELD, *THREE)
+    world.edit("west", "another name", "name")
+    pull = FakeAdapter.pull
+
+    def without_the_field(self: FakeAdapter, kind: Kind, since: str | None) -> Iterator[Page]:
+        if kind is Kind.DEAL and since is None:
+            raise RetryLaterError("the limit is used up")
+        for page in pull(self, kind, since):
+            yield replace(page, records=tuple(_without(FIELD, record) for record in page.records))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeAdapter, "pull", without_the_field)
+
+        assert 5 == world.run().exit_code()
+
+    world.leave_out("")
+
+    assert (0, ["none"] * 3) == (world.run().exit_code(), world.held())
