@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 from tests.unit.services.able import able_bench
 
-from crmbridge.model.records import Ref
+from crmbridge.errors import RetryLaterError
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
+from crmbridge.ports import Page
 from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.explaining import explain
-from crmbridge.services.resolving import conflicts, resolve, take
+from crmbridge.services.resolving import conflicts, give, resolve, take
 from crmbridge.settings import Settings
+from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.workspaces import Bench
 
 THREE = ("north", "south", "west")
@@ -147,6 +151,35 @@ def test_what_was_edited_in_one_connection_alone_travels() -> None:
     assert ["another name"] * 3 == world.held("name")
 
 
+def test_what_others_took_back_they_decided_all_the_same() -> None:
+    """It is what it was when the connection was left out, and was said later than what was edited there."""
+    world = World("ask")
+    world.keep("north", "south")
+    world.edit("west", "old")
+    for value in ("new", "none"):
+        world.edit("north", value)
+        world.run()
+    world.keep(*THREE)
+
+    assert (7, ["none", "none", "old"]) == (world.run().exit_code(), world.held())
+
+
+def test_a_deal_that_is_restored_does_not_write_over_what_was_edited_meanwhile() -> None:
+    """What was edited there before somebody deleted it had not been seen."""
+    world = World("ask")
+    gone = world.ref("west")
+    world.edit("west", "old")
+    world.bench.crms["west"].delete_deal(gone.id)
+    world.edit("north", "new")
+
+    assert 0 == world.run().exit_code()
+
+    world.bench.crms["west"].restore_deal(gone.id)
+    world.wait()
+
+    assert (7, ["new", "new", "old"]) == (world.run().exit_code(), world.held())
+
+
 def test_edits_after_a_connection_is_back_are_later_ones() -> None:
     """It has caught up before somebody edits it."""
     world = World("ask")
@@ -190,6 +223,26 @@ def test_a_decision_is_not_written_over_by_who_was_not_asked(pulled: Sequence[st
     world.keep(*THREE)
 
     assert (7, ["two", "two", "theirs"]) == (world.run().exit_code(), world.held())
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "held"), [("ask", 7, ["one", "two", "theirs"]), ("prefer: north", 0, ["typed"] * 3)]
+)
+def test_a_decision_that_is_not_written_yet_is_not_written_over_either(
+    policy: str, code: int, held: list[Value]
+) -> None:
+    """Nobody holds what a person typed, when the connection that was left out is back."""
+    world = World("ask")
+    world.keep("north", "south")
+    for name, value in (("west", "theirs"), ("north", "one"), ("south", "two")):
+        world.edit(name, value)
+    world.run()
+    (waiting,) = conflicts(world.bench.workspace)
+    resolve(world.bench.workspace, [give(world.bench.workspace, waiting.item, "typed")])
+    world.policy = policy
+    world.keep(*THREE)
+
+    assert (code, held) == (world.run().exit_code(), world.held())
 
 
 @pytest.mark.parametrize(("policy", "code", "held"), [("newest", 0, ["new"] * 3), ("ask", 7, ["new", "new", "old"])])
@@ -250,3 +303,30 @@ def test_what_went_before_a_field_was_named_otherwise_is_noticed() -> None:
 
     assert {} == world.bench.workspace.store.records.get([gone])
     assert gone in world.bench.workspace.store.records.tombstones([gone])
+
+
+def _without(field: str, record: Record) -> Record:
+    return replace(record, fields={name: value for name, value in record.fields.items() if name != field})
+
+
+def test_settings_that_are_put_back_before_all_was_read_anew_empty_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changed until then was read without the field; nobody emptied it."""
+    world = World("ask")
+    world.leave_out(FIELD, *THREE)
+    world.edit("west", "another name", "name")
+    pull = FakeAdapter.pull
+
+    def without_the_field(self: FakeAdapter, kind: Kind, since: str | None) -> Iterator[Page]:
+        if kind is Kind.DEAL and since is None:
+            raise RetryLaterError("the limit is used up")
+        for page in pull(self, kind, since):
+            yield replace(page, records=tuple(_without(FIELD, record) for record in page.records))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeAdapter, "pull", without_the_field)
+
+        assert 5 == world.run().exit_code()
+
+    world.leave_out("")
+
+    assert (0, ["none"] * 3) == (world.run().exit_code(), world.held())

@@ -95,9 +95,31 @@ def test_amounts_are_in_the_currency_of_their_time() -> None:
 
 def test_zero_was_no_amount() -> None:
     """A deal without an amount has 0, and so do the lines about it."""
-    feed = Feed(row(40, "value", "0", "100"), row(20, "value", "100", "0.00"))
+    feed = Feed(row(50, "currency", "", "EUR"), row(40, "value", "0", "100"), row(20, "value", "100", "0.00"))
 
     assert [(40, Money(Decimal(100), "EUR")), (20, None)] == told(ask(feed, "amount", {"amount": None}))[-2:]
+
+
+def test_zero_is_an_amount_in_a_field_of_ones_own(opened: Any, state: Any, clock: VirtualClock) -> None:
+    """That can be empty, so somebody entered it."""
+    adapter = opened(fields=(FieldBinding(name="list_price", native="List price", type=FieldType.MONEY),))
+    number = min(state.tables.deals)
+    code = next(code for code, field in state.tables.fields.items() if field["field_name"] == "List price")
+    for amount in (5, 0):
+        clock.advance(MINUTE)
+        state.change_deal(number, {"custom_fields": {code: {"value": amount, "currency": "EUR"}}}, by=7)
+    (found,) = adapter.read([Ref("pd", Kind.DEAL, str(number))]).values()
+    (course,) = adapter.field_history([found], {"list_price"}, NOON)
+
+    assert Money(Decimal(0), "EUR") == found.fields["list_price"] == course.held[-1].value
+
+
+def test_the_currency_of_a_deal_that_has_no_amount_any_more_is_not_guessed() -> None:
+    """Without an amount the deal tells no currency, and that of the connection may be another."""
+    feed = Feed(row(40, "stage_id", "1", "2"), row(20, "value", "100", "0"))
+    (course,) = ask(feed, "amount", {"amount": None})
+
+    assert [(None, True), (None, False)] == [(held.value, bool(held.problem)) for held in course.held]
 
 
 @pytest.mark.parametrize("size", ["1E+99999999", "1E-99999999", "1E+999999"])

@@ -50,18 +50,19 @@ def was_outdone(name: str, value: Value, base: Mapping[str, Value]) -> bool:
     return mark is not None and same(value, mark)
 
 
-def missed(names: Iterable[str]) -> dict[str, Value]:
-    """Give what to remember of fields in which the others of a link agreed while this record could not be asked.
+def missed(name: str, base: Mapping[str, Value]) -> dict[str, Value]:
+    """Give what to remember of a field in which the others of a link agreed while this record could not be asked.
 
-    Its connection, the field or its stage is left out of the settings. What people do there meanwhile may be older than
-    what was agreed on.
+    It is gone, or its connection, the field or its stage is left out of the settings. What people do there meanwhile
+    may be older than what was agreed on. What is remembered is the base, as it says no more once there is another.
     """
-    return {_MISSED + name: True for name in names}
+    return {_MISSED + name: _marked(base.get(name))}
 
 
 def has_missed(name: str, base: Mapping[str, Value]) -> bool:
-    """Tell whether others agreed on a field while a record could not be asked."""
-    return bool(base.get(_MISSED + name))
+    """Tell whether others agreed on a field while a record could not be asked, and nothing was agreed with it since."""
+    mark = base.get(_MISSED + name)
+    return mark is not None and same(mark, base.get(name))
 
 
 def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> Read:
@@ -79,32 +80,26 @@ def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> R
     news: dict[str, Value] = {}
     fresh = base.get(VERSION) is not None and base[VERSION] != version
     for name in marks:  # forms come before what was sent, and may be of something that was sent earlier
-        value = base[name]
-        if name.startswith(_FORM):
-            field = name.removeprefix(_FORM)
-            if same(now.get(field), value) and altered(base.get(field), now.get(field)):
-                whole[field] = base[field]
-            else:
-                news[name] = None
-        elif name.startswith(_SENT):
-            field = name.removeprefix(_SENT)
+        value, field = base[name], name.partition(":")[2]
+        if name.startswith(_SENT):
             is_form = field in now and _is_form(value, now[field], base.get(field))
             if is_form:
                 whole[field] = value
             if fresh:
                 news |= {name: None, **({_FORM + field: _marked(now[field])} if is_form else {})}
-        elif _is_over(name, now, base):
+        elif field not in now:
+            continue  # it is left out, and may come back as it was
+        elif name.startswith(_FORM) and same(now[field], value) and altered(base.get(field), now[field]):
+            whole[field] = base[field]
+        elif name.startswith(_FORM) or _is_over(name, field, now[field], base):
             news[name] = None
     return Read(whole, news)
 
 
-def _is_over(mark: str, now: Mapping[str, Value], base: Mapping[str, Value]) -> bool:
+def _is_over(mark: str, field: str, now: Value, base: Mapping[str, Value]) -> bool:
     """Tell whether what was outdone, or missed, need not be remembered: nothing that a person edited stands there."""
-    if mark.startswith(_OUTDONE):
-        field = mark.removeprefix(_OUTDONE)
-        return same(now.get(field), base.get(field)) or not was_outdone(field, now.get(field), base)
-    field = mark.removeprefix(_MISSED)
-    return mark.startswith(_MISSED) and field in now and same(now[field], base.get(field))
+    still = was_outdone(field, now, base) if mark.startswith(_OUTDONE) else has_missed(field, base)
+    return same(now, base.get(field)) or not still
 
 
 def _marked(value: Value) -> Value:

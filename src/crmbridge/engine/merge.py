@@ -13,15 +13,15 @@ field's policy decides:
 - `direction: from: X`: only the side of X speaks, sets as a whole; a side that joins gets what X has. What others
   change is theirs, until X changes the next time
 
-Where the settings left a side or its field out for a while, and the others agreed on something meanwhile, that stands
-beside what was edited there.
+Where a side was gone, or the settings left it or its field out, and the others agreed on something meanwhile, that
+stands beside what was edited there.
 
 Values are compared by what they say (`same`); where a CRM keeps a form of what it was given, by what that stands for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -92,12 +92,12 @@ def merge(
     sides: Sequence[Side],
     policy: Policy,
     decided: Mapping[str, Value] | None = None,
-    absent: Collection[Ref] = (),
+    absent: Mapping[Ref, Mapping[str, Value]] | None = None,
 ) -> Merged:
     """Merge all fields that at least two sides have. The order of `sides` breaks ties.
 
-    `decided` is the base of the link itself, which `decided_ref` names; `absent` are deals of the link that are not
-    kept in step now, and may be again later.
+    `decided` is the base of the link itself, which `decided_ref` names; `absent` has the bases of deals of the link
+    that are gone or not kept in step now, and may be again later.
     """
     draft = _Draft(link, {} if decided is None else decided)
     for name in sorted(set[str]().union(*(side.now for side in sides))):
@@ -105,7 +105,8 @@ def merge(
         if len(holders) > 1 and not _is_quiet(name, holders, draft.decided) and (how := policy(name)).sync:
             _merge_field(name, holders, how, draft)
             if absent or len(holders) < len(sides):
-                _miss(name, [*absent, *(side.ref for side in sides if name not in side.now)], draft)
+                without = {side.ref: side.base for side in sides if name not in side.now and name in side.base}
+                _miss(name, {**(absent or {}), **without}, draft)
     return Merged(
         edits={ref: tuple(edits) for ref, edits in draft.edits.items()},
         reasons={ref: tuple(reasons) for ref, reasons in draft.reasons.items()},
@@ -161,13 +162,14 @@ def _is_owed(name: str, sides: Sequence[Side], policy: FieldSync, agreed: Mappin
     return untouched and not same(decided, sides[0].now[name])
 
 
-def _miss(name: str, absent: Iterable[Ref], draft: _Draft) -> None:
-    """Note that something was agreed on, or is about to be, without these."""
-    if any(edit.name == name for edits in draft.edits.values() for edit in edits) or any(
-        name in fields for fields in draft.agreed.values()
-    ):
-        for ref in absent:
-            draft.agreed.setdefault(ref, {}).update(missed([name]))
+def _miss(name: str, absent: Mapping[Ref, Mapping[str, Value]], draft: _Draft) -> None:
+    """Note that something else than these were last seen with was agreed on, or is about to be."""
+    values = [edit.after for edits in draft.edits.values() for edit in edits if edit.name == name]
+    agreed = draft.agreed.get(decided_ref(draft.link), {})
+    values += [agreed[name]] if name in agreed else []
+    for ref, base in absent.items():
+        if any(not same(value, base.get(name)) for value in values):
+            draft.agreed.setdefault(ref, {}).update(missed(name, base))
 
 
 def _held(side: Side, name: str) -> Value:
@@ -303,25 +305,24 @@ def _speaking(sides: Sequence[Side], name: str, decided: Mapping[str, Value]) ->
     the others, or else beside what was agreed on for all of them: not beside what one of them was only made with.
     """
     changed = [side for side in sides if _changed(side, name, decided)]
-    agreed = decided.get(name)
-    if changed and agreed != APART and all(_was_away(side, name, agreed) for side in changed):
-        return [*changed, *_rivals([s for s in sides if s not in changed and same(s.now[name], agreed)])]
+    if changed and decided.get(name, APART) != APART and all(has_missed(name, side.base) for side in changed):
+        return [*changed, *_rivals(name, [side for side in sides if side not in changed], decided[name])]
     if not changed or any(name in side.base for side in changed):
         return changed
+    agreed = decided.get(name)
     if agreed == APART:
         return [side for side in sides if not is_empty(side.now[name])]
     return [side for side in sides if side in changed or (not is_empty(agreed) and same(side.now[name], agreed))]
 
 
-def _rivals(sides: Sequence[Side]) -> list[Side]:
-    """Give sides that agreed on a value: all as old as the first of them, as others may be newer by our writes."""
-    first = min((side.updated_at for side in sides), default=None)
-    return [replace(side, updated_at=first) for side in sides if first is not None]
+def _rivals(name: str, sides: Sequence[Side], agreed: Value) -> list[Side]:
+    """Give the sides that hold what was agreed on, or without such those that are to get it.
 
-
-def _was_away(side: Side, name: str, agreed: Value) -> bool:
-    """Tell whether something else was agreed on than what a side was last seen with, while it could not be asked."""
-    return has_missed(name, side.base) and not same(side.base.get(name), agreed)
+    All are as old as the first of them, as others may be newer by our writes.
+    """
+    held = [side for side in sides if same(side.now[name], agreed)] or sides
+    first = min((side.updated_at for side in held), default=None)
+    return [replace(s, now={**s.now, name: agreed}, updated_at=first) for s in held if first is not None]
 
 
 def _changed(side: Side, name: str, decided: Mapping[str, Value]) -> bool:

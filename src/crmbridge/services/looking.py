@@ -199,8 +199,8 @@ class Part(Struct):
     def _merge(self, link: str, sides: Mapping[Ref, Side], decided: Fields, refs: Iterable[Ref]) -> list[Change]:
         if len(sides) < 2:
             return []
-        left_out = [ref for ref in refs if ref.connection not in self.entry.between]
-        merged = merge(link, list(sides.values()), self.entry.policy, decided, left_out)
+        absent = {ref: self.around.bases.get(ref, NOTHING_KNOWN) for ref in refs if ref not in sides}
+        merged = merge(link, list(sides.values()), self.entry.policy, decided, absent)
         forbidden = partial(self._forbidden, sides)
         updates, stopped = sync_updates(link, merged, self.around.deals, self.around.viewers, forbidden)
         self.blocked += stopped

@@ -179,12 +179,13 @@ def _pull_kind(
     """Save what changed since the bookmark known, and say after each page what there is so far.
 
     With other settings the records would look different: fields are bound, or money is read, in another way. So all are
-    read anew. As that would not tell of what went before, what changed until now is read first, under the old bookmark.
+    read anew. As that would not tell of what went before, what changed until now is read first, from where the old
+    bookmark is. As some are read one way then and some another, all are read anew under whatever settings come next.
     """
     known = marks.get(kind)
     if known is not None and known.reading != bookmark.reading:
         with contextlib.suppress(ConfigurationError):  # another adapter, say, which can't read the cursor
-            for pulled in _pull_since(workspace, kind, total, known, marks):
+            for pulled in _pull_since(workspace, kind, total, replace(known, settings=""), marks):
                 total = pulled
                 yield total
         known = None

@@ -91,7 +91,7 @@ def _decide(workspace: Workspace, decisions: Sequence[Decision]) -> None:
     links = store.links.get({decision.item.link for decision in decisions})
     records = store.records.get([ref for refs in links.values() for ref in refs])
     viewers = make_viewers(workspace, records.values())
-    before = store.links.bases(records.keys())
+    before = store.links.bases([ref for refs in links.values() for ref in refs])
     bases: dict[Ref, dict[str, Value]] = defaultdict(dict)
     for decision in decisions:
         item = decision.item
@@ -101,7 +101,7 @@ def _decide(workspace: Workspace, decisions: Sequence[Decision]) -> None:
             bases[ref][item.name] = value
         for ref in links.get(item.link, ()):
             if ref not in held:  # what people do there meanwhile was not known to whoever decided
-                bases[ref] |= missed([item.name])
+                bases[ref] |= missed(item.name, before.get(ref, {}))
         bases[decided_ref(item.link)][item.name] = decision.value
     put_back(workspace, [ref for refs in links.values() for ref in refs])  # first, as a kill may come in between
     store.links.save_bases(bases)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from crmbridge.engine.forms import Read, read, sent
+from crmbridge.engine.forms import Read, has_missed, missed, read, sent
 from crmbridge.model.values import Money, Value
 
 CASES = [
@@ -94,9 +94,24 @@ def test_what_was_emptied_or_replaced_since_does_not_come_back(cleared: Value) -
     assert {"x": ROUNDED} == read({"x": ROUNDED}, base, "3").now
 
 
-def test_a_field_that_is_gone_stands_for_nothing() -> None:
-    """The connection does not bind it any more."""
-    base = sent([("x", THIRD)], "1")
-    look(ROUNDED, base, "2")
+@pytest.mark.parametrize(("written", "kept", "edited"), CASES)
+def test_a_field_that_is_left_out_comes_back_as_it_was(written: Value, kept: Value, edited: Value) -> None:
+    """It stands for nothing while the connection does not bind it, and what was kept of it is no edit after that."""
+    base = sent([("x", written)], "1")
+    look(kept, base, "2")
 
-    assert {} == read({}, base, "3").now
+    assert Read({}, {}) == read({}, base, "3")
+    assert written == look(kept, base, "3").now["x"]
+    assert edited == look(edited, base, "4").now["x"]
+
+
+def test_what_was_missed_counts_until_something_is_agreed_on_with_it() -> None:
+    """What people edit there stands for itself in any case; what nobody edited has missed nothing."""
+    base: dict[str, Value] = {"x": None}
+    base |= missed("x", base)
+
+    assert Read({"x": "old"}, {}) == look("old", base, "1")
+    assert has_missed("x", base)
+    assert not has_missed("x", {**base, "x": "new"})
+    assert {"@missed:x": None} == look(None, base, "1").news
+    assert not has_missed("x", base)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crmbridge.engine.forms import missed
 from crmbridge.engine.merge import APART, Merged, Side, decided_ref, merge
 from crmbridge.model.changes import Cause, Edited, FieldEdit
 from crmbridge.model.replacing import replace
@@ -133,6 +134,23 @@ def test_a_field_that_only_one_side_has_is_left_alone() -> None:
     other = Side(ref=make_ref(connection="b"), now={}, base={}, updated_at=NOON)
 
     assert not merge_x(side("a", "new", "old"), other).edits
+
+
+def test_a_crm_that_never_had_a_field_misses_nothing_of_it() -> None:
+    """Else each of its deals would be marked for good. One whose field is left out now, or that is away, does."""
+    never, left_out, away = (make_ref(connection=name) for name in ("never", "left_out", "away"))
+    sides = [
+        side("a", "new", "old"),
+        side("b", "old", "old"),
+        Side(ref=never, now={}, base={}, updated_at=NOON),
+        Side(ref=left_out, now={}, base={"x": "old"}, updated_at=NOON),
+    ]
+
+    found = merge("link", sides, lambda _: FieldSync(), {"x": "old"}, {away: {"x": "old"}}).agreed
+
+    assert {ref: missed("x", {"x": "old"}) for ref in (left_out, away)} == {
+        ref: fields for ref, fields in found.items() if ref in {never, left_out, away}
+    }
 
 
 def test_a_field_that_is_not_synced_is_left_alone() -> None:

@@ -103,14 +103,14 @@ class Courses(Struct, frozen=True, kw_only=True):
             field, kind = bound.definition, bound.binding.type
             code = field.code
             if kind is FieldType.MONEY:
-                return _Way((code,), _text, field.custom, f"{code}_currency")
+                return _Way((code,), decimal, field.custom, f"{code}_currency")
             decode = decoder(field, kind, self.currency)
             ids = kind is FieldType.USER
             return _Way((code,), lambda raw: decode(int(raw) if ids and raw.isdecimal() else raw), field.custom)
         if name not in STANDARD:
             return None
         if name == "amount":
-            return _Way(STANDARD[name], _text, currency="currency")
+            return _Way(STANDARD[name], _some, currency="currency")
         reads = {"close_date": day_of, "source": lambda raw: self.fields.channels.get(raw, raw)}
         return _Way(STANDARD[name], reads.get(name, _text))
 
@@ -132,18 +132,17 @@ class Courses(Struct, frozen=True, kw_only=True):
         """Give amounts in the currencies that they had then; each change of either is one of the amount."""
         code = now.currency if isinstance(now, Money) else None
         codes = list(_held(lines, (way.currency,), _text, code))
-        numbers = list(_held(lines, way.keys, _some, now.amount if isinstance(now, Money) else None))
+        numbers = list(_held(lines, way.keys, way.read, now.amount if isinstance(now, Money) else None))
+        # Without an amount a deal tells no currency, and what it held may have been in any.
+        usual = self.currency if isinstance(now, Money) else None
         begins = max(codes[0].at, numbers[0].at)
         for at in sorted({one.at for one in (*codes, *numbers) if one.at >= begins}):
             amount = [one for one in numbers if one.at <= at][-1]
             currency = [one for one in codes if one.at <= at][-1].value
             try:
-                yield amount._replace(at=at, value=self._money(amount.value, currency))
+                yield amount._replace(at=at, value=_money(amount.value, currency, usual))
             except ValueError as error:
                 yield Held(at, None, amount.by, str(error))
-
-    def _money(self, amount: Value, currency: Value) -> Value:
-        return None if amount is None else Money(decimal(amount), currency_of(currency, self.currency))
 
 
 def _held(lines: Sequence[_Line], keys: Sequence[str], read: Callable[[str], Value], now: Value) -> list[Held]:
@@ -176,6 +175,14 @@ def _text(raw: str) -> Value:
 
 def _some(raw: str) -> Value:
     return decimal(raw) or None  # what nobody entered is 0 there
+
+
+def _money(amount: Value, currency: Value, usual: str | None) -> Value:
+    if amount is None:
+        return None
+    if currency is None and usual is None:
+        raise ValueError("nothing tells in which currency the amount was")
+    return Money(decimal(amount), currency_of(currency, usual))
 
 
 def _lines(rows: Iterable[Row], time: str, by: str) -> list[_Line]:

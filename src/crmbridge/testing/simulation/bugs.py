@@ -267,8 +267,8 @@ BUGS: tuple[Bug, ...] = (
     # ── Settings that change ────────────────────────────────────────────────────────────────────────────
     Bug(
         "what was agreed on without a connection counts for nothing",
-        MERGE,
-        "    return has_missed(name, side.base) and not same(side.base.get(name), agreed)\n",
+        "crmbridge.engine.forms",
+        "    return mark is not None and same(mark, base.get(name))\n",
         "    return False\n",
     ),
     Bug(
