@@ -85,7 +85,7 @@ class Changing:
                 if may.source is not None or may.conflict == "only_if_empty":
                     held = [view[name] for view in views if name in view]
                     if any(value != held[0] for value in held):
-                        seen.parted[link, name] = seen.count
+                        seen.parted[link, name] = seen.begins[-1]
 
     def _take_out_field(self) -> str:
         """Leave a field out of one connection, or of all."""
