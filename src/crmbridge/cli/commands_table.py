@@ -34,7 +34,7 @@ COMMANDS = {
     "apply": Entry("daily", f"{_HERE}.apply", "Make a plan, show it, ask, and write it; or write a saved plan"),
     "undo": Entry("daily", f"{_HERE}.undo", "Restore what a run changed, except what people changed since"),
     "conflicts": Entry("daily", f"{_HERE}.conflicts", "List what waits for a person, and decide on it"),
-    "serve": Entry("daily", f"{_HERE}.serve", "Receive the CRMs' webhooks: hints what the next pull re-reads"),
+    "serve": Entry("daily", f"{_HERE}.serve", "Serve the page, and receive the CRMs' webhooks"),
     "enforce": Entry("daily", f"{_HERE}.enforce", "Act on findings only; keep nothing in step"),
     "explain": Entry("look", f"{_HERE}.explain", "Say why a deal stands as it does: rules, SLA, fields, journal"),
     "findings": Entry("look", f"{_HERE}.findings", "List what does not hold: broken rules, SLAs at risk"),
