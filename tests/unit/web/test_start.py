@@ -41,3 +41,24 @@ def test_a_target_says_which_way_it_is_meant(
     )
 
     assert expected == tile(one, words_of(language, ZoneInfo("UTC"))).target
+
+
+@pytest.mark.parametrize(
+    ("met", "near", "expected"),
+    [
+        (None, None, ("plain", "")),
+        (True, False, ("good", "met")),
+        (True, None, ("good", "met")),
+        (True, True, ("warn", "met, but close")),
+        (False, False, ("bad", "missed")),
+    ],
+)
+def test_a_target_that_is_just_met_is_marked(*, met: bool | None, near: bool | None, expected: tuple[str, str]) -> None:
+    """As in the report."""
+    figure = Figure(value=0.2, n=50, unit=Unit.SHARE)
+    one = IndicatorFigure(
+        id="own", name="Own", measure="win_rate", figure=figure, target="25%", met=met, near=near, definition=""
+    )
+    found = tile(one, words_of("en", ZoneInfo("UTC")))
+
+    assert expected == (found.tone, found.verdict)

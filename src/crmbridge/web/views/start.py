@@ -215,18 +215,28 @@ def tile(one: IndicatorFigure, t: Words) -> Tile:
     figure = one.figure
     line = spark([*(point.figure.value for point in one.trend), figure.value])
     few = figure.unit is Unit.SHARE and 0 < figure.n < FEW
+    tone, verdict = _verdict(one, t)
     return Tile(
         of=one,
         where=where(one),
         value=t.figure(figure),
         counted=_counted(one, t) + (f" · {t('small_n')}" if few else ""),
-        tone="plain" if one.met is None else "good" if one.met else "bad",
-        verdict="" if one.met is None else t("met") if one.met else t("missed"),
+        tone=tone,
+        verdict=verdict,
         target=t("target", target=_aim(one, one.target, t)) if one.target else "",
         line=line,
         change=_change(one, t),
         history=[*((point.period, t.figure(point.figure)) for point in one.trend), (t("now"), t.figure(figure))],
     )
+
+
+def _verdict(one: IndicatorFigure, t: Words) -> tuple[str, str]:
+    """Say whether a target is met, as a tone and in words; nothing where there is none."""
+    if one.met is None:
+        return "plain", ""
+    if not one.met:
+        return "bad", t("missed")
+    return ("warn", t("near")) if one.near else ("good", t("met"))
 
 
 def _aim(one: IndicatorFigure, target: str, t: Words) -> str:
