@@ -52,8 +52,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "the form of an earlier value stands for a later one",
         FORMS,
-        "            if same(now.get(field), value) and altered(base.get(field), now.get(field)):\n",
-        "            if same(now.get(field), value):\n",
+        " and same(now[field], value) and altered(base.get(field), now[field]):\n",
+        " and same(now[field], value):\n",
     ),
     Bug(
         "a form is forgotten after one look",
@@ -61,7 +61,12 @@ BUGS: tuple[Bug, ...] = (
         "{_FORM + field: _marked(now[field])} if is_form else {}",
         "{}",
     ),
-    Bug("a form outlives an edit", FORMS, "            else:\n                news[name] = None\n", ""),
+    Bug(
+        "a form outlives an edit",
+        FORMS,
+        "elif name.startswith(_FORM) or _is_over(",
+        "elif not name.startswith(_FORM) and _is_over(",
+    ),
     Bug(
         "a later edit is taken for what the CRM made",
         FORMS,
