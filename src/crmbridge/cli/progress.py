@@ -63,15 +63,19 @@ def showing_progress(call: Call) -> Iterator[Progress]:
 @contextlib.contextmanager
 def _status_line(call: Call) -> Iterator[Progress]:
     from rich.console import Console  # noqa: PLC0415  only at a terminal: it takes 40 ms
+    from rich.live import Live  # noqa: PLC0415  the same
+    from rich.spinner import Spinner  # noqa: PLC0415  the same
     from rich.text import Text  # noqa: PLC0415  the same
 
     console = Console(stderr=True, no_color=not (call.colour and wants_colour(sys.stderr)))
     told = Told()
-    with console.status(Text("starting")) as status:
+    spinner = Spinner("dots", Text("starting"), style="status.spinner")
+    with Live(spinner, console=console, refresh_per_second=12.5, transient=True) as live:
 
         def show(step: str, about: str) -> None:
             call.stop.check()
-            status.update(Text(clean(told.add(step, about))))
+            spinner.update(text=Text(clean(told.add(step, about))))
+            live.refresh()  # which would else come up to 80 ms later
 
         yield show
 
