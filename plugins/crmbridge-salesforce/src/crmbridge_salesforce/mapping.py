@@ -144,9 +144,11 @@ class Reader:
         at = self.form.place(native) if native is not None else None
         if native is None:
             if binding.name in self._shape.own:
-                self._lacking += (Problem(binding.native, "is not a field here, or the user may not see it"),)
+                self._lacking += (
+                    Problem(binding.native, "is not a field here, or the user may not see it", binding.name),
+                )
         elif at is None:
-            self._lacking += (Problem(binding.native, "holds a compound value"),)
+            self._lacking += (Problem(binding.native, "holds a compound value", binding.name),)
         elif binding.type is FieldType.MONEY:
             self._amounts.append(_Plan(Field(binding.name, binding.type, None), at, native))
         else:
@@ -233,14 +235,14 @@ class Reader:
                     fields[name] = cell if read is None else read(cell)
                 except ValueError as error:
                     del fields[name]
-                    problems.append(Problem(native, str(error)))
+                    problems.append(Problem(native, str(error), name))
         currency = self._currency(cells)
         for (name, _, _), at, native in self._amounts:
             try:
                 fields[name] = money(cells[at], currency) if cells[at] else None
             except ValueError as error:
                 del fields[name]
-                problems.append(Problem(native, str(error)))
+                problems.append(Problem(native, str(error), name))
         return fields, (*self._lacking, *problems)
 
     def _currency(self, cells: Cells) -> str | None:
