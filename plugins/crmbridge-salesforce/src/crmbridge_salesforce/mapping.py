@@ -24,6 +24,8 @@ OBJECTS: Mapping[Kind, str] = MappingProxyType(
     {Kind.USER: "User", Kind.COMPANY: "Account", Kind.CONTACT: "Contact", Kind.DEAL: "Opportunity"}
 )
 _PLACE = ("StageName", "IsClosed", "IsWon", "RecordTypeId", "CurrencyIsoCode", "LastStageChangeDate")
+# What sync keeps alike of every deal: where one of them is hidden from the user, it is not empty.
+AGREED_ON = frozenset({"name", "amount", "close_date", "owner", "company"})
 Beside: TypeAlias = Mapping[str, Sequence[tuple[str, ...]]]
 _NOTHING: Beside = MappingProxyType({})
 _Wrong: TypeAlias = tuple[Problem, ...]
@@ -143,7 +145,7 @@ class Reader:
     def _plan(self, binding: FieldBinding, native: str | None) -> None:
         at = self.form.place(native) if native is not None else None
         if native is None:
-            if binding.name in self._shape.own:
+            if binding.name in self._shape.own or binding.name in AGREED_ON:
                 self._lacking += (
                     Problem(binding.native, "is not a field here, or the user may not see it", binding.name),
                 )
