@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from crmbridge.http import dump_json, load_json
@@ -24,7 +25,8 @@ Raw = Mapping[str, Any]
 class SetUp:
     """One account's set-up: from memory while it is fresh, else from HubSpot. Thread-safe.
 
-    A stage, pipeline or owner that is not in it is a reason to read it anew, once for each that is missing.
+    A stage, pipeline or owner that is not in it is a reason to read it anew, once for each that is missing, and so is a
+    property in it that deals come without.
     """
 
     def __init__(self, api: HubSpotApi, settings: HubSpotSettings, context: AdapterContext) -> None:
@@ -47,7 +49,7 @@ class SetUp:
             terms = self._current()
             missing = _places(deals, terms.account) - self._missed
             if self._is_older_than(A_MINUTE):  # people who are gone for good are no reason to look for each of them
-                missing |= _owners(deals, terms.account) - self._missed
+                missing |= (_owners(deals, terms.account) | _left_out(deals, terms)) - self._missed
             if not missing:
                 return terms
             self._missed |= missing
@@ -109,3 +111,12 @@ def _places(deals: Collection[Raw], account: Account) -> set[object]:
 def _owners(deals: Collection[Raw], account: Account) -> set[object]:
     """Give the owners that deals have and that the account does not have."""
     return {deal["properties"].get("hubspot_owner_id") for deal in deals} - account.owner_ids - {None, ""}
+
+
+def _left_out(deals: Collection[Raw], terms: Terms) -> set[object]:
+    """Give the bound properties that the account has and that the first of these deals came without.
+
+    One that was deleted since is left out of answers without a word ("Properties" guide); it would seem to be empty.
+    """
+    known = {each.native for each in terms.words.own}.intersection(terms.account.fields)
+    return {name for deal in islice(deals, 1) for name in known - deal["properties"].keys()}
