@@ -156,7 +156,6 @@ def test_a_bound_property_that_was_deleted_is_not_empty(
     answer_account(account, properties=labelled("bant_budget_c"))
     account.post(path=READ).respond(json={"results": [make_deal(bant_budget_c="true")]})
     read_one(run(BOUND))
-    clock.advance(timedelta(minutes=2))
     answer_account(account, properties=labelled())
     left = {} if value == "left out" else {"bant_budget_c": value}
     account.post(path=READ).respond(json={"results": [make_deal(**left)]})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from crmbridge.http import dump_json, load_json
@@ -47,9 +46,9 @@ class SetUp:
         """Give what these deals can be read with, as far as the account has what they name."""
         with self._lock:
             terms = self._current()
-            missing = _places(deals, terms.account) - self._missed
+            missing = (_places(deals, terms.account) | _left_out(deals, terms)) - self._missed
             if self._is_older_than(A_MINUTE):  # people who are gone for good are no reason to look for each of them
-                missing |= (_owners(deals, terms.account) | _left_out(deals, terms)) - self._missed
+                missing |= _owners(deals, terms.account) - self._missed
             if not missing:
                 return terms
             self._missed |= missing
@@ -114,9 +113,13 @@ def _owners(deals: Collection[Raw], account: Account) -> set[object]:
 
 
 def _left_out(deals: Collection[Raw], terms: Terms) -> set[object]:
-    """Give the bound properties that the account has and that the first of these deals came without.
+    """Give the bound properties that the account has and that all of these deals came without.
 
     One that was deleted since is left out of answers without a word ("Properties" guide); it would seem to be empty.
     """
-    known = {each.native for each in terms.words.own}.intersection(terms.account.fields)
-    return {name for deal in islice(deals, 1) for name in known - deal["properties"].keys()}
+    known: set[object] = {each.native for each in terms.words.own if each.native in terms.account.fields}
+    for deal in deals:
+        if not known:  # nearly always after the first
+            break
+        known.difference_update(deal["properties"])
+    return known if deals else set()
