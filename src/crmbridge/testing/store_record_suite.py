@@ -55,7 +55,7 @@ class RecordSuite:
             key="crmbridge-1",
             url="https://crm.example/deals/1?a=b&c=%20",
             updated_by="77",
-            problems=(Problem("amount_native", "'12,5x' is no number"),),
+            problems=(Problem("amount_native", "'12,5x' is no number", "amount"),),
         )
         save(store, make_page(record))
 
