@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
 from tests.integration.test_two_way import FIRM, HOUR, RoundingCrm, add, crm, entry, linked, only, run
 from tests.unit.services.able import able_bench
 
-from crmbridge.model.records import Kind, Ref, Tombstone
-from crmbridge.model.values import Money
+from crmbridge.model.records import Kind, Problem, Ref, Tombstone
+from crmbridge.model.replacing import replace
+from crmbridge.model.values import Money, Value
 from crmbridge.services import applying, linking_by_hand, syncing
 from crmbridge.services.applying import apply_plan
 from crmbridge.services.cycle import finish, run_cycle, writing
@@ -20,6 +22,8 @@ from crmbridge.services.undoing import find_run, plan_undo
 from crmbridge.settings import Settings
 from crmbridge.testing.workspaces import Bench
 
+DAY = date(2026, 12, 24)
+
 
 def undo_last_run(bench: Bench) -> None:
     """Undo what the last run changed."""
@@ -28,6 +32,22 @@ def undo_last_run(bench: Bench) -> None:
     with writing(bench.workspace, "undo") as name:
         apply_plan(bench.workspace, plan, name)
         finish(bench.workspace, name, "undo", 0, {})
+
+
+def garble(bench: Bench, native: str, name: str, **fields: Value) -> None:
+    """Let a person in the north enter what can't be read as this field, and edit others."""
+    crm(bench, "north").edit_deal(native, **fields, **{name: None})
+    ref = Ref("north", Kind.DEAL, native)
+    deal = crm(bench, "north").records[ref]
+    left = {each: value for each, value in deal.fields.items() if each != name}
+    crm(bench, "north").records[ref] = replace(deal, fields=left, problems=(Problem(f"{name}_x", "garbled", name),))
+
+
+def mend(bench: Bench, native: str, **fields: Value) -> None:
+    """Let a person in the north put in what can be read."""
+    ref = Ref("north", Kind.DEAL, native)
+    crm(bench, "north").records[ref] = replace(crm(bench, "north").records[ref], problems=())
+    crm(bench, "north").edit_deal(native, **fields)
 
 
 def only_plan(bench: Bench) -> None:
@@ -573,3 +593,56 @@ def test_a_link_that_ended_and_is_split_goes_on_without_the_third() -> None:
     run(bench)
 
     assert "Again" == only(bench, "west").fields["name"]
+
+
+# ── What can't be read ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["amount", "owner", "company", "contacts"])
+def test_a_value_that_can_not_be_read_is_not_empty(name: str) -> None:
+    """Its option was deleted, or the credential may not see it any more: the others keep theirs, other edits travel."""
+    bench = able_bench(**entry(companies="create", contacts="create"))
+    firm = add(bench, "north", Kind.COMPANY, "c1", **FIRM)
+    ann = add(bench, "north", Kind.CONTACT, "n1", name="Ann", email="ann@acme.example")
+    here: dict[str, Value] = {"amount": Money(1, "EUR"), "owner": "2", "company": firm, "contacts": (ann,)}
+    north = crm(bench, "north").create_deal("Rollout", stage="qualification", **here).id
+    run(bench)
+    before = only(bench, "south").fields[name]
+    garble(bench, north, name, close_date=DAY)
+    run(bench)
+
+    assert before
+    assert (before, DAY) == tuple(only(bench, "south").fields[each] for each in (name, "close_date"))
+
+
+def test_a_value_that_can_be_read_again_is_brought_to_the_others() -> None:
+    """Also where the other deal was made, and edited, while it could not be read."""
+    bench = able_bench(**entry())
+    north = crm(bench, "north").create_deal("Rollout", stage="qualification").id
+    garble(bench, north, "amount")
+    run(bench)
+    mend(bench, north, amount=Money(2, "EUR"))
+    run(bench)
+    first = only(bench, "south").fields["amount"]
+    garble(bench, north, "amount")
+    run(bench)
+    mend(bench, north, amount=None)
+    run(bench)
+
+    assert (Money(2, "EUR"), None) == (first, only(bench, "south").fields["amount"])
+
+
+def test_nothing_is_written_over_a_value_that_can_not_be_read() -> None:
+    """What was decided on meanwhile gets there once it can be read, as nobody edited it since."""
+    bench = able_bench(**entry())
+    north = crm(bench, "north").create_deal("Rollout", stage="qualification", amount=Money(1, "EUR")).id
+    run(bench)
+    garble(bench, north, "amount")
+    run(bench)
+    crm(bench, "south").edit_deal(only(bench, "south").ref.id, amount=Money(3, "EUR"))
+    cycle = run(bench)
+    mend(bench, north, amount=Money(1, "EUR"))
+    run(bench)
+
+    assert [] == [each for each in (cycle.plan.changes if cycle.plan else ()) if each.connection == "north"]
+    assert [Money(3, "EUR")] * 2 == [only(bench, name).fields["amount"] for name in ("north", "south")]

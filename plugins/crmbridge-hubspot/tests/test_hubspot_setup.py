@@ -144,6 +144,44 @@ def test_owners_who_are_gone_are_not_looked_for_one_by_one(
     assert 1 == times_read(account)
 
 
+@pytest.mark.parametrize("value", [None, "", "left out"])
+def test_a_bound_property_that_was_deleted_is_not_empty(
+    account: respx.MockRouter,
+    answer_account: Answer,
+    run: Callable[..., Adapter],
+    clock: VirtualClock,
+    value: str | None,
+) -> None:
+    """Deals come without it and without a word; sync would else clear the field in the other CRMs."""
+    answer_account(account, properties=labelled("bant_budget_c"))
+    account.post(path=READ).respond(json={"results": [make_deal(bant_budget_c="true")]})
+    read_one(run(BOUND))
+    answer_account(account, properties=labelled())
+    left = {} if value == "left out" else {"bant_budget_c": value}
+    account.post(path=READ).respond(json={"results": [make_deal(**left)]})
+    if value != "left out":
+        clock.advance(timedelta(hours=1))
+    deal = read_one(run(BOUND))
+
+    assert "bant.budget" not in deal.fields
+    assert ["bant.budget"] == [each.field for each in deal.problems]
+
+
+def test_a_bound_property_that_answers_leave_out_is_looked_for_once(
+    account: respx.MockRouter, answer_account: Answer, run: Callable[..., Adapter], clock: VirtualClock
+) -> None:
+    """It is there, and deals come without it: it is empty."""
+    answer_account(account, properties=labelled("bant_budget_c"))
+    adapter = run(BOUND)
+    read_one(adapter)
+    for _ in range(3):
+        clock.advance(timedelta(minutes=2))
+        deal = read_one(adapter)
+
+    assert (None, ()) == (deal.fields.get("bant.budget"), deal.problems)
+    assert 2 == times_read(account)
+
+
 def test_no_secret_is_remembered(
     account: respx.MockRouter, run: Callable[..., Adapter], memory: MutableMapping[str, str]
 ) -> None:

@@ -380,6 +380,18 @@ class TestFields:
         with pytest.raises(ConfigurationError, match="'Panes'"):
             pull(adapter)
 
+    def test_a_field_that_was_deleted_is_said(
+        self, opened: Callable[..., Adapter], served: Served, state: Any, clock: VirtualClock
+    ) -> None:
+        """Deals come without it and without a word, and it would seem to be empty: sync would clear the others'."""
+        memory: dict[str, str] = {}
+        cursor = settle(opened(memory=memory), clock)
+        code = next(code for code, row in state.tables.fields.items() if row["field_name"] == "Region")
+        del state.tables.fields[code]
+        state.edit_deal(state.deal_ids()[0], title="Renamed")
+        with pytest.raises(ConfigurationError, match="region"):
+            pull(opened(memory=memory), cursor)
+
     def test_few_custom_fields_are_asked_for_by_name(self, adapter: Adapter, served: Served) -> None:
         """Otherwise every field that the account has comes with every deal, most of them empty."""
         pull(adapter)

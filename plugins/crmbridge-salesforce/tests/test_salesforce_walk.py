@@ -545,3 +545,29 @@ def test_tracked_stages_fill_what_the_usual_history_lacks(
     assert told == {(move.deal, move.at, move.after, move.before) for move in after}
     assert len(before) == len(after)
     assert "017" in {move.id[:3] for move in after if move.deal.id == deal}
+
+
+def hide(org: Served, column: str) -> None:
+    """Take the user's right to see a column of deals, or the column itself: the API shows no difference."""
+    table = state_of(org).tables.objects["Opportunity"]
+    force_setattr(table, "columns", {name: each for name, each in table.columns.items() if name != column})
+    vars(table).clear()  # what was worked out from them
+
+
+@pytest.mark.parametrize(
+    ("column", "field"), [("Amount", "amount"), ("AccountId", "company"), ("discount__c", "discount")]
+)
+def test_a_column_that_is_hidden_between_two_pulls_is_not_empty(
+    org: Served, open_adapter: Opener, clock: VirtualClock, column: str, field: str
+) -> None:
+    """Sync would else clear it in the other CRMs. Field-level security is taken within the hour of a set-up."""
+    memory: dict[str, str] = {}
+    cursor = settle(open_adapter(org.url, org.token, memory), clock)
+    list(open_adapter(org.url, org.token, memory).pull(Kind.DEAL, cursor))
+    hide(org, column)
+    clock.advance(timedelta(minutes=5))
+    state_of(org).edit_deal(min(state_of(org).deal_ids()), NextStep="Call")
+    (deal,) = deals(list(open_adapter(org.url, org.token, memory).pull(Kind.DEAL, cursor))).values()
+
+    assert field not in deal.fields
+    assert [(column, field)] == [(each.path, each.field) for each in deal.problems]

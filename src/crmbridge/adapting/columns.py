@@ -159,7 +159,7 @@ def read_columns(columns: Iterable[Column], row: Row) -> tuple[dict[str, Value],
         try:
             fields[column.name] = column.form_in(row).read(row.get(column.native))
         except (ValueError, ArithmeticError) as error:
-            problems.append(Problem(column.native, str(error)))
+            problems.append(Problem(column.native, str(error), column.name))
     return fields, tuple(problems)
 
 

@@ -63,8 +63,9 @@ class Viewer(Struct, frozen=True, kw_only=True, eq=False):
     ) -> dict[str, Value]:
         """Give the deal's shared fields. A field that this connection can't tell of is left out, not empty.
 
-        That is also the owner, when it is somebody whose e-mail is not known. With `only`, of the fields that are shown
-        as the CRM holds them, just these are in it. `value` gives a field of the deal where somebody has read it.
+        That is also the owner, when it is somebody whose e-mail is not known, and what could not be read. With `only`,
+        of the fields that are shown as the CRM holds them, just these are in it. `value` gives a field of the deal
+        where somebody has read it.
         """
         held = value or deal.fields.get
         names = self._shown if only is None else (*self._among(only), *self._always)
@@ -77,6 +78,8 @@ class Viewer(Struct, frozen=True, kw_only=True, eq=False):
             found[OWNER] = self.users.get(str(owner))
         for name in self.around:
             found.update(self._around(name, held(name)))
+        for problem in deal.problems:
+            found.pop(problem.field, None)
         return {name: None if is_empty(value) else value for name, value in found.items()}
 
     def _among(self, names: Iterable[str]) -> list[str]:

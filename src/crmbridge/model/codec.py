@@ -66,8 +66,8 @@ def position_from_json(data: Any) -> Position:
 
 
 def problems_to_json(problems: Sequence[Problem]) -> list[list[str]]:
-    """Write a record's problems as pairs of path and message."""
-    return [[problem.path, problem.message] for problem in problems]
+    """Write a record's problems as path, message and field."""
+    return [[problem.path, problem.message, problem.field] for problem in problems]
 
 
 def problems_from_json(data: Any) -> tuple[Problem, ...]:
@@ -77,8 +77,10 @@ def problems_from_json(data: Any) -> tuple[Problem, ...]:
 
 def _problem(data: Any) -> Problem:
     match data:
-        case [str(path), str(message)]:
+        case [str(path), str(message)]:  # of an earlier version
             return Problem(path, message)
+        case [str(path), str(message), str(field)]:
+            return Problem(path, message, field)
         case _:
             raise ValueError(f"not a problem: {data!r}")
 

@@ -119,6 +119,7 @@ class Problem(Struct, frozen=True):
 
     path: str  # the CRM's own field name
     message: str
+    field: str = ""  # crmbridge's name of the field that is left out for it; nothing where none is
 
 
 class Record(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,9 @@ from crmbridge.store import sqlite
 from crmbridge.store.holding import HeldLease, Hold, taken_over
 from crmbridge.store.texts import moment_text
 from crmbridge.store.version import VERSION
+
+FEW: Final = 500  # values that one statement asks for
+AT_ONCE: Final = 100  # rows that one statement holds: Python's other threads go on while the database takes them in
 
 _HELD = "UPDATE lease SET expires_at = expires_at WHERE token = ?"
 # Never earlier than it is: another thread may have come by with a later time.
@@ -41,8 +44,9 @@ class PlainState:
 
     def must_be_there(self) -> None:
         """Raise StateError for a file that was taken away: opened anew by its name, it would be made anew."""
-        with self._plainly():
-            sqlite.connect(self._path).close()
+        if not self._path.exists():
+            with self._plainly():
+                sqlite.connect(self._path).close()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -111,3 +115,8 @@ class PlainState:
             return self._idle.pop()
         except IndexError:
             return sqlite.connect(self._path)
+
+
+def marks(values: Sized) -> str:
+    """Write the places of a statement's values, in brackets."""
+    return f"({', '.join('?' * len(values))})"

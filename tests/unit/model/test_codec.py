@@ -86,7 +86,7 @@ entries = st.builds(
     ref=st.none() | refs,
     message=texts,
 )
-problems = st.lists(st.builds(Problem, texts, texts), max_size=3).map(tuple)
+problems = st.lists(st.builds(Problem, texts, texts, texts), max_size=3).map(tuple)
 
 CHANGE = Change(
     id="c1",
@@ -132,6 +132,11 @@ def test_a_journal_row_comes_back(entry: JournalEntry) -> None:
 def test_problems_come_back(found: tuple[Problem, ...]) -> None:
     """A record's problems survive."""
     assert found == codec.problems_from_json(through_text(codec.problems_to_json(found)))
+
+
+def test_problems_of_earlier_versions_come_back() -> None:
+    """They named no field."""
+    assert (Problem("amount", "no number"),) == codec.problems_from_json([["amount", "no number"]])
 
 
 def test_a_change_is_written_like_this() -> None:

@@ -29,6 +29,7 @@ DEFAULT_KEY_FIELD = "crmbridge_key"
 CONTACT_NAME = ("firstname", "lastname")
 COMPANY_BOUND = (Bound("name", "name", FieldType.TEXT), Bound("domain", "domain", FieldType.TEXT))
 CONTACT_BOUND = (Bound("email", "email", FieldType.TEXT), Bound("title", "jobtitle", FieldType.TEXT))
+LACKING = "is not a property of deals here, or the credential may not see it"
 Raw = Mapping[str, Any]
 
 
@@ -53,8 +54,9 @@ class Words:
         ]
         # What the settings say of a field wins over the usual property.
         named = {bound.name: bound for bound in deal}
-        named |= {each.name: Bound(each.name, _property(each, account), each.type) for each in context.fields}
-        self._deal = tuple(named.values())
+        own = {each.name: Bound(each.name, _property(each, account), each.type) for each in context.fields}
+        self._deal = tuple((named | own).values())
+        self.own = tuple(own.values())  # what the settings bind
 
     def fields(self, type_: ObjectType) -> tuple[Bound, ...]:
         """Give the fields that an object type holds as properties."""
@@ -105,6 +107,11 @@ class Terms(NamedTuple):
     account: Account
     codec: Codec
 
+    @property
+    def lacking(self) -> tuple[Bound, ...]:
+        """The bound fields whose property is not there; records come without it, and without a word."""
+        return tuple(each for each in self.words.own if each.native not in self.account.fields)
+
 
 class Linked(NamedTuple):
     """A record as it came, its name, and the fields that are links to others."""
@@ -119,8 +126,10 @@ class Mapper:
 
     def __init__(self, type_: ObjectType, terms: Terms) -> None:
         self._type = type_
-        self._plan = Plan.of(terms.words.fields(type_), terms.codec)
-        self._sheet = Sheet.of(type_, terms.words.fields(type_), terms.codec)
+        lacking = terms.lacking if type_ is DEALS else ()
+        bounds = [each for each in terms.words.fields(type_) if each not in lacking]
+        self._plan, self._sheet = Plan.of(bounds, terms.codec), Sheet.of(type_, bounds, terms.codec)
+        self._lacking = tuple(Problem(each.native, LACKING, each.name) for each in lacking)
         self._account = terms.account
         self._is_deal, self._key_field = type_ is DEALS, terms.words.key_field
         self._more = _MORE.get(type_.kind)
@@ -159,7 +168,7 @@ class Mapper:
             position=_position(properties, self._account, problems) if is_deal else None,
             key=(properties.get(self._key_field) or None) if is_deal else None,
             url=raw.get("url") or (f"{self._page}{raw['id']}" if self._page else None),
-            problems=tuple(problems),
+            problems=(*self._lacking, *problems),
             updated_by=self._account.owner_of(user) if (user := properties.get(UPDATED_BY)) else None,
         )
 

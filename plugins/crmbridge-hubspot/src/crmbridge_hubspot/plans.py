@@ -86,13 +86,13 @@ class Plan(Struct, frozen=True):
                 try:
                     fields[name] = decode(text)
                 except ValueError as error:
-                    problems.append(Problem(native, str(error)))
+                    problems.append(Problem(native, str(error), name))
         for name, native in self.money:
             if text := get(native):
                 try:
                     fields[name] = self.codec.money(text, get(CURRENCY_PROPERTY))
                 except ValueError as error:
-                    problems.append(Problem(native, str(error)))
+                    problems.append(Problem(native, str(error), name))
         return fields
 
 

@@ -24,7 +24,8 @@ Raw = Mapping[str, Any]
 class SetUp:
     """One account's set-up: from memory while it is fresh, else from HubSpot. Thread-safe.
 
-    A stage, pipeline or owner that is not in it is a reason to read it anew, once for each that is missing.
+    A stage, pipeline or owner that is not in it is a reason to read it anew, once for each that is missing, and so is a
+    property in it that deals come without.
     """
 
     def __init__(self, api: HubSpotApi, settings: HubSpotSettings, context: AdapterContext) -> None:
@@ -45,7 +46,7 @@ class SetUp:
         """Give what these deals can be read with, as far as the account has what they name."""
         with self._lock:
             terms = self._current()
-            missing = _places(deals, terms.account) - self._missed
+            missing = (_places(deals, terms.account) | _left_out(deals, terms)) - self._missed
             if self._is_older_than(A_MINUTE):  # people who are gone for good are no reason to look for each of them
                 missing |= _owners(deals, terms.account) - self._missed
             if not missing:
@@ -113,3 +114,16 @@ def _places(deals: Collection[Raw], account: Account) -> set[object]:
 def _owners(deals: Collection[Raw], account: Account) -> set[object]:
     """Give the owners that deals have and that the account does not have."""
     return {deal["properties"].get("hubspot_owner_id") for deal in deals} - account.owner_ids - {None, ""}
+
+
+def _left_out(deals: Collection[Raw], terms: Terms) -> set[object]:
+    """Give the bound properties that the account has and that all of these deals came without.
+
+    One that was deleted since is left out of answers without a word ("Properties" guide); it would seem to be empty.
+    """
+    known: set[object] = {each.native for each in terms.words.own if each.native in terms.account.fields}
+    for deal in deals:
+        if not known:  # nearly always after the first
+            break
+        known.difference_update(deal["properties"])
+    return known if deals else set()

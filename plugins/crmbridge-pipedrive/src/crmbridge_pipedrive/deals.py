@@ -83,11 +83,11 @@ class DealSource(Struct, frozen=True, kw_only=True):
         return self._records(rows, Surroundings(activities=activities, contacts=people))
 
     def _records(self, rows: Sequence[Row], around: Surroundings) -> list[Record]:
-        """Make records; where a row knows more of the account than we do, the account is read anew first."""
+        """Make records; where a row knows more, or less, of the account than we do, the account is read anew first."""
         reader, stages = self.make_reader(self.account.deal_fields), self.account.setup.pipeline_of
         made = reader.records(rows, around)
         strange = any(r.problems or (r.position and r.position.stage not in stages) for r in made)
-        if strange and self.account.renew():
+        if (strange or _lacks_fields(rows, self.account.deal_fields)) and self.account.renew():
             reader = self.make_reader(self.account.deal_fields)
             made = reader.records(rows, around)
         return made
@@ -317,6 +317,12 @@ def deal_params(fields: DealFields) -> dict[str, str | int]:
 
 def _tombstones(source: DealSource, rows: Iterable[Row]) -> tuple[Tombstone, ...]:
     return tuple(tombstone(row, source.connection) for row in rows)
+
+
+def _lacks_fields(rows: Sequence[Row], fields: DealFields) -> bool:
+    """Tell whether deals come without a custom field that was asked for: it was deleted, and would seem to be empty."""
+    custom = rows[0].get("custom_fields") if rows else None
+    return isinstance(custom, dict) and not custom.keys() >= set(fields.custom_codes)
 
 
 def _without_contacts(deal: Record) -> Record:

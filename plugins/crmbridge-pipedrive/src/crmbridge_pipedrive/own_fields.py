@@ -59,7 +59,7 @@ class OwnFields:
             try:
                 values[plan.name] = plan.value(raw)
             except ValueError as error:
-                problems.append(Problem(plan.code, str(error)))
+                problems.append(Problem(plan.code, str(error), plan.name))
         return values
 
 

@@ -98,7 +98,7 @@ class StandardFields:
         people = around.contacts.get(row["id"], ())
         if people is None:
             del values["contacts"]
-            problems.append(Problem("participants", "the deal's contacts could not be read"))
+            problems.append(Problem("participants", "the deal's contacts could not be read", "contacts"))
         else:
             values["contacts"] = _contacts(row, people)
         if "channel" in row:
@@ -115,12 +115,12 @@ class StandardFields:
             values["amount"] = self._amount(row)
         except ValueError as error:
             del values["amount"]
-            problems.append(Problem("value", str(error)))
+            problems.append(Problem("value", str(error), "amount"))
         try:
             values["close_date"] = day_of(get("expected_close_date"))
         except ValueError as error:
             del values["close_date"]
-            problems.append(Problem("expected_close_date", str(error)))
+            problems.append(Problem("expected_close_date", str(error), "close_date"))
         for native, name in TIMES:
             _fill_activity_time(values, row, around, native, name)
 

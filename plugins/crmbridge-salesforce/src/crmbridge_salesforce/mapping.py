@@ -24,6 +24,8 @@ OBJECTS: Mapping[Kind, str] = MappingProxyType(
     {Kind.USER: "User", Kind.COMPANY: "Account", Kind.CONTACT: "Contact", Kind.DEAL: "Opportunity"}
 )
 _PLACE = ("StageName", "IsClosed", "IsWon", "RecordTypeId", "CurrencyIsoCode", "LastStageChangeDate")
+# What sync keeps alike of every deal: where one of them is hidden from the user, it is not empty.
+AGREED_ON = frozenset({"name", "amount", "close_date", "owner", "company"})
 Beside: TypeAlias = Mapping[str, Sequence[tuple[str, ...]]]
 _NOTHING: Beside = MappingProxyType({})
 _Wrong: TypeAlias = tuple[Problem, ...]
@@ -143,10 +145,12 @@ class Reader:
     def _plan(self, binding: FieldBinding, native: str | None) -> None:
         at = self.form.place(native) if native is not None else None
         if native is None:
-            if binding.name in self._shape.own:
-                self._lacking += (Problem(binding.native, "is not a field here, or the user may not see it"),)
+            if binding.name in self._shape.own or binding.name in AGREED_ON:
+                self._lacking += (
+                    Problem(binding.native, "is not a field here, or the user may not see it", binding.name),
+                )
         elif at is None:
-            self._lacking += (Problem(binding.native, "holds a compound value"),)
+            self._lacking += (Problem(binding.native, "holds a compound value", binding.name),)
         elif binding.type is FieldType.MONEY:
             self._amounts.append(_Plan(Field(binding.name, binding.type, None), at, native))
         else:
@@ -233,14 +237,14 @@ class Reader:
                     fields[name] = cell if read is None else read(cell)
                 except ValueError as error:
                     del fields[name]
-                    problems.append(Problem(native, str(error)))
+                    problems.append(Problem(native, str(error), name))
         currency = self._currency(cells)
         for (name, _, _), at, native in self._amounts:
             try:
                 fields[name] = money(cells[at], currency) if cells[at] else None
             except ValueError as error:
                 del fields[name]
-                problems.append(Problem(native, str(error)))
+                problems.append(Problem(native, str(error), name))
         return fields, (*self._lacking, *problems)
 
     def _currency(self, cells: Cells) -> str | None:

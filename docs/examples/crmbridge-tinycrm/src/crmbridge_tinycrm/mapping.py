@@ -70,7 +70,7 @@ class Mapper:
                 try:
                     fields[binding.name] = read_value(item["values"].get(binding.native), binding.type)
                 except (ValueError, ArithmeticError) as error:
-                    problems.append(Problem(binding.native, str(error)))
+                    problems.append(Problem(binding.native, str(error), binding.name))
         elif kind in {Kind.ACTIVITY, Kind.NOTE}:
             fields |= _attached_fields(item)
         return Record(
