@@ -65,6 +65,45 @@ def test_an_org_is_asked_side_by_side_what_it_looks_like(open_adapter: Opener, c
     assert len(statements) == len(set(statements))
 
 
+def tell(adapter: SalesforceAdapter, *kinds: Kind) -> SalesforceAdapter:
+    """Tell an adapter what is pulled next, and look at the org, as a first pull does."""
+    adapter.ask_ahead(kinds)
+    adapter.describe()
+    return adapter
+
+
+def test_a_first_page_waits_for_two_answers(open_adapter: Opener, clock: VirtualClock) -> None:
+    """Ids and a count are asked for beside the description; then rows and details beside each other, by the ids."""
+    options = SandboxOptions(seed=3, deals=20, clock=clock, latency_ms=60)
+    with serve(build_org(options, multi_currency=False)) as org:
+        log = org.sandbox.log
+        usual = list(open_adapter(org.url, org.token).pull(Kind.DEAL, None))
+        log.clear()
+        adapter = tell(open_adapter(org.url, org.token), Kind.USER, Kind.DEAL)
+        looked = len(log.all()), log.most_at_once
+        statements = asked(org)
+        log.clear()
+        pages = list(adapter.pull(Kind.DEAL, None))
+        read, statements = log.most_at_once, statements + asked(org)
+
+    assert ((8, 8), 3) == (looked, read)
+    assert len(statements) == len(set(statements))
+    assert deals(usual) == deals(pages)
+    assert [page.moves for page in usual] == [page.moves for page in pages]
+    assert (20, clock.now()) == (pages[0].total, pages[0].begun)
+
+
+def test_what_is_refused_ahead_is_asked_for_as_ever(org: Served, open_adapter: Opener) -> None:
+    """An object that is not sorted by its usual stamp is walked by another one."""
+    opportunities = state_of(org).tables.objects["Opportunity"]
+    columns = {name: column for name, column in opportunities.columns.items() if name != "SystemModstamp"}
+    force_setattr(opportunities, "columns", columns)
+    pages = list(tell(open_adapter(org.url, org.token), Kind.DEAL).pull(Kind.DEAL, None))
+
+    assert 20 == len(deals(pages))
+    assert None is pages[0].begun
+
+
 def test_users_are_read_where_a_usual_column_is_hidden(org: Served, open_adapter: Opener) -> None:
     """They are asked for with the usual columns, before it is known whether all of these are there."""
     users = state_of(org).tables.objects["User"]

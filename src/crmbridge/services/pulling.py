@@ -14,7 +14,7 @@ from crmbridge.engine.text import plain
 from crmbridge.errors import AdapterBugError, ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
-from crmbridge.ports import Page
+from crmbridge.ports import Page, asks_ahead
 from crmbridge.services.bulk import give_memory_back, made_for_bulk
 from crmbridge.services.first_use import first_used
 from crmbridge.services.forgoing import note_whole, pull_readable
@@ -113,10 +113,11 @@ def _pull_one(workspace: Workspace, connection: str, *, whole: bool = True) -> C
     workspace.progress("pull", f"{connection}: looking at the account")
     try:
         begun = workspace.clock.now()
-        marks = _marks(workspace, connection)
+        marks, kinds = _marks(workspace, connection), _kinds(workspace, connection)
+        if not marks:
+            _ask_ahead(workspace, connection, kinds)
         bookmark = _bookmark(workspace, connection, marks)
         unnamed = asks_for_pull(workspace, connection)  # one that comes meanwhile may be about what was read already
-        kinds = _kinds(workspace, connection)
         if not (whole or unnamed) and may_rest(workspace, connection):
             total = replace(total, rested=_resting(kinds, marks, bookmark))
         awake = [kind for kind in kinds if kind not in total.rested]
@@ -130,6 +131,13 @@ def _pull_one(workspace: Workspace, connection: str, *, whole: bool = True) -> C
     except CrmbridgeError as error:
         return replace(total, error=error)
     return total
+
+
+def _ask_ahead(workspace: Workspace, connection: str, kinds: Sequence[Kind]) -> None:
+    """Let a first pull begin while the account is looked at, so that people see sooner how it goes."""
+    adapter = workspace.adapter(connection)
+    if asks_ahead(adapter):
+        adapter.ask_ahead(kinds)
 
 
 def _pull_rest(workspace: Workspace, total: ConnectionPull) -> ConnectionPull:
@@ -228,6 +236,8 @@ def _told(workspace: Workspace, connection: str, kind: Kind, pages: Iterator[Pag
     """Tell of pages as they come: people see the first one before enough are there to be saved together."""
     pace = Pace(workspace.clock, PLURALS[kind])
     for page in pages:
+        if page.begun is not None:
+            pace.began(page.begun)
         pace.total = page.total or pace.total
         pace.add(len(page.records))
         workspace.progress("pull", f"{connection}: {pace}")

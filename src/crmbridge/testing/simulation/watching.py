@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import Adapter, Capabilities, Description, Page
+from crmbridge.ports import Adapter, Capabilities, Description, Page, asks_ahead
 from crmbridge.testing.simulation.telling import tell_changes, tell_receipts
 
 if TYPE_CHECKING:
@@ -71,6 +71,12 @@ class Watched(Struct):
         """Describe the account."""
         with self.play.breaking.noted():
             return self.inner.describe()
+
+    def ask_ahead(self, kinds: Sequence[Kind]) -> None:
+        """Ask ahead."""
+        with self.play.breaking.noted():
+            if asks_ahead(self.inner):
+                self.inner.ask_ahead(kinds)
 
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Pull."""
