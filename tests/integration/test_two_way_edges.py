@@ -9,7 +9,7 @@ import pytest
 from tests.integration.test_two_way import FIRM, HOUR, RoundingCrm, add, crm, entry, linked, only, run
 from tests.unit.services.able import able_bench
 
-from crmbridge.model.records import Kind, Problem, Ref, Tombstone
+from crmbridge.model.records import Kind, Position, Problem, Ref, Status, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from crmbridge.services import applying, linking_by_hand, syncing
@@ -593,6 +593,19 @@ def test_a_link_that_ended_and_is_split_goes_on_without_the_third() -> None:
     run(bench)
 
     assert "Again" == only(bench, "west").fields["name"]
+
+
+def test_a_deal_in_no_stage_of_the_process_waits_and_says_why() -> None:
+    """Its counterpart can't be made, as nobody knows where to put it."""
+    bench = able_bench(**entry())
+    north = crm(bench, "north").create_deal("Rollout", stage="qualification").id
+    ref = Ref("north", Kind.DEAL, north)
+    deal = crm(bench, "north").records[ref]
+    crm(bench, "north").records[ref] = replace(deal, position=Position("sales", "made up", Status.OPEN))
+    plan = run(bench).plan
+
+    assert plan
+    assert ["it stands in no stage of the process"] == [each.reason.split(";")[0] for each in plan.blocked]
 
 
 # ── What can't be read ──────────────────────────────────────────────────────────────────────────────────
