@@ -9,6 +9,7 @@ import pytest
 from tests.integration.test_two_way import FIRM, HOUR, RoundingCrm, add, crm, entry, linked, only, run
 from tests.unit.services.able import able_bench
 
+from crmbridge.model.changes import Outcome, Plan
 from crmbridge.model.records import Kind, Problem, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
@@ -25,10 +26,15 @@ from crmbridge.testing.workspaces import Bench
 DAY = date(2026, 12, 24)
 
 
+def undo_of_last_run(bench: Bench) -> Plan:
+    """Plan what undoes the last run."""
+    last = next(each for each in bench.workspace.store.runs.runs(9) if each.command == "run")
+    return plan_undo(bench.workspace, last)
+
+
 def undo_last_run(bench: Bench) -> None:
     """Undo what the last run changed."""
-    last = next(each for each in bench.workspace.store.runs.runs(9) if each.command == "run")
-    plan = plan_undo(bench.workspace, last)
+    plan = undo_of_last_run(bench)
     with writing(bench.workspace, "undo") as name:
         apply_plan(bench.workspace, plan, name)
         finish(bench.workspace, name, "undo", 0, {})
@@ -41,6 +47,15 @@ def garble(bench: Bench, native: str, name: str, **fields: Value) -> None:
     deal = crm(bench, "north").records[ref]
     left = {each: value for each, value in deal.fields.items() if each != name}
     crm(bench, "north").records[ref] = replace(deal, fields=left, problems=(Problem(f"{name}_x", "garbled", name),))
+
+
+def hide(bench: Bench, native: str, name: str) -> None:
+    """Take away the right to see a field of a deal in the north, which nobody edits."""
+    ref = Ref("north", Kind.DEAL, native)
+    deal = crm(bench, "north").records[ref]
+    left = {each: value for each, value in deal.fields.items() if each != name}
+    crm(bench, "north")._touch(ref)
+    crm(bench, "north").records[ref] = replace(deal, fields=left, problems=(Problem(f"{name}_x", "hidden", name),))
 
 
 def mend(bench: Bench, native: str, **fields: Value) -> None:
@@ -646,3 +661,47 @@ def test_nothing_is_written_over_a_value_that_can_not_be_read() -> None:
 
     assert [] == [each for each in (cycle.plan.changes if cycle.plan else ()) if each.connection == "north"]
     assert [Money(3, "EUR")] * 2 == [only(bench, name).fields["amount"] for name in ("north", "south")]
+
+
+def test_what_became_unreadable_after_the_plan_is_not_written_over() -> None:
+    """The plan saw an empty field. What is there now nobody knows."""
+    bench, north, south = linked()
+    crm(bench, "south").edit_deal(south, amount=Money(3, "EUR"))
+    pull(bench.workspace)
+    plan = make_plan(bench.workspace).plan
+    garble(bench, north, "amount")
+    with writing(bench.workspace, "apply") as name:
+        applied = apply_plan(bench.workspace, plan, name)
+        finish(bench.workspace, name, "apply", 0, {})
+
+    assert 1 == applied.count(Outcome.STALE)
+
+
+def test_an_unclear_write_to_a_field_that_can_not_be_read_is_not_taken_for_done() -> None:
+    """It was to clear the field, and never arrived. What the field held is nobody's edit when it can be read again."""
+    bench = able_bench(**entry())
+    north = crm(bench, "north").create_deal("Rollout", stage="qualification", amount=Money(1, "EUR")).id
+    run(bench)
+    crm(bench, "south").edit_deal(only(bench, "south").ref.id, amount=None)
+    crm(bench, "north").faults.append("drop_before")
+    run(bench)
+    hide(bench, north, "amount")
+    run(bench)
+    mend(bench, north, amount=Money(1, "EUR"))
+    run(bench)
+
+    assert [None, None] == [only(bench, name).fields.get("amount") for name in ("north", "south")]
+
+
+@pytest.mark.parametrize(("before", "after"), [(Money(1, "EUR"), None), (None, Money(3, "EUR"))])
+def test_an_undo_lists_what_can_not_be_read_any_more(before: Value, after: Value) -> None:
+    """It neither writes over it nor takes it for restored."""
+    bench = able_bench(**entry())
+    north = crm(bench, "north").create_deal("Rollout", stage="qualification", amount=before).id
+    run(bench)
+    crm(bench, "south").edit_deal(only(bench, "south").ref.id, amount=after)
+    run(bench)
+    garble(bench, north, "amount")
+    plan = undo_of_last_run(bench)
+
+    assert ((), ["it can't be read any more, so it stays as it is"]) == (plan.changes, [b.reason for b in plan.blocked])
