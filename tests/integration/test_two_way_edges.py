@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
@@ -9,18 +10,21 @@ import pytest
 from tests.integration.test_two_way import FIRM, HOUR, RoundingCrm, add, crm, entry, linked, only, run
 from tests.unit.services.able import able_bench
 
+from crmbridge.errors import RetryLaterError
 from crmbridge.model.changes import Outcome, Plan
 from crmbridge.model.records import Kind, Problem, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
+from crmbridge.ports import Page
 from crmbridge.services import applying, linking_by_hand, syncing
 from crmbridge.services.applying import apply_plan
-from crmbridge.services.cycle import finish, run_cycle, writing
+from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.planning import make_plan
 from crmbridge.services.pulling import pull
 from crmbridge.services.resolving import conflicts, resolve, take
 from crmbridge.services.undoing import find_run, plan_undo
 from crmbridge.settings import Settings
+from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.workspaces import Bench
 
 DAY = date(2026, 12, 24)
@@ -705,3 +709,53 @@ def test_an_undo_lists_what_can_not_be_read_any_more(before: Value, after: Value
     plan = undo_of_last_run(bench)
 
     assert ((), ["it can't be read any more, so it stays as it is"]) == (plan.changes, [b.reason for b in plan.blocked])
+
+
+# ── What is not read yet ────────────────────────────────────────────────────────────────────────────────
+
+
+def plan_as_it_is(bench: Bench) -> Cycle:
+    """Plan from the state: `crmbridge plan --no-pull`."""
+    with writing(bench.workspace, "plan") as name:
+        cycle = run_cycle(bench.workspace, name, refresh=False, write=False)
+        finish(bench.workspace, name, "plan", 0, {})
+    return cycle
+
+
+def test_nothing_is_planned_with_a_connection_that_was_never_pulled() -> None:
+    """All deals of the other one would seem to have no counterpart."""
+    bench = able_bench(**entry(match={"deal": ["name"]}))
+    for name in ("north", "south"):
+        crm(bench, name).create_deal("Rollout", stage="qualification")
+    pull(bench.workspace, ["north"])
+    early = plan_as_it_is(bench)
+    pull(bench.workspace, ["south"])
+
+    assert (5, ()) == (early.exit_code(), early.plan.changes if early.plan else None)
+    assert (0, ()) == ((late := plan_as_it_is(bench)).exit_code(), late.plan.changes if late.plan else None)
+
+
+def test_nothing_is_planned_with_a_connection_whose_first_pull_was_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while the next pull, which goes on from there, was not made."""
+    bench = able_bench(**entry(match={"deal": ["name"]}))
+    for number in range(4):
+        for name in ("north", "south"):
+            crm(bench, name).create_deal(f"Rollout {number}", stage="qualification")
+    whole = FakeAdapter.pull
+
+    def cut(self: FakeAdapter, kind: Kind, since: str | None) -> Iterator[Page]:
+        pages = whole(self, kind, since)
+        yield next(pages)
+        if kind is Kind.DEAL and self._crm.connection == "south":
+            raise RetryLaterError("the line is down")
+        yield from pages
+
+    monkeypatch.setattr("crmbridge.testing.fake_adapter.PAGE", 2)
+    monkeypatch.setattr(FakeAdapter, "pull", cut)
+    pull(bench.workspace)
+    early = plan_as_it_is(bench)
+    monkeypatch.setattr(FakeAdapter, "pull", whole)
+    pull(bench.workspace)
+
+    assert (5, ()) == (early.exit_code(), early.plan.changes if early.plan else None)
+    assert (0, ()) == ((late := plan_as_it_is(bench)).exit_code(), late.plan.changes if late.plan else None)
