@@ -11,7 +11,7 @@ from tests.integration.test_two_way import FIRM, HOUR, RoundingCrm, add, crm, en
 from tests.unit.services.able import able_bench
 
 from crmbridge.errors import RetryLaterError
-from crmbridge.model.changes import Outcome, Plan
+from crmbridge.model.changes import Cause, Outcome, Plan
 from crmbridge.model.records import Kind, Problem, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
@@ -53,20 +53,20 @@ def garble(bench: Bench, native: str, name: str, **fields: Value) -> None:
     crm(bench, "north").records[ref] = replace(deal, fields=left, problems=(Problem(f"{name}_x", "garbled", name),))
 
 
-def hide(bench: Bench, native: str, name: str) -> None:
-    """Take away the right to see a field of a deal in the north, which nobody edits."""
-    ref = Ref("north", Kind.DEAL, native)
-    deal = crm(bench, "north").records[ref]
+def hide(bench: Bench, native: str, name: str, where: str = "north") -> None:
+    """Take away the right to see a field of a deal, which nobody edits."""
+    ref = Ref(where, Kind.DEAL, native)
+    deal = crm(bench, where).records[ref]
     left = {each: value for each, value in deal.fields.items() if each != name}
-    crm(bench, "north")._touch(ref)
-    crm(bench, "north").records[ref] = replace(deal, fields=left, problems=(Problem(f"{name}_x", "hidden", name),))
+    crm(bench, where)._touch(ref)
+    crm(bench, where).records[ref] = replace(deal, fields=left, problems=(Problem(f"{name}_x", "hidden", name),))
 
 
-def mend(bench: Bench, native: str, **fields: Value) -> None:
-    """Let a person in the north put in what can be read."""
-    ref = Ref("north", Kind.DEAL, native)
-    crm(bench, "north").records[ref] = replace(crm(bench, "north").records[ref], problems=())
-    crm(bench, "north").edit_deal(native, **fields)
+def mend(bench: Bench, native: str, where: str = "north", **fields: Value) -> None:
+    """Let a person put in what can be read."""
+    ref = Ref(where, Kind.DEAL, native)
+    crm(bench, where).records[ref] = replace(crm(bench, where).records[ref], problems=())
+    crm(bench, where).edit_deal(native, **fields)
 
 
 def only_plan(bench: Bench) -> None:
@@ -759,3 +759,45 @@ def test_nothing_is_planned_with_a_connection_whose_first_pull_was_cut(monkeypat
 
     assert (5, ()) == (early.exit_code(), early.plan.changes if early.plan else None)
     assert (0, ()) == ((late := plan_as_it_is(bench)).exit_code(), late.plan.changes if late.plan else None)
+
+
+@pytest.mark.parametrize("where", ["north", "south"])
+@pytest.mark.parametrize("rule", [["amount"], ["name", "amount"]])
+def test_no_second_deal_is_made_of_one_that_can_not_be_compared(where: str, rule: list[str]) -> None:
+    """What it would be found by can't be read: a person is asked, and once it can be read the two are linked."""
+    bench = able_bench(**entry(match={"deal": [rule]}))
+    for name in ("north", "south"):
+        crm(bench, name).create_deal("Rollout", stage="qualification", amount=Money(1, "EUR"))
+    native = only(bench, where).ref.id
+    hide(bench, native, "amount", where)
+    asked = run(bench)
+    mend(bench, native, where, amount=Money(1, "EUR"))
+    run(bench)
+
+    assert [Cause.LINK] * 2 == [each.cause for each in (asked.plan.blocked if asked.plan else ())]
+    assert [1, 1] == [len(crm(bench, name).deal_ids()) for name in ("north", "south")]
+    assert () == bench.workspace.store.waiting.all()
+    assert 2 == max(map(len, bench.workspace.store.links.links().values()))
+
+
+def test_a_deal_that_is_surely_another_is_created_beside_one_that_can_not_be_compared() -> None:
+    """Its name is another one, and both must be the same."""
+    bench = able_bench(**entry(match={"deal": [["name", "amount"]]}))
+    south = crm(bench, "south").create_deal("Other", stage="qualification", amount=Money(1, "EUR")).id
+    hide(bench, south, "amount", "south")
+    crm(bench, "north").create_deal("Rollout", stage="qualification", amount=Money(1, "EUR"))
+    run(bench)
+
+    assert [1, 2] == [len(crm(bench, name).deal_ids()) for name in ("north", "south")]
+
+
+def test_a_deal_whose_company_can_not_be_read_is_not_made_again() -> None:
+    """By the usual rule, deals of one name at companies of one domain are the same."""
+    bench = able_bench(**entry())
+    for name in ("north", "south"):
+        firm = add(bench, name, Kind.COMPANY, "c1", **FIRM)
+        crm(bench, name).create_deal("Rollout", stage="qualification", company=firm)
+    hide(bench, only(bench, "north").ref.id, "company")
+    run(bench)
+
+    assert [1, 1] == [len(crm(bench, name).deal_ids()) for name in ("north", "south")]
