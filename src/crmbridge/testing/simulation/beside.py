@@ -62,21 +62,31 @@ class Beside:
             self._left = self._rng.randint(0, MOST)
             self._way = self._rng.choice((MEETS, SLEPT, WRONG_CLOCK))
 
-    def asked(self) -> None:
-        """Let the other run begin, if this request is the one, and none that writes."""
-        if self._left is None or self._play.process.writing:
+    def asked(self, *, writes: bool) -> None:
+        """Let the other run begin, if this request is the one; whoever was outdone must not send one that writes."""
+        if writes:
+            outdone = self._play.process.was_outdone
+            assert not outdone, "P5: a run goes on writing that another one had taken over from"
+        else:
+            self._pass()
+
+    def answered(self) -> None:
+        """Let the other run begin after a request that writes, before whatever follows it."""
+        self._pass()
+
+    def _pass(self) -> None:
+        if self._left is None:
             return
         self._left -= 1
         if self._left < 0:
             self._left = None
-            if self._way == MEETS:
-                self._meet()
-            else:
-                self._take_over()
-
-    def before_write(self) -> None:
-        """Check that who was outdone writes nothing."""
-        assert not self._play.process.was_outdone, "P5: a run goes on writing that another one had taken over from"
+            with contextlib.ExitStack() as accounts:
+                for account in self._play.scene.accounts.values():
+                    accounts.enter_context(account.counting_others())
+                if self._way == MEETS:
+                    self._meet()
+                else:
+                    self._take_over()
 
     def judge(self) -> None:
         """Check the first run when it is over: once it was outdone it saved nothing more, and it says so."""

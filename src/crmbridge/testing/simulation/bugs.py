@@ -118,6 +118,12 @@ BUGS: tuple[Bug, ...] = (
         "        if done.rowcount == 0:\n",
         "        if False:\n",
     ),
+    Bug(
+        "a run that another one took over from goes on sending",
+        "crmbridge.services.workspace",
+        "ledger=HeldLedger(self.store.rates, self.store.runs.must_hold),",
+        "ledger=self.store.rates,",
+    ),
     # ── Echo and money ──────────────────────────────────────────────────────────────────────────────────
     Bug(
         "an echo is not recognised",

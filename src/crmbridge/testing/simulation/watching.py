@@ -38,7 +38,7 @@ class Line:
         writes = play.process.writing == self._connection and request.method != "GET"
         if writes:
             play.process.fuse.burn()
-        play.beside.asked()
+        play.beside.asked(writes=writes)
         if play.rng.random() < play.weather.meddling:
             play.people.act(play.process.exposed)
         if play.rng.random() < (play.weather.writing if writes else play.weather.reading):
@@ -54,6 +54,7 @@ class Line:
             play.diary.note(self._connection, f"    {request.method} {request.url.path} -> {answer}")
         if play.process.writing == self._connection and request.method != "GET":
             play.process.fuse.burn()
+            play.beside.answered()
 
 
 class Watched(Struct):
@@ -105,10 +106,11 @@ class Watched(Struct):
 
     def _write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         self.play.process.fuse.burn()
-        self.play.beside.before_write()
-        self.play.oracle.before_write(changes)
-        self.play.process.promised.sends(list(changes))
-        tell_changes(self.play.diary, "write", changes)
+        self.play.beside.answered()
+        if not self.play.process.was_outdone:  # else nothing of it is to be sent
+            self.play.oracle.before_write(changes)
+            self.play.process.promised.sends(list(changes))
+            tell_changes(self.play.diary, "write", changes)
         with self.play.scene.accounts[self.connection].counting(changes), self.play.writing_to(self.connection):
             receipts = self.inner.write(changes)
         tell_receipts(self.play.diary, changes, receipts)
