@@ -76,7 +76,7 @@ class Watched(Struct):
 
     def ask_ahead(self, kinds: Sequence[Kind]) -> None:
         """Ask ahead."""
-        with self.play.breaking.noted():
+        with self.play.process.breaking.noted():
             if asks_ahead(self.inner):
                 self.inner.ask_ahead(kinds)
 
