@@ -262,7 +262,7 @@ class HttpClient:
         if isinstance(error, RetryLaterError) and reply.status == TOO_FAST and worth_waiting_for(error):
             self._budget.pause(error.after or timedelta(seconds=1))
         # Errors are kept in the state and shown: a credential that the CRM repeats must not come along.
-        error.message = strike(f"{self._where(path, reply)}: {error.message}")
+        error.message = strike(f"{self._where(path, reply)}: {error.message.rstrip(': ')}")  # where it said nothing
         error.advice = strike(error.advice)
         error.args = (error.message,)
         return error

@@ -161,6 +161,17 @@ def test_a_read_is_repeated(client: HttpClient, trouble: httpx.Response | Except
 
 
 @respx.mock
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_an_answer_that_says_nothing_is_told_by_its_status_alone(client: HttpClient, status: int) -> None:
+    """Without a colon that nothing comes after."""
+    respx.get(f"{URL}/deals").respond(status)
+    with pytest.raises(CrmbridgeError) as caught:
+        client.read("GET", "/deals")
+
+    assert caught.value.message.endswith(f"({status})")
+
+
+@respx.mock
 def test_an_answer_that_unpacks_without_end_is_no_answer(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A few packed bytes could fill the memory: a read is repeated, and of a write nobody knows what became."""
     monkeypatch.setattr(http_client, "LARGEST", 1_000_000)
