@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from crmbridge.http import side_by_side
+from crmbridge.http import side_by_side, together
 from crmbridge.model.records import Position, Status
 from crmbridge.model.values import FieldType
 from crmbridge.ports import NativeField, NativeStage, Pipeline
@@ -122,11 +122,10 @@ def to_account(parts: Mapping[str, Any], settings: HubSpotSettings) -> Account:
     )
 
 
-def read_owners(api: HubSpotApi) -> Iterator[Mapping[str, Any]]:
-    """Give all owners. Deactivated ones are only listed when they are asked for."""
-    for archived in ("false", "true"):
-        for page in _owners(api, archived=archived):
-            yield from page
+def read_owners(api: HubSpotApi) -> list[Mapping[str, Any]]:
+    """Give all owners. Deactivated ones are only listed when they are asked for, which is done beside the others."""
+    lists = [lambda archived=archived: list(_owners(api, archived=archived)) for archived in ("false", "true")]
+    return [owner for pages in together(lists) for page in pages for owner in page]
 
 
 def _details(api: HubSpotApi) -> Iterator[list[Any]]:
