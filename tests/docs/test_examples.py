@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import click
 import pytest
+import yaml
 
 from crmbridge.cli.main import commands
 from crmbridge.plugins import load_plugins
-from crmbridge.services.checking import check_project
+from crmbridge.services.checking import check_project, models_of
 from crmbridge.testing.simulation import cli as simulation
 
 ROOT = Path(__file__).parents[2]
@@ -76,8 +77,40 @@ def test_whole_files_are_valid(block: Block, tmp_path: Path) -> None:
 
 
 def test_there_are_whole_files_to_look_at() -> None:
-    """Else the test above would say nothing."""
+    """Else the tests above and below would say nothing."""
     assert len(whole_files()) >= 3
+    assert len(additions()) >= 2
+
+
+def additions() -> list[tuple[Block, Block]]:
+    """Give the YAML blocks that add webhooks, each with the whole file of its page that has their connections."""
+    parts = [block for block in blocks("yaml") if re.match(r"connections:\n(?s:.)*\bwebhook:", block.text)]
+    whole = [(part, file) for part in parts for file in whole_files() if page_of(part) == page_of(file)]
+    return [(part, file) for part, file in whole if names_in(part) <= names_in(file)]
+
+
+def page_of(block: Block) -> str:
+    return block.where.partition(":")[0]
+
+
+def names_in(block: Block) -> set[str]:
+    """Name the connections of a block."""
+    found = yaml.safe_load(block.text)
+    return set(found.get("connections") or ()) if isinstance(found, dict) else set()
+
+
+@pytest.mark.parametrize(("part", "whole"), additions(), ids=lambda block: block.where)
+def test_what_a_page_adds_to_a_connection_is_valid(part: Block, whole: Block, tmp_path: Path) -> None:
+    """A reader puts it into the connection that the page began with."""
+    settings = yaml.safe_load(whole.text)
+    for name, says in yaml.safe_load(part.text)["connections"].items():
+        settings["connections"][name] |= says
+    (tmp_path / "crmbridge.yaml").write_text(yaml.safe_dump(settings), "utf-8")
+    shutil.copytree(ROOT / "config" / "processes", tmp_path / "processes")
+    found = check_project(tmp_path / "crmbridge.yaml", *models_of(load_plugins())).diagnostics
+    excused = set() if (ROOT / "plugins").is_dir() else {"unknown-adapter"}
+
+    assert [] == [f"{d.line}: {d.code}" for d in found if d.severity == "error" and d.code not in excused]
 
 
 def bare(text: str) -> str:

@@ -55,10 +55,13 @@ def test_a_merged_deal_that_is_not_followed_is_caught() -> None:
         ("a field that is named later is not read", 43, "P3"),
         ("what went before fields were named otherwise is not noticed", 189, "P3"),
         ("zero is an amount where nobody entered any", 59, "P4"),
+        ("a run that another one took over from goes on", 35, "P5"),
+        ("a run that another one took over from goes on sending", 754, "P5"),
+        ("a second run begins though another one holds the state", 38, "P5"),
     ],
 )
 def test_what_few_plays_come_to_is_caught(name: str, seed: int, promise: str) -> None:
-    """Somebody goes on when all is calm, edits what a run wrote before it is undone, or changes the settings."""
+    """Somebody goes on when all is calm, edits what is undone then, changes the settings, or begins another run."""
     bug = next(bug for bug in BUGS if bug.name == name)
 
     assert promise == hunt(bug, 1, first=seed).promise

@@ -1,16 +1,21 @@
 """The sandbox signs apps in by OAuth, counts requests and gets into trouble as HubSpot does."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
+from crmbridge.ports import AdapterContext
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge.testing.factories import NOON
+from crmbridge_hubspot import plugin
 from crmbridge_hubspot.sandbox import build
+from crmbridge_hubspot.settings import HubSpotSettings
 
 DEALS = "/crm/objects/2026-03/deals"
 TOKEN = "/oauth/2026-03/token"
@@ -288,3 +293,38 @@ def test_sessions_end_when_they_are_told_to(client: httpx.Client, state: Any) ->
         list_deals(client, old).json()["category"],
     )
     assert 200 == list_deals(client, new).status_code
+
+
+# ── The adapter as an app ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_processes_that_sign_in_at_a_time_do_not_use_up_each_others_refresh_token(
+    tmp_path: Path, clock: VirtualClock, *, writable: bool
+) -> None:
+    """Where tokens rotate, the second one finds the new one. A folder where nothing can be locked is no obstacle."""
+    options = SandboxOptions(seed=3, deals=6, clock=clock, latency_ms=30, limit="none")
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    with serve(build(options)) as served:
+        state: Any = served.sandbox.state
+        state.oauth.rotates = writable
+        (secrets / "refresh").write_text(state.oauth.refresh_token)
+        (secrets / "secret").write_text(state.oauth.client_secret)
+        if not writable:
+            (secrets / ".refresh.lock").mkdir()
+        app = {
+            "client_id": state.oauth.client_id,
+            "client_secret": {"file": str(secrets / "secret")},
+            "refresh_token": {"file": str(secrets / "refresh")},
+        }
+        settings = HubSpotSettings.model_validate({"base_url": served.url, "oauth": app})
+        (spec,) = plugin.crmbridge_adapters()
+        processes = [spec.open(settings, AdapterContext(connection="hs", clock=clock, fields=())) for _ in range(4)]
+        with ThreadPoolExecutor(len(processes)) as threads:
+            found = list(threads.map(lambda each: each.describe().account, processes))
+        for each in processes:
+            each.close()
+
+        assert ["26190001"] * 4 == found
+        assert state.oauth.refresh_token == (secrets / "refresh").read_text().strip()

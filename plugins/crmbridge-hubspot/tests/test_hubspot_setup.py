@@ -191,6 +191,19 @@ def test_no_secret_is_remembered(
     assert "pat-in-a-test" not in memory[MEMORY]
 
 
+@pytest.mark.parametrize("zone", ["America/Younger", "\x00", "x" * 500, "../etc"])
+def test_a_time_zone_that_is_not_known_here_is_said(
+    account: respx.MockRouter, answer_account: Answer, run: Callable[..., Adapter], zone: str
+) -> None:
+    """An old machine knows no young zone. Days would be wrong in any other, so nobody guesses; the settings can say."""
+    answer_account(account, details={"portalId": 42, "timeZone": zone, "companyCurrency": "EUR"})
+    with pytest.raises(ConfigurationError) as caught:
+        read_one(run())
+
+    assert "timezone" in caught.value.advice
+    assert read_one(run(timezone="Europe/Berlin"))
+
+
 # ── Fields by label ─────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -79,6 +79,14 @@ def test_a_number_that_a_double_bends_is_refused(digits: str) -> None:
         CODEC.encode(Money(Decimal(digits), "EUR"), "number")
 
 
+def test_an_option_with_a_semicolon_is_refused() -> None:
+    """HubSpot would take it for two, and one that begins with it for an addition ("Properties" guide)."""
+    for options in (("food", "print;steel"), (";food",)):
+        with pytest.raises(RefusedError, match="semicolon"):
+            CODEC.encode(options, "enumeration")
+    assert "food;print" == CODEC.encode(("food", "print"), "enumeration")
+
+
 def test_times_are_read_as_milliseconds() -> None:
     """Search filters take epoch milliseconds, and replies give ISO times or, seldom, milliseconds."""
     assert 1645123459679 == milliseconds("2022-02-17T18:44:19.679Z") == milliseconds("1645123459679")

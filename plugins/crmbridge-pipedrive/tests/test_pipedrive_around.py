@@ -76,6 +76,8 @@ class TestActivities:
             ({"due_date": "2026-06-11", "due_time": None}, AT.replace(hour=0, minute=0)),
             ({"due_date": None, "marked_as_done_time": "2026-06-11 14:30:00"}, AT),
             ({"due_date": None}, None),
+            ({"due_date": "9999-12-31", "due_time": "99:99:99"}, datetime(9999, 12, 31, tzinfo=UTC)),
+            ({"due_date": "2026-06-11", "due_time": "9" * 5000}, AT.replace(hour=0, minute=0)),
         ],
     )
     def test_when_it_is(self, row: dict[str, Any], at: datetime | None) -> None:

@@ -143,6 +143,8 @@ def test_a_forged_delivery_is_not_looked_into() -> None:
         ("yesterday", True),
         ("2026-06-10T11:40:00Z", False),
         (str(int(NOON.timestamp()) - 1000), False),
+        ("9999-12-31T23:59:59-12:00", False),
+        ("0001-01-01T00:00:00+12:00", False),
         ("2026-06-10T12:06:00Z", False),
         ("2026-06-10T12:06:00+02:00", False),
     ],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import force_setattr
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Action, FieldEdit, Outcome
@@ -84,6 +85,31 @@ def test_an_event_is_done_when_it_is_over(org: Served, adapter: SalesforceAdapte
 
     assert {} == records(quiet)
     assert {event: True} == {ref: record.fields["done"] for ref, record in records(later).items()}
+
+
+@pytest.mark.parametrize(
+    ("begin", "minutes", "done"),
+    [
+        ("2026-06-10T11:00:00Z", 60, True),
+        ("2026-06-10T11:00:00Z", 61, False),
+        ("9999-12-31T23:30:00Z", 60, False),
+        ("2026-06-10T11:00:00Z", None, True),
+    ],
+)
+def test_an_event_whose_end_is_hidden_ends_after_its_length(
+    org: Served, open_adapter: Opener, begin: str, minutes: int | None, *, done: bool
+) -> None:
+    """Also one that would end after the last year."""
+    events = state_of(org).tables.objects["Event"]
+    values = {"Subject": "Meet", "StartDateTime": begin, "DurationInMinutes": minutes}
+    event = state_of(org).insert("Event", values)
+    for row in state_of(org).tables.rows("Event").values():
+        row["DurationInMinutes"] = minutes
+    force_setattr(events, "columns", {name: each for name, each in events.columns.items() if name != "EndDateTime"})
+    vars(events).clear()
+    found = records(open_adapter(org.url, org.token).pull(Kind.ACTIVITY, None))
+
+    assert done is found[event].fields["done"]
 
 
 @pytest.mark.parametrize(("subtype", "kind"), [("Call", "call"), ("Email", "email"), ("Task", "task")])

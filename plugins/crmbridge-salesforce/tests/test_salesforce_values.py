@@ -136,6 +136,7 @@ def test_values_are_encoded(column: Column, value: Value, expected: Any) -> None
     ("column", "value"),
     [
         (make_column("boolean"), "yes"),
+        (make_column("multipicklist", "a", "b"), ("a;b",)),
         (make_column("currency"), Money(Decimal("0.125"), "EUR")),
         (make_column("currency"), Money(Decimal("1" * 17), "EUR")),
         (make_column("double"), Decimal("1" * 40)),

@@ -17,7 +17,7 @@ from crmbridge.engine.subject import Subject
 from crmbridge.engine.tasks import SUBJECT_LIMIT, about, endings, note, task, tasks_asked
 from crmbridge.engine.text import fill, plain
 from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit, Origin
-from crmbridge.model.findings import Evaluation
+from crmbridge.model.findings import Evaluation, Finding, FindingKind
 from crmbridge.model.lives import Known
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.replacing import replace
@@ -54,18 +54,23 @@ def acts_for(subject: Subject, evaluation: Evaluation, past: Past, now: datetime
 
     The same finding gives a change with the same id each time, so the plan can leave out what the journal says was
     applied. Of several findings that set one field, the first speaks; a deal is moved back once per move. A finding
-    that is waived asks for nothing.
+    that is waived asks for nothing, and one that is undecided for a field that can't be read for nothing new.
     """
     wanted = _Wanted()
     asking = [finding for finding in evaluation.findings if finding.waived is None]
     for finding in asking:
         binding = binding_for(subject, finding, now)
-        if binding is not None:
+        if binding is not None and not _is_unread(subject, finding):
             at = Occasion(subject=subject, evaluation=evaluation, past=past, finding=finding, binding=binding, now=now)
             _act(at, wanted)
     changes = (change for change in wanted.changes.values() if change is not None)
     ended = endings(past, {finding.id for finding in asking}, now)
     return Acts(changes=(*changes, *ended), blocked=tuple(wanted.blocked))
+
+
+def _is_unread(subject: Subject, finding: Finding) -> bool:
+    """Tell whether a rule is undecided for a field that can't be read: that is a finding of its own, to act on."""
+    return finding.kind is FindingKind.UNDECIDED and not subject.deal.unreadable.isdisjoint(finding.seen)
 
 
 def asked_of(subject: Subject, evaluation: Evaluation, past: Past) -> Iterator[str]:

@@ -32,6 +32,7 @@ AGAIN = {Outcome.FAILED, Outcome.STALE}  # it did not happen, so it may be plann
 ORDER = {Action.FIELD: 0, Action.UPDATE: 4, Action.CREATE: 5, Action.TASK: 6, Action.NOTE: 7, Action.ARCHIVE: 8}
 ORDER |= {Action.AMEND: 9, Action.NOTIFY: 10}
 _CREATES = {Kind.COMPANY: 1, Kind.CONTACT: 2, Kind.DEAL: 5}
+NOWHERE = "it stands in no stage of the process; move it to one that does, or add its stage to `stages` in the settings"
 
 
 def sync_updates(
@@ -218,6 +219,8 @@ def _change(change: Change, again: int | None = None) -> Change:
 def _no_counterpart(link: str, ref: Ref, edit: FieldEdit) -> Blocked:
     what = {STAGE: "stage", OWNER: "user with the e-mail"}.get(edit.name, edit.name)
     reason = f"{ref.connection} has no {what} {show(edit.after)!r}"
+    if edit.name == STAGE and not edit.after:
+        reason = NOWHERE
     return Blocked(
         link=link,
         deal=ref,

@@ -140,6 +140,11 @@ class Record(Struct, frozen=True, kw_only=True):
     updated_by: str | None = None  # the CRM's id of the user who changed it last, where it says
     problems: tuple[Problem, ...] = field(default=())
 
+    @property
+    def unreadable(self) -> frozenset[str]:
+        """The fields that could not be read. They are missing from `fields`, and not empty."""
+        return frozenset([problem.field for problem in self.problems if problem.field])
+
 
 class Move(Struct, frozen=True, kw_only=True):
     """A deal's change of position. The first one of a deal has no `before`: it is the deal being created.

@@ -12,18 +12,23 @@ from typing import TypeVar
 from crmbridge.engine.matching import (
     BELONGS,
     EXTERNAL_KEY,
+    MARKED,
+    UNREAD,
     Around,
     Matched,
     belongs_to,
+    doubtful,
     link_id,
     link_of_key,
     looks_at_company,
     match,
+    may_be_alike,
     natural_key,
     signatures,
     signed_by,
 )
 from crmbridge.errors import CrmbridgeError
+from crmbridge.model.changes import Blocked
 from crmbridge.model.cuts import Cutter
 from crmbridge.model.records import Kind, Record, Ref, Signature, Status
 from crmbridge.model.values import Fields
@@ -165,8 +170,32 @@ def _told_apart(workspace: Workspace, refs: Collection[Ref]) -> set[frozenset[Re
     return {frozenset((ref, by_text[text])) for ref, others in noted.items() for text in others if text in by_text}
 
 
+def doubts(workspace: Workspace, entry: Sync, deals: Collection[Ref]) -> dict[Ref, Blocked]:
+    """Say of which of these deals, which are to be given counterparts, nobody knows whether they have them already.
+
+    That is so where what a rule compares can't all be read, of them or of deals without a link that may be theirs. Of
+    what a person told apart from others nothing is asked.
+    """
+    matches = workspace.store.matches
+    hidden = matches.find({MARKED}).get(MARKED, ()) if deals else ()
+    if not hidden:
+        return {}
+    known = {*workspace.store.links.of(hidden), *apart(workspace, {*hidden, *deals})}
+    unread = {ref: signed for ref, signed in matches.of(hidden).items() if ref not in known}
+    found: dict[Ref, Blocked] = {}
+    for deal, signed in matches.of([ref for ref in deals if ref not in known]).items():
+        there = {name for name in entry.create if name != deal.connection}
+        others: dict[str, list[Ref]] = defaultdict(list)
+        for ref, theirs in unread.items():
+            if ref.connection in there and any(may_be_alike(one, other) for one in signed for other in theirs):
+                others[ref.connection].append(ref)
+        if others or (there and deal in unread):
+            found[deal] = doubtful(deal, others)
+    return found
+
+
 def _comparable(signed: Iterable[Signature]) -> tuple[Signature, ...]:
-    return tuple(signature for signature in signed if not signature.rule.startswith(BELONGS))
+    return tuple(each for each in signed if not each.rule.startswith(BELONGS) and not each.rule.endswith(UNREAD))
 
 
 def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> dict[Ref, str]:

@@ -18,6 +18,7 @@ from crmbridge.ports import Page, asks_ahead
 from crmbridge.services.bulk import give_memory_back, made_for_bulk
 from crmbridge.services.first_use import first_used
 from crmbridge.services.forgoing import note_whole, pull_readable
+from crmbridge.services.halfway import note_begun, note_ended
 from crmbridge.services.hinting import asks_for_pull, reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.pace import Pace
@@ -198,10 +199,13 @@ def _pull_kind(
                 yield total
         known = None
     begin = replace(bookmark, cursor=known.cursor) if known else bookmark
+    if known is None:
+        note_begun(workspace, total.connection, kind)
     for pulled in _pull_since(workspace, kind, total, begin, marks):
         total = pulled
         yield total
     note_whole(workspace, total.connection, kind)
+    note_ended(workspace, total.connection, kind)
 
 
 def _pull_since(

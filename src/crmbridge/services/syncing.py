@@ -25,7 +25,7 @@ from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
 from crmbridge.services.gathering import Around, follow_merged, gather, make_viewers, writable
 from crmbridge.services.linked import in_links
-from crmbridge.services.linking import chunks, deals_to_look_at, is_open, match_fresh, sign, sign_all
+from crmbridge.services.linking import chunks, deals_to_look_at, doubts, is_open, match_fresh, sign, sign_all
 from crmbridge.services.workspace import Workspace
 from crmbridge.services.written import bases_after, still_open
 from crmbridge.settings import DeleteCap, Sync
@@ -188,7 +188,11 @@ def _link(
     synced.blocked += matched.ambiguous
     synced.asked.update(item.deal for item in matched.ambiguous)
     links.update(matched.links)
-    single = {link_id(ref): (ref,) for ref in matched.single if entry.create and is_open(fresh[ref])}
+    alone = [ref for ref in matched.single if entry.create and is_open(fresh[ref])]
+    unsure = doubts(workspace, entry, alone)
+    synced.blocked += unsure.values()
+    synced.asked.update(unsure)
+    single = {link_id(ref): (ref,) for ref in alone if ref not in unsure}
     workspace.store.links.save(single)
     links.update(single)
     return links

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from crmbridge.errors import CrmbridgeError
+from crmbridge.errors import CrmbridgeError, LockedError
 from crmbridge.store import sqlite
 from crmbridge.store.holding import HeldLease, Hold, taken_over
 from crmbridge.store.texts import moment_text
@@ -74,6 +74,10 @@ class PlainState:
             for call in BEFORE_COMMITS:
                 call()
 
+    def taken_over(self) -> LockedError:
+        """Make the error for a lease that another run took over."""
+        return taken_over(self._path)
+
     def close(self) -> None:
         """Give back all connections."""
         while self._idle:
@@ -85,7 +89,7 @@ class PlainState:
         else:
             done = connection.execute(_RENEWED, (moment_text(at + held.lasts), held.token))
         if done.rowcount == 0:
-            raise taken_over(self._path)
+            raise self.taken_over()
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:

@@ -332,3 +332,31 @@ def test_every_change_can_be_traced_and_told_apart(
     assert len(changes) == len({change.id for change in changes})
     assert len(updates) == len(set(updates))
     assert all(change.expects == "v1" for change in changes if change.action is Action.UPDATE)
+
+
+def rule_of(change: Change, subject: Subject) -> str:
+    """Name the rule that a change comes from."""
+    return next(finding.rule for finding in evaluate(subject, NOON).findings if finding.id == change.finding)
+
+
+def test_a_rule_that_is_undecided_for_what_can_not_be_read_asks_for_nothing_new() -> None:
+    """The field's own finding does, where it is bound."""
+    process = make_process(
+        stages=[
+            make_stage("qualification", exit=[{"id": "sum", "check": {"required": ["amount"]}}]),
+            make_stage("proposal"),
+        ]
+    )
+    steps: list[dict[str, Any]] = [{"action": "task"}]
+    before = journey("qualification", "proposal", bindings=steps, process=process, deal={"fields": {"amount": None}})
+    problem = Problem("amount_x", "is hidden", "amount")
+    after = journey(
+        "qualification",
+        "proposal",
+        bindings=steps,
+        process=process,
+        deal={"fields": {"amount": None}, "problems": (problem,)},
+    )
+
+    assert ["qualification.sum"] == [rule_of(change, before) for change in changes_of(before)]
+    assert ["unreadable"] == [rule_of(change, after) for change in changes_of(after)]

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 
+from crmbridge.errors import ConfigurationError
 from crmbridge.http import side_by_side, together
+from crmbridge.http.client import tidy
 from crmbridge.model.records import Position, Status
 from crmbridge.model.values import FieldType
 from crmbridge.ports import NativeField, NativeStage, Pipeline
@@ -112,7 +114,7 @@ def to_account(parts: Mapping[str, Any], settings: HubSpotSettings) -> Account:
     return Account(
         portal=str(details.get("portalId") or ""),
         ui_domain=str(details.get("uiDomain") or "app.hubspot.com"),
-        zone=ZoneInfo(settings.timezone or str(details.get("timeZone") or "UTC")),
+        zone=_zone(settings.timezone or str(details.get("timeZone") or "UTC")),
         pipelines=tuple(to_pipelines(parts["pipelines"])),
         fields=fields,
         native_types={str(each["name"]): str(each.get("type")) for each in properties},
@@ -120,6 +122,17 @@ def to_account(parts: Mapping[str, Any], settings: HubSpotSettings) -> Account:
         currencies=tuple(dict.fromkeys(filter(None, (own or settings.currency, *more)))),
         owners=tuple(parts["owners"]),
     )
+
+
+def _zone(name: str) -> ZoneInfo:
+    """Give the zone in which the account's days begin; raises ConfigurationError for one that is not known here."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):  # another spelling, or younger than what is installed here
+        raise ConfigurationError(
+            f"The HubSpot account is in the time zone {tidy(name, 60)!r}, which is not known here",
+            advice="Set `timezone` for the connection to one with the same time, or update the package tzdata.",
+        ) from None
 
 
 def read_owners(api: HubSpotApi) -> list[Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from types import MappingProxyType
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from crmbridge.errors import AuthenticationError, ConfigurationError, RefusedErr
 from crmbridge.http import Signer, StaticToken, Token, TokenEndpoint, TokenSource
 from crmbridge.model.records import Kind
 from crmbridge.ports import AdapterContext, Credential
-from crmbridge.secrets import keep, reveal
+from crmbridge.secrets import holding, keep, reveal
 from crmbridge_hubspot.api import HOST, HubSpotApi
 from crmbridge_hubspot.paths import PATHS
 from crmbridge_hubspot.settings import HubSpotSettings, OAuthSettings
@@ -63,8 +64,15 @@ class _Renewal:
     def fetch(self) -> Token:
         """Ask for an access token, and store the refresh token that came with it before anybody uses the other.
 
-        Whether HubSpot ever rotates refresh tokens is not documented: what comes back is kept whenever it differs.
+        Whether HubSpot ever rotates refresh tokens is not documented: what comes back is kept whenever it differs, and
+        no other process uses the old one meanwhile.
         """
+        with ExitStack() as held:
+            with suppress(ConfigurationError):  # where nothing can be written, nothing new could be kept, either
+                held.enter_context(holding(self._oauth.refresh_token))
+            return self._exchanged()
+
+    def _exchanged(self) -> Token:
         refresh = reveal(self._oauth.refresh_token)  # each time anew: another process may have stored a new one
         asked = self._clock.now()
         answer = self._endpoint.exchange(

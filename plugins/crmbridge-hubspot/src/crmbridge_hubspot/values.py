@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from crmbridge.errors import RefusedError
+from crmbridge.http.client import tidy
 from crmbridge.model.values import FieldType, Money, Value
 
 EXACT_DIGITS = 15  # HubSpot's numbers are doubles; a longer one would lose its tail without a word
@@ -65,7 +66,7 @@ class Codec(Struct, frozen=True):
                 at_noon = datetime.combine(value, SAFE_HOUR, self.zone)
                 text = _iso(at_noon) if native_type == "datetime" else value.isoformat()
             case tuple():
-                text = ";".join(value)
+                text = _joined(value)
             case _:
                 text = value
         return text
@@ -126,6 +127,13 @@ _DECODERS: dict[FieldType, Decoder] = {
     FieldType.DATETIME: moment,
     FieldType.CHOICES: _choices,
 }
+
+
+def _joined(options: tuple[str, ...]) -> str:
+    """Write what was chosen. A semicolon stands between options, so HubSpot would take one that has it for two."""
+    if any(";" in option for option in options):
+        raise RefusedError(f"HubSpot has no options with a semicolon, as {tidy('; '.join(options), 60)!r} would be")
+    return ";".join(options)
 
 
 def _digits(number: Decimal) -> str:

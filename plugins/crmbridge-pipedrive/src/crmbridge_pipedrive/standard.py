@@ -239,7 +239,10 @@ def activity_time(row: Row) -> datetime | None:
     hours, minutes, seconds = (*str(row.get("due_time") or "0:0").split(":"), "0", "0")[:3]
     if not (hours + minutes + seconds).isdecimal():
         return day
-    return day + timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds))
+    try:
+        return day + timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds))
+    except (OverflowError, ValueError):  # no time of day at all, beyond the last year or of thousands of digits
+        return day
 
 
 def text_of(raw: Any) -> str | None:

@@ -107,7 +107,7 @@ def _moment(stamp: Any) -> datetime | None:
         return None
     if len(text) <= len("2026-06-10"):  # a day alone does not say how old it is
         return None
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read  # to UTC, the last year might overflow
 
 
 def _refs(kind: Kind, body: Mapping[str, Any], connection: str) -> Iterator[Ref]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -105,12 +106,13 @@ class Activities:
         get = self.form.get
         begin = get(row, "StartDateTime") or get(row, "ActivityDateTime") or get(row, "ActivityDate")
         at = read_moment(begin) if begin else None
-        end = read_moment(get(row, "EndDateTime")) if get(row, "EndDateTime") else at and at + self._length(row)
-        return at, end is not None and end <= self._clock.now()
+        if get(row, "EndDateTime"):
+            return at, read_moment(get(row, "EndDateTime")) <= self._clock.now()
+        return at, at is not None and at <= self._clock.now() - self._length(row)  # one may begin in the last year
 
     def _length(self, row: Cells) -> timedelta:
         minutes = self.form.get(row, "DurationInMinutes")
-        return timedelta(minutes=int(minutes)) if minutes.isdigit() else timedelta(0)
+        return timedelta(minutes=int(minutes)) if re.fullmatch("[0-9]{1,6}", minutes) else timedelta(0)
 
 
 def _own_rows(table: Table) -> str:

@@ -225,7 +225,10 @@ def _as_option(column: Column, value: Value) -> str:
 
 def _as_options(column: Column, value: Value) -> str:
     chosen = value if isinstance(value, tuple) else (_as_text(value),)
-    return ";".join(_as_option(column, item) for item in chosen)
+    options = [_as_option(column, item) for item in chosen]
+    if any(";" in option for option in options):  # it stands between options: the org would take one for two
+        raise _refuse(column, value, "options without a semicolon")
+    return ";".join(options)
 
 
 def _as_text(value: Value) -> str:

@@ -99,6 +99,31 @@ BUGS: tuple[Bug, ...] = (
         "    workspace.store.links.save_bases(bases)\n",
         "",
     ),
+    # ── Two runs at once ────────────────────────────────────────────────────────────────────────────────
+    Bug(
+        "a second run begins though another one holds the state",
+        "crmbridge.store.quiet_runs",
+        '    "WHERE lease.expires_at <= ?"\n',
+        '    "WHERE lease.expires_at > ?"\n',
+    ),
+    Bug(
+        "a run that another one took over from goes on",
+        "crmbridge.store.database",
+        "        if done.rowcount == 0:\n",
+        "        if False:\n",
+    ),
+    Bug(
+        "a run that another one took over from goes on saving",
+        "crmbridge.store.plain",
+        "        if done.rowcount == 0:\n",
+        "        if False:\n",
+    ),
+    Bug(
+        "a run that another one took over from goes on sending",
+        "crmbridge.services.workspace",
+        "ledger=HeldLedger(self.store.rates, self.store.runs.must_hold),",
+        "ledger=self.store.rates,",
+    ),
     # ── Echo and money ──────────────────────────────────────────────────────────────────────────────────
     Bug(
         "an echo is not recognised",
