@@ -13,7 +13,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.services.gathering import Around
-from crmbridge.services.linking import may_make
+from crmbridge.services.linking import matched_since, may_make
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Sync
 
@@ -38,6 +38,7 @@ class _Book(Struct):
     entry: Sync
     around: Around
     made: dict[tuple[str, str], Change] = field(default_factory=dict)
+    found: dict[tuple[str, str], tuple[Ref, ...]] = field(default_factory=dict)  # what is linked by now
     blocked: list[Blocked] = field(default_factory=list)
 
     def completed(self, change: Change) -> Change | None:
@@ -74,7 +75,7 @@ class _Book(Struct):
 
     def _can_have(self, connection: str, link: str) -> bool:
         """Tell whether a company or contact is there in a connection, or is made there first."""
-        members = self.around.companions.get(link, ())
+        members = self._members(connection, link)
         if any(ref.connection == connection for ref in members) or (connection, link) in self.made:
             return True
         record = next(iter(self.workspace.store.records.get(members).values()), None)
@@ -84,6 +85,15 @@ class _Book(Struct):
         if change is not None:
             self.made[connection, link] = change
         return change is not None
+
+    def _members(self, connection: str, link: str) -> tuple[Ref, ...]:
+        """Give what is linked with a company or contact, with the one of this connection if it has one."""
+        if (connection, link) not in self.found:
+            members = self.around.companions.get(link, ())
+            if members and all(ref.connection != connection for ref in members):
+                members = matched_since(self.workspace, self.entry, link, members, connection)
+            self.found[connection, link] = members
+        return self.found[connection, link]
 
     def _company(self, connection: str, contact: Record) -> str | None:
         """Give the link of a contact's company, where that is there or made too."""
