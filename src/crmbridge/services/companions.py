@@ -44,6 +44,7 @@ class _Book(Struct):
     around: Around
     deleted: Collection[Ref]  # of the companies and contacts that are linked
     made: dict[tuple[str, str], Change] = field(default_factory=dict)
+    found: dict[tuple[str, str], tuple[Ref, ...]] = field(default_factory=dict)  # what is linked by now
     blocked: list[Blocked] = field(default_factory=list)
 
     def completed(self, change: Change) -> Change | None:
@@ -83,7 +84,7 @@ class _Book(Struct):
 
         One that somebody deleted there is not made again.
         """
-        members = self.around.companions.get(link, ())
+        members = self._members(connection, link)
         there = [ref for ref in members if ref.connection == connection]
         if there:
             return any(ref not in self.deleted for ref in there)
@@ -96,6 +97,15 @@ class _Book(Struct):
         if change is not None:
             self.made[connection, link] = change
         return change is not None
+
+    def _members(self, connection: str, link: str) -> tuple[Ref, ...]:
+        """Give what is linked with a company or contact, with the one of this connection if it has one."""
+        if (connection, link) not in self.found:
+            members = self.around.companions.get(link, ())
+            if members and all(ref.connection != connection for ref in members):
+                members = matched_since(self.workspace, self.entry, link, members, connection)
+            self.found[connection, link] = members
+        return self.found[connection, link]
 
     def _company(self, connection: str, contact: Record) -> str | None:
         """Give the link of a contact's company, where that is there or made too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
@@ -216,6 +216,23 @@ def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> di
             workspace.store.links.save(alone)
             found.update({ref: link for link, (ref,) in alone.items()})
     return found
+
+
+def matched_since(
+    workspace: Workspace, entry: Sync, link: str, members: Sequence[Ref], connection: str
+) -> tuple[Ref, ...]:
+    """Look in a connection for the counterpart of a company or contact that others have linked; give all members then.
+
+    It may have come there since, or the connection was left out of the settings when the others were linked.
+    """
+    records = workspace.store.records.get(members)
+    companies = _companies(workspace, entry, records.values())
+    signed = {each for record in records.values() for each in _comparable(_signatures(entry, record, companies))}
+    alike = {ref for refs in workspace.store.matches.find(signed).values() for ref in refs}
+    there = {ref for ref in alike if ref.connection == connection and ref.kind is members[0].kind}
+    alone = workspace.store.records.get(sorted(there - workspace.store.links.of(there).keys()))
+    matched = match_fresh(workspace, entry, members[0].kind, alone) if alone else None
+    return matched.links.get(link, tuple(members)) if matched else tuple(members)
 
 
 def _can_be_had(workspace: Workspace, entry: Sync, record: Record) -> bool:
