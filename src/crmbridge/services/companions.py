@@ -14,7 +14,7 @@ from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.services.gathering import Around
 from crmbridge.services.linked import needed_links
-from crmbridge.services.linking import may_make
+from crmbridge.services.linking import matched_since, may_make
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Sync
 
