@@ -804,13 +804,17 @@ def test_a_deal_that_is_surely_another_is_created_beside_one_that_can_not_be_com
     assert [1, 2] == [len(crm(bench, name).deal_ids()) for name in ("north", "south")]
 
 
-def test_a_deal_whose_company_can_not_be_read_is_not_made_again() -> None:
+@pytest.mark.parametrize("hidden", ["field", "company"])
+def test_a_deal_whose_company_can_not_be_read_is_not_made_again(hidden: str) -> None:
     """By the usual rule, deals of one name at companies of one domain are the same."""
     bench = able_bench(**entry())
     for name in ("north", "south"):
         firm = add(bench, name, Kind.COMPANY, "c1", **FIRM)
         crm(bench, name).create_deal("Rollout", stage="qualification", company=firm)
-    hide(bench, only(bench, "north").ref.id, "company")
+    if hidden == "company":
+        crm(bench, "north").records.pop(Ref("north", Kind.COMPANY, "c1"))
+    else:
+        hide(bench, only(bench, "north").ref.id, "company")
     run(bench)
 
     assert [1, 1] == [len(crm(bench, name).deal_ids()) for name in ("north", "south")]

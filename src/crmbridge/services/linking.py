@@ -16,6 +16,7 @@ from crmbridge.engine.matching import (
     UNREAD,
     Around,
     Matched,
+    Rule,
     belongs_to,
     doubtful,
     link_id,
@@ -26,6 +27,7 @@ from crmbridge.engine.matching import (
     natural_key,
     signatures,
     signed_by,
+    unseen,
 )
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Blocked
@@ -127,10 +129,25 @@ def _cutter(rules: MatchRules) -> Cutter:
 
 def _companies(workspace: Workspace, entry: Sync, records: Iterable[Record]) -> dict[Ref, Record]:
     """Give the companies of records, where a rule of matching looks at them."""
-    if not any(looks_at_company(rule) for kind in _KINDS.values() for rule in entry.match_rules(kind)):
+    rules = [rule for kind in _KINDS.values() for rule in entry.match_rules(kind) if looks_at_company(rule)]
+    if not rules:
         return {}
     named = {(each.ref.connection, str(each.fields["company"])) for each in records if each.fields.get("company")}
-    return workspace.store.records.get([Ref(connection, Kind.COMPANY, id_) for connection, id_ in sorted(named)])
+    refs = [Ref(connection, Kind.COMPANY, id_) for connection, id_ in sorted(named)]
+    found = workspace.store.records.get(refs)
+    others = [ref for ref in refs if ref not in found] if len(found) < len(refs) else ()
+    return {**found, **_unseen(workspace, others, rules)} if others else found
+
+
+def _unseen(workspace: Workspace, companies: Sequence[Ref], rules: Iterable[Rule]) -> dict[Ref, Record]:
+    """Give what stands for companies that deals name and that no pull brought: nothing of them can be read.
+
+    Those that are gone are none, and where no companies are pulled nobody looks at them.
+    """
+    store = workspace.store.records
+    gone = store.tombstones(companies)
+    pulled = {name for name in {ref.connection for ref in companies} if Kind.COMPANY in store.cursors(name)}
+    return {ref: unseen(ref, rules) for ref in companies if ref.connection in pulled and ref not in gone}
 
 
 def _deals_around(workspace: Workspace, signed: Mapping[Ref, Collection[Signature]]) -> set[Ref]:
