@@ -1,14 +1,41 @@
-"""The rate ledger of one process: what a connection counts its requests in where no store keeps them for all."""
+"""Rate ledgers beside those of the stores: one that counts for this process alone, and one that asks first."""
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from crmbridge.engine.pacing import fresh, kept, slot_of, wait_for
-from crmbridge.ports.rates import Rate
+from crmbridge.ports.rates import Rate, RateLedger
+
+
+class HeldLedger:
+    """Counts for a run that must hold the state: once another run took that over, no request is let through.
+
+    `must_hold` raises the error that says so. A run can lose the state while its machine sleeps, in the middle of many
+    writes; then the other one has made them, and they must not be made twice.
+    """
+
+    def __init__(self, counted: RateLedger, must_hold: Callable[[], None]) -> None:
+        self._counted = counted
+        self._must_hold = must_hold
+
+    def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:
+        """Take an amount of each rate, as the other ledger does, if the state is still held."""
+        self._must_hold()
+        return self._counted.take(account, rates, amounts, now)
+
+    def settle(
+        self, account: str, rates: Sequence[Rate], amounts: Sequence[int], taken_at: datetime, now: datetime
+    ) -> tuple[int, ...]:
+        """Count what was taken from now on instead of from then."""
+        return self._counted.settle(account, rates, amounts, taken_at, now)
+
+    def used(self, account: str, rate: Rate, now: datetime) -> int:
+        """Give how much of a rate counts now."""
+        return self._counted.used(account, rate, now)
 
 
 class LocalLedger:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 T = TypeVar("T")
@@ -17,10 +19,7 @@ class _OneAtATime(Executor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Do the call, and keep what it gives or raises."""
         done: Future[T] = Future()
-        try:
-            done.set_result(fn(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001  it is raised where the result is asked for
-            done.set_exception(error)
+        _settle(done, partial(fn, *args, **kwargs))
         return done
 
 
@@ -46,3 +45,19 @@ def one_at_a_time() -> Iterator[None]:
 def make_pool(max_workers: int) -> Executor:
     """Make a pool of threads, or what does its calls one at a time within `one_at_a_time`."""
     return _OneAtATime() if _alone else ThreadPoolExecutor(max_workers=max_workers)
+
+
+def started(job: Callable[[], T]) -> Future[T]:
+    """Start a job in a thread of its own; within `one_at_a_time`, do it. A process that ends does not wait for it."""
+    if _alone:
+        return _OneAtATime().submit(job)
+    done: Future[T] = Future()
+    threading.Thread(target=_settle, args=(done, job), daemon=True).start()
+    return done
+
+
+def _settle(done: Future[T], job: Callable[[], T]) -> None:
+    try:
+        done.set_result(job())
+    except BaseException as error:  # noqa: BLE001  it is raised where the result is asked for
+        done.set_exception(error)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,12 +17,16 @@ from unittest.mock import patch
 import pytest
 
 from crmbridge.errors import LockedError
+from crmbridge.hookspecs import hookimpl
+from crmbridge.http import Budget, Rate
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.replacing import replace
-from crmbridge.ports import StateStore
+from crmbridge.plugins import AdapterSpec, load_plugins
+from crmbridge.ports import AdapterContext, StateStore
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.services.cycle import LEASE, Cycle, finish, run_cycle, writing
 from crmbridge.services.workspace import Workspace
+from crmbridge.settings import AdapterSettings
 from crmbridge.store import open_store
 from crmbridge.store.liveness import Identity, is_dead, myself
 from crmbridge.store.memory import MemoryStore
@@ -178,6 +183,31 @@ def test_a_run_that_lost_the_lease_stops_at_the_next_journal_write(stores: Store
     assert [other.id] == [cycle.run for cycle in taken]
     assert (None, 0) == (first.exit_code, other.exit_code)
     assert [None] == [entry.outcome for entry in stores[0].journal.entries(first.id)]
+
+
+def test_a_run_that_lost_the_lease_sends_nothing_more(stores: Stores) -> None:
+    """Also in the middle of many requests that write: the other run has looked what was not done, and done it."""
+    bench, clock = bench_with_a_missing_deal(), VirtualClock(MONDAY)
+    contexts: dict[str, AdapterContext] = {}
+
+    def open_fake(_settings: AdapterSettings, context: AdapterContext) -> FakeAdapter:
+        contexts[context.connection] = context
+        return FakeAdapter(bench.crms[context.connection])
+
+    plugin = types.ModuleType("keeps_contexts")
+    spec = AdapterSpec(name="fake", summary="A CRM in memory", settings=AdapterSettings, open=open_fake)
+    plugin.__dict__["crmbridge_adapters"] = hookimpl(lambda: [spec])
+    plugins = load_plugins({"keeps": plugin}, installed=False)
+    workspace = Workspace(project=bench.workspace.project, store=stores[0], clock=clock, plugins=plugins)
+    workspace.adapter("south")
+    budget = Budget([Rate(100, 1)], clock, ledger=contexts["south"].ledger, account="south")
+
+    with stores[0].runs.lease("r1", MONDAY, LEASE):
+        budget.settle(budget.take())
+        clock.advance(LEASE)
+        run(open_again(bench, stores[1], clock, nothing))
+        with pytest.raises(LockedError, match="took it over"):
+            budget.take()
 
 
 @pytest.mark.usefixtures("short")

@@ -238,6 +238,11 @@ class TwoStores(RuleBasedStateMachine):
         """Renew the lease, or be told that it is lost."""
         self.both(lambda store: store.runs.renew(at))
 
+    @rule()
+    def must_hold(self) -> None:
+        """Ask whether the lease is still held."""
+        self.both(lambda store: store.runs.must_hold())
+
     @rule(holder=ids, at=times)
     def take_lease(self, holder: str, at: Any) -> None:
         """Take the lease, or be refused."""

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from crmbridge.http import side_by_side, together
-from crmbridge.threads import alone, make_pool, one_at_a_time
+from crmbridge.threads import alone, make_pool, one_at_a_time, started
 
 
 def test_within_one_at_a_time_there_is_one_thread() -> None:
@@ -29,3 +29,17 @@ def test_an_error_is_raised_where_the_result_is_asked_for() -> None:
 
     with pytest.raises(ValueError, match="invalid literal"):
         future.result()
+
+
+def test_a_job_that_is_started_is_waited_for_by_whoever_asks() -> None:
+    """It goes on beside; within one at a time it is done at once. What it raises is raised where it is asked for."""
+    go_on = threading.Event()
+    beside = started(lambda: go_on.wait(5))
+    assert not beside.done()
+    go_on.set()
+    assert beside.result()
+
+    with one_at_a_time():
+        assert started(threading.get_ident).done()
+    with pytest.raises(ValueError, match="invalid literal"):
+        started(lambda: int("x")).result()

@@ -10,11 +10,12 @@ import httpx
 import pytest
 import respx
 
-from crmbridge.errors import RetryLaterError
+from crmbridge.errors import AuthenticationError, RetryLaterError
 from crmbridge.model.records import Kind, Move, Record
 from crmbridge.model.values import FieldType
-from crmbridge.ports import Adapter, FieldBinding, Page
+from crmbridge.ports import Adapter, FieldBinding, Page, asks_ahead
 from crmbridge.sandbox import VirtualClock
+from crmbridge.testing.factories import NOON
 
 Opener = Callable[..., Adapter]
 Answer = Callable[..., None]
@@ -184,6 +185,88 @@ def test_a_walk_begins_with_one_round_of_requests(
     assert ["GET", "POST", "POST"] == sorted(asked[:3])
 
 
+def tell(adapter: Adapter, *kinds: Kind) -> Adapter:
+    """Tell an adapter what is pulled next, and look at the account, as a first pull does."""
+    if asks_ahead(adapter):
+        adapter.ask_ahead(kinds)
+    adapter.describe()
+    return adapter
+
+
+def test_a_first_pull_begins_before_the_set_up_is_known(
+    serve: Callable[..., Server], router: respx.MockRouter, open_adapter: Opener
+) -> None:
+    """The list and both searches are under way while the account's properties are not told yet; nothing comes twice."""
+    server, asked = serve([make_deal(each) for each in range(1, 301)]), threading.Semaphore(0)
+
+    def wait(_request: httpx.Request) -> httpx.Response:
+        assert all(asked.acquire(timeout=5) for _ in range(3))
+        return httpx.Response(200, json={"results": [*PROPERTIES, *ENTERED]})
+
+    def tell_of(answer: Callable[[httpx.Request], httpx.Response]) -> Callable[[httpx.Request], httpx.Response]:
+        def answered(request: httpx.Request) -> httpx.Response:
+            asked.release()
+            return answer(request)
+
+        return answered
+
+    router.get(path="/crm/properties/2026-03/deals").mock(side_effect=wait)
+    router.get(path=f"{OBJECTS}/deals").mock(side_effect=tell_of(server.listed))
+    router.post(path=f"{OBJECTS}/deals/search").mock(side_effect=tell_of(server.search))
+    pages = list(tell(open_adapter(), Kind.USER, Kind.DEAL).pull(Kind.DEAL, None))
+
+    assert list(range(1, 301)) == sorted(int(record.ref.id) for record in records_of(pages))
+    assert {("8", ("30", "31"))} == {(r.fields["company"], r.fields["contacts"]) for r in records_of(pages)}
+    assert ["50", *["100"] * 3] == sorted((each["limit"] for each in server.lists), key=int)
+    assert 2 == server.searches
+    assert NOON == pages[0].begun
+
+
+def test_a_label_is_asked_for_once_it_is_known(serve: Callable[..., Server], open_adapter: Opener) -> None:
+    """What was asked for without the field is not taken: it would be empty in the deals of the first page."""
+    labelled = {"name": "bant_need", "label": "Need", "type": "string", "fieldType": "text"}
+    server = serve([make_deal(each, bant_need="yes") for each in range(1, 4)], properties=[*ENTERED, labelled])
+    fields = (FieldBinding(name="bant.need", native="Need", type=FieldType.TEXT),)
+    pages = list(tell(open_adapter(fields=fields), Kind.DEAL).pull(Kind.DEAL, None))
+
+    assert ["yes"] * 3 == [record.fields["bant.need"] for record in records_of(pages)]
+    assert [False, True] == ["bant_need" in each["properties"].split(",") for each in server.lists]
+
+
+def test_a_list_that_is_refused_ahead_is_asked_for_again(
+    serve: Callable[..., Server], router: respx.MockRouter, open_adapter: Opener
+) -> None:
+    """What HubSpot does not take is no error, as long as it takes what is asked for today."""
+    server = serve([make_deal(each) for each in range(1, 4)])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        found = server.listed(request)
+        refused = httpx.Response(400, json={"status": "error", "message": "no"})
+        return refused if "propertiesWithHistory" in request.url.params else found
+
+    router.get(path=f"{OBJECTS}/deals").mock(side_effect=answer)
+    pages = list(tell(open_adapter(), Kind.DEAL).pull(Kind.DEAL, None))
+
+    assert 3 == len(records_of(pages))
+    assert 2 == len(server.lists)
+
+
+def test_what_goes_wrong_ahead_is_raised_by_the_pull(
+    serve: Callable[..., Server], router: respx.MockRouter, open_adapter: Opener
+) -> None:
+    """A credential that may not read deals is refused by the pull, in the words that it has without asking ahead."""
+    serve([make_deal(1)])
+    refusal = {"status": "error", "message": "no scope", "category": "MISSING_SCOPES"}
+    router.get(path=f"{OBJECTS}/deals").respond(403, json=refusal)
+    adapter = open_adapter()
+    with pytest.raises(AuthenticationError) as usual:
+        list(adapter.pull(Kind.DEAL, None))
+    with pytest.raises(AuthenticationError) as found:
+        list(tell(adapter, Kind.DEAL).pull(Kind.DEAL, None))
+
+    assert (usual.value.message, usual.value.advice) == (found.value.message, found.value.advice)
+
+
 def test_only_deals_that_moved_are_asked_for_their_history(serve: Callable[..., Server], open_adapter: Opener) -> None:
     """Two stage-entered values are a move; so is one that is not the stage, or not of the day the deal was made."""
     moved = make_deal(1, dealstage="second", hs_v2_date_entered_second=STAMP)
@@ -230,10 +313,14 @@ def test_many_properties_are_read_by_post(serve: Callable[..., Server], open_ada
     """A URL with some 900 properties is refused with 414 (airbyte#33976, PostHog#31617, dlt#305): ids, then a read."""
     names = [f"a_rather_long_name_of_a_property_{number}" for number in range(300)]
     fields = tuple(FieldBinding(name=name, native=name, type=FieldType.TEXT) for name in names)
-    server = serve([make_deal(1, a_rather_long_name_of_a_property_7="x"), make_deal(2)])
+    there = [{"name": name, "label": name, "type": "string", "fieldType": "text"} for name in names]
+    deals = [make_deal(1, a_rather_long_name_of_a_property_7="x"), make_deal(2)]
+    server = serve(deals, properties=[*ENTERED, *there])
     pages = list(open_adapter(fields).pull(Kind.DEAL, None))
+    told = list(tell(open_adapter(fields), Kind.DEAL).pull(Kind.DEAL, None))
 
     assert ["x", None] == [record.fields.get("a_rather_long_name_of_a_property_7") for record in records_of(pages)]
+    assert records_of(pages) == records_of(told)
     assert {"hs_lastmodifieddate"} == {each["properties"] for each in server.lists}
     assert {("30", "31")} == {record.fields["contacts"] for record in records_of(pages)}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from crmbridge.cli.output import clean, is_terminal, wants_colour
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from crmbridge.services.workspace import Progress
 
 LOGGER = "crmbridge"
+STILL = 0.3  # seconds
+STARTING = "starting"
 
 
 class _PatientClock(SystemClock):
@@ -62,18 +65,73 @@ def showing_progress(call: Call) -> Iterator[Progress]:
 
 @contextlib.contextmanager
 def _status_line(call: Call) -> Iterator[Progress]:
-    from rich.console import Console  # noqa: PLC0415  only at a terminal: it takes 40 ms
-    from rich.text import Text  # noqa: PLC0415  the same
+    told, line = Told(), _Line(call)
 
-    console = Console(stderr=True, no_color=not (call.colour and wants_colour(sys.stderr)))
-    told = Told()
-    with console.status(Text("starting")) as status:
+    def show(step: str, about: str) -> None:
+        call.stop.check()
+        line.show(clean(told.add(step, about)))
 
-        def show(step: str, about: str) -> None:
-            call.stop.check()
-            status.update(Text(clean(told.add(step, about))))
-
+    line.begin()
+    try:
         yield show
+    finally:
+        line.end()
+
+
+class _Line:
+    """The status line, with a spinner that turns a moment later.
+
+    What draws it takes 40 ms to import: what is over sooner does without, and else a CRM's first answers are awaited.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._text = STARTING
+        self._lock = threading.Lock()
+        self._turns = threading.Timer(STILL, self._turn)
+        self._turns.daemon = True
+        self._ended = False
+        self._draw: Callable[[str], None] | None = None
+        self._drawing = contextlib.ExitStack()
+
+    def begin(self) -> None:
+        """Show that something begins. Whatever is said before the spinner turns is written over it."""
+        self._call.err.write(f"⠋ {STARTING}\r")
+        self._turns.start()
+
+    def show(self, text: str) -> None:
+        """Let the line say something else."""
+        with self._lock:
+            self._text = text
+            if self._draw is not None:
+                self._draw(text)
+
+    def end(self) -> None:
+        """Take the line away."""
+        self._turns.cancel()
+        with self._lock:
+            self._ended = True
+            if self._draw is None:
+                self._call.err.write(" " * len(f"⠋ {STARTING}") + "\r")  # which any terminal knows
+            self._drawing.close()
+
+    def _turn(self) -> None:
+        from rich.console import Console  # noqa: PLC0415  only at a terminal, and late
+        from rich.live import Live  # noqa: PLC0415  the same
+        from rich.spinner import Spinner  # noqa: PLC0415  the same
+        from rich.text import Text  # noqa: PLC0415  the same
+
+        def draw(text: str) -> None:
+            spinner.update(text=Text(text))
+            live.refresh()  # which would else come up to 80 ms later
+
+        console = Console(stderr=True, no_color=not (self._call.colour and wants_colour(sys.stderr)))
+        with self._lock:
+            if self._ended:
+                return
+            spinner = Spinner("dots", Text(self._text), style="status.spinner")
+            live = self._drawing.enter_context(Live(spinner, console=console, refresh_per_second=12.5, transient=True))
+            self._draw = draw
 
 
 class Told:

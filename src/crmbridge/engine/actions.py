@@ -8,16 +8,17 @@ from decimal import Decimal, InvalidOperation
 
 from msgspec import Struct, field
 
-from crmbridge.engine.aging import Past
+from crmbridge.engine.aging import Past, rule_of
 from crmbridge.engine.bindings import binding_for, latest_due, steps_of
 from crmbridge.engine.occasion import Occasion, reason
 from crmbridge.engine.people import OWNER
 from crmbridge.engine.reverting import revert, reverts_asked
+from crmbridge.engine.sla.limits import clock_rule
 from crmbridge.engine.subject import Subject
 from crmbridge.engine.tasks import SUBJECT_LIMIT, about, endings, note, task, tasks_asked
 from crmbridge.engine.text import fill, plain
 from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit, Origin
-from crmbridge.model.findings import Evaluation
+from crmbridge.model.findings import Evaluation, Finding, FindingKind
 from crmbridge.model.lives import Known
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.replacing import replace
@@ -54,18 +55,32 @@ def acts_for(subject: Subject, evaluation: Evaluation, past: Past, now: datetime
 
     The same finding gives a change with the same id each time, so the plan can leave out what the journal says was
     applied. Of several findings that set one field, the first speaks; a deal is moved back once per move. A finding
-    that is waived asks for nothing.
+    that is waived asks for nothing, and one that hangs on a field that can't be read for nothing new.
     """
     wanted = _Wanted()
     asking = [finding for finding in evaluation.findings if finding.waived is None]
     for finding in asking:
         binding = binding_for(subject, finding, now)
-        if binding is not None:
+        if binding is not None and not _is_unread(subject, finding):
             at = Occasion(subject=subject, evaluation=evaluation, past=past, finding=finding, binding=binding, now=now)
             _act(at, wanted)
     changes = (change for change in wanted.changes.values() if change is not None)
     ended = endings(past, {finding.id for finding in asking}, now)
     return Acts(changes=(*changes, *ended), blocked=tuple(wanted.blocked))
+
+
+def _is_unread(subject: Subject, finding: Finding) -> bool:
+    """Tell whether what was found hangs on a field that can't be read: that is a finding of its own, to act on."""
+    unreadable = subject.deal.unreadable
+    if not unreadable:
+        return False
+    if finding.kind is FindingKind.UNDECIDED:
+        return not unreadable.isdisjoint(finding.seen)
+    clock, rule = clock_rule(finding.rule, subject.process), rule_of(subject, finding)
+    names = clock.fields if clock else frozenset()
+    if rule and rule.waived_by:  # it may be approved
+        names |= {rule.waived_by.field, rule.waived_by.until or ""}
+    return not unreadable.isdisjoint(names)
 
 
 def asked_of(subject: Subject, evaluation: Evaluation, past: Past) -> Iterator[str]:

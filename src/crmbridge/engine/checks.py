@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, overload
 
 from crmbridge.engine.rules.activities import turns
-from crmbridge.engine.rules.asking import FAIL, JUDGEMENTS, NOT_APPLICABLE, UNKNOWN
-from crmbridge.engine.rules.case import NOTHING_SEEN, Answer, Case, field_name, quote
+from crmbridge.engine.rules.asking import FAIL, JUDGEMENTS, NOT_APPLICABLE, PASS, UNKNOWN, counted_fields
+from crmbridge.engine.rules.case import NOTHING_SEEN, Answer, Case, field_name, quote, undecided
 from crmbridge.engine.rules.compiled import CompiledRule, CompiledStage, compiled_check, compiled_rule, compiled_stage
 from crmbridge.engine.rules.files import UNREAD
 from crmbridge.engine.text import fill
@@ -110,7 +110,10 @@ def judge_stages(cases: Iterable[Case]) -> Verdicts:
 def judged(case: Case) -> Judged:
     """Let all rules of the case's stage decide."""
     stage = compiled_stage(case.stage, case.process)
-    return Judged(case, stage, stage.run(reading(case.fields), case.moment))
+    codes = stage.run(reading(case.fields), case.moment)
+    if case.unreadable:
+        codes = tuple(_as_far_as_read(rule, code, case) for rule, code in zip(stage.rules, codes, strict=True))
+    return Judged(case, stage, codes)
 
 
 def judge(rule: ExitRule, case: Case) -> Verdict:
@@ -119,7 +122,29 @@ def judge(rule: ExitRule, case: Case) -> Verdict:
     A rule whose `when` does not pass, or can't be decided, is not applicable.
     """
     compiled = compiled_rule(rule, case.stage, case.process)
-    return verdict(compiled, compiled.run(case.fields.get, case.moment), case)
+    return verdict(compiled, decided(compiled, case), case)
+
+
+def decided(rule: CompiledRule, case: Case) -> int:
+    """Give the code of what a rule decides about the case's deal."""
+    code = rule.run(case.fields.get, case.moment)
+    return _as_far_as_read(rule, code, case) if case.unreadable else code
+
+
+def _as_far_as_read(rule: CompiledRule, code: int, case: Case) -> int:
+    """Give a code, but that nothing can be decided where it may hang on a field that can't be read.
+
+    Where filled fields are counted, those that can't be read count as empty if it holds, and as filled if it does not.
+    """
+    hidden = rule.names & case.unreadable
+    if not hidden or code & 3 == NOT_APPLICABLE:
+        return code
+    counted = counted_fields(rule.rule.check, case.stage)
+    if counted is None or code & 3 == UNKNOWN or not hidden.isdisjoint(rule.when):
+        return UNKNOWN
+    fields, needed = counted
+    empty = [name for bit, name in enumerate(fields) if code >> 2 >> bit & 1 and name not in hidden]
+    return code if code & 3 == PASS or len(fields) - len(empty) < needed else UNKNOWN
 
 
 def holds(check: Check, case: Case) -> bool:
@@ -131,18 +156,24 @@ def holds(check: Check, case: Case) -> bool:
 def verdict(rule: CompiledRule, code: int, case: Case) -> Verdict:
     """Put in words what a rule decided about the case's deal."""
     judgement = JUDGEMENTS[code & 3]
+    hidden = sorted(rule.names & case.unreadable) if code & 3 == UNKNOWN else ()
     if code & 3 == NOT_APPLICABLE:
         answer = Answer(judgement, "This rule is for other deals.", rule.when)
+    elif hidden:
+        answer = undecided(hidden, f"{case.names(hidden)} can't be read, so this can't be decided.")
     else:
         answer = rule.say(judgement, code >> 2, case)
+    # That is no fault of the deal's, and said in a finding of its own.
+    unread = code & 3 == UNKNOWN and not case.unreadable.isdisjoint(answer.missing)
+    on_unknown = "warn" if unread and rule.on_unknown == "fail" else rule.on_unknown
     _, said, looked_at, missing, _, _, beside = answer
     own, value = rule.rule.message, case.fields.get
-    if own is not None and code & 3 in _BROKEN:
+    if own is not None and code & 3 in _BROKEN and not unread:
         said = _own_words(own, answer, case)
     seen = {field: value(field) for field in looked_at}
     if beside is not NOTHING_SEEN:
         seen.update(beside)
-    told = (rule.id, case.stage.id, judgement, said, seen, tuple(missing), rule.on_unknown, case.now, case.values)
+    told = (rule.id, case.stage.id, judgement, said, seen, tuple(missing), on_unknown, case.now, case.values)
     return _verdict(told)
 
 

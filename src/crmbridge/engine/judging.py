@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 
-from crmbridge.engine.checks import Case, Judged, Verdicts, judge, judge_stage, judged, verdict
+from crmbridge.engine.checks import Case, Judged, Verdicts, decided, judge, judge_stage, judged, verdict
 from crmbridge.engine.history import fields_at, is_known
 from crmbridge.engine.moves import LastMove
 from crmbridge.engine.rules.activities import beside_then, known_then
@@ -77,6 +77,7 @@ def case_now(stage: Stage, visit: Visit | None, subject: Subject, now: datetime)
         activities=subject.activities,
         beside=subject.beside,
         language=subject.language,
+        unreadable=subject.deal.unreadable,
     )
 
 
@@ -91,7 +92,7 @@ def _settled(found: Judged, moment: datetime, subject: Subject) -> Iterator[tupl
         if JUDGEMENTS[code & 3] not in BROKEN or not known_of(rule, moment, subject):
             continue
         case_then = case_then or _case_then(found.case, moment, subject)
-        code_then = rule.run(case_then.fields.get, case_then.moment)
+        code_then = decided(rule, case_then)
         if _counts_then(verdict(rule, code_then, case_then), verdict(rule, code, found.case)):
             yield number, (code_then, case_then)
 
@@ -116,11 +117,13 @@ def known_of(rule: CompiledRule, moment: datetime, subject: Subject) -> bool:
 
 
 def _case_then(case: Case, moment: datetime, subject: Subject) -> Case:
+    fields = fields_at(subject, moment)
     return replace(
         case,
         now=moment,
         values="then",
-        fields=fields_at(subject, moment),
+        fields=fields,
+        unreadable=frozenset(name for name in case.unreadable if fields.get(name) is None),
         activities=None if subject.activities is None else known_then(subject.activities, moment),
         beside=beside_then(subject.beside, moment),
     )

@@ -9,16 +9,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct, field
 
+from crmbridge.engine.pacing import EPOCH
 from crmbridge.model.changes import Blocked, Cause
-from crmbridge.model.records import Kind, Record, Ref, Signature
+from crmbridge.model.records import Kind, Problem, Record, Ref, Signature
 from crmbridge.model.values import Fields, Value, is_empty, show
 
 EXTERNAL_KEY = "external_key"
 PREFIX = "crmbridge:"  # begins the keys that we write
+UNREAD = "unread"  # ends the name of a rule that asks for what could not be read, and alone marks such a deal
 BELONGS = "belongs to"  # not a rule: by it the deals of a company or contact are found again
 Rule = str | tuple[str, ...]
 _AROUND: Mapping[str, Kind] = {"company": Kind.COMPANY, "contacts": Kind.CONTACT}
 _COMPANY = "company."  # begins the name of a field of the record's company
+_UNKNOWN = "\x1e"  # in a signature, stands for what could not be read
+MARKED = Signature(UNREAD, "")
 
 
 class Around(Struct, frozen=True, kw_only=True):
@@ -132,7 +136,55 @@ def signatures(
             found.append(Signature(rule_name(kind, rule), text))
     if kind is Kind.DEAL:
         found += map(belongs_to, _named(record.ref.connection, fields))
+        found += _unread(record, company, rules, fields) if record.problems or (company and company.problems) else ()
     return tuple(found)
+
+
+def _unread(record: Record, company: Record | None, rules: Iterable[Rule], fields: Fields) -> Iterator[Signature]:
+    """Give what is known for the rules of which a part can't be read, and the mark of a deal that has such a rule."""
+    hidden = {*record.unreadable, *(_COMPANY + name for name in (company.unreadable if company else ()))}
+    found: list[Signature] = []
+    for rule in rules:
+        names = () if rule == EXTERNAL_KEY else _names(rule)
+        lost = [name in hidden or (name.startswith(_COMPANY) and "company" in hidden) for name in names]
+        each = zip(names, lost, strict=True)
+        texts = [_UNKNOWN if unknown else _folded(_look_up(fields, company, name)) for name, unknown in each]
+        if any(lost) and all(texts):  # a rule that asks for what is empty fits nothing anyway
+            found.append(Signature(f"{rule_name(record.ref.kind, rule)} {UNREAD}", "\x1f".join(texts)))
+    yield from (*found, MARKED) if found else ()
+
+
+def unseen(company: Ref, rules: Iterable[Rule]) -> Record:
+    """Stand for a company of which nothing can be read that these rules look at."""
+    names = sorted(
+        {name.removeprefix(_COMPANY) for rule in rules for name in _names(rule) if name.startswith(_COMPANY)}
+    )
+    problems = tuple(Problem(name, "the company is not shown to us", name) for name in names)
+    return Record(ref=company, fields={}, version="", updated_at=EPOCH, problems=problems)
+
+
+def may_be_alike(one: Signature, unread: Signature) -> bool:
+    """Tell whether a signature may be the same as one of which a part could not be read."""
+    if unread.rule != f"{one.rule} {UNREAD}":
+        return False
+    parts = zip(one.text.split("\x1f"), unread.text.split("\x1f"), strict=True)
+    return all(other in {part, _UNKNOWN} for part, other in parts)
+
+
+def doubtful(deal: Ref, others: Mapping[str, Iterable[Ref]]) -> Blocked:
+    """Ask about a deal that may have a counterpart, which can't be found as what is compared can't all be read.
+
+    `others` are those it may be, by connection; none where it is the deal's own fields that can't be read.
+    """
+    whose = "of those it may be" if others else "of it"
+    return Blocked(
+        link=link_id(deal),
+        deal=deal,
+        name="link",
+        reason=f"it may have a counterpart already: not all {whose} that `match` compares can be read",
+        values={name: ", ".join(ref.id for ref in sorted(refs)) for name, refs in others.items()},
+        cause=Cause.LINK,
+    )
 
 
 def signed_by(rules: Iterable[Rule]) -> frozenset[str]:

@@ -114,6 +114,9 @@ STANDARD_FIELDS: Mapping[Kind, Mapping[str, FieldType]] = MappingProxyType(
 )
 
 
+_NONE = frozenset[str]()
+
+
 class Problem(Struct, frozen=True):
     """A value in a record that could not be read; the record is kept without it."""
 
@@ -139,6 +142,11 @@ class Record(Struct, frozen=True, kw_only=True):
     url: str | None = None
     updated_by: str | None = None  # the CRM's id of the user who changed it last, where it says
     problems: tuple[Problem, ...] = field(default=())
+
+    @property
+    def unreadable(self) -> frozenset[str]:
+        """The fields that could not be read. They are missing from `fields`, and not empty."""
+        return frozenset([each.field for each in self.problems if each.field]) if self.problems else _NONE
 
 
 class Move(Struct, frozen=True, kw_only=True):

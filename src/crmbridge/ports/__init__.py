@@ -1,6 +1,7 @@
 """What the engine needs from outside: a CRM, a state store, a clock, a place for reports. All synchronous."""
 
 from crmbridge.model.records import Signature
+from crmbridge.ports.ahead import AsksAhead, asks_ahead
 from crmbridge.ports.clock import Clock
 from crmbridge.ports.crm import (
     Adapter,
@@ -40,6 +41,7 @@ from crmbridge.ports.webhooks import Hints, WebhookRequest, WebhookSpec
 __all__ = [
     "Adapter",
     "AdapterContext",
+    "AsksAhead",
     "Backlog",
     "Capabilities",
     "Clock",
@@ -80,6 +82,7 @@ __all__ = [
     "WaiverStore",
     "WebhookRequest",
     "WebhookSpec",
+    "asks_ahead",
     "rule_name",
     "tells_field_history",
 ]

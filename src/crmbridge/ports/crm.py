@@ -40,6 +40,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     figures: frozenset[Kind] = frozenset()
     # Of how many deals a run may ask what their fields held before (`ports.field_history`); 0: the CRM can't tell.
     field_history: int = 0
+    ahead: bool = False  # it can be told what is pulled next (`ports.ahead`)
     writers: int = 1  # how many batches may be written side by side, none of them with a record of another
 
 
@@ -148,6 +149,7 @@ class Page(Struct, frozen=True, kw_only=True):
     tombstones: tuple[Tombstone, ...] = ()
     cursor: str
     total: int | None = None  # about how many records this pull brings in all, where the CRM says; for people only
+    begun: datetime | None = None  # since when it is asked for, where that was before `pull`; for people only
 
 
 class FieldBinding(Struct, frozen=True, kw_only=True):

@@ -26,7 +26,8 @@ class RateLedger(Protocol):
 
     An amount counts from when it was taken until `seconds` after it was settled: when the answer came, the CRM had
     certainly counted the request. What a killed process never settled counts from when it was taken. No call raises:
-    an answer that came must not be lost because it could not be counted.
+    an answer that came must not be lost because it could not be counted. But `take` raises LockedError where a run is
+    not to send anything more.
     """
 
     def take(self, account: str, rates: Sequence[Rate], amounts: Sequence[int], now: datetime) -> float:

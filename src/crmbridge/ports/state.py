@@ -291,6 +291,13 @@ class RunStore(Protocol):
         """
         ...
 
+    def must_hold(self) -> None:
+        """Raise LockedError when another run took over the lease that this store object holds; from any thread.
+
+        It changes nothing, and costs so little that it is asked before each request to a CRM.
+        """
+        ...
+
 
 class HintStore(Protocol):
     """Hints to re-read a record. They are worth nothing but a look: losing one only delays what a pull brings."""

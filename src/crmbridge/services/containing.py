@@ -13,7 +13,7 @@ from crmbridge.errors import AdapterBugError, CrmbridgeError
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import Adapter, Capabilities, Description, Page, tells_field_history
+from crmbridge.ports import Adapter, Capabilities, Description, Page, asks_ahead, tells_field_history
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,12 @@ class Contained:
         """Read what the account has."""
         with self._held("describe"):
             return self._adapter.describe()
+
+    def ask_ahead(self, kinds: Sequence[Kind]) -> None:
+        """Let it begin to ask for what will be pulled. A bug in that is told of and ends nothing: it is asked later."""
+        with suppress(CrmbridgeError), self._held("ask_ahead"):
+            if asks_ahead(self._adapter):
+                self._adapter.ask_ahead(kinds)
 
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Yield pages of what changed since a cursor."""

@@ -21,6 +21,7 @@ from crmbridge.model.lives import RANK
 from crmbridge.ports import Run
 from crmbridge.services.applied import Applied
 from crmbridge.services.choosing import ALL, Choice, Chosen, choose
+from crmbridge.services.halfway import half_read
 from crmbridge.services.pulling import ConnectionPull, pull
 from crmbridge.services.thresholds import Crossed, crossed
 from crmbridge.services.workspace import Workspace
@@ -187,13 +188,14 @@ def run_cycle(
 ) -> Cycle:
     """Do one cycle within a run: with `refresh` it pulls first, with `write` it applies what it planned.
 
-    A connection that fails is left out of the plan; the others go on. Of the plan, what `choice` says is written.
+    A connection that fails is left out of the plan, and without a pull one that was not read to its end; the others go
+    on. Of the plan, what `choice` says is written.
     Raises OverLimitError, having written nothing, when that is more than it allows.
     """
     from crmbridge.services.planning import make_plan  # noqa: PLC0415  half of the product, which a pull does without
 
     # Who asks for a plan looks at it; a run that writes comes again.
-    pulled = pull(workspace, whole=not write) if refresh else ()
+    pulled = pull(workspace, whole=not write) if refresh else _not_pulled(workspace)
     failed = {one.connection for one in pulled if one.error is not None}
     fresh = [name for name in workspace.connections if name not in failed]
     reconciled = _reconcile(workspace, run) if write else ()
@@ -211,6 +213,11 @@ def run_cycle(
         crossed=crossed(workspace) if write and "enforce" in parts else (),
         chosen=chosen,
     )
+
+
+def _not_pulled(workspace: Workspace) -> tuple[ConnectionPull, ...]:
+    """Give the connections that need a pull before anything can be planned with them."""
+    return tuple(ConnectionPull(connection=name, error=error) for name, error in half_read(workspace))
 
 
 def _reconcile(workspace: Workspace, run: str) -> tuple[Receipt, ...]:

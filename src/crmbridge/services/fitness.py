@@ -95,6 +95,8 @@ def _difference(workspace: Workspace, change: Change, record: Record | None) -> 
     if change.position_before is not None and record.position != change.position_before:
         return f"its stage changed since the plan was made: it is now {_stage(workspace, record)}"
     for edit in change.edits:
+        if edit.name in record.unreadable:
+            return f"{edit.name} can't be read any more, so nobody knows what would be written over"
         now = record.fields.get(edit.name)
         if edit.name != STAGE and not same(now, edit.before):
             return f"{edit.name} changed since the plan was made: it is now {show(now)}"

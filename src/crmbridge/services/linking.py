@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
@@ -12,18 +12,25 @@ from typing import TypeVar
 from crmbridge.engine.matching import (
     BELONGS,
     EXTERNAL_KEY,
+    MARKED,
+    UNREAD,
     Around,
     Matched,
+    Rule,
     belongs_to,
+    doubtful,
     link_id,
     link_of_key,
     looks_at_company,
     match,
+    may_be_alike,
     natural_key,
     signatures,
     signed_by,
+    unseen,
 )
 from crmbridge.errors import CrmbridgeError
+from crmbridge.model.changes import Blocked
 from crmbridge.model.cuts import Cutter
 from crmbridge.model.records import Kind, Record, Ref, Signature, Status
 from crmbridge.model.values import Fields
@@ -122,10 +129,25 @@ def _cutter(rules: MatchRules) -> Cutter:
 
 def _companies(workspace: Workspace, entry: Sync, records: Iterable[Record]) -> dict[Ref, Record]:
     """Give the companies of records, where a rule of matching looks at them."""
-    if not any(looks_at_company(rule) for kind in _KINDS.values() for rule in entry.match_rules(kind)):
+    rules = [rule for kind in _KINDS.values() for rule in entry.match_rules(kind) if looks_at_company(rule)]
+    if not rules:
         return {}
     named = {(each.ref.connection, str(each.fields["company"])) for each in records if each.fields.get("company")}
-    return workspace.store.records.get([Ref(connection, Kind.COMPANY, id_) for connection, id_ in sorted(named)])
+    refs = [Ref(connection, Kind.COMPANY, id_) for connection, id_ in sorted(named)]
+    found = workspace.store.records.get(refs)
+    others = [ref for ref in refs if ref not in found] if len(found) < len(refs) else ()
+    return {**found, **_unseen(workspace, others, rules)} if others else found
+
+
+def _unseen(workspace: Workspace, companies: Sequence[Ref], rules: Iterable[Rule]) -> dict[Ref, Record]:
+    """Give what stands for companies that deals name and that no pull brought: nothing of them can be read.
+
+    Those that are gone are none, and where no companies are pulled nobody looks at them.
+    """
+    store = workspace.store.records
+    gone = store.tombstones(companies)
+    pulled = {name for name in {ref.connection for ref in companies} if Kind.COMPANY in store.cursors(name)}
+    return {ref: unseen(ref, rules) for ref in companies if ref.connection in pulled and ref not in gone}
 
 
 def _deals_around(workspace: Workspace, signed: Mapping[Ref, Collection[Signature]]) -> set[Ref]:
@@ -165,8 +187,32 @@ def _told_apart(workspace: Workspace, refs: Collection[Ref]) -> set[frozenset[Re
     return {frozenset((ref, by_text[text])) for ref, others in noted.items() for text in others if text in by_text}
 
 
+def doubts(workspace: Workspace, entry: Sync, deals: Collection[Ref]) -> dict[Ref, Blocked]:
+    """Say of which of these deals, which are to be given counterparts, nobody knows whether they have them already.
+
+    That is so where what a rule compares can't all be read, of them or of deals without a link that may be theirs. Of
+    what a person told apart from others nothing is asked.
+    """
+    matches = workspace.store.matches
+    hidden = matches.find({MARKED}).get(MARKED, ()) if deals else ()
+    if not hidden:
+        return {}
+    known = {*workspace.store.links.of(hidden), *apart(workspace, {*hidden, *deals})}
+    unread = {ref: signed for ref, signed in matches.of(hidden).items() if ref not in known}
+    found: dict[Ref, Blocked] = {}
+    for deal, signed in matches.of([ref for ref in deals if ref not in known]).items():
+        there = {name for name in entry.create if name != deal.connection}
+        others: dict[str, list[Ref]] = defaultdict(list)
+        for ref, theirs in unread.items():
+            if ref.connection in there and any(may_be_alike(one, other) for one in signed for other in theirs):
+                others[ref.connection].append(ref)
+        if others or (there and deal in unread):
+            found[deal] = doubtful(deal, others)
+    return found
+
+
 def _comparable(signed: Iterable[Signature]) -> tuple[Signature, ...]:
-    return tuple(signature for signature in signed if not signature.rule.startswith(BELONGS))
+    return tuple(each for each in signed if not each.rule.startswith(BELONGS) and not each.rule.endswith(UNREAD))
 
 
 def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> dict[Ref, str]:
@@ -187,6 +233,23 @@ def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> di
             workspace.store.links.save(alone)
             found.update({ref: link for link, (ref,) in alone.items()})
     return found
+
+
+def matched_since(
+    workspace: Workspace, entry: Sync, link: str, members: Sequence[Ref], connection: str
+) -> tuple[Ref, ...]:
+    """Look in a connection for the counterpart of a company or contact that others have linked; give all members then.
+
+    It may have come there since, or the connection was left out of the settings when the others were linked.
+    """
+    records = workspace.store.records.get(members)
+    companies = _companies(workspace, entry, records.values())
+    signed = {each for record in records.values() for each in _comparable(_signatures(entry, record, companies))}
+    alike = {ref for refs in workspace.store.matches.find(signed).values() for ref in refs}
+    there = {ref for ref in alike if ref.connection == connection and ref.kind is members[0].kind}
+    alone = workspace.store.records.get(sorted(there - workspace.store.links.of(there).keys()))
+    matched = match_fresh(workspace, entry, members[0].kind, alone) if alone else None
+    return matched.links.get(link, tuple(members)) if matched else tuple(members)
 
 
 def _can_be_had(workspace: Workspace, entry: Sync, record: Record) -> bool:

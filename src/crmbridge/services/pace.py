@@ -25,6 +25,11 @@ class Pace:
         self._roughly = roughly
         self._seen: deque[tuple[datetime, int]] = deque([(clock.now(), 0)])
 
+    def began(self, at: datetime) -> None:
+        """Count from an earlier moment than this was made, if nothing was counted yet."""
+        if len(self._seen) == 1:
+            self._seen[0] = (min(at, self._seen[0][0]), 0)
+
     def add(self, count: int) -> None:
         """Count so many more."""
         self.count += count

@@ -14,13 +14,15 @@ from crmbridge.engine.text import plain
 from crmbridge.errors import AdapterBugError, ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
-from crmbridge.ports import Page
+from crmbridge.ports import Page, asks_ahead
 from crmbridge.services.bulk import give_memory_back, made_for_bulk
 from crmbridge.services.first_use import first_used
 from crmbridge.services.forgoing import note_whole, pull_readable
+from crmbridge.services.halfway import note_begun, note_ended
 from crmbridge.services.hinting import asks_for_pull, reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.pace import Pace
+from crmbridge.services.rebinding import part_with_rebound
 from crmbridge.services.resting import RESTING, forget_reading, may_rest, names_unknown, note_read
 from crmbridge.services.workspace import Workspace, field_bindings
 from crmbridge.threads import make_pool
@@ -113,10 +115,12 @@ def _pull_one(workspace: Workspace, connection: str, *, whole: bool = True) -> C
     workspace.progress("pull", f"{connection}: looking at the account")
     try:
         begun = workspace.clock.now()
-        marks = _marks(workspace, connection)
+        marks, kinds = _marks(workspace, connection), _kinds(workspace, connection)
+        if not marks:
+            _ask_ahead(workspace, connection, kinds)
         bookmark = _bookmark(workspace, connection, marks)
+        part_with_rebound(workspace, connection)
         unnamed = asks_for_pull(workspace, connection)  # one that comes meanwhile may be about what was read already
-        kinds = _kinds(workspace, connection)
         if not (whole or unnamed) and may_rest(workspace, connection):
             total = replace(total, rested=_resting(kinds, marks, bookmark))
         awake = [kind for kind in kinds if kind not in total.rested]
@@ -130,6 +134,13 @@ def _pull_one(workspace: Workspace, connection: str, *, whole: bool = True) -> C
     except CrmbridgeError as error:
         return replace(total, error=error)
     return total
+
+
+def _ask_ahead(workspace: Workspace, connection: str, kinds: Sequence[Kind]) -> None:
+    """Let a first pull begin while the account is looked at, so that people see sooner how it goes."""
+    adapter = workspace.adapter(connection)
+    if asks_ahead(adapter):
+        adapter.ask_ahead(kinds)
 
 
 def _pull_rest(workspace: Workspace, total: ConnectionPull) -> ConnectionPull:
@@ -190,10 +201,13 @@ def _pull_kind(
                 yield total
         known = None
     begin = replace(bookmark, cursor=known.cursor) if known else bookmark
+    if known is None:
+        note_begun(workspace, total.connection, kind)
     for pulled in _pull_since(workspace, kind, total, begin, marks):
         total = pulled
         yield total
     note_whole(workspace, total.connection, kind)
+    note_ended(workspace, total.connection, kind)
 
 
 def _pull_since(
@@ -228,6 +242,8 @@ def _told(workspace: Workspace, connection: str, kind: Kind, pages: Iterator[Pag
     """Tell of pages as they come: people see the first one before enough are there to be saved together."""
     pace = Pace(workspace.clock, PLURALS[kind])
     for page in pages:
+        if page.begun is not None:
+            pace.began(page.begun)
         pace.total = page.total or pace.total
         pace.add(len(page.records))
         workspace.progress("pull", f"{connection}: {pace}")

@@ -181,7 +181,9 @@ def _look_at_update(workspace: Workspace, change: Change) -> tuple[Receipt, Chan
 
 
 def _holds(change: Change, edit: FieldEdit, record: Record) -> bool:
-    """Tell whether a field holds what was sent, or what its CRM may have made of that."""
+    """Tell whether a field holds what was sent, or what its CRM may have made of that; if it can be read at all."""
+    if edit.name in record.unreadable:
+        return False
     if _holds_just(change, edit, record):
         return True
     now = record.fields.get(edit.name)

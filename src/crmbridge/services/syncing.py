@@ -19,13 +19,13 @@ from crmbridge.engine.deleting import (
 from crmbridge.engine.glance import Glance, glance_at
 from crmbridge.engine.matching import link_id, signed_by
 from crmbridge.engine.merge import decided_ref
-from crmbridge.engine.views import Viewer
+from crmbridge.engine.views import AROUND, Viewer
 from crmbridge.model.changes import Action, Blocked, Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
 from crmbridge.services.gathering import Around, follow_merged, gather, make_viewers, writable
 from crmbridge.services.linked import in_links
-from crmbridge.services.linking import chunks, deals_to_look_at, is_open, match_fresh, sign, sign_all
+from crmbridge.services.linking import chunks, deals_to_look_at, doubts, is_open, match_fresh, sign, sign_all
 from crmbridge.services.workspace import Workspace
 from crmbridge.services.written import bases_after, still_open
 from crmbridge.settings import DeleteCap, Sync
@@ -85,6 +85,8 @@ def _sync_entry(
     reader = _reader(workspace, entry)
     mark, pending, first = _pending(workspace, entry, reader)
     synced.marks[reader], synced.between[reader] = mark, entry.between
+    for part in chunks(ref for ref in pending if ref.kind in AROUND.values() and not first):
+        follow_merged(workspace, part)
     deals = deals_to_look_at(workspace, entry, pending, first=first)
     survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}
     deals = sorted({*deals, *survivors})
@@ -188,7 +190,11 @@ def _link(
     synced.blocked += matched.ambiguous
     synced.asked.update(item.deal for item in matched.ambiguous)
     links.update(matched.links)
-    single = {link_id(ref): (ref,) for ref in matched.single if entry.create and is_open(fresh[ref])}
+    alone = [ref for ref in matched.single if entry.create and is_open(fresh[ref])]
+    unsure = doubts(workspace, entry, alone)
+    synced.blocked += unsure.values()
+    synced.asked.update(unsure)
+    single = {link_id(ref): (ref,) for ref in alone if ref not in unsure}
     workspace.store.links.save(single)
     links.update(single)
     return links

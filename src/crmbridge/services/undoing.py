@@ -204,16 +204,16 @@ def _restored(scene: _Scene, target: Ref, entries: Sequence[JournalEntry]) -> tu
                 values = {target.connection: scene.viewers[target.connection].stage(record)}
                 blocked.append(_changed(scene, target, STAGE, moved, _both(values, before, after)))
             continue
+        if name in record.unreadable:
+            blocked.append(_stays(scene, record, FieldEdit(name, before, after), "it can't be read any more"))
+            continue
         now = record.fields.get(name)
         if same(now, before):
             continue
         if _holds(now, after):
             edits.append(FieldEdit(name, now, before))
         else:
-            called = scene.viewers[target.connection].users if name == OWNER else {}
-            shown = {target.connection: called.get(str(now), now) if now is not None else None}
-            both = _both(shown, called.get(str(before), before), called.get(str(after), after))
-            blocked.append(_changed(scene, target, name, "it was changed since the run", both))
+            blocked.append(_stays(scene, record, FieldEdit(name, before, after), "it was changed since the run"))
     if not edits:
         return [], blocked
     edits.sort(key=lambda edit: edit.name)
@@ -254,6 +254,15 @@ def _moved_back(entries: Sequence[JournalEntry], record: Record) -> Position | s
     if record.position != after:
         return "it was moved since the run"
     return before or "where it stood before is not known"
+
+
+def _stays(scene: _Scene, record: Record, wrote: FieldEdit, why: str) -> Blocked:
+    """Say why a field is not restored, with what it holds now and what the run wrote."""
+    target, now = record.ref, record.fields.get(wrote.name)
+    called = scene.viewers[target.connection].users if wrote.name == OWNER else {}
+    shown = {target.connection: called.get(str(now), now) if now is not None else None}
+    both = _both(shown, called.get(str(wrote.before), wrote.before), called.get(str(wrote.after), wrote.after))
+    return _changed(scene, target, wrote.name, why, both)
 
 
 def _both(now: Mapping[str, Value], before: Value, after: Value) -> dict[str, Value]:

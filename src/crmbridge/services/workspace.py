@@ -14,6 +14,7 @@ from msgspec.structs import force_setattr
 
 from crmbridge.engine.mapping import StageMapper, stage_mapper
 from crmbridge.errors import ConfigurationError
+from crmbridge.ledger import HeldLedger
 from crmbridge.model.process import Process
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType
@@ -120,7 +121,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
             connection=connection,
             clock=self.clock,
             fields=field_bindings(self.project.process, entry.fields),
-            ledger=self.store.rates,
+            ledger=HeldLedger(self.store.rates, self.store.runs.must_hold),
             memory=self.store.memory(connection),
         )
         bugs = self._bugs.setdefault(connection, Bugs(connection))  # whoever asks opens it, until that works

@@ -39,6 +39,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from crmbridge.errors import ConfigurationError, StateError
 from crmbridge.store import fresh, postgresql, schema, sqlite
 from crmbridge.store.holding import HeldLease, Hold, taken_over
+from crmbridge.store.plain import AT_ONCE
 from crmbridge.store.texts import all_storable
 from crmbridge.store.version import VERSION
 from crmbridge.store.written import Moment
@@ -54,7 +55,6 @@ Fixed = Mapping[str, str | None]
 _NOTHING: Fixed = {}
 
 CHUNK = 500  # how many values one IN list holds
-AT_ONCE = 100  # rows that one statement holds: Python's other threads go on while the database takes them in
 _URL_ADVICE = "Write `store` as sqlite:///path/to/state.db, or as postgresql://user@host/database."
 
 

@@ -342,6 +342,11 @@ class MemoryRuns:
         with self._memory.write(now):
             pass  # opening it for writing at a time is what renews
 
+    def must_hold(self) -> None:
+        """Raise LockedError when the lease that is held was taken over."""
+        with self._memory.write():
+            pass  # opening it for writing is what looks
+
 
 def _plain(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Give what JSON keeps of a summary, apart from the caller's own."""

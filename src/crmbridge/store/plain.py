@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from crmbridge.errors import CrmbridgeError
+from crmbridge.errors import CrmbridgeError, LockedError
 from crmbridge.store import sqlite
 from crmbridge.store.holding import HeldLease, Hold, taken_over
 from crmbridge.store.texts import moment_text
 from crmbridge.store.version import VERSION
+
+FEW: Final = 500  # values that one statement asks for
+AT_ONCE: Final = 100  # rows that one statement holds: Python's other threads go on while the database takes them in
 
 _HELD = "UPDATE lease SET expires_at = expires_at WHERE token = ?"
 # Never earlier than it is: another thread may have come by with a later time.
@@ -41,8 +44,9 @@ class PlainState:
 
     def must_be_there(self) -> None:
         """Raise StateError for a file that was taken away: opened anew by its name, it would be made anew."""
-        with self._plainly():
-            sqlite.connect(self._path).close()
+        if not self._path.exists():
+            with self._plainly():
+                sqlite.connect(self._path).close()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -70,6 +74,10 @@ class PlainState:
             for call in BEFORE_COMMITS:
                 call()
 
+    def taken_over(self) -> LockedError:
+        """Make the error for a lease that another run took over."""
+        return taken_over(self._path)
+
     def close(self) -> None:
         """Give back all connections."""
         while self._idle:
@@ -81,7 +89,7 @@ class PlainState:
         else:
             done = connection.execute(_RENEWED, (moment_text(at + held.lasts), held.token))
         if done.rowcount == 0:
-            raise taken_over(self._path)
+            raise self.taken_over()
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
@@ -111,3 +119,8 @@ class PlainState:
             return self._idle.pop()
         except IndexError:
             return sqlite.connect(self._path)
+
+
+def marks(values: Sized) -> str:
+    """Write the places of a statement's values, in brackets."""
+    return f"({', '.join('?' * len(values))})"

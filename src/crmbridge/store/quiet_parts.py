@@ -15,13 +15,12 @@ from crmbridge.model.findings import Severity
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
 from crmbridge.ports import Page, Waiting
-from crmbridge.store.plain import PlainState
+from crmbridge.store.brought import Brought
+from crmbridge.store.plain import FEW, PlainState, marks
 from crmbridge.store.record_rows import READ_NAMES, record_of
 from crmbridge.store.refs import KINDS, by_kind, ref_of
 from crmbridge.store.texts import all_storable, moment_text, storable
 from crmbridge.store.waiting_rows import in_order
-
-FEW = 500  # values that one statement asks for
 
 
 class Part:
@@ -39,18 +38,17 @@ class QuietRecords(Part):
     """What was pulled."""
 
     def save_page(self, connection: str, kind: Kind, page: Page, at: datetime) -> None:
-        """Save one page and its cursor together, or nothing."""
-        if page.records or page.moves or page.tombstones:
-            self._whole().save_page(connection, kind, page, at)
-            return
-        row = (storable(connection), kind.value, storable(page.cursor), moment_text(at))
-        with self._state.write(at) as open_:
-            open_.execute("UPDATE marks SET mark = mark + 1")
-            open_.execute(
-                "INSERT INTO cursors (connection, kind, cursor, saved_at) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (connection, kind) DO UPDATE SET cursor = excluded.cursor, saved_at = excluded.saved_at",
-                row,
-            )
+        """Save one page and its cursor together, or nothing. A first pull has thousands that bring only new records."""
+        self._state.must_be_there()
+        brought = Brought.of(connection, kind, page)
+        if brought is not None:
+            with self._state.write(at) as open_:
+                if not brought.is_held(open_):
+                    mark = first(open_.execute("UPDATE marks SET mark = mark + 1 RETURNING mark"))
+                    brought.save(open_, mark)
+                    open_.execute(_CURSOR, (storable(connection), kind.value, storable(page.cursor), moment_text(at)))
+                    return
+        self._whole().save_page(connection, kind, page, at)
 
     def cursors(self, connection: str) -> dict[Kind, str]:
         """Give the cursor after the last page saved of each kind that has one."""
@@ -71,13 +69,15 @@ class QuietRecords(Part):
         found: dict[Ref, Record] = {}
         with self._state.read() as open_:
             for connection, kind, ids in by_kind(refs):
-                rows = open_.execute(
-                    f"{_RECORDS} AND id IN {_marks(ids)}", (connection, kind.value, *all_storable(ids))
-                )
+                rows = open_.execute(f"{_RECORDS} AND id IN {marks(ids)}", (connection, kind.value, *all_storable(ids)))
                 found |= {record.ref: record for record in map(record_of, rows)}
         return {ref: record for ref in refs if (record := found.get(ref))}
 
 
+_CURSOR = (
+    "INSERT INTO cursors (connection, kind, cursor, saved_at) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (connection, kind) DO UPDATE SET cursor = excluded.cursor, saved_at = excluded.saved_at"
+)
 _NAMES = ", ".join(f'"{name}"' for name in READ_NAMES)
 _RECORDS = f"SELECT {_NAMES} FROM records WHERE connection = ? AND kind = ? AND gone_at IS NULL"  # noqa: S608  names of ours
 
@@ -152,7 +152,7 @@ class QuietWaiting(Part):
         return tuple(sorted(found, key=in_order))
 
     def _waits(self, links: Collection[str]) -> bool:
-        asked = f"SELECT 1 FROM waiting WHERE link IN {_marks(links)} LIMIT 1"  # noqa: S608  no value is in it
+        asked = f"SELECT 1 FROM waiting WHERE link IN {marks(links)} LIMIT 1"  # noqa: S608  no value is in it
         with self._state.write() as open_:  # who lost the lease is told even where nothing is to be written
             return open_.execute(asked, all_storable(list(links))).fetchone() is not None
 
@@ -213,7 +213,3 @@ def first(rows: sqlite3.Cursor) -> Any:
     """Give the first value of the first row; None where there is no row."""
     row = rows.fetchone()
     return None if row is None else row[0]
-
-
-def _marks(values: Collection[str]) -> str:
-    return f"({', '.join('?' * len(values))})"

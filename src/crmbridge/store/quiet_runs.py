@@ -69,6 +69,16 @@ class QuietRuns(Part):
         with self._state.write(now):
             pass  # opening it for writing at a time is what renews
 
+    def must_hold(self) -> None:
+        """Raise LockedError when the lease that is held was taken over. Any thread may ask."""
+        held = self._state.hold.lease
+        if held is None:
+            return
+        with self._state.read() as open_:
+            found = open_.execute("SELECT 1 FROM lease WHERE token = ?", (held.token,)).fetchone()
+        if found is None:
+            raise self._state.taken_over()
+
     def _release(self, token: str) -> None:
         held = self._state.hold.lease
         if held is not None and held.token == token:

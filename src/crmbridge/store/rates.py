@@ -32,7 +32,8 @@ _TABLE = """
         PRIMARY KEY (account, rate, slot)
     ) WITHOUT ROWID
 """
-_PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF")
+# In this order: making a file in the journal mode would wait for the disk, and all first requests for that.
+_PRAGMAS = ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = WAL")
 _OF = "account = ? AND rate = ?"
 _LESS = f"UPDATE rates SET amount = max(amount - ?, 0) WHERE {_OF} AND slot = ?"  # noqa: S608  our own words
 

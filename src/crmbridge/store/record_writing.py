@@ -7,15 +7,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from itertools import repeat
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from crmbridge.model.codec import problems_to_json
-from crmbridge.model.records import Move, Position, Record, Tombstone
+from crmbridge.model.records import Move, Position, Record, Ref, Tombstone
 from crmbridge.model.values import Fields, Money, Value, WrittenFields, fields_to_text
 from crmbridge.store.texts import all_storable, json_text, moment_text, moment_texts, ref_text, storable
 
 _NAMES = ("name", "amount", "owner", "close_date")
+_AT = attrgetter("at")
 _NAMED: Callable[[Fields], Sequence[Value]] = itemgetter(*_NAMES)
 
 
@@ -112,3 +113,12 @@ def move_row(move: Move, ordinal: int) -> tuple[Any, ...]:
         *_stored_place(move.after),
         _text(move.by),
     )
+
+
+def moves_rows(moves: Sequence[Move]) -> dict[Ref, list[tuple[Any, ...]]]:
+    """Write the moves of a page, each deal's oldest first; of several with one id the last counts."""
+    found: dict[Ref, dict[str, Move]] = {}
+    for move in moves:
+        found.setdefault(move.deal, {})[move.id] = move
+    in_time = {deal: sorted(its.values(), key=_AT) for deal, its in found.items()}
+    return {deal: [move_row(move, n) for n, move in enumerate(its)] for deal, its in in_time.items()}

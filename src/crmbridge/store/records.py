@@ -17,7 +17,7 @@ from crmbridge.store import schema
 from crmbridge.store.database import Database, Marked, among, next_mark, rows_among, upsert, upsert_written
 from crmbridge.store.edits import edits_for, note_edits
 from crmbridge.store.record_rows import READ_NAMES, position_of, record_of
-from crmbridge.store.record_writing import move_row, record_rows, tombstone_row
+from crmbridge.store.record_writing import moves_rows, record_rows, tombstone_row
 from crmbridge.store.refs import KINDS, by_kind
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
@@ -212,12 +212,8 @@ def _newer(open_: Connection, rows: Mapping[Ref, tuple[Any, ...]]) -> set[Ref]:
 
 
 def _save_moves(open_: Connection, page: Page, saved: _Saved, mark: int) -> None:
-    moves: dict[Ref, dict[str, Move]] = {}
-    for move in page.moves:
-        moves.setdefault(move.deal, {})[move.id] = move
-    kept = [ref for ref in moves if ref not in saved.left_out]
-    in_time = {ref: sorted(moves[ref].values(), key=lambda move: move.at) for ref in kept}
-    rows = {ref: [move_row(move, n) for n, move in enumerate(in_time[ref])] for ref in kept}
+    rows = moves_rows([move for move in page.moves if move.deal not in saved.left_out])
+    kept = list(rows)
     held = _held_moves(open_, kept)  # few in a first pull, and asking costs less than taking away nothing
     other = [ref for ref in kept if ref not in held or sorted(held[ref], key=_order) != sorted(rows[ref], key=_order)]
     if old := [{"of": ref.connection, "deal_id": storable(ref.id)} for ref in other if ref in held]:

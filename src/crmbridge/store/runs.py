@@ -13,7 +13,7 @@ from crmbridge.errors import CrmbridgeError, StateError
 from crmbridge.ports import Run
 from crmbridge.store import schema
 from crmbridge.store.database import Database, upsert
-from crmbridge.store.holding import HeldLease, is_left_behind, new_lease, taken
+from crmbridge.store.holding import HeldLease, is_left_behind, new_lease, taken, taken_over
 
 _runs, _lease = schema.runs, schema.lease
 
@@ -86,6 +86,16 @@ class SqlRuns:
         """Extend the lease that is held; raises LockedError when it was taken over. Any thread may do so."""
         with self._database.write(now):
             pass  # opening it for writing at a time is what renews
+
+    def must_hold(self) -> None:
+        """Raise LockedError when the lease that is held was taken over. Any thread may ask."""
+        held = self._database.hold.lease
+        if held is None:
+            return
+        with self._database.read() as open_:
+            found = open_.execute(select(_lease.c.one).where(_lease.c.token == held.token)).first()
+        if found is None:
+            raise taken_over(self._database.where)
 
     def _release(self, held: HeldLease) -> None:
         if self._database.hold.lease is held:

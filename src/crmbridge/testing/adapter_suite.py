@@ -23,6 +23,7 @@ import pytest
 
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import SandboxOptions, VirtualClock
+from crmbridge.testing.adapter_ahead import AskingAheadTests
 from crmbridge.testing.adapter_amending import AmendingTests
 from crmbridge.testing.adapter_archiving import ArchivingTests
 from crmbridge.testing.adapter_associations import AssociationTests
@@ -55,6 +56,7 @@ class AdapterSuite(
     FileTests,
     IncrementalTests,
     WalkTests,
+    AskingAheadTests,
     WritingTests,
     AmendingTests,
     ArchivingTests,

@@ -164,6 +164,17 @@ class LeaseSuite:
             with pytest.raises(LockedError, match="took it over"):
                 EVERY[write](store, START + HOUR)
 
+    def test_a_run_can_ask_whether_it_still_holds_the_state(self, store: StateStore, again: StateStore) -> None:
+        """It does so although its lease has expired, until another run takes it over; and asking renews nothing."""
+        store.runs.must_hold()
+        with store.runs.lease("r1", START, HOUR):
+            again.runs.must_hold()
+            store.runs.must_hold()
+            take(again, "r2", START + HOUR)
+            with pytest.raises(LockedError, match="took it over"):
+                store.runs.must_hold()
+        store.runs.must_hold()
+
     @pytest.mark.parametrize("write", EVERY)
     def test_one_that_never_took_the_lease_may_write(self, store: StateStore, again: StateStore, write: str) -> None:
         """Before, after, and beside one that holds it; none of it renews the lease."""

@@ -148,9 +148,34 @@ class RecordSuite:
     def test_ids_that_no_database_tells_apart_do_not_end_a_pull(self, store: StateStore) -> None:
         """Half a surrogate pair in an id is kept as its replacement, which may be another record's id."""
         save(store, make_page(make_record("a\ud83d"), make_record("a\ufffd"), make_record("b")))
+        moves = (make_move("x\ud83d"), make_move("x\ufffd", before=OPEN, after=WON))
+        save(store, make_page(make_record(), moves=moves))
 
         assert "b" in deals(store)
         assert "a\ufffd" in deals(store)
+        assert store.records.moves_of(make_ref())[-1].after == WON
+
+    def test_a_page_may_bring_what_hangs_on_its_records(self, store: StateStore) -> None:
+        """Of another kind than what was asked for; what is held is replaced all the same."""
+        save(store, make_page(make_record(kind=Kind.COMPANY)), kind=Kind.COMPANY)
+        newer = make_record(kind=Kind.COMPANY, fields={"name": "later"}, updated_at=START + HOUR)
+        save(store, make_page(make_record("2"), newer))
+
+        assert [newer] == list(store.records.records("hs", Kind.COMPANY))
+
+    def test_put_replaces_records_and_leaves_cursor_and_moves(self, store: StateStore) -> None:
+        """What was read outside a pull is no page."""
+        save(store, make_page(make_record(), moves=(make_move(),), cursor="c1"))
+        read = make_record(version="v2", updated_at=START + HOUR)
+        store.records.put([read, make_record("2")])
+
+        assert {"1": read, "2": make_record("2")} == deals(store)
+        assert store.records.cursors("hs").get(Kind.DEAL) == "c1"
+        assert (make_move(),) == store.records.moves_of(make_ref())
+
+
+class MoveSuite:
+    """Moves, and the pages that bring them."""
 
     def test_moves_come_deal_by_deal_and_oldest_first(self, store: StateStore) -> None:
         """Two moves of one instant keep the CRM's order."""
@@ -177,15 +202,21 @@ class RecordSuite:
         assert ["m3"] == [move.id for move in store.records.moves_of(make_ref("1"))]
         assert ["m1"] == [move.id for move in store.records.moves_of(make_ref("2"))]
 
-    def test_put_replaces_records_and_leaves_cursor_and_moves(self, store: StateStore) -> None:
-        """What was read outside a pull is no page."""
-        save(store, make_page(make_record(), moves=(make_move(),), cursor="c1"))
-        read = make_record(version="v2", updated_at=START + HOUR)
-        store.records.put([read, make_record("2")])
+    def test_moves_may_come_before_their_deal(self, store: StateStore) -> None:
+        """A page with the deal replaces them all the same."""
+        save(store, make_page(moves=(make_move("seen early", before=OPEN, after=WON),)))
+        moves = (make_move(at=START - HOUR), make_move("m2", before=OPEN, after=WON))
+        save(store, make_page(make_record(), moves=moves))
 
-        assert {"1": read, "2": make_record("2")} == deals(store)
-        assert store.records.cursors("hs").get(Kind.DEAL) == "c1"
-        assert (make_move(),) == store.records.moves_of(make_ref())
+        assert {make_ref(): moves} == dict(store.records.moves("hs"))
+
+    def test_moves_beside_records_that_are_new_replace_another_deals(self, store: StateStore) -> None:
+        """The page need not bring that deal again."""
+        save(store, make_page(make_record(), moves=(make_move(at=START - HOUR),)))
+        moves = (make_move("m2", before=OPEN, after=WON),)
+        save(store, make_page(make_record("2"), moves=moves))
+
+        assert moves == store.records.moves_of(make_ref())
 
 
 class AskingSuite:

@@ -43,7 +43,7 @@ from crmbridge.testing.store_makers import (
     make_record,
     make_ref,
 )
-from crmbridge.testing.store_record_suite import AskingSuite, RecordSuite, TombstoneSuite
+from crmbridge.testing.store_record_suite import AskingSuite, MoveSuite, RecordSuite, TombstoneSuite
 from crmbridge.testing.store_sync_suite import BacklogSuite, MatchSuite, WaitingSuite
 
 
@@ -271,6 +271,7 @@ class RunSuite:
 
 class StoreSuite(
     RecordSuite,
+    MoveSuite,
     AskingSuite,
     EditSuite,
     CourseSuite,

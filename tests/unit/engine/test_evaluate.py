@@ -11,8 +11,9 @@ from crmbridge.engine.evaluate import evaluate
 from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import Evaluation, Finding, FindingKind, Judgement, Place, Severity
 from crmbridge.model.process import Process
-from crmbridge.model.records import Problem, Status
-from crmbridge.model.values import Value
+from crmbridge.model.records import Edit, Problem, Status
+from crmbridge.model.replacing import replace
+from crmbridge.model.values import Money, Value
 from crmbridge.testing.factories import (
     NOON,
     make_deal,
@@ -24,7 +25,7 @@ from crmbridge.testing.factories import (
     make_subject,
 )
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 MONDAY = datetime(2026, 6, 8, 9, tzinfo=UTC)
 THURSDAY_EVENING, FRIDAY_EVENING = datetime(2026, 6, 11, 17, tzinfo=UTC), datetime(2026, 6, 12, 17, tzinfo=UTC)
 BANT: dict[str, Value] = {"bant.budget": "y", "bant.authority": "y", "bant.need": "y"}
@@ -333,3 +334,71 @@ def test_nothing_changes_before_that(minutes: int, share: float, *, dated: bool)
     assert [(v.rule, v.judgement) for v in first.readiness] == [(v.rule, v.judgement) for v in later.readiness]
     assert [clock.state for clock in first.clocks] == [clock.state for clock in later.clocks]
     assert first.until == later.until
+
+
+# ── What can't be read ──────────────────────────────────────────────────────────────────────────────────
+
+
+def unread_journey(*fields: str, rule: dict[str, Any], filled: dict[str, Value] | None = None) -> Subject:
+    """Take a deal out of a stage with this rule, of which some fields can't be read."""
+    problems = tuple(Problem(f"{name}_x", "is no option any more", name) for name in fields)
+    moves = make_moves((MONDAY, "qualification"), (MONDAY + timedelta(hours=1), "proposal"))
+    deal = make_deal(stage="proposal", fields=filled, updated_at=MONDAY + DAY, problems=problems)
+    left = {name: value for name, value in deal.fields.items() if name not in fields}
+    return make_subject(*moves, deal=replace(deal, fields=left), process=process_with(rule))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"check": {"required": ["amount"]}},
+        {"check": {"at_least": 2, "of": ["source", "name", "amount"]}, "message": "Only {passed}"},
+        {"check": {"expr": "amount != null"}},
+        {"check": {"expr": "amount == null"}},
+        {"check": {"required": ["source"]}, "when": {"expr": "amount == null"}},
+        {"check": {"bounds": {"field": "amount", "min": 1}}},
+    ],
+)
+def test_a_rule_over_what_can_not_be_read_is_undecided(rule: dict[str, Any]) -> None:
+    """It is neither broken nor held, also where what can't be decided counts as broken."""
+    evaluation = evaluate(unread_journey("amount", rule=rule), NOON)
+    found = {finding.rule: finding for finding in evaluation.findings}
+
+    assert [Judgement.UNKNOWN] == [verdict.judgement for verdict in evaluation.judged]
+    assert {"unreadable", "qualification.rule"} == found.keys()
+    assert FindingKind.UNDECIDED is found["qualification.rule"].kind
+    assert found["qualification.rule"].message.startswith("amount can't be read, so this can't be decided.")
+
+
+@pytest.mark.parametrize(
+    ("rule", "judgement"),
+    [
+        ({"check": {"required": ["amount", "source"]}}, Judgement.FAIL),
+        ({"check": {"at_least": 2, "of": ["name", "owner", "amount"]}}, Judgement.PASS),
+        ({"check": {"at_least": 3, "of": ["name", "source", "lost_reason", "amount"]}}, Judgement.FAIL),
+        ({"check": {"required": ["amount"]}, "when": {"required": ["source"]}}, Judgement.NOT_APPLICABLE),
+    ],
+)
+def test_a_rule_that_does_not_hang_on_what_can_not_be_read_is_decided(
+    rule: dict[str, Any], judgement: Judgement
+) -> None:
+    """Enough others are filled in, or too few, or it is for other deals."""
+    assert [judgement] == [v.judgement for v in evaluate(unread_journey("amount", rule=rule), NOON).judged]
+
+
+def test_a_rule_that_may_be_undecided_says_nothing_of_what_can_not_be_read() -> None:
+    """With `on_unknown: skip`, the finding that the field can't be read is left."""
+    rule = {"check": {"required": ["amount"]}, "on_unknown": "skip"}
+
+    assert ["unreadable"] == [finding.rule for finding in evaluate(unread_journey("amount", rule=rule), NOON).findings]
+
+
+def test_what_held_when_the_deal_left_is_fine_though_it_can_not_be_read_now() -> None:
+    """Where it was seen to hold then; where it could not be read then either, nobody can tell."""
+    subject = unread_journey("amount", rule={"check": {"required": ["amount"]}})
+    later = Edit(field="amount", since=MONDAY + 2 * HOUR, at=MONDAY + 3 * HOUR, before=Money(1, "EUR"), after=None)
+    before = replace(later, since=MONDAY - 2 * HOUR, at=MONDAY - HOUR)
+    known = Edit(field="name", since=MONDAY - DAY, at=MONDAY - DAY, before="Old", after="Deal 1")
+    found = [evaluate(replace(subject, edits=[known, edit]), NOON) for edit in (later, before)]
+
+    assert [Judgement.PASS, Judgement.UNKNOWN] == [one.judged[0].judgement for one in found]

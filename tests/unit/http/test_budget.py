@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.errors import RetryLaterError
+from crmbridge.errors import LockedError, RetryLaterError
 from crmbridge.http import Budget, Rate, Usage
 from crmbridge.http.budget import Taken
-from crmbridge.ledger import LocalLedger
+from crmbridge.ledger import HeldLedger, LocalLedger
 from crmbridge.sandbox.clock import VirtualClock
+from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import NOON
 
 
@@ -52,6 +53,22 @@ def test_only_a_share_is_taken() -> None:
         budget.take()
 
     assert clock.now() - NOON >= timedelta(seconds=1)
+
+
+def test_whoever_lost_the_state_is_let_through_no_more() -> None:
+    """Not even one that waits for its turn already; what was sent before is still counted."""
+    clock, store = VirtualClock(NOON), MemoryStore()
+    again = store.again()
+    budget = Budget([Rate(1, 60)], clock, share=1, ledger=HeldLedger(LocalLedger(), store.runs.must_hold))
+    with store.runs.lease("r1", NOON, timedelta(seconds=30)):
+        taken = budget.take()
+        clock.sleep(30)
+        with again.runs.lease("r2", clock.now(), timedelta(minutes=5)):
+            budget.settle(taken)
+            with pytest.raises(LockedError, match="took it over"):
+                budget.take()
+
+    assert NOON + timedelta(seconds=30) == clock.now()
 
 
 def test_a_pause_holds_everybody() -> None:

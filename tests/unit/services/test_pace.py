@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from crmbridge.sandbox.clock import VirtualClock
@@ -79,3 +81,16 @@ def test_times_are_said_as_people_do(clock: VirtualClock, seconds: float, said: 
     pace.total = 500_000 + round(seconds * 500_000)
 
     assert str(pace).endswith(f", {said} left")
+
+
+def test_what_was_begun_before_is_counted_from_then(clock: VirtualClock) -> None:
+    """The first page may lie ready when it is asked for; once something was counted, the beginning stays."""
+    clock.sleep(2)
+    pace = Pace(clock, "deals", 20_000)
+    pace.began(NOON)
+    pace.add(1_000)
+    assert "1,000 of ~20,000 deals, 500/s, 38 s left" == str(pace)
+
+    pace.began(NOON - timedelta(days=1))
+    pace.began(clock.now())
+    assert "1,000 of ~20,000 deals, 500/s, 38 s left" == str(pace)

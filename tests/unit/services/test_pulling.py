@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import types
-from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,14 +15,14 @@ from crmbridge.hookspecs import hookimpl
 from crmbridge.model.records import Kind, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.plugins import AdapterSpec, load_plugins
-from crmbridge.ports import Adapter, AdapterContext, Page
+from crmbridge.ports import Adapter, AdapterContext, Capabilities, Description, Page
 from crmbridge.services.pulling import ConnectionPull, in_fewer, pull
 from crmbridge.services.running import Ran, run_hinted, run_pull
 from crmbridge.services.workspace import Project, Workspace
 from crmbridge.settings import AdapterSettings, Secret, Settings
 from crmbridge.testing.factories import NOON, make_deal, make_move
 from crmbridge.testing.fake_adapter import FakeAdapter
-from crmbridge.testing.workspaces import Bench, make_bench
+from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
 
 
 class Signed(AdapterSettings):
@@ -176,6 +176,53 @@ def test_people_see_a_page_before_it_is_saved(bench: Bench) -> None:
     run_pull(replace(bench.workspace, progress=tell))
 
     assert ("north: 5 deals", 0) in told
+
+
+class Eager(FakeAdapter):
+    """A fake that can be told what is pulled next, and notes what it is asked, in its order."""
+
+    def __init__(self, inner: FakeAdapter, asked: list[object], begun: datetime) -> None:
+        super().__init__(inner._crm)
+        self._asked, self._begun = asked, begun
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Declare it."""
+        return replace(super().capabilities, ahead=True)
+
+    def ask_ahead(self, kinds: Sequence[Kind]) -> None:
+        """Note the kinds, and stumble."""
+        self._asked.append(tuple(kinds))
+        raise KeyError("a bug")
+
+    def describe(self) -> Description:
+        """Note it."""
+        self._asked.append("describe")
+        return super().describe()
+
+    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        """Give pages that say since when they were asked for."""
+        return (replace(page, begun=self._begun) for page in super().pull(kind, since))
+
+
+def test_a_first_pull_is_told_of_before_the_account_is_looked_at(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Later ones go on from what is known. A bug in that is written down, and all is pulled."""
+    asked: list[object] = []
+    told: list[str] = []
+    begun = bench.clock.now() - timedelta(seconds=10)
+    workspace = replace(
+        bench.workspace,
+        plugins=fake_plugins(bench.crms, wrap=lambda fake, _: Eager(fake, asked, begun)),
+        progress=lambda _, about: told.append(about),
+    )
+    run_pull(workspace)
+    run_pull(workspace)
+
+    assert [(Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL), "describe"] == asked
+    assert "north: 5 deals, 0.5/s" in told
+    assert ["north met a bug in its adapter"] == [record.getMessage() for record in caplog.records]
 
 
 def test_small_pages_are_saved_together() -> None:

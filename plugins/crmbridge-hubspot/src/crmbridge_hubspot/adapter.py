@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import datetime
+from functools import partial
 
 from crmbridge.http import Signer
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
@@ -11,9 +13,11 @@ from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
 from crmbridge.ports import AdapterContext, Capabilities, Description, FieldWish, Page
+from crmbridge.threads import started
 from crmbridge_hubspot.account import read_owners
 from crmbridge_hubspot.api import BATCH, HubSpotApi
 from crmbridge_hubspot.attached import HolderReader, holder_of
+from crmbridge_hubspot.beginning import Beginning, begin, listed_early
 from crmbridge_hubspot.counterparts import KNOWN_BY, Lookup
 from crmbridge_hubspot.cursor import OVERLAP
 from crmbridge_hubspot.figures import Figures
@@ -21,10 +25,12 @@ from crmbridge_hubspot.mapping import Words, to_user
 from crmbridge_hubspot.objects import LINKED, TYPES, ObjectType, by_type
 from crmbridge_hubspot.pulling import pull_pages
 from crmbridge_hubspot.reading import Reader
+from crmbridge_hubspot.search_walk import SearchWalk
 from crmbridge_hubspot.settings import HubSpotSettings
 from crmbridge_hubspot.setup import SetUp
 from crmbridge_hubspot.signing import credential
 
+WALKED = frozenset({Kind.COMPANY, Kind.CONTACT, Kind.DEAL})
 WRITTEN = DEAL_ACTIONS | {Action.FIELD, Action.ARCHIVE, Action.AMEND}
 CAPABILITIES = Capabilities(
     kinds=frozenset({Kind.USER, *TYPES}),
@@ -41,6 +47,7 @@ CAPABILITIES = Capabilities(
     associates=frozenset(LINKED),
     field_history=2_000,  # forty requests
     figures=frozenset({Kind.COMPANY}),  # owners take no properties of one's own ("Owners" guide)
+    ahead=True,
     writers=8,  # at 300 ms an answer, fewer would leave some of the burst limit unused
 )
 
@@ -56,6 +63,7 @@ class HubSpotAdapter:
         self._api = HubSpotApi(settings, context, signer)
         self._setup = SetUp(self._api, settings, context)
         self._figures = Figures(api=self._api)
+        self._ahead: dict[Kind, Future[Beginning]] = {}
         self._lookup = Lookup(api=self._api, connection=context.connection, now=context.clock.now)
 
     @property
@@ -81,10 +89,20 @@ class HubSpotAdapter:
 
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Yield pages of what changed since a cursor, or everything. Owners are few and come whole each time."""
+        ahead = self._ahead.pop(kind, None)
         if kind is Kind.USER:
             yield Page(records=tuple(self._users()), cursor="all")
         else:
-            yield from pull_pages([self._reader(type_) for type_ in TYPES[kind]], since)
+            yield from pull_pages([self._reader(type_) for type_ in TYPES[kind]], since, None if since else ahead)
+
+    def ask_ahead(self, kinds: Sequence[Kind]) -> None:
+        """Begin the walk through the first of these kinds that has one, whatever the account's set-up is."""
+        for kind in kinds:
+            if kind in WALKED:
+                reader = self._reader(TYPES[kind][0])
+                search = SearchWalk(self._api, reader.type.name, reader.type.modified)
+                self._ahead[kind] = started(partial(begin, reader, search, listed_early))
+                break
 
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
         """Read records as they are now, past the search index; links, which cost requests, only if they are wanted.

@@ -7,7 +7,7 @@ an id; parts of the ids by search, which can be asked for them, with a read of e
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from datetime import timedelta
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -15,14 +15,13 @@ from msgspec import Struct
 from crmbridge.errors import RefusedError
 from crmbridge.http import pages, side_by_side
 from crmbridge.model.replacing import replace
-from crmbridge.threads import make_pool
+from crmbridge_hubspot.beginning import Beginning, begin, is_whole, listed
 from crmbridge_hubspot.cursor import Cursor, Walk, Way
 from crmbridge_hubspot.reading import Found, Reader
 from crmbridge_hubspot.search_walk import SearchWalk
 from crmbridge_hubspot.slices import Board, DisorderError, Fetched, Part, Span, readers_for, without
 
 Raw = Mapping[str, Any]
-MILLISECOND = timedelta(milliseconds=1)
 NOTHING_YET = 1  # where there are no records, all that come are changes since; to walk again and again costs requests
 BEHIND: dict[Way, Way] = {"list": "search", "search": "pages"}
 
@@ -45,6 +44,7 @@ class FullWalk(Struct, frozen=True):
 
     reader: Reader
     search: SearchWalk
+    ahead: Future[Beginning] | None = None  # what was asked for before
 
     def everything(self, cursor: Cursor) -> Generator[Progress, None, Cursor]:
         """Walk on from a cursor, or begin; give the cursor with which changes are asked for from then on.
@@ -66,22 +66,21 @@ class FullWalk(Struct, frozen=True):
 
     def _begin(self, cursor: Cursor) -> Generator[Progress, None, tuple[Cursor, int]]:
         """Read the first page; give where the walk goes on, and the highest id."""
-        asked_at = self.reader.now()
-        with make_pool(max_workers=2) as threads:
-            asked = threads.submit(self.search.newest), threads.submit(self.search.highest)
-            raws, following = self.reader.listed(None)
-            newest, highest = asked[0].result(), asked[1].result()
-        took = max(0, (self.reader.now() - asked_at) // MILLISECOND)
+        begun = begin(self.reader, self.search, listed) if self.ahead is None else self.ahead.result()
+        page, newest = begun.page, begun.newest
+        if page is None or (page.properties is not None and not is_whole(page, self.reader)):
+            page = listed(self.reader)
+        raws, following = page.raws, page.following
         # What was edited after the page was read, and before search told the newest time, must come with the next pull.
-        at = None if newest.stamp is None else newest.stamp - took
+        at = None if newest.stamp is None else newest.stamp - begun.took
         if at is None and not raws and following is None:
             at = NOTHING_YET
         walk = Walk(by="pages", after=following, counted=len(raws), total=newest.total)
         if following is not None and following.isdecimal():
             walk = replace(walk, by="list", after=None, left=(Span(int(following), None),))
         cursor = replace(cursor, at=at, seen={}, walk=walk if following is not None else Walk())
-        yield Progress(self.reader.whole(raws), cursor)
-        return cursor, highest
+        yield Progress((self.reader.whole if page.properties is None else self.reader.found)(raws), cursor)
+        return cursor, begun.highest
 
     # ── Side by side ────────────────────────────────────────────────────────────────────────────────────
 

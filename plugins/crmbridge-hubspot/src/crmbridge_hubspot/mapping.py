@@ -34,9 +34,12 @@ Raw = Mapping[str, Any]
 
 
 class Words:
-    """The names of one connection: its fields, the properties that hold them, and the key property."""
+    """The names of one connection: its fields, the properties that hold them, and the key property.
 
-    def __init__(self, settings: HubSpotSettings, context: AdapterContext, account: Account) -> None:
+    Without an account, as if the settings named all properties by their names.
+    """
+
+    def __init__(self, settings: HubSpotSettings, context: AdapterContext, account: Account | None) -> None:
         self.connection = context.connection
         self.key_field = settings.key_field or DEFAULT_KEY_FIELD
         deal = [
@@ -84,9 +87,9 @@ class Words:
         )
 
 
-def _property(bound: FieldBinding, account: Account) -> str:
+def _property(bound: FieldBinding, account: Account | None) -> str:
     """Give the property that a binding means: by its name, else by the label that people see."""
-    if bound.native in account.fields:
+    if account is None or bound.native in account.fields:
         return bound.native
     found = [field.name for field in account.fields.values() if field.label == bound.native]
     if len(found) > 1:

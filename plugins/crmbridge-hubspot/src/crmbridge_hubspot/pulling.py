@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from crmbridge.model.records import Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
 from crmbridge_hubspot.api import LINK_BATCH
+from crmbridge_hubspot.beginning import Beginning
 from crmbridge_hubspot.cursor import MOST_BINNED, OVERLAP_MS, Cursor, read_cursors, write_cursors
 from crmbridge_hubspot.full_walk import FullWalk, Progress
 from crmbridge_hubspot.mapping import stamp_of
@@ -27,19 +29,23 @@ LONGEST_REST = 60  # minutes that a long list of deletions is left alone
 Raw = Mapping[str, Any]
 
 
-def pull_pages(readers: Sequence[Reader], since: str | None) -> Iterator[Page]:
-    """Yield pages of what changed since a cursor, or of everything, one object type after the other."""
+def pull_pages(readers: Sequence[Reader], since: str | None, ahead: Future[Beginning] | None = None) -> Iterator[Page]:
+    """Yield pages of what changed since a cursor, or of everything, one object type after the other.
+
+    `ahead` is what was asked for before, of the only type.
+    """
     names = [reader.type.name for reader in readers]
     cursors = read_cursors(since, names) if since else {}
     for name, reader in zip(names, readers, strict=True):
-        steps = _Pull(reader).run(cursors.get(name, Cursor()))
+        steps = _Pull(reader, ahead).run(cursors.get(name, Cursor()))
         for found, cursor in steps:
             cursors[name] = cursor
             if found.records or found.tombstones:
                 alone = len(names) == 1
                 # Of several object types nobody knows the sum before the last one.
                 total = cursor.walk.total if alone else None
-                yield _page(found, write_cursors(cursors, alone=alone), total or None)
+                page = _page(found, write_cursors(cursors, alone=alone), total or None)
+                yield page if ahead is None else replace(page, begun=ahead.result().at)
     yield Page(cursor=write_cursors(cursors, alone=len(names) == 1))
 
 
@@ -51,13 +57,14 @@ class _Pull(Struct, frozen=True):
     """One pull of one object type."""
 
     reader: Reader
+    ahead: Future[Beginning] | None = None
 
     def run(self, cursor: Cursor) -> Iterator[Progress]:
         """Give what was found step by step, what is gone in the last one."""
         reader = self.reader
         before, begun = cursor, _ms(reader.now())
         search = SearchWalk(reader.api, reader.type.name, reader.type.modified)
-        walk = FullWalk(reader, search)
+        walk = FullWalk(reader, search, self.ahead)
         whole = cursor.at is None or bool(cursor.walk.by)
         try:
             if whole and reader.type.only and not cursor.walk.by:

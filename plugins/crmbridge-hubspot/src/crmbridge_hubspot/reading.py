@@ -41,6 +41,16 @@ class Asking(NamedTuple):
     whole: bool  # whether those are all; a longer URL is refused with 414
 
 
+def list_page(
+    api: HubSpotApi, type_: ObjectType, after: str | None, most: int, params: Mapping[str, str]
+) -> tuple[list[Raw], str | None]:
+    """Read a page of the list of an object type, with the token of the next one."""
+    raws, following = api.list_page(type_.name, after, most, **params)
+    for raw in raws:
+        raw.setdefault("associations", {})  # left out where nothing hangs on a record
+    return raws, following
+
+
 class Reader(Struct, frozen=True, kw_only=True):
     """Reads records of one object type. Thread-safe."""
 
@@ -62,10 +72,7 @@ class Reader(Struct, frozen=True, kw_only=True):
             params["associations"] = ",".join(self.type.linked)
         if asking.whole and self._needs_history(asking):
             params["propertiesWithHistory"], most = ",".join(HISTORY), HISTORY_BATCH
-        raws, following = self.api.list_page(self.type.name, after, most, **params)
-        for raw in raws:
-            raw.setdefault("associations", {})  # left out where nothing hangs on a record
-        return raws, following
+        return list_page(self.api, self.type, after, most, params)
 
     def listed_archived(self, after: str | None) -> tuple[list[Raw], str | None]:
         """Read a page of the list of what was deleted, with the token of the next one."""

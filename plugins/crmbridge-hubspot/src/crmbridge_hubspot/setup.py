@@ -54,6 +54,10 @@ class SetUp:
             self._missed |= missing
             return self._read()
 
+    def likely(self) -> Words:
+        """Give the names that hold if the settings name properties by their names, whatever the account has."""
+        return Words(self._settings, self._context, None)
+
     def forget(self) -> None:
         """Let the next call read the set-up anew: it was changed."""
         with self._lock:

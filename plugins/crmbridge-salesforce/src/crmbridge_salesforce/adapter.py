@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 from crmbridge.adapting import amend_tasks
@@ -14,7 +16,8 @@ from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import AdapterContext, Capabilities, Description, Page
-from crmbridge.threads import make_pool
+from crmbridge.threads import make_pool, started
+from crmbridge_salesforce.beginning import MOST, Beginning, begin
 from crmbridge_salesforce.cursor import dump_several, parse_several
 from crmbridge_salesforce.encode import Encoder, currencies, figure_of
 from crmbridge_salesforce.finding import Finder
@@ -33,6 +36,7 @@ from crmbridge_salesforce.steps import key_wish
 from crmbridge_salesforce.versions import supported_until
 from crmbridge_salesforce.write import Writer
 
+WALKED = frozenset({Kind.COMPANY, Kind.CONTACT, Kind.DEAL})
 _ACTIONS = DEAL_ACTIONS | {Action.ARCHIVE, Action.AMEND}
 CAPABILITIES = Capabilities(
     kinds=frozenset(KINDS),
@@ -47,6 +51,7 @@ CAPABILITIES = Capabilities(
     creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT, Kind.FIGURE}),
     associates=frozenset({"company", "contacts"}),
     figures=frozenset({Kind.COMPANY, Kind.USER}),
+    ahead=True,
     field_history=2_000,  # a query or two for a few hundred of them
 )
 
@@ -66,6 +71,7 @@ class SalesforceAdapter:
             overlap=timedelta(seconds=settings.overlap), page_size=settings.page_size, bulk_above=settings.bulk_above
         )
         self._finder = Finder(self._org, self._setup, settings.key_name)
+        self._ahead: dict[Kind, Future[Beginning | None]] = {}
         self._writer = Writer(
             self._org,
             Encoder(self._setup, self._library.shape),
@@ -82,9 +88,10 @@ class SalesforceAdapter:
 
     def describe(self) -> Description:
         """Read the org's record types, stages, fields, users and currencies, anew each time."""
-        self._setup.forget()
+        if not self._ahead:  # what was begun has done so, and is of the same moment
+            self._setup.forget()
         with make_pool(AT_ONCE) as threads:  # none of these waits for another; each is one query, users with describe
-            account, users = threads.submit(self._account), threads.submit(self._users)
+            account, users = threads.submit(self._account), threads.submit(self._library.everybody)
             threads.submit(self._setup.stages)
             table = self._setup.table("Opportunity")
             pipelines = self._setup.pipelines()
@@ -93,7 +100,7 @@ class SalesforceAdapter:
             account=account.result(),
             pipelines=pipelines,
             fields=tuple(column.native() for column in table.columns.values()),
-            users=users.result(),
+            users=tuple(users.result()),
             currencies=currencies(table, self._settings.currency),
             api_version=self._settings.api_version,
             api_supported_until=supported_until(self._settings.api_version),
@@ -102,11 +109,19 @@ class SalesforceAdapter:
             credential=self._sign_in.credential(),
         )
 
+    def ask_ahead(self, kinds: Sequence[Kind]) -> None:
+        """Begin the walk through the first of these kinds that has one, whatever its object looks like."""
+        kind = next((kind for kind in kinds if kind in WALKED), None)
+        most = min(MOST, self._pace.bulk_above, self._pace.page_size)
+        if kind is not None and most:
+            self._setup.forget()
+            self._ahead[kind] = started(partial(begin, self._org, self._setup, kind, most, self._clock.now()))
+
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Yield pages of what changed since a cursor, in the order of change; a big first pull comes in bulk."""
-        begun = False
+        begun, ahead = False, self._ahead.pop(kind, None)
         try:
-            for page in self._pull(kind, since):
+            for page in self._pull(kind, since, ahead):
                 begun = True
                 yield page
         except UnknownColumnError:  # what we remember of the org may be old
@@ -166,10 +181,10 @@ class SalesforceAdapter:
                     made[ref] = replace(made[ref], fields={**made[ref].fields, **own})
         return made
 
-    def _pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+    def _pull(self, kind: Kind, since: str | None, ahead: Future[Beginning | None] | None = None) -> Iterator[Page]:
         sources = self._library.sources(kind)
         if len(sources) == 1 and kind is not Kind.FILE:  # where there is one object of files, there may be two later
-            yield from self._walk(sources[0], since)
+            yield from self._walk(sources[0], since, ahead)
             return
         cursors = parse_several(since)
         for source in sources:
@@ -187,13 +202,10 @@ class SalesforceAdapter:
             self._setup.forget()
             return list(self._library.read(kind, ids, fields))
 
-    def _walk(self, source: Source, since: str | None) -> Iterator[Page]:
+    def _walk(self, source: Source, since: str | None, ahead: Future[Beginning | None] | None = None) -> Iterator[Page]:
         # Whether a bulk job takes the condition that ties of files must be asked for with is not documented.
         pace = replace(self._pace, bulk_above=sys.maxsize) if source.kind is Kind.FILE else self._pace
-        return Walk(self._org, self._clock, source, pace).pages(since)
-
-    def _users(self) -> tuple[Record, ...]:
-        return tuple(self._library.everybody())
+        return Walk(self._org, self._clock, source, pace, ahead).pages(since)
 
     def _account(self) -> str:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -28,11 +28,15 @@ class Pace(Struct, frozen=True, kw_only=True):
 
 
 class Listing(NamedTuple):
-    """One page of rows, and where the walk stands after it. `full` says that there may be more."""
+    """One page of rows, and where the walk stands after it. `full` says that there may be more.
+
+    Instead of rows it may have their ids, by which they are still to be read.
+    """
 
     rows: list[Cells]
     after: Cursor
     full: bool
+    ids: Sequence[str] = ()
 
 
 class Listings:
@@ -65,16 +69,20 @@ class Listings:
     def listing(self, answer: Answer, place: Cursor, most: int | None = None) -> Listing:
         """Read what was answered from a place on, where so many were asked for."""
         rows = answer.rows
-        whole = rows if self._fits(self._form.columns) else list(self._wide(rows))
         return Listing(
-            rows=self._form.of_json(whole),
+            rows=self._form.of_json(rows) if self._fits(self._form.columns) else self.by_ids(_ids(rows)),
             after=self._after(rows, place),
             full=len(rows) >= self._limit(most),
         )
 
-    def _wide(self, rows: Sequence[Row]) -> Iterator[Row]:
-        ids = [to_18(str(row["Id"])) for row in rows]
-        return self._org.rows(self._table, ids, self._form.columns)
+    def named(self, answer: Answer, place: Cursor, most: int) -> Listing:
+        """Read an answer that names the rows from a place on, where so many were asked for."""
+        rows = answer.rows
+        return Listing([], self._after(rows, place), full=len(rows) >= self._limit(most), ids=_ids(rows))
+
+    def by_ids(self, ids: Sequence[str]) -> list[Cells]:
+        """Read rows by their ids; the ones that are gone are left out."""
+        return self._form.of_json(self._org.rows(self._table, ids, self._form.columns))
 
     def _after(self, rows: Sequence[Row], place: Cursor) -> Cursor:
         """Give the place after the last row that stands where it was sorted in.
@@ -112,3 +120,7 @@ class Listings:
         stamp = self._form.stamp
         rows = self._org.query(select([stamp], self._table, where=self._source.where, order=f"{stamp} DESC", limit=1))
         return read_moment(rows[0][stamp]) if rows else None
+
+
+def _ids(rows: Sequence[Row]) -> list[str]:
+    return [to_18(str(row["Id"])) for row in rows]

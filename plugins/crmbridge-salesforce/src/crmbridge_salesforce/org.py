@@ -24,6 +24,7 @@ COLLECTION = 200  # rows in one collections request
 # Requests under way at a time. Only those of 20 seconds and more are counted, 25 of them in production and 5 in a
 # Developer Edition ("API Request Limits and Allocations"); any query may turn out to be a long one.
 AT_ONCE = 5
+ALTOGETHER = 8  # as many as a first pull begins with, all of them short
 
 
 class Answer(NamedTuple):
@@ -43,7 +44,7 @@ class Org:
         self.version = settings.api_version
         self._base = f"services/data/v{settings.api_version}"
         self.now: datetime | None = None  # the org's own time, as its last answers said it
-        self._slots = threading.BoundedSemaphore(AT_ONCE)
+        self._slots = threading.BoundedSemaphore(ALTOGETHER)
         self._client = HttpClient(
             connection=context.connection,
             base_url=settings.address,

@@ -11,22 +11,25 @@ because the stamp is set when a transaction starts writing and the row is seen w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from crmbridge.http import pages, together
-from crmbridge.model.records import Ref, Tombstone
+from crmbridge.model.records import Kind, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Clock, Page
 from crmbridge.threads import make_pool
+from crmbridge_salesforce.beginning import STAMP, Beginning
 from crmbridge_salesforce.bulk import BulkUnavailableError
 from crmbridge_salesforce.bulk_walk import BulkWalk
 from crmbridge_salesforce.cursor import Cursor
-from crmbridge_salesforce.details import Asked
+from crmbridge_salesforce.details import Asked, Details
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.listing import Listing, Listings, Pace
 from crmbridge_salesforce.org import Org
+from crmbridge_salesforce.rows import Cells
 from crmbridge_salesforce.soql import moment, select
 from crmbridge_salesforce.sources import Source, Span
 from crmbridge_salesforce.values import read_moment
@@ -38,7 +41,9 @@ EARLY = 400  # rows of a first walk that are asked for at once; the details of s
 class Walk:
     """One pull of one source."""
 
-    def __init__(self, org: Org, clock: Clock, source: Source, pace: Pace) -> None:
+    def __init__(
+        self, org: Org, clock: Clock, source: Source, pace: Pace, ahead: Future[Beginning | None] | None = None
+    ) -> None:
         self._org = org
         self._clock = clock
         self._source = source
@@ -47,6 +52,7 @@ class Walk:
         self._pace = pace
         self._listings = Listings(org, source, pace)
         self._details = Asked(org, tracked=source.tracked)
+        self._ahead = ahead  # what a first walk was begun with before
         self._delivered: set[str] = set()
 
     def pages(self, since: str | None) -> Iterator[Page]:
@@ -55,8 +61,10 @@ class Walk:
         early: list[Listing] = []
         total: int | None = None
         big = bool(place.job)
+        begun: Beginning | None = None
         if place.at is None and not big:
-            place, early, total = self._begun(place)
+            begun = self._ahead.result() if self._ahead is not None else None
+            place, early, total = self._begun(place) if begun is None else self._begun_before(place, begun)
             big = total > self._pace.bulk_above
         elif not big:
             place, early = self._first(place)
@@ -64,7 +72,7 @@ class Walk:
                 total = self._listings.count(place).total
                 big = total > self._pace.bulk_above
         for page in self._in_bulk(place, early) if big else self._by_pages(place, early):
-            yield replace(page, total=total)
+            yield replace(page, total=total, begun=begun.at if begun is not None else None)
         yield from self._rest(place.without_job)
 
     def _begun(self, place: Cursor) -> tuple[Cursor, list[Listing], int]:
@@ -82,6 +90,13 @@ class Walk:
         # Where the org says no time, the walk begins at the newest stamp, which was asked for after this page.
         early = [self._listings.listing(answer, place, most) for answer in asked if times]
         return place, early, counted.total
+
+    def _begun_before(self, place: Cursor, begun: Beginning) -> tuple[Cursor, list[Listing], int]:
+        """Go on from what was asked for before the columns were known."""
+        place = self._noted(place, begun.now)
+        is_known = begun.now is not None and self._form.stamp == STAMP  # else as in `_begun`
+        early = [self._listings.named(begun.first, place, begun.most)] if is_known else []
+        return place, early, begun.counted.total
 
     def _first(self, place: Cursor) -> tuple[Cursor, list[Listing]]:
         """Ask for the first page of a later walk, which most often is all there is; after a full one for the second.
@@ -132,12 +147,23 @@ class Walk:
                     yield from self._page(listing, span)
 
     def _page(self, listing: Listing, span: Span) -> Iterator[Page]:
-        if listing.rows:
+        rows, details = self._whole(listing)
+        if rows:
             if span.since is not None:
-                self._delivered.update(to_18(cells[0]) for cells in listing.rows)
-            page = self._source.page(listing.rows, span, listing.after.dump(), self._details)
+                self._delivered.update(to_18(cells[0]) for cells in rows)
+            page = self._source.page(rows, span, listing.after.dump(), details)
             if page.records:  # rows that are no records of ours make no page
                 yield page
+
+    def _whole(self, listing: Listing) -> tuple[list[Cells], Details]:
+        """Give the rows of a listing, and what knows their details; where only ids are known, both are read at once."""
+        if not listing.ids:
+            return listing.rows, self._details
+        jobs: list[Callable[[], Any]] = [partial(self._listings.by_ids, listing.ids)]
+        if self._source.kind is Kind.DEAL:
+            jobs.append(partial(self._details.ahead, listing.ids))
+        rows, *details = together(jobs)
+        return rows, details[0] if details else self._details
 
     # ── In bulk ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -178,7 +204,7 @@ class Walk:
         wanted = sorted(self._source.touched(span) - self._delivered)
         for start in range(0, len(wanted), self._pace.page_size):
             part = wanted[start : start + self._pace.page_size]
-            rows = self._form.of_json(self._org.rows(self._table, part, self._form.columns))
+            rows = self._listings.by_ids(part)
             page = self._source.page(rows, span, cursor, self._details)
             if page.records:
                 yield page

@@ -24,6 +24,7 @@ from crmbridge.model.checks import (
     AtLeast,
     Attachments,
     Bounds,
+    Check,
     Company,
     Contacts,
     Dates,
@@ -73,6 +74,16 @@ def output_fields(check: Outputs, stage: Stage) -> tuple[str, ...] | None:
     """Name the fields that show a stage's outputs; None when the stage has no such field for all of them."""
     fields = {output.id: output.field for output in stage.outputs if output.field is not None}
     return tuple(fields[output] for output in check.outputs) if fields.keys() >= set(check.outputs) else None
+
+
+def counted_fields(check: Check, stage: Stage) -> tuple[Sequence[str], int] | None:
+    """Give the fields of which a check counts the ones that are filled in, and how many it needs; None for others."""
+    if isinstance(check, Required):
+        return check.required, len(check.required)
+    if isinstance(check, AtLeast):
+        return check.of, check.at_least
+    fields = output_fields(check, stage) if isinstance(check, Outputs) and not shown_by_files(check, stage) else None
+    return None if fields is None else (fields, len(fields))
 
 
 def _required(check: Required, _stage: Stage, writer: Writer) -> None:

@@ -47,7 +47,8 @@ class Case(Struct, frozen=True, kw_only=True, eq=False):
 
     `visit` is the stay in the stage that is judged; None where there was none, as the stage was skipped. `zone` is
     where a day begins and ends; `language` is the one that names of fields are given in. `values` says whether the
-    fields are those of an earlier moment, which `now` then is.
+    fields are those of an earlier moment, which `now` then is. What is `unreadable` is missing in `fields`, and not
+    empty.
     """
 
     process: Process
@@ -60,6 +61,7 @@ class Case(Struct, frozen=True, kw_only=True, eq=False):
     beside: Beside = NOTHING_BESIDE
     language: str = "en"
     values: Literal["then", "now"] = "now"
+    unreadable: frozenset[str] = frozenset()
     _said: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from crmbridge.engine.views import SHARED, STAGE, Viewer
 from crmbridge.errors import CrmbridgeError
@@ -19,6 +19,14 @@ from crmbridge.testing.simulation.sight import Sight
 Views = Mapping[Ref, Mapping[str, Value]]
 NEW_IDS = "merges_make_new_ids"  # what a sandbox's state calls it
 BESIDE = {STAGE: {"close_date", "lost_reason"}}  # what a CRM itself changes when a person, or we, change something
+
+
+class _Counted(NamedTuple):
+    """What is being written, and what there was before: deals, and what companies and contacts go by."""
+
+    changes: Sequence[Change]
+    before: Views
+    names: Mapping[Kind, Mapping[str, str]]
 
 
 class Account:
@@ -44,6 +52,7 @@ class Account:
         self._shown = {*SHARED, *sight.viewer.fields, *sight.around}  # what else hangs on deals costs requests
         self._touched: set[Ref] = set()  # what people did something to while crmbridge wrote
         self._made = 0
+        self._counted: _Counted | None = None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -99,22 +108,44 @@ class Account:
     @contextlib.contextmanager
     def counting(self, changes: Sequence[Change]) -> Iterator[None]:
         """Count which of these changes are carried out until the block ends, however it ends."""
-        before, names = self._views(), self.sight.names
-        self._touched = set()
+        self._count_from_now(changes)
         try:
             yield
         finally:
-            self._forget()
-            if any(change.kind in names for change in changes):
-                self.sight.names = names_in(self.people)
-            after = self._views()
-            keys = {record.key for ref, record in self.records.items() if ref not in before}
-            made = {
-                name for kind, known in self.sight.names.items() for i, name in known.items() if i not in names[kind]
-            }
-            self.effects.update(c.id for c in changes if self._carried_out(c, before, after, keys | made))
-            self.beyond += self._beside(changes, before, after)
+            self._count()
+            self._counted = None
             self.writes += 1
+
+    @contextlib.contextmanager
+    def counting_others(self) -> Iterator[None]:
+        """Count for itself, until the block ends, what another process does in the middle of a write of this one."""
+        counted = self._counted
+        if counted is not None:
+            self._count()
+            self._counted = None
+        try:
+            yield
+        finally:
+            if counted is not None:
+                self._count_from_now(counted.changes)
+
+    def _count_from_now(self, changes: Sequence[Change]) -> None:
+        self._counted = _Counted(changes, self._views(), self.sight.names)
+        self._touched = set()
+
+    def _count(self) -> None:
+        """Count what was carried out since that began."""
+        if self._counted is None:
+            raise TypeError("nothing is being written")
+        changes, before, names = self._counted
+        self._forget()
+        if any(change.kind in names for change in changes):
+            self.sight.names = names_in(self.people)
+        after = self._views()
+        keys = {record.key for ref, record in self.records.items() if ref not in before}
+        made = {name for kind, known in self.sight.names.items() for i, name in known.items() if i not in names[kind]}
+        self.effects.update(c.id for c in changes if self._carried_out(c, before, after, keys | made))
+        self.beyond += self._beside(changes, before, after)
 
     def _carried_out(self, change: Change, before: Views, after: Views, made: set[str | None]) -> bool:
         match change.action:

@@ -99,6 +99,31 @@ BUGS: tuple[Bug, ...] = (
         "    workspace.store.links.save_bases(bases)\n",
         "",
     ),
+    # ── Two runs at once ────────────────────────────────────────────────────────────────────────────────
+    Bug(
+        "a second run begins though another one holds the state",
+        "crmbridge.store.quiet_runs",
+        '    "WHERE lease.expires_at <= ?"\n',
+        '    "WHERE lease.expires_at > ?"\n',
+    ),
+    Bug(
+        "a run that another one took over from goes on",
+        "crmbridge.store.database",
+        "        if done.rowcount == 0:\n",
+        "        if False:\n",
+    ),
+    Bug(
+        "a run that another one took over from goes on saving",
+        "crmbridge.store.plain",
+        "        if done.rowcount == 0:\n",
+        "        if False:\n",
+    ),
+    Bug(
+        "a run that another one took over from goes on sending",
+        "crmbridge.services.workspace",
+        "ledger=HeldLedger(self.store.rates, self.store.runs.must_hold),",
+        "ledger=self.store.rates,",
+    ),
     # ── Echo and money ──────────────────────────────────────────────────────────────────────────────────
     Bug(
         "an echo is not recognised",
@@ -232,6 +257,12 @@ BUGS: tuple[Bug, ...] = (
         "        edits = [kept for edit in change.edits if (kept := self._edit(change, edit)) is not None]\n",
         "        edits = [kept for edit in change.edits if (kept := self._edit(change, edit)) is not None]\n"
         "        edits = [edit for edit in edits if edit.name != COMPANY]\n",
+    ),
+    Bug(
+        "a contact that two CRMs have linked is not found in a third",
+        "crmbridge.services.companions",
+        "            if members and all(ref.connection != connection for ref in members):\n",
+        "            if False:\n",
     ),
     Bug(
         "the receipts of a batch are in another order",

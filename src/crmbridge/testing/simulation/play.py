@@ -25,14 +25,14 @@ from crmbridge.services.resolving import conflicts, resolve, take
 from crmbridge.services.undoing import plan_undo
 from crmbridge.services.workspace import Project, Workspace
 from crmbridge.testing.simulation.afterwards import Afterwards
-from crmbridge.testing.simulation.breaking import Breaking
-from crmbridge.testing.simulation.changing import Changing
+from crmbridge.testing.simulation.beside import Beside
+from crmbridge.testing.simulation.changing import Changing, edit_apart
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.drawing import draw_entry
-from crmbridge.testing.simulation.fuse import Fuse, Killed, burning_at_commits
+from crmbridge.testing.simulation.fuse import Killed, burning_at_commits
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.people import People
-from crmbridge.testing.simulation.promised import Promised
+from crmbridge.testing.simulation.process import Process
 from crmbridge.testing.simulation.scene import LATER, Scene, make_scene, usual_settings
 from crmbridge.testing.simulation.sight import HANGING
 from crmbridge.testing.simulation.telling import tell_changes, tell_end
@@ -71,12 +71,7 @@ class Play:
     diary: Diary
     policy: str = ""
     parts: tuple[Part, ...] = ("sync", "enforce")
-    fuse: Fuse = field(default_factory=Fuse)
     weather: Weather = CALM
-    exposed: frozenset[str] = frozenset()  # connections in which nobody may do anything just now
-    writing: str = ""  # the connection that is being written to
-    promised: Promised = field(default_factory=Promised)
-    breaking: Breaking = field(default_factory=Breaking)
     spent: bool = False  # whether a CRM lets nobody in any more today
     runs: int = 0
     kills: int = 0
@@ -86,7 +81,8 @@ class Play:
     seen: Witness = field(init=False)
     oracle: Oracle = field(init=False)
     people: People = field(init=False)
-    _process: Workspace | None = None
+    process: Process = field(init=False)  # the one that is at work
+    beside: Beside = field(init=False)
     journal: bytes = b""
 
     @property
@@ -105,44 +101,54 @@ class Play:
     @contextlib.contextmanager
     def writing_to(self, connection: str) -> Iterator[None]:
         """Mark the requests until the block ends as those that write."""
-        self.writing = connection
+        self.process.writing = connection
         try:
             yield
         finally:
-            self.writing = ""
-            self.exposed -= {connection}
+            self.process.writing = ""
+            self.process.exposed -= {connection}
 
     # ── Runs ────────────────────────────────────────────────────────────────────────────────────────────
 
     def run(self) -> Plan | None:
         """Run one cycle as a new process would, to its end or to the kill; no plan when it did not get to its end."""
+        plan = self.run_at_once()
+        self.beside.judge()
+        if self.process.was_killed or self.process.was_outdone:
+            self.end_process()
+        self.scene.clock.advance(timedelta(minutes=15))
+        return plan
+
+    def run_at_once(self) -> Plan | None:
+        """Do the same, and let no time pass afterwards."""
         self.runs += 1
-        name = f"run{self.runs:03}"
+        name, process = f"run{self.runs:03}", self.process
         self.diary.note("run", f"{name} begins")
         self.oracle.begin(name)
-        self.promised.begin()
+        process.promised.begin()
+        process.was_locked_out = False
         cycle = None
         try:
-            with self.breaking.told():
+            with process.breaking.told():
                 cycle = self._run(name)
         except Killed:
             self.kills += 1
             self.diary.note("run", f"{name} is killed")
-            self.end_process()
+            process.was_killed = True
         except LockedError as error:
             self.diary.note("run", f"{name} finds the state locked: {error.message}")
-        self.fuse.light(None)
-        self.exposed = frozenset()
+            process.was_locked_out = True
+        process.fuse.light(None)
+        process.exposed = frozenset()
         plan = cycle.plan if cycle else None
         tell_end(self.diary, name, cycle)
         self._judge_run(cycle)
         self.oracle.end(plan)
-        self.scene.clock.advance(timedelta(minutes=15))
         return plan
 
     def _judge_run(self, cycle: Cycle | None) -> None:
         if cycle is not None:
-            self.promised.judge(cycle)
+            self.process.promised.judge(cycle)
         for account in self.scene.accounts.values():
             assert not account.beyond, f"P7: beside what was sent, {', '.join(account.beyond)}"
             assert not account.doubled(), f"P2: {', '.join(account.doubled())} is doubled in {account.connection}"
@@ -164,7 +170,7 @@ class Play:
 
     def undo(self, name: str) -> None:
         """Undo a run that came to its end: all that it wrote is as before, but for what people changed since."""
-        workspace, state = self._process or self._begin_process(), cast("StateStore", self.scene.state)
+        workspace, state = self.process.workspace or self._begin_process(), cast("StateStore", self.scene.state)
         run = next(run for run in state.runs.runs(100) if run.id == name)
         rows = list(state.journal.entries(name))
         intended = {e.change.id for e in rows if e.outcome is None}  # not what it only found out about
@@ -172,14 +178,14 @@ class Play:
         since = self.seen.began
         if wrote and self.later.random() < 0.5:
             self._edit_written(wrote)
-        self.promised.begin()
+        self.process.promised.begin()
         with workspace.store.runs.lease(f"undo of {name}", workspace.clock.now(), LEASE):
             plan = plan_undo(workspace, run)
             workspace.store.runs.start(Run(id=f"{name}-undo", command="undo", started_at=workspace.clock.now()))
             judge_undo(self.seen, wrote, plan)
-            with self.breaking.told():
+            with self.process.breaking.told():
                 applied = apply_plan(workspace, plan, f"{name}-undo")
-        self.promised.judge(Cycle(run=name, plan=plan, applied=applied))
+        self.process.promised.judge(Cycle(run=name, plan=plan, applied=applied))
         tell_changes(self.diary, "undo", plan.changes)
         for change, receipt in applied.done:
             assert receipt.outcome is Outcome.APPLIED, f"P7: {change} of an undo is {receipt}"
@@ -197,7 +203,7 @@ class Play:
             people.edit(target, self.later.choice([*names, "pains"]))
 
     def _settle_conflicts(self) -> None:
-        workspace = self._process or self._begin_process()
+        workspace = self.process.workspace or self._begin_process()
         for waiting in conflicts(workspace):
             item = waiting.item
             if self.rng.random() < 0.5 and item.values and item.name not in HANGING:
@@ -207,28 +213,29 @@ class Play:
                 self.seen.decided(item.link, item.name, decision.value)
 
     def _run(self, name: str) -> Cycle:
-        workspace = self._process or self._begin_process()
-        with burning_at_commits(self.fuse):
+        workspace = self.process.workspace or self._begin_process()
+        with burning_at_commits(self.process.fuse):
             now = workspace.clock.now()
             with workspace.store.runs.lease(name, now, LEASE):
                 workspace.store.runs.start(Run(id=name, command="run", started_at=now))
-                return run_cycle(workspace, name, parts=self.parts)
+                cycle = run_cycle(workspace, name, parts=self.parts)
+                if self.process.was_outdone:  # else nothing depends on it
+                    workspace.store.runs.finish(name, workspace.clock.now(), cycle.exit_code(), cycle.summary())
+                return cycle
 
     def _begin_process(self) -> Workspace:
-        self._process = Workspace(
-            project=self.project,
-            store=cast("StateStore", self.scene.state),
-            clock=self.scene.clock,
-            plugins=self.scene.plugins,
+        process = self.process
+        store = cast("StateStore", process.state)
+        process.workspace = Workspace(
+            project=self.project, store=store, clock=process.clock, plugins=self.scene.plugins
         )
-        return self._process
+        return process.workspace
 
     def end_process(self) -> None:
         """Let nothing be left of the process but what stands in the state's file."""
-        if self._process is not None:
-            self._process.close()
-            self.scene.state.open()
-        self._process = None
+        self.process.end()
+        self.scene.state.open()
+        self.process = Process(self.scene.clock, self.scene.state)
 
     def take_up(self, project: Project) -> None:
         """Go on with other settings, as the next process reads them."""
@@ -242,7 +249,8 @@ class Play:
             writing=self.rng.choice((0.0, 0.2, 0.4)),
             meddling=self.rng.choice((0.0, 0.0, 0.05, 0.1)),
         )
-        self.fuse.light(self.rng.randint(0, 40) if self.rng.random() < 0.4 else None)
+        self.process.fuse.light(self.rng.randint(0, 40) if self.rng.random() < 0.4 else None)
+        self.beside.prepare()
 
     def calm(self) -> None:
         """Let nothing go wrong any more; what is used up for today is there again tomorrow."""
@@ -250,7 +258,7 @@ class Play:
         if self.spent:
             self.scene.clock.advance(timedelta(days=1))
             self.spent = False
-        self.fuse.light(None)
+        self.process.fuse.light(None)
         for account in self.scene.accounts.values():
             account.sandbox.faults.clear()
 
@@ -264,8 +272,10 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
     rng = random.Random(f"simulation {seed}")  # noqa: S311  a seeded play, not a secret
     merging = random.Random(f"merges {seed}")  # noqa: S311  as above
     later = random.Random(f"afterwards {seed}")  # noqa: S311  as above
+    beside = random.Random(f"beside {seed}")  # noqa: S311  as above
     settings = random.Random(f"settings {seed}")  # noqa: S311  as above
     play = Play(seed=seed, rng=rng, merging=merging, later=later, settings=settings, diary=diary or Diary())
+    play.beside = Beside(play, beside)
     with _seeded(seed), _on_stage(play):
         try:
             _go_through(play)
@@ -306,6 +316,9 @@ def _change_settings(play: Play) -> None:
     play.people.also, play.people.currencies = (LATER, LATER), ("EUR", "USD")
     for _ in range(play.settings.choice((1, 1, 2, 3))):
         play.take_up(changing.change())
+        if play.seen.left_out.connections:
+            people = People(play.scene.accounts, play.seen, play.scene.clock, play.settings, play.diary)
+            edit_apart(people, play.seen, play.scene.clock, play.settings)
         for _ in range(play.rng.randint(0, 4)):
             play.people.act()
         play.disturb()
@@ -356,7 +369,7 @@ def _on_stage(play: Play) -> Iterator[None]:
     parts = {name: (0.0, 1.0 if name == names[0] else known) for name in names}
     play.raw = {**usual_settings(names, lean=lean), "sync": [sync]}
     with make_scene(play.seed, parts, play.line, play.wrap, play.raw, deals=rng.randint(1, 4)) as scene:
-        play.scene, play.project = scene, scene.project
+        play.scene, play.project, play.process = scene, scene.project, Process(scene.clock, scene.state)
         play.policy = ", ".join(f"{name}: {how}" for name, how in sync.items() if name not in {"name", "between"})
         sights = {name: account.sight for name, account in scene.accounts.items()}
         entry = scene.project.settings.sync[0]

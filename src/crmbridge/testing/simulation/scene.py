@@ -61,31 +61,30 @@ Wrap = Callable[[Adapter, str], Adapter]
 
 
 class State:
-    """The state in its file. It is emptied for each play, and opened anew where a process was killed.
+    """The state in its file, as one process after the other has it open; `beside` opens it for one that is there, too.
 
     Requests are counted in memory: how several processes share that is proved elsewhere.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "state.db"
-        self._store = open_store(f"sqlite:///{self._file}")
-        self._store.close()
-        self._empty = sqlite3.connect(":memory:")
-        with contextlib.closing(sqlite3.connect(self._file)) as made:
-            made.backup(self._empty)
-        self.open()
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._store = open_store(f"sqlite:///{file}")
+        self.rates = LocalLedger()
 
     def open(self) -> None:
         """Open it as a new process does."""
         self._store.close()
-        self._store = open_store(f"sqlite:///{self._file}")
+        self._store = open_store(f"sqlite:///{self.file}")
         self.rates = LocalLedger()
 
-    def empty(self) -> None:
-        """Let it be as if nothing had ever happened."""
-        with contextlib.closing(sqlite3.connect(self._file)) as file:
-            self._empty.backup(file)
-        self.rates = LocalLedger()
+    @contextlib.contextmanager
+    def beside(self) -> Iterator[State]:
+        """Have it open in another process as well, until the block ends."""
+        other = State(self.file)
+        try:
+            yield other
+        finally:
+            other._store.close()
 
     def close(self) -> None:
         """Leave it open for the next process, which is this one."""
@@ -93,6 +92,21 @@ class State:
     def __getattr__(self, part: str) -> Any:
         """Give a part of the store."""
         return getattr(self._store, part)
+
+
+def _kept(state: State) -> sqlite3.Connection:
+    """Keep what a state's file holds."""
+    copy = sqlite3.connect(":memory:")
+    with contextlib.closing(sqlite3.connect(state.file)) as made:
+        made.backup(copy)
+    return copy
+
+
+def _put_back(kept: sqlite3.Connection, state: State) -> None:
+    """Let a state's file hold again what was kept."""
+    with contextlib.closing(sqlite3.connect(state.file)) as file:
+        kept.backup(file)
+    state.rates = LocalLedger()
 
 
 @contextlib.contextmanager
@@ -118,7 +132,7 @@ def make_scene(
     behinds = {name: Wire(box.backstage, box, clock, None, house.loop) for name, box in sandboxes.items()}
     wires = {_url(name, behind=False): wire for name, wire in fronts.items()}
     wires |= {_url(name, behind=True): wire for name, wire in behinds.items()}
-    house.state.empty()
+    _put_back(house.empty, house.state)
     with instead_of_network(wires), one_at_a_time():
         project = make_project(settings or usual_settings(tuple(parts), lean=False))
         accounts = {name: _account(house, project, name, box, options.seed) for name, box in sandboxes.items()}
@@ -140,6 +154,7 @@ class _House(Struct, frozen=True, kw_only=True):
     adapters: Mapping[str, AdapterSpec]
     sandboxes: Mapping[str, SandboxSpec]
     state: State
+    empty: sqlite3.Connection  # what its file holds when nothing has ever happened
     memories: dict[str, dict[str, str]]  # what adapters keep of an account that they have just looked at, by sandbox
     # By CRM and world, users and what others go by; all plays of a world have them alike, however many deals there are.
     seen: dict[tuple[str, int], tuple[tuple[Record, ...], dict[Kind, dict[str, str]]]]
@@ -152,6 +167,7 @@ def _house() -> _House:
     (folder / "token").write_text(TOKEN, "utf-8")
     installed = load_plugins()
     stages = [*(make_stage(stage) for stage in STAGES), make_stage("care", status="won")]
+    state = State(folder / "state.db")
     fields = [{"id": name, "name": name, "type": type_} for name, type_ in {**FIELDS, LATER: "text"}.items()]
     return _House(
         folder=folder,
@@ -159,7 +175,8 @@ def _house() -> _House:
         process=make_process(stages=stages, fields=fields),
         adapters=installed.adapters(),
         sandboxes=installed.sandboxes(),
-        state=State(folder),
+        state=state,
+        empty=_kept(state),
         memories={},
         seen={},
     )

@@ -62,8 +62,9 @@ def check_archive(seen: Witness, change: Change) -> None:
 
 
 def _got_there(seen: Witness, link: str, edit: Edit) -> bool:
-    """Tell whether an edit had been written to a deal before somebody deleted that."""
-    return any(
+    """Tell whether a deal held an edit when it was deleted: it had been written there, or was entered there, too."""
+    theirs = [seen.went_with[ref] for ref in seen.members[link] - {edit.ref} if ref in seen.went_with]
+    return any(held.get(edit.name, NOTHING) == edit.value for held in theirs) or any(
         one.applied and one.value == edit.value and edit.number <= one.at < seen.deleted_at.get(one.ref, 0)
         for one in seen.values_sent(link, edit.name)
         if one.ref is not None

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import Adapter, Capabilities, Description, Page
+from crmbridge.ports import Adapter, Capabilities, Description, Page, asks_ahead
 from crmbridge.testing.simulation.telling import tell_changes, tell_receipts
 
 if TYPE_CHECKING:
@@ -34,12 +34,13 @@ class Line:
     def asked(self, request: httpx.Request) -> None:
         """Let come in what comes in before a request."""
         play = self._play
-        play.fuse.check()
-        writes = play.writing == self._connection and request.method != "GET"
+        play.process.fuse.check()
+        writes = play.process.writing == self._connection and request.method != "GET"
         if writes:
-            play.fuse.burn()
+            play.process.fuse.burn()
+        play.beside.asked(writes=writes)
         if play.rng.random() < play.weather.meddling:
-            play.people.act(play.exposed)
+            play.people.act(play.process.exposed)
         if play.rng.random() < (play.weather.writing if writes else play.weather.reading):
             fault = play.rng.choice(FAULTS if play.rng.random() < 0.95 else SELDOM)
             play.spent |= fault == "limit_day"
@@ -51,8 +52,9 @@ class Line:
         if play.diary.wants_requests or (fault and play.diary.wanted):
             answer = str(status or "no answer") + (f" ({fault})" if fault else "")
             play.diary.note(self._connection, f"    {request.method} {request.url.path} -> {answer}")
-        if play.writing == self._connection and request.method != "GET":
-            play.fuse.burn()
+        if play.process.writing == self._connection and request.method != "GET":
+            play.process.fuse.burn()
+            play.beside.answered()
 
 
 class Watched(Struct):
@@ -69,12 +71,18 @@ class Watched(Struct):
 
     def describe(self) -> Description:
         """Describe the account."""
-        with self.play.breaking.noted():
+        with self.play.process.breaking.noted():
             return self.inner.describe()
+
+    def ask_ahead(self, kinds: Sequence[Kind]) -> None:
+        """Ask ahead."""
+        with self.play.process.breaking.noted():
+            if asks_ahead(self.inner):
+                self.inner.ask_ahead(kinds)
 
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Pull."""
-        with self.play.breaking.noted():
+        with self.play.process.breaking.noted():
             yield from self.inner.pull(kind, since)
         self.play.seen.looks(self.connection, kind)
 
@@ -83,32 +91,34 @@ class Watched(Struct):
         # What is looked at may be written next. Where the CRM can't hold it until then, an edit after that is one that
         # nobody could see: the docs say so, and here nobody makes it, nor between the requests that one look may take.
         if not self.capabilities.conditional_write:
-            self.play.exposed |= {self.connection}
-        with self.play.breaking.noted():
+            self.play.process.exposed |= {self.connection}
+        with self.play.process.breaking.noted():
             return self.inner.read(refs, fields=fields)
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find."""
-        with self.play.breaking.noted():
+        with self.play.process.breaking.noted():
             return self.inner.find(kind, key, near)
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Write, with the oracle looking on."""
-        with self.play.breaking.noted():
+        with self.play.process.breaking.noted():
             return self._write(changes)
 
     def close(self) -> None:
         """Close the adapter."""
-        with self.play.breaking.noted():
+        with self.play.process.breaking.noted():
             self.inner.close()
 
     def _write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
-        self.play.fuse.burn()
-        self.play.oracle.before_write(changes)
-        self.play.promised.sends(list(changes))
-        tell_changes(self.play.diary, "write", changes)
+        self.play.process.fuse.burn()
+        self.play.beside.answered()
+        if not self.play.process.was_outdone:  # else nothing of it is to be sent
+            self.play.oracle.before_write(changes)
+            self.play.process.promised.sends(list(changes))
+            tell_changes(self.play.diary, "write", changes)
         with self.play.scene.accounts[self.connection].counting(changes), self.play.writing_to(self.connection):
             receipts = self.inner.write(changes)
         tell_receipts(self.play.diary, changes, receipts)
-        self.play.fuse.burn()
+        self.play.process.fuse.burn()
         return receipts

@@ -91,6 +91,7 @@ class Witness:
         self.in_step: dict[tuple[str, str], Agreed] = {}  # the same for when a run began
         self.members: dict[str, set[Ref]] = defaultdict(set)  # everything that ever was in a link
         self.deleted_at: dict[Ref, int] = {}
+        self.went_with: dict[Ref, Mapping[str, Value]] = {}  # what deals held when they were deleted
         self.merges: list[Merged] = []
         self.back_at: dict[Ref, int] = {}  # when a person brought back what was gone
         self.twins: list[frozenset[Ref]] = []  # deals of one name of which nobody can tell which belong together
@@ -128,6 +129,8 @@ class Witness:
         """Note that a deal is about to be deleted."""
         self.count += 1
         self.deleted_at[ref] = self.count
+        if ref in self.deals():
+            self.went_with[ref] = self.view(ref)
 
     def merged(self, deals: Sequence[Ref], left: Ref, linked: Sequence[Ref]) -> None:
         """Note that deals were merged and what is left of them; `linked` is what they were linked to, if it counts.
