@@ -217,6 +217,7 @@ class Play:
         with burning_at_commits(self.process.fuse):
             now = workspace.clock.now()
             with workspace.store.runs.lease(name, now, LEASE):
+                self.process.has_held = True
                 workspace.store.runs.start(Run(id=name, command="run", started_at=now))
                 cycle = run_cycle(workspace, name, parts=self.parts)
                 if self.process.was_outdone:  # else nothing depends on it
