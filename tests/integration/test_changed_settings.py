@@ -55,6 +55,14 @@ class World:
         }
         self._go_on({**self.usual, "connections": less})
 
+    def bind(self, name: str, field: str, native: str, value: Value) -> None:
+        """Let a field stand for another one of its CRM, which holds this and which nobody edits."""
+        connections: Mapping[str, Any] = self.usual["connections"]
+        entry = {**connections[name], "fields": {**connections[name]["fields"], field: native}}
+        self._go_on({**self.usual, "connections": {**connections, name: entry}})
+        crm, ref = self.bench.crms[name], self.ref(name)
+        crm.records[ref] = replace(crm.records[ref], fields={**crm.records[ref].fields, field: value})
+
     def _go_on(self, settings: Mapping[str, Any]) -> None:
         self.bench: Bench = self.bench.again(Settings.model_validate(settings))
 
@@ -330,3 +338,18 @@ def test_settings_that_are_put_back_before_all_was_read_anew_empty_nothing(monke
     world.leave_out("")
 
     assert (0, ["none"] * 3) == (world.run().exit_code(), world.held())
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "held"), [("newest", 0, "other"), ("ask", 7, "none"), ("only_if_empty", 0, "none")]
+)
+def test_a_field_that_is_bound_to_another_one_is_compared_first(policy: str, code: int, held: str) -> None:
+    """What stands in that one is nobody's edit: an empty one is filled, and nothing is cleared in the others."""
+    world = World(policy, ("north", "south"))
+    world.bind("north", FIELD, "one field", None)
+    world.run()
+    filled = world.held(FIELD)
+    world.bind("north", FIELD, "another field", "other")
+    ended = world.run()
+
+    assert (["none", "none"], ["other", held], code) == (filled, world.held(FIELD), ended.exit_code())

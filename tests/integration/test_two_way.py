@@ -103,6 +103,27 @@ def test_what_is_there_is_matched_and_not_made_again() -> None:
     assert "c9" == only(bench, "south").fields["company"]
 
 
+def test_what_two_crms_have_linked_is_matched_where_it_comes_later() -> None:
+    """A third one has the company and the contact by now, though no deal of it names them."""
+    names = ("north", "south", "west")
+    bench = able_bench(names, **entry(*names, companies="match", contacts="match"))
+    for name in names[:2]:
+        add(bench, name, Kind.COMPANY, f"{name}-c", **FIRM)
+        add(bench, name, Kind.CONTACT, f"{name}-p", name="Ann", email="ann@acme.example")
+    bench.crms["north"].create_deal("Rollout", stage="qualification", company="north-c", contacts=("north-p",))
+    run(bench)
+    lacking = only(bench, "west").fields
+    add(bench, "west", Kind.COMPANY, "west-c", **FIRM)
+    add(bench, "west", Kind.CONTACT, "west-p", name="Ann", email="ann@acme.example")
+    bench.clock.advance(HOUR)
+    run(bench)
+    quiet = run(bench)
+
+    for name, there in (("company", "west-c"), ("contacts", ("west-p",))):
+        assert (None, there) == (lacking.get(name), only(bench, "west").fields.get(name))
+    assert () == quiet.plan.changes if quiet.plan else False
+
+
 def test_a_deal_waits_for_its_company() -> None:
     """Its company could not be made: the deal is not made either, and comes with the company in the next run."""
     bench = able_bench(**entry(companies="create"))

@@ -804,13 +804,63 @@ def test_a_deal_that_is_surely_another_is_created_beside_one_that_can_not_be_com
     assert [1, 2] == [len(crm(bench, name).deal_ids()) for name in ("north", "south")]
 
 
-def test_a_deal_whose_company_can_not_be_read_is_not_made_again() -> None:
+@pytest.mark.parametrize("hidden", ["field", "company"])
+def test_a_deal_whose_company_can_not_be_read_is_not_made_again(hidden: str) -> None:
     """By the usual rule, deals of one name at companies of one domain are the same."""
     bench = able_bench(**entry())
     for name in ("north", "south"):
         firm = add(bench, name, Kind.COMPANY, "c1", **FIRM)
         crm(bench, name).create_deal("Rollout", stage="qualification", company=firm)
-    hide(bench, only(bench, "north").ref.id, "company")
+    if hidden == "company":
+        crm(bench, "north").records.pop(Ref("north", Kind.COMPANY, "c1"))
+    else:
+        hide(bench, only(bench, "north").ref.id, "company")
     run(bench)
 
     assert [1, 1] == [len(crm(bench, name).deal_ids()) for name in ("north", "south")]
+
+
+# ── Companies and contacts that are gone ────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Kind.COMPANY, "company"), (Kind.CONTACT, "contacts")])
+def test_a_deal_does_not_wait_for_what_somebody_deleted(kind: Kind, name: str) -> None:
+    """It is made without that, as nobody makes again what a person took away."""
+    bench = able_bench(**entry(companies="create", contacts="create"))
+    firm = add(bench, "north", Kind.COMPANY, "c1", **FIRM)
+    ann = add(bench, "north", Kind.CONTACT, "n1", name="Ann", email="ann@acme.example")
+    crm(bench, "north").create_deal("Rollout", stage="qualification", company=firm, contacts=(ann,))
+    run(bench)
+    south = only(bench, "south")
+    gone = south.fields[name]
+    crm(bench, "south").edit_deal(south.ref.id, **{name: None})
+    crm(bench, "south").remove(Ref("south", kind, str(gone[0] if isinstance(gone, tuple) else gone)))
+    bench.clock.advance(HOUR)
+    run(bench)
+    crm(bench, "north").create_deal("Second", stage="qualification", company=firm, contacts=(ann,))
+    run(bench)
+    quiet = run(bench)
+    (second,) = crm(bench, "south").named("Second")
+
+    assert {"name", "company", "contacts"} - {name} == {each for each, value in second.fields.items() if value}
+    assert () == quiet.plan.changes if quiet.plan else False
+
+
+def test_a_contact_that_was_merged_into_another_keeps_its_counterpart() -> None:
+    """The one that is left has another e-mail, and was linked to nobody."""
+    bench = able_bench(**entry(contacts="create"))
+    ann = add(bench, "north", Kind.CONTACT, "n1", name="Ann", email="ann@acme.example")
+    add(bench, "north", Kind.CONTACT, "n2", name="Ann B", email="ann.b@acme.example")
+    north = crm(bench, "north").create_deal("Rollout", stage="qualification", contacts=(ann,)).id
+    run(bench)
+    before = only(bench, "south").fields["contacts"]
+    left, gone = Ref("north", Kind.CONTACT, "n2"), Ref("north", Kind.CONTACT, "n1")
+    crm(bench, "north").remove(gone)
+    crm(bench, "north").gone[gone] = Tombstone(ref=gone, at=bench.clock.now(), merged_into=left)
+    crm(bench, "north").edit_deal(north, contacts=("n2",))
+    bench.clock.advance(HOUR)
+    run(bench)
+    run(bench)
+
+    assert before == only(bench, "south").fields["contacts"] != ()
+    assert not [c for c in crm(bench, "south").records.values() if c.fields.get("email") == "ann.b@acme.example"]

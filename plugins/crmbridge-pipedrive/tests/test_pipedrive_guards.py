@@ -67,6 +67,19 @@ def test_what_a_stage_needs_is_required_from_the_next_one_on() -> None:
     assert (("qualification.r",), ()) == (found.covered, found.left_out)
 
 
+@pytest.mark.parametrize(
+    "check",
+    [{"bounds": {"field": "unbound", "min": 1}}, {"one_of": {"field": "unbound", "values": ["a"]}}],
+    ids=lambda check: next(iter(check)),
+)
+def test_a_field_that_is_bound_to_nothing_is_not_called_required(check: dict[str, Any]) -> None:
+    """Nothing asks for it anywhere."""
+    found = guards(request(rule(check)))
+
+    assert {} == found.files
+    assert ["unbound can't be required: no field of Pipedrive's holds it"] == [each.why for each in found.left_out]
+
+
 def test_two_rules_about_one_field_are_one_requirement() -> None:
     """The earlier one counts: later stages are among its own."""
     process = request(rule({"required": ["pains"]})).process

@@ -16,8 +16,10 @@ from msgspec.structs import force_setattr
 
 from crmbridge.errors import ConfigurationError, RefusedError, RetryLaterError
 from crmbridge.model.records import Kind, Record
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter, Page
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
+from crmbridge.threads import one_at_a_time
 from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.sandbox import State, build_org
 
@@ -74,7 +76,7 @@ def tell(adapter: SalesforceAdapter, *kinds: Kind) -> SalesforceAdapter:
 
 def test_a_first_page_waits_for_two_answers(open_adapter: Opener, clock: VirtualClock) -> None:
     """Ids and a count are asked for beside the description; then rows and details beside each other, by the ids."""
-    options = SandboxOptions(seed=3, deals=20, clock=clock, latency_ms=60)
+    options = SandboxOptions(seed=3, deals=20, clock=clock, latency_ms=250)
     with serve(build_org(options, multi_currency=False)) as org:
         log = org.sandbox.log
         usual = list(open_adapter(org.url, org.token).pull(Kind.DEAL, None))
@@ -93,6 +95,19 @@ def test_a_first_page_waits_for_two_answers(open_adapter: Opener, clock: Virtual
     assert (20, clock.now()) == (pages[0].total, pages[0].begun)
 
 
+def test_what_is_asked_ahead_is_good_for_one_pull(org: Served, open_adapter: Opener) -> None:
+    """Nothing of it is asked again beside the description, and a second pull begins anew."""
+    with one_at_a_time():
+        adapter = tell(open_adapter(org.url, org.token), Kind.DEAL)
+        first = list(adapter.pull(Kind.DEAL, None))
+        statements = asked(org)
+        again = list(adapter.pull(Kind.DEAL, None))
+
+    assert len(statements) == len(set(statements))
+    assert (True, False) == (first[0].begun is not None, again[0].begun is not None)
+    assert deals(first) == deals(again)
+
+
 def test_what_is_refused_ahead_is_asked_for_as_ever(org: Served, open_adapter: Opener) -> None:
     """An object that is not sorted by its usual stamp is walked by another one."""
     opportunities = state_of(org).tables.objects["Opportunity"]
@@ -102,6 +117,18 @@ def test_what_is_refused_ahead_is_asked_for_as_ever(org: Served, open_adapter: O
 
     assert 20 == len(deals(pages))
     assert None is pages[0].begun
+    assert 1 == len(org.sandbox.log.matching("GET", "/sobjects/Opportunity/describe"))
+
+
+def test_ids_in_another_order_are_not_gone_on_from(org: Served, open_adapter: Opener) -> None:
+    """Where the usual stamp can't be filtered by, the walk goes by another one, from its beginning."""
+    opportunities = state_of(org).tables.objects["Opportunity"]
+    stamp = replace(opportunities.columns["SystemModstamp"], filterable=False)
+    force_setattr(opportunities, "columns", {**opportunities.columns, "SystemModstamp": stamp})
+    pages = list(tell(open_adapter(org.url, org.token), Kind.DEAL).pull(Kind.DEAL, None))
+
+    assert 20 == len(deals(pages))
+    assert any("ORDER BY LastModifiedDate" in statement for statement in asked(org))
 
 
 def test_users_are_read_where_a_usual_column_is_hidden(org: Served, open_adapter: Opener) -> None:
@@ -330,7 +357,10 @@ def test_a_row_that_changed_on_its_way_does_not_carry_the_cursor_ahead(
     assert "SystemModstamp <= 2026-06-10T12:00:00Z" in following
 
 
-def test_an_org_that_says_no_time_is_walked_by_its_stamps(open_adapter: Opener, accounts: respx.MockRouter) -> None:
+@pytest.mark.parametrize("told", [(), (Kind.COMPANY,)])
+def test_an_org_that_says_no_time_is_walked_by_its_stamps(
+    open_adapter: Opener, accounts: respx.MockRouter, told: tuple[Kind, ...]
+) -> None:
     """Without a Date the newest stamp is where the next walk begins, never our own clock.
 
     Rows that were read before that was asked for are read again: one may have changed in between.
@@ -342,7 +372,9 @@ def test_an_org_that_says_no_time_is_walked_by_its_stamps(open_adapter: Opener, 
         reply(late, date=None),
         reply(row(1, "2026-06-01T00:00:00"), late, date=None),
     )
-    pages = list(open_adapter(HOST, "t").pull(Kind.COMPANY, None))
+    adapter = open_adapter(HOST, "t")
+    adapter.ask_ahead(told)
+    pages = list(adapter.pull(Kind.COMPANY, None))
 
     assert {"at": "2026-06-05T00:00:00Z"} == json.loads(pages[-1].cursor)
     assert [1, 5] == [record.updated_at.day for record in pages[0].records]

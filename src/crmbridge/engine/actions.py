@@ -8,11 +8,12 @@ from decimal import Decimal, InvalidOperation
 
 from msgspec import Struct, field
 
-from crmbridge.engine.aging import Past
+from crmbridge.engine.aging import Past, rule_of
 from crmbridge.engine.bindings import binding_for, latest_due, steps_of
 from crmbridge.engine.occasion import Occasion, reason
 from crmbridge.engine.people import OWNER
 from crmbridge.engine.reverting import revert, reverts_asked
+from crmbridge.engine.sla.limits import clock_rule
 from crmbridge.engine.subject import Subject
 from crmbridge.engine.tasks import SUBJECT_LIMIT, about, endings, note, task, tasks_asked
 from crmbridge.engine.text import fill, plain
@@ -54,7 +55,7 @@ def acts_for(subject: Subject, evaluation: Evaluation, past: Past, now: datetime
 
     The same finding gives a change with the same id each time, so the plan can leave out what the journal says was
     applied. Of several findings that set one field, the first speaks; a deal is moved back once per move. A finding
-    that is waived asks for nothing, and one that is undecided for a field that can't be read for nothing new.
+    that is waived asks for nothing, and one that hangs on a field that can't be read for nothing new.
     """
     wanted = _Wanted()
     asking = [finding for finding in evaluation.findings if finding.waived is None]
@@ -69,8 +70,17 @@ def acts_for(subject: Subject, evaluation: Evaluation, past: Past, now: datetime
 
 
 def _is_unread(subject: Subject, finding: Finding) -> bool:
-    """Tell whether a rule is undecided for a field that can't be read: that is a finding of its own, to act on."""
-    return finding.kind is FindingKind.UNDECIDED and not subject.deal.unreadable.isdisjoint(finding.seen)
+    """Tell whether what was found hangs on a field that can't be read: that is a finding of its own, to act on."""
+    unreadable = subject.deal.unreadable
+    if not unreadable:
+        return False
+    if finding.kind is FindingKind.UNDECIDED:
+        return not unreadable.isdisjoint(finding.seen)
+    clock, rule = clock_rule(finding.rule, subject.process), rule_of(subject, finding)
+    names = clock.fields if clock else frozenset()
+    if rule and rule.waived_by:  # it may be approved
+        names |= {rule.waived_by.field, rule.waived_by.until or ""}
+    return not unreadable.isdisjoint(names)
 
 
 def asked_of(subject: Subject, evaluation: Evaluation, past: Past) -> Iterator[str]:

@@ -78,7 +78,7 @@ def _waived(subject: Subject, finding: Finding, past: Past, now: datetime) -> Wa
 
 def _approved(subject: Subject, finding: Finding, people: People) -> Waived | None:
     """Give the approval that a CRM's field holds, where the rule takes one for a waiver."""
-    rule = _rule(subject, finding)
+    rule = rule_of(subject, finding)
     if rule is None or rule.waived_by is None:
         return None
     by = subject.deal.fields.get(rule.waived_by.field)
@@ -86,7 +86,7 @@ def _approved(subject: Subject, finding: Finding, people: People) -> Waived | No
         return None
     name = people.emails.get(str(by), show(by))  # of a user, the CRM gives an id
     until = subject.deal.fields.get(rule.waived_by.until) if rule.waived_by.until else None
-    if not (is_empty(until) or isinstance(until, date)):
+    if not (is_empty(until) or isinstance(until, date)) or rule.waived_by.until in subject.deal.unreadable:
         return None  # when it ends can't be read, so it may be over
     why = f"approved in {finding.deal.connection}"
     return Waived(plain(name, NAME), why, _end(until, subject, finding))
@@ -108,7 +108,8 @@ def _day_after(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day + timedelta(days=1), time.min, tzinfo=zone).astimezone(UTC)
 
 
-def _rule(subject: Subject, finding: Finding) -> ExitRule | None:
+def rule_of(subject: Subject, finding: Finding) -> ExitRule | None:
+    """Give the rule that a finding is about; None where it is about no rule of a stage."""
     stage_id, _, name = finding.rule.rpartition(".")
     stage = subject.process.stage(stage_id)
     return next((rule for rule in stage.rules if rule.id == name), None) if stage else None

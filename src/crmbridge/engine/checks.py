@@ -155,18 +155,20 @@ def holds(check: Check, case: Case) -> bool:
 
 def verdict(rule: CompiledRule, code: int, case: Case) -> Verdict:
     """Put in words what a rule decided about the case's deal."""
-    judgement, on_unknown = JUDGEMENTS[code & 3], rule.on_unknown
+    judgement = JUDGEMENTS[code & 3]
     hidden = sorted(rule.names & case.unreadable) if code & 3 == UNKNOWN else ()
     if code & 3 == NOT_APPLICABLE:
         answer = Answer(judgement, "This rule is for other deals.", rule.when)
-    elif hidden:  # that is no fault of the deal's, and said in a finding of its own
+    elif hidden:
         answer = undecided(hidden, f"{case.names(hidden)} can't be read, so this can't be decided.")
-        on_unknown = "skip" if on_unknown == "skip" else "warn"
     else:
         answer = rule.say(judgement, code >> 2, case)
+    # That is no fault of the deal's, and said in a finding of its own.
+    unread = code & 3 == UNKNOWN and not case.unreadable.isdisjoint(answer.missing)
+    on_unknown = "warn" if unread and rule.on_unknown == "fail" else rule.on_unknown
     _, said, looked_at, missing, _, _, beside = answer
     own, value = rule.rule.message, case.fields.get
-    if own is not None and code & 3 in _BROKEN and not hidden:
+    if own is not None and code & 3 in _BROKEN and not unread:
         said = _own_words(own, answer, case)
     seen = {field: value(field) for field in looked_at}
     if beside is not NOTHING_SEEN:

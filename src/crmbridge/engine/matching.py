@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct, field
 
+from crmbridge.engine.pacing import EPOCH
 from crmbridge.model.changes import Blocked, Cause
-from crmbridge.model.records import Kind, Record, Ref, Signature
+from crmbridge.model.records import Kind, Problem, Record, Ref, Signature
 from crmbridge.model.values import Fields, Value, is_empty, show
 
 EXTERNAL_KEY = "external_key"
@@ -151,6 +152,15 @@ def _unread(record: Record, company: Record | None, rules: Iterable[Rule], field
         if any(lost) and all(texts):  # a rule that asks for what is empty fits nothing anyway
             found.append(Signature(f"{rule_name(record.ref.kind, rule)} {UNREAD}", "\x1f".join(texts)))
     yield from (*found, MARKED) if found else ()
+
+
+def unseen(company: Ref, rules: Iterable[Rule]) -> Record:
+    """Stand for a company of which nothing can be read that these rules look at."""
+    names = sorted(
+        {name.removeprefix(_COMPANY) for rule in rules for name in _names(rule) if name.startswith(_COMPANY)}
+    )
+    problems = tuple(Problem(name, "the company is not shown to us", name) for name in names)
+    return Record(ref=company, fields={}, version="", updated_at=EPOCH, problems=problems)
 
 
 def may_be_alike(one: Signature, unread: Signature) -> bool:

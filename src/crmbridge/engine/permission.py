@@ -37,7 +37,9 @@ def mover(move: LastMove, subject: Subject) -> str | None:
 
 def _lacks_reason(move: LastMove, subject: Subject) -> bool:
     reason = subject.process.moves.reason
-    if reason is None or not move.back or not is_empty(subject.deal.fields.get(reason)):
+    if reason is None or not move.back or reason in subject.deal.unreadable:
+        return False
+    if not is_empty(subject.deal.fields.get(reason)):
         return False
     then = fields_at(subject, move.at) if is_known(subject, [reason], move.at) else {}
     return is_empty(then.get(reason))
@@ -51,9 +53,9 @@ def _is_by_another(move: LastMove, subject: Subject) -> bool:
         return False
     allowed, nobody = listed([word for word in words if word != OWNER], subject.beside.people)
     if OWNER in words:
-        if not is_known(subject, ["owner"], move.at):
+        if OWNER in subject.deal.unreadable or not is_known(subject, [OWNER], move.at):
             return False  # whose deal it was then, nobody can tell
-        owner = fields_at(subject, move.at).get("owner")
+        owner = fields_at(subject, move.at).get(OWNER)
         if owner == by:
             return False
         allowed |= {address} if (address := email_of(owner, users)) else set()

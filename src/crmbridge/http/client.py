@@ -31,6 +31,7 @@ TOO_FAST = 429
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_CONNECTIONS = 32
 BIG = 32_768  # bytes of an answer that is worth waiting with
+LARGEST = 256 * 1024 * 1024  # bytes of an answer, unpacked: a thousandth of it over the wire could fill the memory
 MOST_WORDS = 2000  # how much of an answer errors may speak of
 NOT_JSON = object()
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -243,10 +244,14 @@ class HttpClient:
         whole = _whole_address(self._base_url, url, request.params)
         sending = self._client.stream(request.method, whole, content=request.content, headers=headers)
         parts: list[bytes] = []
+        size = 0
         with sending as answer:
             self._budget.settle(taken)  # whoever begins to answer has counted it
             for part in answer.iter_bytes():
                 parts.append(part)
+                size += len(part)
+                if size > LARGEST:
+                    raise httpx.DecodingError("the answer is larger than any of use", request=answer.request)
                 if time.monotonic() > latest:
                     raise httpx.ReadTimeout("the answer drips in too slowly", request=answer.request)
         return answer, b"".join(parts)
@@ -257,7 +262,7 @@ class HttpClient:
         if isinstance(error, RetryLaterError) and reply.status == TOO_FAST and worth_waiting_for(error):
             self._budget.pause(error.after or timedelta(seconds=1))
         # Errors are kept in the state and shown: a credential that the CRM repeats must not come along.
-        error.message = strike(f"{self._where(path, reply)}: {error.message}")
+        error.message = strike(f"{self._where(path, reply)}: {error.message.rstrip(': ')}")  # where it said nothing
         error.advice = strike(error.advice)
         error.args = (error.message,)
         return error

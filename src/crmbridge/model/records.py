@@ -114,6 +114,9 @@ STANDARD_FIELDS: Mapping[Kind, Mapping[str, FieldType]] = MappingProxyType(
 )
 
 
+_NONE = frozenset[str]()
+
+
 class Problem(Struct, frozen=True):
     """A value in a record that could not be read; the record is kept without it."""
 
@@ -143,7 +146,7 @@ class Record(Struct, frozen=True, kw_only=True):
     @property
     def unreadable(self) -> frozenset[str]:
         """The fields that could not be read. They are missing from `fields`, and not empty."""
-        return frozenset([problem.field for problem in self.problems if problem.field])
+        return frozenset([each.field for each in self.problems if each.field]) if self.problems else _NONE
 
 
 class Move(Struct, frozen=True, kw_only=True):

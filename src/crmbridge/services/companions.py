@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import Struct, field
 
@@ -13,7 +13,8 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.services.gathering import Around
-from crmbridge.services.linking import may_make
+from crmbridge.services.linked import needed_links
+from crmbridge.services.linking import matched_since, may_make
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Sync
 
@@ -26,7 +27,11 @@ def with_companions(
     Where the settings only match, what has no counterpart is left out: of contacts without a word, as they hang
     together loosely; a company that a deal can't have is told of.
     """
-    book = _Book(workspace, entry, around)
+    changes = list(changes)
+    named = {link for change in changes for link in needed_links(change)}
+    members = [ref for link in sorted(named) for ref in around.companions.get(link, ())]
+    deleted = workspace.store.records.tombstones(members) if members else ()
+    book = _Book(workspace, entry, around, deleted)
     kept = [whole for change in changes if (whole := book.completed(change)) is not None]
     return [*book.made.values(), *kept], book.blocked
 
@@ -37,7 +42,9 @@ class _Book(Struct):
     workspace: Workspace
     entry: Sync
     around: Around
+    deleted: Collection[Ref]  # of the companies and contacts that are linked
     made: dict[tuple[str, str], Change] = field(default_factory=dict)
+    found: dict[tuple[str, str], tuple[Ref, ...]] = field(default_factory=dict)  # what is linked by now
     blocked: list[Blocked] = field(default_factory=list)
 
     def completed(self, change: Change) -> Change | None:
@@ -73,9 +80,15 @@ class _Book(Struct):
         return edit._replace(after=after or None)
 
     def _can_have(self, connection: str, link: str) -> bool:
-        """Tell whether a company or contact is there in a connection, or is made there first."""
-        members = self.around.companions.get(link, ())
-        if any(ref.connection == connection for ref in members) or (connection, link) in self.made:
+        """Tell whether a company or contact is there in a connection, or is made there first.
+
+        One that somebody deleted there is not made again.
+        """
+        members = self._members(connection, link)
+        there = [ref for ref in members if ref.connection == connection]
+        if there:
+            return any(ref not in self.deleted for ref in there)
+        if (connection, link) in self.made:
             return True
         record = next(iter(self.workspace.store.records.get(members).values()), None)
         if record is None or not may_make(self.workspace, self.entry, connection, record.ref.kind):
@@ -84,6 +97,15 @@ class _Book(Struct):
         if change is not None:
             self.made[connection, link] = change
         return change is not None
+
+    def _members(self, connection: str, link: str) -> tuple[Ref, ...]:
+        """Give what is linked with a company or contact, with the one of this connection if it has one."""
+        if (connection, link) not in self.found:
+            members = self.around.companions.get(link, ())
+            if members and all(ref.connection != connection for ref in members):
+                members = matched_since(self.workspace, self.entry, link, members, connection)
+            self.found[connection, link] = members
+        return self.found[connection, link]
 
     def _company(self, connection: str, contact: Record) -> str | None:
         """Give the link of a contact's company, where that is there or made too."""

@@ -128,14 +128,14 @@ def _elsewhere(
     return {ref: end for ref, end in ends.items() if taken.get(end, link_of[ref]) != link_of[ref]}
 
 
-def follow_merged(workspace: Workspace, deals: Iterable[Ref]) -> set[Ref]:
-    """Put the survivors of merges in the place of these deals in their links, before they could be linked anew.
+def follow_merged(workspace: Workspace, records: Iterable[Ref]) -> set[Ref]:
+    """Put the survivors of merges in the place of these records in their links, before they could be linked anew.
 
-    A survivor has the base of the deal whose place it takes: what differs was done by people. Give the survivors that
+    A survivor has the base of the one whose place it takes: what differs was done by people. Give the survivors that
     took a place, as nothing need have changed in them.
     """
     store = workspace.store
-    tombstones = store.records.tombstones(list(deals))
+    tombstones = store.records.tombstones(list(records))
     merged = merged_into(workspace, tombstones)
     if not merged:
         return set()

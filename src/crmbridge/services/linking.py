@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from crmbridge.engine.matching import (
     UNREAD,
     Around,
     Matched,
+    Rule,
     belongs_to,
     doubtful,
     link_id,
@@ -26,6 +27,7 @@ from crmbridge.engine.matching import (
     natural_key,
     signatures,
     signed_by,
+    unseen,
 )
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Blocked
@@ -127,10 +129,25 @@ def _cutter(rules: MatchRules) -> Cutter:
 
 def _companies(workspace: Workspace, entry: Sync, records: Iterable[Record]) -> dict[Ref, Record]:
     """Give the companies of records, where a rule of matching looks at them."""
-    if not any(looks_at_company(rule) for kind in _KINDS.values() for rule in entry.match_rules(kind)):
+    rules = [rule for kind in _KINDS.values() for rule in entry.match_rules(kind) if looks_at_company(rule)]
+    if not rules:
         return {}
     named = {(each.ref.connection, str(each.fields["company"])) for each in records if each.fields.get("company")}
-    return workspace.store.records.get([Ref(connection, Kind.COMPANY, id_) for connection, id_ in sorted(named)])
+    refs = [Ref(connection, Kind.COMPANY, id_) for connection, id_ in sorted(named)]
+    found = workspace.store.records.get(refs)
+    others = [ref for ref in refs if ref not in found] if len(found) < len(refs) else ()
+    return {**found, **_unseen(workspace, others, rules)} if others else found
+
+
+def _unseen(workspace: Workspace, companies: Sequence[Ref], rules: Iterable[Rule]) -> dict[Ref, Record]:
+    """Give what stands for companies that deals name and that no pull brought: nothing of them can be read.
+
+    Those that are gone are none, and where no companies are pulled nobody looks at them.
+    """
+    store = workspace.store.records
+    gone = store.tombstones(companies)
+    pulled = {name for name in {ref.connection for ref in companies} if Kind.COMPANY in store.cursors(name)}
+    return {ref: unseen(ref, rules) for ref in companies if ref.connection in pulled and ref not in gone}
 
 
 def _deals_around(workspace: Workspace, signed: Mapping[Ref, Collection[Signature]]) -> set[Ref]:
@@ -216,6 +233,23 @@ def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> di
             workspace.store.links.save(alone)
             found.update({ref: link for link, (ref,) in alone.items()})
     return found
+
+
+def matched_since(
+    workspace: Workspace, entry: Sync, link: str, members: Sequence[Ref], connection: str
+) -> tuple[Ref, ...]:
+    """Look in a connection for the counterpart of a company or contact that others have linked; give all members then.
+
+    It may have come there since, or the connection was left out of the settings when the others were linked.
+    """
+    records = workspace.store.records.get(members)
+    companies = _companies(workspace, entry, records.values())
+    signed = {each for record in records.values() for each in _comparable(_signatures(entry, record, companies))}
+    alike = {ref for refs in workspace.store.matches.find(signed).values() for ref in refs}
+    there = {ref for ref in alike if ref.connection == connection and ref.kind is members[0].kind}
+    alone = workspace.store.records.get(sorted(there - workspace.store.links.of(there).keys()))
+    matched = match_fresh(workspace, entry, members[0].kind, alone) if alone else None
+    return matched.links.get(link, tuple(members)) if matched else tuple(members)
 
 
 def _can_be_had(workspace: Workspace, entry: Sync, record: Record) -> bool:

@@ -22,6 +22,7 @@ from crmbridge.services.halfway import note_begun, note_ended
 from crmbridge.services.hinting import asks_for_pull, reread_hints
 from crmbridge.services.kinds import ORDER, pulled_kinds
 from crmbridge.services.pace import Pace
+from crmbridge.services.rebinding import part_with_rebound
 from crmbridge.services.resting import RESTING, forget_reading, may_rest, names_unknown, note_read
 from crmbridge.services.workspace import Workspace, field_bindings
 from crmbridge.threads import make_pool
@@ -118,6 +119,7 @@ def _pull_one(workspace: Workspace, connection: str, *, whole: bool = True) -> C
         if not marks:
             _ask_ahead(workspace, connection, kinds)
         bookmark = _bookmark(workspace, connection, marks)
+        part_with_rebound(workspace, connection)
         unnamed = asks_for_pull(workspace, connection)  # one that comes meanwhile may be about what was read already
         if not (whole or unnamed) and may_rest(workspace, connection):
             total = replace(total, rested=_resting(kinds, marks, bookmark))

@@ -19,7 +19,7 @@ from crmbridge.engine.deleting import (
 from crmbridge.engine.glance import Glance, glance_at
 from crmbridge.engine.matching import link_id, signed_by
 from crmbridge.engine.merge import decided_ref
-from crmbridge.engine.views import Viewer
+from crmbridge.engine.views import AROUND, Viewer
 from crmbridge.model.changes import Action, Blocked, Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
@@ -85,6 +85,8 @@ def _sync_entry(
     reader = _reader(workspace, entry)
     mark, pending, first = _pending(workspace, entry, reader)
     synced.marks[reader], synced.between[reader] = mark, entry.between
+    for part in chunks(ref for ref in pending if ref.kind in AROUND.values() and not first):
+        follow_merged(workspace, part)
     deals = deals_to_look_at(workspace, entry, pending, first=first)
     survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}
     deals = sorted({*deals, *survivors})

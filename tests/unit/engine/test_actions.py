@@ -336,7 +336,7 @@ def test_every_change_can_be_traced_and_told_apart(
 
 def rule_of(change: Change, subject: Subject) -> str:
     """Name the rule that a change comes from."""
-    return next(finding.rule for finding in evaluate(subject, NOON).findings if finding.id == change.finding)
+    return next(finding.rule for finding in evaluate(subject, NOON + DAY).findings if finding.id == change.finding)
 
 
 def test_a_rule_that_is_undecided_for_what_can_not_be_read_asks_for_nothing_new() -> None:
@@ -360,3 +360,41 @@ def test_a_rule_that_is_undecided_for_what_can_not_be_read_asks_for_nothing_new(
 
     assert ["qualification.sum"] == [rule_of(change, before) for change in changes_of(before)]
     assert ["unreadable"] == [rule_of(change, after) for change in changes_of(after)]
+
+
+@pytest.mark.parametrize("native", ["approver", "till"])
+def test_what_may_be_approved_asks_for_nothing_while_that_can_not_be_read(native: str) -> None:
+    """Nor does an approval hold for ever, as its end can't be read."""
+    rule = {"id": "why", "check": {"required": ["source"]}, "waived_by": {"field": "approver", "until": "till"}}
+    process = make_process(
+        fields=[{"id": "approver", "name": "By"}, {"id": "till", "name": "Till", "type": "date"}],
+        stages=[make_stage("qualification", exit=[rule]), make_stage("proposal")],
+    )
+    fields: dict[str, Value] = {"approver": "Ann", "till": date(2026, 1, 1)}
+    found = []
+    for problems in ((), (Problem(f"{native}_x", "is hidden", native),)):
+        deal = {"fields": {k: v for k, v in fields.items() if not problems or k != native}, "problems": problems}
+        subject = journey("qualification", "proposal", bindings=[{"action": "task"}], process=process, deal=deal)
+        past = Past()
+        aged_now = aged(subject, evaluate(subject, NOON), past, NOON)
+        found.append(([f.waived for f in aged_now.findings if f.rule != "unreadable"], changes_of(subject)))
+    (over, asked), (unknown, silent) = found
+
+    assert [None] == over == unknown
+    assert ["qualification.why"] == [f.rule for f in evaluate(subject, NOON).findings if f.rule != "unreadable"]
+    assert (1, ["unreadable"]) == (len(asked), [rule_of(change, subject) for change in silent])
+
+
+def test_a_clock_that_hangs_on_what_can_not_be_read_asks_for_nothing_new() -> None:
+    """Whether it stands still, or was stopped, nobody can tell."""
+    pause = {"goal": "1h", "calendar": "office", "pause_when": {"waiting_on": ["customer"]}}
+    process = make_process(
+        fields=[{"id": "waiting_on", "name": "Waiting on"}], stages=[make_stage("qualification", sla=pause)]
+    )
+    deal = {"problems": (Problem("w", "is no option any more", "waiting_on"),)}
+    late = {"bindings": [{"action": "task"}], "process": process}
+    before, after = journey("qualification", **late), journey("qualification", **late, deal=deal)
+
+    assert ["qualification.sla"] == [rule_of(change, before) for change in changes_of(before, NOON + DAY)]
+    assert {"qualification.sla", "unreadable"} == {finding.rule for finding in evaluate(after, NOON + DAY).findings}
+    assert ["unreadable"] == [rule_of(change, after) for change in changes_of(after, NOON + DAY)]

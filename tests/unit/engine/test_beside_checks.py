@@ -313,3 +313,32 @@ def test_a_deal_is_judged_with_what_stands_beside_it() -> None:
     subject = make_subject(deal=make_deal(), process=process, beside=Beside(contacts=[make_contact(title="Head")]))
 
     assert [PASS] == [verdict.judgement for verdict in evaluate(subject, NOON).readiness]
+
+
+# ── What nobody shows us ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("check", "name", "value"),
+    [
+        ({"company": {"required": ["domain"]}}, "company", "12"),
+        ({"contacts": {"at_least": 2}}, "contacts", ("3", "4")),
+    ],
+)
+def test_what_a_deal_names_and_nobody_shows_is_not_missing(check: Mapping[str, Any], name: str, value: Value) -> None:
+    """The CRM does not show the company or one of the contacts, or who they are can't be read; that is undecided."""
+    beside = Beside(companies=(), contacts=(make_contact(),))
+    unseen = said(check, {name: value}, beside=beside)
+    unread = said(check, beside=beside, unreadable=frozenset({name}))
+
+    assert (UNKNOWN, "fail") == (unseen.judgement, unseen.on_unknown)
+    assert f"The CRM does not show us the deal's {name}, so this can't be decided." == unseen.message
+    assert (UNKNOWN, "warn") == (unread.judgement, unread.on_unknown)
+    assert FAIL is said(check, beside=beside).judgement
+
+
+def test_contacts_that_are_enough_need_no_others() -> None:
+    """Whoever else is on the deal."""
+    shown = Beside(contacts=(make_contact(),))
+
+    assert PASS is said({"contacts": {"at_least": 1}}, {"contacts": ("3", "4")}, beside=shown).judgement

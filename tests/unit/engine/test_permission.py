@@ -11,7 +11,7 @@ from crmbridge.engine.evaluate import evaluate
 from crmbridge.engine.rules.case import Beside
 from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import FindingKind
-from crmbridge.model.records import Edit
+from crmbridge.model.records import Edit, Problem
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.testing.factories import NOON, make_deal, make_moves, make_process, make_stage, make_subject, make_user
@@ -127,3 +127,11 @@ def test_a_reason_that_was_there_at_the_move_is_enough() -> None:
 
     assert [] == wrong(journey(*back, moves=BACK, edits=[gone]))
     assert 1 == len(wrong(journey(*back, moves=BACK, edits=[replace(gone, since=MONDAY + 4 * HOUR)])))
+
+
+def test_a_reason_that_can_not_be_read_is_not_missing() -> None:
+    """Somebody may have written it down."""
+    subject = journey("qualification", "proposal", "closing", "qualification", moves=BACK)
+    hidden = replace(subject.deal, problems=(Problem("why_x", "is hidden", "why"),))
+
+    assert [] == wrong(replace(subject, deal=hidden))

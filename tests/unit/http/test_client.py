@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, Usage
+from crmbridge.http import client as http_client
 from crmbridge.http.wires import instead_of_network
 from crmbridge.revealed import remember
 from crmbridge.sandbox.clock import VirtualClock
@@ -156,6 +158,35 @@ def test_a_read_is_repeated(client: HttpClient, trouble: httpx.Response | Except
 
     assert {"ok": 1} == client.read("GET", "/deals").body
     assert 2 == route.call_count
+
+
+@respx.mock
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_an_answer_that_says_nothing_is_told_by_its_status_alone(client: HttpClient, status: int) -> None:
+    """Without a colon that nothing comes after."""
+    respx.get(f"{URL}/deals").respond(status)
+    with pytest.raises(CrmbridgeError) as caught:
+        client.read("GET", "/deals")
+
+    assert caught.value.message.endswith(f"({status})")
+
+
+@respx.mock
+def test_an_answer_that_unpacks_without_end_is_no_answer(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few packed bytes could fill the memory: a read is repeated, and of a write nobody knows what became."""
+    monkeypatch.setattr(http_client, "LARGEST", 1_000_000)
+    packed = gzip.compress(b'{"ok": 2}' + b" " * 5_000_000)
+
+    def bomb() -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(packed))
+
+    respx.get(f"{URL}/deals").mock(side_effect=[bomb(), httpx.Response(200, json={"ok": 1})])
+    respx.post(f"{URL}/deals").mock(return_value=bomb())
+
+    assert len(packed) < 10_000
+    assert {"ok": 1} == client.read("GET", "/deals").body
+    with pytest.raises(UnclearError):
+        client.write("POST", "/deals", body={})
 
 
 @respx.mock

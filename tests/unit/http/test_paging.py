@@ -32,3 +32,14 @@ def test_a_circle_is_an_error(tokens: list[str]) -> None:
 
     with pytest.raises(RetryLaterError):
         list(pages(lambda _: ([], next(circle))))
+
+
+def test_empty_pages_without_end_are_an_error() -> None:
+    """Each names another next one, so it is no circle. Many in a row are fine where something comes in between."""
+    count = itertools.count(1)
+    with pytest.raises(RetryLaterError, match="empty pages"):
+        list(pages(lambda _: ([], str(next(count)))))
+    sparse = [([], str(n)) if n % 900 else ([n], str(n)) for n in range(1, 3_000)]
+    book = iter([*sparse, ([], None)])
+
+    assert [900, 1800, 2700] == [item for items, _ in pages(lambda _: next(book)) for item in items]

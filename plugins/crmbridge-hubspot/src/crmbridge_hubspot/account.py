@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError
-from crmbridge.http import side_by_side
+from crmbridge.http import side_by_side, together
 from crmbridge.http.client import tidy
 from crmbridge.model.records import Position, Status
 from crmbridge.model.values import FieldType
@@ -135,11 +135,10 @@ def _zone(name: str) -> ZoneInfo:
         ) from None
 
 
-def read_owners(api: HubSpotApi) -> Iterator[Mapping[str, Any]]:
-    """Give all owners. Deactivated ones are only listed when they are asked for."""
-    for archived in ("false", "true"):
-        for page in _owners(api, archived=archived):
-            yield from page
+def read_owners(api: HubSpotApi) -> list[Mapping[str, Any]]:
+    """Give all owners. Deactivated ones are only listed when they are asked for, which is done beside the others."""
+    lists = [lambda archived=archived: list(_owners(api, archived=archived)) for archived in ("false", "true")]
+    return [owner for pages in together(lists) for page in pages for owner in page]
 
 
 def _details(api: HubSpotApi) -> Iterator[list[Any]]:

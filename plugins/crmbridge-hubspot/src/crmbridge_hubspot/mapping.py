@@ -109,7 +109,10 @@ class Terms(NamedTuple):
 
     @property
     def lacking(self) -> tuple[Bound, ...]:
-        """The bound fields whose property is not there; records come without it, and without a word."""
+        """The bound fields whose property is not listed. Where records come without it as well, it is not there.
+
+        Sensitive properties are not listed unless that is asked for, and come all the same ("Properties" guide).
+        """
         return tuple(each for each in self.words.own if each.native not in self.account.fields)
 
 
@@ -126,10 +129,10 @@ class Mapper:
 
     def __init__(self, type_: ObjectType, terms: Terms) -> None:
         self._type = type_
+        self._plan = Plan.of(terms.words.fields(type_), terms.codec)
+        self._sheet = Sheet.of(type_, terms.words.fields(type_), terms.codec)
         lacking = terms.lacking if type_ is DEALS else ()
-        bounds = [each for each in terms.words.fields(type_) if each not in lacking]
-        self._plan, self._sheet = Plan.of(bounds, terms.codec), Sheet.of(type_, bounds, terms.codec)
-        self._lacking = tuple(Problem(each.native, LACKING, each.name) for each in lacking)
+        self._lacking = [Problem(each.native, LACKING, each.name) for each in lacking]
         self._account = terms.account
         self._is_deal, self._key_field = type_ is DEALS, terms.words.key_field
         self._more = _MORE.get(type_.kind)
@@ -149,7 +152,7 @@ class Mapper:
 
     def _one(self, found: Linked, now: datetime) -> Record:
         properties: Properties = found.raw["properties"]
-        problems: list[Problem] = []
+        problems = [each for each in self._lacking if each.path not in properties]
         fields = self._plan.fields(properties, problems)
         if self._more is not None:
             fields |= self._more(self._type.name, properties, now)
@@ -168,7 +171,7 @@ class Mapper:
             position=_position(properties, self._account, problems) if is_deal else None,
             key=(properties.get(self._key_field) or None) if is_deal else None,
             url=raw.get("url") or (f"{self._page}{raw['id']}" if self._page else None),
-            problems=(*self._lacking, *problems),
+            problems=tuple(problems),
             updated_by=self._account.owner_of(user) if (user := properties.get(UPDATED_BY)) else None,
         )
 

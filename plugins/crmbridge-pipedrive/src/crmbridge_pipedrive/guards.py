@@ -72,9 +72,7 @@ def guards(request: GuardRequest) -> Guards:
         name = rule_name(stage, rule)
         needs = _needs(stage, rule, request)
         unknown = [f for f in needs.fields if _native(f, request) is None]
-        why = needs.why or (
-            f"{', '.join(unknown)} can't be required: no field of Pipedrive's holds it" if unknown else ""
-        )
+        why = f"{', '.join(unknown)} can't be required: no field of Pipedrive's holds it" if unknown else needs.why
         if why:
             left.append(LeftOut(rule=name, why=why))
         else:

@@ -46,6 +46,8 @@ def _company(wanted: CompanyRule, case: Case) -> Answer:
     names = tuple(f"company.{name}" for name in wanted.required)
     if case.beside.companies is None:
         return undecided(names, "Companies are not pulled from this CRM, so this can't be decided.")
+    if unseen := _unseen("company", case.beside.companies, case):
+        return unseen
     if not case.beside.companies:
         return Answer(
             judgement=Judgement.FAIL, message="No company is linked.", looked_at=("company",), missing=("company",)
@@ -66,10 +68,13 @@ def _company(wanted: CompanyRule, case: Case) -> Answer:
 def _contacts(wanted: ContactRule, case: Case) -> Answer:
     if case.beside.contacts is None:
         return undecided(("contacts",), "Contacts are not pulled from this CRM, so this can't be decided.")
+    unseen = _unseen("contacts", case.beside.contacts, case)
     known = [contact for contact in case.beside.contacts if not _lacks(contact, wanted)]
     fitting = [contact for contact in known if _has_title(contact, wanted)]
     untitled = sum(is_empty(contact.fields.get("title")) for contact in known) if wanted.title else 0
     holds = len(fitting) >= wanted.at_least
+    if unseen and not holds:
+        return unseen
     may_hold = len(fitting) + untitled >= wanted.at_least
     judgement = Judgement.PASS if holds else Judgement.UNKNOWN if may_hold else Judgement.FAIL
     why = f" {untitled} without a title, so this can't be decided." if judgement is Judgement.UNKNOWN else ""
@@ -81,6 +86,17 @@ def _contacts(wanted: ContactRule, case: Case) -> Answer:
         value=tuple(sorted(map(_name, fitting))),
         seen={"contacts": tuple(sorted(map(_titled, case.beside.contacts)))},
     )
+
+
+def _unseen(name: str, found: Sequence[Record], case: Case) -> Answer | None:
+    """Say that the deal names more than is known, or that it can't be read what it names; None where all is known."""
+    if name in case.unreadable:
+        return undecided((name,), f"The deal's {name} can't be read, so this can't be decided.")
+    named = case.fields.get(name)
+    count = len(set(named)) if isinstance(named, tuple) else int(not is_empty(named))
+    if count <= len(found):
+        return None
+    return undecided((name,), f"The CRM does not show us the deal's {name}, so this can't be decided.")
 
 
 def _attachments(wanted: AttachmentRule, case: Case) -> Answer:

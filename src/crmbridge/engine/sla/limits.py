@@ -62,6 +62,14 @@ class ClockRule(Struct, frozen=True):
     when: CompiledRule | None = None
     segments: tuple[CompiledRule, ...] = ()
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields of a deal that its clock hangs on."""
+        conditions = [each.names for each in (self.when, *self.segments) if each]
+        ends = [self.stage.handoff.accepted] if self.stage and self.stage.handoff and self.measures == "handoff" else []
+        ends += [self.written.since, self.written.until] if self.written else []
+        return frozenset(self.timing.pause_when).union(filter(None, ends), *conditions)
+
     def limit(self, subject: Subject, now: datetime) -> Limit | None:
         """Give the limit for a deal: of the first segment that it belongs to, else that of all.
 

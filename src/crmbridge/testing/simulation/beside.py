@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from crmbridge.testing.simulation.play import Play
 
 OFTEN = 0.12  # in how many plays runs meet
+KILLED = 0.3  # how many of those that take over are killed
 MEETS, SLEPT, WRONG_CLOCK = "meets", "slept", "wrong clock"
 LATE = LEASE + timedelta(minutes=1)  # when nobody holds any more what was held at first
 MOST = 30  # requests before the other run begins
@@ -121,14 +122,17 @@ class Beside:
         play.diary.note("another run", f"takes over ({self._way})")
         with play.scene.state.beside() as state:
             play.process = other = Process(clock, state)
+            if self._way == SLEPT and self._rng.random() < KILLED:  # by a wrong clock, its hold would last for long
+                other.fuse.light(self._rng.randint(0, MOST))
             try:
                 play.run_at_once()
             finally:
                 other.end()
                 play.process = first
         assert not other.was_locked_out, "P5: a hold on the state lasts longer than it may"
-        first.was_outdone = True
-        self._watch()
+        if other.has_held:  # else it was killed before
+            first.was_outdone = True
+            self._watch()
 
     def _watch(self) -> None:
         self._eye = sqlite3.connect(self._play.scene.state.file)

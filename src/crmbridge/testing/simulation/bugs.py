@@ -259,6 +259,12 @@ BUGS: tuple[Bug, ...] = (
         "        edits = [edit for edit in edits if edit.name != COMPANY]\n",
     ),
     Bug(
+        "a contact that two CRMs have linked is not found in a third",
+        "crmbridge.services.companions",
+        "            if members and all(ref.connection != connection for ref in members):\n",
+        "            if False:\n",
+    ),
+    Bug(
         "the receipts of a batch are in another order",
         APPLYING,
         "    found = {receipt.change: receipt for receipt in receipts}\n",

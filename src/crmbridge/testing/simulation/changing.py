@@ -5,14 +5,17 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
+from crmbridge.sandbox import VirtualClock
 from crmbridge.services.workspace import Project
 from crmbridge.settings import Settings
 from crmbridge.testing.simulation.accounts import Account
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.drawing import draw_change
 from crmbridge.testing.simulation.left_out import left_out
+from crmbridge.testing.simulation.people import EDITED, People
 from crmbridge.testing.simulation.scene import FIELDS, LATER, make_project, native_field
 from crmbridge.testing.simulation.witness import Witness
 
@@ -157,3 +160,19 @@ class Changing:
                 self._now["stages"][name] = copy.deepcopy(self._whole["stages"][name])
                 return f"puts all stages back into {name}"
         return ""
+
+
+def edit_apart(people: People, seen: Witness, clock: VirtualClock, rng: random.Random) -> None:
+    """Edit a field of a deal in a CRM that is left out for now and in one of the others, in either order."""
+    deals, away, pairs = seen.deals(), seen.left_out.connections, []
+    for _, refs in sorted(seen.links().items()):
+        there = [ref for ref in refs if ref in deals]
+        kept = [ref for ref in there if ref.connection not in away]
+        if len(kept) > 1:  # they agree on it meanwhile
+            pairs += [(out, ref) for out in there if out not in kept for ref in kept]
+    if pairs:
+        both, name = list(rng.choice(pairs)), rng.choice(EDITED)
+        rng.shuffle(both)
+        for ref in both:
+            clock.advance(timedelta(seconds=rng.randint(1, 200)))
+            people.edit(ref, name)

@@ -26,7 +26,7 @@ from crmbridge.services.undoing import plan_undo
 from crmbridge.services.workspace import Project, Workspace
 from crmbridge.testing.simulation.afterwards import Afterwards
 from crmbridge.testing.simulation.beside import Beside
-from crmbridge.testing.simulation.changing import Changing
+from crmbridge.testing.simulation.changing import Changing, edit_apart
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.drawing import draw_entry
 from crmbridge.testing.simulation.fuse import Killed, burning_at_commits
@@ -217,6 +217,7 @@ class Play:
         with burning_at_commits(self.process.fuse):
             now = workspace.clock.now()
             with workspace.store.runs.lease(name, now, LEASE):
+                self.process.has_held = True
                 workspace.store.runs.start(Run(id=name, command="run", started_at=now))
                 cycle = run_cycle(workspace, name, parts=self.parts)
                 if self.process.was_outdone:  # else nothing depends on it
@@ -316,6 +317,9 @@ def _change_settings(play: Play) -> None:
     play.people.also, play.people.currencies = (LATER, LATER), ("EUR", "USD")
     for _ in range(play.settings.choice((1, 1, 2, 3))):
         play.take_up(changing.change())
+        if play.seen.left_out.connections:
+            people = People(play.scene.accounts, play.seen, play.scene.clock, play.settings, play.diary)
+            edit_apart(people, play.seen, play.scene.clock, play.settings)
         for _ in range(play.rng.randint(0, 4)):
             play.people.act()
         play.disturb()

@@ -25,6 +25,7 @@ class Process:
     exposed: frozenset[str] = frozenset()  # connections in which nobody may do anything just now
     writing: str = ""  # the connection that is being written to
     was_killed: bool = False
+    has_held: bool = False  # it had the state for itself
     was_outdone: bool = False  # another run took the state over from it
     was_locked_out: bool = False  # it found the state held by another run
 
