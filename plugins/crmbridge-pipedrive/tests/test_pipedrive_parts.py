@@ -88,25 +88,10 @@ class TestParts:
         assert state.deal_ids() == sorted(found, key=int)
         assert {"asc", "desc"} == {"desc" if "desc" in query else "asc" for query in asked if "limit=8" in query}
 
-    def test_what_the_description_asked_for_plans_the_pull(
-        self, adapter: Adapter, served: Served, state: Any, clock: VirtualClock
-    ) -> None:
-        """The highest id is asked for once, beside the account; deals that came since come as well."""
-        adapter.describe()
-        clock.advance(timedelta(minutes=5))
-        for number in range(30):
-            state.create_deal(title=f"Since {number}")
-        found = ids(pull(adapter))
-        asked = [r.query for r in served.sandbox.log.matching("GET", "/api/v2/deals") if "limit=1&" in f"{r.query}&"]
-
-        assert state.deal_ids() == sorted(found, key=int)
-        assert 1 == len(asked)
-
     def test_what_was_archived_long_before_the_list_was_read_is_asked_for_again(
         self, adapter: Adapter, state: Any, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The next pull looks for what was archived since the list was read, and a bit before; not for earlier ones."""
-        adapter.describe()
         real = Api.walk
 
         def slow(api: Api, call: str, params: Any, start: str | None = None) -> Any:

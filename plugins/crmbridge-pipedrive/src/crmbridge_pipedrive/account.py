@@ -13,14 +13,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from crmbridge.errors import ConfigurationError, CrmbridgeError
+from crmbridge.errors import ConfigurationError
 from crmbridge.http import together
 from crmbridge.model.records import Status
 from crmbridge.model.values import iso, parse_iso
 from crmbridge.ports import AdapterContext, FieldBinding, NativeStage, Pipeline
 from crmbridge_pipedrive.api import Api, Row
 from crmbridge_pipedrive.values import FieldDefinition
-from crmbridge_pipedrive.walking import last_id
 
 CODE = re.compile(r"[0-9a-f]{40}")
 MEMORY = "account"  # where the set-up is kept between runs
@@ -86,7 +85,6 @@ class Account:
         self._place = place
         self._key_field = key_field
         self._lock = threading.RLock()
-        self.highest = 0  # id of a deal, when somebody looked last
         self._setup: Setup | None = None
         self._fields: DealFields | None = None
 
@@ -122,14 +120,6 @@ class Account:
             self._fields = None
             self._setup = self._read()
             return True
-
-    def look_ahead(self) -> None:
-        """Ask for the highest id of a deal: a first pull, which often comes next, is planned by it.
-
-        What is wrong with that is said by the pull.
-        """
-        with contextlib.suppress(CrmbridgeError):
-            self.highest = last_id(self._api, "deals", {})
 
     def key_definition(self) -> FieldDefinition | None:
         """Give the key field, if the account has it; what was kept may be from before it was made."""

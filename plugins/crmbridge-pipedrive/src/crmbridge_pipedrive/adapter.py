@@ -15,6 +15,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, AdapterContext, Capabilities, Description, FieldWish, NativeField, Page
 from crmbridge_pipedrive.account import Account, DealFields
+from crmbridge_pipedrive.ahead import Lookout
 from crmbridge_pipedrive.api import IDS, LIMIT, Api
 from crmbridge_pipedrive.attached import A_PAGE, pull_files, read_files
 from crmbridge_pipedrive.changelogs import ChangeLogs
@@ -49,6 +50,7 @@ CAPABILITIES = Capabilities(
     creates=frozenset({Kind.DEAL, Kind.COMPANY, Kind.CONTACT}),
     associates=frozenset({"company", "contacts"}),
     field_history=100,  # twenty tokens each
+    ahead=True,
     figures=frozenset({Kind.COMPANY}),  # users have no custom fields
 )
 ON_COMPANIES = f"{Kind.COMPANY}:"
@@ -78,6 +80,7 @@ class PipedriveAdapter:
         self._books = Books(api, self._account)
         self._figures = Figures(api=api, connection=context.connection)
         self._logs = ChangeLogs(api, context.memory)
+        self._lookout = Lookout(api, context, settings.key_field)
         self._deals = DealSource(
             api=api,
             changelogs=self._logs,
@@ -86,6 +89,7 @@ class PipedriveAdapter:
             limits=limits,
             clock=context.clock,
             make_reader=self._reader,
+            take_ahead=partial(self._lookout.take, Kind.DEAL),
             history_days=settings.history_days,
         )
 
@@ -101,9 +105,8 @@ class PipedriveAdapter:
             partial(self._api.get, "currencies"),
             partial(users, self._api, self._connection),
             partial(self._account.renew, anyway=True),
-            self._account.look_ahead,
         ]
-        said, currencies, people, *_ = together(asked)
+        said, currencies, people, _ = together(asked)
         me = said if isinstance(said, dict) else {}
         key = self._account.key_definition()
         money = (row for row in currencies or () if isinstance(row, dict))
@@ -132,7 +135,12 @@ class PipedriveAdapter:
             case Kind.FILE:
                 return pull_files(self._api, self._connection, since, self._roll(kind, "files", A_PAGE))
             case _:
-                return pull_list(self._api, kind, self._connection, since, self._roll(kind, LISTS[kind][0]))
+                roll, ahead = self._roll(kind, LISTS[kind][0]), self._lookout.take(kind)
+                return pull_list(self._api, kind, self._connection, since, roll=roll, ahead=ahead)
+
+    def ask_ahead(self, kinds: Sequence[Kind]) -> None:
+        """Begin the walk through the first of these kinds that has one, whatever the account's fields are."""
+        self._lookout.ask(kinds)
 
     def read(
         self,

@@ -14,7 +14,7 @@ from crmbridge.model.records import Move, Record, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Clock, Page
 from crmbridge_pipedrive.account import MOST_KEYS, Account, DealFields
-from crmbridge_pipedrive.api import LIMIT, Api, Row, is_id
+from crmbridge_pipedrive.api import LIMIT, Api, Params, Row, is_id
 from crmbridge_pipedrive.changelogs import ChangeLogs
 from crmbridge_pipedrive.contacts import participants
 from crmbridge_pipedrive.cursors import OVERLAP, Cursor, Part, read_cursor
@@ -33,7 +33,7 @@ from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.reading import is_gone
 from crmbridge_pipedrive.standard import TIMES, Surroundings
 from crmbridge_pipedrive.verdicts import ForbiddenError
-from crmbridge_pipedrive.walking import Found, Walk, ids_of, lots, rows_by_ids, times
+from crmbridge_pipedrive.walking import Ahead, Found, Walk, ids_of, lots, rows_by_ids, times
 
 LOT = 50  # deals that are read one by one between two cursors; a log costs 20 tokens or more
 MOST = 250  # deals of a page
@@ -53,6 +53,7 @@ class DealSource(Struct, frozen=True, kw_only=True):
     limits: Limits
     clock: Clock
     make_reader: Callable[[DealFields], DealReader]
+    take_ahead: Callable[[], Ahead | None]
     history_days: int
 
     def pull(self, since: str | None) -> Iterator[Page]:
@@ -98,10 +99,6 @@ class DealSource(Struct, frozen=True, kw_only=True):
         named = {number for row in naming for name in NAMES if is_id(number := row.get(name))}
         return {row["id"]: row for row in rows_by_ids(self.api, "activities", {}, named.difference(known))}
 
-    def archived(self, since: datetime | None) -> Iterator[tuple[list[Row], str | None]]:
-        """Read the pages of deals that were archived since, each with the token of the next one."""
-        return self.api.walk("deals.archived", {"limit": LIMIT, **times(since, None)})
-
     def logs(self, rows: Sequence[Row]) -> dict[int, Log]:
         """Read the logs of these deals."""
         found = together([partial(self.history.read, row) for row in rows])
@@ -128,17 +125,17 @@ class _Pull:
         self._params = deal_params(source.account.deal_fields)
         cursor = read_cursor(since)
         self._goes_on, self._since = bool(cursor.parts), cursor.asked_since
-        listed = {**self._params, "status": ALL_STATUSES}
         self._known: dict[int, Row] = {}
-        begun = source.clock.now()
+        ahead = source.take_ahead()
+        begun = ahead.began if ahead is not None else source.clock.now()
         self._walk = Walk(
             source.api,
             "deals",
-            listed,
+            listed(self._params),
             since,
             prepare=self._activities,
-            beside=lambda: next(source.archived(self._since)),
-            highest=source.account.highest,
+            beside=lambda: next(archived(source.api, self._since)),
+            ahead=ahead,
         )
         self._archived_before: list[Row] | None = None  # where that is all there is
         rows, more = self._walk.aside or ([], "")
@@ -186,7 +183,7 @@ class _Pull:
             text = self._walk.stand(found, ids if is_last else ids_of(lot), is_last=is_last)
             lot.clear()
             if page is not None:
-                yield replace(page, cursor=text, total=self._walk.total)
+                yield replace(page, cursor=text, total=self._walk.total, begun=self._walk.begun)
 
     def _take_lot(self, rows: list[Row]) -> list[Row]:
         """Take the first rows off a list: no more than a page has, or may be read one by one between two cursors."""
@@ -278,7 +275,7 @@ class _Pull:
     def _gone(self) -> Iterator[Page]:
         """Yield the deals that were archived: they vanish from the list ("Archived deals and leads", changelog)."""
         met = self._walk.met
-        for rows, _ in self._source.archived(self._since) if self._archived_before is None else ():
+        for rows, _ in archived(self._source.api, self._since) if self._archived_before is None else ():
             fresh = [row for row in rows if is_id(row.get("id")) and met.is_fresh(row, digest)]
             if fresh:
                 met.take(ids_of(fresh))
@@ -309,10 +306,25 @@ class _Pull:
 
 def deal_params(fields: DealFields) -> dict[str, str | int]:
     """Give the parameters that make every deal list and every single read send the same fields."""
-    params: dict[str, str | int] = {"include_fields": ",".join((*AROUND, "first_won_time", *fields.optional_codes))}
-    if 0 < len(fields.custom_codes) <= MOST_KEYS:
-        params["custom_fields"] = ",".join(fields.custom_codes)
+    return asked_with(fields.optional_codes, fields.custom_codes)
+
+
+def asked_with(optional: Sequence[str], custom: Sequence[str]) -> dict[str, str | int]:
+    """Give the parameters that ask for deals with these fields."""
+    params: dict[str, str | int] = {"include_fields": ",".join((*AROUND, "first_won_time", *optional))}
+    if 0 < len(custom) <= MOST_KEYS:
+        params["custom_fields"] = ",".join(custom)
     return params
+
+
+def listed(params: Params) -> Params:
+    """Give the parameters of a list that tells of deleted deals as well."""
+    return {**params, "status": ALL_STATUSES}
+
+
+def archived(api: Api, since: datetime | None) -> Iterator[tuple[list[Row], str | None]]:
+    """Read the pages of deals that were archived since, each with the token of the next one."""
+    return api.walk("deals.archived", {"limit": LIMIT, **times(since, None)})
 
 
 def _tombstones(source: DealSource, rows: Iterable[Row]) -> tuple[Tombstone, ...]:

@@ -18,7 +18,7 @@ from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.rolls import Members, Roll
 from crmbridge_pipedrive.values import moment
 from crmbridge_pipedrive.verdicts import ForbiddenError
-from crmbridge_pipedrive.walking import Met, Walk, ids_of, rows_by_ids, times
+from crmbridge_pipedrive.walking import Ahead, Met, Walk, ids_of, rows_by_ids, times
 
 LISTS: Mapping[Kind, tuple[str, Callable[[Row, str], Record]]] = {
     Kind.CONTACT: ("persons", person_record),
@@ -39,12 +39,20 @@ def users(api: Api, connection: str) -> list[Record]:
     return [user_record(row, connection) for row in rows if isinstance(row, dict) and is_id(row.get("id"))]
 
 
-def pull_list(api: Api, kind: Kind, connection: str, since: str | None, roll: Roll | None = None) -> Iterator[Page]:
+def pull_list(
+    api: Api,
+    kind: Kind,
+    connection: str,
+    since: str | None,
+    *,
+    roll: Roll | None = None,
+    ahead: Ahead | None = None,
+) -> Iterator[Page]:
     """Yield the companies, contacts or activities that were updated since a cursor."""
     call, record = LISTS[kind]
     is_whole = not read_cursor(since).parts
     met: set[int] = set()
-    walk = Walk(api, call, {}, since)
+    walk = Walk(api, call, {}, since, ahead=ahead)
     for found in walk.pages():
         fresh = [row for row in found.rows if walk.met.is_fresh(row, digest)]
         text = walk.stand(found, ids_of(found.rows), is_last=True)
@@ -52,7 +60,7 @@ def pull_list(api: Api, kind: Kind, connection: str, since: str | None, roll: Ro
             met |= {row["id"] for row in found.rows if not is_gone(row)}
         found.rows.clear()
         if fresh:
-            yield replace(_page(fresh, kind, record, connection, text), total=walk.total)
+            yield replace(_page(fresh, kind, record, connection, text), total=walk.total, begun=walk.begun)
     if roll is not None:
         members = Members(partial(_everybody, api, call), lambda ids: _ids_of(read_list(api, kind, connection, ids)))
         for gone in roll.call(met, members, is_all=walk.is_first and is_whole):

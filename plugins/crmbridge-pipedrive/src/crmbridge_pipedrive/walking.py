@@ -49,12 +49,24 @@ class Sample(NamedTuple):
     rows: Sequence[Row]
 
 
-class _Survey(NamedTuple):
+class Survey(NamedTuple):
     """What a big list is planned by, and how many rows of the sample were asked for."""
 
     sample: Sample
     asked: int
     aside: Any
+
+
+class Ahead(NamedTuple):
+    """What was asked for before a first walk began: the page of the newest changes, by `params`, and a survey.
+
+    Either may be missing.
+    """
+
+    began: datetime
+    params: Params
+    page: tuple[list[Row], bool] | None
+    survey: Survey | None
 
 
 class Walk:
@@ -64,7 +76,7 @@ class Walk:
     more, they are read in the order of their ids, because a list in the order of its changes shifts while people work;
     whatever changes after that first page is for the next pull. In a first pull that page comes first. `prepare` reads
     what belongs to a page, in the thread that reads the page. `beside` is done beside the planning of a big first pull;
-    `aside` is what it gave. Where the `highest` id is about known before, planning goes on beside the first request.
+    `aside` is what it gave. Of a first pull, what was found `ahead` is not asked for again.
     """
 
     def __init__(
@@ -76,7 +88,7 @@ class Walk:
         *,
         prepare: Prepare | None = None,
         beside: Callable[[], Any] | None = None,
-        highest: int = 0,
+        ahead: Ahead | None = None,
     ) -> None:
         self._api = api
         self._call = call
@@ -84,13 +96,13 @@ class Walk:
         self._prepare: Prepare = prepare or (lambda _rows: {})
         self._beside = beside or (lambda: None)
         self.aside: Any = None
-        self._highest = highest
+        self.begun = ahead.began if ahead is not None else None
         self.sample = Sample(0, ())
         self.total: int | None = None  # about how many rows there are, where that is known
         self._newest: Newest | None = None  # until it is delivered
         self._marks: Mapping[int, Sequence[int]] = {}  # ids of the sample, by the number of their part
         self._board = Board({}, {})
-        self.cursor, self._only_page = self._begin(read_cursor(since))
+        self.cursor, self._only_page = self._begin(read_cursor(since), ahead)
         self.met = Met(self.cursor)
 
     @property
@@ -132,19 +144,16 @@ class Walk:
             part = replace(found.then if is_last else replace(found.here, after=ids[-1]), before=known.before)
         return replace(part, done=self._board.end(found.number)) if found.ends and is_last else part
 
-    def _begin(self, cursor: Cursor) -> tuple[Cursor, list[Row] | None]:
+    def _begin(self, cursor: Cursor, ahead: Ahead | None) -> tuple[Cursor, list[Row] | None]:
         """Read the newest page and plan the walk by it; a walk that goes on has its plan already.
 
         Pipedrive's own stamps are taken, so that no two clocks need agree.
         """
         if cursor.parts:
             return cursor, None
-        newest_first: dict[str, str | int] = {"sort_by": "update_time", "sort_direction": "desc", "limit": LIMIT}
-        asked = {**self._params, **newest_first, **times(cursor.asked_since, None)}
-        jobs: list[Callable[[], Any]] = [partial(self._api.page, self._call, asked)]
-        if cursor.since is None and self._highest > LIMIT:
-            jobs.append(partial(self._survey, self._highest, is_sure=True))
-        (rows, more), *surveys = together(jobs)
+        ahead = ahead if cursor.since is None else None
+        page = ahead.page if ahead is not None and ahead.params == self._params else None
+        rows, more = page or newest_page(self._api, self._call, self._params, cursor.asked_since)
         stamps = [at for row in rows if (at := moment(row.get("update_time"))) is not None]
         cursor = replace(cursor, next=max(stamps, default=cursor.since), parts=(Part(since=cursor.asked_since),))
         if not more:
@@ -152,27 +161,25 @@ class Walk:
             return cursor, sorted((row for row in rows if is_id(row.get("id"))), key=_by_id)
         if cursor.since is not None or not stamps:
             return cursor, None
-        survey = surveys[0] if surveys else self._survey(_highest(rows), is_sure=False)
-        return self._cut(cursor, survey, rows), None
+        survey = ahead.survey if ahead is not None else None
+        return self._cut(cursor, survey or self._survey(_highest(rows)), rows), None
 
-    def _survey(self, known: int, *, is_sure: bool) -> _Survey:
+    def _survey(self, known: int) -> Survey:
         """Read rows with ids at even distances.
 
-        `known` is the highest id so far. Where nobody asked for the last one, it is mostly near that, so that neither
-        of the two is waited for.
+        `known` is the highest id so far. The last one is asked for as well, and mostly near that, so that neither of
+        the two is waited for.
         """
         asked = _evenly(known)
-        jobs: list[Callable[[], Any]] = [partial(self._some, asked), self._beside]
-        if not is_sure:
-            jobs.append(partial(last_id, self._api, self._call, self._params))
-        rows, aside, *last = together(jobs)
-        highest = max([known, *last])
+        last = partial(last_id, self._api, self._call, self._params)
+        rows, aside, highest = together([partial(self._some, asked), self._beside, last])
+        highest = max(known, highest)
         if known < highest * GUESSED:
             asked = _evenly(highest)
             rows = self._some(asked)
-        return _Survey(Sample(highest, rows), len(asked), aside)
+        return Survey(Sample(highest, rows), len(asked), aside)
 
-    def _cut(self, cursor: Cursor, survey: _Survey, first_page: Sequence[Row]) -> Cursor:
+    def _cut(self, cursor: Cursor, survey: Survey, first_page: Sequence[Row]) -> Cursor:
         """Cut a whole list in parts, and remember the rows of the sample: all must turn up in one of them."""
         self.sample, self.aside = survey.sample, survey.aside
         highest, sample = survey.sample
@@ -311,10 +318,16 @@ class Met:
         return replace(done, seen=seen, lost=frozenset(self.lost), backlog=backlog).text()
 
 
+def newest_page(api: Api, call: str, params: Params, since: datetime | None) -> tuple[list[Row], bool]:
+    """Ask for what changed last since a time, and whether there is more."""
+    newest_first: dict[str, str | int] = {"sort_by": "update_time", "sort_direction": "desc", "limit": LIMIT}
+    return api.page(call, {**params, **newest_first, **times(since, None)})
+
+
 def last_id(api: Api, call: str, params: Params) -> int:
     """Ask for the highest id of a list."""
-    newest: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc", "limit": 1}
-    return _highest(api.page(call, {**params, **newest})[0])
+    last: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc", "limit": 1}
+    return _highest(api.page(call, {**params, **last})[0])
 
 
 def rows_by_ids(api: Api, call: str, params: Params, ids: Iterable[int]) -> Iterator[Row]:
