@@ -96,6 +96,10 @@ def _differed(seen: Witness, refs: Collection[Ref], live: Sequence[Ref]) -> bool
     """
     last = {(edit.ref, edit.name): edit.value for edit in seen.edits if edit.ref in refs}
     gone = [ref for ref in refs if ref in seen.deleted_at]
+    # What somebody entered in a deal, and another one did not hold when it was deleted, had not got there.
+    entered = [(name, value) for (ref, name), value in last.items() if ref in live]
+    if any(seen.went_with.get(ref, {}).get(name, value) != value for name, value in entered for ref in gone):
+        return True
     said = [(name, value) for (ref, name), value in last.items() if ref in live]
     said += [(n, held) for ref in live for n, held in seen.view(ref).items() if held and (ref, n) not in last]
     return any(last.get((ref, name), value) != value for name, value in said for ref in gone)

@@ -128,7 +128,7 @@ def _judge_in_step(seen: Witness, case: _Case) -> None:
     if seen.is_shaken(case.link) or (not case.net and case.agreed is NOTHING):
         return
     if case.name in HANGING and (members(found) or any(members(edit.value) for edit in case.edits)):
-        unseen = [edit for edit in case.edits if _went_unseen(seen, edit)]
+        unseen = [e for e in case.edits if _went_unseen(seen, e) or _went_untaken(seen, case.link, e)]
         judge_members(found, case.agreed, case.edits, str(case), unseen)
     elif case.edits and case.edits[-1].decided:
         known = [case.edits[-1].value, *_not_known_to_who_decided(seen, case)]
@@ -150,6 +150,17 @@ def _went_unseen(seen: Witness, edit: Edit) -> bool:
     begins = [begin for begin in seen.begins if edit.number <= begin < gone]
     # A run that had begun may have come to look at that CRM only when the deal was gone.
     return gone > edit.number and not any(begin <= look < gone for begin in begins for look in looked)
+
+
+def _went_untaken(seen: Witness, link: str, edit: Edit) -> bool:
+    """Tell whether a deal was gone, with what was done to it, while no other CRM took that: a person was told so."""
+    gone, those = seen.deleted_at.get(edit.ref, 0), members(edit.value) - members(edit.before)
+    sent = [
+        one
+        for one in seen.values_sent(link, edit.name)
+        if edit.number <= one.at < gone and one.ref != edit.ref and those <= members(one.value)
+    ]
+    return bool(those and sent) and not any(one.applied for one in sent)
 
 
 def _is_cut(seen: Witness, case: _Case, ref: Ref) -> bool:

@@ -55,10 +55,17 @@ def check_archive(seen: Witness, change: Change) -> None:
         mine = [each for each in seen.edits if (each.ref, each.name) == (edit.ref, edit.name)]
         # Whoever edits a field again says nothing any more with the edit before.
         said = [each for each in mine if each.number <= seen.began][-1:]
-        if is_seen and speaks and is_here and not any(_got_there(seen, change.link, each) for each in (edit, *said)):
+        settled = any(_got_there(seen, change.link, each) for each in (edit, *said))
+        if is_seen and speaks and is_here and not settled and not _was_written_over(seen, change.link, edit):
             agreed = seen.agreed.get((change.link, edit.name), Agreed(0, NOTHING, ())).value
             last = mine[-1]
             assert seen.taken_back(change.link, last, agreed), f"P1: {edit} is lost by a deletion"
+
+
+def _was_written_over(seen: Witness, link: str, edit: Edit) -> bool:
+    """Tell whether what another deal said was written over an edit since; whether it should be, is judged elsewhere."""
+    over = [one for one in seen.values_sent(link, edit.name) if one.ref == edit.ref and one.applied]
+    return any(edit.number <= one.at and one.value != edit.value for one in over)
 
 
 def _got_there(seen: Witness, link: str, edit: Edit) -> bool:
