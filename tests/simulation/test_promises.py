@@ -64,7 +64,8 @@ def test_what_once_failed_on_sandboxes_holds(seed: int) -> None:
 def test_what_once_failed_under_other_settings_holds(seed: int) -> None:
     """A connection that is left out of three, an emptied amount, and a deal that goes before all is read anew.
 
-    And a contact that two CRMs have linked while the third was left out.
+    And a contact that two CRMs have linked while the third was left out, and one that no other CRM took before its deal
+    was deleted.
     """
     play.simulate(seed)
 

@@ -10,7 +10,7 @@ import pytest
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, AdapterContext, FieldBinding, RateLedger
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
-from crmbridge_pipedrive import plugin
+from crmbridge_pipedrive import plugin, walking
 from crmbridge_pipedrive.sandbox import build
 from crmbridge_pipedrive.settings import PipedriveSettings
 
@@ -46,9 +46,20 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
-def served(clock: VirtualClock) -> Iterator[Served]:
-    with serve(build(SandboxOptions(seed=5, deals=12, now=NOON, clock=clock))) as running:
+def deal_count() -> int:
+    return 12
+
+
+@pytest.fixture
+def served(clock: VirtualClock, deal_count: int) -> Iterator[Served]:
+    with serve(build(SandboxOptions(seed=5, deals=deal_count, now=NOON, clock=clock))) as running:
         yield running
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ninety deals be many."""
+    monkeypatch.setattr(walking, "LIMIT", 8)
 
 
 @pytest.fixture

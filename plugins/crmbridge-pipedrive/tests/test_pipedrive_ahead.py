@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,27 +14,20 @@ from hypothesis import strategies as st
 from crmbridge.model.records import Kind
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, FieldBinding, Page, asks_ahead
-from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
-from crmbridge_pipedrive import ahead, walking
+from crmbridge.sandbox import Served, VirtualClock
+from crmbridge_pipedrive import ahead
 from crmbridge_pipedrive.ahead import FIRST, STEPS, likely_params, spread, step_for
 from crmbridge_pipedrive.api import Api
-from crmbridge_pipedrive.sandbox import build
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 DEALS = 90
+pytestmark = pytest.mark.usefixtures("small_pages")
 CODES = {"a" * 40, "b" * 40}
 
 
 @pytest.fixture
-def served(clock: VirtualClock) -> Iterator[Served]:
-    with serve(build(SandboxOptions(seed=5, deals=DEALS, now=NOON, clock=clock))) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let ninety deals be many."""
-    monkeypatch.setattr(walking, "LIMIT", 8)
+def deal_count() -> int:
+    return DEALS
 
 
 def by_code(state: Any) -> tuple[FieldBinding, ...]:

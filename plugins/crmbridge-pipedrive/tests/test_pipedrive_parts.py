@@ -12,25 +12,18 @@ import pytest
 from crmbridge.errors import RetryLaterError
 from crmbridge.model.records import Kind, Move
 from crmbridge.ports import Adapter, Page
-from crmbridge.sandbox import LoggedRequest, SandboxOptions, Served, VirtualClock, serve
+from crmbridge.sandbox import LoggedRequest, Served, VirtualClock
 from crmbridge_pipedrive import deals, limits, walking
 from crmbridge_pipedrive.api import Api
-from crmbridge_pipedrive.sandbox import build
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 DEALS = 90
+pytestmark = pytest.mark.usefixtures("small_pages")
 
 
 @pytest.fixture
-def served(clock: VirtualClock) -> Iterator[Served]:
-    with serve(build(SandboxOptions(seed=5, deals=DEALS, now=NOON, clock=clock))) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let ninety deals be many."""
-    monkeypatch.setattr(walking, "LIMIT", 8)
+def deal_count() -> int:
+    return DEALS
 
 
 def pull(adapter: Adapter, since: str | None = None) -> list[Page]:
