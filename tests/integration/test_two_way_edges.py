@@ -774,6 +774,27 @@ def test_nothing_is_planned_with_a_connection_whose_first_pull_was_cut(monkeypat
     assert (0, ()) == ((late := plan_as_it_is(bench)).exit_code(), late.plan.changes if late.plan else None)
 
 
+def test_a_kind_that_no_pull_reads_any_more_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first pull was cut, and the settings leave it out since."""
+    bench = able_bench(**entry())
+    whole = FakeAdapter.pull
+
+    def cut(self: FakeAdapter, kind: Kind, since: str | None) -> Iterator[Page]:
+        if kind is Kind.CONTACT:
+            raise RetryLaterError("the line is down")
+        yield from whole(self, kind, since)
+
+    monkeypatch.setattr(FakeAdapter, "pull", cut)
+    pull(bench.workspace)
+    settings = bench.workspace.project.settings
+    assert 5 == plan_as_it_is(bench).exit_code()
+    fewer = {name: each.model_copy(update={"kinds": ("deal",)}) for name, each in settings.connections.items()}
+    bench = bench.again(settings.model_copy(update={"connections": fewer}))
+    pull(bench.workspace)
+
+    assert 0 == plan_as_it_is(bench).exit_code()
+
+
 @pytest.mark.parametrize("where", ["north", "south"])
 @pytest.mark.parametrize("rule", [["amount"], ["name", "amount"]])
 def test_no_second_deal_is_made_of_one_that_can_not_be_compared(where: str, rule: list[str]) -> None:

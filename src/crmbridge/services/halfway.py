@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from crmbridge.errors import RetryLaterError
 from crmbridge.model.records import Kind
+from crmbridge.services.kinds import wanted_kinds
 from crmbridge.services.workspace import Workspace
 
 _LOOKED_FOR = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL)  # what counterparts are found by
@@ -27,9 +28,12 @@ def note_ended(workspace: Workspace, connection: str, kind: Kind) -> None:
 
 def half_read(workspace: Workspace) -> Iterator[tuple[str, RetryLaterError]]:
     """Give the connections of which not all is read, each with the error that says so."""
+    project = workspace.project
     for connection in workspace.connections:
         memory = workspace.store.memory(connection)
-        begun = any(memory.get(_key(kind), _NO) for kind in _LOOKED_FOR)
+        wanted = wanted_kinds(project.process, project.settings.connections[connection])
+        # A kind that the settings named once, and no pull reads any more, is not waited for.
+        begun = any(memory.get(_key(kind), _NO) for kind in _LOOKED_FOR if kind in wanted)
         if begun or Kind.DEAL not in workspace.store.records.cursors(connection):
             said = "not all of its deals are read yet, so nothing is planned with it"
             yield connection, RetryLaterError(f"{connection}: {said}", advice=f"Run `crmbridge pull {connection}`.")
