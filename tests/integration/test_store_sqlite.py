@@ -155,6 +155,16 @@ class TestMaking:
         assert "sqlite:///" in refused.value.advice
         assert "hunter2" not in str(refused.value)
 
+    def test_a_state_on_a_server_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """crmbridge installs nothing that speaks to PostgreSQL unless it is asked for."""
+        monkeypatch.setitem(sys.modules, "psycopg", None)
+
+        with pytest.raises(ConfigurationError) as refused:
+            open_store("postgresql://u:hunter2@127.0.0.1/x")
+
+        assert refused.value.advice == "pip install 'crmbridge[postgresql]', which brings psycopg."
+        assert "hunter2" not in str(refused.value)
+
 
 class TestRefusing:
     def test_a_delivery_that_could_not_be_noted_may_come_again(self, store: SqlStore) -> None:

@@ -116,7 +116,8 @@ def _source(store_url: str) -> AbstractContextManager[Source]:
         try:
             from crmbridge.indicators.from_postgresql import postgresql_state  # noqa: PLC0415  only for a server
         except ModuleNotFoundError as error:
-            raise ConfigurationError(f"The store can't be opened: {error}.", advice="Install psycopg.") from error
+            advice = "pip install 'crmbridge[postgresql]', which brings psycopg."
+            raise ConfigurationError(f"The store can't be opened: {error}.", advice=advice) from error
         return postgresql_state(store_url)
     return sqlite_state(_path(url["backend"], unquote(url["database"] or "")))
 

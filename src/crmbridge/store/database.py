@@ -169,8 +169,10 @@ def _connect(url: str) -> tuple[Engine, str]:
         parts = make_url(url)
         if parts.get_backend_name() != "sqlite":
             return postgresql.engine(parts), parts.render_as_string(hide_password=True)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+    except (ArgumentError, NoSuchModuleError) as error:
         raise ConfigurationError(f"The store can't be opened: {error}.", advice=_URL_ADVICE) from error
+    except ModuleNotFoundError as error:
+        raise postgresql.not_installed(error) from error
     if not parts.database or parts.database == ":memory:":
         raise ConfigurationError("The store names no file.", advice=_URL_ADVICE)
     path = Path(parts.database).expanduser()

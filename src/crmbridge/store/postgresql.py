@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
 
-from crmbridge.errors import CrmbridgeError, StateError
+from crmbridge.errors import ConfigurationError, CrmbridgeError, StateError
 
 UPGRADING = 0x63726D62  # the advisory lock of whoever brings the schema up to date
 _FULL = ("53",)  # insufficient resources
@@ -27,6 +27,13 @@ def reading(opened: Engine) -> Engine:
 def take_turn(connection: Connection) -> None:
     """Wait until no other process is bringing the schema up to date; until this transaction ends."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADING})
+
+
+def not_installed(error: ModuleNotFoundError) -> ConfigurationError:
+    """Say that what speaks to PostgreSQL is missing."""
+    return ConfigurationError(
+        f"The store can't be opened: {error}.", advice="pip install 'crmbridge[postgresql]', which brings psycopg."
+    )
 
 
 def trouble(error: BaseException, where: str) -> CrmbridgeError | None:
