@@ -7,16 +7,18 @@ import binascii
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 import jwt
-from jwt.types import Options
 from starlette.requests import Request
 from starlette.responses import Response
 
 from crmbridge.ports import Clock
 from crmbridge_salesforce.sandbox.answers import ApiError, answer
+
+if TYPE_CHECKING:
+    from jwt.types import Options  # older ones, which do, don't have it
 
 EXPIRED = "Session expired or invalid"
 # Two refusals that carry the code of an expired session and that no new sign-in mends (jsforce src/http-api.ts).
