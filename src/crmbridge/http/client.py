@@ -15,6 +15,7 @@ from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, 
 from crmbridge.http.auth import Signed, Signer
 from crmbridge.http.budget import Budget, Taken, Usage
 from crmbridge.http.exact_json import dump_json, load_json
+from crmbridge.http.headers import wait_in
 from crmbridge.http.library import httpx
 from crmbridge.http.patience import patiently, worth_waiting_for
 from crmbridge.http.slices import wait_for_room
@@ -34,6 +35,8 @@ BIG = 32_768  # bytes of an answer that is worth waiting with
 LARGEST = 256 * 1024 * 1024  # bytes of an answer, unpacked: a thousandth of it over the wire could fill the memory
 MOST_WORDS = 2000  # how much of an answer errors may speak of
 NOT_JSON = object()
+UNREADABLE = "Nothing was taken from it. Try again later; if it comes again, report this to who makes the adapter."
+ELSEWHERE = "Try again later; if it goes on, check the connection's base_url: is it the CRM's own address?"
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _READABLE = {"json": "JSON", "bytes": "data"}
 
@@ -174,6 +177,12 @@ class HttpClient:
         request = _Request(method, path, params, content, {**said, **(headers or {})}, cost)
         return self._patiently(self._write_once, request)
 
+    def unusable(self, path: str, reply: Reply, why: str) -> RetryLaterError:
+        """Make the error for an answer that came as it should, and in which `why` can't be read."""
+        return RetryLaterError(
+            f"{self._where(path, reply)} answered {reply.status} in a way that can't be read: {why}", advice=UNREADABLE
+        )
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -281,9 +290,11 @@ class HttpClient:
                     advice=f"Give the credential of connection {self.connection!r} the scopes that it lacks.",
                 )
             case 429:
-                return RetryLaterError(f"too many requests (429): {said}", after=retry_after(reply))
+                return RetryLaterError(f"too many requests (429): {said}", after=wait_in(reply.headers))
+            case status if status in REDIRECTS:  # to the door, or to a page that says what is being mended
+                return RetryLaterError(f"another place was named ({status}), which was not asked", advice=ELSEWHERE)
             case status if status >= 500 or status in {408, 423, 425}:
-                return RetryLaterError(f"the CRM is out of order ({status}): {said}", after=retry_after(reply))
+                return RetryLaterError(f"the CRM is out of order ({status}): {said}", after=wait_in(reply.headers))
             case status:
                 return RefusedError(f"refused ({status}): {said}")
 
@@ -307,12 +318,6 @@ class HttpClient:
 
 
 REQUEST_IDS = ("x-hubspot-correlation-id", "x-correlation-id", "x-request-id", "request-id")
-
-
-def retry_after(reply: Reply) -> timedelta | None:
-    """Read how many seconds the CRM asks us to wait, where it says so in seconds."""
-    text = reply.headers.get("retry-after", "")
-    return timedelta(seconds=float(text)) if re.fullmatch(r"\d{1,6}(\.\d+)?", text) else None
 
 
 def tidy(text: str, limit: int = 200) -> str:
