@@ -14,10 +14,11 @@ from crmbridge.http import pages
 from crmbridge.model.changes import Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
-from crmbridge_hubspot.api import LIST_PAGE, HubSpotApi, results_of
+from crmbridge_hubspot.api import LIST_PAGE, HubSpotApi
 from crmbridge_hubspot.cursor import OVERLAP
 from crmbridge_hubspot.mapping import CONTACT_NAME
 from crmbridge_hubspot.objects import TYPES
+from crmbridge_hubspot.shapes import records_in
 
 # The property that holds a field; a contact's name is in two.
 NATIVE: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
@@ -132,7 +133,7 @@ class Lookup(Struct, frozen=True, kw_only=True):
             "limit": limit,
             "after": "0",
         }
-        return results_of(self.api.search(TYPES[kind][0].name, body))
+        return self.api.search(TYPES[kind][0].name, body, records_in)
 
     def _recent(self, kind: Kind) -> list[Mapping[str, Any]]:
         """Read the end of the list: what was made since the newest record that the index surely has.
