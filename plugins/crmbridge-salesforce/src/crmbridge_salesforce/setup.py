@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from crmbridge.errors import RefusedError
+from crmbridge.errors import RefusedError, RetryLaterError
 from crmbridge.http import dump_json, load_json
+from crmbridge.http.client import UNREADABLE, tidy
 from crmbridge.model.values import iso, parse_iso
 from crmbridge.ports import Clock, Pipeline
 from crmbridge_salesforce.judge import UnknownColumnError
@@ -147,8 +148,7 @@ class Setup:
                     return known
                 now, forgotten = self._clock.now(), self._forgotten
                 at, kept = _remembered(self._memory, key, now)
-            data = read() if kept is None else kept
-            found = parse(data)
+            data, found = self._parsed(key, read, parse) if kept is None else (kept, parse(kept))
             with self._lock:
                 if forgotten == self._forgotten:
                     self._seen[key] = found
@@ -156,6 +156,15 @@ class Setup:
                     if kept is None:
                         self._memory[PREFIX + key] = dump_json({"at": iso(now), "data": data}).decode()
             return found
+
+    def _parsed(self, key: str, read: Callable[[], Any], parse: Callable[[Any], T]) -> tuple[Any, T]:
+        """Ask the org, and read what it says; raises RetryLaterError where that has not the shape that it should."""
+        try:
+            data = read()
+            return data, parse(data)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            said = f"{self._org.connection}: what the org says of {key} can't be read ({type(error).__name__}: {error})"
+            raise RetryLaterError(tidy(said), advice=UNREADABLE) from error
 
     def _age(self) -> None:
         """Let go of what a process that runs for long has read an hour ago."""
