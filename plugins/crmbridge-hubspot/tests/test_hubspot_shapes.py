@@ -124,7 +124,8 @@ def test_an_unreadable_property_costs_only_the_fields_that_are_bound_to_it(
     router: respx.MockRouter, answer_account: Answer, open_adapter: Opener
 ) -> None:
     """An account has a thousand of them, and most are nobody's concern."""
-    odd = [{"name": None}, {"name": "note_to_self", "options": "many"}, {"name": "hs_is_closed", "type": "bool"}]
+    odd = [{"name": name} for name in ("dealname", "amount", "closedate", "hubspot_owner_id")]
+    odd += [{"name": None}, {"name": "note_to_self", "options": "many"}, {"name": "hs_is_closed", "type": "bool"}]
     answer_account(router, properties={"results": odd})
     (found,) = read(router, open_adapter, {**make_raw(1, hs_is_closed="true")})
 

@@ -177,12 +177,6 @@ class HttpClient:
         request = _Request(method, path, params, content, {**said, **(headers or {})}, cost)
         return self._patiently(self._write_once, request)
 
-    def unusable(self, path: str, reply: Reply, why: str) -> RetryLaterError:
-        """Make the error for an answer that came as it should, and in which `why` can't be read."""
-        return RetryLaterError(
-            f"{self._where(path, reply)} answered {reply.status} in a way that can't be read: {why}", advice=UNREADABLE
-        )
-
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -198,10 +192,10 @@ class HttpClient:
             raise self._error(request.path, reply)
         if reply.body is NOT_JSON:
             message = f"answered {reply.status} with something that is not {_READABLE[request.form]}"
-            raise RetryLaterError(f"{self._where(request.path, reply)} {message}")
+            raise RetryLaterError(f"{where(self.connection, request.path, reply)} {message}")
         if not isinstance(reply.body, request.expect):
             message = f"answered {reply.status} with JSON of another shape than it should have"
-            raise RetryLaterError(f"{self._where(request.path, reply)} {message}")
+            raise RetryLaterError(f"{where(self.connection, request.path, reply)} {message}")
         return reply
 
     def _write_once(self, request: _Request) -> Reply:
@@ -217,7 +211,7 @@ class HttpClient:
             return reply
         if reply.ok or _leaves_open(reply, self._dialect.judge):
             said = f"answered {reply.status}; the change may have been made"
-            raise UnclearError(f"{self._where(request.path, reply)} {said}")
+            raise UnclearError(f"{where(self.connection, request.path, reply)} {said}")
         raise self._error(request.path, reply)
 
     def _send(self, request: _Request) -> Reply:
@@ -271,7 +265,8 @@ class HttpClient:
         if isinstance(error, RetryLaterError) and reply.status == TOO_FAST and worth_waiting_for(error):
             self._budget.pause(error.after or timedelta(seconds=1))
         # Errors are kept in the state and shown: a credential that the CRM repeats must not come along.
-        error.message = strike(f"{self._where(path, reply)}: {error.message.rstrip(': ')}")  # where it said nothing
+        said = error.message.rstrip(": ")  # where it said nothing
+        error.message = strike(f"{where(self.connection, path, reply)}: {said}")
         error.advice = strike(error.advice)
         error.args = (error.message,)
         return error
@@ -304,17 +299,25 @@ class HttpClient:
             advice="Check the network and the connection's base_url, then try again; nothing was lost.",
         )
 
-    def _where(self, path: str, reply: Reply) -> str:
-        request_id = next((reply.headers[name] for name in REQUEST_IDS if name in reply.headers), "")
-        where = strike(f"{self.connection}: {path.partition('?')[0]}")
-        return f"{where} (request {tidy(request_id, 60)})" if request_id else where
-
     def _asked(self, request: _Request) -> str:
         return strike(f"{self.connection}: the answer to {request.method} {request.path.partition('?')[0]}")
 
     def _patiently(self, send: Callable[[_Request], Reply], request: _Request) -> Reply:
         latest = self._clock.now() + timedelta(seconds=self._timeout * DEADLINE)
         return patiently(lambda: send(request), self._clock, latest)
+
+
+def where(connection: str, path: str, reply: Reply) -> str:
+    """Say which answer it is: by the connection, the path, and the CRM's name of the request where it gave one."""
+    request_id = next((reply.headers[name] for name in REQUEST_IDS if name in reply.headers), "")
+    place = strike(f"{connection}: {path.partition('?')[0]}")
+    return f"{place} (request {tidy(request_id, 60)})" if request_id else place
+
+
+def unusable(connection: str, path: str, reply: Reply, why: str) -> RetryLaterError:
+    """Make the error for an answer that came as it should, and in which `why` can't be read."""
+    message = f"{where(connection, path, reply)} answered {reply.status} in a way that can't be read: {why}"
+    return RetryLaterError(message, advice=UNREADABLE)
 
 
 REQUEST_IDS = ("x-hubspot-correlation-id", "x-correlation-id", "x-request-id", "request-id")

@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any, Literal, TypeVar
 
 from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, Signer, dump_json, load_json, pages, side_by_side
+from crmbridge.http.client import unusable
 from crmbridge.http.headers import said_at
 from crmbridge.ports import AdapterContext
 from crmbridge_hubspot.paths import PATHS
@@ -44,22 +45,12 @@ class HubSpotApi:
         day = _day_limit(settings)
         more = [Rate(day, 86_400, DAY)] if day else []
         usual = APP_LIMIT if settings.oauth else BURST_LIMIT
-        self._burst = self._budget([Rate(settings.requests_per_10s or usual, 10, BURST), *more])
-        search = self._budget([Rate(SEARCHES_PER_SECOND, 1, "search"), *more])
+        self._burst = _budget(settings, context, [Rate(settings.requests_per_10s or usual, 10, BURST), *more])
+        search = _budget(settings, context, [Rate(SEARCHES_PER_SECOND, 1, "search"), *more])
         self._client = self._make_client(self._burst, Dialect(judge=judge_read, expired=expired, meter=meter))
         self._searches = self._make_client(search, Dialect(judge=judge_read, expired=expired, meter=meter))
         self._page = LIST_PAGE
         self.apart: int | None = None  # milliseconds that our clock is ahead of HubSpot's, as a search said last
-
-    def _budget(self, rates: Sequence[Rate]) -> Budget:
-        return Budget(
-            rates,
-            self._context.clock,
-            share=self._settings.share,
-            day_share=self._settings.day_share,
-            ledger=self._context.ledger,
-            account=self._context.connection,
-        )
 
     def _make_client(self, budget: Budget, dialect: Dialect) -> HttpClient:
         return HttpClient(
@@ -187,6 +178,17 @@ class HubSpotApi:
             self._writes.close()
 
 
+def _budget(settings: HubSpotSettings, context: AdapterContext, rates: Sequence[Rate]) -> Budget:
+    return Budget(
+        rates,
+        context.clock,
+        share=settings.share,
+        day_share=settings.day_share,
+        ledger=context.ledger,
+        account=context.connection,
+    )
+
+
 def _day_limit(settings: HubSpotSettings) -> int | None:
     """Tell a day's limit; apps have none that is stated."""
     return settings.requests_per_day or (None if settings.oauth else DAY_LIMIT)
@@ -203,7 +205,7 @@ def _read(client: HttpClient, path: str, reply: Reply, read: Callable[[Any], T])
     try:
         return read(reply.body)
     except ShapeError as error:
-        raise client.unusable(path, reply, error.why) from error
+        raise unusable(client.connection, path, reply, error.why) from error
 
 
 def _linked(body: Any) -> tuple[list[Linked], str | None]:

@@ -133,7 +133,7 @@ class Org:
         self._client.close()
 
     def _ask(self, path: str, params: Mapping[str, Any] | None = None) -> Answer:
-        return _answer(self._read("GET", path, params=params))
+        return _answer(self._read("GET", path, params=params), self.connection)
 
     def _read(
         self,
@@ -151,11 +151,11 @@ class Org:
         return reply
 
 
-def _answer(reply: Reply) -> Answer:
+def _answer(reply: Reply, connection: str) -> Answer:
     body = reply.body
     records = body.get("records") if isinstance(body, Mapping) else None
     if not isinstance(body, Mapping) or not isinstance(records, list) or not all(map(_is_row, records)):
-        raise RetryLaterError("The CRM answered a query with something that is no query result", advice=UNREADABLE)
+        raise RetryLaterError(f"{connection}: a query was answered with something that is no result", advice=UNREADABLE)
     total, following = body.get("totalSize"), body.get("nextRecordsUrl")
     count = total if isinstance(total, int) else len(records)
     if body.get("done", True) or following is None:

@@ -148,7 +148,10 @@ class Setup:
                     return known
                 now, forgotten = self._clock.now(), self._forgotten
                 at, kept = _remembered(self._memory, key, now)
-            data, found = self._parsed(key, read, parse) if kept is None else (kept, parse(kept))
+            if kept is None:
+                data, found = _parsed(f"{self._org.connection}: what the org says of {key}", read, parse)
+            else:
+                data, found = kept, parse(kept)
             with self._lock:
                 if forgotten == self._forgotten:
                     self._seen[key] = found
@@ -156,15 +159,6 @@ class Setup:
                     if kept is None:
                         self._memory[PREFIX + key] = dump_json({"at": iso(now), "data": data}).decode()
             return found
-
-    def _parsed(self, key: str, read: Callable[[], Any], parse: Callable[[Any], T]) -> tuple[Any, T]:
-        """Ask the org, and read what it says; raises RetryLaterError where that has not the shape that it should."""
-        try:
-            data = read()
-            return data, parse(data)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            said = f"{self._org.connection}: what the org says of {key} can't be read ({type(error).__name__}: {error})"
-            raise RetryLaterError(tidy(said), advice=UNREADABLE) from error
 
     def _age(self) -> None:
         """Let go of what a process that runs for long has read an hour ago."""
@@ -180,6 +174,16 @@ class Setup:
             return _shortened(self._org.get(f"sobjects/{name}/describe"))
         except UnknownColumnError:  # the object is not there
             return {}
+
+
+def _parsed(what: str, read: Callable[[], Any], parse: Callable[[Any], T]) -> tuple[Any, T]:
+    """Ask the org, and read what it says; raises RetryLaterError where that has not the shape that it should."""
+    try:
+        data = read()
+        return data, parse(data)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        said = tidy(f"{what} can't be read ({type(error).__name__}: {error})", 300)
+        raise RetryLaterError(said, advice=UNREADABLE) from error
 
 
 def _remembered(memory: Mapping[str, str], key: str, now: datetime) -> tuple[datetime, Any]:

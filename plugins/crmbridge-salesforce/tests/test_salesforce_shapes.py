@@ -1,0 +1,95 @@
+"""Answers in another shape than documented are said in words for a person, and nothing of them is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+import respx
+
+from crmbridge.errors import CrmbridgeError, RetryLaterError
+from crmbridge.model.records import Kind
+from crmbridge_salesforce.adapter import SalesforceAdapter
+
+HOST = "https://acme.my.salesforce.com"
+BASE = f"{HOST}/services/data/v67.0"
+STAMP = "2026-06-01T10:00:00.000+0000"
+ROW = {"Id": "003Sb0000000001IAA", "SystemModstamp": STAMP, "Name": "Ann"}
+FIELDS = [
+    {"name": name, "label": name, "type": kind}
+    for name, kind in (("Id", "id"), ("Name", "string"), ("SystemModstamp", "datetime"))
+]
+DESCRIBED = {"name": "Contact", "fields": FIELDS, "recordTypeInfos": []}
+
+
+@pytest.fixture
+def routes() -> Iterator[respx.MockRouter]:
+    """Stub the org."""
+    with respx.mock(assert_all_called=False) as router:
+        yield router
+
+
+@pytest.fixture
+def stubbed(open_adapter: Callable[..., SalesforceAdapter]) -> SalesforceAdapter:
+    """Give an adapter on the stubbed org."""
+    return open_adapter(HOST, "00D-token")
+
+
+def failing(adapter: SalesforceAdapter, routes: respx.MockRouter, described: Any, *rows: Any) -> CrmbridgeError:
+    """Let the org answer so, and give what a pull of contacts ends with."""
+    routes.get(f"{BASE}/sobjects/Contact/describe").respond(json=described)
+    records: list[Any] = list(rows)
+    routes.get(f"{BASE}/query").respond(json={"totalSize": len(rows), "done": True, "records": records})
+    routes.get(f"{BASE}/queryAll").respond(json={"totalSize": 0, "done": True, "records": []})
+    with pytest.raises(CrmbridgeError) as caught:
+        list(adapter.pull(Kind.CONTACT, None))
+    return caught.value
+
+
+DESCRIPTIONS: Mapping[str, Any] = {
+    "fields are a flag": {**DESCRIBED, "fields": True},
+    "fields are null": {**DESCRIBED, "fields": None},
+    "a field is null": {**DESCRIBED, "fields": [*FIELDS, None]},
+    "a field has no name": {**DESCRIBED, "fields": [*FIELDS, {"type": "string"}]},
+    "a list is a number": {**DESCRIBED, "fields": [{**FIELDS[0], "referenceTo": 7}]},
+    "options are texts": {**DESCRIBED, "fields": [{**FIELDS[0], "picklistValues": ["a"]}]},
+    "a record type is a text": {**DESCRIBED, "recordTypeInfos": ["x"]},
+    "nothing but a list": [DESCRIBED],
+}
+
+
+@pytest.mark.parametrize("how", DESCRIPTIONS)
+def test_a_description_that_can_not_be_read_is_said(
+    stubbed: SalesforceAdapter, routes: respx.MockRouter, how: str
+) -> None:
+    """It names the connection and the object, and what to do; it is no bug of the adapter's."""
+    error = failing(stubbed, routes, DESCRIPTIONS[how], ROW)
+
+    assert (RetryLaterError, True) == (
+        type(error),
+        error.message.startswith("sf: what the org says of describe Contact"),
+    )
+    assert "report this" in error.advice
+
+
+ROWS: Mapping[str, Any] = {
+    "nothing": None,
+    "a text": "row",
+    "no columns": {},
+    "no id": {**ROW, "Id": None},
+    "a number as its id": {**ROW, "Id": 7},
+    "no time of change": {**ROW, "SystemModstamp": None},
+    "a time of change that is none": {**ROW, "SystemModstamp": "today"},
+}
+
+
+@pytest.mark.parametrize("how", ROWS)
+def test_what_is_no_row_is_said_and_not_left_out(
+    stubbed: SalesforceAdapter, routes: respx.MockRouter, how: str
+) -> None:
+    """The walk would go on past it, and what is left out counts as gone."""
+    error = failing(stubbed, routes, DESCRIBED, ROW, ROWS[how])
+
+    assert (RetryLaterError, True) == (type(error), "report this" in error.advice)
+    assert error.message.startswith("sf: ")
