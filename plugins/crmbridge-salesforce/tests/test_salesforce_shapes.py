@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import respx
 
+from crmbridge.adapting.written import FEWEST
 from crmbridge.errors import CrmbridgeError, RetryLaterError
 from crmbridge.model.records import Kind
 from crmbridge_salesforce.adapter import SalesforceAdapter
@@ -66,11 +67,26 @@ def test_a_description_that_can_not_be_read_is_said(
     """It names the connection and the object, and what to do; it is no bug of the adapter's."""
     error = failing(stubbed, routes, DESCRIPTIONS[how], ROW)
 
-    assert (RetryLaterError, True) == (
-        type(error),
-        error.message.startswith("sf: what the org says of describe Contact"),
-    )
+    assert RetryLaterError is type(error)
+    assert error.message.startswith("sf: what the org answers to 'describe Contact' can't be read")
     assert "report this" in error.advice
+
+
+@pytest.mark.parametrize("count", [1, 2 * FEWEST])
+@pytest.mark.parametrize("odd", [["Ann"], {"first": "Ann"}])
+def test_a_text_that_is_several_is_a_problem_of_its_field(
+    stubbed: SalesforceAdapter, routes: respx.MockRouter, odd: Any, count: int
+) -> None:
+    """What stands for it here is nobody's name, and an empty one would be carried over."""
+    routes.get(f"{BASE}/sobjects/Contact/describe").respond(json=DESCRIBED)
+    rows = [{**ROW, "Id": f"003Sb000000{n:04}IAA"} for n in range(count)]
+    rows[-1] = {**rows[-1], "Name": odd}
+    routes.get(f"{BASE}/query").respond(json={"totalSize": count, "done": True, "records": rows})
+    routes.get(f"{BASE}/queryAll").respond(json={"totalSize": 0, "done": True, "records": []})
+    found = [record for page in stubbed.pull(Kind.CONTACT, None) for record in page.records]
+
+    assert ["Ann"] * (count - 1) == [record.fields["name"] for record in found[: count - 1]]
+    assert ({"name"}, False) == (found[-1].unreadable & {"name"}, "name" in found[-1].fields)
 
 
 ROWS: Mapping[str, Any] = {

@@ -38,6 +38,7 @@ class DealReader:
         self._link = f"https://{company}.pipedrive.com/deal/" if company else None
         self._standard = StandardFields(fields.channels, currency)
         self._own = OwnFields(fields.bound, currency)
+        self._has_own = self._own.are_custom
         self._key = fields.key.code if fields.key else None
         self._arranged = _Arrangement.of(Layout.of({}, {}))
         self._positions: dict[tuple[Any, ...], Position] = {}
@@ -52,10 +53,12 @@ class DealReader:
         custom = _custom(row)
         values = STANDARD.copy()
         self._standard.fill(values, row, around, problems)
-        values |= self._own.one_by_one(row, custom, problems)
+        values |= self._own.one_by_one(row, custom if _has_custom(row) else None, problems)
         return self._record(row, self._arranged_as(row, custom), values_of(row, custom), values, problems)
 
     def _at_once(self, rows: Sequence[Row], around: Surroundings) -> list[Record]:
+        if self._has_own and not all(map(_has_custom, rows)):
+            raise ValueError("a row without its custom fields")
         customs = [_custom(row) for row in rows]
         arranged = self._arranged_as(rows[0], customs[0])
         if not all(map(arranged.layout.is_of, rows, customs)):
@@ -116,6 +119,11 @@ class _Arrangement(NamedTuple):
         """Settle it for a layout."""
         names, counting = layout.counting(UNVERSIONED)
         return cls(layout, digest(names), counting)
+
+
+def _has_custom(row: Row) -> bool:
+    """Tell whether a row has custom fields, filled in or not; null for all of them says nothing of each."""
+    return isinstance(row.get("custom_fields"), dict)
 
 
 def _custom(row: Row) -> Row:

@@ -21,7 +21,7 @@ from crmbridge.ports import FieldBinding
 from crmbridge_salesforce.columns import Field, ids, moments, written, written_amounts
 from crmbridge_salesforce.rows import BY, Cells, Form
 from crmbridge_salesforce.schema import Table, pipeline_of, status_of
-from crmbridge_salesforce.values import COMPOUNDS, Cell, decoder, money
+from crmbridge_salesforce.values import COMPOUND, COMPOUNDS, Cell, decoder, money
 
 OBJECTS: Mapping[Kind, str] = MappingProxyType(
     {Kind.USER: "User", Kind.COMPANY: "Account", Kind.CONTACT: "Contact", Kind.DEAL: "Opportunity"}
@@ -225,6 +225,8 @@ class Reader:
 
     def _at_once(self, found: Sequence[_Row], names: Sequence[str]) -> list[_Read]:
         rows, beside = zip(*found, strict=True)
+        if any(COMPOUND in row for row in rows):
+            raise ValueError("a value that is several")
         columns = list(zip(*rows, strict=True))
         fields = {plan.field.name: written(plan.field, columns[plan.at]) for plan in self._plans}
         if self._amounts:
@@ -249,7 +251,7 @@ class Reader:
         for (name, _, read), at, native in self._plans:
             if cell := cells[at]:
                 try:
-                    fields[name] = cell if read is None else read(cell)
+                    fields[name] = _single(cell) if read is None else read(cell)
                 except ValueError as error:
                     del fields[name]
                     problems.append(Problem(native, str(error), name))
@@ -264,6 +266,13 @@ class Reader:
 
     def _currency(self, cells: Cells) -> str | None:
         return (cells[self._code] if self._code is not None else "") or self._shape.currency
+
+
+def _single(cell: Cell) -> Cell:
+    """Give a text back; raises ValueError for what stands for several values."""
+    if cell == COMPOUND:
+        raise ValueError("holds a compound value")
+    return cell
 
 
 @lru_cache(maxsize=4096)

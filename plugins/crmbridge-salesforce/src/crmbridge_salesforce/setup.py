@@ -149,7 +149,7 @@ class Setup:
                 now, forgotten = self._clock.now(), self._forgotten
                 at, kept = _remembered(self._memory, key, now)
             if kept is None:
-                data, found = _parsed(f"{self._org.connection}: what the org says of {key}", read, parse)
+                data, found = _parsed(f"{self._org.connection}: what the org answers to {key!r}", read, parse)
             else:
                 data, found = kept, parse(kept)
             with self._lock:
