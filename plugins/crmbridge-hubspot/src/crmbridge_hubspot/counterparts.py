@@ -31,6 +31,7 @@ KNOWN_BY = MappingProxyType({Kind.COMPANY: ("domain", "name"), Kind.CONTACT: ("e
 COMPARED = MappingProxyType({Kind.COMPANY: ("name", "domain"), Kind.CONTACT: ("email", *CONTACT_NAME)})
 MOST_PAGES = 10  # of the list, read for what the index may not have yet: a thousand records in five minutes
 MOST_FOUND = 200  # of a search
+MOST_SEARCHED = 2_000  # characters; a whole search may have 3,000 ("Search the CRM")
 Properties = Mapping[str, str | None]
 
 
@@ -119,6 +120,8 @@ class Lookup(Struct, frozen=True, kw_only=True):
         return TYPES[kind][0].ref(self.connection, min(ids, key=int)) if ids else None
 
     def _searched(self, kind: Kind, name: str, wanted: str) -> list[str]:
+        if len(wanted) > MOST_SEARCHED:
+            raise RefusedError(f"its {name} is too long for HubSpot to search for, and it might be made twice")
         parts = name_parts(wanted) if kind is Kind.CONTACT else {name: wanted}
         filters = [{"propertyName": each, "operator": "EQ", "value": text} for each, text in parts.items()]
         if name == "name":

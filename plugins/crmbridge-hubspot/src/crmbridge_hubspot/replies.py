@@ -18,6 +18,8 @@ LOCKED = timedelta(seconds=2)
 POLICIES = {"DAILY": timedelta(hours=1), "TEN_SECONDLY": timedelta(seconds=10), "SECONDLY": timedelta(seconds=1)}
 # What HubSpot asks to wait for: a record that is locked under heavy writes, a limit, a move between data centres.
 WAITING = {423: "has locked the record", 429: "limits us", 477: "is moving the account"}
+# The network in front of HubSpot does not get through to it, or not safely: no smaller page helps, nor trying at once.
+UNREACHED, BROKEN = frozenset({522, 525, 526}), timedelta(minutes=5)
 RENEWED = "EXPIRED_AUTHENTICATION"  # of all 401s the one that a new access token mends
 
 
@@ -61,6 +63,8 @@ def judge(reply: Reply) -> CrmbridgeError | None:
 
 def judge_read(reply: Reply) -> CrmbridgeError | None:
     """Judge the reply to a read, where a 5xx changed nothing and may come of the size of the page."""
+    if reply.status in UNREACHED:
+        return RetryLaterError(f"HubSpot can't be reached ({reply.status})", after=BROKEN)
     if reply.status >= 500:
         return TooMuchError(f"HubSpot is out of order ({reply.status})", after=wait_in(reply.headers))
     return judge(reply)
