@@ -19,7 +19,12 @@ STAMP = "2026-06-01T10:00:00.000+0000"
 ROW = {"Id": "003Sb0000000001IAA", "SystemModstamp": STAMP, "Name": "Ann"}
 FIELDS = [
     {"name": name, "label": name, "type": kind}
-    for name, kind in (("Id", "id"), ("Name", "string"), ("SystemModstamp", "datetime"))
+    for name, kind in (
+        ("Id", "id"),
+        ("Name", "string"),
+        ("SystemModstamp", "datetime"),
+        ("CreatedDate", "datetime"),
+    )
 ]
 DESCRIBED = {"name": "Contact", "fields": FIELDS, "recordTypeInfos": []}
 
@@ -56,6 +61,8 @@ DESCRIPTIONS: Mapping[str, Any] = {
     "a list is a number": {**DESCRIBED, "fields": [{**FIELDS[0], "referenceTo": 7}]},
     "options are texts": {**DESCRIBED, "fields": [{**FIELDS[0], "picklistValues": ["a"]}]},
     "a record type is a text": {**DESCRIBED, "recordTypeInfos": ["x"]},
+    "a number as the name of a field": {**DESCRIBED, "fields": [*FIELDS, {"name": 7, "type": "string"}]},
+    "an object as its name": {**DESCRIBED, "name": {}},
     "nothing but a list": [DESCRIBED],
 }
 
@@ -97,6 +104,7 @@ ROWS: Mapping[str, Any] = {
     "a number as its id": {**ROW, "Id": 7},
     "no time of change": {**ROW, "SystemModstamp": None},
     "a time of change that is none": {**ROW, "SystemModstamp": "today"},
+    "a time of making that is none": {**ROW, "CreatedDate": "long ago"},
 }
 
 

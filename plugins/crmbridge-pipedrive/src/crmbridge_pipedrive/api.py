@@ -44,7 +44,7 @@ class Api:
         self._clock = clock
         self._calls = calls
         self._v1_path = v1_path
-        self._shut: tuple[datetime, RetryLaterError] | None = None
+        self._shut: tuple[datetime, datetime, RetryLaterError] | None = None  # since when, until when, and why
 
     def get(self, call: str, params: Params | None = None, *, id_: int | str = "") -> Any:
         """Read the `data` of a resource."""
@@ -127,13 +127,14 @@ class Api:
         return call.path.format(v1=v1, id=id_, other=other)
 
     def _guarded(self, send: Callable[[], Reply]) -> Reply:
-        shut = self._shut
-        if shut is not None and self._clock.now() < shut[0]:
-            raise RetryLaterError(shut[1].message, advice=shut[1].advice, after=shut[0] - self._clock.now())
+        shut, now = self._shut, self._clock.now()
+        if shut is not None and shut[0] <= now < shut[1]:  # before it, our clock was put back, and says nothing of it
+            raise RetryLaterError(shut[2].message, advice=shut[2].advice, after=shut[1] - now)
         try:
             return send()
         except ShutOutError as error:
-            self._shut = (self._clock.now() + error.lasts, error)
+            now = self._clock.now()
+            self._shut = (now, now + error.lasts, error)
             raise
 
 
