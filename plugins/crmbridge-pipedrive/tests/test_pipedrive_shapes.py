@@ -1,6 +1,6 @@
 """Rows and answers in another shape than documented: nothing of them counts as empty, as gone, or as the end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from crmbridge.ports import AdapterContext, FieldBinding
 from crmbridge.sandbox import VirtualClock
 from crmbridge_pipedrive.account import BoundField, DealFields
 from crmbridge_pipedrive.adapter import open_adapter
-from crmbridge_pipedrive.mapping import DealReader
+from crmbridge_pipedrive.mapping import DealReader, organization_record, person_record, user_record
 from crmbridge_pipedrive.settings import PipedriveSettings
 from crmbridge_pipedrive.values import FieldDefinition
 
@@ -95,6 +95,30 @@ def test_what_can_not_be_read_is_left_out_and_not_empty(native: str, name: str, 
     assert [USUAL] * (count - 1) == [told(record) for record in found[:-1]]
     assert {key: value for key, value in USUAL.items() if key != name} == told(found[-1])
     assert {name} == found[-1].unreadable
+
+
+@pytest.mark.parametrize(
+    ("read_one", "native", "raw", "name"),
+    [
+        (person_record, "name", ["Ann"], "name"),
+        (person_record, "emails", "ann@acme.example", "email"),
+        (person_record, "emails", ["ann@acme.example"], "email"),
+        (person_record, "emails", [{"value": ["ann@acme.example"], "primary": True}], "email"),
+        (person_record, "org_id", "Acme", "company"),
+        (organization_record, "name", {"en": "Acme"}, "name"),
+        (organization_record, "website", ["acme.example"], "domain"),
+        (user_record, "email", {"value": "ann@acme.example"}, "email"),
+    ],
+)
+def test_what_others_are_known_by_is_not_empty_where_it_can_not_be_read(
+    read_one: Callable[[dict[str, Any], str], Record], native: str, raw: Any, name: str
+) -> None:
+    """Somebody without an e-mail is made anew elsewhere; of one whose e-mail can't be read that is not known."""
+    found = read_one(
+        {"id": 1, "update_time": "2026-06-01T10:00:00Z", "modified": "2026-06-01 10:00:00", native: raw}, "pd"
+    )
+
+    assert ({name}, False) == (found.unreadable, name in found.fields)
 
 
 def test_a_page_of_deals_without_their_custom_fields_clears_none() -> None:

@@ -213,7 +213,7 @@ def day_of(raw: Any) -> Value:
 
 
 def _contacts(row: Row, people: Collection[int]) -> tuple[str, ...]:
-    main = _reference(row.get("person_id"))
+    main = reference_in(row.get("person_id"))
     if not is_id(row.get("participants_count", 0)):
         raise ValueError("it is not told how many contacts the deal has")
     known = {str(person) for person in people}
@@ -247,14 +247,14 @@ def activity_time(row: Row) -> datetime | None:
         return day
 
 
-def _name(raw: Any) -> str | None:
+def text_in(raw: Any) -> str | None:
     """Read a text, or a number as one; raises ValueError for anything else."""
     if raw is not None and text_of(raw) is None:
         raise ValueError(f"{raw!r:.80} is no text")
     return text_of(raw)
 
 
-def _reference(raw: Any) -> str | None:
+def reference_in(raw: Any) -> str | None:
     """Read an id, which v1 and webhooks send as an object that holds it; raises ValueError for anything else."""
     number = raw.get("id", raw.get("value")) if isinstance(raw, dict) else raw
     if number is None and raw is None:
@@ -267,10 +267,10 @@ def _reference(raw: Any) -> str | None:
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 # Fields that hold just what stands there.
 PLAIN: tuple[tuple[str, str, Callable[[Any], str | None]], ...] = (
-    ("name", "title", _name),
-    ("owner", "owner_id", _reference),
-    ("company", "org_id", _reference),
-    ("lost_reason", "lost_reason", _name),
+    ("name", "title", text_in),
+    ("owner", "owner_id", reference_in),
+    ("company", "org_id", reference_in),
+    ("lost_reason", "lost_reason", text_in),
 )
 
 
