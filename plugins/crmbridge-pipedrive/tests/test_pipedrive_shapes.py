@@ -161,3 +161,16 @@ def test_a_list_that_can_not_be_read_is_not_taken_for_a_short_one(
     adapter.close()
 
     assert "report this" in caught.value.advice
+
+
+@pytest.mark.parametrize("data", [7, "EUR", {"EUR": True}, [None, "EUR"]])
+def test_an_account_whose_currencies_can_not_be_read_has_none_to_name(vendor: respx.MockRouter, data: Any) -> None:
+    """They are only shown; that ends no look at an account."""
+    vendor.get(path__regex=r"/currencies$").respond(json={"success": True, "data": data})
+    vendor.route().respond(json={"success": True, "data": None})
+    settings = PipedriveSettings.model_validate({"company": "acme", "token": {"env": "PD_TOKEN"}})
+    adapter = open_adapter(settings, AdapterContext(connection="pd", clock=VirtualClock(NOON)))
+    found = adapter.describe().currencies
+    adapter.close()
+
+    assert () == found
