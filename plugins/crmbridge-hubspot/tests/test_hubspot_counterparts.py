@@ -266,3 +266,14 @@ def test_the_end_of_the_list_is_read_once_for_a_batch(adapter: Adapter, bench: A
     assert [Outcome.APPLIED] * 4 == [receipt.outcome for receipt in receipts]
     assert there == (receipts[0].ref and receipts[0].ref.id)
     assert before + 3 == len(state.tables["companies"])
+
+
+def test_a_name_that_is_too_long_to_search_for_costs_no_other_company(adapter: Adapter) -> None:
+    """A search may have 3,000 characters in all ("Search the CRM"): whether there is one of that name can't be told."""
+    names = {"1": "Short Ltd", "2": "Very long " * 400, "3": "Another Ltd"}
+    receipts = adapter.write(
+        [make_creation(Kind.COMPANY, number, connection="bench", name=name) for number, name in names.items()]
+    )
+
+    assert [Outcome.APPLIED, Outcome.REFUSED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
+    assert "too long" in receipts[1].message

@@ -251,6 +251,21 @@ def test_what_passes_is_waited_for(
     assert NOON < clock.now()
 
 
+@pytest.mark.parametrize("status", [522, 525, 526])
+def test_a_broken_way_to_hubspot_is_not_knocked_at(
+    hubspot: respx.MockRouter, open_adapter: Opener, clock: VirtualClock, status: int
+) -> None:
+    """These do not pass in seconds, whatever the size of a page: "do not loop" ("Error handling")."""
+    hubspot.post(path__regex=r"/search$").respond(json={"total": 0, "results": []})
+    listed = hubspot.get(path=f"{OBJECTS}/companies").respond(status)
+    with pytest.raises(RetryLaterError) as caught:
+        list(open_adapter().pull(Kind.COMPANY, None))
+
+    assert (1, NOON) == (listed.call_count, clock.now())
+    assert caught.value.after is not None
+    assert caught.value.after > timedelta(minutes=1)
+
+
 def test_a_move_between_data_centres_takes_its_time(router: respx.MockRouter, open_adapter: Opener) -> None:
     """477 can ask for a day; the run ends and says so."""
     route = router.get(path="/account-info/2026-03/details").respond(477, headers={"Retry-After": "86400"})

@@ -213,8 +213,10 @@ def test_a_time_zone_that_is_not_known_here_is_said(
 
 
 def labelled(*names: str) -> dict[str, Any]:
-    """Answer with properties that all have one label."""
-    properties = [
+    """Answer with properties that all have one label, beside the ones that every account has."""
+    usual = ("dealname", "amount", "closedate", "hubspot_owner_id")
+    properties = [{"name": name, "label": name, "type": "string", "fieldType": "text"} for name in usual]
+    properties += [
         {"name": name, "label": "BANT budget", "type": "bool", "fieldType": "booleancheckbox"} for name in names
     ]
     return {"results": properties}

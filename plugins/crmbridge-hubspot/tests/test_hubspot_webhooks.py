@@ -190,7 +190,7 @@ def test_old_signatures_are_not_enough(receiver: Receiver, version: str) -> None
         receiver.read(replace(sign(BODY), headers=headers))
 
 
-@pytest.mark.parametrize("timestamp", ["", "now", "-1", "1e12", "١٧٧١٥٤٥٦٠٠٠٠٠", "9" * 400, " 1771545600000"])
+@pytest.mark.parametrize("timestamp", ["", "now", "-1", "1e12", "١٧٧١٥٤٥٦٠٠٠٠٠", "9" * 15, "9" * 400, " 1771545600000"])
 def test_a_time_that_is_none(receiver: Receiver, timestamp: str) -> None:
     """Even when it is signed."""
     source = b"POST" + URL.encode() + BODY + timestamp.encode()

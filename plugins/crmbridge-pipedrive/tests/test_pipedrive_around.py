@@ -256,3 +256,35 @@ class TestDeleted:
         monkeypatch.setattr(limits, "AT_ONCE", 10**6)
 
         assert [] == self.gone(pull(opened(memory=memory), kind, cursor))
+
+    def test_most_of_them_gone_at_once_is_believed_a_day_later(
+        self, opened: Any, state: Any, clock: VirtualClock, served: Served
+    ) -> None:
+        """A user who may see nothing any more looks like an account where all was deleted; only the latter stays so."""
+        memory: dict[str, str] = {}
+        made = [state.create_company(name=f"Number {n}") for n in range(30)]
+        cursor = pull(opened(memory=memory), Kind.COMPANY)[-1].cursor
+        companies = state.tables.organizations
+        hidden = dict(companies)
+        found: list[list[str]] = []
+        for now in ({}, hidden, {}, {}):
+            companies.clear()
+            companies.update(now)
+            clock.advance(timedelta(days=1, hours=1))
+            pages = pull(opened(memory=memory), Kind.COMPANY, cursor)
+            cursor = pages[-1].cursor
+            found.append(self.gone(pages))
+
+        assert [[], [], []] == found[:-1]
+        assert set(made) <= set(found[-1])
+
+    def test_a_few_gone_at_once_are_believed(self, opened: Any, state: Any, clock: VirtualClock) -> None:
+        """In a small account half of what there is may well be thrown away in a day."""
+        memory: dict[str, str] = {}
+        made = [state.create_company(name=f"Number {n}") for n in range(15)]
+        cursor = pull(opened(memory=memory), Kind.COMPANY)[-1].cursor
+        for number in made:
+            state.delete_company(number)
+        clock.advance(timedelta(days=1, hours=1))
+
+        assert made == sorted(self.gone(pull(opened(memory=memory), Kind.COMPANY, cursor)), key=int)

@@ -293,6 +293,25 @@ def test_a_clock_that_is_wrong_loses_nothing(
         assert deal in deals(pages)
 
 
+def test_the_orgs_clock_may_be_put_back(org: Served, adapter: SalesforceAdapter, clock: VirtualClock) -> None:
+    """What is edited or deleted then has times before those that were delivered; the next walk but one has it."""
+    state = state_of(org)
+    cursor = settle(adapter, clock)
+    edited, gone = state.deal_ids()[:2]
+    clock.advance(-timedelta(hours=2))
+    found: list[Page] = []
+    state.edit_deal(edited, Name="After")
+    clock.advance(timedelta(minutes=1))
+    found += adapter.pull(Kind.DEAL, cursor)
+    clock.advance(timedelta(minutes=1))
+    state.delete_deal(gone)
+    clock.advance(timedelta(minutes=1))
+    found += adapter.pull(Kind.DEAL, found[-1].cursor)
+
+    assert "After" == deals(found)[edited].fields["name"]
+    assert gone in {tombstone.ref.id for page in found for tombstone in page.tombstones}
+
+
 def test_an_edit_during_the_walk_is_not_lost(org: Served, open_adapter: Opener, clock: VirtualClock) -> None:
     """Whether it was passed already or is still to come: this walk or the next one has it."""
     adapter = open_adapter(org.url, org.token, page_size=6)

@@ -186,6 +186,10 @@ HOSTILE = {
     "doctype": make_message(head="<!DOCTYPE x>"),
     "entities": make_message(head='<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]>'),
     "outside": make_message(head='<!DOCTYPE x SYSTEM "file:///etc/passwd">'),
+    **{
+        f"in {name}": f'<?xml version="1.0" encoding="{name}"?><a>x</a>'.encode()
+        for name in ("rot_13", "zlib", "idna", "punycode", "utf-7", "utf_32", "undefined", "nope")
+    },
     "cut off": make_message()[:-20],
     "nothing": b"",
     "no XML": b"hello",

@@ -15,6 +15,7 @@ from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, 
 from crmbridge.http.auth import Signed, Signer
 from crmbridge.http.budget import Budget, Taken, Usage
 from crmbridge.http.exact_json import dump_json, load_json
+from crmbridge.http.headers import wait_in
 from crmbridge.http.library import httpx
 from crmbridge.http.patience import patiently, worth_waiting_for
 from crmbridge.http.slices import wait_for_room
@@ -34,6 +35,8 @@ BIG = 32_768  # bytes of an answer that is worth waiting with
 LARGEST = 256 * 1024 * 1024  # bytes of an answer, unpacked: a thousandth of it over the wire could fill the memory
 MOST_WORDS = 2000  # how much of an answer errors may speak of
 NOT_JSON = object()
+UNREADABLE = "Nothing was taken from it. Try again later; if it comes again, report this to who makes the adapter."
+ELSEWHERE = "Try again later; if it goes on, check the connection's base_url: is it the CRM's own address?"
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _READABLE = {"json": "JSON", "bytes": "data"}
 
@@ -189,10 +192,10 @@ class HttpClient:
             raise self._error(request.path, reply)
         if reply.body is NOT_JSON:
             message = f"answered {reply.status} with something that is not {_READABLE[request.form]}"
-            raise RetryLaterError(f"{self._where(request.path, reply)} {message}")
+            raise RetryLaterError(f"{where(self.connection, request.path, reply)} {message}")
         if not isinstance(reply.body, request.expect):
             message = f"answered {reply.status} with JSON of another shape than it should have"
-            raise RetryLaterError(f"{self._where(request.path, reply)} {message}")
+            raise RetryLaterError(f"{where(self.connection, request.path, reply)} {message}")
         return reply
 
     def _write_once(self, request: _Request) -> Reply:
@@ -208,7 +211,7 @@ class HttpClient:
             return reply
         if reply.ok or _leaves_open(reply, self._dialect.judge):
             said = f"answered {reply.status}; the change may have been made"
-            raise UnclearError(f"{self._where(request.path, reply)} {said}")
+            raise UnclearError(f"{where(self.connection, request.path, reply)} {said}")
         raise self._error(request.path, reply)
 
     def _send(self, request: _Request) -> Reply:
@@ -262,7 +265,8 @@ class HttpClient:
         if isinstance(error, RetryLaterError) and reply.status == TOO_FAST and worth_waiting_for(error):
             self._budget.pause(error.after or timedelta(seconds=1))
         # Errors are kept in the state and shown: a credential that the CRM repeats must not come along.
-        error.message = strike(f"{self._where(path, reply)}: {error.message.rstrip(': ')}")  # where it said nothing
+        said = error.message.rstrip(": ")  # where it said nothing
+        error.message = strike(f"{where(self.connection, path, reply)}: {said}")
         error.advice = strike(error.advice)
         error.args = (error.message,)
         return error
@@ -281,9 +285,11 @@ class HttpClient:
                     advice=f"Give the credential of connection {self.connection!r} the scopes that it lacks.",
                 )
             case 429:
-                return RetryLaterError(f"too many requests (429): {said}", after=retry_after(reply))
+                return RetryLaterError(f"too many requests (429): {said}", after=wait_in(reply.headers))
+            case status if status in REDIRECTS:  # to the door, or to a page that says what is being mended
+                return RetryLaterError(f"another place was named ({status}), which was not asked", advice=ELSEWHERE)
             case status if status >= 500 or status in {408, 423, 425}:
-                return RetryLaterError(f"the CRM is out of order ({status}): {said}", after=retry_after(reply))
+                return RetryLaterError(f"the CRM is out of order ({status}): {said}", after=wait_in(reply.headers))
             case status:
                 return RefusedError(f"refused ({status}): {said}")
 
@@ -293,11 +299,6 @@ class HttpClient:
             advice="Check the network and the connection's base_url, then try again; nothing was lost.",
         )
 
-    def _where(self, path: str, reply: Reply) -> str:
-        request_id = next((reply.headers[name] for name in REQUEST_IDS if name in reply.headers), "")
-        where = strike(f"{self.connection}: {path.partition('?')[0]}")
-        return f"{where} (request {tidy(request_id, 60)})" if request_id else where
-
     def _asked(self, request: _Request) -> str:
         return strike(f"{self.connection}: the answer to {request.method} {request.path.partition('?')[0]}")
 
@@ -306,13 +307,20 @@ class HttpClient:
         return patiently(lambda: send(request), self._clock, latest)
 
 
+def where(connection: str, path: str, reply: Reply) -> str:
+    """Say which answer it is: by the connection, the path, and the CRM's name of the request where it gave one."""
+    request_id = next((reply.headers[name] for name in REQUEST_IDS if name in reply.headers), "")
+    place = strike(f"{connection}: {path.partition('?')[0]}")
+    return f"{place} (request {tidy(request_id, 60)})" if request_id else place
+
+
+def unusable(connection: str, path: str, reply: Reply, why: str) -> RetryLaterError:
+    """Make the error for an answer that came as it should, and in which `why` can't be read."""
+    message = f"{where(connection, path, reply)} answered {reply.status} in a way that can't be read: {why}"
+    return RetryLaterError(message, advice=UNREADABLE)
+
+
 REQUEST_IDS = ("x-hubspot-correlation-id", "x-correlation-id", "x-request-id", "request-id")
-
-
-def retry_after(reply: Reply) -> timedelta | None:
-    """Read how many seconds the CRM asks us to wait, where it says so in seconds."""
-    text = reply.headers.get("retry-after", "")
-    return timedelta(seconds=float(text)) if re.fullmatch(r"\d{1,6}(\.\d+)?", text) else None
 
 
 def tidy(text: str, limit: int = 200) -> str:

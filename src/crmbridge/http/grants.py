@@ -15,6 +15,9 @@ from crmbridge.http.client import Dialect, HttpClient, Reply, tidy
 from crmbridge.ports import Clock
 from crmbridge.revealed import remember
 
+# They say nothing of the credential: two of RFC 6749 §4.1.2.1, and one that Salesforce has for trouble of its own.
+PASSING = frozenset({"server_error", "temporarily_unavailable", "unknown_error"})
+
 
 class TokenEndpoint:
     """One vendor's token endpoint. It is asked over a connection that is closed again, as that is done rarely."""
@@ -53,7 +56,8 @@ class TokenEndpoint:
             raise RetryLaterError(error.message, advice="Try again later; nothing was changed.") from error
         finally:
             client.close()
-        if not isinstance(reply.body, dict) or not isinstance(reply.body.get("access_token"), str):
+        token = reply.body.get("access_token") if isinstance(reply.body, dict) else None
+        if not isinstance(reply.body, dict) or not isinstance(token, str) or not token:
             raise RetryLaterError(f"{self._connection}: {parts.path} answered without an access token")
         return reply.body
 
@@ -62,6 +66,9 @@ class TokenEndpoint:
         if reply.status >= 500 or reply.status == 429:
             return None
         body = reply.body if isinstance(reply.body, dict) else {}
+        said = str(body.get("error"))
+        if said in PASSING:
+            return RetryLaterError(f"signing in did not work this time ({reply.status}): {said}")
         said = " ".join(tidy(str(body[part])) for part in ("error", "error_description") if body.get(part))
         said = said or tidy(str(body.get("message") or reply.text))
         return AuthenticationError(f"signing in was refused ({reply.status}): {said}", advice=self._advice)

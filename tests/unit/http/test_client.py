@@ -301,13 +301,14 @@ def test_trouble_without_end_ends(client: HttpClient, clock: VirtualClock) -> No
 
 @respx.mock
 def test_a_redirect_is_not_followed(client: HttpClient) -> None:
-    """A redirect would carry the credential to another host."""
+    """It would carry the credential to another host. One to a page about maintenance passes, and refuses nothing."""
     elsewhere = respx.get("https://evil.example/").respond(json={})
     respx.get(f"{URL}/deals").respond(302, headers={"location": "https://evil.example/"})
 
-    with pytest.raises(RefusedError):
+    with pytest.raises(RetryLaterError) as caught:
         client.read("GET", "/deals")
     assert not elsewhere.called
+    assert "base_url" in caught.value.advice
 
 
 @respx.mock

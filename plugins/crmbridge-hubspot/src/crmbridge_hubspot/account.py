@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,7 @@ from crmbridge.model.values import FieldType
 from crmbridge.ports import NativeField, NativeStage, Pipeline
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.settings import HubSpotSettings
+from crmbridge_hubspot.shapes import ShapeError, id_in, object_in, objects_in, text_in
 
 CURRENCY_PROPERTY = "deal_currency_code"
 ENTERED = "hs_v2_date_entered_"  # with a stage's id: when a deal last came to it
@@ -89,17 +91,28 @@ def read_parts(api: HubSpotApi) -> dict[str, Any]:
     (details,), properties, pipelines, owners, gone = found
     return {
         "details": {name: details.get(name) for name in ("portalId", "uiDomain", "timeZone", "companyCurrency")},
-        "properties": [_kept(each) for each in properties],
+        "properties": list(_all_kept(properties)),
         "pipelines": pipelines,
-        "owners": owners + gone,
+        "owners": [{**owner, "id": id_in(owner)} for owner in (*owners, *gone)],
     }
 
 
+def _all_kept(properties: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Keep what is needed of properties. One that can't be read counts as not listed, which fields bound to it tell."""
+    for each in properties:
+        with suppress(ShapeError):
+            yield _kept(each)
+
+
 def _kept(prop: Mapping[str, Any]) -> dict[str, Any]:
-    options = [{"value": str(each["value"]), "label": each.get("label")} for each in prop.get("options") or ()]
-    read_only = (prop.get("modificationMetadata") or {}).get("readOnlyValue")
+    options = [
+        {"value": text_in(each, "value"), "label": text_in(each, "label")}
+        for each in objects_in(prop.get("options"), "options")
+    ]
+    read_only = object_in(prop.get("modificationMetadata") or {}, "modificationMetadata").get("readOnlyValue")
     return {
         **{name: prop[name] for name in KEPT if prop.get(name)},
+        "name": id_in(prop, "name"),
         **({"options": options} if options else {}),
         **({"modificationMetadata": {"readOnlyValue": True}} if read_only else {}),
     }
@@ -138,7 +151,7 @@ def _zone(name: str) -> ZoneInfo:
 def read_owners(api: HubSpotApi) -> list[Mapping[str, Any]]:
     """Give all owners. Deactivated ones are only listed when they are asked for, which is done beside the others."""
     lists = [lambda archived=archived: list(_owners(api, archived=archived)) for archived in ("false", "true")]
-    return [owner for pages in together(lists) for page in pages for owner in page]
+    return [{**owner, "id": id_in(owner)} for pages in together(lists) for page in pages for owner in page]
 
 
 def _details(api: HubSpotApi) -> Iterator[list[Any]]:
@@ -152,28 +165,33 @@ def _owners(api: HubSpotApi, *, archived: str) -> Iterator[list[Any]]:
 def to_pipelines(found: Sequence[Mapping[str, Any]]) -> Iterator[Pipeline]:
     """Give the pipelines of deals in the order people see; HubSpot sends stages in no particular order."""
     for pipeline in sorted(found, key=_order):
-        stages = sorted(pipeline["stages"], key=_order)
-        yield Pipeline(id=str(pipeline["id"]), label=str(pipeline["label"]), stages=tuple(map(native_stage, stages)))
+        stages = sorted(objects_in(pipeline.get("stages"), "stages"), key=_order)
+        yield Pipeline(id=id_in(pipeline), label=_label(pipeline), stages=tuple(map(native_stage, stages)))
 
 
-def _order(each: Mapping[str, Any]) -> tuple[int, str]:
-    return (int(each.get("displayOrder") or 0), str(each.get("id") or ""))
+def _order(each: Mapping[str, Any]) -> tuple[Decimal, str]:
+    return (_number(each.get("displayOrder")) or Decimal(0), id_in(each))
+
+
+def _label(each: Mapping[str, Any]) -> str:
+    return text_in(each, "label") or id_in(each)
 
 
 def native_stage(stage: Mapping[str, Any]) -> NativeStage:
     """Read a stage. Its metadata tells whether it is won or lost; the label may lie ("Pipelines" guide)."""
-    metadata = stage.get("metadata") or {}
-    probability = _probability(metadata.get("probability"))
+    metadata = object_in(stage.get("metadata") or {}, "metadata")
+    probability = _number(metadata.get("probability"))
     closed = str(metadata.get("isClosed")).lower() == "true"
     status = Status.WON if probability == 1 else Status.LOST if closed else Status.OPEN
-    return NativeStage(id=str(stage["id"]), label=str(stage["label"]), status=status, probability=_float(probability))
+    return NativeStage(id=id_in(stage), label=_label(stage), status=status, probability=_float(probability))
 
 
-def _probability(text: Any) -> Decimal | None:
+def _number(text: Any) -> Decimal | None:
     try:
-        return Decimal(str(text))
+        number = Decimal(str(text))
     except InvalidOperation:
         return None
+    return number if number.is_finite() else None
 
 
 def _float(number: Decimal | None) -> float | None:
@@ -182,14 +200,13 @@ def _float(number: Decimal | None) -> float | None:
 
 def native_field(prop: Mapping[str, Any]) -> NativeField:
     """Read a property."""
-    metadata = prop.get("modificationMetadata") or {}
-    options = {
-        str(option["value"]): str(option.get("label") or option["value"]) for option in prop.get("options") or ()
-    }
+    metadata = object_in(prop.get("modificationMetadata") or {}, "modificationMetadata")
+    found = objects_in(prop.get("options"), "options")
+    options = {value: text_in(each, "label") or value for each in found if (value := text_in(each, "value"))}
     type_ = field_type(prop)
     return NativeField(
-        name=str(prop["name"]),
-        label=str(prop.get("label") or prop["name"]),
+        name=id_in(prop, "name"),
+        label=text_in(prop, "label") or id_in(prop, "name"),
         type=type_,
         options=() if type_ is FieldType.BOOL else tuple(options),  # true and false are no choice of the account's
         option_labels={value: label for value, label in options.items() if label != value},

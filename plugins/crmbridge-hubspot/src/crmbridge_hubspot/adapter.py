@@ -28,6 +28,7 @@ from crmbridge_hubspot.reading import Reader
 from crmbridge_hubspot.search_walk import SearchWalk
 from crmbridge_hubspot.settings import HubSpotSettings
 from crmbridge_hubspot.setup import SetUp
+from crmbridge_hubspot.shapes import named
 from crmbridge_hubspot.signing import credential
 
 WALKED = frozenset({Kind.COMPANY, Kind.CONTACT, Kind.DEAL})
@@ -73,12 +74,14 @@ class HubSpotAdapter:
 
     def describe(self) -> Description:
         """Read the account's pipelines, stages, properties, owners and currencies, and what the credential is for."""
-        words, account, _ = self._setup.terms(afresh=True)
+        with named(self._connection):
+            words, account, _ = self._setup.terms(afresh=True)
+            users = tuple(to_user(owner, self._connection) for owner in account.owners)
         return Description(
             account=account.portal,
             pipelines=account.pipelines,
             fields=tuple(account.fields.values()),
-            users=tuple(to_user(owner, self._connection) for owner in account.owners),
+            users=users,
             currencies=account.currencies,
             api_version=self._settings.api_version,
             api_supported_until=self._api.paths.supported_until,
@@ -90,10 +93,11 @@ class HubSpotAdapter:
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Yield pages of what changed since a cursor, or everything. Owners are few and come whole each time."""
         ahead = self._ahead.pop(kind, None)
-        if kind is Kind.USER:
-            yield Page(records=tuple(self._users()), cursor="all")
-        else:
-            yield from pull_pages([self._reader(type_) for type_ in TYPES[kind]], since, None if since else ahead)
+        with named(self._connection):
+            if kind is Kind.USER:
+                yield Page(records=tuple(self._users()), cursor="all")
+            else:
+                yield from pull_pages([self._reader(type_) for type_ in TYPES[kind]], since, None if since else ahead)
 
     def ask_ahead(self, kinds: Sequence[Kind]) -> None:
         """Begin the walk through the first of these kinds that has one, whatever the account's set-up is."""
@@ -110,16 +114,9 @@ class HubSpotAdapter:
         One that was merged away is left out; the record that it was merged into comes in its place.
         """
         found: list[Record] = []
-        for kind in sorted({ref.kind for ref in refs}):
-            ids = [ref.id for ref in refs if ref.kind is kind]
-            if kind is Kind.FILE:
-                found += self._files(ids)
-            elif kind is Kind.USER:
-                found += [user for user in self._users() if user.ref.id in ids]
-            else:
-                found += [
-                    record for type_, known in by_type(kind, ids).items() for record in self._read(type_, known, fields)
-                ]
+        with named(self._connection):
+            for kind in sorted({ref.kind for ref in refs}):
+                found += self._read_kind(kind, [ref.id for ref in refs if ref.kind is kind], fields)
         return self._figures.added({record.ref: record for record in found}, fields)
 
     def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
@@ -140,7 +137,9 @@ class HubSpotAdapter:
             known = account.fields.get(words.key_field)
             return find_deal(self._api, words, key) if known is not None and known.unique else None
         if kind is Kind.FIELD:
-            return self._find_property(key)
+            from crmbridge_hubspot.fields import find_property  # noqa: PLC0415  as for `write`
+
+            return find_property(self._api, self._setup, self._connection, key)
         if kind in KNOWN_BY:
             return self._lookup.afresh().find(kind, key)
         if near is None or kind not in ATTACHMENTS or near.kind not in {Kind.DEAL, Kind.COMPANY, Kind.CONTACT}:
@@ -165,17 +164,6 @@ class HubSpotAdapter:
         """Give back the connections."""
         self._api.close()
 
-    def _find_property(self, key: str) -> Ref | None:
-        from crmbridge_hubspot.fields import properties_of, property_name  # noqa: PLC0415  as for `write`
-
-        on, _, name = key.rpartition(":")
-        name = property_name(name)
-        if on == Kind.COMPANY:
-            there = name in properties_of(self._api, Kind.COMPANY)
-        else:
-            there = not on and name in self._setup.terms(afresh=True).account.fields
-        return Ref(self._connection, Kind.FIELD, name) if there else None
-
     def _users(self) -> Iterator[Record]:
         return (to_user(owner, self._connection) for owner in read_owners(self._api))
 
@@ -184,6 +172,13 @@ class HubSpotAdapter:
         holders = by_type(Kind.FILE, list(dict.fromkeys(map(holder_of, ids))))
         found = [self._reader(type_).by_id(known).records for type_, known in holders.items()]
         return [record for records in found for record in records if record.ref.id in ids]
+
+    def _read_kind(self, kind: Kind, ids: list[str], fields: Collection[str] | None) -> list[Record]:
+        if kind is Kind.FILE:
+            return self._files(ids)
+        if kind is Kind.USER:
+            return [user for user in self._users() if user.ref.id in ids]
+        return [record for type_, known in by_type(kind, ids).items() for record in self._read(type_, known, fields)]
 
     def _read(self, type_: ObjectType, ids: Sequence[str], fields: Collection[str] | None) -> Sequence[Record]:
         reader = self._reader(type_)

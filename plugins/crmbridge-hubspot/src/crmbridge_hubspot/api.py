@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from itertools import islice
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from crmbridge.errors import RetryLaterError
 from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, Signer, dump_json, load_json, pages, side_by_side
+from crmbridge.http.client import unusable
+from crmbridge.http.headers import said_at
 from crmbridge.ports import AdapterContext
 from crmbridge_hubspot.paths import PATHS
 from crmbridge_hubspot.replies import BURST, DAY, AbsentError, TooMuchError, expired, judge, judge_read, meter
 from crmbridge_hubspot.settings import HubSpotSettings
+from crmbridge_hubspot.shapes import ShapeError, id_in, next_of, object_in, objects_in, records_in, results_of
 
 HOST = "https://api.hubapi.com"
 BURST_LIMIT, APP_LIMIT = 100, 110  # of the smallest accounts, and of apps, in 10 s ("API usage guidelines and limits")
@@ -27,6 +30,7 @@ HISTORY_BATCH = 50  # above it a list or a batch read with history is refused wi
 LINK_BATCH = 1_000
 T = TypeVar("T")
 Raw = Mapping[str, Any]
+Linked = tuple[str, list[Raw]]  # a record, and what hangs on it
 
 
 class HubSpotApi:
@@ -41,21 +45,12 @@ class HubSpotApi:
         day = _day_limit(settings)
         more = [Rate(day, 86_400, DAY)] if day else []
         usual = APP_LIMIT if settings.oauth else BURST_LIMIT
-        self._burst = self._budget([Rate(settings.requests_per_10s or usual, 10, BURST), *more])
-        search = self._budget([Rate(SEARCHES_PER_SECOND, 1, "search"), *more])
+        self._burst = _budget(settings, context, [Rate(settings.requests_per_10s or usual, 10, BURST), *more])
+        search = _budget(settings, context, [Rate(SEARCHES_PER_SECOND, 1, "search"), *more])
         self._client = self._make_client(self._burst, Dialect(judge=judge_read, expired=expired, meter=meter))
         self._searches = self._make_client(search, Dialect(judge=judge_read, expired=expired, meter=meter))
         self._page = LIST_PAGE
-
-    def _budget(self, rates: Sequence[Rate]) -> Budget:
-        return Budget(
-            rates,
-            self._context.clock,
-            share=self._settings.share,
-            day_share=self._settings.day_share,
-            ledger=self._context.ledger,
-            account=self._context.connection,
-        )
+        self.apart: int | None = None  # milliseconds that our clock is ahead of HubSpot's, as a search said last
 
     def _make_client(self, budget: Budget, dialect: Dialect) -> HttpClient:
         return HttpClient(
@@ -75,7 +70,7 @@ class HubSpotApi:
 
     def get(self, path: str, **params: Any) -> Raw:
         """Get one thing."""
-        return _mapping(self._client.read("GET", path, params=params))
+        return self._asked("GET", path, params, lambda body: object_in(body, "it"))
 
     def listed(self, path: str, **params: Any) -> Iterator[list[Any]]:
         """Walk a list in pages. Every page is asked with all parameters.
@@ -84,8 +79,8 @@ class HubSpotApi:
         """
 
         def fetch(token: str | None) -> tuple[list[Any], str | None]:
-            body = self.get(path, **params, **({"after": token} if token else {}))
-            return results_of(body), next_of(body)
+            more = {"after": token} if token else {}
+            return self._asked("GET", path, {**params, **more}, lambda body: (results_of(body), next_of(body)))
 
         return (page for page, _ in pages(fetch))
 
@@ -96,17 +91,16 @@ class HubSpotApi:
 
         When HubSpot breaks down over it, half as many are asked for from then on (tap-hubspot PR 234).
         """
-        more = {"after": after} if after else {}
+        path, more = self.paths.object(kind), {"after": after} if after else {}
         while True:
             size = min(self._page, most)
+            asked = {"limit": str(size), **params, **more}
             try:
-                body = self.get(self.paths.object(kind), limit=str(size), **params, **more)
+                return self._asked("GET", path, asked, lambda body: (records_in(body), next_of(body)))
             except TooMuchError:
                 if size <= SMALLEST_PAGE:
                     raise
                 self._page = min(self._page, max(SMALLEST_PAGE, size // 2))
-            else:
-                return results_of(body), next_of(body)
 
     def read(self, kind: str, ids: Iterable[str], properties: Sequence[str], **more: Any) -> list[Raw]:
         """Read records by id, past the index; the ones that are gone are left out (207, or 404 when all are)."""
@@ -120,14 +114,17 @@ class HubSpotApi:
     def _read_batch(self, kind: str, ids: Sequence[str], asked: Raw) -> list[Raw]:
         body = {**asked, "inputs": [{"id": each} for each in ids]}
         try:
-            reply = self._client.read("POST", self.paths.object(kind, "/batch/read"), body=body)
+            return self._asked("POST", self.paths.object(kind, "/batch/read"), None, records_in, body)
         except AbsentError:
             return []
-        return results_of(_mapping(reply))
 
-    def search(self, kind: str, body: Raw) -> Raw:
-        """Search one page."""
-        return _mapping(self._searches.read("POST", self.paths.object(kind, "/search"), body=body))
+    def search(self, kind: str, body: Raw, read: Callable[[Any], T]) -> T:
+        """Search one page, and `read` what is answered; what that finds wrong with its shape is said of the answer."""
+        path = self.paths.object(kind, "/search")
+        reply = self._searches.read("POST", path, body=body)
+        if said := said_at(reply.headers):
+            self.apart = (self._context.clock.now() - said) // timedelta(milliseconds=1)
+        return _read(self._searches, path, reply, read)
 
     def links(self, start: str, end: str, ids: Iterable[str]) -> dict[str, list[Raw]]:
         """Read what hangs on records, for all of them at once: {"toObjectId", "associationTypes"} by record.
@@ -137,27 +134,28 @@ class HubSpotApi:
         found: dict[str, list[Raw]] = {}
         for part in batches(ids, LINK_BATCH):
             for results, _ in pages(self._link_fetcher(start, end, part)):
-                for result in results:
-                    found.setdefault(str(result["from"]["id"]), []).extend(result["to"])
+                for record, links in results:
+                    found.setdefault(record, []).extend(links)
         return found
 
     def _link_fetcher(
         self, start: str, end: str, ids: Sequence[str]
-    ) -> Callable[[str | None], tuple[list[Any], str | None]]:
+    ) -> Callable[[str | None], tuple[list[Linked], str | None]]:
         # Each record has a page token of its own: the next request asks for the records that have one.
-        def fetch(token: str | None) -> tuple[list[Any], str | None]:
+        def fetch(token: str | None) -> tuple[list[Linked], str | None]:
             inputs = [{"id": each} for each in ids] if token is None else load_json(token)
             try:
-                reply = self._client.read("POST", self.paths.links(start, end), body={"inputs": inputs})
+                return self._asked("POST", self.paths.links(start, end), None, _linked, {"inputs": inputs})
             except AbsentError:
                 return [], None
-            results = results_of(_mapping(reply))
-            following = [
-                {"id": str(each["from"]["id"]), "after": after} for each in results if (after := next_of(each))
-            ]
-            return results, _as_token(following)
 
         return fetch
+
+    def _asked(
+        self, method: Literal["GET", "POST"], path: str, params: Raw | None, read: Callable[[Any], T], body: Any = None
+    ) -> T:
+        """Ask for something, and read the answer."""
+        return _read(self._client, path, self._client.read(method, path, params=params, body=body), read)
 
     def write(self, path: str, body: Raw) -> Raw:
         """Post something that changes the account; raises UnclearError when it may have been carried out.
@@ -180,6 +178,17 @@ class HubSpotApi:
             self._writes.close()
 
 
+def _budget(settings: HubSpotSettings, context: AdapterContext, rates: Sequence[Rate]) -> Budget:
+    return Budget(
+        rates,
+        context.clock,
+        share=settings.share,
+        day_share=settings.day_share,
+        ledger=context.ledger,
+        account=context.connection,
+    )
+
+
 def _day_limit(settings: HubSpotSettings) -> int | None:
     """Tell a day's limit; apps have none that is stated."""
     return settings.requests_per_day or (None if settings.oauth else DAY_LIMIT)
@@ -191,24 +200,25 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     return iter(lambda: list(islice(rest, size)), [])
 
 
-def _mapping(reply: Reply) -> Raw:
-    if not isinstance(reply.body, dict):
-        raise RetryLaterError("HubSpot answered with something that is no object")
-    return reply.body
+def _read(client: HttpClient, path: str, reply: Reply, read: Callable[[Any], T]) -> T:
+    """Read an answer; raises RetryLaterError where it has not the shape that it should have."""
+    try:
+        return read(reply.body)
+    except ShapeError as error:
+        raise unusable(client.connection, path, reply, error.why) from error
 
 
-def results_of(body: Raw) -> list[Any]:
-    """Give the results of an answer; raises RetryLaterError when it has none."""
-    results = body.get("results")
-    if not isinstance(results, list):
-        raise RetryLaterError("HubSpot's answer has no results")
-    return results
+def _linked(body: Any) -> tuple[list[Linked], str | None]:
+    """Read what hangs on records, and for which of them there is more."""
+    results = [(id_in(object_in(each.get("from"), "from")), each) for each in results_of(body)]
+    following = [{"id": record, "after": after} for record, each in results if (after := next_of(each))]
+    found = [(record, [_link(link) for link in objects_in(each.get("to"), "to")]) for record, each in results]
+    return found, _as_token(following)
 
 
-def next_of(body: Raw) -> str | None:
-    """Give the token of the next page, or None on the last."""
-    after = ((body.get("paging") or {}).get("next") or {}).get("after")
-    return None if after in {None, ""} else str(after)
+def _link(link: dict[str, Any]) -> Raw:
+    types = objects_in(link.get("associationTypes"), "associationTypes")
+    return {**link, "toObjectId": id_in(link, "toObjectId"), "associationTypes": types}
 
 
 def _as_token(inputs: Sequence[Mapping[str, str]]) -> str | None:

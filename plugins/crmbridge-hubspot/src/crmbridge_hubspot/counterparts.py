@@ -14,10 +14,11 @@ from crmbridge.http import pages
 from crmbridge.model.changes import Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
-from crmbridge_hubspot.api import LIST_PAGE, HubSpotApi, results_of
+from crmbridge_hubspot.api import LIST_PAGE, HubSpotApi
 from crmbridge_hubspot.cursor import OVERLAP
 from crmbridge_hubspot.mapping import CONTACT_NAME
 from crmbridge_hubspot.objects import TYPES
+from crmbridge_hubspot.shapes import records_in
 
 # The property that holds a field; a contact's name is in two.
 NATIVE: Mapping[Kind, Mapping[str, str]] = MappingProxyType(
@@ -30,6 +31,7 @@ KNOWN_BY = MappingProxyType({Kind.COMPANY: ("domain", "name"), Kind.CONTACT: ("e
 COMPARED = MappingProxyType({Kind.COMPANY: ("name", "domain"), Kind.CONTACT: ("email", *CONTACT_NAME)})
 MOST_PAGES = 10  # of the list, read for what the index may not have yet: a thousand records in five minutes
 MOST_FOUND = 200  # of a search
+MOST_SEARCHED = 2_000  # characters; a whole search may have 3,000 ("Search the CRM")
 Properties = Mapping[str, str | None]
 
 
@@ -118,6 +120,8 @@ class Lookup(Struct, frozen=True, kw_only=True):
         return TYPES[kind][0].ref(self.connection, min(ids, key=int)) if ids else None
 
     def _searched(self, kind: Kind, name: str, wanted: str) -> list[str]:
+        if len(wanted) > MOST_SEARCHED:
+            raise RefusedError(f"its {name} is too long for HubSpot to search for, and it might be made twice")
         parts = name_parts(wanted) if kind is Kind.CONTACT else {name: wanted}
         filters = [{"propertyName": each, "operator": "EQ", "value": text} for each, text in parts.items()]
         if name == "name":
@@ -132,7 +136,7 @@ class Lookup(Struct, frozen=True, kw_only=True):
             "limit": limit,
             "after": "0",
         }
-        return results_of(self.api.search(TYPES[kind][0].name, body))
+        return self.api.search(TYPES[kind][0].name, body, records_in)
 
     def _recent(self, kind: Kind) -> list[Mapping[str, Any]]:
         """Read the end of the list: what was made since the newest record that the index surely has.

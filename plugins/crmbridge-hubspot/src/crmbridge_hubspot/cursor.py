@@ -15,6 +15,7 @@ from crmbridge_hubspot.slices import Span
 
 OVERLAP = timedelta(minutes=5)  # how late HubSpot's search index may be; "a few moments" is all it promises
 OVERLAP_MS = OVERLAP // timedelta(milliseconds=1)
+SLACK_MS = 60_000  # clocks that differ by less, from one pull to the next, are taken for steady
 MOST_BINNED = 1_000  # beyond it, none is remembered
 MOST_SEEN = 2_000  # beyond it, some records come twice, which is harmless
 Way = Literal["", "list", "search", "pages"]
@@ -42,6 +43,9 @@ class Cursor(Struct, frozen=True, kw_only=True):
     overlap later sees all that the index was late with, and what is not newer than `settled` is not asked for again.
     Else a nightly bulk edit would be read again in each pull until somebody edits something in the morning.
 
+    `apart` is how far our clock was ahead of HubSpot's when that was last heard, in milliseconds; None: it did not say.
+    It tells when either of them was put to another time.
+
     `gone` is the newest deletion delivered; the list of deletions had `gone_pages` when it was read at `gone_read`, by
     our clock, and held the ids in `bin`; one that is not there the next time was restored, or is gone for good.
     """
@@ -51,6 +55,7 @@ class Cursor(Struct, frozen=True, kw_only=True):
     seen: Mapping[str, int] = field(default_factory=dict)
     reached: int = 0  # 0: not yet
     settled: int = 0
+    apart: int | None = None
     gone: int | None = None
     gone_read: int = 0
     gone_pages: int = 0
@@ -73,16 +78,32 @@ class Cursor(Struct, frozen=True, kw_only=True):
         recent = sorted((stamp, each) for each, stamp in seen.items() if stamp >= at - OVERLAP_MS)
         return replace(self, at=at, reached=reached, seen={each: stamp for stamp, each in recent[-MOST_SEEN:]})
 
-    def rested(self, before: Cursor, begun: int, ended: int) -> Cursor:
+    def not_ahead(self, theirs: int | None) -> Cursor:
+        """Give one that is not ahead of HubSpot's own time, where that is known: it may have been put back.
+
+        What is edited from now on has times after that one, not after the newest that there is.
+        """
+        if theirs is None or self.at is None or self.at <= theirs + SLACK_MS:
+            return self
+        return replace(self, at=theirs, reached=0, settled=0)
+
+    def put_back(self, apart: int | None) -> int:
+        """Tell how far HubSpot's clock was put back since the last pull, in milliseconds, or ours forward."""
+        changed = 0 if apart is None or self.apart is None else apart - self.apart
+        return changed if changed > SLACK_MS else 0
+
+    def rested(self, before: Cursor, begun: int, ended: int, apart: int | None) -> Cursor:
         """Note that a pull from `before` has come to its end; it began and ended at these times of our clock.
 
-        Only the time between two pulls counts, so it does not matter whether our clock is right.
+        Only the time between two pulls counts, so it does not matter whether our clock is right. Where one of the
+        clocks was put to another time in between, nobody knows how long that was.
         """
-        if before.at != self.at or not 0 < before.reached <= begun:
-            return replace(self, reached=ended)
+        now = self if apart is None else replace(self, apart=apart)
+        if before.at != self.at or not 0 < before.reached <= begun or before.put_back(apart):
+            return replace(now, reached=ended)
         if begun < before.reached + OVERLAP_MS:
-            return replace(self, reached=before.reached)
-        return replace(self, reached=before.reached, settled=self.at or 0, seen={})
+            return replace(now, reached=before.reached)
+        return replace(now, reached=before.reached, settled=self.at or 0, seen={})
 
     def as_json(self) -> dict[str, Any]:
         """Give it as JSON, without what is empty."""
@@ -97,7 +118,8 @@ class Cursor(Struct, frozen=True, kw_only=True):
             "bin": list(self.bin),
             **{name: getattr(self.walk, name) for name in ("by", "left", "after", "counted", "total")},
         }
-        return {name: value for name, value in data.items() if value}
+        apart = {} if self.apart is None else {"apart": self.apart}
+        return {name: value for name, value in data.items() if value} | apart
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Cursor:
@@ -117,6 +139,7 @@ class Cursor(Struct, frozen=True, kw_only=True):
             seen={record_id: int(stamp) for record_id, stamp in pairs},
             reached=data.get("reached", 0),
             settled=data.get("settled", 0),
+            apart=data.get("apart"),
             gone=data.get("gone"),
             gone_read=data.get("gone_read", 0),
             gone_pages=data.get("gone_pages", 0),

@@ -15,6 +15,7 @@ from crmbridge.ports import FieldWish, NativeField
 from crmbridge_hubspot.account import native_field
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.replies import NotAllowedError
+from crmbridge_hubspot.setup import SetUp
 
 # HubSpot's own groups of properties, and what its screens call the object.
 GROUPS = MappingProxyType({Kind.DEAL: ("dealinformation", "Deal"), Kind.COMPANY: ("companyinformation", "Company")})
@@ -47,6 +48,17 @@ FLAGS = (("true", "Yes"), ("false", "No"))
 def property_name(name: str) -> str:
     """Give the name of a property for a field: lower case, digits and underscores ("Properties" guide)."""
     return re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")
+
+
+def find_property(api: HubSpotApi, setup: SetUp, connection: str, key: str) -> Ref | None:
+    """Find a property of deals by the name of its field, or one of companies by that with `company:` before it."""
+    on, _, name = key.rpartition(":")
+    name = property_name(name)
+    if on == Kind.COMPANY:
+        there = name in properties_of(api, Kind.COMPANY)
+    else:
+        there = not on and name in setup.terms(afresh=True).account.fields
+    return Ref(connection, Kind.FIELD, name) if there else None
 
 
 def make_fields(api: HubSpotApi, connection: str, changes: Sequence[Change]) -> list[Receipt]:

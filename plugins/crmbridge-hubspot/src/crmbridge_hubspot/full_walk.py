@@ -79,6 +79,8 @@ class FullWalk(Struct, frozen=True):
         if following is not None and following.isdecimal():
             walk = replace(walk, by="list", after=None, left=(Span(int(following), None),))
         cursor = replace(cursor, at=at, seen={}, walk=walk if following is not None else Walk())
+        if (apart := self.reader.api.apart) is not None:
+            cursor = cursor.not_ahead(int(begun.at.timestamp() * 1000) - apart)
         yield Progress((self.reader.whole if page.properties is None else self.reader.found)(raws), cursor)
         return cursor, begun.highest
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from crmbridge.model.records import Move, Position, Ref, Status
 from crmbridge_hubspot.account import Account
+from crmbridge_hubspot.shapes import ShapeError, object_in, objects_in, text_in
 from crmbridge_hubspot.values import moment
 
 HISTORY = ("dealstage", "pipeline")
@@ -27,7 +28,7 @@ def only_move(deal: Ref, raw: Mapping[str, Any], account: Account) -> Move | Non
         return None
     try:
         at = moment(came := properties[filled[0]])
-        made = at if came == (begun := str(get("hs_createdate") or raw["createdAt"])) else moment(begun)
+        made = at if came == (begun := get("hs_createdate") or text_in(raw, "createdAt")) else moment(begun)
     except ValueError:
         return None
     after = account.positions.get((get("pipeline") or "", entered[filled[0]]))
@@ -49,8 +50,8 @@ def moves_of(deal: Ref, raw: Mapping[str, Any], account: Account) -> tuple[Move,
 
     A version that repeats the position before it is no move. HubSpot keeps a limited number of versions.
     """
-    history = raw.get("propertiesWithHistory") or {}
-    stages, pipelines = _entries(history.get("dealstage") or ()), _entries(history.get("pipeline") or ())
+    history = object_in(raw.get("propertiesWithHistory") or {}, "propertiesWithHistory")
+    stages, pipelines = (_entries(objects_in(history.get(name), f"history of {name}")) for name in HISTORY)
     usual = str(raw["properties"].get("pipeline") or "")
     times = sorted({entry.at for entry in (*stages, *pipelines) if stages and entry.at >= stages[0].at})
     moves: list[Move] = []
@@ -69,10 +70,17 @@ def _entries(versions: Sequence[Mapping[str, Any]]) -> list[Entry]:
     """Read versions as entries, oldest first. Of two in one instant the one sent later is the older."""
     found = []
     for version in reversed(versions):
-        value, user = str(version.get("value") or ""), version.get("updatedByUserId")
+        value, user = text_in(version, "value"), text_in(version, "updatedByUserId")
         if value:
-            found.append(Entry(moment(str(version["timestamp"])), value, None if user is None else str(user)))
+            found.append(Entry(_moment_of(version), value, user or None))
     return sorted(found, key=lambda entry: entry.at)
+
+
+def _moment_of(version: Mapping[str, Any]) -> datetime:
+    try:
+        return moment(text_in(version, "timestamp"))
+    except ValueError as error:
+        raise ShapeError(f"a version of a property is from {error}") from None
 
 
 def _at(entries: Sequence[Entry], at: datetime) -> Entry:

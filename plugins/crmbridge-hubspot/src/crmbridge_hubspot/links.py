@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from crmbridge.model.records import Kind
 from crmbridge.model.values import Value
 from crmbridge.threads import make_pool
-from crmbridge_hubspot.api import HubSpotApi, next_of
+from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.objects import ObjectType
+from crmbridge_hubspot.shapes import id_in, next_of, object_in, objects_in, text_in
 
-PRIMARY = frozenset({5, 1})  # association types with a primary company: of a deal, of a contact
+PRIMARY = frozenset({"5", "1"})  # association types with a primary company: of a deal, of a contact
 HAVE_PRIMARY = frozenset({Kind.DEAL, Kind.CONTACT})
 FIELDS = {"companies": "company"}  # what hangs on a record, and the field it is, where that has another name
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 Raw = Mapping[str, Any]
 
 
@@ -76,12 +75,14 @@ def _in_line(raw: Raw, other: str) -> list[str] | None:
     """Give what a list says of a record's links, each once; None where it does not say, or not all."""
     if "associations" not in raw:
         return None
-    part = (raw["associations"] or NOTHING).get(other)
+    part = object_in(raw["associations"] or {}, "associations").get(other)
     if not part:
         return []
-    if "paging" in part and next_of(part):
+    if "paging" in object_in(part, other) and next_of(part):
         return None
-    return list({str(each["id"]) for each in part.get("results") or ()})  # one comes once for each of its types
+    return list(
+        {id_in(each) for each in objects_in(part.get("results"), other)}
+    )  # one comes once for each of its types
 
 
 def _ids(links: Iterable[Raw]) -> list[str]:
@@ -91,7 +92,7 @@ def _ids(links: Iterable[Raw]) -> list[str]:
 
 def _preference(link: Raw) -> tuple[bool, int, str]:
     types = {
-        each.get("typeId")
+        text_in(each, "typeId")
         for each in link.get("associationTypes") or ()
         if each.get("category", "HUBSPOT_DEFINED") == "HUBSPOT_DEFINED"
     }

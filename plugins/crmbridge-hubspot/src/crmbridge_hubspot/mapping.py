@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 
 from crmbridge.adapting import read_at_once
 from crmbridge.errors import ConfigurationError
+from crmbridge.http.client import tidy
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref, Status, Tombstone
 from crmbridge.model.values import Fields, FieldType, Value
 from crmbridge.ports import AdapterContext, FieldBinding
@@ -18,8 +19,9 @@ from crmbridge_hubspot.activities import ACTIVITY_BOUND, ACTIVITY_SYSTEM, activi
 from crmbridge_hubspot.objects import ATTACHED, DEALS, TYPES, Bound, ObjectType
 from crmbridge_hubspot.plans import Plan, Properties
 from crmbridge_hubspot.settings import HubSpotSettings
+from crmbridge_hubspot.shapes import ODD, ShapeError, text_in
 from crmbridge_hubspot.sheets import Sheet
-from crmbridge_hubspot.values import Codec, moment
+from crmbridge_hubspot.values import Codec, moment, stamp_in
 
 MERGED = "hs_merged_object_ids"
 UPDATED_BY = "hs_updated_by_user_id"  # a user id; records are owned by owner ids ("Owners" guide)
@@ -29,6 +31,8 @@ DEFAULT_KEY_FIELD = "crmbridge_key"
 CONTACT_NAME = ("firstname", "lastname")
 COMPANY_BOUND = (Bound("name", "name", FieldType.TEXT), Bound("domain", "domain", FieldType.TEXT))
 CONTACT_BOUND = (Bound("email", "email", FieldType.TEXT), Bound("title", "jobtitle", FieldType.TEXT))
+# What sync keeps alike of every deal: where one of their properties is hidden from us, it is not empty.
+AGREED_ON = frozenset({"name", "amount", "close_date", "owner"})
 LACKING = "is not a property of deals here, or the credential may not see it"
 Raw = Mapping[str, Any]
 
@@ -56,6 +60,7 @@ class Words:
         named = {bound.name: bound for bound in deal}
         own = {each.name: Bound(each.name, _property(each, account), each.type) for each in context.fields}
         self._deal = tuple((named | own).values())
+        self.kept = tuple(each for each in self._deal if each.name in own or each.name in AGREED_ON)
         self.own = tuple(own.values())  # what the settings bind
 
     def fields(self, type_: ObjectType) -> tuple[Bound, ...]:
@@ -109,11 +114,12 @@ class Terms(NamedTuple):
 
     @property
     def lacking(self) -> tuple[Bound, ...]:
-        """The bound fields whose property is not listed. Where records come without it as well, it is not there.
+        """The fields that must be there, and whose property is not listed.
 
+        Where records come without it as well, it is not there.
         Sensitive properties are not listed unless that is asked for, and come all the same ("Properties" guide).
         """
-        return tuple(each for each in self.words.own if each.native not in self.account.fields)
+        return tuple(each for each in self.words.kept if each.native not in self.account.fields)
 
 
 class Linked(NamedTuple):
@@ -143,7 +149,9 @@ class Mapper:
     def records(self, found: Sequence[Linked], now: datetime) -> list[Record]:
         """Read records. What can't be read becomes a problem, and the record is kept."""
         one = partial(self._one, now=now)
-        return [one(each) for each in found] if self._sheet is None else read_at_once(found, self._at_once, one)
+        if self._sheet is None or any(ODD in each.raw for each in found):
+            return [one(each) for each in found]
+        return read_at_once(found, self._at_once, one)
 
     def _at_once(self, found: Sequence[Linked]) -> list[Record]:
         sheet = cast("Sheet", self._sheet)
@@ -153,7 +161,8 @@ class Mapper:
     def _one(self, found: Linked, now: datetime) -> Record:
         properties: Properties = found.raw["properties"]
         problems = [each for each in self._lacking if each.path not in properties]
-        fields = self._plan.fields(properties, problems)
+        read = self._plan.one_by_one if ODD in found.raw else self._plan.fields
+        fields = read(properties, problems)
         if self._more is not None:
             fields |= self._more(self._type.name, properties, now)
         return self._record(found, fields | found.links, problems)
@@ -166,11 +175,11 @@ class Mapper:
             ref=ref,
             fields=fields,
             version=stamp,
-            created_at=moment(str(properties.get("hs_createdate") or raw["createdAt"])),
-            updated_at=moment(stamp),
+            created_at=_made_at(properties.get("hs_createdate") or text_in(raw, "createdAt"), problems),
+            updated_at=_moment_of(stamp, raw, "changed"),
             position=_position(properties, self._account, problems) if is_deal else None,
             key=(properties.get(self._key_field) or None) if is_deal else None,
-            url=raw.get("url") or (f"{self._page}{raw['id']}" if self._page else None),
+            url=text_in(raw, "url") or (f"{self._page}{raw['id']}" if self._page else None),
             problems=tuple(problems),
             updated_by=self._account.owner_of(user) if (user := properties.get(UPDATED_BY)) else None,
         )
@@ -178,7 +187,22 @@ class Mapper:
 
 def stamp_of(type_: ObjectType, raw: Raw) -> str:
     """Give a record's modification time as HubSpot writes it."""
-    return str(raw["properties"].get(type_.modified) or raw["updatedAt"])
+    return stamp_in(raw, type_.modified)
+
+
+def _moment_of(text: object, raw: Raw, what: str) -> datetime:
+    try:
+        return moment(str(text))
+    except ValueError as error:
+        raise ShapeError(f"{tidy(str(raw.get('id')), 40)} was {what} at {error}") from None
+
+
+def _made_at(text: str, problems: list[Problem]) -> datetime | None:
+    try:
+        return moment(text) if text else None
+    except ValueError as error:
+        problems.append(Problem("createdAt", str(error)))
+        return None
 
 
 def _contact_name(_type: str, properties: Properties, _now: datetime) -> dict[str, Value]:
@@ -207,16 +231,19 @@ def _position(properties: Properties, account: Account, problems: list[Problem])
 
 def to_user(owner: Mapping[str, Any], connection: str) -> Record:
     """Read an owner. Its `id` is what deals are owned by; `userId` is another number ("Owners" guide)."""
-    name = " ".join(filter(None, (owner.get("firstName"), owner.get("lastName"))))
-    stamp = str(owner.get("updatedAt") or owner.get("createdAt") or "1970-01-01T00:00:00Z")
-    values = {"name": name or None, "email": owner.get("email") or None}
+    name = " ".join(filter(None, (text_in(owner, "firstName"), text_in(owner, "lastName"))))
+    made, changed = text_in(owner, "createdAt"), text_in(owner, "updatedAt")
+    stamp = changed or made or "1970-01-01T00:00:00Z"
+    problems: list[Problem] = []
+    values = {"name": name or None, "email": text_in(owner, "email") or None}
     fields: dict[str, Value] = {each: value for each, value in values.items() if value is not None}
     return Record(
         ref=Ref(connection, Kind.USER, str(owner["id"])),
         fields={**fields, "active": not owner.get("archived")},
         version=stamp,
-        created_at=moment(str(owner["createdAt"])) if owner.get("createdAt") else None,
-        updated_at=moment(stamp),
+        created_at=_made_at(made, problems),
+        updated_at=_moment_of(stamp, owner, "changed"),
+        problems=tuple(problems),
     )
 
 
@@ -227,11 +254,11 @@ def merged_away(type_: ObjectType, raw: Raw, connection: str) -> Iterator[Tombst
         winner = type_.ref(connection, raw["id"])
         for loser in filter(None, losers.split(";")):
             if loser != str(raw["id"]):
-                at = moment(stamp_of(type_, raw))
+                at = _moment_of(stamp_of(type_, raw), raw, "changed")
                 yield Tombstone(ref=type_.ref(connection, loser), at=at, merged_into=winner)
 
 
 def archived(type_: ObjectType, raw: Raw, connection: str) -> Tombstone:
     """Read an archived record as a tombstone."""
-    at = moment(str(raw.get("archivedAt") or raw["updatedAt"]))
+    at = _moment_of(raw.get("archivedAt") or raw.get("updatedAt"), raw, "deleted")
     return Tombstone(ref=type_.ref(connection, raw["id"]), at=at)

@@ -12,6 +12,7 @@ from crmbridge.model.records import Problem
 from crmbridge.model.values import FieldType, Value
 from crmbridge_hubspot.account import CURRENCY_PROPERTY
 from crmbridge_hubspot.objects import Bound
+from crmbridge_hubspot.shapes import Odd
 from crmbridge_hubspot.values import Codec, Decoder
 
 Properties = Mapping[str, str | None]
@@ -51,6 +52,10 @@ class Plan(Struct, frozen=True):
             others=tuple(each for each in typed if (each.name, each.native) not in numbers),
         )
 
+    @property
+    def _plain_ones(self) -> list[_Typed]:
+        return [_Typed(name, native, _sound) for name, native in self.plain]
+
     def fields(self, properties: Properties, problems: list[Problem]) -> dict[str, Value]:
         """Read all fields. What can't be read becomes a problem."""
         try:
@@ -80,20 +85,27 @@ class Plan(Struct, frozen=True):
     def one_by_one(self, properties: Properties, problems: list[Problem]) -> dict[str, Value]:
         """Read each field on its own. What can't be read becomes a problem."""
         get = properties.get
-        fields: dict[str, Value] = {name: text for name, native in self.plain if (text := get(native))}
-        for name, native, decode in self.typed:
+        fields: dict[str, Value] = {}
+        for name, native, decode in (*self._plain_ones, *self.typed):
             if text := get(native):
                 try:
-                    fields[name] = decode(text)
+                    fields[name] = decode(_sound(text))
                 except ValueError as error:
                     problems.append(Problem(native, str(error), name))
         for name, native in self.money:
             if text := get(native):
                 try:
-                    fields[name] = self.codec.money(text, get(CURRENCY_PROPERTY))
+                    fields[name] = self.codec.money(_sound(text), get(CURRENCY_PROPERTY))
                 except ValueError as error:
                     problems.append(Problem(native, str(error), name))
         return fields
+
+
+def _sound(text: str) -> str:
+    """Give a text back; raises ValueError for one that only stands for something else."""
+    if text.__class__ is Odd:
+        raise ValueError(f"neither a text nor a number: {text}")
+    return text
 
 
 def _pairs(bounds: Sequence[Bound], kind: FieldType) -> Pairs:

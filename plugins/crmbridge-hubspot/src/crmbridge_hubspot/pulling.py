@@ -18,11 +18,10 @@ from crmbridge_hubspot.api import LINK_BATCH
 from crmbridge_hubspot.beginning import Beginning
 from crmbridge_hubspot.cursor import MOST_BINNED, OVERLAP_MS, Cursor, read_cursors, write_cursors
 from crmbridge_hubspot.full_walk import FullWalk, Progress
-from crmbridge_hubspot.mapping import stamp_of
 from crmbridge_hubspot.reading import Found, Reader
 from crmbridge_hubspot.search_walk import Found as Named
 from crmbridge_hubspot.search_walk import LostCountError, SearchWalk
-from crmbridge_hubspot.values import milliseconds
+from crmbridge_hubspot.values import changed_at
 
 MINUTE = 60_000  # milliseconds
 LONGEST_REST = 60  # minutes that a long list of deletions is left alone
@@ -75,20 +74,28 @@ class _Pull(Struct, frozen=True):
             # Search can't show all of a huge bulk edit; a walk through the list can.
             cursor = yield from walk.everything(Cursor(gone=cursor.gone))
         now = _ms(reader.now())
-        cursor = cursor.rested(before, begun, now)
+        cursor = cursor.rested(before, begun, now, reader.api.apart)
         if whole or _is_due(cursor, now):
             yield self._gone(cursor, now)
         else:
             yield Progress(Found(), cursor)
 
     def _changed(self, cursor: Cursor, search: SearchWalk) -> Generator[Progress, None, Cursor]:
+        """Give what changed; more of it where HubSpot's clock was put back since: what is new has older times."""
+        before = cursor
+        cursor = yield from self._found(cursor, search.since(before.since))
+        if back := before.put_back(self.reader.api.apart):
+            cursor = yield from self._found(cursor, search.since(max(0, before.since - back - OVERLAP_MS)))
+        return cursor
+
+    def _found(self, cursor: Cursor, pages: Iterator[list[Named]]) -> Generator[Progress, None, Cursor]:
         type_ = self.reader.type
-        for found in _in_fewer(search.since(cursor.since)):
+        for found in _in_fewer(pages):
             wanted = [each.id for each in found if not cursor.has(each.id, each.stamp)]
             raws = self.reader.read_whole(wanted)
-            stamps = [(str(raw["id"]), milliseconds(stamp_of(type_, raw))) for raw in raws]
+            stamps = [(str(raw["id"]), changed_at(raw, type_.modified)) for raw in raws]
             if found:
-                cursor = cursor.delivered(stamps, found[-1].stamp)
+                cursor = cursor.delivered(stamps, found[-1].stamp).not_ahead(self._theirs())
             yield Progress(self.reader.found(raws), cursor)
         return cursor
 
@@ -97,20 +104,29 @@ class _Pull(Struct, frozen=True):
         newest = search.newest().stamp
         few = SearchWalk(self.reader.api, self.reader.type.name, self.reader.type.modified, self.reader.type.only)
         cursor = yield from self._changed(cursor, few)
-        return cursor if newest is None else cursor.delivered((), newest)
+        return cursor if newest is None else cursor.delivered((), newest).not_ahead(self._theirs())
+
+    def _theirs(self) -> int | None:
+        """Give HubSpot's own time, where its answers say it."""
+        apart = self.reader.api.apart
+        return None if apart is None else _ms(self.reader.now()) - apart
 
     def _gone(self, cursor: Cursor, now: int) -> Progress:
         """List what was deleted. The list can't be asked by time, so it is walked whole: 90 days of deletions."""
         known = 0 if cursor.gone is None else cursor.gone - OVERLAP_MS
         newest, count = cursor.gone, 0
+        was_there = set(cursor.bin)
         gone: list[Tombstone] = []
         ids: list[str] = []
         for raws, _ in pages(self.reader.listed_archived):
             count += 1
-            found = [each for raw in raws for each in self.reader.archived(raw)]
             ids += [str(raw["id"]) for raw in raws]
-            gone += [each for each in found if _ms(each.at) >= known]
-            newest = max((newest or 0, *(_ms(each.at) for each in found))) or None
+            for raw in raws:
+                # What was not there the last time is told of whatever its time: clocks may have been put back.
+                is_new = bool(cursor.bin) and str(raw["id"]) not in was_there
+                found = list(self.reader.archived(raw))
+                gone += [each for each in found if is_new or _ms(each.at) >= known]
+                newest = max((newest or 0, *(_ms(each.at) for each in found))) or None
         back = self._restored([each for each in cursor.bin if each not in set(ids)])
         found_all = back._replace(tombstones=(*back.tombstones, *gone))
         kept = tuple(ids) if len(ids) <= MOST_BINNED else ()

@@ -8,7 +8,8 @@ from typing import Any
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
 from crmbridge.http import Reply, Usage
-from crmbridge.http.client import retry_after, tidy
+from crmbridge.http.client import tidy
+from crmbridge.http.headers import count_in, wait_in
 
 BURST, DAY = "burst", "day"  # names of rates
 WINDOW = "10000"  # milliseconds of the burst limit
@@ -17,6 +18,8 @@ LOCKED = timedelta(seconds=2)
 POLICIES = {"DAILY": timedelta(hours=1), "TEN_SECONDLY": timedelta(seconds=10), "SECONDLY": timedelta(seconds=1)}
 # What HubSpot asks to wait for: a record that is locked under heavy writes, a limit, a move between data centres.
 WAITING = {423: "has locked the record", 429: "limits us", 477: "is moving the account"}
+# The network in front of HubSpot does not get through to it, or not safely: no smaller page helps, nor trying at once.
+UNREACHED, BROKEN = frozenset({522, 525, 526}), timedelta(minutes=5)
 RENEWED = "EXPIRED_AUTHENTICATION"  # of all 401s the one that a new access token mends
 
 
@@ -60,8 +63,10 @@ def judge(reply: Reply) -> CrmbridgeError | None:
 
 def judge_read(reply: Reply) -> CrmbridgeError | None:
     """Judge the reply to a read, where a 5xx changed nothing and may come of the size of the page."""
+    if reply.status in UNREACHED:
+        return RetryLaterError(f"HubSpot can't be reached ({reply.status})", after=BROKEN)
     if reply.status >= 500:
-        return TooMuchError(f"HubSpot is out of order ({reply.status})", after=retry_after(reply))
+        return TooMuchError(f"HubSpot is out of order ({reply.status})", after=wait_in(reply.headers))
     return judge(reply)
 
 
@@ -78,9 +83,9 @@ def meter(headers: Mapping[str, str]) -> Iterator[Usage]:
 
 
 def _usage(rate: str, headers: Mapping[str, str], limit: str, remaining: str) -> Iterator[Usage]:
-    most, left = (headers.get(f"x-hubspot-ratelimit-{name}", "") for name in (limit, remaining))
-    if most.isdecimal() and left.isdecimal():
-        yield Usage(rate, int(most), int(left))
+    most, left = (count_in(headers, f"x-hubspot-ratelimit-{name}") for name in (limit, remaining))
+    if most is not None and left is not None:
+        yield Usage(rate, most, left)
 
 
 def _body(reply: Reply) -> Mapping[str, Any]:
@@ -98,7 +103,7 @@ def _not_allowed(body: Mapping[str, Any], said: str) -> NotAllowedError:
 
 def _wait(reply: Reply, body: Mapping[str, Any], said: str) -> timedelta | None:
     """Tell how long to wait; where HubSpot does not say, by the policy, which older replies only name in words."""
-    asked = retry_after(reply)
+    asked = wait_in(reply.headers)
     if asked is not None or reply.status == 477:
         return asked
     if reply.status == 423:

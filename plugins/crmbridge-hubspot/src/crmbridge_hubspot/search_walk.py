@@ -8,7 +8,7 @@ offset, up to the 10,000 that search allows, and beyond that by record id.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -16,7 +16,8 @@ from msgspec.structs import asdict
 
 from crmbridge.http import pages
 from crmbridge_hubspot.api import HubSpotApi
-from crmbridge_hubspot.values import milliseconds
+from crmbridge_hubspot.shapes import ShapeError, count_in, next_of, records_in
+from crmbridge_hubspot.values import changed_at
 
 PAGE = 200
 BY_ID = 100  # as many as one read takes
@@ -36,6 +37,14 @@ class Newest(NamedTuple):
 
     stamp: int | None
     total: int
+
+
+class Answer(NamedTuple):
+    """A page of a search: how many records there are in all, and at which offset the next page begins, if any does."""
+
+    records: list[Found]
+    total: int
+    after: int | None
 
 
 class LostCountError(Exception):
@@ -74,23 +83,22 @@ class SearchWalk:
 
     def newest(self) -> Newest:
         """Give the newest modification time there is, by HubSpot's own clock, and how many records there are."""
-        body = self._search([], self._modified, "DESCENDING", limit=1)
-        stamp = max((found.stamp for found in self._found(body)), default=None)
-        return Newest(stamp, int(body.get("total") or 0))
+        found = self._search([], self._modified, "DESCENDING", limit=1)
+        return Newest(max((each.stamp for each in found.records), default=None), found.total)
 
     def highest(self) -> int:
         """Give the highest id there is, or 0; ids may be ordered as text, so it is an estimate."""
-        found = self._search([], ID, "DESCENDING", limit=1).get("results") or ()
-        return max((int(each["id"]) for each in found if str(each["id"]).isdecimal()), default=0)
+        found = self._search([], ID, "DESCENDING", limit=1).records
+        return max((int(each.id) for each in found if each.id.isdecimal()), default=0)
 
     def ids(self, start: int) -> tuple[list[int], int]:
         """Give the first ids from `start` on, and how many there are from there on in all."""
-        body = self._search(
+        found = self._search(
             [{"propertyName": ID, "operator": "GTE", "value": str(start)}], ID, "ASCENDING", limit=BY_ID
         )
-        return [int(each["id"]) for each in body.get("results") or ()], int(body.get("total") or 0)
+        return [int(each.id) for each in found.records], found.total
 
-    def _search(self, asked: list[dict[str, str]], order: str, direction: str, **more: Any) -> Mapping[str, Any]:
+    def _search(self, asked: list[dict[str, str]], order: str, direction: str, **more: Any) -> Answer:
         filters = [*asked, *self._only]
         body = {
             "filterGroups": [{"filters": filters}] if filters else [],
@@ -99,23 +107,22 @@ class SearchWalk:
             "after": "0",
             **more,
         }
-        return self._api.search(self._kind, body)
+        return self._api.search(self._kind, body, self._answer)
 
     def _fetch(self, token: str | None) -> tuple[list[Found], str | None]:
         step = Step(**json.loads(token or "{}"))
-        body = self._step(step)
-        found = self._found(body)
-        after = ((body.get("paging") or {}).get("next") or {}).get("after")
-        following = self._next(step, found, int(body.get("total") or 0), int(after) if after else None)
-        return found, None if following is None else _token(following)
+        answer = self._step(step)
+        following = self._next(step, answer.records, answer.total, answer.after)
+        return answer.records, None if following is None else _token(following)
 
-    def _found(self, body: Mapping[str, Any]) -> list[Found]:
-        return [
-            Found(str(each["id"]), milliseconds(str(each["properties"].get(self._modified) or each["updatedAt"])))
-            for each in body.get("results") or ()
-        ]
+    def _answer(self, body: Any) -> Answer:
+        records = [Found(raw["id"], changed_at(raw, self._modified)) for raw in records_in(body)]
+        after = next_of(body)
+        if after is not None and not after.isdecimal():
+            raise ShapeError("paging.next.after should be an offset")
+        return Answer(records, count_in(body, "total"), None if after is None else int(after))
 
-    def _step(self, step: Step) -> Mapping[str, Any]:
+    def _step(self, step: Step) -> Answer:
         filters = [{"propertyName": self._modified, "operator": "GTE", "value": str(step.since)}]
         order = self._modified
         if step.beyond is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -12,12 +13,14 @@ from msgspec import Struct
 from crmbridge.errors import RefusedError
 from crmbridge.http.client import tidy
 from crmbridge.model.values import FieldType, Money, Value
+from crmbridge_hubspot.shapes import ShapeError
 
 EXACT_DIGITS = 15  # HubSpot's numbers are doubles; a longer one would lose its tail without a word
 SAY_CURRENCY = "set `currency` for the connection"
 SAFE_HOUR = time(12)  # a day written at noon is the same day in nearly every viewer's zone
 
 Decoder = Callable[[str], Value]
+Raw = Mapping[str, Any]
 
 
 class Codec(Struct, frozen=True):
@@ -87,6 +90,22 @@ def moment(text: str) -> datetime:
 
 def _beyond(text: str) -> str:
     return f"{text[:60]!r} is no time within the years 1 to 9999"
+
+
+def stamp_in(raw: Raw, modified: str) -> str:
+    """Give a record's modification time as HubSpot writes it; raises ShapeError where there is none."""
+    text = raw["properties"].get(modified) or raw.get("updatedAt")
+    if not isinstance(text, str) or not text:
+        raise ShapeError(f"of {tidy(raw['id'], 40)} it does not say when it was changed")
+    return text
+
+
+def changed_at(raw: Raw, modified: str) -> int:
+    """Give a record's modification time as epoch milliseconds; raises ShapeError where there is none."""
+    try:
+        return milliseconds(stamp_in(raw, modified))
+    except ValueError as error:
+        raise ShapeError(f"{tidy(raw['id'], 40)} was changed at {error}") from None
 
 
 def milliseconds(text: str) -> int:

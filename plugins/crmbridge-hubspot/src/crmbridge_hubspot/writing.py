@@ -103,10 +103,18 @@ class Writer(Struct, frozen=True, kw_only=True):
                 continue
             if key.casefold() in keys:
                 receipts[change.id] = _receipt(change, Outcome.FAILED, f"another change of the batch makes {key}")
-            elif ref := self.lookup.find(Kind.COMPANY, key):
-                receipts[change.id] = _receipt(change, Outcome.APPLIED, "it was there already", ref)
+            elif (found := self._there(change, key)) is not None:
+                receipts[change.id] = found
             keys.add(key.casefold())
         return receipts
+
+    def _there(self, change: Change, key: str) -> Receipt | None:
+        """Give the receipt of a company that is there, or of which that can't be told; None for a new one."""
+        try:
+            ref = self.lookup.find(Kind.COMPANY, key)
+        except RefusedError as error:
+            return _receipt(change, Outcome.REFUSED, error.message)
+        return _receipt(change, Outcome.APPLIED, "it was there already", ref) if ref else None
 
     def _together(self, changes: Sequence[Change], inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Receipt]:
         rest = "/batch/update" if changes[0].action is Action.UPDATE else "/batch/create"

@@ -109,7 +109,7 @@ class PipedriveAdapter:
         said, currencies, people, _ = together(asked)
         me = said if isinstance(said, dict) else {}
         key = self._account.key_definition()
-        money = (row for row in currencies or () if isinstance(row, dict))
+        money = (row for row in (currencies if isinstance(currencies, list) else ()) if isinstance(row, dict))
         return Description(
             account=str(me.get("company_domain") or me.get("company_name") or self._settings.company),
             pipelines=self._account.setup.pipelines,

@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 
 from crmbridge.errors import RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import HttpClient, Reply, pages
-from crmbridge.http.client import tidy
+from crmbridge.http.client import UNREADABLE, tidy
 from crmbridge.ports import Clock
 from crmbridge_pipedrive.paths import Call
 from crmbridge_pipedrive.verdicts import ShutOutError
@@ -44,7 +44,7 @@ class Api:
         self._clock = clock
         self._calls = calls
         self._v1_path = v1_path
-        self._shut: tuple[datetime, RetryLaterError] | None = None
+        self._shut: tuple[datetime, datetime, RetryLaterError] | None = None  # since when, until when, and why
 
     def get(self, call: str, params: Params | None = None, *, id_: int | str = "") -> Any:
         """Read the `data` of a resource."""
@@ -127,13 +127,14 @@ class Api:
         return call.path.format(v1=v1, id=id_, other=other)
 
     def _guarded(self, send: Callable[[], Reply]) -> Reply:
-        shut = self._shut
-        if shut is not None and self._clock.now() < shut[0]:
-            raise RetryLaterError(shut[1].message, advice=shut[1].advice, after=shut[0] - self._clock.now())
+        shut, now = self._shut, self._clock.now()
+        if shut is not None and shut[0] <= now < shut[1]:  # before it, our clock was put back, and says nothing of it
+            raise RetryLaterError(shut[2].message, advice=shut[2].advice, after=shut[1] - now)
         try:
             return send()
         except ShutOutError as error:
-            self._shut = (self._clock.now() + error.lasts, error)
+            now = self._clock.now()
+            self._shut = (now, now + error.lasts, error)
             raise
 
 
@@ -154,15 +155,19 @@ def data_of(reply: Reply) -> Any:
 
 
 def rows_of(reply: Reply) -> list[Row]:
-    """Give the rows of a list; v1 sends null for an empty one."""
+    """Give the rows of a list; v1 sends null for an empty one. Raises RetryLaterError for what is no list of rows."""
     data = data_of(reply)
-    return [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
+    if data is not None and not (isinstance(data, list) and all(isinstance(row, dict) for row in data)):
+        raise _unreadable(reply, "its data is no list of objects")  # taken for an empty one, all would seem to be gone
+    return data or []
 
 
 def next_cursor(reply: Reply) -> str | None:
     """Give the cursor of the next page; at the end it is null, or left out, or its whole block is ("Pagination")."""
     cursor = _additional(reply).get("next_cursor")
-    return cursor if isinstance(cursor, str) and cursor else None
+    if cursor is not None and not isinstance(cursor, str):
+        raise _unreadable(reply, "its next_cursor is no text")  # taken for the end, the rest would be left out
+    return cursor or None
 
 
 def _next_start(reply: Reply, start: int) -> int | None:
@@ -178,4 +183,10 @@ def _next_start(reply: Reply, start: int) -> int | None:
 
 def _additional(reply: Reply) -> Row:
     block = reply.body.get("additional_data") if isinstance(reply.body, dict) else None
-    return block if isinstance(block, dict) else {}
+    if block is not None and not isinstance(block, dict):
+        raise _unreadable(reply, "its additional_data is no object")
+    return block or {}
+
+
+def _unreadable(reply: Reply, why: str) -> RetryLaterError:
+    return RetryLaterError(f"Pipedrive's answer ({reply.status}) can't be read: {why}", advice=UNREADABLE)

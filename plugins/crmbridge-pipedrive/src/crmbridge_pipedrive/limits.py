@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from crmbridge.errors import RetryLaterError
 from crmbridge.http import Budget, Rate, Usage
+from crmbridge.http.headers import count_in
 from crmbridge.ports import AdapterContext
 from crmbridge_pipedrive.settings import PipedriveSettings
 
@@ -52,11 +53,11 @@ class Limits:
 
     def meter(self, headers: Mapping[str, str]) -> Iterator[Usage]:
         """Read what an answer says of the limits ("Rate limiting")."""
-        limit, left = _count(headers, "x-ratelimit-limit"), _count(headers, "x-ratelimit-remaining")
+        limit, left = count_in(headers, "x-ratelimit-limit"), count_in(headers, "x-ratelimit-remaining")
         if limit is not None and left is not None:
             yield Usage(BURST, limit, left)
-        day = _count(headers, "x-daily-ratelimit-token-limit")
-        left = _count(headers, "x-daily-ratelimit-token-remaining")
+        day = count_in(headers, "x-daily-ratelimit-token-limit")
+        left = count_in(headers, "x-daily-ratelimit-token-remaining")
         if day is not None and left is not None:
             yield Usage(DAY, day, left)
             if day != self._tokens and day > 0:
@@ -79,8 +80,3 @@ class Limits:
         except RetryLaterError:
             return False
         return True
-
-
-def _count(headers: Mapping[str, str], header: str) -> int | None:
-    text = headers.get(header, "").strip()
-    return int(text) if text.isdecimal() else None

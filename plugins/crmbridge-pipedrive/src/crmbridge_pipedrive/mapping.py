@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,7 +15,17 @@ from crmbridge_pipedrive.api import Row, is_id
 from crmbridge_pipedrive.layouts import Layout, Pick, Values, values_of
 from crmbridge_pipedrive.own_fields import OwnFields
 from crmbridge_pipedrive.prints import digest, version_of
-from crmbridge_pipedrive.standard import COUNTS, NOTHING, STANDARD, StandardFields, Surroundings, id_text, text_of
+from crmbridge_pipedrive.standard import (
+    COUNTS,
+    NOTHING,
+    STANDARD,
+    StandardFields,
+    Surroundings,
+    id_text,
+    reference_in,
+    text_in,
+    text_of,
+)
 from crmbridge_pipedrive.values import moment
 
 AROUND = (*COUNTS, "next_activity_id", "last_activity_id", "participants_count")
@@ -38,6 +48,7 @@ class DealReader:
         self._link = f"https://{company}.pipedrive.com/deal/" if company else None
         self._standard = StandardFields(fields.channels, currency)
         self._own = OwnFields(fields.bound, currency)
+        self._has_own = self._own.are_custom
         self._key = fields.key.code if fields.key else None
         self._arranged = _Arrangement.of(Layout.of({}, {}))
         self._positions: dict[tuple[Any, ...], Position] = {}
@@ -52,10 +63,12 @@ class DealReader:
         custom = _custom(row)
         values = STANDARD.copy()
         self._standard.fill(values, row, around, problems)
-        values |= self._own.one_by_one(row, custom, problems)
+        values |= self._own.one_by_one(row, custom if _has_custom(row) else None, problems)
         return self._record(row, self._arranged_as(row, custom), values_of(row, custom), values, problems)
 
     def _at_once(self, rows: Sequence[Row], around: Surroundings) -> list[Record]:
+        if self._has_own and not all(map(_has_custom, rows)):
+            raise ValueError("a row without its custom fields")
         customs = [_custom(row) for row in rows]
         arranged = self._arranged_as(rows[0], customs[0])
         if not all(map(arranged.layout.is_of, rows, customs)):
@@ -118,6 +131,11 @@ class _Arrangement(NamedTuple):
         return cls(layout, digest(names), counting)
 
 
+def _has_custom(row: Row) -> bool:
+    """Tell whether a row has custom fields, filled in or not; null for all of them says nothing of each."""
+    return isinstance(row.get("custom_fields"), dict)
+
+
 def _custom(row: Row) -> Row:
     custom = row.get("custom_fields")
     return custom if isinstance(custom, dict) else {}
@@ -131,35 +149,39 @@ def tombstone(row: Row, connection: str) -> Tombstone:
 
 def person_record(row: Row, connection: str) -> Record:
     """Read a contact. The job title is only sent by companies that use contact sync."""
-    return plain_record(
-        row,
-        Ref(connection, Kind.CONTACT, str(row["id"])),
-        {
-            "name": text_of(row.get("name")),
-            "email": _primary(row.get("emails")),
-            "title": text_of(row.get("job_title")),
-            "company": id_text(row.get("org_id")),
-        },
-    )
+    fields, problems = _read(row, PERSON)
+    return plain_record(row, Ref(connection, Kind.CONTACT, str(row["id"])), fields, problems)
 
 
 def organization_record(row: Row, connection: str) -> Record:
     """Read a company; its domain is taken from its website, which people write in many ways."""
-    fields: dict[str, Value] = {"name": text_of(row.get("name")), "domain": _domain(row.get("website"))}
-    return plain_record(row, Ref(connection, Kind.COMPANY, str(row["id"])), fields)
+    fields, problems = _read(row, ORGANIZATION)
+    return plain_record(row, Ref(connection, Kind.COMPANY, str(row["id"])), fields, problems)
 
 
 def user_record(row: Row, connection: str) -> Record:
     """Read a user; the ones who left stay listed, not active."""
-    active = row.get("active_flag") is True and row.get("is_deleted") is not True
-    fields: dict[str, Value] = {"name": text_of(row.get("name")), "email": text_of(row.get("email")), "active": active}
+    fields, problems = _read(row, USER)
+    fields["active"] = row.get("active_flag") is True and row.get("is_deleted") is not True
     as_v2 = {**row, "add_time": row.get("created"), "update_time": row.get("modified") or row.get("created")}
-    return plain_record(as_v2, Ref(connection, Kind.USER, str(row["id"])), fields)
+    return plain_record(as_v2, Ref(connection, Kind.USER, str(row["id"])), fields, problems)
 
 
-def plain_record(row: Row, ref: Ref, fields: dict[str, Value]) -> Record:
-    """Make the record of anything but a deal. Only notes tell who changed them last ("Notes: Get all notes")."""
+def _read(row: Row, plan: Plan) -> tuple[dict[str, Value], list[Problem]]:
+    """Read fields; one that can't be read is left out, as if it were empty it would be taken for another record's."""
+    fields: dict[str, Value] = {}
     problems: list[Problem] = []
+    for name, native, read in plan:
+        try:
+            fields[name] = read(row.get(native))
+        except ValueError as error:
+            problems.append(Problem(native, str(error), name))
+    return fields, problems
+
+
+def plain_record(row: Row, ref: Ref, fields: dict[str, Value], problems: Sequence[Problem] = ()) -> Record:
+    """Make the record of anything but a deal. Only notes tell who changed them last ("Notes: Get all notes")."""
+    problems = [*problems]
     updated = _updated(row, problems)
     return Record(
         ref=ref,
@@ -192,15 +214,28 @@ def _position(row: Row, problems: list[Problem]) -> Position | None:
 
 
 def _primary(raw: Any) -> str | None:
-    """Give the primary one of a person's addresses, else the first."""
-    items = [item for item in raw if isinstance(item, dict)] if isinstance(raw, list) else []
+    """Give the primary one of a person's addresses, else the first; raises ValueError."""
+    items = [] if raw is None else raw
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ValueError(f"{raw!r:.80} is no list of addresses")
     chosen = next((item for item in items if item.get("primary") is True), items[0] if items else {})
-    return text_of(chosen.get("value")) or None
+    return text_in(chosen.get("value")) or None
 
 
 def _domain(raw: Any) -> str | None:
-    text = text_of(raw)
+    text = text_in(raw)
     if not text:
         return None
     host = text.strip().casefold().partition("://")[2] or text.strip().casefold()
     return host.partition("/")[0].partition("?")[0].partition(":")[0].removeprefix("www.") or None
+
+
+Plan = Sequence[tuple[str, str, Callable[[Any], str | None]]]  # fields, where they stand, and what reads them
+PERSON: Plan = (
+    ("name", "name", text_in),
+    ("email", "emails", _primary),
+    ("title", "job_title", text_in),
+    ("company", "org_id", reference_in),
+)
+ORGANIZATION: Plan = (("name", "name", text_in), ("domain", "website", _domain))
+USER: Plan = (("name", "name", text_in), ("email", "email", text_in))

@@ -51,11 +51,22 @@ class OwnFields:
         plan = next((plan for plan in self._plans if plan.name == name), None)
         return plan and [plan.value(raw) for raw in columns[_place(layout, plan)]]
 
-    def one_by_one(self, row: Row, custom: Row, problems: list[Problem]) -> dict[str, Value]:
-        """Read the fields of a row in whatever form; the ones that can't be read become problems and are left out."""
+    @property
+    def are_custom(self) -> bool:
+        """Tell whether any of them is a custom one."""
+        return any(plan.is_custom for plan in self._plans)
+
+    def one_by_one(self, row: Row, custom: Row | None, problems: list[Problem]) -> dict[str, Value]:
+        """Read the fields of a row in whatever form; the ones that can't be read become problems and are left out.
+
+        Without `custom`, which says nothing of them, custom ones are among these.
+        """
         values: dict[str, Value] = {}
         for plan in self._plans:
-            raw = (custom if plan.is_custom else row).get(plan.code)
+            if custom is None and plan.is_custom:
+                problems.append(Problem(plan.code, "the deal came without its custom fields", plan.name))
+                continue
+            raw = (row if custom is None or not plan.is_custom else custom).get(plan.code)
             try:
                 values[plan.name] = plan.value(raw)
             except ValueError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -91,16 +92,17 @@ class StandardFields:
     def fill(self, values: dict[str, Value], row: Row, around: Surroundings, problems: list[Problem]) -> None:
         """Fill in the standard fields; the ones that the row does not tell, or that can't be read, are taken out."""
         get = row.get
-        values["name"] = text_of(get("title"))
-        values["owner"] = id_text(get("owner_id"))
-        values["company"] = id_text(get("org_id"))
-        values["lost_reason"] = text_of(get("lost_reason"))
-        people = around.contacts.get(row["id"], ())
-        if people is None:
+        for name, native, read in PLAIN:
+            try:
+                values[name] = read(get(native))
+            except ValueError as error:  # not as if it were empty: that would be carried over
+                del values[name]
+                problems.append(Problem(native, str(error), name))
+        try:
+            values["contacts"] = _all_contacts(row, around)
+        except ValueError as error:
             del values["contacts"]
-            problems.append(Problem("participants", "the deal's contacts could not be read", "contacts"))
-        else:
-            values["contacts"] = _contacts(row, people)
+            problems.append(Problem("participants", str(error), "contacts"))
         if "channel" in row:
             channel = row["channel"]
             values["source"] = None if channel is None else self._channels.get(str(channel), str(channel))
@@ -153,8 +155,7 @@ def _texts(rows: Sequence[Row], native: str) -> list[Any]:
 
 def _ids(rows: Sequence[Row], native: str) -> list[str | None]:
     raws = [row.get(native) for row in rows]
-    if not OPTIONS.issuperset(map(type, raws)):
-        return [*map(id_text, raws)]
+    must_be(OPTIONS, raws)
     return [None if raw is None else str(raw) for raw in raws]
 
 
@@ -212,10 +213,11 @@ def day_of(raw: Any) -> Value:
 
 
 def _contacts(row: Row, people: Collection[int]) -> tuple[str, ...]:
-    main = (row["person_id"],) if is_id(row.get("person_id")) else ()
-    if not people:
-        return tuple(map(str, main))
-    return tuple(sorted({str(person) for person in (*main, *people)}))
+    main = reference_in(row.get("person_id"))
+    if not is_id(row.get("participants_count", 0)):
+        raise ValueError("it is not told how many contacts the deal has")
+    known = {str(person) for person in people}
+    return tuple(sorted(known if main is None else {main, *known}))
 
 
 def _fill_activity_time(values: dict[str, Value], row: Row, around: Surroundings, native: str, name: str) -> None:
@@ -243,6 +245,33 @@ def activity_time(row: Row) -> datetime | None:
         return day + timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds))
     except (OverflowError, ValueError):  # no time of day at all, beyond the last year or of thousands of digits
         return day
+
+
+def text_in(raw: Any) -> str | None:
+    """Read a text, or a number as one; raises ValueError for anything else."""
+    if raw is not None and text_of(raw) is None:
+        raise ValueError(f"{raw!r:.80} is no text")
+    return text_of(raw)
+
+
+def reference_in(raw: Any) -> str | None:
+    """Read an id, which v1 and webhooks send as an object that holds it; raises ValueError for anything else."""
+    number = raw.get("id", raw.get("value")) if isinstance(raw, dict) else raw
+    if number is None and raw is None:
+        return None
+    if is_id(number) or (isinstance(number, str) and _NUMBER.fullmatch(number)):
+        return str(number)
+    raise ValueError(f"{raw!r:.80} is no id")
+
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+# Fields that hold just what stands there.
+PLAIN: tuple[tuple[str, str, Callable[[Any], str | None]], ...] = (
+    ("name", "title", text_in),
+    ("owner", "owner_id", reference_in),
+    ("company", "org_id", reference_in),
+    ("lost_reason", "lost_reason", text_in),
+)
 
 
 def text_of(raw: Any) -> str | None:

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
 from crmbridge.http import Reply
-from crmbridge.http.client import NOT_JSON, retry_after, tidy
+from crmbridge.http.client import NOT_JSON, tidy
+from crmbridge.http.headers import wait_in
 from crmbridge_pipedrive.signing import ASK_SIGN_IN
 
 SPENT = timedelta(hours=1)  # the day's tokens come back at midnight of a zone that Pipedrive does not name
@@ -76,7 +77,7 @@ def _shut_out() -> ShutOutError:
 
 
 def _too_many(reply: Reply) -> RetryLaterError:
-    asked = retry_after(reply)
+    asked = wait_in(reply.headers)
     day_is_spent = reply.headers.get("x-daily-ratelimit-token-remaining", "").strip() == "0"
     if not day_is_spent and (asked is not None or reply.headers.get("x-ratelimit-remaining", "").strip() == "0"):
         return RetryLaterError("too many requests at once (429)", after=asked or _reset(reply))

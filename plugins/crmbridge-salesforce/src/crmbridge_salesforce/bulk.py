@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
 from crmbridge.http import pages, side_by_side
 from crmbridge.http.client import tidy
+from crmbridge.http.headers import count_in
 from crmbridge.ports import Clock
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.values import Cell
@@ -106,10 +107,10 @@ class QueryJobs:
             reply = self._org.fetch(f"jobs/query/{job}/results", asked)
         except RefusedError as error:  # it was taken away, or it is seven days old
             raise BulkUnavailableError(f"The query job {job} is gone: {error.message}") from error
-        following, count = reply.headers.get("sforce-locator", END), reply.headers.get("sforce-numberofrecords", "")
+        following = reply.headers.get("sforce-locator", END)
         return Part(
             content=reply.body,
-            rows=int(count) if count.isdigit() else None,
+            rows=count_in(reply.headers, "sforce-numberofrecords"),
             locator=locator,
             following=None if following in {END, ""} else following,
         )

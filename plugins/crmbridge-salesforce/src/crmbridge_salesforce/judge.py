@@ -26,6 +26,7 @@ WAIT_FOR_WALK = timedelta(minutes=2)  # a lost page can't be asked for again: th
 _LATER = {"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "QUERY_TIMEOUT", "ALL_OR_NONE_OPERATION_ROLLED_BACK"}
 _TRANSIENT = {406, 420}  # an empty or HTML answer while the org is being set up
 _SESSION_CODES = {"INVALID_SESSION_ID", "InvalidSessionId", "INVALID_AUTH_HEADER"}
+_USAGE = re.compile(r"(?<![\w-])api-usage=([0-9]{1,12})/([0-9]{1,12})(?![0-9])")
 EXPIRED = "Session expired or invalid"
 
 # The org's rolling 24 hours; every answer says the real figure. Short requests are not limited per second, and only
@@ -108,7 +109,7 @@ def dialect(day_share: float) -> Dialect:
 
     def meter(headers: Mapping[str, str]) -> Iterator[Usage]:
         # There is no other header to go by: no Retry-After, and no figure of requests per second.
-        found = re.search(r"(?<![\w-])api-usage=(\d+)/(\d+)", headers.get("sforce-limit-info", ""))
+        found = _USAGE.search(headers.get("sforce-limit-info", ""))
         if found:
             used, ours = int(found[1]), int(int(found[2]) * day_share)
             yield Usage(DAILY.key, ours, max(0, ours - used))

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from crmbridge.errors import RetryLaterError
+from crmbridge.http.client import UNREADABLE
 from crmbridge.model.replacing import replace
 from crmbridge_salesforce import soql
 from crmbridge_salesforce.cursor import Cursor
@@ -52,7 +54,22 @@ class Listings:
 
     def ask(self, place: Cursor, most: int | None = None) -> Answer:
         """Ask for the next rows, a page of them. Where all columns would not fit in a URL, ask for their ids first."""
-        return self._org.query_now(self._statement(place, self._limit(most)), deleted_too=self._source.deleted_too)
+        answer = self._org.query_now(self._statement(place, self._limit(most)), deleted_too=self._source.deleted_too)
+        for row in answer.rows:
+            self._must_have_place(row)
+        return answer
+
+    def _must_have_place(self, row: Row) -> None:
+        """Raise RetryLaterError for a row by which a walk can't go on."""
+        try:
+            read_moment(row[self._form.stamp])
+            is_sound = isinstance(row["Id"], str) and row["Id"] != ""
+        except (KeyError, ValueError):
+            is_sound = False
+        if not is_sound:
+            raise RetryLaterError(
+                f"{self._org.connection}: a row of {self._table} has no id or no time of change", advice=UNREADABLE
+            )
 
     def _limit(self, most: int | None) -> int:
         return self._pace.page_size if most is None else min(most, self._pace.page_size)

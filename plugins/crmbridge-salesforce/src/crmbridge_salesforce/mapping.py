@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache, partial
 from itertools import repeat
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, NoReturn, TypeAlias
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from crmbridge.adapting import KNOWN, WRITERS, put_together, read_at_once
+from crmbridge.errors import RetryLaterError
+from crmbridge.http.client import UNREADABLE, tidy
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref
 from crmbridge.model.values import Fields, FieldType, Value
 from crmbridge.ports import FieldBinding
 from crmbridge_salesforce.columns import Field, ids, moments, written, written_amounts
 from crmbridge_salesforce.rows import BY, Cells, Form
 from crmbridge_salesforce.schema import Table, pipeline_of, status_of
-from crmbridge_salesforce.values import COMPOUNDS, Cell, decoder, money, read_moment
+from crmbridge_salesforce.values import COMPOUND, COMPOUNDS, Cell, decoder, money
 
 OBJECTS: Mapping[Kind, str] = MappingProxyType(
     {Kind.USER: "User", Kind.COMPANY: "Account", Kind.CONTACT: "Contact", Kind.DEAL: "Opportunity"}
@@ -164,7 +167,8 @@ class Reader:
             return []
         fields = self._read(rows, beside)
         # Where the org has no such column, nothing stands beside each row.
-        created = moments(columns[self._created]) if self._created is not None else repeat(None)
+        stamps = self._moments(columns[1])
+        created = self._moments(columns[self._created]) if self._created is not None else repeat(None)
         authors: Iterable[str] = ids(columns[self._by]) if self._by is not None else repeat("")
         keys = columns[self._key] if self._key is not None else repeat("")
         positions = self._positions(columns) if self._place is not None else repeat(None)
@@ -173,7 +177,7 @@ class Reader:
             rows,
             ids(columns[0]),
             fields,
-            moments(columns[1]),
+            stamps,
             created,
             authors,
             keys,
@@ -186,7 +190,7 @@ class Reader:
                 fields=found,
                 version=version(row),
                 created_at=begun,
-                updated_at=changed or read_moment(""),  # without one, it is no row
+                updated_at=changed or self._unreadable("says nothing"),
                 position=position,
                 key=key or None,
                 url=page_of.replace("{ID}", row_id) or None,
@@ -195,6 +199,17 @@ class Reader:
             )
             for row, row_id, (found, wrong), changed, begun, by, key, position in parts
         ]
+
+    def _moments(self, cells: Cells) -> list[datetime | None]:
+        try:
+            return moments(cells)
+        except ValueError as error:
+            self._unreadable(str(error))
+
+    def _unreadable(self, why: str) -> NoReturn:
+        """Raise RetryLaterError for a row that does not say when it was changed: left out, it would count as gone."""
+        said = f"{self._shape.connection}: of a row of {self._shape.object} the time of change can't be read: it {why}"
+        raise RetryLaterError(tidy(said), advice=UNREADABLE)
 
     def _positions(self, columns: Sequence[Cells]) -> Iterable[Position]:
         """Give where deals stand; open, won or lost by the flags that the stage set, never by its name."""
@@ -210,6 +225,8 @@ class Reader:
 
     def _at_once(self, found: Sequence[_Row], names: Sequence[str]) -> list[_Read]:
         rows, beside = zip(*found, strict=True)
+        if any(COMPOUND in row for row in rows):
+            raise ValueError("a value that is several")
         columns = list(zip(*rows, strict=True))
         fields = {plan.field.name: written(plan.field, columns[plan.at]) for plan in self._plans}
         if self._amounts:
@@ -234,7 +251,7 @@ class Reader:
         for (name, _, read), at, native in self._plans:
             if cell := cells[at]:
                 try:
-                    fields[name] = cell if read is None else read(cell)
+                    fields[name] = _single(cell) if read is None else read(cell)
                 except ValueError as error:
                     del fields[name]
                     problems.append(Problem(native, str(error), name))
@@ -249,6 +266,13 @@ class Reader:
 
     def _currency(self, cells: Cells) -> str | None:
         return (cells[self._code] if self._code is not None else "") or self._shape.currency
+
+
+def _single(cell: Cell) -> Cell:
+    """Give a text back; raises ValueError for what stands for several values."""
+    if cell == COMPOUND:
+        raise ValueError("holds a compound value")
+    return cell
 
 
 @lru_cache(maxsize=4096)

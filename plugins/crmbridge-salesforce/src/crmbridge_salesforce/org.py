@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from functools import partial
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from crmbridge.errors import RetryLaterError
 from crmbridge.http import Budget, HttpClient, Reply, Signer, pages, together
+from crmbridge.http.client import UNREADABLE
+from crmbridge.http.headers import said_at
 from crmbridge.ports import AdapterContext
 from crmbridge_salesforce import soql
 from crmbridge_salesforce.judge import DAILY, dialect
@@ -133,7 +133,7 @@ class Org:
         self._client.close()
 
     def _ask(self, path: str, params: Mapping[str, Any] | None = None) -> Answer:
-        return _answer(self._read("GET", path, params=params))
+        return _answer(self._read("GET", path, params=params), self.connection)
 
     def _read(
         self,
@@ -146,29 +146,28 @@ class Org:
     ) -> Reply:
         with self._slots:
             reply = self._client.read(method, path, params=params, body=body, form=form)
-        if now := _date(reply):
+        if now := said_at(reply.headers):
             self.now = now if self.now is None else max(now, self.now)
         return reply
 
 
-def _date(reply: Reply) -> datetime | None:
-    # Of several, the last is the org's own: what stands between puts its own in front.
-    found = re.findall(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", reply.headers.get("date", ""))
-    return parsedate_to_datetime(found[-1]) if found else None
-
-
-def _answer(reply: Reply) -> Answer:
+def _answer(reply: Reply, connection: str) -> Answer:
     body = reply.body
-    if not isinstance(body, Mapping) or not isinstance(body.get("records"), list):
-        raise RetryLaterError("The CRM answered a query with something that is no query result")
+    records = body.get("records") if isinstance(body, Mapping) else None
+    if not isinstance(body, Mapping) or not isinstance(records, list) or not all(map(_is_row, records)):
+        raise RetryLaterError(f"{connection}: a query was answered with something that is no result", advice=UNREADABLE)
     total, following = body.get("totalSize"), body.get("nextRecordsUrl")
-    count = total if isinstance(total, int) else len(body["records"])
+    count = total if isinstance(total, int) else len(records)
     if body.get("done", True) or following is None:
-        return Answer(body["records"], count, None, _date(reply))
+        return Answer(records, count, None, said_at(reply.headers))
     # The path is sent as it is, and the token goes with it: it must stay on this host.
     if not isinstance(following, str) or not following.startswith("/services/data/"):
         raise RetryLaterError("The CRM sent a nextRecordsUrl that is no path of its REST API")
-    return Answer(body["records"], count, following, _date(reply))
+    return Answer(records, count, following, said_at(reply.headers))
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, dict)
 
 
 def _list(body: Any) -> list[Any]:

@@ -46,7 +46,7 @@ def read_message(body: bytes) -> Message:
     parser.buffer_text = True
     try:
         parser.Parse(body, True)
-    except expat.ExpatError:
+    except (expat.ExpatError, LookupError, ValueError):  # the latter two are of encodings that are none for XML
         raise UnreadableError("it is no XML") from None
     return reader.message()
 

@@ -68,9 +68,9 @@ class Column(Struct, frozen=True, kw_only=True):
     def parse(cls, data: Mapping[str, Any]) -> Column:
         """Read one item of describe's `fields`."""
         return cls(
-            name=data["name"],
-            label=data.get("label") or data["name"],
-            type=data["type"],
+            name=_word(data["name"]),
+            label=_word(data.get("label") or data["name"]),
+            type=_word(data["type"]),
             options=tuple(
                 Option(str(item["value"]), str(item.get("label") or item["value"]), item.get("active", True) is True)
                 for item in data.get("picklistValues") or ()
@@ -107,6 +107,13 @@ class Column(Struct, frozen=True, kw_only=True):
         # A checkbox can't say that nobody has answered yet, so orgs ask such questions by a picklist.
         yes_or_no = self.type == "picklist" and len(answers) == 2 and answers & YES and answers & NO
         return FieldType.BOOL if yes_or_no else _TYPES.get(self.type)
+
+
+def _word(value: Any) -> str:
+    """Give a text; raises TypeError for anything else, which can be part of no query."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
 
 
 class RecordType(NamedTuple):
@@ -150,7 +157,7 @@ class Table(Struct, frozen=True, kw_only=True):
         infos = [info for info in data.get("recordTypeInfos") or () if info.get("available", True)]
         kinds = [info for info in infos if info.get("active", True) and not info.get("master")]
         return cls(
-            name=data["name"],
+            name=_word(data["name"]),
             columns={column.name: column for column in columns},
             record_types=tuple(RecordType(to_18(info["recordTypeId"]), str(info["name"])) for info in kinds),
             master_available=any(info.get("master") for info in infos),

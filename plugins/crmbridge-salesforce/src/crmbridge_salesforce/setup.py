@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from crmbridge.errors import RefusedError
+from crmbridge.errors import RefusedError, RetryLaterError
 from crmbridge.http import dump_json, load_json
+from crmbridge.http.client import UNREADABLE, tidy
 from crmbridge.model.values import iso, parse_iso
 from crmbridge.ports import Clock, Pipeline
 from crmbridge_salesforce.judge import UnknownColumnError
@@ -147,8 +148,10 @@ class Setup:
                     return known
                 now, forgotten = self._clock.now(), self._forgotten
                 at, kept = _remembered(self._memory, key, now)
-            data = read() if kept is None else kept
-            found = parse(data)
+            if kept is None:
+                data, found = _parsed(f"{self._org.connection}: what the org answers to {key!r}", read, parse)
+            else:
+                data, found = kept, parse(kept)
             with self._lock:
                 if forgotten == self._forgotten:
                     self._seen[key] = found
@@ -171,6 +174,16 @@ class Setup:
             return _shortened(self._org.get(f"sobjects/{name}/describe"))
         except UnknownColumnError:  # the object is not there
             return {}
+
+
+def _parsed(what: str, read: Callable[[], Any], parse: Callable[[Any], T]) -> tuple[Any, T]:
+    """Ask the org, and read what it says; raises RetryLaterError where that has not the shape that it should."""
+    try:
+        data = read()
+        return data, parse(data)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        said = tidy(f"{what} can't be read ({type(error).__name__}: {error})", 300)
+        raise RetryLaterError(said, advice=UNREADABLE) from error
 
 
 def _remembered(memory: Mapping[str, str], key: str, now: datetime) -> tuple[datetime, Any]:

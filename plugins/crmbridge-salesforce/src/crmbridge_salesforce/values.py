@@ -9,8 +9,8 @@ from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Any
 
-from crmbridge.errors import RefusedError
-from crmbridge.http.client import tidy
+from crmbridge.errors import RefusedError, RetryLaterError
+from crmbridge.http.client import UNREADABLE, tidy
 from crmbridge.model.values import FieldType, Money, Value, is_empty, iso, parse_iso
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.schema import NO, YES, Column
@@ -118,15 +118,19 @@ def tick_of(cell: Cell) -> bool:
     return word in YES
 
 
+class NoTimeError(RetryLaterError, ValueError):
+    """A time that can't be read: a problem of its field, or, where no field holds it, of the whole answer."""
+
+
 def read_moment(raw: Any) -> datetime:
-    """Read a dateTime (`2026-11-23T06:00:00.000+0000`), or a date as its midnight in UTC."""
+    """Read a dateTime (`2026-11-23T06:00:00.000+0000`), or a date as its midnight in UTC; raises NoTimeError."""
     text = str(raw)
     try:
         if text[19:] in UTC_ENDS:
             return datetime.fromisoformat(f"{text[:19]}+00:00")
         return parse_iso(text) if "T" in text else datetime.combine(date.fromisoformat(text), time(), UTC)
     except ValueError:
-        raise ValueError(f"holds {text[:40]!r}, which is no time") from None
+        raise NoTimeError(f"holds {text[:40]!r}, which is no time", advice=UNREADABLE) from None
 
 
 def day_of(cell: Cell) -> date:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from email.utils import format_datetime
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
@@ -86,6 +87,7 @@ def make_vendor(options: SandboxOptions, limits: Limits, oauth: OAuth) -> Vendor
     now, answered = options.clock.now, iter(range(1, 2**60))
 
     def decorate(request: Request, response: Response) -> None:
+        response.headers["Date"] = format_datetime(now().astimezone(UTC), usegmt=True)
         if options.limit == "vendor":  # without limits, there is nothing that an app could steer by
             limits.decorate(request, response, now(), next(answered))
         else:

@@ -1,0 +1,143 @@
+"""Our clock and HubSpot's are two, either may be put to another time, and no edit is missed by it."""
+
+from collections.abc import Callable, Iterator, MutableMapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from crmbridge.model.records import Kind, Ref
+from crmbridge.ports import Adapter, AdapterContext, Clock, Page
+from crmbridge.sandbox import SandboxOptions, VirtualClock
+from crmbridge.testing import AdapterWorkbench, plugin_workbench
+from crmbridge_hubspot import plugin
+from crmbridge_hubspot.settings import HubSpotSettings
+
+Run = Callable[[Clock], Adapter]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, clock: VirtualClock) -> Iterator[AdapterWorkbench]:
+    """Serve a few deals without limits, which a clock that goes back would confuse."""
+    options = SandboxOptions(seed=3, deals=12, clock=clock, limit="none")
+    with plugin_workbench(plugin, options, tmp_path) as workbench:
+        yield workbench
+
+
+@pytest.fixture
+def run(bench: AdapterWorkbench, tmp_path: Path) -> Iterator[Run]:
+    """Give a way to open the adapter as a new process does, with what the last one remembered."""
+    memory: MutableMapping[str, str] = {}
+    (tmp_path / "again").write_text(bench.served.token)
+    usual = {"token": {"file": str(tmp_path / "again")}, "base_url": bench.served.url}
+    (spec,) = plugin.crmbridge_adapters()
+    opened: list[Adapter] = []
+
+    def opener(clock: Clock) -> Adapter:
+        context = AdapterContext(connection="bench", clock=clock, memory=memory)
+        opened.append(spec.open(HubSpotSettings.model_validate(usual), context))
+        return opened[-1]
+
+    yield opener
+    for each in opened:
+        each.close()
+
+
+def pull(adapter: Adapter, since: str | None) -> list[Page]:
+    """Pull to the end."""
+    return list(adapter.pull(Kind.DEAL, since))
+
+
+def refs_of(pages: list[Page]) -> list[Ref]:
+    """Give the refs of the records."""
+    return [record.ref for page in pages for record in page.records]
+
+
+class Ours:
+    """Our clock: HubSpot's, and some time beside it, which somebody may change."""
+
+    def __init__(self, theirs: VirtualClock) -> None:
+        self._theirs, self.beside = theirs, timedelta(0)
+
+    def now(self) -> datetime:
+        return self._theirs.now() + self.beside
+
+    def sleep(self, seconds: float) -> None:
+        self._theirs.sleep(seconds)
+
+
+def rests(bench: AdapterWorkbench, run: Run, clock: Clock) -> str:
+    """Pull everything, and until nothing is asked for again; give the cursor."""
+    cursor = pull(run(clock), None)[-1].cursor
+    for _ in range(3):
+        bench.clock.advance(timedelta(minutes=10))
+        cursor = pull(run(clock), cursor)[-1].cursor
+    return cursor
+
+
+@pytest.mark.parametrize("minutes", [-600, -90, -3, 3, 90, 600])
+def test_our_clock_may_be_put_to_another_time_between_two_pulls(
+    bench: AdapterWorkbench, run: Run, minutes: int
+) -> None:
+    """A leap is no rest: what the index was late with is asked for until HubSpot's own five minutes are over."""
+    clock = Ours(bench.clock)
+    cursor = rests(bench, run, clock)
+    late, first = (next(i for i in bench.hands.deal_ids() if int(i) % 2 == rest) for rest in (0, 1))
+    bench.served.sandbox.faults.plan("lag", times=1000)
+    bench.hands.edit_deal(late, dealname="Late")
+    bench.clock.advance(timedelta(seconds=1))
+    bench.hands.edit_deal(first, dealname="Edited")
+    cursor = pull(run(clock), cursor)[-1].cursor
+    clock.beside = timedelta(minutes=minutes)
+    cursor = pull(run(clock), cursor)[-1].cursor
+    bench.served.sandbox.faults.clear()
+    bench.clock.advance(timedelta(minutes=2))
+
+    assert late in {ref.id for ref in refs_of(pull(run(clock), cursor))}
+
+
+@pytest.mark.parametrize("rested", [False, True])
+@pytest.mark.parametrize("minutes", [2, 7, 90, 600])
+def test_hubspots_clock_may_be_put_back(bench: AdapterWorkbench, run: Run, minutes: int, *, rested: bool) -> None:
+    """What is edited then has times before those that were delivered, and so has what is deleted."""
+    clock = Ours(bench.clock)
+    edited, again, gone, before = bench.hands.deal_ids()[:4]
+    bench.hands.delete_deal(before)
+    cursor = rests(bench, run, clock)
+    bench.hands.edit_deal(again, dealname="Before")
+    cursor = pull(run(clock), cursor)[-1].cursor
+    for _ in range(2 * rested):
+        bench.clock.advance(timedelta(minutes=6))
+        cursor = pull(run(clock), cursor)[-1].cursor
+    bench.clock.advance(-timedelta(minutes=minutes))
+    clock.beside = timedelta(minutes=minutes)
+    found: list[str] = []
+    for each in (edited, again):
+        bench.clock.advance(timedelta(seconds=5))
+        bench.hands.edit_deal(each, dealname="After")
+        bench.clock.advance(timedelta(seconds=30))
+        pages = pull(run(clock), cursor)
+        cursor = pages[-1].cursor
+        found += [ref.id for ref in refs_of(pages)]
+    bench.hands.delete_deal(gone)
+    bench.clock.advance(timedelta(seconds=30))
+    pages = pull(run(clock), cursor)
+
+    assert {edited, again} <= set(found)
+    assert gone in {tombstone.ref.id for page in pages for tombstone in page.tombstones}
+
+
+def test_an_edit_from_the_future_hides_none_of_the_present(bench: AdapterWorkbench, run: Run) -> None:
+    """A server of HubSpot's whose clock is ahead: what others take meanwhile has times before that one's."""
+    clock = Ours(bench.clock)
+    cursor = rests(bench, run, clock)
+    early, other = bench.hands.deal_ids()[:2]
+    bench.clock.advance(timedelta(hours=3))
+    bench.hands.edit_deal(early, dealname="Three hours ahead")
+    bench.clock.advance(-timedelta(hours=3))
+    cursor = pull(run(clock), cursor)[-1].cursor
+    bench.clock.advance(timedelta(minutes=1))
+    bench.hands.edit_deal(other, dealname="Now")
+    bench.clock.advance(timedelta(minutes=1))
+
+    assert [other] == [ref.id for ref in refs_of(pull(run(clock), cursor))]

@@ -1,0 +1,156 @@
+"""Answers in another shape than documented: read where their meaning is certain, else said in words for a person."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import respx
+
+from crmbridge.errors import CrmbridgeError, RetryLaterError
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.values import FieldType, Money
+from crmbridge.ports import Adapter, FieldBinding
+
+Opener = Callable[..., Adapter]
+Answer = Callable[..., None]
+READ = "/crm/objects/2026-03/deals/batch/read"
+OWN = (
+    FieldBinding(name="memo", native="note_to_self", type=FieldType.TEXT),
+    FieldBinding(name="closed", native="hs_is_closed", type=FieldType.BOOL),
+)
+USUAL = {
+    "dealname": "One",
+    "pipeline": "default",
+    "dealstage": "first",
+    "hs_lastmodifieddate": "2026-06-01T10:00:00Z",
+    "lastmodifieddate": "2026-06-01T10:00:00Z",  # as contacts have it
+    "hs_createdate": "2026-05-01T10:00:00Z",
+}
+
+
+def make_raw(number: int, **properties: Any) -> dict[str, Any]:
+    """Make a deal as HubSpot sends it, with values of any kind."""
+    return {"id": str(number), "properties": {**USUAL, **properties}, "createdAt": "x", "updatedAt": "x"}
+
+
+def read(router: respx.MockRouter, open_adapter: Opener, *raws: Any, fields: tuple[FieldBinding, ...] = OWN) -> Any:
+    """Let the router answer with these records, and read them; links are not asked for."""
+    router.post(path=READ).respond(json={"results": list(raws)})
+    refs = [Ref("hs", Kind.DEAL, str(number)) for number in range(1, len(raws) + 1)]
+    return list(open_adapter(fields=fields).read(refs, fields=["name"]).values())
+
+
+def test_numbers_and_flags_are_read_as_the_texts_that_they_should_be(
+    hubspot: respx.MockRouter, open_adapter: Opener
+) -> None:
+    """Guides show them in requests ("Properties" guide); were they to come back, nothing of a deal would be lost."""
+    raw = make_raw(1, amount=1500.5, hs_is_closed=False, note_to_self=7)
+    (found,) = read(hubspot, open_adapter, raw)
+
+    assert (Money(Decimal("1500.5"), "EUR"), False, "7") == tuple(
+        found.fields[name] for name in ("amount", "closed", "memo")
+    )
+    assert () == found.problems
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_a_value_that_is_several_is_a_problem_of_its_field(
+    hubspot: respx.MockRouter, open_adapter: Opener, count: int
+) -> None:
+    """It is left out, not taken for empty: that would clear the field elsewhere. The page's other deals are whole."""
+    raws = [make_raw(number, note_to_self="fine") for number in range(1, count)]
+    found: list[Record] = read(hubspot, open_adapter, *raws, make_raw(count, note_to_self=["a"], amount={"v": 1}))
+
+    assert ["fine"] * (count - 1) == [record.fields["memo"] for record in found[:-1]]
+    assert {"memo", "amount"} == found[-1].unreadable
+    assert "One" == found[-1].fields["name"]
+
+
+def test_a_time_of_making_that_is_none_is_a_problem(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """The deal is kept."""
+    (found,) = read(hubspot, open_adapter, make_raw(1, hs_createdate="long ago"))
+
+    assert (None, ["createdAt"]) == (found.created_at, [each.path for each in found.problems])
+
+
+ODD: dict[str, Any] = {
+    "nothing": None,
+    "a text": "record",
+    "no id": {"properties": {}},
+    "a flag as its id": {"id": True, "properties": {}},
+    "no properties": {"id": "1", "updatedAt": "2026-06-01T10:00:00Z"},
+    "null for properties": {"id": "1", "properties": None},
+    "no time of change": {"id": "1", "properties": {"dealname": "One"}},
+    "a time of change that is none": make_raw(1, hs_lastmodifieddate="today"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_is_no_record_is_said_and_not_left_out(hubspot: respx.MockRouter, open_adapter: Opener, odd: str) -> None:
+    """What is left out counts as gone. The message names the connection, and what to do about it."""
+    with pytest.raises(RetryLaterError) as caught:
+        read(hubspot, open_adapter, ODD[odd])
+
+    assert caught.value.message.startswith("hs: ")
+    assert "report this" in caught.value.advice
+
+
+BROKEN: dict[str, Any] = {
+    "results are null": {"results": None},
+    "results are an object": {"results": {"1": {}}},
+    "a number": 7,
+    "paging is a text": {"results": [make_raw(1)], "paging": "2"},
+    "the next page is a flag": {"results": [make_raw(1)], "paging": {"next": {"after": True}}},
+    "links are a text": {"results": [{**make_raw(1), "associations": {"companies": "7"}}]},
+    "a link has no id": {"results": [{**make_raw(1), "associations": {"companies": {"results": [{}]}}}]},
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_page_that_can_not_be_read_ends_the_pull_and_nothing_else(
+    hubspot: respx.MockRouter, open_adapter: Opener, how: str
+) -> None:
+    """Never as if the list had ended there: the rest would seem to be gone. No bug of the adapter's is told of."""
+    hubspot.post(path__regex=r"/search$").respond(json={"total": 1, "results": []})
+    hubspot.get(path="/crm/objects/2026-03/contacts").respond(json=BROKEN[how])
+    with pytest.raises(CrmbridgeError) as caught:
+        list(open_adapter().pull(Kind.CONTACT, None))
+
+    assert (RetryLaterError, True) == (type(caught.value), caught.value.message.startswith("hs: "))
+
+
+def test_an_unreadable_property_costs_only_the_fields_that_are_bound_to_it(
+    router: respx.MockRouter, answer_account: Answer, open_adapter: Opener
+) -> None:
+    """An account has a thousand of them, and most are nobody's concern."""
+    odd = [{"name": name} for name in ("dealname", "amount", "closedate", "hubspot_owner_id")]
+    odd += [{"name": None}, {"name": "note_to_self", "options": "many"}, {"name": "hs_is_closed", "type": "bool"}]
+    answer_account(router, properties={"results": odd})
+    (found,) = read(router, open_adapter, {**make_raw(1, hs_is_closed="true")})
+
+    assert (True, {"memo"}) == (found.fields["closed"], found.unreadable)
+
+
+def test_a_standard_property_that_is_hidden_from_us_is_not_empty(
+    router: respx.MockRouter, answer_account: Answer, open_adapter: Opener
+) -> None:
+    """Where it is not listed and deals come without it, nobody cleared it: that would be carried over."""
+    answer_account(router, properties={"results": [{"name": "dealname", "type": "string"}]})
+    (found,) = read(router, open_adapter, make_raw(1), fields=())
+
+    assert {"amount", "close_date", "owner"} == found.unreadable
+
+
+STAGES = [{"id": "first", "label": None, "displayOrder": "soon", "metadata": None}]
+
+
+def test_stages_without_a_name_or_place_are_told_apart_by_their_ids(
+    router: respx.MockRouter, answer_account: Answer, open_adapter: Opener
+) -> None:
+    """The id is what counts; a name is for people."""
+    answer_account(router, pipelines={"results": [{"id": 7, "label": "", "stages": STAGES}]})
+    router.post(path__regex=r"/token/introspect$").respond(404)
+    (pipeline,) = open_adapter().describe().pipelines
+
+    assert (("7", "7"), ["first"]) == ((pipeline.id, pipeline.label), [stage.label for stage in pipeline.stages])

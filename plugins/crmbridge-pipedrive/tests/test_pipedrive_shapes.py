@@ -1,0 +1,176 @@
+"""Rows and answers in another shape than documented: nothing of them counts as empty, as gone, or as the end."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import respx
+
+from crmbridge.adapting.written import FEWEST
+from crmbridge.errors import RetryLaterError
+from crmbridge.model.records import Kind, Record
+from crmbridge.model.values import FieldType
+from crmbridge.ports import AdapterContext, FieldBinding
+from crmbridge.sandbox import VirtualClock
+from crmbridge_pipedrive.account import BoundField, DealFields
+from crmbridge_pipedrive.adapter import open_adapter
+from crmbridge_pipedrive.mapping import DealReader, organization_record, person_record, user_record
+from crmbridge_pipedrive.settings import PipedriveSettings
+from crmbridge_pipedrive.values import FieldDefinition
+
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+HOST = "https://acme.pipedrive.com"
+CODE = "a" * 40
+BOUND = BoundField(
+    binding=FieldBinding(name="site", native="Site", type=FieldType.TEXT),
+    definition=FieldDefinition(code=CODE, label="Site", native_type="varchar", options=(), custom=True),
+)
+ROW: dict[str, Any] = {
+    "id": 1,
+    "title": "A deal",
+    "owner_id": 7,
+    "org_id": 8,
+    "person_id": 9,
+    "participants_count": 1,
+    "value": 10,
+    "currency": "EUR",
+    "stage_id": 1,
+    "pipeline_id": 1,
+    "status": "open",
+    "lost_reason": None,
+    "update_time": "2026-06-01T10:00:00Z",
+    "custom_fields": {CODE: "here"},
+}
+USUAL = {"name": "A deal", "owner": "7", "company": "8", "contacts": ("9",), "site": "here", "lost_reason": None}
+
+
+def read(*rows: dict[str, Any]) -> list[Record]:
+    """Read rows of an account with one field of its own."""
+    known = DealFields(definitions=(), bound={"site": BOUND}, key=None, channels={})
+    return DealReader(connection="pd", currency=None, fields=known, company=None).records(rows)
+
+
+def told(record: Record) -> dict[str, Any]:
+    """Give the fields of interest that a record has."""
+    return {name: record.fields[name] for name in USUAL if name in record.fields}
+
+
+READABLE: dict[str, Any] = {
+    "owner_id": ("7", {"id": 7, "name": "Ann"}, {"value": 7}),
+    "org_id": ("8", {"value": 8, "name": "Acme"}),
+    "person_id": ("9", {"value": 9}),
+}
+
+
+@pytest.mark.parametrize("count", [1, 2 * FEWEST])
+@pytest.mark.parametrize(("native", "raw"), [(native, raw) for native, raws in READABLE.items() for raw in raws])
+def test_ids_are_read_as_texts_and_as_v1_and_webhooks_send_them(native: str, raw: Any, count: int) -> None:
+    """Were they not, somebody would seem to have taken the owner, the company or the contact off."""
+    found = read(*[{**ROW, "id": n} for n in range(1, count)], {**ROW, "id": count, native: raw})
+
+    assert [USUAL] * count == [told(record) for record in found]
+    assert () == found[-1].problems
+
+
+UNREADABLE = {
+    "title": ("name", [[], {"a": 1}, True]),
+    "owner_id": ("owner", ["Ann", [], {}, True, {"id": None}, "0", -1.5]),
+    "org_id": ("company", ["Acme", [8], False]),
+    "lost_reason": ("lost_reason", [["price"], {"label": "price"}]),
+    "person_id": ("contacts", ["Ann", [9], True]),
+    "participants_count": ("contacts", [None, "1", [], True]),
+    "custom_fields": ("site", [None, [], "none"]),
+}
+
+
+@pytest.mark.parametrize("count", [1, 2 * FEWEST])
+@pytest.mark.parametrize(
+    ("native", "name", "raw"), [(native, name, raw) for native, (name, raws) in UNREADABLE.items() for raw in raws]
+)
+def test_what_can_not_be_read_is_left_out_and_not_empty(native: str, name: str, raw: Any, count: int) -> None:
+    """Empty would be carried over. `custom_fields` may be null itself, which says nothing of each (Airbyte's notes)."""
+    found = read(*[{**ROW, "id": n} for n in range(1, count)], {**ROW, "id": count, native: raw})
+
+    assert [USUAL] * (count - 1) == [told(record) for record in found[:-1]]
+    assert {key: value for key, value in USUAL.items() if key != name} == told(found[-1])
+    assert {name} == found[-1].unreadable
+
+
+@pytest.mark.parametrize(
+    ("read_one", "native", "raw", "name"),
+    [
+        (person_record, "name", ["Ann"], "name"),
+        (person_record, "emails", "ann@acme.example", "email"),
+        (person_record, "emails", ["ann@acme.example"], "email"),
+        (person_record, "emails", [{"value": ["ann@acme.example"], "primary": True}], "email"),
+        (person_record, "org_id", "Acme", "company"),
+        (organization_record, "name", {"en": "Acme"}, "name"),
+        (organization_record, "website", ["acme.example"], "domain"),
+        (user_record, "email", {"value": "ann@acme.example"}, "email"),
+    ],
+)
+def test_what_others_are_known_by_is_not_empty_where_it_can_not_be_read(
+    read_one: Callable[[dict[str, Any], str], Record], native: str, raw: Any, name: str
+) -> None:
+    """Somebody without an e-mail is made anew elsewhere; of one whose e-mail can't be read that is not known."""
+    found = read_one(
+        {"id": 1, "update_time": "2026-06-01T10:00:00Z", "modified": "2026-06-01 10:00:00", native: raw}, "pd"
+    )
+
+    assert ({name}, False) == (found.unreadable, name in found.fields)
+
+
+def test_a_page_of_deals_without_their_custom_fields_clears_none() -> None:
+    """Also where all of them come so, and are read together."""
+    found = read(*[{**ROW, "id": n, "custom_fields": None} for n in range(2 * FEWEST)])
+
+    assert [frozenset({"site"})] * 2 * FEWEST == [record.unreadable for record in found]
+
+
+@pytest.fixture
+def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[respx.MockRouter]:
+    """Stand in for the vendor's host."""
+    monkeypatch.setenv("PD_TOKEN", "0123456789abcdef")
+    with respx.mock(base_url=HOST, assert_all_called=False) as router:
+        yield router
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"data": {"1": ROW}},
+        {"data": "none"},
+        {"data": 0},
+        {"data": [ROW, None]},
+        {"data": [ROW], "additional_data": {"next_cursor": 7}},
+        {"data": [ROW], "additional_data": {"next_cursor": {"id": 7}}},
+        {"data": [ROW], "additional_data": ["next"]},
+    ],
+    ids=str,
+)
+def test_a_list_that_can_not_be_read_is_not_taken_for_a_short_one(
+    vendor: respx.MockRouter, answer: dict[str, Any]
+) -> None:
+    """All that it leaves out would seem to be gone, or would never come."""
+    vendor.get("/api/v2/organizations").respond(json={"success": True, **answer})
+    settings = PipedriveSettings.model_validate({"company": "acme", "token": {"env": "PD_TOKEN"}})
+    adapter = open_adapter(settings, AdapterContext(connection="pd", clock=VirtualClock(NOON)))
+    with pytest.raises(RetryLaterError, match="can't be read") as caught:
+        list(adapter.pull(Kind.COMPANY, None))
+    adapter.close()
+
+    assert "report this" in caught.value.advice
+
+
+@pytest.mark.parametrize("data", [7, "EUR", {"EUR": True}, [None, "EUR"]])
+def test_an_account_whose_currencies_can_not_be_read_has_none_to_name(vendor: respx.MockRouter, data: Any) -> None:
+    """They are only shown; that ends no look at an account."""
+    vendor.get(path__regex=r"/currencies$").respond(json={"success": True, "data": data})
+    vendor.route().respond(json={"success": True, "data": None})
+    settings = PipedriveSettings.model_validate({"company": "acme", "token": {"env": "PD_TOKEN"}})
+    adapter = open_adapter(settings, AdapterContext(connection="pd", clock=VirtualClock(NOON)))
+    found = adapter.describe().currencies
+    adapter.close()
+
+    assert () == found
