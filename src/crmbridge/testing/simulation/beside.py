@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import sqlite3
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from crmbridge.ports import Clock
 from crmbridge.services.cycle import LEASE
 from crmbridge.testing.simulation.fuse import Fuse, burning_at_commits
 from crmbridge.testing.simulation.process import Process
+from crmbridge.testing.simulation.state import Watch
 
 if TYPE_CHECKING:
     from crmbridge.testing.simulation.play import Play
@@ -54,8 +54,9 @@ class Beside:
         self._is_played = rng.random() < OFTEN
         self._left: int | None = None  # requests of the first run until the other begins
         self._way = ""
-        self._eye: sqlite3.Connection | None = None  # sees whether anybody changes the state
-        self._saved = 0
+        self._watch: Watch | None = None
+        self._watching = contextlib.ExitStack()
+        self._saved: object = None
 
     def prepare(self) -> None:
         """Let another run begin in the next one, perhaps."""
@@ -92,11 +93,11 @@ class Beside:
     def judge(self) -> None:
         """Check the first run when it is over: once it was outdone it saved nothing more, and it says so."""
         self._left = None
-        if self._eye is None:
+        if self._watch is None:
             return
-        with contextlib.closing(self._eye):
-            is_changed = self._version() != self._saved
-        self._eye = None
+        with self._watching:
+            is_changed = self._watch.seen() != self._saved
+        self._watch = None
         process = self._play.process
         assert not is_changed, "P5: a run went on saving that another one had taken over from"
         assert process.was_killed or process.was_locked_out, "P5: a run does not say that another one took over"
@@ -132,15 +133,5 @@ class Beside:
         assert not other.was_locked_out, "P5: a hold on the state lasts longer than it may"
         if other.has_held:  # else it was killed before
             first.was_outdone = True
-            self._watch()
-
-    def _watch(self) -> None:
-        self._eye = sqlite3.connect(self._play.scene.state.file)
-        self._saved = self._version()
-
-    def _version(self) -> int:
-        """Give a number that changes when any process changes the state."""
-        if self._eye is None:
-            return 0
-        found: int = self._eye.execute("PRAGMA data_version").fetchone()[0]
-        return found
+            self._watch = self._watching.enter_context(play.scene.state.watch())
+            self._saved = self._watch.seen()

@@ -35,6 +35,7 @@ from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.process import Process
 from crmbridge.testing.simulation.scene import LATER, Scene, make_scene, usual_settings
 from crmbridge.testing.simulation.sight import HANGING
+from crmbridge.testing.simulation.state import State
 from crmbridge.testing.simulation.telling import tell_changes, tell_end
 from crmbridge.testing.simulation.undone import judge_undo, judge_undone
 from crmbridge.testing.simulation.watching import Line, Watched
@@ -264,11 +265,11 @@ class Play:
             account.sandbox.faults.clear()
 
 
-def simulate(seed: int, diary: Diary | None = None) -> Play:
+def simulate(seed: int, diary: Diary | None = None, state: State | None = None) -> Play:
     """Play one seed to its end; raises AssertionError, naming the seed, when a promise is broken.
 
     People, faults and kills have their time first; then all is calm for two runs, and the third must write nothing.
-    `diary` takes the lines of the history as it goes on.
+    `diary` takes the lines of the history as it goes on. Without a `state` it lies in a file.
     """
     rng = random.Random(f"simulation {seed}")  # noqa: S311  a seeded play, not a secret
     merging = random.Random(f"merges {seed}")  # noqa: S311  as above
@@ -277,7 +278,7 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
     settings = random.Random(f"settings {seed}")  # noqa: S311  as above
     play = Play(seed=seed, rng=rng, merging=merging, later=later, settings=settings, diary=diary or Diary())
     play.beside = Beside(play, beside)
-    with _seeded(seed), _on_stage(play):
+    with _seeded(seed), _on_stage(play, state):
         try:
             _go_through(play)
         except AssertionError as error:
@@ -359,7 +360,7 @@ def _seeded(seed: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _on_stage(play: Play) -> Iterator[None]:
+def _on_stage(play: Play, state: State | None) -> Iterator[None]:
     rng = play.rng
     names = sorted(rng.sample(("hubspot", "pipedrive", "salesforce"), rng.choice((2, 2, 2, 2, 3))))
     lean = rng.random() < LEAN
@@ -369,7 +370,7 @@ def _on_stage(play: Play) -> Iterator[None]:
     known = rng.choice((0.0, 0.5, 1.0))  # how many of the deals all CRMs have from the start
     parts = {name: (0.0, 1.0 if name == names[0] else known) for name in names}
     play.raw = {**usual_settings(names, lean=lean), "sync": [sync]}
-    with make_scene(play.seed, parts, play.line, play.wrap, play.raw, deals=rng.randint(1, 4)) as scene:
+    with make_scene(play.seed, parts, play.line, play.wrap, play.raw, deals=rng.randint(1, 4), state=state) as scene:
         play.scene, play.project, play.process = scene, scene.project, Process(scene.clock, scene.state)
         play.policy = ", ".join(f"{name}: {how}" for name, how in sync.items() if name not in {"name", "between"})
         sights = {name: account.sight for name, account in scene.accounts.items()}

@@ -9,7 +9,7 @@ from crmbridge.services.workspace import Workspace
 from crmbridge.testing.simulation.breaking import Breaking
 from crmbridge.testing.simulation.fuse import Fuse
 from crmbridge.testing.simulation.promised import Promised
-from crmbridge.testing.simulation.scene import State
+from crmbridge.testing.simulation.state import State
 
 
 @dataclass(slots=True)

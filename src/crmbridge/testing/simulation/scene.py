@@ -7,7 +7,6 @@ import atexit
 import contextlib
 import functools
 import shutil
-import sqlite3
 import tempfile
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +20,6 @@ from crmbridge.engine.mapping import stage_mapper
 from crmbridge.engine.views import COMPANY, Viewer, emails, user_ids
 from crmbridge.hookspecs import hookimpl
 from crmbridge.http.wires import instead_of_network
-from crmbridge.ledger import LocalLedger
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record
 from crmbridge.model.replacing import replace
@@ -31,10 +29,10 @@ from crmbridge.sandbox import Sandbox, SandboxOptions, VirtualClock
 from crmbridge.services.checking import digest_of
 from crmbridge.services.workspace import Project, field_bindings
 from crmbridge.settings import Settings
-from crmbridge.store import open_store
 from crmbridge.testing.factories import make_process, make_stage
 from crmbridge.testing.simulation.accounts import Account, names_in
 from crmbridge.testing.simulation.sight import HANGING, Sight
+from crmbridge.testing.simulation.state import File, State
 from crmbridge.testing.simulation.wire import Traffic, Wire
 from crmbridge.threads import one_at_a_time
 
@@ -60,55 +58,6 @@ class Scene(Struct, frozen=True, kw_only=True):
 Wrap = Callable[[Adapter, str], Adapter]
 
 
-class State:
-    """The state in its file, as one process after the other has it open; `beside` opens it for one that is there, too.
-
-    Requests are counted in memory: how several processes share that is proved elsewhere.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self._store = open_store(f"sqlite:///{file}")
-        self.rates = LocalLedger()
-
-    def open(self) -> None:
-        """Open it as a new process does."""
-        self._store.close()
-        self._store = open_store(f"sqlite:///{self.file}")
-        self.rates = LocalLedger()
-
-    @contextlib.contextmanager
-    def beside(self) -> Iterator[State]:
-        """Have it open in another process as well, until the block ends."""
-        other = State(self.file)
-        try:
-            yield other
-        finally:
-            other._store.close()
-
-    def close(self) -> None:
-        """Leave it open for the next process, which is this one."""
-
-    def __getattr__(self, part: str) -> Any:
-        """Give a part of the store."""
-        return getattr(self._store, part)
-
-
-def _kept(state: State) -> sqlite3.Connection:
-    """Keep what a state's file holds."""
-    copy = sqlite3.connect(":memory:")
-    with contextlib.closing(sqlite3.connect(state.file)) as made:
-        made.backup(copy)
-    return copy
-
-
-def _put_back(kept: sqlite3.Connection, state: State) -> None:
-    """Let a state's file hold again what was kept."""
-    with contextlib.closing(sqlite3.connect(state.file)) as file:
-        kept.backup(file)
-    state.rates = LocalLedger()
-
-
 @contextlib.contextmanager
 def make_scene(
     seed: int,
@@ -118,11 +67,12 @@ def make_scene(
     settings: Mapping[str, Any] | None = None,
     *,
     deals: int,
+    state: State | None = None,
 ) -> Iterator[Scene]:
     """Set up a scene until the block ends: one sandbox for each of `parts`, with its share of the world's deals.
 
     `traffic` gives what is told of a connection's requests; `wrap` may put something around its adapter. Without
-    `settings` it has the usual ones.
+    `settings` it has the usual ones, without a `state` the one in a file that all such scenes share.
     """
     clock = VirtualClock(MONDAY)
     house = _house()
@@ -132,7 +82,8 @@ def make_scene(
     behinds = {name: Wire(box.backstage, box, clock, None, house.loop) for name, box in sandboxes.items()}
     wires = {_url(name, behind=False): wire for name, wire in fronts.items()}
     wires |= {_url(name, behind=True): wire for name, wire in behinds.items()}
-    _put_back(house.empty, house.state)
+    state = state or house.state
+    state.begin_anew()
     with instead_of_network(wires), one_at_a_time():
         project = make_project(settings or usual_settings(tuple(parts), lean=False))
         accounts = {name: _account(house, project, name, box, options.seed) for name, box in sandboxes.items()}
@@ -141,7 +92,7 @@ def make_scene(
             project=project,
             plugins=_wrapped(house, wrap),
             clock=clock,
-            state=house.state,
+            state=state,
         )
 
 
@@ -154,7 +105,6 @@ class _House(Struct, frozen=True, kw_only=True):
     adapters: Mapping[str, AdapterSpec]
     sandboxes: Mapping[str, SandboxSpec]
     state: State
-    empty: sqlite3.Connection  # what its file holds when nothing has ever happened
     memories: dict[str, dict[str, str]]  # what adapters keep of an account that they have just looked at, by sandbox
     # By CRM and world, users and what others go by; all plays of a world have them alike, however many deals there are.
     seen: dict[tuple[str, int], tuple[tuple[Record, ...], dict[Kind, dict[str, str]]]]
@@ -167,7 +117,6 @@ def _house() -> _House:
     (folder / "token").write_text(TOKEN, "utf-8")
     installed = load_plugins()
     stages = [*(make_stage(stage) for stage in STAGES), make_stage("care", status="won")]
-    state = State(folder / "state.db")
     fields = [{"id": name, "name": name, "type": type_} for name, type_ in {**FIELDS, LATER: "text"}.items()]
     return _House(
         folder=folder,
@@ -175,8 +124,7 @@ def _house() -> _House:
         process=make_process(stages=stages, fields=fields),
         adapters=installed.adapters(),
         sandboxes=installed.sandboxes(),
-        state=state,
-        empty=_kept(state),
+        state=State(File(folder / "state.db")),
         memories={},
         seen={},
     )
