@@ -27,9 +27,9 @@ def side_by_side(parts: Sequence[Part[T]], *, workers: int = 8) -> Generator[tup
 
     At most `workers` parts are read at a time, in the order given, each in a thread of its own; a reader waits while
     the caller is behind, and unpacks a big answer only while few others lie unpacked. The first error of a part ends
-    everything and is raised here, after what was read before it. When the caller stops early, the readers end after
-    their current item; one that the CRM keeps waiting for long, such as for its turn, is not waited for: what went
-    wrong is told at once.
+    everything and is raised here, after what was read before it and what the other readers are at: a CRM may count
+    what their answers cost. When the caller stops early, the readers end after their current item. One that the CRM
+    keeps waiting for long, such as for its turn, is not waited for.
     """
     if alone():
         yield from ((number, found) for number, part in enumerate(parts) for found in part())
@@ -87,7 +87,8 @@ class _Reading(Generic[T]):
     """What the readers of one call share."""
 
     def __init__(self, parts: Sequence[Part[T]], workers: int) -> None:
-        self.stop = threading.Event()
+        self.stop = threading.Event()  # nobody takes anything more
+        self._ends = threading.Event()  # readers give what they are at, and begin nothing more
         self._parts = parts
         self._waiting = iter(range(len(parts)))
         self._lock = threading.Lock()
@@ -104,6 +105,8 @@ class _Reading(Generic[T]):
                     has_room, _reader.has_room = _reader.has_room, False
                     if not self._put(_Item(number, found, has_room)):
                         return
+                    if self._ends.is_set():
+                        break
             self._put(_Done())
         except BaseException as error:  # noqa: BLE001  it is raised where the items are taken
             self._put(error)
@@ -112,18 +115,28 @@ class _Reading(Generic[T]):
                 self._room.release()
 
     def items(self, readers: int) -> Iterator[tuple[int, T]]:
-        """Give what the readers find until all are done."""
+        """Give what the readers find until all are done, or one failed and the others had time for what they are at."""
+        failed: BaseException | None = None
+        latest: float | None = None
         while readers:
-            match self._ready.get():
+            try:
+                ready = self._ready.get(timeout=None if latest is None else max(0.0, latest - time.monotonic()))
+            except queue.Empty:
+                break
+            match ready:
                 case _Done():
                     readers -= 1
-                case BaseException() as error:
-                    raise error
+                case BaseException():
+                    readers -= 1
+                    failed, latest = failed or ready, latest or time.monotonic() + PATIENCE
+                    self._ends.set()
                 case _Item(number, found, has_room):
                     self._taken += 1
                     if has_room:
                         self._room.release()
                     yield number, found
+        if failed is not None:
+            raise failed
 
     def make_room(self) -> bool:
         """Wait for room as long as items are taken; tell whether there is some."""
@@ -139,7 +152,8 @@ class _Reading(Generic[T]):
 
     def _next(self) -> int | None:
         with self._lock:
-            return None if self.stop.is_set() else next(self._waiting, None)
+            over = self.stop.is_set() or self._ends.is_set()
+            return None if over else next(self._waiting, None)
 
     def _put(self, item: _Item[T] | _Done | BaseException) -> bool:
         while not self.stop.is_set():

@@ -74,6 +74,33 @@ def test_the_first_error_ends_it_after_what_was_read_before() -> None:
         next(walk)
 
 
+def test_what_others_are_reading_when_one_fails_is_handed_over() -> None:
+    """They have asked for it, and Pipedrive has counted what it costs; they ask for nothing more."""
+    asked, failed = threading.Event(), threading.Event()
+    begun: list[int] = []
+
+    def failing() -> Iterator[int]:
+        asked.wait(10)
+        failed.set()
+        raise ValueError("used up")
+        yield
+
+    def answered_late() -> Iterator[int]:
+        for number in range(3):
+            begun.append(number)
+            asked.set()
+            failed.wait(10)
+            time.sleep(0.2)
+            yield number
+
+    found: list[tuple[int, int]] = []
+    with pytest.raises(ValueError, match="used up"):
+        found.extend(side_by_side([failing, answered_late, answered_late], workers=2))
+
+    assert [(1, 0)] == found
+    assert [0] == begun
+
+
 def test_readers_stay_close_to_the_one_who_takes() -> None:
     """A reader that nobody takes from stops reading: the memory of a pull does not grow with the account."""
     read: list[int] = []
