@@ -17,7 +17,6 @@ from crmbridge.testing.rule_cases import FIELDS, draw_check, draw_deal, draw_exp
 PASS, FAIL, UNKNOWN, OTHER = Judgement.PASS, Judgement.FAIL, Judgement.UNKNOWN, Judgement.NOT_APPLICABLE
 OWN = [{"id": name, "name": name.title(), "type": kind} for name, kind in FIELDS.items() if name != "name"]
 LARGE, SMALL = Money(Decimal(60000), "EUR"), Money(Decimal(100), "EUR")
-HUGE = Decimal("1E+999999")
 
 
 def process_of(*rules: dict[str, Any]) -> Process:
