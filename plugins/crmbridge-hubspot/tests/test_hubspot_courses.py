@@ -16,7 +16,7 @@ from crmbridge.model.records import Kind, Position, Record, Ref, Status
 from crmbridge.model.values import FieldType, Money
 from crmbridge.ports import Adapter, FieldBinding
 from crmbridge.testing import AdapterWorkbench
-from crmbridge.testing.adapter_workbench import pull_all
+from crmbridge.testing.adapters.workbench import pull_all
 from crmbridge.testing.factories import NOON
 
 MINUTE = timedelta(minutes=1)
