@@ -11,7 +11,6 @@ from msgspec import Struct, field
 from crmbridge.engine.coherence import check_process
 from crmbridge.engine.mapping import StageMapper, stage_mapper
 from crmbridge.engine.replay import Replay, replay
-from crmbridge.engine.settings_coherence import rule_ids
 from crmbridge.engine.subject import Subject
 from crmbridge.files.diagnostics import InvalidFilesError, has_errors, in_order
 from crmbridge.files.reading import read_process
@@ -137,7 +136,7 @@ class RuleCounting:
     """Adds up what deals come to, rule by rule."""
 
     def __init__(self, workspace: Workspace, tried: Candidate, *, compared: bool) -> None:
-        after, before = rule_ids(tried.process), rule_ids(workspace.project.process) if compared else ()
+        after, before = tried.process.rule_ids(), workspace.project.process.rule_ids() if compared else ()
         self.deals = self.moves = 0
         self._changes = {
             rule: RuleChange(

@@ -8,7 +8,6 @@ import pytest
 from pydantic import ValidationError
 
 from crmbridge.engine.coherence import check_process, check_settings
-from crmbridge.engine.settings_coherence import rule_ids
 from crmbridge.model.checks import AtLeast
 from crmbridge.model.process import Process
 from crmbridge.testing.factories import make_process, make_settings, make_stage
@@ -93,7 +92,7 @@ def test_entry_and_exit_rules_share_their_ids() -> None:
     entry = make_process(stages=[make_stage("qualification", entry=[rule])], fields=[])
 
     assert [("duplicate-id", ("stages", 0, "exit", 0, "id"))] == told(twice)
-    assert ("move", "qualification.same") == rule_ids(entry)
+    assert ("move", "qualification.same") == entry.rule_ids()
 
 
 # ── Criteria ────────────────────────────────────────────────────────────────────────────────────────────

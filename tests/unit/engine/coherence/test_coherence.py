@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from crmbridge.engine.coherence import CODES, Issue, check_process, check_settings
 from crmbridge.engine.nearest import nearest
-from crmbridge.engine.settings_coherence import rule_ids
 from crmbridge.model.process import Process
 from crmbridge.settings import Settings
 
@@ -189,7 +188,7 @@ def test_rule_ids_are_what_bindings_name() -> None:
         handoff={"to": "boss"},
     )
 
-    assert ("move", "talk.named", "talk.sla", "talk.handoff") == rule_ids(make_process(stage))
+    assert ("move", "talk.named", "talk.sla", "talk.handoff") == make_process(stage).rule_ids()
 
 
 def test_the_won_stage_and_won_are_two_names_for_one_thing() -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from crmbridge.engine.activities import asks_for_activities
-from crmbridge.engine.process_coherence import PROCESS_CHECKS
-from crmbridge.engine.settings_coherence import rule_ids
+from crmbridge.engine.coherence.process import PROCESS_CHECKS
 from crmbridge.model.process import Process
 from crmbridge.testing.factories import make_calendar, make_process, make_stage
 
@@ -139,7 +138,7 @@ def test_what_a_kind_can_not_say_is_refused(sla: dict[str, Any]) -> None:
 
 def test_every_sla_can_be_bound() -> None:
     """Those of the process begin with sla, those of a stage with the stage."""
-    ids = rule_ids(process_of(TOUCH, stage={**with_sla(), "slas": [TOUCH]}))
+    ids = process_of(TOUCH, stage={**with_sla(), "slas": [TOUCH]}).rule_ids()
 
     assert {"sla.touch", "qualification.sla", "qualification.touch"} < set(ids)
 

@@ -5,33 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from crmbridge.engine.acting_coherence import (
+from crmbridge.engine.coherence.acting import (
     check_conditions,
     check_notices,
     check_people,
     check_thresholds,
     check_time,
 )
-from crmbridge.engine.beside_coherence import roles_named
+from crmbridge.engine.coherence.beside import roles_named
+from crmbridge.engine.coherence.process import RESERVED_STAGES
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.nearest import nearest
-from crmbridge.engine.process_coherence import RESERVED_STAGES
 from crmbridge.engine.rule_fields import deal_fields, segments
 from crmbridge.model.process import Process
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.settings import Binding, MatchedKind, MatchRules, Settings, Sync
 from crmbridge.sink_settings import wrong_in
-
-
-def rule_ids(process: Process) -> tuple[str, ...]:
-    """Give the id of every rule a binding can name: entry and exit rules, SLAs, hand-offs, and `move`."""
-    found = ["move", *(f"sla.{rule.id}" for rule in process.slas)]
-    for stage in process.stages:
-        found += [f"{stage.id}.{rule.id}" for rule in stage.rules]
-        found += [f"{stage.id}.sla"] if stage.sla else []
-        found += [f"{stage.id}.handoff"] if stage.handoff else []
-        found += [f"{stage.id}.{rule.id}" for rule in stage.slas]
-    return tuple(found)
 
 
 def check_stage_maps(settings: Settings, process: Process) -> Iterator[Issue]:
@@ -154,7 +143,7 @@ def check_one_sided(settings: Settings, _process: Process) -> Iterator[Issue]:
 
 def check_bindings(settings: Settings, process: Process) -> Iterator[Issue]:
     """Find bindings that match no rule or name unknown connections or fields."""
-    rules, fields = rule_ids(process), deal_fields(process)
+    rules, fields = process.rule_ids(), deal_fields(process)
     for i, binding in enumerate(settings.enforce):
         if not any(_speaks_of(binding, rule) for rule in rules):
             sentence = f"no rule of the process matches {binding.rule!r}"

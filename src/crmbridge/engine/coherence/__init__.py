@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from crmbridge.engine.coherence.process import PROCESS_CHECKS
+from crmbridge.engine.coherence.settings import SETTINGS_CHECKS
 from crmbridge.engine.issues import CODES, Issue
-from crmbridge.engine.process_coherence import PROCESS_CHECKS
-from crmbridge.engine.settings_coherence import SETTINGS_CHECKS
 from crmbridge.model.process import Process
 from crmbridge.settings import Settings
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pydantic import BaseModel
 
-from crmbridge.engine.acting_coherence import check_approvals
-from crmbridge.engine.beside_coherence import check_approvers, check_beside, check_criteria, check_movers
-from crmbridge.engine.indicator_coherence import check_indicators
+from crmbridge.engine.coherence.acting import check_approvals
+from crmbridge.engine.coherence.beside import check_approvers, check_beside, check_criteria, check_movers
+from crmbridge.engine.coherence.indicators import check_indicators
+from crmbridge.engine.coherence.slas import check_calendars, check_handoffs, check_sla_ids, check_slas, sla_fields
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
 from crmbridge.engine.rule_fields import check_operands, deal_fields, deal_options, operands
-from crmbridge.engine.sla_coherence import check_calendars, check_handoffs, check_sla_ids, check_slas, sla_fields
 from crmbridge.engine.stage_flow import check_flow
 from crmbridge.model.checks import AtLeast, Outputs, Required
 from crmbridge.model.parts import Text
