@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from crmbridge.engine.issues import Issue, Path, issue, unknown
+from crmbridge.engine.issues import Issue, Path, issue, listed, unknown
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.people import LEADER, OWNER
 from crmbridge.engine.rule_fields import operands
@@ -26,7 +26,7 @@ def check_conditions(settings: Settings, process: Process, fields: Mapping[str, 
     options = {field.id: field.options for field in process.fields if field.options}
     for i, binding in enumerate(settings.enforce):
         at: Path = ("enforce", i)
-        yield from unknown("stage", [((*at, "stages", j), name) for j, name in enumerate(binding.stages)], stages)
+        yield from unknown("stage", listed((*at, "stages"), binding.stages), stages)
         for operand in operands((*at, "when"), binding.when) if binding.when is not None else ():
             yield from unknown("field", [(operand.path, operand.name)], fields)
             yield from operand.misfits(fields.get(operand.name))
@@ -61,8 +61,7 @@ def check_notices(settings: Settings, _process: Process) -> Iterator[Issue]:
         elif wrong := wrong_in(*(pair := next(iter(sink.items())))):
             yield issue(("notices", name, pair[0]), "wrong-sink", f"the sink `{pair[0]}` is wrong: {wrong}")
     for i, binding in enumerate(settings.enforce):
-        named: list[tuple[Path, str]] = [(("enforce", i, "sinks", j), name) for j, name in enumerate(binding.sinks)]
-        yield from unknown("sink", named, settings.notices)
+        yield from unknown("sink", listed(("enforce", i, "sinks"), binding.sinks), settings.notices)
         if not settings.notices and (path := _notifies(i, binding)):
             yield issue(path, "unknown-sink", "a notice needs a sink; name one under `notices`")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel
 
-from crmbridge.engine.issues import Issue, Path, duplicates, unknown
+from crmbridge.engine.issues import Issue, Path, duplicates, listed, unknown
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.people import OWNER
 from crmbridge.model.checks import Approval, Company, Contacts
@@ -18,10 +18,10 @@ def check_beside(process: Process) -> Iterator[Issue]:
     """Find fields that companies and contacts don't have."""
     for path, check in _checks(process):
         if isinstance(check, Company):
-            named = _listed((*path, "company", "required"), check.company.required)
+            named = listed((*path, "company", "required"), check.company.required)
             yield from unknown("field", named, STANDARD_FIELDS[Kind.COMPANY])
         elif isinstance(check, Contacts):
-            named = _listed((*path, "contacts", "required"), check.contacts.required)
+            named = listed((*path, "contacts", "required"), check.contacts.required)
             yield from unknown("field", named, STANDARD_FIELDS[Kind.CONTACT])
 
 
@@ -46,7 +46,7 @@ def check_movers(process: Process) -> Iterator[Issue]:
 def check_criteria(process: Process) -> Iterator[Issue]:
     """Find fields of criteria that don't exist or stand twice."""
     for i, criteria in enumerate(process.criteria):
-        named = list(_listed(("criteria", i, "fields"), criteria.fields))
+        named = list(listed(("criteria", i, "fields"), criteria.fields))
         yield from unknown("field", named, _deal_fields(process))
         yield from duplicates("field", named)
 
@@ -74,7 +74,3 @@ def _checks(process: Process) -> Iterator[tuple[Path, BaseModel]]:
             yield (*at, "check"), rule.check
             if rule.when is not None:
                 yield (*at, "when"), rule.when
-
-
-def _listed(at: Path, names: Iterable[str]) -> Iterator[tuple[Path, str]]:
-    return (((*at, i), name) for i, name in enumerate(names))

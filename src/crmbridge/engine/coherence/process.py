@@ -10,7 +10,7 @@ from crmbridge.engine.coherence.acting import check_approvals
 from crmbridge.engine.coherence.beside import check_approvers, check_beside, check_criteria, check_movers
 from crmbridge.engine.coherence.indicators import check_indicators
 from crmbridge.engine.coherence.slas import check_calendars, check_handoffs, check_sla_ids, check_slas, sla_fields
-from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
+from crmbridge.engine.issues import Issue, Path, duplicates, issue, listed, unknown
 from crmbridge.engine.rule_fields import check_operands, deal_fields, deal_options, operands
 from crmbridge.engine.stage_flow import check_flow
 from crmbridge.model.checks import AtLeast, Outputs, Required
@@ -69,14 +69,14 @@ def check_things(process: Process) -> Iterator[Issue]:
     points = [point.id for point in process.touch_points]
     for at, stage in _stages(process):
         outputs = [output.id for output in stage.outputs]
-        yield from unknown("touch point", _listed((*at, "touch_points"), stage.touch_points), points)
+        yield from unknown("touch point", listed((*at, "touch_points"), stage.touch_points), points)
         for i, activity in enumerate(stage.activities):
             path = (*at, "activities", i)
-            yield from unknown("material", _listed((*path, "materials"), activity.materials), materials)
-            yield from unknown("output", _listed((*path, "outputs"), activity.outputs), outputs)
+            yield from unknown("material", listed((*path, "materials"), activity.materials), materials)
+            yield from unknown("output", listed((*path, "outputs"), activity.outputs), outputs)
         for path, _, check in _checks(at, stage):
             if isinstance(check, Outputs):
-                yield from unknown("output", _listed((*path, "outputs"), check.outputs), outputs)
+                yield from unknown("output", listed((*path, "outputs"), check.outputs), outputs)
 
 
 def check_fields(process: Process) -> Iterator[Issue]:
@@ -97,12 +97,12 @@ def check_counts(process: Process) -> Iterator[Issue]:
     for at, stage in _stages(process):
         for path, _, check in _checks(at, stage):
             if isinstance(check, AtLeast):
-                yield from duplicates("field", _listed((*path, "of"), check.of))
+                yield from duplicates("field", listed((*path, "of"), check.of))
                 if check.at_least > len(check.of):
                     sentence = f"at least {check.at_least} are asked for, but only {len(check.of)} are listed"
                     yield issue((*path, "at_least"), "impossible-count", sentence)
             elif isinstance(check, Required):
-                yield from duplicates("field", _listed((*path, "required"), check.required))
+                yield from duplicates("field", listed((*path, "required"), check.required))
 
 
 def check_languages(process: Process) -> Iterator[Issue]:
@@ -135,10 +135,6 @@ def _ids(at: Path, things: Iterable[object]) -> Iterator[tuple[Path, str]]:
 def _rule_ids(at: Path, stage: Stage) -> Iterator[tuple[Path, str]]:
     for part in ("entry", "exit", "slas"):
         yield from _ids((*at, part), getattr(stage, part))
-
-
-def _listed(at: Path, names: Iterable[str]) -> Iterator[tuple[Path, str]]:
-    return (((*at, i), name) for i, name in enumerate(names))
 
 
 def _checks(at: Path, stage: Stage) -> Iterator[tuple[Path, ExitRule, BaseModel]]:

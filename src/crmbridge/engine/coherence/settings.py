@@ -14,7 +14,7 @@ from crmbridge.engine.coherence.acting import (
 )
 from crmbridge.engine.coherence.beside import roles_named
 from crmbridge.engine.coherence.process import RESERVED_STAGES
-from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
+from crmbridge.engine.issues import Issue, Path, duplicates, issue, listed, unknown
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.rule_fields import deal_fields, segments
 from crmbridge.model.process import Process
@@ -62,11 +62,10 @@ def check_sync(settings: Settings, process: Process) -> Iterator[Issue]:
     fields = (*deal_fields(process), "stage", "*")
     for i, sync in enumerate(settings.sync):
         at: Path = ("sync", i)
-        between: list[tuple[Path, str]] = [((*at, "between", j), name) for j, name in enumerate(sync.between)]
+        between = listed((*at, "between"), sync.between)
         yield from unknown("connection", between, settings.connections)
         yield from duplicates("connection", between)
-        members: list[tuple[Path, str]] = [((*at, "create", j), name) for j, name in enumerate(sync.create)]
-        members += _named_connections(at, sync)
+        members = [*listed((*at, "create"), sync.create), *_named_connections(at, sync)]
         yield from unknown("connection", members, sync.between)
         yield from unknown("field", [((*at, "fields", field), field) for field in sync.fields], fields, at_key=True)
         for kind, rules in sync.match.items():
@@ -148,7 +147,7 @@ def check_bindings(settings: Settings, process: Process) -> Iterator[Issue]:
         if not any(_speaks_of(binding, rule) for rule in rules):
             sentence = f"no rule of the process matches {binding.rule!r}"
             yield issue(("enforce", i, "rule"), "unknown-rule", sentence, nearest=nearest(binding.rule, rules))
-        on = [(("enforce", i, "on", j), name) for j, name in enumerate(binding.on)]
+        on = listed(("enforce", i, "on"), binding.on)
         yield from unknown("connection", on, settings.connections)
         if binding.field is not None:
             yield from unknown("field", [(("enforce", i, "field"), binding.field)], fields)
@@ -226,7 +225,7 @@ def _match_names(at: Path, kind: MatchedKind, rules: MatchRules) -> Iterator[tup
         if isinstance(key, str):
             yield path, key
         else:
-            yield from (((*path, j), name) for j, name in enumerate(key))
+            yield from listed(path, key)
 
 
 def _match_fields(process: Process, kind: MatchedKind) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from crmbridge.engine.issues import Issue, Path, duplicates, issue, unknown
+from crmbridge.engine.issues import Issue, Path, duplicates, issue, listed, unknown
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.rule_fields import check_operands, deal_fields, deal_options, operands
 from crmbridge.model.business_time import Duration
@@ -80,7 +80,7 @@ def check_slas(process: Process) -> Iterator[Issue]:
             yield from check_operands(path, check, fields, options)
             if isinstance(check, Outputs):
                 known = [output.id for output in sla.stage.outputs] if sla.stage else []
-                named = [((*path, "outputs", i), name) for i, name in enumerate(check.outputs)]
+                named = listed((*path, "outputs"), check.outputs)
                 yield from unknown("output", named, known)
         yield from unknown("field", sla.times(), fields)
         for path, name in sla.times():
