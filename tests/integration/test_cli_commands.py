@@ -20,7 +20,7 @@ from crmbridge.model.records import Kind
 from crmbridge.model.replacing import replace
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Shop
+    from tests.integration.shop import Shop
 
 READING = (
     ["check"],
