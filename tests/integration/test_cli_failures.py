@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crmbridge.cli.failures import KEPT_LOGS
+from crmbridge.cli.crash_logs import KEPT_LOGS
 from crmbridge.sandbox import SandboxOptions, serve
 from crmbridge.sandbox.server import listen
 
