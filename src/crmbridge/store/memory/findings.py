@@ -12,7 +12,7 @@ from crmbridge.model.lives import RANK, FindingEvent, Known, Turn, accepted, eve
 from crmbridge.model.records import Ref, Status
 from crmbridge.model.replacing import replace
 from crmbridge.ports import FindingQuery, StoredFinding
-from crmbridge.store.memory_state import Opened, State
+from crmbridge.store.memory.state import Opened, State
 
 
 class MemoryFindings:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from datetime import datetime, timedelta
 
 from crmbridge.model.records import Ref
-from crmbridge.store.memory_state import Opened
+from crmbridge.store.memory.state import Opened
 
 
 class MemoryHints:

@@ -9,7 +9,7 @@ from datetime import datetime
 from crmbridge.model.changes import Blocked
 from crmbridge.model.records import Ref, Signature
 from crmbridge.ports import Waiting
-from crmbridge.store.memory_state import Opened
+from crmbridge.store.memory.state import Opened
 from crmbridge.store.waiting_rows import in_order
 
 

@@ -15,11 +15,11 @@ from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value, show
 from crmbridge.ports import Linked, Page, Run
-from crmbridge.store.memory_backlog import MemoryBacklog, MemoryMatches, MemoryWaiting
-from crmbridge.store.memory_courses import MemoryCourses
-from crmbridge.store.memory_findings import MemoryFindings, MemoryWaivers
-from crmbridge.store.memory_hints import MemoryHints, MemoryMemory
-from crmbridge.store.memory_state import Lease, Opened, State
+from crmbridge.store.memory.backlog import MemoryBacklog, MemoryMatches, MemoryWaiting
+from crmbridge.store.memory.courses import MemoryCourses
+from crmbridge.store.memory.findings import MemoryFindings, MemoryWaivers
+from crmbridge.store.memory.hints import MemoryHints, MemoryMemory
+from crmbridge.store.memory.state import Lease, Opened, State
 
 
 class MemoryStore:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from crmbridge.model.courses import Course, joined
 from crmbridge.model.records import Ref
-from crmbridge.store.memory_state import Opened
+from crmbridge.store.memory.state import Opened
 
 
 class MemoryCourses:
