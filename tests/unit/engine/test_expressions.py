@@ -1,6 +1,6 @@
 """A rule that is an expression judges, says what it saw and what failed, and its words never say otherwise than it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -25,8 +25,8 @@ def process_of(*rules: dict[str, Any]) -> Process:
     return make_process(fields=OWN, stages=[make_stage("qualification", exit=exit_rules), make_stage("next")])
 
 
-def case_of(process: Process, fields: Fields, now: datetime = NOON) -> Case:
-    return Case(process=process, stage=process.stages[0], fields=fields, now=now, zone=UTC)
+def case_of(process: Process, fields: Fields) -> Case:
+    return Case(process=process, stage=process.stages[0], fields=fields, now=NOON, zone=UTC)
 
 
 def verdict(expr: str, fields: Fields, **rule: Any) -> Verdict:
