@@ -65,7 +65,8 @@ def check_sync(settings: Settings, process: Process) -> Iterator[Issue]:
         between = listed((*at, "between"), sync.between)
         yield from unknown("connection", between, settings.connections)
         yield from duplicates("connection", between)
-        members = [*listed((*at, "create"), sync.create), *_named_connections(at, sync)]
+        members: list[tuple[Path, str]] = [((*at, "create", j), name) for j, name in enumerate(sync.create)]
+        members += _named_connections(at, sync)
         yield from unknown("connection", members, sync.between)
         yield from unknown("field", [((*at, "fields", field), field) for field in sync.fields], fields, at_key=True)
         for kind, rules in sync.match.items():
